@@ -1,0 +1,276 @@
+//! AdmissionReview v1 on the wire: bytes to [`Request`], [`Response`] to bytes.
+//!
+//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>
+//! and the requests recorded from a real API server in `tests/fixtures/reviews/`. kube's generic
+//! `AdmissionReview<T>` is not used: objects stay the bytes that came, parsed only if a policy asks.
+
+use std::cell::RefCell;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
+
+/// The only version that stategate speaks; the API server knows it since 1.16.
+pub const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// A body that is no AdmissionReview that can be judged.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct BadReview {
+    /// The question's uid, if it could be recovered: then the answer is a refusal that the API
+    /// server understands. Without it only an HTTP error is left.
+    pub uid: Option<String>,
+    /// What is wrong.
+    pub message: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireReview {
+    api_version: String,
+    kind: String,
+    request: Option<WireRequest>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireRequest {
+    uid: String,
+    kind: GroupVersionKind,
+    resource: GroupVersionResource,
+    #[serde(default)]
+    sub_resource: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    operation: Operation,
+    #[serde(default)]
+    user_info: User,
+    #[serde(default, deserialize_with = "object")]
+    object: Option<Object>,
+    #[serde(default, deserialize_with = "object")]
+    old_object: Option<Object>,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    #[serde(default)]
+    options: Value,
+}
+
+fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok((raw.get() != "null").then(|| Object::from(raw)))
+}
+
+/// Reads the body of a request to the webhook.
+///
+/// # Errors
+/// If the body is no AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps
+/// the uid wherever one can be found, even in a body that was cut off.
+pub fn decode(body: &[u8], phase: Phase) -> Result<Request, BadReview> {
+    let refuse = |message: String| BadReview { uid: recover_uid(body), message };
+    let review: WireReview = serde_json::from_slice(body)
+        .map_err(|error| refuse(format!("the body is no AdmissionReview that can be read: {error}")))?;
+    if review.kind != "AdmissionReview" {
+        return Err(refuse(format!("the body is of kind {:?}, not AdmissionReview", review.kind)));
+    }
+    if review.api_version != API_VERSION {
+        return Err(refuse(format!(
+            "the review is of version {:?}; stategate speaks {API_VERSION} only: set admissionReviewVersions: [v1]",
+            review.api_version
+        )));
+    }
+    let Some(request) = review.request else {
+        return Err(refuse("the AdmissionReview holds no request".to_owned()));
+    };
+    if request.uid.is_empty() {
+        return Err(BadReview { uid: None, message: "the request has no uid".to_owned() });
+    }
+    if request.object.is_none() && request.old_object.is_none() && request.operation != Operation::Connect {
+        return Err(BadReview {
+            uid: Some(request.uid),
+            message: format!("a {} request must carry an object", request.operation),
+        });
+    }
+    Ok(Request {
+        uid: request.uid,
+        kind: request.kind,
+        resource: request.resource,
+        subresource: request.sub_resource,
+        request_name: request.name,
+        namespace: request.namespace,
+        operation: request.operation,
+        user: request.user_info,
+        object: request.object,
+        old_object: request.old_object,
+        dry_run: request.dry_run.unwrap_or(false),
+        options: request.options,
+        phase,
+    })
+}
+
+/// The uid of a body that could not be decoded, as far as the body can be read at all.
+pub fn recover_uid(body: &[u8]) -> Option<String> {
+    let found = RefCell::new(None);
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    // The error is the expected end: the body is known to be bad, only the uid before it counts.
+    let _ = Find { keys: &["request", "uid"], found: &found }.deserialize(&mut deserializer);
+    found.into_inner().filter(|uid| !uid.is_empty())
+}
+
+/// Walks down `keys` and keeps the string at their end, even if the document breaks off later.
+struct Find<'a> {
+    keys: &'a [&'a str],
+    found: &'a RefCell<Option<String>>,
+}
+
+impl<'de> DeserializeSeed<'de> for Find<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.keys.is_empty() {
+            *self.found.borrow_mut() = Some(String::deserialize(deserializer)?);
+            return Ok(());
+        }
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Find<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Some((first, rest)) = self.keys.split_first() else {
+            return Err(de::Error::custom("no key to look for"));
+        };
+        while let Some(key) = map.next_key::<String>()? {
+            if key == *first {
+                map.next_value_seed(Find { keys: rest, found: self.found })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The answer to one question.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Response {
+    /// May it be stored?
+    pub allowed: bool,
+    /// Why not; only if it may not.
+    pub status: Option<Status>,
+    /// Shown to the user by kubectl, one line each.
+    pub warnings: Vec<String>,
+    /// What to change; only in the answer of the mutating webhook.
+    pub patch: Option<json_patch::Patch>,
+    /// For the API server's audit log.
+    pub audit_annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// Why a request is refused (the part of meta/v1 Status that reaches the client).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// HTTP code that the client sees.
+    pub code: u16,
+    /// `Forbidden`: with `Invalid` kubectl shows the causes and drops the message.
+    pub reason: &'static str,
+    /// What people read.
+    pub message: String,
+    /// The fields at fault, for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+}
+
+/// `status.details`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct Details {
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    pub kind: String,
+    pub causes: Vec<Cause>,
+}
+
+/// One fault: `reason` is the policy, `field` the place.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct Cause {
+    pub reason: String,
+    pub message: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireAnswer<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    response: WireResponse<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResponse<'a> {
+    uid: &'a str,
+    allowed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'a Status>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patch_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    audit_annotations: &'a std::collections::BTreeMap<String, String>,
+}
+
+/// The body of the webhook's answer.
+///
+/// # Errors
+/// Only if serde_json fails to write, which for these types it does not; the caller answers with an
+/// HTTP error, so that the failurePolicy decides.
+pub fn encode(uid: &str, response: &Response) -> Result<Vec<u8>, serde_json::Error> {
+    let patch = response.patch.as_ref().map(serde_json::to_vec).transpose()?;
+    serde_json::to_vec(&WireAnswer {
+        api_version: API_VERSION,
+        kind: "AdmissionReview",
+        response: WireResponse {
+            uid,
+            allowed: response.allowed,
+            status: response.status.as_ref(),
+            patch_type: patch.as_ref().map(|_| "JSONPatch"),
+            patch: patch.map(|patch| STANDARD.encode(patch)),
+            warnings: &response.warnings,
+            audit_annotations: &response.audit_annotations,
+        },
+    })
+}
+
+/// The refusal of a body whose uid was recovered: what cannot be read is never let through.
+pub fn refusal(bad: &BadReview) -> Response {
+    Response {
+        allowed: false,
+        status: Some(Status {
+            code: 400,
+            reason: "BadRequest",
+            message: format!("stategate cannot judge this request: {}", bad.message),
+            details: None,
+        }),
+        ..Response::default()
+    }
+}

@@ -1,0 +1,148 @@
+//! `stategate check`: manifests to findings.
+
+use std::collections::HashMap;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::policies::PolicyArguments;
+use super::{Exit, colours, print};
+use crate::admission::Phase;
+use crate::policy::Action;
+use crate::policy::binding::OnFailure;
+use crate::policyset::PolicySet;
+use crate::report::{Judged, Report, json, text};
+use crate::review::review;
+use crate::source::manifests::{Manifest, Manifests};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate check shop/
+  helm template shop | stategate check -
+  stategate check new/pg.yaml --old old/pg.yaml
+  stategate check -o json . > findings.json
+
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged.")]
+pub struct Arguments {
+    /// Files, directories, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    /// The previous version of the manifests (file or directory): judges each change as an update
+    #[arg(long, value_name = "PATH")]
+    old: Vec<PathBuf>,
+
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+
+    /// How to show what was found
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    output: Format,
+
+    /// The mildest action that makes the run fail
+    #[arg(long, value_enum, default_value_t = FailOn::Deny)]
+    fail_on: FailOn,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FailOn {
+    Deny,
+    Warn,
+    Audit,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let set = arguments.policies.policy_set()?;
+    let manifests = Manifests::read(&arguments.paths);
+    let old = Manifests::read(&arguments.old);
+    let report = judge(&set, manifests, &old, &arguments.namespace, jiff::Timestamp::now());
+    match arguments.output {
+        Format::Text => print(&text::render(&report, colours(std::io::stdout().is_terminal())))?,
+        Format::Json => print(&(json::render(&report)? + "\n"))?,
+    }
+    let fail_on = match arguments.fail_on {
+        FailOn::Deny => Action::Deny,
+        FailOn::Warn => Action::Warn,
+        FailOn::Audit => Action::Audit,
+    };
+    Ok(if !report.errors.is_empty() || report.failed() {
+        Exit::Broken
+    } else if report.objects.is_empty() && report.not_covered == 0 {
+        super::say("error: nothing to check: no Kubernetes object was found\n");
+        Exit::Broken
+    } else if report.has(fail_on) {
+        Exit::Findings
+    } else {
+        Exit::Clean
+    })
+}
+
+/// Judges every manifest as the webhook would, once its own patches are applied.
+fn judge(
+    set: &PolicySet,
+    manifests: Manifests,
+    old: &Manifests,
+    namespace: &str,
+    now: jiff::Timestamp,
+) -> Report {
+    let inventory = manifests.inventory();
+    let mut report =
+        Report { profile: set.profile().to_owned(), foreign: manifests.foreign, ..Report::default() };
+    report.errors.extend(manifests.errors.into_iter().chain(old.errors.iter().cloned()));
+    let before: HashMap<_, &Manifest> =
+        old.objects.iter().map(|manifest| (manifest.identity(namespace), manifest)).collect();
+    let mut unknown_namespaces = Vec::new();
+    for manifest in &manifests.objects {
+        let old = before.get(&manifest.identity(namespace)).copied();
+        let Some(request) = manifest.request(set.projections(), old, namespace, Phase::Both) else {
+            report.not_covered += 1;
+            continue;
+        };
+        if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
+            unknown_namespaces.push(request.namespace.clone());
+        }
+        let decision = review(set, &inventory, &request, now);
+        report.objects.push(Judged {
+            api_version: manifest.api_version().to_owned(),
+            kind: manifest.kind().to_owned(),
+            name: request.name(),
+            namespace: request.namespace,
+            operation: request.operation,
+            findings: decision
+                .findings
+                .into_iter()
+                .map(|finding| {
+                    let place = manifest.place(&finding.path);
+                    (finding, place)
+                })
+                .collect(),
+            failures: decision
+                .failures
+                .into_iter()
+                .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
+                .collect(),
+            patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
+            file: manifest.file.clone(),
+        });
+    }
+    unknown_namespaces.sort();
+    unknown_namespaces.dedup();
+    if !unknown_namespaces.is_empty() {
+        report.notes.push(format!(
+            "the labels of namespace {} are not known, so it is judged like one without a tier; add its Namespace to the manifests",
+            unknown_namespaces.join(", ")
+        ));
+    }
+    report
+}

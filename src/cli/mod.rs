@@ -1,0 +1,103 @@
+//! The command line: one file per subcommand.
+#![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
+
+mod check;
+mod policies;
+mod review;
+mod serve;
+mod test;
+mod webhook_config;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::diagnostic::Diagnostics;
+
+/// How a run ends (architecture §9). 2 beats 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Nothing found.
+    Clean,
+    /// Findings at or above `--fail-on`, or failed tests.
+    Findings,
+    /// The tool could not do its job.
+    Broken,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => ExitCode::from(0),
+            Exit::Findings => ExitCode::from(1),
+            Exit::Broken => ExitCode::from(2),
+        }
+    }
+}
+
+#[derive(Parser)]
+#[command(name = "stategate", version, about, long_about = None, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the webhook
+    Serve(serve::Arguments),
+    /// Check manifests
+    Check(check::Arguments),
+    /// Judge one AdmissionReview, exactly as the webhook would
+    Review(review::Arguments),
+    /// Run the tests and examples of policies
+    Test(test::Arguments),
+    /// Print the webhook configuration that the policy set needs
+    WebhookConfig(webhook_config::Arguments),
+}
+
+/// Parses the arguments, runs, and says how it ended. Errors go to stderr, results to stdout.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        // clap's own exit codes: 0 for help and version, 2 for bad arguments.
+        Err(error) => error.exit(),
+    };
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Review(arguments) => review::run(&arguments),
+        Command::Test(arguments) => test::run(&arguments),
+        Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            match error.downcast_ref::<Diagnostics>() {
+                Some(Diagnostics(all)) => all.iter().for_each(|one| say(&format!("error: {one}\n"))),
+                None => say(&format!("error: {error:#}\n")),
+            }
+            Exit::Broken.into()
+        }
+    }
+}
+
+/// Talk, for people: stderr. Nobody may be listening, and that is no error.
+fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// The result: stdout.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // `stategate check | head` is not an error of ours.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+fn colours(stream_is_terminal: bool) -> bool {
+    stream_is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

@@ -1,0 +1,36 @@
+//! The flags that choose what judges: shared by all subcommands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::policyset::PolicySet;
+use crate::source::catalogue::Catalogue;
+
+#[derive(Args, Clone)]
+pub struct PolicyArguments {
+    /// The shipped bindings to judge by: production or baseline
+    #[arg(long, default_value = "production")]
+    pub profile: String,
+
+    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+}
+
+impl PolicyArguments {
+    /// The shipped catalogue, with the user's directory laid over it.
+    pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
+        let shipped = Catalogue::embedded();
+        Ok(match &self.policies {
+            Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
+            None => shipped,
+        })
+    }
+
+    pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
+        Ok(PolicySet::compile(
+            &self.catalogue()?.sources(&self.profile).map_err(crate::diagnostic::Diagnostics::from)?,
+        )?)
+    }
+}

@@ -1,0 +1,68 @@
+//! `stategate review`: one AdmissionReview, answered as the webhook answers it.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::policies::PolicyArguments;
+use super::{Exit, print};
+use crate::admission::{Phase, wire};
+use crate::decision::answer::respond;
+use crate::inventory::Inventory;
+use crate::review::review;
+use crate::source;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate review create-statefulset.json
+  stategate review --webhook mutate create-statefulset.json | jq -r .response.patch | base64 -d
+
+Exit codes: 0 allowed, 1 refused, 2 the file holds no AdmissionReview.")]
+pub struct Arguments {
+    /// The AdmissionReview as JSON, or - for standard input
+    file: PathBuf,
+
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    /// Which webhook is asked
+    #[arg(long, value_enum, default_value_t = Webhook::Validate)]
+    webhook: Webhook,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Webhook {
+    Validate,
+    Mutate,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let set = arguments.policies.policy_set()?;
+    let body = if arguments.file.as_os_str() == "-" {
+        let mut body = Vec::new();
+        std::io::stdin().read_to_end(&mut body)?;
+        body
+    } else {
+        source::read_bytes(&arguments.file).map_err(crate::diagnostic::Diagnostics::from)?
+    };
+    let phase = match arguments.webhook {
+        Webhook::Validate => Phase::Validating,
+        Webhook::Mutate => Phase::Mutating,
+    };
+    let (uid, response, exit) = match wire::decode(&body, phase) {
+        Ok(request) => {
+            let decision = review(&set, &Inventory::default(), &request, jiff::Timestamp::now());
+            let response = respond(&request, &decision);
+            let exit = if response.allowed { Exit::Clean } else { Exit::Findings };
+            (request.uid, response, exit)
+        }
+        Err(bad) => match &bad.uid {
+            Some(uid) => (uid.clone(), wire::refusal(&bad), Exit::Broken),
+            None => anyhow::bail!("{}: {bad}", arguments.file.display()),
+        },
+    };
+    let answer: serde_json::Value = serde_json::from_slice(&wire::encode(&uid, &response)?)?;
+    print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
+    Ok(exit)
+}

@@ -1,0 +1,80 @@
+//! From a decision to the webhook's answer.
+
+use std::collections::BTreeMap;
+
+use super::{Decision, Finding, message};
+use crate::admission::wire::{Cause, Details, Response, Status};
+use crate::admission::{Phase, Request};
+use crate::path;
+use crate::policy::Action;
+use crate::policy::binding::OnFailure;
+
+/// The answer that the API server gets.
+///
+/// The mutating webhook refuses only what cannot be read; it patches, and what comes of it is judged
+/// by the validating webhook. A patch is never part of a validating answer: the API server would
+/// reject the answer.
+pub fn respond(request: &Request, decision: &Decision) -> Response {
+    let mutating = request.phase == Phase::Mutating;
+    let failed = |failure: &super::Failure| failure.on_failure == OnFailure::Deny;
+    let allowed = decision.allowed()
+        || mutating && decision.findings.iter().all(|finding| finding.action != Action::Deny);
+    let patch = decision.patch.as_ref().filter(|_| mutating && allowed);
+    let status = (!allowed).then(|| Status {
+        code: 403,
+        reason: "Forbidden",
+        message: message::refusal(request, decision),
+        details: Some(Details {
+            name: request.name(),
+            group: request.kind.group.clone(),
+            kind: request.kind.kind.clone(),
+            causes: decision
+                .findings
+                .iter()
+                .filter(|finding| finding.action == Action::Deny)
+                .map(cause)
+                .collect(),
+        }),
+    });
+    Response {
+        allowed,
+        status,
+        warnings: message::warnings(decision),
+        patch: patch.map(|patch| patch.operations.clone()),
+        audit_annotations: audit_annotations(decision, decision.failures.iter().any(failed)),
+    }
+}
+
+fn cause(finding: &Finding) -> Cause {
+    Cause {
+        reason: finding.policy.to_string(),
+        message: finding.message.clone(),
+        field: path::dotted(&finding.path),
+    }
+}
+
+/// Which policies found something, by action, for the API server's audit log.
+fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, String> {
+    let mut annotations = BTreeMap::new();
+    for action in [Action::Deny, Action::Warn, Action::Audit] {
+        let mut ids: Vec<&str> = decision
+            .findings
+            .iter()
+            .filter(|finding| finding.action == action)
+            .map(|finding| finding.policy.as_str())
+            .collect();
+        ids.dedup();
+        if !ids.is_empty() {
+            annotations.insert(action.to_string(), ids.join(","));
+        }
+    }
+    if let Some(patched) = &decision.patch {
+        let ids: Vec<&str> = patched.policies.iter().map(crate::policy::PolicyId::as_str).collect();
+        annotations.insert("patched".to_owned(), ids.join(","));
+    }
+    if failed {
+        let ids: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();
+        annotations.insert("failed".to_owned(), ids.join(","));
+    }
+    annotations
+}

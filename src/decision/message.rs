@@ -1,0 +1,81 @@
+//! The words a person reads when a request is refused.
+
+use super::{Decision, Failure, Finding};
+use crate::admission::Request;
+use crate::path;
+use crate::policy::Action;
+use crate::policy::binding::OnFailure;
+
+/// The API server shows at most so many characters of one warning in full (256), and 4,096 of all.
+/// A warning with a line break is dropped without a trace.
+const WARNING_LIMIT: usize = 256;
+const WARNINGS_LIMIT: usize = 4096;
+
+/// Why the request is refused: what is wrong, where, how it is set right and where to read why.
+///
+/// kubectl prints it behind `admission webhook "…" denied the request: `, line breaks included.
+pub fn refusal(request: &Request, decision: &Decision) -> String {
+    let denied: Vec<&Finding> =
+        decision.findings.iter().filter(|finding| finding.action == Action::Deny).collect();
+    let failed: Vec<&Failure> =
+        decision.failures.iter().filter(|failure| failure.on_failure == OnFailure::Deny).collect();
+    let count = denied.len() + failed.len();
+    let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+    let mut text = format!("{}: {problems}\n", request.display_name());
+    for finding in denied {
+        text.push_str(&format!("\n{} [{}]\n  {}\n", finding.policy, finding.severity, finding.message));
+        if !finding.path.is_empty() {
+            text.push_str(&format!("  at:  {}\n", path::dotted(&finding.path)));
+        }
+        text.push_str(&format!("  fix: {}\n", finding.fix));
+        if let Some(docs) = &finding.docs {
+            text.push_str(&format!("  why: {} ({docs})\n", finding.title));
+        }
+    }
+    for failure in failed {
+        text.push_str(&format!(
+            "\n{}\n  the policy could not decide: {}\n  fix: try again; if it stays, tell those who run stategate\n",
+            failure.policy, failure.error
+        ));
+    }
+    text
+}
+
+/// One line for each finding and failure that does not refuse the request but that its user shall know.
+pub fn warnings(decision: &Decision) -> Vec<String> {
+    let findings = decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
+        let before = if finding.pre_existing { "it had this before: " } else { "" };
+        format!("{}: {before}{}; fix: {}", finding.policy, finding.message, finding.fix)
+    });
+    let failures = decision
+        .failures
+        .iter()
+        .filter(|failure| failure.on_failure == OnFailure::Warn)
+        .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.error));
+    fit(findings.chain(failures).collect())
+}
+
+/// Cuts warnings to what the API server shows, and says how many are left out.
+fn fit(warnings: Vec<String>) -> Vec<String> {
+    let total = warnings.len();
+    let mut left = WARNINGS_LIMIT - WARNING_LIMIT;
+    let mut shown = Vec::new();
+    for warning in warnings {
+        let warning = one_line(&warning);
+        let Some(rest) = left.checked_sub(warning.len()) else { break };
+        left = rest;
+        shown.push(warning);
+    }
+    if shown.len() < total {
+        shown.push(format!("{} more warnings: run `stategate check` on the manifest", total - shown.len()));
+    }
+    shown
+}
+
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= WARNING_LIMIT {
+        return line;
+    }
+    line.chars().take(WARNING_LIMIT - 1).chain(['…']).collect()
+}

@@ -1,0 +1,157 @@
+//! What all policies together said of one request.
+
+pub mod answer;
+pub mod message;
+pub mod patch;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::path::Path;
+use crate::policy::binding::OnFailure;
+use crate::policy::{Action, Policy, PolicyId, Severity};
+use crate::workload::Problem;
+
+/// All outcomes of one request, folded.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// What is wrong, most severe first.
+    pub findings: Vec<Finding>,
+    /// Policies that could not decide.
+    pub failures: Vec<Failure>,
+    /// What is added to the object, and by which policies.
+    pub patch: Option<Patched>,
+    /// Policies that were asked.
+    pub evaluated: usize,
+    /// Why policies that match were not asked.
+    pub set_aside: Option<SetAside>,
+}
+
+impl Decision {
+    /// May the object be stored?
+    pub fn allowed(&self) -> bool {
+        !self.findings.iter().any(|finding| finding.action == Action::Deny)
+            && !self.failures.iter().any(|failure| failure.on_failure == OnFailure::Deny)
+    }
+
+    /// Brings the findings into the order in which people read them: what refuses first, then the
+    /// worst. A violation that several bindings found counts once, with the strictest action.
+    pub fn settle(&mut self) {
+        self.findings.sort_by(|a, b| {
+            (b.action, b.severity, &a.policy, &a.path, &a.key)
+                .cmp(&(a.action, a.severity, &b.policy, &b.path, &b.key))
+        });
+        let mut seen = BTreeSet::new();
+        self.findings.retain(|finding| {
+            seen.insert((finding.policy.clone(), finding.key.clone(), finding.message.clone()))
+        });
+    }
+
+    /// The strictest action among the findings.
+    pub fn strictest(&self) -> Option<Action> {
+        self.findings.iter().map(|finding| finding.action).max()
+    }
+}
+
+/// One violation of one policy, judged by its binding.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// What it demands.
+    pub title: Arc<str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What happens.
+    pub action: Action,
+    /// The old object has it too, so it only warns.
+    pub pre_existing: bool,
+    /// What is wrong with this object.
+    pub message: String,
+    /// Where.
+    pub path: Path,
+    /// Its identity over time.
+    pub key: String,
+    /// How it is set right.
+    pub fix: String,
+    /// Where to read more.
+    pub docs: Option<String>,
+    /// What the policy adds for programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Value>,
+}
+
+/// A policy that could not decide.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failure {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// Why.
+    pub error: String,
+    /// What follows.
+    #[serde(skip)]
+    pub on_failure: OnFailure,
+}
+
+/// What is added to the object.
+#[derive(Clone, Debug)]
+pub struct Patched {
+    /// The smallest RFC 6902 difference between the object as it came and as it shall be.
+    pub operations: json_patch::Patch,
+    /// The policies that asked for it.
+    pub policies: Vec<PolicyId>,
+    /// The object as it shall be.
+    pub object: Value,
+}
+
+/// Why nothing was asked of an object that policies match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SetAside {
+    /// It is being deleted already.
+    Terminating,
+    /// Its owner was judged, and would undo any change of it.
+    Owned,
+}
+
+/// The id of the finding for an object whose fields cannot be read. It belongs to the pipeline, not
+/// to the catalogue: what cannot be read cannot be judged, so no binding loosens it.
+pub const OBJECT_UNREADABLE: &str = "object-unreadable";
+
+impl Finding {
+    /// What the old object had already is not refused now: it would stop every other change, too.
+    pub fn ratchet(&mut self, known: &BTreeSet<String>) {
+        if known.contains(&self.key) {
+            self.pre_existing = true;
+            self.action = self.action.min(Action::Warn);
+        }
+    }
+
+    /// The object, or one of its fields, cannot be read.
+    pub fn unreadable(problem: Problem) -> Self {
+        let Problem { message, path } = problem;
+        Self {
+            policy: PolicyId::new(OBJECT_UNREADABLE),
+            title: "The object can be read".into(),
+            severity: Severity::Critical,
+            action: Action::Deny,
+            pre_existing: false,
+            key: crate::path::pointer(&path),
+            message,
+            path,
+            fix: "write the field as the Kubernetes API defines it".to_owned(),
+            docs: None,
+            details: None,
+        }
+    }
+}
+
+impl Failure {
+    /// A policy that could not decide.
+    pub fn new(policy: &Policy, error: String, on_failure: OnFailure) -> Self {
+        Self { policy: policy.id.clone(), error, on_failure }
+    }
+}

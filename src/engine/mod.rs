@@ -1,0 +1,11 @@
+//! Rego: loading it, asking it, and the document it is asked about.
+
+mod input;
+mod reads;
+mod rego;
+mod to_value;
+
+pub use input::{Document, InputError};
+pub use reads::Reads;
+pub use rego::{Module, Rego, Session, Value};
+pub use to_value::to_value;

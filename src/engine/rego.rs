@@ -1,0 +1,143 @@
+//! The one file that names regorus.
+//!
+//! The interpreter is the meaning of a policy. Strict builtin errors stay on: a builtin that fails is
+//! an error, not a rule that quietly does not fire. regorus reads RUST_BACKTRACE through its errors and
+//! parses many times slower with it; see [`backtraces_slow_parsing`].
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use regorus::unstable as ast;
+use regorus::utils::limits::ExecutionTimerConfig;
+
+pub use regorus::Value;
+
+use super::reads::{self, Reads};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+
+/// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
+/// outside, by whoever waits for the evaluation.
+const RULE_LIMIT: Duration = Duration::from_millis(200);
+/// Work units between two looks at the clock.
+const TIMER_INTERVAL: u32 = 256;
+
+/// Parsed and checked modules, ready to be asked.
+#[derive(Clone)]
+pub struct Rego {
+    engine: regorus::Engine,
+}
+
+/// What there is in one module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// `stategate.storage.storage_class_required`
+    pub package: String,
+    /// Names of its rules, in order, each once.
+    pub rules: Vec<String>,
+    /// What of the input it reads, helpers included.
+    pub reads: Reads,
+}
+
+impl Rego {
+    /// Parses all modules and compiles them together.
+    ///
+    /// # Errors
+    /// All parse errors of all modules; or what the compiler says of them together.
+    pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+        let mut engine = regorus::Engine::new();
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: RULE_LIMIT,
+            check_interval: NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN),
+        });
+        let errors: Vec<Diagnostic> = texts
+            .iter()
+            .filter_map(|text| {
+                engine
+                    .add_policy(text.name.to_string(), text.text.to_string())
+                    .err()
+                    .map(|e| diagnostic(text, &e))
+            })
+            .collect();
+        if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
+    }
+
+    /// The modules in the order in which they were loaded.
+    pub fn modules(&mut self) -> Vec<Module> {
+        reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
+    }
+
+    /// Prepares every rule, so that clones share the work, and finds what only shows then.
+    ///
+    /// # Errors
+    /// If a path leads to no rule, or the rules cannot be compiled.
+    pub fn prepare<'a>(
+        &mut self,
+        entry_points: impl Iterator<Item = (&'a str, &'a SourceText)>,
+    ) -> Result<(), Diagnostics> {
+        let errors: Vec<Diagnostic> = entry_points
+            .filter_map(|(path, text)| {
+                self.engine.compile_with_entrypoint(&path.into()).err().map(|error| diagnostic(text, &error))
+            })
+            .collect();
+        if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
+    }
+
+    /// A place to ask questions in. Cheap: it shares everything that was prepared.
+    pub fn session(&self) -> Session {
+        Session { engine: self.engine.clone() }
+    }
+}
+
+/// One thread's own engine. Sessions share modules, not inputs.
+pub struct Session {
+    engine: regorus::Engine,
+}
+
+impl Session {
+    /// The value of a rule (`data.…`) for an input.
+    ///
+    /// # Errors
+    /// What the interpreter says: a failed builtin with its place, or that the time is up.
+    pub fn evaluate(&mut self, rule: &str, input: Value) -> Result<Value, String> {
+        self.engine.set_input(input);
+        self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()))
+    }
+}
+
+/// True if the environment makes parsing many times slower: regorus' parser backtracks through
+/// errors, and each of them then captures a backtrace.
+pub fn backtraces_slow_parsing(rust_backtrace: Option<&str>, rust_lib_backtrace: Option<&str>) -> bool {
+    rust_lib_backtrace.or(rust_backtrace).is_some_and(|value| value != "0")
+}
+
+/// regorus formats its errors itself: `--> file:line:col`, the line with a caret, `error: …`.
+fn diagnostic(text: &SourceText, error: &impl std::fmt::Display) -> Diagnostic {
+    let rendered = error.to_string();
+    let place = rendered.lines().find_map(|line| {
+        let mut parts = line.trim().strip_prefix("--> ")?.rsplitn(3, ':');
+        let column = parts.next()?.parse().ok()?;
+        let line = parts.next()?.parse().ok()?;
+        Some((parts.next()?.to_owned(), line, column))
+    });
+    let message = one_line(&rendered);
+    match place {
+        Some((source, line, column)) => {
+            Diagnostic { source: source.into(), line, column, message, help: None }
+        }
+        None => text.error(0, 0, message),
+    }
+}
+
+/// The `error:` line of a rendered error, or all of it in one line.
+fn one_line(rendered: &str) -> String {
+    let place = rendered.lines().find_map(|line| line.trim().strip_prefix("--> "));
+    match rendered.lines().find_map(|line| line.trim().strip_prefix("error: ")) {
+        Some(message) => match place {
+            Some(place) => format!("{message} ({place})"),
+            None => message.to_owned(),
+        },
+        None => rendered.split_whitespace().collect::<Vec<_>>().join(" "),
+    }
+}
+
+pub(super) use ast::{Expr, Literal, Module as AstModule, Query, Rule, RuleBody, RuleHead};

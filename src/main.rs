@@ -1,0 +1,5 @@
+//! Parse, run, exit code; everything else is in the library.
+
+fn main() -> std::process::ExitCode {
+    stategate::cli::main()
+}

@@ -1,0 +1,215 @@
+//! Paths into a manifest: which key of which item of which key.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::Value;
+
+/// One step into a value: a key of a mapping or an index of a list.
+///
+/// Serializes as a bare string or number.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(untagged)]
+pub enum Segment {
+    /// A key of a mapping.
+    Key(Cow<'static, str>),
+    /// A 0-based index of a list.
+    Index(usize),
+}
+
+impl From<&'static str> for Segment {
+    fn from(key: &'static str) -> Self {
+        Self::Key(Cow::Borrowed(key))
+    }
+}
+
+impl From<String> for Segment {
+    fn from(key: String) -> Self {
+        Self::Key(Cow::Owned(key))
+    }
+}
+
+impl From<usize> for Segment {
+    fn from(index: usize) -> Self {
+        Self::Index(index)
+    }
+}
+
+/// The steps from the root of a document to a node; empty for the root itself.
+pub type Path = Vec<Segment>;
+
+/// The path as a JSON pointer (RFC 6901): `/spec/containers/0/image`.
+pub fn pointer(path: &[Segment]) -> String {
+    path.iter().fold(String::new(), |mut out, segment| {
+        out.push('/');
+        match segment {
+            Segment::Key(key) => out.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Index(index) => out.push_str(&index.to_string()),
+        }
+        out
+    })
+}
+
+/// The path in the style of kubectl's field errors: `spec.containers[0].image`.
+///
+/// A key that would be ambiguous there stands in quotes:
+/// `metadata.annotations["stategate.io/skip"]`.
+pub fn dotted(path: &[Segment]) -> String {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
+    path.iter().fold(String::new(), |mut out, segment| {
+        // Writing to a String cannot fail.
+        let _ = match segment {
+            Segment::Index(index) => write!(out, "[{index}]"),
+            Segment::Key(key) if key.is_empty() || !key.chars().all(plain) => {
+                write!(out, "[{}]", Value::from(key.as_ref()))
+            }
+            Segment::Key(key) if out.is_empty() => write!(out, "{key}"),
+            Segment::Key(key) => write!(out, ".{key}"),
+        };
+        out
+    })
+}
+
+/// The path a JSON pointer names; the inverse of [`pointer`].
+///
+/// A pointer does not tell keys from indexes, so a step that is a canonical number becomes an
+/// index. [`get`] and the positions take an index for a key where there is a mapping.
+pub fn from_pointer(pointer: &str) -> Path {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|step| match step.parse::<usize>() {
+            Ok(index) if index.to_string() == step => Segment::Index(index),
+            _ => Segment::from(step.replace("~1", "/").replace("~0", "~")),
+        })
+        .collect()
+}
+
+/// The value at a path, if there is one.
+pub fn get<'a>(value: &'a Value, path: &[Segment]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, segment| match (value, segment) {
+        (Value::Array(items), Segment::Index(index)) => items.get(*index),
+        (Value::Object(fields), segment) => fields.get(segment.as_key().as_ref()),
+        _ => None,
+    })
+}
+
+/// The value at a path, to change it.
+pub fn get_mut<'a>(value: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
+    path.iter().try_fold(value, |value, segment| match (value, segment) {
+        (Value::Array(items), Segment::Index(index)) => items.get_mut(*index),
+        (Value::Object(fields), segment) => fields.get_mut(segment.as_key().as_ref()),
+        _ => None,
+    })
+}
+
+/// The path with the names of list items instead of their positions, where they have one: the
+/// identity of a place over time, since positions change when something is inserted above.
+pub fn stable(object: &Value, path: &[Segment]) -> String {
+    let mut node = Some(object);
+    path.iter().fold(String::new(), |mut out, segment| {
+        node = node.and_then(|value| get(value, std::slice::from_ref(segment)));
+        let name = match segment {
+            Segment::Index(_) => node.and_then(item_name).unwrap_or_else(|| segment.as_key().into_owned()),
+            Segment::Key(key) => key.to_string(),
+        };
+        out.push('/');
+        out.push_str(&name);
+        out
+    })
+}
+
+/// A claim template has its name in its metadata.
+fn item_name(item: &Value) -> Option<String> {
+    let name = item.get("name").or_else(|| item.get("metadata")?.get("name"))?;
+    Some(name.as_str()?.to_owned())
+}
+
+/// A path as a policy writes it: a list of keys and indexes, or a JSON pointer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written(pub Path);
+
+impl<'de> Deserialize<'de> for Written {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a path is a list of keys and indexes, or a JSON pointer")]
+        enum Form {
+            Steps(Vec<Step>),
+            Pointer(String),
+        }
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Step {
+            Index(usize),
+            Key(String),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Steps(steps) => Ok(Self(
+                steps
+                    .into_iter()
+                    .map(|step| match step {
+                        Step::Index(index) => Segment::Index(index),
+                        Step::Key(key) => Segment::from(key),
+                    })
+                    .collect(),
+            )),
+            Form::Pointer(text) if text.is_empty() || text.starts_with('/') => Ok(Self(from_pointer(&text))),
+            Form::Pointer(text) => {
+                Err(de::Error::custom(format!("{text:?} is no JSON pointer: it must start with /")))
+            }
+        }
+    }
+}
+
+impl Segment {
+    /// The step as a key; an index stands for the key of the same digits.
+    pub(crate) fn as_key(&self) -> Cow<'_, str> {
+        match self {
+            Self::Key(key) => Cow::Borrowed(key),
+            Self::Index(index) => Cow::Owned(index.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn path() -> Path {
+        vec!["spec".into(), "containers".into(), 0.into(), "image".into()]
+    }
+
+    #[test]
+    fn paths_print_as_pointers_and_as_kubectl_fields() {
+        assert_eq!(pointer(&path()), "/spec/containers/0/image");
+        assert_eq!(dotted(&path()), "spec.containers[0].image");
+        let skip: Path = vec!["metadata".into(), "annotations".into(), "stategate.io/skip".into()];
+        assert_eq!(dotted(&skip), r#"metadata.annotations["stategate.io/skip"]"#);
+        assert_eq!(pointer(&skip), "/metadata/annotations/stategate.io~1skip");
+        assert_eq!(dotted(&["a\"b".into(), "".into()]), r#"["a\"b"][""]"#);
+        assert_eq!((pointer(&[]), dotted(&[])), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn pointers_read_back() {
+        assert_eq!(from_pointer("/spec/containers/0/image"), path());
+        assert_eq!(from_pointer("/a~1b~0c/01"), vec!["a/b~c".into(), Segment::from("01")]);
+        assert_eq!(from_pointer(""), Path::new());
+    }
+
+    #[test]
+    fn get_walks_and_takes_an_index_for_a_key() {
+        let value = json!({"spec": {"containers": [{"image": "x"}]}, "7": true});
+        assert_eq!(get(&value, &path()), Some(&json!("x")));
+        assert_eq!(get(&value, &from_pointer("/7")), Some(&json!(true)));
+        assert_eq!(get(&value, &from_pointer("/spec/no/0")), None);
+        assert_eq!(get(&value, &[]), Some(&value));
+    }
+
+    #[test]
+    fn segments_serialize_bare() {
+        assert_eq!(serde_json::to_string(&path()).unwrap(), r#"["spec","containers",0,"image"]"#);
+    }
+}

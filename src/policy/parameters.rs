@@ -1,0 +1,115 @@
+//! What a policy may be told, and whether what it is told fits.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::workload::{quantity, schedule};
+
+/// Values by parameter name, as a policy reads them: durations in seconds, quantities in bytes.
+pub type Parameters = BTreeMap<String, Value>;
+
+/// One entry of `custom.parameters`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Parameter {
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// Type of the elements of a list or of the values of a map; without it they may be anything.
+    pub of: Option<Kind>,
+    /// Its value unless a binding says otherwise.
+    pub default: Value,
+    /// What it does.
+    pub description: String,
+}
+
+/// Type of a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Text.
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// `24h`, `7d`; the policy reads seconds.
+    Duration,
+    /// `10Gi`; the policy reads bytes.
+    Quantity,
+    /// A list.
+    List,
+    /// A map with text as keys.
+    Map,
+}
+
+/// A value that does not fit its parameter.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ParameterError(String);
+
+impl Parameter {
+    /// The value as the policy reads it.
+    ///
+    /// # Errors
+    /// If it does not fit the type.
+    pub fn convert(&self, value: &Value) -> Result<Value, ParameterError> {
+        match (self.kind, value) {
+            (Kind::List, Value::Array(items)) => {
+                items.iter().map(|item| self.element(item)).collect::<Result<Vec<_>, _>>().map(Value::Array)
+            }
+            (Kind::Map, Value::Object(entries)) => entries
+                .iter()
+                .map(|(key, value)| Ok((key.clone(), self.element(value)?)))
+                .collect::<Result<_, _>>()
+                .map(Value::Object),
+            (kind, value) => kind.convert(value),
+        }
+    }
+
+    fn element(&self, value: &Value) -> Result<Value, ParameterError> {
+        self.of.map_or_else(|| Ok(value.clone()), |kind| kind.convert(value))
+    }
+}
+
+impl Kind {
+    fn convert(self, value: &Value) -> Result<Value, ParameterError> {
+        let fits = match self {
+            Kind::String => value.is_string(),
+            Kind::Boolean => value.is_boolean(),
+            Kind::Integer => value.is_i64() || value.is_u64(),
+            Kind::Number => value.is_number(),
+            Kind::List => value.is_array(),
+            Kind::Map => value.is_object(),
+            Kind::Duration => {
+                let text = value.as_str().ok_or_else(|| self.mismatch(value))?;
+                let seconds =
+                    schedule::duration_seconds(text).map_err(|error| ParameterError(error.to_string()))?;
+                return Ok(seconds.into());
+            }
+            Kind::Quantity => {
+                let bytes = quantity::json_bytes(value).map_err(|error| ParameterError(error.to_string()))?;
+                return Ok(bytes.into());
+            }
+        };
+        if fits { Ok(value.clone()) } else { Err(self.mismatch(value)) }
+    }
+
+    fn mismatch(self, value: &Value) -> ParameterError {
+        let wanted = match self {
+            Kind::String => "text",
+            Kind::Boolean => "true or false",
+            Kind::Integer => "a whole number",
+            Kind::Number => "a number",
+            Kind::Duration => "a duration such as 24h or 7d",
+            Kind::Quantity => "a quantity such as 10Gi",
+            Kind::List => "a list",
+            Kind::Map => "a map",
+        };
+        ParameterError(format!("must be {wanted}, not {value}"))
+    }
+}

@@ -1,0 +1,109 @@
+//! Which requests a policy judges, and which policies a binding means.
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::{Policy, PolicyId, Severity};
+use crate::admission::{Operation, Request};
+use crate::workload::Class;
+
+/// A kind without its version: `StatefulSet.apps`, `PersistentVolumeClaim`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KindRef {
+    /// `StatefulSet`
+    pub kind: String,
+    /// `apps`; empty for core.
+    pub group: String,
+}
+
+impl<'de> Deserialize<'de> for KindRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
+        if !kind.starts_with(|first: char| first.is_ascii_uppercase()) {
+            return Err(de::Error::custom(format!(
+                "`{text}` is no kind: write Kind.group, such as StatefulSet.apps or PersistentVolumeClaim"
+            )));
+        }
+        Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
+    }
+}
+
+/// `custom.match` of a policy: all keys must agree.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// Kinds; none: every kind that has a projection.
+    #[serde(default)]
+    pub kinds: Vec<KindRef>,
+    /// Classes of the workload view.
+    #[serde(default = "durable_only")]
+    pub classes: Vec<Class>,
+    /// Operations.
+    #[serde(default = "create_and_update")]
+    pub operations: Vec<Operation>,
+    /// Subresources; none: the object itself.
+    #[serde(default)]
+    pub subresources: Vec<String>,
+}
+
+impl Default for Match {
+    fn default() -> Self {
+        Self {
+            kinds: Vec::new(),
+            classes: durable_only(),
+            operations: create_and_update(),
+            subresources: Vec::new(),
+        }
+    }
+}
+
+fn durable_only() -> Vec<Class> {
+    vec![Class::Durable]
+}
+
+fn create_and_update() -> Vec<Operation> {
+    vec![Operation::Create, Operation::Update]
+}
+
+impl Match {
+    /// Does the envelope of the request match? The class is asked later: it needs the object.
+    /// For a subresource the kind is the parent's, which the caller finds by its plural name.
+    pub fn envelope(&self, request: &Request, kind: &KindRef) -> bool {
+        self.operations.contains(&request.operation)
+            && (self.kinds.is_empty() || self.kinds.contains(kind))
+            && if request.subresource.is_empty() {
+                self.subresources.is_empty()
+            } else {
+                self.subresources.contains(&request.subresource)
+            }
+    }
+}
+
+/// `spec.policies` of a binding: the policies it means. Empty lists leave the choice open.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicySelector {
+    /// Of one of these categories.
+    pub categories: Vec<String>,
+    /// Of one of these severities.
+    pub severities: Vec<Severity>,
+    /// These.
+    pub ids: Vec<PolicyId>,
+    /// But not these.
+    pub exclude: Vec<PolicyId>,
+    /// And none of these categories.
+    #[serde(rename = "excludeCategories")]
+    pub exclude_categories: Vec<String>,
+}
+
+impl PolicySelector {
+    /// Is the policy meant?
+    pub fn selects(&self, policy: &Policy) -> bool {
+        let category = |list: &[String]| list.iter().any(|name| **name == *policy.category);
+        (self.categories.is_empty() || category(&self.categories))
+            && (self.severities.is_empty() || self.severities.contains(&policy.severity))
+            && (self.ids.is_empty() || self.ids.contains(&policy.id))
+            && !self.exclude.contains(&policy.id)
+            && !category(&self.exclude_categories)
+    }
+}

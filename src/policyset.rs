@@ -1,0 +1,319 @@
+//! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
+
+mod bind;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use sha2::{Digest, Sha256};
+
+use crate::admission::{Operation, Request};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::engine::{Module, Reads, Rego, Session, Value};
+use crate::inventory::Inventory;
+use crate::policy::binding::{Binding, OnFailure};
+use crate::policy::selector::KindRef;
+use crate::policy::{Action, Policy, PolicyId, metadata};
+use crate::workload::projection::{Projection, Projections};
+
+use bind::{Bound, Profile};
+
+/// The texts that a policy set is made of.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// Policies: Rego with METADATA.
+    pub policies: Vec<SourceText>,
+    /// Rego that policies share, without METADATA of its own.
+    pub libraries: Vec<SourceText>,
+    /// `test_*` rules; loaded by `stategate test` only.
+    pub tests: Vec<SourceText>,
+    /// Projections, one kind a file.
+    pub projections: Vec<SourceText>,
+    /// Tables of engines.
+    pub engines: Vec<SourceText>,
+    /// The profile: a Profile and PolicyBindings.
+    pub profile: Option<SourceText>,
+}
+
+/// A policy and how the engine asks it.
+#[derive(Debug)]
+struct Loaded {
+    policy: Policy,
+    violation: Option<String>,
+    patch: Option<String>,
+    reads: Reads,
+    bound: Bound,
+}
+
+/// What judges requests.
+pub struct PolicySet {
+    policies: Vec<Loaded>,
+    by_operation: HashMap<(KindRef, Operation, String), Vec<usize>>,
+    bindings: Vec<Binding>,
+    profile: Profile,
+    projections: Projections,
+    rego: Rego,
+    digest: String,
+}
+
+/// A policy that is to be asked about one request, with what its bindings make of it.
+pub struct Selected<'a> {
+    /// The policy.
+    pub policy: &'a Policy,
+    /// What it is told.
+    pub parameters: &'a Value,
+    /// What happens to a violation.
+    pub action: Action,
+    /// What happens if it cannot decide.
+    pub on_failure: OnFailure,
+    /// Is its patch applied?
+    pub mutate: bool,
+    loaded: &'a Loaded,
+}
+
+impl Selected<'_> {
+    /// The rule that finds violations, if it has one.
+    pub fn violation_rule(&self) -> Option<&str> {
+        self.loaded.violation.as_deref()
+    }
+
+    /// The rule that sets things right, if it has one.
+    pub fn patch_rule(&self) -> Option<&str> {
+        self.loaded.patch.as_deref()
+    }
+
+    /// What of the input it reads.
+    pub fn reads(&self) -> &Reads {
+        &self.loaded.reads
+    }
+}
+
+impl PolicySet {
+    /// Reads, checks and compiles everything.
+    ///
+    /// # Errors
+    /// All errors that could be found in one go; then there is no policy set.
+    pub fn compile(sources: &Sources) -> Result<Self, Diagnostics> {
+        let mut errors = Vec::new();
+        let mut keep =
+            |result: Result<(), Diagnostics>| errors.extend(result.err().into_iter().flat_map(|e| e.0));
+
+        let mut policies = Vec::new();
+        for text in &sources.policies {
+            keep(metadata::read(text).map(|policy| policies.push((policy, text))));
+        }
+        keep(duplicates(&policies));
+        let mut projections = Projections::default();
+        keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
+        let (mut profile, mut bindings) = (Profile::default(), Vec::new());
+        if let Some(text) = &sources.profile {
+            let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
+            keep(bind::read(text, &known).map(|read| (profile, bindings) = read));
+        }
+        let texts: Vec<SourceText> =
+            sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
+        let mut rego = None;
+        keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
+        let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
+
+        let modules: BTreeMap<String, Module> =
+            rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
+        let mut loaded = Vec::new();
+        for (policy, text) in policies {
+            match load(policy, text, &modules, &bindings) {
+                Ok(policy) => loaded.push((policy, text)),
+                Err(error) => errors.push(error),
+            }
+        }
+        let entry_points = loaded.iter().flat_map(|(policy, text)| {
+            [&policy.violation, &policy.patch].into_iter().flatten().map(move |r| (r.as_str(), *text))
+        });
+        errors.extend(rego.prepare(entry_points).err().into_iter().flat_map(|errors| errors.0));
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
+        }
+        let policies: Vec<Loaded> = loaded.into_iter().map(|(policy, _)| policy).collect();
+        Ok(Self {
+            by_operation: index(&policies, &projections),
+            policies,
+            bindings,
+            profile,
+            projections,
+            rego,
+            digest: digest(sources),
+        })
+    }
+
+    /// Do any policies match this request, as far as its envelope tells?
+    pub fn matches(&self, request: &Request) -> bool {
+        !self.indexed(request).is_empty()
+    }
+
+    /// The policies that judge this request, and what their bindings make of them.
+    /// The class of the workload is not asked yet: that needs the object.
+    pub fn select<'a>(&'a self, request: &Request, inventory: &Inventory) -> Vec<Selected<'a>> {
+        let labels = inventory.namespace_labels(&request.namespace);
+        let binding_applies: Vec<bool> = self
+            .bindings
+            .iter()
+            .map(|binding| binding.spec.matches.selects(&request.namespace, labels, &request.user))
+            .collect();
+        let mut selected = Vec::new();
+        for loaded in self.indexed(request).iter().filter_map(|index| self.policies.get(*index)) {
+            for chosen in loaded.bound.select(&self.bindings, &binding_applies, &request.user) {
+                selected.push(Selected {
+                    policy: &loaded.policy,
+                    parameters: chosen.parameters,
+                    action: chosen.action,
+                    on_failure: chosen.on_failure,
+                    mutate: chosen.mutate,
+                    loaded,
+                });
+            }
+        }
+        selected
+    }
+
+    fn indexed(&self, request: &Request) -> &[usize] {
+        // For a subresource the request's kind is the subresource's own (Scale); policies name the parent's.
+        let kind = self.projections.kind_of(&request.resource.group, &request.resource.resource);
+        let key = kind.map(|kind| (kind.clone(), request.operation, request.subresource.clone()));
+        key.and_then(|key| self.by_operation.get(&key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The projection of a request's kind.
+    pub fn projection(&self, request: &Request) -> Option<&Projection> {
+        let kind = self.projections.kind_of(&request.resource.group, &request.resource.resource)?;
+        self.projections.of(kind)
+    }
+
+    /// All projections and the table of engines.
+    pub fn projections(&self) -> &Projections {
+        &self.projections
+    }
+
+    /// May annotations lower the class of a workload?
+    pub fn self_classify(&self) -> bool {
+        self.profile.spec.self_classify
+    }
+
+    /// A place to evaluate rules in.
+    pub fn session(&self) -> Session {
+        self.rego.session()
+    }
+
+    /// SHA-256 over all texts, in hex: the same texts, the same verdicts.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// The name of the profile; empty if there is none.
+    pub fn profile(&self) -> &str {
+        &self.profile.metadata.name
+    }
+
+    /// All policies, by category and id.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.iter().map(|loaded| &loaded.policy)
+    }
+
+    /// What the webhooks must be asked: kinds, operations and subresources that a bound policy judges.
+    pub fn coverage(&self) -> BTreeSet<(KindRef, Operation, String)> {
+        self.coverage_of(|loaded| loaded.violation.is_some())
+    }
+
+    /// The same for the mutating webhook: what a policy may patch.
+    pub fn mutation_coverage(&self) -> BTreeSet<(KindRef, Operation, String)> {
+        self.coverage_of(|loaded| loaded.patch.is_some() && loaded.bound.mutates(&self.bindings))
+    }
+
+    fn coverage_of(&self, wanted: impl Fn(&Loaded) -> bool) -> BTreeSet<(KindRef, Operation, String)> {
+        self.by_operation
+            .iter()
+            .filter(|(_, indexes)| {
+                let mut loaded = indexes.iter().filter_map(|index| self.policies.get(*index));
+                loaded.any(|loaded| loaded.bound.anywhere(&self.bindings) && wanted(loaded))
+            })
+            .map(|(key, _)| key.clone())
+            .collect()
+    }
+}
+
+fn duplicates(policies: &[(Policy, &SourceText)]) -> Result<(), Diagnostics> {
+    let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
+    let mut errors = Vec::new();
+    for (policy, text) in policies {
+        if let Some(first) = seen.insert(&policy.id, policy) {
+            errors.push(
+                text.error(1, 0, format!("the policy {} is already defined in {}", policy.id, first.source))
+                    .with_help("ids are unique across all categories: rename the folder and the package"),
+            );
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
+}
+
+fn load(
+    policy: Policy,
+    text: &SourceText,
+    modules: &BTreeMap<String, Module>,
+    bindings: &[Binding],
+) -> Result<Loaded, Diagnostic> {
+    let module = modules
+        .get(&policy.package)
+        .ok_or_else(|| text.error(1, 0, format!("the package {} was not loaded", policy.package)))?;
+    let rule = |name: &str| {
+        module.rules.iter().any(|rule| rule == name).then(|| format!("data.{}.{name}", policy.package))
+    };
+    let (violation, patch) = (rule("violation"), rule("patch"));
+    if violation.is_none() && patch.is_none() {
+        return Err(text
+            .error(
+                1,
+                0,
+                format!(
+                    "the policy {} defines neither `violation` nor `patch`, so it can never fire",
+                    policy.id
+                ),
+            )
+            .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
+    }
+    let bound = Bound::new(&policy, bindings, text)?;
+    Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
+}
+
+fn index(
+    policies: &[Loaded],
+    projections: &Projections,
+) -> HashMap<(KindRef, Operation, String), Vec<usize>> {
+    let mut index: HashMap<_, Vec<usize>> = HashMap::new();
+    for (position, loaded) in policies.iter().enumerate() {
+        let matches = &loaded.policy.matches;
+        let subresources: &[String] =
+            if matches.subresources.is_empty() { &[String::new()] } else { &matches.subresources };
+        for (kind, _) in projections.iter() {
+            if !matches.kinds.is_empty() && !matches.kinds.contains(kind) {
+                continue;
+            }
+            for operation in &matches.operations {
+                for subresource in subresources {
+                    index.entry((kind.clone(), *operation, subresource.clone())).or_default().push(position);
+                }
+            }
+        }
+    }
+    index
+}
+
+fn digest(sources: &Sources) -> String {
+    let mut hash = Sha256::new();
+    let texts = [&sources.policies, &sources.libraries, &sources.projections, &sources.engines];
+    let mut sorted: Vec<&SourceText> = texts.into_iter().flatten().chain(&sources.profile).collect();
+    sorted.sort_by(|a, b| a.name.cmp(&b.name));
+    for text in sorted {
+        for part in [&text.name, &text.text] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}

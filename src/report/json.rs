@@ -1,0 +1,170 @@
+//! The report for programs. Its shape is versioned by `apiVersion`.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Judged, Report, Summary};
+use crate::decision::Finding;
+use crate::path;
+use crate::policy::{Action, Severity};
+use crate::yaml::Place;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonReport<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    profile: &'a str,
+    summary: Summary,
+    findings: Vec<JsonFinding<'a>>,
+    failures: Vec<JsonFailure<'a>>,
+    patches: Vec<JsonPatches<'a>>,
+    errors: Vec<JsonError<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonObject<'a> {
+    api_version: &'a str,
+    kind: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    name: &'a str,
+    operation: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonFinding<'a> {
+    policy: &'a str,
+    severity: Severity,
+    action: Action,
+    message: &'a str,
+    fix: &'a str,
+    title: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docs: Option<&'a str>,
+    object: JsonObject<'a>,
+    /// RFC 6901
+    path: String,
+    key: &'a str,
+    pre_existing: bool,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonFailure<'a> {
+    policy: &'a str,
+    error: &'a str,
+    refuses: bool,
+    object: JsonObject<'a>,
+    file: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonPatches<'a> {
+    policies: Vec<&'a str>,
+    object: JsonObject<'a>,
+    file: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonError<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<&'a str>,
+}
+
+/// The report as one JSON document.
+///
+/// # Errors
+/// Only if serde_json fails to write, which for these types it does not.
+pub fn render(report: &Report) -> Result<String, serde_json::Error> {
+    let patched = report.objects.iter().filter(|object| !object.patched_by.is_empty());
+    serde_json::to_string_pretty(&JsonReport {
+        api_version: "stategate.io/v1alpha1",
+        kind: "CheckReport",
+        profile: &report.profile,
+        summary: report.summary(),
+        findings: report
+            .objects
+            .iter()
+            .flat_map(|object| {
+                object.findings.iter().map(move |(finding, place)| json_finding(object, finding, place))
+            })
+            .collect(),
+        failures: report
+            .objects
+            .iter()
+            .flat_map(|object| {
+                object.failures.iter().map(move |(policy, error, refuses)| JsonFailure {
+                    policy: policy.as_str(),
+                    error,
+                    refuses: *refuses,
+                    object: json_object(object),
+                    file: &object.file.name,
+                })
+            })
+            .collect(),
+        patches: patched
+            .map(|object| JsonPatches {
+                policies: object.patched_by.iter().map(|policy| policy.as_str()).collect(),
+                object: json_object(object),
+                file: &object.file.name,
+            })
+            .collect(),
+        errors: report
+            .errors
+            .iter()
+            .map(|error| JsonError {
+                file: &error.source,
+                line: error.line,
+                column: error.column,
+                message: &error.message,
+                help: error.help.as_deref(),
+            })
+            .collect(),
+        notes: &report.notes,
+    })
+}
+
+fn json_finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> JsonFinding<'a> {
+    JsonFinding {
+        policy: finding.policy.as_str(),
+        severity: finding.severity,
+        action: finding.action,
+        message: &finding.message,
+        fix: &finding.fix,
+        title: &finding.title,
+        docs: finding.docs.as_deref(),
+        object: json_object(object),
+        path: path::pointer(&finding.path),
+        key: &finding.key,
+        pre_existing: finding.pre_existing,
+        file: &object.file.name,
+        line: place.line,
+        column: place.column,
+        details: finding.details.as_ref(),
+    }
+}
+
+fn json_object(object: &Judged) -> JsonObject<'_> {
+    JsonObject {
+        api_version: &object.api_version,
+        kind: &object.kind,
+        namespace: &object.namespace,
+        name: &object.name,
+        operation: object.operation.as_str(),
+    }
+}

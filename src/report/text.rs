@@ -1,0 +1,131 @@
+//! The report for people: each finding reads like a compiler's error.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+
+use super::{Judged, Report};
+use crate::decision::Finding;
+use crate::diagnostic::Diagnostic;
+use crate::path;
+use crate::policy::Action;
+use crate::yaml::Place;
+
+/// A snippet shows at most so many lines of the node at fault.
+const SNIPPET_LINES: usize = 4;
+
+/// The report, with or without colours.
+pub fn render(report: &Report, colours: bool) -> String {
+    let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+    let mut out = String::new();
+    let mut block = |text: String| {
+        out.push_str(text.trim_end());
+        out.push_str("\n\n");
+    };
+    for error in &report.errors {
+        block(renderer.render(&[diagnostic(error)]));
+    }
+    for object in &report.objects {
+        for (finding, place) in &object.findings {
+            block(renderer.render(&[self::finding(object, finding, place)]));
+        }
+        for (policy, error, refuses) in &object.failures {
+            let level = if *refuses { Level::ERROR } else { Level::WARNING };
+            let title = format!("the policy could not decide: {error}");
+            let origin = annotate_snippets::Origin::path(object.file.name.to_string());
+            block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
+        }
+    }
+    for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
+        let names: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
+        block(format!("note: at admission {} is completed by {}", object.display_name(), names.join(", ")));
+    }
+    for note in &report.notes {
+        block(format!("note: {note}"));
+    }
+    out.push_str(&summary(report));
+    out
+}
+
+fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group<'a> {
+    let level = match finding.action {
+        Action::Deny => Level::ERROR,
+        Action::Warn => Level::WARNING,
+        Action::Audit => Level::NOTE.with_name("audit"),
+    };
+    let text = &object.file.text;
+    let end = shown_end(text, place);
+    let label = match path::dotted(&finding.path) {
+        field if field.is_empty() => object.display_name(),
+        field => format!("{} · {field}", object.display_name()),
+    };
+    let before = if finding.pre_existing { "it had this before: " } else { "" };
+    let snippet = Snippet::source(text.as_ref())
+        .path(object.file.name.as_ref())
+        .annotation(AnnotationKind::Primary.span(place.start.min(end)..end).label(label));
+    let group = level
+        .primary_title(format!("{before}{}", finding.message))
+        .id(finding.policy.as_str())
+        .element(snippet)
+        .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    match &finding.docs {
+        Some(docs) => {
+            group.element(Level::NOTE.with_name("why").message(format!("{} ({docs})", finding.title)))
+        }
+        None => group,
+    }
+}
+
+/// A node may be half a file: its first line is enough to find it.
+fn shown_end(text: &str, place: &Place) -> usize {
+    let end = place.end.min(text.len());
+    let node = text.get(place.start..end).unwrap_or_default();
+    let lines = node.lines().count();
+    if lines <= SNIPPET_LINES {
+        return place.start + node.trim_end().len();
+    }
+    place.start + node.lines().next().unwrap_or_default().len()
+}
+
+fn diagnostic(error: &Diagnostic) -> Group<'_> {
+    let mut origin = annotate_snippets::Origin::path(error.source.as_ref());
+    if error.line > 0 {
+        origin = origin.line(error.line);
+        if error.column > 0 {
+            origin = origin.char_column(error.column);
+        }
+    }
+    let group = Level::ERROR.primary_title(error.message.as_str()).element(origin);
+    match &error.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let summary = report.summary();
+    let plural =
+        |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
+    let mut parts = vec![plural(summary.deny, "error"), plural(summary.warn, "warning")];
+    if summary.audit > 0 {
+        parts.push(format!("{} audit", summary.audit));
+    }
+    if summary.failures > 0 {
+        parts.push(plural(summary.failures, "policy failure"));
+    }
+    if summary.errors > 0 {
+        parts.push(format!("{} that cannot be read", plural(summary.errors, "file")));
+    }
+    let mut line = format!(
+        "{}: {} (profile {})",
+        plural(summary.objects, "object") + " checked",
+        parts.join(", "),
+        report.profile
+    );
+    if summary.not_covered > 0 {
+        line.push_str(&format!("; {} of kinds that no policy judges", summary.not_covered));
+    }
+    if summary.foreign > 0 {
+        line.push_str(&format!("; {} skipped: not Kubernetes", plural(summary.foreign, "document")));
+    }
+    line.push('\n');
+    line
+}

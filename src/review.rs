@@ -1,0 +1,347 @@
+//! The pipeline: one request in, one decision out.
+//!
+//! ```text
+//! select ─▶ set aside? ─▶ view ─▶ patch (mutating) ─▶ violations (validating) ─▶ ratchet ─▶ fold
+//! ```
+//!
+//! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
+//! and its binding says whether that refuses the request.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::admission::{Object, Operation, Phase, Request};
+use crate::decision::patch::{self, PolicyPatch};
+use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
+use crate::engine::{Document, InputError, Reads, Session};
+use crate::inventory::Inventory;
+use crate::path::{self, Path};
+use crate::policy::Action;
+use crate::policyset::{PolicySet, Selected};
+use crate::workload::projection::Projection;
+use crate::workload::{Problem, Workload, project};
+
+/// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
+pub const TIER_LABEL: &str = "stategate.io/tier";
+/// Annotation of an object: `false` keeps all patches away.
+const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
+
+/// Judges one request.
+///
+/// `now` is the time of the request; the same arguments always give the same decision.
+pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
+    let selected = set.select(request, inventory);
+    let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
+        return Decision::default();
+    };
+    match Review::new(set, inventory, request, projection, selected, now) {
+        Ok(review) => review.decide(),
+        Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
+    }
+}
+
+/// The decision if nobody could be asked: every policy that would have judged the request counts as
+/// failed, and its binding says what follows.
+pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reason: &str) -> Decision {
+    let wanted = |selected: &Selected<'_>| match request.phase {
+        Phase::Mutating => selected.mutate && selected.patch_rule().is_some(),
+        Phase::Validating | Phase::Both => selected.violation_rule().is_some(),
+    };
+    let failures = set
+        .select(request, inventory)
+        .iter()
+        .filter(|selected| wanted(selected))
+        .map(|selected| Failure::new(selected.policy, reason.to_owned(), selected.on_failure))
+        .collect();
+    Decision { failures, ..Decision::default() }
+}
+
+/// One request on its way through the pipeline.
+struct Review<'a> {
+    set: &'a PolicySet,
+    request: &'a Request,
+    projection: &'a Projection,
+    selected: Vec<Selected<'a>>,
+    tier: Option<&'a String>,
+    workload: Option<Workload>,
+    old_workload: Option<Workload>,
+    document: Document,
+    session: Session,
+    decision: Decision,
+}
+
+impl<'a> Review<'a> {
+    fn new(
+        set: &'a PolicySet,
+        inventory: &'a Inventory,
+        request: &'a Request,
+        projection: &'a Projection,
+        mut selected: Vec<Selected<'a>>,
+        now: jiff::Timestamp,
+    ) -> Result<Self, Problem> {
+        let mut decision = Decision::default();
+        let namespace = inventory.namespace_labels(&request.namespace);
+        let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
+        if let Some(reason) = set_aside(request).map_err(unreadable)? {
+            selected.retain(|selected| selected.policy.terminating);
+            decision.set_aside = Some(reason);
+        }
+        let subresource = !request.subresource.is_empty();
+        let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
+            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && !subresource) else {
+                return Ok(None);
+            };
+            let value = object.value().map_err(unreadable)?;
+            let projected = project(
+                value,
+                &request.namespace,
+                projection,
+                &set.projections().engines,
+                set.self_classify(),
+            );
+            let mut workload = projected.workload;
+            workload.tier = tier.cloned();
+            match projected.problems.into_iter().next() {
+                Some(problem) => Err(problem),
+                None => Ok(Some(workload)),
+            }
+        };
+        let workload = view(&request.object)?;
+        // What is stored was accepted once; if it cannot be read it is only no help in judging the new one.
+        let old_workload = if workload.is_some() {
+            view(&request.old_object).ok().flatten()
+        } else {
+            view(&request.old_object)?
+        };
+        let class = workload.as_ref().or(old_workload.as_ref()).map(|workload| workload.class);
+        selected
+            .retain(|selected| class.is_none_or(|class| selected.policy.matches.classes.contains(&class)));
+
+        let mut reads = Reads::default();
+        selected.iter().for_each(|selected| reads.extend(selected.reads()));
+        let document = Document::new(request, &reads, namespace, now).map_err(unreadable)?;
+        let session = set.session();
+        Ok(Self {
+            set,
+            request,
+            projection,
+            selected,
+            tier,
+            workload,
+            old_workload,
+            document,
+            session,
+            decision,
+        })
+    }
+
+    fn decide(mut self) -> Decision {
+        if self.selected.is_empty() {
+            return self.decision;
+        }
+        self.decision.evaluated = self.selected.len();
+        if self.request.phase != Phase::Validating {
+            self.patch();
+        }
+        if self.request.phase != Phase::Mutating {
+            self.violations();
+        }
+        self.decision
+    }
+
+    /// Asks every policy that may set things right, and applies what they say together.
+    fn patch(&mut self) {
+        let (Some(object), Some(workload)) = (&self.request.object, &self.workload) else { return };
+        let Ok(object) = object.value() else { return };
+        if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
+            || self.request.operation == Operation::Delete
+        {
+            return;
+        }
+        let patching: Vec<&Selected<'_>> = self
+            .selected
+            .iter()
+            .filter(|selected| selected.mutate && selected.patch_rule().is_some())
+            .collect();
+        if patching.is_empty() {
+            return;
+        }
+        let document = match self.document.with_views(self.workload.as_ref(), self.old_workload.as_ref()) {
+            Ok(document) => document,
+            Err(error) => return fail_all(&mut self.decision, &patching, &error),
+        };
+        let mut patches: Vec<PolicyPatch> = Vec::new();
+        for selected in patching {
+            let rule = selected.patch_rule().unwrap_or_default();
+            match ask(&mut self.session, rule, document.with_parameters(selected.parameters)) {
+                Ok(operations) => {
+                    patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
+                }
+                Err(error) => {
+                    self.decision.failures.push(Failure::new(selected.policy, error, selected.on_failure))
+                }
+            }
+        }
+        if self.request.operation == Operation::Update {
+            let old =
+                self.request.old_object.as_ref().and_then(|old| old.value().ok()).unwrap_or(&Value::Null);
+            patches.iter_mut().for_each(|patch| patch.keep_what_was_there(old));
+        }
+        match patch::combine(object, &patches) {
+            Ok(Some(patched)) => self.accept(patched),
+            Ok(None) => {}
+            Err(conflict) => {
+                let of = |selected: &&Selected<'_>| conflict.policies.contains(&selected.policy.id);
+                for selected in self.selected.iter().filter(of) {
+                    self.decision.failures.push(Failure::new(
+                        selected.policy,
+                        conflict.to_string(),
+                        selected.on_failure,
+                    ));
+                }
+            }
+        }
+    }
+
+    /// From here on the patched object is the object.
+    fn accept(&mut self, patched: Patched) {
+        let engines = &self.set.projections().engines;
+        let projected = project(
+            &patched.object,
+            &self.request.namespace,
+            self.projection,
+            engines,
+            self.set.self_classify(),
+        );
+        let tier = self.tier.cloned();
+        self.workload = Some(Workload { tier, ..projected.workload });
+        self.decision.patch = Some(patched);
+    }
+
+    /// Asks every policy what is wrong.
+    fn violations(&mut self) {
+        let judging: Vec<&Selected<'_>> =
+            self.selected.iter().filter(|selected| selected.violation_rule().is_some()).collect();
+        let document = match self.document.with_views(self.workload.as_ref(), self.old_workload.as_ref()) {
+            Ok(document) => document,
+            Err(error) => return fail_all(&mut self.decision, &judging, &error),
+        };
+        let object = match (&self.decision.patch, self.request.subject()) {
+            (Some(patched), _) => patched.object.clone(),
+            (None, Some(object)) => object.value().cloned().unwrap_or_default(),
+            (None, None) => Value::Null,
+        };
+        let mut before: Option<Option<Document>> = None;
+        for selected in judging {
+            let rule = selected.violation_rule().unwrap_or_default();
+            let input = document.with_parameters(selected.parameters);
+            let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                Ok(violations) => violations,
+                Err(error) => {
+                    self.decision.failures.push(Failure::new(selected.policy, error, selected.on_failure));
+                    continue;
+                }
+            };
+            let mut findings: Vec<Finding> = violations
+                .into_iter()
+                .map(|violation| violation.finding(selected, self.request.phase, &object))
+                .collect();
+            if self.request.operation == Operation::Update && selected.policy.ratchet && !findings.is_empty()
+            {
+                let before = before.get_or_insert_with(|| {
+                    // The old object as if it were new, and without one before it.
+                    self.old_workload.as_ref().and_then(|old| self.document.with_views(Some(old), None).ok())
+                });
+                let old = self.request.old_object.as_ref().and_then(|old| old.value().ok());
+                if let (Some(before), Some(old)) = (before, old) {
+                    let input = before.with_parameters(selected.parameters);
+                    // If the old object cannot be judged, nothing is known to be pre-existing.
+                    let known: Vec<Violation> = ask(&mut self.session, rule, input).unwrap_or_default();
+                    let known: BTreeSet<String> = known.iter().map(|violation| violation.key(old)).collect();
+                    findings.iter_mut().for_each(|finding| finding.ratchet(&known));
+                }
+            }
+            self.decision.findings.extend(findings);
+        }
+        self.decision.settle();
+    }
+}
+
+/// Objects on their way out, and objects whose owner was judged, are left alone. A delete of an owned
+/// object is judged all the same: whoever deletes a database's claim does not ask its owner.
+fn set_aside(request: &Request) -> Result<Option<SetAside>, crate::admission::ObjectError> {
+    let Some(subject) = request.subject() else { return Ok(None) };
+    let metadata = subject.metadata()?;
+    if metadata.deletion_timestamp.is_some() {
+        return Ok(Some(SetAside::Terminating));
+    }
+    Ok((request.operation != Operation::Delete && metadata.controller().is_some()).then_some(SetAside::Owned))
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Problem {
+    Problem { message: error.to_string(), path: Path::new() }
+}
+
+fn fail_all(decision: &mut Decision, selected: &[&Selected<'_>], error: &InputError) {
+    let failures =
+        selected.iter().map(|selected| Failure::new(selected.policy, error.to_string(), selected.on_failure));
+    decision.failures.extend(failures);
+}
+
+/// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
+fn ask<T: for<'de> Deserialize<'de>>(
+    session: &mut Session,
+    rule: &str,
+    input: crate::engine::Value,
+) -> Result<Vec<T>, String> {
+    use crate::engine::Value as Rego;
+    let answer = session.evaluate(rule, input)?;
+    match &answer {
+        Rego::Set(set) if set.is_empty() => return Ok(Vec::new()),
+        Rego::Set(_) => {}
+        _ => return Err(format!("{rule} is no set: write `contains`")),
+    }
+    let json = serde_json::to_value(&answer)
+        .map_err(|error| format!("{rule} holds a value that is no JSON: {error}"))?;
+    serde_json::from_value(json)
+        .map_err(|error| format!("{rule} holds an element that cannot be read: {error}"))
+}
+
+/// One element of a policy's `violation`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Violation {
+    msg: String,
+    #[serde(default)]
+    path: path::Written,
+    key: Option<String>,
+    details: Option<Value>,
+    fix: Option<String>,
+}
+
+impl Violation {
+    /// Its identity over time: list items are known by name, since their position changes.
+    fn key(&self, object: &Value) -> String {
+        self.key.clone().unwrap_or_else(|| path::stable(object, &self.path.0))
+    }
+
+    fn finding(self, selected: &Selected<'_>, phase: Phase, object: &Value) -> Finding {
+        let policy = selected.policy;
+        let milder = policy.at_admission.filter(|_| phase == Phase::Validating).unwrap_or(Action::Deny);
+        Finding {
+            policy: policy.id.clone(),
+            title: policy.title.clone(),
+            severity: policy.severity,
+            action: selected.action.min(milder),
+            pre_existing: false,
+            key: self.key(object),
+            message: self.msg,
+            path: self.path.0,
+            fix: self.fix.unwrap_or_else(|| policy.fix.to_string()),
+            docs: policy.related.first().cloned(),
+            details: self.details,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The embedded catalogue, and directories of policies laid over it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use include_dir::{Dir, include_dir};
+
+use super::{files_below, read_text};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::policyset::Sources;
+
+static POLICIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
+
+/// Policies, libraries, projections, profiles, tests and examples by their path below `policies/`.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    files: BTreeMap<String, SourceText>,
+}
+
+impl Catalogue {
+    /// What ships inside the binary.
+    pub fn embedded() -> Self {
+        let mut files = BTreeMap::new();
+        let mut waiting = vec![&POLICIES];
+        while let Some(directory) = waiting.pop() {
+            waiting.extend(directory.dirs());
+            for file in directory.files() {
+                let path = file.path().to_string_lossy().into_owned();
+                if let Some(text) = file.contents_utf8() {
+                    files.insert(path.clone(), SourceText::new(format!("policies/{path}"), text));
+                }
+            }
+        }
+        Self { files }
+    }
+
+    /// Only what is in a directory.
+    ///
+    /// # Errors
+    /// If it cannot be read, or holds no policy.
+    pub fn directory(directory: &Path) -> Result<Self, Diagnostics> {
+        let paths = files_below(directory)?;
+        let (mut files, mut errors) = (BTreeMap::new(), Vec::new());
+        for path in paths {
+            let relative = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
+            if kind(&relative) == Kind::Other {
+                continue;
+            }
+            match read_text(&path) {
+                Ok(text) => drop(files.insert(relative, text)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() && !files.keys().any(|path| kind(path) == Kind::Policy) {
+            errors.push(
+                SourceText::new(directory.display().to_string(), "")
+                    .error(0, 0, "the directory holds no policy")
+                    .with_help("a policy is a file <category>/<policy>/<policy>.rego; give the directory above the categories"),
+            );
+        }
+        if errors.is_empty() { Ok(Self { files }) } else { Err(Diagnostics(errors)) }
+    }
+
+    /// Lays another catalogue over this one: a file of the same path replaces the one below.
+    #[must_use]
+    pub fn overlaid(mut self, other: &Catalogue) -> Self {
+        self.files.extend(other.files.clone());
+        self
+    }
+
+    /// What a policy set is compiled from. Tests are left out; `with_tests` adds them.
+    ///
+    /// # Errors
+    /// If there is no such profile.
+    pub fn sources(&self, profile: &str) -> Result<Sources, Diagnostic> {
+        let text = self.files.get(&format!("profiles/{profile}.yaml"));
+        let Some(profile_text) = text else {
+            let known: Vec<String> = self.profiles().collect();
+            return Err(SourceText::new("--profile", "")
+                .error(0, 0, format!("there is no profile {profile:?}"))
+                .with_help(format!("one of {}", known.join(", "))));
+        };
+        Ok(Sources { profile: Some(profile_text.clone()), ..self.unbound() })
+    }
+
+    /// The same without any binding.
+    pub fn unbound(&self) -> Sources {
+        Sources {
+            policies: self.of_kind(Kind::Policy),
+            libraries: self.of_kind(Kind::Library),
+            projections: self.of_kind(Kind::Projection),
+            engines: self.of_kind(Kind::Engines),
+            tests: Vec::new(),
+            profile: None,
+        }
+    }
+
+    /// Modules of `test_*` rules.
+    pub fn tests(&self) -> Vec<SourceText> {
+        self.of_kind(Kind::Test)
+    }
+
+    /// Examples of policies: path below `policies/` and text.
+    pub fn examples(&self) -> impl Iterator<Item = (&str, &SourceText)> {
+        self.files
+            .iter()
+            .filter(|(path, _)| kind(path) == Kind::Example)
+            .map(|(path, text)| (path.as_str(), text))
+    }
+
+    /// Names of the profiles.
+    pub fn profiles(&self) -> impl Iterator<Item = String> {
+        self.files
+            .keys()
+            .filter_map(|path| Some(path.strip_prefix("profiles/")?.strip_suffix(".yaml")?.to_owned()))
+    }
+
+    fn of_kind(&self, wanted: Kind) -> Vec<SourceText> {
+        self.files.iter().filter(|(path, _)| kind(path) == wanted).map(|(_, text)| text.clone()).collect()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Policy,
+    Library,
+    Test,
+    Projection,
+    Engines,
+    Profile,
+    Example,
+    Other,
+}
+
+/// What a file is, by its path below `policies/`.
+fn kind(path: &str) -> Kind {
+    let steps: Vec<&str> = path.split(['/', '\\']).collect();
+    let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
+    match steps.as_slice() {
+        [.., file] if file.ends_with("_test.rego") => Kind::Test,
+        ["lib", ..] if path.ends_with(".rego") => Kind::Library,
+        ["workloads", "engines.yaml"] => Kind::Engines,
+        ["workloads", _] if yaml => Kind::Projection,
+        ["profiles", _] if yaml => Kind::Profile,
+        [_, _, "examples", _] if yaml => Kind::Example,
+        [.., file] if file.ends_with(".rego") => Kind::Policy,
+        _ => Kind::Other,
+    }
+}

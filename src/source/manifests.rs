@@ -1,0 +1,235 @@
+//! Manifests: files, directories and standard input to the objects in them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{files_below, read_bytes};
+use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
+use crate::diagnostic::{Diagnostic, SourceText};
+use crate::inventory::{Inventory, NamespaceLabels};
+use crate::path::{self, Segment};
+use crate::policy::selector::KindRef;
+use crate::workload::projection::Projections;
+use crate::yaml::{self, Place, Positions};
+
+/// One object of a manifest, and where it stands.
+#[derive(Clone, Debug)]
+pub struct Manifest {
+    /// The object.
+    pub object: Arc<Value>,
+    /// The file it is in.
+    pub file: SourceText,
+    /// Helm's `# Source:`: the template that made it.
+    pub template: Option<String>,
+    positions: Arc<Positions>,
+    /// Where in its document it is: items of a List are below `items`.
+    prefix: path::Path,
+}
+
+impl Manifest {
+    /// `apiVersion`
+    pub fn api_version(&self) -> &str {
+        self.text("apiVersion")
+    }
+
+    /// `kind`
+    pub fn kind(&self) -> &str {
+        self.text("kind")
+    }
+
+    fn text(&self, key: &str) -> &str {
+        self.object.get(key).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A text of `metadata`.
+    pub fn metadata(&self, key: &str) -> &str {
+        self.object
+            .get("metadata")
+            .and_then(|metadata| metadata.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    }
+
+    /// The request that stores this object: a CREATE, or an UPDATE of what was there before.
+    /// None if there is no projection of its kind, so that no policy can judge it.
+    pub fn request(
+        &self,
+        projections: &Projections,
+        old: Option<&Manifest>,
+        default_namespace: &str,
+        phase: Phase,
+    ) -> Option<Request> {
+        let kind = GroupVersionKind::new(self.api_version(), self.kind());
+        let projection = projections
+            .of(&KindRef { kind: kind.kind.clone(), group: kind.group.clone() })
+            .filter(|projection| projection.versions.contains(&kind.version))?;
+        Some(Request {
+            uid: String::new(),
+            resource: GroupVersionResource {
+                group: kind.group.clone(),
+                version: kind.version.clone(),
+                resource: projection.plural.clone(),
+            },
+            kind,
+            subresource: String::new(),
+            request_name: self.metadata("name").to_owned(),
+            namespace: if projection.namespaced { self.namespace(default_namespace) } else { String::new() },
+            operation: if old.is_some() { Operation::Update } else { Operation::Create },
+            user: User::default(),
+            object: Some(Object::from((*self.object).clone())),
+            old_object: old.map(|old| Object::from((*old.object).clone())),
+            dry_run: false,
+            options: Value::Null,
+            phase,
+        })
+    }
+
+    fn namespace(&self, default: &str) -> String {
+        match self.metadata("namespace") {
+            "" => default.to_owned(),
+            namespace => namespace.to_owned(),
+        }
+    }
+
+    /// Group, kind, namespace and name: what two states of one object have in common.
+    pub fn identity(&self, default_namespace: &str) -> (String, String, String, String) {
+        let kind = GroupVersionKind::new(self.api_version(), self.kind());
+        (kind.group, kind.kind, self.namespace(default_namespace), self.metadata("name").to_owned())
+    }
+
+    /// Where a node is; for a missing one its nearest existing parent.
+    pub fn place(&self, path: &[Segment]) -> Place {
+        let mut whole = self.prefix.clone();
+        whole.extend_from_slice(path);
+        self.positions.place(&whole)
+    }
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct Manifests {
+    /// Objects in the order of the files.
+    pub objects: Vec<Manifest>,
+    /// Files and documents that cannot be read.
+    pub errors: Vec<Diagnostic>,
+    /// Documents that are no Kubernetes object.
+    pub foreign: usize,
+    /// Files that were read.
+    pub files: usize,
+}
+
+impl Manifests {
+    /// Reads files, directories (all `.yaml`, `.yml` and `.json` below them) and, for `-`, standard input.
+    pub fn read(paths: &[PathBuf]) -> Self {
+        let mut all = Self::default();
+        for path in paths {
+            if path.as_os_str() == "-" {
+                all.read_stdin();
+            } else if path.is_dir() {
+                match files_below(path) {
+                    Ok(files) => {
+                        files.iter().filter(|file| is_manifest(file)).for_each(|file| all.read_file(file))
+                    }
+                    Err(error) => all.errors.push(error),
+                }
+            } else {
+                all.read_file(path);
+            }
+        }
+        all
+    }
+
+    fn read_stdin(&mut self) {
+        let mut bytes = Vec::new();
+        match std::io::stdin().take(super::FILE_LIMIT + 1).read_to_end(&mut bytes) {
+            Ok(_) => self.add("<stdin>".to_owned(), &bytes),
+            Err(error) => {
+                self.errors.push(SourceText::new("<stdin>", "").error(
+                    0,
+                    0,
+                    format!("cannot be read: {error}"),
+                ));
+            }
+        }
+    }
+
+    fn read_file(&mut self, path: &Path) {
+        match read_bytes(path) {
+            Ok(bytes) => self.add(path.display().to_string(), &bytes),
+            Err(error) => self.errors.push(error),
+        }
+    }
+
+    /// Adds the objects of one text.
+    pub fn add(&mut self, name: String, bytes: &[u8]) {
+        self.files += 1;
+        let read = yaml::text(bytes).and_then(|text| Ok((yaml::read(&text)?, text)));
+        let (documents, text) = match read {
+            Ok(read) => read,
+            Err(error) => {
+                let mut diagnostic = SourceText::new(name, "").error(error.line, error.column, error.message);
+                diagnostic.help = error.help;
+                return self.errors.push(diagnostic);
+            }
+        };
+        let file = SourceText::new(name, text.into_owned());
+        for document in documents {
+            let positions = Arc::new(document.positions);
+            let manifest = Manifest {
+                object: Arc::new(document.value),
+                file: file.clone(),
+                template: document.source,
+                positions,
+                prefix: Vec::new(),
+            };
+            self.flatten(manifest);
+        }
+    }
+
+    /// Lists hold the objects that count (v1 List, and the List kinds that `kubectl get` prints).
+    fn flatten(&mut self, manifest: Manifest) {
+        if manifest.kind().is_empty() || manifest.api_version().is_empty() {
+            self.foreign += 1;
+            return;
+        }
+        let items = manifest.object.get("items").filter(|_| manifest.kind().ends_with("List"));
+        let Some(Value::Array(items)) = items else { return self.objects.push(manifest) };
+        for (index, item) in items.iter().enumerate() {
+            let mut prefix = manifest.prefix.clone();
+            prefix.extend([Segment::from("items"), Segment::Index(index)]);
+            self.flatten(Manifest { object: Arc::new(item.clone()), prefix, ..manifest.clone() });
+        }
+    }
+
+    /// What these objects tell of the cluster they are meant for.
+    pub fn inventory(&self) -> Inventory {
+        let mut inventory = Inventory::default();
+        for (name, labels) in self.namespaces() {
+            inventory.add_namespace(name, labels);
+        }
+        inventory
+    }
+
+    /// Labels of the Namespaces among the objects.
+    fn namespaces(&self) -> impl Iterator<Item = (&str, NamespaceLabels)> {
+        self.objects
+            .iter()
+            .filter(|manifest| manifest.kind() == "Namespace" && manifest.api_version() == "v1")
+            .map(|manifest| {
+                let labels = manifest.object.get("metadata").and_then(|metadata| metadata.get("labels"));
+                let labels = labels.and_then(Value::as_object).into_iter().flatten();
+                let labels =
+                    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
+                (manifest.metadata("name"), labels.collect())
+            })
+    }
+}
+
+fn is_manifest(path: &Path) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}

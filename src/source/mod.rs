@@ -1,0 +1,70 @@
+//! Where policies and manifests come from: the embedded catalogue, directories, files.
+#![expect(clippy::disallowed_methods, reason = "this room reads files for everybody else")]
+
+pub mod catalogue;
+pub mod manifests;
+
+use std::path::{Path, PathBuf};
+
+use crate::diagnostic::{Diagnostic, SourceText};
+
+/// The largest file that is read: far above what an API server stores (1.5 MiB).
+const FILE_LIMIT: u64 = 64 << 20;
+
+/// Files below a directory, in order of their names; hidden ones are left out.
+///
+/// # Errors
+/// If a directory cannot be listed.
+pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+    let mut files = Vec::new();
+    let mut waiting = vec![directory.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        for entry in std::fs::read_dir(&directory).map_err(|error| unreadable(&directory, &error))? {
+            let entry = entry.map_err(|error| unreadable(&directory, &error))?;
+            if entry.file_name().to_string_lossy().starts_with('.') {
+                continue;
+            }
+            // Follows links, as a mounted ConfigMap is made of them. A link that leads back to a
+            // directory above would never end, so directories behind links are left out.
+            let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), &error))?;
+            if kind.is_dir() {
+                waiting.push(entry.path());
+            } else if kind.is_file() || entry.path().is_file() {
+                files.push(entry.path());
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The bytes of a file.
+///
+/// # Errors
+/// If it cannot be read, or is larger than 64 MiB.
+pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
+    let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
+    if size > FILE_LIMIT {
+        return Err(diagnostic(path, format!("the file is {} MiB; at most 64 MiB are read", size >> 20)));
+    }
+    std::fs::read(path).map_err(|error| unreadable(path, &error))
+}
+
+/// A file of text.
+///
+/// # Errors
+/// If it cannot be read, or is no UTF-8.
+pub fn read_text(path: &Path) -> Result<SourceText, Diagnostic> {
+    let text = String::from_utf8(read_bytes(path)?).map_err(|error| {
+        diagnostic(path, format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
+    })?;
+    Ok(SourceText::new(path.display().to_string(), text))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
+    diagnostic(path, format!("cannot be read: {error}"))
+}
+
+fn diagnostic(path: &Path, message: String) -> Diagnostic {
+    SourceText::new(path.display().to_string(), "").error(0, 0, message)
+}

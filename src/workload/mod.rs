@@ -1,0 +1,24 @@
+//! The workload view: whatever holds state, in one shape.
+//!
+//! A policy that must itself find the pod template of seven kinds, apply the API's defaults, parse
+//! quantities and match label selectors is slow, and wrong in its own way. It is done here, once,
+//! typed: [`project`] turns an object into a [`view::Workload`] by the projection of its kind.
+
+mod backup;
+mod class;
+pub mod engines;
+pub mod image;
+pub mod labels;
+mod node;
+mod pods;
+mod project;
+pub mod projection;
+pub mod quantity;
+pub mod schedule;
+mod scheduling;
+mod storage;
+pub mod view;
+
+pub use node::Problem;
+pub use project::{Projected, project};
+pub use view::{Class, Workload};

@@ -1,0 +1,152 @@
+//! A place in an object: typed reading that remembers where it is and what could not be read.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::quantity;
+use crate::path::{Path, Segment};
+
+/// A field that does not have the type that the API gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    /// What is wrong.
+    pub message: String,
+    /// Where.
+    pub path: Path,
+}
+
+/// What is wrong with the object, gathered while it is read.
+pub type Problems = RefCell<Vec<Problem>>;
+
+/// One value of the object. A missing value and a null are the same, as for the API server.
+#[derive(Clone)]
+pub struct Node<'v> {
+    value: Option<&'v Value>,
+    pub path: Path,
+    problems: &'v Problems,
+}
+
+impl<'v> Node<'v> {
+    pub fn root(value: &'v Value, problems: &'v Problems) -> Self {
+        Self { value: Some(value), path: Path::new(), problems }
+    }
+
+    pub fn exists(&self) -> bool {
+        self.value.is_some()
+    }
+
+    pub fn raw(&self) -> Option<&'v Value> {
+        self.value
+    }
+
+    pub fn problem(&self, message: String) {
+        self.problems.borrow_mut().push(Problem { message, path: self.path.clone() });
+    }
+
+    fn mismatch<T>(&self, wanted: &str) -> Option<T> {
+        let found = match self.value? {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "text",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "a map",
+        };
+        self.problem(format!("{} must be {wanted}, not {found}", crate::path::dotted(&self.path)));
+        None
+    }
+
+    pub fn child(&self, key: impl Into<Cow<'static, str>>) -> Node<'v> {
+        let key = key.into();
+        let value = match self.value {
+            None => None,
+            Some(Value::Object(map)) => map.get(key.as_ref()).filter(|value| !value.is_null()),
+            Some(_) => {
+                self.mismatch::<()>("a map");
+                None
+            }
+        };
+        let mut path = Path::with_capacity(self.path.len() + 1);
+        path.extend_from_slice(&self.path);
+        path.push(Segment::Key(key));
+        Node { value, path, problems: self.problems }
+    }
+
+    /// Follows keys down; no keys: the node itself.
+    pub fn at(&self, keys: &[String]) -> Node<'v> {
+        keys.iter().fold(self.clone(), |node, key| node.child(key.clone()))
+    }
+
+    /// The elements of a list.
+    pub fn items(&self) -> Vec<Node<'v>> {
+        let items = match self.value {
+            None => return Vec::new(),
+            Some(Value::Array(items)) => items,
+            Some(_) => return self.mismatch("a list").unwrap_or_default(),
+        };
+        let element = |(index, value)| {
+            let mut path = self.path.clone();
+            path.push(Segment::Index(index));
+            Node { value: Some(value), path, problems: self.problems }
+        };
+        items.iter().enumerate().map(element).collect()
+    }
+
+    pub fn string(&self) -> Option<String> {
+        match self.value? {
+            Value::String(text) => Some(text.clone()),
+            _ => self.mismatch("text"),
+        }
+    }
+
+    pub fn integer(&self) -> Option<i64> {
+        self.value?.as_i64().or_else(|| self.mismatch("a whole number"))
+    }
+
+    pub fn boolean(&self) -> Option<bool> {
+        self.value?.as_bool().or_else(|| self.mismatch("true or false"))
+    }
+
+    pub fn strings(&self) -> Vec<String> {
+        self.items().iter().filter_map(Node::string).collect()
+    }
+
+    /// A map from text to text, such as labels.
+    pub fn string_map(&self) -> BTreeMap<String, String> {
+        match self.value {
+            None => BTreeMap::new(),
+            Some(Value::Object(map)) => {
+                map.keys().filter_map(|key| Some((key.clone(), self.child(key.clone()).string()?))).collect()
+            }
+            Some(_) => self.mismatch("a map").unwrap_or_default(),
+        }
+    }
+
+    /// A quantity in whole units: bytes.
+    pub fn bytes(&self) -> Option<i64> {
+        self.quantity(quantity::json_bytes)
+    }
+
+    /// A quantity in thousandths: millicores.
+    pub fn millis(&self) -> Option<i64> {
+        self.quantity(quantity::json_millis)
+    }
+
+    fn quantity(&self, parse: fn(&Value) -> Result<i64, quantity::QuantityError>) -> Option<i64> {
+        parse(self.value?)
+            .map_err(|error| self.problem(format!("{}: {error}", crate::path::dotted(&self.path))))
+            .ok()
+    }
+
+    /// Text of a scalar as written, for values that may be a number or text (quantities, ports).
+    pub fn scalar_text(&self) -> String {
+        match self.value {
+            Some(Value::String(text)) => text.clone(),
+            Some(value @ Value::Number(_)) => value.to_string(),
+            _ => String::new(),
+        }
+    }
+}

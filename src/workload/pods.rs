@@ -1,0 +1,156 @@
+//! Pods: containers, volumes and mounts.
+
+use super::engines::Engines;
+use super::image::ImageRef;
+use super::node::Node;
+use super::view::{Container, Env, Mount, Port, Probe, Resources, Role, Volume};
+
+/// The containers of a pod spec, init containers first.
+pub fn containers(spec: &Node<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
+    let init = spec.child("initContainers").items().into_iter().map(|node| {
+        let stays = node.child("restartPolicy").string().as_deref() == Some("Always");
+        (node, if stays { Role::Sidecar } else { Role::Init })
+    });
+    let main = spec.child("containers").items().into_iter().map(|node| (node, Role::Main));
+    init.chain(main).map(|(node, role)| container(&node, role, volumes, engines)).collect()
+}
+
+fn container(node: &Node<'_>, role: Role, volumes: &[Volume], engines: &Engines) -> Container {
+    let name = node.child("name").string().unwrap_or_default();
+    let image_name = node.child("image").string().unwrap_or_default();
+    let image = ImageRef::parse(&image_name).ok();
+    let command = node.child("command").strings();
+    let args = node.child("args").strings();
+    let engine = image
+        .as_ref()
+        .filter(|_| role == Role::Main)
+        .and_then(|image| engines.of(image, &command, &args))
+        .map(|row| row.name.clone())
+        .unwrap_or_default();
+    let resources = node.child("resources");
+    Container {
+        role,
+        image_name,
+        image,
+        engine,
+        command,
+        args,
+        env: node.child("env").items().iter().map(env).collect(),
+        ports: node.child("ports").items().iter().map(port).collect(),
+        requests: amounts(&resources.child("requests")),
+        limits: amounts(&resources.child("limits")),
+        readiness: probe(&node.child("readinessProbe")),
+        liveness: probe(&node.child("livenessProbe")),
+        startup: probe(&node.child("startupProbe")),
+        mounts: node
+            .child("volumeMounts")
+            .items()
+            .iter()
+            .map(|mount| self::mount(mount, &name, volumes))
+            .collect(),
+        security: node.child("securityContext").raw().cloned(),
+        path: node.path.clone(),
+        name,
+    }
+}
+
+fn env(node: &Node<'_>) -> Env {
+    let source = node.child("valueFrom");
+    let from = source.raw().and_then(|value| value.as_object()?.keys().next().cloned()).unwrap_or_default();
+    let value = if from.is_empty() { Some(node.child("value").string().unwrap_or_default()) } else { None };
+    Env { name: node.child("name").string().unwrap_or_default(), value, from, path: node.path.clone() }
+}
+
+fn port(node: &Node<'_>) -> Port {
+    Port {
+        name: node.child("name").string().unwrap_or_default(),
+        port: node.child("containerPort").integer().unwrap_or_default(),
+        protocol: node.child("protocol").string().unwrap_or_else(|| "TCP".to_owned()),
+        path: node.path.clone(),
+    }
+}
+
+fn amounts(node: &Node<'_>) -> Resources {
+    Resources {
+        cpu: node.child("cpu").millis(),
+        memory: node.child("memory").bytes(),
+        ephemeral_storage: node.child("ephemeral-storage").bytes(),
+    }
+}
+
+/// Timings default as in core/v1 `SetDefaults_Probe`; a zero means unset there, too.
+fn probe(node: &Node<'_>) -> Option<Probe> {
+    let written = node.raw()?;
+    let seconds =
+        |key: &'static str, default| node.child(key).integer().filter(|n| *n != 0).unwrap_or(default);
+    let handler = ["exec", "httpGet", "tcpSocket", "grpc"].into_iter().find_map(|kind| {
+        Some((kind.to_owned(), written.get(kind).filter(|value| !value.is_null())?.clone()))
+    });
+    Some(Probe {
+        handler: handler.into_iter().collect::<serde_json::Map<_, _>>().into(),
+        initial_delay: seconds("initialDelaySeconds", 0),
+        period: seconds("periodSeconds", 10),
+        timeout: seconds("timeoutSeconds", 1),
+        failure_threshold: seconds("failureThreshold", 3),
+        success_threshold: seconds("successThreshold", 1),
+        path: node.path.clone(),
+    })
+}
+
+fn mount(node: &Node<'_>, container: &str, volumes: &[Volume]) -> Mount {
+    let name = node.child("name").string().unwrap_or_default();
+    let volume = volumes.iter().find(|volume| volume.name == name);
+    let mount_path = node.child("mountPath").string().unwrap_or_default();
+    Mount {
+        container: container.to_owned(),
+        source: volume.map(|volume| volume.source.clone()).unwrap_or_default(),
+        sub_path: node
+            .child("subPath")
+            .string()
+            .or_else(|| node.child("subPathExpr").string())
+            .unwrap_or_default(),
+        read_only: node.child("readOnly").boolean().unwrap_or(false) || volume.is_some_and(|v| v.read_only),
+        mount_path: if mount_path.len() > 1 {
+            mount_path.trim_end_matches('/').to_owned()
+        } else {
+            mount_path
+        },
+        path: node.path.clone(),
+        volume: name,
+    }
+}
+
+/// The volumes of a pod spec.
+pub fn volumes(spec: &Node<'_>) -> Vec<Volume> {
+    spec.child("volumes").items().iter().map(volume).collect()
+}
+
+fn volume(node: &Node<'_>) -> Volume {
+    let source = node
+        .raw()
+        .and_then(|value| value.as_object())
+        .and_then(|map| map.iter().find(|(key, value)| *key != "name" && !value.is_null()))
+        // A volume without a source is an emptyDir: core/v1 SetDefaults_Volume.
+        .map_or("emptyDir", |(key, _)| key.as_str());
+    let body = node.child(source.to_owned());
+    Volume {
+        name: node.child("name").string().unwrap_or_default(),
+        claim: body.child("claimName").string(),
+        host_path: if source == "hostPath" { body.child("path").string() } else { None },
+        medium: if source == "emptyDir" { body.child("medium").string() } else { None },
+        read_only: body.child("readOnly").raw().and_then(serde_json::Value::as_bool).unwrap_or(false),
+        source: source.to_owned(),
+        path: node.path.clone(),
+    }
+}
+
+/// Does a mount at `mount_path` hold the directory `dir`?
+pub fn covers(mount_path: &str, dir: &str) -> bool {
+    mount_path == "/"
+        || dir.strip_prefix(mount_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The mount that holds a directory: the closest one at or above it.
+pub fn holding<'a>(mounts: &'a [Mount], dir: &str) -> Option<&'a Mount> {
+    mounts.iter().filter(|mount| covers(&mount.mount_path, dir)).max_by_key(|mount| mount.mount_path.len())
+}

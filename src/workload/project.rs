@@ -1,0 +1,201 @@
+//! From an object to its workload view.
+
+use std::cell::RefCell;
+
+use serde_json::Value;
+
+use super::backup::backup;
+use super::class::class;
+use super::engines::{self, Engines};
+use super::node::{Node, Problem};
+use super::pods;
+use super::projection::{Claims, Projection};
+use super::scheduling::scheduling;
+use super::storage;
+use super::view::{Claim, Container, Engine, Owner, Pods, Retention, Update, Workload};
+use crate::path::{Path, Segment};
+
+/// A view, and what of the object could not be read.
+#[derive(Clone, Debug)]
+pub struct Projected {
+    /// The view; what could not be read is left out of it.
+    pub workload: Workload,
+    /// Fields that do not have the type that the API gives them.
+    pub problems: Vec<Problem>,
+}
+
+/// The view of an object.
+///
+/// `namespace` is the request's: a manifest may leave its own out. `self_classify` lets annotations
+/// lower the class.
+pub fn project(
+    object: &Value,
+    namespace: &str,
+    projection: &Projection,
+    engines: &Engines,
+    self_classify: bool,
+) -> Projected {
+    let problems = RefCell::new(Vec::new());
+    let mut workload = read(&Node::root(object, &problems), namespace, projection, engines);
+    workload.class = class(projection.class, &workload, self_classify);
+    Projected { workload, problems: problems.into_inner() }
+}
+
+fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {
+    let metadata = root.child("metadata");
+    let string = |field: &Option<super::projection::Field<String>>| {
+        field.as_ref().and_then(|field| root.at(&field.path.0).string().or_else(|| field.default.clone()))
+    };
+    let integer = |field: &Option<super::projection::Field<i64>>| {
+        field.as_ref().and_then(|field| root.at(&field.path.0).integer().or(field.default))
+    };
+    let mut workload = Workload {
+        kind: root.child("kind").string().unwrap_or_default(),
+        api_version: root.child("apiVersion").string().unwrap_or_default(),
+        name: name(&metadata),
+        namespace: namespace.to_owned(),
+        labels: metadata.child("labels").string_map(),
+        annotations: metadata.child("annotations").string_map(),
+        owner: owner(&metadata),
+        replicas: integer(&projection.replicas),
+        update: projection.update.as_ref().map(|field| update(root, field)),
+        retention: projection.retention.as_ref().map(|keys| retention(&root.at(&keys.0))),
+        pod_management: string(&projection.pod_management),
+        min_ready_seconds: integer(&projection.min_ready_seconds),
+        service_name: projection.service_name.as_ref().and_then(|keys| root.at(&keys.0).string()),
+        revision_history: integer(&projection.revision_history),
+        storage_class: projection.storage_class.then(|| storage::storage_class(root)),
+        persistent_volume: projection.persistent_volume.then(|| storage::persistent_volume(root)),
+        ..Workload::default()
+    };
+    workload.backup = backup(&workload.annotations);
+    workload.claims = match &projection.claims {
+        None => Vec::new(),
+        Some(Claims::Object) => vec![storage::claim(root, "object", workload.name.clone())],
+        Some(Claims::Templates(keys)) => storage::templates(&root.at(&keys.0)),
+    };
+    if let Some(keys) = &projection.template {
+        let selector = projection.selector.as_ref().and_then(|keys| root.at(&keys.0).raw().cloned());
+        read_pods(&root.at(&keys.0), selector, engines, &mut workload);
+    }
+    workload
+}
+
+fn name(metadata: &Node<'_>) -> String {
+    let name = metadata.child("name").string().unwrap_or_default();
+    match metadata.child("generateName").string() {
+        Some(prefix) if name.is_empty() => format!("{prefix}*"),
+        _ => name,
+    }
+}
+
+fn owner(metadata: &Node<'_>) -> Option<Owner> {
+    let owners = metadata.child("ownerReferences").items();
+    let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
+    let string = |key: &'static str| owner.child(key).string().unwrap_or_default();
+    Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
+}
+
+fn update(root: &Node<'_>, field: &super::projection::Field<String>) -> Update {
+    let node = root.at(&field.path.0);
+    let kind = node.child("type").string().or_else(|| field.default.clone()).unwrap_or_default();
+    let rolling = node.child("rollingUpdate");
+    Update {
+        partition: rolling.child("partition").integer(),
+        max_unavailable: rolling.child("maxUnavailable").raw().cloned(),
+        max_surge: rolling.child("maxSurge").raw().cloned(),
+        path: node.path,
+        kind,
+    }
+}
+
+fn retention(node: &Node<'_>) -> Retention {
+    let policy = |key: &'static str| node.child(key).string().unwrap_or_else(|| "Retain".to_owned());
+    Retention {
+        when_deleted: policy("whenDeleted"),
+        when_scaled: policy("whenScaled"),
+        path: node.path.clone(),
+    }
+}
+
+fn read_pods(template: &Node<'_>, selector: Option<Value>, engines: &Engines, workload: &mut Workload) {
+    let metadata = template.child("metadata");
+    let spec = template.child("spec");
+    let labels = metadata.child("labels").string_map();
+    let of_templates: Vec<_> = storage::template_volumes(&workload.claims).collect();
+    let of_pod = pods::volumes(&spec);
+    let shadowed = |name: &str| of_templates.iter().any(|volume| volume.name == name);
+    workload.volumes = of_pod.into_iter().filter(|volume| !shadowed(&volume.name)).collect();
+    workload.volumes.extend(of_templates.iter().cloned());
+    workload
+        .claims
+        .extend(storage::pod_claims(&spec).into_iter().filter(|claim: &Claim| !shadowed(&claim.name)));
+    workload.containers = pods::containers(&spec, &workload.volumes, engines);
+    workload.scheduling = Some(scheduling(&spec, &labels, &workload.namespace));
+    // core/v1 SetDefaults_PodSpec
+    workload.termination_grace_seconds =
+        Some(spec.child("terminationGracePeriodSeconds").integer().unwrap_or(30));
+    workload.service_account =
+        Some(spec.child("serviceAccountName").string().unwrap_or_else(|| "default".to_owned()));
+    workload.pods = Some(Pods {
+        labels,
+        annotations: metadata.child("annotations").string_map(),
+        selector,
+        path: template.path.clone(),
+        spec_path: spec.path.clone(),
+    });
+    workload.engine = engine(workload, engines);
+}
+
+/// The engine of a workload: what its annotations say, else what its images are.
+fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
+    let annotation = |name: &str| {
+        let key = format!("stategate.io/{name}");
+        let of_pods = || workload.pods.as_ref().and_then(|pods| pods.annotations.get(&key));
+        workload
+            .annotations
+            .get(&key)
+            .or_else(of_pods)
+            .map(|text| text.trim())
+            .filter(|text| !text.is_empty())
+    };
+    let by_image = workload.containers.iter().find(|container| !container.engine.is_empty());
+    let declared = annotation("engine");
+    let name = declared.or(by_image.map(|container| container.engine.as_str()))?;
+    let main = || workload.containers.iter().find(|container| container.role == super::view::Role::Main);
+    let container = by_image.filter(|container| container.engine == name).or_else(main);
+    let row = engines.named(name);
+    let version = container.and_then(|container| container.image.as_ref()?.version());
+    let mut data_dirs = match annotation("data-paths") {
+        Some(list) => engines::dirs("annotation", list),
+        None => row.zip(container).map(|(row, container)| row.data_dirs(container)).unwrap_or_default(),
+    };
+    for dir in &mut data_dirs {
+        let mounts = container.map_or(&[][..], |container| &container.mounts);
+        dir.mount = pods::holding(mounts, &dir.dir).cloned();
+    }
+    Some(Engine {
+        name: name.to_owned(),
+        major: version.as_ref().map(|version| version.major),
+        version: version.map(|version| version.to_string()),
+        container: container.map(|container| container.name.clone()).unwrap_or_default(),
+        quorum: match annotation("quorum") {
+            Some("true") => true,
+            Some("false") => false,
+            _ => row.is_some_and(|row| row.quorum),
+        },
+        data_dirs,
+        path: engine_path(container, declared),
+    })
+}
+
+fn engine_path(container: Option<&Container>, declared: Option<&str>) -> Path {
+    match (container, declared) {
+        (Some(container), None) => {
+            let mut path = container.path.clone();
+            path.push(Segment::Key("image".into()));
+            path
+        }
+        _ => ["metadata", "annotations", "stategate.io/engine"].map(|key| Segment::Key(key.into())).to_vec(),
+    }
+}

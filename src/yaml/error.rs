@@ -1,0 +1,56 @@
+//! The one error of the reader, and the advice that goes with it.
+
+use thiserror::Error;
+
+/// Why a text could not be read, where, and what would help.
+///
+/// `line` and `column` are 1-based and count characters, as an editor shows them.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct YamlError {
+    /// What is wrong, as one sentence without a full stop.
+    pub message: String,
+    /// 1-based line.
+    pub line: usize,
+    /// 1-based column, in characters.
+    pub column: usize,
+    /// How to mend it, when the reader can tell.
+    pub help: Option<String>,
+}
+
+impl YamlError {
+    pub(super) fn new(line: usize, column: usize, message: impl Into<String>) -> Self {
+        Self { message: message.into(), line, column, help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the advice that the lines around the error call for.
+    ///
+    /// Mistakes seldom surface where they were made: a tab breaks the line it is on or the one
+    /// before it, a template action may leave the whole block after it out of joint.
+    pub(super) fn advised(mut self, text: &str) -> Self {
+        let first = self.line.saturating_sub(2);
+        let near: Vec<&str> = text.lines().skip(first).take(3).collect();
+        let is_action = |line: &&str| line.trim_start().starts_with("{{");
+        if near.iter().any(|line| line.contains("{{")) || text.lines().any(|line| is_action(&line)) {
+            self.help =
+                Some("this looks like an unrendered Helm template; run helm template first".to_owned());
+        } else if self.help.is_none() && near.iter().copied().any(tab_indented) {
+            if !self.message.starts_with("a tab") {
+                self.message.push_str(" (a tab is used for indentation)");
+            }
+            self.help = Some("YAML indents with spaces only; replace the tab by spaces".to_owned());
+        }
+        self
+    }
+}
+
+fn tab_indented(line: &str) -> bool {
+    let body = line.trim_start_matches([' ', '\t']);
+    let indent = line.strip_suffix(body).unwrap_or(line);
+    indent.contains('\t') && !body.is_empty()
+}

@@ -1,0 +1,248 @@
+//! JSON texts, read as JSON.
+//!
+//! YAML is almost a superset: it has no surrogate pairs (`\ud83d\ude00`), bounds the length of
+//! keys and minds control characters. kubectl tries JSON first for the same reason.
+
+use super::Document;
+use super::error::YamlError;
+use super::positions::Spot;
+use super::scalar::{self, Scalar};
+use super::tree::{Builder, Kind};
+
+/// Why the text was not read to its end as JSON.
+pub(super) enum Stop {
+    /// It may still be YAML.
+    NotJson,
+    /// It is JSON, but not a manifest in any notation.
+    Wrong(YamlError),
+}
+
+impl From<YamlError> for Stop {
+    fn from(error: YamlError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+/// Reads a stream of JSON values, apart or with `---` lines between.
+pub(super) fn read(text: &str) -> Result<Vec<Document>, Stop> {
+    let mut reader = Reader { text, at: 0, line: 1, column: 1, counted: 0, builder: <_>::default() };
+    let mut documents = Vec::new();
+    reader.byte_order_mark();
+    reader.skip_space();
+    if !matches!(reader.peek(), Some(b'{' | b'[' | b'"')) {
+        return Err(Stop::NotJson);
+    }
+    while reader.peek().is_some() {
+        reader.builder = Builder::default();
+        reader.value()?;
+        if let Some((value, positions)) = std::mem::take(&mut reader.builder).finish()? {
+            documents.push(Document { value, positions, source: None });
+        }
+        reader.separator()?;
+    }
+    Ok(documents)
+}
+
+struct Reader<'t> {
+    text: &'t str,
+    at: usize,
+    line: u32,
+    column: u32,
+    /// How far `line` and `column` have been counted.
+    counted: usize,
+    builder: Builder,
+}
+
+impl<'t> Reader<'t> {
+    fn rest(&self) -> &'t str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> Result<(), Stop> {
+        if self.peek() != Some(byte) {
+            return Err(Stop::NotJson);
+        }
+        self.at += 1;
+        Ok(())
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn byte_order_mark(&mut self) {
+        if self.text.starts_with('\u{feff}') {
+            self.at = '\u{feff}'.len_utf8();
+            self.counted = self.at;
+        }
+    }
+
+    fn separator(&mut self) -> Result<(), Stop> {
+        self.skip_space();
+        let on_new_line = self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'\n');
+        if on_new_line && self.rest().starts_with("---") {
+            self.at += 3;
+            if !matches!(self.peek(), None | Some(b'\n' | b'\r')) {
+                return Err(Stop::NotJson);
+            }
+            self.skip_space();
+        }
+        match self.peek() {
+            None | Some(b'{') => Ok(()),
+            Some(_) => Err(Stop::NotJson),
+        }
+    }
+
+    /// The spot from `start`, which must not lie before an earlier one, to the current byte.
+    fn spot(&mut self, start: usize) -> Spot {
+        let bytes = self.text.as_bytes();
+        for (offset, byte) in bytes.iter().enumerate().take(start).skip(self.counted) {
+            let next = bytes.get(offset + 1);
+            if *byte == b'\n' || (*byte == b'\r' && next != Some(&b'\n')) {
+                self.line += 1;
+                self.column = 1;
+            } else if byte & 0xc0 != 0x80 {
+                self.column += 1;
+            }
+        }
+        self.counted = start;
+        Spot { line: self.line, column: self.column, start: start as u32, end: self.at as u32 }
+    }
+
+    /// Recursion is bounded because the builder refuses to open too many collections.
+    fn value(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        match self.peek() {
+            Some(b'{') => self.collection(Kind::Map, b'}', |reader| {
+                reader.string()?;
+                reader.skip_space();
+                reader.take(b':')?;
+                reader.skip_space();
+                reader.value()
+            }),
+            Some(b'[') => self.collection(Kind::List, b']', Self::value),
+            Some(b'"') => self.string(),
+            _ => {
+                let scalar = self.bare()?;
+                let spot = self.spot(start);
+                Ok(self.builder.scalar(scalar, false, 0, spot)?)
+            }
+        }
+    }
+
+    fn collection(
+        &mut self,
+        kind: Kind,
+        end: u8,
+        item: fn(&mut Self) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        let spot = self.spot(self.at);
+        self.builder.open(kind, 0, spot)?;
+        self.at += 1;
+        self.skip_space();
+        if self.peek() != Some(end) {
+            loop {
+                item(self)?;
+                self.skip_space();
+                if self.peek() == Some(end) {
+                    break;
+                }
+                self.take(b',')?;
+                self.skip_space();
+            }
+        }
+        self.at += 1;
+        Ok(self.builder.close(Some(self.at as u32))?)
+    }
+
+    fn bare(&mut self) -> Result<Scalar, Stop> {
+        let rest = self.rest();
+        let end = rest.find(|c: char| !matches!(c, 'a'..='z' | 'E' | '0'..='9' | '+' | '-' | '.'));
+        let word = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+        self.at += word.len();
+        match (word, scalar::plain(word)) {
+            ("null" | "true" | "false", scalar) => Ok(scalar),
+            (_, scalar @ (Scalar::Int(_) | Scalar::Uint(_) | Scalar::Float(_))) if is_json_number(word) => {
+                Ok(scalar)
+            }
+            _ => Err(Stop::NotJson),
+        }
+    }
+
+    fn string(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        self.take(b'"')?;
+        let mut text = String::new();
+        loop {
+            let rest = self.rest();
+            let stop = |byte: u8| byte == b'"' || byte == b'\\' || byte < b' ';
+            let run = rest.bytes().position(stop).ok_or(Stop::NotJson)?;
+            text.push_str(rest.get(..run).unwrap_or_default());
+            self.at += run + 1;
+            match rest.as_bytes().get(run) {
+                Some(b'"') => break,
+                Some(b'\\') => text.push(self.escape()?),
+                _ => return Err(Stop::NotJson),
+            }
+        }
+        let spot = self.spot(start);
+        Ok(self.builder.scalar(Scalar::Text(text), false, 0, spot)?)
+    }
+
+    fn escape(&mut self) -> Result<char, Stop> {
+        let letter = self.peek().ok_or(Stop::NotJson)?;
+        self.at += 1;
+        Ok(match letter {
+            b'"' | b'\\' | b'/' => char::from(letter),
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            b'u' => {
+                let unit = self.code_unit()?;
+                let after = self.at;
+                let low = match unit {
+                    0xd800..0xdc00 if self.rest().starts_with("\\u") => {
+                        self.at += 2;
+                        Some(self.code_unit()?)
+                    }
+                    _ => None,
+                };
+                if let Some(low @ 0xdc00..0xe000) = low {
+                    let code = 0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00);
+                    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
+                } else {
+                    self.at = after;
+                    // Go replaces half a pair rather than refusing it.
+                    char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
+                }
+            }
+            _ => return Err(Stop::NotJson),
+        })
+    }
+
+    fn code_unit(&mut self) -> Result<u32, Stop> {
+        let digits = self.rest().get(..4).ok_or(Stop::NotJson)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(Stop::NotJson);
+        }
+        self.at += 4;
+        u32::from_str_radix(digits, 16).map_err(|_| Stop::NotJson)
+    }
+}
+
+/// Narrows what YAML takes for a decimal number to what JSON does.
+fn is_json_number(word: &str) -> bool {
+    let body = word.strip_prefix('-').unwrap_or(word);
+    let mantissa = body.split(['e', 'E']).next().unwrap_or_default();
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
+}

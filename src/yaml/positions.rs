@@ -1,0 +1,111 @@
+//! Where in the text every node stands.
+
+use crate::path::Segment;
+
+/// A stretch of the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// 1-based line of the first character.
+    pub line: usize,
+    /// 1-based column of the first character, in characters.
+    pub column: usize,
+    /// Byte offset of the first character.
+    pub start: usize,
+    /// Byte offset after the last character.
+    pub end: usize,
+}
+
+/// The places of all nodes of one document.
+///
+/// A tree beside the value. A node reached through an alias stands where it is anchored, and so
+/// do the keys that a merge (`<<`) brings in.
+#[derive(Clone, Debug)]
+pub struct Positions {
+    /// Children come before their parents, so the root is the last.
+    pub(super) nodes: Vec<Node>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub spot: Spot,
+    pub shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Shape {
+    /// A scalar; the number of its value in the builder's list.
+    Leaf(u32),
+    List(Box<[u32]>),
+    /// Sorted by key.
+    Map(Box<[Entry]>),
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub key: Box<str>,
+    pub spot: Spot,
+    pub child: u32,
+}
+
+/// A [`Place`] at half the size; texts are bounded far below 4 GiB.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spot {
+    pub line: u32,
+    pub column: u32,
+    pub start: u32,
+    pub end: u32,
+}
+
+impl From<Spot> for Place {
+    fn from(spot: Spot) -> Self {
+        Self {
+            line: spot.line as usize,
+            column: spot.column as usize,
+            start: spot.start as usize,
+            end: spot.end as usize,
+        }
+    }
+}
+
+impl Positions {
+    /// The place of the node at a path; for a missing node, of its nearest existing parent.
+    pub fn place(&self, path: &[Segment]) -> Place {
+        let mut place = Place::default();
+        let mut node = self.nodes.last();
+        let mut steps = path.iter();
+        while let Some(here) = node {
+            place = here.spot.into();
+            node = steps.next().and_then(|step| self.child(here, step));
+        }
+        place
+    }
+
+    /// The place of the mapping key that a path ends with, if it is there.
+    pub fn key_place(&self, path: &[Segment]) -> Option<Place> {
+        let (last, parents) = path.split_last()?;
+        let mut node = self.nodes.last()?;
+        for step in parents {
+            node = self.child(node, step)?;
+        }
+        node.entry(last).map(|entry| entry.spot.into())
+    }
+
+    fn child(&self, node: &Node, step: &Segment) -> Option<&Node> {
+        let child = match (&node.shape, step) {
+            (Shape::List(items), Segment::Index(index)) => *items.get(*index)?,
+            _ => node.entry(step)?.child,
+        };
+        self.nodes.get(child as usize)
+    }
+}
+
+impl Node {
+    fn entry(&self, step: &Segment) -> Option<&Entry> {
+        let Shape::Map(entries) = &self.shape else {
+            return None;
+        };
+        let key = step.as_key();
+        let found = entries.binary_search_by(|entry| entry.key.as_ref().cmp(key.as_ref())).ok()?;
+        entries.get(found)
+    }
+}

@@ -1,0 +1,627 @@
+//! The oracle of the case tables is `sigs.k8s.io/yaml` 1.4.0 (what kubectl 1.32 links): every
+//! expectation in `scalars_are_typed_as_kubectl_types_them` was checked against its `YAMLToJSON`.
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn one(text: &str) -> Document {
+    let mut documents = read(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));
+    assert_eq!(documents.len(), 1, "{text:?}");
+    documents.remove(0)
+}
+
+fn wrong(text: &str) -> YamlError {
+    match read(text) {
+        Ok(documents) => panic!("{text:?} reads as {documents:?}"),
+        Err(error) => error,
+    }
+}
+
+fn at(text: &str, pointer: &str) -> (usize, usize, String) {
+    let document = one(text);
+    let place = document.positions.place(&from_pointer(pointer));
+    (place.line, place.column, text[place.start..place.end].to_owned())
+}
+
+fn found(line: usize, column: usize, text: &str) -> (usize, usize, String) {
+    (line, column, text.to_owned())
+}
+
+#[test]
+fn scalars_are_typed_as_kubectl_types_them() {
+    let cases = [
+        ("", json!(null)),
+        ("~", json!(null)),
+        ("null", json!(null)),
+        ("Null", json!(null)),
+        ("NULL", json!(null)),
+        ("nULL", json!("nULL")),
+        ("true", json!(true)),
+        ("True", json!(true)),
+        ("TRUE", json!(true)),
+        ("tRUE", json!("tRUE")),
+        ("yes", json!(true)),
+        ("Yes", json!(true)),
+        ("YES", json!(true)),
+        ("on", json!(true)),
+        ("On", json!(true)),
+        ("ON", json!(true)),
+        ("oN", json!("oN")),
+        ("y", json!(true)),
+        ("Y", json!(true)),
+        ("n", json!(false)),
+        ("N", json!(false)),
+        ("no", json!(false)),
+        ("No", json!(false)),
+        ("NO", json!(false)),
+        ("off", json!(false)),
+        ("Off", json!(false)),
+        ("OFF", json!(false)),
+        ("false", json!(false)),
+        ("False", json!(false)),
+        ("FALSE", json!(false)),
+        ("0", json!(0)),
+        ("12", json!(12)),
+        ("-12", json!(-12)),
+        ("+12", json!(12)),
+        ("-0", json!(0)),
+        ("00", json!(0)),
+        ("1_000", json!(1000)),
+        ("1_", json!(1)),
+        ("-_1", json!(-1)),
+        ("_1", json!("_1")),
+        ("0644", json!(420)),
+        ("0_7", json!(7)),
+        ("08", json!(8)),
+        ("0_8", json!(8)),
+        ("0o644", json!(420)),
+        ("0O17", json!(15)),
+        ("0o8", json!("0o8")),
+        ("0x1F", json!(31)),
+        ("0X1f", json!(31)),
+        ("-0x10", json!(-16)),
+        ("0x", json!("0x")),
+        ("0xFFFFFFFFFFFFFFFFFF", json!("0xFFFFFFFFFFFFFFFFFF")),
+        ("0b101", json!(5)),
+        ("+0b11", json!(3)),
+        ("-0b11", json!(-3)),
+        ("0b-1", json!(-1)),
+        ("0b2", json!("0b2")),
+        ("9223372036854775807", json!(i64::MAX)),
+        ("9223372036854775808", json!(9223372036854775808u64)),
+        ("18446744073709551615", json!(u64::MAX)),
+        ("18446744073709551616", json!(18446744073709551616.0)),
+        ("-9223372036854775808", json!(i64::MIN)),
+        ("-9223372036854775809", json!(-9223372036854775809.0)),
+        ("123456789012345678901234567890", json!(1.2345678901234568e29)),
+        ("1.5", json!(1.5)),
+        ("-1.5", json!(-1.5)),
+        ("1.0", json!(1)),
+        ("0.", json!(0)),
+        (".5", json!(0.5)),
+        ("+.5", json!(0.5)),
+        ("-.5", json!(-0.5)),
+        (".5_0", json!(0.5)),
+        ("._5", json!("._5")),
+        (".", json!(".")),
+        ("1e3", json!(1000)),
+        ("1E3", json!(1000)),
+        ("1.e1", json!(10)),
+        ("12e03", json!(12000)),
+        ("1e-3", json!(0.001)),
+        ("1e21", json!(1e21)),
+        ("1e400", json!("1e400")),
+        ("1_000.5", json!(1000.5)),
+        ("4611686018427387904.0", json!(4611686018427388000i64)),
+        ("0x1p3", json!("0x1p3")),
+        ("1.2.3", json!("1.2.3")),
+        ("1e", json!("1e")),
+        ("100m", json!("100m")),
+        ("1:30", json!("1:30")),
+        ("190:20:30", json!("190:20:30")),
+        ("+", json!("+")),
+        ("--", json!("--")),
+        ("=", json!("=")),
+        ("<<", json!("<<")),
+        ("2024-01-01", json!("2024-01-01")),
+        ("2024-01-01T00:00:00Z", json!("2024-01-01T00:00:00Z")),
+        (".INf", json!(".INf")),
+        ("inf", json!("inf")),
+        ("NaN", json!("NaN")),
+        ("'12'", json!("12")),
+        ("\"yes\"", json!("yes")),
+        ("''", json!("")),
+        ("'it''s'", json!("it's")),
+        ("\"\\u00e9\\x41\\t\"", json!("éA\t")),
+        ("!!str 12", json!("12")),
+        ("!!str", json!("")),
+        ("!!str null", json!("null")),
+        ("!!int \"12\"", json!(12)),
+        ("!!int 0o7", json!(7)),
+        ("!!float 12", json!(12)),
+        ("!!float 1_0", json!(10)),
+        ("!!bool \"yes\"", json!(true)),
+        ("!!null \"\"", json!(null)),
+        ("!!binary aGk=", json!("hi")),
+        ("!!binary \"aG\\nk=\"", json!("hi")),
+        ("!!binary /w==", json!("\u{fffd}")),
+        ("!!binary", json!("")),
+        ("!!timestamp 2024-01-01", json!("2024-01-01")),
+        ("!<tag:yaml.org,2002:int> \"3\"", json!(3)),
+        ("! 12", json!("12")),
+        ("!foo 12", json!("12")),
+        ("!foo {a: 1}", json!({"a": 1})),
+        ("!!map foo", json!("foo")),
+        ("!!set {x}", json!({"x": null})),
+        ("|\n  a\n  b\n", json!("a\nb\n")),
+        ("|-\n  12\n", json!("12")),
+        ("|+\n  a\n\n", json!("a\n\n")),
+        (">-\n  a\n  b\n", json!("a b")),
+        ("'x\n\n  y'", json!("x\ny")),
+        ("\"x\\\n   y\"", json!("xy")),
+        ("b\t# c", json!("b")),
+        ("{x, y: 1,}", json!({"x": null, "true": 1})),
+        ("[a, b: c]", json!(["a", {"b": "c"}])),
+    ];
+    assert!(cases.len() >= 60);
+    for (text, value) in cases {
+        assert_eq!(one(&format!("a: {text}")).value, json!({"a": value}), "{text:?}");
+    }
+}
+
+#[test]
+fn keys_become_strings_as_in_kubectl() {
+    let cases = [
+        ("1", "1"),
+        ("0x10", "16"),
+        ("yes", "true"),
+        ("y", "true"),
+        ("n", "false"),
+        ("true", "true"),
+        ("1.5", "1.5"),
+        ("1.0", "1"),
+        ("1e6", "1e+06"),
+        ("123456.7", "123456.7"),
+        ("0.00001", "1e-05"),
+        ("1e300", ".inf"),
+        (".inf", ".inf"),
+        ("-.inf", "-.inf"),
+        (".nan", ".nan"),
+        ("2024-01-01", "2024-01-01"),
+        ("\"<<\"", "<<"),
+        ("!!str 1", "1"),
+        ("''", ""),
+    ];
+    for (key, name) in cases {
+        assert_eq!(one(&format!("{key}: x")).value, json!({name: "x"}), "{key:?}");
+    }
+    for key in ["~", "null", "", "? [a]\n", "? {a: b}\n", "18446744073709551615"] {
+        wrong(&format!("{key}: x"));
+    }
+}
+
+#[test]
+fn what_does_not_fit_its_tag_or_json_is_refused() {
+    for value in [
+        "!!int 1.5",
+        "!!int ''",
+        "!!float x",
+        "!!bool 1",
+        "!!null x",
+        "!!binary zz",
+        "!!binary a===",
+        "!!binary aGk=aGk=",
+        "!!timestamp foo",
+        ".inf",
+        "-.INF",
+        ".nan",
+        "@b",
+        "`b`",
+        "%b",
+        "b: c",
+    ] {
+        let error = wrong(&format!("x: 1\na: {value}"));
+        assert_eq!((error.line, error.column >= 4), (2, true), "{value}: {error}");
+    }
+}
+
+#[test]
+fn documents_are_split_and_empty_ones_left_out() {
+    let text = "# nothing\n---\n---\na: 1\n---\n# only a comment\n---\nnull\n--- # c\nb: 2\n...\n";
+    let documents = read(text).unwrap();
+    assert_eq!(
+        documents.iter().map(|d| d.value.clone()).collect::<Vec<_>>(),
+        [json!({"a": 1}), json!({"b": 2})]
+    );
+    for empty in ["", "\n", "# c", "---", "---\n...\n", "~", "\u{feff}"] {
+        assert!(read(empty).unwrap().is_empty(), "{empty:?}");
+    }
+}
+
+#[test]
+fn helm_sources_belong_to_the_document_they_head() {
+    let text = "---\n# Source: c/templates/a.yaml\n\n# more\na: 1\n---\nb: '# Source: no'\n---\n\
+                # Source: c/templates/empty.yaml\n---\nc: 1\n# Source: tail\n---\n\
+                # Source: c/charts/d/e.yaml\nd: 1\n";
+    let sources: Vec<_> = read(text).unwrap().into_iter().map(|d| d.source).collect();
+    assert_eq!(
+        sources,
+        [Some("c/templates/a.yaml".to_owned()), None, None, Some("c/charts/d/e.yaml".to_owned())]
+    );
+    assert_eq!(one("# Source: x.yaml\r\n---\r\na: 1\r\n").source.as_deref(), Some("x.yaml"));
+}
+
+#[test]
+fn anchors_aliases_and_merges() {
+    let cases = [
+        ("a: &x {k: [1]}\nb: *x", json!({"a": {"k": [1]}, "b": {"k": [1]}})),
+        ("a: &x 1\nb: &x 2\nc: *x", json!({"a": 1, "b": 2, "c": 2})),
+        ("&k a: *k", json!({"a": "a"})),
+        ("a: &k z\n*k : 1", json!({"a": "z", "z": 1})),
+        ("a: &x {k: 1, l: 2}\nb: {<<: *x, k: 3}", json!({"a": {"k": 1, "l": 2}, "b": {"k": 3, "l": 2}})),
+        (
+            "a: &x {k: 1}\nb: &z {k: 2, m: 3}\nc: {<<: [*x, *z, {o: 4}]}",
+            json!({"a": {"k": 1}, "b": {"k": 2, "m": 3}, "c": {"k": 1, "m": 3, "o": 4}}),
+        ),
+        ("<<: {a: 1}\nb: 2", json!({"a": 1, "b": 2})),
+        ("!!merge <<: {a: 1}", json!({"a": 1})),
+        ("'<<': {a: 1}", json!({"<<": {"a": 1}})),
+        (
+            "a: &a {x: 1}\nb: &b {<<: *a, z: 2}\nc: {<<: *b}",
+            json!({"a": {"x": 1}, "b": {"x": 1, "z": 2}, "c": {"x": 1, "z": 2}}),
+        ),
+    ];
+    for (text, value) in cases {
+        assert_eq!(one(text).value, value, "{text}");
+    }
+    for text in ["<<: 1", "<<: [1]", "a: &l [{b: 1}]\nc: {<<: *l}", "a: &x {b: 1}\nc: {<<: [*x, [1]]}"] {
+        assert!(wrong(text).message.contains("<< takes a mapping"), "{text}");
+    }
+}
+
+#[test]
+fn merges_that_kubectl_reads_otherwise_than_yaml_are_refused() {
+    let error = wrong("a: &x {k: 1}\nb:\n  k: 2\n  <<: *x\n");
+    assert_eq!((error.line, error.column), (4, 3));
+    assert!(error.message.contains("line 3"), "{error}");
+    assert_eq!(error.help.as_deref(), Some("put << before the other keys"));
+    let error = wrong("a: &x {k: 1}\nb:\n  <<: *x\n  <<: *x\n");
+    assert_eq!(error.line, 4);
+}
+
+#[test]
+fn duplicate_keys_name_both_lines() {
+    for text in ["a: 1\nb: 2\na: 3\n", "{\"a\": 1,\n\"b\": 2,\n\"a\": 3}", "1: x\nb: 2\n'1': y"] {
+        let error = wrong(text);
+        assert_eq!((error.line, error.column), (3, 1), "{text}");
+        assert!(error.message.contains("first in line 1"), "{error}");
+    }
+}
+
+#[test]
+fn bad_aliases_are_errors() {
+    let error = wrong("a: 1\nb: *nope\n");
+    assert_eq!((error.line, error.column), (2, 4));
+    assert!(error.message.contains("*nope has no anchor"), "{error}");
+    assert!(wrong("a: &x [1, *x]").message.contains("inside the very value"));
+    assert!(wrong("a: &x\n  b: {<<: *x}").message.contains("inside the very value"));
+    assert!(wrong("a: &x 1\n---\nb: *x").message.contains("no anchor"));
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = |open: &str, count: usize| open.repeat(count);
+    for text in [
+        deep("[", 100_000),
+        deep("- ", 100_000),
+        deep("{a: ", 101),
+        deep("{\"a\":", 100_000),
+        format!("x: {}", deep("[", 300)),
+        format!("\n\n{}", deep("? ", 1000)),
+    ] {
+        let error = wrong(&text);
+        assert!(error.message.contains("100 levels") || text.contains('?'), "{error}");
+    }
+    let full = format!("{}{}", deep("[", 100), deep("]", 100));
+    assert!(one(&full).value.is_array());
+    assert!(one(&format!("# yaml\n{full}")).value.is_array());
+    let half = format!("{}1{}", deep("[", 60), deep("]", 60));
+    let error = wrong(&format!("a: &a {half}\nb: {}*a{}", deep("[", 60), deep("]", 60)));
+    assert!(error.message.contains("100 levels"), "{error}");
+}
+
+#[test]
+fn alias_expansion_is_bounded() {
+    let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned();
+    let mut merges = "m: &m {k0: 1}\nl:\n".to_owned();
+    for i in 1..12 {
+        let all = format!("*a{},", i - 1).repeat(9);
+        laughs.push_str(&format!("a{i}: &a{i} [{all}]\n"));
+    }
+    assert!(wrong(&laughs).message.contains("aliases expand"));
+
+    let wide: String = (0..2000).map(|i| format!("  k{i}: 1\n")).collect();
+    merges.push_str("- &w\n");
+    merges.push_str(&wide);
+    merges.push_str(&"- <<: *w\n".repeat(2000));
+    assert!(wrong(&merges).message.contains("aliases expand"));
+}
+
+#[test]
+fn texts_beyond_64_mib_are_refused() {
+    let text = " ".repeat(MAX_BYTES + 1);
+    assert!(wrong(&text).message.contains("at most"));
+    assert!(read_bytes(text.as_bytes()).is_err());
+}
+
+#[test]
+fn positions_in_block_and_flow() {
+    let text =
+        "metadata:\n  name: web # c\n  labels: {app: \"a b\", x: }\nlist:\n- one\n-\n- |\n  t\n\nend: 1\n";
+    assert_eq!(at(text, "/metadata/name"), found(2, 9, "web"));
+    assert_eq!(at(text, "/metadata/labels"), found(3, 11, "{app: \"a b\", x: }"));
+    assert_eq!(at(text, "/metadata/labels/app"), found(3, 17, "\"a b\""));
+    assert_eq!(at(text, "/metadata").2, "name: web # c\n  labels: {app: \"a b\", x: }");
+    assert_eq!(at(text, "/list").0, 5);
+    assert_eq!(at(text, "/list/0"), found(5, 3, "one"));
+    assert_eq!(at(text, "/list/1"), found(6, 2, ""));
+    assert_eq!(at(text, "/list/2"), found(8, 3, "t"));
+    assert_eq!(at(text, "/end"), found(10, 6, "1"));
+    assert_eq!(at(text, "").0, 1);
+}
+
+#[test]
+fn missing_nodes_stand_at_their_nearest_parent() {
+    let text = "a:\n  b:\n  - c: 1\n";
+    assert_eq!(at(text, "/a/b/0/nope/0/x"), found(3, 5, "c: 1"));
+    assert_eq!(at(text, "/a/b/7"), at(text, "/a/b"));
+    assert_eq!(at(text, "/nope"), at(text, ""));
+    let positions = one(text).positions;
+    let key = |pointer: &str| positions.key_place(&from_pointer(pointer));
+    let place = key("/a/b/0/c").unwrap();
+    assert_eq!((place.line, place.column, place.start, place.end), (3, 5, 12, 13));
+    assert_eq!(key("/a/nope"), None);
+    assert_eq!(key("/a/b/0"), None);
+    assert_eq!(key(""), None);
+}
+
+#[test]
+fn positions_with_crlf_and_beyond_ascii() {
+    let text = "a: \"ééé\"\r\nb: {c: 日本, d: x}\r\ne: |\r\n  1\r\n  2\r\nf: y\r\n";
+    assert_eq!(one(text).value["e"], json!("1\n2\n"));
+    assert_eq!(at(text, "/a"), found(1, 4, "\"ééé\""));
+    assert_eq!(at(text, "/b/c"), found(2, 8, "日本"));
+    assert_eq!(at(text, "/b/d"), found(2, 15, "x"));
+    assert_eq!(at(text, "/f"), found(6, 4, "y"));
+    let long = format!("a: {}\nb: {{k: {}, l: z}}", "é".repeat(1000), "日".repeat(500));
+    assert_eq!(at(&long, "/b/l"), found(2, 513, "z"));
+    for length in 60..70 {
+        let text = format!("# {}\na: z", "é".repeat(length));
+        assert_eq!(at(&text, "/a"), found(2, 4, "z"), "{length}");
+    }
+}
+
+#[test]
+fn positions_in_many_documents() {
+    let text = "---\na: é\n---\n# c\nb: [1,\n  2]\n---\n{\"c\": true}\n";
+    let documents = read(text).unwrap();
+    let part = |document: usize, pointer: &str| {
+        let place = documents[document].positions.place(&from_pointer(pointer));
+        (place.line, place.column, text[place.start..place.end].to_owned())
+    };
+    assert_eq!(part(0, "/a"), found(2, 4, "é"));
+    assert_eq!(part(1, "/b/1"), found(6, 3, "2"));
+    assert_eq!(part(2, "/c"), found(8, 7, "true"));
+}
+
+#[test]
+fn positions_through_anchors_and_merges() {
+    let text = "a: &x\n  k: v\nb: *x\nc:\n  <<: *x\n  l: w\n";
+    assert_eq!(at(text, "/b/k"), found(2, 6, "v"));
+    assert_eq!(at(text, "/c/k"), found(2, 6, "v"));
+    assert_eq!(at(text, "/c/l"), found(6, 6, "w"));
+    let positions = one(text).positions;
+    assert_eq!(positions.key_place(&from_pointer("/c/k")).map(|p| p.line), Some(2));
+    assert_eq!(positions.key_place(&from_pointer("/b")).map(|p| p.line), Some(3));
+}
+
+#[test]
+fn json_is_read_as_json() {
+    let text =
+        "{\r\n\t\"a\": [\"\\ud83d\\ude00\", \"\\ud83d\", \"\\/\", 1E3, -0],\n\t\"é\": {\"b\": null}}\n";
+    let value = json!({"a": ["😀", "\u{fffd}", "/", 1000, 0], "é": {"b": null}});
+    assert_eq!(one(text).value, value);
+    assert_eq!(at(text, "/a/3"), found(2, 40, "1E3"));
+    assert_eq!(at(text, "/é/b"), found(3, 13, "null"));
+    assert_eq!(at(text, "/é"), found(3, 7, "{\"b\": null}"));
+    let key = format!("{{\"{}\": 1, \"b\u{7f}\u{85}\": 2}}", "k".repeat(5000));
+    assert_eq!(one(&key).value["b\u{7f}\u{85}"], json!(2));
+
+    let stream = "{\"a\":1}{\"a\":2}\n---\n{\"a\":3}\n---\na: 4\n";
+    assert_eq!(read("{\"a\":1}{\"a\":2}\n---\n{\"a\":3}\n---\n").unwrap().len(), 3);
+    assert!(read(stream).is_err(), "two values in one document are no YAML");
+    assert_eq!(read("{\"a\":1}\n---\na: 4\n").unwrap().len(), 2);
+    assert_eq!(one("{a: 1, \"b\": x}").value, json!({"a": 1, "b": "x"}));
+    assert_eq!(one("{\"a\": 01}").value, json!({"a": 1}));
+    assert_eq!(one("{\t\"a\":\t[1,\t2]\t, b: c}").value, json!({"a": [1, 2], "b": "c"}));
+}
+
+#[test]
+fn byte_order_marks_and_utf16() {
+    let text = "a: é\r\nb: 1\r\n";
+    let marked = format!("\u{feff}{text}");
+    let wide = |unit: fn(u16) -> [u8; 2]| marked.encode_utf16().flat_map(unit).collect::<Vec<_>>();
+    for bytes in [text.into(), marked.clone().into_bytes(), wide(u16::to_le_bytes), wide(u16::to_be_bytes)] {
+        let documents = read_bytes(&bytes).unwrap();
+        assert_eq!(documents[0].value, json!({"a": "é", "b": 1}));
+        assert_eq!(documents[0].positions.place(&from_pointer("/a")).column, 4);
+    }
+    assert_eq!(at(&marked, "/b"), found(2, 4, "1"));
+    assert_eq!(at("\u{feff}{\"a\": 1}", "/a"), found(1, 7, "1"));
+
+    let error = read_bytes(b"a: 1\nb: \xc3\xa9\xff\n").unwrap_err();
+    assert_eq!((error.line, error.column), (2, 5));
+    assert!(error.message.contains("byte 10"), "{error}");
+    assert!(read_bytes(&[0xff, 0xfe, 0x00, 0xd8]).is_err());
+    assert!(read_bytes(&[0xff, 0xfe, 0x61]).is_err());
+}
+
+#[test]
+fn tabs_for_indentation_are_named() {
+    for text in ["a:\n\tb: c\n", "\ta: b\n", "a:\n  b: 1\n\tc: 2\n", "- a\n\t- b: c\n- |\n\tx\n"] {
+        let error = wrong(text);
+        assert!(error.message.contains("tab"), "{text:?}: {error}");
+        let help = error.help.unwrap_or_default();
+        assert!(help.contains("replace the tab by spaces"), "{text:?}: {help}");
+    }
+    assert_eq!(one("{\n\tb: 1,\n\tc: [d: 2,\n\t3]\n\t}").value, json!({"b": 1, "c": [{"d": 2}, 3]}));
+}
+
+#[test]
+fn unclosed_quotes_and_brackets_name_where_they_open() {
+    for text in ["x: 1\na: \"b\nc: d\n", "x: 1\na: 'b\n  c", "x: 1\na: 'b\nc: 'd'\n"] {
+        let error = wrong(text);
+        assert_eq!((error.line, error.column), (2, 4), "{text:?}");
+        assert!(error.help.unwrap_or_default().contains("quote"), "{text:?}");
+    }
+    for text in ["x: 1\na: [1, 2\nc: d\n", "x: 1\na: {b: c\n", "x: 1\na: [1, 2}\n"] {
+        let help = wrong(text).help.unwrap_or_default();
+        assert!(help.contains("line 2, column 4"), "{text:?}: {help}");
+    }
+}
+
+#[test]
+fn a_colon_against_a_comma_is_refused() {
+    for text in ["[a:,b]", "{a:,b: 1}", "x: {a:}", "- [a, b:]"] {
+        let error = wrong(text);
+        assert!(error.help.unwrap_or_default().contains("space after the colon"), "{text}");
+    }
+    assert_eq!(one("{a: , b: , \"c\":, 'd':}").value.as_object().unwrap().len(), 4);
+}
+
+#[test]
+fn what_yaml_versions_read_differently_is_refused() {
+    for text in ["a: &x:y z", "[&a/b c]", "[!a, 1]", "[!!str]", "[?a, b]", "{?a: 1}"] {
+        assert!(wrong(text).message.contains("kubectl takes"), "{text}");
+    }
+    let text = "[&a-b_1 x, *a-b_1, &c, !!int '1', !<tag:yaml.org,2002:int> 2, '?', &d !x [1], *d]";
+    assert_eq!(one(text).value, json!(["x", "x", null, 1, 2, "?", [1], [1]]));
+}
+
+#[test]
+fn template_remnants_are_recognised() {
+    for text in [
+        "image: {{ .Values.x }}\n",
+        "{{- if .Values.a }}\na: b\n{{- end }}\n",
+        "a: b\n{{ include \"x\" . }}\nc: d\n",
+        "a: {b: {{ .Values.x }}}\n",
+        "{\"a\": {{ .Values.x }}}\n",
+    ] {
+        let help = wrong(text).help.unwrap_or_default();
+        assert!(help.contains("unrendered Helm template"), "{text:?}: {help}");
+    }
+    assert_eq!(one("a: '{{ x }}'").value, json!({"a": "{{ x }}"}));
+}
+
+/// What reading does to a number on purpose: whole floats become integers.
+fn normal(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 => {
+                let digits = float.to_string();
+                digits
+                    .parse::<i64>()
+                    .map(Value::from)
+                    .or_else(|_| digits.parse::<u64>().map(Value::from))
+                    .unwrap_or_else(|_| value.clone())
+            }
+            _ => value.clone(),
+        },
+        Value::Array(items) => items.iter().map(normal).collect(),
+        Value::Object(fields) => fields.iter().map(|(k, v)| (k.clone(), normal(v))).collect(),
+        _ => value.clone(),
+    }
+}
+
+fn any_json<S: Strategy<Value = String> + Clone + 'static>(text: S) -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        text.clone().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            prop::collection::btree_map(text.clone(), inner, 0..8)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+fn only(text: &str) -> Value {
+    match read(text).map(|documents| documents.into_iter().next()) {
+        Ok(document) => document.map_or(Value::Null, |document| document.value),
+        Err(error) => panic!("{text:?}: {error}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn any_json_reads_back(value in any_json(any::<String>())) {
+        let expected = normal(&value);
+        prop_assert_eq!(&only(&value.to_string()), &expected);
+        let pretty = serde_json::to_string_pretty(&value).unwrap();
+        prop_assert_eq!(&only(&pretty), &expected);
+        prop_assert_eq!(&only(&pretty.replace("\n  ", "\n\t")), &expected);
+    }
+
+    #[test]
+    fn any_odd_json_reads_back(value in any_json("[ -~\t\n\u{80}-\u{a0}\u{feff}\u{2028}😀]{0,8}")) {
+        prop_assert_eq!(&only(&value.to_string()), &normal(&value));
+    }
+
+    // The YAML parser takes no raw control characters, hence only printable ones.
+    #[test]
+    fn json_within_yaml_reads_back(value in any_json("[^\\p{C}]{0,12}")) {
+        prop_assert_eq!(&only(&format!("# c\n- {value}"))[0], &normal(&value));
+    }
+
+    #[test]
+    fn no_text_panics(text in any::<String>()) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn no_bytes_panic(bytes in any::<Vec<u8>>()) {
+        let _ = read_bytes(&bytes);
+    }
+
+    #[test]
+    fn no_punctuation_panics(text in "([-:?,#&*!|>'\"%@`{}\\[\\]<~\\\\ \t\n\r.a01é\u{feff}]|---|\\.\\.\\.|<<: |: |- |\n  |\n    ){0,40}") {
+        for document in read(&text).unwrap_or_default() {
+            let mut paths = vec![(Path::new(), &document.value)];
+            while let Some((path, value)) = paths.pop() {
+                let place = document.positions.place(&path);
+                prop_assert!(place.start <= place.end && text.get(place.start..place.end).is_some());
+                let step = |segment: Segment| [path.clone(), vec![segment]].concat();
+                match value {
+                    Value::Array(items) => paths.extend(items.iter().enumerate().map(|(i, v)| (step(i.into()), v))),
+                    Value::Object(fields) => {
+                        for (key, value) in fields {
+                            prop_assert!(document.positions.key_place(&step(key.clone().into())).is_some());
+                            paths.push((step(key.clone().into()), value));
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! From a stream of nodes to a value and its positions.
+//!
+//! Nothing here recurses over what the text nests before the nesting has been counted, and
+//! nothing is copied for an alias before the copies have been counted.
+
+use std::collections::HashMap;
+use std::mem;
+
+use serde_json::Value;
+
+use super::error::YamlError;
+use super::positions::{Entry, Node, Positions, Shape, Spot};
+use super::scalar::Scalar;
+
+/// Lists and mappings within each other; deeper than any Kubernetes schema goes.
+const MAX_DEPTH: usize = 100;
+/// Nodes and keys that aliases and merges may add to what the text itself spells out.
+const MAX_EXPANSION: usize = 1_000_000;
+
+/// The kind of a collection.
+pub(super) enum Kind {
+    List,
+    Map,
+}
+
+/// Builds one document.
+#[derive(Default)]
+pub(super) struct Builder {
+    nodes: Vec<Node>,
+    leaves: Vec<Scalar>,
+    anchors: HashMap<usize, u32>,
+    frames: Vec<Frame>,
+    merged: usize,
+    /// Where the last node ended: a block collection ends with its last child.
+    last_end: u32,
+}
+
+struct Frame {
+    anchor: usize,
+    spot: Spot,
+    body: Body,
+}
+
+enum Body {
+    List(Vec<u32>),
+    Map(Fields),
+}
+
+#[derive(Default)]
+struct Fields {
+    own: Vec<Entry>,
+    pending: Option<Pending>,
+    merge: Option<(Spot, Vec<Entry>)>,
+}
+
+enum Pending {
+    Key(String, Spot),
+    Merge(Spot),
+}
+
+fn error(spot: Spot, message: impl Into<String>) -> YamlError {
+    YamlError::new(spot.line as usize, spot.column as usize, message)
+}
+
+pub(super) fn too_deep(line: usize, column: usize) -> YamlError {
+    let message = format!("lists and mappings are nested more than {MAX_DEPTH} levels deep");
+    YamlError::new(line, column, message)
+}
+
+fn too_large(spot: Spot) -> YamlError {
+    let message = format!("aliases expand to more than {MAX_EXPANSION} further nodes");
+    error(spot, message).help("write the values out, or use fewer aliases of aliases")
+}
+
+impl Builder {
+    /// Where the collections that are still open begin, the innermost first.
+    pub fn open_since(&self) -> impl Iterator<Item = Spot> {
+        self.frames.iter().rev().map(|frame| frame.spot)
+    }
+
+    /// Where the root begins, once it is complete.
+    pub fn root(&self) -> Option<Spot> {
+        self.nodes.last().map(|node| node.spot)
+    }
+
+    pub fn open(&mut self, kind: Kind, anchor: usize, spot: Spot) -> Result<(), YamlError> {
+        if self.fields_awaiting_key().is_some() {
+            return Err(error(spot, "a list or a mapping cannot be a key"));
+        }
+        if self.frames.len() >= MAX_DEPTH {
+            return Err(too_deep(spot.line as usize, spot.column as usize));
+        }
+        let body = match kind {
+            Kind::List => Body::List(Vec::new()),
+            Kind::Map => Body::Map(Fields::default()),
+        };
+        self.frames.push(Frame { anchor, spot, body });
+        Ok(())
+    }
+
+    /// Ends the innermost collection; `end` is where its bracket ended, if it has one.
+    pub fn close(&mut self, end: Option<u32>) -> Result<(), YamlError> {
+        let Some(Frame { anchor, mut spot, body }) = self.frames.pop() else {
+            return Ok(());
+        };
+        spot.end = end.unwrap_or(self.last_end).max(spot.start);
+        let shape = match body {
+            Body::List(items) => Shape::List(items.into()),
+            Body::Map(fields) => Shape::Map(fields.finish()?.into()),
+        };
+        let id = self.push(shape, anchor, spot);
+        self.attach(id, spot, false)
+    }
+
+    /// `plain` says that a `<<` in this place would be a merge key.
+    pub fn scalar(
+        &mut self,
+        scalar: Scalar,
+        plain: bool,
+        anchor: usize,
+        spot: Spot,
+    ) -> Result<(), YamlError> {
+        let Some(fields) = self.fields_awaiting_key() else {
+            let id = self.leaf(scalar, anchor, spot);
+            return self.attach(id, spot, false);
+        };
+        fields.pending = Some(match &scalar {
+            Scalar::Text(text) if plain && text == "<<" => Pending::Merge(spot),
+            _ => pending_key(scalar.clone(), spot)?,
+        });
+        if anchor != 0 {
+            self.leaf(scalar, anchor, spot);
+        }
+        Ok(())
+    }
+
+    /// `name` is the alias as written.
+    pub fn alias(&mut self, anchor: usize, name: &str, spot: Spot) -> Result<(), YamlError> {
+        let Some(&id) = self.anchors.get(&anchor) else {
+            let recursive = self.frames.iter().any(|frame| frame.anchor == anchor);
+            return Err(if recursive {
+                error(spot, format!("the alias {name} is inside the very value it stands for"))
+            } else {
+                error(spot, format!("the alias {name} has no anchor in this document"))
+                    .help("anchors do not reach over ---")
+            });
+        };
+        let key = match self.nodes.get(id as usize).map(|node| &node.shape) {
+            Some(Shape::Leaf(leaf)) => self.leaves.get(*leaf as usize).cloned(),
+            _ => None,
+        };
+        match (self.fields_awaiting_key(), key) {
+            (None, _) => self.attach(id, spot, true),
+            (Some(_), None) => Err(error(spot, "a list or a mapping cannot be a key")),
+            (Some(fields), Some(key)) => {
+                fields.pending = Some(pending_key(key, spot)?);
+                Ok(())
+            }
+        }
+    }
+
+    /// The finished document; `None` if it is empty.
+    pub fn finish(mut self) -> Result<Option<(Value, Positions)>, YamlError> {
+        let Some(root) = self.nodes.len().checked_sub(1) else {
+            return Ok(None);
+        };
+        let mut growth = Growth {
+            nodes: &self.nodes,
+            leaves: &mut self.leaves,
+            shared: !self.anchors.is_empty(),
+            left: self.nodes.len() + MAX_EXPANSION - self.merged,
+        };
+        let value = growth.value(root, 0)?;
+        let positions = Positions { nodes: self.nodes };
+        Ok((!value.is_null()).then_some((value, positions)))
+    }
+
+    fn fields_awaiting_key(&mut self) -> Option<&mut Fields> {
+        match &mut self.frames.last_mut()?.body {
+            Body::Map(fields) if fields.pending.is_none() => Some(fields),
+            _ => None,
+        }
+    }
+
+    fn leaf(&mut self, scalar: Scalar, anchor: usize, spot: Spot) -> u32 {
+        let leaf = Shape::Leaf(self.leaves.len() as u32);
+        self.leaves.push(scalar);
+        self.push(leaf, anchor, spot)
+    }
+
+    fn push(&mut self, shape: Shape, anchor: usize, spot: Spot) -> u32 {
+        let id = self.nodes.len() as u32;
+        self.nodes.push(Node { spot, shape });
+        if anchor != 0 {
+            self.anchors.insert(anchor, id);
+        }
+        id
+    }
+
+    /// Hands a node to the collection it stands in; `spot` is where it is used.
+    fn attach(&mut self, id: u32, spot: Spot, aliased: bool) -> Result<(), YamlError> {
+        self.last_end = spot.end;
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(());
+        };
+        let fields = match &mut frame.body {
+            Body::List(items) => {
+                items.push(id);
+                return Ok(());
+            }
+            Body::Map(fields) => fields,
+        };
+        match fields.pending.take() {
+            Some(Pending::Key(key, spot)) => {
+                fields.own.push(Entry { key: key.into(), spot, child: id });
+            }
+            Some(Pending::Merge(key)) if fields.merge.is_some() => {
+                return Err(error(key, "<< is given twice in one mapping")
+                    .help("merge several mappings with one list: <<: [*a, *b]"));
+            }
+            Some(Pending::Merge(key)) => {
+                let entries = inherited(&self.nodes, id, aliased)
+                    .ok_or_else(|| error(spot, "<< takes a mapping or a list of mappings"))?;
+                self.merged += entries.len();
+                if self.merged > MAX_EXPANSION {
+                    return Err(too_large(key));
+                }
+                fields.merge = Some((key, entries));
+            }
+            None => {}
+        }
+        Ok(())
+    }
+}
+
+fn pending_key(scalar: Scalar, spot: Spot) -> Result<Pending, YamlError> {
+    let message = match scalar {
+        Scalar::Null => "null cannot be a key",
+        _ => "a number this large cannot be a key",
+    };
+    let key = scalar.into_key().ok_or_else(|| error(spot, message).help("quote the key"))?;
+    Ok(Pending::Key(key, spot))
+}
+
+/// The entries a merge brings in, strongest first. go-yaml takes an alias of a mapping, a mapping
+/// or a list of these two, but not an alias of a list.
+fn inherited(nodes: &[Node], id: u32, aliased: bool) -> Option<Vec<Entry>> {
+    let map = |id: u32| match &nodes.get(id as usize)?.shape {
+        Shape::Map(entries) => Some(entries),
+        _ => None,
+    };
+    match &nodes.get(id as usize)?.shape {
+        Shape::Map(entries) => Some(entries.to_vec()),
+        Shape::List(items) if !aliased => {
+            let maps = items.iter().map(|item| map(*item)).collect::<Option<Vec<_>>>()?;
+            Some(maps.into_iter().flatten().cloned().collect())
+        }
+        _ => None,
+    }
+}
+
+impl Fields {
+    /// All entries, sorted by key.
+    fn finish(self) -> Result<Vec<Entry>, YamlError> {
+        let mut entries = self.own;
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        let twice = entries.windows(2).filter_map(|pair| match pair {
+            [first, second] if first.key == second.key => Some((first, second)),
+            _ => None,
+        });
+        if let Some((first, second)) = twice.min_by_key(|(_, second)| second.spot.start) {
+            let message =
+                format!("the key {:?} is given twice, first in line {}", first.key, first.spot.line);
+            return Err(error(second.spot, message));
+        }
+        let Some((merge, mut inherited)) = self.merge else {
+            return Ok(entries);
+        };
+
+        // Stable, so that of equal keys the strongest stays first.
+        inherited.sort_by(|a, b| a.key.cmp(&b.key));
+        inherited.dedup_by(|weaker, stronger| weaker.key == stronger.key);
+        let find = |key: &str| entries.binary_search_by(|own| own.key.as_ref().cmp(key)).ok();
+        let mut added = Vec::new();
+        for entry in inherited {
+            match find(&entry.key).and_then(|own| entries.get(own)) {
+                None => added.push(entry),
+                // By the YAML type repository the explicit key wins wherever it stands; go-yaml
+                // lets the later one win. Whichever we took, someone would read it otherwise.
+                Some(own) if own.spot.start < merge.start => {
+                    let message = format!(
+                        "<< also sets the key {:?} of line {}, and kubectl would take the merged value",
+                        own.key, own.spot.line
+                    );
+                    return Err(error(merge, message).help("put << before the other keys"));
+                }
+                Some(_) => {}
+            }
+        }
+        entries.append(&mut added);
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(entries)
+    }
+}
+
+/// Turns nodes into values, counting what aliases multiply.
+struct Growth<'b> {
+    nodes: &'b [Node],
+    leaves: &'b mut [Scalar],
+    /// Whether a leaf may be needed more than once.
+    shared: bool,
+    left: usize,
+}
+
+impl Growth<'_> {
+    fn value(&mut self, id: usize, depth: usize) -> Result<Value, YamlError> {
+        let nodes = self.nodes;
+        let Some(node) = nodes.get(id) else {
+            return Ok(Value::Null);
+        };
+        self.left = self.left.checked_sub(1).ok_or_else(|| too_large(node.spot))?;
+        if depth >= MAX_DEPTH && !matches!(node.shape, Shape::Leaf(_)) {
+            return Err(too_deep(node.spot.line as usize, node.spot.column as usize));
+        }
+        match &node.shape {
+            Shape::Leaf(leaf) => {
+                let scalar = match self.leaves.get_mut(*leaf as usize) {
+                    Some(scalar) if self.shared => scalar.clone(),
+                    Some(scalar) => mem::replace(scalar, Scalar::Null),
+                    None => Scalar::Null,
+                };
+                scalar.into_value().ok_or_else(|| {
+                    error(node.spot, "infinity and NaN cannot be written in JSON")
+                        .help("quote it if a string is meant")
+                })
+            }
+            Shape::List(items) => items.iter().map(|item| self.value(*item as usize, depth + 1)).collect(),
+            Shape::Map(entries) => entries
+                .iter()
+                .map(|entry| Ok((String::from(&*entry.key), self.value(entry.child as usize, depth + 1)?)))
+                .collect::<Result<serde_json::Map<_, _>, _>>()
+                .map(Value::Object),
+        }
+    }
+}

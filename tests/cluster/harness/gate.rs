@@ -1,0 +1,189 @@
+//! The `stategate` binary as the webhook of a test server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use super::kubectl::Kubectl;
+use super::process::Daemon;
+use super::{ApiServer, STARTS, free_ports, http_get, wait_until};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stategate");
+/// How long a start may take: the machine may be busy with a build.
+const START: Duration = Duration::from_secs(60);
+/// How long a stop may take, with all requests drained.
+const STOP: Duration = Duration::from_secs(60);
+/// How long until the API server has noticed a webhook configuration; it takes a second or less.
+const NOTICE: Duration = Duration::from_secs(30);
+
+/// A running `stategate serve`.
+pub struct Stategate {
+    daemon: Daemon,
+    dir: PathBuf,
+    args: Vec<String>,
+    port: u16,
+    status_port: u16,
+}
+
+impl Stategate {
+    /// Starts `stategate serve` with these further arguments and waits until it is ready. Its
+    /// certificates (`--tls-dir`) and its log are in `dir`, which is made if it is missing.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn start(dir: &Path, extra_args: &[&str]) -> Self {
+        fs::create_dir_all(dir).expect("the directory of stategate can be made");
+        let args: Vec<String> = extra_args.iter().map(|&arg| arg.to_owned()).collect();
+        let mut clashes = 0;
+        loop {
+            let [port, status_port] = free_ports();
+            let daemon = serve(dir, port, status_port, &args);
+            let mut gate = Self { daemon, dir: dir.to_owned(), args: args.clone(), port, status_port };
+            match gate.wait_until_ready() {
+                Ok(()) => return gate,
+                Err(_) if gate.daemon.lost_its_port() && clashes + 1 < STARTS => clashes += 1,
+                Err(why) => panic!("stategate {why}\n{}", gate.daemon.tail()),
+            }
+        }
+    }
+
+    /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop): same arguments, same
+    /// certificates, same ports, so that a registered webhook finds it. The log begins anew.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn restart(&mut self) {
+        self.daemon.kill();
+        self.daemon = serve(&self.dir, self.port, self.status_port, &self.args);
+        if let Err(why) = self.wait_until_ready() {
+            panic!("stategate {why}\n{}", self.daemon.tail());
+        }
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let mut end = None;
+        let ready = wait_until(START, || {
+            // The answer first: if the process runs after it, it was the one that answered, for
+            // one that did not get its port would have ended.
+            let ready = matches!(http_get(self.status_port, "/readyz"), Ok((200, _)));
+            end = self.daemon.ended();
+            ready || end.is_some()
+        });
+        match end {
+            Some(status) => Err(format!("ended ({status})")),
+            None if ready => Ok(()),
+            None => Err(format!("is not ready after {START:?}")),
+        }
+    }
+
+    /// The base of the addresses that the API server calls.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate of the CA that signed the server's own.
+    pub fn ca_file(&self) -> PathBuf {
+        self.dir.join("ca.crt")
+    }
+
+    /// The plain-HTTP port of `/livez`, `/readyz` and `/metrics`, for [`http_get`].
+    pub fn status_port(&self) -> u16 {
+        self.status_port
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Ends it at once (SIGKILL); the API server then finds nobody.
+    pub fn kill(&mut self) {
+        self.daemon.kill();
+    }
+
+    /// Asks it to end (SIGTERM) and returns how it ended.
+    ///
+    /// # Panics
+    /// If it does not end.
+    pub fn stop(&mut self) -> ExitStatus {
+        self.daemon.terminate(STOP)
+    }
+
+    /// The metrics, as Prometheus reads them.
+    ///
+    /// # Panics
+    /// If they cannot be read.
+    pub fn metrics(&self) -> String {
+        match http_get(self.status_port, "/metrics") {
+            Ok((200, metrics)) => metrics,
+            other => panic!("/metrics: {other:?}\n{}", self.daemon.tail()),
+        }
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// What `stategate webhook-config` prints for this server.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn webhook_config(&self, extra_args: &[&str]) -> String {
+        let output = command(&self.dir)
+            .args(["webhook-config", "--url", &self.url(), "--ca-file"])
+            .arg(self.ca_file())
+            .args(extra_args)
+            .output()
+            .expect("stategate starts");
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        assert!(
+            output.status.success(),
+            "stategate webhook-config ended with {}\n{}",
+            output.status,
+            text(&output.stderr)
+        );
+        text(&output.stdout)
+    }
+}
+
+/// Registers the webhooks that `stategate webhook-config` prints, and waits until the API server
+/// calls them: until `works`, asked with kubectl as `admin`, sees a request refused that must be
+/// (use `--dry-run=server`, so that nothing is left of the ones that came too early).
+///
+/// # Panics
+/// If the configuration is refused, or the API server does not call the webhook.
+pub fn register(
+    api: &ApiServer,
+    gate: &Stategate,
+    extra_args: &[&str],
+    mut works: impl FnMut(&Kubectl) -> bool,
+) {
+    let admin = api.kubectl("admin");
+    admin.ok(&["apply", "-f", "-"], &gate.webhook_config(extra_args));
+    assert!(
+        wait_until(NOTICE, || works(&admin)),
+        "the API server does not call the webhook\n{}",
+        gate.daemon.tail()
+    );
+}
+
+fn serve(dir: &Path, port: u16, status_port: u16, args: &[String]) -> Daemon {
+    let mut command = command(dir);
+    command
+        .arg("serve")
+        .args(["--listen", &format!("127.0.0.1:{port}")])
+        .args(["--status-listen", &format!("127.0.0.1:{status_port}")])
+        .arg("--tls-dir")
+        .arg(dir)
+        .args(args);
+    Daemon::start("stategate", command, dir.join("stategate.log"))
+}
+
+/// `stategate`, apart from the clusters and settings of whoever runs the tests.
+fn command(dir: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.env("HOME", dir).env_remove("KUBECONFIG").env_remove("RUST_LOG").current_dir(dir);
+    command
+}

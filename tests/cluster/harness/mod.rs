@@ -1,0 +1,96 @@
+//! A real API server for the tests: etcd and kube-apiserver as child processes on loopback,
+//! kubectl as the client, and the `stategate` binary as the webhook that the server calls.
+//!
+//! Everything a test starts ends with the value that holds it, and also when the test process is
+//! killed; see [`process`]. Nothing outside the target directory is read or written.
+
+// Each scenario uses the part of the harness it needs.
+#![allow(dead_code)]
+
+mod api_server;
+mod gate;
+mod kubectl;
+mod process;
+
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+#[allow(unused_imports)]
+pub use api_server::{ApiServer, USERS, User};
+#[allow(unused_imports)]
+pub use gate::{Stategate, register};
+#[allow(unused_imports)]
+pub use kubectl::{Kubectl, Output};
+
+/// How often a start is tried again because another process took one of its ports.
+const STARTS: usize = 4;
+
+/// Where the tools are that `tests/cluster/tools/install` makes ready.
+///
+/// # Panics
+/// If one is missing.
+fn tools() -> PathBuf {
+    let dir = match std::env::var_os("KUBEBUILDER_ASSETS") {
+        Some(assets) if !assets.is_empty() => PathBuf::from(assets),
+        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-tools"),
+    };
+    for tool in ["etcd", "kube-apiserver", "kubectl"] {
+        let path = dir.join(tool);
+        assert!(path.exists(), "{} is missing: run tests/cluster/tools/install", path.display());
+    }
+    dir
+}
+
+/// Ports of loopback that are free now. All are held until the last is found, so they differ.
+///
+/// Another process may take one before its user binds it: starts are tried again for that.
+fn free_ports<const N: usize>() -> [u16; N] {
+    let held: [TcpListener; N] = std::array::from_fn(|_| {
+        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port")
+    });
+    held.map(|listener| listener.local_addr().expect("a bound port has an address").port())
+}
+
+/// Whether something accepts connections on this port of loopback.
+fn accepts(port: u16) -> bool {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
+}
+
+/// A GET over plain HTTP on loopback: the status code and the body.
+///
+/// # Errors
+/// If the server is not there, or its answer is not HTTP.
+pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    // HTTP/1.0, because the answer to it is never sent in chunks.
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    match status {
+        Some(status) => Ok((status, body.to_owned())),
+        None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head}"))),
+    }
+}
+
+/// Asks until the answer is yes; false once `limit` has passed.
+pub fn wait_until(limit: Duration, mut answer: impl FnMut() -> bool) -> bool {
+    let start = Instant::now();
+    // Short waits should end soon, and long ones should leave the processor to others.
+    let mut pause = Duration::from_millis(2);
+    while !answer() {
+        if start.elapsed() > limit {
+            return false;
+        }
+        sleep(pause);
+        pause = Duration::from_millis(100).min(pause * 3 / 2);
+    }
+    true
+}

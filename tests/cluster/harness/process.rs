@@ -1,0 +1,133 @@
+//! Child processes that never outlive the tests.
+//!
+//! A [`Daemon`] is killed when it is dropped, also by a panic. If the test process itself is
+//! killed, nothing is dropped; so each daemon has a guard: a shell that waits on a pipe which only
+//! the test process holds, and kills the daemon when that pipe closes. Unlike a parent-death
+//! signal, which fires when the *thread* that started the child ends, this allows a daemon to be
+//! shared by tests on many threads. Both run in process groups of their own, so that an interrupt
+//! from the terminal does not end the guard before the daemon.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::wait_until;
+
+/// How many lines of a log go into a failure's message.
+const TAIL: usize = 30;
+
+/// A child process with its log file.
+pub struct Daemon {
+    name: &'static str,
+    child: Child,
+    guard: Child,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts the command; both its outputs go to the file `log`, which is emptied first.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start(name: &'static str, mut command: Command, log: PathBuf) -> Self {
+        let output = File::create(&log).expect("the log can be created");
+        let errors = output.try_clone().expect("the log can be opened twice");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let guard = Command::new("/bin/sh")
+            .args(["-c", "read -r _; kill -9 \"$0\"", &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        match guard {
+            Ok(guard) => Self { name, child, guard, log },
+            Err(error) => {
+                let mut child = child;
+                let _ = end(&mut child);
+                panic!("/bin/sh does not start: {error}");
+            }
+        }
+    }
+
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How the process ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        let status = self.child.try_wait().expect("a child can be waited for")?;
+        // From here on its id may belong to another process.
+        let _ = end(&mut self.guard);
+        Some(status)
+    }
+
+    /// Ends the process at once (SIGKILL) and waits until it is gone.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = end(&mut self.guard);
+        let _ = self.child.wait();
+    }
+
+    /// Asks the process to end (SIGTERM), and waits for it.
+    ///
+    /// # Panics
+    /// If it has not ended after `limit`.
+    pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
+        // The standard library can only kill. An ended child keeps its id until it is waited for.
+        if self.ended().is_none() {
+            let sent =
+                Command::new("/bin/sh").args(["-c", "kill -TERM \"$0\"", &self.id().to_string()]).status();
+            assert!(sent.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+        }
+        let mut status = None;
+        wait_until(limit, || {
+            status = self.ended();
+            status.is_some()
+        });
+        status.unwrap_or_else(|| {
+            panic!("{} does not end on SIGTERM within {limit:?}\n{}", self.name, self.tail())
+        })
+    }
+
+    /// What the process has written so far.
+    pub fn log(&self) -> String {
+        let bytes = fs::read(&self.log).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The last lines of the log, under a heading.
+    pub fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        format!("--- last lines of {}:\n{}", self.name, last.join("\n"))
+    }
+
+    /// Whether the process failed because another one has its port.
+    pub fn lost_its_port(&self) -> bool {
+        self.log().to_lowercase().contains("address already in use")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Kills and waits.
+fn end(child: &mut Child) -> io::Result<ExitStatus> {
+    child.kill()?;
+    child.wait()
+}

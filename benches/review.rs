@@ -1,1 +1,92 @@
-fn main() {}
+//! What one request costs, part by part. `cargo bench --bench review`
+//!
+//! Figures of different machines do not compare; the rows of one run do.
+
+use std::sync::LazyLock;
+
+use stategate::admission::{Phase, Request, wire};
+use stategate::decision::answer::respond;
+use stategate::inventory::Inventory;
+use stategate::policyset::PolicySet;
+use stategate::review::review;
+use stategate::source::catalogue::Catalogue;
+use stategate::workload::project;
+
+fn main() {
+    divan::main();
+}
+
+const CREATE_STATEFULSET: &[u8] = include_bytes!("../tests/fixtures/reviews/create-statefulset.json");
+const UPDATE_STATEFULSET: &[u8] = include_bytes!("../tests/fixtures/reviews/update-statefulset-label.json");
+const CREATE_CRONJOB: &[u8] = include_bytes!("../tests/fixtures/reviews/create-cronjob.json");
+
+static POLICIES: LazyLock<PolicySet> = LazyLock::new(compile);
+
+fn compile() -> PolicySet {
+    PolicySet::compile(&Catalogue::embedded().sources("production").unwrap()).unwrap()
+}
+
+fn request(body: &[u8], phase: Phase) -> Request {
+    wire::decode(body, phase).unwrap()
+}
+
+fn judge(bencher: divan::Bencher<'_, '_>, body: &[u8], phase: Phase) {
+    let inventory = Inventory::default();
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    bencher
+        .with_inputs(|| request(body, phase))
+        .bench_refs(|request| review(&POLICIES, &inventory, request, now));
+}
+
+#[divan::bench]
+fn decode(bencher: divan::Bencher<'_, '_>) {
+    bencher.bench(|| request(CREATE_STATEFULSET, Phase::Validating));
+}
+
+#[divan::bench]
+fn parse_object(bencher: divan::Bencher<'_, '_>) {
+    bencher
+        .with_inputs(|| request(CREATE_STATEFULSET, Phase::Validating))
+        .bench_refs(|request| request.object.as_ref().unwrap().value().unwrap().is_object());
+}
+
+#[divan::bench]
+fn view(bencher: divan::Bencher<'_, '_>) {
+    let request = request(CREATE_STATEFULSET, Phase::Validating);
+    let object = request.object.as_ref().unwrap().value().unwrap();
+    let projection = POLICIES.projection(&request).unwrap();
+    bencher.bench(|| project(object, "default", projection, &POLICIES.projections().engines, true));
+}
+
+#[divan::bench]
+fn review_create_statefulset(bencher: divan::Bencher<'_, '_>) {
+    judge(bencher, CREATE_STATEFULSET, Phase::Validating);
+}
+
+#[divan::bench]
+fn review_create_statefulset_mutating(bencher: divan::Bencher<'_, '_>) {
+    judge(bencher, CREATE_STATEFULSET, Phase::Mutating);
+}
+
+#[divan::bench]
+fn review_update_statefulset(bencher: divan::Bencher<'_, '_>) {
+    judge(bencher, UPDATE_STATEFULSET, Phase::Validating);
+}
+
+#[divan::bench]
+fn review_that_no_policy_matches(bencher: divan::Bencher<'_, '_>) {
+    judge(bencher, CREATE_CRONJOB, Phase::Validating);
+}
+
+#[divan::bench]
+fn encode(bencher: divan::Bencher<'_, '_>) {
+    let request = request(CREATE_STATEFULSET, Phase::Validating);
+    let decision =
+        review(&POLICIES, &Inventory::default(), &request, "2026-01-01T00:00:00Z".parse().unwrap());
+    bencher.bench(|| wire::encode(&request.uid, &respond(&request, &decision)).unwrap());
+}
+
+#[divan::bench(sample_count = 20)]
+fn load_the_catalogue(bencher: divan::Bencher<'_, '_>) {
+    bencher.bench(compile);
+}

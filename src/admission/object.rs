@@ -47,10 +47,12 @@ impl Object {
                     #[serde(default)]
                     metadata: Metadata,
                 }
-                let envelope = match (&self.raw, self.parsed.get()) {
-                    (_, Some(Ok(value))) => Envelope::deserialize(value),
-                    (Some(raw), _) => serde_json::from_str::<Envelope>(raw.get()),
-                    (None, _) => Ok(Envelope { metadata: Metadata::default() }),
+                let envelope: Result<Envelope, _> = match (&self.raw, self.parsed.get()) {
+                    (_, Some(Ok(value))) => serde_path_to_error::deserialize(value),
+                    (Some(raw), _) => {
+                        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
+                    }
+                    (None, _) => return Ok(Metadata::default()),
                 };
                 envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(error.to_string()))
             })

@@ -142,6 +142,7 @@ fn no_source_file_is_an_orphan() {
 fn files_are_rooms_not_halls() {
     let long: Vec<String> = sources()
         .iter()
+        .filter(|(file, _)| !file.ends_with("/tests.rs"))
         .filter_map(|(file, text)| {
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("///")).count();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
+use std::thread::sleep;
 use std::time::Duration;
 
 use super::kubectl::Kubectl;
@@ -16,6 +17,8 @@ const START: Duration = Duration::from_secs(60);
 const STOP: Duration = Duration::from_secs(60);
 /// How long until the API server has noticed a webhook configuration; it takes a second or less.
 const NOTICE: Duration = Duration::from_secs(30);
+/// How long to leave a port to whoever has it.
+const PASSING: Duration = Duration::from_secs(1);
 
 /// A running `stategate serve`.
 pub struct Stategate {
@@ -54,10 +57,15 @@ impl Stategate {
     /// # Panics
     /// If it does not become ready.
     pub fn restart(&mut self) {
-        self.daemon.kill();
-        self.daemon = serve(&self.dir, self.port, self.status_port, &self.args);
-        if let Err(why) = self.wait_until_ready() {
-            panic!("stategate {why}\n{}", self.daemon.tail());
+        for attempt in 1.. {
+            self.daemon.kill();
+            self.daemon = serve(&self.dir, self.port, self.status_port, &self.args);
+            match self.wait_until_ready() {
+                Ok(()) => return,
+                // A passing connection may have the port as its own end.
+                Err(_) if self.daemon.lost_its_port() && attempt < STARTS => sleep(PASSING),
+                Err(why) => panic!("stategate {why}\n{}", self.daemon.tail()),
+            }
         }
     }
 

@@ -4,8 +4,9 @@
 //! Everything a test starts ends with the value that holds it, and also when the test process is
 //! killed; see [`process`]. Nothing outside the target directory is read or written.
 
-// Each scenario uses the part of the harness it needs.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports, reason = "each scenario uses the part of the harness it needs")]
+#![allow(clippy::expect_used, clippy::panic, reason = "a harness that cannot go on fails the test")]
+#![expect(clippy::disallowed_methods, reason = "files, environment and time are what it deals with")]
 
 mod api_server;
 mod gate;
@@ -18,11 +19,8 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-#[allow(unused_imports)]
 pub use api_server::{ApiServer, USERS, User};
-#[allow(unused_imports)]
 pub use gate::{Stategate, register};
-#[allow(unused_imports)]
 pub use kubectl::{Kubectl, Output};
 
 /// How often a start is tried again because another process took one of its ports.

@@ -109,8 +109,8 @@ impl Daemon {
     /// The last lines of the log, under a heading.
     pub fn tail(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
-        let last = &lines[lines.len().saturating_sub(TAIL)..];
+        let lines = log.lines().count();
+        let last: Vec<&str> = log.lines().skip(lines.saturating_sub(TAIL)).collect();
         format!("--- last lines of {}:\n{}", self.name, last.join("\n"))
     }
 

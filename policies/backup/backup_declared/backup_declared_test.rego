@@ -1,0 +1,53 @@
+package stategate.backup.backup_declared_test
+
+import data.stategate.backup.backup_declared as policy
+
+request(methods, annotations, of_pods) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "pg",
+		"annotations": annotations,
+		"pods": {"annotations": of_pods},
+		"backup": {"methods": methods, "errors": []},
+	},
+	"parameters": {"methods": ["velero", "k10", "external", "none"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_known_method_passes if found(request(["velero"], {}, {})) == set()
+
+test_nothing_declared_fails if {
+	some v in found(request([], {}, {}))
+	contains(v.msg, "StatefulSet pg does not say how its data is backed up")
+	v.path == ["metadata", "annotations"]
+}
+
+test_velero_annotation_of_pods_counts if {
+	found(request([], {}, {"backup.velero.io/backup-volumes": "data,wal"})) == set()
+}
+
+test_empty_velero_annotation_does_not_count if {
+	count(found(request([], {}, {"backup.velero.io/backup-volumes": " "}))) == 1
+}
+
+test_unknown_method_fails if {
+	some v in found(request(["rsync"], {}, {}))
+	contains(v.msg, "backup method rsync is not known")
+	v.fix == "Name one of velero, k10, external, none in stategate.io/backup-method"
+}
+
+test_every_method_is_judged if {
+	{v.key | some v in found(request(["velero", "rsync", "tar"], {}, {}))} == {"rsync", "tar"}
+}
+
+test_none_needs_a_reason if {
+	some v in found(request(["none"], {}, {}))
+	contains(v.msg, "has no backup and does not say why")
+}
+
+test_none_with_a_reason_passes if {
+	found(request(["none"], {"stategate.io/skip-reason": "rebuilt nightly from the lake"}, {})) == set()
+}
+
+test_a_word_is_no_reason if count(found(request(["none"], {"stategate.io/skip-reason": "later     "}, {}))) == 1

@@ -1,0 +1,84 @@
+# METADATA
+# title: Backups run often enough, and at all
+# description: >-
+#   The longest time between two backups is the work that a restore loses. It must not be longer than the RPO that the
+#   workload promises (stategate.io/rpo), or, if it promises none, than max_gap allows for its tier. A schedule that
+#   cannot be read, such as hour 25, or that never comes, such as the 31st of February, makes no backup at all.
+#   Where a method of continuous_methods archives the log between base backups, the schedule is of base backups and
+#   only max_base_gap is asked for. A Namespace without a tier counts as prod.
+# related_resources:
+# - ref: https://velero.io/docs/main/api-types/schedule/
+# - ref: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     max_gap: {type: map, of: duration, default: {prod: 24h, staging: 7d}, description: "The longest time between backups by tier, if the workload names no RPO."}
+#     continuous_methods: {type: list, of: string, default: [operator], description: Backup methods that archive the log all the time.}
+#     max_base_gap: {type: duration, default: 7d, description: The longest time between base backups of those.}
+#   fix: Correct the annotation stategate.io/backup-schedule, or promise a longer stategate.io/rpo.
+package stategate.backup.backup_schedule_valid
+
+schedule := input.workload.backup.schedule
+
+violation contains v if {
+	error := schedule.error
+	v := {
+		"msg": sprintf("backup schedule %s cannot be read, so nothing is backed up: %s", [schedule.text, error]),
+		"path": schedule.path,
+		"fix": "Write a cron line such as 0 */6 * * *, or @daily, or @every 6h",
+	}
+}
+
+violation contains v if {
+	not schedule.error
+	not schedule.max_gap_seconds
+	v := {
+		"msg": sprintf("backup schedule %s never runs", [schedule.text]),
+		"path": schedule.path,
+		"fix": "Name a day that exists, such as 0 3 * * * for every night",
+	}
+}
+
+violation contains v if {
+	gap := schedule.max_gap_seconds
+	limit := allowed.seconds
+	gap > limit
+	v := {
+		"msg": sprintf(
+			"backup schedule %s leaves up to %s between backups, but %s is %s: more work is lost than may be",
+			[schedule.text, shown(gap), allowed.name, shown(limit)],
+		),
+		"path": schedule.path,
+		"fix": sprintf("Back up at least every %s", [shown(limit)]),
+	}
+}
+
+violation contains v if {
+	some error in input.workload.backup.errors
+	v := {
+		"msg": sprintf("%s cannot be read: %s", [error.key, error.error]),
+		"path": error.path,
+		"fix": "Write a duration such as 15m, 24h or 35d",
+	}
+}
+
+allowed := {"name": "the limit for base backups", "seconds": input.parameters.max_base_gap} if {
+	some method in input.workload.backup.methods
+	method in input.parameters.continuous_methods
+} else := {"name": "the RPO", "seconds": input.workload.backup.rpo_seconds} if {
+	input.workload.backup.rpo_seconds
+} else := {"name": sprintf("the limit for tier %s", [tier]), "seconds": input.parameters.max_gap[tier]} if {
+	input.parameters.max_gap[tier]
+}
+
+tier := object.get(input.workload, "tier", "prod")
+
+shown(seconds) := sprintf("%vd", [seconds / 86400]) if {
+	seconds % 86400 == 0
+} else := sprintf("%vh", [seconds / 3600]) if {
+	seconds % 3600 == 0
+} else := sprintf("%vm", [seconds / 60]) if {
+	seconds % 60 == 0
+} else := sprintf("%vs", [seconds])

@@ -1,0 +1,98 @@
+package stategate.data_protection.delete_guard_pvc_test
+
+import data.stategate.data_protection.delete_guard_pvc as policy
+
+claim := {"name": "data-pg-0", "origin": "object", "phase": "Bound", "volume_name": "pvc-7f1"}
+
+request(claims, annotations, user) := {
+	"review": {"operation": "DELETE", "userInfo": user},
+	"old_workload": {"name": "data-pg-0", "namespace": "shop", "annotations": annotations, "claims": claims},
+	"parameters": {
+		"exempt_users": [
+			"system:serviceaccount:kube-system:generic-garbage-collector",
+			"system:serviceaccount:*:velero*",
+			"system:serviceaccount:*:*csi*provisioner*",
+		],
+		"exempt_groups": ["system:nodes"],
+	},
+	"now": "2026-01-01T00:00:00Z",
+}
+
+alice := {"username": "alice", "groups": ["system:masters", "system:authenticated"]}
+
+found(document) := violations if violations := policy.violation with input as document
+
+by_alice(annotations) := found(request([claim], annotations, alice))
+
+confirmed := {"stategate.io/confirm-delete": "data-pg-0"}
+
+test_unconfirmed_fails if {
+	some v in by_alice({})
+	v.msg == "deleting claim data-pg-0 lets go of its volume pvc-7f1: nobody has confirmed that its data may go"
+	contains(v.fix, "kubectl annotate pvc data-pg-0 -n shop --overwrite stategate.io/confirm-delete=data-pg-0, then")
+	v.path == ["metadata", "annotations", "stategate.io/confirm-delete"]
+}
+
+test_confirmed_passes if by_alice(confirmed) == set()
+
+test_confirmation_must_name_the_claim if {
+	some v in by_alice({"stategate.io/confirm-delete": "data-pg-1"})
+	contains(v.msg, "the confirmation names data-pg-1")
+	count(by_alice({"stategate.io/confirm-delete": "true"})) == 1
+	count(by_alice({"stategate.io/confirm-delete": ""})) == 1
+}
+
+test_confirmation_counts_until_its_time if {
+	by_alice(object.union(confirmed, {"stategate.io/confirm-until": "2026-01-01T00:30:00Z"})) == set()
+	some v in by_alice(object.union(confirmed, {"stategate.io/confirm-until": "2025-12-31T23:59:59Z"}))
+	contains(v.msg, "has run out")
+	contains(v.fix, "confirm-delete=data-pg-0 stategate.io/confirm-until-, then")
+}
+
+test_time_that_cannot_be_read_does_not_count if {
+	every until in ["tomorrow", "2026-13", "2026-01-01T12:00:00+02:00", "9999"] {
+		count(by_alice(object.union(confirmed, {"stategate.io/confirm-until": until}))) == 1
+	}
+}
+
+test_unbound_claim_has_nothing_to_lose if {
+	pending := {"name": "data-pg-0", "origin": "object", "phase": "Pending"}
+	found(request([pending], {}, alice)) == set()
+	found(request([object.remove(pending, ["phase"])], {}, alice)) == set()
+}
+
+test_named_volume_counts_before_the_status_says_so if {
+	every binding in [object.union(claim, {"phase": "Pending"}), object.remove(claim, ["phase"])] {
+		count(found(request([binding], {}, alice))) == 1
+	}
+}
+
+test_lost_claim_has_no_volume if found(request([object.union(claim, {"phase": "Lost"})], {}, alice)) == set()
+
+test_bound_claim_without_volume_name_fails if {
+	some v in found(request([object.remove(claim, ["volume_name"])], {}, alice))
+	contains(v.msg, "data-pg-0")
+}
+
+test_garbage_collector_and_operators_are_exempt if {
+	every user in [
+		"system:serviceaccount:kube-system:generic-garbage-collector",
+		"system:serviceaccount:velero:velero-server",
+		"system:serviceaccount:openebs:openebs-csi-provisioner-sa",
+	] {
+		found(request([claim], {}, {"username": user, "groups": ["system:serviceaccounts"]})) == set()
+	}
+}
+
+test_nodes_are_exempt if {
+	found(request([claim], {}, {"username": "system:node:a", "groups": ["system:nodes"]})) == set()
+}
+
+test_user_without_groups_is_asked if count(found(request([claim], {}, {"username": "bob"}))) == 1
+
+# deletecollection: the request has no name, the claim has.
+test_request_without_name_is_judged_by_the_claim if {
+	document := object.union(request([claim], {}, alice), {"review": {"name": ""}})
+	count(found(document)) == 1
+	found(object.union(document, {"old_workload": {"annotations": confirmed}})) == set()
+}

@@ -1,0 +1,50 @@
+# METADATA
+# title: Main containers have a readiness probe
+# description: >-
+#   Without a readiness probe a pod counts as ready as soon as its process runs: clients reach a data store that is
+#   still replaying its log, and a rolling update takes the next replica down before this one is back.
+#   Judged are containers that a data store runs in or that say which ports they serve; init containers, sidecars and
+#   those named in exclude_containers are not. Whether the probe tests the right thing cannot be seen.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+# - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
+#   parameters:
+#     exclude_containers: {type: list, of: string, default: [istio-proxy, linkerd-proxy, "*exporter"], description: Containers (globs) that need no readiness probe.}
+#   fix: Add a readinessProbe that asks the data store itself, such as its own ping command.
+package stategate.health.probe_readiness_required
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "main"
+	serves(container)
+	not container.readiness
+	not globs.matches_any(input.parameters.exclude_containers, container.name)
+	v := {
+		"msg": sprintf(
+			"container %s has no readinessProbe: clients reach it before it has recovered, and updates do not wait for it",
+			[container.name],
+		),
+		"path": container.path,
+		"fix": sprintf("Add a readinessProbe to container %s, such as %s", [container.name, example(container)]),
+	}
+}
+
+serves(container) if container.engine != ""
+
+serves(container) if count(container.ports) > 0
+
+example(container) := "exec: {command: [pg_isready]}" if {
+	container.engine == "postgres"
+} else := "exec: {command: [redis-cli, ping]}" if {
+	container.engine == "redis"
+} else := "exec: {command: [rabbitmq-diagnostics, -q, check_running]}" if {
+	container.engine == "rabbitmq"
+} else := text if {
+	text := sprintf("tcpSocket: {port: %d}", [container.ports[0].port])
+} else := "an exec of its own ping command"

@@ -1,0 +1,67 @@
+package stategate.health.probe_readiness_required_test
+
+import data.stategate.health.probe_readiness_required as policy
+
+container(overrides) := object.union(
+	{
+		"name": "db",
+		"role": "main",
+		"engine": "",
+		"ports": [],
+		"path": ["spec", "template", "spec", "containers", 0],
+	},
+	overrides,
+)
+
+port(number) := {"ports": [{"port": number, "protocol": "TCP"}]}
+
+request(containers) := {
+	"workload": {"containers": containers},
+	"parameters": {"exclude_containers": ["istio-proxy", "*exporter"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_probe_passes if {
+	found(request([container({"engine": "postgres", "readiness": {"handler": {}, "period": 10}})])) == set()
+}
+
+test_engine_without_probe_fails if {
+	some v in found(request([container({"engine": "postgres"})]))
+	contains(v.msg, "container db has no readinessProbe")
+	v.path == ["spec", "template", "spec", "containers", 0]
+	contains(v.fix, "pg_isready")
+}
+
+test_ports_without_probe_fail if {
+	some v in found(request([container(port(8080))]))
+	contains(v.fix, "tcpSocket: {port: 8080}")
+}
+
+test_example_is_the_engine_s_own if {
+	some redis in found(request([container({"engine": "redis"})]))
+	contains(redis.fix, "redis-cli")
+	some rabbit in found(request([container({"engine": "rabbitmq"})]))
+	contains(rabbit.fix, "rabbitmq-diagnostics")
+	some other in found(request([container({"engine": "mysql"})]))
+	contains(other.fix, "its own ping command")
+}
+
+test_helper_that_serves_nothing_passes if found(request([container({"name": "reloader"})])) == set()
+
+test_init_containers_and_sidecars_pass if {
+	every role in ["init", "sidecar"] {
+		found(request([container(object.union(port(9000), {"role": role}))])) == set()
+	}
+}
+
+test_excluded_containers_pass if {
+	every name in ["istio-proxy", "postgres-exporter"] {
+		found(request([container(object.union(port(9187), {"name": name}))])) == set()
+	}
+}
+
+test_every_container_is_judged if {
+	containers := [container({"engine": "postgres"}), container(object.union(port(80), {"name": "api"}))]
+	count(found(request(containers))) == 2
+}

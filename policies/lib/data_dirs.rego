@@ -1,0 +1,30 @@
+# Which of a data store's directories lie where data outlives the pod.
+package stategate.lib.data_dirs
+
+# Sources of volumes that hold nothing past the pod, or nothing that the pod wrote. Of the others some
+# last less long than a claim (hostPath, generic ephemeral volumes): policies of their own speak of those.
+fleeting := {"emptyDir", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
+
+persisted(dir) if {
+	source := dir.mount.source
+	not source in fleeting
+}
+
+# Of the table's guesses one that is persisted is enough: nobody knows which of them the image uses.
+# What the workload itself names (annotation, argument, environment) it uses, every one of them.
+unpersisted contains dir if {
+	some dir in input.workload.engine.data_dirs
+	not persisted(dir)
+	not only_a_guess(dir)
+}
+
+only_a_guess(dir) if {
+	dir.origin == "default"
+	some other in input.workload.engine.data_dirs
+	persisted(other)
+}
+
+# What keeps the data instead, as the kind allows.
+remedy := "an entry of spec.volumeClaimTemplates" if {
+	input.workload.kind == "StatefulSet"
+} else := "a persistentVolumeClaim (a StatefulSet makes one for each replica)"

@@ -1,0 +1,49 @@
+package stategate.lib.data_dirs_test
+
+import data.stategate.lib.data_dirs
+
+dir(path, origin) := {"dir": path, "origin": origin}
+
+mounted(path, origin, source) := object.union(dir(path, origin), {"mount": {"source": source}})
+
+engine(dirs) := {"workload": {"kind": "StatefulSet", "engine": {"data_dirs": dirs}}}
+
+found(dirs) := paths if {
+	lost := data_dirs.unpersisted with input as engine(dirs)
+	paths := {one.dir | some one in lost}
+}
+
+test_claims_and_network_volumes_persist if {
+	every source in ["volumeClaimTemplate", "persistentVolumeClaim", "nfs", "csi", "hostPath", "ephemeral"] {
+		data_dirs.persisted(mounted("/data", "default", source))
+	}
+}
+
+test_what_the_pod_takes_with_it_does_not if {
+	every source in ["emptyDir", "configMap", "secret", "projected", "downwardAPI", "image", ""] {
+		not data_dirs.persisted(mounted("/data", "default", source))
+	}
+}
+
+test_no_mount_does_not if not data_dirs.persisted(dir("/data", "default"))
+
+test_one_guess_is_enough if {
+	found([dir("/a", "default"), mounted("/b", "default", "persistentVolumeClaim")]) == set()
+}
+
+test_no_guess_holds if found([dir("/a", "default"), mounted("/b", "default", "emptyDir")]) == {"/a", "/b"}
+
+test_every_declared_directory_counts if {
+	dirs := [mounted("/a", "environment", "emptyDir"), mounted("/b", "environment", "volumeClaimTemplate")]
+	found(dirs) == {"/a"}
+}
+
+test_unknown_directories_are_no_fault if found([]) == set()
+
+test_remedy_of_a_stateful_set if {
+	contains(data_dirs.remedy, "spec.volumeClaimTemplates") with input.workload.kind as "StatefulSet"
+}
+
+test_remedy_of_other_kinds if {
+	contains(data_dirs.remedy, "persistentVolumeClaim") with input.workload.kind as "Deployment"
+}

@@ -1,0 +1,89 @@
+# METADATA
+# title: Replicas are on different nodes
+# description: >-
+#   Replicas that share a node fail together, and with them the quorum or the standby that was to take over. Without
+#   anti-affinity the scheduler only tends to spread pods, and a drain at night undoes it.
+#   A preference is enough by default, and the webhook adds it where there is no anti-affinity at all. With
+#   require_hard the rule must be required: then no node may take two replicas, and with fewer nodes than replicas
+#   some stay pending. Rules that do not select the workload's own pods do not count.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     require_hard: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
+#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
+#     hostname_keys: {type: list, of: string, default: [kubernetes.io/hostname], description: Node labels that tell nodes apart.}
+#   fix: "Add affinity.podAntiAffinity to the pod's spec, with topologyKey: kubernetes.io/hostname and the labelSelector of the workload itself."
+package stategate.scheduling.anti_affinity_required
+
+violation contains v if {
+	input.workload.replicas >= input.parameters.min_replicas
+	not apart
+	v := {
+		"msg": sprintf(
+			"several of the %d replicas of %s %s may share a node and fail with it",
+			[input.workload.replicas, input.workload.kind, input.workload.name],
+		),
+		"path": input.workload.pods.spec_path,
+		"fix": sprintf(
+			"Add affinity.podAntiAffinity.%s: topologyKey kubernetes.io/hostname, labelSelector of its own pods",
+			[strength],
+		),
+	}
+}
+
+# Never changes a rule that somebody wrote.
+patch contains p if {
+	input.workload.replicas >= input.parameters.min_replicas
+	not apart
+	count(input.workload.scheduling.anti_affinity) == 0
+	own_pods := input.workload.pods.selector
+	list := ["affinity", "podAntiAffinity", "preferredDuringSchedulingIgnoredDuringExecution"]
+	term := {"topologyKey": "kubernetes.io/hostname", "labelSelector": own_pods}
+	p := {
+		"op": "add",
+		"path": array.concat(input.workload.pods.spec_path, list),
+		"value": [{"weight": 100, "podAffinityTerm": term}],
+	}
+}
+
+apart if hard
+
+apart if {
+	not input.parameters.require_hard
+	preferred
+}
+
+hard if {
+	some term in input.workload.scheduling.anti_affinity
+	term.matches_self
+	term.required
+	tells_nodes_apart(term.topology_key)
+}
+
+hard if {
+	some spread in input.workload.scheduling.spread
+	spread.matches_self
+	spread.when_unsatisfiable == "DoNotSchedule"
+	spread.max_skew == 1
+	spread.topology_key in input.parameters.hostname_keys
+}
+
+preferred if {
+	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
+	rule.matches_self
+	rule.topology_key in input.parameters.hostname_keys
+}
+
+# Nodes in different zones are different nodes.
+tells_nodes_apart(key) if key in {"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}
+
+tells_nodes_apart(key) if key in input.parameters.hostname_keys
+
+strength := "requiredDuringSchedulingIgnoredDuringExecution" if {
+	input.parameters.require_hard
+} else := "preferredDuringSchedulingIgnoredDuringExecution"

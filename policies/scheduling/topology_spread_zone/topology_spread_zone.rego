@@ -1,0 +1,82 @@
+# METADATA
+# title: Replicas are spread over zones
+# description: >-
+#   A zone is what fails as a whole in a cloud. Replicas that all happen to be in one zone are gone together, together
+#   with the disks that are bound to it.
+#   The webhook adds a constraint that never blocks scheduling where there is none at all. Mind that a pod with
+#   constraints of its own no longer gets those that a scheduler may have by default. In a cluster with one zone set
+#   single_zone_cluster; nodes are not counted here.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+# - ref: https://kubernetes.io/docs/setup/best-practices/multiple-zones/
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     min_replicas: {type: integer, default: 3, description: Workloads with fewer replicas are left alone.}
+#     max_skew: {type: integer, default: 1, description: The biggest maxSkew that counts as spread.}
+#     require_do_not_schedule: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
+#     single_zone_cluster: {type: boolean, default: false, description: "The cluster has one zone, so nothing is asked for."}
+#   fix: "Add to the pod's spec topologySpreadConstraints with topologyKey: topology.kubernetes.io/zone, maxSkew: 1 and the labelSelector of the workload itself."
+package stategate.scheduling.topology_spread_zone
+
+zone := "topology.kubernetes.io/zone"
+
+violation contains v if {
+	asked_for
+	not spread_over_zones
+	v := {
+		"msg": sprintf(
+			"all %d replicas of %s %s may share a zone and fail with it",
+			[input.workload.replicas, input.workload.kind, input.workload.name],
+		),
+		"path": input.workload.pods.spec_path,
+		"fix": sprintf(
+			"Add topologySpreadConstraints: topologyKey %s, maxSkew 1, whenUnsatisfiable %s, labelSelector of its own pods",
+			[zone, strength],
+		),
+	}
+}
+
+# Never changes constraints that somebody wrote.
+patch contains p if {
+	asked_for
+	not spread_over_zones
+	count(input.workload.scheduling.spread) == 0
+	own_pods := input.workload.pods.selector
+	constraint := {"maxSkew": 1, "topologyKey": zone, "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": own_pods}
+	p := {
+		"op": "add",
+		"path": array.concat(input.workload.pods.spec_path, ["topologySpreadConstraints"]),
+		"value": [constraint],
+	}
+}
+
+asked_for if {
+	not input.parameters.single_zone_cluster
+	input.workload.replicas >= input.parameters.min_replicas
+}
+
+spread_over_zones if {
+	some spread in input.workload.scheduling.spread
+	spread.matches_self
+	spread.topology_key == zone
+	spread.max_skew <= input.parameters.max_skew
+	binding_enough(spread.when_unsatisfiable == "DoNotSchedule")
+}
+
+spread_over_zones if {
+	some term in input.workload.scheduling.anti_affinity
+	term.matches_self
+	term.topology_key == zone
+	binding_enough(term.required)
+}
+
+binding_enough(must) if must
+
+binding_enough(_) if not input.parameters.require_do_not_schedule
+
+strength := "DoNotSchedule" if {
+	input.parameters.require_do_not_schedule
+} else := "ScheduleAnyway"

@@ -1,0 +1,52 @@
+# METADATA
+# title: Persistent claims name their storage class
+# description: >-
+#   A claim without a class gets whatever class is the cluster's default on that day: a slow disk, one that is
+#   not encrypted, or one that is deleted with its claim; and a class is never changed afterwards. If there is no
+#   default the claim stays pending.
+#   At admission the API server has already filled the default into a PersistentVolumeClaim, so a claim that relies
+#   on it is found in files and in the templates of StatefulSets, which are not filled in. Claims that a volume made
+#   by hand serves (storageClassName "" with volumeName or selector) pass; generic ephemeral volumes are scratch
+#   space and are not judged.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   parameters:
+#     allow_cluster_default: {type: boolean, default: false, description: Accept claims that take the cluster's default class.}
+#   fix: Set storageClassName in the claim's spec to a class of your cluster (`kubectl get storageclass` lists them).
+package stategate.storage.storage_class_required
+
+violation contains v if {
+	not input.parameters.allow_cluster_default
+	some claim in input.workload.claims
+	judged(claim)
+	claim.storage_class == "" # absent or empty
+	not claim.static_binding
+	v := {
+		"msg": sprintf("claim %s names no storage class: it gets whatever is the default that day, or stays pending", [claim.name]),
+		"path": claim.spec_path,
+		"fix": fix(claim),
+	}
+}
+
+judged(claim) if claim.origin == "template"
+
+# The class that a claim was made with it keeps: a later update cannot set it right.
+judged(claim) if {
+	claim.origin == "object"
+	input.review.operation == "CREATE"
+}
+
+fix(claim) := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
+	claim.origin == "object"
+} else := text if {
+	input.review.operation == "UPDATE" # templates cannot be changed
+	text := sprintf(
+		"kubectl delete statefulset %s --cascade=orphan, then apply it with storageClassName in the claim template",
+		[input.workload.name],
+	)
+} else := "Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)"

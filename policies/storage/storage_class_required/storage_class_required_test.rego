@@ -1,0 +1,66 @@
+package stategate.storage.storage_class_required_test
+
+import data.stategate.storage.storage_class_required as policy
+
+claim(overrides) := object.union(
+	{
+		"name": "data",
+		"origin": "template",
+		"storage_class": "",
+		"static_binding": false,
+		"path": ["spec", "volumeClaimTemplates", 0],
+		"spec_path": ["spec", "volumeClaimTemplates", 0, "spec"],
+	},
+	overrides,
+)
+
+request(operation, claims) := {
+	"review": {"operation": operation},
+	"workload": {"kind": "StatefulSet", "name": "pg", "claims": claims},
+	"parameters": {"allow_cluster_default": false},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_named_class_passes if found(request("CREATE", [claim({"storage_class": "fast-encrypted"})])) == set()
+
+test_template_without_class_fails if {
+	some v in found(request("CREATE", [claim({})]))
+	contains(v.msg, "claim data names no storage class")
+	v.path == ["spec", "volumeClaimTemplates", 0, "spec"]
+	contains(v.fix, "claim template")
+}
+
+test_every_claim_is_judged if {
+	count(found(request("CREATE", [claim({}), claim({"name": "wal"}), claim({"storage_class": "x"})]))) == 2
+}
+
+test_template_that_exists_says_how_to_replace_it if {
+	some v in found(request("UPDATE", [claim({})]))
+	contains(v.fix, "kubectl delete statefulset pg --cascade=orphan")
+}
+
+test_claim_object_fails_when_it_is_made if {
+	some v in found(request("CREATE", [claim({"origin": "object", "spec_path": ["spec"]})]))
+	v.path == ["spec"]
+	contains(v.fix, "kubectl get storageclass")
+}
+
+test_claim_object_is_left_alone_afterwards if {
+	found(request("UPDATE", [claim({"origin": "object"})])) == set()
+}
+
+test_static_claim_passes if found(request("CREATE", [claim({"origin": "object", "static_binding": true})])) == set()
+
+test_claims_of_others_and_scratch_claims_are_not_judged if {
+	found(request("CREATE", [claim({"origin": "reference"}), claim({"origin": "ephemeral"})])) == set()
+}
+
+test_default_class_may_be_allowed if {
+	policy.violation == set() with input as object.union(
+		request("CREATE", [claim({})]),
+		{"parameters": {"allow_cluster_default": true}},
+	)
+}
+
+test_no_claims_pass if found(request("CREATE", [])) == set()

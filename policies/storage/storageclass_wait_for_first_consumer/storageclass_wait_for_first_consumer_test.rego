@@ -1,0 +1,39 @@
+package stategate.storage.storageclass_wait_for_first_consumer_test
+
+import data.stategate.storage.storageclass_wait_for_first_consumer as policy
+
+request(provisioner, mode, parameters) := {
+	"workload": {
+		"kind": "StorageClass",
+		"name": "fast",
+		"storage_class": {"provisioner": provisioner, "volume_binding_mode": mode, "parameters": parameters},
+	},
+	"parameters": {"topology_free": ["efs.csi.aws.com", "*rbd.csi.ceph.com"], "single_zone": false},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_waiting_class_passes if found(request("ebs.csi.aws.com", "WaitForFirstConsumer", {})) == set()
+
+test_zonal_disk_made_at_once_fails if {
+	some v in found(request("ebs.csi.aws.com", "Immediate", {}))
+	contains(v.msg, "StorageClass fast")
+	v.path == ["volumeBindingMode"]
+}
+
+test_local_disk_made_at_once_fails if count(found(request("kubernetes.io/no-provisioner", "Immediate", {}))) == 1
+
+test_network_file_system_passes if found(request("efs.csi.aws.com", "Immediate", {})) == set()
+
+test_ceph_of_rook_passes if found(request("rook-ceph.rbd.csi.ceph.com", "Immediate", {"pool": "replicapool"})) == set()
+
+test_ceph_with_pools_for_zones_fails if {
+	count(found(request("rbd.csi.ceph.com", "Immediate", {"topologyConstrainedPools": "[]"}))) == 1
+}
+
+test_single_zone_passes if {
+	policy.violation == set() with input as object.union(
+		request("ebs.csi.aws.com", "Immediate", {}),
+		{"parameters": {"single_zone": true}},
+	)
+}

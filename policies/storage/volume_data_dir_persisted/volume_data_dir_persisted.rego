@@ -1,0 +1,57 @@
+# METADATA
+# title: The real data directory is on a volume
+# description: >-
+#   A data store that writes beside its volume works until its container restarts: then everything is gone. It happens
+#   with a volume mounted at a path that the image does not use, a PGDATA outside of the volume, or the official
+#   postgres image from 18 on, which writes below /var/lib/postgresql/18 and no longer below /var/lib/postgresql/data.
+#   The directory is known from arguments, environment or the table of images; for an image of your own that writes
+#   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret or ConfigMap decides, nothing is said.
+#   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
+#   volume-no-emptydir-data speaks of; inline csi volumes are trusted to last.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
+# - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   fix: "Mount a persistent volume at the data directory or above; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path."
+package stategate.storage.volume_data_dir_persisted
+
+import data.stategate.lib.data_dirs
+
+violation contains v if {
+	count(homeless) > 0
+	engine := input.workload.engine
+	some container in input.workload.containers
+	container.name == engine.container
+	where := concat(" or ", homeless)
+	v := {
+		"msg": sprintf(
+			"%s in container %s writes to %s, where no volume keeps data: a restart loses everything",
+			[engine.name, container.name, where],
+		),
+		"path": container.path,
+		"fix": sprintf(
+			"Mount %s at %s or above; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
+			[data_dirs.remedy, where],
+		),
+		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
+	}
+}
+
+homeless contains path if {
+	some dir in data_dirs.unpersisted
+	not on_empty_dir(dir)
+	not guess_on_empty_dir(dir)
+	path := dir.dir
+}
+
+on_empty_dir(dir) if dir.mount.source == "emptyDir"
+
+# If one of the table's guesses is on an emptyDir, that is the fault, and another policy's.
+guess_on_empty_dir(dir) if {
+	dir.origin == "default"
+	some other in data_dirs.unpersisted
+	on_empty_dir(other)
+}

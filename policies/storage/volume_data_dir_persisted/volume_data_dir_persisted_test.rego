@@ -1,0 +1,88 @@
+package stategate.storage.volume_data_dir_persisted_test
+
+import data.stategate.storage.volume_data_dir_persisted as policy
+
+container := ["spec", "template", "spec", "containers", 1]
+
+on(path, origin, source) := {"dir": path, "origin": origin, "mount": {"source": source, "mount_path": path}}
+
+nowhere(path, origin) := {"dir": path, "origin": origin}
+
+request(kind, dirs) := {"workload": {
+	"kind": kind,
+	"engine": {"name": "postgres", "container": "db", "data_dirs": dirs},
+	"containers": [
+		{"name": "exporter", "mounts": [], "path": ["spec", "template", "spec", "containers", 0]},
+		{"name": "db", "mounts": [{"mount_path": "/elsewhere"}], "path": container},
+	],
+}}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_claim_passes if {
+	every source in ["volumeClaimTemplate", "persistentVolumeClaim", "nfs", "csi"] {
+		found(request("StatefulSet", [on("/var/lib/postgresql/data", "default", source)])) == set()
+	}
+}
+
+test_no_mount_fails if {
+	some v in found(request("StatefulSet", [nowhere("/var/lib/postgresql/18/docker", "default")]))
+	contains(v.msg, "postgres in container db writes to /var/lib/postgresql/18/docker")
+	v.path == container
+	v.details.mounts == ["/elsewhere"]
+	contains(v.fix, "spec.volumeClaimTemplates")
+}
+
+test_other_kinds_are_told_their_own_fix if {
+	some v in found(request("Deployment", [nowhere("/data", "default")]))
+	contains(v.fix, "Mount a persistentVolumeClaim")
+}
+
+test_config_map_and_secret_keep_no_data if {
+	every source in ["configMap", "secret", "projected"] {
+		count(found(request("Pod", [on("/data", "default", source)]))) == 1
+	}
+}
+
+test_empty_dir_is_the_fault_of_another_policy if {
+	found(request("StatefulSet", [on("/data", "default", "emptyDir")])) == set()
+}
+
+test_guess_on_empty_dir_is_the_fault_of_another_policy if {
+	dirs := [nowhere("/var/lib/kafka", "default"), on("/tmp/kraft-combined-logs", "default", "emptyDir")]
+	found(request("StatefulSet", dirs)) == set()
+}
+
+test_one_of_several_guesses_is_enough if {
+	dirs := [nowhere("/etcd-data", "default"), on("/var/lib/etcd", "default", "volumeClaimTemplate")]
+	found(request("StatefulSet", dirs)) == set()
+}
+
+test_several_guesses_are_one_fault if {
+	violations := found(request("StatefulSet", [nowhere("/data", "default"), nowhere("/export", "default")]))
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "/data or /export")
+}
+
+test_every_declared_directory_counts if {
+	dirs := [nowhere("/disk1", "environment"), on("/disk2", "environment", "volumeClaimTemplate")]
+	some v in found(request("StatefulSet", dirs))
+	contains(v.msg, "writes to /disk1,")
+}
+
+test_declared_directories_are_judged_each_by_its_own_policy if {
+	dirs := [nowhere("/disk1", "environment"), on("/disk2", "environment", "emptyDir")]
+	some v in found(request("StatefulSet", dirs))
+	contains(v.msg, "writes to /disk1,")
+}
+
+test_host_path_and_ephemeral_claims_are_faults_of_other_policies if {
+	every source in ["hostPath", "ephemeral"] {
+		found(request("StatefulSet", [on("/data", "default", source)])) == set()
+	}
+}
+
+test_unknown_directory_passes if found(request("StatefulSet", [])) == set()
+
+test_no_engine_passes if found({"workload": {"kind": "StatefulSet", "containers": []}}) == set()

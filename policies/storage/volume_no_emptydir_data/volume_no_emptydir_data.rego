@@ -1,0 +1,62 @@
+# METADATA
+# title: Data is not kept in an emptyDir
+# description: >-
+#   An emptyDir is wiped whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A data
+#   store that writes there loses everything it was trusted with. That holds for a part of the data, too: an emptyDir
+#   below a data directory that is persisted, such as a write-ahead log on a faster disk, makes the rest unusable.
+#   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
+#   images. A directory without any volume is the fault that volume-data-dir-persisted speaks of. A cache says so
+#   with stategate.io/data-durability: cache.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   parameters:
+#     scratch_path_globs:
+#       type: list
+#       of: string
+#       default: ["/tmp*", "/run*", "/dev/shm*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
+#       description: Paths below a data directory that may be lost.
+#   fix: "Use a claim instead of the emptyDir; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+package stategate.storage.volume_no_emptydir_data
+
+import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
+
+violation contains v if {
+	some mount in wiped
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	v := {
+		"msg": sprintf(
+			"data of container %s at %s is in the emptyDir %s: every rescheduling of the pod wipes it",
+			[mount.container, mount.mount_path, mount.volume],
+		),
+		"path": volume.path,
+		"fix": sprintf(
+			"Replace emptyDir %s by %s; if it is only a cache, annotate stategate.io/data-durability: cache",
+			[mount.volume, data_dirs.remedy],
+		),
+	}
+}
+
+# The data directory is on an emptyDir …
+wiped contains mount if {
+	some dir in data_dirs.unpersisted
+	dir.mount.source == "emptyDir"
+	mount := dir.mount
+}
+
+# … or a part of it is.
+wiped contains mount if {
+	some dir in input.workload.engine.data_dirs
+	data_dirs.persisted(dir)
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some mount in container.mounts
+	mount.source == "emptyDir"
+	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
+	not globs.matches_any(input.parameters.scratch_path_globs, mount.mount_path)
+}

@@ -1,0 +1,107 @@
+package stategate.storage.volume_no_emptydir_data_test
+
+import data.stategate.storage.volume_no_emptydir_data as policy
+
+mount(volume, source, path) := {
+	"container": "db",
+	"volume": volume,
+	"source": source,
+	"mount_path": path,
+	"read_only": false,
+	"path": ["spec", "template", "spec", "containers", 0, "volumeMounts", 0],
+}
+
+on(path, origin, held_by) := {"dir": path, "origin": origin, "mount": held_by}
+
+request(kind, dirs, mounts) := {
+	"workload": {
+		"kind": kind,
+		"engine": {"name": "postgres", "container": "db", "data_dirs": dirs},
+		"containers": [
+			{"name": "exporter", "mounts": [mount("scratch", "emptyDir", "/data/exporter")]},
+			{"name": "db", "mounts": mounts},
+		],
+		"volumes": [{"name": name, "path": ["spec", "template", "spec", "volumes", index]} |
+			some index, name in ["data", "scratch", "shm"]
+		],
+	},
+	"parameters": {"scratch_path_globs": ["/tmp*", "/run*", "/dev/shm*", "*/tmp"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+empty := mount("data", "emptyDir", "/var/lib/postgresql/data")
+
+kept := mount("data", "volumeClaimTemplate", "/data")
+
+test_claim_passes if found(request("StatefulSet", [on("/data", "default", kept)], [kept])) == set()
+
+test_empty_dir_fails if {
+	some v in found(request("StatefulSet", [on("/var/lib/postgresql/data", "default", empty)], [empty]))
+	contains(v.msg, "container db at /var/lib/postgresql/data is in the emptyDir data")
+	v.path == ["spec", "template", "spec", "volumes", 0]
+	contains(v.fix, "spec.volumeClaimTemplates")
+}
+
+test_deployment_is_told_its_own_fix if {
+	some v in found(request("Deployment", [on("/var/lib/postgresql/data", "default", empty)], [empty]))
+	contains(v.fix, "Replace emptyDir data by a persistentVolumeClaim")
+}
+
+test_directory_below_the_empty_dir_fails if {
+	above := mount("data", "emptyDir", "/var/lib")
+	count(found(request("Pod", [on("/var/lib/mysql", "default", above)], [above]))) == 1
+}
+
+test_shared_memory_passes if {
+	shm := mount("shm", "emptyDir", "/dev/shm")
+	found(request("StatefulSet", [on("/data", "default", kept)], [kept, shm])) == set()
+}
+
+test_no_volume_is_the_fault_of_another_policy if {
+	found(request("StatefulSet", [{"dir": "/data", "origin": "default"}], [])) == set()
+}
+
+test_one_of_several_guesses_is_enough if {
+	other := mount("scratch", "emptyDir", "/tmp")
+	dirs := [on("/data", "default", kept), on("/tmp/kraft", "default", other)]
+	found(request("StatefulSet", dirs, [kept, other])) == set()
+}
+
+test_two_guesses_on_one_volume_are_one_fault if {
+	above := mount("data", "emptyDir", "/var/lib/kafka")
+	dirs := [on("/var/lib/kafka", "default", above), on("/var/lib/kafka/data", "default", above)]
+	count(found(request("StatefulSet", dirs, [above]))) == 1
+}
+
+test_every_declared_directory_counts if {
+	other := mount("scratch", "emptyDir", "/disk2")
+	dirs := [on("/data", "environment", kept), on("/disk2", "environment", other)]
+	count(found(request("StatefulSet", dirs, [kept, other]))) == 1
+}
+
+test_declared_directory_on_scratch_fails if {
+	tmp := mount("scratch", "emptyDir", "/tmp")
+	count(found(request("StatefulSet", [on("/tmp/pg", "environment", tmp)], [tmp]))) == 1
+}
+
+test_part_of_the_data_fails if {
+	wal := mount("scratch", "emptyDir", "/data/pg_wal")
+	some v in found(request("StatefulSet", [on("/data", "default", kept)], [kept, wal]))
+	contains(v.msg, "/data/pg_wal")
+	v.path == ["spec", "template", "spec", "volumes", 1]
+}
+
+test_scratch_below_the_data_passes if {
+	tmp := mount("scratch", "emptyDir", "/data/tmp")
+	found(request("StatefulSet", [on("/data", "default", kept)], [kept, tmp])) == set()
+}
+
+test_directory_beside_the_data_passes if {
+	beside := mount("scratch", "emptyDir", "/database")
+	found(request("StatefulSet", [on("/data", "default", kept)], [kept, beside])) == set()
+}
+
+test_unknown_directory_passes if found(request("StatefulSet", [], [empty])) == set()
+
+test_no_engine_passes if found({"workload": {"kind": "StatefulSet", "containers": [], "volumes": []}}) == set()

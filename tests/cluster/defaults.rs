@@ -1,0 +1,55 @@
+//! The view of a manifest in CI is the view of the same object at admission: the API server's own
+//! defaults are the oracle.
+
+use std::path::Path;
+
+use serde_json::Value;
+use stategate::policyset::PolicySet;
+use stategate::source::catalogue::Catalogue;
+use stategate::source::manifests::Manifests;
+use stategate::workload::project;
+
+use crate::harness::ApiServer;
+
+#[test]
+fn manifests_and_stored_objects_give_the_same_view() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let set = PolicySet::compile(&Catalogue::embedded().sources("production").unwrap()).unwrap();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/manifests/all-kinds.yaml");
+    let manifests = Manifests::read(std::slice::from_ref(&file));
+    assert!(manifests.errors.is_empty(), "{:?}", manifests.errors);
+    let mut kinds = std::collections::BTreeSet::new();
+    for manifest in &manifests.objects {
+        let request = manifest
+            .request(set.projections(), None, "default", stategate::admission::Phase::Both)
+            .unwrap_or_else(|| panic!("{} has no projection", manifest.kind()));
+        let projection = set.projection(&request).unwrap();
+        let text = serde_json::to_string(&*manifest.object).unwrap();
+        let stored = admin.ok(&["create", "-f", "-", "-o", "json"], &text).stdout;
+        let stored: Value = serde_json::from_str(&stored).unwrap();
+        let view = |object: &Value| {
+            let projected = project(object, &request.namespace, projection, &set.projections().engines, true);
+            assert!(projected.problems.is_empty(), "{}: {:?}", manifest.kind(), projected.problems);
+            without_status(serde_json::to_value(projected.workload).unwrap())
+        };
+        assert_eq!(view(&manifest.object), view(&stored), "{} {}", manifest.kind(), manifest.metadata("name"));
+        kinds.insert(manifest.kind().to_owned());
+    }
+    let projected: std::collections::BTreeSet<String> =
+        set.projections().iter().map(|(kind, _)| kind.kind.clone()).collect();
+    assert_eq!(kinds, projected, "a kind with a projection is not in all-kinds.yaml, or the other way round");
+}
+
+/// Status and what the cluster itself fills in are not defaults.
+fn without_status(mut view: Value) -> Value {
+    for claim in view["claims"].as_array_mut().into_iter().flatten() {
+        if let Some(claim) = claim.as_object_mut() {
+            claim.remove("phase");
+        }
+    }
+    if let Some(volume) = view["persistent_volume"].as_object_mut() {
+        volume.remove("phase");
+    }
+    view
+}

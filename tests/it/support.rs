@@ -1,0 +1,71 @@
+//! Runs the binary as a user does.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How a run ended and what it said.
+pub struct Run {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Run {
+    /// Exit code and what must be in stdout and stderr together.
+    #[track_caller]
+    pub fn expect(&self, code: i32, needles: &[&str]) -> &Self {
+        let said = format!("{}{}", self.stdout, self.stderr);
+        assert!(!said.contains("panicked"), "{said}");
+        assert_eq!(self.code, code, "{said}");
+        for needle in needles {
+            assert!(said.contains(needle), "{needle:?} is not in:\n{said}");
+        }
+        self
+    }
+}
+
+pub fn stategate(arguments: &[&str]) -> Run {
+    stategate_with(arguments, "")
+}
+
+pub fn stategate_with(arguments: &[&str], stdin: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(arguments)
+        .env("RUST_LIB_BACKTRACE", "0")
+        .env_remove("NO_COLOR")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that refuses its arguments does not read.
+    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A directory with these files.
+pub fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        write(directory.path(), name, text);
+    }
+    directory
+}
+
+pub fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = directory.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// A PostgreSQL that production accepts without a word.
+pub const GOOD: &str = include_str!("../fixtures/manifests/good-postgres.yaml");
+/// The same as a beginner writes it.
+pub const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml");

@@ -14,7 +14,11 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     max_gap: {type: map, of: duration, default: {prod: 24h, staging: 7d}, description: "The longest time between backups by tier, if the workload names no RPO."}
+#     max_gap:
+#       type: map
+#       of: duration
+#       default: {prod: 24h, staging: 7d}
+#       description: The longest time between backups by tier, if the workload names no RPO.
 #     continuous_methods: {type: list, of: string, default: [operator], description: Backup methods that archive the log all the time.}
 #     max_base_gap: {type: duration, default: 7d, description: The longest time between base backups of those.}
 #   fix: Correct the annotation stategate.io/backup-schedule, or promise a longer stategate.io/rpo.

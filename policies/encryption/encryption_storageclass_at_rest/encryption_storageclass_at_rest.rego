@@ -21,10 +21,19 @@
 #       type: map
 #       of: map
 #       default: {}
-#       description: "More drivers, or other ways for known ones: provisioner (glob) to the parameters that it needs and their values (globs)."
-#     attested_provisioners: {type: list, of: string, default: [], description: Provisioners (globs) whose storage is known to be encrypted.}
-#     account_default_encryption: {type: boolean, default: false, description: The AWS account encrypts every EBS volume by default.}
-#   fix: "Set the driver's encryption parameter; or, if the storage encrypts by other means, annotate stategate.io/encryption-attested: <how>."
+#       description: More drivers, or other ways for known ones. From provisioner (glob) to parameters and their values (globs).
+#     attested_provisioners:
+#       type: list
+#       of: string
+#       default: []
+#       description: Provisioners (globs) whose storage is known to be encrypted.
+#     account_default_encryption:
+#       type: boolean
+#       default: false
+#       description: The AWS account encrypts every EBS volume by default.
+#   fix: >-
+#     Set the driver's encryption parameter; or, if the storage encrypts by other means, annotate
+#     stategate.io/encryption-attested: <how>.
 package stategate.encryption.encryption_storageclass_at_rest
 
 import data.stategate.lib.globs

@@ -13,7 +13,11 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
 #   parameters:
-#     exclude_containers: {type: list, of: string, default: [istio-proxy, linkerd-proxy, "*exporter"], description: Containers (globs) that need no readiness probe.}
+#     exclude_containers:
+#       type: list
+#       of: string
+#       default: [istio-proxy, linkerd-proxy, "*exporter"]
+#       description: Containers (globs) that need no readiness probe.
 #   fix: Add a readinessProbe that asks the data store itself, such as its own ping command.
 package stategate.health.probe_readiness_required
 

@@ -17,7 +17,9 @@
 #     require_hard: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
 #     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
 #     hostname_keys: {type: list, of: string, default: [kubernetes.io/hostname], description: Node labels that tell nodes apart.}
-#   fix: "Add affinity.podAntiAffinity to the pod's spec, with topologyKey: kubernetes.io/hostname and the labelSelector of the workload itself."
+#   fix: >-
+#     Add affinity.podAntiAffinity to the pod's spec, with topologyKey kubernetes.io/hostname and the labelSelector of
+#     the workload itself.
 package stategate.scheduling.anti_affinity_required
 
 violation contains v if {

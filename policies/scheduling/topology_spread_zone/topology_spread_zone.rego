@@ -18,7 +18,9 @@
 #     max_skew: {type: integer, default: 1, description: The biggest maxSkew that counts as spread.}
 #     require_do_not_schedule: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
 #     single_zone_cluster: {type: boolean, default: false, description: "The cluster has one zone, so nothing is asked for."}
-#   fix: "Add to the pod's spec topologySpreadConstraints with topologyKey: topology.kubernetes.io/zone, maxSkew: 1 and the labelSelector of the workload itself."
+#   fix: >-
+#     Add topologySpreadConstraints to the pod's spec, with topologyKey topology.kubernetes.io/zone, maxSkew 1 and the
+#     labelSelector of the workload itself.
 package stategate.scheduling.topology_spread_zone
 
 zone := "topology.kubernetes.io/zone"

@@ -17,7 +17,16 @@
 #     topology_free:
 #       type: list
 #       of: string
-#       default: ["*rbd.csi.ceph.com", "*cephfs.csi.ceph.com", "*nfs.csi.ceph.com", efs.csi.aws.com, nfs.csi.k8s.io, smb.csi.k8s.io, file.csi.azure.com, filestore.csi.storage.gke.io, driver.longhorn.io]
+#       default:
+#       - "*rbd.csi.ceph.com"
+#       - "*cephfs.csi.ceph.com"
+#       - "*nfs.csi.ceph.com"
+#       - efs.csi.aws.com
+#       - nfs.csi.k8s.io
+#       - smb.csi.k8s.io
+#       - file.csi.azure.com
+#       - filestore.csi.storage.gke.io
+#       - driver.longhorn.io
 #       description: Provisioners (globs) whose volumes every node reaches.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
 #   fix: "Set volumeBindingMode: WaitForFirstConsumer; a class that exists must be deleted and made again."

@@ -7,15 +7,21 @@
 #   The directory is known from arguments, environment or the table of images; for an image of your own that writes
 #   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret or ConfigMap decides, nothing is said.
 #   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
-#   volume-no-emptydir-data speaks of; inline csi volumes are trusted to last.
+#   volume-no-emptydir-data speaks of. Two things are not seen: an inline csi volume that ends with its pod, and a
+#   VOLUME that the image declares below your mount (postgres before 18: /var/lib/postgresql/data) and that hides it.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
+#   description: The data directory of the official postgres image, before and from 18 on.
+# - ref: https://github.com/docker-library/postgres/issues/1400
+#   description: Data that was lost by the old mount.
 # custom:
 #   severity: critical
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   fix: "Mount a persistent volume at the data directory or above; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path."
+#   fix: >-
+#     Mount a persistent volume that holds the data directory; if the image writes elsewhere, annotate
+#     stategate.io/data-paths: /the/path.
 package stategate.storage.volume_data_dir_persisted
 
 import data.stategate.lib.data_dirs
@@ -33,7 +39,7 @@ violation contains v if {
 		),
 		"path": container.path,
 		"fix": sprintf(
-			"Mount %s at %s or above; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
+			"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
 			[data_dirs.remedy, where],
 		),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},

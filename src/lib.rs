@@ -38,8 +38,8 @@ pub mod policyset;
 pub mod report;
 pub mod review;
 
-//pub mod server;
+pub mod server;
 pub mod source;
-//pub mod telemetry;
+pub mod telemetry;
 
 pub mod cli;

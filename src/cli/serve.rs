@@ -1,8 +1,154 @@
-//! `stategate webhook-config`: what the API server must know.
-use super::Exit;
-use clap::Args;
+//! `stategate serve`: the webhook.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+
+use super::policies::PolicyArguments;
+use super::{Exit, colours, say};
+use crate::inventory::Inventory;
+use crate::server::{self, Config, Started, Tls};
+use crate::telemetry::{self, LogFormat};
+
 #[derive(Args)]
-pub struct Arguments {}
-pub fn run(_: Arguments) -> anyhow::Result<Exit> {
-    Ok(Exit::Broken)
+#[command(after_help = "Examples:
+  stategate serve
+  stategate serve --tls-name gate.example.com --listen 0.0.0.0:9443
+  stategate serve --tls-cert tls.crt --tls-key tls.key --log-format json
+
+Without flags it serves the shipped policies of profile production with a certificate that it makes itself.")]
+pub struct Arguments {
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    /// Address of the webhook
+    #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
+    listen: SocketAddr,
+
+    /// Address of /livez, /readyz and /metrics
+    #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
+    status_listen: SocketAddr,
+
+    /// Where the self-made certificate is kept [default: stategate/tls below $XDG_STATE_HOME or ~/.local/state]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls_dir: Option<PathBuf>,
+
+    /// A name or address that the API server calls stategate by; may be given several times
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls_name: Vec<String>,
+
+    /// Certificate with its chain (PEM), instead of a self-made one
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// Key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Threads that evaluate policies [default: one for each core]
+    #[arg(long)]
+    threads: Option<usize>,
+
+    /// Reviews that may wait for a thread; more are answered 429
+    #[arg(long, default_value_t = 512)]
+    queue: usize,
+
+    /// Largest body of a review, in MiB
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
+    max_body: u16,
+
+    /// Seconds that requests are still taken after SIGTERM
+    #[arg(long, default_value_t = 3)]
+    drain_delay: u64,
+
+    /// How log lines look [default: text on a terminal, else json]
+    #[arg(long, value_enum)]
+    log_format: Option<Format>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// A recorded request, to try the webhook with.
+const EXAMPLE: &str = include_str!("../../tests/fixtures/reviews/create-statefulset.json");
+
+pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
+    let terminal = std::io::stderr().is_terminal();
+    let format = match arguments.log_format {
+        Some(Format::Text) => LogFormat::Text,
+        Some(Format::Json) => LogFormat::Json,
+        None if terminal => LogFormat::Text,
+        None => LogFormat::Json,
+    };
+    telemetry::init_logging(format, std::env::var("RUST_LOG").ok().as_deref(), colours(terminal));
+    let set = Arc::new(arguments.policies.policy_set()?);
+    let tls = match (arguments.tls_cert, arguments.tls_key) {
+        (Some(cert), Some(key)) => Tls::Files { cert, key },
+        _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
+    };
+    let example = match &tls {
+        Tls::SelfMade { dir, .. } => Some(dir.join("example-review.json")),
+        Tls::Files { .. } => None,
+    };
+    let config = Config {
+        listen: arguments.listen,
+        status_listen: arguments.status_listen,
+        tls,
+        max_body: usize::from(arguments.max_body) << 20,
+        max_connections: 1024,
+        queue: arguments.queue,
+        threads: arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        drain_delay: Duration::from_secs(arguments.drain_delay),
+    };
+    tracing::info!(policy_set = set.digest(), profile = set.profile(), policies = set.policies().count(), "loaded");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that talk to clients")?;
+    let profile = set.profile().to_owned();
+    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), |started| {
+        greet(started, &profile, example.as_deref(), format == LogFormat::Text);
+    }))?;
+    Ok(Exit::Clean)
+}
+
+/// The user's own place for state, so that a certificate outlives a restart.
+fn state_dir() -> anyhow::Result<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|state| state.join("stategate/tls"))
+        .context("neither XDG_STATE_HOME nor HOME is set: say with --tls-dir where the certificate is kept")
+}
+
+/// What to do next, for a person; a log line for everybody else.
+fn greet(started: &Started, profile: &str, example: Option<&Path>, for_people: bool) {
+    let port = started.listen.port();
+    tracing::info!(
+        listen = %started.listen,
+        status = %started.status_listen,
+        ca_file = started.ca_file.as_ref().map(|file| file.display().to_string()),
+        "serving"
+    );
+    let (Some(ca_file), Some(example), true) = (&started.ca_file, example, for_people) else { return };
+    let (ca_file, written) = (ca_file.display(), std::fs::write(example, EXAMPLE).is_ok());
+    say(&format!("\nstategate serves https://{} with profile {profile}.\n", started.listen));
+    if written {
+        say(&format!(
+            "\nTry it:\n  curl --cacert {ca_file} --data-binary @{} https://localhost:{port}/validate/fail\n",
+            example.display()
+        ));
+    }
+    say(&format!(
+        "\nRegister it with an API server on this machine:\n  \
+         stategate webhook-config --url https://127.0.0.1:{port} --ca-file {ca_file} | kubectl apply -f -\n\n"
+    ));
 }

@@ -1,0 +1,138 @@
+//! Metrics in the OpenMetrics format. Labels are few and bounded: no user, no object.
+
+use std::fmt;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use crate::decision::Decision;
+
+/// How a review ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Let through.
+    Allowed,
+    /// Refused by a policy.
+    Denied,
+    /// The body was no review.
+    Unreadable,
+    /// Too many were waiting.
+    Shed,
+    /// No time was left; the bindings' onFailure decided.
+    TimedOut,
+    /// The evaluation broke off; the bindings' onFailure decided.
+    Broken,
+}
+
+impl EncodeLabelValue for Answer {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        encoder.write_str(match self {
+            Answer::Allowed => "allowed",
+            Answer::Denied => "denied",
+            Answer::Unreadable => "unreadable",
+            Answer::Shed => "shed",
+            Answer::TimedOut => "timed_out",
+            Answer::Broken => "broken",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReviewLabels {
+    webhook: &'static str,
+    operation: &'static str,
+    answer: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WebhookLabels {
+    webhook: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ViolationLabels {
+    policy: String,
+    action: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicyLabels {
+    policy: String,
+}
+
+/// Everything that is counted.
+pub struct Metrics {
+    registry: Registry,
+    reviews: Family<ReviewLabels, Counter>,
+    durations: Family<WebhookLabels, Histogram>,
+    violations: Family<ViolationLabels, Counter>,
+    failures: Family<PolicyLabels, Counter>,
+    /// Reviews that wait for a thread.
+    pub queue_depth: Gauge,
+    /// Evaluations that panicked.
+    pub panics: Counter,
+}
+
+impl Metrics {
+    /// Nothing counted yet, for this policy set.
+    pub fn new(digest: &str, profile: &str) -> Self {
+        // 100 µs to 13 s
+        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0001, 2.0, 18));
+        let metrics = Self {
+            registry: Registry::default(),
+            reviews: Family::default(),
+            durations: Family::new_with_constructor(histogram),
+            violations: Family::default(),
+            failures: Family::default(),
+            queue_depth: Gauge::default(),
+            panics: Counter::default(),
+        };
+        let mut registry = Registry::with_prefix("stategate");
+        registry.register("reviews", "Reviews answered", metrics.reviews.clone());
+        registry.register("review_duration_seconds", "Time from the request to its answer", metrics.durations.clone());
+        registry.register("violations", "Violations found in reviews", metrics.violations.clone());
+        registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
+        registry.register("evaluation_queue_depth", "Reviews that wait for a thread", metrics.queue_depth.clone());
+        registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
+        let of_set = vec![("digest".to_owned(), digest.to_owned()), ("profile".to_owned(), profile.to_owned())];
+        registry.register("policy_set", "The policy set in force", Info::new(of_set));
+        let version = vec![("version", env!("CARGO_PKG_VERSION"))];
+        registry.register("build", "The build that runs", Info::new(version));
+        Self { registry, ..metrics }
+    }
+
+    /// Counts one review.
+    pub fn review(&self, webhook: &'static str, operation: &'static str, answer: Answer, took: Duration) {
+        self.reviews.get_or_create(&ReviewLabels { webhook, operation, answer }).inc();
+        self.durations.get_or_create(&WebhookLabels { webhook }).observe(took.as_secs_f64());
+    }
+
+    /// Counts what a decision found.
+    pub fn decision(&self, decision: &Decision) {
+        for finding in &decision.findings {
+            let labels = ViolationLabels { policy: finding.policy.to_string(), action: finding.action.as_str() };
+            self.violations.get_or_create(&labels).inc();
+        }
+        for failure in &decision.failures {
+            self.failures.get_or_create(&PolicyLabels { policy: failure.policy.to_string() }).inc();
+        }
+    }
+
+    /// All of them as OpenMetrics text.
+    ///
+    /// # Errors
+    /// If a value cannot be written.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

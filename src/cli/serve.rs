@@ -105,10 +105,17 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         max_body: usize::from(arguments.max_body) << 20,
         max_connections: 1024,
         queue: arguments.queue,
-        threads: arguments.threads.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        threads: arguments
+            .threads
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         drain_delay: Duration::from_secs(arguments.drain_delay),
     };
-    tracing::info!(policy_set = set.digest(), profile = set.profile(), policies = set.policies().count(), "loaded");
+    tracing::info!(
+        policy_set = set.digest(),
+        profile = set.profile(),
+        policies = set.policies().count(),
+        "loaded"
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

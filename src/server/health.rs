@@ -25,8 +25,12 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     let digest = app.set.digest().get(..12).unwrap_or_default();
-    format!("ready\npolicy set {digest}, profile {}, {} policies\n", app.set.profile(), app.set.policies().count())
-        .into_response()
+    format!(
+        "ready\npolicy set {digest}, profile {}, {} policies\n",
+        app.set.profile(),
+        app.set.policies().count()
+    )
+    .into_response()
 }
 
 async fn metrics(State(app): State<Arc<App>>) -> Response {

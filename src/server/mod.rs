@@ -136,7 +136,8 @@ pub async fn run(
     };
     let handle = Handle::new();
     let tls = RustlsConfig::from_config(certificate.config);
-    let acceptor = RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE).acceptor(Bounded::new(config.max_connections));
+    let acceptor =
+        RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE).acceptor(Bounded::new(config.max_connections));
     let mut server =
         axum_server::from_tcp(webhook).map_err(ServeError::Serve)?.acceptor(acceptor).handle(handle.clone());
     bound(server.http_builder());

@@ -49,7 +49,9 @@ struct Webhook {
 pub fn webhook(app: Arc<App>) -> Router {
     let door = |name, phase| {
         let webhook = Webhook { name, phase };
-        post(move |State(app): State<Arc<App>>, request: HttpRequest| async move { answer(&app, webhook, request).await })
+        post(move |State(app): State<Arc<App>>, request: HttpRequest| async move {
+            answer(&app, webhook, request).await
+        })
     };
     Router::new()
         .route("/validate/fail", door("validate/fail", Phase::Validating))

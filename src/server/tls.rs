@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose,
 };
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -155,8 +156,11 @@ impl SelfMade {
         if !self.ca_key.exists() && !self.ca_cert.exists() {
             self.make_authority()?;
         }
-        let names: Vec<String> =
-            ["localhost", "127.0.0.1", "::1"].into_iter().map(str::to_owned).chain(names.iter().cloned()).collect();
+        let names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(names.iter().cloned())
+            .collect();
         if !self.cert.exists() || !self.key.exists() || !self.is_current(&names)? {
             self.make_leaf(names)?;
         }
@@ -198,10 +202,15 @@ impl SelfMade {
         let wrong = |reason: String| content(&self.cert, reason);
         let der = CertificateDer::from_pem_slice(pem.as_bytes())
             .map_err(|_| wrong("holds no certificate (BEGIN CERTIFICATE)".to_owned()))?;
-        let (_, cert) =
-            x509_parser::parse_x509_certificate(&der).map_err(|error| wrong(format!("is no certificate: {error}")))?;
+        let (_, cert) = x509_parser::parse_x509_certificate(&der)
+            .map_err(|error| wrong(format!("is no certificate: {error}")))?;
         let mut known: Vec<String> = Vec::new();
-        for general in cert.subject_alternative_name().ok().flatten().into_iter().flat_map(|san| &san.value.general_names)
+        for general in cert
+            .subject_alternative_name()
+            .ok()
+            .flatten()
+            .into_iter()
+            .flat_map(|san| &san.value.general_names)
         {
             match general {
                 x509_parser::extensions::GeneralName::DNSName(name) => known.push((*name).to_owned()),

@@ -97,12 +97,21 @@ impl Metrics {
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
-        registry.register("review_duration_seconds", "Time from the request to its answer", metrics.durations.clone());
+        registry.register(
+            "review_duration_seconds",
+            "Time from the request to its answer",
+            metrics.durations.clone(),
+        );
         registry.register("violations", "Violations found in reviews", metrics.violations.clone());
         registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
-        registry.register("evaluation_queue_depth", "Reviews that wait for a thread", metrics.queue_depth.clone());
+        registry.register(
+            "evaluation_queue_depth",
+            "Reviews that wait for a thread",
+            metrics.queue_depth.clone(),
+        );
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
-        let of_set = vec![("digest".to_owned(), digest.to_owned()), ("profile".to_owned(), profile.to_owned())];
+        let of_set =
+            vec![("digest".to_owned(), digest.to_owned()), ("profile".to_owned(), profile.to_owned())];
         registry.register("policy_set", "The policy set in force", Info::new(of_set));
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
@@ -118,7 +127,8 @@ impl Metrics {
     /// Counts what a decision found.
     pub fn decision(&self, decision: &Decision) {
         for finding in &decision.findings {
-            let labels = ViolationLabels { policy: finding.policy.to_string(), action: finding.action.as_str() };
+            let labels =
+                ViolationLabels { policy: finding.policy.to_string(), action: finding.action.as_str() };
             self.violations.get_or_create(&labels).inc();
         }
         for failure in &decision.failures {

@@ -15,7 +15,8 @@ pub enum LogFormat {
 
 /// Logs go to stderr from here on. `filter` as in `RUST_LOG`; `info` if there is none or it is wrong.
 pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
-    let filter = filter.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new("info"));
+    let filter =
+        filter.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests of one process, changes nothing.
     let _ = match format {

@@ -1,5 +1,7 @@
 //! Pods: containers, volumes and mounts.
 
+use serde_json::{Map, Value};
+
 use super::engines::Engines;
 use super::image::ImageRef;
 use super::node::Node;
@@ -83,11 +85,11 @@ fn probe(node: &Node<'_>) -> Option<Probe> {
     let written = node.raw()?;
     let seconds =
         |key: &'static str, default| node.child(key).integer().filter(|n| *n != 0).unwrap_or(default);
-    let handler = ["exec", "httpGet", "tcpSocket", "grpc"].into_iter().find_map(|kind| {
-        Some((kind.to_owned(), written.get(kind).filter(|value| !value.is_null())?.clone()))
-    });
+    let handler = ["exec", "httpGet", "tcpSocket", "grpc"]
+        .into_iter()
+        .find_map(|kind| Some((kind.to_owned(), handler(kind, written.get(kind)?.as_object()?))));
     Some(Probe {
-        handler: handler.into_iter().collect::<serde_json::Map<_, _>>().into(),
+        handler: handler.into_iter().collect::<Map<_, _>>().into(),
         initial_delay: seconds("initialDelaySeconds", 0),
         period: seconds("periodSeconds", 10),
         timeout: seconds("timeoutSeconds", 1),
@@ -95,6 +97,20 @@ fn probe(node: &Node<'_>) -> Option<Probe> {
         success_threshold: seconds("successThreshold", 1),
         path: node.path.clone(),
     })
+}
+
+/// With the API's defaults, so that two handlers that mean the same are the same.
+fn handler(kind: &str, written: &Map<String, Value>) -> Value {
+    let defaults: &[(&str, &str)] = match kind {
+        "httpGet" => &[("path", "/"), ("scheme", "HTTP")],
+        "grpc" => &[("service", "")],
+        _ => &[],
+    };
+    let mut handler = written.clone();
+    for (key, value) in defaults {
+        handler.entry(*key).or_insert_with(|| Value::from(*value));
+    }
+    Value::Object(handler)
 }
 
 fn mount(node: &Node<'_>, container: &str, volumes: &[Volume]) -> Mount {
@@ -138,7 +154,7 @@ fn volume(node: &Node<'_>) -> Volume {
         claim: body.child("claimName").string(),
         host_path: if source == "hostPath" { body.child("path").string() } else { None },
         medium: if source == "emptyDir" { body.child("medium").string() } else { None },
-        read_only: body.child("readOnly").raw().and_then(serde_json::Value::as_bool).unwrap_or(false),
+        read_only: body.child("readOnly").raw().and_then(Value::as_bool).unwrap_or(false),
         source: source.to_owned(),
         path: node.path.clone(),
     }

@@ -9,7 +9,7 @@ use super::class::class;
 use super::engines::{self, Engines};
 use super::node::{Node, Problem};
 use super::pods;
-use super::projection::{Claims, Projection};
+use super::projection::{Claims, Field, Projection, Rolling, Updates};
 use super::scheduling::scheduling;
 use super::storage;
 use super::view::{Claim, Container, Engine, Owner, Pods, Retention, Update, Workload};
@@ -43,10 +43,10 @@ pub fn project(
 
 fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {
     let metadata = root.child("metadata");
-    let string = |field: &Option<super::projection::Field<String>>| {
+    let string = |field: &Option<Field<String>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).string().or_else(|| field.default.clone()))
     };
-    let integer = |field: &Option<super::projection::Field<i64>>| {
+    let integer = |field: &Option<Field<i64>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).integer().or(field.default))
     };
     let mut workload = Workload {
@@ -62,7 +62,10 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
         retention: projection.retention.as_ref().map(|keys| retention(&root.at(&keys.0))),
         pod_management: string(&projection.pod_management),
         min_ready_seconds: integer(&projection.min_ready_seconds),
-        service_name: projection.service_name.as_ref().and_then(|keys| root.at(&keys.0).string()),
+        service_name: projection
+            .service_name
+            .as_ref()
+            .map(|keys| root.at(&keys.0).string().unwrap_or_default()),
         revision_history: integer(&projection.revision_history),
         storage_class: projection.storage_class.then(|| storage::storage_class(root)),
         persistent_volume: projection.persistent_volume.then(|| storage::persistent_volume(root)),
@@ -96,14 +99,15 @@ fn owner(metadata: &Node<'_>) -> Option<Owner> {
     Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
 }
 
-fn update(root: &Node<'_>, field: &super::projection::Field<String>) -> Update {
-    let node = root.at(&field.path.0);
-    let kind = node.child("type").string().or_else(|| field.default.clone()).unwrap_or_default();
+fn update(root: &Node<'_>, updates: &Updates) -> Update {
+    let node = root.at(&updates.path.0);
+    let kind = node.child("type").string().unwrap_or_else(|| updates.default.clone());
     let rolling = node.child("rollingUpdate");
+    let defaults = if kind == "RollingUpdate" { updates.rolling.clone() } else { Rolling::default() };
     Update {
-        partition: rolling.child("partition").integer(),
-        max_unavailable: rolling.child("maxUnavailable").raw().cloned(),
-        max_surge: rolling.child("maxSurge").raw().cloned(),
+        partition: rolling.child("partition").integer().or(defaults.partition),
+        max_unavailable: rolling.child("maxUnavailable").raw().cloned().or(defaults.max_unavailable),
+        max_surge: rolling.child("maxSurge").raw().cloned().or(defaults.max_surge),
         path: node.path,
         kind,
     }

@@ -30,6 +30,29 @@ pub struct Field<T> {
     pub default: Option<T>,
 }
 
+/// How changes of a kind roll out.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Updates {
+    /// Where it is.
+    pub path: Keys,
+    /// The API's default type.
+    pub default: String,
+    /// The API's defaults of `rollingUpdate`, where the type is `RollingUpdate`.
+    #[serde(default)]
+    pub rolling: Rolling,
+}
+
+/// `rollingUpdate`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct Rolling {
+    pub partition: Option<i64>,
+    pub max_unavailable: Option<serde_json::Value>,
+    pub max_surge: Option<serde_json::Value>,
+}
+
 /// How a kind's class is found (catalogue §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -80,7 +103,7 @@ pub struct Projection {
     /// Claims.
     pub claims: Option<Claims>,
     /// How changes roll out.
-    pub update: Option<Field<String>>,
+    pub update: Option<Updates>,
     /// `persistentVolumeClaimRetentionPolicy`
     pub retention: Option<Keys>,
     /// `podManagementPolicy`

@@ -61,13 +61,15 @@ fn start(dir: &std::path::Path) -> (ApiServer, Stategate) {
 
 fn register_and_wait(api: &ApiServer, gate: &Stategate) {
     register(api, gate, &[], |admin| {
-        admin.run(&["create", "--dry-run=server", "-f", "-"], &NAIVE.replace("name: pg", "name: probe")).denied()
+        admin
+            .run(&["create", "--dry-run=server", "-f", "-"], &NAIVE.replace("name: pg", "name: probe"))
+            .denied()
             && admin.run(&["create", "--dry-run=server", "-f", "-"], PLAIN_CLASS).denied()
     });
 }
 
 fn stored(admin: &Kubectl, name: &str) -> Value {
-    admin.get_json(&["get", "statefulset", name, "-n", "shop"])
+    admin.get_json(&["statefulset", name, "-n", "shop"])
 }
 
 #[track_caller]
@@ -109,9 +111,15 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     );
     assert!(admin.run(&["get", "statefulset", "pg", "-n", "shop"], "").stderr.contains("not found"));
     refused(&dev.run(&["create", "--dry-run=server", "-f", "-"], NAIVE), &["volume-no-emptydir-data"]);
-    refused(&admin.run(&["create", "-f", "-"], PLAIN_CLASS), &["encryption-storageclass-at-rest", "storageclass-wait-for-first-consumer"]);
+    refused(
+        &admin.run(&["create", "-f", "-"], PLAIN_CLASS),
+        &["encryption-storageclass-at-rest", "storageclass-wait-for-first-consumer"],
+    );
     let classless = claim("classless").replace("  storageClassName: fast-encrypted\n", "");
-    refused(&dev.run(&["create", "-f", "-"], &classless), &["ignore.validate.stategate.io", "storage-class-required"]);
+    refused(
+        &dev.run(&["create", "-f", "-"], &classless),
+        &["ignore.validate.stategate.io", "storage-class-required"],
+    );
 
     // A good one passes without a word and unchanged.
     silent(&dev.run(&["create", "--dry-run=server", "-f", "-"], GOOD));
@@ -128,18 +136,30 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     assert_eq!(preferred[0]["podAffinityTerm"]["topologyKey"], "kubernetes.io/hostname");
     assert_eq!(preferred[0]["podAffinityTerm"]["labelSelector"]["matchLabels"]["app"], "pg");
     assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "topology.kubernetes.io/zone");
-    assert_eq!(first["metadata"]["annotations"]["stategate.io/mutated-by"], "anti-affinity-required,topology-spread-zone");
-    let again = dev.run(&["apply", "-f", "-"], PLAIN);
-    assert!(again.stdout.contains("unchanged"), "{again:?}");
+    assert_eq!(
+        first["metadata"]["annotations"]["stategate.io/mutated-by"],
+        "anti-affinity-required,topology-spread-zone"
+    );
+    silent(&dev.run(&["apply", "-f", "-"], PLAIN));
+    assert_eq!(
+        stored(&admin, "pg")["metadata"]["resourceVersion"],
+        first["metadata"]["resourceVersion"],
+        "not a byte changed"
+    );
     // A manifest that replaces the object drops them; they are put back, so no pod restarts.
     silent(&dev.run(&["replace", "-f", "-"], PLAIN));
     let replaced = stored(&admin, "pg");
     assert_eq!(replaced["spec"], first["spec"]);
     assert_eq!(replaced["metadata"]["generation"], first["metadata"]["generation"]);
-    assert_eq!(replaced["metadata"]["annotations"]["stategate.io/mutated-by"], first["metadata"]["annotations"]["stategate.io/mutated-by"]);
+    assert_eq!(
+        replaced["metadata"]["annotations"]["stategate.io/mutated-by"],
+        first["metadata"]["annotations"]["stategate.io/mutated-by"]
+    );
 
     // Nothing is added to what a user has chosen, nor where a user says no; then the user is told.
-    let chosen = GOOD.replace("whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: DoNotSchedule").replace("name: pg\n", "name: chosen\n");
+    let chosen = GOOD
+        .replace("whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: DoNotSchedule")
+        .replace("name: pg\n", "name: chosen\n");
     silent(&dev.run(&["apply", "-f", "-"], &chosen));
     let annotations = stored(&admin, "chosen")["metadata"]["annotations"].clone();
     assert!(annotations["stategate.io/mutated-by"].is_null());
@@ -148,7 +168,9 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         let (_, tail) = rest.split_once("      terminationGracePeriodSeconds").unwrap();
         format!("{head}      terminationGracePeriodSeconds{tail}")
     };
-    let declined = without_spread.replace("  annotations:\n", "  annotations:\n    stategate.io/mutate: \"false\"\n").replace("name: pg\n", "name: declined\n");
+    let declined = without_spread
+        .replace("  annotations:\n", "  annotations:\n    stategate.io/mutate: \"false\"\n")
+        .replace("name: pg\n", "name: declined\n");
     let warned = dev.run(&["apply", "-f", "-"], &declined);
     println!("{}", warned.stderr);
     assert!(warned.succeeded() && warned.stderr.contains("Warning: topology-spread-zone: "), "{warned:?}");
@@ -157,7 +179,10 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     // What was wrong before does not stop other changes; making it worse is refused.
     let label = admin.run(&["label", "statefulset", "legacy", "-n", "shop", "team=data"], "");
     assert!(label.succeeded() && label.stderr.contains("it had this before"), "{label:?}");
-    assert!(stored(&admin, "legacy")["spec"]["template"]["spec"]["affinity"].is_null(), "nothing new is added to what runs");
+    assert!(
+        stored(&admin, "legacy")["spec"]["template"]["spec"]["affinity"].is_null(),
+        "nothing new is added to what runs"
+    );
     silent(&dev.run(&["scale", "statefulset", "legacy", "-n", "shop", "--replicas=2"], ""));
     let worse = r#"[{"op":"remove","path":"/spec/template/spec/containers/0/readinessProbe"}]"#;
     refused(
@@ -166,11 +191,15 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     );
 
     let metrics = gate.metrics();
-    for name in ["stategate_reviews_total", "stategate_violations_total", "stategate_review_duration_seconds"] {
+    for name in ["stategate_reviews_total", "stategate_violations_total", "stategate_review_duration_seconds"]
+    {
         assert!(metrics.contains(name), "{metrics}");
     }
     let log = gate.log();
-    assert!(log.contains("shop") && !log.contains("POSTGRES_PASSWORD") && !log.contains("volumeMounts"), "bodies reached the log");
+    assert!(
+        log.contains("shop") && !log.contains("POSTGRES_PASSWORD") && !log.contains("volumeMounts"),
+        "bodies reached the log"
+    );
 }
 
 #[test]
@@ -183,18 +212,33 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
         bound_claim(&admin, name);
     }
     let exists = |name: &str| {
-        let claim = admin.run(&["get", "pvc", name, "-n", "shop", "-o", "jsonpath={.metadata.deletionTimestamp}"], "");
+        let claim = admin
+            .run(&["get", "pvc", name, "-n", "shop", "-o", "jsonpath={.metadata.deletionTimestamp}"], "");
         claim.succeeded() && claim.stdout.is_empty()
     };
     // As an ordinary user and as an admin, by name and all at once.
     let refusal = dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], "");
     println!("{}", refusal.stderr);
-    refused(&refusal, &["fail.validate.stategate.io", "delete-guard-pvc [critical]", "kubectl annotate", "stategate.io/confirm-delete=data-pg-0"]);
-    refused(&admin.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""), &["delete-guard-pvc"]);
+    refused(
+        &refusal,
+        &[
+            "fail.validate.stategate.io",
+            "delete-guard-pvc [critical]",
+            "kubectl annotate",
+            "stategate.io/confirm-delete=data-pg-0",
+        ],
+    );
+    refused(
+        &admin.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""),
+        &["delete-guard-pvc"],
+    );
     let collection = "/api/v1/namespaces/shop/persistentvolumeclaims";
     let all = admin.run(&["delete", "--raw", collection], "");
     assert!(!all.succeeded() && all.stderr.contains("delete-guard-pvc"), "{all:?}");
-    assert!(exists("data-pg-0") && exists("data-pg-1") && exists("data-pg-2"), "deletecollection went through");
+    assert!(
+        exists("data-pg-0") && exists("data-pg-1") && exists("data-pg-2"),
+        "deletecollection went through"
+    );
     let server_dry_run = dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--dry-run=server"], "");
     refused(&server_dry_run, &["delete-guard-pvc"]);
 
@@ -203,7 +247,10 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
     dev.ok(&["annotate", "pvc", "data-pg-1", "-n", "shop", "stategate.io/confirm-delete=data-pg-0"], "");
     silent(&dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""));
     assert!(!exists("data-pg-0"));
-    refused(&dev.run(&["delete", "pvc", "data-pg-1", "-n", "shop", "--wait=false"], ""), &["delete-guard-pvc"]);
+    refused(
+        &dev.run(&["delete", "pvc", "data-pg-1", "-n", "shop", "--wait=false"], ""),
+        &["delete-guard-pvc"],
+    );
 
     // Nothing is lost with a claim that holds nothing, and controllers do their work.
     admin.apply(&claim("empty"));
@@ -223,7 +270,12 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     gate.kill();
 
     // Everything that is not on the short list.
-    for manifest in [STATELESS, POD, &claim("later"), "{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: shop}}"] {
+    for manifest in [
+        STATELESS,
+        POD,
+        &claim("later"),
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: shop}}",
+    ] {
         silent(&dev.run(&["apply", "-f", "-"], manifest));
     }
     silent(&dev.run(&["scale", "deployment", "web", "-n", "shop", "--replicas=3"], ""));
@@ -233,7 +285,11 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
 
     // The short list is refused, and the message names the webhook that did not answer.
     let names_the_webhook = |output: &Output| {
-        assert!(!output.succeeded() && output.stderr.contains("failed calling webhook \"fail.validate.stategate.io\""), "{output:?}");
+        assert!(
+            !output.succeeded()
+                && output.stderr.contains("failed calling webhook \"fail.validate.stategate.io\""),
+            "{output:?}"
+        );
     };
     let refusal = dev.run(&["create", "-f", "-"], &PLAIN.replace("name: pg\n", "name: pg2\n"));
     println!("{}", refusal.stderr);
@@ -243,7 +299,9 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     names_the_webhook(&dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""));
 
     // Controllers, the garbage collector and nodes are not asked about at all.
-    silent(&api.kubectl("controller").run(&["label", "statefulset", "pg", "-n", "shop", "by=controller"], ""));
+    silent(
+        &api.kubectl("controller").run(&["label", "statefulset", "pg", "-n", "shop", "by=controller"], ""),
+    );
     silent(&api.kubectl("gc").run(&["delete", "pvc", "data-pg-1", "-n", "shop", "--wait=false"], ""));
     silent(&api.kubectl("node").run(&["label", "statefulset", "pg", "-n", "shop", "by-node=yes"], ""));
     // Nor is kube-system.
@@ -251,7 +309,8 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
 
     // The break-glass command in the head of the configuration brings everything back.
     let config = gate.webhook_config(&[]);
-    let command = config.lines().find_map(|line| line.strip_prefix("#   kubectl ")).expect("a break-glass command");
+    let command =
+        config.lines().find_map(|line| line.strip_prefix("#   kubectl ")).expect("a break-glass command");
     admin.ok(&command.split(' ').collect::<Vec<_>>(), "");
     let brought_back = harness::wait_until(std::time::Duration::from_secs(30), || {
         dev.run(&["label", "statefulset", "pg", "-n", "shop", "--overwrite", "a=b"], "").succeeded()
@@ -261,6 +320,9 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     // And stategate, when it is back and registered again, judges as before.
     gate.restart();
     register_and_wait(&api, &gate);
-    refused(&dev.run(&["apply", "-f", "-"], &NAIVE.replace("name: pg", "name: pg3")), &["volume-no-emptydir-data"]);
+    refused(
+        &dev.run(&["apply", "-f", "-"], &NAIVE.replace("name: pg", "name: pg3")),
+        &["volume-no-emptydir-data"],
+    );
     assert!(gate.stop().success(), "SIGTERM ends it cleanly");
 }

@@ -41,9 +41,13 @@ fn bytes_that_are_no_text_name_the_byte() {
 
 #[test]
 fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
-    let manifests = format!("{GOOD}---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: w}}\n---\nname: not kubernetes\n");
-    stategate_with(&["check", "-"], &manifests)
-        .expect(0, &["1 object checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"]);
+    let manifests = format!(
+        "{GOOD}---\napiVersion: example.com/v1\nkind: Widget\nmetadata: {{name: w}}\n---\nname: not kubernetes\n"
+    );
+    stategate_with(&["check", "-"], &manifests).expect(
+        0,
+        &["1 object checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"],
+    );
     // Served by no API server under this version: not ours to judge, and not silently passed as judged.
     let beta = GOOD.replace("apps/v1", "apps/v1beta1");
     stategate_with(&["check", "-"], &beta).expect(0, &["0 objects checked", "1 of kinds"]);
@@ -53,8 +57,10 @@ fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
 fn an_absurd_quantity_is_refused_at_once() {
     for quantity in ["1e1000000000", "9e99", "twenty gigs", "''", "1e", "{}"] {
         let manifest = GOOD.replace("storage: 20Gi", &format!("storage: {quantity}"));
-        stategate_with(&["check", "-"], &manifest)
-            .expect(1, &["error[object-unreadable]", "spec.volumeClaimTemplates[0].spec.resources.requests.storage"]);
+        stategate_with(&["check", "-"], &manifest).expect(
+            1,
+            &["error[object-unreadable]", "spec.volumeClaimTemplates[0].spec.resources.requests.storage"],
+        );
     }
 }
 
@@ -64,8 +70,16 @@ fn a_field_of_the_wrong_type_is_refused_with_its_place() {
         ("replicas: 3", "replicas: three", "spec.replicas must be a whole number, not text"),
         ("replicas: 3", "replicas: [3]", "spec.replicas must be a whole number, not a list"),
         ("matchLabels: {app: pg}}", "matchExpressions: [{key: a, operator: Is}]}", "labelSelector"),
-        ("labels: {app: pg}", "labels: {app: 7}", "spec.template.metadata.labels.app must be text, not a number"),
-        ("ports: [{containerPort: 5432}]", "ports: 5432", "spec.template.spec.containers[0].ports must be a list"),
+        (
+            "labels: {app: pg}",
+            "labels: {app: 7}",
+            "spec.template.metadata.labels.app must be text, not a number",
+        ),
+        (
+            "ports: [{containerPort: 5432}]",
+            "ports: 5432",
+            "spec.template.spec.containers[0].ports must be a list",
+        ),
         ("  name: pg\n", "  name: [pg]\n", "metadata.name: invalid type: sequence"),
     ] {
         let manifest = GOOD.replacen(from, to, 1);
@@ -106,12 +120,17 @@ fn bad_flags_are_refused_by_name() {
 
 #[test]
 fn certificates_that_are_none_are_refused() {
-    let dir = directory(&[("ca.crt", "hello"), ("key.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n")]);
+    let dir = directory(&[
+        ("ca.crt", "hello"),
+        ("key.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"),
+    ]);
     let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let url = "https://127.0.0.1:1";
-    stategate(&["webhook-config", "--url", url, "--ca-file", &file("ca.crt")]).expect(2, &["ca.crt", "no certificate"]);
+    stategate(&["webhook-config", "--url", url, "--ca-file", &file("ca.crt")])
+        .expect(2, &["ca.crt", "no certificate"]);
     stategate(&["webhook-config", "--url", url, "--ca-file", &file("key.pem")]).expect(2, &["private key"]);
-    stategate(&["webhook-config", "--url", url, "--ca-file", &file("none")]).expect(2, &["none", "cannot be read"]);
+    stategate(&["webhook-config", "--url", url, "--ca-file", &file("none")])
+        .expect(2, &["none", "cannot be read"]);
 }
 
 const POLICY: &str = r#"# METADATA
@@ -133,21 +152,48 @@ violation contains v if {
 fn bad_policies_are_refused_with_file_and_line() {
     let cases: &[(&str, String, &[&str])] = &[
         ("rego", POLICY.replace("v := {", "v := {{"), &["mine.rego:1"]),
-        ("unknown key", POLICY.replace("severity: high", "severity: high\n#   sevrity: low"), &["mine.rego:6", "sevrity"]),
-        ("wrong severity", POLICY.replace("severity: high", "severity: dreadful"), &["mine.rego:5", "dreadful", "critical"]),
+        (
+            "unknown key",
+            POLICY.replace("severity: high", "severity: high\n#   sevrity: low"),
+            &["mine.rego:6", "sevrity"],
+        ),
+        (
+            "wrong severity",
+            POLICY.replace("severity: high", "severity: dreadful"),
+            &["mine.rego:5", "dreadful", "critical"],
+        ),
         ("missing key", POLICY.replace("#   fix: Do this.\n", ""), &["mine.rego:", "fix"]),
         ("yaml", POLICY.replace("severity: high", "severity: [high"), &["mine.rego:"]),
         ("no block", POLICY.replace("# METADATA\n", ""), &["mine.rego:7", "METADATA"]),
         ("torn block", POLICY.replace("# custom:", "\n# custom:"), &["mine.rego:4", "METADATA"]),
-        ("package", POLICY.replace("package stategate.storage.mine", "package storage.mine"), &["mine.rego:8", "stategate.<category>.<policy>"]),
-        ("no rule", POLICY.replace("violation contains", "violations contains"), &["mine.rego", "neither `violation` nor `patch`"]),
-        ("kind", POLICY.replace("fix:", "match: {kinds: [statefulsets]}\n#   fix:"), &["mine.rego:7", "Kind.group"]),
+        (
+            "package",
+            POLICY.replace("package stategate.storage.mine", "package storage.mine"),
+            &["mine.rego:8", "stategate.<category>.<policy>"],
+        ),
+        (
+            "no rule",
+            POLICY.replace("violation contains", "violations contains"),
+            &["mine.rego", "neither `violation` nor `patch`"],
+        ),
+        (
+            "kind",
+            POLICY.replace("fix:", "match: {kinds: [statefulsets]}\n#   fix:"),
+            &["mine.rego:7", "Kind.group"],
+        ),
         (
             "default",
-            POLICY.replace("fix:", "parameters: {count: {type: integer, default: many, description: d}}\n#   fix:"),
+            POLICY.replace(
+                "fix:",
+                "parameters: {count: {type: integer, default: many, description: d}}\n#   fix:",
+            ),
             &["mine.rego", "parameter count must be a whole number"],
         ),
-        ("duplicate", POLICY.replace("storage.mine", "health.storage_class_required"), &["storage-class-required", "already defined"]),
+        (
+            "duplicate",
+            POLICY.replace("storage.mine", "health.storage_class_required"),
+            &["storage-class-required", "already defined"],
+        ),
     ];
     for (name, text, needles) in cases {
         let dir = directory(&[("storage/mine/mine.rego", text)]);
@@ -158,9 +204,11 @@ fn bad_policies_are_refused_with_file_and_line() {
     let good = directory(&[("storage/mine/mine.rego", POLICY)]);
     stategate_with(&["check", "--policies", good.path().to_str().unwrap(), "-"], GOOD).expect(0, &[]);
     let zero = GOOD.replace("replicas: 3", "replicas: 0");
-    stategate_with(&["check", "--policies", good.path().to_str().unwrap(), "-"], &zero).expect(1, &["error[mine]: none"]);
+    stategate_with(&["check", "--policies", good.path().to_str().unwrap(), "-"], &zero)
+        .expect(1, &["error[mine]: none"]);
     let empty = directory(&[]);
-    stategate_with(&["check", "--policies", empty.path().to_str().unwrap(), "-"], GOOD).expect(2, &["holds no policy"]);
+    stategate_with(&["check", "--policies", empty.path().to_str().unwrap(), "-"], GOOD)
+        .expect(2, &["holds no policy"]);
     stategate_with(&["check", "--policies", "/no/such/dir", "-"], GOOD).expect(2, &["/no/such/dir"]);
 }
 
@@ -172,7 +220,8 @@ fn a_policy_that_fails_is_never_a_pass() {
         ("endless", POLICY.replace("input.workload.replicas == 0", "xs := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]\n\tcount([1 | some a in xs; some b in xs; some c in xs; some d in xs; some e in xs; some f in xs; a + b + c + d + e + f == 0]) > 0")),
     ];
     for (name, text) in fails {
-        let dir = directory(&[("storage/mine/mine.rego", &text.replace("severity: high", "severity: critical"))]);
+        let dir =
+            directory(&[("storage/mine/mine.rego", &text.replace("severity: high", "severity: critical"))]);
         let run = stategate_with(&["check", "--policies", dir.path().to_str().unwrap(), "-"], GOOD);
         assert_eq!(run.code, 2, "{name}: {}{}", run.stdout, run.stderr);
         run.expect(2, &["mine", "could not decide"]);

@@ -9,7 +9,11 @@ const MANIFESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/man
 
 fn json(arguments: &[&str], stdin: &str) -> (i32, Value) {
     let run = stategate_with(&[&["check", "-o", "json"], arguments].concat(), stdin);
-    (run.code, serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)))
+    (
+        run.code,
+        serde_json::from_str(&run.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)),
+    )
 }
 
 fn found(report: &Value) -> Vec<(String, String)> {
@@ -48,9 +52,17 @@ fn json_names_file_line_and_path() {
     assert_eq!(code, 1);
     assert_eq!(report["apiVersion"], "stategate.io/v1alpha1");
     assert_eq!(report["kind"], "CheckReport");
-    let finding = report["findings"].as_array().unwrap().iter().find(|f| f["policy"] == "volume-no-emptydir-data").unwrap();
+    let finding = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["policy"] == "volume-no-emptydir-data")
+        .unwrap();
     assert_eq!(finding["path"], "/spec/template/spec/volumes/0");
-    assert_eq!((finding["file"].as_str(), finding["line"].as_u64(), finding["column"].as_u64()), (Some("<stdin>"), Some(26), Some(11)));
+    assert_eq!(
+        (finding["file"].as_str(), finding["line"].as_u64(), finding["column"].as_u64()),
+        (Some("<stdin>"), Some(26), Some(11))
+    );
     assert_eq!(finding["object"]["name"], "pg");
     assert_eq!(report["summary"]["objects"], 1);
 }
@@ -58,17 +70,27 @@ fn json_names_file_line_and_path() {
 #[test]
 fn the_tier_of_the_namespace_decides_how_strict_it_is() {
     let namespace = |tier: &str| {
-        format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{stategate.io/tier: {tier}}}}}\n---\n{NAIVE}")
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{stategate.io/tier: {tier}}}}}\n---\n{NAIVE}"
+        )
     };
     let action_in = |tier: &str| {
         let (code, report) = json(&["-"], &namespace(tier));
-        (code, found(&report).into_iter().find(|(policy, _)| policy == "probe-readiness-required").map(|(_, action)| action))
+        (
+            code,
+            found(&report)
+                .into_iter()
+                .find(|(policy, _)| policy == "probe-readiness-required")
+                .map(|(_, action)| action),
+        )
     };
     assert_eq!(action_in("prod"), (1, Some("deny".to_owned())));
     assert_eq!(action_in("staging"), (1, Some("warn".to_owned())), "the critical ones still refuse");
     assert_eq!(action_in("dev"), (0, Some("warn".to_owned())));
     // prod wants hard anti-affinity, which no webhook adds.
-    let of = |tier: &str| found(&json(&["-"], &namespace(tier)).1).iter().any(|(policy, _)| policy == "anti-affinity-required");
+    let of = |tier: &str| {
+        found(&json(&["-"], &namespace(tier)).1).iter().any(|(policy, _)| policy == "anti-affinity-required")
+    };
     assert!(of("prod") && !of("staging"));
     // An object cannot lower its namespace's tier.
     let own = namespace("prod").replace("  name: pg\n", "  name: pg\n  labels: {stategate.io/tier: dev}\n");
@@ -83,12 +105,17 @@ fn baseline_refuses_only_what_certainly_loses_data() {
     assert!(report["patches"].as_array().unwrap().is_empty(), "baseline changes nothing");
     let unmounted = NAIVE.replace("          volumeMounts:\n            - name: data\n              mountPath: /var/lib/postgresql/data\n", "");
     let (code, report) = json(&["--profile", "baseline", "-"], &unmounted);
-    assert_eq!((code, found(&report).contains(&("volume-data-dir-persisted".to_owned(), "deny".to_owned()))), (1, true), "{report}");
+    assert_eq!(
+        (code, found(&report).contains(&("volume-data-dir-persisted".to_owned(), "deny".to_owned()))),
+        (1, true),
+        "{report}"
+    );
 }
 
 #[test]
 fn fail_on_moves_the_bar() {
-    let baseline = |bar: &str| stategate_with(&["check", "--profile", "baseline", "--fail-on", bar, "-"], NAIVE).code;
+    let baseline =
+        |bar: &str| stategate_with(&["check", "--profile", "baseline", "--fail-on", bar, "-"], NAIVE).code;
     assert_eq!((baseline("deny"), baseline("warn"), baseline("audit")), (0, 1, 1));
     assert_eq!(stategate_with(&["check", "--fail-on", "audit", "-"], GOOD).code, 0);
 }
@@ -98,11 +125,14 @@ fn with_the_old_version_a_change_is_judged() {
     let smaller = GOOD.replace("storage: 20Gi", "storage: 10Gi");
     let dir = directory(&[("old/pg.yaml", GOOD), ("new/pg.yaml", &smaller)]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    stategate(&["check", &path("new"), "--old", &path("old")]).expect(1, &["error[pvc-no-shrink]", "20Gi", "10Gi", "new/pg.yaml:"]);
+    stategate(&["check", &path("new"), "--old", &path("old")])
+        .expect(1, &["error[pvc-no-shrink]", "20Gi", "10Gi", "new/pg.yaml:"]);
     stategate(&["check", &path("old"), "--old", &path("new")]).expect(0, &[]);
     stategate(&["check", &path("new")]).expect(0, &[]);
     let claim = |size: &str| {
-        format!("apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: d}}\nspec: {{storageClassName: fast, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {size}}}}}}}\n")
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: d}}\nspec: {{storageClassName: fast, accessModes: [ReadWriteOnce], resources: {{requests: {{storage: {size}}}}}}}\n"
+        )
     };
     let dir = directory(&[("old.yaml", &claim("5Gi")), ("new.yaml", &claim("1Gi"))]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -111,11 +141,16 @@ fn with_the_old_version_a_change_is_judged() {
 
 #[test]
 fn what_the_old_version_had_already_only_warns() {
-    let dir = directory(&[("old.yaml", NAIVE), ("new.yaml", &NAIVE.replace("postgres:16.4", "postgres:16.5"))]);
+    let dir =
+        directory(&[("old.yaml", NAIVE), ("new.yaml", &NAIVE.replace("postgres:16.4", "postgres:16.5"))]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")]).expect(0, &["warning[volume-no-emptydir-data]: it had this before"]);
+    stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
+        .expect(0, &["warning[volume-no-emptydir-data]: it had this before"]);
     // Something new beside it is refused.
-    let worse = NAIVE.replace("      volumes:", "        - {name: second, image: 'redis:7', ports: [{containerPort: 6379}]}\n      volumes:");
+    let worse = NAIVE.replace(
+        "      volumes:",
+        "        - {name: second, image: 'redis:7', ports: [{containerPort: 6379}]}\n      volumes:",
+    );
     let dir = directory(&[("old.yaml", NAIVE), ("new.yaml", &worse)]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
@@ -127,11 +162,28 @@ fn lists_directories_and_json_are_read() {
     let items = format!("apiVersion: v1\nkind: List\nitems:\n- {}", NAIVE.trim_end().replace('\n', "\n  "));
     let (code, report) = json(&["-"], &items);
     assert_eq!(code, 1);
-    let finding = report["findings"].as_array().unwrap().iter().find(|f| f["policy"] == "volume-no-emptydir-data").unwrap();
+    let finding = report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|f| f["policy"] == "volume-no-emptydir-data")
+        .unwrap();
     assert_eq!(finding["line"], 29, "the place counts from the top of the file");
-    let dir = directory(&[("a/x.yml", NAIVE), ("b.json", r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}"#), ("README.md", "# no manifest"), (".hidden/y.yaml", "[")]);
+    let dir = directory(&[
+        ("a/x.yml", NAIVE),
+        ("b.json", r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}"#),
+        ("README.md", "# no manifest"),
+        (".hidden/y.yaml", "["),
+    ]);
     let (_, report) = json(&[dir.path().to_str().unwrap()], "");
-    assert_eq!((report["summary"]["objects"].as_u64(), report["summary"]["notCovered"].as_u64(), report["summary"]["errors"].as_u64()), (Some(1), Some(1), Some(0)));
+    assert_eq!(
+        (
+            report["summary"]["objects"].as_u64(),
+            report["summary"]["notCovered"].as_u64(),
+            report["summary"]["errors"].as_u64()
+        ),
+        (Some(1), Some(1), Some(0))
+    );
 }
 
 #[test]
@@ -140,7 +192,8 @@ fn review_answers_every_recorded_request_as_the_webhook_does() {
         let body = String::from_utf8(body).unwrap();
         for webhook in ["validate", "mutate"] {
             let run = stategate_with(&["review", "--webhook", webhook, "-"], &body);
-            let answer: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{file}: {error}: {}", run.stderr));
+            let answer: Value = serde_json::from_str(&run.stdout)
+                .unwrap_or_else(|error| panic!("{file}: {error}: {}", run.stderr));
             let response = &answer["response"];
             let request: Value = serde_json::from_str(&body).unwrap();
             assert_eq!(response["uid"], request["request"]["uid"], "{file}");
@@ -161,17 +214,32 @@ fn review_answers_every_recorded_request_as_the_webhook_does() {
 #[test]
 fn verdicts_on_the_recorded_requests() {
     let verdict = |file: &str| {
-        let run = stategate(&["review", &format!("{}/tests/fixtures/reviews/{file}", env!("CARGO_MANIFEST_DIR"))]);
+        let run =
+            stategate(&["review", &format!("{}/tests/fixtures/reviews/{file}", env!("CARGO_MANIFEST_DIR"))]);
         let answer: Value = serde_json::from_str(&run.stdout).unwrap();
         let deny = answer["response"]["auditAnnotations"]["deny"].as_str().unwrap_or_default().to_owned();
         (answer["response"]["allowed"] == true, deny)
     };
-    assert_eq!(verdict("create-cronjob.json"), (true, String::new()), "a job without a claim is nobody's business");
+    assert_eq!(
+        verdict("create-cronjob.json"),
+        (true, String::new()),
+        "a job without a claim is nobody's business"
+    );
     assert_eq!(verdict("create-pvc.json"), (true, String::new()));
-    assert_eq!(verdict("create-storageclass.json"), (false, "storageclass-wait-for-first-consumer".to_owned()));
+    assert_eq!(
+        verdict("create-storageclass.json"),
+        (false, "storageclass-wait-for-first-consumer".to_owned())
+    );
     let (allowed, deny) = verdict("create-statefulset.json");
-    assert!(!allowed && deny.contains("storage-class-required") && deny.contains("probe-readiness-required"), "{deny}");
-    assert_eq!(verdict("update-statefulset-label.json"), (true, String::new()), "what was there before only warns");
+    assert!(
+        !allowed && deny.contains("storage-class-required") && deny.contains("probe-readiness-required"),
+        "{deny}"
+    );
+    assert_eq!(
+        verdict("update-statefulset-label.json"),
+        (true, String::new()),
+        "what was there before only warns"
+    );
     assert_eq!(verdict("scale-statefulset-3-to-5.json"), (true, String::new()));
     assert_eq!(verdict("delete-pvc.json"), (true, String::new()), "a pending claim holds nothing");
     assert_eq!(verdict("deletecollection-pvc.json"), (true, String::new()));
@@ -191,30 +259,54 @@ fn a_failing_test_and_a_policy_without_tests_are_findings() {
     let test = "package stategate.storage.mine_test\n\nimport data.stategate.storage.mine\n\ntest_wrong if count(mine.violation) == 7 with input as {}\ntest_right if count(mine.violation) == 1 with input as {\"workload\": {\"replicas\": 0}}\n";
     crate::support::write(dir.path(), "storage/mine/mine_test.rego", test);
     crate::support::write(dir.path(), "storage/mine/examples/pass_good.yaml", GOOD);
-    crate::support::write(dir.path(), "storage/mine/examples/warn_zero.yaml", GOOD.replace("replicas: 3", "replicas: 0"));
-    crate::support::write(dir.path(), "storage/mine/examples/deny_zero.yaml", GOOD.replace("replicas: 3", "replicas: 0"));
+    crate::support::write(
+        dir.path(),
+        "storage/mine/examples/warn_zero.yaml",
+        GOOD.replace("replicas: 3", "replicas: 0"),
+    );
+    crate::support::write(
+        dir.path(),
+        "storage/mine/examples/deny_zero.yaml",
+        GOOD.replace("replicas: 3", "replicas: 0"),
+    );
     let run = stategate(&["test", &path]);
-    run.expect(1, &["FAIL data.stategate.storage.mine_test.test_wrong", "does not hold", "deny_zero.yaml", "2 failed"]);
+    run.expect(
+        1,
+        &["FAIL data.stategate.storage.mine_test.test_wrong", "does not hold", "deny_zero.yaml", "2 failed"],
+    );
     assert!(!run.stdout.contains("test_right") && !run.stdout.contains("warn_zero"));
 }
 
 #[test]
 fn only_the_short_list_may_stop_a_write() {
     let run = stategate(&["webhook-config", "--service", "gate/stategate:8443"]);
-    run.expect(0, &["# Break glass", "kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration stategate"]);
+    run.expect(
+        0,
+        &[
+            "# Break glass",
+            "kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration stategate",
+        ],
+    );
     let mut failing = Vec::new();
     for document in stategate::yaml::read(&run.stdout).unwrap() {
         for webhook in document.value["webhooks"].as_array().unwrap() {
             assert_eq!(webhook["matchConditions"].as_array().unwrap().len(), 3);
             assert_eq!(webhook["sideEffects"], "None");
-            assert!(webhook["namespaceSelector"].to_string().contains("\"gate\""), "its own namespace is left alone");
+            assert!(
+                webhook["namespaceSelector"].to_string().contains("\"gate\""),
+                "its own namespace is left alone"
+            );
             if webhook["failurePolicy"] != "Fail" {
                 continue;
             }
             for rule in webhook["rules"].as_array().unwrap() {
                 for resource in rule["resources"].as_array().unwrap() {
                     for operation in rule["operations"].as_array().unwrap() {
-                        failing.push(format!("{} {}", operation.as_str().unwrap(), resource.as_str().unwrap()));
+                        failing.push(format!(
+                            "{} {}",
+                            operation.as_str().unwrap(),
+                            resource.as_str().unwrap()
+                        ));
                     }
                 }
             }
@@ -227,7 +319,12 @@ fn only_the_short_list_may_stop_a_write() {
     failing.sort();
     assert_eq!(
         failing,
-        ["CREATE statefulsets", "CREATE storageclasses", "DELETE persistentvolumeclaims", "UPDATE statefulsets"],
+        [
+            "CREATE statefulsets",
+            "CREATE storageclasses",
+            "DELETE persistentvolumeclaims",
+            "UPDATE statefulsets"
+        ],
         "of the short list exactly what a policy judges"
     );
 }

@@ -3,5 +3,6 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod server;
 mod support;
 mod wire;

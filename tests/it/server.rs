@@ -1,0 +1,366 @@
+//! `serve` over real sockets: TLS, bounds, errors at the start, and the drain. What a real API server
+//! makes of it is in tests/cluster.
+
+use std::io::{BufRead as _, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+
+use crate::support::{directory, stategate, write};
+use crate::wire::recorded;
+
+/// How long a test waits before it says that something hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+struct Server {
+    child: Child,
+    address: SocketAddr,
+    status: SocketAddr,
+    tls: Arc<ClientConfig>,
+    log: std::thread::JoinHandle<String>,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+}
+
+fn trust(ca_file: &Path) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    for cert in CertificateDer::pem_file_iter(ca_file).unwrap() {
+        roots.add(cert.unwrap()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+impl Server {
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
+        // Port 0 is chosen by the system; the log says which it was.
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--status-listen",
+                "127.0.0.1:0",
+                "--log-format",
+                "json",
+                "--tls-dir",
+            ])
+            .arg(dir)
+            .args(arguments)
+            .env("RUST_LIB_BACKTRACE", "0")
+            .env_remove("RUST_LOG")
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let serving = lines
+            .by_ref()
+            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).expect("every log line is JSON"))
+            .find(|line| line["message"] == "serving")
+            .expect("it says that it serves");
+        let log = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+        let address = |key: &str| serving[key].as_str().unwrap().parse().unwrap();
+        Self {
+            address: address("listen"),
+            status: address("status"),
+            tls: trust(&dir.join("ca.crt")),
+            child,
+            log,
+        }
+    }
+
+    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
+    }
+
+    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+        let mut stream = self.connect();
+        request(&mut stream, path, body);
+        response(&mut stream)
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.status).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        response(&mut stream)
+    }
+
+    fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    fn end(mut self) -> (Option<i32>, String) {
+        let code = self.child.wait().unwrap().code();
+        (code, self.log.join().unwrap())
+    }
+}
+
+fn request(stream: &mut impl Write, path: &str, body: &[u8]) {
+    write!(
+        stream,
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    )
+    .unwrap();
+    // A server that has heard enough answers before the end of the body, and closes.
+    let _ = stream.write_all(body).and_then(|()| stream.flush());
+}
+
+fn response(stream: &mut impl Read) -> (u16, String) {
+    let mut bytes = Vec::new();
+    let mut buffer = [0; 4096];
+    // Not every end of a connection is a tidy one; what counts is what came before it.
+    while let Ok(read @ 1..) = stream.read(&mut buffer) {
+        bytes.extend_from_slice(&buffer[..read]);
+    }
+    let text = String::from_utf8(bytes).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no HTTP: {text:?}"));
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+#[test]
+fn it_answers_needs_nothing_and_keeps_its_authority() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--drain-delay", "0"]);
+    for (file, body) in recorded() {
+        for (path, webhook) in [
+            ("/validate/fail?timeout=7s", "validate"),
+            ("/validate/ignore", "validate"),
+            ("/mutate", "mutate"),
+        ] {
+            let (code, answer) = server.post(path, &body);
+            assert_eq!(code, 200, "{file}: {answer}");
+            // One engine, one verdict: the command line says the same.
+            let said = crate::support::stategate_with(
+                &["review", "--webhook", webhook, "-"],
+                std::str::from_utf8(&body).unwrap(),
+            );
+            let (answer, said): (Value, Value) =
+                (serde_json::from_str(&answer).unwrap(), serde_json::from_str(&said.stdout).unwrap());
+            assert_eq!(answer, said, "{file} on {path}");
+        }
+    }
+    assert_eq!(server.get("/livez").0, 200);
+    let (code, ready) = server.get("/readyz");
+    assert!(code == 200 && ready.contains("profile production"), "{ready}");
+    let (_, metrics) = server.get("/metrics");
+    assert!(
+        metrics
+            .contains(r#"stategate_reviews_total{webhook="mutate",operation="DELETE",answer="allowed"} 3"#),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains(r#"stategate_violations_total{policy="storage-class-required",action="deny"}"#),
+        "{metrics}"
+    );
+    let authority = std::fs::read(dir.path().join("ca.crt")).unwrap();
+    server.terminate();
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(!log.contains("s3cr3t") && !log.contains("last-applied"), "a body reached the log:\n{log}");
+
+    // A restart keeps authority and certificate; another name makes a new certificate under it.
+    let certificate = std::fs::read(dir.path().join("tls.crt")).unwrap();
+    let again = Server::start(dir.path(), &[]);
+    assert_eq!(std::fs::read(dir.path().join("tls.crt")).unwrap(), certificate);
+    drop(kill(again));
+    let renamed = Server::start(dir.path(), &["--tls-name", "gate.example.com"]);
+    assert_eq!(renamed.post("/mutate", &recorded()[0].1).0, 200);
+    drop(kill(renamed));
+    assert_eq!(std::fs::read(dir.path().join("ca.crt")).unwrap(), authority);
+    assert_ne!(std::fs::read(dir.path().join("tls.crt")).unwrap(), certificate);
+    for (file, mode) in [("tls.key", 0o600), ("ca.key", 0o600), ("ca.crt", 0o644)] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let is = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode() & 0o777;
+        assert_eq!(is, mode, "{file}");
+    }
+}
+
+fn kill(mut server: Server) -> String {
+    server.child.kill().unwrap();
+    server.end().1
+}
+
+#[test]
+fn http2_is_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let mut config = (*server.tls).clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = ServerName::try_from("127.0.0.1").unwrap();
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream);
+    // The preface and an empty SETTINGS frame; the server's own SETTINGS come back.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut frame = [0; 9];
+    stream.read_exact(&mut frame).unwrap();
+    assert_eq!((stream.conn.alpn_protocol(), frame[3]), (Some(&b"h2"[..]), 4));
+    kill(server);
+}
+
+#[test]
+fn bad_bodies_get_the_answer_that_the_api_server_understands() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--max-body", "1"]);
+    let whole = recorded().swap_remove(2).1;
+    assert_eq!(server.post("/validate/fail", b"").0, 400);
+    assert_eq!(server.post("/validate/fail", b"{\"kind\":\"Pod\"}").0, 400);
+    assert_eq!(server.post("/no/such/path", &whole).0, 404);
+    let mut get = server.connect();
+    write!(get, "GET /mutate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    assert_eq!(response(&mut get).0, 405);
+    let refused = |(code, answer): (u16, String), why: &str| {
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!((code, &answer["response"]["allowed"]), (200, &Value::Bool(false)));
+        assert_eq!(answer["response"]["uid"], "0dc78004-327d-4e88-92ea-0cd08e4fe2b4");
+        let message = answer["response"]["status"]["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    };
+    refused(server.post("/validate/ignore", &whole[..whole.len() / 2]), "EOF");
+    refused(server.post("/mutate", &whole[..whole.len() / 2]), "EOF");
+    // Larger than the bound: the uid stands at its beginning.
+    let mut large = whole.clone();
+    large.truncate(whole.len() - 2);
+    large.extend(std::iter::repeat_n(b' ', 2 << 20));
+    refused(server.post("/validate/fail", &large), "larger than 1 MiB");
+    assert_eq!(server.post("/validate/fail", &vec![b' '; 2 << 20]).0, 413);
+    // Said to be longer than it is.
+    let mut short = server.connect();
+    write!(
+        short,
+        "POST /mutate?timeout=1s HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 999999\r\n\r\n"
+    )
+    .unwrap();
+    short.write_all(&whole).unwrap();
+    short.flush().unwrap();
+    refused(response(&mut short), "did not arrive in time");
+    let log = kill(server);
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn idle_and_slow_clients_do_not_stop_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let silent: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(server.address).unwrap()).collect();
+    let mut slow = server.connect();
+    write!(slow, "POST /mutate HTTP/1.1\r\nHost:").unwrap();
+    slow.flush().unwrap();
+    let body = &recorded()[2].1;
+    for _ in 0..20 {
+        assert_eq!(server.post("/validate/fail", body).0, 200);
+    }
+    // The one that never ends its head is cut off.
+    let mut rest = Vec::new();
+    let _ = slow.read_to_end(&mut rest);
+    assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
+    drop(silent);
+    kill(server);
+}
+
+#[test]
+fn sigterm_cuts_off_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--drain-delay", "2"]);
+    let body = recorded().swap_remove(2).1;
+    // Requests that are half sent when the signal comes.
+    let mut halves: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = server.connect();
+            write!(
+                stream,
+                "POST /validate/fail HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+                body.len()
+            )
+            .unwrap();
+            stream.write_all(&body[..1000]).unwrap();
+            stream.flush().unwrap();
+            stream
+        })
+        .collect();
+    server.terminate();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while server.get("/readyz").0 != 503 {
+        assert!(std::time::Instant::now() < deadline, "it does not say that it drains");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // Still taken: a Service notices late.
+    assert_eq!(server.post("/validate/fail", &body).0, 200);
+    for stream in &mut halves {
+        stream.write_all(&body[1000..]).unwrap();
+        stream.flush().unwrap();
+        assert_eq!(response(stream).0, 200);
+    }
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn what_hinders_the_start_is_said_with_exit_code_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls_dir = dir.path().to_str().unwrap();
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let free = format!("127.0.0.1:{}", free_port());
+    stategate(&["serve", "--tls-dir", tls_dir, "--listen", &taken, "--status-listen", &free])
+        .expect(2, &[&taken, "--listen", "in use"]);
+    stategate(&["serve", "--tls-dir", tls_dir, "--listen", &free, "--status-listen", &taken])
+        .expect(2, &[&taken, "--status-listen"]);
+    stategate(&["serve", "--tls-dir", "/proc/nowhere", "--listen", &free, "--status-listen", &free])
+        .expect(2, &["/proc/nowhere"]);
+    stategate(&["serve", "--tls-dir", tls_dir, "--policies", "/no/such/dir"]).expect(2, &["/no/such/dir"]);
+    stategate(&["serve", "--tls-dir", tls_dir, "--profile", "nope"]).expect(2, &["nope", "baseline"]);
+    stategate(&["serve", "--listen", "here"]).expect(2, &["here"]);
+
+    let files = directory(&[
+        ("empty.pem", ""),
+        ("garbage.pem", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n"),
+    ]);
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    let serve = |cert: &str, key: &str| {
+        stategate(&[
+            "serve",
+            "--listen",
+            &free,
+            "--status-listen",
+            &free,
+            "--tls-cert",
+            cert,
+            "--tls-key",
+            key,
+        ])
+    };
+    let own = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    // Made by the first run above.
+    assert!(dir.path().join("tls.crt").exists());
+    serve(&path("none.pem"), &own("tls.key")).expect(2, &["none.pem"]);
+    serve(&path("empty.pem"), &own("tls.key")).expect(2, &["empty.pem", "no certificate"]);
+    serve(&path("garbage.pem"), &own("tls.key")).expect(2, &["garbage.pem"]);
+    serve(&own("tls.crt"), &path("empty.pem")).expect(2, &["empty.pem", "private key"]);
+    serve(&own("tls.crt"), &own("ca.key")).expect(2, &["tls.crt", "ca.key", "cannot be used together"]);
+    stategate(&["serve", "--tls-cert", &own("tls.crt")]).expect(2, &["--tls-key"]);
+    // A broken file of its own is not replaced behind its owner's back.
+    write(dir.path(), "tls.crt", "broken");
+    stategate(&["serve", "--tls-dir", tls_dir, "--listen", &free, "--status-listen", &free])
+        .expect(2, &["tls.crt"]);
+    assert_eq!(std::fs::read_to_string(dir.path().join("tls.crt")).unwrap(), "broken");
+}

@@ -1,6 +1,7 @@
 //! What one request costs, part by part. `cargo bench --bench review`
 //!
 //! Figures of different machines do not compare; the rows of one run do.
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by ending")]
 
 use std::sync::LazyLock;
 

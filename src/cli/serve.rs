@@ -11,6 +11,7 @@ use clap::{Args, ValueEnum};
 
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
+use crate::engine::backtraces_slow_parsing;
 use crate::inventory::Inventory;
 use crate::server::{self, Config, Started, Tls};
 use crate::telemetry::{self, LogFormat};
@@ -89,6 +90,13 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         None => LogFormat::Json,
     };
     telemetry::init_logging(format, std::env::var("RUST_LOG").ok().as_deref(), colours(terminal));
+    let environment = |name: &str| std::env::var(name).ok();
+    if backtraces_slow_parsing(
+        environment("RUST_BACKTRACE").as_deref(),
+        environment("RUST_LIB_BACKTRACE").as_deref(),
+    ) {
+        tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
+    }
     let set = Arc::new(arguments.policies.policy_set()?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },

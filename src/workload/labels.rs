@@ -159,8 +159,6 @@ mod tests {
     use proptest::collection::{btree_map, vec};
     use proptest::prelude::*;
     use serde_json::json;
-    use std::time::{Duration, Instant};
-
     fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
     }
@@ -275,10 +273,9 @@ mod tests {
 
     #[test]
     fn a_glob_of_many_stars_ends_soon() {
-        let started = Instant::now();
+        // Exponential backtracking would not end while anybody waits.
         assert!(!glob(&format!("{}b", "*a".repeat(500)), &"a".repeat(5_000)));
         assert!(!glob(&"*a".repeat(2_000), &"a".repeat(1_999)));
-        assert!(started.elapsed() < Duration::from_secs(5));
     }
 
     fn naive_glob(pattern: &[char], text: &[char]) -> bool {

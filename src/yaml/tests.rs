@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::path::{Path, Segment, dotted, from_pointer, get, pointer};
+use crate::path::{Path, Segment, from_pointer};
 
 fn one(text: &str) -> Document {
     let mut documents = read(text).unwrap_or_else(|error| panic!("{text:?}: {error}"));

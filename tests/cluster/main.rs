@@ -1,6 +1,15 @@
 //! stategate behind a real API server: what a person at the other end of kubectl sees.
 //!
 //! Each test has its own API server and its own stategate, so they may run side by side.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on says so by ending"
+)]
 
 mod defaults;
 mod harness;

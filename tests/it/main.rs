@@ -1,4 +1,13 @@
 //! Integration tests: one binary, one module a subject.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test that cannot go on says so by ending"
+)]
 
 mod architecture;
 mod bad_input;

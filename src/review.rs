@@ -82,6 +82,9 @@ impl<'a> Review<'a> {
         now: jiff::Timestamp,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
+        if let Some(subject) = request.subject() {
+            subject.value().map_err(unreadable)?;
+        }
         let namespace = inventory.namespace_labels(&request.namespace);
         let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
         if let Some(reason) = set_aside(request).map_err(unreadable)? {
@@ -228,44 +231,67 @@ impl<'a> Review<'a> {
             Ok(document) => document,
             Err(error) => return fail_all(&mut self.decision, &judging, &error),
         };
-        let object = match (&self.decision.patch, self.request.subject()) {
-            (Some(patched), _) => patched.object.clone(),
-            (None, Some(object)) => object.value().cloned().unwrap_or_default(),
-            (None, None) => Value::Null,
-        };
-        let mut before: Option<Option<Document>> = None;
-        for selected in judging {
-            let rule = selected.violation_rule().unwrap_or_default();
-            let input = document.with_parameters(selected.parameters);
-            let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
-                Ok(violations) => violations,
-                Err(error) => {
-                    self.decision.failures.push(Failure::new(selected.policy, error, selected.on_failure));
-                    continue;
-                }
+        let (mut findings, mut failures) = (Vec::new(), Vec::new());
+        {
+            let object = match &self.decision.patch {
+                Some(patched) => &patched.object,
+                None => self.request.subject().and_then(|object| object.value().ok()).unwrap_or(&Value::Null),
             };
-            let mut findings: Vec<Finding> = violations
-                .into_iter()
-                .map(|violation| violation.finding(selected, self.request.phase, &object))
-                .collect();
-            if self.request.operation == Operation::Update && selected.policy.ratchet && !findings.is_empty()
-            {
-                let before = before.get_or_insert_with(|| {
-                    // The old object as if it were new, and without one before it.
-                    self.old_workload.as_ref().and_then(|old| self.document.with_views(Some(old), None).ok())
-                });
-                let old = self.request.old_object.as_ref().and_then(|old| old.value().ok());
-                if let (Some(before), Some(old)) = (before, old) {
-                    let input = before.with_parameters(selected.parameters);
-                    // If the old object cannot be judged, nothing is known to be pre-existing.
-                    let known: Vec<Violation> = ask(&mut self.session, rule, input).unwrap_or_default();
-                    let known: BTreeSet<String> = known.iter().map(|violation| violation.key(old)).collect();
-                    findings.iter_mut().for_each(|finding| finding.ratchet(&known));
+            let mut before =
+                Before { workload: self.old_workload.as_ref(), request: self.request, document: None };
+            for selected in judging {
+                let rule = selected.violation_rule().unwrap_or_default();
+                let input = document.with_parameters(selected.parameters);
+                let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                    Ok(violations) => violations,
+                    Err(error) => {
+                        failures.push(Failure::new(selected.policy, error, selected.on_failure));
+                        continue;
+                    }
+                };
+                let first = findings.len();
+                findings
+                    .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
+                if selected.policy.ratchet && findings.len() > first {
+                    let known = before.violations(&self.document, &mut self.session, selected);
+                    findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
                 }
             }
-            self.decision.findings.extend(findings);
         }
+        self.decision.findings.extend(findings);
+        self.decision.failures.extend(failures);
         self.decision.settle();
+    }
+}
+
+/// What was wrong with the old object already, asked only if the new one has a fault.
+struct Before<'a> {
+    workload: Option<&'a Workload>,
+    request: &'a Request,
+    document: Option<Document>,
+}
+
+impl Before<'_> {
+    /// Keys of the policy's violations in the old object, judged as if it were new and nothing was before
+    /// it. If it cannot be judged, nothing is known to be pre-existing.
+    fn violations(
+        &mut self,
+        shared: &Document,
+        session: &mut Session,
+        selected: &Selected<'_>,
+    ) -> BTreeSet<String> {
+        let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {
+            return BTreeSet::new();
+        };
+        if self.document.is_none() {
+            self.document = shared.with_views(Some(old), None).ok();
+        }
+        let object = self.request.old_object.as_ref().and_then(|old| old.value().ok());
+        let (Some(document), Some(object)) = (&self.document, object) else { return BTreeSet::new() };
+        let input = document.with_parameters(selected.parameters);
+        let known: Vec<Violation> =
+            ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
+        known.iter().map(|violation| violation.key(object)).collect()
     }
 }
 

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 use super::image::ImageRef;
 use super::labels::glob;
+use super::pods::covers;
 use super::view::{Container, DataDir, Env};
 
 /// The table `policies/workloads/engines.yaml`.
@@ -48,6 +49,10 @@ struct DefaultDirs {
     from_major: Option<u64>,
     /// `{major}` stands for the image's major version.
     dirs: Vec<String>,
+    /// What the image declares as VOLUME. containerd lays an empty volume over it, which goes with the
+    /// container, unless something is mounted at exactly that path.
+    #[serde(default)]
+    volumes: Vec<String>,
 }
 
 impl Engines {
@@ -107,17 +112,33 @@ impl EngineRow {
         None
     }
 
-    fn defaults(&self, container: &Container) -> Vec<DataDir> {
-        let Some(image) = &container.image else { return Vec::new() };
+    /// The image's own VOLUME that keeps a mount at `mount_path` from holding `dir`.
+    pub fn hiding_volume(&self, container: &Container, mount_path: &str, dir: &str) -> Option<&String> {
+        let row = self.row(container.image.as_ref()?)?;
+        row.volumes
+            .iter()
+            .find(|volume| volume.as_str() != mount_path && covers(mount_path, volume) && covers(volume, dir))
+    }
+
+    fn row(&self, image: &ImageRef) -> Option<&DefaultDirs> {
         let major = image.version().map(|version| version.major);
-        let row = self.data.iter().find(|row| {
+        self.data.iter().find(|row| {
             (row.repositories.is_empty() || row.repositories.iter().any(|p| glob(p, &image.repository)))
                 && row.from_major.is_none_or(|from| major.is_some_and(|major| major >= from))
-        });
-        let major = major.map(|major| major.to_string()).unwrap_or_default();
+        })
+    }
+
+    fn defaults(&self, container: &Container) -> Vec<DataDir> {
+        let Some(image) = &container.image else { return Vec::new() };
+        let row = self.row(image);
+        let major = image.version().map(|version| version.major.to_string()).unwrap_or_default();
         row.into_iter()
             .flat_map(|row| &row.dirs)
-            .map(|dir| DataDir { dir: dir.replace("{major}", &major), origin: "default", mount: None })
+            .map(|dir| DataDir {
+                dir: dir.replace("{major}", &major),
+                origin: "default",
+                ..DataDir::default()
+            })
             .collect()
     }
 }
@@ -132,6 +153,6 @@ pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
     list.split(',')
         .map(|dir| dir.trim().trim_end_matches('/'))
         .filter(|dir| dir.starts_with('/'))
-        .map(|dir| DataDir { dir: dir.to_owned(), origin, mount: None })
+        .map(|dir| DataDir { dir: dir.to_owned(), origin, ..DataDir::default() })
         .collect()
 }

@@ -176,7 +176,13 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     };
     for dir in &mut data_dirs {
         let mounts = container.map_or(&[][..], |container| &container.mounts);
-        dir.mount = pods::holding(mounts, &dir.dir).cloned();
+        let Some(mount) = pods::holding(mounts, &dir.dir) else { continue };
+        let hiding =
+            row.zip(container).and_then(|(row, c)| row.hiding_volume(c, &mount.mount_path, &dir.dir));
+        match hiding {
+            Some(volume) => dir.hidden_by = Some(volume.clone()),
+            None => dir.mount = Some(mount.clone()),
+        }
     }
     Some(Engine {
         name: name.to_owned(),

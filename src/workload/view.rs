@@ -150,6 +150,9 @@ pub struct DataDir {
     /// The mount that holds it: the closest one at or above it. Left out: the container's own layer does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
+    /// The image declares this path as VOLUME, so that the mount above it does not hold the directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hidden_by: Option<String>,
 }
 
 /// The pods' metadata.

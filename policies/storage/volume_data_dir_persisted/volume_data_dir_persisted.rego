@@ -6,6 +6,8 @@
 #   postgres image from 18 on, which writes below /var/lib/postgresql/18 and no longer below /var/lib/postgresql/data.
 #   The directory is known from arguments, environment or the table of images; for an image of your own that writes
 #   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret or ConfigMap decides, nothing is said.
+#   A volume mounted above a path that the image declares as VOLUME holds nothing of it either: containerd lays an empty
+#   volume over that path, which goes with the container (CRI-O does so only if told to).
 #   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
 #   volume-no-emptydir-data speaks of. Two things are not seen: an inline csi volume that ends with its pod, and a
 #   VOLUME that the image declares below your mount (postgres before 18: /var/lib/postgresql/data) and that hides it.
@@ -38,12 +40,22 @@ violation contains v if {
 			[engine.name, container.name, where],
 		),
 		"path": container.path,
-		"fix": sprintf(
-			"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
-			[data_dirs.remedy, where],
-		),
+		"fix": fix,
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
+}
+
+fix := text if {
+	some dir in data_dirs.unpersisted
+	text := sprintf(
+		"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
+		[dir.hidden_by],
+	)
+} else := sprintf(
+	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
+	[data_dirs.remedy, where],
+) if {
+	where := concat(" or ", homeless)
 }
 
 homeless contains path if {

@@ -33,6 +33,12 @@ test_no_mount_fails if {
 	contains(v.fix, "spec.volumeClaimTemplates")
 }
 
+test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
+	hidden := {"dir": "/data/db", "origin": "default", "hidden_by": "/data/db"}
+	some v in found(request("StatefulSet", [hidden]))
+	contains(v.fix, "Mount the volume at /data/db, not above")
+}
+
 test_other_kinds_are_told_their_own_fix if {
 	some v in found(request("Deployment", [nowhere("/data", "default")]))
 	contains(v.fix, "Mount a persistentVolumeClaim")

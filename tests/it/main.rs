@@ -14,4 +14,5 @@ mod bad_input;
 mod cli;
 mod server;
 mod support;
+mod view;
 mod wire;

@@ -13,6 +13,10 @@ use stategate::review::review;
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::project;
 
+/// As in the binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }

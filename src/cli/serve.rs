@@ -155,7 +155,7 @@ fn greet(started: &Started, profile: &str, example: Option<&Path>, for_people: b
     );
     let (Some(ca_file), Some(example), true) = (&started.ca_file, example, for_people) else { return };
     let (ca_file, written) = (ca_file.display(), std::fs::write(example, EXAMPLE).is_ok());
-    say(&format!("\nstategate serves https://{} with profile {profile}.\n", started.listen));
+    say(&format!("\nstategate serves https://localhost:{port} with profile {profile}.\n"));
     if written {
         say(&format!(
             "\nTry it:\n  curl --cacert {ca_file} --data-binary @{} https://localhost:{port}/validate/fail\n",

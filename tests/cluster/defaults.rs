@@ -52,6 +52,17 @@ fn without_status(mut view: Value) -> Value {
     if let Some(annotations) = view["annotations"].as_object_mut() {
         annotations.remove("deprecated.daemonset.template.generation");
     }
+    // A Job is told apart by labels that hold its uid.
+    for place in ["/labels", "/pods/labels"] {
+        if let Some(labels) = view.pointer_mut(place).and_then(Value::as_object_mut) {
+            labels.retain(|key, _| !key.ends_with("controller-uid") && !key.ends_with("job-name"));
+        }
+    }
+    // The admission plugin DefaultTolerationSeconds gives every pod these two.
+    if let Some(tolerations) = view["scheduling"]["tolerations"].as_array_mut() {
+        let by_plugin = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+        tolerations.retain(|toleration| !by_plugin.contains(&toleration["key"].as_str().unwrap_or_default()));
+    }
     if let Some(volume) = view["persistent_volume"].as_object_mut() {
         volume.remove("phase");
     }

@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
-use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
+use crate::decision::{Decision, Failure, Finding, Patched, SetAside, Waived};
 use crate::engine::{Document, InputError, Reads, Session};
 use crate::inventory::Inventory;
 use crate::path::{self, Path};
-use crate::policy::Action;
+use crate::policy::{Action, skip};
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, Workload, project};
@@ -121,6 +121,8 @@ impl<'a> Review<'a> {
         let class = workload.as_ref().or(old_workload.as_ref()).map(|workload| workload.class);
         selected
             .retain(|selected| class.is_none_or(|class| selected.policy.matches.classes.contains(&class)));
+
+        waive(set, request, now, &mut selected, &mut decision);
 
         let mut reads = Reads::default();
         selected.iter().for_each(|selected| reads.extend(selected.reads()));
@@ -292,6 +294,71 @@ impl Before<'_> {
         let known: Vec<Violation> =
             ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
         known.iter().map(|violation| violation.key(object)).collect()
+    }
+}
+
+/// Takes out the policies that an exception or the object's own skip annotation waives, and says so.
+fn waive(
+    set: &PolicySet,
+    request: &Request,
+    now: jiff::Timestamp,
+    selected: &mut Vec<Selected<'_>>,
+    decision: &mut Decision,
+) {
+    if selected.is_empty() {
+        return;
+    }
+    let metadata = request.subject().and_then(|object| object.metadata().ok());
+    let skip = match metadata.map(|metadata| skip::skip(&metadata.annotations, now)) {
+        Some(Ok(skip)) => skip,
+        Some(Err(error)) => {
+            decision.notes.push(error.to_string());
+            None
+        }
+        None => None,
+    };
+    let waived = |selected: &Selected<'_>| {
+        let policy = &selected.policy.id;
+        let by_exception = set.exception(policy, request, now).map(|exception| Waived {
+            policy: policy.clone(),
+            exception: Some(exception.name.clone()),
+            reason: exception.spec.reason.clone(),
+        });
+        let by_skip = || {
+            let skip = skip.as_ref().filter(|skip| skip.policies.contains(policy))?;
+            Some((
+                selected.skippable,
+                Waived { policy: policy.clone(), exception: None, reason: skip.reason.clone() },
+            ))
+        };
+        match (by_exception, by_skip) {
+            (Some(waived), _) => Some((true, waived)),
+            (None, by_skip) => by_skip(),
+        }
+    };
+    selected.retain(|selected| match waived(selected) {
+        None => true,
+        Some((true, waived)) => {
+            if !decision.waived.contains(&waived) {
+                decision.waived.push(waived);
+            }
+            false
+        }
+        Some((false, waived)) => {
+            let note = format!(
+                "{} is ignored for {}: it may not be skipped by annotation",
+                skip::SKIP,
+                waived.policy
+            );
+            if !decision.notes.contains(&note) {
+                decision.notes.push(note);
+            }
+            true
+        }
+    });
+    if let Some(skip) = skip {
+        let unknown = skip.policies.iter().filter(|id| !set.policies().any(|policy| policy.id == **id));
+        decision.notes.extend(unknown.map(|id| format!("{} names {id}, which is no policy", skip::SKIP)));
     }
 }
 

@@ -132,6 +132,8 @@ fn judge(
                 .into_iter()
                 .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
                 .collect(),
+            waived: decision.waived,
+            notes: decision.notes,
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
             file: manifest.file.clone(),
         });

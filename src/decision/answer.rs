@@ -72,6 +72,10 @@ fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, Stri
         let ids: Vec<&str> = patched.policies.iter().map(crate::policy::PolicyId::as_str).collect();
         annotations.insert("patched".to_owned(), ids.join(","));
     }
+    if !decision.waived.is_empty() {
+        let ids: Vec<&str> = decision.waived.iter().map(|waived| waived.policy.as_str()).collect();
+        annotations.insert("waived".to_owned(), ids.join(","));
+    }
     if failed {
         let ids: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();
         annotations.insert("failed".to_owned(), ids.join(","));

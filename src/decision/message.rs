@@ -52,7 +52,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         .iter()
         .filter(|failure| failure.on_failure == OnFailure::Warn)
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.error));
-    fit(findings.chain(failures).collect())
+    fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
 }
 
 /// Cuts warnings to what the API server shows, and says how many are left out.

@@ -24,6 +24,10 @@ pub struct Decision {
     pub failures: Vec<Failure>,
     /// What is added to the object, and by which policies.
     pub patch: Option<Patched>,
+    /// Policies that were not asked because somebody waived them for this object.
+    pub waived: Vec<Waived>,
+    /// What its user should know of the request as a whole: a skip annotation that does not count.
+    pub notes: Vec<String>,
     /// Policies that were asked.
     pub evaluated: usize,
     /// Why policies that match were not asked.
@@ -94,6 +98,18 @@ pub struct Failure {
     /// What follows.
     #[serde(skip)]
     pub on_failure: OnFailure,
+}
+
+/// A policy that was waived for an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waived {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// The exception's name; none: the object's own skip annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// What is added to the object.

@@ -38,6 +38,23 @@ pub fn render(report: &Report, colours: bool) -> String {
         let names: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
         block(format!("note: at admission {} is completed by {}", object.display_name(), names.join(", ")));
     }
+    for object in &report.objects {
+        for waived in &object.waived {
+            let by = waived
+                .exception
+                .as_deref()
+                .map_or("its annotation".to_owned(), |name| format!("exception {name}"));
+            block(format!(
+                "note: {} is waived for {} by {by}: {}",
+                waived.policy,
+                object.display_name(),
+                waived.reason
+            ));
+        }
+        for note in &object.notes {
+            block(format!("note: {}: {note}", object.display_name()));
+        }
+    }
     for note in &report.notes {
         block(format!("note: {note}"));
     }

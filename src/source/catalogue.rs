@@ -92,6 +92,7 @@ impl Catalogue {
             engines: self.of_kind(Kind::Engines),
             tests: Vec::new(),
             profile: None,
+            bindings: Vec::new(),
         }
     }
 

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod bad_input;
+mod bindings;
 mod cli;
 mod server;
 mod support;

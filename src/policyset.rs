@@ -87,6 +87,13 @@ impl Selected<'_> {
         self.loaded.patch.as_deref()
     }
 
+    /// Whatever it finds is only recorded, and nothing is changed.
+    pub fn only_record(&mut self) {
+        self.action = Action::Audit;
+        self.on_failure = OnFailure::Warn;
+        self.mutate = false;
+    }
+
     /// What of the input it reads.
     pub fn reads(&self) -> &Reads {
         &self.loaded.reads

@@ -154,7 +154,9 @@ fn examples(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<Vec<Out
 /// A policy set of one policy, bound to everything with its own action.
 fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
     let mut sources = catalogue.unbound();
-    let of_folder = |text: &SourceText| text.name.contains(&format!("{folder}/"));
+    let of_folder = |text: &SourceText| {
+        text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
+    };
     sources.policies.retain(of_folder);
     sources.profile = Some(SourceText::new(
         "<test profile>",
@@ -284,13 +286,16 @@ fn untested(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Di
         let policy = metadata::read(&text)?;
         let folder = text.name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
         let id: &PolicyId = &policy.id;
-        let has = |wanted: &str| {
-            outcomes.iter().any(|outcome| outcome.name.contains(&folder) && outcome.name.contains(wanted))
+        let has = |kinds: &[&str]| {
+            outcomes
+                .iter()
+                .any(|outcome| kinds.iter().any(|kind| outcome.name.contains(&format!("{folder}/{kind}"))))
         };
-        let faults = [
-            ("_test.rego", "no test_* rule"),
-            ("/examples/pass_", "no pass_ example"),
-            ("/examples/", "no example"),
+        let test = format!("{}_test.rego", policy.package.rsplit('.').next().unwrap_or_default());
+        let faults: [(&[&str], &str); 3] = [
+            (&[&test], "no test_* rule"),
+            (&["examples/pass_"], "no pass_ example"),
+            (&["examples/deny_", "examples/warn_", "examples/patch_"], "no deny_, warn_ or patch_ example"),
         ];
         for (wanted, fault) in faults {
             if !has(wanted) {

@@ -32,6 +32,7 @@ pub fn respond(request: &Request, decision: &Decision) -> Response {
                 .findings
                 .iter()
                 .filter(|finding| finding.action == Action::Deny)
+                .take(message::SHOWN)
                 .map(cause)
                 .collect(),
         }),

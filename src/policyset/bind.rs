@@ -290,8 +290,11 @@ impl Bound {
 
     fn choose<'a>(&self, parameters: &'a Value, spec: &BindingSpec, user: &User) -> Option<Chosen<'a>> {
         let action = spec.action.map_or(Some(self.own_action), BindingAction::action)?;
-        let action = if spec.matches.warns_only(user) { action.min(Action::Warn) } else { action };
         let on_failure = spec.on_failure.unwrap_or(self.own_on_failure);
+        let (action, on_failure) = match spec.matches.warns_only(user) {
+            true => (action.min(Action::Warn), OnFailure::Warn),
+            false => (action, on_failure),
+        };
         let skippable = spec.skippable.unwrap_or(self.own_skippable);
         Some(Chosen { parameters, action, on_failure, mutate: spec.mutate, skippable })
     }

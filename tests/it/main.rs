@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod bindings;
 mod cli;
+mod judgement;
 mod server;
 mod support;
 mod view;

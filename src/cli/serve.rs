@@ -63,7 +63,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     max_body: u16,
 
-    /// Seconds between two looks at the files of --policies and --bindings, which are reloaded when they change
+    /// Seconds between two looks at policies, bindings and certificates, which are reloaded when they change
     #[arg(long, default_value = "5", value_parser = seconds)]
     reload_every: Duration,
 

@@ -66,7 +66,7 @@ pub struct Config {
     pub queue: usize,
     /// Threads that evaluate policies.
     pub threads: usize,
-    /// How often the sources of the policy set are read again.
+    /// How often the sources of the policy set, and the certificate, are read again.
     pub reload_every: Duration,
     /// How long new requests are still taken after SIGTERM: a Service notices later.
     pub drain_delay: Duration,
@@ -150,6 +150,7 @@ pub async fn run(
     };
     let handle = Handle::new();
     let tls = RustlsConfig::from_config(certificate.config);
+    tokio::spawn(tls::watch(config.tls.clone(), tls.clone(), config.reload_every));
     let acceptor = RustlsAcceptor::new(tls)
         .handshake_timeout(HANDSHAKE)
         .acceptor(Bounded::new(config.max_connections, IDLE));

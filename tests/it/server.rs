@@ -445,3 +445,49 @@ fn policies_are_reloaded_whole_or_not_at_all() {
     server.terminate();
     assert_eq!(server.end().0, Some(0));
 }
+
+#[test]
+fn a_replaced_certificate_is_taken_up_without_a_restart() {
+    let (dir, other, files) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Two certificates under two authorities, made by two servers.
+    for dir in [&dir, &other] {
+        kill(Server::start(dir.path(), &[]));
+    }
+    let copy = |from: &Path, name: &str| std::fs::copy(from.join(name), files.path().join(name)).unwrap();
+    for name in ["tls.crt", "tls.key", "ca.crt"] {
+        copy(dir.path(), name);
+    }
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("tls.crt"), path("tls.key"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--status-listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(["--tls-cert", &cert, "--tls-key", &key, "--reload-every", "0.05"])
+        .env("RUST_LIB_BACKTRACE", "0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut line = |needle: &str| {
+        let found = lines.by_ref().map(Result::unwrap).find(|line| line.contains(needle));
+        serde_json::from_str::<Value>(&found.unwrap_or_else(|| panic!("no {needle:?} in the log"))).unwrap()
+    };
+    let address: SocketAddr = line("serving")["listen"].as_str().unwrap().parse().unwrap();
+    let trusted = |ca: &Path| {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(trust(&ca.join("ca.crt")), name).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.complete_io(&mut stream).is_ok()
+    };
+    assert!(trusted(dir.path()) && !trusted(other.path()));
+    // Half a replacement does not fit together: it is said, and the old one stays.
+    copy(other.path(), "tls.crt");
+    line("the one in force stays");
+    assert!(trusted(dir.path()));
+    copy(other.path(), "tls.key");
+    line("another certificate is in force");
+    assert!(trusted(other.path()) && !trusted(dir.path()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

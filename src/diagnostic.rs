@@ -65,6 +65,16 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// The known word that is closest to a wrong one, as the help of an error; none if nothing is close.
+pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|word| (strsim::jaro_winkler(wrong, word), word))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, word)| format!("did you mean {word}?"))
+}
+
 /// All errors that were found in one go.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod cli;
+mod policy_cli;
 mod server;
 mod support;
 mod view;

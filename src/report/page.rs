@@ -75,11 +75,13 @@ fn terminal_block(block: &Block) -> String {
         Block::Title(text) => format!("{text}\n"),
         Block::Heading(text) => format!("{}\n", text.to_uppercase()),
         Block::Text(text) => wrapped(text, "  ", "  "),
-        Block::Table(head, rows) => table(head, rows)
-            .lines()
-            // A last column of prose is broken below itself by the terminal, not by us.
-            .map(|line| format!("  {line}\n"))
-            .collect(),
+        Block::Table(head, rows) => {
+            let table = table(head, rows);
+            if table.lines().any(|line| line.chars().count() + 2 > WIDTH) {
+                return stacked(head, rows);
+            }
+            table.lines().map(|line| format!("  {line}\n")).collect()
+        }
         Block::Code(_, text) => {
             text.trim_end().lines().map(|line| format!("    {line}").trim_end().to_owned() + "\n").collect()
         }
@@ -103,6 +105,20 @@ pub fn table(head: &[String], rows: &[Vec<String>]) -> String {
         format!("{}\n", padded.join("  ").trim_end())
     };
     all().map(line).collect()
+}
+
+/// Rows one below the other, for tables that are wider than the terminal.
+fn stacked(head: &[String], rows: &[Vec<String>]) -> String {
+    let row = |cells: &Vec<String>| -> String {
+        let named = head.iter().zip(cells).enumerate();
+        named
+            .map(|(column, (name, cell))| match column {
+                0 => wrapped(cell, "  ", "    "),
+                _ => wrapped(&format!("{}: {cell}", name.to_lowercase()), "    ", "      "),
+            })
+            .collect()
+    };
+    rows.iter().map(row).collect()
 }
 
 fn one_line(text: &str) -> String {
@@ -153,6 +169,8 @@ mod tests {
         let row = |cells: [&str; 2]| cells.map(str::to_owned).to_vec();
         assert_eq!(table(&row(["id", "title"]), &[row(["grün", "a b"])]), "id    title\ngrün  a b\n");
         let long = "word ".repeat(30);
+        let stacked = terminal(&[Block::Table(row(["Id", "Says"]), vec![row(["a", &long])])]);
+        assert!(stacked.starts_with("  a\n    says: word word"), "{stacked}");
         let text = terminal(&[Block::List(vec![long])]);
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.starts_with("  - word") && text.contains("\n    word"), "{text}");

@@ -144,8 +144,17 @@ fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
     if decisions.iter().all(|decision| decision.evaluated == 0) {
         anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
     }
+    let mut unwritten = decisions.iter().flat_map(|decision| &decision.findings);
+    if let Some(finding) = unwritten.find(|finding| finding.message.contains("TODO")) {
+        anyhow::bail!("the message still says TODO: {}", finding.message);
+    }
     match (example.expects(), strictest(decisions)) {
         ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
+        ("deny" | "warn", None) => anyhow::bail!(
+            "nothing was found; what the rule sees: stategate input --policy {} {}",
+            example.folder.rsplit('/').next().unwrap_or_default().replace('_', "-"),
+            example.text.name
+        ),
         ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
         ("patch", _) => assert_patch(example, set, &judged),
         _ => anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml"),

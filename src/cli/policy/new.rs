@@ -78,7 +78,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         write(&path, text)?;
         print(&format!("{}\n", path.display()))?;
     }
-    say(&next_steps(&name.id(), &arguments.dir, action));
+    say(&next_steps(&name.id(), &arguments.dir, &folder, action));
     Ok(Exit::Clean)
 }
 
@@ -89,12 +89,13 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
 }
 
-fn next_steps(id: &PolicyId, dir: &Path, action: &str) -> String {
-    let dir = dir.display();
+fn next_steps(id: &PolicyId, dir: &Path, folder: &Path, action: &str) -> String {
+    let bad = folder.join(format!("examples/{action}_bad.yaml"));
+    let (dir, bad) = (dir.display(), bad.display());
     format!(
         "\nThe policy {id} loads, but its tests fail until it is filled in. Next:\n\
-         \x20 1. make examples/{action}_bad.yaml and examples/pass_good.yaml say what you mean;\n\
-         \x20 2. look at what the rule sees:   stategate input --policies {dir} --policy {id} FILE\n\
+         \x20 1. make {bad} and pass_good.yaml beside it say what you mean;\n\
+         \x20 2. look at what the rule sees:   stategate input --policies {dir} --policy {id} {bad}\n\
          \x20 3. write the rule, its METADATA and its tests;\n\
          \x20 4. run them:                     stategate test {dir}\n\
          \x20 5. write the README:             stategate policy docs {dir}\n"

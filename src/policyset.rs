@@ -11,6 +11,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Module, Reads, Rego, Session, Value};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
+use crate::policy::exception::Exception;
 use crate::policy::selector::KindRef;
 use crate::policy::{Action, Policy, PolicyId, metadata};
 use crate::workload::projection::{Projection, Projections};
@@ -32,6 +33,8 @@ pub struct Sources {
     pub engines: Vec<SourceText>,
     /// The profile: a Profile and PolicyBindings.
     pub profile: Option<SourceText>,
+    /// A user's own PolicyBindings and PolicyExceptions.
+    pub bindings: Vec<SourceText>,
 }
 
 /// A policy and how the engine asks it.
@@ -49,6 +52,7 @@ pub struct PolicySet {
     policies: Vec<Loaded>,
     by_operation: HashMap<(KindRef, Operation, String), Vec<usize>>,
     bindings: Vec<Binding>,
+    exceptions: Vec<Exception>,
     profile: Profile,
     projections: Projections,
     rego: Rego,
@@ -67,6 +71,8 @@ pub struct Selected<'a> {
     pub on_failure: OnFailure,
     /// Is its patch applied?
     pub mutate: bool,
+    /// Is the object's own skip annotation honoured?
+    pub skippable: bool,
     loaded: &'a Loaded,
 }
 
@@ -79,6 +85,13 @@ impl Selected<'_> {
     /// The rule that sets things right, if it has one.
     pub fn patch_rule(&self) -> Option<&str> {
         self.loaded.patch.as_deref()
+    }
+
+    /// Whatever it finds is only recorded, and nothing is changed.
+    pub fn only_record(&mut self) {
+        self.action = Action::Audit;
+        self.on_failure = OnFailure::Warn;
+        self.mutate = false;
     }
 
     /// What of the input it reads.
@@ -104,10 +117,15 @@ impl PolicySet {
         keep(duplicates(&policies));
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
-        let (mut profile, mut bindings) = (Profile::default(), Vec::new());
-        if let Some(text) = &sources.profile {
-            let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
-            keep(bind::read(text, &known).map(|read| (profile, bindings) = read));
+        let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
+        let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
+        let shipped = sources.profile.iter().map(|text| (text, true));
+        for (text, shipped) in shipped.chain(sources.bindings.iter().map(|text| (text, false))) {
+            keep(bind::read(text, shipped, &known).map(|read| {
+                bindings.extend(read.bindings);
+                exceptions.extend(read.exceptions);
+                profile = read.profile.unwrap_or(std::mem::take(&mut profile));
+            }));
         }
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
@@ -136,6 +154,7 @@ impl PolicySet {
             by_operation: index(&policies, &projections),
             policies,
             bindings,
+            exceptions,
             profile,
             projections,
             rego,
@@ -152,11 +171,8 @@ impl PolicySet {
     /// The class of the workload is not asked yet: that needs the object.
     pub fn select<'a>(&'a self, request: &Request, inventory: &Inventory) -> Vec<Selected<'a>> {
         let labels = inventory.namespace_labels(&request.namespace);
-        let binding_applies: Vec<bool> = self
-            .bindings
-            .iter()
-            .map(|binding| binding.spec.matches.selects(&request.namespace, labels, &request.user))
-            .collect();
+        let binding_applies: Vec<bool> =
+            self.bindings.iter().map(|binding| binding.spec.matches.selects(request, labels)).collect();
         let mut selected = Vec::new();
         for loaded in self.indexed(request).iter().filter_map(|index| self.policies.get(*index)) {
             for chosen in loaded.bound.select(&self.bindings, &binding_applies, &request.user) {
@@ -166,6 +182,7 @@ impl PolicySet {
                     action: chosen.action,
                     on_failure: chosen.on_failure,
                     mutate: chosen.mutate,
+                    skippable: chosen.skippable,
                     loaded,
                 });
             }
@@ -178,6 +195,16 @@ impl PolicySet {
         let kind = self.projections.kind_of(&request.resource.group, &request.resource.resource);
         let key = kind.map(|kind| (kind.clone(), request.operation, request.subresource.clone()));
         key.and_then(|key| self.by_operation.get(&key)).map_or(&[], Vec::as_slice)
+    }
+
+    /// The exception that waives a policy for a request, if there is one.
+    pub fn exception(
+        &self,
+        policy: &PolicyId,
+        request: &Request,
+        now: jiff::Timestamp,
+    ) -> Option<&Exception> {
+        self.exceptions.iter().find(|exception| exception.waives(policy, request, now))
     }
 
     /// The projection of a request's kind.
@@ -307,7 +334,8 @@ fn index(
 fn digest(sources: &Sources) -> String {
     let mut hash = Sha256::new();
     let texts = [&sources.policies, &sources.libraries, &sources.projections, &sources.engines];
-    let mut sorted: Vec<&SourceText> = texts.into_iter().flatten().chain(&sources.profile).collect();
+    let mut sorted: Vec<&SourceText> =
+        texts.into_iter().flatten().chain(&sources.profile).chain(&sources.bindings).collect();
     sorted.sort_by(|a, b| a.name.cmp(&b.name));
     for text in sorted {
         for part in [&text.name, &text.text] {

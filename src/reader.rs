@@ -42,21 +42,12 @@ pub fn typed<T: DeserializeOwned>(text: &SourceText, document: &Document) -> Res
     serde_path_to_error::deserialize(&document.value).map_err(|error| {
         let path = path_of(error.path());
         let message = error.inner().to_string();
-        let place = unknown_field(&message)
-            .and_then(|field| {
-                let mut path = path.clone();
-                path.push(Segment::Key(field.into()));
-                document.positions.key_place(&path)
-            })
-            .unwrap_or_else(|| document.positions.place(&path));
+        // For an unknown field the path ends with its key: that is the place, not its value.
+        let key = message.starts_with("unknown field").then(|| document.positions.key_place(&path)).flatten();
+        let place = key.unwrap_or_else(|| document.positions.place(&path));
         let at = if path.is_empty() { String::new() } else { format!("{}: ", crate::path::dotted(&path)) };
         text.error(place.line, place.column, format!("{at}{message}"))
     })
-}
-
-fn unknown_field(message: &str) -> Option<String> {
-    let rest = message.strip_prefix("unknown field `")?;
-    Some(rest.split('`').next()?.to_owned())
 }
 
 fn path_of(path: &serde_path_to_error::Path) -> Path {

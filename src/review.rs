@@ -7,6 +7,8 @@
 //! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
 //! and its binding says whether that refuses the request.
 
+mod aside;
+
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
@@ -14,7 +16,7 @@ use serde_json::Value;
 
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
-use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
+use crate::decision::{Decision, Failure, Finding, Patched, SetAside, plain};
 use crate::engine::{Document, InputError, Reads, Session};
 use crate::inventory::Inventory;
 use crate::path::{self, Path};
@@ -133,9 +135,13 @@ impl<'a> Review<'a> {
         }
         let namespace = inventory.namespace_labels(&request.namespace);
         let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
-        if let Some(reason) = set_aside(request).map_err(unreadable)? {
-            selected.retain(|selected| selected.policy.terminating);
-            decision.set_aside = Some(reason);
+        decision.set_aside = aside::set_aside(set, request).map_err(unreadable)?;
+        match decision.set_aside {
+            Some(SetAside::Operated) => selected.iter_mut().for_each(Selected::only_record),
+            Some(SetAside::Owned | SetAside::Terminating) => {
+                selected.retain(|selected| selected.policy.terminating)
+            }
+            None => {}
         }
         let subresource = !request.subresource.is_empty();
         let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
@@ -154,6 +160,8 @@ impl<'a> Review<'a> {
         let class = workload.as_ref().or(old_workload.as_ref()).map(|workload| workload.class);
         selected
             .retain(|selected| class.is_none_or(|class| selected.policy.matches.classes.contains(&class)));
+
+        aside::waive(set, request, now, &mut selected, &mut decision);
 
         let mut reads = Reads::default();
         selected.iter().for_each(|selected| reads.extend(selected.reads()));
@@ -316,6 +324,10 @@ impl Before<'_> {
         let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {
             return BTreeSet::new();
         };
+        // The policy did not judge what the object was before, so nothing of it was accepted.
+        if !selected.policy.matches.classes.contains(&old.class) {
+            return BTreeSet::new();
+        }
         if self.document.is_none() {
             self.document = shared.with_views(Some(old), None).ok();
         }
@@ -326,17 +338,6 @@ impl Before<'_> {
             ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
         known.iter().map(|violation| violation.key(object)).collect()
     }
-}
-
-/// Objects on their way out, and objects whose owner was judged, are left alone. A delete of an owned
-/// object is judged all the same: whoever deletes a database's claim does not ask its owner.
-fn set_aside(request: &Request) -> Result<Option<SetAside>, crate::admission::ObjectError> {
-    let Some(subject) = request.subject() else { return Ok(None) };
-    let metadata = subject.metadata()?;
-    if metadata.deletion_timestamp.is_some() {
-        return Ok(Some(SetAside::Terminating));
-    }
-    Ok((request.operation != Operation::Delete && metadata.controller().is_some()).then_some(SetAside::Owned))
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {
@@ -396,9 +397,9 @@ impl Violation {
             action: selected.action.min(milder),
             pre_existing: false,
             key: self.key(object),
-            message: self.msg,
+            message: plain(&self.msg),
             path: self.path.0,
-            fix: self.fix.unwrap_or_else(|| policy.fix.to_string()),
+            fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
             docs: policy.related.first().cloned(),
             details: self.details,
         }

@@ -2,8 +2,8 @@
 package stategate.lib.data_dirs
 
 # Sources of volumes that hold nothing past the pod, or nothing that the pod wrote. Of the others some
-# last less long than a claim (hostPath, generic ephemeral volumes): policies of their own speak of those.
-fleeting := {"emptyDir", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
+# last less long than a claim (hostPath): policies of their own speak of those.
+fleeting := {"emptyDir", "ephemeral", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
 
 persisted(dir) if {
 	source := dir.mount.source
@@ -21,6 +21,7 @@ unpersisted contains dir if {
 only_a_guess(dir) if {
 	dir.origin == "default"
 	some other in input.workload.engine.data_dirs
+	other.container == dir.container
 	persisted(other)
 }
 

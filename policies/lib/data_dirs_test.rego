@@ -2,7 +2,7 @@ package stategate.lib.data_dirs_test
 
 import data.stategate.lib.data_dirs
 
-dir(path, origin) := {"dir": path, "origin": origin}
+dir(path, origin) := {"dir": path, "container": "db", "origin": origin}
 
 mounted(path, origin, source) := object.union(dir(path, origin), {"mount": {"source": source}})
 
@@ -14,13 +14,13 @@ found(dirs) := paths if {
 }
 
 test_claims_and_network_volumes_persist if {
-	every source in ["volumeClaimTemplate", "persistentVolumeClaim", "nfs", "csi", "hostPath", "ephemeral"] {
+	every source in ["volumeClaimTemplate", "persistentVolumeClaim", "nfs", "csi", "hostPath"] {
 		data_dirs.persisted(mounted("/data", "default", source))
 	}
 }
 
 test_what_the_pod_takes_with_it_does_not if {
-	every source in ["emptyDir", "configMap", "secret", "projected", "downwardAPI", "image", ""] {
+	every source in ["emptyDir", "ephemeral", "configMap", "secret", "projected", "downwardAPI", "image", ""] {
 		not data_dirs.persisted(mounted("/data", "default", source))
 	}
 }
@@ -29,6 +29,11 @@ test_no_mount_does_not if not data_dirs.persisted(dir("/data", "default"))
 
 test_one_guess_is_enough if {
 	found([dir("/a", "default"), mounted("/b", "default", "persistentVolumeClaim")]) == set()
+}
+
+test_a_guess_of_another_container_does_not_help if {
+	other := object.union(mounted("/b", "default", "persistentVolumeClaim"), {"container": "other"})
+	found([dir("/a", "default"), other]) == {"/a"}
 }
 
 test_no_guess_holds if found([dir("/a", "default"), mounted("/b", "default", "emptyDir")]) == {"/a", "/b"}

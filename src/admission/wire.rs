@@ -91,11 +91,14 @@ pub fn decode(body: &[u8], phase: Phase) -> Result<Request, BadReview> {
     if request.uid.is_empty() {
         return Err(BadReview { uid: None, message: "the request has no uid".to_owned() });
     }
-    if request.object.is_none() && request.old_object.is_none() && request.operation != Operation::Connect {
-        return Err(BadReview {
-            uid: Some(request.uid),
-            message: format!("a {} request must carry an object", request.operation),
-        });
+    let missing = match request.operation {
+        Operation::Create | Operation::Update if request.object.is_none() => Some("object"),
+        Operation::Update | Operation::Delete if request.old_object.is_none() => Some("oldObject"),
+        _ => None,
+    };
+    if let Some(missing) = missing {
+        let message = format!("a {} request must carry an {missing}", request.operation);
+        return Err(BadReview { uid: Some(request.uid), message });
     }
     Ok(Request {
         uid: request.uid,

@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
 
 use super::policies::PolicyArguments;
 use super::{Exit, colours, print};
-use crate::admission::Phase;
+use crate::admission::{GroupVersionKind, Phase};
+use crate::diagnostic::Diagnostic;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
@@ -78,8 +79,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     Ok(if !report.errors.is_empty() || report.failed() {
         Exit::Broken
-    } else if report.objects.is_empty() && report.not_covered == 0 {
-        super::say("error: nothing to check: no Kubernetes object was found\n");
+    } else if report.objects.is_empty() {
+        super::say("error: nothing to check: no object of a kind that a policy judges was found\n");
         Exit::Broken
     } else if report.has(fail_on) {
         Exit::Findings
@@ -107,12 +108,14 @@ fn judge(
         let old = before.get(&manifest.identity(namespace)).copied();
         let Some(request) = manifest.request(set.projections(), old, namespace, Phase::Both) else {
             report.not_covered += 1;
+            report.errors.extend(nearly_known(set, manifest));
             continue;
         };
         if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
             unknown_namespaces.push(request.namespace.clone());
         }
         let decision = review(set, &inventory, &request, now);
+        let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
         report.objects.push(Judged {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
@@ -132,6 +135,8 @@ fn judge(
                 .into_iter()
                 .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
                 .collect(),
+            waived: decision.waived,
+            notes: decision.notes.into_iter().chain(aside).collect(),
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
             file: manifest.file.clone(),
         });
@@ -145,4 +150,21 @@ fn judge(
         ));
     }
     report
+}
+
+/// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.
+fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
+    let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
+    let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));
+    let (known, projection) = known.filter(|(known, _)| known.group == kind.group)?;
+    let place = manifest.place(&[]);
+    let right = GroupVersionKind {
+        group: known.group.clone(),
+        version: projection.versions.first()?.clone(),
+        kind: known.kind.clone(),
+    };
+    let message =
+        format!("{} {} is no kind that an API server serves", manifest.api_version(), manifest.kind());
+    let help = format!("write apiVersion: {}, kind: {}", right.api_version(), right.kind);
+    Some(manifest.file.error(place.line, 0, message).with_help(help))
 }

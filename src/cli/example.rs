@@ -100,7 +100,9 @@ pub fn request(
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
     let mut sources = catalogue.unbound();
-    let of_folder = |text: &SourceText| text.name.contains(&format!("{folder}/"));
+    let of_folder = |text: &SourceText| {
+        text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
+    };
     sources.policies.retain(of_folder);
     sources.profile = Some(SourceText::new(
         "<test profile>",

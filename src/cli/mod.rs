@@ -89,11 +89,20 @@ pub fn main() -> ExitCode {
         Err(error) => {
             match error.downcast_ref::<Diagnostics>() {
                 Some(Diagnostics(all)) => all.iter().for_each(|one| say(&format!("error: {one}\n"))),
-                None => say(&format!("error: {error:#}\n")),
+                None => say(&format!("error: {}\n", story(&error))),
             }
             Exit::Broken.into()
         }
     }
+}
+
+/// An error and its causes, each once: some name their cause in their own text.
+fn story(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |story, cause| match story.as_str() {
+        "" => cause,
+        told if told.contains(&cause) => story,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 /// Talk, for people: stderr. Nobody may be listening, and that is no error.

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::diagnostic::Diagnostics;
 use crate::policyset::PolicySet;
 use crate::source::catalogue::Catalogue;
+use crate::source::read_text;
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
@@ -16,6 +18,10 @@ pub struct PolicyArguments {
     /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
     #[arg(long, value_name = "DIR")]
     pub policies: Option<PathBuf>,
+
+    /// A file of your own PolicyBindings and PolicyExceptions; may be given several times
+    #[arg(long, value_name = "FILE")]
+    pub bindings: Vec<PathBuf>,
 }
 
 impl PolicyArguments {
@@ -25,9 +31,11 @@ impl PolicyArguments {
     }
 
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
-        Ok(PolicySet::compile(
-            &self.catalogue()?.sources(&self.profile).map_err(crate::diagnostic::Diagnostics::from)?,
-        )?)
+        let mut sources = self.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
+        for file in &self.bindings {
+            sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
+        }
+        Ok(PolicySet::compile(&sources)?)
     }
 }
 

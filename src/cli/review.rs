@@ -54,7 +54,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Ok(request) => {
             let decision = review(&set, &Inventory::default(), &request, jiff::Timestamp::now());
             let response = respond(&request, &decision);
-            let exit = if response.allowed { Exit::Clean } else { Exit::Findings };
+            let exit = if !decision.decided() {
+                Exit::Broken
+            } else if response.allowed {
+                Exit::Clean
+            } else {
+                Exit::Findings
+            };
             (request.uid, response, exit)
         }
         Err(bad) => match &bad.uid {

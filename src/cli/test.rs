@@ -218,13 +218,16 @@ fn untested(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Di
                 failure: Some("its METADATA still says TODO".to_owned()),
             });
         }
-        let has = |wanted: &str| {
-            outcomes.iter().any(|outcome| outcome.name.contains(&folder) && outcome.name.contains(wanted))
+        let has = |kinds: &[&str]| {
+            outcomes
+                .iter()
+                .any(|outcome| kinds.iter().any(|kind| outcome.name.contains(&format!("{folder}/{kind}"))))
         };
-        let faults = [
-            ("_test.rego", "no test_* rule"),
-            ("/examples/pass_", "no pass_ example"),
-            ("/examples/", "no example"),
+        let test = format!("{}_test.rego", policy.package.rsplit('.').next().unwrap_or_default());
+        let faults: [(&[&str], &str); 3] = [
+            (&[&test], "no test_* rule"),
+            (&["examples/pass_"], "no pass_ example"),
+            (&["examples/deny_", "examples/warn_", "examples/patch_"], "no deny_, warn_ or patch_ example"),
         ];
         for (wanted, fault) in faults {
             if !has(wanted) {

@@ -65,6 +65,15 @@ const CONDITIONS: [(&str, &str); 3] = [
 ];
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if let Some(url) = &arguments.url {
+        check_url(url)?;
+    }
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    anyhow::ensure!(
+        !arguments.name.is_empty() && arguments.name.chars().all(plain),
+        "--name {:?}: a name has lower-case letters, digits, dashes and dots only",
+        arguments.name
+    );
     let set = arguments.policies.policy_set()?;
     let ca_bundle = match &arguments.ca_file {
         Some(file) => Some(ByteString(certificates(file)?)),
@@ -82,6 +91,27 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     print(&text)?;
     Ok(Exit::Clean)
+}
+
+/// What the API server accepts: https, without query or fragment.
+fn check_url(url: &str) -> anyhow::Result<()> {
+    let rest = url
+        .strip_prefix("https://")
+        .ok_or_else(|| anyhow::anyhow!("--url {url:?}: the API server calls webhooks by https only"))?;
+    anyhow::ensure!(
+        !url.contains(|c: char| matches!(c, '?' | '#' | '@') || c.is_whitespace() || c.is_control()),
+        "--url {url:?}: may have no query, fragment, user or white space"
+    );
+    let authority = rest.split('/').next().unwrap_or_default();
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
+    };
+    anyhow::ensure!(!host.is_empty(), "--url {url:?}: names no host");
+    if let Some(port) = port {
+        anyhow::ensure!(port.parse::<u16>().is_ok_and(|port| port > 0), "--url {url:?}: {port:?} is no port");
+    }
+    Ok(())
 }
 
 fn head(name: &str, set: &PolicySet) -> String {

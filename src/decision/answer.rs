@@ -32,6 +32,7 @@ pub fn respond(request: &Request, decision: &Decision) -> Response {
                 .findings
                 .iter()
                 .filter(|finding| finding.action == Action::Deny)
+                .take(message::SHOWN)
                 .map(cause)
                 .collect(),
         }),
@@ -71,6 +72,10 @@ fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, Stri
     if let Some(patched) = &decision.patch {
         let ids: Vec<&str> = patched.policies.iter().map(crate::policy::PolicyId::as_str).collect();
         annotations.insert("patched".to_owned(), ids.join(","));
+    }
+    if !decision.waived.is_empty() {
+        let ids: Vec<&str> = decision.waived.iter().map(|waived| waived.policy.as_str()).collect();
+        annotations.insert("waived".to_owned(), ids.join(","));
     }
     if failed {
         let ids: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();

@@ -11,6 +11,9 @@ use crate::policy::binding::OnFailure;
 const WARNING_LIMIT: usize = 256;
 const WARNINGS_LIMIT: usize = 4096;
 
+/// Nobody reads more than so many findings in a terminal.
+pub const SHOWN: usize = 20;
+
 /// Why the request is refused: what is wrong, where, how it is set right and where to read why.
 ///
 /// kubectl prints it behind `admission webhook "…" denied the request: `, line breaks included.
@@ -22,7 +25,7 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
     let count = denied.len() + failed.len();
     let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
     let mut text = format!("{}: {problems}\n", request.display_name());
-    for finding in denied {
+    for finding in denied.iter().take(SHOWN) {
         text.push_str(&format!("\n{} [{}]\n  {}\n", finding.policy, finding.severity, finding.message));
         if !finding.path.is_empty() {
             text.push_str(&format!("  at:  {}\n", path::dotted(&finding.path)));
@@ -32,7 +35,13 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
             text.push_str(&format!("  why: {} ({docs})\n", finding.title));
         }
     }
-    for failure in failed {
+    if denied.len() > SHOWN {
+        text.push_str(&format!(
+            "\n… and {} more: run `stategate check` on the manifest\n",
+            denied.len() - SHOWN
+        ));
+    }
+    for failure in failed.iter().take(SHOWN) {
         text.push_str(&format!(
             "\n{}\n  the policy could not decide: {}\n  fix: try again; if it stays, tell those who run stategate\n",
             failure.policy, failure.error
@@ -52,7 +61,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         .iter()
         .filter(|failure| failure.on_failure == OnFailure::Warn)
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.error));
-    fit(findings.chain(failures).collect())
+    fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
 }
 
 /// Cuts warnings to what the API server shows, and says how many are left out.

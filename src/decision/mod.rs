@@ -24,17 +24,25 @@ pub struct Decision {
     pub failures: Vec<Failure>,
     /// What is added to the object, and by which policies.
     pub patch: Option<Patched>,
+    /// Policies that were not asked because somebody waived them for this object.
+    pub waived: Vec<Waived>,
+    /// What its user should know of the request as a whole: a skip annotation that does not count.
+    pub notes: Vec<String>,
     /// Policies that were asked.
     pub evaluated: usize,
-    /// Why policies that match were not asked.
+    /// Why policies that match were not asked, or their findings only recorded.
     pub set_aside: Option<SetAside>,
 }
 
 impl Decision {
     /// May the object be stored?
     pub fn allowed(&self) -> bool {
-        !self.findings.iter().any(|finding| finding.action == Action::Deny)
-            && !self.failures.iter().any(|failure| failure.on_failure == OnFailure::Deny)
+        !self.findings.iter().any(|finding| finding.action == Action::Deny) && self.decided()
+    }
+
+    /// Could every policy decide whose failure refuses the request?
+    pub fn decided(&self) -> bool {
+        !self.failures.iter().any(|failure| failure.on_failure == OnFailure::Deny)
     }
 
     /// Brings the findings into the order in which people read them: what refuses first, then the
@@ -96,6 +104,18 @@ pub struct Failure {
     pub on_failure: OnFailure,
 }
 
+/// A policy that was waived for an object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Waived {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// The exception's name; none: the object's own skip annotation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<String>,
+    /// Why.
+    pub reason: String,
+}
+
 /// What is added to the object.
 #[derive(Clone, Debug)]
 pub struct Patched {
@@ -107,19 +127,44 @@ pub struct Patched {
     pub object: Value,
 }
 
-/// Why nothing was asked of an object that policies match.
+/// Why an object that policies match is not judged like others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum SetAside {
     /// It is being deleted already.
     Terminating,
-    /// Its owner was judged, and would undo any change of it.
+    /// The workload that makes it was judged.
     Owned,
+    /// An operator owns it: findings are only recorded, and nothing is patched.
+    Operated,
 }
 
 /// The id of the finding for an object whose fields cannot be read. It belongs to the pipeline, not
 /// to the catalogue: what cannot be read cannot be judged, so no binding loosens it.
 pub const OBJECT_UNREADABLE: &str = "object-unreadable";
+
+/// Names and values come from whoever wrote the object: no control characters reach a terminal, and no
+/// value fills a screen.
+pub fn plain(text: &str) -> String {
+    const LIMIT: usize = 1000;
+    let safe = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut plain: String = safe.take(LIMIT).collect();
+    if text.chars().nth(LIMIT).is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
+impl SetAside {
+    /// What people read.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SetAside::Terminating => "it is being deleted already",
+            SetAside::Owned => "the workload that owns it is judged instead",
+            SetAside::Operated => "an operator owns it, so findings are only recorded",
+        }
+    }
+}
 
 impl Finding {
     /// What the old object had already is not refused now: it would stop every other change, too.
@@ -133,6 +178,7 @@ impl Finding {
     /// The object, or one of its fields, cannot be read.
     pub fn unreadable(problem: Problem) -> Self {
         let Problem { message, path } = problem;
+        let message = plain(&message);
         Self {
             policy: PolicyId::new(OBJECT_UNREADABLE),
             title: "The object can be read".into(),

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::selector::PolicySelector;
 use super::{Action, PolicyId};
-use crate::admission::User;
+use crate::admission::{Request, User};
 use crate::workload::labels::{self, Selector};
 
 /// A PolicyBinding.
@@ -14,6 +14,8 @@ use crate::workload::labels::{self, Selector};
 pub struct Binding {
     /// `metadata.name`
     pub name: String,
+    /// Does it come with the profile, or from a user?
+    pub shipped: bool,
     /// `spec`
     pub spec: BindingSpec,
 }
@@ -29,6 +31,12 @@ pub struct BindingSpec {
     pub matches: BindingMatch,
     /// What happens to a violation; without it what each policy says.
     pub action: Option<BindingAction>,
+    /// Replaces the profile's bindings for the policies and requests that it selects: how a user loosens
+    /// a shipped profile.
+    #[serde(rename = "override")]
+    pub overrides: bool,
+    /// Is an object's own skip annotation honoured? Without it only for policies below critical.
+    pub skippable: Option<bool>,
     /// Are the patches of these policies applied?
     pub mutate: bool,
     /// What happens if a policy fails to decide; without it `deny` for critical ones, else `warn`.
@@ -38,8 +46,7 @@ pub struct BindingSpec {
 }
 
 /// `spec.action`: an action, or none at all.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingAction {
     /// The request is refused.
     Deny,
@@ -49,6 +56,31 @@ pub enum BindingAction {
     Audit,
     /// The policies are not asked.
     Off,
+}
+
+impl<'de> Deserialize<'de> for BindingAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "an action is deny, warn, audit or off")]
+        enum Written {
+            Action(Action),
+            Off(Off),
+            /// YAML 1.1, which Kubernetes speaks, reads a bare `off` as false.
+            False(bool),
+        }
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Off {
+            Off,
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Action(Action::Deny) => BindingAction::Deny,
+            Written::Action(Action::Warn) => BindingAction::Warn,
+            Written::Action(Action::Audit) => BindingAction::Audit,
+            Written::Off(Off::Off) | Written::False(false) => BindingAction::Off,
+            Written::False(true) => return Err(de::Error::custom("an action is deny, warn, audit or off")),
+        })
+    }
 }
 
 impl BindingAction {
@@ -79,6 +111,8 @@ pub enum OnFailure {
 pub struct BindingMatch {
     /// Namespaces by label. Cluster-scoped objects always match.
     pub namespace_selector: Selector,
+    /// Objects by label.
+    pub object_selector: Selector,
     /// Namespaces it leaves alone, by name (`*` and `?` allowed).
     pub excluded_namespaces: Vec<String>,
     /// Users it leaves alone, by name (`*` and `?` allowed).
@@ -88,15 +122,21 @@ pub struct BindingMatch {
 }
 
 impl BindingMatch {
-    /// Is a request of this user on an object of this namespace meant? `namespace` is empty for
-    /// cluster-scoped objects; unknown labels select what an unlabelled namespace selects.
-    pub fn selects(&self, namespace: &str, labels: Option<&BTreeMap<String, String>>, user: &User) -> bool {
+    /// Is this request meant? `labels` are its namespace's; unknown ones select what an unlabelled
+    /// namespace selects. An object whose labels cannot be read is meant by every objectSelector.
+    pub fn selects(&self, request: &Request, labels: Option<&BTreeMap<String, String>>) -> bool {
         let glob_any = |patterns: &[String], text: &str| patterns.iter().any(|p| labels::glob(p, text));
         let unlabelled = BTreeMap::new();
+        let (namespace, user) = (request.namespace.as_str(), &request.user);
+        let object_selected = || {
+            let metadata = request.subject().and_then(|object| object.metadata().ok());
+            metadata.is_none_or(|metadata| self.object_selector.matches(&metadata.labels))
+        };
         (namespace.is_empty()
             || (self.namespace_selector.matches(labels.unwrap_or(&unlabelled))
                 && !glob_any(&self.excluded_namespaces, namespace)))
             && !glob_any(&self.excluded_users, &user.username)
+            && (self.object_selector.is_empty() || object_selected())
     }
 
     /// Is this user warned where others are refused?

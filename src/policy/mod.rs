@@ -1,9 +1,11 @@
 //! What a policy is, where it applies and what it may be told.
 
 pub mod binding;
+pub mod exception;
 pub mod metadata;
 pub mod parameters;
 pub mod selector;
+pub mod skip;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

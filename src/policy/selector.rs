@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Policy, PolicyId, Severity};
-use crate::admission::{Operation, Request};
+use crate::admission::Operation;
 use crate::workload::Class;
 
 /// A kind without its version: `StatefulSet.apps`, `PersistentVolumeClaim`.
@@ -63,20 +63,6 @@ fn durable_only() -> Vec<Class> {
 
 fn create_and_update() -> Vec<Operation> {
     vec![Operation::Create, Operation::Update]
-}
-
-impl Match {
-    /// Does the envelope of the request match? The class is asked later: it needs the object.
-    /// For a subresource the kind is the parent's, which the caller finds by its plural name.
-    pub fn envelope(&self, request: &Request, kind: &KindRef) -> bool {
-        self.operations.contains(&request.operation)
-            && (self.kinds.is_empty() || self.kinds.contains(kind))
-            && if request.subresource.is_empty() {
-                self.subresources.is_empty()
-            } else {
-                self.subresources.contains(&request.subresource)
-            }
-    }
 }
 
 /// `spec.policies` of a binding: the policies it means. Empty lists leave the choice open.

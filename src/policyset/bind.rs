@@ -1,16 +1,20 @@
 //! Profiles and bindings: read, checked against the policies, and joined to them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use crate::admission::User;
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::engine::{Value, to_value};
+use crate::path::{Path, Segment};
 use crate::policy::binding::{Binding, BindingAction, BindingSpec, OnFailure};
+use crate::policy::exception::{Exception, ExceptionSpec};
 use crate::policy::parameters::Parameters;
+use crate::policy::skip::REASON_LENGTH;
 use crate::policy::{Action, Policy, PolicyId, Severity};
 use crate::reader;
+use crate::yaml::Document;
 
 /// apiVersion of our own documents.
 pub const API_VERSION: &str = "stategate.io/v1alpha1";
@@ -27,6 +31,8 @@ pub struct Profile {
 #[serde(deny_unknown_fields)]
 pub struct Name {
     pub name: String,
+    #[serde(default)]
+    pub namespace: String,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -43,44 +49,60 @@ struct Head<S> {
     #[serde(rename = "kind")]
     _kind: String,
     metadata: Name,
-    #[serde(default)]
     spec: S,
 }
 
-/// Reads a file of bindings.
+/// What a file of bindings holds.
+#[derive(Debug, Default)]
+pub struct Bindings {
+    pub profile: Option<Profile>,
+    pub bindings: Vec<Binding>,
+    pub exceptions: Vec<Exception>,
+}
+
+/// Reads a file of bindings: a profile that is shipped, or a user's own.
 ///
 /// # Errors
-/// All documents that are no Profile or PolicyBinding, have unknown fields, or name policies or
-/// parameters that do not exist.
-pub fn read(text: &SourceText, policies: &[&Policy]) -> Result<(Profile, Vec<Binding>), Diagnostics> {
-    let (mut profile, mut bindings, mut errors) = (Profile::default(), Vec::new(), Vec::new());
+/// All documents that are none of ours, have unknown fields, or name policies or parameters that do
+/// not exist.
+pub fn read(text: &SourceText, shipped: bool, policies: &[&Policy]) -> Result<Bindings, Diagnostics> {
+    let (mut read, mut errors) = (Bindings::default(), Vec::new());
     for document in reader::documents(text)? {
-        let place = document.positions.place(&[]);
+        let line = document.positions.place(&[]).line;
         match document.value.get("kind").and_then(|kind| kind.as_str()) {
-            Some("Profile") => match reader::typed::<Head<ProfileSpec>>(text, &document) {
+            Some("Profile") if shipped => match reader::typed::<Head<ProfileSpec>>(text, &document) {
                 Ok(head) => {
-                    errors.extend(version(text, place.line, &head.api_version));
-                    profile = Profile { metadata: head.metadata, spec: head.spec };
+                    errors.extend(version(text, line, &head.api_version));
+                    read.profile = Some(Profile { metadata: head.metadata, spec: head.spec });
                 }
                 Err(error) => errors.push(error),
             },
             Some("PolicyBinding") => match reader::typed::<Head<BindingSpec>>(text, &document) {
                 Ok(head) => {
-                    errors.extend(version(text, place.line, &head.api_version));
-                    let binding = Binding { name: head.metadata.name, spec: head.spec };
-                    errors.extend(unknown_names(text, place.line, &binding, policies));
-                    bindings.push(binding);
+                    errors.extend(version(text, line, &head.api_version));
+                    let binding = Binding { name: head.metadata.name, shipped, spec: head.spec };
+                    errors.extend(unknown_names(text, &document, &binding, policies));
+                    read.bindings.push(binding);
                 }
                 Err(error) => errors.push(error),
             },
-            kind => errors.push(text.error(
-                place.line,
-                0,
-                format!("kind {} is neither Profile nor PolicyBinding", kind.unwrap_or("(none)")),
-            )),
+            Some("PolicyException") => match reader::typed::<Head<ExceptionSpec>>(text, &document) {
+                Ok(head) => {
+                    errors.extend(version(text, line, &head.api_version));
+                    let Name { name, namespace } = head.metadata;
+                    let exception = Exception { name, namespace, spec: head.spec };
+                    errors.extend(exception_faults(text, &document, &exception, policies));
+                    read.exceptions.push(exception);
+                }
+                Err(error) => errors.push(error),
+            },
+            kind => errors.push(
+                text.error(line, 0, format!("kind {} is none of ours", kind.unwrap_or("(none)")))
+                    .with_help("write PolicyBinding or PolicyException"),
+            ),
         }
     }
-    if errors.is_empty() { Ok((profile, bindings)) } else { Err(Diagnostics(errors)) }
+    if errors.is_empty() { Ok(read) } else { Err(Diagnostics(errors)) }
 }
 
 fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> {
@@ -88,33 +110,110 @@ fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> 
         .then(|| text.error(line, 0, format!("apiVersion is {version:?}; write {API_VERSION}")))
 }
 
-fn unknown_names(text: &SourceText, line: usize, binding: &Binding, policies: &[&Policy]) -> Vec<Diagnostic> {
+/// An error at a place of a document.
+fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
+    let place = document.positions.place(path);
+    text.error(place.line, place.column, message)
+}
+
+fn unknown_policy(
+    text: &SourceText,
+    document: &Document,
+    path: &[Segment],
+    id: &PolicyId,
+    policies: &[&Policy],
+) -> Option<Diagnostic> {
+    if policies.iter().any(|policy| policy.id == *id) {
+        return None;
+    }
+    let mut error = fault(text, document, path, format!("there is no policy {id}"));
+    error.help = did_you_mean(id.as_str(), policies.iter().map(|policy| policy.id.as_str()));
+    Some(error)
+}
+
+fn unknown_names(
+    text: &SourceText,
+    document: &Document,
+    binding: &Binding,
+    policies: &[&Policy],
+) -> Vec<Diagnostic> {
     let spec = &binding.spec;
-    let find = |id: &PolicyId| policies.iter().find(|policy| policy.id == *id);
-    let ids: BTreeSet<&PolicyId> =
-        spec.policies.ids.iter().chain(&spec.policies.exclude).chain(spec.parameters.keys()).collect();
-    let mut errors: Vec<Diagnostic> = ids
-        .into_iter()
-        .filter(|id| find(id).is_none())
-        .map(|id| {
-            text.error(
-                line,
-                0,
-                format!("binding {} names the policy {id}, which does not exist", binding.name),
-            )
+    let path = |keys: &[&'static str]| -> Path { keys.iter().map(|key| Segment::from(*key)).collect() };
+    let below = |mut path: Path, last: Segment| {
+        path.push(last);
+        path
+    };
+    let mut errors = Vec::new();
+    for (key, ids) in [("ids", &spec.policies.ids), ("exclude", &spec.policies.exclude)] {
+        for (index, id) in ids.iter().enumerate() {
+            let at = below(path(&["spec", "policies", key]), index.into());
+            errors.extend(unknown_policy(text, document, &at, id, policies));
+        }
+    }
+    for (key, categories) in
+        [("categories", &spec.policies.categories), ("excludeCategories", &spec.policies.exclude_categories)]
+    {
+        for (index, name) in categories.iter().enumerate() {
+            let mut known = policies.iter().map(|policy| &*policy.category);
+            if !known.any(|category| category == name) {
+                let at = below(path(&["spec", "policies", key]), index.into());
+                let mut error = fault(text, document, &at, format!("there is no category {name}"));
+                error.help = did_you_mean(name, policies.iter().map(|policy| &*policy.category));
+                errors.push(error);
+            }
+        }
+    }
+    for (id, values) in &spec.parameters {
+        let at = below(path(&["spec", "parameters"]), id.to_string().into());
+        let Some(policy) = policies.iter().find(|policy| policy.id == *id) else {
+            errors.extend(unknown_policy(text, document, &at, id, policies));
+            continue;
+        };
+        for (name, value) in values {
+            let at = below(at.clone(), name.clone().into());
+            match policy.parameters.get(name) {
+                None => {
+                    let mut error = fault(text, document, &at, format!("{id} has no parameter {name}"));
+                    error.help = did_you_mean(name, policy.parameters.keys().map(String::as_str));
+                    errors.push(error);
+                }
+                Some(parameter) => errors.extend(
+                    parameter
+                        .convert(value)
+                        .err()
+                        .map(|error| fault(text, document, &at, format!("parameter {name} of {id} {error}"))),
+                ),
+            }
+        }
+    }
+    errors
+}
+
+fn exception_faults(
+    text: &SourceText,
+    document: &Document,
+    exception: &Exception,
+    policies: &[&Policy],
+) -> Vec<Diagnostic> {
+    let spec = &exception.spec;
+    let mut errors: Vec<Diagnostic> = spec
+        .policies
+        .iter()
+        .enumerate()
+        .filter_map(|(index, id)| {
+            let at = [Segment::from("spec"), Segment::from("policies"), Segment::from(index)];
+            unknown_policy(text, document, &at, id, policies)
         })
         .collect();
-    for (id, values) in &spec.parameters {
-        let Some(policy) = find(id) else { continue };
-        for (name, value) in values {
-            let fault = match policy.parameters.get(name) {
-                None => Some("does not exist".to_owned()),
-                Some(parameter) => parameter.convert(value).err().map(|error| error.to_string()),
-            };
-            errors.extend(fault.map(|fault| {
-                text.error(line, 0, format!("binding {}: parameter {name} of {id} {fault}", binding.name))
-            }));
-        }
+    if spec.policies.is_empty() {
+        let at = [Segment::from("spec"), Segment::from("policies")];
+        errors.push(fault(text, document, &at, format!("exception {} waives no policy", exception.name)));
+    }
+    if spec.reason.trim().chars().count() < REASON_LENGTH {
+        let at = [Segment::from("spec"), Segment::from("reason")];
+        let message =
+            format!("exception {} gives no reason of {REASON_LENGTH} characters or more", exception.name);
+        errors.push(fault(text, document, &at, message));
     }
     errors
 }
@@ -124,6 +223,7 @@ fn unknown_names(text: &SourceText, line: usize, binding: &Binding, policies: &[
 pub struct Bound {
     own_action: Action,
     own_on_failure: OnFailure,
+    own_skippable: bool,
     /// Distinct parameter values: bindings that tell a policy the same share one evaluation.
     parameter_sets: Vec<Value>,
     /// Binding and parameter set, by position.
@@ -136,6 +236,7 @@ pub struct Chosen<'a> {
     pub action: Action,
     pub on_failure: OnFailure,
     pub mutate: bool,
+    pub skippable: bool,
 }
 
 impl Bound {
@@ -161,36 +262,41 @@ impl Bound {
             Severity::Critical => OnFailure::Deny,
             _ => OnFailure::Warn,
         };
-        Ok(Self { own_action: policy.action, own_on_failure, parameter_sets, pairs })
+        let own_skippable = policy.severity < Severity::Critical;
+        Ok(Self { own_action: policy.action, own_on_failure, own_skippable, parameter_sets, pairs })
     }
 
     /// One choice for each distinct parameter set that applies; the strictest action wins.
-    pub fn select<'a>(
-        &'a self,
-        bindings: &[Binding],
-        applies: &[bool],
-        user: &User,
-    ) -> impl Iterator<Item = Chosen<'a>> {
-        self.parameter_sets.iter().enumerate().filter_map(move |(set, parameters)| {
-            self.pairs
-                .iter()
-                .filter(|(binding, of)| *of == set && applies.get(*binding) == Some(&true))
-                .filter_map(|(binding, _)| bindings.get(*binding))
-                .filter_map(|binding| self.choose(parameters, &binding.spec, user))
+    pub fn select(&self, bindings: &[Binding], applies: &[bool], user: &User) -> Vec<Chosen<'_>> {
+        let applying = || {
+            let pairs = self.pairs.iter().filter(|(binding, _)| applies.get(*binding) == Some(&true));
+            pairs.filter_map(|(binding, set)| Some((bindings.get(*binding)?, *set)))
+        };
+        let overridden = applying().any(|(binding, _)| binding.spec.overrides);
+        let of_set = |(set, parameters)| {
+            applying()
+                .filter(|(binding, of)| *of == set && !(overridden && binding.shipped))
+                .filter_map(|(binding, _)| self.choose(parameters, &binding.spec, user))
                 .reduce(|a, b| Chosen {
                     parameters,
                     action: a.action.max(b.action),
                     on_failure: a.on_failure.max(b.on_failure),
                     mutate: a.mutate || b.mutate,
+                    skippable: a.skippable && b.skippable,
                 })
-        })
+        };
+        self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
     }
 
     fn choose<'a>(&self, parameters: &'a Value, spec: &BindingSpec, user: &User) -> Option<Chosen<'a>> {
         let action = spec.action.map_or(Some(self.own_action), BindingAction::action)?;
-        let action = if spec.matches.warns_only(user) { action.min(Action::Warn) } else { action };
         let on_failure = spec.on_failure.unwrap_or(self.own_on_failure);
-        Some(Chosen { parameters, action, on_failure, mutate: spec.mutate })
+        let (action, on_failure) = match spec.matches.warns_only(user) {
+            true => (action.min(Action::Warn), OnFailure::Warn),
+            false => (action, on_failure),
+        };
+        let skippable = spec.skippable.unwrap_or(self.own_skippable);
+        Some(Chosen { parameters, action, on_failure, mutate: spec.mutate, skippable })
     }
 
     /// Is the policy bound to anything at all?

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Judged, Report, Summary};
-use crate::decision::Finding;
+use crate::decision::{Finding, Waived};
 use crate::path;
 use crate::policy::{Action, Severity};
 use crate::yaml::Place;
@@ -19,8 +19,9 @@ struct JsonReport<'a> {
     findings: Vec<JsonFinding<'a>>,
     failures: Vec<JsonFailure<'a>>,
     patches: Vec<JsonPatches<'a>>,
+    waived: Vec<JsonWaived<'a>>,
     errors: Vec<JsonError<'a>>,
-    notes: &'a [String],
+    notes: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +78,15 @@ struct JsonPatches<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+struct JsonWaived<'a> {
+    #[serde(flatten)]
+    waived: &'a Waived,
+    object: JsonObject<'a>,
+    file: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 struct JsonError<'a> {
     file: &'a str,
     line: usize,
@@ -91,6 +101,7 @@ struct JsonError<'a> {
 /// # Errors
 /// Only if serde_json fails to write, which for these types it does not.
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
+    let of_objects = report.objects.iter().flat_map(|object| object.notes.iter().map(String::as_str));
     let patched = report.objects.iter().filter(|object| !object.patched_by.is_empty());
     serde_json::to_string_pretty(&JsonReport {
         api_version: "stategate.io/v1alpha1",
@@ -124,6 +135,17 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 file: &object.file.name,
             })
             .collect(),
+        waived: report
+            .objects
+            .iter()
+            .flat_map(|object| {
+                object.waived.iter().map(move |waived| JsonWaived {
+                    waived,
+                    object: json_object(object),
+                    file: &object.file.name,
+                })
+            })
+            .collect(),
         errors: report
             .errors
             .iter()
@@ -135,7 +157,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 help: error.help.as_deref(),
             })
             .collect(),
-        notes: &report.notes,
+        notes: report.notes.iter().map(String::as_str).chain(of_objects).collect(),
     })
 }
 

@@ -7,7 +7,7 @@ pub mod text;
 use serde::Serialize;
 
 use crate::admission::Operation;
-use crate::decision::Finding;
+use crate::decision::{Finding, Waived};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::policy::{Action, PolicyId};
 use crate::yaml::Place;
@@ -48,6 +48,10 @@ pub struct Judged {
     pub findings: Vec<(Finding, Place)>,
     /// Policies that could not decide: which, why, and whether that refuses the object.
     pub failures: Vec<(PolicyId, String, bool)>,
+    /// Policies that were waived.
+    pub waived: Vec<Waived>,
+    /// What its user should know: a skip annotation that does not count.
+    pub notes: Vec<String>,
     /// Policies that would add something at admission.
     pub patched_by: Vec<PolicyId>,
 }

@@ -1,5 +1,7 @@
 //! The report for people: each finding reads like a compiler's error.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Judged, Report};
@@ -38,6 +40,23 @@ pub fn render(report: &Report, colours: bool) -> String {
         let names: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
         block(format!("note: at admission {} is completed by {}", object.display_name(), names.join(", ")));
     }
+    for object in &report.objects {
+        for waived in &object.waived {
+            let by = waived
+                .exception
+                .as_deref()
+                .map_or("its annotation".to_owned(), |name| format!("exception {name}"));
+            block(format!(
+                "note: {} is waived for {} by {by}: {}",
+                waived.policy,
+                object.display_name(),
+                waived.reason
+            ));
+        }
+        for note in &object.notes {
+            block(format!("note: {}: {note}", object.display_name()));
+        }
+    }
     for note in &report.notes {
         block(format!("note: {note}"));
     }
@@ -51,16 +70,16 @@ fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group
         Action::Warn => Level::WARNING,
         Action::Audit => Level::NOTE.with_name("audit"),
     };
-    let text = &object.file.text;
-    let end = shown_end(text, place);
+    let (source, line, span) = shown(&object.file.text, place);
     let label = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(text.as_ref())
+    let snippet = Snippet::source(source)
+        .line_start(line)
         .path(object.file.name.as_ref())
-        .annotation(AnnotationKind::Primary.span(place.start.min(end)..end).label(label));
+        .annotation(AnnotationKind::Primary.span(span).label(label));
     let group = level
         .primary_title(format!("{before}{}", finding.message))
         .id(finding.policy.as_str())
@@ -74,15 +93,19 @@ fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group
     }
 }
 
-/// A node may be half a file: its first line is enough to find it.
-fn shown_end(text: &str, place: &Place) -> usize {
-    let end = place.end.min(text.len());
-    let node = text.get(place.start..end).unwrap_or_default();
-    let lines = node.lines().count();
-    if lines <= SNIPPET_LINES {
-        return place.start + node.trim_end().len();
-    }
-    place.start + node.lines().next().unwrap_or_default().len()
+/// The lines of a node, the number of the first, and where in them the node is. A node may be half a
+/// file: then its first line is enough to find it. Only these lines are rendered, not the file.
+fn shown<'a>(text: &'a str, place: &Place) -> (&'a str, usize, Range<usize>) {
+    let start = place.start.min(text.len());
+    let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();
+    let node = match node.lines().count() {
+        lines if lines <= SNIPPET_LINES => node,
+        _ => node.lines().next().unwrap_or_default(),
+    };
+    let end = start + node.len();
+    let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+    let to = text.get(end..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| end + newline);
+    (text.get(from..to).unwrap_or_default(), place.line.max(1), start - from..end - from)
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {

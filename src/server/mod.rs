@@ -20,6 +20,7 @@ use std::time::Duration;
 use axum_server::Handle;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use hyper_util::rt::TokioTimer;
+use tokio::sync::Semaphore;
 use tracing::info;
 
 use crate::inventory::Inventory;
@@ -36,6 +37,10 @@ use routes::App;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// A client that does not send its request's head by then is cut off.
 const HEADERS: Duration = Duration::from_secs(10);
+/// A connection that says nothing for so long is closed. API servers ping theirs every 30 seconds.
+const IDLE: Duration = Duration::from_secs(75);
+/// Bytes of bodies that are in memory at once.
+const BODIES: usize = 128 << 20;
 /// Requests in flight have so long once the drain has begun.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Requests at once on one HTTP/2 connection.
@@ -126,6 +131,7 @@ pub async fn run(
         metrics,
         draining: Arc::clone(&draining),
         max_body: config.max_body,
+        room: Semaphore::new(routes::permits(BODIES.max(config.max_body)) as usize),
     });
     let mut stop = Stop::new().map_err(ServeError::Signals)?;
 
@@ -136,8 +142,9 @@ pub async fn run(
     };
     let handle = Handle::new();
     let tls = RustlsConfig::from_config(certificate.config);
-    let acceptor =
-        RustlsAcceptor::new(tls).handshake_timeout(HANDSHAKE).acceptor(Bounded::new(config.max_connections));
+    let acceptor = RustlsAcceptor::new(tls)
+        .handshake_timeout(HANDSHAKE)
+        .acceptor(Bounded::new(config.max_connections, IDLE));
     let mut server =
         axum_server::from_tcp(webhook).map_err(ServeError::Serve)?.acceptor(acceptor).handle(handle.clone());
     bound(server.http_builder());
@@ -146,8 +153,9 @@ pub async fn run(
     let status_handle = Handle::new();
     let mut server = axum_server::from_tcp(status)
         .map_err(ServeError::Serve)?
-        .acceptor(Bounded::new(config.max_connections))
-        .handle(status_handle.clone());
+        .acceptor(Bounded::new(config.max_connections, HEADERS))
+        .handle(status_handle.clone())
+        .http1_only();
     bound(server.http_builder());
     let status = tokio::spawn(server.serve(health::router(app).into_make_service()));
 

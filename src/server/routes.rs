@@ -36,6 +36,8 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub draining: Arc<AtomicBool>,
     pub max_body: usize,
+    /// KiB of bodies that may be in memory at once.
+    pub room: tokio::sync::Semaphore,
 }
 
 /// Which webhook asks. The path only names it: whichever is asked judges the whole policy set.
@@ -43,20 +45,22 @@ pub struct App {
 struct Webhook {
     name: &'static str,
     phase: Phase,
+    /// Is it registered with `Fail`, so that an answer counts even if no policy could be asked?
+    patient: bool,
 }
 
 /// The routes of the webhook.
 pub fn webhook(app: Arc<App>) -> Router {
-    let door = |name, phase| {
-        let webhook = Webhook { name, phase };
+    let door = |name, phase, patient| {
+        let webhook = Webhook { name, phase, patient };
         post(move |State(app): State<Arc<App>>, request: HttpRequest| async move {
             answer(&app, webhook, request).await
         })
     };
     Router::new()
-        .route("/validate/fail", door("validate/fail", Phase::Validating))
-        .route("/validate/ignore", door("validate/ignore", Phase::Validating))
-        .route("/mutate", door("mutate", Phase::Mutating))
+        .route("/validate/fail", door("validate/fail", Phase::Validating, true))
+        .route("/validate/ignore", door("validate/ignore", Phase::Validating, false))
+        .route("/mutate", door("mutate", Phase::Mutating, false))
         .with_state(app)
 }
 
@@ -65,11 +69,19 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let deadline = started + time_to_answer(http.uri());
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
-        info!(uid = bad.uid, webhook = webhook.name, error = bad.message, "unreadable review");
+        // Not the message: it may quote the body.
+        info!(uid = bad.uid, webhook = webhook.name, status = status.as_u16(), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
             None => (status, format!("{}\n", bad.message)).into_response(),
         }
+    };
+    // What a body may take is set aside before it is read, so that many at once stay within bounds.
+    let wanted = length(&http).unwrap_or(app.max_body).min(app.max_body);
+    let Ok(_room) = app.room.try_acquire_many(permits(wanted)) else {
+        app.metrics.review(webhook.name, "", Answer::Shed, started.elapsed());
+        return (StatusCode::TOO_MANY_REQUESTS, "too many bodies are being read; try again\n")
+            .into_response();
     };
     let body = match read(http.into_body(), app.max_body, deadline).await {
         Ok(body) => body,
@@ -82,11 +94,12 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
     let (decision, answer) = if app.set.matches(&request) {
-        match judge(app, &request, deadline).await {
+        match judge(app, webhook, &request, deadline).await {
             Ok(judged) => judged,
-            Err(busy) => {
-                app.metrics.review(webhook.name, request.operation.as_str(), Answer::Shed, started.elapsed());
-                return busy;
+            Err(unanswered) => {
+                let (answer, unanswered) = *unanswered;
+                app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
+                return unanswered;
             }
         }
     } else {
@@ -103,25 +116,38 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
 /// On a thread of its own, unless the time runs out or too many wait already.
 async fn judge(
     app: &Arc<App>,
+    webhook: Webhook,
     request: &Arc<Request>,
     deadline: Instant,
-) -> Result<(Decision, Option<Answer>), HttpResponse> {
+) -> Result<(Decision, Option<Answer>), Box<(Answer, HttpResponse)>> {
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
     let job = {
         let (app, request) = (Arc::clone(app), Arc::clone(request));
         move || review(&app.set, &app.inventory, &request, now)
     };
-    let waiting = app.evaluators.submit(deadline, job).map_err(|_| {
-        (StatusCode::TOO_MANY_REQUESTS, "too many reviews are waiting; try again\n").into_response()
-    })?;
-    let late = |reason: &str| undecided(&app.set, &app.inventory, request, reason);
-    Ok(match tokio::time::timeout_at(deadline.into(), waiting).await {
-        Ok(Ok(decision)) => (decision, None),
+    let unanswered = |answer: Answer, status: StatusCode, reason: &str| {
+        Err(Box::new((answer, (status, format!("{reason}\n")).into_response())))
+    };
+    let Ok(waiting) = app.evaluators.submit(deadline, job) else {
+        return unanswered(
+            Answer::Shed,
+            StatusCode::TOO_MANY_REQUESTS,
+            "too many reviews are waiting; try again",
+        );
+    };
+    // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
+    // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
+    let late = |reason: &str, answer: Answer| match webhook.patient {
+        true => Ok((undecided(&app.set, &app.inventory, request, reason), Some(answer))),
+        false => unanswered(answer, StatusCode::SERVICE_UNAVAILABLE, reason),
+    };
+    match tokio::time::timeout_at(deadline.into(), waiting).await {
+        Ok(Ok(decision)) => Ok((decision, None)),
         // The thread dropped the job: it panicked, or its time ran out in the queue.
-        Ok(Err(_)) if Instant::now() < deadline => (late("its evaluation broke off"), Some(Answer::Broken)),
-        Ok(Err(_)) | Err(_) => (late("there was no time left to ask it"), Some(Answer::TimedOut)),
-    })
+        Ok(Err(_)) if Instant::now() < deadline => late("its evaluation broke off", Answer::Broken),
+        Ok(Err(_)) | Err(_) => late("there was no time left to ask it", Answer::TimedOut),
+    }
 }
 
 /// The API server's own limit, less a margin for the way back.
@@ -136,6 +162,15 @@ fn time_to_answer(uri: &Uri) -> Duration {
         .filter(|seconds| (1..=30).contains(seconds))
         .map_or(TIMEOUT, Duration::from_secs);
     asked - (asked / 10).clamp(Duration::from_millis(100), Duration::from_millis(500))
+}
+
+/// Room for bodies is counted in KiB.
+pub fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+}
+
+fn length(http: &HttpRequest) -> Option<usize> {
+    http.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A body that could not be read whole.
@@ -208,6 +243,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         failed = failures.join(","),
         patched = patched.map(crate::policy::PolicyId::as_str).collect::<Vec<_>>().join(","),
         evaluated = decision.evaluated,
+        set_aside = decision.set_aside.map(crate::decision::SetAside::as_str),
         milliseconds = took.as_secs_f64() * 1000.0,
         "review"
     );

@@ -151,17 +151,30 @@ impl SelfMade {
     /// Makes what is missing or about to end.
     fn ensure(&self, names: &[String]) -> Result<(), TlsError> {
         let fail = |source| TlsError::File { path: self.dir.clone(), source };
-        std::fs::create_dir_all(&self.dir).map_err(fail)?;
-        restrict(&self.dir, 0o700)?;
-        if !self.ca_key.exists() && !self.ca_cert.exists() {
-            self.make_authority()?;
+        if !self.dir.exists() {
+            std::fs::create_dir_all(&self.dir).map_err(fail)?;
+            restrict(&self.dir, 0o700)?;
         }
+        let new = match (self.ca_cert.exists(), self.ca_key.exists()) {
+            (true, true) => false,
+            (false, false) => {
+                self.make_authority()?;
+                true
+            }
+            (cert, _) => {
+                let (there, gone) =
+                    if cert { (&self.ca_cert, &self.ca_key) } else { (&self.ca_key, &self.ca_cert) };
+                let reason =
+                    format!("is there without {}; put it back, or remove both to start anew", gone.display());
+                return Err(content(there, reason));
+            }
+        };
         let names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
             .into_iter()
             .map(str::to_owned)
             .chain(names.iter().cloned())
             .collect();
-        if !self.cert.exists() || !self.key.exists() || !self.is_current(&names)? {
+        if new || !self.cert.exists() || !self.key.exists() || !self.is_current(&names)? {
             self.make_leaf(names)?;
         }
         Ok(())

@@ -11,6 +11,10 @@ use crate::policyset::Sources;
 
 static POLICIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
+const ENGINES: &str = "workloads/engines.yaml";
+/// In the order of names behind [`ENGINES`].
+const SHIPPED_ENGINES: &str = "workloads/engines.yaml.shipped";
+
 /// Policies, libraries, projections, profiles, tests and examples by their path below `policies/`.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
@@ -61,9 +65,13 @@ impl Catalogue {
         if errors.is_empty() { Ok(Self { files }) } else { Err(Diagnostics(errors)) }
     }
 
-    /// Lays another catalogue over this one: a file of the same path replaces the one below.
+    /// Lays another catalogue over this one: a file of the same path replaces the one below. Tables of
+    /// engines are added up instead, with the other's rows first, so that an own row takes none away.
     #[must_use]
     pub fn overlaid(mut self, other: &Catalogue) -> Self {
+        if let (true, Some(below)) = (other.files.contains_key(ENGINES), self.files.remove(ENGINES)) {
+            self.files.insert(SHIPPED_ENGINES.to_owned(), below);
+        }
         self.files.extend(other.files.clone());
         self
     }
@@ -92,6 +100,7 @@ impl Catalogue {
             engines: self.of_kind(Kind::Engines),
             tests: Vec::new(),
             profile: None,
+            bindings: Vec::new(),
         }
     }
 
@@ -139,7 +148,7 @@ fn kind(path: &str) -> Kind {
     match steps.as_slice() {
         [.., file] if file.ends_with("_test.rego") => Kind::Test,
         ["lib", ..] if path.ends_with(".rego") => Kind::Library,
-        ["workloads", "engines.yaml"] => Kind::Engines,
+        _ if path == ENGINES || path == SHIPPED_ENGINES => Kind::Engines,
         ["workloads", _] if yaml => Kind::Projection,
         ["profiles", _] if yaml => Kind::Profile,
         [_, _, "examples", _] if yaml => Kind::Example,

@@ -117,8 +117,6 @@ pub struct Manifests {
     pub errors: Vec<Diagnostic>,
     /// Documents that are no Kubernetes object.
     pub foreign: usize,
-    /// Files that were read.
-    pub files: usize,
 }
 
 impl Manifests {
@@ -165,7 +163,6 @@ impl Manifests {
 
     /// Adds the objects of one text.
     pub fn add(&mut self, name: String, bytes: &[u8]) {
-        self.files += 1;
         let read = yaml::text(bytes).and_then(|text| Ok((yaml::read(&text)?, text)));
         let (documents, text) = match read {
             Ok(read) => read,

@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod manifests;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, SourceText};
@@ -43,11 +44,13 @@ pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 /// # Errors
 /// If it cannot be read, or is larger than 64 MiB.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
-    let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-    if size > FILE_LIMIT {
-        return Err(diagnostic(path, format!("the file is {} MiB; at most 64 MiB are read", size >> 20)));
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
+    read.map_err(|error| unreadable(path, &error))?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(diagnostic(path, format!("the file is larger than {} MiB", FILE_LIMIT >> 20)));
     }
-    std::fs::read(path).map_err(|error| unreadable(path, &error))
+    Ok(bytes)
 }
 
 /// A file of text.

@@ -8,6 +8,10 @@ use super::view::{Class, Workload};
 /// An annotation may always raise the class; it lowers it only if `self_classify` is set.
 pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class {
     let shape = shape(rule, workload);
+    // A claim or a class is what it is, whatever it says of itself.
+    if rule == ClassRule::Storage {
+        return shape;
+    }
     let annotation = |name: &str| workload.annotations.get(name).map(String::as_str);
     match annotation("stategate.io/stateful") {
         Some("true") => return Class::Durable,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::image::ImageRef;
 use super::labels::glob;
-use super::pods::covers;
+use super::pods::{clean, covers};
 use super::view::{Container, DataDir, Env};
 
 /// The table `policies/workloads/engines.yaml`.
@@ -26,6 +26,12 @@ pub struct EngineRow {
     /// It is this engine only if one of these arguments is given.
     #[serde(default)]
     requires_argument: Vec<String>,
+    /// It is a client of the engine, or something else out of the same image, if its first word is one
+    /// of these.
+    #[serde(default)]
+    clients: Vec<String>,
+    /// `pg18` in a tag is the engine's version, wherever it stands.
+    version_prefix: Option<String>,
     /// Does it need a majority of its members?
     #[serde(default)]
     pub quorum: bool,
@@ -35,6 +41,11 @@ pub struct EngineRow {
     /// Arguments that name it: `--datadir=/x`, `--datadir /x`.
     #[serde(default)]
     arguments: Vec<String>,
+    /// An argument that is an absolute path is a data directory: `minio server /data`.
+    #[serde(default)]
+    positional: bool,
+    /// An argument with this ending is a configuration file, and that decides.
+    config_file: Option<String>,
     /// Where it writes if nothing else is said; the first row that fits the image counts.
     data: Vec<DefaultDirs>,
 }
@@ -45,8 +56,13 @@ struct DefaultDirs {
     /// Only for repositories like these: `bitnami/*`.
     #[serde(default)]
     repositories: Vec<String>,
-    /// Only from this major version on. An unknown version counts as older.
+    /// Only for images whose repository ends so: `postgres`.
+    #[serde(default)]
+    images: Vec<String>,
+    /// Only from this major version on.
     from_major: Option<u64>,
+    /// Only before this major version. A row with either is for images whose version is known.
+    before_major: Option<u64>,
     /// `{major}` stands for the image's major version.
     dirs: Vec<String>,
     /// What the image declares as VOLUME. containerd lays an empty volume over it, which goes with the
@@ -56,9 +72,9 @@ struct DefaultDirs {
 }
 
 impl Engines {
-    /// Adds another table; its rows win.
+    /// Adds another table; the rows that are there already win.
     pub fn extend(&mut self, other: Engines) {
-        self.engines.splice(0..0, other.engines);
+        self.engines.extend(other.engines);
     }
 
     /// The row of a container, by its image.
@@ -66,8 +82,11 @@ impl Engines {
         let asked = |flag: &String| {
             command.iter().chain(args).any(|word| word.split('=').next() == Some(flag.as_str()))
         };
+        let first =
+            command.first().or(args.first()).map_or("", |word| word.rsplit('/').next().unwrap_or(word));
         self.engines.iter().find(|row| {
             row.images.iter().any(|pattern| glob(pattern, image.basename()))
+                && !row.clients.iter().any(|client| client == first)
                 && (row.requires_argument.is_empty() || row.requires_argument.iter().any(asked))
         })
     }
@@ -79,19 +98,24 @@ impl Engines {
 }
 
 impl EngineRow {
-    /// Where the container writes. Empty if a value that is not in the manifest decides.
+    /// Where the container writes. Empty if something decides that is not in the manifest: a Secret, a
+    /// ConfigMap, a configuration file.
     pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
         if let Some(dirs) = self.named_by_arguments(container) {
             return dirs;
         }
-        if let Some(env) = self.environment.iter().find_map(|name| last_named(&container.env, name)) {
-            return match &env.value {
-                Some(value) if !value.is_empty() && !value.contains("$(") => dirs("environment", value),
-                Some(value) if value.is_empty() => self.defaults(container),
-                _ => Vec::new(),
-            };
+        let words = || container.command.iter().chain(&container.args);
+        if self.config_file.as_ref().is_some_and(|ending| words().any(|word| word.ends_with(ending.as_str())))
+        {
+            return Vec::new();
         }
-        self.defaults(container)
+        match self.environment.iter().find_map(|name| last_named(&container.env, name)) {
+            Some(Env { value: Some(value), .. }) if value.is_empty() => self.defaults(container),
+            Some(Env { value: Some(value), .. }) if is_plain(value) => dirs("environment", value),
+            Some(_) => Vec::new(),
+            None if container.env_from && !self.environment.is_empty() => Vec::new(),
+            None => self.defaults(container),
+        }
     }
 
     fn named_by_arguments(&self, container: &Container) -> Option<Vec<DataDir>> {
@@ -106,7 +130,10 @@ impl EngineRow {
                 let value = value?;
                 // cockroach writes `--store=path=/data`
                 let value = value.strip_prefix("path=").unwrap_or(value);
-                return Some(if value.starts_with('/') { dirs("argument", value) } else { Vec::new() });
+                return Some(if is_plain(value) { dirs("argument", value) } else { Vec::new() });
+            }
+            if self.positional && word.starts_with('/') && !is_program(container, word) {
+                return Some(if is_plain(word) { dirs("argument", word) } else { Vec::new() });
             }
         }
         None
@@ -121,26 +148,47 @@ impl EngineRow {
     }
 
     fn row(&self, image: &ImageRef) -> Option<&DefaultDirs> {
-        let major = image.version().map(|version| version.major);
+        let major = self.major(image);
+        let any =
+            |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| glob(p, text));
         self.data.iter().find(|row| {
-            (row.repositories.is_empty() || row.repositories.iter().any(|p| glob(p, &image.repository)))
+            any(&row.repositories, &image.repository)
+                && any(&row.images, image.basename())
                 && row.from_major.is_none_or(|from| major.is_some_and(|major| major >= from))
+                && row.before_major.is_none_or(|before| major.is_some_and(|major| major < before))
         })
+    }
+
+    /// The major version of the engine in an image.
+    pub fn major(&self, image: &ImageRef) -> Option<u64> {
+        let prefixed = self.version_prefix.as_ref().and_then(|prefix| {
+            let (_, rest) = image.tag.split_once(prefix.as_str())?;
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok()
+        });
+        prefixed.or_else(|| image.version().map(|version| version.major))
     }
 
     fn defaults(&self, container: &Container) -> Vec<DataDir> {
         let Some(image) = &container.image else { return Vec::new() };
-        let row = self.row(image);
-        let major = image.version().map(|version| version.major.to_string()).unwrap_or_default();
-        row.into_iter()
-            .flat_map(|row| &row.dirs)
-            .map(|dir| DataDir {
-                dir: dir.replace("{major}", &major),
-                origin: "default",
-                ..DataDir::default()
-            })
-            .collect()
+        let major = self.major(image).map(|major| major.to_string()).unwrap_or_default();
+        let dir = |dir: &String| DataDir {
+            dir: dir.replace("{major}", &major),
+            origin: "default",
+            ..DataDir::default()
+        };
+        self.row(image).into_iter().flat_map(|row| &row.dirs).map(dir).collect()
     }
+}
+
+/// A path that says where it leads: absolute, without references to other variables or patterns.
+fn is_plain(text: &str) -> bool {
+    text.starts_with('/') && !text.contains(['$', '{', '*'])
+}
+
+/// The program itself is no directory.
+fn is_program(container: &Container, word: &str) -> bool {
+    container.command.first().or(container.args.first()).is_some_and(|first| first == word)
 }
 
 /// Kubernetes lets the last variable of a name win.
@@ -148,11 +196,11 @@ fn last_named<'a>(env: &'a [Env], name: &str) -> Option<&'a Env> {
     env.iter().rev().find(|env| env.name == name)
 }
 
-/// Directories of a comma-separated list.
+/// The absolute directories of a comma-separated list.
 pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
     list.split(',')
-        .map(|dir| dir.trim().trim_end_matches('/'))
-        .filter(|dir| dir.starts_with('/'))
-        .map(|dir| DataDir { dir: dir.to_owned(), origin, ..DataDir::default() })
+        .map(|dir| clean(dir.trim()))
+        .filter(|dir| dir.len() > 1 && dir.starts_with('/'))
+        .map(|dir| DataDir { dir, origin, ..DataDir::default() })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Pods: containers, volumes and mounts.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::engines::Engines;
@@ -9,15 +11,18 @@ use super::view::{Container, Env, Mount, Port, Probe, Resources, Role, Volume};
 
 /// The containers of a pod spec, init containers first.
 pub fn containers(spec: &Node<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
+    // By name: a pod may have as many mounts as volumes, and looking through all for each is quadratic.
+    let volumes: HashMap<&str, &Volume> =
+        volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
     let init = spec.child("initContainers").items().into_iter().map(|node| {
         let stays = node.child("restartPolicy").string().as_deref() == Some("Always");
         (node, if stays { Role::Sidecar } else { Role::Init })
     });
     let main = spec.child("containers").items().into_iter().map(|node| (node, Role::Main));
-    init.chain(main).map(|(node, role)| container(&node, role, volumes, engines)).collect()
+    init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect()
 }
 
-fn container(node: &Node<'_>, role: Role, volumes: &[Volume], engines: &Engines) -> Container {
+fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engines: &Engines) -> Container {
     let name = node.child("name").string().unwrap_or_default();
     let image_name = node.child("image").string().unwrap_or_default();
     let image = ImageRef::parse(&image_name).ok();
@@ -38,18 +43,14 @@ fn container(node: &Node<'_>, role: Role, volumes: &[Volume], engines: &Engines)
         command,
         args,
         env: node.child("env").items().iter().map(env).collect(),
+        env_from: !node.child("envFrom").items().is_empty(),
         ports: node.child("ports").items().iter().map(port).collect(),
         requests: amounts(&resources.child("requests")),
         limits: amounts(&resources.child("limits")),
         readiness: probe(&node.child("readinessProbe")),
         liveness: probe(&node.child("livenessProbe")),
         startup: probe(&node.child("startupProbe")),
-        mounts: node
-            .child("volumeMounts")
-            .items()
-            .iter()
-            .map(|mount| self::mount(mount, &name, volumes))
-            .collect(),
+        mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
         path: node.path.clone(),
         name,
@@ -113,10 +114,16 @@ fn handler(kind: &str, written: &Map<String, Value>) -> Value {
     Value::Object(handler)
 }
 
-fn mount(node: &Node<'_>, container: &str, volumes: &[Volume]) -> Mount {
+/// Mounted file systems, and raw devices: both are where data goes.
+fn mounts(node: &Node<'_>, container: &str, volumes: &HashMap<&str, &Volume>) -> Vec<Mount> {
+    let mounts = node.child("volumeMounts").items().into_iter().map(|node| (node, "mountPath"));
+    let devices = node.child("volumeDevices").items().into_iter().map(|node| (node, "devicePath"));
+    mounts.chain(devices).map(|(node, key)| mount(&node, key, container, volumes)).collect()
+}
+
+fn mount(node: &Node<'_>, key: &'static str, container: &str, volumes: &HashMap<&str, &Volume>) -> Mount {
     let name = node.child("name").string().unwrap_or_default();
-    let volume = volumes.iter().find(|volume| volume.name == name);
-    let mount_path = node.child("mountPath").string().unwrap_or_default();
+    let volume = volumes.get(name.as_str());
     Mount {
         container: container.to_owned(),
         source: volume.map(|volume| volume.source.clone()).unwrap_or_default(),
@@ -126,14 +133,24 @@ fn mount(node: &Node<'_>, container: &str, volumes: &[Volume]) -> Mount {
             .or_else(|| node.child("subPathExpr").string())
             .unwrap_or_default(),
         read_only: node.child("readOnly").boolean().unwrap_or(false) || volume.is_some_and(|v| v.read_only),
-        mount_path: if mount_path.len() > 1 {
-            mount_path.trim_end_matches('/').to_owned()
-        } else {
-            mount_path
-        },
+        mount_path: clean(&node.child(key).string().unwrap_or_default()),
         path: node.path.clone(),
         volume: name,
     }
+}
+
+/// A path without `.`, `..`, doubled and trailing slashes: `/data/../tmp/` is `/tmp`.
+pub fn clean(path: &str) -> String {
+    let mut steps: Vec<&str> = Vec::new();
+    for step in path.split('/') {
+        match step {
+            "" | "." => {}
+            ".." => drop(steps.pop()),
+            step => steps.push(step),
+        }
+    }
+    let root = if path.starts_with('/') { "/" } else { "" };
+    format!("{root}{}", steps.join("/"))
 }
 
 /// The volumes of a pod spec.

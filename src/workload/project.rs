@@ -1,18 +1,19 @@
 //! From an object to its workload view.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use serde_json::Value;
 
 use super::backup::backup;
 use super::class::class;
-use super::engines::{self, Engines};
+use super::engines::{self, EngineRow, Engines};
 use super::node::{Node, Problem};
 use super::pods;
 use super::projection::{Claims, Field, Projection, Rolling, Updates};
 use super::scheduling::scheduling;
 use super::storage;
-use super::view::{Claim, Container, Engine, Owner, Pods, Retention, Update, Workload};
+use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Update, Workload};
 use crate::path::{Path, Segment};
 
 /// A view, and what of the object could not be read.
@@ -128,7 +129,8 @@ fn read_pods(template: &Node<'_>, selector: Option<Value>, engines: &Engines, wo
     let labels = metadata.child("labels").string_map();
     let of_templates: Vec<_> = storage::template_volumes(&workload.claims).collect();
     let of_pod = pods::volumes(&spec);
-    let shadowed = |name: &str| of_templates.iter().any(|volume| volume.name == name);
+    let names: HashSet<&str> = of_templates.iter().map(|volume| volume.name.as_str()).collect();
+    let shadowed = |name: &str| names.contains(name);
     workload.volumes = of_pod.into_iter().filter(|volume| !shadowed(&volume.name)).collect();
     workload.volumes.extend(of_templates.iter().cloned());
     workload
@@ -151,7 +153,8 @@ fn read_pods(template: &Node<'_>, selector: Option<Value>, engines: &Engines, wo
     workload.engine = engine(workload, engines);
 }
 
-/// The engine of a workload: what its annotations say, else what its images are.
+/// The engine of a workload: what its annotations say, else what its images are. An annotation that
+/// names no engine of the table, or no usable path, counts for nothing: a typo must not switch a guard off.
 fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     let annotation = |name: &str| {
         let key = format!("stategate.io/{name}");
@@ -164,29 +167,28 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
             .filter(|text| !text.is_empty())
     };
     let by_image = workload.containers.iter().find(|container| !container.engine.is_empty());
-    let declared = annotation("engine");
+    let declared = annotation("engine").filter(|name| engines.named(name).is_some());
     let name = declared.or(by_image.map(|container| container.engine.as_str()))?;
-    let main = || workload.containers.iter().find(|container| container.role == super::view::Role::Main);
+    let main = || workload.containers.iter().find(|container| container.role == Role::Main);
     let container = by_image.filter(|container| container.engine == name).or_else(main);
     let row = engines.named(name);
     let version = container.and_then(|container| container.image.as_ref()?.version());
-    let mut data_dirs = match annotation("data-paths") {
-        Some(list) => engines::dirs("annotation", list),
-        None => row.zip(container).map(|(row, container)| row.data_dirs(container)).unwrap_or_default(),
+    let listed = annotation("data-paths").map(|list| engines::dirs("annotation", list)).unwrap_or_default();
+    let data_dirs = if listed.is_empty() {
+        let running = |other: &&Container| {
+            !other.engine.is_empty() && container.is_none_or(|container| container.name != other.name)
+        };
+        let others = workload.containers.iter().filter(running);
+        let others = others.filter_map(|other| Some((other, engines.named(&other.engine)?)));
+        let first = container.zip(row);
+        let all = first.into_iter().chain(others);
+        all.flat_map(|(container, row)| held(row.data_dirs(container), container, Some(row))).collect()
+    } else {
+        container.map(|container| held(listed, container, row)).unwrap_or_default()
     };
-    for dir in &mut data_dirs {
-        let mounts = container.map_or(&[][..], |container| &container.mounts);
-        let Some(mount) = pods::holding(mounts, &dir.dir) else { continue };
-        let hiding =
-            row.zip(container).and_then(|(row, c)| row.hiding_volume(c, &mount.mount_path, &dir.dir));
-        match hiding {
-            Some(volume) => dir.hidden_by = Some(volume.clone()),
-            None => dir.mount = Some(mount.clone()),
-        }
-    }
     Some(Engine {
         name: name.to_owned(),
-        major: version.as_ref().map(|version| version.major),
+        major: container.and_then(|container| row?.major(container.image.as_ref()?)),
         version: version.map(|version| version.to_string()),
         container: container.map(|container| container.name.clone()).unwrap_or_default(),
         quorum: match annotation("quorum") {
@@ -197,6 +199,21 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
         data_dirs,
         path: engine_path(container, declared),
     })
+}
+
+/// The directories of one container, each with the mount that holds it.
+fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> Vec<DataDir> {
+    let hold = |mut dir: DataDir| {
+        dir.container = container.name.clone();
+        if let Some(mount) = pods::holding(&container.mounts, &dir.dir) {
+            match row.and_then(|row| row.hiding_volume(container, &mount.mount_path, &dir.dir)) {
+                Some(volume) => dir.hidden_by = Some(volume.clone()),
+                None => dir.mount = Some(mount.clone()),
+            }
+        }
+        dir
+    };
+    dirs.into_iter().map(hold).collect()
 }
 
 fn engine_path(container: Option<&Container>, declared: Option<&str>) -> Path {

@@ -134,7 +134,8 @@ pub struct Engine {
     /// Does it need a majority of its members?
     pub quorum: bool,
     /// Where it writes. More than one: it is enough that one of them is persisted, since the table
-    /// cannot know which the image uses. Empty if an environment value that cannot be seen decides.
+    /// cannot know which the image uses. Empty if something that cannot be seen decides. Of all main
+    /// containers that run an engine.
     pub data_dirs: Vec<DataDir>,
     /// The element that names the image.
     pub path: Path,
@@ -145,6 +146,8 @@ pub struct Engine {
 pub struct DataDir {
     /// Absolute path inside the container.
     pub dir: String,
+    /// The container that writes there.
+    pub container: String,
     /// Who says so: `annotation`, `argument`, `environment` or `default`.
     pub origin: &'static str,
     /// The mount that holds it: the closest one at or above it. Left out: the container's own layer does.
@@ -204,6 +207,8 @@ pub struct Container {
     pub args: Vec<String>,
     /// Environment.
     pub env: Vec<Env>,
+    /// Does it take more of its environment from ConfigMaps or Secrets as a whole?
+    pub env_from: bool,
     /// Ports it says it listens on.
     pub ports: Vec<Port>,
     /// What is reserved for it.

@@ -48,9 +48,13 @@ fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
         0,
         &["1 object checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"],
     );
-    // Served by no API server under this version: not ours to judge, and not silently passed as judged.
+    stategate_with(&["check", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
+        .expect(2, &["nothing to check"]);
+    stategate_with(&["check", "-"], &GOOD.replace("StatefulSet", "Statefulset"))
+        .expect(2, &["kind: StatefulSet"]);
+    // Served by no API server under this version: not silently passed as judged.
     let beta = GOOD.replace("apps/v1", "apps/v1beta1");
-    stategate_with(&["check", "-"], &beta).expect(0, &["0 objects checked", "1 of kinds"]);
+    stategate_with(&["check", "-"], &beta).expect(2, &["apps/v1beta1 StatefulSet", "apiVersion: apps/v1"]);
 }
 
 #[test]

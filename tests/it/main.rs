@@ -11,7 +11,9 @@
 
 mod architecture;
 mod bad_input;
+mod bindings;
 mod cli;
+mod judgement;
 mod policy_cli;
 mod server;
 mod support;

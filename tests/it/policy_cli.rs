@@ -140,27 +140,21 @@ fn docs_say_what_a_refusal_looks_like() {
     );
 }
 
-/// What a README tells people to copy must load: all its bindings together, as a profile.
+/// What a README tells people to copy must load.
 #[test]
 fn the_bindings_of_the_readmes_load() {
-    let dir = catalogue();
-    let mut profile =
-        "apiVersion: stategate.io/v1alpha1\nkind: Profile\nmetadata: {name: readmes}\n".to_owned();
+    let mut bindings = Vec::new();
     let listed = parsed(&stategate(&["policy", "list", "-o", "json"]).stdout);
     for policy in listed["policies"].as_array().unwrap() {
         let rego = Path::new(env!("CARGO_MANIFEST_DIR")).join(policy["source"].as_str().unwrap());
         let readme = std::fs::read_to_string(rego.with_file_name("README.md")).unwrap();
         let blocks = readme.split("```yaml\n").filter_map(|block| block.split("```").next());
-        for block in blocks.filter(|block| block.contains("kind: PolicyBinding")) {
-            // A profile has nothing to override.
-            profile.push_str(&format!("---\n{}", block.replace("  override: true\n", "")));
-        }
+        bindings.extend(blocks.filter(|block| block.contains("kind: PolicyBinding")).map(str::to_owned));
     }
-    let bindings = profile.matches("kind: PolicyBinding").count();
-    assert!(bindings >= 8, "{bindings} bindings only:\n{profile}");
-    write(dir.path(), "profiles/readmes.yaml", &profile);
-    stategate(&["policy", "list", "--profile", "readmes", "--policies", text(dir.path())])
-        .expect(0, &["deny"]);
+    assert!(bindings.len() >= 8, "{} bindings only", bindings.len());
+    let dir = directory(&[("ours.yaml", &bindings.join("---\n"))]);
+    let bindings = dir.path().join("ours.yaml");
+    stategate(&["policy", "list", "--bindings", text(&bindings)]).expect(0, &["deny"]);
 }
 
 #[test]

@@ -31,6 +31,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("backup schedule %s cannot be read, so nothing is backed up: %s", [schedule.text, error]),
 		"path": schedule.path,
+		"key": "unreadable",
 		"fix": "Write a cron line such as 0 */6 * * *, or @daily, or @every 6h",
 	}
 }
@@ -41,6 +42,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("backup schedule %s never runs", [schedule.text]),
 		"path": schedule.path,
+		"key": "never",
 		"fix": "Name a day that exists, such as 0 3 * * * for every night",
 	}
 }
@@ -55,6 +57,7 @@ violation contains v if {
 			[schedule.text, shown(gap), allowed.name, shown(limit)],
 		),
 		"path": schedule.path,
+		"key": "too rare",
 		"fix": sprintf("Back up at least every %s", [shown(limit)]),
 	}
 }

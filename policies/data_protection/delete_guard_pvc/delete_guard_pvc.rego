@@ -5,7 +5,8 @@
 #   seconds. One wrong name, context or label selector is enough. So whoever deletes says first, on the claim itself,
 #   which claim is meant: that is one command, it is in the audit log, and no script does it by accident.
 #   A claim that is not bound has nothing to lose. Controllers that clean up after a Namespace or a workload are exempt
-#   (it is the owner that is guarded); name the operators that delete claims when they scale down in exempt_users.
+#   (it is the owner that is guarded); name the operators that delete claims when they scale down in exempt_users,
+#   each with its namespace: whoever may make a ServiceAccount there is exempt, too.
 #   Whether the volume would be retained, or a snapshot exists, is not looked at.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming

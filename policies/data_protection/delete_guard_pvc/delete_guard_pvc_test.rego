@@ -10,8 +10,7 @@ request(claims, annotations, user) := {
 	"parameters": {
 		"exempt_users": [
 			"system:serviceaccount:kube-system:generic-garbage-collector",
-			"system:serviceaccount:*:velero*",
-			"system:serviceaccount:*:*csi*provisioner*",
+			"system:serviceaccount:velero:*",
 		],
 		"exempt_groups": ["system:nodes"],
 	},
@@ -78,10 +77,14 @@ test_garbage_collector_and_operators_are_exempt if {
 	every user in [
 		"system:serviceaccount:kube-system:generic-garbage-collector",
 		"system:serviceaccount:velero:velero-server",
-		"system:serviceaccount:openebs:openebs-csi-provisioner-sa",
 	] {
 		found(request([claim], {}, {"username": user, "groups": ["system:serviceaccounts"]})) == set()
 	}
+}
+
+test_a_name_alike_in_another_namespace_is_not if {
+	user := {"username": "system:serviceaccount:shop:velero", "groups": ["system:serviceaccounts"]}
+	count(found(request([claim], {}, user))) == 1
 }
 
 test_nodes_are_exempt if {

@@ -29,40 +29,36 @@ package stategate.storage.volume_data_dir_persisted
 import data.stategate.lib.data_dirs
 
 violation contains v if {
-	count(homeless) > 0
-	engine := input.workload.engine
 	some container in input.workload.containers
-	container.name == engine.container
-	where := concat(" or ", homeless)
+	dirs := homeless(container.name)
+	count(dirs) > 0
+	where := concat(" or ", {dir.dir | some dir in dirs})
 	v := {
 		"msg": sprintf(
-			"%s in container %s writes to %s, where no volume keeps data: a restart loses everything",
-			[engine.name, container.name, where],
+			"container %s keeps its data in %s, where no volume holds it: a restart loses everything",
+			[container.name, where],
 		),
 		"path": container.path,
-		"fix": fix,
+		"fix": fix(where, {dir.hidden_by | some dir in dirs}),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
 
-fix := text if {
-	some dir in data_dirs.unpersisted
-	text := sprintf(
-		"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
-		[dir.hidden_by],
-	)
-} else := sprintf(
+fix(where, hiding) := sprintf(
 	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
 	[data_dirs.remedy, where],
 ) if {
-	where := concat(" or ", homeless)
-}
+	count(hiding) == 0
+} else := sprintf(
+	"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
+	[concat(" and at ", hiding)],
+)
 
-homeless contains path if {
+homeless(name) := {dir |
 	some dir in data_dirs.unpersisted
+	dir.container == name
 	not on_empty_dir(dir)
 	not guess_on_empty_dir(dir)
-	path := dir.dir
 }
 
 on_empty_dir(dir) if dir.mount.source == "emptyDir"
@@ -71,5 +67,6 @@ on_empty_dir(dir) if dir.mount.source == "emptyDir"
 guess_on_empty_dir(dir) if {
 	dir.origin == "default"
 	some other in data_dirs.unpersisted
+	other.container == dir.container
 	on_empty_dir(other)
 }

@@ -4,9 +4,9 @@ import data.stategate.storage.volume_data_dir_persisted as policy
 
 container := ["spec", "template", "spec", "containers", 1]
 
-on(path, origin, source) := {"dir": path, "origin": origin, "mount": {"source": source, "mount_path": path}}
+on(path, origin, source) := {"dir": path, "container": "db", "origin": origin, "mount": {"source": source, "mount_path": path}}
 
-nowhere(path, origin) := {"dir": path, "origin": origin}
+nowhere(path, origin) := {"dir": path, "container": "db", "origin": origin}
 
 request(kind, dirs) := {"workload": {
 	"kind": kind,
@@ -27,14 +27,14 @@ test_claim_passes if {
 
 test_no_mount_fails if {
 	some v in found(request("StatefulSet", [nowhere("/var/lib/postgresql/18/docker", "default")]))
-	contains(v.msg, "postgres in container db writes to /var/lib/postgresql/18/docker")
+	contains(v.msg, "container db keeps its data in /var/lib/postgresql/18/docker")
 	v.path == container
 	v.details.mounts == ["/elsewhere"]
 	contains(v.fix, "spec.volumeClaimTemplates")
 }
 
 test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
-	hidden := {"dir": "/data/db", "origin": "default", "hidden_by": "/data/db"}
+	hidden := {"dir": "/data/db", "container": "db", "origin": "default", "hidden_by": "/data/db"}
 	some v in found(request("StatefulSet", [hidden]))
 	contains(v.fix, "Mount the volume at /data/db, not above")
 }
@@ -74,19 +74,21 @@ test_several_guesses_are_one_fault if {
 test_every_declared_directory_counts if {
 	dirs := [nowhere("/disk1", "environment"), on("/disk2", "environment", "volumeClaimTemplate")]
 	some v in found(request("StatefulSet", dirs))
-	contains(v.msg, "writes to /disk1,")
+	contains(v.msg, "in /disk1,")
 }
 
 test_declared_directories_are_judged_each_by_its_own_policy if {
 	dirs := [nowhere("/disk1", "environment"), on("/disk2", "environment", "emptyDir")]
 	some v in found(request("StatefulSet", dirs))
-	contains(v.msg, "writes to /disk1,")
+	contains(v.msg, "in /disk1,")
 }
 
-test_host_path_and_ephemeral_claims_are_faults_of_other_policies if {
-	every source in ["hostPath", "ephemeral"] {
-		found(request("StatefulSet", [on("/data", "default", source)])) == set()
-	}
+test_host_path_is_the_fault_of_another_policy if {
+	found(request("StatefulSet", [on("/data", "default", "hostPath")])) == set()
+}
+
+test_a_claim_that_goes_with_its_pod_keeps_nothing if {
+	count(found(request("StatefulSet", [on("/data", "default", "ephemeral")]))) == 1
 }
 
 test_unknown_directory_passes if found(request("StatefulSet", [])) == set()

@@ -54,7 +54,7 @@ wiped contains mount if {
 	some dir in input.workload.engine.data_dirs
 	data_dirs.persisted(dir)
 	some container in input.workload.containers
-	container.name == input.workload.engine.container
+	container.name == dir.container
 	some mount in container.mounts
 	mount.source == "emptyDir"
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))

@@ -11,7 +11,7 @@ mount(volume, source, path) := {
 	"path": ["spec", "template", "spec", "containers", 0, "volumeMounts", 0],
 }
 
-on(path, origin, held_by) := {"dir": path, "origin": origin, "mount": held_by}
+on(path, origin, held_by) := {"dir": path, "container": "db", "origin": origin, "mount": held_by}
 
 request(kind, dirs, mounts) := {
 	"workload": {
@@ -59,7 +59,7 @@ test_shared_memory_passes if {
 }
 
 test_no_volume_is_the_fault_of_another_policy if {
-	found(request("StatefulSet", [{"dir": "/data", "origin": "default"}], [])) == set()
+	found(request("StatefulSet", [{"dir": "/data", "container": "db", "origin": "default"}], [])) == set()
 }
 
 test_one_of_several_guesses_is_enough if {

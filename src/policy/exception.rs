@@ -1,0 +1,62 @@
+//! Exceptions: reasoned, time-limited waivers for named policies and objects, granted beside the object.
+
+use serde::Deserialize;
+
+use super::PolicyId;
+use crate::admission::Request;
+use crate::workload::labels::glob;
+
+/// A PolicyException.
+#[derive(Clone, Debug)]
+pub struct Exception {
+    /// `metadata.name`
+    pub name: String,
+    /// `metadata.namespace`: it waives only what lives there. Empty: everywhere.
+    pub namespace: String,
+    /// `spec`
+    pub spec: ExceptionSpec,
+}
+
+/// `spec` of a PolicyException (architecture §7).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExceptionSpec {
+    /// The policies it waives.
+    pub policies: Vec<PolicyId>,
+    /// The objects it is for.
+    #[serde(rename = "match")]
+    pub matches: ExceptionMatch,
+    /// Why.
+    pub reason: String,
+    /// Who says so.
+    pub approved_by: Option<String>,
+    /// From then on it is ignored, by every front end alike.
+    pub expires_at: Option<jiff::Timestamp>,
+}
+
+/// `spec.match` of an exception: all keys must agree; an empty list leaves the choice open.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExceptionMatch {
+    /// Kinds: `StatefulSet`.
+    pub kinds: Vec<String>,
+    /// Names (`*` and `?` allowed).
+    pub names: Vec<String>,
+}
+
+impl Exception {
+    /// Has it run out?
+    pub fn expired(&self, now: jiff::Timestamp) -> bool {
+        self.spec.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Does it waive this policy for this request?
+    pub fn waives(&self, policy: &PolicyId, request: &Request, now: jiff::Timestamp) -> bool {
+        let matches = &self.spec.matches;
+        !self.expired(now)
+            && self.spec.policies.contains(policy)
+            && (self.namespace.is_empty() || self.namespace == request.namespace)
+            && (matches.kinds.is_empty() || matches.kinds.contains(&request.kind.kind))
+            && (matches.names.is_empty() || matches.names.iter().any(|name| glob(name, &request.name())))
+    }
+}

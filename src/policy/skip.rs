@@ -1,0 +1,111 @@
+//! The skip annotations: an object's own, reasoned and time-limited way out of policies.
+
+use std::collections::BTreeMap;
+
+use super::PolicyId;
+
+/// Ids of policies, with commas.
+pub const SKIP: &str = "stategate.io/skip";
+/// Why: at least [`REASON_LENGTH`] characters.
+pub const SKIP_REASON: &str = "stategate.io/skip-reason";
+/// Until when: a date or an RFC 3339 time. Without it for good.
+pub const SKIP_UNTIL: &str = "stategate.io/skip-until";
+/// A reason is a sentence, not a dot.
+pub const REASON_LENGTH: usize = 10;
+
+/// What an object asks to be spared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skip {
+    /// From these policies.
+    pub policies: Vec<PolicyId>,
+    /// For this reason.
+    pub reason: String,
+}
+
+/// A skip annotation that does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SkipError {
+    /// There is no reason.
+    #[error("{SKIP} is ignored: {SKIP_REASON} must say why, in {REASON_LENGTH} characters or more")]
+    NoReason,
+    /// Wildcards would skip policies that nobody has thought of.
+    #[error("{SKIP} is ignored: it names policies one by one, without wildcards")]
+    Wildcard,
+    /// The time cannot be read.
+    #[error(
+        "{SKIP} is ignored: {SKIP_UNTIL} {0:?} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z)"
+    )]
+    Until(String),
+    /// The time is over.
+    #[error("{SKIP} is ignored: it ran out at {0}")]
+    Expired(jiff::Timestamp),
+}
+
+/// Reads the annotations of an object. None if it asks for nothing.
+///
+/// # Errors
+/// If it asks in a way that does not count; then nothing is skipped.
+pub fn skip(annotations: &BTreeMap<String, String>, now: jiff::Timestamp) -> Result<Option<Skip>, SkipError> {
+    let get = |key: &str| annotations.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let Some(ids) = get(SKIP) else { return Ok(None) };
+    if ids.contains(['*', '?']) {
+        return Err(SkipError::Wildcard);
+    }
+    let reason = get(SKIP_REASON)
+        .filter(|reason| reason.chars().count() >= REASON_LENGTH)
+        .ok_or(SkipError::NoReason)?;
+    if let Some(until) = get(SKIP_UNTIL) {
+        let end = instant(until).ok_or_else(|| SkipError::Until(until.to_owned()))?;
+        if end <= now {
+            return Err(SkipError::Expired(end));
+        }
+    }
+    let policies = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(PolicyId::new).collect();
+    Ok(Some(Skip { policies, reason: reason.to_owned() }))
+}
+
+/// A time, or the end of a day in UTC.
+pub fn instant(text: &str) -> Option<jiff::Timestamp> {
+    let end_of_day = || {
+        let day: jiff::civil::Date = text.parse().ok()?;
+        Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    };
+    // A date is no time: jiff would read one out of it only with a zone.
+    text.parse().ok().or_else(end_of_day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ask(skip: &str, reason: &str, until: &str) -> Result<Option<Skip>, SkipError> {
+        let annotations = [(SKIP, skip), (SKIP_REASON, reason), (SKIP_UNTIL, until)]
+            .into_iter()
+            .filter(|(_, text)| !text.is_empty())
+            .map(|(key, text)| (key.to_owned(), text.to_owned()))
+            .collect();
+        super::skip(&annotations, "2026-06-15T12:00:00Z".parse().unwrap())
+    }
+
+    #[test]
+    fn a_reasoned_skip_counts_until_its_time() {
+        let reason = "single node until the migration";
+        let skip = ask(" a , b,", reason, "").unwrap().unwrap();
+        assert_eq!(skip.policies, [PolicyId::new("a"), PolicyId::new("b")]);
+        assert!(ask("a", reason, "2026-06-15").is_ok(), "the day itself is still in");
+        assert!(ask("a", reason, "2026-06-15T12:00:01Z").is_ok());
+        assert!(ask("a", reason, "2026-06-15T14:00:01+02:00").is_ok());
+        assert_eq!(ask("", reason, ""), Ok(None));
+    }
+
+    #[test]
+    fn a_bad_one_does_not() {
+        let reason = "single node until the migration";
+        assert_eq!(ask("a", "", ""), Err(SkipError::NoReason));
+        assert_eq!(ask("a", "because", ""), Err(SkipError::NoReason));
+        assert_eq!(ask("*", reason, ""), Err(SkipError::Wildcard));
+        assert_eq!(ask("a", reason, "soon"), Err(SkipError::Until("soon".to_owned())));
+        assert!(matches!(ask("a", reason, "2026-06-14"), Err(SkipError::Expired(_))));
+        assert!(matches!(ask("a", reason, "2026-06-15T12:00:00Z"), Err(SkipError::Expired(_))));
+    }
+}

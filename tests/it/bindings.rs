@@ -1,0 +1,217 @@
+//! Bindings, exceptions and skip annotations: how people tune policies without touching Rego.
+
+use crate::support::{GOOD, NAIVE, directory, stategate_with};
+
+fn binding(spec: &str) -> String {
+    format!("apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: own}}\nspec: {spec}\n")
+}
+
+fn exception(namespace: &str, spec: &str) -> String {
+    format!(
+        "apiVersion: stategate.io/v1alpha1\nkind: PolicyException\nmetadata: {{name: legacy{namespace}}}\nspec: {spec}\n"
+    )
+}
+
+fn check(bindings: &str, manifest: &str) -> crate::support::Run {
+    let dir = directory(&[("bindings.yaml", bindings)]);
+    stategate_with(
+        &["check", "--bindings", dir.path().join("bindings.yaml").to_str().unwrap(), "-"],
+        manifest,
+    )
+}
+
+const UNPROBED: &str = "          readinessProbe:\n            exec: {command: [pg_isready, -U, postgres]}\n";
+
+fn unprobed() -> String {
+    let manifest = GOOD.replace(UNPROBED, "");
+    assert_ne!(manifest, GOOD);
+    manifest
+}
+
+#[test]
+fn an_override_loosens_the_profile_and_only_where_it_matches() {
+    check(&binding("{}"), &unprobed()).expect(1, &["error[probe-readiness-required]"]);
+    let without = "{policies: {ids: [probe-readiness-required]}, action: warn}";
+    check(&binding(without), &unprobed()).expect(1, &["error[probe-readiness-required]"]);
+    let with = |more: &str| {
+        binding(&format!(
+            "{{policies: {{ids: [probe-readiness-required]}}, override: true, action: warn{more}}}"
+        ))
+    };
+    check(&with(""), &unprobed()).expect(0, &["warning[probe-readiness-required]"]);
+    check(&with(", match: {excludedNamespaces: [shop]}"), &unprobed())
+        .expect(1, &["error[probe-readiness-required]"]);
+    check(&with(", match: {objectSelector: {matchLabels: {team: data}}}"), &unprobed())
+        .expect(1, &["error[probe"]);
+    let labelled = unprobed().replace("  namespace: shop\n", "  namespace: shop\n  labels: {team: data}\n");
+    check(&with(", match: {objectSelector: {matchLabels: {team: data}}}"), &labelled)
+        .expect(0, &["warning[probe"]);
+    let off = binding("{policies: {categories: [health]}, override: true, action: off}");
+    let run = check(&off, &unprobed());
+    run.expect(0, &[]);
+    assert!(!run.stdout.contains("probe-readiness"), "{}", run.stdout);
+}
+
+#[test]
+fn the_strictest_of_several_bindings_wins() {
+    let baseline = |bindings: &str| {
+        let dir = directory(&[("b.yaml", bindings)]);
+        stategate_with(
+            &[
+                "check",
+                "--profile",
+                "baseline",
+                "--bindings",
+                dir.path().join("b.yaml").to_str().unwrap(),
+                "-",
+            ],
+            &unprobed(),
+        )
+    };
+    baseline(&binding("{policies: {ids: [probe-readiness-required]}, action: audit}"))
+        .expect(0, &["warning[probe"]);
+    baseline(&binding("{policies: {ids: [probe-readiness-required]}, action: deny}"))
+        .expect(1, &["error[probe"]);
+    baseline(&binding("{policies: {severities: [high]}}")).expect(1, &["error[probe"]);
+}
+
+#[test]
+fn parameters_reach_the_policy() {
+    let excluded = binding(
+        "{policies: {ids: [probe-readiness-required]}, override: true, parameters: {probe-readiness-required: {exclude_containers: [\"post*\"]}}}",
+    );
+    check(&excluded, &unprobed()).expect(0, &["0 errors, 0 warnings"]);
+}
+
+#[test]
+fn an_exception_waives_what_it_names_until_it_ends() {
+    let waiver = |more: &str| {
+        exception(
+            "",
+            &format!(
+                "{{policies: [probe-readiness-required], match: {{kinds: [StatefulSet], names: [pg]}}, reason: \"until the migration, OPS-113\"{more}}}"
+            ),
+        )
+    };
+    check(&waiver(""), &unprobed())
+        .expect(0, &["waived for StatefulSet shop/pg by exception legacy", "OPS-113", "0 errors"]);
+    check(&waiver(", expiresAt: 2999-01-01T00:00:00Z"), &unprobed()).expect(0, &["waived"]);
+    check(&waiver(", expiresAt: 2001-01-01T00:00:00Z"), &unprobed())
+        .expect(1, &["error[probe-readiness-required]"]);
+    check(&waiver("").replace("names: [pg]", "names: [other]"), &unprobed()).expect(1, &["error[probe"]);
+    let namespaced = |namespace: &str| {
+        exception(
+            &format!(", namespace: {namespace}"),
+            "{policies: [probe-readiness-required], match: {}, reason: \"until the migration\"}",
+        )
+    };
+    check(&namespaced("shop"), &unprobed()).expect(0, &["waived"]);
+    check(&namespaced("elsewhere"), &unprobed()).expect(1, &["error[probe"]);
+}
+
+#[test]
+fn a_skip_annotation_counts_with_a_reason_and_below_critical() {
+    let skipping = |ids: &str, more: &str| {
+        unprobed()
+            .replace("  annotations:\n", &format!("  annotations:\n    stategate.io/skip: {ids}\n{more}"))
+    };
+    let reason = "    stategate.io/skip-reason: probed by its operator\n";
+    check(&binding("{}"), &skipping("probe-readiness-required", reason))
+        .expect(0, &["waived for StatefulSet shop/pg by its annotation"]);
+    check(&binding("{}"), &skipping("probe-readiness-required", ""))
+        .expect(1, &["error[probe", "is ignored", "skip-reason"]);
+    check(&binding("{}"), &skipping("\"*\"", reason)).expect(1, &["error[probe", "without wildcards"]);
+    let expired = format!("{reason}    stategate.io/skip-until: \"2001-01-01\"\n");
+    check(&binding("{}"), &skipping("probe-readiness-required", &expired))
+        .expect(1, &["error[probe", "ran out"]);
+    check(&binding("{}"), &skipping("prob-readiness-required", reason))
+        .expect(1, &["error[probe", "which is no policy"]);
+    let not = binding("{policies: {ids: [probe-readiness-required]}, skippable: false}");
+    check(&not, &skipping("probe-readiness-required", reason))
+        .expect(1, &["error[probe", "may not be skipped"]);
+    let critical = NAIVE.replace(
+        "  namespace: shop\n",
+        &format!(
+            "  namespace: shop\n  annotations:\n    stategate.io/skip: volume-no-emptydir-data\n{reason}"
+        ),
+    );
+    check(&binding("{}"), &critical).expect(1, &["error[volume-no-emptydir-data]", "may not be skipped"]);
+}
+
+#[test]
+fn regulated_believes_no_annotation() {
+    let cache = NAIVE.replace(
+        "  namespace: shop\n",
+        "  namespace: shop\n  annotations: {stategate.io/data-durability: cache}\n",
+    );
+    let under = |profile: &str| stategate_with(&["check", "--profile", profile, "-"], &cache);
+    assert!(!under("production").stdout.contains("volume-no-emptydir-data"));
+    under("regulated").expect(1, &["error[volume-no-emptydir-data]"]);
+}
+
+#[test]
+fn mistakes_are_errors_with_their_place() {
+    for (text, needles) in [
+        (
+            binding("{policies: {ids: [storage-clas-required]}}"),
+            vec![
+                "bindings.yaml:4:25",
+                "no policy storage-clas-required",
+                "did you mean storage-class-required?",
+            ],
+        ),
+        (
+            binding("{policies: {categories: [storge]}}"),
+            vec!["bindings.yaml:4", "no category storge", "did you mean storage?"],
+        ),
+        (
+            binding("{parameters: {storage-class-required: {allow_default: true}}}"),
+            vec!["bindings.yaml:4", "no parameter allow_default", "did you mean allow_cluster_default?"],
+        ),
+        (
+            binding("{parameters: {storage-class-required: {allow_cluster_default: 1}}}"),
+            vec!["bindings.yaml:4", "must be true or false, not 1"],
+        ),
+        (
+            binding("{parameters: {backup-schedule-valid: {max_base_gap: soon}}}"),
+            vec!["bindings.yaml:4", "max_base_gap"],
+        ),
+        (binding("{acton: warn}"), vec!["bindings.yaml:4:8", "unknown field `acton`"]),
+        (binding("{action: refuse}"), vec!["bindings.yaml:4", "deny, warn, audit or off"]),
+        (
+            binding("{match: {namespaceSelector: {matchExpressions: [{key: a, operator: In}]}}}"),
+            vec!["bindings.yaml:4"],
+        ),
+        (binding("{}").replace("v1alpha1", "v1"), vec!["bindings.yaml:1", "apiVersion"]),
+        (
+            binding("{}").replace("PolicyBinding", "PolicyBindings"),
+            vec!["bindings.yaml:1", "PolicyBindings", "PolicyException"],
+        ),
+        (
+            exception("", "{policies: [pdb], match: {}, reason: \"until the migration\"}"),
+            vec!["bindings.yaml:4", "no policy pdb"],
+        ),
+        (
+            exception("", "{policies: [], match: {}, reason: \"until the migration\"}"),
+            vec!["bindings.yaml:4", "waives no policy"],
+        ),
+        (
+            exception("", "{policies: [storage-class-required], match: {}, reason: \"no\"}"),
+            vec!["bindings.yaml:4", "no reason"],
+        ),
+        (
+            exception(
+                "",
+                "{policies: [storage-class-required], match: {}, reason: \"until the migration\", expiresAt: soon}",
+            ),
+            vec!["bindings.yaml:4", "spec.expiresAt"],
+        ),
+    ] {
+        check(&text, GOOD).expect(2, &needles);
+    }
+    // All of them at once.
+    let two =
+        format!("{}---\n{}", binding("{policies: {ids: [first]}}"), binding("{policies: {ids: [second]}}"));
+    check(&two, GOOD).expect(2, &["no policy first", "no policy second", "bindings.yaml:9"]);
+    stategate_with(&["check", "--bindings", "/no/such/file", "-"], GOOD).expect(2, &["/no/such/file"]);
+}

@@ -60,6 +60,52 @@ pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reas
     Decision { failures, ..Decision::default() }
 }
 
+/// The input document of a request, for a policy that reads this much and is told these parameters:
+/// what is asked first, before any patch. For people who write policies; `review` builds its own.
+///
+/// # Errors
+/// If the object cannot be read, or no projection knows its kind.
+pub fn input(
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    reads: &Reads,
+    parameters: &crate::engine::Value,
+    now: jiff::Timestamp,
+) -> Result<crate::engine::Value, Problem> {
+    let projection = set
+        .projection(request)
+        .ok_or_else(|| unreadable(format!("no policy judges {}", request.kind.kind)))?;
+    let namespace = inventory.namespace_labels(&request.namespace);
+    let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
+    let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
+        let object = object.as_ref().filter(|_| request.subresource.is_empty());
+        object.map(|object| view(set, request, projection, tier, object)).transpose()
+    };
+    let (workload, old) = (view(&request.object)?, view(&request.old_object));
+    let old = if workload.is_some() { old.ok().flatten() } else { old? };
+    let shared = Document::new(request, reads, namespace, now).map_err(unreadable)?;
+    let document = shared.with_views(workload.as_ref(), old.as_ref()).map_err(unreadable)?;
+    Ok(document.with_parameters(parameters))
+}
+
+/// The view of an object of the request; an error if a field that it needs cannot be read.
+fn view(
+    set: &PolicySet,
+    request: &Request,
+    projection: &Projection,
+    tier: Option<&String>,
+    object: &Object,
+) -> Result<Workload, Problem> {
+    let value = object.value().map_err(unreadable)?;
+    let engines = &set.projections().engines;
+    let projected = project(value, &request.namespace, projection, engines, set.self_classify());
+    match projected.problems.into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(Workload { tier: tier.cloned(), ..projected.workload }),
+    }
+}
+
 /// One request on its way through the pipeline.
 struct Review<'a> {
     set: &'a PolicySet,
@@ -102,20 +148,7 @@ impl<'a> Review<'a> {
             let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && !subresource) else {
                 return Ok(None);
             };
-            let value = object.value().map_err(unreadable)?;
-            let projected = project(
-                value,
-                &request.namespace,
-                projection,
-                &set.projections().engines,
-                set.self_classify(),
-            );
-            let mut workload = projected.workload;
-            workload.tier = tier.cloned();
-            match projected.problems.into_iter().next() {
-                Some(problem) => Err(problem),
-                None => Ok(Some(workload)),
-            }
+            self::view(set, request, projection, tier, object).map(Some)
         };
         let workload = view(&request.object)?;
         // What is stored was accepted once; if it cannot be read it is only no help in judging the new one.

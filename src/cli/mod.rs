@@ -2,7 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
 
 mod check;
+mod example;
+mod explain;
+mod input;
 mod policies;
+mod policy;
 mod review;
 mod serve;
 mod test;
@@ -52,6 +56,13 @@ enum Command {
     Review(review::Arguments),
     /// Run the tests and examples of policies
     Test(test::Arguments),
+    /// List, document and begin policies
+    #[command(subcommand)]
+    Policy(policy::Command),
+    /// Explain a policy: why, examples, how to set it right
+    Explain(explain::Arguments),
+    /// Print the input document that a policy sees
+    Input(input::Arguments),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
 }
@@ -68,6 +79,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Policy(command) => policy::run(&command),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
     };
     match result {

@@ -1,6 +1,6 @@
 //! The flags that choose what judges: shared by all subcommands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -27,11 +27,7 @@ pub struct PolicyArguments {
 impl PolicyArguments {
     /// The shipped catalogue, with the user's directory laid over it.
     pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
-        let shipped = Catalogue::embedded();
-        Ok(match &self.policies {
-            Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
-            None => shipped,
-        })
+        catalogue(self.policies.as_deref())
     }
 
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
@@ -51,4 +47,13 @@ impl PolicyArguments {
     pub fn may_change(&self) -> bool {
         self.policies.is_some() || !self.bindings.is_empty()
     }
+}
+
+/// The shipped catalogue, with a directory laid over it.
+pub fn catalogue(directory: Option<&Path>) -> anyhow::Result<Catalogue> {
+    let shipped = Catalogue::embedded();
+    Ok(match directory {
+        Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
+        None => shipped,
+    })
 }

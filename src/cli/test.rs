@@ -4,22 +4,22 @@
 //! is the assertion: `pass_`, `deny_`, `warn_`, or `patch_….in.yaml` with its `….out.yaml`.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
 
+use super::example::{self, Example, Judged};
 use super::{Exit, print};
-use crate::admission::{Phase, Request, wire};
+use crate::admission::Request;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{self, Rego};
-use crate::inventory::Inventory;
 use crate::policy::{Action, PolicyId, metadata};
 use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
 use crate::source::catalogue::Catalogue;
-use crate::source::manifests::Manifests;
 
 #[derive(Args)]
 #[command(after_help = "Without DIR the shipped catalogue is tested.
@@ -33,9 +33,6 @@ pub struct Arguments {
     #[arg(short, long)]
     verbose: bool,
 }
-
-/// The time that examples are judged at: a run today and a run next year agree.
-const NOW: &str = "2026-01-01T00:00:00Z";
 
 /// One test or example, and why it failed.
 struct Outcome {
@@ -124,143 +121,71 @@ fn empty_object() -> engine::Value {
 
 /// Every example of the tested directory, judged by its own policy alone.
 fn examples(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<Vec<Outcome>> {
-    let now: jiff::Timestamp = NOW.parse()?;
-    let mut sets: BTreeMap<(String, bool), PolicySet> = BTreeMap::new();
-    let texts: BTreeMap<&str, &SourceText> = tested.examples().collect();
+    let mut sets: BTreeMap<(&str, bool), PolicySet> = BTreeMap::new();
     let mut outcomes = Vec::new();
-    for (path, text) in &texts {
-        let Some((folder, file)) = path.split_once("/examples/") else { continue };
-        if file.ends_with(".old.yaml") || file.ends_with(".out.yaml") {
-            continue;
-        }
-        let mutate = file.starts_with("patch_");
-        let set = match sets.entry((folder.to_owned(), mutate)) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(alone(catalogue, folder, mutate)?)
-            }
+    for example in example::all(tested) {
+        let mutate = example.expects() == "patch";
+        let set = match sets.entry((example.folder, mutate)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(example::alone(catalogue, example.folder, mutate)?),
         };
-        let sibling = |suffix: &str| {
-            let stem = path.strip_suffix(".in.yaml").or_else(|| path.strip_suffix(".yaml")).unwrap_or(path);
-            texts.get(format!("{stem}{suffix}").as_str()).copied()
-        };
-        let example = Example { set, text, old: sibling(".old.yaml"), out: sibling(".out.yaml"), now };
-        let failure = example.assert(file).err().map(|error| error.to_string());
-        outcomes.push(Outcome { name: text.name.to_string(), failure });
+        let failure = assert(&example, set).err().map(|error| error.to_string());
+        outcomes.push(Outcome { name: example.text.name.to_string(), failure });
     }
     Ok(outcomes)
 }
 
-/// A policy set of one policy, bound to everything with its own action.
-fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
-    let mut sources = catalogue.unbound();
-    let of_folder = |text: &SourceText| {
-        text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
-    };
-    sources.policies.retain(of_folder);
-    sources.profile = Some(SourceText::new(
-        "<test profile>",
-        format!(
-            "{{apiVersion: stategate.io/v1alpha1, kind: Profile, metadata: {{name: test}}, spec: {{selfClassify: true}}}}\n\
-             ---\n\
-             {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, spec: {{mutate: {mutate}}}}}\n"
+fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
+    let judged = example.judge(set)?;
+    let decisions = &judged.decisions;
+    if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
+        anyhow::bail!("the policy could not decide: {}", failure.error);
+    }
+    if decisions.iter().all(|decision| decision.evaluated == 0) {
+        anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
+    }
+    let mut unwritten = decisions.iter().flat_map(|decision| &decision.findings);
+    if let Some(finding) = unwritten.find(|finding| finding.message.contains("TODO")) {
+        anyhow::bail!("the message still says TODO: {}", finding.message);
+    }
+    match (example.expects(), strictest(decisions)) {
+        ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
+        ("deny" | "warn", None) => anyhow::bail!(
+            "nothing was found; what the rule sees: stategate input --policy {} {}",
+            example.folder.rsplit('/').next().unwrap_or_default().replace('_', "-"),
+            example.text.name
         ),
-    ));
-    PolicySet::compile(&sources)
-}
-
-struct Example<'a> {
-    set: &'a PolicySet,
-    text: &'a SourceText,
-    old: Option<&'a SourceText>,
-    out: Option<&'a SourceText>,
-    now: jiff::Timestamp,
-}
-
-impl Example<'_> {
-    fn assert(&self, file: &str) -> anyhow::Result<()> {
-        let (requests, inventory) = self.requests()?;
-        let decisions: Vec<Decision> =
-            requests.iter().map(|request| review(self.set, &inventory, request, self.now)).collect();
-        if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
-            anyhow::bail!("the policy could not decide: {}", failure.error);
-        }
-        if decisions.iter().all(|decision| decision.evaluated == 0) {
-            anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
-        }
-        let found = strictest(&decisions);
-        let says = describe(&decisions);
-        match (file.split('_').next().unwrap_or_default(), found) {
-            ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
-            ("pass" | "deny" | "warn", _) => anyhow::bail!("{says}"),
-            ("patch", _) => self.assert_patch(&requests, &decisions, &inventory),
-            _ => {
-                anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml")
-            }
-        }
-    }
-
-    /// The patched object is the expected one, passes, and gets no further patch.
-    fn assert_patch(
-        &self,
-        requests: &[Request],
-        decisions: &[Decision],
-        inventory: &Inventory,
-    ) -> anyhow::Result<()> {
-        let out = self.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
-        let expected = manifests(out)?;
-        let [expected] = expected.objects.as_slice() else {
-            anyhow::bail!("{} must hold one object", out.name)
-        };
-        let patched = decisions.iter().find_map(|decision| decision.patch.as_ref());
-        let Some(patched) = patched else { anyhow::bail!("nothing was patched") };
-        if patched.object != *expected.object {
-            let difference = json_patch::diff(&expected.object, &patched.object);
-            anyhow::bail!(
-                "the patched object differs from {}:\n{}",
-                out.name,
-                serde_json::to_string_pretty(&difference)?
-            );
-        }
-        for request in requests {
-            let again = Request { object: Some(patched.object.clone().into()), ..request.clone() };
-            let second = review(self.set, inventory, &again, self.now);
-            if second.patch.is_some() {
-                anyhow::bail!("the patched object is patched again: the patch is not idempotent");
-            }
-            if second.strictest().is_some() {
-                anyhow::bail!("the patched object does not pass its own policy: {}", describe(&[second]));
-            }
-        }
-        Ok(())
-    }
-
-    fn requests(&self) -> anyhow::Result<(Vec<Request>, Inventory)> {
-        let manifests = manifests(self.text)?;
-        let old = self.old.map(self::manifests).transpose()?;
-        let requests: Vec<Request> = manifests
-            .objects
-            .iter()
-            .filter_map(|manifest| {
-                if manifest.kind() == "AdmissionReview" {
-                    let body = serde_json::to_vec(&*manifest.object).unwrap_or_default();
-                    return Some(wire::decode(&body, Phase::Validating).map_err(anyhow::Error::from));
-                }
-                let same = |old: &&crate::source::manifests::Manifest| {
-                    old.identity("default") == manifest.identity("default")
-                };
-                let before = old.as_ref().and_then(|old| old.objects.iter().find(same));
-                manifest.request(self.set.projections(), before, "default", Phase::Both).map(Ok)
-            })
-            .collect::<Result<_, _>>()?;
-        Ok((requests, manifests.inventory()))
+        ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
+        ("patch", _) => assert_patch(example, set, &judged),
+        _ => anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml"),
     }
 }
 
-fn manifests(text: &SourceText) -> Result<Manifests, Diagnostics> {
-    let mut manifests = Manifests::default();
-    manifests.add(text.name.to_string(), text.text.as_bytes());
-    if manifests.errors.is_empty() { Ok(manifests) } else { Err(Diagnostics(manifests.errors)) }
+/// The patched object is the expected one, passes, and gets no further patch.
+fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &Judged) -> anyhow::Result<()> {
+    let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
+    let expected = example::one_object(out)?;
+    let patched = judged.decisions.iter().find_map(|decision| decision.patch.as_ref());
+    let Some(patched) = patched else { anyhow::bail!("nothing was patched") };
+    if patched.object != *expected.object {
+        let difference = json_patch::diff(&expected.object, &patched.object);
+        anyhow::bail!(
+            "the patched object differs from {}:\n{}",
+            out.name,
+            serde_json::to_string_pretty(&difference)?
+        );
+    }
+    for request in &judged.requests {
+        let again = Request { object: Some(patched.object.clone().into()), ..request.clone() };
+        let second = review(set, &judged.inventory, &again, example::now()?);
+        if second.patch.is_some() {
+            anyhow::bail!("the patched object is patched again: the patch is not idempotent");
+        }
+        if second.strictest().is_some() {
+            anyhow::bail!("the patched object does not pass its own policy: {}", describe(&[second]));
+        }
+    }
+    Ok(())
 }
 
 fn strictest(decisions: &[Decision]) -> Option<Action> {
@@ -286,6 +211,13 @@ fn untested(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Di
         let policy = metadata::read(&text)?;
         let folder = text.name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
         let id: &PolicyId = &policy.id;
+        // Of a scaffold (`policy new`) that nobody has filled in.
+        if [&policy.title, &policy.description, &policy.fix].iter().any(|text| text.starts_with("TODO")) {
+            missing.push(Outcome {
+                name: format!("{id} ({})", text.name),
+                failure: Some("its METADATA still says TODO".to_owned()),
+            });
+        }
         let has = |kinds: &[&str]| {
             outcomes
                 .iter()

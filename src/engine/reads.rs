@@ -10,6 +10,11 @@ use super::rego::{AstModule, Expr, Literal, Module, Query, Rule, RuleBody, RuleH
 pub struct Reads(BTreeSet<Vec<String>>);
 
 impl Reads {
+    /// All of the input.
+    pub fn everything() -> Self {
+        Self(BTreeSet::from([Vec::new()]))
+    }
+
     /// Is something at or below this path read, or something that contains it?
     pub fn reads(&self, path: &[&str]) -> bool {
         self.0.iter().any(|read| read.iter().zip(path).all(|(a, b)| a == b))

@@ -30,7 +30,7 @@ impl Catalogue {
             waiting.extend(directory.dirs());
             for file in directory.files() {
                 let path = file.path().to_string_lossy().into_owned();
-                if let Some(text) = file.contents_utf8() {
+                if let Some(text) = file.contents_utf8().filter(|_| kind(&path) != Kind::Other) {
                     files.insert(path.clone(), SourceText::new(format!("policies/{path}"), text));
                 }
             }

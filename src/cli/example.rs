@@ -1,0 +1,130 @@
+//! Examples of policies, and manifests on their way into the pipeline.
+
+use std::collections::BTreeMap;
+
+use crate::admission::{Phase, Request, wire};
+use crate::decision::Decision;
+use crate::diagnostic::{Diagnostics, SourceText};
+use crate::inventory::Inventory;
+use crate::policyset::PolicySet;
+use crate::review::review;
+use crate::source::catalogue::Catalogue;
+use crate::source::manifests::{Manifest, Manifests};
+use crate::workload::projection::Projections;
+
+/// The time that examples are judged at: a run today and a run next year agree.
+const NOW: &str = "2026-01-01T00:00:00Z";
+/// The namespace of examples that name none.
+const NAMESPACE: &str = "default";
+
+/// One file of a policy's `examples/`.
+pub struct Example<'a> {
+    /// The policy's folder below `policies/`: `storage/storage_class_required`.
+    pub folder: &'a str,
+    /// Name of the file, whose start says what is expected.
+    pub file: &'a str,
+    pub text: &'a SourceText,
+    /// The object before the change.
+    pub old: Option<&'a SourceText>,
+    /// The object as patches leave it.
+    pub out: Option<&'a SourceText>,
+}
+
+/// What became of an example.
+pub struct Judged {
+    pub requests: Vec<Request>,
+    pub inventory: Inventory,
+    /// One for each request.
+    pub decisions: Vec<Decision>,
+}
+
+/// All examples, in the order of their paths.
+pub fn all(catalogue: &Catalogue) -> Vec<Example<'_>> {
+    let texts: BTreeMap<&str, &SourceText> = catalogue.examples().collect();
+    texts
+        .iter()
+        .filter_map(|(path, text)| {
+            let (folder, file) = path.split_once("/examples/")?;
+            if file.ends_with(".old.yaml") || file.ends_with(".out.yaml") {
+                return None;
+            }
+            let stem = path.strip_suffix(".in.yaml").or_else(|| path.strip_suffix(".yaml")).unwrap_or(path);
+            let sibling = |suffix: &str| texts.get(format!("{stem}{suffix}").as_str()).copied();
+            Some(Example { folder, file, text, old: sibling(".old.yaml"), out: sibling(".out.yaml") })
+        })
+        .collect()
+}
+
+impl Example<'_> {
+    /// `pass`, `deny`, `warn` or `patch`.
+    pub fn expects(&self) -> &str {
+        self.file.split('_').next().unwrap_or_default()
+    }
+
+    /// Puts it through the whole pipeline.
+    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
+        let now = now()?;
+        let new = manifests(self.text)?;
+        let old = self.old.map(manifests).transpose()?.unwrap_or_default();
+        let inventory = new.inventory();
+        let requests = new
+            .objects
+            .iter()
+            .filter_map(|manifest| request(manifest, &old, set.projections(), NAMESPACE).transpose())
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
+        Ok(Judged { requests, inventory, decisions })
+    }
+}
+
+/// The time that examples are judged at.
+pub fn now() -> anyhow::Result<jiff::Timestamp> {
+    Ok(NOW.parse()?)
+}
+
+/// The request that a document stands for: an AdmissionReview is one, every other object is stored.
+/// None if no policy can judge it.
+pub fn request(
+    manifest: &Manifest,
+    old: &Manifests,
+    projections: &Projections,
+    namespace: &str,
+) -> anyhow::Result<Option<Request>> {
+    if manifest.kind() == "AdmissionReview" {
+        return Ok(Some(wire::decode(&serde_json::to_vec(&*manifest.object)?, Phase::Validating)?));
+    }
+    let before = old.objects.iter().find(|old| old.identity(namespace) == manifest.identity(namespace));
+    Ok(manifest.request(projections, before, namespace, Phase::Both))
+}
+
+/// A policy set of one policy, bound to everything with its own action.
+pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
+    let mut sources = catalogue.unbound();
+    let of_folder = |text: &SourceText| {
+        text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
+    };
+    sources.policies.retain(of_folder);
+    sources.profile = Some(SourceText::new(
+        "<test profile>",
+        format!(
+            "{{apiVersion: stategate.io/v1alpha1, kind: Profile, metadata: {{name: test}}, spec: {{selfClassify: true}}}}\n\
+             ---\n\
+             {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, spec: {{mutate: {mutate}}}}}\n"
+        ),
+    ));
+    PolicySet::compile(&sources)
+}
+
+fn manifests(text: &SourceText) -> Result<Manifests, Diagnostics> {
+    let mut manifests = Manifests::default();
+    manifests.add(text.name.to_string(), text.text.as_bytes());
+    if manifests.errors.is_empty() { Ok(manifests) } else { Err(Diagnostics(manifests.errors)) }
+}
+
+/// The one object of a text.
+pub fn one_object(text: &SourceText) -> anyhow::Result<Manifest> {
+    match <[Manifest; 1]>::try_from(manifests(text)?.objects) {
+        Ok([object]) => Ok(object),
+        Err(_) => anyhow::bail!("{} must hold one object", text.name),
+    }
+}

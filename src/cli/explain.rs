@@ -1,0 +1,37 @@
+//! `stategate explain`: what a policy demands, why, and what to do about it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::policies::catalogue;
+use super::policy::pages::Library;
+use super::{Exit, print};
+use crate::diagnostic::did_you_mean;
+use crate::report::page::terminal;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate explain volume-no-emptydir-data
+
+Exit codes: 0 explained, 2 there is no such policy.")]
+pub struct Arguments {
+    /// The policy, as findings name it
+    id: String,
+
+    /// A directory of policies beside the shipped ones, as for `check`
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let library = Library::new(catalogue(arguments.policies.as_deref())?)?;
+    let id = arguments.id.replace('_', "-");
+    let Some(policy) = library.policies().find(|policy| policy.id.as_str() == id) else {
+        let help = did_you_mean(&id, library.policies().map(|policy| policy.id.as_str()))
+            .unwrap_or_else(|| "`stategate policy list` shows all".to_owned());
+        anyhow::bail!("there is no policy {}\n  help: {help}", arguments.id);
+    };
+    print(&terminal(&library.page(policy)?))?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,141 @@
+//! `stategate input`: the input document that a policy sees.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::policies::PolicyArguments;
+use super::{Exit, example, print, say};
+use crate::admission::Request;
+use crate::diagnostic::{Diagnostics, did_you_mean};
+use crate::engine::{Reads, Value, to_value};
+use crate::inventory::Inventory;
+use crate::policyset::{PolicySet, Selected};
+use crate::review;
+use crate::source::manifests::Manifests;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate input pg.yaml | jq .workload
+  stategate input pg.yaml --old before.yaml --policy pvc-no-shrink
+  stategate input delete-review.json --policy delete-guard-pvc
+
+Without --policy the document holds everything that a policy may read, and no parameters; with it what
+this policy reads and is told, as it is asked first: before any patch. Namespaces in FILE give the labels.
+
+Exit codes: 0 printed, 2 FILE holds no object that can be judged, or the policy does not judge it.")]
+pub struct Arguments {
+    /// A manifest or an AdmissionReview, as YAML or JSON, or - for standard input
+    file: PathBuf,
+
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    /// The document of this policy
+    #[arg(long, value_name = "ID")]
+    policy: Option<String>,
+
+    /// The previous version of the manifest: the document of an update
+    #[arg(long, value_name = "FILE")]
+    old: Option<PathBuf>,
+
+    /// Which object, if the file holds several
+    #[arg(long, value_name = "KIND/NAME")]
+    object: Option<String>,
+
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+
+    /// The time of the request [default: now]
+    #[arg(long, value_name = "RFC 3339")]
+    now: Option<jiff::Timestamp>,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let set = arguments.policies.policy_set()?;
+    let new = read(std::slice::from_ref(&arguments.file))?;
+    let old = read(arguments.old.as_slice())?;
+    let inventory = new.inventory();
+    let mut requests = Vec::new();
+    for manifest in &new.objects {
+        requests.extend(example::request(manifest, &old, set.projections(), &arguments.namespace)?);
+    }
+    let request = arguments.choose(&requests)?;
+    let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
+    let print_input = |reads: &Reads, parameters: &Value| {
+        let input = review::input(&set, &inventory, request, reads, parameters, now)
+            .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))?;
+        print(&(serde_json::to_string_pretty(&input)? + "\n"))
+    };
+    match &arguments.policy {
+        None => print_input(&Reads::everything(), &to_value(&serde_json::json!({}))?)?,
+        Some(id) => {
+            let selected = asked(&set, &inventory, request, id)?;
+            print_input(selected.reads(), selected.parameters)?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn read(paths: &[PathBuf]) -> Result<Manifests, Diagnostics> {
+    let manifests = Manifests::read(paths);
+    if manifests.errors.is_empty() { Ok(manifests) } else { Err(Diagnostics(manifests.errors)) }
+}
+
+impl Arguments {
+    fn choose<'a>(&self, requests: &'a [Request]) -> anyhow::Result<&'a Request> {
+        let name = |request: &Request| format!("{}/{}", request.kind.kind, request.name());
+        let wanted = |request: &&Request| self.object.as_ref().is_none_or(|wanted| name(request) == *wanted);
+        let chosen: Vec<&Request> = requests.iter().filter(wanted).collect();
+        let all = || requests.iter().map(name).collect::<Vec<_>>().join(", ");
+        match (chosen.as_slice(), &self.object) {
+            ([one], _) => Ok(one),
+            ([], Some(wanted)) if !requests.is_empty() => {
+                anyhow::bail!("there is no {wanted}, but {}", all())
+            }
+            ([], _) => anyhow::bail!("{}: holds no object that a policy could judge", self.file.display()),
+            (_, _) => anyhow::bail!(
+                "{}: holds {} objects; choose one with --object: {}",
+                self.file.display(),
+                requests.len(),
+                all()
+            ),
+        }
+    }
+}
+
+/// The policy as this request selects it.
+fn asked<'a>(
+    set: &'a PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    id: &str,
+) -> anyhow::Result<Selected<'a>> {
+    let id = id.replace('_', "-");
+    let Some(policy) = set.policies().find(|policy| policy.id.as_str() == id) else {
+        let help = did_you_mean(&id, set.policies().map(|policy| policy.id.as_str()));
+        let help = help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
+        anyhow::bail!("there is no policy {id}{help}");
+    };
+    let mut selected: Vec<Selected<'_>> = set
+        .select(request, inventory)
+        .into_iter()
+        .filter(|selected| selected.policy.id == policy.id)
+        .collect();
+    selected.sort_by_key(|selected| selected.action);
+    if selected.len() > 1 {
+        say(&format!(
+            "note: bindings ask {id} {} times with different parameters; these are of the strictest\n",
+            selected.len()
+        ));
+    }
+    selected.pop().ok_or_else(|| {
+        anyhow::anyhow!(
+            "{id} is not asked about {} of {} under profile {}\n  help: `stategate explain {id}` says what it judges",
+            request.operation,
+            request.display_name(),
+            set.profile()
+        )
+    })
+}

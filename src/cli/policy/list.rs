@@ -1,0 +1,166 @@
+//! `stategate policy list`: the policies and what a profile makes of them.
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+
+use super::standing::{Standing, TIERS, standing};
+use crate::cli::policies::PolicyArguments;
+use crate::cli::{Exit, print, say};
+use crate::diagnostic::did_you_mean;
+use crate::policy::Policy;
+use crate::policyset::PolicySet;
+use crate::report::page::table;
+use crate::workload::labels::glob;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate policy list
+  stategate policy list --profile baseline --severity critical
+  stategate policy list --id 'storage*' -o json
+
+The action is what happens in a Namespace without the label stategate.io/tier; -o json has all tiers.")]
+pub struct Arguments {
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    /// Only policies of this category; may be given several times
+    #[arg(long)]
+    category: Vec<String>,
+
+    /// Only policies of this severity; may be given several times
+    #[arg(long, value_parser = ["critical", "high", "medium", "low"])]
+    severity: Vec<String>,
+
+    /// Only policies of this id (* and ? allowed); may be given several times
+    #[arg(long, value_name = "GLOB")]
+    id: Vec<String>,
+
+    /// How to show them
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let set = arguments.policies.policy_set()?;
+    arguments.known(&set)?;
+    let policies: Vec<&Policy> = set.policies().filter(|policy| arguments.wants(policy)).collect();
+    match arguments.output {
+        Format::Table if policies.is_empty() => say("no policy matches these filters\n"),
+        Format::Table => print(&as_table(&set, &policies))?,
+        Format::Json => print(&(as_json(&set, &policies)? + "\n"))?,
+    }
+    Ok(Exit::Clean)
+}
+
+impl Arguments {
+    fn wants(&self, policy: &Policy) -> bool {
+        let any = |list: &[String], is: &dyn Fn(&str) -> bool| list.is_empty() || list.iter().any(|x| is(x));
+        any(&self.category, &|category| snake_or_kebab(category) == *policy.category)
+            && any(&self.severity, &|severity| severity == policy.severity.as_str())
+            && any(&self.id, &|id| glob(&snake_or_kebab(id), policy.id.as_str()))
+    }
+
+    /// A category that does not exist is an error of the user's, not an empty table.
+    fn known(&self, set: &PolicySet) -> anyhow::Result<()> {
+        for category in &self.category {
+            let mut known = set.policies().map(|policy| &*policy.category);
+            if !known.any(|known| known == snake_or_kebab(category)) {
+                let help = did_you_mean(category, set.policies().map(|policy| &*policy.category));
+                let help = help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
+                anyhow::bail!("there is no category {category}{help}");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// People write both.
+pub fn snake_or_kebab(name: &str) -> String {
+    name.replace('_', "-")
+}
+
+fn as_table(set: &PolicySet, policies: &[&Policy]) -> String {
+    let head = ["POLICY", "SEVERITY", "ACTION", "CATEGORY", "TITLE"].map(str::to_owned);
+    let rows: Vec<Vec<String>> = policies
+        .iter()
+        .map(|policy| {
+            vec![
+                policy.id.to_string(),
+                policy.severity.to_string(),
+                standing(set, policy, None).to_string(),
+                policy.category.to_string(),
+                policy.title.to_string(),
+            ]
+        })
+        .collect();
+    table(&head, &rows)
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonList<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    profile: &'a str,
+    policies: Vec<JsonPolicy<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonPolicy<'a> {
+    id: &'a str,
+    category: &'a str,
+    severity: &'a str,
+    action: &'static str,
+    mutates: bool,
+    tiers: Vec<JsonTier>,
+    title: &'a str,
+    source: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonTier {
+    /// None: a Namespace without the label.
+    tier: Option<&'static str>,
+    action: &'static str,
+    mutates: bool,
+}
+
+fn as_json(set: &PolicySet, policies: &[&Policy]) -> Result<String, serde_json::Error> {
+    let policy = |policy: &&'_ Policy| -> (Standing, Vec<JsonTier>) {
+        let tiers = TIERS.map(|tier| (tier, standing(set, policy, tier)));
+        let json = |(tier, standing): (Option<&'static str>, Standing)| JsonTier {
+            tier,
+            action: standing.action(),
+            mutates: standing.mutates,
+        };
+        (standing(set, policy, None), tiers.into_iter().map(json).collect())
+    };
+    serde_json::to_string_pretty(&JsonList {
+        api_version: "stategate.io/v1alpha1",
+        kind: "PolicyList",
+        profile: set.profile(),
+        policies: policies
+            .iter()
+            .map(|one| {
+                let (standing, tiers) = policy(one);
+                JsonPolicy {
+                    id: one.id.as_str(),
+                    category: &one.category,
+                    severity: one.severity.as_str(),
+                    action: standing.action(),
+                    mutates: standing.mutates,
+                    tiers,
+                    title: &one.title,
+                    source: &one.source,
+                }
+            })
+            .collect(),
+    })
+}

@@ -1,0 +1,292 @@
+//! What is known of a policy, from its METADATA, its examples and the shipped profiles, as a page.
+//! `policy docs` writes it as Markdown, `explain` shows it on the terminal.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::standing::{Standing, TIERS, standing, tier_name};
+use crate::cli::example::{self, Example};
+use crate::decision::message::{refusal, warnings};
+use crate::policy::parameters::{Kind, Parameter};
+use crate::policy::{Action, Policy, Severity};
+use crate::policyset::PolicySet;
+use crate::report::page::Block;
+use crate::source::catalogue::Catalogue;
+
+/// Policies as every shipped profile judges them.
+pub struct Library {
+    catalogue: Catalogue,
+    /// By profile.
+    sets: BTreeMap<String, PolicySet>,
+}
+
+impl Library {
+    pub fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
+        let mut sets = BTreeMap::new();
+        for profile in catalogue.profiles() {
+            let sources = catalogue.sources(&profile).map_err(crate::diagnostic::Diagnostics::from)?;
+            sets.insert(profile, PolicySet::compile(&sources)?);
+        }
+        anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
+        Ok(Self { catalogue, sets })
+    }
+
+    /// All policies, in the order of their files.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        self.sets.values().take(1).flat_map(PolicySet::policies)
+    }
+
+    /// The page of one policy.
+    pub fn page(&self, policy: &Policy) -> anyhow::Result<Vec<Block>> {
+        let mut page = vec![
+            Block::Title(policy.id.to_string()),
+            Block::Text(format!("{}.", policy.title.trim_end_matches('.'))),
+            Block::List(facts(policy)),
+            heading("Why"),
+            Block::Text(policy.description.to_string()),
+            heading("How to set it right"),
+            Block::Text(policy.fix.to_string()),
+        ];
+        page.extend(self.examples(policy)?);
+        page.push(heading("What profiles make of it"));
+        page.push(self.standings(policy));
+        let mutates = self.sets.values().any(|set| standing(set, policy, None).mutates);
+        page.extend(parameters(policy, mutates));
+        page.push(heading("Waive it"));
+        page.extend(waiver(policy));
+        if !policy.related.is_empty() {
+            page.push(heading("Read more"));
+            page.push(Block::List(policy.related.clone()));
+        }
+        Ok(page)
+    }
+
+    fn standings(&self, policy: &Policy) -> Block {
+        let head = std::iter::once("Profile").chain(TIERS.map(tier_name)).map(str::to_owned).collect();
+        let row = |(profile, set): (&String, &PolicySet)| {
+            let of_tiers = TIERS.map(|tier| standing(set, policy, tier).to_string());
+            std::iter::once(profile.clone()).chain(of_tiers).collect()
+        };
+        Block::Table(head, self.sets.iter().map(row).collect())
+    }
+
+    /// The index: what each profile makes of each policy, by category.
+    pub fn index(&self, policies: &[&Policy]) -> Vec<Block> {
+        let mut page = vec![
+            Block::Title("Policies".to_owned()),
+            Block::Text(format!(
+                "{} policies. The columns on the right say what a profile makes of a violation: first in a \
+                 Namespace without the label `stategate.io/tier`, then where a tier differs from that. \
+                 A policy that mutates completes the object at admission.",
+                policies.len()
+            )),
+        ];
+        let categories: BTreeSet<&str> = policies.iter().map(|policy| &*policy.category).collect();
+        for category in categories {
+            let head = ["Policy", "Demands", "Severity"].into_iter().map(str::to_owned);
+            let rows = policies.iter().filter(|policy| &*policy.category == category).map(|policy| {
+                let link = format!("[{}]({}/README.md)", policy.id, folder(policy));
+                let about = [link, policy.title.to_string(), policy.severity.to_string()];
+                about.into_iter().chain(self.sets.values().map(|set| summary(set, policy))).collect()
+            });
+            page.push(heading(category));
+            page.push(Block::Table(head.chain(self.sets.keys().cloned()).collect(), rows.collect()));
+        }
+        page
+    }
+
+    fn examples(&self, policy: &Policy) -> anyhow::Result<Vec<Block>> {
+        let folder = folder(policy);
+        let all: Vec<Example<'_>> =
+            example::all(&self.catalogue).into_iter().filter(|example| example.folder == folder).collect();
+        let mut blocks = Vec::new();
+        let (refused, accepted) = pair(policy, &all);
+        if let Some(example) = refused {
+            let set = example::alone(&self.catalogue, &folder, false)?;
+            blocks.push(heading(if policy.action == Action::Deny { "Refused" } else { "Found" }));
+            blocks.extend(shown(example));
+            blocks.push(Block::Text("stategate answers:".to_owned()));
+            blocks.push(Block::Code("text", answer(example, &set)?));
+        }
+        if let Some(example) = accepted {
+            blocks.push(heading("Accepted"));
+            blocks.extend(shown(example));
+        }
+        if let Some(example) = all.iter().find(|example| example.expects() == "patch") {
+            let set = example::alone(&self.catalogue, &folder, true)?;
+            let judged = example.judge(&set)?;
+            if let Some(patched) = judged.decisions.into_iter().find_map(|decision| decision.patch) {
+                blocks.push(heading("Added at admission"));
+                blocks.push(Block::Text(format!("To `examples/{}`:", example.file)));
+                blocks.push(Block::Code("yaml", yaml_serde::to_string(&patched.operations)?));
+            }
+        }
+        Ok(blocks)
+    }
+}
+
+/// `storage/storage_class_required`, below `policies/`.
+pub fn folder(policy: &Policy) -> String {
+    policy.package.split('.').skip(1).collect::<Vec<_>>().join("/")
+}
+
+fn heading(text: &str) -> Block {
+    Block::Heading(text.to_owned())
+}
+
+fn facts(policy: &Policy) -> Vec<String> {
+    let operations: Vec<&str> =
+        policy.matches.operations.iter().map(|operation| operation.as_str()).collect();
+    let mut kinds: Vec<&str> = policy.matches.kinds.iter().map(|kind| kind.kind.as_str()).collect();
+    if kinds.is_empty() {
+        kinds.push("every kind that holds state");
+    }
+    let mut facts = vec![
+        format!("Severity: {}", policy.severity),
+        format!("Category: {}", policy.category),
+        format!("Judges: {} of {}", operations.join(" and "), kinds.join(", ")),
+    ];
+    if !policy.matches.subresources.is_empty() {
+        facts.push(format!("Subresources: {}", policy.matches.subresources.join(", ")));
+    }
+    if let Some(action) = policy.at_admission {
+        facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
+    }
+    if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
+        facts.push("What the stored object has already only warns when it is updated".to_owned());
+    }
+    facts
+}
+
+/// The refused and the accepted example that differ least: what is between them is the point.
+fn pair<'a, 'b>(
+    policy: &Policy,
+    all: &'a [Example<'b>],
+) -> (Option<&'a Example<'b>>, Option<&'a Example<'b>>) {
+    let of = |kind: &'static str| all.iter().filter(move |example| example.expects() == kind);
+    let wanted = if policy.action == Action::Deny { ["deny", "warn"] } else { ["warn", "deny"] };
+    let refused = wanted.map(|kind| of(kind).collect::<Vec<_>>()).into_iter().find(|list| !list.is_empty());
+    let refused = refused.unwrap_or_default();
+    let pairs = refused.iter().flat_map(|bad| of("pass").map(move |good| (*bad, good)));
+    match pairs.min_by_key(|(bad, good)| (distance(bad, good), bad.text.text.len())) {
+        Some((bad, good)) => (Some(bad), Some(good)),
+        None => (refused.first().copied(), of("pass").next()),
+    }
+}
+
+/// Lines that only one of the two has.
+fn distance(a: &Example<'_>, b: &Example<'_>) -> usize {
+    let mut count: BTreeMap<&str, isize> = BTreeMap::new();
+    for (example, step) in [(a, 1), (b, -1)] {
+        for line in [Some(example.text), example.old].into_iter().flatten().flat_map(|text| text.text.lines())
+        {
+            *count.entry(line).or_default() += step;
+        }
+    }
+    count.values().map(|lines| lines.unsigned_abs()).sum()
+}
+
+fn shown(example: &Example<'_>) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    if let Some(old) = example.old {
+        blocks.push(Block::Text("Before:".to_owned()));
+        blocks.push(Block::Code("yaml", old.text.to_string()));
+    }
+    blocks.push(Block::Text(format!("`examples/{}`:", example.file)));
+    blocks.push(Block::Code("yaml", example.text.text.to_string()));
+    blocks
+}
+
+/// What the API server tells whoever sends the example.
+fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
+    let judged = example.judge(set)?;
+    let refused = judged.requests.iter().zip(&judged.decisions).find(|(_, decision)| !decision.allowed());
+    if let Some((request, decision)) = refused {
+        return Ok(refusal(request, decision));
+    }
+    let warnings = judged.decisions.iter().flat_map(warnings);
+    let answer: String = warnings.map(|warning| format!("Warning: {warning}\n")).collect();
+    anyhow::ensure!(
+        !answer.is_empty(),
+        "{}: nothing is found in it; `stategate test` says more",
+        example.text.name
+    );
+    Ok(answer)
+}
+
+fn parameters(policy: &Policy, mutates: bool) -> Vec<Block> {
+    if policy.parameters.is_empty() {
+        return vec![heading("Parameters"), Block::Text("None.".to_owned())];
+    }
+    let head = ["Parameter", "Type", "Default", "Says"].map(str::to_owned).to_vec();
+    let rows = policy.parameters.iter().map(|(name, parameter)| {
+        vec![
+            format!("`{name}`"),
+            type_of(parameter),
+            format!("`{}`", parameter.default),
+            parameter.description.clone(),
+        ]
+    });
+    vec![
+        heading("Parameters"),
+        Block::Table(head, rows.collect()),
+        Block::Text(
+            "A binding of your own (`--bindings FILE`) gives other values; here are the defaults to start from. \
+             `override` puts it in the place of what the profile says of this policy: its action is then the \
+             policy's own unless you give `action`, in every Namespace unless you narrow `match`."
+                .to_owned(),
+        ),
+        Block::Code("yaml", binding(policy, mutates)),
+    ]
+}
+
+fn type_of(parameter: &Parameter) -> String {
+    let name = |kind: Kind| format!("{kind:?}").to_lowercase();
+    match parameter.of {
+        Some(of) => format!("{} of {}", name(parameter.kind), name(of)),
+        None => name(parameter.kind),
+    }
+}
+
+/// A binding to start from: it says what the defaults say.
+fn binding(policy: &Policy, mutates: bool) -> String {
+    let values: String = policy
+        .parameters
+        .iter()
+        .map(|(name, parameter)| format!("      {name}: {}\n", parameter.default))
+        .collect();
+    let id = &policy.id;
+    let mutate = if mutates { "  mutate: true\n" } else { "" };
+    format!(
+        "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: our-{id}}}\nspec:\n  \
+         policies: {{ids: [{id}]}}\n  override: true\n{mutate}  parameters:\n    {id}:\n{values}"
+    )
+}
+
+fn waiver(policy: &Policy) -> Vec<Block> {
+    let exception = "A PolicyException waives it for named objects, with a reason and an end.";
+    if policy.severity == Severity::Critical {
+        return vec![Block::Text(format!(
+            "{exception} It is critical, so an annotation of the object does not."
+        ))];
+    }
+    vec![
+        Block::Text(format!(
+            "{exception} An object may ask for it itself, for good or until `stategate.io/skip-until` (a date):"
+        )),
+        Block::Code(
+            "yaml",
+            format!(
+                "metadata:\n  annotations:\n    stategate.io/skip: {}\n    stategate.io/skip-reason: why that is safe here\n",
+                policy.id
+            ),
+        ),
+    ]
+}
+
+/// `deny, mutates; staging: warn, mutates; dev: off`
+fn summary(set: &PolicySet, policy: &Policy) -> String {
+    let usual = standing(set, policy, None);
+    let of = |tier: &Option<&str>| -> Standing { standing(set, policy, *tier) };
+    let others = TIERS.iter().filter(|tier| of(tier) != usual);
+    others.fold(usual.to_string(), |text, tier| format!("{text}; {}: {}", tier_name(*tier), of(tier)))
+}

@@ -1,0 +1,21 @@
+# METADATA
+# title: TODO what it demands, in one line
+# description: >-
+#   TODO why it matters, in two or three sentences, for somebody who has just been refused. Say what is not seen, too.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
+# custom:
+#   severity: {severity}
+#   action: {action}
+#   match: {kinds: [StatefulSet.apps]}
+#   parameters: {}
+#   fix: TODO how it is set right, as a command or a field.
+package stategate.{category}.{policy}
+
+violation contains v if {
+	input.workload.replicas == -1 # TODO: what is wrong
+	v := {
+		"msg": sprintf("%s %s: TODO what is wrong here", [input.workload.kind, input.workload.name]),
+		"path": ["spec", "replicas"], # TODO: where; the view has paths, such as input.workload.pods.spec_path
+	}
+}

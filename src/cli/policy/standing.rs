@@ -1,0 +1,97 @@
+//! What a profile makes of a policy.
+
+use std::fmt;
+
+use crate::admission::{GroupVersionKind, GroupVersionResource, Phase, Request, User};
+use crate::inventory::Inventory;
+use crate::policy::{Action, Policy};
+use crate::policyset::PolicySet;
+use crate::review::TIER_LABEL;
+
+/// Tiers of a Namespace, as profiles know them: without the label first.
+pub const TIERS: [Option<&str>; 4] = [None, Some("prod"), Some("staging"), Some("dev")];
+
+/// How a tier is called in a table.
+pub fn tier_name(tier: Option<&str>) -> &str {
+    tier.unwrap_or("no tier")
+}
+
+/// What happens to a violation, and whether the object is completed first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// None: the policy is not asked.
+    pub action: Option<Action>,
+    pub mutates: bool,
+}
+
+impl Standing {
+    /// `deny`, `warn`, `audit`, `off`
+    pub fn action(self) -> &'static str {
+        self.action.map_or("off", Action::as_str)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.action())?;
+        if self.mutates { f.write_str(", mutates") } else { Ok(()) }
+    }
+}
+
+/// Asks the policy set what it would do in a Namespace of this tier.
+pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standing {
+    let mut inventory = Inventory::default();
+    let labels = tier.map(|tier| (TIER_LABEL.to_owned(), tier.to_owned()));
+    inventory.add_namespace(NAMESPACE, labels.into_iter().collect());
+    let mut standing = Standing { action: None, mutates: false };
+    for request in probes(set, policy) {
+        for selected in set.select(&request, &inventory) {
+            if selected.policy.id == policy.id {
+                standing.action = standing.action.max(Some(selected.action));
+                standing.mutates |= selected.mutate && selected.patch_rule().is_some();
+            }
+        }
+    }
+    standing
+}
+
+/// A namespace that no profile names.
+const NAMESPACE: &str = "example";
+
+/// Requests that the policy judges: of namespaced kinds if there are any, because tiers tell them apart.
+fn probes(set: &PolicySet, policy: &Policy) -> Vec<Request> {
+    let kinds = || {
+        let all = set.projections().iter();
+        all.filter(|(kind, _)| policy.matches.kinds.is_empty() || policy.matches.kinds.contains(kind))
+    };
+    let any_namespaced = kinds().any(|(_, projection)| projection.namespaced);
+    kinds()
+        .filter(|(_, projection)| projection.namespaced == any_namespaced)
+        .flat_map(|(kind, projection)| {
+            let version = projection.versions.first().cloned().unwrap_or_default();
+            policy.matches.operations.iter().map(move |operation| Request {
+                uid: String::new(),
+                kind: GroupVersionKind {
+                    group: kind.group.clone(),
+                    version: version.clone(),
+                    kind: kind.kind.clone(),
+                },
+                resource: GroupVersionResource {
+                    group: kind.group.clone(),
+                    version: version.clone(),
+                    resource: projection.plural.clone(),
+                },
+                subresource: policy.matches.subresources.first().cloned().unwrap_or_default(),
+                request_name: String::new(),
+                namespace: if projection.namespaced { NAMESPACE.to_owned() } else { String::new() },
+                operation: *operation,
+                user: User::default(),
+                object: None,
+                old_object: None,
+                dry_run: false,
+                options: serde_json::Value::Null,
+                phase: Phase::Both,
+            })
+        })
+        .collect()
+}

@@ -3,8 +3,8 @@
 //! A `test_*` rule passes if it is true. An example goes through the whole pipeline, its file name
 //! is the assertion: `pass_`, `deny_`, `warn_`, or `patch_….in.yaml` with its `….out.yaml`.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -15,7 +15,7 @@ use super::{Exit, print};
 use crate::admission::Request;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
-use crate::engine::{self, Rego};
+use crate::engine::{self, Coverage, Rego};
 use crate::policy::{Action, PolicyId, metadata};
 use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
@@ -28,6 +28,14 @@ Exit codes: 0 all passed, 1 a test failed or a policy has none, 2 the policies c
 pub struct Arguments {
     /// A directory of policies, as for --policies
     dir: Option<PathBuf>,
+
+    /// Say how much of each policy the test_* rules reach, and which lines they do not
+    #[arg(long)]
+    coverage: bool,
+
+    /// The least share of lines in percent that the test_* rules must reach in every policy
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
+    min_coverage: Option<u8>,
 
     /// Name every test that passes, too
     #[arg(short, long)]
@@ -49,11 +57,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         None => (shipped.clone(), shipped),
     };
-    let mut outcomes = rego_tests(&tested, &catalogue)?;
+    let (mut outcomes, coverage) = rego_tests(&tested, &catalogue)?;
     let tests = outcomes.len();
     outcomes.extend(examples(&tested, &catalogue)?);
     let examples = outcomes.len() - tests;
     outcomes.extend(untested(&tested, &outcomes)?);
+    let reached = Reached::of(&tested, coverage);
+    outcomes.extend(arguments.min_coverage.map(|least| reached.below(least)).into_iter().flatten());
+    if arguments.coverage {
+        print(&reached.to_string())?;
+    }
 
     for outcome in &outcomes {
         match &outcome.failure {
@@ -71,7 +84,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 /// Every `test_*` rule of the tested directory, with everything else it may import loaded.
-fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> Result<Vec<Outcome>, Diagnostics> {
+fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<(Vec<Outcome>, Vec<Coverage>)> {
     let Sources { policies, libraries, .. } = catalogue.unbound();
     let tests = tested.tests();
     let texts: Vec<SourceText> = policies.into_iter().chain(libraries).chain(tests.iter().cloned()).collect();
@@ -88,6 +101,7 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> Result<Vec<Outcome>,
     if let Some((path, text)) = all_rules.next() {
         rego.prepare(std::iter::once((path.as_str(), text)))?;
     }
+    let mut session = rego.observed_session();
     let of_tests = modules.iter().rev().take(tests.len()).rev();
     let mut outcomes = Vec::new();
     for (module, text) in of_tests.zip(&tests) {
@@ -100,7 +114,7 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> Result<Vec<Outcome>,
         }
         for rule in rules {
             let path = format!("data.{}.{rule}", module.package);
-            let failure = match rego.session().evaluate(&path, empty_object()) {
+            let failure = match session.evaluate(&path, empty_object()) {
                 Ok(engine::Value::Bool(true)) => None,
                 Ok(engine::Value::Undefined) => Some("one of its conditions does not hold".to_owned()),
                 Ok(value) => Some(format!(
@@ -112,7 +126,53 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> Result<Vec<Outcome>,
             outcomes.push(Outcome { name: format!("{path} ({})", text.name), failure });
         }
     }
-    Ok(outcomes)
+    let coverage = session.coverage().map_err(anyhow::Error::msg)?;
+    Ok((outcomes, coverage))
+}
+
+/// How much of each policy and library its tests reach.
+struct Reached(Vec<Coverage>);
+
+impl Reached {
+    /// Of what is tested; tests themselves do not count.
+    fn of(tested: &Catalogue, coverage: Vec<Coverage>) -> Self {
+        let Sources { policies, libraries, .. } = tested.unbound();
+        let names: BTreeSet<String> =
+            policies.iter().chain(&libraries).map(|text| text.name.to_string()).collect();
+        Self(coverage.into_iter().filter(|file| names.contains(&file.source)).collect())
+    }
+
+    fn percent(file: &Coverage) -> usize {
+        let all = file.reached.len() + file.missed.len();
+        (file.reached.len() * 100).checked_div(all).unwrap_or(100)
+    }
+
+    fn missed(file: &Coverage) -> String {
+        let lines: Vec<String> = file.missed.iter().map(ToString::to_string).collect();
+        if lines.is_empty() { String::new() } else { format!(", not lines {}", lines.join(", ")) }
+    }
+
+    fn below(&self, least: u8) -> Vec<Outcome> {
+        let low = self.0.iter().filter(|file| Self::percent(file) < usize::from(least));
+        let outcomes = low.map(|file| Outcome {
+            name: file.source.clone(),
+            failure: Some(format!(
+                "tests reach {} % of its lines, not {least} %{}",
+                Self::percent(file),
+                Self::missed(file)
+            )),
+        });
+        outcomes.collect()
+    }
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for file in &self.0 {
+            writeln!(f, "{:>4} %  {}{}", Self::percent(file), file.source, Self::missed(file))?;
+        }
+        Ok(())
+    }
 }
 
 fn empty_object() -> engine::Value {

@@ -7,5 +7,5 @@ mod to_value;
 
 pub use input::{Document, InputError};
 pub use reads::Reads;
-pub use rego::{Module, Rego, Session, Value, backtraces_slow_parsing};
+pub use rego::{Coverage, Module, Rego, Session, Value, backtraces_slow_parsing};
 pub use to_value::to_value;

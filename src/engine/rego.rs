@@ -4,6 +4,7 @@
 //! an error, not a rule that quietly does not fire. regorus reads RUST_BACKTRACE through its errors and
 //! parses many times slower with it; see [`backtraces_slow_parsing`].
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -82,6 +83,13 @@ impl Rego {
         if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
     }
 
+    /// A place to ask questions in that remembers which lines were reached.
+    pub fn observed_session(&self) -> Session {
+        let mut session = self.session();
+        session.engine.set_enable_coverage(true);
+        session
+    }
+
     /// A place to ask questions in. Cheap: it shares everything that was prepared.
     pub fn session(&self) -> Session {
         Session { engine: self.engine.clone() }
@@ -102,6 +110,31 @@ impl Session {
         self.engine.set_input(input);
         self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()))
     }
+
+    /// Which lines were reached so far; of an observed session only.
+    ///
+    /// # Errors
+    /// What the engine says.
+    pub fn coverage(&self) -> Result<Vec<Coverage>, String> {
+        let report = self.engine.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
+        let of_file = |file: regorus::coverage::File| Coverage {
+            source: file.path,
+            reached: file.covered,
+            missed: file.not_covered,
+        };
+        Ok(report.files.into_iter().map(of_file).collect())
+    }
+}
+
+/// Which lines of a module were reached. Lines that hold no code are in neither.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    /// Name of the text.
+    pub source: String,
+    /// 1-based.
+    pub reached: BTreeSet<u32>,
+    /// 1-based.
+    pub missed: BTreeSet<u32>,
 }
 
 /// True if the environment makes parsing many times slower: regorus' parser backtracks through

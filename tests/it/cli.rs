@@ -335,3 +335,20 @@ fn baseline_needs_no_mutating_webhook() {
     run.expect(0, &["ValidatingWebhookConfiguration"]);
     assert!(!run.stdout.contains("MutatingWebhookConfiguration\n"));
 }
+
+#[test]
+fn coverage_names_the_lines_that_no_test_reaches() {
+    let policy = "# METADATA\n# title: T\n# description: D.\n# custom: {severity: low, action: warn, fix: F}\npackage stategate.storage.mine\n\nviolation contains v if {\n\tinput.workload.replicas == 0\n\tv := {\"msg\": \"m\"}\n}\n\nviolation contains v if {\n\tinput.workload.replicas == 1\n\tv := {\"msg\": \"n\"}\n}\n";
+    let test = "package stategate.storage.mine_test\n\nimport data.stategate.storage.mine\n\ntest_zero if count(mine.violation) == 1 with input as {\"workload\": {\"replicas\": 0}}\n";
+    let dir = directory(&[
+        ("storage/mine/mine.rego", policy),
+        ("storage/mine/mine_test.rego", test),
+        ("storage/mine/examples/pass_good.yaml", GOOD),
+        ("storage/mine/examples/warn_zero.yaml", &GOOD.replace("replicas: 3", "replicas: 0")),
+    ]);
+    let path = dir.path().to_str().unwrap();
+    stategate(&["test", path]).expect(0, &[": 0 failed"]);
+    stategate(&["test", path, "--coverage"]).expect(0, &["mine.rego, not lines 12, 14"]);
+    stategate(&["test", path, "--min-coverage", "100"])
+        .expect(1, &["FAIL", "mine.rego", "not 100 %", "not lines 12, 14"]);
+}

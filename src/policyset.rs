@@ -37,6 +37,24 @@ pub struct Sources {
     pub bindings: Vec<SourceText>,
 }
 
+impl Sources {
+    /// SHA-256 over all texts that judge, in hex.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        let texts = [&self.policies, &self.libraries, &self.projections, &self.engines];
+        let mut sorted: Vec<&SourceText> =
+            texts.into_iter().flatten().chain(&self.profile).chain(&self.bindings).collect();
+        sorted.sort_by(|a, b| a.name.cmp(&b.name));
+        for text in sorted {
+            for part in [&text.name, &text.text] {
+                hash.update(part.len().to_be_bytes());
+                hash.update(part.as_bytes());
+            }
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// A policy and how the engine asks it.
 #[derive(Debug)]
 struct Loaded {
@@ -158,7 +176,7 @@ impl PolicySet {
             profile,
             projections,
             rego,
-            digest: digest(sources),
+            digest: sources.digest(),
         })
     }
 
@@ -329,19 +347,4 @@ fn index(
         }
     }
     index
-}
-
-fn digest(sources: &Sources) -> String {
-    let mut hash = Sha256::new();
-    let texts = [&sources.policies, &sources.libraries, &sources.projections, &sources.engines];
-    let mut sorted: Vec<&SourceText> =
-        texts.into_iter().flatten().chain(&sources.profile).chain(&sources.bindings).collect();
-    sorted.sort_by(|a, b| a.name.cmp(&b.name));
-    for text in sorted {
-        for part in [&text.name, &text.text] {
-            hash.update(part.len().to_be_bytes());
-            hash.update(part.as_bytes());
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

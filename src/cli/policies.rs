@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::diagnostic::Diagnostics;
-use crate::policyset::PolicySet;
+use crate::policyset::{PolicySet, Sources};
 use crate::source::catalogue::Catalogue;
 use crate::source::read_text;
 
@@ -31,11 +31,21 @@ impl PolicyArguments {
     }
 
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
+        Ok(PolicySet::compile(&self.sources()?)?)
+    }
+
+    /// Everything that the flags name, read anew at every call.
+    pub fn sources(&self) -> anyhow::Result<Sources> {
         let mut sources = self.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
         for file in &self.bindings {
             sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
         }
-        Ok(PolicySet::compile(&sources)?)
+        Ok(sources)
+    }
+
+    /// Can what the flags name change while the process runs?
+    pub fn may_change(&self) -> bool {
+        self.policies.is_some() || !self.bindings.is_empty()
     }
 }
 

@@ -13,7 +13,7 @@ use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
 use crate::inventory::Inventory;
-use crate::server::{self, Config, Started, Tls};
+use crate::server::{self, Config, ReadSources, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -62,6 +62,10 @@ pub struct Arguments {
     /// Largest body of a review, in MiB
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     max_body: u16,
+
+    /// Seconds between two looks at policies, bindings and certificates, which are reloaded when they change
+    #[arg(long, default_value = "5", value_parser = seconds)]
+    reload_every: Duration,
 
     /// Seconds that requests are still taken after SIGTERM
     #[arg(long, default_value_t = 3)]
@@ -116,6 +120,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         threads: arguments
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        reload_every: arguments.reload_every,
         drain_delay: Duration::from_secs(arguments.drain_delay),
     };
     tracing::info!(
@@ -129,10 +134,22 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .build()
         .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
-    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), |started| {
+    let policies = arguments.policies;
+    let sources = policies.may_change().then(|| -> ReadSources {
+        Box::new(move || policies.sources().map_err(|error| format!("{error:#}")))
+    });
+    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), sources, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    if !(0.01..=3600.0).contains(&seconds) {
+        return Err("from 0.01 to 3600 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The user's own place for state, so that a certificate outlives a restart.

@@ -24,11 +24,16 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if app.draining.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
-    let digest = app.set.digest().get(..12).unwrap_or_default();
+    let set = app.current.set();
+    let digest = set.digest().get(..12).unwrap_or_default();
+    let fault = match app.current.fault() {
+        fault if fault.is_empty() => fault,
+        fault => format!("newer policies are not in force:\n{fault}\n"),
+    };
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n",
-        app.set.profile(),
-        app.set.policies().count()
+        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}",
+        set.profile(),
+        set.policies().count()
     )
     .into_response()
 }

@@ -7,6 +7,7 @@
 mod connections;
 mod evaluators;
 mod health;
+mod reload;
 mod routes;
 mod tls;
 
@@ -27,10 +28,12 @@ use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
 
+pub use reload::ReadSources;
 pub use tls::{Tls, TlsError};
 
 use connections::Bounded;
 use evaluators::Evaluators;
+use reload::Current;
 use routes::App;
 
 /// A client that does not finish its TLS handshake by then is cut off.
@@ -63,6 +66,8 @@ pub struct Config {
     pub queue: usize,
     /// Threads that evaluate policies.
     pub threads: usize,
+    /// How often the sources of the policy set, and the certificate, are read again.
+    pub reload_every: Duration,
     /// How long new requests are still taken after SIGTERM: a Service notices later.
     pub drain_delay: Duration,
 }
@@ -107,7 +112,8 @@ pub struct Started {
 
 /// Serves until SIGTERM or SIGINT, then drains.
 ///
-/// Both ports are open before `on_ready` is called.
+/// Both ports are open before `on_ready` is called. With `sources` the policy set is reloaded when they
+/// change; without, it stays.
 ///
 /// # Errors
 /// If an address is taken, the certificate cannot be read, or a listener breaks.
@@ -115,6 +121,7 @@ pub async fn run(
     config: Config,
     set: Arc<PolicySet>,
     inventory: Arc<Inventory>,
+    sources: Option<ReadSources>,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
@@ -124,11 +131,12 @@ pub async fn run(
     let evaluators =
         Evaluators::start(config.threads, config.queue, Arc::clone(&metrics)).map_err(ServeError::Threads)?;
     let draining = Arc::new(AtomicBool::new(false));
+    let current = Arc::new(Current::new(set));
     let app = Arc::new(App {
-        set,
+        current: Arc::clone(&current),
         inventory,
         evaluators,
-        metrics,
+        metrics: Arc::clone(&metrics),
         draining: Arc::clone(&draining),
         max_body: config.max_body,
         room: Semaphore::new(routes::permits(BODIES.max(config.max_body)) as usize),
@@ -142,6 +150,7 @@ pub async fn run(
     };
     let handle = Handle::new();
     let tls = RustlsConfig::from_config(certificate.config);
+    tokio::spawn(tls::watch(config.tls.clone(), tls.clone(), config.reload_every));
     let acceptor = RustlsAcceptor::new(tls)
         .handshake_timeout(HANDSHAKE)
         .acceptor(Bounded::new(config.max_connections, IDLE));
@@ -159,6 +168,9 @@ pub async fn run(
     bound(server.http_builder());
     let status = tokio::spawn(server.serve(health::router(app).into_make_service()));
 
+    if let Some(read) = sources {
+        tokio::spawn(reload::watch(current, metrics, Arc::new(read), config.reload_every));
+    }
     on_ready(&started);
     let mut webhook = std::pin::pin!(webhook);
     tokio::select! {

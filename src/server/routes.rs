@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use tracing::info;
 
 use super::evaluators::Evaluators;
+use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Phase, Request};
 use crate::decision::Decision;
@@ -30,7 +31,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What every request needs.
 pub struct App {
-    pub set: Arc<PolicySet>,
+    pub current: Arc<Current>,
     pub inventory: Arc<Inventory>,
     pub evaluators: Evaluators,
     pub metrics: Arc<Metrics>,
@@ -93,8 +94,9 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         Ok(request) => Arc::new(request),
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
-    let (decision, answer) = if app.set.matches(&request) {
-        match judge(app, webhook, &request, deadline).await {
+    let set = app.current.set();
+    let (decision, answer) = if set.matches(&request) {
+        match judge(app, &set, webhook, &request, deadline).await {
             Ok(judged) => judged,
             Err(unanswered) => {
                 let (answer, unanswered) = *unanswered;
@@ -116,6 +118,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
 /// On a thread of its own, unless the time runs out or too many wait already.
 async fn judge(
     app: &Arc<App>,
+    set: &Arc<PolicySet>,
     webhook: Webhook,
     request: &Arc<Request>,
     deadline: Instant,
@@ -123,8 +126,8 @@ async fn judge(
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
     let job = {
-        let (app, request) = (Arc::clone(app), Arc::clone(request));
-        move || review(&app.set, &app.inventory, &request, now)
+        let (app, set, request) = (Arc::clone(app), Arc::clone(set), Arc::clone(request));
+        move || review(&set, &app.inventory, &request, now)
     };
     let unanswered = |answer: Answer, status: StatusCode, reason: &str| {
         Err(Box::new((answer, (status, format!("{reason}\n")).into_response())))
@@ -139,7 +142,7 @@ async fn judge(
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
     let late = |reason: &str, answer: Answer| match webhook.patient {
-        true => Ok((undecided(&app.set, &app.inventory, request, reason), Some(answer))),
+        true => Ok((undecided(set, &app.inventory, request, reason), Some(answer))),
         false => unanswered(answer, StatusCode::SERVICE_UNAVAILABLE, reason),
     };
     match tokio::time::timeout_at(deadline.into(), waiting).await {

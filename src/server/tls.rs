@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use axum_server::tls_rustls::RustlsConfig;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose,
@@ -14,6 +15,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tracing::{error, info};
 
 /// How long a certificate authority of our own lasts.
 const CA_YEARS: u64 = 10;
@@ -85,7 +87,37 @@ pub struct Certificate {
     pub ca_file: Option<PathBuf>,
 }
 
+/// What certificate and key hold.
+type Content = (Vec<u8>, Vec<u8>);
+
 impl Tls {
+    fn files(&self) -> (PathBuf, PathBuf) {
+        match self {
+            Tls::Files { cert, key } => (cert.clone(), key.clone()),
+            Tls::SelfMade { dir, .. } => {
+                let own = SelfMade::new(dir);
+                (own.cert, own.key)
+            }
+        }
+    }
+
+    fn content(&self) -> Result<Content, TlsError> {
+        let (cert, key) = self.files();
+        Ok((read(&cert)?, read(&key)?))
+    }
+
+    fn changed(&self, known: Option<&Content>) -> Result<Option<(Content, Arc<ServerConfig>)>, TlsError> {
+        if let Tls::SelfMade { dir, names } = self {
+            SelfMade::new(dir).ensure(names)?;
+        }
+        let content = self.content()?;
+        if known == Some(&content) {
+            return Ok(None);
+        }
+        let (cert, key) = self.files();
+        Ok(Some((content, config(&cert, &key)?)))
+    }
+
     /// Reads the certificate, or makes it.
     ///
     /// # Errors
@@ -99,6 +131,37 @@ impl Tls {
                 own.ensure(names)?;
                 Ok(Certificate { config: config(&own.cert, &own.key)?, ca_file: Some(own.ca_cert) })
             }
+        }
+    }
+}
+
+/// Takes up new certificates without cutting a connection: files that were replaced (a mounted Secret
+/// swaps a symlink, so their content is compared), or one of our own that is about to end. What cannot be
+/// used is said once, and the one in force stays.
+pub async fn watch(tls: Tls, serving: RustlsConfig, every: Duration) {
+    let mut timer = tokio::time::interval(every);
+    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut seen = tls.content().ok();
+    let mut said = String::new();
+    loop {
+        timer.tick().await;
+        let (looking, known) = (tls.clone(), seen.clone());
+        match tokio::task::spawn_blocking(move || looking.changed(known.as_ref())).await {
+            Ok(Ok(None)) => said.clear(),
+            Ok(Ok(Some((content, config)))) => {
+                info!("another certificate is in force");
+                serving.reload_from_config(config);
+                seen = Some(content);
+                said.clear();
+            }
+            Ok(Err(reason)) => {
+                let reason = reason.to_string();
+                if reason != said {
+                    error!(reason, "the certificate cannot be reloaded; the one in force stays");
+                    said = reason;
+                }
+            }
+            Err(panic) => error!(%panic, "looking for a new certificate broke off"),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod manifests;
 
+use std::collections::HashSet;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -19,19 +20,24 @@ const FILE_LIMIT: u64 = 64 << 20;
 pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut files = Vec::new();
     let mut waiting = vec![directory.to_owned()];
+    // A mounted ConfigMap is made of links, to directories as well. Each real directory is read once,
+    // so that a link that leads back up ends.
+    let mut seen = HashSet::new();
     while let Some(directory) = waiting.pop() {
+        let real = directory.canonicalize().map_err(|error| unreadable(&directory, &error))?;
+        if !seen.insert(real) {
+            continue;
+        }
         for entry in std::fs::read_dir(&directory).map_err(|error| unreadable(&directory, &error))? {
             let entry = entry.map_err(|error| unreadable(&directory, &error))?;
+            let path = entry.path();
             if entry.file_name().to_string_lossy().starts_with('.') {
                 continue;
             }
-            // Follows links, as a mounted ConfigMap is made of them. A link that leads back to a
-            // directory above would never end, so directories behind links are left out.
-            let kind = entry.file_type().map_err(|error| unreadable(&entry.path(), &error))?;
-            if kind.is_dir() {
-                waiting.push(entry.path());
-            } else if kind.is_file() || entry.path().is_file() {
-                files.push(entry.path());
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.is_file() {
+                files.push(path);
             }
         }
     }

@@ -68,6 +68,17 @@ struct PolicyLabels {
     policy: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PolicySetLabels {
+    digest: String,
+    profile: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabels {
+    result: &'static str,
+}
+
 /// Everything that is counted.
 pub struct Metrics {
     registry: Registry,
@@ -75,6 +86,8 @@ pub struct Metrics {
     durations: Family<WebhookLabels, Histogram>,
     violations: Family<ViolationLabels, Counter>,
     failures: Family<PolicyLabels, Counter>,
+    policy_set: Family<PolicySetLabels, Gauge>,
+    reloads: Family<ReloadLabels, Counter>,
     /// Reviews that wait for a thread.
     pub queue_depth: Gauge,
     /// Evaluations that panicked.
@@ -92,6 +105,8 @@ impl Metrics {
             durations: Family::new_with_constructor(histogram),
             violations: Family::default(),
             failures: Family::default(),
+            policy_set: Family::default(),
+            reloads: Family::default(),
             queue_depth: Gauge::default(),
             panics: Counter::default(),
         };
@@ -110,12 +125,30 @@ impl Metrics {
             metrics.queue_depth.clone(),
         );
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
-        let of_set =
-            vec![("digest".to_owned(), digest.to_owned()), ("profile".to_owned(), profile.to_owned())];
-        registry.register("policy_set", "The policy set in force", Info::new(of_set));
+        registry.register("policy_set", "The policy set in force: 1", metrics.policy_set.clone());
+        registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
-        Self { registry, ..metrics }
+        let metrics = Self { registry, ..metrics };
+        metrics.in_force(digest, profile);
+        metrics
+    }
+
+    /// Another policy set is in force.
+    pub fn reloaded(&self, digest: &str, profile: &str) {
+        self.reloads.get_or_create(&ReloadLabels { result: "swapped" }).inc();
+        self.in_force(digest, profile);
+    }
+
+    /// Newer policies could not be loaded.
+    pub fn reload_failed(&self) {
+        self.reloads.get_or_create(&ReloadLabels { result: "failed" }).inc();
+    }
+
+    fn in_force(&self, digest: &str, profile: &str) {
+        self.policy_set.clear();
+        let labels = PolicySetLabels { digest: digest.to_owned(), profile: profile.to_owned() };
+        self.policy_set.get_or_create(&labels).set(1);
     }
 
     /// Counts one review.

@@ -364,3 +364,130 @@ fn what_hinders_the_start_is_said_with_exit_code_2() {
         .expect(2, &["tls.crt"]);
     assert_eq!(std::fs::read_to_string(dir.path().join("tls.crt")).unwrap(), "broken");
 }
+
+fn own_policy(message: &str) -> String {
+    format!(
+        "# METADATA\n# title: T\n# description: D.\n# custom: {{severity: critical, action: deny, fix: F}}\npackage stategate.own.always\n\nviolation contains v if {{\n\tinput.workload.kind\n\tv := {{\"msg\": \"{message}\", \"path\": []}}\n}}\n"
+    )
+}
+
+/// What a mounted ConfigMap does: a new directory, and a link that is swapped to it.
+fn swap(root: &Path, version: usize, text: &str) {
+    let data = root.join(format!("..version-{version}/always"));
+    write(&data, "always.rego", text);
+    let link = root.join("..next");
+    std::os::unix::fs::symlink(format!("..version-{version}"), &link).unwrap();
+    std::fs::rename(&link, root.join("own")).unwrap();
+}
+
+fn wait_for(server: &Server, body: &[u8], needle: &str) {
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !server.post("/validate/fail", body).1.contains(needle) {
+        assert!(std::time::Instant::now() < deadline, "never heard {needle:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn policies_are_reloaded_whole_or_not_at_all() {
+    let (dir, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    swap(policies.path(), 0, &own_policy("version 0 says no"));
+    let arguments =
+        ["--policies", policies.path().to_str().unwrap(), "--reload-every", "0.05", "--drain-delay", "0"];
+    let server = Server::start(dir.path(), &arguments);
+    let body = recorded().swap_remove(2).1;
+    wait_for(&server, &body, "version 0 says no");
+    swap(policies.path(), 1, &own_policy("version 1 says no"));
+    wait_for(&server, &body, "version 1 says no");
+    // A broken one is named, and changes nothing.
+    swap(policies.path(), 2, "package stategate.own.always\n\nviolation contains");
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let fault = loop {
+        let (code, ready) = server.get("/readyz");
+        assert_eq!(code, 200, "the last good set is in force");
+        if ready.contains("not in force") {
+            break ready;
+        }
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    assert!(fault.contains("always.rego:"), "{fault}");
+    assert!(server.post("/validate/fail", &body).1.contains("version 1 says no"));
+    assert!(server.get("/metrics").1.contains("stategate_policy_set_reloads_total{result=\"failed\"} 1"));
+
+    // Under load nobody notices a hundred reloads.
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut answers = 0;
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        let (code, answer) = server.post("/validate/fail?timeout=10s", &body);
+                        assert!(code == 200 && answer.contains(" says no"), "{code}: {answer}");
+                        answers += 1;
+                    }
+                    answers
+                })
+            })
+            .collect();
+        for version in 3..103 {
+            swap(policies.path(), version, &own_policy(&format!("version {version} says no")));
+            wait_for(&server, &body, &format!("version {version} says no"));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        let answers: usize = clients.into_iter().map(|client| client.join().unwrap()).sum();
+        println!("{answers} requests during 100 reloads, all answered");
+        assert!(answers > 100);
+    });
+    let (_, ready) = server.get("/readyz");
+    assert!(!ready.contains("not in force"), "{ready}");
+    server.terminate();
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn a_replaced_certificate_is_taken_up_without_a_restart() {
+    let (dir, other, files) =
+        (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Two certificates under two authorities, made by two servers.
+    for dir in [&dir, &other] {
+        kill(Server::start(dir.path(), &[]));
+    }
+    let copy = |from: &Path, name: &str| std::fs::copy(from.join(name), files.path().join(name)).unwrap();
+    for name in ["tls.crt", "tls.key", "ca.crt"] {
+        copy(dir.path(), name);
+    }
+    let path = |name: &str| files.path().join(name).to_str().unwrap().to_owned();
+    let (cert, key) = (path("tls.crt"), path("tls.key"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--status-listen", "127.0.0.1:0", "--log-format", "json"])
+        .args(["--tls-cert", &cert, "--tls-key", &key, "--reload-every", "0.05"])
+        .env("RUST_LIB_BACKTRACE", "0")
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut line = |needle: &str| {
+        let found = lines.by_ref().map(Result::unwrap).find(|line| line.contains(needle));
+        serde_json::from_str::<Value>(&found.unwrap_or_else(|| panic!("no {needle:?} in the log"))).unwrap()
+    };
+    let address: SocketAddr = line("serving")["listen"].as_str().unwrap().parse().unwrap();
+    let trusted = |ca: &Path| {
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut client = ClientConnection::new(trust(&ca.join("ca.crt")), name).unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        client.complete_io(&mut stream).is_ok()
+    };
+    assert!(trusted(dir.path()) && !trusted(other.path()));
+    // Half a replacement does not fit together: it is said, and the old one stays.
+    copy(other.path(), "tls.crt");
+    line("the one in force stays");
+    assert!(trusted(dir.path()));
+    copy(other.path(), "tls.key");
+    line("another certificate is in force");
+    assert!(trusted(other.path()) && !trusted(dir.path()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

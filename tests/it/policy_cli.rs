@@ -289,6 +289,20 @@ fn input_says_why_there_is_none() {
     refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither, but"]);
     let run = stategate_with(&["input", "-", "--object", "StatefulSet/other"], &two);
     assert_eq!(parsed(&run.expect(0, &[]).stdout)["workload"]["name"], "other");
+    // It is printed, and that nobody would be asked about it is said beside it.
+    let cache = GOOD.replace("  annotations:\n", "  annotations:\n    stategate.io/data-durability: cache\n");
+    assert_ne!(cache, GOOD);
+    let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &cache);
+    run.expect(
+        0,
+        &["backup-declared is not asked about it: its class is \"cache\", and `match` wants [\"durable\"]"],
+    );
+    let owned = GOOD.replace(
+        "  annotations:\n",
+        "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
+    );
+    let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &owned);
+    run.expect(0, &["note: it is not judged like others: the workload that owns it is judged instead"]);
     stategate(&["input", "/nowhere.yaml"]).expect(2, &["cannot be read"]);
 }
 

@@ -10,9 +10,11 @@ use crate::admission::Request;
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::engine::{Reads, Value, to_value};
 use crate::inventory::Inventory;
+use crate::policy::Policy;
 use crate::policyset::{PolicySet, Selected};
 use crate::review;
 use crate::source::manifests::Manifests;
+use crate::workload::Class;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -63,19 +65,36 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let request = arguments.choose(&requests)?;
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
-    let print_input = |reads: &Reads, parameters: &Value| {
+    let input = |reads: &Reads, parameters: &Value| -> anyhow::Result<serde_json::Value> {
         let input = review::input(&set, &inventory, request, reads, parameters, now)
             .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))?;
-        print(&(serde_json::to_string_pretty(&input)? + "\n"))
+        Ok(serde_json::to_value(&input)?)
     };
-    match &arguments.policy {
-        None => print_input(&Reads::everything(), &to_value(&serde_json::json!({}))?)?,
+    let document = match &arguments.policy {
+        None => input(&Reads::everything(), &to_value(&serde_json::json!({}))?)?,
         Some(id) => {
             let selected = asked(&set, &inventory, request, id)?;
-            print_input(selected.reads(), selected.parameters)?;
+            let document = input(selected.reads(), selected.parameters)?;
+            if let Some(reason) = not_asked(selected.policy, &document) {
+                say(&format!("note: {id} is not asked about it: {reason}\n"));
+            }
+            if let Some(aside) = review::review(&set, &inventory, request, now).set_aside {
+                say(&format!("note: it is not judged like others: {}\n", aside.as_str()));
+            }
+            document
         }
-    }
+    };
+    print(&(serde_json::to_string_pretty(&document)? + "\n"))?;
     Ok(Exit::Clean)
+}
+
+/// Why the pipeline would leave the policy out once it has seen the object.
+fn not_asked(policy: &Policy, document: &serde_json::Value) -> Option<String> {
+    let view = document.get("workload").or_else(|| document.get("old_workload"))?;
+    let class: Class = serde_json::from_value(view.get("class")?.clone()).ok()?;
+    let wanted = &policy.matches.classes;
+    let (class_text, wanted_text) = (view.get("class")?, serde_json::to_string(wanted).ok()?);
+    (!wanted.contains(&class)).then(|| format!("its class is {class_text}, and `match` wants {wanted_text}"))
 }
 
 fn read(paths: &[PathBuf]) -> Result<Manifests, Diagnostics> {

@@ -142,16 +142,16 @@ fn docs_say_what_a_refusal_looks_like() {
 
 /// What a README tells people to copy must load.
 #[test]
-fn the_bindings_of_the_readmes_load() {
+fn the_bindings_and_exceptions_of_the_readmes_load() {
     let mut bindings = Vec::new();
     let listed = parsed(&stategate(&["policy", "list", "-o", "json"]).stdout);
     for policy in listed["policies"].as_array().unwrap() {
         let rego = Path::new(env!("CARGO_MANIFEST_DIR")).join(policy["source"].as_str().unwrap());
         let readme = std::fs::read_to_string(rego.with_file_name("README.md")).unwrap();
         let blocks = readme.split("```yaml\n").filter_map(|block| block.split("```").next());
-        bindings.extend(blocks.filter(|block| block.contains("kind: PolicyBinding")).map(str::to_owned));
+        bindings.extend(blocks.filter(|block| block.contains("kind: Policy")).map(str::to_owned));
     }
-    assert!(bindings.len() >= 8, "{} bindings only", bindings.len());
+    assert!(bindings.len() >= 20, "{} bindings only", bindings.len());
     let dir = directory(&[("ours.yaml", &bindings.join("---\n"))]);
     let bindings = dir.path().join("ours.yaml");
     stategate(&["policy", "list", "--bindings", text(&bindings)]).expect(0, &["deny"]);
@@ -289,6 +289,20 @@ fn input_says_why_there_is_none() {
     refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither, but"]);
     let run = stategate_with(&["input", "-", "--object", "StatefulSet/other"], &two);
     assert_eq!(parsed(&run.expect(0, &[]).stdout)["workload"]["name"], "other");
+    // It is printed, and that nobody would be asked about it is said beside it.
+    let cache = GOOD.replace("  annotations:\n", "  annotations:\n    stategate.io/data-durability: cache\n");
+    assert_ne!(cache, GOOD);
+    let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &cache);
+    run.expect(
+        0,
+        &["backup-declared is not asked about it: its class is \"cache\", and `match` wants [\"durable\"]"],
+    );
+    let owned = GOOD.replace(
+        "  annotations:\n",
+        "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
+    );
+    let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &owned);
+    run.expect(0, &["note: it is not judged like others: the workload that owns it is judged instead"]);
     stategate(&["input", "/nowhere.yaml"]).expect(2, &["cannot be read"]);
 }
 

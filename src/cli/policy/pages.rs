@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::standing::{Standing, TIERS, standing, tier_name};
+use super::standing::{Standing, TIERS, skippable, standing, tier_name};
 use crate::cli::example::{self, Example};
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Kind, Parameter};
-use crate::policy::{Action, Policy, Severity};
+use crate::policy::{Action, Policy};
 use crate::policyset::PolicySet;
 use crate::report::page::Block;
 use crate::source::catalogue::Catalogue;
@@ -52,12 +52,56 @@ impl Library {
         let mutates = self.sets.values().any(|set| standing(set, policy, None).mutates);
         page.extend(parameters(policy, mutates));
         page.push(heading("Waive it"));
-        page.extend(waiver(policy));
+        page.extend(self.waiver(policy));
         if !policy.related.is_empty() {
             page.push(heading("Read more"));
             page.push(Block::List(policy.related.clone()));
         }
         Ok(page)
+    }
+
+    fn waiver(&self, policy: &Policy) -> Vec<Block> {
+        let id = &policy.id;
+        let kinds: Vec<&str> = policy.matches.kinds.iter().map(|kind| kind.kind.as_str()).take(1).collect();
+        // An exception in a namespace waives only what lives there.
+        let somewhere = |set: &PolicySet| {
+            let kinds = policy.matches.kinds.first();
+            kinds.and_then(|kind| set.projections().of(kind)).is_none_or(|projection| projection.namespaced)
+        };
+        let namespace = if self.sets.values().all(somewhere) { ", namespace: NAMESPACE" } else { "" };
+        let mut blocks = vec![
+            Block::Text(
+                "Whoever runs stategate waives it for named objects, best until a time (`expiresAt`):"
+                    .to_owned(),
+            ),
+            Block::Code(
+                "yaml",
+                format!(
+                    "apiVersion: stategate.io/v1alpha1\nkind: PolicyException\n\
+                     metadata: {{name: our-{id}{namespace}}}\nspec:\n  policies: [{id}]\n  \
+                     match: {{kinds: [{}], names: [NAME]}}\n  reason: why that is safe here\n",
+                    kinds.join(", ")
+                ),
+            ),
+        ];
+        let (may, may_not): (Vec<_>, Vec<_>) = self.sets.iter().partition(|(_, set)| skippable(set, policy));
+        if may.is_empty() {
+            blocks.push(Block::Text("No annotation of the object itself skips it.".to_owned()));
+            return blocks;
+        }
+        let names: Vec<&str> = may_not.iter().map(|(profile, _)| profile.as_str()).collect();
+        let but = if names.is_empty() { String::new() } else { format!(" (not under {})", names.join(", ")) };
+        blocks.push(Block::Text(format!(
+            "An object may ask for it itself{but}, for good or until `stategate.io/skip-until` (a date):"
+        )));
+        blocks.push(Block::Code(
+            "yaml",
+            format!(
+                "metadata:\n  annotations:\n    stategate.io/skip: {id}\n    \
+                 stategate.io/skip-reason: why that is safe here\n"
+            ),
+        ));
+        blocks
     }
 
     fn standings(&self, policy: &Policy) -> Block {
@@ -173,16 +217,16 @@ fn pair<'a, 'b>(
     }
 }
 
-/// Lines that only one of the two has.
-fn distance(a: &Example<'_>, b: &Example<'_>) -> usize {
+/// Lines that only one of the two has; what must go away tells less than what must be added.
+fn distance(bad: &Example<'_>, good: &Example<'_>) -> usize {
     let mut count: BTreeMap<&str, isize> = BTreeMap::new();
-    for (example, step) in [(a, 1), (b, -1)] {
-        for line in [Some(example.text), example.old].into_iter().flatten().flat_map(|text| text.text.lines())
-        {
-            *count.entry(line).or_default() += step;
-        }
+    for (example, step) in [(bad, -1), (good, 1)] {
+        let texts = [Some(example.text), example.old].into_iter().flatten();
+        let lines = texts.flat_map(|text| text.text.lines()).filter(|line| !line.starts_with('#'));
+        lines.for_each(|line| *count.entry(line).or_default() += step);
     }
-    count.values().map(|lines| lines.unsigned_abs()).sum()
+    let cost = |lines: &isize| lines.unsigned_abs() * if *lines < 0 { 2 } else { 1 };
+    count.values().map(cost).sum()
 }
 
 fn shown(example: &Example<'_>) -> Vec<Block> {
@@ -260,27 +304,6 @@ fn binding(policy: &Policy, mutates: bool) -> String {
         "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: our-{id}}}\nspec:\n  \
          policies: {{ids: [{id}]}}\n  override: true\n{mutate}  parameters:\n    {id}:\n{values}"
     )
-}
-
-fn waiver(policy: &Policy) -> Vec<Block> {
-    let exception = "A PolicyException waives it for named objects, with a reason and an end.";
-    if policy.severity == Severity::Critical {
-        return vec![Block::Text(format!(
-            "{exception} It is critical, so an annotation of the object does not."
-        ))];
-    }
-    vec![
-        Block::Text(format!(
-            "{exception} An object may ask for it itself, for good or until `stategate.io/skip-until` (a date):"
-        )),
-        Block::Code(
-            "yaml",
-            format!(
-                "metadata:\n  annotations:\n    stategate.io/skip: {}\n    stategate.io/skip-reason: why that is safe here\n",
-                policy.id
-            ),
-        ),
-    ]
 }
 
 /// `deny, mutates; staging: warn, mutates; dev: off`

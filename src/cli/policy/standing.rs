@@ -55,6 +55,15 @@ pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standin
     standing
 }
 
+/// May an object's own annotation skip the policy?
+pub fn skippable(set: &PolicySet, policy: &Policy) -> bool {
+    let inventory = Inventory::default();
+    probes(set, policy).iter().all(|request| {
+        let mut selected = set.select(request, &inventory).into_iter();
+        selected.all(|selected| selected.policy.id != policy.id || selected.skippable)
+    })
+}
+
 /// A namespace that no profile names.
 const NAMESPACE: &str = "example";
 

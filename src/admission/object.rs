@@ -44,7 +44,7 @@ impl Object {
             .get_or_init(|| {
                 #[derive(Deserialize)]
                 struct Envelope {
-                    #[serde(default)]
+                    #[serde(default, deserialize_with = "null_is_default")]
                     metadata: Metadata,
                 }
                 let envelope: Result<Envelope, _> = match (&self.raw, self.parsed.get()) {
@@ -75,7 +75,7 @@ impl From<Value> for Object {
 
 /// The part of ObjectMeta that the pipeline itself looks at.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, expecting = "a map")]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Metadata {
     #[serde(deserialize_with = "null_is_default")]

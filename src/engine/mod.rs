@@ -1,6 +1,7 @@
 //! Rego: loading it, asking it, and the document it is asked about.
 
 mod input;
+mod lint;
 mod reads;
 mod rego;
 mod to_value;

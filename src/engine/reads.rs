@@ -218,7 +218,7 @@ impl Walk {
 }
 
 /// The whole path of a reference, if all of it is fixed.
-fn fixed_path(expr: &Expr) -> Option<Vec<String>> {
+pub(super) fn fixed_path(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Var { span, .. } => Some(vec![span.text().to_owned()]),
         Expr::RefDot { refr, field, .. } => {
@@ -239,7 +239,7 @@ fn fixed_path(expr: &Expr) -> Option<Vec<String>> {
 }
 
 /// The longest start of a reference that is fixed; empty if it does not start with a name.
-fn fixed_start(expr: &Expr) -> Vec<String> {
+pub(super) fn fixed_start(expr: &Expr) -> Vec<String> {
     match (fixed_path(expr), expr) {
         (Some(path), _) => path,
         (None, Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. }) => fixed_start(refr),

@@ -13,6 +13,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 
 pub use regorus::Value;
 
+use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 
@@ -50,15 +51,21 @@ impl Rego {
             limit: RULE_LIMIT,
             check_interval: NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN),
         });
-        let errors: Vec<Diagnostic> = texts
-            .iter()
-            .filter_map(|text| {
-                engine
-                    .add_policy(text.name.to_string(), text.text.to_string())
-                    .err()
-                    .map(|e| diagnostic(text, &e))
-            })
-            .collect();
+        // Before the parser sees them: what it would choke on cannot be stopped once begun.
+        let mut errors: Vec<Diagnostic> = texts.iter().flat_map(lint::check_text).collect();
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
+        }
+        errors.extend(texts.iter().filter_map(|text| {
+            engine
+                .add_policy(text.name.to_string(), text.text.to_string())
+                .err()
+                .map(|e| diagnostic(text, &e))
+        }));
+        if errors.is_empty() {
+            let modules = engine.get_modules();
+            errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), texts));
+        }
         if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
     }
 
@@ -173,4 +180,16 @@ fn one_line(rendered: &str) -> String {
     }
 }
 
-pub(super) use ast::{Expr, Literal, Module as AstModule, Query, Rule, RuleBody, RuleHead};
+pub(super) use ast::{
+    AssignOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
+};
+
+/// How many arguments a builtin takes; none if there is no such builtin.
+pub(super) fn builtin_arguments(name: &str) -> Option<u8> {
+    ast::BUILTINS.get(name).map(|(_, arguments)| *arguments)
+}
+
+/// Names of all builtins.
+pub(super) fn builtins() -> impl Iterator<Item = &'static str> {
+    ast::BUILTINS.keys().copied()
+}

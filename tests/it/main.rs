@@ -14,6 +14,7 @@ mod bad_input;
 mod bindings;
 mod cli;
 mod judgement;
+mod lint;
 mod policy_cli;
 mod server;
 mod support;

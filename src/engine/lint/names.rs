@@ -1,0 +1,244 @@
+//! Which names there are in all modules, and what a name means in one of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::walk;
+use crate::diagnostic::{Diagnostic, SourceText};
+use crate::engine::reads::fixed_path;
+use crate::engine::rego::{AstModule, Expr, Rule, RuleHead, Span};
+
+/// What a file is for; that decides what it may do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Policy,
+    Library,
+    Test,
+}
+
+/// Rules and functions by package.
+#[derive(Default)]
+pub struct Names(BTreeMap<String, Package>);
+
+#[derive(Default)]
+struct Package {
+    rules: BTreeSet<String>,
+    /// By their whole name below the package, with the numbers of arguments they take.
+    functions: BTreeMap<String, BTreeSet<usize>>,
+}
+
+/// What a path leads to.
+#[derive(PartialEq, Eq)]
+pub enum Target {
+    /// A name that this rule introduces.
+    Local,
+    Input,
+    /// `package.rule`
+    Rule(String),
+    /// A package, or something that contains packages.
+    Package(String),
+    /// The package is there, its rule is not.
+    NoRule {
+        package: String,
+        rule: String,
+    },
+    /// Below `data`, but no package.
+    Nothing(String),
+}
+
+/// What is called.
+pub enum Callee<'n> {
+    Function(&'n BTreeSet<usize>),
+    Rule,
+    /// Not defined in any module: a builtin, or nothing.
+    Foreign,
+    Missing {
+        package: String,
+        function: String,
+    },
+}
+
+impl Names {
+    /// Of all modules together.
+    pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Self {
+        let mut names = Self::default();
+        for module in modules {
+            let package = names.0.entry(package(module)).or_default();
+            for rule in &module.policy {
+                let path = fixed_start(walk::head(rule));
+                package.rules.extend(path.first().cloned());
+                let arguments = match rule.as_ref() {
+                    Rule::Spec { head: RuleHead::Func { args, .. }, .. } => args.len(),
+                    Rule::Default { args, .. } if !args.is_empty() => args.len(),
+                    _ => continue,
+                };
+                package.functions.entry(path.join(".")).or_default().insert(arguments);
+            }
+        }
+        names
+    }
+
+    /// What a path below `data` leads to.
+    pub fn below_data(&self, path: &[String]) -> Target {
+        for length in (1..=path.len()).rev() {
+            let (Some(package), rule) = (path.get(..length), path.get(length)) else { continue };
+            let package = package.join(".");
+            match (self.0.get(&package), rule) {
+                (Some(_), None) => return Target::Package(package),
+                (Some(found), Some(rule)) if found.rules.contains(rule) => {
+                    return Target::Rule(format!("{package}.{rule}"));
+                }
+                (Some(_), Some(rule)) => return Target::NoRule { package, rule: rule.clone() },
+                (None, _) => {}
+            }
+        }
+        let path = path.join(".");
+        let holds_some = path.is_empty() || self.packages().any(|name| name.starts_with(&format!("{path}.")));
+        if holds_some { Target::Package(path) } else { Target::Nothing(path) }
+    }
+
+    /// All packages.
+    pub fn packages(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Names of the rules of a package.
+    pub fn rules(&self, package: &str) -> impl Iterator<Item = &str> {
+        self.0.get(package).into_iter().flat_map(|package| package.rules.iter().map(String::as_str))
+    }
+
+    /// Names of the functions of a package.
+    pub fn functions(&self, package: &str) -> impl Iterator<Item = &str> {
+        self.0.get(package).into_iter().flat_map(|package| package.functions.keys().map(String::as_str))
+    }
+}
+
+/// One module and how names are read in it.
+pub struct Scope<'a> {
+    pub names: &'a Names,
+    pub module: &'a AstModule,
+    pub text: &'a SourceText,
+    pub package: String,
+    pub purpose: Purpose,
+    /// What imports stand for; the first step is `data` or `input`.
+    pub imports: BTreeMap<String, Vec<String>>,
+}
+
+impl<'a> Scope<'a> {
+    pub fn new(names: &'a Names, module: &'a AstModule, text: &'a SourceText) -> Self {
+        let package = package(module);
+        let purpose = match package.strip_prefix("stategate.lib.") {
+            _ if text.name.ends_with("_test.rego") => Purpose::Test,
+            Some(_) => Purpose::Library,
+            None => Purpose::Policy,
+        };
+        let imports = module
+            .imports
+            .iter()
+            .filter_map(|import| {
+                let path = fixed_path(&import.refr)?;
+                let name = match &import.r#as {
+                    Some(alias) => alias.text().to_owned(),
+                    None => path.last()?.clone(),
+                };
+                ["data", "input"].contains(&path.first()?.as_str()).then_some((name, path))
+            })
+            .collect();
+        Self { names, module, text, package, purpose, imports }
+    }
+
+    /// What a path means here.
+    pub fn target(&self, path: &[String]) -> Target {
+        let Some((root, rest)) = path.split_first() else { return Target::Local };
+        match root.as_str() {
+            "input" => Target::Input,
+            "data" => self.names.below_data(rest),
+            root => match self.imports.get(root) {
+                Some(import) => {
+                    let whole: Vec<String> = import.iter().chain(rest).cloned().collect();
+                    self.target_of_import(&whole)
+                }
+                None if self.names.rules(&self.package).any(|rule| rule == root) => {
+                    Target::Rule(format!("{}.{root}", self.package))
+                }
+                None => Target::Local,
+            },
+        }
+    }
+
+    fn target_of_import(&self, path: &[String]) -> Target {
+        match path.split_first() {
+            Some((root, rest)) if root == "data" => self.names.below_data(rest),
+            _ => Target::Input,
+        }
+    }
+
+    /// What the function of a call is.
+    pub fn callee(&self, path: &[String]) -> Callee<'a> {
+        let own = |package: &str, function: &str| {
+            self.names.0.get(package).and_then(|package| package.functions.get(function))
+        };
+        if let Some(arguments) = own(&self.package, &path.join(".")) {
+            return Callee::Function(arguments);
+        }
+        match self.target(path) {
+            Target::Rule(rule) => {
+                // The rule's name is one step; a function may have several: take the package away.
+                let whole = self.whole(path);
+                let package = rule.rsplit_once('.').map_or("", |(package, _)| package);
+                let function = whole.strip_prefix(package).map_or("", |rest| rest.trim_start_matches('.'));
+                own(package, function).map_or(Callee::Rule, Callee::Function)
+            }
+            Target::NoRule { package, rule } => Callee::Missing { package, function: rule },
+            Target::Nothing(package) => Callee::Missing { package, function: String::new() },
+            Target::Package(_) => Callee::Rule,
+            Target::Local | Target::Input => Callee::Foreign,
+        }
+    }
+
+    /// A path below `data`, without `data`.
+    fn whole(&self, path: &[String]) -> String {
+        let (root, rest) = path.split_first().map_or(("", path), |(root, rest)| (root.as_str(), rest));
+        match self.imports.get(root) {
+            _ if root == "data" => rest.join("."),
+            Some(import) => import.iter().skip(1).chain(rest).cloned().collect::<Vec<_>>().join("."),
+            None => format!("{}.{}", self.package, path.join(".")),
+        }
+    }
+
+    /// An error at an expression.
+    pub fn error(&self, expr: &Expr, message: impl Into<String>) -> Diagnostic {
+        let span = expr.span();
+        let start = match expr {
+            // The parser's span of an object starts at its last field.
+            Expr::Object { fields, .. } => fields.first().map_or(span.start as usize, |(_, key, _)| {
+                let before = self.text.text.get(..key.span().start as usize).unwrap_or_default();
+                before.rfind('{').unwrap_or_default()
+            }),
+            Expr::String { .. } | Expr::RawString { .. } => (span.start as usize).saturating_sub(1),
+            _ => span.start as usize,
+        };
+        self.error_at(start, message)
+    }
+
+    /// An error at a span whose start is right.
+    pub fn error_at_span(&self, span: &Span, message: impl Into<String>) -> Diagnostic {
+        self.error_at(span.start as usize, message)
+    }
+
+    fn error_at(&self, start: usize, message: impl Into<String>) -> Diagnostic {
+        let before = self.text.text.get(..start).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let lines = before.bytes().filter(|byte| *byte == b'\n').count();
+        self.text.error(lines + 1, line.chars().count() + 1, message)
+    }
+}
+
+/// The fixed start of a reference's path.
+pub fn fixed_start(expr: &Expr) -> Vec<String> {
+    crate::engine::reads::fixed_start(expr)
+}
+
+/// The package of a module, with dots.
+pub fn package(module: &AstModule) -> String {
+    fixed_path(&module.package.refr).unwrap_or_default().join(".")
+}

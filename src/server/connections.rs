@@ -1,68 +1,190 @@
-//! A bound on connections: one too many is closed at once, and so is one that says nothing for long.
+//! Connections: accepted up to a bound, cut when they stall, ended politely in a drain.
+//!
+//! Written on hyper-util and tokio-rustls instead of axum-server, whose connections tell HTTP/1 from
+//! HTTP/2 by the first bytes, for which no time-out can be set: a client that finishes the handshake
+//! and is silent from then on would hold its place for ever. Here ALPN has told them apart already,
+//! so that hyper reads a request at once and [`Activity`] keeps the time. hyper's own
+//! `header_read_timeout` is not used: it also runs between two requests, and a server that ends idle
+//! connections before its clients do makes them lose requests (Go keeps them for 90 seconds).
 
-use std::future::{Ready, ready};
+use std::convert::Infallible;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum_server::accept::Accept;
-use tokio::net::TcpStream;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::http::{HeaderValue, Request, Version, header};
+use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_io_timeout::TimeoutStream;
-use tower_service::Service;
+use tokio::time::{sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tracing::{debug, warn};
 
-/// Accepts so many connections at once.
-#[derive(Clone, Debug)]
-pub struct Bounded {
-    free: Arc<Semaphore>,
-    idle: Duration,
+use super::activity::{Activity, Patience, Watched};
+use super::drain::{Observer, Stage};
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 256;
+/// Bytes of all headers of one request.
+const HEADERS: u32 = 16 << 10;
+/// A peer that answers no PING is gone.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// After a failed accept: mostly there are no file descriptors left, and some must be freed first.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// What a listener serves, and within which bounds.
+#[derive(Clone)]
+pub struct Door {
+    /// None: plain HTTP/1.1. A connection keeps what is in force at its handshake.
+    pub tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    pub router: Router,
+    /// Connections at once; more wait in the system's backlog.
+    pub connections: usize,
+    pub handshake: Duration,
+    pub patience: Patience,
 }
 
-impl Bounded {
-    /// At most `connections` at once, each closed if nothing comes for `idle`.
-    pub fn new(connections: usize, idle: Duration) -> Self {
-        Self { free: Arc::new(Semaphore::new(connections)), idle }
+/// Accepts the connections of a listener until [`Stage::Closing`], and serves each to its end.
+pub async fn serve(listener: TcpListener, door: Door, mut stage: Observer) {
+    let places = Arc::new(Semaphore::new(door.connections.max(1)));
+    let door = Arc::new(door);
+    loop {
+        let (stream, place) = tokio::select! {
+            biased;
+            () = stage.reached(Stage::Closing) => return,
+            accepted = accept(&listener, &places) => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(%error, "cannot accept a connection");
+                    sleep(BREATH).await;
+                    continue;
+                }
+            },
+        };
+        let (door, stage) = (Arc::clone(&door), stage.clone());
+        tokio::spawn(async move {
+            let mut cut = stage.clone();
+            tokio::select! {
+                () = connection(stream, &door, stage) => {}
+                () = cut.reached(Stage::Cut) => {}
+            }
+            drop(place);
+        });
     }
 }
 
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = Pin<Box<TimeoutStream<TcpStream>>>;
-    type Service = Held<S>;
-    type Future = Ready<io::Result<(Self::Stream, Held<S>)>>;
+/// The place comes first: who has none is not accepted, and the backlog keeps the order.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
 
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        let accepted = Arc::clone(&self.free)
-            .try_acquire_owned()
-            .map_err(|_| io::Error::other("too many connections"))
-            .and_then(|permit| {
-                stream.set_nodelay(true)?;
-                let mut stream = TimeoutStream::new(stream);
-                stream.set_read_timeout(Some(self.idle));
-                Ok((Box::pin(stream), Held { service, _permit: Arc::new(permit) }))
-            });
-        ready(accepted)
+async fn connection(stream: TcpStream, door: &Door, stage: Observer) {
+    // Only slower without it.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = &door.tls else {
+        return drive(stream, false, door, stage).await;
+    };
+    match timeout(door.handshake, TlsAcceptor::from(tls.load_full()).accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            drive(stream, http2, door, stage).await;
+        }
+        Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
+        Err(_) => debug!("a TLS handshake took too long"),
     }
 }
 
-/// A connection's service; its place is free again when the connection ends.
-#[derive(Clone, Debug)]
-pub struct Held<S> {
-    service: S,
-    _permit: Arc<OwnedSemaphorePermit>,
+/// Serves one connection to its end.
+async fn drive<S>(stream: S, http2: bool, door: &Door, mut stage: Observer)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Activity::new(!http2);
+    let router = TowerToHyperService::new(door.router.clone());
+    let service = {
+        let (activity, stage) = (Arc::clone(&activity), stage.clone());
+        service_fn(move |request: Request<Incoming>| {
+            let (in_flight, stage, old) =
+                (activity.request(), stage.clone(), request.version() < Version::HTTP_2);
+            let answer = router.call(request);
+            async move {
+                let mut answer = answer.await?;
+                if old && stage.draining() {
+                    // The client goes elsewhere before its connection is ended under its hands.
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                drop(in_flight);
+                Ok::<_, Infallible>(answer)
+            }
+        })
+    };
+    let builder = builder(http2);
+    let stream = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
+    let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
+    let mut stopping = false;
+    // Since when it is asked to end.
+    let mut ending: Option<Instant> = None;
+    loop {
+        // A connection without any request yet may have one under way: it is waited for, so that no
+        // request is cut; hyper would end such a connection at once.
+        if stopping && ending.is_none() && activity.used() {
+            ending = Some(Instant::now());
+            connection.as_mut().graceful_shutdown();
+        }
+        let deadline = match (activity.deadline(door.patience), ending) {
+            (Some(deadline), Some(since)) => Some(deadline.min(since + door.patience.head)),
+            (deadline, _) => deadline,
+        };
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    debug!(error, "a connection broke");
+                }
+                return;
+            }
+            () = stage.reached(Stage::Closing), if !stopping => stopping = true,
+            () = activity.changed() => {}
+            () = until(deadline), if deadline.is_some() => {
+                if ending.is_some() || !activity.is_idle() {
+                    debug!("a connection stalled");
+                    return;
+                }
+                ending = Some(Instant::now());
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
 }
 
-impl<R, S: Service<R>> Service<R> for Held<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.service.poll_ready(context)
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
     }
+}
 
-    fn call(&mut self, request: R) -> S::Future {
-        self.service.call(request)
-    }
+fn builder(http2: bool) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADERS)
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1);
+    if http2 { builder.http2_only() } else { builder.http1_only() }
 }

@@ -1,7 +1,6 @@
 //! Is it alive, is it ready, what did it do: on a port of its own, without TLS.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::Router;
 use axum::extract::State;
@@ -9,6 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use super::drain::Stage;
 use super::routes::App;
 
 /// `/livez`, `/readyz`, `/metrics`.
@@ -21,7 +21,7 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if app.draining.load(Ordering::Relaxed) {
+    if *app.stage.borrow() > Stage::Open {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     let set = app.current.set();

@@ -1,10 +1,16 @@
 //! The webhook: axum over rustls, bounded in everything, drained on SIGTERM.
 //!
-//! axum-server carries the connections: it hands the TLS configuration over to be replaced at run
-//! time, bounds the handshake and ends connections gracefully, which axum's own `serve` cannot.
+//! ```text
+//!  connections ─▶ routes ─▶ body ─▶ decode ─▶ evaluators ─▶ answer
+//!  (place, handshake,       (size,            (queue, deadline,
+//!   head, idle: cut)         memory, deadline)  panics)
+//! ```
 #![expect(clippy::disallowed_methods, reason = "an edge: it reads the clock, and certificates from files")]
 
+mod activity;
+mod body;
 mod connections;
+mod drain;
 mod evaluators;
 mod health;
 mod reload;
@@ -12,17 +18,15 @@ mod routes;
 mod tls;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use axum_server::Handle;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
-use hyper_util::rt::TokioTimer;
-use tokio::sync::Semaphore;
-use tracing::info;
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{info, warn};
 
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
@@ -31,23 +35,27 @@ use crate::telemetry::metrics::Metrics;
 pub use reload::ReadSources;
 pub use tls::{Tls, TlsError};
 
-use connections::Bounded;
+use activity::Patience;
+use body::Budget;
+use connections::Door;
+use drain::{Asked, Stage, Stages};
 use evaluators::Evaluators;
 use reload::Current;
 use routes::App;
 
 /// A client that does not finish its TLS handshake by then is cut off.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// A client that does not send its request's head by then is cut off.
-const HEADERS: Duration = Duration::from_secs(10);
-/// A connection that says nothing for so long is closed. API servers ping theirs every 30 seconds.
-const IDLE: Duration = Duration::from_secs(75);
-/// Bytes of bodies that are in memory at once.
-const BODIES: usize = 128 << 20;
-/// Requests in flight have so long once the drain has begun.
+/// So is one that does not send the head of its request by then, or that stays away for longer than
+/// an API server (90 seconds), which otherwise is the one to end idle connections.
+const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(120) };
+/// Requests in flight have so long once no new ones are taken.
 const DRAIN: Duration = Duration::from_secs(25);
-/// Requests at once on one HTTP/2 connection.
-const STREAMS: u32 = 256;
+/// Connections at once to the status port: probes, and a Prometheus or two.
+const STATUS_CONNECTIONS: usize = 64;
+/// Memory for bodies: for the beginnings of so many reviews, which is all of a usual one, …
+const USUAL_BODIES: usize = 1024;
+/// … and beside them for so many of the largest size.
+const LARGE_BODIES: usize = 8;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -60,7 +68,7 @@ pub struct Config {
     pub tls: Tls,
     /// Largest body, in bytes. An UPDATE carries two objects, and an API server stores none over 1.5 MiB.
     pub max_body: usize,
-    /// Connections at once; more are closed.
+    /// Connections at once; more wait in the backlog of the system.
     pub max_connections: usize,
     /// Reviews that wait for a thread; more are answered 429, so that the failurePolicy decides.
     pub queue: usize,
@@ -94,9 +102,6 @@ pub enum ServeError {
     /// Signals cannot be waited for.
     #[error("cannot wait for SIGTERM: {0}")]
     Signals(io::Error),
-    /// A listener broke while it was serving.
-    #[error("the server stopped: {0}")]
-    Serve(io::Error),
 }
 
 /// What was started.
@@ -110,13 +115,13 @@ pub struct Started {
     pub ca_file: Option<PathBuf>,
 }
 
-/// Serves until SIGTERM or SIGINT, then drains.
+/// Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once.
 ///
 /// Both ports are open before `on_ready` is called. With `sources` the policy set is reloaded when they
 /// change; without, it stays.
 ///
 /// # Errors
-/// If an address is taken, the certificate cannot be read, or a listener breaks.
+/// If an address is taken, the certificate cannot be read, or a thread cannot be started.
 pub async fn run(
     config: Config,
     set: Arc<PolicySet>,
@@ -125,114 +130,77 @@ pub async fn run(
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
-    let webhook = listener(config.listen, "--listen")?;
-    let status = listener(config.status_listen, "--status-listen")?;
+    let webhook = listener(config.listen, "--listen").await?;
+    let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
     let evaluators =
-        Evaluators::start(config.threads, config.queue, Arc::clone(&metrics)).map_err(ServeError::Threads)?;
-    let draining = Arc::new(AtomicBool::new(false));
+        Evaluators::start(config.threads, config.queue, &metrics).map_err(ServeError::Threads)?;
+    let mut asked = Asked::new().map_err(ServeError::Signals)?;
+    // Each port has its own, since the status port outlives the webhook.
+    let (stages, status_stages) = (Stages::new(), Stages::new());
+    let budget = Budget::new(config.max_body, USUAL_BODIES, config.max_body.saturating_mul(LARGE_BODIES));
     let current = Arc::new(Current::new(set));
     let app = Arc::new(App {
         current: Arc::clone(&current),
         inventory,
         evaluators,
         metrics: Arc::clone(&metrics),
-        draining: Arc::clone(&draining),
-        max_body: config.max_body,
-        room: Semaphore::new(routes::permits(BODIES.max(config.max_body)) as usize),
+        budget,
+        stage: stages.watch(),
     });
-    let mut stop = Stop::new().map_err(ServeError::Signals)?;
-
     let started = Started {
-        listen: address(&webhook, config.listen),
-        status_listen: address(&status, config.status_listen),
+        listen: webhook.local_addr().unwrap_or(config.listen),
+        status_listen: status.local_addr().unwrap_or(config.status_listen),
         ca_file: certificate.ca_file,
     };
-    let handle = Handle::new();
-    let tls = RustlsConfig::from_config(certificate.config);
-    tokio::spawn(tls::watch(config.tls.clone(), tls.clone(), config.reload_every));
-    let acceptor = RustlsAcceptor::new(tls)
-        .handshake_timeout(HANDSHAKE)
-        .acceptor(Bounded::new(config.max_connections, IDLE));
-    let mut server =
-        axum_server::from_tcp(webhook).map_err(ServeError::Serve)?.acceptor(acceptor).handle(handle.clone());
-    bound(server.http_builder());
-    let webhook = tokio::spawn(server.serve(routes::webhook(Arc::clone(&app)).into_make_service()));
-
-    let status_handle = Handle::new();
-    let mut server = axum_server::from_tcp(status)
-        .map_err(ServeError::Serve)?
-        .acceptor(Bounded::new(config.max_connections, HEADERS))
-        .handle(status_handle.clone())
-        .http1_only();
-    bound(server.http_builder());
-    let status = tokio::spawn(server.serve(health::router(app).into_make_service()));
-
+    let tls = Arc::new(ArcSwap::new(certificate.config));
+    tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
+    let door = Door {
+        tls: Some(tls),
+        router: routes::webhook(Arc::clone(&app)),
+        connections: config.max_connections,
+        handshake: HANDSHAKE,
+        patience: PATIENCE,
+    };
+    let status_door = Door {
+        tls: None,
+        router: health::router(app),
+        connections: STATUS_CONNECTIONS,
+        handshake: HANDSHAKE,
+        patience: PATIENCE,
+    };
+    let webhook = tokio::spawn(connections::serve(webhook, door, stages.connection()));
+    let status = tokio::spawn(connections::serve(status, status_door, status_stages.connection()));
     if let Some(read) = sources {
         tokio::spawn(reload::watch(current, metrics, Arc::new(read), config.reload_every));
     }
     on_ready(&started);
-    let mut webhook = std::pin::pin!(webhook);
-    tokio::select! {
-        () = stop.asked() => {}
-        ended = &mut webhook => return Err(ServeError::Serve(broken(ended))),
-    }
-    info!("draining");
-    draining.store(true, std::sync::atomic::Ordering::Relaxed);
-    tokio::time::sleep(config.drain_delay).await;
-    handle.graceful_shutdown(Some(DRAIN));
-    let result = webhook.await;
-    status_handle.shutdown();
-    // Whatever became of the status port: the webhook's requests were answered, and that is what counts.
-    let _ = status.await;
-    match result {
-        Ok(Ok(())) => Ok(()),
-        ended => Err(ServeError::Serve(broken(ended))),
-    }
-}
 
-fn bound(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADERS);
-    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS);
-}
-
-fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
-    let open = || {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(listener)
-    };
-    open().map_err(|source| ServeError::Listen { address, flag, source })
-}
-
-fn address(listener: &TcpListener, asked: SocketAddr) -> SocketAddr {
-    listener.local_addr().unwrap_or(asked)
-}
-
-fn broken(ended: Result<io::Result<()>, tokio::task::JoinError>) -> io::Error {
-    match ended {
-        Ok(Ok(())) => io::Error::other("it ended without being asked to"),
-        Ok(Err(error)) => error,
-        Err(error) => io::Error::other(error),
-    }
-}
-
-/// SIGTERM from the kubelet, SIGINT from a terminal.
-struct Stop {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl Stop {
-    fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn asked(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    let signal = asked.next().await;
+    info!(signal, "draining");
+    stages.enter(Stage::Draining);
+    let in_time = tokio::select! {
+        in_time = async {
+            sleep(config.drain_delay).await;
+            stages.enter(Stage::Closing);
+            timeout_at(Instant::now() + DRAIN, stages.ended()).await.is_ok()
+        } => in_time,
+        signal = asked.next() => {
+            warn!(signal, "ends without waiting for requests in flight");
+            false
         }
+    };
+    if in_time {
+        info!("drained");
     }
+    for stages in [&stages, &status_stages] {
+        stages.enter(Stage::Cut);
+    }
+    // Both end at once now. Had one of them panicked, there would still be nothing left to do.
+    let _ = (webhook.await, status.await);
+    Ok(())
+}
+
+async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|source| ServeError::Listen { address, flag, source })
 }

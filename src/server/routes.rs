@@ -1,19 +1,19 @@
 //! The three doors of the webhook, and the way of a body through them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
-use http_body_util::BodyExt as _;
-use tracing::info;
+use tokio::sync::watch;
+use tracing::{info, warn};
 
-use super::evaluators::Evaluators;
+use super::body::{self, Budget, Share, Unread, Whole, Why};
+use super::drain::Stage;
+use super::evaluators::{Evaluators, Lost};
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Phase, Request};
@@ -28,6 +28,8 @@ use crate::workload::schedule::duration_seconds;
 
 /// What the API server waits if it does not say: its own default.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// More it never waits.
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// What every request needs.
 pub struct App {
@@ -35,10 +37,8 @@ pub struct App {
     pub inventory: Arc<Inventory>,
     pub evaluators: Evaluators,
     pub metrics: Arc<Metrics>,
-    pub draining: Arc<AtomicBool>,
-    pub max_body: usize,
-    /// KiB of bodies that may be in memory at once.
-    pub room: tokio::sync::Semaphore,
+    pub budget: Budget,
+    pub stage: watch::Receiver<Stage>,
 }
 
 /// Which webhook asks. The path only names it: whichever is asked judges the whole policy set.
@@ -65,54 +65,71 @@ pub fn webhook(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
+/// A request, with its share of the memory for bodies: whoever still holds the one holds the other.
+struct Question {
+    request: Request,
+    _share: Share,
+}
+
 async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResponse {
     let started = Instant::now();
     let deadline = started + time_to_answer(http.uri());
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
-        // Not the message: it may quote the body.
-        info!(uid = bad.uid, webhook = webhook.name, status = status.as_u16(), "unreadable review");
+        let uid = bad.uid.as_deref().map(|uid| uid.get(..64).unwrap_or(uid));
+        warn!(uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
             None => (status, format!("{}\n", bad.message)).into_response(),
         }
     };
-    // What a body may take is set aside before it is read, so that many at once stay within bounds.
-    let wanted = length(&http).unwrap_or(app.max_body).min(app.max_body);
-    let Ok(_room) = app.room.try_acquire_many(permits(wanted)) else {
-        app.metrics.review(webhook.name, "", Answer::Shed, started.elapsed());
-        return (StatusCode::TOO_MANY_REQUESTS, "too many bodies are being read; try again\n")
-            .into_response();
+    let shed = |operation: &'static str, message: String| {
+        app.metrics.review(webhook.name, operation, Answer::Shed, started.elapsed());
+        warn!(webhook = webhook.name, operation, reason = message, "review shed");
+        (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
-    let body = match read(http.into_body(), app.max_body, deadline).await {
-        Ok(body) => body,
-        Err(Unread { message, status, start }) => {
-            return unreadable(BadReview { uid: wire::recover_uid(&start), message }, status);
+    let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
+    let Whole { bytes, share } = match body::read(http.into_body(), said, &app.budget, deadline).await {
+        Ok(whole) => whole,
+        Err(Unread { why: Why::NoRoom, message, .. }) => return shed("", message),
+        Err(Unread { why, message, beginning }) => {
+            return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
         }
     };
-    let request = match wire::decode(&body, webhook.phase) {
-        Ok(request) => Arc::new(request),
+    let request = match wire::decode(&bytes, webhook.phase) {
+        Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
+    drop(bytes);
+    let question = Arc::new(Question { request, _share: share });
+    let request = &question.request;
+    let operation = request.operation.as_str();
     let set = app.current.set();
-    let (decision, answer) = if set.matches(&request) {
-        match judge(app, &set, webhook, &request, deadline).await {
+    let (decision, answer) = if set.matches(request) {
+        match judge(app, &set, webhook, &question, deadline).await {
             Ok(judged) => judged,
-            Err(unanswered) => {
-                let (answer, unanswered) = *unanswered;
-                app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
-                return unanswered;
+            Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),
+            Err(Unanswered { answer, reason }) => {
+                app.metrics.review(webhook.name, operation, answer, started.elapsed());
+                warn!(uid = request.uid, webhook = webhook.name, operation, reason, "review not answered");
+                return (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response();
             }
         }
     } else {
         (Decision::default(), None)
     };
-    let response = respond(&request, &decision);
+    let response = respond(request, &decision);
     let answer = answer.unwrap_or(if response.allowed { Answer::Allowed } else { Answer::Denied });
-    app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
+    app.metrics.review(webhook.name, operation, answer, started.elapsed());
     app.metrics.decision(&decision);
-    log(webhook, &request, &decision, &response, started.elapsed());
+    log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)
+}
+
+/// No decision, so that the failurePolicy decides.
+struct Unanswered {
+    answer: Answer,
+    reason: &'static str,
 }
 
 /// On a thread of its own, unless the time runs out or too many wait already.
@@ -120,36 +137,30 @@ async fn judge(
     app: &Arc<App>,
     set: &Arc<PolicySet>,
     webhook: Webhook,
-    request: &Arc<Request>,
+    question: &Arc<Question>,
     deadline: Instant,
-) -> Result<(Decision, Option<Answer>), Box<(Answer, HttpResponse)>> {
+) -> Result<(Decision, Option<Answer>), Unanswered> {
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
     let job = {
-        let (app, set, request) = (Arc::clone(app), Arc::clone(set), Arc::clone(request));
-        move || review(&set, &app.inventory, &request, now)
+        let (app, set, question) = (Arc::clone(app), Arc::clone(set), Arc::clone(question));
+        move || review(&set, &app.inventory, &question.request, now)
     };
-    let unanswered = |answer: Answer, status: StatusCode, reason: &str| {
-        Err(Box::new((answer, (status, format!("{reason}\n")).into_response())))
-    };
-    let Ok(waiting) = app.evaluators.submit(deadline, job) else {
-        return unanswered(
-            Answer::Shed,
-            StatusCode::TOO_MANY_REQUESTS,
-            "too many reviews are waiting; try again",
-        );
-    };
+    let waiting = app.evaluators.submit(deadline, job).map_err(|_| Unanswered {
+        answer: Answer::Shed,
+        reason: "too many reviews are waiting; try again",
+    })?;
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
-    let late = |reason: &str, answer: Answer| match webhook.patient {
-        true => Ok((undecided(set, &app.inventory, request, reason), Some(answer))),
-        false => unanswered(answer, StatusCode::SERVICE_UNAVAILABLE, reason),
+    let late = |reason: &'static str, answer: Answer| match webhook.patient {
+        true => Ok((undecided(set, &app.inventory, &question.request, reason), Some(answer))),
+        false => Err(Unanswered { answer, reason }),
     };
     match tokio::time::timeout_at(deadline.into(), waiting).await {
-        Ok(Ok(decision)) => Ok((decision, None)),
-        // The thread dropped the job: it panicked, or its time ran out in the queue.
-        Ok(Err(_)) if Instant::now() < deadline => late("its evaluation broke off", Answer::Broken),
-        Ok(Err(_)) | Err(_) => late("there was no time left to ask it", Answer::TimedOut),
+        Ok(Ok(Ok(decision))) => Ok((decision, None)),
+        // Without an answer the thread itself is gone, which no job of ours can bring about.
+        Ok(Ok(Err(Lost::Panicked)) | Err(_)) => late("its evaluation broke off", Answer::Broken),
+        Ok(Ok(Err(Lost::Expired))) | Err(_) => late("there was no time left to ask it", Answer::TimedOut),
     }
 }
 
@@ -160,55 +171,32 @@ fn time_to_answer(uri: &Uri) -> Duration {
         .into_iter()
         .flat_map(|query| query.split('&'))
         .find_map(|pair| pair.strip_prefix("timeout="))
-        .and_then(|text| duration_seconds(text).ok())
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .filter(|seconds| (1..=30).contains(seconds))
-        .map_or(TIMEOUT, Duration::from_secs);
-    asked - (asked / 10).clamp(Duration::from_millis(100), Duration::from_millis(500))
+        .and_then(go_duration)
+        .filter(|asked| !asked.is_zero() && *asked <= LONGEST)
+        .unwrap_or(TIMEOUT);
+    asked - (asked / 10).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(asked / 2)
 }
 
-/// Room for bodies is counted in KiB.
-pub fn permits(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
+/// `7s`, `1m30s`, `500ms`. A part of a second is only understood alone: the API server sends none.
+fn go_duration(text: &str) -> Option<Duration> {
+    if let Some(milliseconds) = text.strip_suffix("ms").and_then(|text| text.parse().ok()) {
+        return Some(Duration::from_millis(milliseconds));
+    }
+    duration_seconds(text).ok().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
 }
 
-fn length(http: &HttpRequest) -> Option<usize> {
-    http.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
-}
-
-/// A body that could not be read whole.
-struct Unread {
-    message: String,
-    status: StatusCode,
-    /// What came of it.
-    start: Vec<u8>,
-}
-
-async fn read(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Unread> {
-    let mut body = body;
-    let mut bytes = Vec::new();
-    loop {
-        let frame = match tokio::time::timeout_at(deadline.into(), body.frame()).await {
-            Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(bytes.into()),
-            Ok(Some(Err(error))) => {
-                let message = format!("the body was cut off after {} bytes: {error}", bytes.len());
-                return Err(Unread { message, status: StatusCode::BAD_REQUEST, start: bytes });
-            }
-            Err(_) => {
-                let message = format!("the body did not arrive in time: {} bytes", bytes.len());
-                return Err(Unread { message, status: StatusCode::REQUEST_TIMEOUT, start: bytes });
-            }
-        };
-        if let Ok(data) = frame.into_data() {
-            let room = limit.saturating_sub(bytes.len());
-            bytes.extend_from_slice(data.get(..room.min(data.len())).unwrap_or_default());
-            if data.len() > room {
-                let message = format!("the body is larger than {} MiB", limit >> 20);
-                return Err(Unread { message, status: StatusCode::PAYLOAD_TOO_LARGE, start: bytes });
-            }
+/// A message without what it quotes: an error names the value that it stumbled over, and that is part
+/// of a body. The client may see it, the log may not.
+fn unquoted(message: &str) -> String {
+    let mut text = message.to_owned();
+    for quote in ['"', '`'] {
+        if let (Some(first), Some(last)) = (text.find(quote), text.rfind(quote))
+            && first < last
+        {
+            text.replace_range(first + 1..last, "…");
         }
     }
+    text
 }
 
 fn reply(uid: &str, response: &Response) -> HttpResponse {
@@ -223,6 +211,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
     let ids = |action: Action| {
         let mut ids: Vec<&str> =
             decision.findings.iter().filter(|f| f.action == action).map(|f| f.policy.as_str()).collect();
+        ids.sort_unstable();
         ids.dedup();
         ids.join(",")
     };
@@ -250,4 +239,43 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         milliseconds = took.as_secs_f64() * 1000.0,
         "review"
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_due_before_the_api_server_gives_up() {
+        let milliseconds = |query: &str| {
+            let uri: Uri = format!("/validate/fail{query}").parse().unwrap();
+            time_to_answer(&uri).as_millis()
+        };
+        for (query, due) in [
+            ("?timeout=7s", 6500),
+            ("?timeout=1s", 900),
+            ("?timeout=30s", 29_500),
+            ("?timeout=500ms", 400),
+            ("?timeout=100ms", 50),
+            ("?a=b&timeout=2s", 1800),
+            ("", 9500),
+            ("?timeout=", 9500),
+            ("?timeout=0s", 9500),
+            ("?timeout=-3s", 9500),
+            ("?timeout=1m30s", 9500),
+            ("?timeout=soon", 9500),
+            ("?timeout=9999999999999999999999s", 9500),
+        ] {
+            assert_eq!(milliseconds(query), due, "{query}");
+        }
+    }
+
+    #[test]
+    fn the_log_does_not_repeat_a_value() {
+        let message = "invalid type: string \"a \\\" b\", expected a map at line 1 column 9";
+        assert_eq!(unquoted(message), "invalid type: string \"…\", expected a map at line 1 column 9");
+        assert_eq!(unquoted("unknown variant `x`, expected `y`"), "unknown variant `…`");
+        assert_eq!(unquoted("EOF at line 1"), "EOF at line 1");
+        assert_eq!(unquoted("one \" only"), "one \" only");
+    }
 }

@@ -1,28 +1,31 @@
 //! Certificates: made by stategate itself, or from files.
 
 use std::io;
-use std::net::IpAddr;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum_server::tls_rustls::RustlsConfig;
+use arc_swap::ArcSwap;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, SerialNumber,
 };
-use rustls::ServerConfig;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tracing::{error, info};
 
 /// How long a certificate authority of our own lasts.
-const CA_YEARS: u64 = 10;
+const CA_DAYS: u32 = 3650;
 /// How long a certificate of our own lasts.
-const LEAF_DAYS: u64 = 365;
+const LEAF_DAYS: u32 = 365;
 /// It is made anew at the next start from so many days before its end.
-const RENEW_DAYS: u64 = 30;
+const RENEW_DAYS: u32 = 30;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Where the certificate comes from.
@@ -73,6 +76,12 @@ pub enum TlsError {
         key: PathBuf,
         /// What is wrong.
         reason: String,
+    },
+    /// A name that no certificate can carry.
+    #[error("{name:?} is neither a DNS name nor an IP address, so no certificate can be made for it")]
+    Name {
+        /// As it was given.
+        name: String,
     },
     /// A certificate cannot be made.
     #[error("a certificate cannot be made: {0}")]
@@ -138,7 +147,7 @@ impl Tls {
 /// Takes up new certificates without cutting a connection: files that were replaced (a mounted Secret
 /// swaps a symlink, so their content is compared), or one of our own that is about to end. What cannot be
 /// used is said once, and the one in force stays.
-pub async fn watch(tls: Tls, serving: RustlsConfig, every: Duration) {
+pub async fn watch(tls: Tls, serving: Arc<ArcSwap<ServerConfig>>, every: Duration) {
     let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut seen = tls.content().ok();
@@ -150,7 +159,7 @@ pub async fn watch(tls: Tls, serving: RustlsConfig, every: Duration) {
             Ok(Ok(None)) => said.clear(),
             Ok(Ok(Some((content, config)))) => {
                 info!("another certificate is in force");
-                serving.reload_from_config(config);
+                serving.store(config);
                 seen = Some(content);
                 said.clear();
             }
@@ -167,14 +176,10 @@ pub async fn watch(tls: Tls, serving: RustlsConfig, every: Duration) {
 }
 
 fn config(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, TlsError> {
-    let chain = CertificateDer::pem_slice_iter(&read(cert)?)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| content(cert, format!("is no PEM: {error}")))?;
-    if chain.is_empty() {
-        return Err(content(cert, "holds no certificate (BEGIN CERTIFICATE)".to_owned()));
-    }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-        .map_err(|_| content(key, "holds no private key in PEM (BEGIN PRIVATE KEY)".to_owned()))?;
+    let chain = certificates(cert)?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|_| {
+        content(key, "holds no private key in PEM (BEGIN PRIVATE KEY, not encrypted)".to_owned())
+    })?;
     let pair = |reason: rustls::Error| TlsError::Pair {
         cert: cert.to_owned(),
         key: key.to_owned(),
@@ -212,109 +217,168 @@ impl SelfMade {
     }
 
     /// Makes what is missing or about to end.
+    ///
+    /// A key is never replaced: every step writes one file, so that whenever the process ends the
+    /// files fit together or one is missing. A new key would be no safer beside the authority's.
     fn ensure(&self, names: &[String]) -> Result<(), TlsError> {
+        let all = ["localhost", "127.0.0.1", "::1"].into_iter().map(str::to_owned);
+        let names: Vec<String> = all.chain(names.iter().cloned()).collect();
         let fail = |source| TlsError::File { path: self.dir.clone(), source };
-        if !self.dir.exists() {
-            std::fs::create_dir_all(&self.dir).map_err(fail)?;
-            restrict(&self.dir, 0o700)?;
+        // One that is there already keeps its mode: it may be a mounted volume, or shared.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.dir).map_err(fail)?;
+        // Two servers that start at once agree on one authority; the lock ends with this function.
+        // A directory that cannot be written to is good enough to read from.
+        let lock = std::fs::File::create(self.dir.join(".lock")).and_then(|file| file.lock().map(|()| file));
+        if !self.ca_cert.exists() {
+            self.make_authority()?;
         }
-        let new = match (self.ca_cert.exists(), self.ca_key.exists()) {
-            (true, true) => false,
-            (false, false) => {
-                self.make_authority()?;
-                true
-            }
-            (cert, _) => {
-                let (there, gone) =
-                    if cert { (&self.ca_cert, &self.ca_key) } else { (&self.ca_key, &self.ca_cert) };
-                let reason =
-                    format!("is there without {}; put it back, or remove both to start anew", gone.display());
-                return Err(content(there, reason));
-            }
-        };
-        let names: Vec<String> = ["localhost", "127.0.0.1", "::1"]
-            .into_iter()
-            .map(str::to_owned)
-            .chain(names.iter().cloned())
-            .collect();
-        if new || !self.cert.exists() || !self.key.exists() || !self.is_current(&names)? {
-            self.make_leaf(names)?;
+        let authority = self.authority()?;
+        if !self.is_current(&authority, &names)? {
+            self.make_leaf(names, &authority)?;
         }
+        drop(lock);
         Ok(())
     }
 
     fn make_authority(&self) -> Result<(), TlsError> {
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, "stategate CA");
+        let key = key_at(&self.ca_key)?;
+        let mut params = params(CertificateParams::default(), "stategate CA", now() + DAY * CA_DAYS);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        validity(&mut params, DAY * u32::try_from(CA_YEARS * 365).unwrap_or(u32::MAX));
-        let cert = params.self_signed(&key)?;
-        write(&self.ca_key, &key.serialize_pem(), 0o600)?;
-        write(&self.ca_cert, &cert.pem(), 0o644)
+        write(&self.ca_cert, &params.self_signed(&key)?.pem(), 0o644)
     }
 
-    fn make_leaf(&self, names: Vec<String>) -> Result<(), TlsError> {
-        let ca_key = KeyPair::from_pem(&text(&self.ca_key)?)
-            .map_err(|error| content(&self.ca_key, format!("is no key: {error}")))?;
-        let issuer = Issuer::from_ca_cert_pem(&text(&self.ca_cert)?, ca_key)
-            .map_err(|error| content(&self.ca_cert, format!("is no certificate: {error}")))?;
-        let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(names)?;
-        params.distinguished_name.push(DnType::CommonName, "stategate");
+    /// The authority, if it can still be trusted.
+    fn authority(&self) -> Result<Authority, TlsError> {
+        let wrong = |reason: String| content(&self.ca_cert, reason);
+        let cert = first_certificate(&self.ca_cert)?;
+        let end = {
+            let (_, parsed) = x509_parser::parse_x509_certificate(&cert)
+                .map_err(|error| wrong(format!("is no certificate: {error}")))?;
+            Duration::from_secs(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or(0))
+        };
+        if end <= now() {
+            let files = "remove all files of that directory, start again and register the new ca.crt";
+            return Err(wrong(format!("the authority has expired: {files}")));
+        }
+        if self.ca_key.exists() && !fit(&cert, &self.ca_key)? {
+            return Err(TlsError::Pair {
+                cert: self.ca_cert.clone(),
+                key: self.ca_key.clone(),
+                reason: "the key is another certificate's".to_owned(),
+            });
+        }
+        Ok(Authority { cert, end })
+    }
+
+    fn make_leaf(&self, names: Vec<String>, authority: &Authority) -> Result<(), TlsError> {
+        if !self.ca_key.exists() {
+            return Err(content(
+                &self.ca_key,
+                "is needed to make a certificate, and is gone: restore it, or remove ca.crt as well, start \
+                 again and register the new ca.crt"
+                    .to_owned(),
+            ));
+        }
+        let issuer = Issuer::from_ca_cert_der(&authority.cert, key_at(&self.ca_key)?)
+            .map_err(|error| content(&self.ca_cert, format!("is no authority's certificate: {error}")))?;
+        let key = key_at(&self.key)?;
+        let end = (now() + DAY * LEAF_DAYS).min(authority.end);
+        let mut params = params(CertificateParams::new(names)?, "stategate", end);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
-        validity(&mut params, DAY * u32::try_from(LEAF_DAYS).unwrap_or(u32::MAX));
-        let cert = params.signed_by(&key, &issuer)?;
-        write(&self.key, &key.serialize_pem(), 0o600)?;
-        write(&self.cert, &cert.pem(), 0o644)
+        write(&self.cert, &params.signed_by(&key, &issuer)?.pem(), 0o644)
     }
 
-    /// Does the certificate name all names, and last for a while?
-    fn is_current(&self, names: &[String]) -> Result<bool, TlsError> {
-        let pem = text(&self.cert)?;
-        let wrong = |reason: String| content(&self.cert, reason);
-        let der = CertificateDer::from_pem_slice(pem.as_bytes())
-            .map_err(|_| wrong("holds no certificate (BEGIN CERTIFICATE)".to_owned()))?;
-        let (_, cert) = x509_parser::parse_x509_certificate(&der)
-            .map_err(|error| wrong(format!("is no certificate: {error}")))?;
-        let mut known: Vec<String> = Vec::new();
-        for general in cert
-            .subject_alternative_name()
-            .ok()
-            .flatten()
-            .into_iter()
-            .flat_map(|san| &san.value.general_names)
-        {
-            match general {
-                x509_parser::extensions::GeneralName::DNSName(name) => known.push((*name).to_owned()),
-                x509_parser::extensions::GeneralName::IPAddress(bytes) => known.extend(address(bytes)),
-                _ => {}
-            }
+    /// Would a client that trusts the authority accept the certificate, by every name, now and for a
+    /// while?
+    fn is_current(&self, authority: &Authority, names: &[String]) -> Result<bool, TlsError> {
+        let servers = names
+            .iter()
+            .map(|name| {
+                ServerName::try_from(name.as_str()).map_err(|_| TlsError::Name { name: name.clone() })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if !self.cert.exists() || !self.key.exists() {
+            return Ok(false);
         }
-        let end = u64::try_from(cert.validity().not_after.timestamp()).unwrap_or(0);
-        let soon = SystemTime::now() + DAY * u32::try_from(RENEW_DAYS).unwrap_or(u32::MAX);
-        let soon = soon.duration_since(SystemTime::UNIX_EPOCH).map_or(u64::MAX, |since| since.as_secs());
-        Ok(end > soon && names.iter().all(|name| known.contains(name)))
+        let cert = first_certificate(&self.cert)?;
+        let mut roots = RootCertStore::empty();
+        let unfit = |reason: String| content(&self.ca_cert, reason);
+        roots
+            .add(authority.cert.clone())
+            .map_err(|error| unfit(format!("is no authority's certificate: {error}")))?;
+        let provider = Arc::new(ring::default_provider());
+        let client = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
+            .build()
+            .map_err(|error| unfit(error.to_string()))?;
+        let accepted = |at: Duration| {
+            let at = UnixTime::since_unix_epoch(at);
+            servers.iter().all(|name| client.verify_server_cert(&cert, &[], name, &[], at).is_ok())
+        };
+        Ok(fit(&cert, &self.key)? && accepted(now()) && accepted(now() + DAY * RENEW_DAYS))
     }
 }
 
-fn address(bytes: &[u8]) -> Option<String> {
-    let address = match bytes.len() {
-        4 => IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?),
-        16 => IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?),
-        _ => return None,
-    };
-    Some(address.to_string())
+struct Authority {
+    cert: CertificateDer<'static>,
+    /// Since 1970.
+    end: Duration,
 }
 
-/// From an hour ago, for clocks that are behind.
-fn validity(params: &mut CertificateParams, length: Duration) {
-    let now = SystemTime::now();
-    params.not_before = (now - Duration::from_secs(3600)).into();
-    params.not_after = (now + length).into();
+/// Since 1970.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The key in a file, which is made if it is not there.
+fn key_at(path: &Path) -> Result<KeyPair, TlsError> {
+    if !path.exists() {
+        let key = KeyPair::generate()?;
+        write(path, &key.serialize_pem(), 0o600)?;
+        return Ok(key);
+    }
+    let pem = String::from_utf8(read(path)?).map_err(|_| content(path, "is no text".to_owned()))?;
+    KeyPair::from_pem(&pem).map_err(|error| content(path, format!("holds no private key in PEM: {error}")))
+}
+
+/// Is this the certificate's key?
+fn fit(cert: &CertificateDer<'static>, key: &Path) -> Result<bool, TlsError> {
+    let wrong = |error: String| content(key, format!("holds no private key in PEM: {error}"));
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| wrong(error.to_string()))?;
+    let private = ring::default_provider()
+        .key_provider
+        .load_private_key(private)
+        .map_err(|error| wrong(error.to_string()))?;
+    Ok(CertifiedKey::new(vec![cert.clone()], private).keys_match().is_ok())
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = CertificateDer::pem_slice_iter(&read(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| content(path, format!("is no PEM: {error}")))?;
+    if chain.is_empty() {
+        return Err(content(path, "holds no certificate (BEGIN CERTIFICATE)".to_owned()));
+    }
+    Ok(chain)
+}
+
+fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
+    certificates(path)?
+        .into_iter()
+        .next()
+        .ok_or_else(|| content(path, "holds no certificate (BEGIN CERTIFICATE)".to_owned()))
+}
+
+/// Valid from an hour ago, for clocks that are behind, until `end` (since 1970).
+fn params(mut params: CertificateParams, name: &str, end: Duration) -> CertificateParams {
+    params.distinguished_name.push(DnType::CommonName, name);
+    params.not_before = (UNIX_EPOCH + now().saturating_sub(Duration::from_secs(3600))).into();
+    params.not_after = (UNIX_EPOCH + end).into();
+    // rcgen derives it from the key, which a renewed certificate keeps; no two may have the same.
+    params.serial_number = Some(SerialNumber::from_slice(&now().as_nanos().to_be_bytes()));
+    params
 }
 
 fn content(path: &Path, reason: String) -> TlsError {
@@ -325,14 +389,9 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|source| TlsError::File { path: path.to_owned(), source })
 }
 
-fn text(path: &Path) -> Result<String, TlsError> {
-    String::from_utf8(read(path)?).map_err(|_| content(path, "is no text".to_owned()))
-}
-
 /// Written beside and renamed, so that there is never half a file.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
     let fail = |source| TlsError::File { path: path.to_owned(), source };
     let beside = path.with_extension("new");
     // Never open an existing file, whose mode would stay as it is.
@@ -343,8 +402,5 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), TlsError> {
     std::fs::rename(&beside, path).map_err(fail)
 }
 
-fn restrict(path: &Path, mode: u32) -> Result<(), TlsError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-        .map_err(|source| TlsError::File { path: path.to_owned(), source })
-}
+#[cfg(test)]
+mod tests;

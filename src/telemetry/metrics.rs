@@ -125,7 +125,7 @@ impl Metrics {
             metrics.queue_depth.clone(),
         );
         registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
-        registry.register("policy_set", "The policy set in force: 1", metrics.policy_set.clone());
+        registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
@@ -177,5 +177,64 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decision::{Failure, Finding};
+    use crate::policy::binding::OnFailure;
+    use crate::policy::{Action, PolicyId, Severity};
+
+    #[test]
+    fn what_is_counted_is_written_under_its_documented_name() {
+        let metrics = Metrics::new("abc", "production");
+        for answer in [
+            Answer::Allowed,
+            Answer::Denied,
+            Answer::Unreadable,
+            Answer::Shed,
+            Answer::TimedOut,
+            Answer::Broken,
+        ] {
+            metrics.review("validate/fail", "CREATE", answer, Duration::from_millis(2));
+        }
+        let finding = Finding {
+            policy: PolicyId::new("one"),
+            title: "".into(),
+            severity: Severity::Low,
+            action: Action::Warn,
+            pre_existing: false,
+            message: String::new(),
+            path: Vec::new(),
+            key: String::new(),
+            fix: String::new(),
+            docs: None,
+            details: None,
+        };
+        let failure =
+            Failure { policy: PolicyId::new("two"), error: String::new(), on_failure: OnFailure::Deny };
+        metrics.decision(&Decision {
+            findings: vec![finding],
+            failures: vec![failure],
+            ..Decision::default()
+        });
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="timed_out"} 1"#,
+            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="shed"} 1"#,
+            r#"stategate_review_duration_seconds_count{webhook="validate/fail"} 6"#,
+            r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
+            r#"stategate_violations_total{policy="one",action="warn"} 1"#,
+            r#"stategate_policy_failures_total{policy="two"} 1"#,
+            "stategate_evaluation_queue_depth 0",
+            "stategate_evaluation_panics_total 0",
+            r#"stategate_policy_set_info{digest="abc",profile="production"} 1"#,
+            concat!(r#"stategate_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is not in:\n{text}");
+        }
     }
 }

@@ -2,7 +2,11 @@
 
 pub mod metrics;
 
+use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
+
+/// Threads that evaluate policies are named so, followed by a number.
+pub const EVALUATION_THREADS: &str = "evaluate-";
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,14 +17,32 @@ pub enum LogFormat {
     Json,
 }
 
-/// Logs go to stderr from here on. `filter` as in `RUST_LOG`; `info` if there is none or it is wrong.
+/// Logs go to stderr from here on, panics among them. `filter` as in `RUST_LOG`; `info` if there is
+/// none, or, with a warning, if it is wrong.
 pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
-    let filter =
-        filter.and_then(|text| EnvFilter::try_new(text).ok()).unwrap_or_else(|| EnvFilter::new("info"));
+    let asked = filter.map(EnvFilter::try_new).transpose();
+    let wrong = asked.as_ref().err().map(ToString::to_string);
+    let filter = asked.ok().flatten().unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as in tests of one process, changes nothing.
-    let _ = match format {
+    let first = match format {
         LogFormat::Text => builder.with_target(false).with_ansi(colours).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
     };
+    if first.is_ok() {
+        std::panic::set_hook(Box::new(log_panic));
+    }
+    if let Some(error) = wrong {
+        warn!(error, "the log filter is not understood, info is used");
+    }
+}
+
+/// A panic is a log line like all others. What it says is left out on evaluation threads: it may
+/// quote the object under review.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let place = panic.location().map(ToString::to_string);
+    let says = panic.payload_as_str().filter(|_| !thread.starts_with(EVALUATION_THREADS));
+    error!(thread, place, says, "panicked");
 }

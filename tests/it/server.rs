@@ -491,3 +491,231 @@ fn a_replaced_certificate_is_taken_up_without_a_restart() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+/// Until the server closes the connection, which it must.
+fn wait_for_end(stream: &mut impl Read, what: &str) {
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(1..) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("{what} is kept for ever"),
+            Ok(0) | Err(_) => return,
+        }
+    }
+}
+
+/// One answer on a connection that stays open.
+fn kept_alive(stream: &mut (impl Read + Write), body: &[u8]) -> String {
+    write!(stream, "POST /validate/fail HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len())
+        .unwrap();
+    stream.write_all(body).unwrap();
+    stream.flush().unwrap();
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        let read = stream.read(&mut buffer).expect("an answer");
+        assert!(read > 0, "closed in place of an answer: {}", String::from_utf8_lossy(&bytes));
+        bytes.extend_from_slice(&buffer[..read]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let Some((head, rest)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        if rest.len() >= length.parse().unwrap() {
+            return text;
+        }
+    }
+}
+
+fn connect_h2(server: &Server) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut config = (*server.tls).clone();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = TcpStream::connect(server.address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+}
+
+fn finish_handshake(stream: &mut StreamOwned<ClientConnection, TcpStream>) {
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).unwrap();
+    }
+}
+
+/// HTTP/2 as far as a test needs it: whole frames out, answers of one stream in.
+struct Http2(StreamOwned<ClientConnection, TcpStream>);
+
+impl Http2 {
+    fn new(server: &Server) -> Self {
+        let mut stream = connect_h2(server);
+        // The preface, and a SETTINGS frame that says nothing.
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+        Self(stream)
+    }
+
+    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.write_all(&[&head, payload].concat()).and_then(|()| self.0.flush()).unwrap();
+    }
+
+    fn post(&mut self, stream: u32, path: &str) {
+        let mut headers = Vec::new();
+        for (name, value) in [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", path)]
+        {
+            // A literal that nobody has to remember, without compression.
+            headers.push(0);
+            for text in [name, value] {
+                headers.push(u8::try_from(text.len()).unwrap());
+                headers.extend_from_slice(text.as_bytes());
+            }
+        }
+        self.send(1, 4, stream, &headers);
+    }
+
+    /// The body of the answer on this stream, and whether the server said GOAWAY before its end.
+    fn answer(&mut self, stream: u32) -> (String, bool) {
+        let (mut body, mut goaway) = (Vec::new(), false);
+        loop {
+            let mut head = [0; 9];
+            self.0.read_exact(&mut head).expect("an answer before the end of the connection");
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; usize::try_from(length).unwrap()];
+            self.0.read_exact(&mut payload).unwrap();
+            let of = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            match head[3] {
+                0 if of == stream => body.extend_from_slice(&payload),
+                3 if of == stream => panic!("the stream was reset: {payload:?}"),
+                6 if head[4] == 0 => self.send(6, 1, 0, &payload),
+                7 => goaway = true,
+                _ => {}
+            }
+            if of == stream && head[4] & 1 == 1 && head[3] <= 1 {
+                return (String::from_utf8(body).unwrap(), goaway);
+            }
+        }
+    }
+}
+
+#[test]
+fn who_never_asks_is_cut_and_who_asks_now_and_then_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let body = &recorded()[2].1;
+    let mut regular = server.connect();
+    assert!(kept_alive(&mut regular, body).contains(r#""allowed""#));
+    let (mut silent, mut silent_h2) = (server.connect(), connect_h2(&server));
+    finish_handshake(&mut silent);
+    finish_handshake(&mut silent_h2);
+    let mut status = TcpStream::connect(server.status).unwrap();
+    status.set_read_timeout(Some(PATIENCE)).unwrap();
+    wait_for_end(&mut silent, "a connection without a request");
+    wait_for_end(&mut silent_h2, "an HTTP/2 connection without a preface");
+    wait_for_end(&mut status, "a status connection without a request");
+    // It has been quiet for longer than they, but it has asked before.
+    assert!(kept_alive(&mut regular, body).contains(r#""allowed""#));
+    kill(server);
+}
+
+#[test]
+fn large_bodies_neither_fill_the_memory_nor_keep_others_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--max-body", "1"]);
+    let body = &recorded()[2].1;
+    let half = |server: &Server| {
+        let mut stream = server.connect();
+        write!(stream, "POST /mutate?timeout=30s HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", 1 << 20)
+            .unwrap();
+        stream.write_all(&vec![b' '; (1 << 20) - 1]).and_then(|()| stream.flush()).unwrap();
+        stream
+    };
+    // Eight of the largest fit; none of these gives its share back before its deadline.
+    let held: Vec<_> = (0..8).map(|_| half(&server)).collect();
+    let padded = [&body[..], &vec![b' '; (1 << 20) - body.len()]].concat();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while server.post("/validate/fail", &padded).0 != 429 {
+        assert!(std::time::Instant::now() < deadline, "there is room for ever more");
+    }
+    assert_eq!(server.post("/validate/fail", body).0, 200);
+    let (_, metrics) = server.get("/metrics");
+    assert!(metrics.contains(r#"operation="",answer="shed"}"#), "{metrics}");
+    drop(held);
+    // Somebody who sends far too much hears why, and not only that the connection broke.
+    let far_too_much = [&body[..body.len() - 2], &vec![b' '; 3 << 20]].concat();
+    for _ in 0..10 {
+        let (code, answer) = server.post("/validate/fail", &far_too_much);
+        assert!(code == 200 && answer.contains("larger than 1 MiB"), "{code} {answer}");
+    }
+    kill(server);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_repeated_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &[]);
+    let mut review: Value = serde_json::from_slice(&recorded()[2].1).unwrap();
+    review["request"]["userInfo"]["extra"] = serde_json::json!({"token": "s3cr3t"});
+    let (code, answer) = server.post("/validate/fail", review.to_string().as_bytes());
+    assert!(code == 200 && answer.contains(r#""allowed":false"#), "{code} {answer}");
+    let log = kill(server);
+    assert!(log.contains("unreadable review") && !log.contains("s3cr3t"), "{log}");
+}
+
+#[test]
+fn a_drain_ends_connections_only_between_their_requests() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), &["--drain-delay", "0"]);
+    let body = recorded().swap_remove(2).1;
+    let (first, rest) = body.split_at(1000);
+    // One whose request is under way over HTTP/2, one over HTTP/1, and two whose first is still to come.
+    let mut h2 = Http2::new(&server);
+    h2.post(1, "/validate/fail");
+    h2.send(0, 0, 1, first);
+    let mut h1 = server.connect();
+    write!(h1, "POST /validate/fail HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len()).unwrap();
+    h1.write_all(first).and_then(|()| h1.flush()).unwrap();
+    let (mut fresh, mut fresh_h2) = (server.connect(), Http2::new(&server));
+    finish_handshake(&mut fresh);
+    // Another answer on each side shows that what was sent has arrived.
+    h2.post(3, "/validate/fail");
+    h2.send(0, 1, 3, &body);
+    assert!(h2.answer(3).0.contains(r#""allowed""#));
+    assert_eq!(server.post("/validate/fail", &body).0, 200);
+    server.terminate();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while TcpStream::connect(server.address).is_ok() {
+        assert!(std::time::Instant::now() < deadline, "it still takes connections");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(server.get("/readyz").0, 503);
+    request(&mut fresh, "/validate/fail", &body);
+    assert_eq!(response(&mut fresh).0, 200);
+    fresh_h2.post(1, "/validate/fail");
+    fresh_h2.send(0, 1, 1, &body);
+    assert!(fresh_h2.answer(1).0.contains(r#""allowed""#));
+    h2.send(0, 1, 1, rest);
+    let (answer, goaway) = h2.answer(1);
+    assert!(answer.contains(r#""allowed""#) && goaway, "{goaway} {answer}");
+    h1.write_all(rest).and_then(|()| h1.flush()).unwrap();
+    let (code, _) = response(&mut h1);
+    assert_eq!(code, 200);
+    assert_eq!(server.end().0, Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path(), &["--drain-delay", "100000"]);
+    server.terminate();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while server.get("/readyz").0 != 503 {
+        assert!(std::time::Instant::now() < deadline, "it does not say that it drains");
+    }
+    server.terminate();
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while server.child.try_wait().unwrap().is_none() {
+        if std::time::Instant::now() > deadline {
+            kill(server);
+            panic!("the second signal is not heard");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(server.end().0, Some(0));
+}

@@ -1,0 +1,195 @@
+//! The body of a request: read within its size, its time and the memory there is for all of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::http::StatusCode;
+use http_body_util::BodyExt as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout_at;
+
+/// Of a body that says at once that it is too large, so much is read: the API server writes the uid
+/// at its beginning, and with it the answer is a refusal, which no failurePolicy lets through.
+const BEGINNING: usize = 64 << 10;
+/// After the last byte that counts, a client that still sends gets so long to finish: it reads its
+/// answer only then, and a connection that is closed before may lose the answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// So much of every body is paid for from a purse of its own. A usual review fits, so that a few slow
+/// clients with large bodies cannot keep all others out.
+const SMALL: usize = 64 << 10;
+
+/// Memory for bodies: each of them has a bound, and all at once.
+pub struct Budget {
+    largest: usize,
+    small: Arc<Semaphore>,
+    large: Arc<Semaphore>,
+}
+
+impl Budget {
+    /// No body is larger than `largest`. The first 64 KiB are there for `usual` bodies at once; what is
+    /// more shares `more` bytes.
+    pub fn new(largest: usize, usual: usize, more: usize) -> Self {
+        let purse = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        Self { largest, small: purse(SMALL.saturating_mul(usual)), large: purse(more.max(largest)) }
+    }
+}
+
+/// A body's share of the budget, given back when it is dropped.
+#[derive(Debug, Default)]
+pub struct Share {
+    small: Option<OwnedSemaphorePermit>,
+    large: Option<OwnedSemaphorePermit>,
+}
+
+impl Share {
+    /// Pays for a body that grows; false if there is not enough left.
+    fn grow(&mut self, budget: &Budget, from: usize, to: usize) -> bool {
+        let small = to.min(SMALL) - from.min(SMALL);
+        pay(&budget.small, &mut self.small, small) && pay(&budget.large, &mut self.large, to - from - small)
+    }
+}
+
+fn pay(purse: &Arc<Semaphore>, paid: &mut Option<OwnedSemaphorePermit>, bytes: usize) -> bool {
+    let Ok(bytes) = u32::try_from(bytes) else { return false };
+    match (Arc::clone(purse).try_acquire_many_owned(bytes), paid) {
+        (Ok(more), Some(paid)) => paid.merge(more),
+        (Ok(first), paid) => *paid = Some(first),
+        (Err(_), _) => return false,
+    }
+    true
+}
+
+/// A body, and its share of the budget, to be kept as long as what was read of it.
+#[derive(Debug)]
+pub struct Whole {
+    pub bytes: Vec<u8>,
+    pub share: Share,
+}
+
+/// Why a body was not read whole.
+#[derive(Debug)]
+pub struct Unread {
+    pub why: Why,
+    pub message: String,
+    /// What came of it.
+    pub beginning: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    TooLarge,
+    TooSlow,
+    Broken,
+    /// The bodies of other requests take up all memory.
+    NoRoom,
+}
+
+impl Why {
+    /// For a client of which no uid is known.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Why::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Why::Broken => StatusCode::BAD_REQUEST,
+            Why::NoRoom => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+}
+
+/// Reads a body; `said` is its Content-Length, if it has one.
+pub async fn read(
+    mut body: Body,
+    said: Option<usize>,
+    budget: &Budget,
+    deadline: Instant,
+) -> Result<Whole, Unread> {
+    let largest = budget.largest;
+    let too_large = said.is_some_and(|said| said > largest);
+    let room = if too_large { BEGINNING.min(largest) } else { largest };
+    let mut bytes = Vec::new();
+    let mut share = Share::default();
+    let unread = |why, message, beginning| Err(Unread { why, message, beginning });
+    loop {
+        let frame = match timeout_at(deadline.into(), body.frame()).await {
+            Ok(Some(Ok(frame))) => frame,
+            Ok(None) => return Ok(Whole { bytes, share }),
+            Ok(Some(Err(error))) => {
+                let message = format!("the body was cut off after {} bytes: {error}", bytes.len());
+                return unread(Why::Broken, message, bytes);
+            }
+            Err(_) => {
+                let message = format!("the body did not arrive in time: {} bytes", bytes.len());
+                return unread(Why::TooSlow, message, bytes);
+            }
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        let taken = data.get(..room - bytes.len()).unwrap_or(&data);
+        if !share.grow(budget, bytes.len(), bytes.len() + taken.len()) {
+            linger(body, largest.saturating_mul(4), deadline).await;
+            return unread(Why::NoRoom, "too many reviews are being read; try again".to_owned(), Vec::new());
+        }
+        bytes.extend_from_slice(taken);
+        if taken.len() < data.len() || (too_large && bytes.len() == room) {
+            linger(body, largest.saturating_mul(4), deadline).await;
+            let message = format!("the body is larger than {}; --max-body sets the limit", size(largest));
+            return unread(Why::TooLarge, message, bytes);
+        }
+    }
+}
+
+fn size(bytes: usize) -> String {
+    if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
+}
+
+/// Hears a client out that is still sending, within bounds; what it says is dropped.
+async fn linger(mut body: Body, bytes: usize, deadline: Instant) {
+    let deadline = deadline.min(Instant::now() + LINGER);
+    let mut left = bytes;
+    while let Ok(Some(Ok(frame))) = timeout_at(deadline.into(), body.frame()).await {
+        let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, |data| data.len())) else { return };
+        left = rest;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn read_one(budget: &Budget, text: &str, said: Option<usize>) -> Result<Whole, Unread> {
+        read(Body::from(text.to_owned()), said, budget, Instant::now() + Duration::from_secs(60)).await
+    }
+
+    #[tokio::test]
+    async fn the_bound_is_inclusive_and_the_beginning_of_what_exceeds_it_is_kept() {
+        let budget = Budget::new(4, 1, 0);
+        assert_eq!(read_one(&budget, "four", None).await.unwrap().bytes, b"four");
+        assert_eq!(read_one(&budget, "", Some(0)).await.unwrap().bytes, b"");
+        for said in [None, Some(5)] {
+            let unread = read_one(&budget, "fives", said).await.unwrap_err();
+            assert_eq!((unread.why, unread.beginning.as_slice()), (Why::TooLarge, &b"five"[..]));
+            assert!(unread.message.contains("4 bytes"), "{}", unread.message);
+        }
+        let unread = read_one(&Budget::new(1 << 20, 1, 1 << 20), &"x".repeat(1 << 19), Some(2 << 20)).await;
+        assert_eq!(unread.unwrap_err().beginning.len(), BEGINNING, "what it says counts, not what it sends");
+    }
+
+    #[tokio::test]
+    async fn all_bodies_together_are_bounded_and_give_back_their_share() {
+        let budget = Budget::new(4 * SMALL, 4, 6 * SMALL);
+        let large = "x".repeat(4 * SMALL);
+        let held =
+            [read_one(&budget, &large, None).await.unwrap(), read_one(&budget, &large, None).await.unwrap()];
+        assert_eq!(read_one(&budget, &large, None).await.unwrap_err().why, Why::NoRoom);
+        let usual = read_one(&budget, &large[..SMALL], None).await.unwrap();
+        assert_eq!(usual.bytes.len(), SMALL, "a usual one still finds room");
+        drop(held);
+        assert!(read_one(&budget, &large, None).await.is_ok());
+        drop(usual);
+        assert_eq!(
+            (budget.small.available_permits(), budget.large.available_permits()),
+            (4 * SMALL, 6 * SMALL)
+        );
+    }
+}

@@ -27,10 +27,6 @@ struct Server {
     log: std::thread::JoinHandle<String>,
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
-}
-
 fn trust(ca_file: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for cert in CertificateDer::pem_file_iter(ca_file).unwrap() {
@@ -320,7 +316,8 @@ fn what_hinders_the_start_is_said_with_exit_code_2() {
     let tls_dir = dir.path().to_str().unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    let free = format!("127.0.0.1:{}", free_port());
+    // The system chooses one that is free, so no other process can take it first.
+    let free = "127.0.0.1:0".to_owned();
     stategate(&["serve", "--tls-dir", tls_dir, "--listen", &taken, "--status-listen", &free])
         .expect(2, &[&taken, "--listen", "in use"]);
     stategate(&["serve", "--tls-dir", tls_dir, "--listen", &free, "--status-listen", &taken])

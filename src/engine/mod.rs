@@ -5,6 +5,7 @@ mod lint;
 mod reads;
 mod rego;
 mod to_value;
+mod walk;
 
 pub use input::{Document, InputError};
 pub use reads::Reads;

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rego::{AstModule, Expr, Literal, Module, Query, Rule, RuleBody, RuleHead};
+use super::rego::{AstModule, Expr, Module};
+use super::walk::{self, Node};
 
 /// Paths below `input` that are read, as far as they are fixed: `["review", "userInfo"]`.
 /// The empty path means all of it.
@@ -58,163 +59,29 @@ pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> 
 }
 
 fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
-    let mut walk = Walk::default();
-    for import in &module.imports {
-        if let Some(path) = fixed_path(&import.refr) {
-            match path.split_first() {
-                Some((root, rest)) if root == "input" => drop(walk.reads.0.insert(rest.to_vec())),
-                Some((root, rest)) if root == "data" => drop(walk.uses.insert(rest.join("."))),
-                _ => {}
-            }
-        }
-    }
+    // `uses` holds paths below `data`, with dots.
+    let (mut reads, mut uses) = (Reads::default(), BTreeSet::new());
+    let mut note = |path: Vec<String>| match path.split_first() {
+        Some((root, rest)) if root == "input" => drop(reads.0.insert(rest.to_vec())),
+        Some((root, rest)) if root == "data" => drop(uses.insert(rest.join("."))),
+        _ => {}
+    };
+    module.imports.iter().filter_map(|import| fixed_path(&import.refr)).for_each(&mut note);
     let mut rules: Vec<String> = Vec::new();
     for rule in &module.policy {
-        walk.rule(rule);
-        let head = match rule.as_ref() {
-            Rule::Spec {
-                head: RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. },
-                ..
-            }
-            | Rule::Default { refr, .. } => refr,
-        };
-        if let Some(name) = fixed_path(head).and_then(|path| path.into_iter().next())
+        walk::rule(rule, &mut |node| match node {
+            Node::Reference(expr) => note(fixed_start(expr)),
+            Node::Call(Expr::Call { fcn, .. }) => note(fixed_start(fcn)),
+            _ => {}
+        });
+        if let Some(name) = fixed_path(walk::head(rule)).and_then(|path| path.into_iter().next())
             && !rules.contains(&name)
         {
             rules.push(name);
         }
     }
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
-    (Module { package, rules, reads: walk.reads }, walk.uses)
-}
-
-#[derive(Default)]
-struct Walk {
-    reads: Reads,
-    /// Paths below `data`, with dots.
-    uses: BTreeSet<String>,
-}
-
-impl Walk {
-    fn rule(&mut self, rule: &Rule) {
-        match rule {
-            Rule::Spec { head, bodies, .. } => {
-                match head {
-                    RuleHead::Compr { refr, assign, .. } => {
-                        self.below(refr);
-                        assign.iter().for_each(|assign| self.expr(&assign.value));
-                    }
-                    RuleHead::Set { refr, key, .. } => {
-                        self.below(refr);
-                        key.iter().for_each(|key| self.expr(key));
-                    }
-                    RuleHead::Func { refr, args, assign, .. } => {
-                        self.below(refr);
-                        args.iter().for_each(|arg| self.expr(arg));
-                        assign.iter().for_each(|assign| self.expr(&assign.value));
-                    }
-                }
-                bodies.iter().for_each(|body| self.body(body));
-            }
-            Rule::Default { value, args, .. } => {
-                args.iter().for_each(|arg| self.expr(arg));
-                self.expr(value);
-            }
-        }
-    }
-
-    fn body(&mut self, body: &RuleBody) {
-        body.assign.iter().for_each(|assign| self.expr(&assign.value));
-        self.query(&body.query);
-    }
-
-    fn query(&mut self, query: &Query) {
-        for statement in &query.stmts {
-            match &statement.literal {
-                Literal::SomeVars { .. } => {}
-                Literal::SomeIn { key, value, collection, .. } => {
-                    key.iter().for_each(|key| self.expr(key));
-                    self.expr(value);
-                    self.expr(collection);
-                }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr),
-                Literal::Every { domain, query, .. } => {
-                    self.expr(domain);
-                    self.query(query);
-                }
-            }
-            for modifier in &statement.with_mods {
-                self.expr(&modifier.r#as);
-            }
-        }
-    }
-
-    fn expr(&mut self, expr: &Expr) {
-        match expr {
-            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr),
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => {}
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().for_each(|item| self.expr(item))
-            }
-            Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
-                self.expr(key);
-                self.expr(value);
-            }),
-            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                self.expr(term);
-                self.query(query);
-            }
-            Expr::ObjectCompr { key, value, query, .. } => {
-                self.expr(key);
-                self.expr(value);
-                self.query(query);
-            }
-            Expr::Call { fcn, params, .. } => {
-                self.expr(fcn);
-                params.iter().for_each(|param| self.expr(param));
-            }
-            Expr::UnaryExpr { expr, .. } => self.expr(expr),
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.expr(lhs);
-                self.expr(rhs);
-            }
-            Expr::Membership { key, value, collection, .. } => {
-                key.iter().for_each(|key| self.expr(key));
-                self.expr(value);
-                self.expr(collection);
-            }
-        }
-    }
-
-    /// A reference: its fixed start says what is read; what stands in brackets is read, too.
-    fn reference(&mut self, expr: &Expr) {
-        let path = fixed_start(expr);
-        match path.split_first() {
-            Some((root, rest)) if root == "input" => drop(self.reads.0.insert(rest.to_vec())),
-            Some((root, rest)) if root == "data" => drop(self.uses.insert(rest.join("."))),
-            _ => {}
-        }
-        self.below(expr);
-    }
-
-    fn below(&mut self, expr: &Expr) {
-        match expr {
-            Expr::RefDot { refr, .. } => self.below(refr),
-            Expr::RefBrack { refr, index, .. } => {
-                self.below(refr);
-                self.expr(index);
-            }
-            Expr::Var { .. } => {}
-            other => self.expr(other),
-        }
-    }
+    (Module { package, rules, reads }, uses)
 }
 
 /// The whole path of a reference, if all of it is fixed.

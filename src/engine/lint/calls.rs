@@ -1,10 +1,11 @@
 //! Calls: what is called is there, takes so many arguments, and is harmless.
 
 use super::names::{Callee, Purpose, Scope};
-use super::{sprintf, walk};
+use super::sprintf;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
 use crate::engine::rego::{self, Expr};
+use crate::engine::walk;
 
 /// Builtins that no policy may call (by their name or its start), why, and what to do instead.
 const FORBIDDEN: &[(&str, &str, &str)] = &[

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::names::{Scope, Target, fixed_start};
-use super::walk::{self, Node};
 use crate::diagnostic::Diagnostic;
 use crate::engine::reads::fixed_path;
 use crate::engine::rego::{Expr, Rule};
+use crate::engine::walk::{self, Node};
 
 const MAX_CHAIN: usize = 500;
 

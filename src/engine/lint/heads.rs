@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 
 use super::names::Scope;
-use super::walk::{self, Node};
 use crate::diagnostic::Diagnostic;
 use crate::engine::rego::{Expr, Rule, RuleHead};
+use crate::engine::walk::{self, Node};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     for rule in &scope.module.policy {

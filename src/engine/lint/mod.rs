@@ -8,7 +8,6 @@ mod names;
 mod references;
 mod sprintf;
 mod text;
-mod walk;
 
 pub use text::check as check_text;
 

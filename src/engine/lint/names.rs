@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::walk;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::engine::reads::fixed_path;
 use crate::engine::rego::{AstModule, Expr, Rule, RuleHead, Span};
+use crate::engine::walk;
 
 /// What a file is for; that decides what it may do.
 #[derive(Clone, Copy, PartialEq, Eq)]

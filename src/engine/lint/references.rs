@@ -1,9 +1,9 @@
 //! References: what they name is there, and is named for good; `with` is for tests.
 
 use super::names::{Purpose, Scope, Target, fixed_start};
-use super::walk::{self, Node};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
+use crate::engine::walk::{self, Node};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     for rule in &scope.module.policy {

@@ -26,7 +26,7 @@ pub fn head(rule: &Rule) -> &Expr {
 }
 
 /// Tells of everything in a rule, in the order of the text. The recursion is bounded: brackets nest
-/// 12 deep, and an expression has 250 operators (see `text`).
+/// 12 deep, and an expression has 250 operators (see `lint::text`).
 pub fn rule<'a>(rule: &'a Rule, tell: &mut dyn FnMut(Node<'a>)) {
     Walk { tell }.rule(rule);
 }

@@ -1,8 +1,10 @@
 //! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
 
 mod bind;
+mod needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -72,7 +74,7 @@ pub struct PolicySet {
     bindings: Vec<Binding>,
     exceptions: Vec<Exception>,
     profile: Profile,
-    projections: Projections,
+    projections: Arc<Projections>,
     rego: Rego,
     digest: String,
 }
@@ -91,6 +93,8 @@ pub struct Selected<'a> {
     pub mutate: bool,
     /// Is the object's own skip annotation honoured?
     pub skippable: bool,
+    /// Is it a violation if it cannot judge for want of other objects?
+    pub require_inventory: bool,
     loaded: &'a Loaded,
 }
 
@@ -155,7 +159,7 @@ impl PolicySet {
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
         let mut loaded = Vec::new();
         for (policy, text) in policies {
-            match load(policy, text, &modules, &bindings) {
+            match load(policy, text, &modules, &bindings, &projections) {
                 Ok(policy) => loaded.push((policy, text)),
                 Err(error) => errors.push(error),
             }
@@ -174,7 +178,7 @@ impl PolicySet {
             bindings,
             exceptions,
             profile,
-            projections,
+            projections: Arc::new(projections),
             rego,
             digest: sources.digest(),
         })
@@ -201,6 +205,7 @@ impl PolicySet {
                     on_failure: chosen.on_failure,
                     mutate: chosen.mutate,
                     skippable: chosen.skippable,
+                    require_inventory: chosen.require_inventory,
                     loaded,
                 });
             }
@@ -234,6 +239,11 @@ impl PolicySet {
     /// All projections and the table of engines.
     pub fn projections(&self) -> &Projections {
         &self.projections
+    }
+
+    /// An inventory that reads workloads as this policy set does, with nothing in it.
+    pub fn inventory(&self) -> Inventory {
+        Inventory::new(Arc::clone(&self.projections), self.self_classify())
     }
 
     /// May annotations lower the class of a workload?
@@ -302,6 +312,7 @@ fn load(
     text: &SourceText,
     modules: &BTreeMap<String, Module>,
     bindings: &[Binding],
+    projections: &Projections,
 ) -> Result<Loaded, Diagnostic> {
     let module = modules
         .get(&policy.package)
@@ -322,6 +333,7 @@ fn load(
             )
             .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
     }
+    needs::check(&policy, &module.reads, projections, text)?;
     let bound = Bound::new(&policy, bindings, text)?;
     Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
 }

@@ -16,9 +16,10 @@ pub mod projection;
 pub mod quantity;
 pub mod schedule;
 mod scheduling;
-mod storage;
+pub(crate) mod storage;
 pub mod view;
 
+pub(crate) use node::Node;
 pub use node::Problem;
 pub use project::{Projected, project};
 pub use view::{Class, Workload};

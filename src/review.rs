@@ -10,6 +10,7 @@
 mod aside;
 mod ask;
 mod joined;
+mod scale;
 
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ use crate::workload::{Problem, Workload, project};
 
 use ask::{Before, Violation, ask};
 use joined::Joined;
+use scale::Meaning;
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -36,11 +38,15 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
-    let selected = set.select(request, inventory);
+    if !set.matches(request) {
+        return Decision::default();
+    }
+    let meaning = Meaning::of(set, inventory, request);
+    let selected = set.select(meaning.judged(request), inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now) {
+    match Review::new(set, inventory, request, &meaning, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -81,13 +87,18 @@ pub fn input(
         .ok_or_else(|| unreadable(format!("no policy judges {}", request.kind.kind)))?;
     let namespace = inventory.namespace_labels(&request.namespace);
     let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
+    let (asked, meaning) = (request, Meaning::of(set, inventory, request));
+    let request = meaning.judged(asked);
+    if let Meaning::UnknownParent(kind) = &meaning {
+        return Err(unreadable(format!("its parent, a {kind}, is not known: give it with --inventory")));
+    }
     let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-        let object = object.as_ref().filter(|_| request.subresource.is_empty());
+        let object = object.as_ref().filter(|_| meaning.has_views(asked));
         object.map(|object| view(set, request, projection, tier, object)).transpose()
     };
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
     let old = if workload.is_some() { old.ok().flatten() } else { old? };
-    let shared = Document::new(request, reads, namespace, now).map_err(unreadable)?;
+    let shared = Document::new(asked, reads, namespace, now).map_err(unreadable)?;
     let mut joined = Joined::new(inventory, request, projection);
     joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
     let object = value(request).unwrap_or(&Value::Null);
@@ -131,12 +142,14 @@ impl<'a> Review<'a> {
     fn new(
         set: &'a PolicySet,
         inventory: &'a Inventory,
-        request: &'a Request,
+        asked: &'a Request,
+        meaning: &'a Meaning,
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
+        let request = meaning.judged(asked);
         if let Some(subject) = request.subject() {
             subject.value().map_err(unreadable)?;
         }
@@ -150,9 +163,9 @@ impl<'a> Review<'a> {
             }
             None => {}
         }
-        let subresource = !request.subresource.is_empty();
         let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && !subresource) else {
+            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && meaning.has_views(asked))
+            else {
                 return Ok(None);
             };
             self::view(set, request, projection, tier, object).map(Some)
@@ -172,8 +185,11 @@ impl<'a> Review<'a> {
 
         let mut joined = Joined::new(inventory, request, projection);
         let subject = workload.as_ref().or(old_workload.as_ref()).zip(value(request));
-        joined.sort_out(&mut selected, request.phase, subject, &mut decision);
-        let document = Document::new(request, joined.reads(), namespace, now).map_err(unreadable)?;
+        match meaning {
+            Meaning::UnknownParent(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
+            _ => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
+        }
+        let document = Document::new(asked, joined.reads(), namespace, now).map_err(unreadable)?;
         let session = set.session();
         Ok(Self {
             set,
@@ -211,6 +227,8 @@ impl<'a> Review<'a> {
         let Ok(object) = object.value() else { return };
         if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
             || self.request.operation == Operation::Delete
+            // What is stored by a request to a subresource is not the object that a patch is for.
+            || !self.request.subresource.is_empty()
         {
             return;
         }

@@ -157,7 +157,9 @@ pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
         let made = with_prefix(&namespace.claims, prefix);
         made.map(move |(ordinal, claim)| related(namespace, subject, claim, Some((template, ordinal))))
     });
-    named.chain(made).collect()
+    // A set may mount by name what its template makes; then the template tells more.
+    let by_name = named.chain(made).map(|claim| (claim.claim.claim.name.clone(), claim));
+    by_name.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 /// Names of the subject's claim templates.

@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     for manifest in &new.objects {
         requests.extend(example::request(manifest, &old, set.projections(), &arguments.namespace)?);
     }
-    let request = arguments.choose(&requests)?;
+    let request = arguments.choose(&set, &inventory, &requests)?;
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
     let input = |policies: &[&Policy], reads: &Reads, parameters: &Value| -> anyhow::Result<_> {
         let input = review::input(&set, &inventory, request, policies, reads, parameters, now)
@@ -114,7 +114,23 @@ fn read(paths: &[PathBuf]) -> Result<Manifests, Diagnostics> {
 }
 
 impl Arguments {
-    fn choose<'a>(&self, requests: &'a [Request]) -> anyhow::Result<&'a Request> {
+    fn choose<'a>(
+        &self,
+        set: &PolicySet,
+        inventory: &Inventory,
+        requests: &'a [Request],
+    ) -> anyhow::Result<&'a Request> {
+        // Of several objects most are there to be looked at beside the one that is judged.
+        let judged = |request: &&Request| match &self.policy {
+            None => set.matches(request),
+            Some(id) => {
+                let id = id.replace('_', "-");
+                set.select(request, inventory).iter().any(|selected| selected.policy.id.as_str() == id)
+            }
+        };
+        if let ([one], None) = (requests.iter().filter(judged).collect::<Vec<_>>().as_slice(), &self.object) {
+            return Ok(one);
+        }
         let name = |request: &Request| format!("{}/{}", request.kind.kind, request.name());
         let wanted = |request: &&Request| self.object.as_ref().is_none_or(|wanted| name(request) == *wanted);
         let chosen: Vec<&Request> = requests.iter().filter(wanted).collect();

@@ -14,7 +14,7 @@ mod sight;
 mod storage;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -37,13 +37,16 @@ pub type NamespaceLabels = BTreeMap<String, String>;
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     state: Arc<State>,
+    /// Objects kept whole, by kind, namespace and name.
+    parents: Arc<HashMap<(KindRef, String, String), Arc<Value>>>,
 }
 
 impl Inventory {
     /// Nothing known yet. Workloads are read by these projections; `self_classify` lets their
     /// annotations lower their class.
     pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
-        Self { state: Arc::new(State { projections, self_classify, ..State::default() }) }
+        let state = State { projections, self_classify, ..State::default() };
+        Self { state: Arc::new(state), ..Self::default() }
     }
 
     /// The manifests of one run: what they do not hold of the kinds that are shipped with a workload is
@@ -65,17 +68,27 @@ impl Inventory {
     /// Takes an object out.
     pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
         Arc::make_mut(&mut self.state).remove(kind, namespace, name);
+        let place = (kind.clone(), namespace.to_owned(), name.to_owned());
+        if self.parents.contains_key(&place) {
+            Arc::make_mut(&mut self.parents).remove(&place);
+        }
     }
 
     /// Keeps an object that has replicas whole, so that it can be the parent of a request to its scale
-    /// subresource.
+    /// subresource. To a clone that is a cheap addition: nothing else is copied for it.
     pub fn keep(&mut self, kind: &KindRef, object: Arc<Value>, default_namespace: &str) {
-        Arc::make_mut(&mut self.state).keep(kind, object, default_namespace);
+        if self.state.projections.of(kind).is_none_or(|projection| projection.replicas.is_none()) {
+            return;
+        }
+        let text = |key: &str| object.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
+        let namespace = text("namespace").filter(|text| !text.is_empty()).unwrap_or(default_namespace);
+        let place = (kind.clone(), namespace.to_owned(), text("name").unwrap_or_default().to_owned());
+        Arc::make_mut(&mut self.parents).insert(place, object);
     }
 
     /// An object that was kept whole.
     pub fn parent(&self, kind: &KindRef, namespace: &str, name: &str) -> Option<&Arc<Value>> {
-        self.state.parents.get(&(kind.clone(), namespace.to_owned(), name.to_owned()))
+        self.parents.get(&(kind.clone(), namespace.to_owned(), name.to_owned()))
     }
 
     /// All objects of this kind are in here.

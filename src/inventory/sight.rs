@@ -109,9 +109,8 @@ impl<'a> Sight<'a> {
             return true;
         }
         let sorts = sorts(key);
-        // All names are known only if all objects are.
-        let resolves = key != "storage_class_names" && sorts.iter().any(|sort| self.resolves(*sort));
-        resolves || self.inventory.state.known.values().any(|sort| sorts.contains(sort))
+        sorts.iter().any(|sort| self.resolves(*sort))
+            || self.inventory.state.known.values().any(|sort| sorts.contains(sort))
     }
 
     fn declared(&self, key: &str, needs: &Needs) -> bool {

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::kinds::Sort;
 use super::nodes::Nodes;
 use super::records::{
@@ -30,8 +28,6 @@ pub struct State {
     pub known: BTreeMap<KindRef, Sort>,
     pub namespaces: HashMap<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
-    /// Objects kept whole, by kind, namespace and name.
-    pub parents: HashMap<(KindRef, String, String), Arc<Value>>,
 }
 
 /// What lives in no namespace.
@@ -125,7 +121,6 @@ impl State {
     }
 
     pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
-        self.parents.remove(&(kind.clone(), namespace.to_owned(), name.to_owned()));
         let Some(sort) = Sort::of(kind, &self.projections) else { return };
         match sort {
             Sort::Namespace => self.namespace_mut(name).namespace = None,
@@ -143,16 +138,6 @@ impl State {
         let Some(record) = known.cloned() else { return };
         forget(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
         self.namespace_mut(&place.0).claims.remove(&place.1);
-    }
-
-    pub fn keep(&mut self, kind: &KindRef, object: Arc<Value>, default_namespace: &str) {
-        if self.projections.of(kind).is_none_or(|projection| projection.replicas.is_none()) {
-            return;
-        }
-        let text = |key: &str| object.get("metadata").and_then(|metadata| metadata.get(key)?.as_str());
-        let namespace = text("namespace").filter(|text| !text.is_empty()).unwrap_or(default_namespace);
-        let key = (kind.clone(), namespace.to_owned(), text("name").unwrap_or_default().to_owned());
-        self.parents.insert(key, object);
     }
 
     fn namespace_mut(&mut self, name: &str) -> &mut Namespace {

@@ -15,7 +15,7 @@ pub enum Meaning {
     /// What it says.
     Itself,
     /// An update of the replicas of this parent: the request as it would be without the subresource.
-    Parent(Request),
+    Parent(Box<Request>),
     /// The same, but the parent is not known.
     UnknownParent(KindRef),
 }
@@ -37,7 +37,7 @@ impl Meaning {
             // The API leaves a zero out.
             Some(Object::from(with(parent, &field.path.0, wanted.unwrap_or(Value::from(0)))))
         };
-        Self::Parent(Request {
+        Self::Parent(Box::new(Request {
             kind: GroupVersionKind {
                 group: kind.group,
                 version: request.resource.version.clone(),
@@ -46,7 +46,7 @@ impl Meaning {
             object: scaled(&request.object),
             old_object: scaled(&request.old_object),
             ..request.clone()
-        })
+        }))
     }
 
     /// The request to judge.

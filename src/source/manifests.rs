@@ -117,6 +117,8 @@ pub struct Manifests {
     pub errors: Vec<Diagnostic>,
     /// Documents that are no Kubernetes object.
     pub foreign: usize,
+    /// Kinds of lists that hold all objects of one kind, such as the API server answers: `PodList`.
+    listed: Vec<KindRef>,
 }
 
 impl Manifests {
@@ -194,10 +196,23 @@ impl Manifests {
         }
         let items = manifest.object.get("items").filter(|_| manifest.kind().ends_with("List"));
         let Some(Value::Array(items)) = items else { return self.objects.push(manifest) };
+        let of_items = manifest.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
+        self.listed.extend(of_items.map(|kind| {
+            let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(manifest.api_version(), kind);
+            KindRef { kind, group }
+        }));
         for (index, item) in items.iter().enumerate() {
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
-            self.flatten(Manifest { object: Arc::new(item.clone()), prefix, ..manifest.clone() });
+            let mut item = item.clone();
+            // The API server leaves out what the list says already, and kubectl puts it in again.
+            if let (Some(fields), Some(kind)) = (item.as_object_mut(), of_items)
+                && !fields.contains_key("kind")
+            {
+                fields.insert("kind".to_owned(), kind.into());
+                fields.insert("apiVersion".to_owned(), manifest.api_version().into());
+            }
+            self.flatten(Manifest { object: Arc::new(item), prefix, ..manifest.clone() });
         }
     }
 
@@ -212,6 +227,7 @@ impl Manifests {
                 inventory.know(&kind);
             }
         }
+        self.listed.iter().filter(|_| complete).for_each(|kind| inventory.know(kind));
     }
 }
 

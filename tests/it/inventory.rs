@@ -370,3 +370,91 @@ fn a_delete_knows_what_it_would_hurt() {
     case.run("review", &[&file, "--inventory", &cluster], "")
         .expect(1, &["StatefulSet default/pg would be hurt (durable)"]);
 }
+
+#[test]
+fn a_list_of_the_api_server_is_complete_even_if_it_is_empty() {
+    let empty = r#"{"apiVersion": "v1", "kind": "ResourceQuotaList", "items": []}"#;
+    let seen_quotas =
+        |cluster: &str| seen("StatefulSet.apps", "ResourceQuota: cluster", "quotas", SET, cluster);
+    assert_eq!(seen_quotas(empty), serde_json::json!([]));
+    let one = r#"{"apiVersion": "v1", "kind": "ResourceQuotaList", "items": [{"metadata": {"name": "q", "namespace": "shop"}, "spec": {"hard": {"pods": "3"}}}]}"#;
+    assert_eq!(seen_quotas(one)[0]["hard"]["pods"], 3);
+}
+
+#[test]
+fn what_the_old_object_had_is_judged_by_what_was_related_to_it() {
+    // The old pods had a budget; the new labels lose it. That is new, however the new object is joined.
+    let text = policy(
+        "StatefulSet.apps",
+        "PodDisruptionBudget.policy: bundle",
+        "count(input.related.pdbs) == 0\n\tmsg := \"no budget\"",
+    );
+    let case = Case::new(&text);
+    let old = case.file("old.yaml", SET);
+    let lost = format!("{}{BUDGET}", SET.replace("tier: db", "tier: cache"));
+    case.check(&["--old", &old], &lost).expect(1, &["error[looks]: no budget"]);
+    let never = SET.replace("tier: db", "tier: none");
+    let old = case.file("old.yaml", &never);
+    case.check(&["--old", &old], &lost).expect(0, &["it had this before: no budget"]);
+}
+
+#[test]
+fn a_patched_object_is_joined_anew() {
+    let text = policy("StatefulSet.apps", "StorageClass.storage.k8s.io: cluster", RECLAIM)
+        + "\npatch contains p if {\n\tsome claim in input.workload.claims\n\tclaim.storage_class == \"\"\n\tp := {\"op\": \"add\", \"path\": array.concat(claim.spec_path, [\"storageClassName\"]), \"value\": \"fast\"}\n}\n";
+    let case = Case::new(&text);
+    let cluster = case.file("cluster.yaml", &format!("{FAST}{SLOW}"));
+    let mutate = case.file("mutate.yaml", "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: must}\nspec: {policies: {ids: [looks]}, mutate: true}\n");
+    let unnamed = SET.replace("storageClassName: fast, ", "");
+    case.check(&["--inventory", &cluster, "--bindings", &mutate], &unnamed)
+        .expect(1, &["data is Delete by fast"]);
+}
+
+#[test]
+fn siblings_only_warn_at_admission_and_count_in_full_in_check() {
+    let text = policy(
+        "StatefulSet.apps",
+        "PodDisruptionBudget.policy: bundle",
+        "count(input.related.pdbs) == 0\n\tmsg := \"no budget\"",
+    )
+    .replace("#   fix: F\n", "#   fix: F\n#   atAdmission: warn\n");
+    let case = Case::new(&text);
+    case.check(&[], SET).expect(1, &["error[looks]: no budget"]);
+    let review = case.file("review.json", include_str!("../fixtures/reviews/create-statefulset.json"));
+    // Nobody said which budgets there are: at admission that is not known.
+    case.run("review", &[&review], "").expect(0, &["\"unknown\": \"looks\""]);
+    let cluster = case.file("cluster.yaml", BUDGET);
+    case.run("review", &[&review, "--inventory", &cluster], "").expect(0, &["looks: no budget"]);
+    let require = case.file(
+        "require.yaml",
+        "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: must}\nspec: {policies: {ids: [looks]}, requireInventory: true, override: true}\n",
+    );
+    case.run("review", &[&review, "--bindings", &require], "")
+        .expect(0, &["looks: it could not be judged: PodDisruptionBudget.policy is not known"]);
+}
+
+#[test]
+fn examples_are_bundles_and_say_what_is_unknown() {
+    let body = "some name, class in input.related.claim_classes\n\tclass.reclaim_policy == \"Delete\"\n\tmsg := sprintf(\"%s is deleted with its claim\", [name])";
+    let text = policy("StatefulSet.apps", "StorageClass.storage.k8s.io: cluster", body);
+    let test = "package stategate.own.looks_test\n\nimport data.stategate.own.looks\n\ntest_it if {\n\tcount(looks.violation) == 1 with input as {\"related\": {\"claim_classes\": {\"data\": {\"reclaim_policy\": \"Delete\"}}}}\n}\n";
+    let slow = SET.replace("storageClassName: fast", "storageClassName: slow");
+    let both = format!("{FAST}{SLOW}");
+    let files = |unknown: &str| {
+        directory(&[
+            ("own/looks/looks.rego", text.as_str()),
+            ("own/looks/looks_test.rego", test),
+            ("own/looks/examples/deny_fast.yaml", &format!("{SET}{both}")),
+            ("own/looks/examples/pass_slow.yaml", &format!("{slow}{both}")),
+            ("own/looks/examples/unknown_alone.yaml", unknown),
+        ])
+    };
+    let run =
+        |directory: &tempfile::TempDir| stategate_with(&["test", directory.path().to_str().unwrap()], "");
+    run(&files(SET)).expect(0, &["3 examples: 0 failed"]);
+    run(&files(&format!("{SET}{both}"))).expect(1, &["the policy was not in want of any object"]);
+    let forgotten = files(SET);
+    write(forgotten.path(), "own/looks/examples/pass_slow.yaml", &slow);
+    run(&forgotten)
+        .expect(1, &["the outcome is unknown: StorageClass.storage.k8s.io is not known; add an object"]);
+}

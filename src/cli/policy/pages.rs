@@ -192,6 +192,15 @@ fn facts(policy: &Policy) -> Vec<String> {
     if !policy.matches.subresources.is_empty() {
         facts.push(format!("Subresources: {}", policy.matches.subresources.join(", ")));
     }
+    let needed: Vec<String> =
+        policy.inventory.iter().map(|(kind, mode)| format!("{kind} ({mode})")).collect();
+    if !needed.is_empty() {
+        facts.push(format!(
+            "Looks at other objects, as of a moment ago: {}; the outcome is unknown, and refuses nothing, \
+             where one that it needs is not known",
+            needed.join(", ")
+        ));
+    }
     if let Some(action) = policy.at_admission {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
     }

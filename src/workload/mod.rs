@@ -16,10 +16,11 @@ pub mod projection;
 pub mod quantity;
 pub mod schedule;
 mod scheduling;
-pub(crate) mod storage;
+mod storage;
 pub mod view;
 
 pub(crate) use node::Node;
 pub use node::Problem;
 pub use project::{Projected, project};
+pub(crate) use storage::{claim, persistent_volume, storage_class};
 pub use view::{Class, Workload};

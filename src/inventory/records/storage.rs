@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::Head;
 use crate::workload::view::{self, Owner, Strings};
-use crate::workload::{Node, storage};
+use crate::workload::{Node, claim, persistent_volume, storage_class};
 
 /// A StorageClass.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,7 +91,7 @@ pub struct SnapshotClassRecord {
 impl ClassRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
         Self {
-            class: storage::storage_class(node),
+            class: storage_class(node),
             allowed_topologies: topologies(node),
             created: node.child("metadata").child("creationTimestamp").string().unwrap_or_default(),
             name: head.name,
@@ -115,7 +115,7 @@ impl ClaimRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
         Self {
             no_class: node.child("spec").child("storageClassName").raw() == Some(&Value::from("")),
-            claim: storage::claim(node, "object", head.name),
+            claim: claim(node, "object", head.name),
             namespace: head.namespace,
             labels: head.labels,
             annotations: head.annotations,
@@ -128,7 +128,7 @@ impl VolumeRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
         Self {
             name: head.name,
-            volume: storage::persistent_volume(node),
+            volume: persistent_volume(node),
             labels: head.labels,
             annotations: head.annotations,
         }

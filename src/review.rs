@@ -8,6 +8,7 @@
 //! and its binding says whether that refuses the request.
 
 mod aside;
+mod questions;
 
 use std::collections::BTreeSet;
 
@@ -17,13 +18,16 @@ use serde_json::Value;
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, Finding, Patched, SetAside, plain};
-use crate::engine::{Document, InputError, Reads, Session};
+use crate::engine::{Document, InputError, Reads};
 use crate::inventory::Inventory;
 use crate::path::{self, Path};
 use crate::policy::Action;
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, Workload, project};
+
+use questions::Questions;
+pub use questions::{Supervisor, Unsupervised};
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -34,11 +38,22 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
+    review_supervised(set, inventory, request, now, &Unsupervised)
+}
+
+/// The same under supervision. The supervisor decides nothing but which policies may be asked.
+pub fn review_supervised(
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+    supervisor: &dyn Supervisor,
+) -> Decision {
     let selected = set.select(request, inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now) {
+    match Review::new(set, inventory, request, projection, selected, now, supervisor) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -116,7 +131,7 @@ struct Review<'a> {
     workload: Option<Workload>,
     old_workload: Option<Workload>,
     document: Document,
-    session: Session,
+    questions: Questions<'a>,
     decision: Decision,
 }
 
@@ -128,6 +143,7 @@ impl<'a> Review<'a> {
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
+        supervisor: &'a dyn Supervisor,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
         if let Some(subject) = request.subject() {
@@ -166,7 +182,7 @@ impl<'a> Review<'a> {
         let mut reads = Reads::default();
         selected.iter().for_each(|selected| reads.extend(selected.reads()));
         let document = Document::new(request, &reads, namespace, now).map_err(unreadable)?;
-        let session = set.session();
+        let questions = Questions { session: set.session(), supervisor };
         Ok(Self {
             set,
             request,
@@ -176,7 +192,7 @@ impl<'a> Review<'a> {
             workload,
             old_workload,
             document,
-            session,
+            questions,
             decision,
         })
     }
@@ -219,7 +235,8 @@ impl<'a> Review<'a> {
         let mut patches: Vec<PolicyPatch> = Vec::new();
         for selected in patching {
             let rule = selected.patch_rule().unwrap_or_default();
-            match ask(&mut self.session, rule, document.with_parameters(selected.parameters)) {
+            match self.questions.ask(&selected.policy.id, rule, document.with_parameters(selected.parameters))
+            {
                 Ok(operations) => {
                     patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
                 }
@@ -283,7 +300,7 @@ impl<'a> Review<'a> {
             for selected in judging {
                 let rule = selected.violation_rule().unwrap_or_default();
                 let input = document.with_parameters(selected.parameters);
-                let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                let violations: Vec<Violation> = match self.questions.ask(&selected.policy.id, rule, input) {
                     Ok(violations) => violations,
                     Err(error) => {
                         failures.push(Failure::new(selected.policy, error, selected.on_failure));
@@ -294,7 +311,7 @@ impl<'a> Review<'a> {
                 findings
                     .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
                 if selected.policy.ratchet && findings.len() > first {
-                    let known = before.violations(&self.document, &mut self.session, selected);
+                    let known = before.violations(&self.document, &mut self.questions, selected);
                     findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
                 }
             }
@@ -318,7 +335,7 @@ impl Before<'_> {
     fn violations(
         &mut self,
         shared: &Document,
-        session: &mut Session,
+        questions: &mut Questions<'_>,
         selected: &Selected<'_>,
     ) -> BTreeSet<String> {
         let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {
@@ -334,8 +351,9 @@ impl Before<'_> {
         let object = self.request.old_object.as_ref().and_then(|old| old.value().ok());
         let (Some(document), Some(object)) = (&self.document, object) else { return BTreeSet::new() };
         let input = document.with_parameters(selected.parameters);
-        let known: Vec<Violation> =
-            ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
+        let known: Vec<Violation> = questions
+            .ask(&selected.policy.id, selected.violation_rule().unwrap_or_default(), input)
+            .unwrap_or_default();
         known.iter().map(|violation| violation.key(object)).collect()
     }
 }
@@ -348,25 +366,6 @@ fn fail_all(decision: &mut Decision, selected: &[&Selected<'_>], error: &InputEr
     let failures =
         selected.iter().map(|selected| Failure::new(selected.policy, error.to_string(), selected.on_failure));
     decision.failures.extend(failures);
-}
-
-/// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
-fn ask<T: for<'de> Deserialize<'de>>(
-    session: &mut Session,
-    rule: &str,
-    input: crate::engine::Value,
-) -> Result<Vec<T>, String> {
-    use crate::engine::Value as Rego;
-    let answer = session.evaluate(rule, input)?;
-    match &answer {
-        Rego::Set(set) if set.is_empty() => return Ok(Vec::new()),
-        Rego::Set(_) => {}
-        _ => return Err(format!("{rule} is no set: write `contains`")),
-    }
-    let json = serde_json::to_value(&answer)
-        .map_err(|error| format!("{rule} holds a value that is no JSON: {error}"))?;
-    serde_json::from_value(json)
-        .map_err(|error| format!("{rule} holds an element that cannot be read: {error}"))
 }
 
 /// One element of a policy's `violation`.

@@ -101,7 +101,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
-    let set = Arc::new(arguments.policies.policy_set()?);
+    let set = arguments.policies.policy_set()?;
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },

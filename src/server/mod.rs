@@ -11,7 +11,6 @@ mod activity;
 mod body;
 mod connections;
 mod drain;
-mod evaluators;
 mod health;
 mod reload;
 mod routes;
@@ -28,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
+use crate::evaluators::Evaluators;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
@@ -39,7 +39,6 @@ use activity::Patience;
 use body::Budget;
 use connections::Door;
 use drain::{Asked, Stage, Stages};
-use evaluators::Evaluators;
 use reload::Current;
 use routes::App;
 
@@ -99,6 +98,9 @@ pub enum ServeError {
     /// The evaluation threads cannot be started.
     #[error("cannot start the evaluation threads: {0}")]
     Threads(io::Error),
+    /// Policies stuck so often that the process is better started again.
+    #[error("too many evaluation threads are stuck in policies; the log names them")]
+    Overrun,
     /// Signals cannot be waited for.
     #[error("cannot wait for SIGTERM: {0}")]
     Signals(io::Error),
@@ -124,7 +126,7 @@ pub struct Started {
 /// If an address is taken, the certificate cannot be read, or a thread cannot be started.
 pub async fn run(
     config: Config,
-    set: Arc<PolicySet>,
+    set: PolicySet,
     inventory: Arc<Inventory>,
     sources: Option<ReadSources>,
     on_ready: impl FnOnce(&Started),
@@ -134,7 +136,7 @@ pub async fn run(
     let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
     let evaluators =
-        Evaluators::start(config.threads, config.queue, &metrics).map_err(ServeError::Threads)?;
+        Evaluators::start(config.threads, config.queue, Arc::clone(&metrics)).map_err(ServeError::Threads)?;
     let mut asked = Asked::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.
     let (stages, status_stages) = (Stages::new(), Stages::new());
@@ -164,7 +166,7 @@ pub async fn run(
     };
     let status_door = Door {
         tls: None,
-        router: health::router(app),
+        router: health::router(Arc::clone(&app)),
         connections: STATUS_CONNECTIONS,
         handshake: HANDSHAKE,
         patience: PATIENCE,
@@ -176,8 +178,13 @@ pub async fn run(
     }
     on_ready(&started);
 
-    let signal = asked.next().await;
-    info!(signal, "draining");
+    let overrun = tokio::select! {
+        signal = asked.next() => {
+            info!(signal, "draining");
+            false
+        }
+        () = app.evaluators.overrun() => true,
+    };
     stages.enter(Stage::Draining);
     let in_time = tokio::select! {
         in_time = async {
@@ -198,7 +205,7 @@ pub async fn run(
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);
-    Ok(())
+    if overrun { Err(ServeError::Overrun) } else { Ok(()) }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tracing::{error, info};
 
+use crate::evaluators::InForce;
 use crate::policyset::{PolicySet, Sources};
 use crate::telemetry::metrics::Metrics;
 
@@ -17,20 +18,20 @@ pub type ReadSources = Box<dyn Fn() -> Result<Sources, String> + Send + Sync>;
 
 /// The policy set that judges now.
 pub struct Current {
-    set: ArcSwap<PolicySet>,
+    in_force: ArcSwap<InForce>,
     /// What is wrong with newer sources; empty if nothing is.
     fault: Mutex<String>,
 }
 
 impl Current {
     /// A set that was compiled already.
-    pub fn new(set: Arc<PolicySet>) -> Self {
-        Self { set: ArcSwap::new(set), fault: Mutex::new(String::new()) }
+    pub fn new(set: PolicySet) -> Self {
+        Self { in_force: ArcSwap::from_pointee(InForce::new(set)), fault: Mutex::new(String::new()) }
     }
 
     /// The set in force. A request keeps the one that it began with.
-    pub fn set(&self) -> Arc<PolicySet> {
-        self.set.load_full()
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
     }
 
     /// Why newer sources are not in force; empty if they are.
@@ -46,13 +47,13 @@ impl Current {
             "reloaded"
         );
         metrics.reloaded(set.digest(), set.profile());
-        self.set.store(Arc::new(set));
+        self.in_force.store(Arc::new(InForce::new(set)));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The sources are what they were: a fault of reading them is over, one of their content is not.
     fn still(&self, seen: &str) {
-        if self.set.load().digest() == seen {
+        if self.in_force.load().set.digest() == seen {
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
@@ -74,7 +75,7 @@ pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, read: Arc<ReadS
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     timer.tick().await;
     // The digest of what was last looked at, good or bad, so that neither is compiled twice.
-    let mut seen = current.set().digest().to_owned();
+    let mut seen = current.in_force().set.digest().to_owned();
     loop {
         timer.tick().await;
         let (read, known) = (Arc::clone(&read), seen.clone());

@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["report"],
     &["source"],
     &["telemetry"],
+    &["evaluators"],
     &["server"],
     &["cli"],
 ];
@@ -30,13 +31,13 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "server/ cli/serve.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
     ("annotate_snippets", "report/"),
     ("prometheus_client", "telemetry/ server/"),
-    ("tracing", "telemetry/ server/ cli/"),
+    ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
 ];
 

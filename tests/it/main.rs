@@ -17,6 +17,7 @@ mod judgement;
 mod lint;
 mod policy_cli;
 mod server;
+mod stuck;
 mod support;
 mod view;
 mod wire;

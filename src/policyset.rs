@@ -4,11 +4,12 @@ mod bind;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::admission::{Operation, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Module, Reads, Rego, Session, Value};
+use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
@@ -19,7 +20,7 @@ use crate::workload::projection::{Projection, Projections};
 use bind::{Bound, Profile};
 
 /// The texts that a policy set is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sources {
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
@@ -124,6 +125,24 @@ impl PolicySet {
     /// # Errors
     /// All errors that could be found in one go; then there is no policy set.
     pub fn compile(sources: &Sources) -> Result<Self, Diagnostics> {
+        Self::compile_saying(sources, &|_| {})
+    }
+
+    /// The same; `before` hears of each text of Rego before it is parsed.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_saying(
+        sources: &Sources,
+        before: &(dyn Fn(&SourceText) + Sync),
+    ) -> Result<Self, Diagnostics> {
+        on_large_stack(|| Self::build(sources, before)).unwrap_or_else(|error| {
+            let message = format!("cannot be loaded: no thread for it: {error}");
+            Err(SourceText::new("policies", "").error(0, 0, message).into())
+        })
+    }
+
+    fn build(sources: &Sources, before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
         let mut keep =
             |result: Result<(), Diagnostics>| errors.extend(result.err().into_iter().flat_map(|e| e.0));
@@ -148,7 +167,7 @@ impl PolicySet {
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
-        keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
+        keep(Rego::load(&texts, before).map(|loaded| rego = Some(loaded)));
         let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =
@@ -178,6 +197,11 @@ impl PolicySet {
             rego,
             digest: sources.digest(),
         })
+    }
+
+    /// A policy by its id.
+    pub fn policy(&self, id: &str) -> Option<&Policy> {
+        self.policies().find(|policy| policy.id.as_str() == id)
     }
 
     /// Do any policies match this request, as far as its envelope tells?

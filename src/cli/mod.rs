@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::diagnostic::Diagnostics;
+use crate::source::trial;
 
 /// How a run ends (architecture §9). 2 beats 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +66,9 @@ enum Command {
     Input(input::Arguments),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
+    /// The child process in which policies from outside are tried
+    #[command(name = trial::SUBCOMMAND, hide = true)]
+    TryPolicies,
 }
 
 /// Parses the arguments, runs, and says how it ended. Errors go to stderr, results to stdout.
@@ -83,6 +87,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+        Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
     };
     match result {
         Ok(exit) => exit.into(),

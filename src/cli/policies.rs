@@ -6,8 +6,12 @@ use clap::Args;
 
 use crate::diagnostic::Diagnostics;
 use crate::policyset::{PolicySet, Sources};
+use crate::server::Origin;
 use crate::source::catalogue::Catalogue;
-use crate::source::read_text;
+use crate::source::{read_text, trial};
+
+/// Binds every policy, so that a trial asks every policy.
+const TRIED_PROFILE: &str = "production";
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
@@ -25,18 +29,18 @@ pub struct PolicyArguments {
 }
 
 impl PolicyArguments {
-    /// The shipped catalogue, with the user's directory laid over it.
-    pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
-        catalogue(self.policies.as_deref())
-    }
-
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
-        Ok(PolicySet::compile(&self.sources()?)?)
+        Ok(self.compile(&self.sources()?)?)
     }
 
     /// Everything that the flags name, read anew at every call.
     pub fn sources(&self) -> anyhow::Result<Sources> {
-        let mut sources = self.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
+        let shipped = Catalogue::embedded();
+        let catalogue = match &self.policies {
+            Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
+            None => shipped,
+        };
+        let mut sources = catalogue.sources(&self.profile).map_err(Diagnostics::from)?;
         for file in &self.bindings {
             sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
         }
@@ -49,11 +53,40 @@ impl PolicyArguments {
     }
 }
 
+impl Origin for PolicyArguments {
+    fn read(&self) -> Result<Sources, String> {
+        self.sources().map_err(|error| format!("{error:#}"))
+    }
+
+    /// What does not come with the binary is tried outside this process first.
+    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics> {
+        if self.policies.is_some() {
+            trial::of(&this_program(), sources)?;
+        }
+        PolicySet::compile(sources)
+    }
+}
+
 /// The shipped catalogue, with a directory laid over it.
 pub fn catalogue(directory: Option<&Path>) -> anyhow::Result<Catalogue> {
-    let shipped = Catalogue::embedded();
-    Ok(match directory {
-        Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
-        None => shipped,
-    })
+    match directory {
+        Some(directory) => overlaid(&Catalogue::directory(directory)?),
+        None => Ok(Catalogue::embedded()),
+    }
+}
+
+/// The shipped catalogue with another one laid over it: tried, tests and all, so that it can be compiled
+/// in this process.
+pub fn overlaid(own: &Catalogue) -> anyhow::Result<Catalogue> {
+    let catalogue = Catalogue::embedded().overlaid(own);
+    let mut sources = catalogue.sources(TRIED_PROFILE).map_err(Diagnostics::from)?;
+    sources.tests = catalogue.tests();
+    trial::of(&this_program(), &sources)?;
+    Ok(catalogue)
+}
+
+/// This binary, even if another one has taken its place on the disk since.
+fn this_program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
 }

@@ -13,7 +13,7 @@ use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
 use crate::inventory::Inventory;
-use crate::server::{self, Config, ReadSources, Started, Tls};
+use crate::server::{self, Config, Origin, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -135,10 +135,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
     let policies = arguments.policies;
-    let sources = policies.may_change().then(|| -> ReadSources {
-        Box::new(move || policies.sources().map_err(|error| format!("{error:#}")))
-    });
-    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), sources, |started| {
+    let origin = policies.may_change().then(|| -> Arc<dyn Origin> { Arc::new(policies) });
+    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), origin, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)

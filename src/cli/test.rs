@@ -11,6 +11,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::example::{self, Example, Judged};
+use super::policies::overlaid;
 use super::{Exit, print};
 use crate::admission::Request;
 use crate::decision::Decision;
@@ -53,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let (tested, catalogue) = match &arguments.dir {
         Some(directory) => {
             let own = Catalogue::directory(directory)?;
-            (own.clone(), shipped.overlaid(&own))
+            (own.clone(), overlaid(&own)?)
         }
         None => (shipped.clone(), shipped),
     };
@@ -88,7 +89,7 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<(Vec<
     let Sources { policies, libraries, .. } = catalogue.unbound();
     let tests = tested.tests();
     let texts: Vec<SourceText> = policies.into_iter().chain(libraries).chain(tests.iter().cloned()).collect();
-    let mut rego = Rego::load(&texts)?;
+    let mut rego = Rego::load(&texts, &|_| {})?;
     let modules = rego.modules();
     // What the compiler says of one module holds for all of them: it ends the run, not one test.
     let mut all_rules = modules.iter().zip(&texts).flat_map(|(module, text)| {

@@ -19,12 +19,11 @@ use tracing::error;
 use super::Work;
 use super::conduct::Conduct;
 use super::desk::{Cancel, Casualty, Desk, STUCK, Watched};
+use crate::engine::STACK;
 use crate::policy::PolicyId;
 use crate::telemetry::EVALUATION_THREADS;
 use crate::telemetry::metrics::Metrics;
 
-/// Address space, not memory: only what is touched counts.
-const STACK: usize = 64 << 20;
 /// How often the watch looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// So many threads that were given up may compute on at once; each takes a core and holds memory.

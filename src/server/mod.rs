@@ -32,7 +32,7 @@ use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
 
-pub use reload::ReadSources;
+pub use reload::Origin;
 pub use tls::{Tls, TlsError};
 
 use activity::Patience;
@@ -119,7 +119,7 @@ pub struct Started {
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once.
 ///
-/// Both ports are open before `on_ready` is called. With `sources` the policy set is reloaded when they
+/// Both ports are open before `on_ready` is called. With `origin` the policy set is reloaded when its sources
 /// change; without, it stays.
 ///
 /// # Errors
@@ -128,7 +128,7 @@ pub async fn run(
     config: Config,
     set: PolicySet,
     inventory: Arc<Inventory>,
-    sources: Option<ReadSources>,
+    origin: Option<Arc<dyn Origin>>,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
@@ -173,8 +173,8 @@ pub async fn run(
     };
     let webhook = tokio::spawn(connections::serve(webhook, door, stages.connection()));
     let status = tokio::spawn(connections::serve(status, status_door, status_stages.connection()));
-    if let Some(read) = sources {
-        tokio::spawn(reload::watch(current, metrics, Arc::new(read), config.reload_every));
+    if let Some(origin) = origin {
+        tokio::spawn(reload::watch(current, metrics, origin, config.reload_every));
     }
     on_ready(&started);
 

@@ -9,12 +9,25 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tracing::{error, info};
 
+use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
 use crate::policyset::{PolicySet, Sources};
 use crate::telemetry::metrics::Metrics;
 
-/// Reads the sources of the policy set again. Called on a thread of its own: it may block.
-pub type ReadSources = Box<dyn Fn() -> Result<Sources, String> + Send + Sync>;
+/// Where the policy set comes from. Asked on a thread of its own: it may block.
+pub trait Origin: Send + Sync {
+    /// Reads the sources again.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn read(&self) -> Result<Sources, String>;
+
+    /// Compiles sources that are new.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics>;
+}
 
 /// The policy set that judges now.
 pub struct Current {
@@ -70,7 +83,7 @@ impl Current {
 }
 
 /// Looks for new sources for ever.
-pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, read: Arc<ReadSources>, every: Duration) {
+pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, origin: Arc<dyn Origin>, every: Duration) {
     let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     timer.tick().await;
@@ -78,8 +91,8 @@ pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, read: Arc<ReadS
     let mut seen = current.in_force().set.digest().to_owned();
     loop {
         timer.tick().await;
-        let (read, known) = (Arc::clone(&read), seen.clone());
-        let looked = tokio::task::spawn_blocking(move || look(&read, &known)).await;
+        let (origin, known) = (Arc::clone(&origin), seen.clone());
+        let looked = tokio::task::spawn_blocking(move || look(origin.as_ref(), &known)).await;
         match looked {
             Ok(Look::Same) => current.still(&seen),
             Ok(Look::Unreadable(reason)) => current.refuse(reason, &metrics),
@@ -102,8 +115,8 @@ enum Look {
     New(String, Result<Box<PolicySet>, String>),
 }
 
-fn look(read: &ReadSources, known: &str) -> Look {
-    let sources = match read() {
+fn look(origin: &dyn Origin, known: &str) -> Look {
+    let sources = match origin.read() {
         Ok(sources) => sources,
         Err(reason) => return Look::Unreadable(reason),
     };
@@ -111,6 +124,6 @@ fn look(read: &ReadSources, known: &str) -> Look {
     if digest == known {
         return Look::Same;
     }
-    let compiled = PolicySet::compile(&sources).map_err(|errors| errors.to_string());
+    let compiled = origin.compile(&sources).map_err(|errors| errors.to_string());
     Look::New(digest, compiled.map(Box::new))
 }

@@ -19,5 +19,6 @@ mod policy_cli;
 mod server;
 mod stuck;
 mod support;
+mod trial;
 mod view;
 mod wire;

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::pages::{Library, folder};
+use crate::cli::policies::overlaid;
 use crate::cli::{Exit, print, say};
 use crate::policy::Policy;
 use crate::report::page::{Block, markdown};
@@ -33,7 +34,7 @@ const MARK: &str =
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let own = Catalogue::directory(&arguments.dir)?;
-    let library = Library::new(Catalogue::embedded().overlaid(&own))?;
+    let library = Library::new(overlaid(&own)?)?;
     let sources: Vec<_> = own.unbound().policies.into_iter().map(|text| text.name).collect();
     let policies: Vec<&Policy> =
         library.policies().filter(|policy| sources.contains(&policy.source)).collect();

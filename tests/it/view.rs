@@ -308,3 +308,62 @@ fn the_backup_contract_is_read_with_its_faults() {
     assert!(bad["schedule"]["error"].as_str().unwrap().contains("25"));
     assert_eq!(bad["errors"][0]["key"], "stategate.io/rpo");
 }
+
+/// The scheduling part of a StatefulSet with this in its pod spec.
+fn scheduled(more: Value) -> Value {
+    view(&statefulset(json!({"name": "c", "image": "postgres"}), more))["scheduling"].clone()
+}
+
+fn required(terms: Value) -> Value {
+    json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}})
+}
+
+#[test]
+fn required_node_affinity_is_told_term_by_term() {
+    let view = scheduled(json!({"affinity": required(json!([
+        {"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}, {"key": "gpu", "operator": "Exists"}],
+         "matchFields": [{"key": "metadata.name", "operator": "NotIn", "values": ["n9"]}]},
+    ]))}));
+    let path = json!([
+        "spec",
+        "template",
+        "spec",
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "nodeSelectorTerms",
+        0
+    ]);
+    let expected = json!([{"path": path, "expressions": [
+        {"key": "disk", "operator": "In", "values": ["ssd"]},
+        {"key": "gpu", "operator": "Exists", "values": []},
+        {"key": "metadata.name", "operator": "NotIn", "values": ["n9"]},
+    ]}]);
+    assert_eq!(view["node_affinity"], expected);
+    assert_eq!(scheduled(json!({}))["node_affinity"], json!([]));
+}
+
+#[test]
+fn a_workload_is_pinned_if_every_way_to_a_node_names_it() {
+    let pinned = |more: Value| scheduled(more).get("hostnames").cloned();
+    let host = |names: Value| json!({"key": "kubernetes.io/hostname", "operator": "In", "values": names});
+    let on = |terms: Value| pinned(json!({"affinity": required(terms)}));
+    assert_eq!(pinned(json!({})), None);
+    assert_eq!(pinned(json!({"nodeName": ""})), None);
+    assert_eq!(pinned(json!({"nodeName": "n1"})), Some(json!(["n1"])));
+    assert_eq!(pinned(json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}})), Some(json!(["n1"])));
+    assert_eq!(pinned(json!({"nodeSelector": {"disk": "ssd"}})), None);
+    assert_eq!(on(json!([{"matchExpressions": [host(json!(["n2", "n1"]))]}])), Some(json!(["n1", "n2"])));
+    let by_name = json!({"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n3"]}]});
+    assert_eq!(
+        on(json!([by_name.clone(), {"matchExpressions": [host(json!(["n1"]))]}])),
+        Some(json!(["n1", "n3"]))
+    );
+    let open = json!({"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]});
+    assert_eq!(on(json!([by_name.clone(), open])), None, "the other term leaves every node open");
+    assert_eq!(on(json!([by_name, {}])), Some(json!(["n3"])), "an empty term fits no node");
+    let not = json!({"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": ["n1"]}]});
+    assert_eq!(on(json!([not])), None);
+    let both = json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}, "affinity": required(json!([{"matchExpressions": [host(json!(["n1", "n2"]))]}]))});
+    assert_eq!(pinned(both), Some(json!(["n1"])));
+}

@@ -1,5 +1,7 @@
 //! Where pods may run, in the view.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,6 +17,12 @@ pub struct Scheduling {
     pub spread: Vec<Spread>,
     /// `nodeSelector`
     pub node_selector: Strings,
+    /// Terms of required node affinity: one of them must hold.
+    pub node_affinity: Vec<NodeTerm>,
+    /// The only nodes that its pods may run on, by `nodeName`, `nodeSelector` or required node affinity.
+    /// Left out: it is not pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hostnames: Option<BTreeSet<String>>,
     /// As written.
     pub tolerations: Vec<Value>,
     /// Empty: none.
@@ -38,6 +46,24 @@ pub struct AntiAffinity {
     pub matches_self: bool,
     /// Where it is.
     pub path: Path,
+}
+
+/// One term of required node affinity: all its expressions must hold. A term without any holds nowhere.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct NodeTerm {
+    /// On labels, then on fields (`metadata.name`).
+    pub expressions: Vec<NodeExpression>,
+    /// Where it is.
+    pub path: Path,
+}
+
+/// A condition on a node.
+#[derive(Clone, Debug, Default, Serialize)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct NodeExpression {
+    pub key: String,
+    pub operator: String,
+    pub values: Vec<String>,
 }
 
 /// A topology spread constraint.

@@ -11,6 +11,7 @@ pub mod image;
 pub mod labels;
 mod node;
 mod pods;
+mod probes;
 mod project;
 pub mod projection;
 pub mod quantity;

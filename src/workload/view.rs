@@ -17,7 +17,7 @@ mod storage;
 
 pub use backup::{AnnotationError, Backup, BackupSchedule};
 pub use engine::{DataDir, Engine};
-pub use pods::{Container, Env, Mount, Pods, Port, Probe, Resources, Role};
+pub use pods::{Container, Env, Lifecycle, Mount, Pods, Port, Probe, Resources, Role};
 pub use scheduling::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread};
 pub use storage::{Claim, PersistentVolume, StorageClass, Volume};
 

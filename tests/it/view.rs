@@ -367,3 +367,50 @@ fn a_workload_is_pinned_if_every_way_to_a_node_names_it() {
     let both = json!({"nodeSelector": {"kubernetes.io/hostname": "n1"}, "affinity": required(json!([{"matchExpressions": [host(json!(["n1", "n2"]))]}]))});
     assert_eq!(pinned(both), Some(json!(["n1"])));
 }
+
+#[test]
+fn probes_are_told_apart_and_their_ports_by_number() {
+    let probe = |probe: Value| {
+        let container = json!({"name": "c", "image": "postgres", "readinessProbe": probe,
+            "ports": [{"name": "pg", "containerPort": 5432}, {"containerPort": 9}]});
+        view(&statefulset(container, json!({})))["containers"][0]["readiness"].clone()
+    };
+    let exec =
+        probe(json!({"exec": {"command": ["pg_isready", "-q"]}, "periodSeconds": 7, "failureThreshold": 4}));
+    assert_eq!((&exec["kind"], &exec["command"]), (&json!("exec"), &json!(["pg_isready", "-q"])));
+    assert_eq!(exec["budget_seconds"], 28);
+    assert_eq!((exec.get("port"), exec.get("host"), exec.get("http_path")), (None, None, None));
+    let http = probe(json!({"httpGet": {"port": 8080}}));
+    assert_eq!(
+        (&http["kind"], &http["port"], &http["http_path"]),
+        (&json!("httpGet"), &json!(8080), &json!("/"))
+    );
+    assert_eq!(http["budget_seconds"], 30, "the API's defaults");
+    assert_eq!(http.get("command"), None);
+    let elsewhere = probe(json!({"httpGet": {"port": "pg", "path": "/ok", "host": "10.0.0.1"}}));
+    assert_eq!((&elsewhere["port"], &elsewhere["http_path"]), (&json!(5432), &json!("/ok")));
+    assert_eq!(elsewhere["host"], "10.0.0.1");
+    let port = |port: Value| probe(json!({"tcpSocket": {"port": port}})).get("port").cloned();
+    assert_eq!(
+        (port(json!("pg")), port(json!("no")), port(json!("81"))),
+        (Some(json!(5432)), None, Some(json!(81)))
+    );
+    assert_eq!(probe(json!({"grpc": {"port": 3}}))["kind"], "grpc");
+    assert_eq!(probe(json!({}))["kind"], "");
+    assert_eq!(probe(json!({"periodSeconds": i64::MAX, "exec": {}}))["budget_seconds"], i64::MAX);
+}
+
+#[test]
+fn what_happens_before_a_stop_is_told() {
+    let hooks = |lifecycle: Value| {
+        let container = json!({"name": "c", "image": "postgres", "lifecycle": lifecycle});
+        view(&statefulset(container, json!({})))["containers"][0].get("lifecycle").cloned()
+    };
+    let path = json!(["spec", "template", "spec", "containers", 0, "lifecycle", "preStop"]);
+    for kind in ["exec", "httpGet", "sleep", "tcpSocket"] {
+        assert_eq!(hooks(json!({"preStop": {kind: {}}})), Some(json!({"pre_stop": kind, "path": path})));
+    }
+    for nothing in [json!({}), json!({"preStop": {}}), json!({"postStart": {"exec": {}}}), json!(null)] {
+        assert_eq!(hooks(nothing.clone()), None, "{nothing}");
+    }
+}

@@ -73,6 +73,9 @@ pub struct Container {
     /// Started?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<Probe>,
+    /// What is done before it is stopped; left out: nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lifecycle: Option<Lifecycle>,
     /// Mounted volumes.
     pub mounts: Vec<Mount>,
     /// Its SecurityContext as written.
@@ -126,6 +129,20 @@ pub struct Resources {
 pub struct Probe {
     /// The handler as written: `{"exec": …}`, `{"httpGet": …}`, `{"tcpSocket": …}` or `{"grpc": …}`.
     pub handler: Value,
+    /// `exec`, `httpGet`, `tcpSocket` or `grpc`; empty: it asks nothing.
+    pub kind: &'static str,
+    /// The port that it asks, by number; left out if no port of the container has the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<i64>,
+    /// The path of an `httpGet`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_path: Option<String>,
+    /// The host that it asks instead of the pod.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// What an `exec` runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     /// Seconds before the first try.
     pub initial_delay: i64,
     /// Seconds between tries.
@@ -136,7 +153,18 @@ pub struct Probe {
     pub failure_threshold: i64,
     /// Successes in a row that count.
     pub success_threshold: i64,
+    /// Seconds of failing tries in a row until it counts: `failure_threshold` times `period`.
+    pub budget_seconds: i64,
     /// Where it is.
+    pub path: Path,
+}
+
+/// A container's hooks.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Lifecycle {
+    /// `exec`, `httpGet`, `sleep` or `tcpSocket`
+    pub pre_stop: &'static str,
+    /// Where the hook is.
     pub path: Path,
 }
 

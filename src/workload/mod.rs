@@ -15,8 +15,10 @@ mod probes;
 mod project;
 pub mod projection;
 pub mod quantity;
+mod rollout;
 pub mod schedule;
 mod scheduling;
+pub mod share;
 mod storage;
 pub mod view;
 

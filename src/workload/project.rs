@@ -10,10 +10,11 @@ use super::class::class;
 use super::engines::{self, EngineRow, Engines};
 use super::node::{Node, Problem};
 use super::pods;
-use super::projection::{Claims, Field, Projection, Rolling, Updates};
+use super::projection::{Claims, Field, Projection};
+use super::rollout::update;
 use super::scheduling::scheduling;
 use super::storage;
-use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Update, Workload};
+use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Workload};
 use crate::path::{Path, Segment};
 
 /// A view, and what of the object could not be read.
@@ -50,6 +51,7 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
     let integer = |field: &Option<Field<i64>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).integer().or(field.default))
     };
+    let replicas = integer(&projection.replicas);
     let mut workload = Workload {
         kind: root.child("kind").string().unwrap_or_default(),
         api_version: root.child("apiVersion").string().unwrap_or_default(),
@@ -58,8 +60,8 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
         labels: metadata.child("labels").string_map(),
         annotations: metadata.child("annotations").string_map(),
         owner: owner(&metadata),
-        replicas: integer(&projection.replicas),
-        update: projection.update.as_ref().map(|field| update(root, field)),
+        replicas,
+        update: projection.update.as_ref().map(|field| update(root, field, replicas)),
         retention: projection.retention.as_ref().map(|keys| retention(&root.at(&keys.0))),
         pod_management: string(&projection.pod_management),
         min_ready_seconds: integer(&projection.min_ready_seconds),
@@ -98,20 +100,6 @@ fn owner(metadata: &Node<'_>) -> Option<Owner> {
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
     let string = |key: &'static str| owner.child(key).string().unwrap_or_default();
     Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
-}
-
-fn update(root: &Node<'_>, updates: &Updates) -> Update {
-    let node = root.at(&updates.path.0);
-    let kind = node.child("type").string().unwrap_or_else(|| updates.default.clone());
-    let rolling = node.child("rollingUpdate");
-    let defaults = if kind == "RollingUpdate" { updates.rolling.clone() } else { Rolling::default() };
-    Update {
-        partition: rolling.child("partition").integer().or(defaults.partition),
-        max_unavailable: rolling.child("maxUnavailable").raw().cloned().or(defaults.max_unavailable),
-        max_surge: rolling.child("maxSurge").raw().cloned().or(defaults.max_surge),
-        path: node.path,
-        kind,
-    }
 }
 
 fn retention(node: &Node<'_>) -> Retention {

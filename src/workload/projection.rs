@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Deserializer};
 
 use super::engines::Engines;
+use super::share::Rounding;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::selector::KindRef;
 use crate::reader::read_one;
@@ -41,6 +42,8 @@ pub struct Updates {
     /// The API's defaults of `rollingUpdate`, where the type is `RollingUpdate`.
     #[serde(default)]
     pub rolling: Rolling,
+    /// How the kind's controller rounds a percentage of `maxUnavailable`.
+    pub round_unavailable: Rounding,
 }
 
 /// `rollingUpdate`

@@ -144,6 +144,13 @@ pub struct Update {
     /// As written: a number or a percentage.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_surge: Option<Value>,
+    /// So many pods may be down at once in a rollout, rounded as the controller does. Left out: nobody
+    /// can tell, because pods are replaced by hand or a percentage is of an unknown number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable_pods: Option<i64>,
+    /// So many pods more than wished for may run in a rollout; left out as above.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub surge_pods: Option<i64>,
     /// Where it is.
     pub path: Path,
 }

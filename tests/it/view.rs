@@ -414,3 +414,61 @@ fn what_happens_before_a_stop_is_told() {
         assert_eq!(hooks(nothing.clone()), None, "{nothing}");
     }
 }
+
+#[test]
+fn a_rollout_takes_down_as_many_pods_as_the_controller_would() {
+    let pods = |kind: &str, replicas: i64, strategy: Value| {
+        let mut object = statefulset(json!({"name": "c", "image": "postgres"}), json!({}));
+        object["kind"] = json!(kind);
+        object["spec"]["replicas"] = json!(replicas);
+        object["spec"][if kind == "Deployment" { "strategy" } else { "updateStrategy" }] = strategy;
+        let update = view(&object)["update"].clone();
+        (update["unavailable_pods"].as_i64(), update["surge_pods"].as_i64())
+    };
+    let rolling = |fields: Value| json!({"type": "RollingUpdate", "rollingUpdate": fields});
+    let down = |percent: &str| rolling(json!({"maxUnavailable": percent}));
+
+    assert_eq!(pods("Deployment", 3, json!({})), (Some(0), Some(1)), "25% of 3: down 0.75, more 0.75");
+    assert_eq!(pods("Deployment", 10, json!({})), (Some(2), Some(3)));
+    let neither = rolling(json!({"maxUnavailable": "10%", "maxSurge": 0}));
+    assert_eq!(pods("Deployment", 3, neither), (Some(1), Some(0)), "or nothing would ever roll");
+    assert_eq!(pods("Deployment", 2, rolling(json!({"maxUnavailable": 5}))), (Some(2), Some(1)));
+    assert_eq!(pods("Deployment", 3, json!({"type": "Recreate"})), (Some(3), Some(0)));
+    assert_eq!(pods("Deployment", 0, json!({})), (Some(0), Some(0)));
+
+    assert_eq!(pods("StatefulSet", 5, json!({})), (Some(1), Some(0)));
+    assert_eq!(pods("StatefulSet", 5, down("50%")), (Some(2), Some(0)));
+    assert_eq!(pods("StatefulSet", 5, down("1%")), (Some(1), Some(0)));
+    assert_eq!(pods("StatefulSet", 5, rolling(json!({"maxUnavailable": 3}))), (Some(3), Some(0)));
+    assert_eq!(pods("StatefulSet", 5, json!({"type": "OnDelete"})), (None, None));
+
+    // How many nodes there are is not in the object.
+    assert_eq!(pods("DaemonSet", 0, json!({})), (Some(1), Some(0)));
+    assert_eq!(pods("DaemonSet", 0, down("10%")), (None, Some(0)));
+    assert_eq!(
+        pods("DaemonSet", 0, rolling(json!({"maxUnavailable": 0, "maxSurge": 1}))),
+        (Some(0), Some(1))
+    );
+    assert_eq!(pods("DaemonSet", 0, rolling(json!({"maxUnavailable": 0, "maxSurge": "10%"}))), (None, None));
+}
+
+#[test]
+fn a_share_that_is_none_is_named() {
+    let mut object = deployment(json!({"name": "c", "image": "web"}), json!({}));
+    object["spec"]["strategy"] = json!({"rollingUpdate": {"maxUnavailable": "some"}});
+    assert_eq!(
+        problems(&object),
+        [
+            r#"spec.strategy.rollingUpdate.maxUnavailable must be a whole number or a percentage such as 25%, not "some""#
+        ]
+    );
+}
+
+/// What of an object cannot be read.
+fn problems(object: &Value) -> Vec<String> {
+    let all = projections();
+    let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
+    let kind = KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, true);
+    projected.problems.into_iter().map(|problem| problem.message).collect()
+}

@@ -141,6 +141,14 @@ fn volume(node: &Node<'_>) -> Volume {
         claim: body.child("claimName").string(),
         host_path: if source == "hostPath" { body.child("path").string() } else { None },
         medium: if source == "emptyDir" { body.child("medium").string() } else { None },
+        // Zero means no limit, as for the kubelet.
+        size_limit: if source == "emptyDir" {
+            body.child("sizeLimit").bytes().filter(|n| *n > 0)
+        } else {
+            None
+        },
+        driver: if source == "csi" { body.child("driver").string() } else { None },
+        nfs_server: if source == "nfs" { body.child("server").string() } else { None },
         read_only: body.child("readOnly").raw().and_then(Value::as_bool).unwrap_or(false),
         source: source.to_owned(),
         path: node.path.clone(),

@@ -19,7 +19,7 @@ pub use backup::{AnnotationError, Backup, BackupSchedule};
 pub use engine::{DataDir, Engine};
 pub use pods::{Container, Env, Lifecycle, Mount, Pods, Port, Probe, Resources, Role};
 pub use scheduling::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread};
-pub use storage::{Claim, PersistentVolume, StorageClass, Volume};
+pub use storage::{Claim, DataSource, PersistentVolume, StorageClass, Topology, Volume};
 
 use crate::path::Path;
 

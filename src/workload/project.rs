@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::backup::backup;
 use super::class::class;
 use super::engines::{self, EngineRow, Engines};
+use super::image::ImageRef;
 use super::node::{Node, Problem};
 use super::pods;
 use super::projection::{Claims, Field, Projection};
@@ -160,7 +161,8 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     let main = || workload.containers.iter().find(|container| container.role == Role::Main);
     let container = by_image.filter(|container| container.engine == name).or_else(main);
     let row = engines.named(name);
-    let version = container.and_then(|container| container.image.as_ref()?.version());
+    let image = container.and_then(|container| container.image.as_ref());
+    let prefix = row.and_then(|row| row.version_prefix.as_deref());
     let listed = annotation("data-paths").map(|list| engines::dirs("annotation", list)).unwrap_or_default();
     let data_dirs = if listed.is_empty() {
         let running = |other: &&Container| {
@@ -176,8 +178,10 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     };
     Some(Engine {
         name: name.to_owned(),
-        major: container.and_then(|container| row?.major(container.image.as_ref()?)),
-        version: version.map(|version| version.to_string()),
+        major: image.and_then(|image| row?.major(image)),
+        version: image.and_then(ImageRef::version).map(|version| version.to_string()),
+        release: image.and_then(|image| image.release(prefix)),
+        flavour: image.map(|image| image.flavour(prefix)).unwrap_or_default(),
         container: container.map(|container| container.name.clone()).unwrap_or_default(),
         quorum: match annotation("quorum") {
             Some("true") => true,

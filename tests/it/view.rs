@@ -569,3 +569,14 @@ fn classes_and_volumes_tell_their_places() {
     assert_eq!((&old["zones"], &old["read_only"]), (&json!(["x", "y"]), &json!(false)));
     assert_eq!((old.get("claim"), old.get("claim_name")), (None, None));
 }
+
+#[test]
+fn the_engines_release_and_flavour_are_told() {
+    let engine = |image: &str| {
+        let engine = view(&statefulset(json!({"name": "c", "image": image}), json!({})))["engine"].clone();
+        (engine.get("release").cloned(), engine["flavour"].clone())
+    };
+    assert_eq!(engine("postgres:16.4-alpine3.20"), (Some(json!([16, 4])), json!("alpine")));
+    assert_eq!(engine("timescale/timescaledb:2.17.0-pg16"), (Some(json!([16])), json!("")));
+    assert_eq!(engine("postgres"), (None, json!("")));
+}

@@ -16,6 +16,12 @@ pub struct Engine {
     /// The leading number of the version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub major: Option<u64>,
+    /// All numbers of the version: `[16, 4]`; left out if the tag tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<Vec<u64>>,
+    /// What the image is made of, as its tag says, without numbers: `alpine`, `management-alpine`; empty
+    /// if it says nothing.
+    pub flavour: String,
     /// The container that runs it; empty if only an annotation names the engine.
     pub container: String,
     /// Does it need a majority of its members?

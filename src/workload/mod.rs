@@ -19,6 +19,7 @@ mod rollout;
 pub mod schedule;
 mod scheduling;
 pub mod share;
+mod siblings;
 mod storage;
 pub mod view;
 

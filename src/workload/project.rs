@@ -14,8 +14,8 @@ use super::pods;
 use super::projection::{Claims, Field, Projection};
 use super::rollout::update;
 use super::scheduling::scheduling;
-use super::storage;
 use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Workload};
+use super::{siblings, storage};
 use crate::path::{Path, Segment};
 
 /// A view, and what of the object could not be read.
@@ -73,6 +73,9 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
         revision_history: integer(&projection.revision_history),
         storage_class: projection.storage_class.then(|| storage::storage_class(root)),
         persistent_volume: projection.persistent_volume.then(|| storage::persistent_volume(root)),
+        disruption_budget: projection.disruption_budget.then(|| siblings::disruption_budget(root)),
+        autoscaler: projection.autoscaler.as_ref().map(|scaler| siblings::autoscaler(root, scaler)),
+        service: projection.service.then(|| siblings::service(root)),
         ..Workload::default()
     };
     workload.backup = backup(&workload.annotations);

@@ -13,12 +13,14 @@ mod backup;
 mod engine;
 mod pods;
 mod scheduling;
+mod siblings;
 mod storage;
 
 pub use backup::{AnnotationError, Backup, BackupSchedule};
 pub use engine::{DataDir, Engine};
 pub use pods::{Container, Env, Lifecycle, Mount, Pods, Port, Probe, Resources, Role};
 pub use scheduling::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread};
+pub use siblings::{Autoscaler, DisruptionBudget, Service, ServicePort, Target};
 pub use storage::{Claim, DataSource, PersistentVolume, StorageClass, Topology, Volume};
 
 use crate::path::Path;
@@ -26,7 +28,7 @@ use crate::path::Path;
 /// Labels or annotations.
 pub type Strings = BTreeMap<String, String>;
 
-/// Whatever holds state: a workload, a claim, a volume or a storage class.
+/// Whatever holds state, a workload, a claim, a volume or a storage class, or stands beside it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Workload {
     /// `StatefulSet`, `PersistentVolumeClaim`, …
@@ -97,6 +99,15 @@ pub struct Workload {
     /// A PersistentVolume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume: Option<PersistentVolume>,
+    /// A PodDisruptionBudget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disruption_budget: Option<DisruptionBudget>,
+    /// A HorizontalPodAutoscaler, VerticalPodAutoscaler or ScaledObject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<Autoscaler>,
+    /// A Service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<Service>,
     /// What the annotations say of backup.
     pub backup: Backup,
 }

@@ -9,6 +9,7 @@ mod class;
 pub mod engines;
 pub mod image;
 pub mod labels;
+mod memory;
 mod node;
 mod pods;
 mod probes;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::engines::Engines;
 use super::image::ImageRef;
+use super::memory::memory_settings;
 use super::node::Node;
 use super::probes::{lifecycle, probe};
 use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
@@ -37,7 +38,7 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
         .unwrap_or_default();
     let resources = node.child("resources");
     let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
-    Container {
+    let mut container = Container {
         role,
         image_name,
         image,
@@ -56,8 +57,11 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
         mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
         path: node.path.clone(),
+        memory_settings: Vec::new(),
         name,
-    }
+    };
+    container.memory_settings = memory_settings(&container);
+    container
 }
 
 fn env(node: &Node<'_>) -> Env {

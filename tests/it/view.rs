@@ -685,3 +685,37 @@ fn a_service_tells_whom_it_leads_to() {
     assert_eq!((&headless["headless"], &headless["publish_not_ready"]), (&json!(true), &json!(true)));
     assert_eq!((&headless["selector"], &headless["ports"]), (&json!({}), &json!([])));
 }
+
+#[test]
+fn memory_settings_are_found_in_environment_command_and_arguments() {
+    let settings = |more: Value| {
+        let mut container = json!({"name": "c", "image": "kafka"});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        view(&statefulset(container, json!({})))["containers"][0]["memory_settings"].clone()
+    };
+    let path = |rest: &[Value]| {
+        let mut path = vec![json!("spec"), json!("template"), json!("spec"), json!("containers"), json!(0)];
+        path.extend_from_slice(rest);
+        json!(path)
+    };
+    assert_eq!(
+        settings(
+            json!({"env": [{"name": "A", "value": "1"}, {"name": "KAFKA_HEAP_OPTS", "value": "-Xms1g -Xmx2g"}]})
+        ),
+        json!([{"name": "-Xmx", "bytes": 2_i64 << 30, "text": "2g", "path": path(&[json!("env"), json!(1), json!("value")])}])
+    );
+    assert_eq!(
+        settings(json!({"command": ["redis-server", "--maxmemory", "2gb"]})),
+        json!([{"name": "maxmemory", "bytes": 2_i64 << 30, "text": "2gb", "path": path(&[json!("command"), json!(1)])}])
+    );
+    let percent = json!({"args": ["-XX:MaxRAMPercentage=75.0"], "resources": {"limits": {"memory": "4Gi"}}});
+    let expected = json!({"name": "-XX:MaxRAMPercentage", "bytes": 3_i64 << 30, "text": "75.0", "path": path(&[json!("args"), json!(0)])});
+    assert_eq!(settings(percent), json!([expected]));
+    let no_limit = settings(json!({"args": ["-XX:MaxRAMPercentage=75.0"]}));
+    assert_eq!((no_limit[0].get("bytes"), &no_limit[0]["text"]), (None, &json!("75.0")));
+    let heap = settings(
+        json!({"env": [{"name": "MAX_HEAP_SIZE", "value": "4G"}, {"name": "S", "valueFrom": {"secretKeyRef": {}}}]}),
+    );
+    assert_eq!((&heap[0]["name"], &heap[0]["bytes"]), (&json!("-Xmx"), &json!(4_i64 << 30)));
+    assert_eq!(settings(json!({})), json!([]));
+}

@@ -64,6 +64,8 @@ pub struct Container {
     pub requests: Resources,
     /// What it may use at most.
     pub limits: Resources,
+    /// What its data store or its JVM is told to take.
+    pub memory_settings: Vec<MemorySetting>,
     /// Ready to serve?
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Probe>,
@@ -156,6 +158,22 @@ pub struct Probe {
     /// Seconds of failing tries in a row until it counts: `failure_threshold` times `period`.
     pub budget_seconds: i64,
     /// Where it is.
+    pub path: Path,
+}
+
+/// Memory that a program is told to take.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct MemorySetting {
+    /// `-Xmx`, `-XX:MaxRAMPercentage`, `shared_buffers`, `innodb_buffer_pool_size`, `maxmemory`,
+    /// `wiredTigerCacheSizeGB`, `--memory` or `max_server_memory_usage`
+    pub name: &'static str,
+    /// Bytes; of a percentage the part of the memory limit. Left out: it cannot be read, refers to a
+    /// variable, or is a percentage and there is no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// The value as written.
+    pub text: String,
+    /// The argument, or the value of the variable, that has it.
     pub path: Path,
 }
 

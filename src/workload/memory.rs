@@ -153,7 +153,7 @@ fn suffix(units: Units, unit: &str) -> Option<&'static str> {
     let lower = unit.to_ascii_lowercase();
     let size = lower.bytes().next().and_then(|first| b"kmgt".iter().position(|known| *known == first));
     let rest = lower.get(1..).unwrap_or_default();
-    let (binary, decimal) = (|| Some(BINARY[size?]), || Some(DECIMAL[size?]));
+    let (binary, decimal) = (|| BINARY.get(size?).copied(), || DECIMAL.get(size?).copied());
     match (units, rest) {
         (Units::Binary, "") | (Units::Redis, "b") | (Units::Seastar, "" | "i" | "ib" | "b") => binary(),
         (Units::Quantity, "i") => binary(),

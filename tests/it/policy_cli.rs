@@ -118,6 +118,34 @@ fn docs_are_checked_and_written() {
 }
 
 #[test]
+fn the_index_says_what_each_profile_does_by_its_bindings() {
+    let dir = catalogue();
+    let root = text(dir.path()).to_owned();
+    let index = || std::fs::read_to_string(dir.path().join("README.md")).unwrap();
+    let tiers = "production, no tier | production, prod | production, staging | production, dev";
+    let head =
+        format!("| Policy | Demands | Severity | baseline | {tiers} | regulated | Mutates | Skippable |");
+    assert!(index().contains(&head), "{}", index());
+    for (policy, cells) in [
+        ("delete-guard-pvc", "critical | warn | deny | deny | warn | off | deny | no | no |"),
+        (
+            "anti-affinity-required",
+            "high | warn | deny | deny | warn | warn | deny | production, regulated | yes |",
+        ),
+    ] {
+        let is_row = |line: &str| line.starts_with(&format!("| [{policy}]")) && line.ends_with(cells);
+        assert!(index().lines().any(is_row), "{policy} {cells}\n{}", index());
+    }
+
+    let profile = dir.path().join("profiles/baseline.yaml");
+    let bindings = std::fs::read_to_string(&profile).unwrap().replace("action: warn", "action: audit");
+    std::fs::write(&profile, bindings).unwrap();
+    stategate(&["policy", "docs", "--check", &root]).expect(1, &["stategate policy docs"]);
+    stategate(&["policy", "docs", &root]).expect(0, &[]);
+    assert!(index().contains("critical | audit | deny | deny | warn | off | deny |"), "{}", index());
+}
+
+#[test]
 fn docs_say_what_a_refusal_looks_like() {
     let readme =
         std::fs::read_to_string(format!("{POLICIES}/storage/storage_class_required/README.md")).unwrap();

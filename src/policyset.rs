@@ -1,8 +1,10 @@
 //! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
 
 mod bind;
+mod needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -73,7 +75,7 @@ pub struct PolicySet {
     bindings: Vec<Binding>,
     exceptions: Vec<Exception>,
     profile: Profile,
-    projections: Projections,
+    projections: Arc<Projections>,
     rego: Rego,
     digest: String,
 }
@@ -92,6 +94,8 @@ pub struct Selected<'a> {
     pub mutate: bool,
     /// Is the object's own skip annotation honoured?
     pub skippable: bool,
+    /// Is it a violation if it cannot judge for want of other objects?
+    pub require_inventory: bool,
     loaded: &'a Loaded,
 }
 
@@ -174,7 +178,7 @@ impl PolicySet {
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
         let mut loaded = Vec::new();
         for (policy, text) in policies {
-            match load(policy, text, &modules, &bindings) {
+            match load(policy, text, &modules, &bindings, &projections) {
                 Ok(policy) => loaded.push((policy, text)),
                 Err(error) => errors.push(error),
             }
@@ -193,7 +197,7 @@ impl PolicySet {
             bindings,
             exceptions,
             profile,
-            projections,
+            projections: Arc::new(projections),
             rego,
             digest: sources.digest(),
         })
@@ -225,6 +229,7 @@ impl PolicySet {
                     on_failure: chosen.on_failure,
                     mutate: chosen.mutate,
                     skippable: chosen.skippable,
+                    require_inventory: chosen.require_inventory,
                     loaded,
                 });
             }
@@ -258,6 +263,11 @@ impl PolicySet {
     /// All projections and the table of engines.
     pub fn projections(&self) -> &Projections {
         &self.projections
+    }
+
+    /// An inventory that reads workloads as this policy set does, with nothing in it.
+    pub fn inventory(&self) -> Inventory {
+        Inventory::new(Arc::clone(&self.projections), self.self_classify())
     }
 
     /// May annotations lower the class of a workload?
@@ -326,6 +336,7 @@ fn load(
     text: &SourceText,
     modules: &BTreeMap<String, Module>,
     bindings: &[Binding],
+    projections: &Projections,
 ) -> Result<Loaded, Diagnostic> {
     let module = modules
         .get(&policy.package)
@@ -346,6 +357,7 @@ fn load(
             )
             .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
     }
+    needs::check(&policy, &module.reads, projections, text)?;
     let bound = Bound::new(&policy, bindings, text)?;
     Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
 }

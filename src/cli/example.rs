@@ -56,7 +56,7 @@ pub fn all(catalogue: &Catalogue) -> Vec<Example<'_>> {
 }
 
 impl Example<'_> {
-    /// `pass`, `deny`, `warn` or `patch`.
+    /// `pass`, `deny`, `warn`, `unknown` or `patch`.
     pub fn expects(&self) -> &str {
         self.file.split('_').next().unwrap_or_default()
     }
@@ -66,7 +66,10 @@ impl Example<'_> {
         let now = now()?;
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        let inventory = new.inventory();
+        // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
+        // says that the cluster's objects of a kind are known.
+        let mut inventory = set.inventory().bundle();
+        new.tell(&mut inventory, NAMESPACE, true);
         let requests = new
             .objects
             .iter()

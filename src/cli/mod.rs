@@ -5,6 +5,7 @@ mod check;
 mod example;
 mod explain;
 mod input;
+mod inventory;
 mod policies;
 mod policy;
 mod review;

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
-use crate::inventory::Inventory;
 use crate::server::{self, Config, Origin, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
@@ -26,6 +26,9 @@ Without flags it serves the shipped policies of profile production with a certif
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
+
+    #[command(flatten)]
+    inventory: InventoryArguments,
 
     /// Address of the webhook
     #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
@@ -102,6 +105,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
     let set = arguments.policies.policy_set()?;
+    let inventory = Arc::new(arguments.inventory.read(&set, "default")?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -136,7 +140,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let profile = set.profile().to_owned();
     let policies = arguments.policies;
     let origin = policies.may_change().then(|| -> Arc<dyn Origin> { Arc::new(policies) });
-    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), origin, |started| {
+    runtime.block_on(server::run(config, set, inventory, origin, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)

@@ -1,7 +1,7 @@
 //! `stategate test`: the tests and examples of policies.
 //!
 //! A `test_*` rule passes if it is true. An example goes through the whole pipeline, its file name
-//! is the assertion: `pass_`, `deny_`, `warn_`, or `patch_….in.yaml` with its `….out.yaml`.
+//! is the assertion: `pass_`, `deny_`, `warn_`, `unknown_`, or `patch_….in.yaml` with its `….out.yaml`.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ use super::example::{self, Example, Judged};
 use super::policies::overlaid;
 use super::{Exit, print};
 use crate::admission::Request;
-use crate::decision::Decision;
+use crate::decision::{Decision, Unknown};
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{self, Coverage, Rego};
 use crate::policy::{Action, PolicyId, metadata};
@@ -202,6 +202,18 @@ fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
     if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
         anyhow::bail!("the policy could not decide: {}", failure.error);
     }
+    let unknown: Vec<String> =
+        decisions.iter().flat_map(|decision| &decision.unknown).map(Unknown::reason).collect();
+    match (example.expects(), unknown.is_empty(), strictest(decisions)) {
+        ("unknown", false, None) => return Ok(()),
+        ("unknown", false, Some(_)) => anyhow::bail!("{}", describe(decisions)),
+        ("unknown", true, _) => anyhow::bail!("the policy was not in want of any object"),
+        (_, false, _) => anyhow::bail!(
+            "the outcome is unknown: {}; add an object of that kind to the example",
+            unknown.join("; ")
+        ),
+        (_, true, _) => {}
+    }
     if decisions.iter().all(|decision| decision.evaluated == 0) {
         anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
     }
@@ -218,7 +230,9 @@ fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
         ),
         ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
         ("patch", _) => assert_patch(example, set, &judged),
-        _ => anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml"),
+        _ => anyhow::bail!(
+            "an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml, unknown_*.yaml or patch_*.in.yaml"
+        ),
     }
 }
 

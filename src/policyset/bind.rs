@@ -237,6 +237,7 @@ pub struct Chosen<'a> {
     pub on_failure: OnFailure,
     pub mutate: bool,
     pub skippable: bool,
+    pub require_inventory: bool,
 }
 
 impl Bound {
@@ -283,6 +284,7 @@ impl Bound {
                     on_failure: a.on_failure.max(b.on_failure),
                     mutate: a.mutate || b.mutate,
                     skippable: a.skippable && b.skippable,
+                    require_inventory: a.require_inventory || b.require_inventory,
                 })
         };
         self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
@@ -296,7 +298,8 @@ impl Bound {
             false => (action, on_failure),
         };
         let skippable = spec.skippable.unwrap_or(self.own_skippable);
-        Some(Chosen { parameters, action, on_failure, mutate: spec.mutate, skippable })
+        let BindingSpec { mutate, require_inventory, .. } = *spec;
+        Some(Chosen { parameters, action, on_failure, mutate, skippable, require_inventory })
     }
 
     /// Is the policy bound to anything at all?

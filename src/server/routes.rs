@@ -219,6 +219,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         ids.join(",")
     };
     let failures: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();
+    let unknown: Vec<&str> = decision.unknown.iter().map(|unknown| unknown.policy.as_str()).collect();
     let patched = decision.patch.iter().flat_map(|patch| &patch.policies);
     info!(
         uid = request.uid,
@@ -236,6 +237,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         warn = ids(Action::Warn),
         audit = ids(Action::Audit),
         failed = failures.join(","),
+        unknown = unknown.join(","),
         patched = patched.map(crate::policy::PolicyId::as_str).collect::<Vec<_>>().join(","),
         evaluated = decision.evaluated,
         set_aside = decision.set_aside.map(crate::decision::SetAside::as_str),

@@ -92,6 +92,7 @@ pub struct Metrics {
     durations: Family<WebhookLabels, Histogram>,
     violations: Family<ViolationLabels, Counter>,
     failures: Family<PolicyLabels, Counter>,
+    unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
     /// Reviews that wait for a thread.
@@ -113,6 +114,7 @@ impl Metrics {
             durations: Family::new_with_constructor(histogram),
             violations: Family::default(),
             failures: Family::default(),
+            unknown: Family::default(),
             policy_set: Family::default(),
             reloads: Family::default(),
             queue_depth: Gauge::default(),
@@ -129,6 +131,11 @@ impl Metrics {
         );
         registry.register("violations", "Violations found in reviews", metrics.violations.clone());
         registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
+        registry.register(
+            "policy_unknown",
+            "Policies that could not judge because other objects are not known",
+            metrics.unknown.clone(),
+        );
         registry.register(
             "evaluation_queue_depth",
             "Reviews that wait for a thread",
@@ -202,6 +209,9 @@ impl Metrics {
         for failure in &decision.failures {
             self.failures.get_or_create(&PolicyLabels { policy: failure.policy.to_string() }).inc();
         }
+        for unknown in &decision.unknown {
+            self.unknown.get_or_create(&PolicyLabels { policy: unknown.policy.to_string() }).inc();
+        }
     }
 
     /// All of them as OpenMetrics text.
@@ -218,7 +228,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Failure, Finding};
+    use crate::decision::{Failure, Finding, Unknown};
     use crate::policy::binding::OnFailure;
     use crate::policy::{Action, PolicyId, Severity};
 
@@ -253,6 +263,7 @@ mod tests {
         metrics.decision(&Decision {
             findings: vec![finding],
             failures: vec![failure],
+            unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
             ..Decision::default()
         });
         let text = metrics.encode().unwrap();
@@ -263,6 +274,7 @@ mod tests {
             r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
             r#"stategate_violations_total{policy="one",action="warn"} 1"#,
             r#"stategate_policy_failures_total{policy="two"} 1"#,
+            r#"stategate_policy_unknown_total{policy="three"} 1"#,
             "stategate_evaluation_queue_depth 0",
             "stategate_evaluation_threads_lost 0",
             r#"stategate_policy_set_info{digest="abc",profile="production"} 1"#,

@@ -21,9 +21,10 @@ pub mod schedule;
 mod scheduling;
 pub mod share;
 mod siblings;
-mod storage;
+pub(crate) mod storage;
 pub mod view;
 
+pub(crate) use node::Node;
 pub use node::Problem;
 pub use project::{Projected, project};
 pub use view::{Class, Workload};

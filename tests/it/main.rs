@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod bindings;
 mod cli;
+mod inventory;
 mod judgement;
 mod lint;
 mod policy_cli;

@@ -1,6 +1,6 @@
 //! The flags that choose what judges: shared by all subcommands.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,32 +11,46 @@ use crate::source::read_text;
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
-    /// The shipped bindings to judge by: production or baseline
+    /// The shipped bindings to judge by: production, baseline or regulated
     #[arg(long, default_value = "production")]
     pub profile: String,
 
-    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
-    #[arg(long, value_name = "DIR")]
-    pub policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub catalogue: CatalogueArguments,
 
     /// A file of your own PolicyBindings and PolicyExceptions; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
 }
 
-impl PolicyArguments {
-    /// The shipped catalogue, with the user's directory laid over it.
-    pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
-        catalogue(self.policies.as_deref())
-    }
+#[derive(Args, Clone)]
+pub struct CatalogueArguments {
+    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
 
+    /// Leave the shipped policies out: only those of --policies judge. Profiles, projections and the
+    /// libraries stategate.lib.* stay
+    #[arg(long, requires = "policies")]
+    pub no_catalogue: bool,
+}
+
+impl CatalogueArguments {
+    /// The shipped catalogue, with the user's directory laid over it.
+    pub fn catalogue(&self) -> Result<Catalogue, Diagnostics> {
+        let own = self.policies.as_deref().map(Catalogue::directory).transpose()?;
+        Ok(catalogue_below(own.as_ref(), self.no_catalogue))
+    }
+}
+
+impl PolicyArguments {
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
         Ok(PolicySet::compile(&self.sources()?)?)
     }
 
     /// Everything that the flags name, read anew at every call.
     pub fn sources(&self) -> anyhow::Result<Sources> {
-        let mut sources = self.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
+        let mut sources = self.catalogue.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
         for file in &self.bindings {
             sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
         }
@@ -45,15 +59,16 @@ impl PolicyArguments {
 
     /// Can what the flags name change while the process runs?
     pub fn may_change(&self) -> bool {
-        self.policies.is_some() || !self.bindings.is_empty()
+        self.catalogue.policies.is_some() || !self.bindings.is_empty()
     }
 }
 
-/// The shipped catalogue, with a directory laid over it.
-pub fn catalogue(directory: Option<&Path>) -> anyhow::Result<Catalogue> {
+/// The shipped catalogue, with another laid over it.
+pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
     let shipped = Catalogue::embedded();
-    Ok(match directory {
-        Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
+    let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
+    match own {
+        Some(own) => shipped.overlaid(own),
         None => shipped,
-    })
+    }
 }

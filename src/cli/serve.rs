@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -101,7 +101,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
+    let loading = Instant::now();
     let set = Arc::new(arguments.policies.policy_set()?);
+    let loading = loading.elapsed();
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -127,6 +129,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policy_set = set.digest(),
         profile = set.profile(),
         policies = set.policies().count(),
+        milliseconds = loading.as_millis(),
         "loaded"
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -30,7 +30,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "server/ cli/serve.rs"),
+    ("tokio", "server/ cli/serve.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
@@ -38,6 +38,7 @@ const OWNED: &[(&str, &str)] = &[
     ("prometheus_client", "telemetry/ server/"),
     ("tracing", "telemetry/ server/ cli/"),
     ("include_dir", "source/"),
+    ("quick_xml", "report/"),
 ];
 
 fn sources() -> Vec<(String, String)> {

@@ -104,8 +104,11 @@ fn complain(error: &anyhow::Error) {
 
 /// `loaded 12 policies in 23 ms`
 fn loaded(policies: usize, time: std::time::Duration) -> String {
-    let noun = if policies == 1 { "policy" } else { "policies" };
-    format!("loaded {policies} {noun} in {} ms\n", time.as_millis())
+    format!("loaded {} in {} ms\n", count(policies, "policy", "policies"), time.as_millis())
+}
+
+fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// An error and its causes, each once: some name their cause in their own text.

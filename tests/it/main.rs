@@ -18,5 +18,6 @@ mod lint;
 mod policy_cli;
 mod server;
 mod support;
+mod test_command;
 mod view;
 mod wire;

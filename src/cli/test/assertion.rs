@@ -9,8 +9,11 @@ use crate::policy::Action;
 use crate::policyset::PolicySet;
 use crate::review::review;
 
-/// Puts the example through the pipeline and compares.
-pub fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
+/// Puts the example through the pipeline and compares. `flags` make other subcommands see the policy.
+pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Result<()> {
+    if example.text.text.lines().any(|line| line.trim_start().starts_with("# TODO")) {
+        anyhow::bail!("a comment in it still says TODO, and the README would show it");
+    }
     let judged = example.judge(set)?;
     let decisions = &judged.decisions;
     if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
@@ -26,7 +29,7 @@ pub fn assert(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<()> {
     match (example.expects(), strictest(decisions)) {
         ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
         ("deny" | "warn", None) => anyhow::bail!(
-            "nothing was found; what the rule sees: stategate input --policy {} {}",
+            "nothing was found; what the rule sees: stategate input{flags} --policy {} {}",
             example.folder.rsplit('/').next().unwrap_or_default().replace('_', "-"),
             example.text.name
         ),

@@ -16,7 +16,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::{self, Output};
 use super::policies::catalogue_below;
-use super::{Exit, say};
+use super::{Exit, count, say};
 use crate::diagnostic::Diagnostics;
 use crate::report::junit::{self, Case, Verdict};
 use crate::source::catalogue::Catalogue;
@@ -60,6 +60,14 @@ pub struct Arguments {
     verbose: bool,
 }
 
+impl Arguments {
+    /// What makes other subcommands see the same policies.
+    fn policy_flags(&self) -> String {
+        let policies = self.dir.iter().map(|dir| format!(" --policies {}", dir.display()));
+        policies.chain(self.no_catalogue.then(|| " --no-catalogue".to_owned())).collect()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Text,
@@ -87,7 +95,7 @@ fn once(
     let tried = own.map_err(anyhow::Error::from).and_then(|own| {
         let catalogue = catalogue_below(own.as_ref(), arguments.no_catalogue);
         let tested = own.unwrap_or_else(|| catalogue.clone());
-        run::all(&tested, &catalogue, arguments.min_coverage, kept, |loaded| {
+        run::all(&tested, &catalogue, arguments, kept, |loaded| {
             if let Some((policies, compiling)) = loaded {
                 say(&super::loaded(policies, reading + compiling));
             }
@@ -121,8 +129,10 @@ fn text(tried: &Tried, arguments: &Arguments) -> String {
             None => {}
         }
     }
-    let Tried { policies, tests, examples, .. } = tried;
-    text + &format!("{policies} policies, {tests} tests, {examples} examples: {} failed\n", tried.failed())
+    let (policies, tests) =
+        (count(tried.policies, "policy", "policies"), count(tried.tests, "test", "tests"));
+    let examples = count(tried.examples, "example", "examples");
+    text + &format!("{policies}, {tests}, {examples}: {} failed\n", tried.failed())
 }
 
 fn cases(tried: &Tried) -> Vec<Case> {

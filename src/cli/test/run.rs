@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::Arguments;
 use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
@@ -59,18 +60,20 @@ pub type Loaded = Option<(usize, Duration)>;
 pub fn all(
     tested: &Catalogue,
     catalogue: &Catalogue,
-    min_coverage: Option<u8>,
+    arguments: &Arguments,
     kept: &mut Kept,
     loaded: impl FnOnce(Loaded),
 ) -> anyhow::Result<Tried> {
     loaded(load(catalogue, &tested.tests(), kept)?);
     let RegoTests { mut outcomes, coverage, definitions } = kept.rego_tests(tested, catalogue)?;
     let tests = outcomes.len();
-    outcomes.extend(examples(tested, catalogue, kept)?);
+    outcomes.extend(examples(tested, catalogue, arguments, kept)?);
     let examples = outcomes.len() - tests;
     outcomes.extend(complete::faults(tested, &outcomes)?);
     let reached = Reached::of(tested, &coverage, &definitions);
-    outcomes.extend(min_coverage.map(|least| complete::coverage(&reached, least)).into_iter().flatten());
+    outcomes.extend(
+        arguments.min_coverage.map(|least| complete::coverage(&reached, least)).into_iter().flatten(),
+    );
     let policies = kept.loaded.iter().flat_map(PolicySet::policies);
     let ids = policies.map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
     Ok(Tried { policies: tested.unbound().policies.len(), outcomes, tests, examples, reached, ids })
@@ -160,7 +163,7 @@ fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<Rego
             let time = started.elapsed();
             let failure = match value {
                 Ok(engine::Value::Bool(true)) => None,
-                Ok(engine::Value::Undefined) => Some("one of its conditions does not hold".to_owned()),
+                Ok(engine::Value::Undefined) => Some(UNDEFINED.to_owned()),
                 Ok(value) => Some(format!(
                     "is {}, not true",
                     value.to_json_str().unwrap_or_else(|error| error.to_string())
@@ -182,11 +185,36 @@ fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<Rego
         }
     }
     let coverage = session.coverage().map_err(anyhow::Error::msg)?;
+    outcomes.iter_mut().for_each(|outcome| say_where(outcome, &definitions, &coverage));
     Ok(RegoTests { outcomes, coverage, definitions })
 }
 
+/// Of a test that is undefined.
+const UNDEFINED: &str = "one of its conditions does not hold";
+
+/// What stands behind the condition that does not hold was not reached.
+fn say_where(outcome: &mut Outcome, definitions: &[Definition], coverage: &[Coverage]) {
+    let Some(failure) = outcome.failure.as_mut().filter(|failure| *failure == UNDEFINED) else { return };
+    let here = |one: &&Definition| format!("{}:{}", one.source, one.first_line) == outcome.place;
+    let Some(test) = definitions.iter().find(here) else { return };
+    let Some(file) = coverage.iter().find(|file| file.source == test.source) else { return };
+    let missed: Vec<String> =
+        file.missed.range(test.first_line..=test.last_line).map(ToString::to_string).collect();
+    match missed.as_slice() {
+        [] => {}
+        [line] => *failure += &format!("; line {line} was not reached"),
+        lines => *failure += &format!("; lines {} were not reached", lines.join(", ")),
+    }
+}
+
 /// Every example of the tested directory, judged by its own policy alone.
-fn examples(tested: &Catalogue, catalogue: &Catalogue, kept: &mut Kept) -> anyhow::Result<Vec<Outcome>> {
+fn examples(
+    tested: &Catalogue,
+    catalogue: &Catalogue,
+    arguments: &Arguments,
+    kept: &mut Kept,
+) -> anyhow::Result<Vec<Outcome>> {
+    let flags = arguments.policy_flags();
     let mut sets: BTreeMap<(String, bool), PolicySet> = BTreeMap::new();
     let mut outcomes = Vec::new();
     for example in example::all(tested) {
@@ -203,7 +231,7 @@ fn examples(tested: &Catalogue, catalogue: &Catalogue, kept: &mut Kept) -> anyho
             }
         };
         let started = Instant::now();
-        let failure = assert(&example, &set).err().map(|error| error.to_string());
+        let failure = assert(&example, &set, &flags).err().map(|error| error.to_string());
         outcomes.push(Outcome {
             package: format!("stategate.{}", example.folder.replace('/', ".")),
             name: example.file.to_owned(),

@@ -86,12 +86,15 @@ mod tests {
 
     #[test]
     fn stdout_is_used_once_and_always() {
-        let (text, junit) = (of(Format::Text, None), of(Format::Junit, Some("x")));
-        assert_eq!(all(&[], Format::Text).unwrap(), [text.clone()]);
-        assert_eq!(all(std::slice::from_ref(&junit), Format::Text).unwrap(), [junit.clone(), text.clone()]);
-        let stdout_junit = of(Format::Junit, None);
-        assert_eq!(all(std::slice::from_ref(&stdout_junit), Format::Text).unwrap(), [stdout_junit.clone()]);
-        all(&[text, stdout_junit], Format::Text).unwrap_err();
-        all(&[junit.clone(), junit], Format::Text).unwrap_err();
+        let (text, junit) = (of(Format::Text, None), of(Format::Junit, None));
+        let file = of(Format::Junit, Some("x"));
+        let with = |asked: &[&Output<Format>]| {
+            all(&asked.iter().copied().cloned().collect::<Vec<_>>(), Format::Text)
+        };
+        assert_eq!(with(&[]).unwrap(), vec![text.clone()]);
+        assert_eq!(with(&[&file]).unwrap(), vec![file.clone(), text.clone()]);
+        assert_eq!(with(&[&junit]).unwrap(), vec![junit.clone()]);
+        with(&[&text, &junit]).unwrap_err();
+        with(&[&file, &file]).unwrap_err();
     }
 }

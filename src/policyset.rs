@@ -19,7 +19,7 @@ use crate::policy::selector::KindRef;
 use crate::policy::{Action, Policy, PolicyId, metadata};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Profile};
+use bind::{Bound, Origin, Profile};
 
 /// The texts that a policy set is made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Sources {
     pub engines: Vec<SourceText>,
     /// The profile: a Profile and PolicyBindings.
     pub profile: Option<SourceText>,
+    /// The profile may name policies and categories that are not there: they were left out.
+    pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
 }
@@ -160,9 +162,10 @@ impl PolicySet {
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
         let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
-        let shipped = sources.profile.iter().map(|text| (text, true));
-        for (text, shipped) in shipped.chain(sources.bindings.iter().map(|text| (text, false))) {
-            keep(bind::read(text, shipped, &known).map(|read| {
+        let of_profile = if sources.partial_profile { Origin::PartialProfile } else { Origin::Profile };
+        let shipped = sources.profile.iter().map(|text| (text, of_profile));
+        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, Origin::User))) {
+            keep(bind::read(text, origin, &known).map(|read| {
                 bindings.extend(read.bindings);
                 exceptions.extend(read.exceptions);
                 profile = read.profile.unwrap_or(std::mem::take(&mut profile));

@@ -15,17 +15,45 @@ const TRIED_PROFILE: &str = "production";
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
-    /// The shipped bindings to judge by: production or baseline
+    /// The shipped bindings to judge by: production, baseline or regulated
     #[arg(long, default_value = "production")]
     pub profile: String,
 
-    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
-    #[arg(long, value_name = "DIR")]
-    pub policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub catalogue: CatalogueArguments,
 
     /// A file of your own PolicyBindings and PolicyExceptions; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
+}
+
+#[derive(Args, Clone)]
+pub struct CatalogueArguments {
+    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+
+    /// Leave the shipped policies out: only those of --policies judge. Profiles, projections and the
+    /// libraries stategate.lib.* stay
+    #[arg(long, requires = "policies")]
+    pub no_catalogue: bool,
+}
+
+impl CatalogueArguments {
+    /// The shipped catalogue, with the user's directory laid over it.
+    pub fn catalogue(&self) -> Result<Catalogue, Diagnostics> {
+        let own = self.policies.as_deref().map(Catalogue::directory).transpose()?;
+        Ok(catalogue_below(own.as_ref(), self.no_catalogue))
+    }
+
+    /// The same, tried, so that all of it can be compiled in this process.
+    pub fn tried(&self) -> Result<Catalogue, Diagnostics> {
+        let catalogue = self.catalogue()?;
+        if self.policies.is_some() {
+            tried(&catalogue)?;
+        }
+        Ok(catalogue)
+    }
 }
 
 impl PolicyArguments {
@@ -35,12 +63,7 @@ impl PolicyArguments {
 
     /// Everything that the flags name, read anew at every call.
     pub fn sources(&self) -> anyhow::Result<Sources> {
-        let shipped = Catalogue::embedded();
-        let catalogue = match &self.policies {
-            Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
-            None => shipped,
-        };
-        let mut sources = catalogue.sources(&self.profile).map_err(Diagnostics::from)?;
+        let mut sources = self.catalogue.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
         for file in &self.bindings {
             sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
         }
@@ -49,7 +72,7 @@ impl PolicyArguments {
 
     /// Can what the flags name change while the process runs?
     pub fn may_change(&self) -> bool {
-        self.policies.is_some() || !self.bindings.is_empty()
+        self.catalogue.policies.is_some() || !self.bindings.is_empty()
     }
 }
 
@@ -60,33 +83,35 @@ impl Origin for PolicyArguments {
 
     /// What does not come with the binary is tried outside this process first.
     fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics> {
-        if self.policies.is_some() {
+        if self.catalogue.policies.is_some() {
             trial::of(&this_program(), sources)?;
         }
         PolicySet::compile(sources)
     }
 }
 
-/// The shipped catalogue, with a directory laid over it.
-pub fn catalogue(directory: Option<&Path>) -> anyhow::Result<Catalogue> {
-    match directory {
-        Some(directory) => overlaid(&Catalogue::directory(directory)?),
-        None => Ok(Catalogue::embedded()),
-    }
-}
-
-/// The shipped catalogue with another one laid over it: tried, tests and all, so that it can be compiled
-/// in this process.
-pub fn overlaid(own: &Catalogue) -> anyhow::Result<Catalogue> {
-    let catalogue = Catalogue::embedded().overlaid(own);
-    let mut sources = catalogue.sources(TRIED_PROFILE).map_err(Diagnostics::from)?;
+/// Tries a catalogue that holds more than the shipped one in a process of its own, tests and all.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn tried(catalogue: &Catalogue) -> Result<(), Diagnostics> {
+    let mut sources = catalogue.sources(TRIED_PROFILE)?;
     sources.tests = catalogue.tests();
-    trial::of(&this_program(), &sources)?;
-    Ok(catalogue)
+    trial::of(&this_program(), &sources)
 }
 
 /// This binary, even if another one has taken its place on the disk since.
 fn this_program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
+}
+
+/// The shipped catalogue, with another laid over it.
+pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
+    let shipped = Catalogue::embedded();
+    let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
+    match own {
+        Some(own) => shipped.overlaid(own),
+        None => shipped,
+    }
 }

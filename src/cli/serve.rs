@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -104,7 +104,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
+    let loading = Instant::now();
     let set = arguments.policies.policy_set()?;
+    let loading = loading.elapsed();
     let inventory = Arc::new(arguments.inventory.read(&set, "default")?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
@@ -131,6 +133,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policy_set = set.digest(),
         profile = set.profile(),
         policies = set.policies().count(),
+        milliseconds = loading.as_millis(),
         "loaded"
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()

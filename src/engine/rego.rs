@@ -14,6 +14,7 @@ use regorus::utils::limits::ExecutionTimerConfig;
 
 pub use regorus::Value;
 
+use super::definitions::{self, Definition};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -77,6 +78,11 @@ impl Rego {
     /// The modules in the order in which they were loaded.
     pub fn modules(&mut self) -> Vec<Module> {
         reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
+    }
+
+    /// Every rule and function of every module, in the order of the texts.
+    pub fn definitions(&mut self) -> Vec<Definition> {
+        self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
     }
 
     /// Prepares every rule, so that clones share the work, and finds what only shows then.

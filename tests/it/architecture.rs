@@ -31,7 +31,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "evaluators/ server/ cli/serve.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
@@ -39,6 +39,7 @@ const OWNED: &[(&str, &str)] = &[
     ("prometheus_client", "telemetry/ server/"),
     ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
+    ("quick_xml", "report/"),
 ];
 
 fn sources() -> Vec<(String, String)> {

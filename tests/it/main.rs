@@ -20,6 +20,7 @@ mod policy_cli;
 mod server;
 mod stuck;
 mod support;
+mod test_command;
 mod trial;
 mod view;
 mod wire;

@@ -349,10 +349,23 @@ fn a_new_policy_loads_fails_its_tests_and_is_soon_filled_in() {
 
         stategate_with(&["check", "--policies", root, "-"], GOOD).expect(0, &["1 object checked"]);
         let run = stategate(&["test", root]);
-        run.expect(1, &["test_bad_is_found", "_bad.yaml", "METADATA still says TODO", "3 failed"]);
+        run.expect(
+            1,
+            &[
+                "test_bad_is_found",
+                "_bad.yaml",
+                "METADATA still says TODO",
+                "the README would show it",
+                "4 failed",
+            ],
+        );
 
         let rule = std::fs::read_to_string(files[0]).unwrap().replace("== -1", "< 3").replace("TODO ", "");
         std::fs::write(files[0], rule).unwrap();
+        for example in &files[2..] {
+            let filled = std::fs::read_to_string(example).unwrap().replace("# TODO: ", "# ");
+            std::fs::write(example, filled).unwrap();
+        }
         stategate(&["test", root]).expect(0, &["2 tests, 2 examples: 0 failed"]);
         stategate(&["policy", "docs", root]).expect(0, &["2 of 2 files written"]);
         stategate(&["explain", "claim-not-too-small", "--policies", root])

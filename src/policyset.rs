@@ -16,7 +16,7 @@ use crate::policy::selector::KindRef;
 use crate::policy::{Action, Policy, PolicyId, metadata};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Profile};
+use bind::{Bound, Known, Profile};
 
 /// The texts that a policy set is made of.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +136,10 @@ impl PolicySet {
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
-        let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
+        let known = Known {
+            policies: policies.iter().map(|(policy, _)| policy).collect(),
+            complete: policies.len() == sources.policies.len(),
+        };
         let shipped = sources.profile.iter().map(|text| (text, true));
         for (text, shipped) in shipped.chain(sources.bindings.iter().map(|text| (text, false))) {
             keep(bind::read(text, shipped, &known).map(|read| {
@@ -149,7 +152,7 @@ impl PolicySet {
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
         keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
-        let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
+        let Some(mut rego) = rego else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();

@@ -44,28 +44,29 @@ impl Rego {
     /// Parses all modules and compiles them together.
     ///
     /// # Errors
-    /// All parse errors of all modules; or what the compiler says of them together.
+    /// All parse errors of all modules, and what the checks say of those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: RULE_LIMIT,
             check_interval: NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN),
         });
-        // Before the parser sees them: what it would choke on cannot be stopped once begun.
-        let mut errors: Vec<Diagnostic> = texts.iter().flat_map(lint::check_text).collect();
-        if !errors.is_empty() {
-            return Err(Diagnostics(errors));
+        let (mut errors, mut parsed) = (Vec::new(), Vec::new());
+        for text in texts {
+            // Before the parser sees it: what it would choke on cannot be stopped once begun.
+            let unfit = lint::check_text(text);
+            if !unfit.is_empty() {
+                errors.extend(unfit);
+                continue;
+            }
+            match engine.add_policy(text.name.to_string(), text.text.to_string()) {
+                Ok(_) => parsed.push(text),
+                Err(error) => errors.push(diagnostic(text, &error)),
+            }
         }
-        errors.extend(texts.iter().filter_map(|text| {
-            engine
-                .add_policy(text.name.to_string(), text.text.to_string())
-                .err()
-                .map(|e| diagnostic(text, &e))
-        }));
-        if errors.is_empty() {
-            let modules = engine.get_modules();
-            errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), texts));
-        }
+        let modules = engine.get_modules();
+        let complete = parsed.len() == texts.len();
+        errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), &parsed, complete));
         if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
     }
 

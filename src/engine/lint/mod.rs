@@ -15,12 +15,14 @@ use super::rego::AstModule;
 use crate::diagnostic::{Diagnostic, SourceText};
 use names::{Names, Scope};
 
-/// Checks modules against each other; `texts` are theirs, in the same order.
+/// Checks modules against each other; `texts` are theirs, in the same order. They are not complete if
+/// some could not be parsed: what is not found may then be there.
 pub fn check_modules<'a>(
     modules: impl Iterator<Item = &'a AstModule> + Clone,
-    texts: &[SourceText],
+    texts: &[&SourceText],
+    complete: bool,
 ) -> Vec<Diagnostic> {
-    let names = Names::of(modules.clone());
+    let names = Names::of(modules.clone(), complete);
     let scopes: Vec<Scope<'_>> =
         modules.zip(texts).map(|(module, text)| Scope::new(&names, module, text)).collect();
     let mut errors = Vec::new();

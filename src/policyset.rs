@@ -13,7 +13,7 @@ use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
 use crate::policy::selector::KindRef;
-use crate::policy::{Action, Policy, PolicyId, metadata};
+use crate::policy::{Action, Policy, PolicyId, metadata, place};
 use crate::workload::projection::{Projection, Projections};
 
 use bind::{Bound, Known, Profile};
@@ -35,6 +35,9 @@ pub struct Sources {
     pub profile: Option<SourceText>,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
+    /// All modules of directories, tests too, and where they stand below the root. A module that is not
+    /// here, such as one that comes in a resource of the cluster, may have any package.
+    pub places: Vec<(SourceText, String)>,
 }
 
 impl Sources {
@@ -132,6 +135,7 @@ impl PolicySet {
         for text in &sources.policies {
             keep(metadata::read(text).map(|policy| policies.push((policy, text))));
         }
+        keep(none(sources.places.iter().filter_map(|(text, path)| place::check(text, path))));
         keep(duplicates(&policies));
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
@@ -288,15 +292,18 @@ impl PolicySet {
 
 fn duplicates(policies: &[(Policy, &SourceText)]) -> Result<(), Diagnostics> {
     let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
-    let mut errors = Vec::new();
-    for (policy, text) in policies {
-        if let Some(first) = seen.insert(&policy.id, policy) {
-            errors.push(
-                text.error(1, 0, format!("the policy {} is already defined in {}", policy.id, first.source))
-                    .with_help("ids are unique across all categories: rename the folder and the package"),
-            );
-        }
-    }
+    none(policies.iter().filter_map(|(policy, text)| {
+        let first = seen.insert(&policy.id, policy)?;
+        let message = format!("the policy {} is already defined in {}", policy.id, first.source);
+        Some(
+            text.error(1, 0, message)
+                .with_help("ids are unique across all categories: rename the folder and the package"),
+        )
+    }))
+}
+
+fn none(errors: impl Iterator<Item = Diagnostic>) -> Result<(), Diagnostics> {
+    let errors: Vec<Diagnostic> = errors.collect();
     if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
 }
 

@@ -140,11 +140,9 @@ impl Block {
 
 fn block(text: &SourceText) -> Result<Block, Diagnostic> {
     let lines: Vec<&str> = text.text.lines().collect();
-    let (package_index, package) = lines
-        .iter()
-        .enumerate()
-        .find_map(|(index, line)| Some((index, line.trim().strip_prefix("package ")?)))
-        .ok_or_else(|| text.error(1, 0, "the file has no `package` line"))?;
+    let (package_line, package) =
+        package_line(text).ok_or_else(|| text.error(1, 0, "the file has no `package` line"))?;
+    let package_index = package_line - 1;
     let mut head = lines.iter().take(package_index).enumerate();
     let Some((start, _)) = head.find(|(_, line)| line.trim_end() == "# METADATA") else {
         return Err(text
@@ -163,6 +161,13 @@ fn block(text: &SourceText) -> Result<Block, Diagnostic> {
         yaml.push_str(rest.strip_prefix(' ').unwrap_or(rest));
         yaml.push('\n');
     }
-    let package = package.split('#').next().unwrap_or_default().trim().to_owned();
-    Ok(Block { yaml, first: start + 1, package, package_line: package_index + 1 })
+    Ok(Block { yaml, first: start + 1, package: package.to_owned(), package_line })
+}
+
+/// The package of a module and the line (1-based) that names it.
+pub fn package_line(text: &SourceText) -> Option<(usize, &str)> {
+    text.text.lines().enumerate().find_map(|(index, line)| {
+        let package = line.trim().strip_prefix("package ")?;
+        Some((index + 1, package.split('#').next().unwrap_or_default().trim()))
+    })
 }

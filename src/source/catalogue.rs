@@ -101,6 +101,12 @@ impl Catalogue {
             tests: Vec::new(),
             profile: None,
             bindings: Vec::new(),
+            places: self
+                .files
+                .iter()
+                .filter(|(path, _)| matches!(kind(path), Kind::Policy | Kind::Library | Kind::Test))
+                .map(|(path, text)| (text.clone(), path.clone()))
+                .collect(),
         }
     }
 

@@ -261,6 +261,30 @@ fn all_faults_of_all_files_are_named_in_one_go() {
 }
 
 #[test]
+fn a_package_that_does_not_fit_its_folder_is_refused() {
+    let library = "package stategate.lib.other\n\nx := 1\n";
+    let dir = directory(&[
+        ("health/mine/mine.rego", POLICY),
+        ("health/mine/mine_test.rego", "package stategate.storage.mine_test\n\ntest_it if true\n"),
+        ("storage/mine/loose.rego", &POLICY.replace("storage.mine", "storage.loose")),
+        ("lib/helpers.rego", library),
+    ]);
+    stategate_with(&["check", "--policies", dir.path().to_str().unwrap(), "-"], GOOD).expect(
+        2,
+        &[
+            "mine.rego:8:9: the package stategate.storage.mine does not fit the file health/mine/mine.rego",
+            "write `package stategate.health.mine`",
+            "mine_test.rego:1:9:",
+            "write `package stategate.health.mine`, or move",
+            "loose.rego:8:1: a policy does not belong at storage/mine/loose.rego",
+            "move the file to storage/mine/mine.rego",
+            "helpers.rego:1:9:",
+            "write `package stategate.lib.helpers`",
+        ],
+    );
+}
+
+#[test]
 fn a_policy_that_fails_is_never_a_pass() {
     let fails = [
         ("builtin", POLICY.replace("input.workload.replicas == 0", "to_number(input.workload.name) == 0")),

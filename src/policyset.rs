@@ -155,7 +155,7 @@ impl PolicySet {
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
-        keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
+        keep(Rego::load_policies(&texts, &known.policies).map(|loaded| rego = Some(loaded)));
         let Some(mut rego) = rego else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =

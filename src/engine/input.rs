@@ -11,6 +11,9 @@ use crate::admission::{Object, ObjectError, Request};
 use crate::inventory::NamespaceLabels;
 use crate::workload::Workload;
 
+/// Keys of `input.related`: a policy that reads another one is refused at load.
+pub(super) const RELATED: &[&str] = &["namespace"];
+
 /// Why no input document could be built.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {

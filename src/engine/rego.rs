@@ -16,6 +16,7 @@ pub use regorus::Value;
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::policy::Policy;
 
 /// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
 /// outside, by whoever waits for the evaluation.
@@ -46,6 +47,14 @@ impl Rego {
     /// # Errors
     /// All parse errors of all modules, and what the checks say of those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+        Self::load_policies(texts, &[])
+    }
+
+    /// The same, with the METADATA of these policies: what they read of their parameters is checked.
+    ///
+    /// # Errors
+    /// As [`Rego::load`].
+    pub fn load_policies(texts: &[SourceText], policies: &[&Policy]) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: RULE_LIMIT,
@@ -66,7 +75,7 @@ impl Rego {
         }
         let modules = engine.get_modules();
         let complete = parsed.len() == texts.len();
-        errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), &parsed, complete));
+        errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), &parsed, policies, complete));
         if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -16,7 +17,7 @@ use crate::path::Path;
 pub type Strings = BTreeMap<String, String>;
 
 /// Whatever holds state: a workload, a claim, a volume or a storage class.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Workload {
     /// `StatefulSet`, `PersistentVolumeClaim`, …
     pub kind: String,
@@ -92,7 +93,18 @@ pub struct Workload {
 
 /// What would be lost with an object (catalogue §2).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    serde::Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
@@ -110,7 +122,7 @@ pub enum Class {
 }
 
 /// The managing owner.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Owner {
     pub kind: String,
@@ -119,7 +131,7 @@ pub struct Owner {
 }
 
 /// A data store, by the table `policies/workloads/engines.yaml` and the annotations that override it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Engine {
     /// `postgres`, `kafka`, …
     pub name: String,
@@ -142,7 +154,7 @@ pub struct Engine {
 }
 
 /// A directory that an engine writes its data to.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DataDir {
     /// Absolute path inside the container.
     pub dir: String,
@@ -159,7 +171,7 @@ pub struct DataDir {
 }
 
 /// The pods' metadata.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Pods {
     /// Labels of the template.
     pub labels: Strings,
@@ -175,7 +187,7 @@ pub struct Pods {
 }
 
 /// What a container is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It does the work.
@@ -188,7 +200,7 @@ pub enum Role {
 }
 
 /// A container.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -234,7 +246,7 @@ pub struct Container {
 }
 
 /// An environment variable.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Env {
     /// Its name.
     pub name: String,
@@ -248,7 +260,7 @@ pub struct Env {
 }
 
 /// A container port.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Port {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -259,7 +271,7 @@ pub struct Port {
 }
 
 /// Amounts of resources.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Resources {
     /// Millicores.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -273,7 +285,7 @@ pub struct Resources {
 }
 
 /// A probe, its timings in seconds.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Probe {
     /// The handler as written: `{"exec": …}`, `{"httpGet": …}`, `{"tcpSocket": …}` or `{"grpc": …}`.
     pub handler: Value,
@@ -292,7 +304,7 @@ pub struct Probe {
 }
 
 /// A volume in a container.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Mount {
     /// The container's name.
     pub container: String,
@@ -312,7 +324,7 @@ pub struct Mount {
 }
 
 /// A volume of the pods.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -334,7 +346,7 @@ pub struct Volume {
 }
 
 /// A claim to storage.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Claim {
     /// Its name; for a template the template's.
     pub name: String,
@@ -369,7 +381,7 @@ pub struct Claim {
 }
 
 /// Where pods may run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Scheduling {
     /// Terms of `podAntiAffinity`, required ones first.
     pub anti_affinity: Vec<AntiAffinity>,
@@ -387,7 +399,7 @@ pub struct Scheduling {
 }
 
 /// One term of `podAntiAffinity`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AntiAffinity {
     /// Required, or only preferred?
     pub required: bool,
@@ -403,7 +415,7 @@ pub struct AntiAffinity {
 }
 
 /// A topology spread constraint.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Spread {
     /// `topology.kubernetes.io/zone`, …
     pub topology_key: String,
@@ -421,7 +433,7 @@ pub struct Spread {
 }
 
 /// How changes roll out.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Update {
     /// `RollingUpdate`, `OnDelete`, `Recreate`
     #[serde(rename = "type")]
@@ -440,7 +452,7 @@ pub struct Update {
 }
 
 /// `persistentVolumeClaimRetentionPolicy`: `Retain` or `Delete`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Retention {
     pub when_deleted: String,
@@ -449,7 +461,7 @@ pub struct Retention {
 }
 
 /// A StorageClass, with the API's defaults.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct StorageClass {
     pub provisioner: String,
@@ -462,7 +474,7 @@ pub struct StorageClass {
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PersistentVolume {
     /// `Retain` or `Delete`
     pub reclaim_policy: String,
@@ -485,7 +497,7 @@ pub struct PersistentVolume {
 }
 
 /// The backup contract: annotations `stategate.io/backup-*`, `rpo`, `rto`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Backup {
     /// `velero`, `k10`, `operator`, …; empty: not declared.
     pub methods: Vec<String>,
@@ -503,7 +515,7 @@ pub struct Backup {
 }
 
 /// `stategate.io/backup-schedule`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BackupSchedule {
     /// As written.
     pub text: String,
@@ -518,7 +530,7 @@ pub struct BackupSchedule {
 }
 
 /// An annotation that cannot be read.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AnnotationError {
     /// The annotation.
     pub key: String,

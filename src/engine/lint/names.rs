@@ -201,8 +201,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A path below `data`, without `data`.
-    fn whole(&self, path: &[String]) -> String {
+    /// The path of a rule or function below `data`, without `data`.
+    pub fn whole(&self, path: &[String]) -> String {
         let (root, rest) = path.split_first().map_or(("", path), |(root, rest)| (root.as_str(), rest));
         match self.imports.get(root) {
             _ if root == "data" => rest.join("."),

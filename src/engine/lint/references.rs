@@ -35,7 +35,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                     _ => {}
                 }
             }
-            Node::Declares(span) => {
+            Node::Declares(span, _) => {
                 let name = span.text();
                 let hides = scope.names.rules(&scope.package).any(|rule| rule == name)
                     || scope.imports.contains_key(name)

@@ -5,6 +5,7 @@ mod input;
 mod lint;
 mod reads;
 mod rego;
+mod shape;
 mod to_value;
 mod walk;
 

@@ -90,7 +90,7 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut Kept) -> Result<
         // Whoever broke a policy may have broken its test: both are said in one go.
         let texts: Vec<SourceText> =
             [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
-        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat(), &|_| {}) {
+        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat()) {
             errors
                 .extend(more.into_iter().filter(|error| tests.iter().any(|test| test.name == error.source)));
         }
@@ -126,7 +126,7 @@ impl Kept {
 
 /// Every `test_*` rule of `tests`, the last of `texts`; the others are what they may import.
 fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<RegoTests> {
-    let mut rego = Rego::load(texts, &|_| {})?;
+    let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
     let definitions = rego.definitions();
     // What the compiler says of one module holds for all of them: it ends the run, not one test.

@@ -34,11 +34,22 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
+    review_in(&mut set.session(), set, inventory, request, now)
+}
+
+/// The same in a session of this policy set that the caller holds: one that records what it is asked.
+pub fn review_in(
+    session: &mut Session,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
     let selected = set.select(request, inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now) {
+    match Review::new(session, set, inventory, request, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -116,12 +127,13 @@ struct Review<'a> {
     workload: Option<Workload>,
     old_workload: Option<Workload>,
     document: Document,
-    session: Session,
+    session: &'a mut Session,
     decision: Decision,
 }
 
 impl<'a> Review<'a> {
     fn new(
+        session: &'a mut Session,
         set: &'a PolicySet,
         inventory: &'a Inventory,
         request: &'a Request,
@@ -166,7 +178,6 @@ impl<'a> Review<'a> {
         let mut reads = Reads::default();
         selected.iter().for_each(|selected| reads.extend(selected.reads()));
         let document = Document::new(request, &reads, namespace, now).map_err(unreadable)?;
-        let session = set.session();
         Ok(Self {
             set,
             request,
@@ -219,7 +230,7 @@ impl<'a> Review<'a> {
         let mut patches: Vec<PolicyPatch> = Vec::new();
         for selected in patching {
             let rule = selected.patch_rule().unwrap_or_default();
-            match ask(&mut self.session, rule, document.with_parameters(selected.parameters)) {
+            match ask(self.session, rule, document.with_parameters(selected.parameters)) {
                 Ok(operations) => {
                     patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
                 }
@@ -283,7 +294,7 @@ impl<'a> Review<'a> {
             for selected in judging {
                 let rule = selected.violation_rule().unwrap_or_default();
                 let input = document.with_parameters(selected.parameters);
-                let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                let violations: Vec<Violation> = match ask(self.session, rule, input) {
                     Ok(violations) => violations,
                     Err(error) => {
                         failures.push(Failure::new(selected.policy, error, selected.on_failure));
@@ -294,7 +305,7 @@ impl<'a> Review<'a> {
                 findings
                     .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
                 if selected.policy.ratchet && findings.len() > first {
-                    let known = before.violations(&self.document, &mut self.session, selected);
+                    let known = before.violations(&self.document, self.session, selected);
                     findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
                 }
             }

@@ -61,17 +61,17 @@ impl Example<'_> {
         self.file.split('_').next().unwrap_or_default()
     }
 
+    /// What it asks, and what its own objects tell of the cluster.
+    pub fn requests(&self, set: &PolicySet) -> anyhow::Result<(Vec<Request>, Inventory)> {
+        let new = manifests(self.text)?;
+        let old = self.old.map(manifests).transpose()?.unwrap_or_default();
+        Ok((requests(&new, &old, set.projections())?, new.inventory()))
+    }
+
     /// Puts it through the whole pipeline.
     pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
         let now = now()?;
-        let new = manifests(self.text)?;
-        let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        let inventory = new.inventory();
-        let requests = new
-            .objects
-            .iter()
-            .filter_map(|manifest| request(manifest, &old, set.projections(), NAMESPACE).transpose())
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let (requests, inventory) = self.requests(set)?;
         let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
         Ok(Judged { requests, inventory, decisions })
     }
@@ -80,6 +80,13 @@ impl Example<'_> {
 /// The time that examples are judged at.
 pub fn now() -> anyhow::Result<jiff::Timestamp> {
     Ok(NOW.parse()?)
+}
+
+/// The requests that these objects stand for.
+pub fn requests(new: &Manifests, old: &Manifests, projections: &Projections) -> anyhow::Result<Vec<Request>> {
+    let requests =
+        new.objects.iter().filter_map(|manifest| request(manifest, old, projections, NAMESPACE).transpose());
+    requests.collect()
 }
 
 /// The request that a document stands for: an AdmissionReview is one, every other object is stored.

@@ -7,6 +7,7 @@ mod explain;
 mod input;
 mod policies;
 mod policy;
+mod record;
 mod review;
 mod serve;
 mod test;

@@ -7,10 +7,12 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde_json::Value;
 
 use super::example::{self, Example, Judged};
+use super::record::Record;
 use super::{Exit, print};
 use crate::admission::Request;
 use crate::decision::Decision;
@@ -37,6 +39,16 @@ pub struct Arguments {
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
 
+    /// More objects to put to every policy, under every profile: none may fail to decide. Manifests and
+    /// AdmissionReviews, files or directories
+    #[arg(long, value_name = "PATH")]
+    objects: Vec<PathBuf>,
+
+    /// Write what every rule was asked and answered to a file, one JSON document a line: for a second
+    /// engine to be asked the same
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
     /// Name every test that passes, too
     #[arg(short, long)]
     verbose: bool,
@@ -57,10 +69,22 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         None => (shipped.clone(), shipped),
     };
-    let (mut outcomes, coverage) = rego_tests(&tested, &catalogue)?;
+    let mut record = Record::default();
+    let (mut outcomes, coverage) = rego_tests(&tested, &catalogue, &mut record)?;
     let tests = outcomes.len();
     outcomes.extend(examples(&tested, &catalogue)?);
     let examples = outcomes.len() - tests;
+    let objects = record.objects(&arguments.objects, &catalogue)?;
+    let with_objects = match objects.len() {
+        0 => String::new(),
+        objects => format!(", {objects} objects"),
+    };
+    outcomes.extend(objects.into_iter().map(|(name, failure)| Outcome { name, failure }));
+    if let Some(file) = &arguments.record {
+        record.examples(&tested, &catalogue)?;
+        std::fs::write(file, record.text())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     outcomes.extend(untested(&tested, &outcomes)?);
     let reached = Reached::of(&tested, coverage);
     outcomes.extend(arguments.min_coverage.map(|least| reached.below(least)).into_iter().flatten());
@@ -79,12 +103,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let failed = outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
     let policies = tested.unbound().policies.len();
-    print(&format!("{policies} policies, {tests} tests, {examples} examples: {failed} failed\n"))?;
+    print(&format!(
+        "{policies} policies, {tests} tests, {examples} examples{with_objects}: {failed} failed\n"
+    ))?;
     Ok(if failed > 0 || tests + examples == 0 { Exit::Findings } else { Exit::Clean })
 }
 
 /// Every `test_*` rule of the tested directory, with everything else it may import loaded.
-fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<(Vec<Outcome>, Vec<Coverage>)> {
+fn rego_tests(
+    tested: &Catalogue,
+    catalogue: &Catalogue,
+    record: &mut Record,
+) -> anyhow::Result<(Vec<Outcome>, Vec<Coverage>)> {
     let Sources { policies, libraries, .. } = catalogue.unbound();
     let tests = tested.tests();
     let texts: Vec<SourceText> = policies.into_iter().chain(libraries).chain(tests.iter().cloned()).collect();
@@ -102,6 +132,7 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<(Vec<
         rego.prepare(std::iter::once((path.as_str(), text)))?;
     }
     let mut session = rego.observed_session();
+    session.record();
     let of_tests = modules.iter().rev().take(tests.len()).rev();
     let mut outcomes = Vec::new();
     for (module, text) in of_tests.zip(&tests) {
@@ -125,6 +156,7 @@ fn rego_tests(tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<(Vec<
             };
             outcomes.push(Outcome { name: format!("{path} ({})", text.name), failure });
         }
+        record.add(&text.name, &mut session)?;
     }
     let coverage = session.coverage().map_err(anyhow::Error::msg)?;
     Ok((outcomes, coverage))

@@ -9,5 +9,5 @@ mod walk;
 
 pub use input::{Document, InputError};
 pub use reads::Reads;
-pub use rego::{Coverage, Module, Rego, Session, Value, backtraces_slow_parsing};
+pub use rego::{Asked, Coverage, Module, Rego, Session, Value, backtraces_slow_parsing};
 pub use to_value::to_value;

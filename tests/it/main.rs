@@ -16,6 +16,7 @@ mod cli;
 mod judgement;
 mod lint;
 mod policy_cli;
+mod record;
 mod server;
 mod support;
 mod view;

@@ -12,8 +12,9 @@ use super::example;
 use crate::admission::{Phase, Request};
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostics;
-use crate::engine::{Asked, Session, Value};
+use crate::engine::{Asked, Reads, Session, Value, to_value};
 use crate::inventory::Inventory;
+use crate::path::{self, Path, Segment};
 use crate::policyset::PolicySet;
 use crate::review::review_in;
 use crate::source::catalogue::Catalogue;
@@ -30,6 +31,8 @@ pub struct Record {
 struct Line<'a> {
     file: &'a str,
     rule: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    without: Option<&'a str>,
     input: Box<RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Box<RawValue>>,
@@ -40,21 +43,24 @@ struct Line<'a> {
 impl Record {
     /// What a session was asked about a file since the last time.
     pub fn add(&mut self, file: &str, session: &mut Session) -> anyhow::Result<()> {
-        for Asked { rule, input, answer } in session.take_record() {
-            let (answer, error) = match &answer {
-                Ok(Value::Undefined) => (None, None),
-                Ok(answer) => (Some(serde_json::value::to_raw_value(answer)?), None),
-                Err(error) => (None, Some(error.as_str())),
-            };
-            let input = serde_json::value::to_raw_value(&input)?;
-            let line = Line { file, rule: &rule, input, answer, error };
-            self.lines.insert(serde_json::to_string(&line)? + "\n");
-        }
+        session.take_record().iter().try_for_each(|asked| self.line(file, None, asked))
+    }
+
+    fn line(&mut self, file: &str, without: Option<&str>, asked: &Asked) -> anyhow::Result<()> {
+        let (answer, error) = match &asked.answer {
+            Ok(Value::Undefined) => (None, None),
+            Ok(answer) => (Some(serde_json::value::to_raw_value(answer)?), None),
+            Err(error) => (None, Some(error.as_str())),
+        };
+        let input = serde_json::value::to_raw_value(&asked.input)?;
+        let line = Line { file, rule: &asked.rule, without, input, answer, error };
+        self.lines.insert(serde_json::to_string(&line)? + "\n");
         Ok(())
     }
 
     /// Every example, asked of its own policy: without patches as a `deny_` example is, and with them.
-    pub fn examples(&mut self, tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<()> {
+    /// If it is to be thinned, also with one field less in turn: engines differ first in what is undefined.
+    pub fn examples(&mut self, tested: &Catalogue, catalogue: &Catalogue, thin: bool) -> anyhow::Result<()> {
         let mut sets: BTreeMap<(&str, bool), PolicySet> = BTreeMap::new();
         for example in example::all(tested) {
             for mutate in [false, true] {
@@ -64,10 +70,57 @@ impl Record {
                 };
                 let (requests, inventory) = example.requests(set)?;
                 let mut session = recording(set);
+                let mut reads = Reads::default();
                 for request in requests {
+                    set.select(&request, &inventory)
+                        .iter()
+                        .for_each(|selected| reads.extend(selected.reads()));
                     ask(&mut session, set, &inventory, request)?;
                 }
-                self.add(&example.text.name, &mut session)?;
+                for asked in session.take_record() {
+                    self.line(&example.text.name, None, &asked)?;
+                    if thin {
+                        self.thin(&example.text.name, &asked, &reads, &mut session)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks once more for each field of the document that is read, without it. Items of a list are alike:
+    /// a field is left out of the first that has it.
+    fn thin(
+        &mut self,
+        file: &str,
+        asked: &Asked,
+        reads: &Reads,
+        session: &mut Session,
+    ) -> anyhow::Result<()> {
+        let document = serde_json::to_value(&asked.input)?;
+        let (mut fields, mut known) = (Vec::new(), BTreeSet::new());
+        fields_of(&document, &mut Vec::new(), &mut fields);
+        for field in fields {
+            let names: Vec<&str> = field
+                .iter()
+                .filter_map(|segment| match segment {
+                    Segment::Key(name) => Some(name.as_ref()),
+                    Segment::Index(_) => None,
+                })
+                .collect();
+            if !reads.reads(&names) || !known.insert(names.join("/")) {
+                continue;
+            }
+            let mut thinner = document.clone();
+            if let Some((Segment::Key(name), above)) = field.split_last()
+                && let Some(serde_json::Value::Object(above)) = path::get_mut(&mut thinner, above)
+            {
+                above.remove(name.as_ref());
+            }
+            // The answer is in the record of the session, an error as well.
+            let _ = session.evaluate(&asked.rule, to_value(&thinner)?);
+            for asked in session.take_record() {
+                self.line(file, Some(&path::dotted(&field)), &asked)?;
             }
         }
         Ok(())
@@ -117,6 +170,28 @@ impl Record {
     /// One line after the other.
     pub fn text(&self) -> String {
         self.lines.iter().map(String::as_str).collect()
+    }
+}
+
+/// The paths of all fields of objects, whatever they are in.
+fn fields_of(value: &serde_json::Value, path: &mut Path, fields: &mut Vec<Path>) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (name, member) in members {
+                path.push(name.clone().into());
+                fields.push(path.clone());
+                fields_of(member, path, fields);
+                path.pop();
+            }
+        }
+        serde_json::Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                path.push(index.into());
+                fields_of(item, path, fields);
+                path.pop();
+            }
+        }
+        _ => {}
     }
 }
 

@@ -49,6 +49,10 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
+    /// Record of examples also what is answered if one field of the document is missing, each in turn
+    #[arg(long, requires = "record")]
+    thin: bool,
+
     /// Name every test that passes, too
     #[arg(short, long)]
     verbose: bool,
@@ -81,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     outcomes.extend(objects.into_iter().map(|(name, failure)| Outcome { name, failure }));
     if let Some(file) = &arguments.record {
-        record.examples(&tested, &catalogue)?;
+        record.examples(&tested, &catalogue, arguments.thin)?;
         std::fs::write(file, record.text())
             .with_context(|| format!("{} cannot be written", file.display()))?;
     }

@@ -75,3 +75,23 @@ fn objects_are_asked_of_every_policy_and_none_may_fail() {
     stategate(&["test", &path("own"), "--objects", &objects])
         .expect(1, &["FAIL StatefulSet", "good.yaml, production)", "mine could not decide"]);
 }
+
+#[test]
+fn thinned_documents_lack_one_field_that_the_policy_reads() {
+    let policy = "# METADATA\n# title: T\n# description: D.\n# custom: {severity: low, action: warn, fix: F}\npackage stategate.storage.mine\n\nviolation contains v if {\n\tsome container in input.workload.containers\n\tnot container.name == \"x\"\n\tv := {\"msg\": \"m\"}\n}\n";
+    let dir = directory(&[("storage/mine/mine.rego", policy), ("storage/mine/examples/warn_pg.yaml", GOOD)]);
+    let path = |below: &str| dir.path().join(below).to_str().unwrap().to_owned();
+    stategate(&["test", &path(""), "--thin"]).expect(2, &["--record"]);
+    stategate(&["test", &path(""), "--record", &path("record"), "--thin"]).expect(1, &["no test_* rule"]);
+    let record = std::fs::read_to_string(path("record")).unwrap();
+    let lines = lines(&record, "warn_pg.yaml", "storage.mine.violation");
+    let without = |field: &str| lines.iter().find(|line| line["without"] == field);
+    let whole = lines.iter().find(|line| line["without"].is_null()).unwrap();
+    assert!(whole["input"]["workload"]["containers"][0]["name"].is_string());
+    let nameless = without("workload.containers[0].name").unwrap();
+    assert!(nameless["input"]["workload"]["containers"][0]["name"].is_null());
+    assert_eq!(nameless["input"]["workload"]["kind"], whole["input"]["workload"]["kind"]);
+    let empty = without("workload.containers").unwrap();
+    assert_eq!((&whole["answer"][0]["msg"], &empty["answer"]), (&"m".into(), &serde_json::json!([])));
+    assert!(without("workload.replicas").is_none(), "the policy does not read it");
+}

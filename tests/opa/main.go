@@ -26,8 +26,8 @@ func main() {
 	for _, difference := range result.differences {
 		fmt.Println(difference)
 	}
-	fmt.Printf("OPA %s: %d policies, %d tests, %d questions about %d files: %d differences (%.1f s)\n",
-		version.Version, result.policies, result.tests, result.questions, result.files,
+	fmt.Printf("OPA %s: %d policies, %d tests, %d questions about %d files, and %d with a field less: %d differences (%.1f s)\n",
+		version.Version, result.policies, result.tests, result.questions, result.files, result.thinned,
 		len(result.differences), time.Since(started).Seconds())
 	if len(result.differences) > 0 {
 		os.Exit(1)

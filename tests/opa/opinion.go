@@ -21,17 +21,27 @@ import (
 
 // result is what a comparison found.
 type result struct {
-	policies, tests, questions, files int
-	differences                       []string
+	// Thinned questions are those about documents that lack a field.
+	policies, tests, questions, thinned, files int
+	differences                                []string
 }
 
 // question is one line of the record. If neither answer nor error is there, the rule was undefined.
 type question struct {
-	File   string          `json:"file"`
-	Rule   string          `json:"rule"`
-	Input  json.RawMessage `json:"input"`
-	Answer json.RawMessage `json:"answer"`
-	Error  *string         `json:"error"`
+	File    string          `json:"file"`
+	Rule    string          `json:"rule"`
+	Without string          `json:"without"`
+	Input   json.RawMessage `json:"input"`
+	Answer  json.RawMessage `json:"answer"`
+	Error   *string         `json:"error"`
+}
+
+// String says which question it is.
+func (q question) String() string {
+	if q.Without != "" {
+		return fmt.Sprintf("%s, without %s: %s", q.File, q.Without, q.Rule)
+	}
+	return q.File + ": " + q.Rule
 }
 
 // isTest tells the rules that `stategate test` and OPA's tester run.
@@ -66,7 +76,11 @@ func compare(ctx context.Context, policies, record string) (result, error) {
 		if question.isTest() {
 			continue
 		}
-		found.questions++
+		if question.Without != "" {
+			found.thinned++
+		} else {
+			found.questions++
+		}
 		files[question.File] = true
 		query, known := prepared[question.Rule]
 		if !known {
@@ -187,7 +201,7 @@ func (r *result) ask(ctx context.Context, query rego.PreparedEvalQuery, question
 		}
 	}
 	if !ours.equal(theirs) {
-		r.differ("%s: %s\n  stategate: %s\n  OPA:       %s", question.File, question.Rule, ours, theirs)
+		r.differ("%s\n  stategate: %s\n  OPA:       %s", question, ours, theirs)
 	}
 	return nil
 }

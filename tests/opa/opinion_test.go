@@ -95,6 +95,15 @@ func TestEveryTamperedAnswerIsADifference(t *testing.T) {
 	}
 }
 
+func TestADifferenceNamesTheFieldThatIsMissing(t *testing.T) {
+	thinned := `{"file":"FILE","rule":"data.stategate.storage.few.violation","without":"workload.zones",` +
+		`"input":{"workload":{"replicas":1}},"answer":[` + first + `]}`
+	found, err := differences(t, policy, policyTest, test, agreed, thinned)
+	if err != nil || len(found) != 1 || !strings.Contains(found[0], "without workload.zones: data.") {
+		t.Errorf("%v %q", err, found)
+	}
+}
+
 func TestAFailureOfOPAIsADifference(t *testing.T) {
 	failing := strings.ReplaceAll(policy, "< 2", "< to_number(input.workload.zones[0])")
 	passing := strings.ReplaceAll(policyTest, `["a"]`, `["3"]`)

@@ -43,10 +43,11 @@ struct Line<'a> {
 impl Record {
     /// What a session was asked about a file since the last time.
     pub fn add(&mut self, file: &str, session: &mut Session) -> anyhow::Result<()> {
-        session.take_record().iter().try_for_each(|asked| self.line(file, None, asked))
+        session.take_record().iter().try_for_each(|asked| self.line(file, None, asked).map(drop))
     }
 
-    fn line(&mut self, file: &str, without: Option<&str>, asked: &Asked) -> anyhow::Result<()> {
+    /// Is the line new?
+    fn line(&mut self, file: &str, without: Option<&str>, asked: &Asked) -> anyhow::Result<bool> {
         let (answer, error) = match &asked.answer {
             Ok(Value::Undefined) => (None, None),
             Ok(answer) => (Some(serde_json::value::to_raw_value(answer)?), None),
@@ -54,8 +55,7 @@ impl Record {
         };
         let input = serde_json::value::to_raw_value(&asked.input)?;
         let line = Line { file, rule: &asked.rule, without, input, answer, error };
-        self.lines.insert(serde_json::to_string(&line)? + "\n");
-        Ok(())
+        Ok(self.lines.insert(serde_json::to_string(&line)? + "\n"))
     }
 
     /// Every example, asked of its own policy: without patches as a `deny_` example is, and with them.
@@ -78,8 +78,7 @@ impl Record {
                     ask(&mut session, set, &inventory, request)?;
                 }
                 for asked in session.take_record() {
-                    self.line(&example.text.name, None, &asked)?;
-                    if thin {
+                    if self.line(&example.text.name, None, &asked)? && thin {
                         self.thin(&example.text.name, &asked, &reads, &mut session)?;
                     }
                 }

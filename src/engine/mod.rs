@@ -12,5 +12,7 @@ mod walk;
 pub use definitions::Definition;
 pub use input::{Document, InputError};
 pub use reads::Reads;
-pub use rego::{Coverage, Module, Rego, STACK, Session, Value, backtraces_slow_parsing, on_large_stack};
+pub use rego::{
+    Asked, Coverage, Module, Rego, STACK, Session, Value, backtraces_slow_parsing, on_large_stack,
+};
 pub use to_value::to_value;

@@ -125,23 +125,50 @@ impl Rego {
 
     /// A place to ask questions in. Cheap: it shares everything that was prepared.
     pub fn session(&self) -> Session {
-        Session { engine: self.engine.clone() }
+        Session { engine: self.engine.clone(), record: None }
     }
 }
 
 /// One thread's own engine. Sessions share modules, not inputs.
 pub struct Session {
     engine: regorus::Engine,
+    record: Option<Vec<Asked>>,
+}
+
+/// One question to a rule, and what it answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `data.…`
+    pub rule: String,
+    /// The whole input document.
+    pub input: Value,
+    /// What [`Session::evaluate`] gave.
+    pub answer: Result<Value, String>,
 }
 
 impl Session {
+    /// Keeps every question from now on, with its answer.
+    pub fn record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// What was asked since `record`, or since the last time that this was called.
+    pub fn take_record(&mut self) -> Vec<Asked> {
+        self.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The value of a rule (`data.…`) for an input.
     ///
     /// # Errors
     /// What the interpreter says: a failed builtin with its place, or that the time is up.
     pub fn evaluate(&mut self, rule: &str, input: Value) -> Result<Value, String> {
+        let asked = self.record.as_ref().map(|_| input.clone());
         self.engine.set_input(input);
-        self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()))
+        let answer = self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()));
+        if let (Some(record), Some(input)) = (&mut self.record, asked) {
+            record.push(Asked { rule: rule.to_owned(), input, answer: answer.clone() });
+        }
+        answer
     }
 
     /// Which lines were reached so far; of an observed session only.

@@ -6,22 +6,23 @@ mod needs;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::admission::{Operation, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Module, Reads, Rego, Session, Value};
+use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
 use crate::policy::selector::KindRef;
-use crate::policy::{Action, Policy, PolicyId, metadata};
+use crate::policy::{Action, Policy, PolicyId, metadata, place};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Profile};
+use bind::{Bound, Known, Origin, Profile};
 
 /// The texts that a policy set is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sources {
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
@@ -35,8 +36,13 @@ pub struct Sources {
     pub engines: Vec<SourceText>,
     /// The profile: a Profile and PolicyBindings.
     pub profile: Option<SourceText>,
+    /// The profile may name policies and categories that are not there: they were left out.
+    pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
+    /// All modules of directories, tests too, and where they stand below the root. A module that is not
+    /// here, such as one that comes in a resource of the cluster, may have any package.
+    pub places: Vec<(SourceText, String)>,
 }
 
 impl Sources {
@@ -128,6 +134,24 @@ impl PolicySet {
     /// # Errors
     /// All errors that could be found in one go; then there is no policy set.
     pub fn compile(sources: &Sources) -> Result<Self, Diagnostics> {
+        Self::compile_saying(sources, &|_| {})
+    }
+
+    /// The same; `before` hears of each text of Rego before it is parsed.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_saying(
+        sources: &Sources,
+        before: &(dyn Fn(&SourceText) + Sync),
+    ) -> Result<Self, Diagnostics> {
+        on_large_stack(|| Self::build(sources, before)).unwrap_or_else(|error| {
+            let message = format!("cannot be loaded: no thread for it: {error}");
+            Err(SourceText::new("policies", "").error(0, 0, message).into())
+        })
+    }
+
+    fn build(sources: &Sources, before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
         let mut keep =
             |result: Result<(), Diagnostics>| errors.extend(result.err().into_iter().flat_map(|e| e.0));
@@ -136,14 +160,19 @@ impl PolicySet {
         for text in &sources.policies {
             keep(metadata::read(text).map(|policy| policies.push((policy, text))));
         }
+        keep(none(sources.places.iter().filter_map(|(text, path)| place::check(text, path))));
         keep(duplicates(&policies));
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
-        let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
-        let shipped = sources.profile.iter().map(|text| (text, true));
-        for (text, shipped) in shipped.chain(sources.bindings.iter().map(|text| (text, false))) {
-            keep(bind::read(text, shipped, &known).map(|read| {
+        let known = Known {
+            policies: policies.iter().map(|(policy, _)| policy).collect(),
+            complete: policies.len() == sources.policies.len(),
+        };
+        let of_profile = if sources.partial_profile { Origin::PartialProfile } else { Origin::Profile };
+        let shipped = sources.profile.iter().map(|text| (text, of_profile));
+        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, Origin::User))) {
+            keep(bind::read(text, origin, &known).map(|read| {
                 bindings.extend(read.bindings);
                 exceptions.extend(read.exceptions);
                 profile = read.profile.unwrap_or(std::mem::take(&mut profile));
@@ -152,8 +181,8 @@ impl PolicySet {
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
-        keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
-        let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
+        keep(Rego::load_policies(&texts, &known.policies, before).map(|loaded| rego = Some(loaded)));
+        let Some(mut rego) = rego else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
@@ -182,6 +211,11 @@ impl PolicySet {
             rego,
             digest: sources.digest(),
         })
+    }
+
+    /// A policy by its id.
+    pub fn policy(&self, id: &str) -> Option<&Policy> {
+        self.policies().find(|policy| policy.id.as_str() == id)
     }
 
     /// Do any policies match this request, as far as its envelope tells?
@@ -295,15 +329,18 @@ impl PolicySet {
 
 fn duplicates(policies: &[(Policy, &SourceText)]) -> Result<(), Diagnostics> {
     let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
-    let mut errors = Vec::new();
-    for (policy, text) in policies {
-        if let Some(first) = seen.insert(&policy.id, policy) {
-            errors.push(
-                text.error(1, 0, format!("the policy {} is already defined in {}", policy.id, first.source))
-                    .with_help("ids are unique across all categories: rename the folder and the package"),
-            );
-        }
-    }
+    none(policies.iter().filter_map(|(policy, text)| {
+        let first = seen.insert(&policy.id, policy)?;
+        let message = format!("the policy {} is already defined in {}", policy.id, first.source);
+        Some(
+            text.error(1, 0, message)
+                .with_help("ids are unique across all categories: rename the folder and the package"),
+        )
+    }))
+}
+
+fn none(errors: impl Iterator<Item = Diagnostic>) -> Result<(), Diagnostics> {
+    let errors: Vec<Diagnostic> = errors.collect();
     if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
 }
 

@@ -7,9 +7,10 @@
 //! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
 //! and its binding says whether that refuses the request.
 
+mod answers;
 mod aside;
-mod ask;
 mod joined;
+mod questions;
 mod scale;
 
 use serde_json::Value;
@@ -25,8 +26,10 @@ use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, Workload, project};
 
-use ask::{Before, Violation, ask};
+use answers::{Before, Violation};
 use joined::Joined;
+use questions::Questions;
+pub use questions::{Supervisor, Unsupervised};
 use scale::Meaning;
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
@@ -38,15 +41,47 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
+    review_supervised(set, inventory, request, now, &Unsupervised)
+}
+
+/// The same under supervision. The supervisor decides nothing but which policies may be asked.
+pub fn review_supervised(
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+    supervisor: &dyn Supervisor,
+) -> Decision {
+    decide(Questions { session: &mut set.session(), supervisor }, set, inventory, request, now)
+}
+
+/// The same in a session of this policy set that the caller holds: one that records what it is asked.
+pub fn review_in(
+    session: &mut Session,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
+    decide(Questions { session, supervisor: &Unsupervised }, set, inventory, request, now)
+}
+
+fn decide(
+    questions: Questions<'_>,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
     if !set.matches(request) {
         return Decision::default();
     }
     let meaning = Meaning::of(set, inventory, request);
-    let selected = set.select(meaning.judged(request), inventory);
+    let selected = set.select(meaning.judged(), inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, &meaning, projection, selected, now) {
+    match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -88,12 +123,9 @@ pub fn input(
     let namespace = inventory.namespace_labels(&request.namespace);
     let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
     let (asked, meaning) = (request, Meaning::of(set, inventory, request));
-    let request = meaning.judged(asked);
-    if let Meaning::UnknownParent(kind) = &meaning {
-        return Err(unreadable(format!("its parent, a {kind}, is not known: give it with --inventory")));
-    }
+    let request = meaning.judged();
     let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-        let object = object.as_ref().filter(|_| meaning.has_views(asked));
+        let object = object.as_ref().filter(|_| meaning.has_views());
         object.map(|object| view(set, request, projection, tier, object)).transpose()
     };
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
@@ -101,8 +133,7 @@ pub fn input(
     let shared = Document::new(asked, reads, namespace, now).map_err(unreadable)?;
     let mut joined = Joined::new(inventory, request, projection);
     joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
-    let object = value(request).unwrap_or(&Value::Null);
-    let document = joined.document(&shared, workload.as_ref(), old.as_ref(), object).map_err(unreadable)?;
+    let document = joined.document(&shared, workload.as_ref(), old.as_ref()).map_err(unreadable)?;
     Ok(document.for_policy(parameters, &[]))
 }
 
@@ -134,22 +165,22 @@ struct Review<'a> {
     old_workload: Option<Workload>,
     joined: Joined<'a>,
     document: Document,
-    session: Session,
+    questions: Questions<'a>,
     decision: Decision,
 }
 
 impl<'a> Review<'a> {
     fn new(
+        questions: Questions<'a>,
         set: &'a PolicySet,
         inventory: &'a Inventory,
-        asked: &'a Request,
-        meaning: &'a Meaning,
+        meaning: &'a Meaning<'a>,
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
-        let request = meaning.judged(asked);
+        let request = meaning.judged();
         if let Some(subject) = request.subject() {
             subject.value().map_err(unreadable)?;
         }
@@ -164,8 +195,7 @@ impl<'a> Review<'a> {
             None => {}
         }
         let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && meaning.has_views(asked))
-            else {
+            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && meaning.has_views()) else {
                 return Ok(None);
             };
             self::view(set, request, projection, tier, object).map(Some)
@@ -184,13 +214,12 @@ impl<'a> Review<'a> {
         aside::waive(set, request, now, &mut selected, &mut decision);
 
         let mut joined = Joined::new(inventory, request, projection);
-        let subject = workload.as_ref().or(old_workload.as_ref()).zip(value(request));
-        match meaning {
-            Meaning::UnknownParent(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
-            _ => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
+        let subject = workload.as_ref().or(old_workload.as_ref());
+        match meaning.unknown_parent() {
+            Some(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
+            None => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
         }
-        let document = Document::new(asked, joined.reads(), namespace, now).map_err(unreadable)?;
-        let session = set.session();
+        let document = Document::new(meaning.asked, joined.reads(), namespace, now).map_err(unreadable)?;
         Ok(Self {
             set,
             request,
@@ -201,7 +230,7 @@ impl<'a> Review<'a> {
             old_workload,
             joined,
             document,
-            session,
+            questions,
             decision,
         })
     }
@@ -241,16 +270,15 @@ impl<'a> Review<'a> {
             return;
         }
         let subject = self.workload.as_ref();
-        let document = match self.joined.document(&self.document, subject, self.old_workload.as_ref(), object)
-        {
+        let document = match self.joined.document(&self.document, subject, self.old_workload.as_ref()) {
             Ok(document) => document,
             Err(error) => return fail_all(&mut self.decision, &patching, &error),
         };
         let mut patches: Vec<PolicyPatch> = Vec::new();
         for selected in patching {
             let rule = selected.patch_rule().unwrap_or_default();
-            let input = self.joined.input(&document, selected, subject, object);
-            match ask(&mut self.session, rule, input) {
+            let input = self.joined.input(&document, selected, subject);
+            match self.questions.ask(&selected.policy.id, rule, input) {
                 Ok(operations) => {
                     patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
                 }
@@ -307,15 +335,15 @@ impl<'a> Review<'a> {
             };
             let (joined, old) = (&self.joined, self.old_workload.as_ref());
             let subject = self.workload.as_ref().or(old);
-            let document = match joined.document(&self.document, self.workload.as_ref(), old, object) {
+            let document = match joined.document(&self.document, self.workload.as_ref(), old) {
                 Ok(document) => document,
                 Err(error) => return fail_all(&mut self.decision, &judging, &error),
             };
             let mut before = Before { workload: old, request: self.request, joined, document: None };
             for selected in judging {
                 let rule = selected.violation_rule().unwrap_or_default();
-                let input = joined.input(&document, selected, subject, object);
-                let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                let input = joined.input(&document, selected, subject);
+                let violations: Vec<Violation> = match self.questions.ask(&selected.policy.id, rule, input) {
                     Ok(violations) => violations,
                     Err(error) => {
                         failures.push(Failure::new(selected.policy, error, selected.on_failure));
@@ -326,7 +354,7 @@ impl<'a> Review<'a> {
                 findings
                     .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
                 if selected.policy.ratchet && findings.len() > first {
-                    let known = before.violations(&self.document, &mut self.session, selected);
+                    let known = before.violations(&self.document, &mut self.questions, selected);
                     findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
                 }
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
@@ -54,6 +55,10 @@ pub struct Arguments {
     /// The mildest action that makes the run fail
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
+
+    /// Say how many policies were loaded and how long it took
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -70,7 +75,11 @@ enum FailOn {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let loading = Instant::now();
     let set = arguments.policies.policy_set()?;
+    if arguments.verbose {
+        super::say(&super::loaded(set.policies().count(), loading.elapsed()));
+    }
     let manifests = Manifests::read(&arguments.paths);
     let old = Manifests::read(&arguments.old);
     let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -13,7 +13,7 @@ use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
-use crate::server::{self, Config, ReadSources, Started, Tls};
+use crate::server::{self, Config, Origin, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -104,7 +104,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
-    let set = Arc::new(arguments.policies.policy_set()?);
+    let loading = Instant::now();
+    let set = arguments.policies.policy_set()?;
+    let loading = loading.elapsed();
     let inventory = Arc::new(arguments.inventory.read(&set, "default")?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
@@ -131,6 +133,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policy_set = set.digest(),
         profile = set.profile(),
         policies = set.policies().count(),
+        milliseconds = loading.as_millis(),
         "loaded"
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -139,10 +142,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
     let policies = arguments.policies;
-    let sources = policies.may_change().then(|| -> ReadSources {
-        Box::new(move || policies.sources().map_err(|error| format!("{error:#}")))
-    });
-    runtime.block_on(server::run(config, set, inventory, sources, |started| {
+    let origin = policies.may_change().then(|| -> Arc<dyn Origin> { Arc::new(policies) });
+    runtime.block_on(server::run(config, set, inventory, origin, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)

@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use super::records::BudgetRecord;
+use crate::workload::share::{Rounding, Share};
+use crate::workload::view::DisruptionBudget;
 
 /// How many of so many healthy pods may be evicted. None if the budget cannot be read.
 ///
 /// kube-controller-manager, `disruption.go`: percentages are of the wished-for replicas and rounded up,
 /// also that of `maxUnavailable`; without pods, or without any demand, nothing may go.
-pub fn allowed(budget: &BudgetRecord, replicas: i64) -> Option<i64> {
+pub fn allowed(budget: &DisruptionBudget, replicas: i64) -> Option<i64> {
     let least = match (&budget.max_unavailable, &budget.min_available) {
         (Some(most), _) => replicas.saturating_sub(scaled(most, replicas)?).max(0),
         (None, Some(least)) => scaled(least, replicas)?,
@@ -19,17 +20,7 @@ pub fn allowed(budget: &BudgetRecord, replicas: i64) -> Option<i64> {
 
 /// A number, or a percentage of `total` rounded up.
 fn scaled(value: &Value, total: i64) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => {
-            let digits = text.strip_suffix('%')?;
-            let percent: i64 =
-                digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
-            let product = i128::from(percent) * i128::from(total);
-            i64::try_from((product + 99).div_euclid(100)).ok()
-        }
-        _ => None,
-    }
+    Share::parse(value).ok()?.of(Some(total), Rounding::Up)
 }
 
 #[cfg(test)]
@@ -38,8 +29,8 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
-    fn budget(key: &str, value: Value) -> BudgetRecord {
-        let mut budget = BudgetRecord::default();
+    fn budget(key: &str, value: Value) -> DisruptionBudget {
+        let mut budget = DisruptionBudget::default();
         match key {
             "min" => budget.min_available = Some(value),
             _ => budget.max_unavailable = Some(value),
@@ -79,7 +70,7 @@ mod tests {
             );
         }
         assert_eq!(
-            allowed(&BudgetRecord::default(), 3),
+            allowed(&DisruptionBudget::default(), 3),
             Some(0),
             "a budget without a demand lets nothing go"
         );

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::records::{WorkloadRecord, mounts};
@@ -14,7 +15,7 @@ use crate::workload::Class;
 use crate::workload::view::Owner;
 
 /// A workload that mounts a claim.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct User {
     pub kind: String,
     pub name: String,
@@ -23,7 +24,7 @@ pub struct User {
 }
 
 /// Another workload that mounts a claim of the subject.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Consumer {
     pub claim: String,
     pub kind: String,
@@ -37,7 +38,7 @@ pub struct Consumer {
 }
 
 /// Something that would be hurt.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Dependant {
     pub kind: String,
     pub name: String,
@@ -156,8 +157,10 @@ pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
             claims.map(|(namespace, name)| of_claim_record(namespace, name)).collect()
         }
         ("PersistentVolume", "") => {
-            let bound = workload.persistent_volume.as_ref().and_then(|volume| volume.claim.as_ref());
-            let bound = bound.and_then(|claim| claim.split_once('/')).filter(|(namespace, name)| {
+            let volume = workload.persistent_volume.as_ref();
+            let bound =
+                volume.and_then(|volume| volume.claim_namespace.as_deref().zip(volume.claim_name.as_deref()));
+            let bound = bound.filter(|(namespace, name)| {
                 state.namespaces.get(*namespace).is_some_and(|known| known.claims.contains_key(*name))
             });
             bound.map(|(namespace, name)| of_claim_record(namespace, name)).into_iter().collect()

@@ -3,12 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::records::{NodeRecord, Taint};
 use super::related::Subject;
-use crate::path;
+use crate::workload::view::NodeExpression;
+
+/// The one field of a node that may be asked for.
+const NAME: &str = "metadata.name";
 
 /// All nodes. What every request asks for is counted when a node comes or goes, not when it is asked.
 #[derive(Clone, Debug, Default)]
@@ -23,7 +27,7 @@ pub struct Nodes {
 }
 
 /// `input.related.nodes`
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct NodesSummary {
     /// All of them.
     pub count: usize,
@@ -138,7 +142,7 @@ struct Wishes {
 }
 
 /// One requirement (core/v1 NodeSelectorRequirement).
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Wish {
     key: String,
     operator: String,
@@ -160,34 +164,18 @@ impl Wishes {
         };
         let mut always: Vec<Wish> =
             scheduling.node_selector.iter().map(|(key, value)| is(key, value, false)).collect();
-        always.extend(scheduling.node_name.iter().map(|name| is("metadata.name", name, true)));
-        let required = subject.workload.pods.as_ref().and_then(|pods| {
-            let affinity =
-                path::get(subject.object, &pods.spec_path)?.get("affinity")?.get("nodeAffinity")?;
-            affinity
-                .get("requiredDuringSchedulingIgnoredDuringExecution")?
-                .get("nodeSelectorTerms")?
-                .as_array()
-        });
-        let with_always = |mut term: Vec<Wish>| {
-            term.extend(always.iter().cloned());
-            term
-        };
-        let terms = match required {
-            // A term that asks for nothing is met by no node.
-            Some(terms) => {
-                terms.iter().map(term).filter(|term| !term.is_empty()).map(with_always).collect::<Vec<_>>()
-            }
-            None if always.is_empty() => Vec::new(),
-            None => vec![always.clone()],
-        };
-        let unmeetable = required.is_some() && terms.is_empty();
-        let never =
-            || Wish { key: String::new(), operator: "In".to_owned(), values: Vec::new(), field: false };
-        Self {
-            terms: if unmeetable { vec![vec![never()]] } else { terms },
-            tolerations: scheduling.tolerations.clone(),
+        always.extend(scheduling.node_name.iter().map(|name| is(NAME, name, true)));
+        // A term that asks for nothing is met by no node.
+        let required = scheduling.node_affinity.iter().filter(|term| !term.expressions.is_empty());
+        let mut terms: Vec<Vec<Wish>> = required
+            .map(|term| term.expressions.iter().map(Wish::of).chain(always.iter().cloned()).collect())
+            .collect();
+        if terms.is_empty() && !scheduling.node_affinity.is_empty() {
+            terms.push(vec![Wish { operator: "In".to_owned(), ..Wish::default() }]);
+        } else if terms.is_empty() && !always.is_empty() {
+            terms.push(always);
         }
+        Self { terms, tolerations: scheduling.tolerations.clone() }
     }
 
     fn tolerate(&self, taints: &[Taint]) -> bool {
@@ -195,24 +183,12 @@ impl Wishes {
     }
 }
 
-fn term(term: &Value) -> Vec<Wish> {
-    let of = |list: &'static str, field| {
-        let items = term.get(list).and_then(Value::as_array).into_iter().flatten();
-        items.map(move |item| {
-            let text = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let values = item.get("values").and_then(Value::as_array).into_iter().flatten();
-            Wish {
-                key: text("key"),
-                operator: text("operator"),
-                values: values.filter_map(Value::as_str).map(str::to_owned).collect(),
-                field,
-            }
-        })
-    };
-    of("matchExpressions", false).chain(of("matchFields", true)).collect()
-}
-
 impl Wish {
+    fn of(expression: &NodeExpression) -> Self {
+        let NodeExpression { key, operator, values } = expression.clone();
+        Self { field: key == NAME, key, operator, values }
+    }
+
     fn met(&self, node: &NodeRecord) -> bool {
         let value = if self.field { Some(&node.name) } else { node.labels.get(&self.key) };
         let number = |text: &String| text.parse::<i64>().ok();

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
@@ -29,13 +29,11 @@ pub struct Subject<'a> {
     pub scaled: bool,
     /// Its view.
     pub workload: &'a Workload,
-    /// The object itself.
-    pub object: &'a Value,
 }
 
 /// Other objects that concern a request. A key whose kind is not known is undefined in Rego. It never
 /// holds the object under review itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Related {
     /// The namespace that the object lives in.
     #[serde(skip_serializing_if = "Option::is_none")]

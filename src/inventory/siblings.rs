@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::budget::allowed;
 use super::records::{
-    AutoscalerRecord, Brief, BudgetRecord, LimitRecord, PriorityRecord, QuotaRecord, ServiceRecord, target_of,
+    AutoscalerRecord, Brief, BudgetRecord, LimitRecord, PriorityRecord, QuotaRecord, Selects, ServiceRecord,
+    serves, target,
 };
 use super::related::Subject;
 use super::store::{Namespace, State};
-use crate::workload::Node;
-use crate::workload::labels::Selector;
 use crate::workload::view::Strings;
 
 /// A PodDisruptionBudget that selects the subject's pods.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RelatedBudget {
     #[serde(flatten)]
     pub budget: Arc<BudgetRecord>,
@@ -26,7 +26,7 @@ pub struct RelatedBudget {
 }
 
 /// A workload that the subject selects or targets.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RelatedWorkload {
     #[serde(flatten)]
     pub workload: Brief,
@@ -46,9 +46,9 @@ fn labels<'s>(subject: &Subject<'s>) -> Option<&'s Strings> {
 /// The budgets that select the subject's pods.
 pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
-    let selecting = namespace.budgets.values().filter(|budget| budget.selects(labels));
+    let selecting = namespace.budgets.values().filter(|budget| budget.selects.matches(labels));
     let related = |budget: &Arc<BudgetRecord>| RelatedBudget {
-        allowed_disruptions: subject.workload.replicas.and_then(|replicas| allowed(budget, replicas)),
+        allowed_disruptions: subject.workload.replicas.and_then(|replicas| allowed(&budget.budget, replicas)),
         budget: Arc::clone(budget),
     };
     selecting.map(related).collect()
@@ -57,7 +57,7 @@ pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
 /// The Services that select the subject's pods.
 pub fn services(state: &State, subject: &Subject<'_>) -> Vec<Arc<ServiceRecord>> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
-    namespace.services.values().filter(|service| service.selects(labels)).cloned().collect()
+    namespace.services.values().filter(|service| serves(&service.service, labels)).cloned().collect()
 }
 
 /// The Service that the subject names as its own.
@@ -68,46 +68,29 @@ pub fn governing_service(state: &State, subject: &Subject<'_>) -> Option<Arc<Ser
 /// What sets the subject's size.
 pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<Arc<AutoscalerRecord>> {
     let all = own(state, subject).into_iter().flat_map(|namespace| namespace.autoscalers.values());
-    let targets = |scaler: &&Arc<AutoscalerRecord>| {
-        scaler.target.0 == subject.kind && scaler.target.1 == subject.workload.name
-    };
-    all.filter(targets).cloned().collect()
+    let own = (subject.kind.clone(), subject.workload.name.clone());
+    all.filter(|scaler| target(&scaler.autoscaler) == own).cloned().collect()
 }
 
 /// The workloads that a budget or Service selects, or an autoscaler targets.
 pub fn workloads(state: &State, subject: &Subject<'_>) -> Vec<RelatedWorkload> {
     let Some(namespace) = own(state, subject) else { return Vec::new() };
-    let problems = std::cell::RefCell::new(Vec::new());
-    let root = Node::root(subject.object, &problems);
-    let spec = root.child("spec");
     let related =
         |brief: &Brief, allowed_disruptions| RelatedWorkload { workload: brief.clone(), allowed_disruptions };
     let all = namespace.workloads.values().map(|record| &record.brief);
-    match subject.kind.kind.as_str() {
-        "PodDisruptionBudget" => {
-            let budget = BudgetRecord {
-                min_available: spec.child("minAvailable").raw().cloned(),
-                max_unavailable: spec.child("maxUnavailable").raw().cloned(),
-                selector: spec.child("selector").raw().and_then(|raw| Selector::from_json(raw).ok()),
-                ..BudgetRecord::default()
-            };
-            all.filter(|brief| budget.selects(&brief.pods.labels))
-                .map(|brief| related(brief, brief.replicas.and_then(|replicas| allowed(&budget, replicas))))
-                .collect()
-        }
-        "Service" => {
-            let selector = spec.child("selector").string_map();
-            let service = ServiceRecord { selector, ..ServiceRecord::default() };
-            all.filter(|brief| service.selects(&brief.pods.labels))
-                .map(|brief| related(brief, None))
-                .collect()
-        }
-        scaler => {
-            let at = if scaler == "VerticalPodAutoscaler" { "targetRef" } else { "scaleTargetRef" };
-            let target = target_of(&spec.child(at), &subject.kind);
-            let target = namespace.workloads.get(&target);
-            target.map(|record| related(&record.brief, None)).into_iter().collect()
-        }
+    let view = subject.workload;
+    if let Some(budget) = &view.disruption_budget {
+        let selects = Selects::of(budget);
+        let selected = all.filter(|brief| selects.matches(&brief.pods.labels));
+        let left = |brief: &Brief| brief.replicas.and_then(|replicas| allowed(budget, replicas));
+        selected.map(|brief| related(brief, left(brief))).collect()
+    } else if let Some(service) = &view.service {
+        all.filter(|brief| serves(service, &brief.pods.labels)).map(|brief| related(brief, None)).collect()
+    } else if let Some(scaler) = &view.autoscaler {
+        let target = namespace.workloads.get(&target(scaler));
+        target.map(|record| related(&record.brief, None)).into_iter().collect()
+    } else {
+        Vec::new()
     }
 }
 

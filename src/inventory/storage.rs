@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::consumers::{self, User};
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
 use super::store::{Namespace, Place, State};
-use crate::path;
 use crate::workload::view::Claim;
 
 /// The class that a claim gets if it names none: of several the newest, then the first by name
@@ -54,15 +53,14 @@ pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, A
 fn wanted_class<'s>(state: &'s State, subject: &Subject<'s>, claim: &'s Claim) -> Option<(&'s str, bool)> {
     if claim.origin == "reference" {
         let stored = state.namespaces.get(&subject.workload.namespace)?.claims.get(&claim.name)?;
-        return Some((&stored.claim.storage_class, stored.no_class));
+        return Some((&stored.claim.storage_class, wants_none(&stored.claim)));
     }
-    // `storageClassName: ""`: not even the default one.
-    let none = spec(subject, claim).and_then(|spec| spec.get("storageClassName")?.as_str()) == Some("");
-    Some((&claim.storage_class, none))
+    Some((&claim.storage_class, wants_none(claim)))
 }
 
-fn spec<'s>(subject: &Subject<'s>, claim: &Claim) -> Option<&'s Value> {
-    path::get(subject.object, &claim.spec_path)
+/// `storageClassName: ""`: it wants no class, not even the default one.
+fn wants_none(claim: &Claim) -> bool {
+    claim.class_named && claim.storage_class.is_empty()
 }
 
 /// Does every claim of the subject name a class that is known?
@@ -77,8 +75,8 @@ pub fn classes_resolve(state: &State, subject: &Subject<'_>) -> bool {
 
 /// The VolumeAttributesClasses that claims of the subject name.
 pub fn attributes_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = &'s str> {
-    let named = |claim| spec(subject, claim)?.get("volumeAttributesClassName")?.as_str();
-    subject.workload.claims.iter().filter_map(named).filter(|name| !name.is_empty())
+    let named = subject.workload.claims.iter().filter_map(|claim| claim.volume_attributes_class.as_deref());
+    named.filter(|name| !name.is_empty())
 }
 
 /// Those of them that are there.
@@ -89,18 +87,15 @@ pub fn attributes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
 
 /// The VolumeSnapshots that claims of the subject are filled from.
 pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = Place> {
-    subject.workload.claims.iter().filter_map(|claim| {
-        let spec = spec(subject, claim)?;
-        let source =
-            ["dataSourceRef", "dataSource"].into_iter().find_map(|key| spec.get(key)?.as_object())?;
-        let text = |key: &str| source.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let namespace = text("namespace").unwrap_or(&subject.workload.namespace);
-        (text("kind")? == "VolumeSnapshot").then_some((namespace.to_owned(), text("name")?.to_owned()))
+    let sources = subject.workload.claims.iter().filter_map(|claim| claim.data_source.as_ref());
+    sources.filter(|source| source.kind == "VolumeSnapshot").map(|source| {
+        let namespace = source.namespace.as_ref().unwrap_or(&subject.workload.namespace);
+        (namespace.clone(), source.name.clone())
     })
 }
 
 /// A snapshot, with the driver of its class.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Snapshot {
     #[serde(flatten)]
     snapshot: Arc<SnapshotRecord>,
@@ -120,7 +115,7 @@ pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snaps
 }
 
 /// A claim that the subject's pods use.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RelatedClaim {
     #[serde(flatten)]
     pub claim: Arc<ClaimRecord>,
@@ -138,7 +133,7 @@ pub struct RelatedClaim {
 /// claim that it is bound to.
 pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     if let Some(volume) = &subject.workload.persistent_volume {
-        let bound = volume.claim.as_ref().and_then(|claim| claim.split_once('/'));
+        let bound = volume.claim_namespace.as_ref().zip(volume.claim_name.as_ref());
         let claim = bound.and_then(|(namespace, name)| {
             let namespace = state.namespaces.get(namespace)?;
             Some((namespace, namespace.claims.get(name)?))

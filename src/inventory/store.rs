@@ -79,7 +79,7 @@ impl State {
                 self.remove_claim(&place);
                 let class = record.claim.storage_class.clone();
                 self.cluster_mut().claims_of.entry(class).or_default().insert(place.clone());
-                self.namespace_mut(&place.0).claims.insert(place.1, Arc::new(record));
+                self.namespace_mut(&place.0).claims.insert(place.1, Arc::from(record));
             }
             Record::StorageClass(record) => {
                 put(&mut self.cluster_mut().classes, &record.name.clone(), record)
@@ -178,8 +178,7 @@ impl Cluster {
 
 /// The claim that a volume is bound to, or kept for.
 fn claim_of(record: &VolumeRecord) -> Option<Place> {
-    let (namespace, name) = record.volume.claim.as_ref()?.split_once('/')?;
-    Some((namespace.to_owned(), name.to_owned()))
+    Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
 }
 
 impl Namespace {

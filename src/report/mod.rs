@@ -1,6 +1,7 @@
 //! What a run found, and how it is shown.
 
 pub mod json;
+pub mod junit;
 pub mod page;
 pub mod text;
 

@@ -1,7 +1,5 @@
 //! What the inventory adds to a request, and which policies cannot judge without it.
 
-use serde_json::Value;
-
 use crate::admission::{Operation, Phase, Request};
 use crate::decision::{Decision, Finding, Unknown};
 use crate::engine::{Document, InputError, Reads, Value as Rego};
@@ -30,8 +28,8 @@ impl<'a> Joined<'a> {
         Self { inventory, kind, operation, scaled, reads: Reads::default(), needs: Vec::new() }
     }
 
-    fn subject<'s>(&self, workload: &'s Workload, object: &'s Value) -> Subject<'s> {
-        Subject { kind: self.kind.clone(), operation: self.operation, scaled: self.scaled, workload, object }
+    fn subject<'s>(&self, workload: &'s Workload) -> Subject<'s> {
+        Subject { kind: self.kind.clone(), operation: self.operation, scaled: self.scaled, workload }
     }
 
     /// Sorts out the policies that cannot judge because objects that they need are not known. Nothing is
@@ -40,10 +38,10 @@ impl<'a> Joined<'a> {
         &mut self,
         selected: &mut Vec<Selected<'a>>,
         phase: Phase,
-        subject: Option<(&Workload, &Value)>,
+        subject: Option<&Workload>,
         decision: &mut Decision,
     ) {
-        let subject = subject.map(|(workload, object)| self.subject(workload, object));
+        let subject = subject.map(|workload| self.subject(workload));
         selected.retain(|selected| {
             // Who sets nothing right is not asked in this phase.
             if phase == Phase::Mutating && selected.patch_rule().is_none() {
@@ -94,11 +92,10 @@ impl<'a> Joined<'a> {
         shared: &Document,
         workload: Option<&Workload>,
         old: Option<&Workload>,
-        object: &Value,
     ) -> Result<Document, InputError> {
         let related = match workload.or(old) {
             Some(subject) if self.reads.reads(&["related"]) => {
-                let subject = self.subject(subject, object);
+                let subject = self.subject(subject);
                 let sight = Sight::new(self.inventory, &subject);
                 Related::of(self.inventory, &subject, |key| {
                     self.reads.reads(&["related", key]) && sight.sees(key, self.needs.iter().copied())
@@ -110,16 +107,10 @@ impl<'a> Joined<'a> {
     }
 
     /// The input of one policy: the document, without what only others may see.
-    pub fn input(
-        &self,
-        document: &Document,
-        selected: &Selected<'_>,
-        subject: Option<&Workload>,
-        object: &Value,
-    ) -> Rego {
+    pub fn input(&self, document: &Document, selected: &Selected<'_>, subject: Option<&Workload>) -> Rego {
         let hidden = match subject {
             Some(workload) if selected.reads().reads(&["related"]) => {
-                let subject = self.subject(workload, object);
+                let subject = self.subject(workload);
                 Sight::new(self.inventory, &subject).hidden(&selected.policy.inventory)
             }
             _ => Vec::new(),

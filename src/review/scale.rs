@@ -11,18 +11,51 @@ use crate::policyset::PolicySet;
 const SCALE: &str = "scale";
 
 /// What a request means.
-pub enum Meaning {
-    /// What it says.
+pub struct Meaning<'a> {
+    /// The request as it came.
+    pub asked: &'a Request,
+    of: Of,
+}
+
+enum Of {
     Itself,
     /// An update of the replicas of this parent: the request as it would be without the subresource.
     Parent(Box<Request>),
-    /// The same, but the parent is not known.
+    /// The same, but the parent is not known. Its kind.
     UnknownParent(KindRef),
 }
 
-impl Meaning {
+impl<'a> Meaning<'a> {
     /// Of a request.
-    pub fn of(set: &PolicySet, inventory: &Inventory, request: &Request) -> Self {
+    pub fn of(set: &PolicySet, inventory: &Inventory, asked: &'a Request) -> Self {
+        Self { asked, of: Of::new(set, inventory, asked) }
+    }
+
+    /// The request to judge.
+    pub fn judged(&self) -> &Request {
+        match &self.of {
+            Of::Parent(request) => request,
+            Of::Itself | Of::UnknownParent(_) => self.asked,
+        }
+    }
+
+    /// The kind of the parent, if it is not known.
+    pub fn unknown_parent(&self) -> Option<&KindRef> {
+        match &self.of {
+            Of::UnknownParent(kind) => Some(kind),
+            Of::Itself | Of::Parent(_) => None,
+        }
+    }
+
+    /// Does the request to judge carry an object of its kind, so that there is a view of it? Of other
+    /// subresources only the envelope is judged.
+    pub fn has_views(&self) -> bool {
+        self.asked.subresource.is_empty() || matches!(self.of, Of::Parent(_))
+    }
+}
+
+impl Of {
+    fn new(set: &PolicySet, inventory: &Inventory, request: &Request) -> Self {
         let Some(projection) = set.projection(request).filter(|_| request.subresource == SCALE) else {
             return Self::Itself;
         };
@@ -32,10 +65,10 @@ impl Meaning {
             return Self::UnknownParent(kind);
         };
         let scaled = |scale: &Option<Object>| {
-            let wanted =
-                scale.as_ref()?.value().ok()?.get("spec").and_then(|spec| spec.get("replicas")).cloned();
+            let spec = scale.as_ref()?.value().ok()?.get("spec");
             // The API leaves a zero out.
-            Some(Object::from(with(parent, &field.path.0, wanted.unwrap_or(Value::from(0)))))
+            let wanted = spec.and_then(|spec| spec.get("replicas")).cloned().unwrap_or(Value::from(0));
+            Some(Object::from(with(parent, &field.path.0, wanted)))
         };
         Self::Parent(Box::new(Request {
             kind: GroupVersionKind {
@@ -47,20 +80,6 @@ impl Meaning {
             old_object: scaled(&request.old_object),
             ..request.clone()
         }))
-    }
-
-    /// The request to judge.
-    pub fn judged<'a>(&'a self, asked: &'a Request) -> &'a Request {
-        match self {
-            Self::Parent(request) => request,
-            Self::Itself | Self::UnknownParent(_) => asked,
-        }
-    }
-
-    /// Does the request to judge carry an object of its kind, so that there is a view of it? Of other
-    /// subresources only the envelope is judged.
-    pub fn has_views(&self, asked: &Request) -> bool {
-        asked.subresource.is_empty() || matches!(self, Self::Parent(_))
     }
 }
 

@@ -118,7 +118,7 @@ pub struct Manifests {
     /// Documents that are no Kubernetes object.
     pub foreign: usize,
     /// Kinds of lists that hold all objects of one kind, such as the API server answers: `PodList`.
-    listed: Vec<KindRef>,
+    pub listed: Vec<KindRef>,
 }
 
 impl Manifests {

@@ -9,13 +9,18 @@ mod class;
 pub mod engines;
 pub mod image;
 pub mod labels;
+mod memory;
 mod node;
 mod pods;
+mod probes;
 mod project;
 pub mod projection;
 pub mod quantity;
+mod rollout;
 pub mod schedule;
 mod scheduling;
+pub mod share;
+mod siblings;
 mod storage;
 pub mod view;
 

@@ -121,7 +121,7 @@ fn related(inventory: &Inventory, object: &Value, operation: Operation) -> Value
     let (kind, namespace, _) = identity(object);
     let projections = SET.projections();
     let projected = project(object, &namespace, projections.of(&kind).unwrap(), &projections.engines, true);
-    let subject = Subject { kind, operation, scaled: false, workload: &projected.workload, object };
+    let subject = Subject { kind, operation, scaled: false, workload: &projected.workload };
     serde_json::to_value(Related::of(inventory, &subject, |_| true)).unwrap()
 }
 

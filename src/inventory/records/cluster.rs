@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
@@ -28,7 +29,7 @@ pub struct Taint {
 }
 
 /// A ResourceQuota. Processor time in thousandths of a core, all else in bytes or pieces.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct QuotaRecord {
     pub name: String,
     pub hard: BTreeMap<String, i64>,
@@ -38,7 +39,7 @@ pub struct QuotaRecord {
 }
 
 /// What a LimitRange gives to containers that say nothing themselves.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LimitRecord {
     pub name: String,
     pub default_requests: Amounts,
@@ -48,7 +49,7 @@ pub struct LimitRecord {
 }
 
 /// Millicores and bytes.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Amounts {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<i64>,
@@ -57,7 +58,7 @@ pub struct Amounts {
 }
 
 /// A PriorityClass.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PriorityRecord {
     #[serde(skip)]
     pub name: String,

@@ -7,6 +7,7 @@ mod workload;
 
 use std::cell::RefCell;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -17,7 +18,7 @@ use crate::workload::view::{Owner, Strings};
 use crate::workload::{Node, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
-pub use siblings::{AutoscalerRecord, BudgetRecord, ServiceRecord, target_of};
+pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
 pub use storage::{
     AttributesRecord, ClaimRecord, ClassRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord,
 };
@@ -38,7 +39,7 @@ pub enum Record {
     Namespace(NamespaceRecord),
     StorageClass(ClassRecord),
     AttributesClass(AttributesRecord),
-    Claim(ClaimRecord),
+    Claim(Box<ClaimRecord>),
     Volume(VolumeRecord),
     Snapshot(SnapshotRecord),
     SnapshotClass(SnapshotClassRecord),
@@ -53,7 +54,7 @@ pub enum Record {
 }
 
 /// A Namespace.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct NamespaceRecord {
     pub name: String,
     pub labels: Strings,
@@ -80,6 +81,11 @@ impl Record {
         if head.name.is_empty() {
             return None;
         }
+        let namespace = head.namespace.clone();
+        let view = || {
+            let (projection, engines) = (rules.projections.of(kind)?, &rules.projections.engines);
+            Some(project(object, &namespace, projection, engines, rules.self_classify).workload)
+        };
         Some(match sort {
             Sort::Namespace => Self::Namespace(NamespaceRecord {
                 name: head.name,
@@ -88,18 +94,14 @@ impl Record {
             }),
             Sort::StorageClass => Self::StorageClass(ClassRecord::read(node, head)),
             Sort::AttributesClass => Self::AttributesClass(AttributesRecord::read(node, head)),
-            Sort::Claim => Self::Claim(ClaimRecord::read(node, head)),
+            Sort::Claim => Self::Claim(Box::new(ClaimRecord::read(node, head))),
             Sort::Volume => Self::Volume(VolumeRecord::read(node, head)),
             Sort::Snapshot => Self::Snapshot(SnapshotRecord::read(node, head)),
             Sort::SnapshotClass => Self::SnapshotClass(SnapshotClassRecord::read(node, head)),
-            Sort::Workload => {
-                let (projection, engines) = (rules.projections.of(kind)?, &rules.projections.engines);
-                let projected = project(object, &head.namespace, projection, engines, rules.self_classify);
-                Self::Workload(Box::new(WorkloadRecord::of(kind, projected.workload)))
-            }
-            Sort::Budget => Self::Budget(BudgetRecord::read(node, head)),
-            Sort::Service => Self::Service(ServiceRecord::read(node, head)),
-            Sort::Autoscaler => Self::Autoscaler(AutoscalerRecord::read(kind, node, head)),
+            Sort::Workload => Self::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
+            Sort::Budget => Self::Budget(BudgetRecord::of(view()?, head)?),
+            Sort::Service => Self::Service(ServiceRecord::of(view()?, head)?),
+            Sort::Autoscaler => Self::Autoscaler(AutoscalerRecord::of(kind, view()?, head)?),
             Sort::Quota => Self::Quota(QuotaRecord::read(node, head)),
             Sort::LimitRange => Self::LimitRange(LimitRecord::read(node, head)),
             Sort::Node => Self::Node(NodeRecord::read(node, head)),

@@ -1,19 +1,18 @@
 //! Classes, claims, volumes and snapshots.
 
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
 use super::Head;
 use crate::workload::view::{self, Owner, Strings};
 use crate::workload::{Node, claim, persistent_volume, storage_class};
 
 /// A StorageClass.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ClassRecord {
     pub name: String,
     #[serde(flatten)]
     pub class: view::StorageClass,
-    pub allowed_topologies: Vec<Topology>,
     pub annotations: Strings,
     pub labels: Strings,
     /// Of several default classes the newest wins.
@@ -21,15 +20,8 @@ pub struct ClassRecord {
     pub created: String,
 }
 
-/// One requirement of `allowedTopologies`.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Topology {
-    pub key: String,
-    pub values: Vec<String>,
-}
-
 /// A VolumeAttributesClass.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AttributesRecord {
     pub name: String,
     pub driver: String,
@@ -37,23 +29,18 @@ pub struct AttributesRecord {
 }
 
 /// A PersistentVolumeClaim.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ClaimRecord {
     #[serde(skip)]
     pub namespace: String,
     #[serde(flatten)]
     pub claim: view::Claim,
-    pub labels: Strings,
-    pub annotations: Strings,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// `storageClassName: ""`: it wants no class.
-    #[serde(skip)]
-    pub no_class: bool,
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct VolumeRecord {
     pub name: String,
     #[serde(flatten)]
@@ -63,7 +50,7 @@ pub struct VolumeRecord {
 }
 
 /// A VolumeSnapshot.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct SnapshotRecord {
     #[serde(skip)]
     pub name: String,
@@ -92,7 +79,6 @@ impl ClassRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
         Self {
             class: storage_class(node),
-            allowed_topologies: topologies(node),
             created: node.child("metadata").child("creationTimestamp").string().unwrap_or_default(),
             name: head.name,
             labels: head.labels,
@@ -113,14 +99,8 @@ impl AttributesRecord {
 
 impl ClaimRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
-        Self {
-            no_class: node.child("spec").child("storageClassName").raw() == Some(&Value::from("")),
-            claim: claim(node, "object", head.name),
-            namespace: head.namespace,
-            labels: head.labels,
-            annotations: head.annotations,
-            owner: head.owner,
-        }
+        let claim = view::Claim { annotations: head.annotations, ..claim(node, "object", head.name) };
+        Self { claim, namespace: head.namespace, owner: head.owner }
     }
 }
 
@@ -153,15 +133,4 @@ impl SnapshotClassRecord {
     pub fn read(node: &Node<'_>, head: Head) -> Self {
         Self { name: head.name, driver: node.child("driver").string().unwrap_or_default() }
     }
-}
-
-fn topologies(node: &Node<'_>) -> Vec<Topology> {
-    let terms = node.child("allowedTopologies").items();
-    let expressions = terms.iter().flat_map(|term| term.child("matchLabelExpressions").items());
-    expressions
-        .map(|expression| Topology {
-            key: expression.child("key").string().unwrap_or_default(),
-            values: expression.child("values").strings(),
-        })
-        .collect()
 }

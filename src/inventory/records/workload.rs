@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::without_copy;
@@ -25,7 +26,7 @@ pub struct WorkloadRecord {
 }
 
 /// A workload, as other objects see it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Brief {
     pub kind: String,
     pub name: String,
@@ -43,7 +44,7 @@ pub struct Brief {
 }
 
 /// The data store that runs in a workload.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefEngine {
     pub name: String,
     pub quorum: bool,
@@ -52,7 +53,7 @@ pub struct BriefEngine {
 }
 
 /// Metadata of a workload's pods.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefPods {
     pub labels: Strings,
     pub annotations: Strings,

@@ -1,4 +1,4 @@
-//! Questions to policies and their answers, read strictly.
+//! What policies answer, and what they would have answered before.
 
 use std::collections::BTreeSet;
 
@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::joined::Joined;
+use super::questions::Questions;
 use crate::admission::{Operation, Phase, Request};
 use crate::decision::{Finding, plain};
-use crate::engine::{Document, Session};
+use crate::engine::Document;
 use crate::path;
 use crate::policyset::Selected;
 use crate::workload::Workload;
@@ -27,7 +28,7 @@ impl Before<'_> {
     pub fn violations(
         &mut self,
         shared: &Document,
-        session: &mut Session,
+        questions: &mut Questions<'_>,
         selected: &Selected<'_>,
     ) -> BTreeSet<String> {
         let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {
@@ -39,34 +40,14 @@ impl Before<'_> {
         }
         let object = self.request.old_object.as_ref().and_then(|old| old.value().ok());
         if self.document.is_none() {
-            self.document =
-                object.and_then(|object| self.joined.document(shared, Some(old), None, object).ok());
+            self.document = self.joined.document(shared, Some(old), None).ok();
         }
         let (Some(document), Some(object)) = (&self.document, object) else { return BTreeSet::new() };
-        let input = self.joined.input(document, selected, Some(old), object);
-        let known: Vec<Violation> =
-            ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
+        let input = self.joined.input(document, selected, Some(old));
+        let rule = selected.violation_rule().unwrap_or_default();
+        let known: Vec<Violation> = questions.ask(&selected.policy.id, rule, input).unwrap_or_default();
         known.iter().map(|violation| violation.key(object)).collect()
     }
-}
-
-/// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
-pub fn ask<T: for<'de> Deserialize<'de>>(
-    session: &mut Session,
-    rule: &str,
-    input: crate::engine::Value,
-) -> Result<Vec<T>, String> {
-    use crate::engine::Value as Rego;
-    let answer = session.evaluate(rule, input)?;
-    match &answer {
-        Rego::Set(set) if set.is_empty() => return Ok(Vec::new()),
-        Rego::Set(_) => {}
-        _ => return Err(format!("{rule} is no set: write `contains`")),
-    }
-    let json = serde_json::to_value(&answer)
-        .map_err(|error| format!("{rule} holds a value that is no JSON: {error}"))?;
-    serde_json::from_value(json)
-        .map_err(|error| format!("{rule} holds an element that cannot be read: {error}"))
 }
 
 /// One element of a policy's `violation`.

@@ -42,7 +42,7 @@ wrong(name) := text if {
 	class := input.related.priority_classes[name]
 	class.value < input.parameters.min_value
 	text := sprintf(
-		"has the priority class %s with value %d: it is preempted as soon as pods without any class",
+		"has the priority class %s with value %v: it is preempted as soon as pods without any class",
 		[name, class.value],
 	)
 }

@@ -10,7 +10,7 @@
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
 # custom:
 #   severity: low
-#   action: audit
+#   action: warn
 #   match: {kinds: [PodDisruptionBudget.policy]}
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   fix: Remove unhealthyPodEvictionPolicy, or set it to IfHealthyBudget.

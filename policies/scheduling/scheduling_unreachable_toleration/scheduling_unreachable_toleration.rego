@@ -10,7 +10,7 @@
 # - ref: https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/
 # custom:
 #   severity: low
-#   action: audit
+#   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
 #     max_seconds: {type: duration, default: 300s, description: The longest that a pod may stay on a node that is lost.}

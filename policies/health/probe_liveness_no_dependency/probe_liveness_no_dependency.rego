@@ -71,16 +71,18 @@ cluster_check(_, probe) := first if {
 	first := matches[0]
 }
 
-cluster_check(_, probe) := probe.http_path if {
-	not its_own_state(probe.http_path)
-	split(probe.http_path, "?")[0] in input.parameters.cluster_paths
+cluster_check(_, probe) := path if {
+	path := probe.http_path
+	not its_own_state(path)
+	split(path, "?")[0] in input.parameters.cluster_paths
 }
 
 # etcd reads through the leader there, unless told otherwise.
-cluster_check(container, probe) := probe.http_path if {
+cluster_check(container, probe) := path if {
 	container.engine == "etcd"
-	split(probe.http_path, "?")[0] == "/health"
-	not contains(probe.http_path, "serializable=true")
+	path := probe.http_path
+	split(path, "?")[0] == "/health"
+	not contains(path, "serializable=true")
 }
 
 # Elasticsearch answers from what the node knows, whatever the cluster's colour.

@@ -24,18 +24,21 @@ import data.stategate.lib.engines
 import data.stategate.lib.globs
 
 violation contains v if {
+	engines_left_alone := input.parameters.exclude_engines
+	containers_left_alone := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
 	engine := engines.of(container)
 	not container.liveness
-	not engine in input.parameters.exclude_engines
-	not globs.matches_any(input.parameters.exclude_containers, container.name)
+	not engine in engines_left_alone
+	name := container.name
+	not globs.matches_any(containers_left_alone, name)
 	v := {
-		"msg": sprintf("container %s has no livenessProbe: when %s hangs, nothing restarts it", [container.name, engine]),
+		"msg": sprintf("container %s has no livenessProbe: when %s hangs, nothing restarts it", [name, engine]),
 		"path": container.path,
 		"fix": sprintf(
 			"Add a livenessProbe to container %s, such as %s, and a startupProbe that leaves it time to recover",
-			[container.name, example(container)],
+			[name, example(container)],
 		),
 	}
 }

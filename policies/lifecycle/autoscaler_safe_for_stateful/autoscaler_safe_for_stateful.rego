@@ -52,7 +52,8 @@ violation contains v if {
 	some [scaler, target, place] in pairs
 	scaler.scale_down_pods > 1
 	engine := target.engine.name
-	not engine in input.parameters.single_primary
+	with_primary := input.parameters.single_primary
+	not engine in with_primary
 	v := {
 		"msg": sprintf(
 			"%s %s may remove %d pods of %s %s in one step, and with them all copies that they hold",

@@ -61,7 +61,8 @@ wrong(key) := "is no label that Kubernetes gives to nodes" if {
 	not replaced[key]
 	not input.related.nodes
 	ought_to_be_known(key)
-	not globs.matches_any(input.parameters.allowed_keys, key)
+	allowed := input.parameters.allowed_keys
+	not globs.matches_any(allowed, key)
 }
 
 # Whoever uses a domain of their own knows their labels.

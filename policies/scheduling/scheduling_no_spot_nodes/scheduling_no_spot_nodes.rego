@@ -130,7 +130,8 @@ excludes_spot(term) if {
 
 rules_out(expression, value) if {
 	expression.operator == "In"
-	not value in expression.values
+	values := expression.values
+	not value in values
 }
 
 rules_out(expression, value) if {

@@ -35,8 +35,9 @@ wrong("") := "has no priorityClassName: when room is short it is preempted like 
 
 wrong(name) := text if {
 	name != ""
-	not globs.matches_any(input.parameters.allowed, name)
-	named := concat(", ", input.parameters.allowed)
+	allowed := input.parameters.allowed
+	not globs.matches_any(allowed, name)
+	named := concat(", ", allowed)
 	text := sprintf("has the priority class %s, which is not one of those for data (%s)", [name, named])
 } else := text if {
 	class := input.related.priority_classes[name]

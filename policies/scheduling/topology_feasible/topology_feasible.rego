@@ -153,7 +153,8 @@ admits(expression, one) if {
 
 admits(expression, one) if {
 	expression.operator == "NotIn"
-	not one in expression.values
+	values := expression.values
+	not one in values
 }
 
 admits(expression, _) if expression.operator == "Exists"

@@ -6,8 +6,9 @@
 #   lasts until somebody edits the probe.
 #   Judged is how long a container may stay silent after its start: initialDelaySeconds + failureThreshold ×
 #   periodSeconds of the startupProbe, or of the livenessProbe where there is no startupProbe. Only data stores named
-#   in seconds are judged, and those without either probe pass. A tcpSocket probe passes on PostgreSQL and Redis, which
-#   accept connections while they recover.
+#   in seconds are judged, and those without either probe pass. What
+#   answers during recovery cannot kill: a command that only looks for the process (pgrep, pidof), and a tcpSocket of
+#   PostgreSQL and Redis, which accept connections while they recover.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -19,12 +20,13 @@
 #     seconds:
 #       type: map
 #       of: integer
-#       default: {postgres: 300, mysql: 300, mongodb: 300, kafka: 300, elasticsearch: 300, cassandra: 300, scylla: 300, clickhouse: 120, redis: 120, etcd: 120}
+#       default: {postgres: 300, mysql: 300, kafka: 300, cassandra: 180, scylla: 180, mongodb: 120, elasticsearch: 120, clickhouse: 120, redis: 120, etcd: 120}
 #       description: How many seconds a data store may need before it answers, by its name.
 #   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
 package stategate.health.probe_startup_budget
 
 import data.stategate.lib.engines
+import data.stategate.lib.hosts
 
 violation contains v if {
 	some container in input.workload.containers
@@ -52,6 +54,12 @@ killer(container) := container.startup if {
 answers_while_recovering(engine, probe) if {
 	probe.kind == "tcpSocket"
 	engine in {"postgres", "redis"}
+}
+
+answers_while_recovering(_, probe) if {
+	some word in hosts.words_of(probe.command)
+	program := split(word, "/")
+	program[count(program) - 1] in {"pgrep", "pidof"}
 }
 
 remedy(container, needed) := text if {

@@ -49,6 +49,15 @@ test_connections_are_accepted_while_recovering if {
 	count(found(request("mysql", {"liveness": over_tcp(probe(0, 10, 3))}))) == 1
 }
 
+test_the_process_is_there_while_recovering if {
+	every command in [["pgrep", "-f", "postgres"], ["sh", "-c", "/bin/pidof postgres"]] {
+		looking := object.union(probe(0, 10, 3), {"command": command})
+		found(request("postgres", {"liveness": looking})) == set()
+	}
+	asking := object.union(probe(0, 10, 3), {"command": ["pg_isready"]})
+	count(found(request("postgres", {"liveness": asking}))) == 1
+}
+
 test_other_data_stores_and_helpers_pass if {
 	found(request("minio", {"liveness": probe(0, 10, 3)})) == set()
 	found(request("", {"liveness": probe(0, 10, 3)})) == set()

@@ -29,5 +29,6 @@ selected := sum([workload.replicas | some workload in input.related.workloads]) 
 	}
 }
 
-# The pods that a budget of the workload under review selects, others' included where that is known.
-expected(budget) := object.get(budget, "expected_pods", input.workload.replicas)
+# The pods of the workload under review that one of its budgets counts. Whether a budget counts the pods of
+# other workloads as well is not known here, and minAvailable is a demand on all of them together.
+counted(budget) := input.workload.replicas if not budget.min_available

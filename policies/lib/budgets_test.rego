@@ -34,8 +34,8 @@ test_selected_pods_are_counted if {
 	not budgets.selected with input as {"related": {"workloads": [{"replicas": 3}, {"kind": "DaemonSet"}]}}
 }
 
-test_pods_of_others_count_where_known if {
+test_minimum_over_all_pods_tells_nothing_of_one_workload if {
 	workload := {"workload": {"replicas": 3}}
-	budgets.expected({"min_available": 3}) == 3 with input as workload
-	budgets.expected({"min_available": 3, "expected_pods": 6}) == 6 with input as workload
+	budgets.counted({"max_unavailable": 1}) == 3 with input as workload
+	not budgets.counted({"min_available": 3}) with input as workload
 }

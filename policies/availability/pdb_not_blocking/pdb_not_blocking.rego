@@ -3,8 +3,8 @@
 # description: >-
 #   A budget that allows no eviction does not protect the data, it stops the node's drain: upgrades hang until somebody
 #   deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
-#   Judged is the budget when it comes, with the pods of all workloads that it selects, and the workload when it comes
-#   or changes its replicas, with the budgets that select it. Percentages are rounded up, as the API does: 90% of 3 pods
+#   Judged is the budget when it comes, with the pods of all workloads that it selects, and a workload under a budget
+#   whose maxUnavailable is 0 (minAvailable may be a demand on other pods as well). Percentages are rounded up, as the API does: 90% of 3 pods
 #   is all of them. A single replica is left alone, since there a budget can only block or say nothing; so are budgets
 #   that an operator keeps. Budgets of stateless workloads are nobody's business here.
 # related_resources:
@@ -13,7 +13,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
+#   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps]}
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   parameters:
 #     min_replicas: {type: integer, default: 2, description: "Fewer pods than this are left alone, whatever their budget."}
@@ -43,7 +43,7 @@ violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
 	input.workload.replicas >= input.parameters.min_replicas
-	pods := budgets.expected(budget)
+	pods := budgets.counted(budget)
 	budgets.allowed(budget, pods) <= 0
 	v := {
 		"msg": sprintf(

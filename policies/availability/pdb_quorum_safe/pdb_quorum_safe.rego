@@ -4,7 +4,7 @@
 #   A store that decides by majority stops to write, or to answer at all, when half of its members are gone. A budget
 #   that lets so many be evicted at once turns an ordinary drain of nodes into an outage.
 #   Judged are data stores with a quorum (by their image, or stategate.io/quorum) with three members or more: what the
-#   budget leaves must be a majority. Of a budget over several workloads, and of Cassandra and others that replicate
+#   budget leaves must be a majority, also after the workload is scaled. Of a budget over several workloads, and of Cassandra and others that replicate
 #   by a factor, nothing is said here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#think-about-how-your-application-reacts-to-disruptions
@@ -34,7 +34,7 @@ violation contains v if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	budgets.expected(budget) == input.workload.replicas
+	budgets.counted(budget)
 	loss := too_many(budget, input.workload)
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),

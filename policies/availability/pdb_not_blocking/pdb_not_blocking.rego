@@ -51,7 +51,7 @@ violation contains v if {
 			[budget.name, budgets.text(budget), pods, input.workload.kind, input.workload.name],
 		),
 		"path": ["spec", "replicas"],
-		"key": ["pdb", budget.name],
+		"key": budget.name,
 		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s, and nothing about minAvailable", [budget.name]),
 	}
 }

@@ -39,7 +39,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),
 		"path": ["spec", "replicas"],
-		"key": ["pdb", budget.name],
+		"key": budget.name,
 		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s", [budget.name]),
 	}
 }

@@ -51,7 +51,7 @@ violation contains v if {
 			[input.workload.name, input.workload.namespace, workload.kind, workload.name],
 		),
 		"path": array.concat(budget.path, ["selector"]),
-		"key": ["workload", workload.name],
+		"key": workload.name,
 		"fix": sprintf("Give it the labels of one workload; give %s a PodDisruptionBudget of its own", [workload.name]),
 	}
 }

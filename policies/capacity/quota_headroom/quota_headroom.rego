@@ -31,7 +31,7 @@ violation contains v if {
 			[input.workload.name, text(key, needed), key, quota.name, text(key, left)],
 		),
 		"path": ["spec", "replicas"],
-		"key": ["quota", quota.name, key],
+		"key": concat("/", [quota.name, key]),
 		"fix": sprintf(
 			"Raise %s of ResourceQuota %s by %s, or ask for less",
 			[key, quota.name, text(key, needed - left)],

@@ -43,7 +43,7 @@ violation contains v if {
 			[scaler.kind, scaler.name, target.kind, target.name, scaler.min, fewest],
 		),
 		"path": place,
-		"key": [scaler.kind, scaler.name, "min"],
+		"key": concat("/", [scaler.kind, scaler.name, "min"]),
 		"fix": sprintf("Set %s of %s %s to %d or more", [field(scaler.kind), scaler.kind, scaler.name, fewest]),
 	}
 }
@@ -60,7 +60,7 @@ violation contains v if {
 			[scaler.kind, scaler.name, scaler.scale_down_pods, target.kind, target.name],
 		),
 		"path": place,
-		"key": [scaler.kind, scaler.name, "step"],
+		"key": concat("/", [scaler.kind, scaler.name, "step"]),
 		"fix": sprintf(
 			"Set %s of %s %s to {policies: [{type: Pods, value: 1, periodSeconds: 600}]}",
 			[behavior(scaler.kind), scaler.kind, scaler.name],
@@ -79,7 +79,7 @@ violation contains v if {
 			[scaler.kind, scaler.name, scaler.mode, target.kind, target.name],
 		),
 		"path": place,
-		"key": [scaler.kind, scaler.name, "mode"],
+		"key": concat("/", [scaler.kind, scaler.name, "mode"]),
 		"fix": sprintf("Set spec.updatePolicy.updateMode of %s %s to Initial or \"Off\"", [scaler.kind, scaler.name]),
 	}
 }

@@ -93,7 +93,7 @@ violation contains v if {
 			[volume.name, concat(", ", volume.zones), input.workload.kind, input.workload.name],
 		),
 		"path": input.workload.pods.spec_path,
-		"key": ["volume", volume.name],
+		"key": volume.name,
 		"fix": sprintf("Let nodeSelector and node affinity admit %s %s", [zone, concat(", ", volume.zones)]),
 	}
 }

@@ -3,7 +3,8 @@
 # description: >-
 #   Anti-affinity on a label that no node carries keeps nothing apart, and says so nowhere; a spread constraint on one
 #   that must be obeyed leaves pods pending. `hostname` for `kubernetes.io/hostname` is enough.
-#   Where the cluster's nodes are known, a key must be a label of one of them. Otherwise keys of Kubernetes' own domain
+#   Where the cluster's nodes are known, a key must be a label of one of them; of well-known keys that only holds for
+#   rules that must be obeyed. Otherwise keys of Kubernetes' own domain
 #   and keys without a domain must be well known or allowed; keys of other domains (those of clouds, of racks) pass.
 #   The failure-domain.beta.kubernetes.io labels are replaced since Kubernetes 1.17, and clouds stop setting them.
 # related_resources:
@@ -40,7 +41,7 @@ replaced := {
 violation contains v if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	key := rule.topology_key
-	fault := wrong(key)
+	fault := wrong(rule, key)
 	v := {
 		"msg": sprintf("topologyKey %s %s: %s", [key, fault, consequence(rule)]),
 		"path": array.concat(rule.path, ["topologyKey"]),
@@ -48,22 +49,34 @@ violation contains v if {
 	}
 }
 
-wrong(key) := sprintf("is deprecated since Kubernetes 1.17 (now %s), and clouds stop setting it", [replaced[key]])
+wrong(_, key) := sprintf("is deprecated since Kubernetes 1.17 (now %s), and clouds stop setting it", [replaced[key]])
 
-wrong(key) := "is a label of none of this cluster's nodes" if {
+wrong(rule, key) := "is a label of none of this cluster's nodes" if {
 	not replaced[key]
 	labels := input.related.nodes.label_keys
 	count(labels) > 0
 	not key in labels
+	not harmless(rule, key)
 }
 
-wrong(key) := "is no label that Kubernetes gives to nodes" if {
+wrong(_, key) := "is no label that Kubernetes gives to nodes" if {
 	not replaced[key]
 	not input.related.nodes
 	ought_to_be_known(key)
 	allowed := input.parameters.allowed_keys
 	not globs.matches_any(allowed, key)
 }
+
+# A wish for zones costs nothing where there are none; the webhook makes it, too.
+harmless(rule, key) if {
+	allowed := input.parameters.allowed_keys
+	globs.matches_any(allowed, key)
+	soft(rule)
+}
+
+soft(rule) if rule.when_unsatisfiable == "ScheduleAnyway"
+
+soft(rule) if rule.required == false
 
 # Whoever uses a domain of their own knows their labels.
 ought_to_be_known(key) if not contains(key, "/")

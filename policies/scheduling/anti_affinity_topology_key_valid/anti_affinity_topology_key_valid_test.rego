@@ -58,6 +58,14 @@ test_label_of_no_node_fails if {
 	contains(v.msg, "is a label of none of this cluster's nodes")
 }
 
+test_wish_for_zones_passes_where_there_are_none if {
+	zone := "topology.kubernetes.io/zone"
+	found(on_nodes(request([], [spread(zone, "ScheduleAnyway")]), [hostname])) == set()
+	found(on_nodes(request([object.union(term(zone), {"required": false})], []), [hostname])) == set()
+	count(found(on_nodes(request([], [spread(zone, "DoNotSchedule")]), [hostname]))) == 1
+	count(found(on_nodes(request([], [spread("example.com/rack", "ScheduleAnyway")]), [hostname]))) == 1
+}
+
 test_no_nodes_tell_nothing if found(on_nodes(request([term("example.com/rack")], []), [])) == set()
 
 test_more_keys_may_be_allowed if {

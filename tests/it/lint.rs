@@ -328,7 +328,6 @@ fn whatever_a_request_holds_may_be_read() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let files = [
         "reviews/create-statefulset.json",
-        "reviews/scale-statefulset-3-to-5.json",
         "reviews/create-pvc.json",
         "reviews/create-storageclass.json",
         "reviews/create-cronjob.json",

@@ -16,7 +16,7 @@ pub use regorus::Value;
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::policy::Policy;
+use crate::policy::{Policy, metadata};
 
 /// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
 /// outside, by whoever waits for the evaluation.
@@ -47,10 +47,12 @@ impl Rego {
     /// # Errors
     /// All parse errors of all modules, and what the checks say of those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
-        Self::load_policies(texts, &[])
+        // Libraries and tests have no METADATA; that of a policy with faults is told elsewhere.
+        let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text).ok()).collect();
+        Self::load_policies(texts, &policies.iter().collect::<Vec<_>>())
     }
 
-    /// The same, with the METADATA of these policies: what they read of their parameters is checked.
+    /// The same for those who have read the METADATA of the policies already.
     ///
     /// # Errors
     /// As [`Rego::load`].
@@ -191,7 +193,8 @@ fn one_line(rendered: &str) -> String {
 }
 
 pub(super) use ast::{
-    AssignOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
+    AssignOp, BoolOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span,
+    WithModifier,
 };
 
 /// How many arguments a builtin takes; none if there is no such builtin.

@@ -161,7 +161,7 @@ impl<'a> Scope<'a> {
             root => match self.imports.get(root) {
                 Some(import) => {
                     let whole: Vec<String> = import.iter().chain(rest).cloned().collect();
-                    self.target_of_import(&whole)
+                    self.target_of(&whole)
                 }
                 None if self.names.rules(&self.package).any(|rule| rule == root) => {
                     Target::Rule(format!("{}.{root}", self.package))
@@ -171,7 +171,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn target_of_import(&self, path: &[String]) -> Target {
+    /// What a path that starts with `data` or `input` leads to.
+    pub fn target_of(&self, path: &[String]) -> Target {
         match path.split_first() {
             Some((root, rest)) if root == "data" => self.names.below_data(rest),
             _ => Target::Input,

@@ -17,6 +17,8 @@ use crate::engine::walk::{self, Node, Origin};
 /// Steps from one name to the next; a policy has a handful.
 const MAX_STEPS: usize = 60;
 
+/// What is longer is not repeated in a message.
+pub const MAX_SHOWN: usize = 80;
 /// Steps of the longest path to a rule; packages are not deep.
 const MAX_PACKAGE: usize = 8;
 
@@ -27,12 +29,14 @@ pub struct Known<'a> {
     pub locals: BTreeMap<&'a str, Vec<Origin<'a>>>,
 }
 
+/// The calls of each function: the rule that calls, and what it gives.
+type Calls<'a> = HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>;
+
 pub struct Fields<'a> {
     pub rules: Vec<Known<'a>>,
     /// The rules of a name: `stategate.lib.globs.matches_any`.
     pub by_name: HashMap<String, Vec<usize>>,
-    /// The calls of a function: the rule that calls, and what it gives.
-    calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>,
+    calls: Calls<'a>,
     /// The shape of `input` in each package that is not open.
     inputs: &'a HashMap<String, Arc<Shape>>,
     /// The shape where nothing is known of the policy.
@@ -78,7 +82,7 @@ impl<'a> Fields<'a> {
     ) -> Fields<'a> {
         let mut rules = Vec::new();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>> = HashMap::new();
+        let mut calls = Calls::new();
         for scope in scopes {
             for rule in &scope.module.policy {
                 let index = rules.len();
@@ -202,7 +206,7 @@ impl<'a> Fields<'a> {
                 Origin::Unknown => open(),
             });
             Shape::one_of(shapes)
-        } else if known.scope.names.rules(&known.scope.package).any(|rule| rule == name) {
+        } else if known.scope.names.has_rule(&known.scope.package, name) {
             self.value(&format!("{}.{name}", known.scope.package), steps)
         } else {
             open()
@@ -295,7 +299,7 @@ pub fn text(written: &str) -> &str {
 }
 
 fn fault(mut error: Diagnostic, of: &str, name: &str, never: &Never<'_>) -> Diagnostic {
-    let of = if of.contains('\n') { "it" } else { of };
+    let of = if of.contains('\n') || of.len() > MAX_SHOWN { "it" } else { of };
     let (what, help) = match never {
         Never::Unknown(known) => {
             let names = known.keys().map(String::as_str);

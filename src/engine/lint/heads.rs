@@ -109,8 +109,7 @@ fn goes_through(known: &Known<'_>, expr: &Expr) -> bool {
             let free = match index.as_ref() {
                 Expr::Var { span, .. } => {
                     let origins = known.locals.get(span.text()).into_iter().flatten();
-                    let is_rule =
-                        known.scope.names.rules(&known.scope.package).any(|rule| rule == span.text());
+                    let is_rule = known.scope.names.has_rule(&known.scope.package, span.text());
                     !is_rule && origins.into_iter().all(|origin| matches!(origin, Origin::Unknown))
                 }
                 other => through(other),

@@ -6,7 +6,7 @@
 //! references, calls and what is made of them; keys in brackets. What it leaves where it stands: a bare
 //! reference, also as an operand of `==`.
 
-use super::fields::{Fields, text};
+use super::fields::{Fields, MAX_SHOWN, text};
 use super::names::Target;
 use crate::diagnostic::Diagnostic;
 use crate::engine::reads::fixed_path;
@@ -25,14 +25,15 @@ impl<'a> Fields<'a> {
         let scope = self.rules.get(rule)?.scope;
         // The parser's span of a call or reference may go over several lines.
         let shown = match part.span().text() {
-            long if long.contains('\n') => "this part",
+            long if long.contains('\n') || long.len() > MAX_SHOWN => "this part",
             short => short,
         };
         let message = format!(
             "{shown} may be undefined: then this `not` holds here, but its line does not in OPA, which computes {shown} first"
         );
+        let value = if shown == "this part" { "…" } else { shown };
         Some(scope.error(part, message).with_help(format!(
-            "if the line shall not hold then, write `x := {shown}` on the line before and x in its place; if it shall, put what is negated into a rule of its own and write `not that_rule`"
+            "if the line shall not hold then, write `x := {value}` on the line before and x in its place; if it shall, put what is negated into a rule of its own and write `not that_rule`"
         )))
     }
 

@@ -38,7 +38,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
             }
             Node::Declares(span, _) => {
                 let name = span.text();
-                let hides = scope.names.rules(&scope.package).any(|rule| rule == name)
+                let hides = scope.names.has_rule(&scope.package, name)
                     || scope.imports.contains_key(name)
                     || ["input", "data"].contains(&name);
                 if hides && name != "_" {
@@ -64,7 +64,7 @@ fn imports(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
         let Some(path) = fixed_path(&import.refr) else { continue };
         let last = path.last().map_or("", String::as_str);
         let name = import.r#as.as_ref().map_or(last, |alias| alias.text());
-        if scope.imports.contains_key(name) && scope.names.rules(&scope.package).any(|rule| rule == name) {
+        if scope.imports.contains_key(name) && scope.names.has_rule(&scope.package, name) {
             let message = format!(
                 "the import {name} has the name of a rule of this package: which one is meant is anybody's guess"
             );

@@ -6,7 +6,7 @@ use crate::admission::{Phase, Request, wire};
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
-use crate::policyset::PolicySet;
+use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
 use crate::source::catalogue::Catalogue;
 use crate::source::manifests::{Manifest, Manifests};
@@ -15,7 +15,7 @@ use crate::workload::projection::Projections;
 /// The time that examples are judged at: a run today and a run next year agree.
 const NOW: &str = "2026-01-01T00:00:00Z";
 /// The namespace of examples that name none.
-const NAMESPACE: &str = "default";
+pub const NAMESPACE: &str = "default";
 
 /// One file of a policy's `examples/`.
 pub struct Example<'a> {
@@ -56,22 +56,26 @@ pub fn all(catalogue: &Catalogue) -> Vec<Example<'_>> {
 }
 
 impl Example<'_> {
-    /// `pass`, `deny`, `warn` or `patch`.
+    /// `pass`, `deny`, `warn`, `unknown` or `patch`.
     pub fn expects(&self) -> &str {
         self.file.split('_').next().unwrap_or_default()
+    }
+
+    /// What it asks, and what its own objects tell of the cluster.
+    pub fn requests(&self, set: &PolicySet) -> anyhow::Result<(Vec<Request>, Inventory)> {
+        let new = manifests(self.text)?;
+        let old = self.old.map(manifests).transpose()?.unwrap_or_default();
+        // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
+        // says that the cluster's objects of a kind are known.
+        let mut inventory = set.inventory().bundle();
+        new.tell(&mut inventory, NAMESPACE, true);
+        Ok((requests(&new, &old, set.projections())?, inventory))
     }
 
     /// Puts it through the whole pipeline.
     pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
         let now = now()?;
-        let new = manifests(self.text)?;
-        let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        let inventory = new.inventory();
-        let requests = new
-            .objects
-            .iter()
-            .filter_map(|manifest| request(manifest, &old, set.projections(), NAMESPACE).transpose())
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let (requests, inventory) = self.requests(set)?;
         let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
         Ok(Judged { requests, inventory, decisions })
     }
@@ -80,6 +84,13 @@ impl Example<'_> {
 /// The time that examples are judged at.
 pub fn now() -> anyhow::Result<jiff::Timestamp> {
     Ok(NOW.parse()?)
+}
+
+/// The requests that these objects stand for.
+pub fn requests(new: &Manifests, old: &Manifests, projections: &Projections) -> anyhow::Result<Vec<Request>> {
+    let requests =
+        new.objects.iter().filter_map(|manifest| request(manifest, old, projections, NAMESPACE).transpose());
+    requests.collect()
 }
 
 /// The request that a document stands for: an AdmissionReview is one, every other object is stored.
@@ -99,6 +110,11 @@ pub fn request(
 
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
+    PolicySet::compile(&alone_sources(catalogue, folder, mutate))
+}
+
+/// What that policy set is compiled from.
+pub fn alone_sources(catalogue: &Catalogue, folder: &str, mutate: bool) -> Sources {
     let mut sources = catalogue.unbound();
     let of_folder = |text: &SourceText| {
         text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
@@ -112,7 +128,7 @@ pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<Policy
              {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, spec: {{mutate: {mutate}}}}}\n"
         ),
     ));
-    PolicySet::compile(&sources)
+    sources
 }
 
 fn manifests(text: &SourceText) -> Result<Manifests, Diagnostics> {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::thread;
 use std::time::Duration;
 
 use regorus::unstable as ast;
@@ -13,11 +14,15 @@ use regorus::utils::limits::ExecutionTimerConfig;
 
 pub use regorus::Value;
 
+use super::definitions::{self, Definition};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::{Policy, metadata};
 
+/// Stack for whoever parses or evaluates Rego: both recurse, and an overflow ends the process. Address
+/// space, not memory: only what is touched counts.
+pub const STACK: usize = 64 << 20;
 /// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
 /// outside, by whoever waits for the evaluation.
 const RULE_LIMIT: Duration = Duration::from_millis(200);
@@ -49,14 +54,19 @@ impl Rego {
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
         // Libraries and tests have no METADATA; that of a policy with faults is told elsewhere.
         let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text).ok()).collect();
-        Self::load_policies(texts, &policies.iter().collect::<Vec<_>>())
+        Self::load_policies(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})
     }
 
-    /// The same for those who have read the METADATA of the policies already.
+    /// The same for those who have read the METADATA of the policies already. `before` hears of each text
+    /// before it is parsed.
     ///
     /// # Errors
     /// As [`Rego::load`].
-    pub fn load_policies(texts: &[SourceText], policies: &[&Policy]) -> Result<Self, Diagnostics> {
+    pub fn load_policies(
+        texts: &[SourceText],
+        policies: &[&Policy],
+        before: &dyn Fn(&SourceText),
+    ) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: RULE_LIMIT,
@@ -70,6 +80,7 @@ impl Rego {
                 errors.extend(unfit);
                 continue;
             }
+            before(text);
             match engine.add_policy(text.name.to_string(), text.text.to_string()) {
                 Ok(_) => parsed.push(text),
                 Err(error) => errors.push(diagnostic(text, &error)),
@@ -84,6 +95,11 @@ impl Rego {
     /// The modules in the order in which they were loaded.
     pub fn modules(&mut self) -> Vec<Module> {
         reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
+    }
+
+    /// Every rule and function of every module, in the order of the texts.
+    pub fn definitions(&mut self) -> Vec<Definition> {
+        self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
     }
 
     /// Prepares every rule, so that clones share the work, and finds what only shows then.
@@ -111,23 +127,50 @@ impl Rego {
 
     /// A place to ask questions in. Cheap: it shares everything that was prepared.
     pub fn session(&self) -> Session {
-        Session { engine: self.engine.clone() }
+        Session { engine: self.engine.clone(), record: None }
     }
 }
 
 /// One thread's own engine. Sessions share modules, not inputs.
 pub struct Session {
     engine: regorus::Engine,
+    record: Option<Vec<Asked>>,
+}
+
+/// One question to a rule, and what it answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `data.…`
+    pub rule: String,
+    /// The whole input document.
+    pub input: Value,
+    /// What [`Session::evaluate`] gave.
+    pub answer: Result<Value, String>,
 }
 
 impl Session {
+    /// Keeps every question from now on, with its answer.
+    pub fn record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// What was asked since `record`, or since the last time that this was called.
+    pub fn take_record(&mut self) -> Vec<Asked> {
+        self.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The value of a rule (`data.…`) for an input.
     ///
     /// # Errors
     /// What the interpreter says: a failed builtin with its place, or that the time is up.
     pub fn evaluate(&mut self, rule: &str, input: Value) -> Result<Value, String> {
+        let asked = self.record.as_ref().map(|_| input.clone());
         self.engine.set_input(input);
-        self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()))
+        let answer = self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()));
+        if let (Some(record), Some(input)) = (&mut self.record, asked) {
+            record.push(Asked { rule: rule.to_owned(), input, answer: answer.clone() });
+        }
+        answer
     }
 
     /// Which lines were reached so far; of an observed session only.
@@ -154,6 +197,14 @@ pub struct Coverage {
     pub reached: BTreeSet<u32>,
     /// 1-based.
     pub missed: BTreeSet<u32>,
+}
+
+/// Runs on a stack that is large enough for Rego, and waits for it.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    thread::scope(|scope| {
+        let running = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
+        running.join().map_err(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// True if the environment makes parsing many times slower: regorus' parser backtracks through

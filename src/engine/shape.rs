@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::input::RELATED;
 use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, User};
+use crate::inventory::{self, Related};
 use crate::policy::Policy;
 use crate::policy::parameters::{Kind, Parameter};
 use crate::workload::Workload;
@@ -209,7 +209,12 @@ struct Shared {
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
-    let related = RELATED.iter().map(|key| sometimes(key, Arc::new(Shape::Open))).collect();
+    let mut related: BTreeMap<String, Field> =
+        inventory::keys().map(|(key, _)| sometimes(key, Arc::new(Shape::Open))).collect();
+    if let Shape::Object(fields) = Shape::of::<Related>().as_ref() {
+        // A policy finds what it has declared, as far as it is known.
+        related.extend(fields.iter().map(|(key, field)| sometimes(key, Arc::clone(&field.shape))));
+    }
     Shared {
         view: Shape::of::<Workload>(),
         review: Shape::of::<Review>(),
@@ -296,18 +301,17 @@ mod tests {
     }
 
     #[test]
-    fn review_and_related_have_the_keys_that_are_built() {
+    fn review_has_the_keys_that_are_built() {
         let body = include_bytes!("../../tests/fixtures/reviews/create-statefulset.json");
         let request = wire::decode(body, Phase::Validating).unwrap();
         let labels = BTreeMap::new();
         let now = jiff::Timestamp::UNIX_EPOCH;
         let document = Document::new(&request, &Reads::everything(), Some(&labels), now).unwrap();
-        let json = document.with_parameters(&crate::engine::Value::new_object()).to_json_str().unwrap();
+        let document = document.with_views(None, None, &Related::default()).unwrap();
+        let json = document.for_policy(&crate::engine::Value::new_object(), &[]).to_json_str().unwrap();
         let built: Value = serde_json::from_str(&json).unwrap();
-        for part in ["review", "related"] {
-            let built: BTreeSet<String> = built[part].as_object().unwrap().keys().cloned().collect();
-            assert_eq!(keys(&shape(&[part])), built, "{part}");
-        }
+        let parts: BTreeSet<String> = built["review"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys(&shape(&["review"])), parts);
         for part in ["kind", "resource"] {
             let built: BTreeSet<String> =
                 built["review"][part].as_object().unwrap().keys().cloned().collect();

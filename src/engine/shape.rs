@@ -1,0 +1,334 @@
+//! What the input document can hold, so that a read of what is never there is found at load.
+//!
+//! The shape of the view is that of its Rust types: their JSON Schema, which follows the same serde
+//! attributes as what is sent to Rego. So a field that is added to a type is known here at once.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, User};
+use crate::inventory::{self, Related};
+use crate::policy::Policy;
+use crate::policy::parameters::{Kind, Parameter};
+use crate::workload::Workload;
+
+/// What can be read of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Anything: what users write, or what is not known.
+    Open,
+    /// Text, a number or a boolean.
+    Scalar,
+    /// A list or a set of such.
+    List(Arc<Shape>),
+    /// Any keys, with such values.
+    Map(Arc<Shape>),
+    /// These fields, and no others.
+    Object(BTreeMap<String, Field>),
+    /// One of these.
+    OneOf(Vec<Arc<Shape>>),
+}
+
+/// One field of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    shape: Arc<Shape>,
+    /// Is it there in every request?
+    always: bool,
+}
+
+/// Why a field is never there.
+pub enum Never<'s> {
+    /// The fields are these.
+    Unknown(&'s BTreeMap<String, Field>),
+    /// A list has items, not fields.
+    List,
+    /// It has no parts.
+    Scalar,
+}
+
+impl Shape {
+    /// What a field holds.
+    ///
+    /// # Errors
+    /// If it is never there.
+    pub fn field(&self, name: &str) -> Result<Arc<Shape>, Never<'_>> {
+        match self {
+            Self::Open => Ok(Arc::new(Self::Open)),
+            Self::Scalar => Err(Never::Scalar),
+            Self::List(_) => Err(Never::List),
+            Self::Map(value) => Ok(Arc::clone(value)),
+            Self::Object(fields) => match fields.get(name) {
+                Some(field) => Ok(Arc::clone(&field.shape)),
+                None => Err(Never::Unknown(fields)),
+            },
+            Self::OneOf(shapes) => {
+                let mut never = None;
+                let found = shapes.iter().filter_map(|shape| match shape.field(name) {
+                    Ok(shape) => Some(shape),
+                    Err(reason) => {
+                        // A list of fields says more than that there are none.
+                        if !matches!(never, Some(Never::Unknown(_))) {
+                            never = Some(reason);
+                        }
+                        None
+                    }
+                });
+                let found: Vec<Arc<Shape>> = found.collect();
+                match never {
+                    Some(never) if found.is_empty() => Err(never),
+                    _ => Ok(Self::one_of(found.into_iter())),
+                }
+            }
+        }
+    }
+
+    /// Is this field there, whatever the request?
+    pub fn always_has(&self, name: &str) -> bool {
+        match self {
+            Self::Object(fields) => fields.get(name).is_some_and(|field| field.always),
+            Self::OneOf(shapes) => shapes.iter().all(|shape| shape.always_has(name)),
+            Self::Open | Self::Scalar | Self::List(_) | Self::Map(_) => false,
+        }
+    }
+
+    /// What an item or the value of some key is.
+    pub fn item(&self) -> Arc<Shape> {
+        match self {
+            Self::List(item) | Self::Map(item) => Arc::clone(item),
+            Self::OneOf(shapes) => Self::one_of(shapes.iter().map(|shape| shape.item())),
+            Self::Open | Self::Scalar | Self::Object(_) => Arc::new(Self::Open),
+        }
+    }
+
+    /// One of several; open if one of them is, or if there is none.
+    pub fn one_of(shapes: impl Iterator<Item = Arc<Shape>>) -> Arc<Shape> {
+        let mut distinct: Vec<Arc<Shape>> = Vec::new();
+        for shape in shapes {
+            match shape.as_ref() {
+                Self::Open => return shape,
+                _ if distinct.iter().any(|known| Arc::ptr_eq(known, &shape) || *known == shape) => {}
+                _ => distinct.push(shape),
+            }
+        }
+        match (distinct.len(), distinct.pop()) {
+            (1, Some(only)) => only,
+            (_, None) => Arc::new(Self::Open),
+            (_, Some(last)) => {
+                distinct.push(last);
+                Arc::new(Self::OneOf(distinct))
+            }
+        }
+    }
+
+    fn of<T: JsonSchema>() -> Arc<Shape> {
+        let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
+            settings.inline_subschemas = true;
+        });
+        Self::from_schema(settings.into_generator().into_root_schema_for::<T>().as_value())
+    }
+
+    fn from_schema(schema: &Value) -> Arc<Shape> {
+        let choices = schema.get("anyOf").or_else(|| schema.get("oneOf")).and_then(Value::as_array);
+        if let Some(choices) = choices {
+            let choices = choices.iter().filter(|choice| choice.get("type") != Some(&Value::from("null")));
+            return Self::one_of(choices.map(Self::from_schema));
+        }
+        // The type of an optional field is a list: the type, and null.
+        let kind = match schema.get("type") {
+            Some(Value::Array(kinds)) => kinds.iter().find(|kind| *kind != "null"),
+            kind => kind,
+        };
+        let below = |key: &str| schema.get(key).map_or_else(|| Arc::new(Self::Open), Self::from_schema);
+        let shape = match (kind.and_then(Value::as_str), schema.get("properties").and_then(Value::as_object))
+        {
+            (Some("object"), Some(fields)) => {
+                let required = schema.get("required").and_then(Value::as_array);
+                let field = |(name, field): (&String, &Value)| {
+                    let always = required.is_some_and(|required| required.iter().any(|key| key == name));
+                    (name.clone(), Field { shape: Self::from_schema(field), always })
+                };
+                Self::Object(fields.iter().map(field).collect())
+            }
+            (Some("object"), None) => Self::Map(below("additionalProperties")),
+            (Some("array"), _) => Self::List(below("items")),
+            (Some(_), _) => Self::Scalar,
+            (None, _) if schema.get("const").is_some() || schema.get("enum").is_some() => Self::Scalar,
+            (None, _) => Self::Open,
+        };
+        Arc::new(shape)
+    }
+
+    fn of_parameter(parameter: &Parameter) -> Shape {
+        let element = parameter.of.map_or(Self::Open, Self::of_kind);
+        match parameter.kind {
+            Kind::List => Self::List(Arc::new(element)),
+            Kind::Map => Self::Map(Arc::new(element)),
+            kind => Self::of_kind(kind),
+        }
+    }
+
+    fn of_kind(kind: Kind) -> Shape {
+        match kind {
+            Kind::List => Self::List(Arc::new(Self::Open)),
+            Kind::Map => Self::Map(Arc::new(Self::Open)),
+            _ => Self::Scalar,
+        }
+    }
+}
+
+/// `input.review`, as `review` in `input.rs` builds it; a test holds them together.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "only its schema is read")]
+struct Review {
+    uid: String,
+    kind: GroupVersionKind,
+    resource: GroupVersionResource,
+    sub_resource: String,
+    name: String,
+    namespace: String,
+    operation: String,
+    user_info: User,
+    dry_run: bool,
+    options: Value,
+    object: Value,
+    old_object: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace_object: Option<Value>,
+}
+
+struct Shared {
+    view: Arc<Shape>,
+    review: Arc<Shape>,
+    related: Arc<Shape>,
+}
+
+static SHARED: LazyLock<Shared> = LazyLock::new(|| {
+    let mut related: BTreeMap<String, Field> =
+        inventory::keys().map(|(key, _)| sometimes(key, Arc::new(Shape::Open))).collect();
+    if let Shape::Object(fields) = Shape::of::<Related>().as_ref() {
+        // A policy finds what it has declared, as far as it is known.
+        related.extend(fields.iter().map(|(key, field)| sometimes(key, Arc::clone(&field.shape))));
+    }
+    Shared {
+        view: Shape::of::<Workload>(),
+        review: Shape::of::<Review>(),
+        related: Arc::new(Shape::Object(related)),
+    }
+});
+
+fn sometimes(name: &str, shape: Arc<Shape>) -> (String, Field) {
+    (name.to_owned(), Field { shape, always: false })
+}
+
+fn always(name: &str, shape: Arc<Shape>) -> (String, Field) {
+    (name.to_owned(), Field { shape, always: true })
+}
+
+/// The shape of `input` for a policy; without one, as in a library, its parameters may be any.
+pub fn input(policy: Option<&Policy>) -> Shape {
+    let parameters = policy.map_or(Shape::Open, |policy| {
+        let declared = policy.parameters.iter();
+        // Each has a default.
+        Shape::Object(declared.map(|(name, p)| always(name, Arc::new(Shape::of_parameter(p)))).collect())
+    });
+    // A DELETE has an old object only, and a subresource is no workload.
+    let has_view = policy.is_some_and(|policy| {
+        let stored = |operation: &Operation| matches!(operation, Operation::Create | Operation::Update);
+        policy.matches.operations.iter().all(stored) && policy.matches.subresources.is_empty()
+    });
+    let view = Field { shape: Arc::clone(&SHARED.view), always: has_view };
+    let parts = [
+        ("workload".to_owned(), view),
+        sometimes("old_workload", Arc::clone(&SHARED.view)),
+        always("review", Arc::clone(&SHARED.review)),
+        always("related", Arc::clone(&SHARED.related)),
+        always("parameters", Arc::new(parameters)),
+        always("now", Arc::new(Shape::Scalar)),
+    ];
+    Shape::Object(parts.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::admission::{Phase, wire};
+    use crate::engine::{Document, Reads};
+
+    fn shape(path: &[&str]) -> Arc<Shape> {
+        path.iter().fold(Arc::new(input(None)), |shape, key| match shape.field(key) {
+            Ok(shape) => shape,
+            Err(_) => panic!("{path:?}: there is no {key}"),
+        })
+    }
+
+    fn keys(shape: &Shape) -> BTreeSet<String> {
+        match shape {
+            Shape::Object(fields) => fields.keys().cloned().collect(),
+            other => panic!("{other:?} has no fields"),
+        }
+    }
+
+    #[test]
+    fn the_view_has_the_shape_of_its_types() {
+        let container = shape(&["workload", "containers"]).item();
+        assert!(keys(&container).is_superset(&["name", "role", "readiness"].map(String::from).into()));
+        assert!(matches!(container.field("nmae"), Err(Never::Unknown(_))));
+        // Renamed by serde, optional, an enum, open, a map, a path.
+        assert_eq!(*shape(&["workload", "update", "type"]), Shape::Scalar);
+        assert_eq!(*shape(&["old_workload", "engine", "quorum"]), Shape::Scalar);
+        assert_eq!(*shape(&["workload", "class"]), Shape::Scalar);
+        assert_eq!(*shape(&["workload", "update", "max_unavailable"]), Shape::Open);
+        assert_eq!(*shape(&["workload", "labels", "any/thing"]), Shape::Scalar);
+        assert_eq!(*shape(&["workload", "backup", "schedule", "path"]).item(), Shape::Scalar);
+        assert!(matches!(shape(&["workload", "containers"]).field("name"), Err(Never::List)));
+        assert!(matches!(shape(&["workload", "name"]).field("name"), Err(Never::Scalar)));
+    }
+
+    #[test]
+    fn what_is_always_there_is_known() {
+        assert!(shape(&["workload"]).always_has("name") && !shape(&["workload"]).always_has("engine"));
+        assert!(shape(&["workload", "containers"]).item().always_has("mounts"));
+        assert!(!shape(&["workload", "labels"]).always_has("app"));
+        assert!(shape(&["review"]).always_has("uid") && !shape(&[]).always_has("old_workload"));
+    }
+
+    #[test]
+    fn review_has_the_keys_that_are_built() {
+        let body = include_bytes!("../../tests/fixtures/reviews/create-statefulset.json");
+        let request = wire::decode(body, Phase::Validating).unwrap();
+        let labels = BTreeMap::new();
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let document = Document::new(&request, &Reads::everything(), Some(&labels), now).unwrap();
+        let document = document.with_views(None, None, &Related::default()).unwrap();
+        let json = document.for_policy(&crate::engine::Value::new_object(), &[]).to_json_str().unwrap();
+        let built: Value = serde_json::from_str(&json).unwrap();
+        let parts: BTreeSet<String> = built["review"].as_object().unwrap().keys().cloned().collect();
+        assert_eq!(keys(&shape(&["review"])), parts);
+        for part in ["kind", "resource"] {
+            let built: BTreeSet<String> =
+                built["review"][part].as_object().unwrap().keys().cloned().collect();
+            assert_eq!(keys(&shape(&["review", part])), built, "{part}");
+        }
+        assert_eq!(*shape(&["review", "userInfo", "groups"]).item(), Shape::Scalar);
+        assert_eq!(*shape(&["review", "object", "spec", "any"]), Shape::Open);
+    }
+
+    #[test]
+    fn of_several_shapes_one_must_fit() {
+        let object =
+            |name: &str| Arc::new(Shape::Object(BTreeMap::from([sometimes(name, Arc::new(Shape::Scalar))])));
+        let either = Shape::one_of([object("a"), object("b"), object("a")].into_iter());
+        assert!(either.field("a").is_ok() && either.field("b").is_ok() && either.field("c").is_err());
+        let open = Shape::one_of([object("a"), Arc::new(Shape::Open)].into_iter());
+        assert!(open.field("c").is_ok());
+        assert_eq!(*Shape::one_of(std::iter::empty()), Shape::Open);
+    }
+}

@@ -38,7 +38,7 @@ violation contains v if {
 	granted < needed
 	v := {
 		"msg": sprintf(
-			"container %s is killed after %d s of silence, but recovery of %s may take %d s: it would never finish",
+			"container %s is killed after %d s of silence, but recovery of %s may take %d s: then it never finishes",
 			[container.name, granted, engine, needed],
 		),
 		"path": probe.path,

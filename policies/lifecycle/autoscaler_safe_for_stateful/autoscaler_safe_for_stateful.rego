@@ -1,12 +1,12 @@
 # METADATA
 # title: Autoscalers respect what a data store needs
 # description: >-
-#   An autoscaler sees load, not data. Left to its defaults it removes all members but one within a minute, whether or
-#   not they hold the only copies, and a vertical one evicts the primary whenever its recommendation moves.
+#   An autoscaler sees load, not data. Left to its defaults it may remove all members but the last in one step, whether
+#   or not they hold the only copies, and a vertical one evicts the primary whenever its recommendation moves.
 #   Judged is the autoscaler when it comes, and the workload that it scales. It must not go below three members of a
 #   quorum, nor to zero; of a known data store whose replicas all hold data of their own it may remove one pod a step;
-#   and it must not evict pods of one that has a single primary. Read replicas of those may come and go. Both come in
-#   one go, in any order; what scales a stateless workload is not judged.
+#   and it must not evict pods of one that has a single primary. Read replicas of those may come and go. The
+#   two may come in any order; what scales a stateless workload is not judged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#scaling-policies
 # - ref: https://keda.sh/docs/latest/reference/scaledobject-spec/

@@ -1,8 +1,8 @@
 # METADATA
 # title: Pods leave a lost node in time
 # description: >-
-#   When a node cannot be reached Kubernetes waits five minutes and then replaces its pods. A pod that tolerates the
-#   taint without limit is never replaced: the replica is missing until somebody notices.
+#   When a node cannot be reached Kubernetes waits five minutes and then evicts its pods. A pod that tolerates the
+#   taint without limit is never evicted: the replica is missing until somebody notices.
 #   Judged are tolerations of node.kubernetes.io/unreachable and not-ready, and of every taint, that last longer than
 #   max_seconds. Where data is on local disks no other node can take the pod, and waiting may be right: waive it there.
 # related_resources:

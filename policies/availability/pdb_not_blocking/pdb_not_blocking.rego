@@ -1,12 +1,12 @@
 # METADATA
 # title: A disruption budget lets at least one pod be evicted
 # description: >-
-#   A budget that allows no eviction does not protect the data, it stops the node's drain: upgrades hang until somebody
-#   deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
+#   A budget that allows no eviction does not protect the data, it stops the node's drain: upgrades hang until
+#   somebody deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
 #   Judged is the budget when it comes, with the pods of all workloads that it selects, and a workload under a budget
-#   whose maxUnavailable is 0 (minAvailable may be a demand on other pods as well). Percentages are rounded up, as the API does: 90% of 3 pods
-#   is all of them. A single replica is left alone, since there a budget can only block or say nothing; so are budgets
-#   that an operator keeps. Budgets of stateless workloads are nobody's business here.
+#   whose maxUnavailable is 0 (minAvailable may be a demand on other pods as well). Percentages are rounded up, as the
+#   API does: 90% of 3 pods is all of them. A single replica is left alone, since there a budget can only block or say
+#   nothing; so are budgets that an operator keeps. Budgets of stateless workloads are nobody's business here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/

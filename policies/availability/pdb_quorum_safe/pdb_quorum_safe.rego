@@ -4,8 +4,8 @@
 #   A store that decides by majority stops to write, or to answer at all, when half of its members are gone. A budget
 #   that lets so many be evicted at once turns an ordinary drain of nodes into an outage.
 #   Judged are data stores with a quorum (by their image, or stategate.io/quorum) with three members or more: what the
-#   budget leaves must be a majority, also after the workload is scaled. Of a budget over several workloads, and of Cassandra and others that replicate
-#   by a factor, nothing is said here.
+#   budget leaves must be a majority, also after the workload is scaled. Of a budget over several workloads, and of
+#   Cassandra and others that replicate by a factor, nothing is said here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#think-about-how-your-application-reacts-to-disruptions
 # - ref: https://etcd.io/docs/v3.5/faq/

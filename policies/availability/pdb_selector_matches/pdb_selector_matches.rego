@@ -19,7 +19,13 @@
 #     operator_labels:
 #       type: list
 #       of: string
-#       default: ["cnpg.io/*", "strimzi.io/*", "*.k8s.elastic.co/*", "postgres-operator.crunchydata.com/*", "cassandra.datastax.com/*", "clickhouse.altinity.com/*"]
+#       default:
+#       - "cnpg.io/*"
+#       - "strimzi.io/*"
+#       - "*.k8s.elastic.co/*"
+#       - "postgres-operator.crunchydata.com/*"
+#       - "cassandra.datastax.com/*"
+#       - "clickhouse.altinity.com/*"
 #       description: Labels (globs) of pods that an operator makes from a custom resource.
 #   fix: Give the PodDisruptionBudget the selector of one workload, and each workload one PodDisruptionBudget.
 package stategate.availability.pdb_selector_matches

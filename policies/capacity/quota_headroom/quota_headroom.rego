@@ -1,10 +1,10 @@
 # METADATA
 # title: All replicas' claims fit into the quota
 # description: >-
-#   A StatefulSet whose claims exceed the quota is accepted. Its first replicas start, and the next one waits for a claim
-#   that is refused again and again, which only the StatefulSet's events tell: half a cluster that never forms a quorum.
-#   Judged is what the claims that do not exist yet need, by size and by number, against what the quotas of the
-#   namespace have left, where both are known. A claim on its own is refused by the API server itself.
+#   A StatefulSet whose claims exceed the quota is accepted. Its first replicas start, and the next one waits for a
+#   claim that is refused again and again, which only the StatefulSet's events tell: half a cluster that never forms a
+#   quorum. Judged is what the claims that do not exist yet need, by size and by number, against what the quotas of
+#   the namespace have left, where both are known. A claim on its own is refused by the API server itself.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
 # custom:

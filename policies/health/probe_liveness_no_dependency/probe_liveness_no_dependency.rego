@@ -19,7 +19,20 @@
 #     cluster_commands:
 #       type: list
 #       of: string
-#       default: [_cluster/health, cluster info, cluster nodes, cluster_status, rs.status, wsrep_, pg_stat_replication, nodetool status, endpoint health, quorum_critical, echo srvr, echo mntr, v1/status/leader]
+#       default:
+#       - _cluster/health
+#       - cluster info
+#       - cluster nodes
+#       - cluster_status
+#       - rs.status
+#       - wsrep_
+#       - pg_stat_replication
+#       - nodetool status
+#       - endpoint health
+#       - quorum_critical
+#       - echo srvr
+#       - echo mntr
+#       - v1/status/leader
 #       description: Text in a command, in lower case, by which it asks for the cluster.
 #     cluster_paths:
 #       type: list

@@ -13,7 +13,10 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
 #   parameters:
-#     slack: {type: number, default: 3, description: How many times as patient as readiness a liveness probe with the same question must be.}
+#     slack:
+#       type: number
+#       default: 3
+#       description: How many times as patient as readiness a liveness probe with the same question must be.
 #   fix: Let liveness ask less than readiness, or raise its failureThreshold.
 package stategate.health.probe_liveness_readiness_distinct
 

@@ -10,12 +10,17 @@
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/elastic/cloud-on-k8s/issues/2513
 # - ref: https://github.com/rabbitmq/cluster-operator/pull/1776
+# - ref: https://github.com/gardener/etcd-druid/pull/1361
 # custom:
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     exclude_engines: {type: list, of: string, default: [elasticsearch, rabbitmq, etcd, consul, vault], description: Data stores that need no liveness probe.}
+#     exclude_engines:
+#       type: list
+#       of: string
+#       default: [elasticsearch, rabbitmq, etcd, consul, vault]
+#       description: Data stores that need no liveness probe.
 #     exclude_containers: {type: list, of: string, default: [], description: Containers (globs) that need no liveness probe.}
 #   fix: Add a livenessProbe that asks the process itself, and a startupProbe that leaves it time to recover.
 package stategate.health.probe_liveness_required

@@ -20,7 +20,17 @@
 #     seconds:
 #       type: map
 #       of: integer
-#       default: {postgres: 300, mysql: 300, kafka: 300, cassandra: 180, scylla: 180, mongodb: 120, elasticsearch: 120, clickhouse: 120, redis: 120, etcd: 120}
+#       default:
+#         postgres: 300
+#         mysql: 300
+#         kafka: 300
+#         cassandra: 180
+#         scylla: 180
+#         mongodb: 120
+#         elasticsearch: 120
+#         clickhouse: 120
+#         redis: 120
+#         etcd: 120
 #       description: How many seconds a data store may need before it answers, by its name.
 #   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
 package stategate.health.probe_startup_budget

@@ -29,7 +29,11 @@
 #     VerticalPodAutoscaler.autoscaling.k8s.io: optional
 #   parameters:
 #     min_members: {type: integer, default: 3, description: The fewest members of a data store with a quorum.}
-#     single_primary: {type: list, of: string, default: [postgres, mysql, redis, mongodb], description: Data stores whose replicas follow one primary.}
+#     single_primary:
+#       type: list
+#       of: string
+#       default: [postgres, mysql, redis, mongodb]
+#       description: Data stores whose replicas follow one primary.
 #   fix: Keep the autoscaler above the quorum and slow, or take it away and size the data store by hand.
 package stategate.lifecycle.autoscaler_safe_for_stateful
 

@@ -1,0 +1,32 @@
+# Do the members of a workload vote?
+package stategate.lib.voters
+
+# Environment variables that list a member's roles, and the role that votes.
+role_lists := {
+	"node.roles": "master",
+	"ELASTICSEARCH_NODE_ROLES": "master",
+	"KAFKA_PROCESS_ROLES": "controller",
+	"KAFKA_CFG_PROCESS_ROLES": "controller",
+}
+
+none_here if {
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some variable in container.env
+	role := role_lists[variable.name]
+	not contains(variable_text(variable), role)
+}
+
+# An arbiter votes, but it is alone by design; so is a hidden member.
+none_here if {
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some variable in container.env
+	variable.name == "MONGODB_REPLICA_SET_MODE"
+	variable.value in {"arbiter", "hidden"}
+}
+
+# What comes from elsewhere may well name the role.
+variable_text(variable) := variable.value if {
+	variable.value
+} else := "master,controller"

@@ -3,7 +3,7 @@
 # description: >-
 #   The fastest storage costs many times the ordinary one, and there is only so much of it. Claims of Namespaces labelled
 #   stategate.io/tier: dev have no need of it.
-#   Which classes are premium only you know: without premium_classes nothing is found. Claims without a class are
+#   Which classes are premium only you know: premium_classes names those of the big clouds. Claims without a class are
 #   storage-class-required's matter.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
@@ -12,7 +12,11 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim], operations: [CREATE]}
 #   parameters:
-#     premium_classes: {type: list, of: string, default: [], description: "Storage classes (globs) that are too dear for development."}
+#     premium_classes:
+#       type: list
+#       of: string
+#       default: [premium-rwo, managed-premium, managed-csi-premium, "*io2*", "*ultra*"]
+#       description: Storage classes (globs) that are too dear for development.
 #   fix: Name an ordinary storage class in the claim.
 package stategate.capacity.storage_tier_cost
 

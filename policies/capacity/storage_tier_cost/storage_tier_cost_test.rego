@@ -28,4 +28,4 @@ test_production_passes if {
 
 test_claims_of_others_pass if found(request("dev", "reference", "io2-fast", ["io2-*"])) == set()
 
-test_nothing_is_premium_by_default if found(request("dev", "template", "io2-fast", [])) == set()
+test_no_class_is_premium if found(request("dev", "template", "io2-fast", [])) == set()

@@ -14,7 +14,8 @@ none_here if {
 	container.name == input.workload.engine.container
 	some variable in container.env
 	role := role_lists[variable.name]
-	not contains(variable_text(variable), role)
+	roles := variable_text(variable)
+	not contains(roles, role)
 }
 
 # An arbiter votes, but it is alone by design; so is a hidden member.

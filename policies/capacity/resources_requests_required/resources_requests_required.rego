@@ -34,11 +34,12 @@ package stategate.capacity.resources_requests_required
 import data.stategate.lib.globs
 
 violation contains v if {
+	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
 	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
 	count(missing) > 0
-	not globs.matches_any(input.parameters.exclude_containers, container.name)
+	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
 			"container %s has no %s: it may be put where there is no room, or take the room of others",

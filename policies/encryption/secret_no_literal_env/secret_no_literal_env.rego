@@ -26,11 +26,12 @@ import data.stategate.lib.credentials
 import data.stategate.lib.globs
 
 violation contains v if {
+	allowed := input.parameters.allow_names
 	some container in input.workload.containers
 	some variable in container.env
 	variable.from == ""
 	what := finding(container, variable)
-	not globs.matches_any(input.parameters.allow_names, variable.name)
+	not globs.matches_any(allowed, variable.name)
 	v := {
 		"msg": sprintf("variable %s of container %s %s in plain text", [variable.name, container.name, what]),
 		"path": variable.path,

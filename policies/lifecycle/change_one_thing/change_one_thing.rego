@@ -36,14 +36,18 @@ changed contains "where its pods run" if input.old_workload.scheduling != input.
 
 changed contains "its storage" if storage(input.old_workload) != storage(input.workload)
 
-images(workload) := {container.name: container.image_name |
+images(workload) := {name: image |
 	some container in workload.containers
 	container.engine != ""
+	name := container.name
+	image := container.image_name
 }
 
 # Not ConfigMaps and Secrets, whose names change with their content.
-storage(workload) := {[volume.name, volume.source, claim] |
+storage(workload) := {[name, source, claim] |
 	some volume in workload.volumes
-	volume.source in {"volumeClaimTemplate", "persistentVolumeClaim", "emptyDir", "hostPath", "ephemeral"}
+	name := volume.name
+	source := volume.source
+	source in {"volumeClaimTemplate", "persistentVolumeClaim", "emptyDir", "hostPath", "ephemeral"}
 	claim := object.get(volume, "claim", "")
 }

@@ -34,11 +34,12 @@ package stategate.lifecycle.image_pinned
 import data.stategate.lib.globs
 
 violation contains v if {
+	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
 	container.image.digest == ""
 	what := looseness(container.image.tag)
-	not globs.matches_any(input.parameters.exclude_containers, container.name)
+	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
 			"image %s of container %s %s: a restart may run another version on the data",

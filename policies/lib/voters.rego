@@ -18,13 +18,17 @@ none_here if {
 	not contains(roles, role)
 }
 
-# An arbiter votes, but it is alone by design; so is a hidden member.
+# Alone by design: an arbiter, a hidden member, an Elasticsearch that is told to make no cluster.
 none_here if {
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
 	some variable in container.env
-	variable.name == "MONGODB_REPLICA_SET_MODE"
-	variable.value in {"arbiter", "hidden"}
+	variable.value in alone[variable.name]
+}
+
+alone := {
+	"MONGODB_REPLICA_SET_MODE": {"arbiter", "hidden"},
+	"discovery.type": {"single-node"},
 }
 
 # What comes from elsewhere may well name the role.

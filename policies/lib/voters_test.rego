@@ -15,6 +15,7 @@ test_roles_without_a_vote if {
 		{"name": "KAFKA_CFG_PROCESS_ROLES", "value": "broker"},
 		{"name": "MONGODB_REPLICA_SET_MODE", "value": "arbiter"},
 		{"name": "MONGODB_REPLICA_SET_MODE", "value": "hidden"},
+		{"name": "discovery.type", "value": "single-node"},
 	] {
 		voters.none_here with input as with_env([variable])
 	}

@@ -4,8 +4,8 @@
 #   What a data store is told to take for its heap or cache is not all that it takes: connections, sorting, threads and
 #   the page cache come on top. If the cache alone nearly fills the limit, the kernel kills the store when it gets busy.
 #   Looked at are the settings that a container's command, args and variables show, against its memory limit: -Xmx,
-#   shared_buffers, innodb_buffer_pool_size, maxmemory, wiredTigerCacheSizeGB, max_server_memory_usage and Redpanda's
-#   --memory. Settings in configuration files are not seen. Without a limit resources-requests-required speaks.
+#   -XX:MaxRAMPercentage, shared_buffers, innodb_buffer_pool_size, maxmemory, wiredTigerCacheSizeGB,
+#   max_server_memory_usage and Redpanda's --memory. Settings in configuration files are not seen. Without a limit resources-requests-required speaks.
 #   shared_buffers in huge pages do not count towards the memory limit: raise the ratio there.
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/runtime-config-resource.html
@@ -24,6 +24,7 @@
 #       of: integer
 #       default:
 #         "-Xmx": 75
+#         "-XX:MaxRAMPercentage": 75
 #         shared_buffers: 40
 #         innodb_buffer_pool_size: 80
 #         maxmemory: 90
@@ -35,7 +36,7 @@
 #       type: map
 #       of: integer
 #       default: {elasticsearch: 50, cassandra: 60}
-#       description: The same for -Xmx, by engine, where the store needs as much beside its heap.
+#       description: The same for the heap, by engine, where the store needs as much beside its heap.
 #   fix: Lower the setting, or raise the container's memory limit (and request).
 package stategate.capacity.resources_engine_memory_ratio
 
@@ -49,8 +50,8 @@ violation contains v if {
 	percent > allowed
 	v := {
 		"msg": sprintf(
-			"%s is %d%% of the memory limit of container %s, above %d%%: what comes on top gets it killed",
-			[setting.text, percent, container.name, allowed],
+			"%s %s is %d%% of the memory limit of container %s, above %d%%: what comes on top gets it killed",
+			[setting.name, setting.text, percent, container.name, allowed],
 		),
 		"path": setting.path,
 		"fix": sprintf(
@@ -61,6 +62,6 @@ violation contains v if {
 }
 
 most(container, name) := percent if {
-	name == "-Xmx"
+	name in {"-Xmx", "-XX:MaxRAMPercentage"}
 	percent := input.parameters.max_heap_percent[container.engine]
 } else := input.parameters.max_percent[name]

@@ -10,13 +10,13 @@ container(engine, name, size) := {
 	"name": "db",
 	"engine": engine,
 	"limits": {"memory": 4 * gi},
-	"memory_settings": [{"name": name, "bytes": size * gi, "text": sprintf("%s=%dGi", [name, size]), "path": path}],
+	"memory_settings": [{"name": name, "bytes": size * gi, "text": sprintf("%dGB", [size]), "path": path}],
 }
 
 request(one) := {
 	"workload": {"containers": [one]},
 	"parameters": {
-		"max_percent": {"-Xmx": 75, "shared_buffers": 40, "maxmemory": 90},
+		"max_percent": {"-Xmx": 75, "-XX:MaxRAMPercentage": 75, "shared_buffers": 40, "maxmemory": 90},
 		"max_heap_percent": {"elasticsearch": 50},
 	},
 }
@@ -33,7 +33,7 @@ test_fitting_passes if {
 test_too_much_fails if {
 	some v in found(container("postgres", "shared_buffers", 2))
 	v.msg == concat(" ", [
-		"shared_buffers=2Gi is 50% of the memory limit of container db, above 40%:",
+		"shared_buffers 2GB is 50% of the memory limit of container db, above 40%:",
 		"what comes on top gets it killed",
 	])
 	v.path == path
@@ -48,6 +48,7 @@ test_more_than_there_is_fails if {
 test_heap_is_judged_by_engine if {
 	some v in found(container("elasticsearch", "-Xmx", 3))
 	contains(v.msg, "above 50%")
+	count(found(container("elasticsearch", "-XX:MaxRAMPercentage", 3))) == 1
 	found(container("", "-Xmx", 3)) == set()
 	count(found(container("", "-Xmx", 4))) == 1
 }
@@ -58,6 +59,10 @@ test_no_limit_is_another_policy_s_matter if {
 }
 
 test_settings_without_a_ratio_pass if found(container("x", "other", 8)) == set()
+
+test_setting_that_cannot_be_read_passes if {
+	found(json.remove(container("redis", "maxmemory", 8), ["memory_settings/0/bytes"])) == set()
+}
 
 test_no_settings_pass if {
 	found(json.remove(container("redis", "maxmemory", 8), ["memory_settings"])) == set()

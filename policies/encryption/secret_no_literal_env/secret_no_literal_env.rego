@@ -18,7 +18,11 @@
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
 #     classes: [durable, cache, batch]
 #   parameters:
-#     allow_names: {type: list, of: string, default: [], description: Variables (globs) that hold no credential although they are named like one.}
+#     allow_names:
+#       type: list
+#       of: string
+#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN]
+#       description: Variables (globs) that hold no credential although they are named like one.
 #   fix: "Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the password: it has been seen."
 package stategate.encryption.secret_no_literal_env
 
@@ -33,7 +37,7 @@ violation contains v if {
 	what := finding(container, variable)
 	not globs.matches_any(allowed, variable.name)
 	v := {
-		"msg": sprintf("variable %s of container %s %s in plain text", [variable.name, container.name, what]),
+		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
 		"path": variable.path,
 		"fix": sprintf(
 			"Put it into a Secret and write valueFrom.secretKeyRef instead of the value of %s; then change it: it has been seen",
@@ -45,7 +49,7 @@ violation contains v if {
 finding(container, variable) := "holds a credential" if {
 	named_like_one(upper(variable.name))
 	literal(container, variable.value)
-} else := "holds a connection string with its password" if {
+} else := "has a password within its value" if {
 	credentials.embedded(variable.value)
 }
 

@@ -39,6 +39,5 @@ violation contains v if {
 }
 
 hands_over(container) if {
-	hook := container.lifecycle.pre_stop
-	hook != "sleep"
+	container.lifecycle.pre_stop in {"exec", "httpGet"}
 }

@@ -4,7 +4,8 @@
 #   A store that decides by majority needs three members to live through the loss of one. Two are worse than one:
 #   either of them stops both. With one there is nobody to vote with, and every restart is an outage.
 #   Judged are StatefulSets of engines that need a majority. Members that do not vote pass, where their environment says
-#   so: Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters of MongoDB.
+#   so: Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters of
+#   MongoDB. So does an Elasticsearch with discovery.type single-node.
 #   Where voters are spread over several StatefulSets, or one member alone is what is wanted, say
 #   stategate.io/quorum: "false". Scaling down is scale-down-guard's matter, zero members scale-to-zero-guard's, and
 #   even numbers replicas-odd's.

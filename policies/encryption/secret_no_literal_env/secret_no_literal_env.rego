@@ -38,7 +38,7 @@ violation contains v if {
 	not globs.matches_any(allowed, variable.name)
 	v := {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
-		"path": variable.path,
+		"path": array.concat(variable.path, ["name"]), # not the value: reports quote what it points at
 		"fix": sprintf(
 			"Put it into a Secret and write valueFrom.secretKeyRef instead of the value of %s; then change it: it has been seen",
 			[variable.name],

@@ -26,7 +26,7 @@ found(variables) := violations if violations := policy.violation with input as r
 test_literal_password_fails_and_is_not_shown if {
 	some v in found([variable("POSTGRES_PASSWORD", "hunter2")])
 	v.msg == "variable POSTGRES_PASSWORD of container db holds a credential, in plain text"
-	v.path == ["spec", "template", "spec", "containers", 0, "env", 0]
+	v.path == ["spec", "template", "spec", "containers", 0, "env", 0, "name"]
 	contains(v.fix, "secretKeyRef")
 	not contains(v.fix, "hunter2")
 }

@@ -32,8 +32,8 @@ violation contains v if {
 	input.workload.replicas < fewest
 	v := {
 		"msg": sprintf(
-			"%s %s has %d of at least %d replicas: what one node takes away is gone until it is back",
-			[engine.name, input.workload.name, input.workload.replicas, fewest],
+			"StatefulSet %s has %d of at least %d replicas: what one node takes away is gone until it is back",
+			[input.workload.name, input.workload.replicas, fewest],
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf("Set up replication for %s, best by its operator, and run at least %d replicas", [engine.name, fewest]),

@@ -16,7 +16,7 @@ test_enough_passes if {
 
 test_one_fails if {
 	some v in found(request("postgres", 1, false))
-	v.msg == "postgres db has 1 of at least 2 replicas: what one node takes away is gone until it is back"
+	v.msg == "StatefulSet db has 1 of at least 2 replicas: what one node takes away is gone until it is back"
 	v.path == ["spec", "replicas"]
 	contains(v.fix, "best by its operator, and run at least 2 replicas")
 }

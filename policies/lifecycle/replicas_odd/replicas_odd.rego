@@ -34,8 +34,8 @@ violation contains v if {
 	not on_the_way
 	v := {
 		"msg": sprintf(
-			"%s %s has %d members, and lives through no more failures than %d would",
-			[input.workload.engine.name, input.workload.name, members, members - 1],
+			"StatefulSet %s has %d members, and lives through no more failures than %d would",
+			[input.workload.name, members, members - 1],
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf("Set replicas to %d or %d", [members - 1, members + 1]),

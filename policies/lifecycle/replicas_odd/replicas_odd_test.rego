@@ -25,7 +25,7 @@ test_odd_passes if {
 
 test_even_fails if {
 	some v in found(request(workload(4, {})))
-	v.msg == "etcd etcd has 4 members, and lives through no more failures than 3 would"
+	v.msg == "StatefulSet etcd has 4 members, and lives through no more failures than 3 would"
 	v.path == ["spec", "replicas"]
 	v.fix == "Set replicas to 3 or 5"
 }

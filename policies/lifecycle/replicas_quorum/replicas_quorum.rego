@@ -33,8 +33,8 @@ violation contains v if {
 	not scaled_down
 	v := {
 		"msg": sprintf(
-			"%s %s has %d of at least %d members: the loss of one stops %s",
-			[input.workload.engine.name, input.workload.name, members, input.parameters.min, whole(members)],
+			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
+			[input.workload.name, members, input.parameters.min, whole(members)],
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(

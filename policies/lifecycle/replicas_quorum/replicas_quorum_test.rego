@@ -19,7 +19,7 @@ test_three_pass if found(request(workload(3, true))) == set()
 
 test_two_fail if {
 	some v in found(request(workload(2, true)))
-	v.msg == "etcd etcd has 2 of at least 3 members: the loss of one stops all of them"
+	v.msg == "StatefulSet etcd has 2 of at least 3 members: the loss of one stops all of them"
 	v.path == ["spec", "replicas"]
 	contains(v.fix, `Set replicas to 3; if it runs alone on purpose`)
 	contains(v.fix, `stategate.io/quorum: "false"`)

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
-use crate::engine::{Document, InputError, Reads};
+use crate::engine::{Document, InputError, Reads, Session};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::Policy;
@@ -50,11 +50,32 @@ pub fn review_supervised(
     now: jiff::Timestamp,
     supervisor: &dyn Supervisor,
 ) -> Decision {
+    decide(Questions { session: &mut set.session(), supervisor }, set, inventory, request, now)
+}
+
+/// The same in a session of this policy set that the caller holds: one that records what it is asked.
+pub fn review_in(
+    session: &mut Session,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
+    decide(Questions { session, supervisor: &Unsupervised }, set, inventory, request, now)
+}
+
+fn decide(
+    questions: Questions<'_>,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
     let selected = set.select(request, inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now, supervisor) {
+    match Review::new(questions, set, inventory, request, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -143,13 +164,13 @@ struct Review<'a> {
 
 impl<'a> Review<'a> {
     fn new(
+        questions: Questions<'a>,
         set: &'a PolicySet,
         inventory: &'a Inventory,
         request: &'a Request,
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
-        supervisor: &'a dyn Supervisor,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
         if let Some(subject) = request.subject() {
@@ -189,7 +210,6 @@ impl<'a> Review<'a> {
         let subject = workload.as_ref().or(old_workload.as_ref()).zip(value(request));
         joined.sort_out(&mut selected, request.phase, subject, &mut decision);
         let document = Document::new(request, joined.reads(), namespace, now).map_err(unreadable)?;
-        let questions = Questions { session: set.session(), supervisor };
         Ok(Self {
             set,
             request,

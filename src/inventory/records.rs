@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,7 +33,7 @@ pub enum Record {
 }
 
 /// A Namespace.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct NamespaceRecord {
     pub name: String,
     pub labels: Strings,
@@ -40,7 +41,7 @@ pub struct NamespaceRecord {
 }
 
 /// A StorageClass.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ClassRecord {
     pub name: String,
     #[serde(flatten)]
@@ -54,14 +55,14 @@ pub struct ClassRecord {
 }
 
 /// One requirement of `allowedTopologies`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Topology {
     pub key: String,
     pub values: Vec<String>,
 }
 
 /// A PersistentVolumeClaim.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ClaimRecord {
     #[serde(skip)]
     pub namespace: String,
@@ -92,7 +93,7 @@ pub struct WorkloadRecord {
 }
 
 /// A workload, as other objects see it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Brief {
     pub kind: String,
     pub name: String,
@@ -110,7 +111,7 @@ pub struct Brief {
 }
 
 /// The data store that runs in a workload.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefEngine {
     pub name: String,
     pub quorum: bool,
@@ -119,7 +120,7 @@ pub struct BriefEngine {
 }
 
 /// Metadata of a workload's pods.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefPods {
     pub labels: Strings,
     pub annotations: Strings,

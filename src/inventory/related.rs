@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -25,7 +26,7 @@ pub struct Subject<'a> {
 }
 
 /// Other objects that concern a request. A key whose kind is not known is undefined in Rego.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Related {
     /// The namespace that the object lives in.
     #[serde(skip_serializing_if = "Option::is_none")]

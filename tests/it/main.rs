@@ -17,6 +17,7 @@ mod inventory;
 mod judgement;
 mod lint;
 mod policy_cli;
+mod record;
 mod server;
 mod stuck;
 mod support;

@@ -51,6 +51,7 @@ wiped contains mount if {
 
 # … or a part of it is.
 wiped contains mount if {
+	scratch := input.parameters.scratch_path_globs
 	some dir in input.workload.engine.data_dirs
 	data_dirs.persisted(dir)
 	some container in input.workload.containers
@@ -58,5 +59,5 @@ wiped contains mount if {
 	some mount in container.mounts
 	mount.source == "emptyDir"
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
-	not globs.matches_any(input.parameters.scratch_path_globs, mount.mount_path)
+	not globs.matches_any(scratch, mount.mount_path)
 }

@@ -14,7 +14,9 @@ embedded(text) if {
 
 # A connection string or a script, … password=…
 embedded(text) if {
-	some i, part in split(lower(text), "password=")
+	small := lower(text)
+	contains(small, "password=")
+	some i, part in split(small, "password=")
 	i > 0
 	own(first_word(part))
 }

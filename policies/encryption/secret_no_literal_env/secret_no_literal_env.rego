@@ -53,19 +53,15 @@ finding(container, variable) := "holds a credential" if {
 	credentials.embedded(variable.value)
 }
 
-named_like_one(name) if {
-	some ending in [
-		"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "APIKEY",
-		"ENCRYPTIONKEY", "REPLICASETKEY", "CREDENTIALS", "CONNECTIONSTRING", "ERLANGCOOKIE",
-	]
-	endswith(replace(replace(name, "_", ""), ".", ""), ending)
-}
+named_like_one(name) if strings.any_suffix_match(replace(replace(name, "_", ""), ".", ""), endings)
 
 # Alone these letters end many a word.
-named_like_one(name) if {
-	some ending in ["_PASS", "_PWD"]
-	endswith(name, ending)
-}
+named_like_one(name) if strings.any_suffix_match(name, ["_PASS", "_PWD"])
+
+endings := [
+	"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "APIKEY",
+	"ENCRYPTIONKEY", "REPLICASETKEY", "CREDENTIALS", "CONNECTIONSTRING", "ERLANGCOOKIE",
+]
 
 literal(container, value) if {
 	value != ""

@@ -6,7 +6,7 @@
 #   Judged is a Pod without owner that writes to a claim or runs a data store, when it is made. A pod that is to end
 #   (restartPolicy Never or OnFailure), such as a copy or a restore, passes.
 # related_resources:
-# - ref: https://kubernetes.io/docs/concepts/configuration/overview/#naked-pods-vs-replicasets-deployments-and-jobs
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/#working-with-pods
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
 # custom:
 #   severity: medium

@@ -14,6 +14,7 @@ mod bad_input;
 mod bindings;
 mod cli;
 mod inventory;
+mod joins;
 mod judgement;
 mod lint;
 mod policy_cli;

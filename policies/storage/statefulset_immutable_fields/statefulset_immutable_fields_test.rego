@@ -83,3 +83,14 @@ test_access_modes_and_others if {
 	some w in changed({"claims": [template({"volume_attributes_class": "gold"})]})
 	w.path == ["spec", "volumeClaimTemplates", 0, "spec", "volumeAttributesClassName"]
 }
+
+test_data_source if {
+	source := {"kind": "VolumeSnapshot", "name": "nightly", "path": ["x"]}
+	moved := {"kind": "VolumeSnapshot", "name": "nightly", "path": ["y"]}
+	was := object.union(old, {"claims": [template({"data_source": source})]})
+	now := object.union(old, {"claims": [template({"data_source": moved})]})
+	same := policy.violation with input as {"old_workload": was, "workload": now}
+	same == set()
+	some v in changed({"claims": [template({"data_source": source})]})
+	contains(v.msg, "dataSource of claim template data changes")
+}

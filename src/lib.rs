@@ -19,7 +19,7 @@
 //! - domain: [`admission`] (what is asked), [`policy`] (what is demanded), [`workload`] (what holds
 //!   state, in one shape), [`inventory`] (what else is known);
 //! - decision: [`engine`] (Rego), [`policyset`], [`decision`](mod@decision), [`mod@review`], [`report`];
-//! - edges, where IO happens: [`source`], [`server`], [`telemetry`];
+//! - edges, where IO happens: [`source`], [`telemetry`], [`evaluators`] (threads that are watched), [`server`];
 //! - [`cli`].
 
 pub mod diagnostic;
@@ -38,6 +38,7 @@ pub mod policyset;
 pub mod report;
 pub mod review;
 
+pub mod evaluators;
 pub mod server;
 pub mod source;
 pub mod telemetry;

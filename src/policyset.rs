@@ -1,14 +1,17 @@
 //! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
 
 mod bind;
+mod needs;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::admission::{Operation, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Module, Reads, Rego, Session, Value};
+use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
@@ -16,10 +19,10 @@ use crate::policy::selector::KindRef;
 use crate::policy::{Action, Policy, PolicyId, metadata};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Profile};
+use bind::{Bound, Origin, Profile};
 
 /// The texts that a policy set is made of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sources {
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
@@ -33,6 +36,8 @@ pub struct Sources {
     pub engines: Vec<SourceText>,
     /// The profile: a Profile and PolicyBindings.
     pub profile: Option<SourceText>,
+    /// The profile may name policies and categories that are not there: they were left out.
+    pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
 }
@@ -72,7 +77,7 @@ pub struct PolicySet {
     bindings: Vec<Binding>,
     exceptions: Vec<Exception>,
     profile: Profile,
-    projections: Projections,
+    projections: Arc<Projections>,
     rego: Rego,
     digest: String,
 }
@@ -91,6 +96,8 @@ pub struct Selected<'a> {
     pub mutate: bool,
     /// Is the object's own skip annotation honoured?
     pub skippable: bool,
+    /// Is it a violation if it cannot judge for want of other objects?
+    pub require_inventory: bool,
     loaded: &'a Loaded,
 }
 
@@ -124,6 +131,24 @@ impl PolicySet {
     /// # Errors
     /// All errors that could be found in one go; then there is no policy set.
     pub fn compile(sources: &Sources) -> Result<Self, Diagnostics> {
+        Self::compile_saying(sources, &|_| {})
+    }
+
+    /// The same; `before` hears of each text of Rego before it is parsed.
+    ///
+    /// # Errors
+    /// As [`Self::compile`].
+    pub fn compile_saying(
+        sources: &Sources,
+        before: &(dyn Fn(&SourceText) + Sync),
+    ) -> Result<Self, Diagnostics> {
+        on_large_stack(|| Self::build(sources, before)).unwrap_or_else(|error| {
+            let message = format!("cannot be loaded: no thread for it: {error}");
+            Err(SourceText::new("policies", "").error(0, 0, message).into())
+        })
+    }
+
+    fn build(sources: &Sources, before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
         let mut keep =
             |result: Result<(), Diagnostics>| errors.extend(result.err().into_iter().flat_map(|e| e.0));
@@ -137,9 +162,10 @@ impl PolicySet {
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
         let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
-        let shipped = sources.profile.iter().map(|text| (text, true));
-        for (text, shipped) in shipped.chain(sources.bindings.iter().map(|text| (text, false))) {
-            keep(bind::read(text, shipped, &known).map(|read| {
+        let of_profile = if sources.partial_profile { Origin::PartialProfile } else { Origin::Profile };
+        let shipped = sources.profile.iter().map(|text| (text, of_profile));
+        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, Origin::User))) {
+            keep(bind::read(text, origin, &known).map(|read| {
                 bindings.extend(read.bindings);
                 exceptions.extend(read.exceptions);
                 profile = read.profile.unwrap_or(std::mem::take(&mut profile));
@@ -148,14 +174,14 @@ impl PolicySet {
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
-        keep(Rego::load(&texts).map(|loaded| rego = Some(loaded)));
+        keep(Rego::load(&texts, before).map(|loaded| rego = Some(loaded)));
         let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
         let mut loaded = Vec::new();
         for (policy, text) in policies {
-            match load(policy, text, &modules, &bindings) {
+            match load(policy, text, &modules, &bindings, &projections) {
                 Ok(policy) => loaded.push((policy, text)),
                 Err(error) => errors.push(error),
             }
@@ -174,10 +200,15 @@ impl PolicySet {
             bindings,
             exceptions,
             profile,
-            projections,
+            projections: Arc::new(projections),
             rego,
             digest: sources.digest(),
         })
+    }
+
+    /// A policy by its id.
+    pub fn policy(&self, id: &str) -> Option<&Policy> {
+        self.policies().find(|policy| policy.id.as_str() == id)
     }
 
     /// Do any policies match this request, as far as its envelope tells?
@@ -201,6 +232,7 @@ impl PolicySet {
                     on_failure: chosen.on_failure,
                     mutate: chosen.mutate,
                     skippable: chosen.skippable,
+                    require_inventory: chosen.require_inventory,
                     loaded,
                 });
             }
@@ -234,6 +266,11 @@ impl PolicySet {
     /// All projections and the table of engines.
     pub fn projections(&self) -> &Projections {
         &self.projections
+    }
+
+    /// An inventory that reads workloads as this policy set does, with nothing in it.
+    pub fn inventory(&self) -> Inventory {
+        Inventory::new(Arc::clone(&self.projections), self.self_classify())
     }
 
     /// May annotations lower the class of a workload?
@@ -302,6 +339,7 @@ fn load(
     text: &SourceText,
     modules: &BTreeMap<String, Module>,
     bindings: &[Binding],
+    projections: &Projections,
 ) -> Result<Loaded, Diagnostic> {
     let module = modules
         .get(&policy.package)
@@ -322,6 +360,7 @@ fn load(
             )
             .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
     }
+    needs::check(&policy, &module.reads, projections, text)?;
     let bound = Bound::new(&policy, bindings, text)?;
     Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
 }

@@ -7,23 +7,28 @@
 //! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
 //! and its binding says whether that refuses the request.
 
+mod answers;
 mod aside;
+mod joined;
+mod questions;
 
-use std::collections::BTreeSet;
-
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
-use crate::decision::{Decision, Failure, Finding, Patched, SetAside, plain};
-use crate::engine::{Document, InputError, Reads, Session};
+use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
+use crate::engine::{Document, InputError, Reads};
 use crate::inventory::Inventory;
-use crate::path::{self, Path};
-use crate::policy::Action;
+use crate::path::Path;
+use crate::policy::Policy;
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, Workload, project};
+
+use answers::{Before, Violation};
+use joined::Joined;
+use questions::Questions;
+pub use questions::{Supervisor, Unsupervised};
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -34,11 +39,22 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
+    review_supervised(set, inventory, request, now, &Unsupervised)
+}
+
+/// The same under supervision. The supervisor decides nothing but which policies may be asked.
+pub fn review_supervised(
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+    supervisor: &dyn Supervisor,
+) -> Decision {
     let selected = set.select(request, inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now) {
+    match Review::new(set, inventory, request, projection, selected, now, supervisor) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -60,7 +76,7 @@ pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reas
     Decision { failures, ..Decision::default() }
 }
 
-/// The input document of a request, for a policy that reads this much and is told these parameters:
+/// The input document of a request, for policies that read this much and are told these parameters:
 /// what is asked first, before any patch. For people who write policies; `review` builds its own.
 ///
 /// # Errors
@@ -69,6 +85,7 @@ pub fn input(
     set: &PolicySet,
     inventory: &Inventory,
     request: &Request,
+    policies: &[&Policy],
     reads: &Reads,
     parameters: &crate::engine::Value,
     now: jiff::Timestamp,
@@ -85,8 +102,11 @@ pub fn input(
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
     let old = if workload.is_some() { old.ok().flatten() } else { old? };
     let shared = Document::new(request, reads, namespace, now).map_err(unreadable)?;
-    let document = shared.with_views(workload.as_ref(), old.as_ref()).map_err(unreadable)?;
-    Ok(document.with_parameters(parameters))
+    let mut joined = Joined::new(inventory, request, projection);
+    joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
+    let object = value(request).unwrap_or(&Value::Null);
+    let document = joined.document(&shared, workload.as_ref(), old.as_ref(), object).map_err(unreadable)?;
+    Ok(document.for_policy(parameters, &[]))
 }
 
 /// The view of an object of the request; an error if a field that it needs cannot be read.
@@ -115,8 +135,9 @@ struct Review<'a> {
     tier: Option<&'a String>,
     workload: Option<Workload>,
     old_workload: Option<Workload>,
+    joined: Joined<'a>,
     document: Document,
-    session: Session,
+    questions: Questions<'a>,
     decision: Decision,
 }
 
@@ -128,6 +149,7 @@ impl<'a> Review<'a> {
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
+        supervisor: &'a dyn Supervisor,
     ) -> Result<Self, Problem> {
         let mut decision = Decision::default();
         if let Some(subject) = request.subject() {
@@ -163,10 +185,11 @@ impl<'a> Review<'a> {
 
         aside::waive(set, request, now, &mut selected, &mut decision);
 
-        let mut reads = Reads::default();
-        selected.iter().for_each(|selected| reads.extend(selected.reads()));
-        let document = Document::new(request, &reads, namespace, now).map_err(unreadable)?;
-        let session = set.session();
+        let mut joined = Joined::new(inventory, request, projection);
+        let subject = workload.as_ref().or(old_workload.as_ref()).zip(value(request));
+        joined.sort_out(&mut selected, request.phase, subject, &mut decision);
+        let document = Document::new(request, joined.reads(), namespace, now).map_err(unreadable)?;
+        let questions = Questions { session: set.session(), supervisor };
         Ok(Self {
             set,
             request,
@@ -175,14 +198,16 @@ impl<'a> Review<'a> {
             tier,
             workload,
             old_workload,
+            joined,
             document,
-            session,
+            questions,
             decision,
         })
     }
 
     fn decide(mut self) -> Decision {
         if self.selected.is_empty() {
+            self.decision.settle();
             return self.decision;
         }
         self.decision.evaluated = self.selected.len();
@@ -212,14 +237,17 @@ impl<'a> Review<'a> {
         if patching.is_empty() {
             return;
         }
-        let document = match self.document.with_views(self.workload.as_ref(), self.old_workload.as_ref()) {
+        let subject = self.workload.as_ref();
+        let document = match self.joined.document(&self.document, subject, self.old_workload.as_ref(), object)
+        {
             Ok(document) => document,
             Err(error) => return fail_all(&mut self.decision, &patching, &error),
         };
         let mut patches: Vec<PolicyPatch> = Vec::new();
         for selected in patching {
             let rule = selected.patch_rule().unwrap_or_default();
-            match ask(&mut self.session, rule, document.with_parameters(selected.parameters)) {
+            let input = self.joined.input(&document, selected, subject, object);
+            match self.questions.ask(&selected.policy.id, rule, input) {
                 Ok(operations) => {
                     patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
                 }
@@ -268,22 +296,23 @@ impl<'a> Review<'a> {
     fn violations(&mut self) {
         let judging: Vec<&Selected<'_>> =
             self.selected.iter().filter(|selected| selected.violation_rule().is_some()).collect();
-        let document = match self.document.with_views(self.workload.as_ref(), self.old_workload.as_ref()) {
-            Ok(document) => document,
-            Err(error) => return fail_all(&mut self.decision, &judging, &error),
-        };
         let (mut findings, mut failures) = (Vec::new(), Vec::new());
         {
             let object = match &self.decision.patch {
                 Some(patched) => &patched.object,
-                None => self.request.subject().and_then(|object| object.value().ok()).unwrap_or(&Value::Null),
+                None => value(self.request).unwrap_or(&Value::Null),
             };
-            let mut before =
-                Before { workload: self.old_workload.as_ref(), request: self.request, document: None };
+            let (joined, old) = (&self.joined, self.old_workload.as_ref());
+            let subject = self.workload.as_ref().or(old);
+            let document = match joined.document(&self.document, self.workload.as_ref(), old, object) {
+                Ok(document) => document,
+                Err(error) => return fail_all(&mut self.decision, &judging, &error),
+            };
+            let mut before = Before { workload: old, request: self.request, joined, document: None };
             for selected in judging {
                 let rule = selected.violation_rule().unwrap_or_default();
-                let input = document.with_parameters(selected.parameters);
-                let violations: Vec<Violation> = match ask(&mut self.session, rule, input) {
+                let input = joined.input(&document, selected, subject, object);
+                let violations: Vec<Violation> = match self.questions.ask(&selected.policy.id, rule, input) {
                     Ok(violations) => violations,
                     Err(error) => {
                         failures.push(Failure::new(selected.policy, error, selected.on_failure));
@@ -294,7 +323,7 @@ impl<'a> Review<'a> {
                 findings
                     .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
                 if selected.policy.ratchet && findings.len() > first {
-                    let known = before.violations(&self.document, &mut self.session, selected);
+                    let known = before.violations(&self.document, &mut self.questions, selected);
                     findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
                 }
             }
@@ -305,39 +334,9 @@ impl<'a> Review<'a> {
     }
 }
 
-/// What was wrong with the old object already, asked only if the new one has a fault.
-struct Before<'a> {
-    workload: Option<&'a Workload>,
-    request: &'a Request,
-    document: Option<Document>,
-}
-
-impl Before<'_> {
-    /// Keys of the policy's violations in the old object, judged as if it were new and nothing was before
-    /// it. If it cannot be judged, nothing is known to be pre-existing.
-    fn violations(
-        &mut self,
-        shared: &Document,
-        session: &mut Session,
-        selected: &Selected<'_>,
-    ) -> BTreeSet<String> {
-        let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {
-            return BTreeSet::new();
-        };
-        // The policy did not judge what the object was before, so nothing of it was accepted.
-        if !selected.policy.matches.classes.contains(&old.class) {
-            return BTreeSet::new();
-        }
-        if self.document.is_none() {
-            self.document = shared.with_views(Some(old), None).ok();
-        }
-        let object = self.request.old_object.as_ref().and_then(|old| old.value().ok());
-        let (Some(document), Some(object)) = (&self.document, object) else { return BTreeSet::new() };
-        let input = document.with_parameters(selected.parameters);
-        let known: Vec<Violation> =
-            ask(session, selected.violation_rule().unwrap_or_default(), input).unwrap_or_default();
-        known.iter().map(|violation| violation.key(object)).collect()
-    }
+/// The object that the request is about, if it can be read.
+fn value(request: &Request) -> Option<&Value> {
+    request.subject().and_then(|object| object.value().ok())
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {
@@ -348,60 +347,4 @@ fn fail_all(decision: &mut Decision, selected: &[&Selected<'_>], error: &InputEr
     let failures =
         selected.iter().map(|selected| Failure::new(selected.policy, error.to_string(), selected.on_failure));
     decision.failures.extend(failures);
-}
-
-/// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
-fn ask<T: for<'de> Deserialize<'de>>(
-    session: &mut Session,
-    rule: &str,
-    input: crate::engine::Value,
-) -> Result<Vec<T>, String> {
-    use crate::engine::Value as Rego;
-    let answer = session.evaluate(rule, input)?;
-    match &answer {
-        Rego::Set(set) if set.is_empty() => return Ok(Vec::new()),
-        Rego::Set(_) => {}
-        _ => return Err(format!("{rule} is no set: write `contains`")),
-    }
-    let json = serde_json::to_value(&answer)
-        .map_err(|error| format!("{rule} holds a value that is no JSON: {error}"))?;
-    serde_json::from_value(json)
-        .map_err(|error| format!("{rule} holds an element that cannot be read: {error}"))
-}
-
-/// One element of a policy's `violation`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Violation {
-    msg: String,
-    #[serde(default)]
-    path: path::Written,
-    key: Option<String>,
-    details: Option<Value>,
-    fix: Option<String>,
-}
-
-impl Violation {
-    /// Its identity over time: list items are known by name, since their position changes.
-    fn key(&self, object: &Value) -> String {
-        self.key.clone().unwrap_or_else(|| path::stable(object, &self.path.0))
-    }
-
-    fn finding(self, selected: &Selected<'_>, phase: Phase, object: &Value) -> Finding {
-        let policy = selected.policy;
-        let milder = policy.at_admission.filter(|_| phase == Phase::Validating).unwrap_or(Action::Deny);
-        Finding {
-            policy: policy.id.clone(),
-            title: policy.title.clone(),
-            severity: policy.severity,
-            action: selected.action.min(milder),
-            pre_existing: false,
-            key: self.key(object),
-            message: plain(&self.msg),
-            path: self.path.0,
-            fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
-            docs: policy.related.first().cloned(),
-            details: self.details,
-        }
-    }
 }

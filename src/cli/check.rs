@@ -3,13 +3,16 @@
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
+use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, colours, print};
 use crate::admission::{GroupVersionKind, Phase};
 use crate::diagnostic::Diagnostic;
+use crate::inventory::Inventory;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
@@ -23,6 +26,7 @@ use crate::source::manifests::{Manifest, Manifests};
   helm template shop | stategate check -
   stategate check new/pg.yaml --old old/pg.yaml
   stategate check -o json . > findings.json
+  kubectl get sc,nodes,pvc -A -o yaml > cluster.yaml; stategate check shop/ --inventory cluster.yaml
 
 Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged.")]
 pub struct Arguments {
@@ -37,6 +41,9 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
+    #[command(flatten)]
+    inventory: InventoryArguments,
+
     /// The namespace of objects that name none
     #[arg(short, long, default_value = "default")]
     namespace: String,
@@ -48,6 +55,10 @@ pub struct Arguments {
     /// The mildest action that makes the run fail
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
+
+    /// Say how many policies were loaded and how long it took
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,10 +75,16 @@ enum FailOn {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let loading = Instant::now();
     let set = arguments.policies.policy_set()?;
+    if arguments.verbose {
+        super::say(&super::loaded(set.policies().count(), loading.elapsed()));
+    }
     let manifests = Manifests::read(&arguments.paths);
     let old = Manifests::read(&arguments.old);
-    let report = judge(&set, manifests, &old, &arguments.namespace, jiff::Timestamp::now());
+    let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
+    manifests.tell(&mut inventory, &arguments.namespace, false);
+    let report = judge(&set, &inventory, manifests, &old, &arguments.namespace, jiff::Timestamp::now());
     match arguments.output {
         Format::Text => print(&text::render(&report, colours(std::io::stdout().is_terminal())))?,
         Format::Json => print(&(json::render(&report)? + "\n"))?,
@@ -92,12 +109,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 /// Judges every manifest as the webhook would, once its own patches are applied.
 fn judge(
     set: &PolicySet,
+    inventory: &Inventory,
     manifests: Manifests,
     old: &Manifests,
     namespace: &str,
     now: jiff::Timestamp,
 ) -> Report {
-    let inventory = manifests.inventory();
     let mut report =
         Report { profile: set.profile().to_owned(), foreign: manifests.foreign, ..Report::default() };
     report.errors.extend(manifests.errors.into_iter().chain(old.errors.iter().cloned()));
@@ -114,7 +131,7 @@ fn judge(
         if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
             unknown_namespaces.push(request.namespace.clone());
         }
-        let decision = review(set, &inventory, &request, now);
+        let decision = review(set, inventory, &request, now);
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
         report.objects.push(Judged {
             api_version: manifest.api_version().to_owned(),
@@ -135,6 +152,7 @@ fn judge(
                 .into_iter()
                 .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
                 .collect(),
+            unknown: decision.unknown,
             waived: decision.waived,
             notes: decision.notes.into_iter().chain(aside).collect(),
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),

@@ -6,7 +6,7 @@ use crate::admission::{Phase, Request, wire};
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
-use crate::policyset::PolicySet;
+use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
 use crate::source::catalogue::Catalogue;
 use crate::source::manifests::{Manifest, Manifests};
@@ -56,7 +56,7 @@ pub fn all(catalogue: &Catalogue) -> Vec<Example<'_>> {
 }
 
 impl Example<'_> {
-    /// `pass`, `deny`, `warn` or `patch`.
+    /// `pass`, `deny`, `warn`, `unknown` or `patch`.
     pub fn expects(&self) -> &str {
         self.file.split('_').next().unwrap_or_default()
     }
@@ -66,7 +66,10 @@ impl Example<'_> {
         let now = now()?;
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        let inventory = new.inventory();
+        // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
+        // says that the cluster's objects of a kind are known.
+        let mut inventory = set.inventory().bundle();
+        new.tell(&mut inventory, NAMESPACE, true);
         let requests = new
             .objects
             .iter()
@@ -99,6 +102,11 @@ pub fn request(
 
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
+    PolicySet::compile(&alone_sources(catalogue, folder, mutate))
+}
+
+/// What that policy set is compiled from.
+pub fn alone_sources(catalogue: &Catalogue, folder: &str, mutate: bool) -> Sources {
     let mut sources = catalogue.unbound();
     let of_folder = |text: &SourceText| {
         text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
@@ -112,7 +120,7 @@ pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<Policy
              {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, spec: {{mutate: {mutate}}}}}\n"
         ),
     ));
-    PolicySet::compile(&sources)
+    sources
 }
 
 fn manifests(text: &SourceText) -> Result<Manifests, Diagnostics> {

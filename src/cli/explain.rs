@@ -1,10 +1,8 @@
 //! `stategate explain`: what a policy demands, why, and what to do about it.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
-use super::policies::catalogue;
+use super::policies::CatalogueArguments;
 use super::policy::pages::Library;
 use super::{Exit, print};
 use crate::diagnostic::did_you_mean;
@@ -19,13 +17,12 @@ pub struct Arguments {
     /// The policy, as findings name it
     id: String,
 
-    /// A directory of policies beside the shipped ones, as for `check`
-    #[arg(long, value_name = "DIR")]
-    policies: Option<PathBuf>,
+    #[command(flatten)]
+    catalogue: CatalogueArguments,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let library = Library::new(catalogue(arguments.policies.as_deref())?)?;
+    let library = Library::new(arguments.catalogue.tried()?)?;
     let id = arguments.id.replace('_', "-");
     let Some(policy) = library.policies().find(|policy| policy.id.as_str() == id) else {
         let help = did_you_mean(&id, library.policies().map(|policy| policy.id.as_str()))

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, example, print, say};
 use crate::admission::Request;
@@ -23,7 +24,8 @@ use crate::workload::Class;
   stategate input delete-review.json --policy delete-guard-pvc
 
 Without --policy the document holds everything that a policy may read, and no parameters; with it what
-this policy reads and is told, as it is asked first: before any patch. Namespaces in FILE give the labels.
+this policy reads and is told, as it is asked first: before any patch. The other objects in FILE are
+its inventory, as for `check`; objects of the cluster come with --inventory.
 
 Exit codes: 0 printed, 2 FILE holds no object that can be judged, or the policy does not judge it.")]
 pub struct Arguments {
@@ -40,6 +42,9 @@ pub struct Arguments {
     /// The previous version of the manifest: the document of an update
     #[arg(long, value_name = "FILE")]
     old: Option<PathBuf>,
+
+    #[command(flatten)]
+    inventory: InventoryArguments,
 
     /// Which object, if the file holds several
     #[arg(long, value_name = "KIND/NAME")]
@@ -58,28 +63,34 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
     let new = read(std::slice::from_ref(&arguments.file))?;
     let old = read(arguments.old.as_slice())?;
-    let inventory = new.inventory();
+    let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
+    new.tell(&mut inventory, &arguments.namespace, false);
     let mut requests = Vec::new();
     for manifest in &new.objects {
         requests.extend(example::request(manifest, &old, set.projections(), &arguments.namespace)?);
     }
     let request = arguments.choose(&requests)?;
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
-    let input = |reads: &Reads, parameters: &Value| -> anyhow::Result<serde_json::Value> {
-        let input = review::input(&set, &inventory, request, reads, parameters, now)
+    let input = |policies: &[&Policy], reads: &Reads, parameters: &Value| -> anyhow::Result<_> {
+        let input = review::input(&set, &inventory, request, policies, reads, parameters, now)
             .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))?;
-        Ok(serde_json::to_value(&input)?)
+        Ok::<serde_json::Value, anyhow::Error>(serde_json::to_value(&input)?)
     };
+    let all: Vec<&Policy> = set.policies().collect();
     let document = match &arguments.policy {
-        None => input(&Reads::everything(), &to_value(&serde_json::json!({}))?)?,
+        None => input(&all, &Reads::everything(), &to_value(&serde_json::json!({}))?)?,
         Some(id) => {
             let selected = asked(&set, &inventory, request, id)?;
-            let document = input(selected.reads(), selected.parameters)?;
+            let document = input(&[selected.policy], selected.reads(), selected.parameters)?;
             if let Some(reason) = not_asked(selected.policy, &document) {
                 say(&format!("note: {id} is not asked about it: {reason}\n"));
             }
-            if let Some(aside) = review::review(&set, &inventory, request, now).set_aside {
+            let decision = review::review(&set, &inventory, request, now);
+            if let Some(aside) = decision.set_aside {
                 say(&format!("note: it is not judged like others: {}\n", aside.as_str()));
+            }
+            for unknown in decision.unknown.iter().filter(|unknown| unknown.policy == selected.policy.id) {
+                say(&format!("note: {id} is not asked about it: {}\n", unknown.reason()));
             }
             document
         }

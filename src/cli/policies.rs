@@ -6,37 +6,64 @@ use clap::Args;
 
 use crate::diagnostic::Diagnostics;
 use crate::policyset::{PolicySet, Sources};
+use crate::server::Origin;
 use crate::source::catalogue::Catalogue;
-use crate::source::read_text;
+use crate::source::{read_text, trial};
+
+/// Binds every policy, so that a trial asks every policy.
+const TRIED_PROFILE: &str = "production";
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
-    /// The shipped bindings to judge by: production or baseline
+    /// The shipped bindings to judge by: production, baseline or regulated
     #[arg(long, default_value = "production")]
     pub profile: String,
 
-    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
-    #[arg(long, value_name = "DIR")]
-    pub policies: Option<PathBuf>,
+    #[command(flatten)]
+    pub catalogue: CatalogueArguments,
 
     /// A file of your own PolicyBindings and PolicyExceptions; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
 }
 
-impl PolicyArguments {
+#[derive(Args, Clone)]
+pub struct CatalogueArguments {
+    /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+
+    /// Leave the shipped policies out: only those of --policies judge. Profiles, projections and the
+    /// libraries stategate.lib.* stay
+    #[arg(long, requires = "policies")]
+    pub no_catalogue: bool,
+}
+
+impl CatalogueArguments {
     /// The shipped catalogue, with the user's directory laid over it.
-    pub fn catalogue(&self) -> anyhow::Result<Catalogue> {
-        catalogue(self.policies.as_deref())
+    pub fn catalogue(&self) -> Result<Catalogue, Diagnostics> {
+        let own = self.policies.as_deref().map(Catalogue::directory).transpose()?;
+        Ok(catalogue_below(own.as_ref(), self.no_catalogue))
     }
 
+    /// The same, tried, so that all of it can be compiled in this process.
+    pub fn tried(&self) -> Result<Catalogue, Diagnostics> {
+        let catalogue = self.catalogue()?;
+        if self.policies.is_some() {
+            tried(&catalogue)?;
+        }
+        Ok(catalogue)
+    }
+}
+
+impl PolicyArguments {
     pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
-        Ok(PolicySet::compile(&self.sources()?)?)
+        Ok(self.compile(&self.sources()?)?)
     }
 
     /// Everything that the flags name, read anew at every call.
     pub fn sources(&self) -> anyhow::Result<Sources> {
-        let mut sources = self.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
+        let mut sources = self.catalogue.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
         for file in &self.bindings {
             sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
         }
@@ -45,15 +72,46 @@ impl PolicyArguments {
 
     /// Can what the flags name change while the process runs?
     pub fn may_change(&self) -> bool {
-        self.policies.is_some() || !self.bindings.is_empty()
+        self.catalogue.policies.is_some() || !self.bindings.is_empty()
     }
 }
 
-/// The shipped catalogue, with a directory laid over it.
-pub fn catalogue(directory: Option<&Path>) -> anyhow::Result<Catalogue> {
+impl Origin for PolicyArguments {
+    fn read(&self) -> Result<Sources, String> {
+        self.sources().map_err(|error| format!("{error:#}"))
+    }
+
+    /// What does not come with the binary is tried outside this process first.
+    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics> {
+        if self.catalogue.policies.is_some() {
+            trial::of(&this_program(), sources)?;
+        }
+        PolicySet::compile(sources)
+    }
+}
+
+/// Tries a catalogue that holds more than the shipped one in a process of its own, tests and all.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn tried(catalogue: &Catalogue) -> Result<(), Diagnostics> {
+    let mut sources = catalogue.sources(TRIED_PROFILE)?;
+    sources.tests = catalogue.tests();
+    trial::of(&this_program(), &sources)
+}
+
+/// This binary, even if another one has taken its place on the disk since.
+fn this_program() -> PathBuf {
+    let own = Path::new("/proc/self/exe");
+    if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
+}
+
+/// The shipped catalogue, with another laid over it.
+pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
     let shipped = Catalogue::embedded();
-    Ok(match directory {
-        Some(directory) => shipped.overlaid(&Catalogue::directory(directory)?),
+    let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
+    match own {
+        Some(own) => shipped.overlaid(own),
         None => shipped,
-    })
+    }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, print};
 use crate::admission::{Phase, wire};
 use crate::decision::answer::respond;
-use crate::inventory::Inventory;
 use crate::review::review;
 use crate::source;
 
@@ -26,6 +26,9 @@ pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
+    #[command(flatten)]
+    inventory: InventoryArguments,
+
     /// Which webhook is asked
     #[arg(long, value_enum, default_value_t = Webhook::Validate)]
     webhook: Webhook,
@@ -37,8 +40,12 @@ enum Webhook {
     Mutate,
 }
 
+/// Objects of a cluster that name no namespace.
+const DEFAULT_NAMESPACE: &str = "default";
+
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
+    let inventory = arguments.inventory.read(&set, DEFAULT_NAMESPACE)?;
     let body = if arguments.file.as_os_str() == "-" {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body)?;
@@ -52,7 +59,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let (uid, response, exit) = match wire::decode(&body, phase) {
         Ok(request) => {
-            let decision = review(&set, &Inventory::default(), &request, jiff::Timestamp::now());
+            let decision = review(&set, &inventory, &request, jiff::Timestamp::now());
             let response = respond(&request, &decision);
             let exit = if !decision.decided() {
                 Exit::Broken

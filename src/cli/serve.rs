@@ -4,16 +4,16 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
-use crate::inventory::Inventory;
-use crate::server::{self, Config, ReadSources, Started, Tls};
+use crate::server::{self, Config, Origin, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -26,6 +26,9 @@ Without flags it serves the shipped policies of profile production with a certif
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
+
+    #[command(flatten)]
+    inventory: InventoryArguments,
 
     /// Address of the webhook
     #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
@@ -101,7 +104,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
-    let set = Arc::new(arguments.policies.policy_set()?);
+    let loading = Instant::now();
+    let set = arguments.policies.policy_set()?;
+    let loading = loading.elapsed();
+    let inventory = Arc::new(arguments.inventory.read(&set, "default")?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -127,6 +133,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policy_set = set.digest(),
         profile = set.profile(),
         policies = set.policies().count(),
+        milliseconds = loading.as_millis(),
         "loaded"
     );
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -135,10 +142,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
     let policies = arguments.policies;
-    let sources = policies.may_change().then(|| -> ReadSources {
-        Box::new(move || policies.sources().map_err(|error| format!("{error:#}")))
-    });
-    runtime.block_on(server::run(config, set, Arc::new(Inventory::default()), sources, |started| {
+    let origin = policies.may_change().then(|| -> Arc<dyn Origin> { Arc::new(policies) });
+    runtime.block_on(server::run(config, set, inventory, origin, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)

@@ -77,6 +77,10 @@ fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, Stri
         let ids: Vec<&str> = decision.waived.iter().map(|waived| waived.policy.as_str()).collect();
         annotations.insert("waived".to_owned(), ids.join(","));
     }
+    if !decision.unknown.is_empty() {
+        let ids: Vec<&str> = decision.unknown.iter().map(|unknown| unknown.policy.as_str()).collect();
+        annotations.insert("unknown".to_owned(), ids.join(","));
+    }
     if failed {
         let ids: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();
         annotations.insert("failed".to_owned(), ids.join(","));

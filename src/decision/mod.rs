@@ -24,6 +24,8 @@ pub struct Decision {
     pub failures: Vec<Failure>,
     /// What is added to the object, and by which policies.
     pub patch: Option<Patched>,
+    /// Policies that could not be asked because other objects that they need are not known.
+    pub unknown: Vec<Unknown>,
     /// Policies that were not asked because somebody waived them for this object.
     pub waived: Vec<Waived>,
     /// What its user should know of the request as a whole: a skip annotation that does not count.
@@ -104,6 +106,15 @@ pub struct Failure {
     pub on_failure: OnFailure,
 }
 
+/// A policy that could not be asked: objects that it needs are not known. That refuses nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unknown {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// The kinds that are not known: `StorageClass.storage.k8s.io`.
+    pub missing: Vec<String>,
+}
+
 /// A policy that was waived for an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Waived {
@@ -175,6 +186,26 @@ impl Finding {
         }
     }
 
+    /// A policy could not be asked for want of other objects, and its binding demands that it is.
+    pub fn inventory_required(policy: &Policy, action: Action, unknown: &Unknown) -> Self {
+        Self {
+            policy: policy.id.clone(),
+            title: policy.title.clone(),
+            severity: policy.severity,
+            action,
+            pre_existing: false,
+            message: format!(
+                "it could not be judged: {}, and a binding says requireInventory",
+                unknown.reason()
+            ),
+            path: Path::new(),
+            key: "inventory".to_owned(),
+            fix: "give these objects with --inventory FILE, or connect stategate to the cluster".to_owned(),
+            docs: policy.related.first().cloned(),
+            details: None,
+        }
+    }
+
     /// The object, or one of its fields, cannot be read.
     pub fn unreadable(problem: Problem) -> Self {
         let Problem { message, path } = problem;
@@ -191,6 +222,16 @@ impl Finding {
             fix: "write the field as the Kubernetes API defines it".to_owned(),
             docs: None,
             details: None,
+        }
+    }
+}
+
+impl Unknown {
+    /// What people read.
+    pub fn reason(&self) -> String {
+        match self.missing.as_slice() {
+            [one] => format!("{one} is not known"),
+            many => format!("{} are not known", many.join(", ")),
         }
     }
 }

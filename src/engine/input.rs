@@ -8,7 +8,7 @@ use super::reads::Reads;
 use super::rego::Value;
 use super::to_value::{ToValueError, to_value};
 use crate::admission::{Object, ObjectError, Request};
-use crate::inventory::NamespaceLabels;
+use crate::inventory::{NamespaceLabels, Related};
 use crate::workload::Workload;
 
 /// Why no input document could be built.
@@ -26,6 +26,7 @@ pub enum InputError {
 #[derive(Clone)]
 pub struct Document {
     parts: BTreeMap<Value, Value>,
+    related: bool,
 }
 
 impl Document {
@@ -43,18 +44,13 @@ impl Document {
         if reads.reads(&["review"]) {
             parts.insert("review".into(), review(request, reads, namespace)?);
         }
-        if reads.reads(&["related"]) {
-            let namespace = namespace.map(|labels| json!({"name": request.namespace, "labels": labels}));
-            let related = namespace.map_or_else(|| json!({}), |namespace| json!({"namespace": namespace}));
-            parts.insert("related".into(), to_value(&related)?);
-        }
         if reads.reads(&["now"]) {
             parts.insert("now".into(), now.to_string().into());
         }
-        Ok(Self { parts })
+        Ok(Self { parts, related: reads.reads(&["related"]) })
     }
 
-    /// The same request with these views. A view that is not there is undefined in Rego.
+    /// The same request with these views and what is related to them. A view that is not there is undefined in Rego.
     ///
     /// # Errors
     /// If a view cannot be put to the engine.
@@ -62,6 +58,7 @@ impl Document {
         &self,
         workload: Option<&Workload>,
         old: Option<&Workload>,
+        related: &Related,
     ) -> Result<Self, InputError> {
         let mut parts = self.parts.clone();
         for (key, view) in [("workload", workload), ("old_workload", old)] {
@@ -69,12 +66,20 @@ impl Document {
                 parts.insert(key.into(), to_value(view)?);
             }
         }
-        Ok(Self { parts })
+        if self.related {
+            parts.insert("related".into(), to_value(related)?);
+        }
+        Ok(Self { parts, related: self.related })
     }
 
-    /// The whole document for one policy.
-    pub fn with_parameters(&self, parameters: &Value) -> Value {
+    /// The whole document for one policy. `hidden` are keys of `related` that are for others only.
+    pub fn for_policy(&self, parameters: &Value, hidden: &[&'static str]) -> Value {
         let mut parts = self.parts.clone();
+        if !hidden.is_empty()
+            && let Some(Ok(related)) = parts.get_mut(&Value::from("related")).map(Value::as_object_mut)
+        {
+            hidden.iter().for_each(|key| drop(related.remove(&Value::from(*key))));
+        }
         parts.insert("parameters".into(), parameters.clone());
         parts.into()
     }

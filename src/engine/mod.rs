@@ -1,5 +1,6 @@
 //! Rego: loading it, asking it, and the document it is asked about.
 
+mod definitions;
 mod input;
 mod lint;
 mod reads;
@@ -7,7 +8,8 @@ mod rego;
 mod to_value;
 mod walk;
 
+pub use definitions::Definition;
 pub use input::{Document, InputError};
 pub use reads::Reads;
-pub use rego::{Coverage, Module, Rego, Session, Value, backtraces_slow_parsing};
+pub use rego::{Coverage, Module, Rego, STACK, Session, Value, backtraces_slow_parsing, on_large_stack};
 pub use to_value::to_value;

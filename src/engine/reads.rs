@@ -21,6 +21,11 @@ impl Reads {
         self.0.iter().any(|read| read.iter().zip(path).all(|(a, b)| a == b))
     }
 
+    /// Is exactly this path, or something below it, read by name?
+    pub fn names(&self, path: &[&str]) -> bool {
+        self.0.iter().any(|read| read.len() >= path.len() && read.iter().zip(path).all(|(a, b)| a == b))
+    }
+
     /// Both together.
     pub fn extend(&mut self, other: &Reads) {
         self.0.extend(other.0.iter().cloned());

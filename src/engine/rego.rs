@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::thread;
 use std::time::Duration;
 
 use regorus::unstable as ast;
@@ -13,10 +14,14 @@ use regorus::utils::limits::ExecutionTimerConfig;
 
 pub use regorus::Value;
 
+use super::definitions::{self, Definition};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 
+/// Stack for whoever parses or evaluates Rego: both recurse, and an overflow ends the process. Address
+/// space, not memory: only what is touched counts.
+pub const STACK: usize = 64 << 20;
 /// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
 /// outside, by whoever waits for the evaluation.
 const RULE_LIMIT: Duration = Duration::from_millis(200);
@@ -41,11 +46,11 @@ pub struct Module {
 }
 
 impl Rego {
-    /// Parses all modules and compiles them together.
+    /// Parses all modules and compiles them together. `before` hears of each text before it is parsed.
     ///
     /// # Errors
     /// All parse errors of all modules; or what the compiler says of them together.
-    pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+    pub fn load(texts: &[SourceText], before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: RULE_LIMIT,
@@ -57,6 +62,7 @@ impl Rego {
             return Err(Diagnostics(errors));
         }
         errors.extend(texts.iter().filter_map(|text| {
+            before(text);
             engine
                 .add_policy(text.name.to_string(), text.text.to_string())
                 .err()
@@ -72,6 +78,11 @@ impl Rego {
     /// The modules in the order in which they were loaded.
     pub fn modules(&mut self) -> Vec<Module> {
         reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
+    }
+
+    /// Every rule and function of every module, in the order of the texts.
+    pub fn definitions(&mut self) -> Vec<Definition> {
+        self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
     }
 
     /// Prepares every rule, so that clones share the work, and finds what only shows then.
@@ -142,6 +153,14 @@ pub struct Coverage {
     pub reached: BTreeSet<u32>,
     /// 1-based.
     pub missed: BTreeSet<u32>,
+}
+
+/// Runs on a stack that is large enough for Rego, and waits for it.
+pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    thread::scope(|scope| {
+        let running = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
+        running.join().map_err(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// True if the environment makes parsing many times slower: regorus' parser backtracks through

@@ -1,24 +1,109 @@
 //! What is known of other objects: of the cluster, or of the manifests given in one run.
+//!
+//! [`Inventory`] holds small typed records and the indexes between them; [`related`] joins them to one
+//! request. No join looks at more than the objects of one namespace, however large the cluster.
+
+mod kinds;
+mod records;
+pub mod related;
+mod sight;
+mod storage;
+mod store;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// A snapshot of other objects. Eventually consistent in a cluster; complete within one bundle.
-#[derive(Clone, Debug, Default)]
-pub struct Inventory {
-    namespaces: BTreeMap<String, NamespaceLabels>,
-}
+use serde_json::Value;
+
+use crate::policy::selector::KindRef;
+use crate::workload::projection::Projections;
+
+pub use kinds::{Mode, Needs, Sort, keys};
+pub use records::Record;
+pub use related::{Related, Subject};
+pub use sight::Sight;
+use store::State;
 
 /// The labels of a Namespace.
 pub type NamespaceLabels = BTreeMap<String, String>;
 
+/// A snapshot of other objects. Eventually consistent in a cluster; complete within one bundle.
+///
+/// A clone is cheap: it shares everything, and what changes later is copied by namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    state: Arc<State>,
+}
+
 impl Inventory {
+    /// Nothing known yet. Workloads are read by these projections; `self_classify` lets their
+    /// annotations lower their class.
+    pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
+        Self { state: Arc::new(State { projections, self_classify, ..State::default() }) }
+    }
+
+    /// The manifests of one run: what they do not hold of the kinds that are shipped with a workload is
+    /// not there.
+    #[must_use]
+    pub fn bundle(mut self) -> Self {
+        Arc::make_mut(&mut self.state).bundle = true;
+        self
+    }
+
+    /// Adds an object, or replaces it. A kind that no join knows is left out.
+    pub fn insert(&mut self, kind: &KindRef, object: &Value, default_namespace: &str) {
+        let state = Arc::make_mut(&mut self.state);
+        if let Some(record) = Record::read(kind, object, default_namespace, state.rules()) {
+            state.insert(record);
+        }
+    }
+
+    /// Takes an object out.
+    pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
+        Arc::make_mut(&mut self.state).remove(kind, namespace, name);
+    }
+
+    /// Keeps an object that has replicas whole, so that it can be the parent of a request to its scale
+    /// subresource.
+    pub fn keep(&mut self, kind: &KindRef, object: Arc<Value>, default_namespace: &str) {
+        Arc::make_mut(&mut self.state).keep(kind, object, default_namespace);
+    }
+
+    /// An object that was kept whole.
+    pub fn parent(&self, kind: &KindRef, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+        self.state.parents.get(&(kind.clone(), namespace.to_owned(), name.to_owned()))
+    }
+
+    /// All objects of this kind are in here.
+    pub fn know(&mut self, kind: &KindRef) {
+        let state = Arc::make_mut(&mut self.state);
+        if let Some(sort) = Sort::of(kind, &state.projections) {
+            state.known.insert(kind.clone(), sort);
+        }
+    }
+
+    /// Are all objects of this kind in here?
+    pub fn knows(&self, kind: &KindRef) -> bool {
+        self.state.known.contains_key(kind)
+    }
+
+    /// The kinds that a policy needs and that are not known, whatever the request.
+    pub fn lacks(&self, needs: &Needs) -> Vec<KindRef> {
+        let known = |kind, mode| match mode {
+            Mode::Optional => true,
+            Mode::Bundle => self.state.bundle || self.knows(kind),
+            Mode::Cluster => self.knows(kind),
+        };
+        needs.iter().filter(|(kind, mode)| !known(kind, *mode)).map(|(kind, _)| kind.clone()).collect()
+    }
+
     /// Adds a Namespace; the last one of a name wins.
     pub fn add_namespace(&mut self, name: impl Into<String>, labels: NamespaceLabels) {
-        self.namespaces.insert(name.into(), labels);
+        Arc::make_mut(&mut self.state).insert(Record::namespace(name.into(), labels));
     }
 
     /// The labels of a Namespace; none if it is not known.
     pub fn namespace_labels(&self, name: &str) -> Option<&NamespaceLabels> {
-        self.namespaces.get(name)
+        Some(&self.state.namespaces.get(name)?.namespace.as_ref()?.labels)
     }
 }

@@ -41,6 +41,8 @@ pub struct BindingSpec {
     pub mutate: bool,
     /// What happens if a policy fails to decide; without it `deny` for critical ones, else `warn`.
     pub on_failure: Option<OnFailure>,
+    /// Is it a violation if a policy cannot judge because other objects that it needs are not known?
+    pub require_inventory: bool,
     /// Values by policy and parameter; without one the policy's own default.
     pub parameters: BTreeMap<PolicyId, BTreeMap<String, serde_json::Value>>,
 }

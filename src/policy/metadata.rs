@@ -8,6 +8,7 @@ use super::parameters::Parameter;
 use super::selector::Match;
 use super::{Action, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::inventory::Needs;
 use crate::reader;
 
 /// Root of all policy packages.
@@ -44,6 +45,8 @@ struct Custom {
     parameters: BTreeMap<String, Parameter>,
     fix: String,
     at_admission: Option<Action>,
+    #[serde(default)]
+    inventory: Needs,
     #[serde(default)]
     terminating: bool,
     #[serde(default = "yes")]
@@ -90,6 +93,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         severity: metadata.custom.severity,
         action: metadata.custom.action,
         at_admission: metadata.custom.at_admission,
+        inventory: metadata.custom.inventory,
         matches: metadata.custom.matches,
         parameters: metadata.custom.parameters,
         fix: metadata.custom.fix.trim().into(),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::inventory::Needs;
 use parameters::Parameter;
 use selector::Match;
 
@@ -130,6 +131,8 @@ pub struct Policy {
     pub action: Action,
     /// What happens by default at admission, if that is milder: siblings may still arrive.
     pub at_admission: Option<Action>,
+    /// Which other objects it needs.
+    pub inventory: Needs,
     /// Which requests it judges.
     pub matches: Match,
     /// What it may be told.

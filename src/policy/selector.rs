@@ -1,5 +1,7 @@
 //! Which requests a policy judges, and which policies a binding means.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Policy, PolicyId, Severity};
@@ -7,12 +9,21 @@ use crate::admission::Operation;
 use crate::workload::Class;
 
 /// A kind without its version: `StatefulSet.apps`, `PersistentVolumeClaim`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KindRef {
     /// `StatefulSet`
     pub kind: String,
     /// `apps`; empty for core.
     pub group: String,
+}
+
+impl fmt::Display for KindRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.group.as_str() {
+            "" => f.write_str(&self.kind),
+            group => write!(f, "{}.{group}", self.kind),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for KindRef {

@@ -60,12 +60,24 @@ pub struct Bindings {
     pub exceptions: Vec<Exception>,
 }
 
+/// Whose bindings a file holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A profile.
+    Profile,
+    /// A profile, without some of the policies that it was written for.
+    PartialProfile,
+    /// A user's own.
+    User,
+}
+
 /// Reads a file of bindings: a profile that is shipped, or a user's own.
 ///
 /// # Errors
 /// All documents that are none of ours, have unknown fields, or name policies or parameters that do
 /// not exist.
-pub fn read(text: &SourceText, shipped: bool, policies: &[&Policy]) -> Result<Bindings, Diagnostics> {
+pub fn read(text: &SourceText, origin: Origin, policies: &[&Policy]) -> Result<Bindings, Diagnostics> {
+    let shipped = origin != Origin::User;
     let (mut read, mut errors) = (Bindings::default(), Vec::new());
     for document in reader::documents(text)? {
         let line = document.positions.place(&[]).line;
@@ -81,7 +93,10 @@ pub fn read(text: &SourceText, shipped: bool, policies: &[&Policy]) -> Result<Bi
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
                     let binding = Binding { name: head.metadata.name, shipped, spec: head.spec };
-                    errors.extend(unknown_names(text, &document, &binding, policies));
+                    if origin != Origin::PartialProfile {
+                        errors.extend(unknown_policies(text, &document, &binding, policies));
+                    }
+                    errors.extend(unknown_parameters(text, &document, &binding, policies));
                     read.bindings.push(binding);
                 }
                 Err(error) => errors.push(error),
@@ -131,22 +146,20 @@ fn unknown_policy(
     Some(error)
 }
 
-fn unknown_names(
+fn unknown_policies(
     text: &SourceText,
     document: &Document,
     binding: &Binding,
     policies: &[&Policy],
 ) -> Vec<Diagnostic> {
     let spec = &binding.spec;
-    let path = |keys: &[&'static str]| -> Path { keys.iter().map(|key| Segment::from(*key)).collect() };
-    let below = |mut path: Path, last: Segment| {
-        path.push(last);
-        path
+    let at = |keys: &[&'static str], last: Segment| -> Path {
+        keys.iter().map(|key| Segment::from(*key)).chain([last]).collect()
     };
     let mut errors = Vec::new();
     for (key, ids) in [("ids", &spec.policies.ids), ("exclude", &spec.policies.exclude)] {
         for (index, id) in ids.iter().enumerate() {
-            let at = below(path(&["spec", "policies", key]), index.into());
+            let at = at(&["spec", "policies", key], index.into());
             errors.extend(unknown_policy(text, document, &at, id, policies));
         }
     }
@@ -156,21 +169,36 @@ fn unknown_names(
         for (index, name) in categories.iter().enumerate() {
             let mut known = policies.iter().map(|policy| &*policy.category);
             if !known.any(|category| category == name) {
-                let at = below(path(&["spec", "policies", key]), index.into());
+                let at = at(&["spec", "policies", key], index.into());
                 let mut error = fault(text, document, &at, format!("there is no category {name}"));
                 error.help = did_you_mean(name, policies.iter().map(|policy| &*policy.category));
                 errors.push(error);
             }
         }
     }
-    for (id, values) in &spec.parameters {
-        let at = below(path(&["spec", "parameters"]), id.to_string().into());
-        let Some(policy) = policies.iter().find(|policy| policy.id == *id) else {
-            errors.extend(unknown_policy(text, document, &at, id, policies));
-            continue;
-        };
+    for id in spec.parameters.keys() {
+        let at = at(&["spec", "parameters"], id.to_string().into());
+        errors.extend(unknown_policy(text, document, &at, id, policies));
+    }
+    errors
+}
+
+/// Of policies that are there.
+fn unknown_parameters(
+    text: &SourceText,
+    document: &Document,
+    binding: &Binding,
+    policies: &[&Policy],
+) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    for (id, values) in &binding.spec.parameters {
+        let Some(policy) = policies.iter().find(|policy| policy.id == *id) else { continue };
         for (name, value) in values {
-            let at = below(at.clone(), name.clone().into());
+            let at: Path = ["spec", "parameters"]
+                .map(Segment::from)
+                .into_iter()
+                .chain([id.to_string().into(), name.clone().into()])
+                .collect();
             match policy.parameters.get(name) {
                 None => {
                     let mut error = fault(text, document, &at, format!("{id} has no parameter {name}"));
@@ -237,6 +265,7 @@ pub struct Chosen<'a> {
     pub on_failure: OnFailure,
     pub mutate: bool,
     pub skippable: bool,
+    pub require_inventory: bool,
 }
 
 impl Bound {
@@ -283,6 +312,7 @@ impl Bound {
                     on_failure: a.on_failure.max(b.on_failure),
                     mutate: a.mutate || b.mutate,
                     skippable: a.skippable && b.skippable,
+                    require_inventory: a.require_inventory || b.require_inventory,
                 })
         };
         self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
@@ -296,7 +326,8 @@ impl Bound {
             false => (action, on_failure),
         };
         let skippable = spec.skippable.unwrap_or(self.own_skippable);
-        Some(Chosen { parameters, action, on_failure, mutate: spec.mutate, skippable })
+        let BindingSpec { mutate, require_inventory, .. } = *spec;
+        Some(Chosen { parameters, action, on_failure, mutate, skippable, require_inventory })
     }
 
     /// Is the policy bound to anything at all?

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Judged, Report, Summary};
-use crate::decision::{Finding, Waived};
+use crate::decision::{Finding, Unknown, Waived};
 use crate::path;
 use crate::policy::{Action, Severity};
 use crate::yaml::Place;
@@ -19,6 +19,7 @@ struct JsonReport<'a> {
     findings: Vec<JsonFinding<'a>>,
     failures: Vec<JsonFailure<'a>>,
     patches: Vec<JsonPatches<'a>>,
+    unknown: Vec<JsonUnknown<'a>>,
     waived: Vec<JsonWaived<'a>>,
     errors: Vec<JsonError<'a>>,
     notes: Vec<&'a str>,
@@ -72,6 +73,15 @@ struct JsonFailure<'a> {
 #[serde(rename_all = "camelCase")]
 struct JsonPatches<'a> {
     policies: Vec<&'a str>,
+    object: JsonObject<'a>,
+    file: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct JsonUnknown<'a> {
+    #[serde(flatten)]
+    unknown: &'a Unknown,
     object: JsonObject<'a>,
     file: &'a str,
 }
@@ -133,6 +143,17 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 policies: object.patched_by.iter().map(|policy| policy.as_str()).collect(),
                 object: json_object(object),
                 file: &object.file.name,
+            })
+            .collect(),
+        unknown: report
+            .objects
+            .iter()
+            .flat_map(|object| {
+                object.unknown.iter().map(move |unknown| JsonUnknown {
+                    unknown,
+                    object: json_object(object),
+                    file: &object.file.name,
+                })
             })
             .collect(),
         waived: report

@@ -1,13 +1,14 @@
 //! What a run found, and how it is shown.
 
 pub mod json;
+pub mod junit;
 pub mod page;
 pub mod text;
 
 use serde::Serialize;
 
 use crate::admission::Operation;
-use crate::decision::{Finding, Waived};
+use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::policy::{Action, PolicyId};
 use crate::yaml::Place;
@@ -48,6 +49,8 @@ pub struct Judged {
     pub findings: Vec<(Finding, Place)>,
     /// Policies that could not decide: which, why, and whether that refuses the object.
     pub failures: Vec<(PolicyId, String, bool)>,
+    /// Policies that could not be asked because other objects that they need are not known.
+    pub unknown: Vec<Unknown>,
     /// Policies that were waived.
     pub waived: Vec<Waived>,
     /// What its user should know: a skip annotation that does not count.
@@ -76,6 +79,7 @@ pub struct Summary {
     pub warn: usize,
     pub audit: usize,
     pub failures: usize,
+    pub unknown: usize,
     pub errors: usize,
     pub not_covered: usize,
     pub foreign: usize,
@@ -92,6 +96,7 @@ impl Report {
             warn: count(Action::Warn),
             audit: count(Action::Audit),
             failures: self.objects.iter().map(|object| object.failures.len()).sum(),
+            unknown: self.objects.iter().map(|object| object.unknown.len()).sum(),
             errors: self.errors.len(),
             not_covered: self.not_covered,
             foreign: self.foreign,

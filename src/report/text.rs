@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
 use super::{Judged, Report};
-use crate::decision::Finding;
+use crate::decision::{Finding, Unknown};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
@@ -57,11 +57,33 @@ pub fn render(report: &Report, colours: bool) -> String {
             block(format!("note: {}: {note}", object.display_name()));
         }
     }
+    for (unknown, objects) in unknown(report) {
+        block(format!(
+            "note: {} could not judge {}: {}; give it with --inventory",
+            unknown.policy,
+            objects.join(", "),
+            unknown.reason()
+        ));
+    }
     for note in &report.notes {
         block(format!("note: {note}"));
     }
     out.push_str(&summary(report));
     out
+}
+
+/// Each policy that could not judge and why, and the objects: one line, not one for each object.
+fn unknown(report: &Report) -> Vec<(&Unknown, Vec<String>)> {
+    let mut all: Vec<(&Unknown, Vec<String>)> = Vec::new();
+    for object in &report.objects {
+        for unknown in &object.unknown {
+            match all.iter_mut().find(|(known, _)| *known == unknown) {
+                Some((_, objects)) => objects.push(object.display_name()),
+                None => all.push((unknown, vec![object.display_name()])),
+            }
+        }
+    }
+    all
 }
 
 fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group<'a> {
@@ -133,6 +155,9 @@ fn summary(report: &Report) -> String {
     }
     if summary.failures > 0 {
         parts.push(plural(summary.failures, "policy failure"));
+    }
+    if summary.unknown > 0 {
+        parts.push(format!("{} unknown", summary.unknown));
     }
     if summary.errors > 0 {
         parts.push(format!("{} that cannot be read", plural(summary.errors, "file")));

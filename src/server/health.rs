@@ -24,14 +24,21 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if *app.stage.borrow() > Stage::Open {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
-    let set = app.current.set();
+    let in_force = app.current.in_force();
+    let set = &in_force.set;
     let digest = set.digest().get(..12).unwrap_or_default();
     let fault = match app.current.fault() {
         fault if fault.is_empty() => fault,
         fault => format!("newer policies are not in force:\n{fault}\n"),
     };
+    let quarantine: String = in_force
+        .conduct
+        .quarantine()
+        .iter()
+        .map(|policy| format!("policy {policy} is in quarantine: it took evaluation threads down\n"))
+        .collect();
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}",
         set.profile(),
         set.policies().count()
     )

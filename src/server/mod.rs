@@ -11,7 +11,6 @@ mod activity;
 mod body;
 mod connections;
 mod drain;
-mod evaluators;
 mod health;
 mod reload;
 mod routes;
@@ -28,18 +27,18 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
+use crate::evaluators::Evaluators;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
 
-pub use reload::ReadSources;
+pub use reload::Origin;
 pub use tls::{Tls, TlsError};
 
 use activity::Patience;
 use body::Budget;
 use connections::Door;
 use drain::{Asked, Stage, Stages};
-use evaluators::Evaluators;
 use reload::Current;
 use routes::App;
 
@@ -99,6 +98,9 @@ pub enum ServeError {
     /// The evaluation threads cannot be started.
     #[error("cannot start the evaluation threads: {0}")]
     Threads(io::Error),
+    /// Policies stuck so often that the process is better started again.
+    #[error("too many evaluation threads are stuck in policies; the log names them")]
+    Overrun,
     /// Signals cannot be waited for.
     #[error("cannot wait for SIGTERM: {0}")]
     Signals(io::Error),
@@ -117,16 +119,16 @@ pub struct Started {
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once.
 ///
-/// Both ports are open before `on_ready` is called. With `sources` the policy set is reloaded when they
+/// Both ports are open before `on_ready` is called. With `origin` the policy set is reloaded when its sources
 /// change; without, it stays.
 ///
 /// # Errors
 /// If an address is taken, the certificate cannot be read, or a thread cannot be started.
 pub async fn run(
     config: Config,
-    set: Arc<PolicySet>,
+    set: PolicySet,
     inventory: Arc<Inventory>,
-    sources: Option<ReadSources>,
+    origin: Option<Arc<dyn Origin>>,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
@@ -134,7 +136,7 @@ pub async fn run(
     let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
     let evaluators =
-        Evaluators::start(config.threads, config.queue, &metrics).map_err(ServeError::Threads)?;
+        Evaluators::start(config.threads, config.queue, Arc::clone(&metrics)).map_err(ServeError::Threads)?;
     let mut asked = Asked::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.
     let (stages, status_stages) = (Stages::new(), Stages::new());
@@ -164,20 +166,25 @@ pub async fn run(
     };
     let status_door = Door {
         tls: None,
-        router: health::router(app),
+        router: health::router(Arc::clone(&app)),
         connections: STATUS_CONNECTIONS,
         handshake: HANDSHAKE,
         patience: PATIENCE,
     };
     let webhook = tokio::spawn(connections::serve(webhook, door, stages.connection()));
     let status = tokio::spawn(connections::serve(status, status_door, status_stages.connection()));
-    if let Some(read) = sources {
-        tokio::spawn(reload::watch(current, metrics, Arc::new(read), config.reload_every));
+    if let Some(origin) = origin {
+        tokio::spawn(reload::watch(current, metrics, origin, config.reload_every));
     }
     on_ready(&started);
 
-    let signal = asked.next().await;
-    info!(signal, "draining");
+    let overrun = tokio::select! {
+        signal = asked.next() => {
+            info!(signal, "draining");
+            false
+        }
+        () = app.evaluators.overrun() => true,
+    };
     stages.enter(Stage::Draining);
     let in_time = tokio::select! {
         in_time = async {
@@ -198,7 +205,7 @@ pub async fn run(
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);
-    Ok(())
+    if overrun { Err(ServeError::Overrun) } else { Ok(()) }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

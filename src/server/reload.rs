@@ -9,28 +9,42 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tracing::{error, info};
 
+use crate::diagnostic::Diagnostics;
+use crate::evaluators::InForce;
 use crate::policyset::{PolicySet, Sources};
 use crate::telemetry::metrics::Metrics;
 
-/// Reads the sources of the policy set again. Called on a thread of its own: it may block.
-pub type ReadSources = Box<dyn Fn() -> Result<Sources, String> + Send + Sync>;
+/// Where the policy set comes from. Asked on a thread of its own: it may block.
+pub trait Origin: Send + Sync {
+    /// Reads the sources again.
+    ///
+    /// # Errors
+    /// Why they cannot be read.
+    fn read(&self) -> Result<Sources, String>;
+
+    /// Compiles sources that are new.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics>;
+}
 
 /// The policy set that judges now.
 pub struct Current {
-    set: ArcSwap<PolicySet>,
+    in_force: ArcSwap<InForce>,
     /// What is wrong with newer sources; empty if nothing is.
     fault: Mutex<String>,
 }
 
 impl Current {
     /// A set that was compiled already.
-    pub fn new(set: Arc<PolicySet>) -> Self {
-        Self { set: ArcSwap::new(set), fault: Mutex::new(String::new()) }
+    pub fn new(set: PolicySet) -> Self {
+        Self { in_force: ArcSwap::from_pointee(InForce::new(set)), fault: Mutex::new(String::new()) }
     }
 
     /// The set in force. A request keeps the one that it began with.
-    pub fn set(&self) -> Arc<PolicySet> {
-        self.set.load_full()
+    pub fn in_force(&self) -> Arc<InForce> {
+        self.in_force.load_full()
     }
 
     /// Why newer sources are not in force; empty if they are.
@@ -46,13 +60,13 @@ impl Current {
             "reloaded"
         );
         metrics.reloaded(set.digest(), set.profile());
-        self.set.store(Arc::new(set));
+        self.in_force.store(Arc::new(InForce::new(set)));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The sources are what they were: a fault of reading them is over, one of their content is not.
     fn still(&self, seen: &str) {
-        if self.set.load().digest() == seen {
+        if self.in_force.load().set.digest() == seen {
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
@@ -69,16 +83,16 @@ impl Current {
 }
 
 /// Looks for new sources for ever.
-pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, read: Arc<ReadSources>, every: Duration) {
+pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, origin: Arc<dyn Origin>, every: Duration) {
     let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     timer.tick().await;
     // The digest of what was last looked at, good or bad, so that neither is compiled twice.
-    let mut seen = current.set().digest().to_owned();
+    let mut seen = current.in_force().set.digest().to_owned();
     loop {
         timer.tick().await;
-        let (read, known) = (Arc::clone(&read), seen.clone());
-        let looked = tokio::task::spawn_blocking(move || look(&read, &known)).await;
+        let (origin, known) = (Arc::clone(&origin), seen.clone());
+        let looked = tokio::task::spawn_blocking(move || look(origin.as_ref(), &known)).await;
         match looked {
             Ok(Look::Same) => current.still(&seen),
             Ok(Look::Unreadable(reason)) => current.refuse(reason, &metrics),
@@ -101,8 +115,8 @@ enum Look {
     New(String, Result<Box<PolicySet>, String>),
 }
 
-fn look(read: &ReadSources, known: &str) -> Look {
-    let sources = match read() {
+fn look(origin: &dyn Origin, known: &str) -> Look {
+    let sources = match origin.read() {
         Ok(sources) => sources,
         Err(reason) => return Look::Unreadable(reason),
     };
@@ -110,6 +124,6 @@ fn look(read: &ReadSources, known: &str) -> Look {
     if digest == known {
         return Look::Same;
     }
-    let compiled = PolicySet::compile(&sources).map_err(|errors| errors.to_string());
+    let compiled = origin.compile(&sources).map_err(|errors| errors.to_string());
     Look::New(digest, compiled.map(Box::new))
 }

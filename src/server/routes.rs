@@ -13,16 +13,15 @@ use tracing::{info, warn};
 
 use super::body::{self, Budget, Share, Unread, Whole, Why};
 use super::drain::Stage;
-use super::evaluators::{Evaluators, Lost};
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Phase, Request};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
+use crate::evaluators::{Evaluators, InForce, Undone};
 use crate::inventory::Inventory;
 use crate::policy::Action;
-use crate::policyset::PolicySet;
-use crate::review::{review, undecided};
+use crate::review::{Supervisor, review_supervised, undecided};
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
@@ -104,9 +103,9 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let question = Arc::new(Question { request, _share: share });
     let request = &question.request;
     let operation = request.operation.as_str();
-    let set = app.current.set();
-    let (decision, answer) = if set.matches(request) {
-        match judge(app, &set, webhook, &question, deadline).await {
+    let in_force = app.current.in_force();
+    let (decision, answer) = if in_force.set.matches(request) {
+        match judge(app, &in_force, webhook, &question, deadline).await {
             Ok(judged) => judged,
             Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),
             Err(Unanswered { answer, reason }) => {
@@ -135,32 +134,36 @@ struct Unanswered {
 /// On a thread of its own, unless the time runs out or too many wait already.
 async fn judge(
     app: &Arc<App>,
-    set: &Arc<PolicySet>,
+    in_force: &Arc<InForce>,
     webhook: Webhook,
     question: &Arc<Question>,
     deadline: Instant,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
-    let job = {
-        let (app, set, question) = (Arc::clone(app), Arc::clone(set), Arc::clone(question));
-        move || review(&set, &app.inventory, &question.request, now)
+    let work = {
+        let (app, in_force, question) = (Arc::clone(app), Arc::clone(in_force), Arc::clone(question));
+        move |supervisor: &dyn Supervisor| {
+            review_supervised(&in_force.set, &app.inventory, &question.request, now, supervisor)
+        }
     };
-    let waiting = app.evaluators.submit(deadline, job).map_err(|_| Unanswered {
-        answer: Answer::Shed,
-        reason: "too many reviews are waiting; try again",
-    })?;
+    let undone = match app.evaluators.compute(&in_force.conduct, deadline, Arc::new(work)).await {
+        Ok(decision) => return Ok((decision, None)),
+        Err(undone) => undone,
+    };
+    let (reason, answer) = match undone {
+        Undone::QueueFull => {
+            let reason = "too many reviews are waiting; try again";
+            return Err(Unanswered { answer: Answer::Shed, reason });
+        }
+        Undone::Broken(_) => ("its evaluation broke off", Answer::Broken),
+        Undone::Late => ("there was no time left to ask it", Answer::TimedOut),
+    };
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
-    let late = |reason: &'static str, answer: Answer| match webhook.patient {
-        true => Ok((undecided(set, &app.inventory, &question.request, reason), Some(answer))),
+    match webhook.patient {
+        true => Ok((undecided(&in_force.set, &app.inventory, &question.request, reason), Some(answer))),
         false => Err(Unanswered { answer, reason }),
-    };
-    match tokio::time::timeout_at(deadline.into(), waiting).await {
-        Ok(Ok(Ok(decision))) => Ok((decision, None)),
-        // Without an answer the thread itself is gone, which no job of ours can bring about.
-        Ok(Ok(Err(Lost::Panicked)) | Err(_)) => late("its evaluation broke off", Answer::Broken),
-        Ok(Ok(Err(Lost::Expired))) | Err(_) => late("there was no time left to ask it", Answer::TimedOut),
     }
 }
 
@@ -216,6 +219,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         ids.join(",")
     };
     let failures: Vec<&str> = decision.failures.iter().map(|failure| failure.policy.as_str()).collect();
+    let unknown: Vec<&str> = decision.unknown.iter().map(|unknown| unknown.policy.as_str()).collect();
     let patched = decision.patch.iter().flat_map(|patch| &patch.policies);
     info!(
         uid = request.uid,
@@ -233,6 +237,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         warn = ids(Action::Warn),
         audit = ids(Action::Audit),
         failed = failures.join(","),
+        unknown = unknown.join(","),
         patched = patched.map(crate::policy::PolicyId::as_str).collect::<Vec<_>>().join(","),
         evaluated = decision.evaluated,
         set_aside = decision.set_aside.map(crate::decision::SetAside::as_str),

@@ -1,6 +1,6 @@
 //! The embedded catalogue, and directories of policies laid over it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use include_dir::{Dir, include_dir};
@@ -19,6 +19,8 @@ const SHIPPED_ENGINES: &str = "workloads/engines.yaml.shipped";
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     files: BTreeMap<String, SourceText>,
+    /// Paths of profiles that name policies which were left out.
+    partial_profiles: BTreeSet<String>,
 }
 
 impl Catalogue {
@@ -35,7 +37,17 @@ impl Catalogue {
                 }
             }
         }
-        Self { files }
+        Self { files, ..Self::default() }
+    }
+
+    /// The same without its policies, their tests and examples. Profiles stay: what they say of policies
+    /// that are not there is no error, since they were written for the whole.
+    #[must_use]
+    pub fn without_policies(mut self) -> Self {
+        self.files.retain(|path, _| !matches!(kind(path), Kind::Policy | Kind::Test | Kind::Example));
+        let profiles = self.files.keys().filter(|path| kind(path) == Kind::Profile);
+        self.partial_profiles = profiles.cloned().collect();
+        self
     }
 
     /// Only what is in a directory.
@@ -62,7 +74,7 @@ impl Catalogue {
                     .with_help("a policy is a file <category>/<policy>/<policy>.rego; give the directory above the categories"),
             );
         }
-        if errors.is_empty() { Ok(Self { files }) } else { Err(Diagnostics(errors)) }
+        if errors.is_empty() { Ok(Self { files, ..Self::default() }) } else { Err(Diagnostics(errors)) }
     }
 
     /// Lays another catalogue over this one: a file of the same path replaces the one below. Tables of
@@ -72,6 +84,7 @@ impl Catalogue {
         if let (true, Some(below)) = (other.files.contains_key(ENGINES), self.files.remove(ENGINES)) {
             self.files.insert(SHIPPED_ENGINES.to_owned(), below);
         }
+        self.partial_profiles.retain(|path| !other.files.contains_key(path));
         self.files.extend(other.files.clone());
         self
     }
@@ -81,14 +94,19 @@ impl Catalogue {
     /// # Errors
     /// If there is no such profile.
     pub fn sources(&self, profile: &str) -> Result<Sources, Diagnostic> {
-        let text = self.files.get(&format!("profiles/{profile}.yaml"));
+        let path = format!("profiles/{profile}.yaml");
+        let text = self.files.get(&path);
         let Some(profile_text) = text else {
             let known: Vec<String> = self.profiles().collect();
             return Err(SourceText::new("--profile", "")
                 .error(0, 0, format!("there is no profile {profile:?}"))
                 .with_help(format!("one of {}", known.join(", "))));
         };
-        Ok(Sources { profile: Some(profile_text.clone()), ..self.unbound() })
+        Ok(Sources {
+            profile: Some(profile_text.clone()),
+            partial_profile: self.partial_profiles.contains(&path),
+            ..self.unbound()
+        })
     }
 
     /// The same without any binding.
@@ -100,6 +118,7 @@ impl Catalogue {
             engines: self.of_kind(Kind::Engines),
             tests: Vec::new(),
             profile: None,
+            partial_profile: false,
             bindings: Vec::new(),
         }
     }
@@ -122,6 +141,15 @@ impl Catalogue {
         self.files
             .keys()
             .filter_map(|path| Some(path.strip_prefix("profiles/")?.strip_suffix(".yaml")?.to_owned()))
+    }
+
+    /// Files that are in one of both only, or differ.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let paths: BTreeSet<&String> = self.files.keys().chain(other.files.keys()).collect();
+        let text = |catalogue: &Self, path: &str| -> Option<std::sync::Arc<str>> {
+            catalogue.files.get(path).map(|text| std::sync::Arc::clone(&text.text))
+        };
+        paths.into_iter().filter(|path| text(self, path) != text(other, path)).cloned().collect()
     }
 
     fn of_kind(&self, wanted: Kind) -> Vec<SourceText> {

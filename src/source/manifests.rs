@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{files_below, read_bytes};
 use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::inventory::{Inventory, NamespaceLabels};
+use crate::inventory::Inventory;
 use crate::path::{self, Segment};
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
@@ -201,27 +201,17 @@ impl Manifests {
         }
     }
 
-    /// What these objects tell of the cluster they are meant for.
-    pub fn inventory(&self) -> Inventory {
-        let mut inventory = Inventory::default();
-        for (name, labels) in self.namespaces() {
-            inventory.add_namespace(name, labels);
+    /// Tells an inventory of these objects; `complete`: of their kinds there are no others.
+    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str, complete: bool) {
+        for manifest in &self.objects {
+            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
+            let kind = KindRef { kind: kind.kind, group: kind.group };
+            inventory.insert(&kind, &manifest.object, default_namespace);
+            inventory.keep(&kind, Arc::clone(&manifest.object), default_namespace);
+            if complete {
+                inventory.know(&kind);
+            }
         }
-        inventory
-    }
-
-    /// Labels of the Namespaces among the objects.
-    fn namespaces(&self) -> impl Iterator<Item = (&str, NamespaceLabels)> {
-        self.objects
-            .iter()
-            .filter(|manifest| manifest.kind() == "Namespace" && manifest.api_version() == "v1")
-            .map(|manifest| {
-                let labels = manifest.object.get("metadata").and_then(|metadata| metadata.get("labels"));
-                let labels = labels.and_then(Value::as_object).into_iter().flatten();
-                let labels =
-                    labels.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())));
-                (manifest.metadata("name"), labels.collect())
-            })
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod catalogue;
 pub mod manifests;
+pub mod trial;
 
 use std::collections::HashSet;
 use std::io::Read as _;

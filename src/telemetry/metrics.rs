@@ -69,6 +69,12 @@ struct PolicyLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ThreadLabels {
+    policy: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicySetLabels {
     digest: String,
     profile: String,
@@ -86,12 +92,15 @@ pub struct Metrics {
     durations: Family<WebhookLabels, Histogram>,
     violations: Family<ViolationLabels, Counter>,
     failures: Family<PolicyLabels, Counter>,
+    unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
     /// Reviews that wait for a thread.
     pub queue_depth: Gauge,
-    /// Evaluations that panicked.
-    pub panics: Counter,
+    /// Evaluation threads that were given up and still compute.
+    pub threads_lost: Gauge,
+    threads_replaced: Family<ThreadLabels, Counter>,
+    quarantined: Family<PolicyLabels, Gauge>,
 }
 
 impl Metrics {
@@ -105,10 +114,13 @@ impl Metrics {
             durations: Family::new_with_constructor(histogram),
             violations: Family::default(),
             failures: Family::default(),
+            unknown: Family::default(),
             policy_set: Family::default(),
             reloads: Family::default(),
             queue_depth: Gauge::default(),
-            panics: Counter::default(),
+            threads_lost: Gauge::default(),
+            threads_replaced: Family::default(),
+            quarantined: Family::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -120,11 +132,30 @@ impl Metrics {
         registry.register("violations", "Violations found in reviews", metrics.violations.clone());
         registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
         registry.register(
+            "policy_unknown",
+            "Policies that could not judge because other objects are not known",
+            metrics.unknown.clone(),
+        );
+        registry.register(
             "evaluation_queue_depth",
             "Reviews that wait for a thread",
             metrics.queue_depth.clone(),
         );
-        registry.register("evaluation_panics", "Evaluations that panicked", metrics.panics.clone());
+        registry.register(
+            "evaluation_threads_lost",
+            "Evaluation threads that were given up and still compute",
+            metrics.threads_lost.clone(),
+        );
+        registry.register(
+            "evaluation_threads_replaced",
+            "Evaluation threads that a policy took down",
+            metrics.threads_replaced.clone(),
+        );
+        registry.register(
+            "policy_quarantined",
+            "Policies that are not asked until the next reload: 1",
+            metrics.quarantined.clone(),
+        );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
@@ -147,8 +178,19 @@ impl Metrics {
 
     fn in_force(&self, digest: &str, profile: &str) {
         self.policy_set.clear();
+        self.quarantined.clear();
         let labels = PolicySetLabels { digest: digest.to_owned(), profile: profile.to_owned() };
         self.policy_set.get_or_create(&labels).set(1);
+    }
+
+    /// A policy took an evaluation thread down; the policy is empty if none was asked.
+    pub fn thread_replaced(&self, policy: &str, reason: &'static str) {
+        self.threads_replaced.get_or_create(&ThreadLabels { policy: policy.to_owned(), reason }).inc();
+    }
+
+    /// A policy is not asked any more.
+    pub fn quarantined(&self, policy: &str) {
+        self.quarantined.get_or_create(&PolicyLabels { policy: policy.to_owned() }).set(1);
     }
 
     /// Counts one review.
@@ -167,6 +209,9 @@ impl Metrics {
         for failure in &decision.failures {
             self.failures.get_or_create(&PolicyLabels { policy: failure.policy.to_string() }).inc();
         }
+        for unknown in &decision.unknown {
+            self.unknown.get_or_create(&PolicyLabels { policy: unknown.policy.to_string() }).inc();
+        }
     }
 
     /// All of them as OpenMetrics text.
@@ -183,7 +228,7 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Failure, Finding};
+    use crate::decision::{Failure, Finding, Unknown};
     use crate::policy::binding::OnFailure;
     use crate::policy::{Action, PolicyId, Severity};
 
@@ -218,6 +263,7 @@ mod tests {
         metrics.decision(&Decision {
             findings: vec![finding],
             failures: vec![failure],
+            unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
             ..Decision::default()
         });
         let text = metrics.encode().unwrap();
@@ -228,8 +274,9 @@ mod tests {
             r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
             r#"stategate_violations_total{policy="one",action="warn"} 1"#,
             r#"stategate_policy_failures_total{policy="two"} 1"#,
+            r#"stategate_policy_unknown_total{policy="three"} 1"#,
             "stategate_evaluation_queue_depth 0",
-            "stategate_evaluation_panics_total 0",
+            "stategate_evaluation_threads_lost 0",
             r#"stategate_policy_set_info{digest="abc",profile="production"} 1"#,
             concat!(r#"stategate_build_info{version=""#, env!("CARGO_PKG_VERSION"), r#""} 1"#),
             "# EOF",

@@ -9,7 +9,7 @@ use super::view::{Class, Workload};
 pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class {
     let shape = shape(rule, workload);
     // A claim or a class is what it is, whatever it says of itself.
-    if rule == ClassRule::Storage {
+    if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
         return shape;
     }
     let annotation = |name: &str| workload.annotations.get(name).map(String::as_str);
@@ -26,7 +26,7 @@ pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class
 
 fn shape(rule: ClassRule, workload: &Workload) -> Class {
     match rule {
-        ClassRule::Storage => Class::Durable,
+        ClassRule::Storage | ClassRule::Sibling => Class::Durable,
         ClassRule::Identity
             if templates(workload) || writes_to(workload, &["persistentVolumeClaim", "hostPath"]) =>
         {

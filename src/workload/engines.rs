@@ -31,7 +31,7 @@ pub struct EngineRow {
     #[serde(default)]
     clients: Vec<String>,
     /// `pg18` in a tag is the engine's version, wherever it stands.
-    version_prefix: Option<String>,
+    pub version_prefix: Option<String>,
     /// Does it need a majority of its members?
     #[serde(default)]
     pub quorum: bool,

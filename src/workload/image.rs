@@ -148,15 +148,46 @@ impl ImageRef {
     /// `None` for tags of another shape (`latest`, `pg16.4`, `17beta1`), which nobody can order.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
-        let tag = self.tag.strip_prefix('v').unwrap_or(&self.tag);
-        let numbers = tag.split(['-', '_']).next()?;
-        let numbers: Vec<u64> = numbers.split('.').map(str::parse).collect::<Result<_, _>>().ok()?;
+        let numbers = numbers(self.words().next()?)?;
         Some(Version {
             major: *numbers.first()?,
             minor: numbers.get(1).copied(),
             patch: numbers.get(2).copied(),
         })
     }
+
+    /// All numbers of the version. Where the tag has the word `PREFIX16.4`, those are it.
+    #[must_use]
+    pub fn release(&self, prefix: Option<&str>) -> Option<Vec<u64>> {
+        let prefixed = |word: &str| numbers(word.strip_prefix(prefix?)?);
+        self.words().find_map(prefixed).or_else(|| numbers(self.words().next()?))
+    }
+
+    /// The words of the tag that are no version: `alpine` of `16.4-alpine3.20`, `debian` of
+    /// `16.4.0-debian-12-r1`. Numbers at the end of a word are its own release and left out, and so is
+    /// the word `PREFIX16.4`.
+    #[must_use]
+    pub fn flavour(&self, prefix: Option<&str>) -> String {
+        let is_number = |c: char| c.is_ascii_digit() || c == '.';
+        let is_version =
+            |word: &str| prefix.is_some_and(|prefix| word.strip_prefix(prefix).and_then(numbers).is_some());
+        let name = |word| str::trim_matches(word, is_number);
+        // `r1` is the packager's count, `latest` no flavour; a word with numbers inside is a hash.
+        let tells = |name: &&str| {
+            name.len() > 1 && *name != "latest" && name.bytes().all(|byte| byte.is_ascii_alphabetic())
+        };
+        let words = self.words().filter(|word| !is_version(word)).map(name).filter(tells);
+        words.collect::<Vec<_>>().join("-")
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.tag.strip_prefix('v').unwrap_or(&self.tag).split(['-', '_'])
+    }
+}
+
+/// `16.4` as numbers.
+fn numbers(text: &str) -> Option<Vec<u64>> {
+    text.split('.').map(str::parse).collect::<Result<_, _>>().ok()
 }
 
 impl fmt::Display for ImageRef {
@@ -330,6 +361,31 @@ mod tests {
             "image \"postgres:\": \"\" is not a tag: write at most 128 letters, digits and \
              _ . - without . or - at the start"
         );
+    }
+
+    #[test]
+    fn release_and_flavour_are_read_from_the_tag() {
+        for (tag, prefix, release, flavour) in [
+            ("16.4-alpine3.20", None, Some(vec![16, 4]), "alpine"),
+            ("16", None, Some(vec![16]), ""),
+            ("16.4.0-debian-12-r1", None, Some(vec![16, 4, 0]), "debian"),
+            ("3-management-alpine", None, Some(vec![3]), "management-alpine"),
+            ("v3.5.9", None, Some(vec![3, 5, 9]), ""),
+            ("8.0.36.1_ubi9", None, Some(vec![8, 0, 36, 1]), "ubi"),
+            ("2.17.0-pg16.4-oss", Some("pg"), Some(vec![16, 4]), "oss"),
+            ("pg16", Some("pg"), Some(vec![16]), ""),
+            ("alpine", None, None, "alpine"),
+            ("latest", None, None, ""),
+            ("17beta1", None, None, "beta"),
+            ("3f9a2bc", None, None, ""),
+            ("16-3.4-bookworm", None, Some(vec![16]), "bookworm"),
+            ("99999999999999999999", None, None, ""),
+        ] {
+            let image = ImageRef::parse(&format!("postgres:{tag}")).unwrap();
+            assert_eq!((image.release(prefix), image.flavour(prefix).as_str()), (release, flavour), "{tag}");
+        }
+        let untagged = ImageRef::parse("postgres").unwrap();
+        assert_eq!((untagged.release(None), untagged.flavour(None)), (None, String::new()));
     }
 
     proptest! {

@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::engines::Engines;
 use super::image::ImageRef;
+use super::memory::memory_settings;
 use super::node::Node;
-use super::view::{Container, Env, Mount, Port, Probe, Resources, Role, Volume};
+use super::probes::{lifecycle, probe};
+use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
 
 /// The containers of a pod spec, init containers first.
 pub fn containers(spec: &Node<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
@@ -35,7 +37,8 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
         .map(|row| row.name.clone())
         .unwrap_or_default();
     let resources = node.child("resources");
-    Container {
+    let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
+    let mut container = Container {
         role,
         image_name,
         image,
@@ -44,17 +47,21 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
         args,
         env: node.child("env").items().iter().map(env).collect(),
         env_from: !node.child("envFrom").items().is_empty(),
-        ports: node.child("ports").items().iter().map(port).collect(),
         requests: amounts(&resources.child("requests")),
         limits: amounts(&resources.child("limits")),
-        readiness: probe(&node.child("readinessProbe")),
-        liveness: probe(&node.child("livenessProbe")),
-        startup: probe(&node.child("startupProbe")),
+        readiness: probe(&node.child("readinessProbe"), &ports),
+        liveness: probe(&node.child("livenessProbe"), &ports),
+        startup: probe(&node.child("startupProbe"), &ports),
+        ports,
+        lifecycle: lifecycle(node),
         mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
         path: node.path.clone(),
+        memory_settings: Vec::new(),
         name,
-    }
+    };
+    container.memory_settings = memory_settings(&container);
+    container
 }
 
 fn env(node: &Node<'_>) -> Env {
@@ -79,39 +86,6 @@ fn amounts(node: &Node<'_>) -> Resources {
         memory: node.child("memory").bytes(),
         ephemeral_storage: node.child("ephemeral-storage").bytes(),
     }
-}
-
-/// Timings default as in core/v1 `SetDefaults_Probe`; a zero means unset there, too.
-fn probe(node: &Node<'_>) -> Option<Probe> {
-    let written = node.raw()?;
-    let seconds =
-        |key: &'static str, default| node.child(key).integer().filter(|n| *n != 0).unwrap_or(default);
-    let handler = ["exec", "httpGet", "tcpSocket", "grpc"]
-        .into_iter()
-        .find_map(|kind| Some((kind.to_owned(), handler(kind, written.get(kind)?.as_object()?))));
-    Some(Probe {
-        handler: handler.into_iter().collect::<Map<_, _>>().into(),
-        initial_delay: seconds("initialDelaySeconds", 0),
-        period: seconds("periodSeconds", 10),
-        timeout: seconds("timeoutSeconds", 1),
-        failure_threshold: seconds("failureThreshold", 3),
-        success_threshold: seconds("successThreshold", 1),
-        path: node.path.clone(),
-    })
-}
-
-/// With the API's defaults, so that two handlers that mean the same are the same.
-fn handler(kind: &str, written: &Map<String, Value>) -> Value {
-    let defaults: &[(&str, &str)] = match kind {
-        "httpGet" => &[("path", "/"), ("scheme", "HTTP")],
-        "grpc" => &[("service", "")],
-        _ => &[],
-    };
-    let mut handler = written.clone();
-    for (key, value) in defaults {
-        handler.entry(*key).or_insert_with(|| Value::from(*value));
-    }
-    Value::Object(handler)
 }
 
 /// Mounted file systems, and raw devices: both are where data goes.
@@ -171,6 +145,14 @@ fn volume(node: &Node<'_>) -> Volume {
         claim: body.child("claimName").string(),
         host_path: if source == "hostPath" { body.child("path").string() } else { None },
         medium: if source == "emptyDir" { body.child("medium").string() } else { None },
+        // Zero means no limit, as for the kubelet.
+        size_limit: if source == "emptyDir" {
+            body.child("sizeLimit").bytes().filter(|n| *n > 0)
+        } else {
+            None
+        },
+        driver: if source == "csi" { body.child("driver").string() } else { None },
+        nfs_server: if source == "nfs" { body.child("server").string() } else { None },
         read_only: body.child("readOnly").raw().and_then(Value::as_bool).unwrap_or(false),
         source: source.to_owned(),
         path: node.path.clone(),

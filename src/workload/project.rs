@@ -8,12 +8,14 @@ use serde_json::Value;
 use super::backup::backup;
 use super::class::class;
 use super::engines::{self, EngineRow, Engines};
+use super::image::ImageRef;
 use super::node::{Node, Problem};
 use super::pods;
-use super::projection::{Claims, Field, Projection, Rolling, Updates};
+use super::projection::{Claims, Field, Projection};
+use super::rollout::update;
 use super::scheduling::scheduling;
-use super::storage;
-use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Update, Workload};
+use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Workload};
+use super::{siblings, storage};
 use crate::path::{Path, Segment};
 
 /// A view, and what of the object could not be read.
@@ -50,6 +52,7 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
     let integer = |field: &Option<Field<i64>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).integer().or(field.default))
     };
+    let replicas = integer(&projection.replicas);
     let mut workload = Workload {
         kind: root.child("kind").string().unwrap_or_default(),
         api_version: root.child("apiVersion").string().unwrap_or_default(),
@@ -58,8 +61,8 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
         labels: metadata.child("labels").string_map(),
         annotations: metadata.child("annotations").string_map(),
         owner: owner(&metadata),
-        replicas: integer(&projection.replicas),
-        update: projection.update.as_ref().map(|field| update(root, field)),
+        replicas,
+        update: projection.update.as_ref().map(|field| update(root, field, replicas)),
         retention: projection.retention.as_ref().map(|keys| retention(&root.at(&keys.0))),
         pod_management: string(&projection.pod_management),
         min_ready_seconds: integer(&projection.min_ready_seconds),
@@ -70,6 +73,9 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
         revision_history: integer(&projection.revision_history),
         storage_class: projection.storage_class.then(|| storage::storage_class(root)),
         persistent_volume: projection.persistent_volume.then(|| storage::persistent_volume(root)),
+        disruption_budget: projection.disruption_budget.then(|| siblings::disruption_budget(root)),
+        autoscaler: projection.autoscaler.as_ref().map(|scaler| siblings::autoscaler(root, scaler)),
+        service: projection.service.then(|| siblings::service(root)),
         ..Workload::default()
     };
     workload.backup = backup(&workload.annotations);
@@ -98,20 +104,6 @@ fn owner(metadata: &Node<'_>) -> Option<Owner> {
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
     let string = |key: &'static str| owner.child(key).string().unwrap_or_default();
     Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
-}
-
-fn update(root: &Node<'_>, updates: &Updates) -> Update {
-    let node = root.at(&updates.path.0);
-    let kind = node.child("type").string().unwrap_or_else(|| updates.default.clone());
-    let rolling = node.child("rollingUpdate");
-    let defaults = if kind == "RollingUpdate" { updates.rolling.clone() } else { Rolling::default() };
-    Update {
-        partition: rolling.child("partition").integer().or(defaults.partition),
-        max_unavailable: rolling.child("maxUnavailable").raw().cloned().or(defaults.max_unavailable),
-        max_surge: rolling.child("maxSurge").raw().cloned().or(defaults.max_surge),
-        path: node.path,
-        kind,
-    }
 }
 
 fn retention(node: &Node<'_>) -> Retention {
@@ -172,7 +164,8 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     let main = || workload.containers.iter().find(|container| container.role == Role::Main);
     let container = by_image.filter(|container| container.engine == name).or_else(main);
     let row = engines.named(name);
-    let version = container.and_then(|container| container.image.as_ref()?.version());
+    let image = container.and_then(|container| container.image.as_ref());
+    let prefix = row.and_then(|row| row.version_prefix.as_deref());
     let listed = annotation("data-paths").map(|list| engines::dirs("annotation", list)).unwrap_or_default();
     let data_dirs = if listed.is_empty() {
         let running = |other: &&Container| {
@@ -188,8 +181,10 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     };
     Some(Engine {
         name: name.to_owned(),
-        major: container.and_then(|container| row?.major(container.image.as_ref()?)),
-        version: version.map(|version| version.to_string()),
+        major: image.and_then(|image| row?.major(image)),
+        version: image.and_then(ImageRef::version).map(|version| version.to_string()),
+        release: image.and_then(|image| image.release(prefix)),
+        flavour: image.map(|image| image.flavour(prefix)).unwrap_or_default(),
         container: container.map(|container| container.name.clone()).unwrap_or_default(),
         quorum: match annotation("quorum") {
             Some("true") => true,

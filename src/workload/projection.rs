@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Deserializer};
 
 use super::engines::Engines;
+use super::share::Rounding;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::selector::KindRef;
 use crate::reader::read_one;
@@ -41,6 +42,8 @@ pub struct Updates {
     /// The API's defaults of `rollingUpdate`, where the type is `RollingUpdate`.
     #[serde(default)]
     pub rolling: Rolling,
+    /// How the kind's controller rounds a percentage of `maxUnavailable`.
+    pub round_unavailable: Rounding,
 }
 
 /// `rollingUpdate`
@@ -53,12 +56,37 @@ pub struct Rolling {
     pub max_surge: Option<serde_json::Value>,
 }
 
+/// Where an autoscaler says what it does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scaler {
+    /// `kind`, `name` and `apiVersion` of what it scales.
+    pub target: Keys,
+    /// The kind, if the target names none.
+    pub target_kind: Option<String>,
+    /// The version, if the target names none.
+    pub target_api_version: Option<String>,
+    /// The fewest pods.
+    pub min: Option<Field<i64>>,
+    /// The number of pods while there is nothing to do.
+    pub idle: Option<Keys>,
+    /// The most pods.
+    pub max: Option<Field<i64>>,
+    /// `behavior` of a HorizontalPodAutoscaler.
+    pub behavior: Option<Keys>,
+    /// What it may do to running pods.
+    pub mode: Option<Field<String>>,
+}
+
 /// How a kind's class is found (catalogue §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassRule {
     /// Durable in any case: claims, volumes, classes.
     Storage,
+    /// Durable in any case: budgets, autoscalers and Services. Whether they concern data depends on the
+    /// workloads beside them, which a policy must look at.
+    Sibling,
     /// Durable if it has claims, writable volumes or an engine, else it only has stable names.
     Identity,
     /// Durable if it writes to a claim or runs an engine, else nothing.
@@ -120,6 +148,14 @@ pub struct Projection {
     /// The object is a PersistentVolume.
     #[serde(default)]
     pub persistent_volume: bool,
+    /// The object is a PodDisruptionBudget.
+    #[serde(default)]
+    pub disruption_budget: bool,
+    /// The object is an autoscaler.
+    pub autoscaler: Option<Scaler>,
+    /// The object is a Service.
+    #[serde(default)]
+    pub service: bool,
 }
 
 /// All projections and the table of engines.

@@ -1,10 +1,12 @@
 //! Where pods may run: anti-affinity, spread, and whether they select the workload's own pods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::labels::Selector;
 use super::node::Node;
-use super::view::{AntiAffinity, Scheduling, Spread, Strings};
+use super::view::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread, Strings};
+
+const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// The scheduling part of a pod spec. `labels` and `namespace` are the pods' own.
 pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Scheduling {
@@ -16,7 +18,11 @@ pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Schedul
         let weight = node.child("weight").integer().unwrap_or_default();
         term(&node.child("podAffinityTerm"), Some(weight), labels, namespace)
     });
+    let node_selector = spec.child("nodeSelector").string_map();
+    let node_affinity = required_nodes(&spec.child("affinity"));
+    let node_name = spec.child("nodeName").string().filter(|name| !name.is_empty());
     Scheduling {
+        hostnames: hostnames(node_name.as_ref(), &node_selector, &node_affinity),
         anti_affinity: required.chain(preferred).collect(),
         spread: spec
             .child("topologySpreadConstraints")
@@ -24,7 +30,8 @@ pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Schedul
             .iter()
             .map(|node| spread(node, labels))
             .collect(),
-        node_selector: spec.child("nodeSelector").string_map(),
+        node_selector,
+        node_affinity,
         tolerations: spec
             .child("tolerations")
             .items()
@@ -32,8 +39,66 @@ pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Schedul
             .filter_map(|node| node.raw().cloned())
             .collect(),
         priority_class: spec.child("priorityClassName").string().unwrap_or_default(),
-        node_name: spec.child("nodeName").string().filter(|name| !name.is_empty()),
+        node_name,
     }
+}
+
+/// The terms of required node affinity of an `affinity`, or of a volume's `nodeAffinity.required`.
+fn required_nodes(affinity: &Node<'_>) -> Vec<NodeTerm> {
+    let node_affinity = affinity.child("nodeAffinity");
+    node_terms(&node_affinity.child("requiredDuringSchedulingIgnoredDuringExecution"))
+}
+
+/// The terms of a NodeSelector.
+pub fn node_terms(selector: &Node<'_>) -> Vec<NodeTerm> {
+    let expression = |node: &Node<'_>| NodeExpression {
+        key: node.child("key").string().unwrap_or_default(),
+        operator: node.child("operator").string().unwrap_or_default(),
+        values: node.child("values").strings(),
+    };
+    let term = |node: &Node<'_>| NodeTerm {
+        expressions: ["matchExpressions", "matchFields"]
+            .into_iter()
+            .flat_map(|key| node.child(key).items())
+            .map(|node| expression(&node))
+            .collect(),
+        path: node.path.clone(),
+    };
+    if selector.exists() {
+        selector.child("nodeSelectorTerms").items().iter().map(term).collect()
+    } else {
+        Vec::new()
+    }
+}
+
+/// The nodes it is pinned to. `nodeName` goes past the scheduler, so nothing else counts then; else
+/// `nodeSelector` and affinity must both hold. A term that pins nothing leaves every node open.
+fn hostnames(
+    node_name: Option<&String>,
+    node_selector: &Strings,
+    terms: &[NodeTerm],
+) -> Option<BTreeSet<String>> {
+    if let Some(name) = node_name {
+        return Some(BTreeSet::from([name.clone()]));
+    }
+    let selected = node_selector.get(HOSTNAME).map(|name| BTreeSet::from([name.clone()]));
+    let possible = terms.iter().filter(|term| !term.expressions.is_empty());
+    let of_terms = possible.map(|term| {
+        let pins = |expression: &&NodeExpression| {
+            expression.operator == "In" && [HOSTNAME, "metadata.name"].contains(&expression.key.as_str())
+        };
+        let pinned = term.expressions.iter().filter(pins);
+        both(pinned.map(|expression| expression.values.iter().cloned().collect()))
+    });
+    // One open term opens them all.
+    let of_affinity: Option<Vec<BTreeSet<String>>> = of_terms.collect();
+    let of_affinity = of_affinity.filter(|sets| !sets.is_empty());
+    both(selected.into_iter().chain(of_affinity.map(|sets| sets.into_iter().flatten().collect())))
+}
+
+/// What is in all sets; nothing if there is no set.
+fn both(sets: impl Iterator<Item = BTreeSet<String>>) -> Option<BTreeSet<String>> {
+    sets.reduce(|some, more| some.intersection(&more).cloned().collect())
 }
 
 fn term(node: &Node<'_>, weight: Option<i64>, labels: &Strings, namespace: &str) -> AntiAffinity {

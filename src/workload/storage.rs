@@ -1,7 +1,10 @@
 //! Claims, volumes and classes.
 
+use std::collections::BTreeSet;
+
 use super::node::Node;
-use super::view::{Claim, PersistentVolume, StorageClass, Volume};
+use super::scheduling::node_terms;
+use super::view::{Claim, DataSource, PersistentVolume, StorageClass, Strings, Topology, Volume};
 
 const LEGACY_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const DEFAULT_CLASS: [&str; 2] =
@@ -12,7 +15,9 @@ pub fn claim(node: &Node<'_>, origin: &'static str, name: String) -> Claim {
     let spec = node.child("spec");
     let status = node.child("status");
     let class = spec.child("storageClassName");
-    let legacy = node.child("metadata").child("annotations").child(LEGACY_CLASS).string();
+    let metadata = node.child("metadata");
+    let annotations = metadata.child("annotations").string_map();
+    let legacy = annotations.get(LEGACY_CLASS).cloned();
     let size = spec.child("resources").child("requests").child("storage");
     let volume_name = spec.child("volumeName").string().filter(|name| !name.is_empty());
     let by_hand = volume_name.is_some() || spec.child("selector").exists();
@@ -21,7 +26,12 @@ pub fn claim(node: &Node<'_>, origin: &'static str, name: String) -> Claim {
     Claim {
         name,
         origin,
+        class_named: class.exists() || legacy.is_some(),
         storage_class: class.string().filter(|name| !name.is_empty()).or(legacy).unwrap_or_default(),
+        volume_attributes_class: text(&spec, "volumeAttributesClassName"),
+        data_source: data_source(&spec),
+        labels: metadata.child("labels").string_map(),
+        annotations,
         static_binding: opted_out && by_hand,
         size: size.bytes(),
         size_text: size.scalar_text(),
@@ -33,6 +43,23 @@ pub fn claim(node: &Node<'_>, origin: &'static str, name: String) -> Claim {
         path: node.path.clone(),
         spec_path: spec.path,
     }
+}
+
+fn text(node: &Node<'_>, key: &'static str) -> Option<String> {
+    node.child(key).string().filter(|text| !text.is_empty())
+}
+
+/// The API server copies one of the two fields to the other, so either tells.
+fn data_source(spec: &Node<'_>) -> Option<DataSource> {
+    let source = ["dataSourceRef", "dataSource"].map(|key| spec.child(key)).into_iter().find(Node::exists)?;
+    let string = |key: &'static str| source.child(key).string().unwrap_or_default();
+    Some(DataSource {
+        kind: string("kind"),
+        name: string("name"),
+        api_group: string("apiGroup"),
+        namespace: text(&source, "namespace"),
+        path: source.path,
+    })
 }
 
 /// The claim templates of a StatefulSet.
@@ -93,10 +120,25 @@ pub fn storage_class(node: &Node<'_>) -> StorageClass {
             .unwrap_or_else(|| "Immediate".to_owned()),
         allow_volume_expansion: node.child("allowVolumeExpansion").boolean().unwrap_or(false),
         mount_options: node.child("mountOptions").strings(),
+        allowed_topologies: topologies(&node.child("allowedTopologies")),
         is_default: DEFAULT_CLASS
             .iter()
             .any(|key| annotations.get(*key).is_some_and(|value| value == "true")),
     }
+}
+
+fn topologies(terms: &Node<'_>) -> Vec<Topology> {
+    let topology = |node: Node<'_>| Topology {
+        key: node.child("key").string().unwrap_or_default(),
+        values: node.child("values").strings(),
+        path: node.path,
+    };
+    terms
+        .items()
+        .into_iter()
+        .flat_map(|term| term.child("matchLabelExpressions").items())
+        .map(topology)
+        .collect()
 }
 
 /// A PersistentVolume; a statically made one is retained unless it says otherwise.
@@ -121,6 +163,7 @@ pub fn persistent_volume(node: &Node<'_>) -> PersistentVolume {
         .and_then(|map| map.iter().find(|(key, value)| !common.contains(&key.as_str()) && !value.is_null()))
         .map(|(key, _)| key.clone())
         .unwrap_or_default();
+    let body = spec.child(source.clone());
     PersistentVolume {
         reclaim_policy: spec
             .child("persistentVolumeReclaimPolicy")
@@ -130,7 +173,27 @@ pub fn persistent_volume(node: &Node<'_>) -> PersistentVolume {
         capacity: spec.child("capacity").child("storage").bytes(),
         phase: node.child("status").child("phase").string(),
         claim: claim.exists().then(|| format!("{}/{}", name("namespace"), name("name"))),
+        claim_namespace: text(&claim, "namespace"),
+        claim_name: text(&claim, "name"),
+        zones: zones(&spec, &node.child("metadata").child("labels").string_map()),
+        volume_attributes: spec.child("csi").child("volumeAttributes").string_map(),
+        read_only: body.child("readOnly").boolean().unwrap_or(false),
         driver: spec.child("csi").child("driver").string(),
         source,
     }
+}
+
+/// Zones by node affinity, else by the labels of old volumes, which part several with two underscores.
+/// CSI drivers have keys of their own: `topology.ebs.csi.aws.com/zone`.
+fn zones(spec: &Node<'_>, labels: &Strings) -> BTreeSet<String> {
+    let is_zone = |key: &str| key.ends_with("/zone");
+    let terms = node_terms(&spec.child("nodeAffinity").child("required"));
+    let expressions = terms.into_iter().flat_map(|term| term.expressions);
+    let named = expressions.filter(|expression| expression.operator == "In" && is_zone(&expression.key));
+    let zones: BTreeSet<String> = named.flat_map(|expression| expression.values).collect();
+    if !zones.is_empty() {
+        return zones;
+    }
+    let labelled = labels.iter().filter(|(key, _)| is_zone(key));
+    labelled.flat_map(|(_, value)| value.split("__")).map(str::to_owned).collect()
 }

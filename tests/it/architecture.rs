@@ -19,6 +19,7 @@ const ROOMS: &[&[&str]] = &[
     &["report"],
     &["source"],
     &["telemetry"],
+    &["evaluators"],
     &["server"],
     &["cli"],
 ];
@@ -30,14 +31,15 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "server/ cli/serve.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
     ("annotate_snippets", "report/"),
     ("prometheus_client", "telemetry/ server/"),
-    ("tracing", "telemetry/ server/ cli/"),
+    ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
+    ("quick_xml", "report/"),
 ];
 
 fn sources() -> Vec<(String, String)> {
@@ -157,7 +159,9 @@ fn the_pure_rooms_touch_no_clock_and_no_files() {
     // .clippy.toml bans the calls; this finds whoever lifts the ban.
     for (file, text) in sources() {
         let lifted = text.contains("clippy::disallowed_methods");
-        let edge = ["source/", "server/", "telemetry/", "cli/"].iter().any(|edge| file.starts_with(edge));
+        let edge = ["source/", "evaluators/", "server/", "telemetry/", "cli/"]
+            .iter()
+            .any(|edge| file.starts_with(edge));
         assert!(!lifted || edge, "src/{file} lifts the ban on clocks and files");
     }
 }

@@ -118,6 +118,34 @@ fn docs_are_checked_and_written() {
 }
 
 #[test]
+fn the_index_says_what_each_profile_does_by_its_bindings() {
+    let dir = catalogue();
+    let root = text(dir.path()).to_owned();
+    let index = || std::fs::read_to_string(dir.path().join("README.md")).unwrap();
+    let tiers = "production, no tier | production, prod | production, staging | production, dev";
+    let head =
+        format!("| Policy | Demands | Severity | baseline | {tiers} | regulated | Mutates | Skippable |");
+    assert!(index().contains(&head), "{}", index());
+    for (policy, cells) in [
+        ("delete-guard-pvc", "critical | warn | deny | deny | warn | off | deny | no | no |"),
+        (
+            "anti-affinity-required",
+            "high | warn | deny | deny | warn | warn | deny | production, regulated | yes |",
+        ),
+    ] {
+        let is_row = |line: &str| line.starts_with(&format!("| [{policy}]")) && line.ends_with(cells);
+        assert!(index().lines().any(is_row), "{policy} {cells}\n{}", index());
+    }
+
+    let profile = dir.path().join("profiles/baseline.yaml");
+    let bindings = std::fs::read_to_string(&profile).unwrap().replace("action: warn", "action: audit");
+    std::fs::write(&profile, bindings).unwrap();
+    stategate(&["policy", "docs", "--check", &root]).expect(1, &["stategate policy docs"]);
+    stategate(&["policy", "docs", &root]).expect(0, &[]);
+    assert!(index().contains("critical | audit | deny | deny | warn | off | deny |"), "{}", index());
+}
+
+#[test]
 fn docs_say_what_a_refusal_looks_like() {
     let readme =
         std::fs::read_to_string(format!("{POLICIES}/storage/storage_class_required/README.md")).unwrap();
@@ -321,10 +349,23 @@ fn a_new_policy_loads_fails_its_tests_and_is_soon_filled_in() {
 
         stategate_with(&["check", "--policies", root, "-"], GOOD).expect(0, &["1 object checked"]);
         let run = stategate(&["test", root]);
-        run.expect(1, &["test_bad_is_found", "_bad.yaml", "METADATA still says TODO", "3 failed"]);
+        run.expect(
+            1,
+            &[
+                "test_bad_is_found",
+                "_bad.yaml",
+                "METADATA still says TODO",
+                "the README would show it",
+                "4 failed",
+            ],
+        );
 
         let rule = std::fs::read_to_string(files[0]).unwrap().replace("== -1", "< 3").replace("TODO ", "");
         std::fs::write(files[0], rule).unwrap();
+        for example in &files[2..] {
+            let filled = std::fs::read_to_string(example).unwrap().replace("# TODO: ", "# ");
+            std::fs::write(example, filled).unwrap();
+        }
         stategate(&["test", root]).expect(0, &["2 tests, 2 examples: 0 failed"]);
         stategate(&["policy", "docs", root]).expect(0, &["2 of 2 files written"]);
         stategate(&["explain", "claim-not-too-small", "--policies", root])

@@ -17,9 +17,9 @@ use crate::support::{directory, stategate, write};
 use crate::wire::recorded;
 
 /// How long a test waits before it says that something hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Server {
+pub struct Server {
     child: Child,
     address: SocketAddr,
     status: SocketAddr,
@@ -42,7 +42,7 @@ fn trust(ca_file: &Path) -> Arc<ClientConfig> {
 }
 
 impl Server {
-    fn start(dir: &Path, arguments: &[&str]) -> Self {
+    pub fn start(dir: &Path, arguments: &[&str]) -> Self {
         // Port 0 is chosen by the system; the log says which it was.
         let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
             .args([
@@ -86,25 +86,25 @@ impl Server {
         StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
     }
 
-    fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
+    pub fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
         let mut stream = self.connect();
         request(&mut stream, path, body);
         response(&mut stream)
     }
 
-    fn get(&self, path: &str) -> (u16, String) {
+    pub fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.status).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         response(&mut stream)
     }
 
-    fn terminate(&self) {
+    pub fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         let code = self.child.wait().unwrap().code();
         (code, self.log.join().unwrap())
     }

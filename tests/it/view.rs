@@ -1,5 +1,10 @@
 //! The workload view: what runs where, what would be lost, what keeps replicas apart.
 
+mod pods;
+mod scheduling;
+mod siblings;
+mod storage;
+
 use serde_json::{Value, json};
 use stategate::policy::selector::KindRef;
 use stategate::source::catalogue::Catalogue;
@@ -22,6 +27,15 @@ fn view_as(object: &Value, self_classify: bool) -> Value {
     let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, self_classify);
     assert_eq!(projected.problems, [], "{object}");
     serde_json::to_value(projected.workload).unwrap()
+}
+
+/// What of an object cannot be read.
+fn problems(object: &Value) -> Vec<String> {
+    let all = projections();
+    let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
+    let kind = KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, true);
+    projected.problems.into_iter().map(|problem| problem.message).collect()
 }
 
 fn statefulset(container: Value, more: Value) -> Value {

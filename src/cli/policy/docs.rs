@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::pages::{Library, folder};
+use crate::cli::policies::{catalogue_below, tried};
 use crate::cli::{Exit, print, say};
 use crate::policy::Policy;
 use crate::report::page::{Block, markdown};
@@ -22,6 +23,10 @@ pub struct Arguments {
     #[arg(default_value = "policies")]
     dir: PathBuf,
 
+    /// Load the policies of DIR without the shipped ones beside them
+    #[arg(long)]
+    no_catalogue: bool,
+
     /// Write nothing, name the files that differ
     #[arg(long)]
     check: bool,
@@ -33,7 +38,9 @@ const MARK: &str =
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let own = Catalogue::directory(&arguments.dir)?;
-    let library = Library::new(Catalogue::embedded().overlaid(&own))?;
+    let catalogue = catalogue_below(Some(&own), arguments.no_catalogue);
+    tried(&catalogue)?;
+    let library = Library::new(catalogue)?;
     let sources: Vec<_> = own.unbound().policies.into_iter().map(|text| text.name).collect();
     let policies: Vec<&Policy> =
         library.policies().filter(|policy| sources.contains(&policy.source)).collect();

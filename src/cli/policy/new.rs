@@ -97,7 +97,7 @@ fn next_steps(id: &PolicyId, dir: &Path, folder: &Path, action: &str) -> String 
          \x20 1. make {bad} and pass_good.yaml beside it say what you mean;\n\
          \x20 2. look at what the rule sees:   stategate input --policies {dir} --policy {id} {bad}\n\
          \x20 3. write the rule, its METADATA and its tests;\n\
-         \x20 4. run them:                     stategate test {dir}\n\
+         \x20 4. run them at every change:     stategate test {dir} --watch\n\
          \x20 5. write the README:             stategate policy docs {dir}\n"
     )
 }

@@ -115,27 +115,70 @@ impl Library {
 
     /// The index: what each profile makes of each policy, by category.
     pub fn index(&self, policies: &[&Policy]) -> Vec<Block> {
+        let columns = self.columns(policies);
+        let head: Vec<String> = ["Policy", "Demands", "Severity"]
+            .into_iter()
+            .map(str::to_owned)
+            .chain(columns.iter().map(Column::title))
+            .chain(["Mutates", "Skippable"].map(str::to_owned))
+            .collect();
         let mut page = vec![
             Block::Title("Policies".to_owned()),
-            Block::Text(format!(
-                "{} policies. The columns on the right say what a profile makes of a violation: first in a \
-                 Namespace without the label `stategate.io/tier`, then where a tier differs from that. \
-                 A policy that mutates completes the object at admission.",
-                policies.len()
-            )),
+            Block::Text(format!("{} policies, by category.", policies.len())),
+            heading("What each profile does"),
+            Block::Text(
+                "A violation is refused (deny), answered with a warning (warn) or only recorded (audit); where \
+                 a policy is off nobody asks it. A profile that tells Namespaces apart by their label \
+                 `stategate.io/tier` has a column for each tier. A policy that mutates completes the object at \
+                 admission under the profiles named. One that is skippable lets an object ask for a waiver itself, \
+                 by its annotation `stategate.io/skip`."
+                    .to_owned(),
+            ),
         ];
         let categories: BTreeSet<&str> = policies.iter().map(|policy| &*policy.category).collect();
         for category in categories {
-            let head = ["Policy", "Demands", "Severity"].into_iter().map(str::to_owned);
             let rows = policies.iter().filter(|policy| &*policy.category == category).map(|policy| {
                 let link = format!("[{}]({}/README.md)", policy.id, folder(policy));
                 let about = [link, policy.title.to_string(), policy.severity.to_string()];
-                about.into_iter().chain(self.sets.values().map(|set| summary(set, policy))).collect()
+                let actions = columns.iter().map(|column| column.standing(policy).action().to_owned());
+                let marks = [
+                    self.under(|set| TIERS.iter().any(|tier| standing(set, policy, *tier).mutates)),
+                    self.under(|set| skippable(set, policy)),
+                ];
+                about.into_iter().chain(actions).chain(marks).collect()
             });
             page.push(heading(category));
-            page.push(Block::Table(head.chain(self.sets.keys().cloned()).collect(), rows.collect()));
+            page.push(Block::Table(head.clone(), rows.collect()));
         }
         page
+    }
+
+    /// One for each profile; one for each tier where tiers make a difference to any policy.
+    fn columns(&self, policies: &[&Policy]) -> Vec<Column<'_>> {
+        let mut columns = Vec::new();
+        for (profile, set) in &self.sets {
+            let same = |policy: &&Policy| {
+                let action = |tier: &Option<&str>| standing(set, policy, *tier).action;
+                TIERS.iter().all(|tier| action(tier) == action(&None))
+            };
+            let of = |tier| Column { profile, set, tier };
+            if policies.iter().all(same) {
+                columns.push(of(None));
+            } else {
+                columns.extend(TIERS.map(|tier| of(Some(tier))));
+            }
+        }
+        columns
+    }
+
+    /// `yes`, `no`, or the profiles that it is true of.
+    fn under(&self, is: impl Fn(&PolicySet) -> bool) -> String {
+        let (of, not): (Vec<_>, Vec<_>) = self.sets.iter().partition(|(_, set)| is(set));
+        match (of.as_slice(), not.as_slice()) {
+            ([], _) => "no".to_owned(),
+            (_, []) => "yes".to_owned(),
+            (of, _) => of.iter().map(|(profile, _)| profile.as_str()).collect::<Vec<_>>().join(", "),
+        }
     }
 
     fn examples(&self, policy: &Policy) -> anyhow::Result<Vec<Block>> {
@@ -165,6 +208,26 @@ impl Library {
             }
         }
         Ok(blocks)
+    }
+}
+
+/// A column of the index: a profile, in Namespaces of a tier or in all.
+#[derive(Clone)]
+struct Column<'a> {
+    profile: &'a str,
+    set: &'a PolicySet,
+    /// None: all alike.
+    tier: Option<Option<&'static str>>,
+}
+
+impl Column<'_> {
+    fn title(&self) -> String {
+        self.tier
+            .map_or_else(|| self.profile.to_owned(), |tier| format!("{}, {}", self.profile, tier_name(tier)))
+    }
+
+    fn standing(&self, policy: &Policy) -> Standing {
+        standing(self.set, policy, self.tier.flatten())
     }
 }
 
@@ -304,12 +367,4 @@ fn binding(policy: &Policy, mutates: bool) -> String {
         "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: our-{id}}}\nspec:\n  \
          policies: {{ids: [{id}]}}\n  override: true\n{mutate}  parameters:\n    {id}:\n{values}"
     )
-}
-
-/// `deny, mutates; staging: warn, mutates; dev: off`
-fn summary(set: &PolicySet, policy: &Policy) -> String {
-    let usual = standing(set, policy, None);
-    let of = |tier: &Option<&str>| -> Standing { standing(set, policy, *tier) };
-    let others = TIERS.iter().filter(|tier| of(tier) != usual);
-    others.fold(usual.to_string(), |text, tier| format!("{text}; {}: {}", tier_name(*tier), of(tier)))
 }

@@ -1,0 +1,83 @@
+//! What an example asserts by its name, and whether it holds.
+
+use serde_json::Value;
+
+use crate::admission::Request;
+use crate::cli::example::{self, Example, Judged};
+use crate::decision::Decision;
+use crate::policy::Action;
+use crate::policyset::PolicySet;
+use crate::review::review;
+
+/// Puts the example through the pipeline and compares. `flags` make other subcommands see the policy.
+pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Result<()> {
+    if example.text.text.lines().any(|line| line.trim_start().starts_with("# TODO")) {
+        anyhow::bail!("a comment in it still says TODO, and the README would show it");
+    }
+    let judged = example.judge(set)?;
+    let decisions = &judged.decisions;
+    if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
+        anyhow::bail!("the policy could not decide: {}", failure.error);
+    }
+    if decisions.iter().all(|decision| decision.evaluated == 0) {
+        anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
+    }
+    let mut unwritten = decisions.iter().flat_map(|decision| &decision.findings);
+    if let Some(finding) = unwritten.find(|finding| finding.message.contains("TODO")) {
+        anyhow::bail!("the message still says TODO: {}", finding.message);
+    }
+    match (example.expects(), strictest(decisions)) {
+        ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
+        ("deny" | "warn", None) => anyhow::bail!(
+            "nothing was found; what the rule sees: stategate input{flags} --policy {} {}",
+            example.folder.rsplit('/').next().unwrap_or_default().replace('_', "-"),
+            example.text.name
+        ),
+        ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
+        ("patch", _) => assert_patch(example, set, &judged),
+        _ => anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml"),
+    }
+}
+
+/// The patched object is the expected one, passes, and gets no further patch.
+fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &Judged) -> anyhow::Result<()> {
+    let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
+    let expected = example::one_object(out)?;
+    let patched = judged.decisions.iter().find_map(|decision| decision.patch.as_ref());
+    let Some(patched) = patched else { anyhow::bail!("nothing was patched") };
+    if patched.object != *expected.object {
+        let difference = json_patch::diff(&expected.object, &patched.object);
+        anyhow::bail!(
+            "the patched object differs from {}:\n{}",
+            out.name,
+            serde_json::to_string_pretty(&difference)?
+        );
+    }
+    for request in &judged.requests {
+        let again = Request { object: Some(patched.object.clone().into()), ..request.clone() };
+        let second = review(set, &judged.inventory, &again, example::now()?);
+        if second.patch.is_some() {
+            anyhow::bail!("the patched object is patched again: the patch is not idempotent");
+        }
+        if second.strictest().is_some() {
+            anyhow::bail!("the patched object does not pass its own policy: {}", describe(&[second]));
+        }
+    }
+    Ok(())
+}
+
+fn strictest(decisions: &[Decision]) -> Option<Action> {
+    decisions.iter().filter_map(Decision::strictest).max()
+}
+
+fn describe(decisions: &[Decision]) -> String {
+    let found: Vec<String> = decisions
+        .iter()
+        .flat_map(|decision| &decision.findings)
+        .map(|finding| {
+            let value: Value = finding.path.iter().map(|segment| serde_json::json!(segment)).collect();
+            format!("{} {}: {} at {value}", finding.action, finding.policy, finding.message)
+        })
+        .collect();
+    if found.is_empty() { "nothing was found".to_owned() } else { found.join("\n") }
+}

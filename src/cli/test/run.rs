@@ -1,0 +1,247 @@
+//! One run of all tests and examples, and what of it the next run may keep.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::Arguments;
+use super::assertion::assert;
+use super::complete;
+use super::coverage::Reached;
+use crate::cli::example;
+use crate::diagnostic::{Diagnostics, SourceText};
+use crate::engine::{self, Coverage, Definition, Rego};
+use crate::policyset::{PolicySet, Sources};
+use crate::source::catalogue::Catalogue;
+
+/// One test, example or demand on a policy, and why it failed.
+#[derive(Clone)]
+pub struct Outcome {
+    /// What it belongs to: the package of a policy or library.
+    pub package: String,
+    /// As it is called there: `test_good_passes`, `pass_good.yaml`.
+    pub name: String,
+    /// As it is called among all.
+    pub title: String,
+    /// File and line.
+    pub place: String,
+    pub time: Duration,
+    pub failure: Option<String>,
+}
+
+/// What a run found.
+pub struct Tried {
+    pub outcomes: Vec<Outcome>,
+    pub policies: usize,
+    pub tests: usize,
+    pub examples: usize,
+    pub reached: Reached,
+    /// Suites by package: the ids of policies.
+    pub ids: BTreeMap<String, String>,
+}
+
+impl Tried {
+    pub fn failed(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.failure.is_some()).count()
+    }
+}
+
+/// What the next run need not do again, because the texts are the same.
+#[derive(Default)]
+pub struct Kept {
+    loaded: Option<PolicySet>,
+    rego: Option<(String, RegoTests)>,
+    alone: BTreeMap<(String, bool), PolicySet>,
+}
+
+/// How many policies were loaded, and how long it took; None if they were kept from the last run.
+pub type Loaded = Option<(usize, Duration)>;
+
+/// Runs everything. `loaded` is told as soon as the policies are there.
+pub fn all(
+    tested: &Catalogue,
+    catalogue: &Catalogue,
+    arguments: &Arguments,
+    kept: &mut Kept,
+    loaded: impl FnOnce(Loaded),
+) -> anyhow::Result<Tried> {
+    loaded(load(catalogue, &tested.tests(), kept)?);
+    let RegoTests { mut outcomes, coverage, definitions } = kept.rego_tests(tested, catalogue)?;
+    let tests = outcomes.len();
+    outcomes.extend(examples(tested, catalogue, arguments, kept)?);
+    let examples = outcomes.len() - tests;
+    outcomes.extend(complete::faults(tested, &outcomes)?);
+    let reached = Reached::of(tested, &coverage, &definitions);
+    outcomes.extend(
+        arguments.min_coverage.map(|least| complete::coverage(&reached, least)).into_iter().flatten(),
+    );
+    let policies = kept.loaded.iter().flat_map(PolicySet::policies);
+    let ids = policies.map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
+    Ok(Tried { policies: tested.unbound().policies.len(), outcomes, tests, examples, reached, ids })
+}
+
+/// Compiles the policies as everything else does that judges by them.
+fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut Kept) -> Result<Loaded, Diagnostics> {
+    let sources = catalogue.unbound();
+    if kept.loaded.as_ref().is_some_and(|set| set.digest() == sources.digest()) {
+        return Ok(None);
+    }
+    let started = Instant::now();
+    let set = PolicySet::compile(&sources).map_err(|Diagnostics(mut errors)| {
+        // Whoever broke a policy may have broken its test: both are said in one go.
+        let texts: Vec<SourceText> =
+            [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
+        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat(), &|_| {}) {
+            errors
+                .extend(more.into_iter().filter(|error| tests.iter().any(|test| test.name == error.source)));
+        }
+        Diagnostics(errors)
+    })?;
+    let (policies, time) = (set.policies().count(), started.elapsed());
+    kept.loaded = Some(set);
+    Ok(Some((policies, time)))
+}
+
+#[derive(Clone)]
+struct RegoTests {
+    outcomes: Vec<Outcome>,
+    coverage: Vec<Coverage>,
+    definitions: Vec<Definition>,
+}
+
+impl Kept {
+    fn rego_tests(&mut self, tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<RegoTests> {
+        let Sources { policies, libraries, .. } = catalogue.unbound();
+        let tests = tested.tests();
+        let texts: Vec<SourceText> =
+            policies.into_iter().chain(libraries).chain(tests.iter().cloned()).collect();
+        let digest = Sources { policies: texts.clone(), ..Sources::default() }.digest();
+        if let Some((_, same)) = self.rego.as_ref().filter(|(known, _)| *known == digest) {
+            return Ok(same.clone());
+        }
+        let run = rego_tests(&texts, &tests)?;
+        self.rego = Some((digest, run.clone()));
+        Ok(run)
+    }
+}
+
+/// Every `test_*` rule of `tests`, the last of `texts`; the others are what they may import.
+fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<RegoTests> {
+    let mut rego = Rego::load(texts, &|_| {})?;
+    let modules = rego.modules();
+    let definitions = rego.definitions();
+    // What the compiler says of one module holds for all of them: it ends the run, not one test.
+    let mut all_rules = modules.iter().zip(texts).flat_map(|(module, text)| {
+        module
+            .rules
+            .iter()
+            .filter(|rule| rule.starts_with("test_"))
+            .map(move |rule| (format!("data.{}.{rule}", module.package), text))
+    });
+    if let Some((path, text)) = all_rules.next() {
+        rego.prepare(std::iter::once((path.as_str(), text)))?;
+    }
+    let mut session = rego.observed_session();
+    let of_tests = modules.iter().rev().take(tests.len()).rev();
+    let mut outcomes = Vec::new();
+    for (module, text) in of_tests.zip(tests) {
+        let package = module.package.strip_suffix("_test").unwrap_or(&module.package);
+        let rules: Vec<&String> = module.rules.iter().filter(|rule| rule.starts_with("test_")).collect();
+        if rules.is_empty() {
+            outcomes.push(Outcome {
+                package: package.to_owned(),
+                name: "test_*".to_owned(),
+                title: text.name.to_string(),
+                place: text.name.to_string(),
+                time: Duration::ZERO,
+                failure: Some("the file has no test_* rule".to_owned()),
+            });
+        }
+        for rule in rules {
+            let path = format!("data.{}.{rule}", module.package);
+            let started = Instant::now();
+            let value = session.evaluate(&path, BTreeMap::new().into());
+            let time = started.elapsed();
+            let failure = match value {
+                Ok(engine::Value::Bool(true)) => None,
+                Ok(engine::Value::Undefined) => Some(UNDEFINED.to_owned()),
+                Ok(value) => Some(format!(
+                    "is {}, not true",
+                    value.to_json_str().unwrap_or_else(|error| error.to_string())
+                )),
+                Err(error) => Some(error),
+            };
+            let here =
+                |definition: &&Definition| *definition.source == *text.name && definition.name == *rule;
+            let line = definitions.iter().find(here).map_or(1, |definition| definition.first_line);
+            let place = format!("{}:{line}", text.name);
+            outcomes.push(Outcome {
+                package: package.to_owned(),
+                name: rule.clone(),
+                title: format!("{path} ({place})"),
+                place,
+                time,
+                failure,
+            });
+        }
+    }
+    let coverage = session.coverage().map_err(anyhow::Error::msg)?;
+    outcomes.iter_mut().for_each(|outcome| say_where(outcome, &definitions, &coverage));
+    Ok(RegoTests { outcomes, coverage, definitions })
+}
+
+/// Of a test that is undefined.
+const UNDEFINED: &str = "one of its conditions does not hold";
+
+/// What stands behind the condition that does not hold was not reached.
+fn say_where(outcome: &mut Outcome, definitions: &[Definition], coverage: &[Coverage]) {
+    let Some(failure) = outcome.failure.as_mut().filter(|failure| *failure == UNDEFINED) else { return };
+    let here = |one: &&Definition| format!("{}:{}", one.source, one.first_line) == outcome.place;
+    let Some(test) = definitions.iter().find(here) else { return };
+    let Some(file) = coverage.iter().find(|file| file.source == test.source) else { return };
+    let missed: Vec<String> =
+        file.missed.range(test.first_line..=test.last_line).map(ToString::to_string).collect();
+    match missed.as_slice() {
+        [] => {}
+        [line] => *failure += &format!("; line {line} was not reached"),
+        lines => *failure += &format!("; lines {} were not reached", lines.join(", ")),
+    }
+}
+
+/// Every example of the tested directory, judged by its own policy alone.
+fn examples(
+    tested: &Catalogue,
+    catalogue: &Catalogue,
+    arguments: &Arguments,
+    kept: &mut Kept,
+) -> anyhow::Result<Vec<Outcome>> {
+    let flags = arguments.policy_flags();
+    let mut sets: BTreeMap<(String, bool), PolicySet> = BTreeMap::new();
+    let mut outcomes = Vec::new();
+    for example in example::all(tested) {
+        let mutate = example.expects() == "patch";
+        let key = (example.folder.to_owned(), mutate);
+        let set = match sets.remove(&key) {
+            Some(set) => set,
+            None => {
+                let sources = example::alone_sources(catalogue, example.folder, mutate);
+                match kept.alone.remove(&key).filter(|set| set.digest() == sources.digest()) {
+                    Some(set) => set,
+                    None => PolicySet::compile(&sources)?,
+                }
+            }
+        };
+        let started = Instant::now();
+        let failure = assert(&example, &set, &flags).err().map(|error| error.to_string());
+        outcomes.push(Outcome {
+            package: format!("stategate.{}", example.folder.replace('/', ".")),
+            name: example.file.to_owned(),
+            title: example.text.name.to_string(),
+            place: example.text.name.to_string(),
+            time: started.elapsed(),
+            failure,
+        });
+        sets.insert(key, set);
+    }
+    kept.alone = sets;
+    Ok(outcomes)
+}

@@ -1,0 +1,395 @@
+//! Threads that evaluate policies, a bounded queue in front of them, and a watch over them.
+//!
+//! They are not tokio's: an evaluation computes and never waits, and the thread that accepts
+//! connections must not compute. They are few, since more than the processors have cores would only
+//! share them, and their stacks are large, since a policy may recurse and a stack that overflows
+//! ends the process.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tracing::error;
+
+use super::Work;
+use super::conduct::Conduct;
+use super::desk::{Cancel, Casualty, Desk, STUCK, Watched};
+use crate::engine::STACK;
+use crate::policy::PolicyId;
+use crate::telemetry::EVALUATION_THREADS;
+use crate::telemetry::metrics::Metrics;
+
+/// How often the watch looks.
+const LOOK: Duration = Duration::from_millis(100);
+/// So many threads that were given up may compute on at once; each takes a core and holds memory.
+const MOST_LOST: usize = 8;
+
+/// A number of threads that evaluate, and a bounded queue in front of them. They end when this value is
+/// dropped and the queue is empty.
+pub struct Evaluators {
+    jobs: SyncSender<Job>,
+    shared: Arc<Shared>,
+}
+
+struct Job {
+    /// Nobody waits for the result after this.
+    deadline: Instant,
+    conduct: Arc<Conduct>,
+    spared: Option<Misconduct>,
+    work: Box<dyn FnOnce(&Watched<'_>) + Send>,
+    cancel: Cancel,
+}
+
+struct Shared {
+    jobs: Mutex<Receiver<Job>>,
+    desks: Mutex<Vec<Arc<Desk>>>,
+    /// Threads started so far, for their names.
+    started: AtomicUsize,
+    /// Threads that were given up and are not back.
+    lost: AtomicUsize,
+    overrun: Notify,
+    metrics: Arc<Metrics>,
+}
+
+/// Why a job was not taken: too many wait already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueFull;
+
+/// Why a job that was taken has no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// Because of a policy.
+    Policy(Misconduct),
+    /// It broke off while no policy was asked.
+    Broken,
+    /// Its deadline passed in the queue, and it was never begun.
+    Expired,
+}
+
+/// What a policy did to a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misconduct {
+    /// Which policy.
+    pub policy: PolicyId,
+    /// What it did.
+    pub why: Why,
+}
+
+/// How a thread was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Why {
+    /// It does not come back.
+    Stuck,
+    /// It broke off.
+    Panicked,
+}
+
+impl Why {
+    fn as_str(self) -> &'static str {
+        match self {
+            Why::Stuck => "stuck",
+            Why::Panicked => "panicked",
+        }
+    }
+}
+
+impl Evaluators {
+    /// Starts `threads` threads (at least one); `queue` jobs may wait for them.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(threads: usize, queue: usize, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (sender, receiver) = sync_channel(queue);
+        let shared = Arc::new(Shared {
+            jobs: Mutex::new(receiver),
+            desks: Mutex::default(),
+            started: AtomicUsize::new(0),
+            lost: AtomicUsize::new(0),
+            overrun: Notify::new(),
+            metrics,
+        });
+        for _ in 0..threads.max(1) {
+            hire(&shared)?;
+        }
+        let watched = Arc::downgrade(&shared);
+        thread::Builder::new().name("evaluators-watch".to_owned()).spawn(move || watch(&watched))?;
+        Ok(Self { jobs: sender, shared })
+    }
+
+    /// Returns once so many threads are lost that the process should be started again.
+    pub async fn overrun(&self) {
+        self.shared.overrun.notified().await;
+    }
+
+    /// Queues a job. The receiver always gets an answer: a result, or why there is none.
+    ///
+    /// # Errors
+    /// If too many jobs wait already.
+    pub(super) fn submit<T: Send + 'static>(
+        &self,
+        conduct: &Arc<Conduct>,
+        spared: Option<Misconduct>,
+        deadline: Instant,
+        work: Work<T>,
+    ) -> Result<oneshot::Receiver<Result<T, Lost>>, QueueFull> {
+        let (sender, receiver) = oneshot::channel();
+        // The thread answers, or the watch does in its stead: whoever is first.
+        let sender = Arc::new(Mutex::new(Some(sender)));
+        let answer = {
+            let sender = Arc::clone(&sender);
+            move |result| {
+                let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
+                // Whoever asked may have given up.
+                let _ = sender.map(|sender| sender.send(result));
+            }
+        };
+        let cancel = {
+            let answer = answer.clone();
+            Box::new(move |lost| answer(Err(lost)))
+        };
+        let work = Box::new(move |watched: &Watched<'_>| answer(Ok(work(watched))));
+        // Counted first: the job may be taken before this thread goes on.
+        self.shared.metrics.queue_depth.inc();
+        let job = Job { deadline, conduct: Arc::clone(conduct), spared, work, cancel };
+        self.jobs.try_send(job).map_err(|_| {
+            self.shared.metrics.queue_depth.dec();
+            QueueFull
+        })?;
+        Ok(receiver)
+    }
+}
+
+/// Starts one more thread.
+fn hire(shared: &Arc<Shared>) -> io::Result<()> {
+    let desk = Arc::new(Desk::default());
+    let number = shared.started.fetch_add(1, Ordering::Relaxed);
+    let thread = {
+        let (shared, desk) = (Arc::clone(shared), Arc::clone(&desk));
+        move || work(&shared, &desk)
+    };
+    thread::Builder::new().name(format!("{EVALUATION_THREADS}{number}")).stack_size(STACK).spawn(thread)?;
+    shared.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
+    Ok(())
+}
+
+fn work(shared: &Arc<Shared>, desk: &Arc<Desk>) {
+    loop {
+        // The lock is held while waiting for a job, not while doing it.
+        let next = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Job { deadline, conduct, spared, work, cancel }) = next else { return };
+        shared.metrics.queue_depth.dec();
+        if Instant::now() >= deadline {
+            cancel(Lost::Expired);
+            continue;
+        }
+        desk.begin(Arc::clone(&conduct), cancel);
+        // Nothing of a job is looked at after its panic, so nothing half-done can be seen.
+        let job = || work(&Watched { desk, conduct: &conduct, spared: spared.as_ref() });
+        let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
+        let was_at = desk.end();
+        if desk.given_up() {
+            let left = shared.lost.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
+            shared.metrics.threads_lost.set(i64::try_from(left).unwrap_or(i64::MAX));
+            return;
+        }
+        if let (true, Some(casualty)) = (panicked, was_at) {
+            // What a panic left behind on this thread is not known: another one goes on.
+            return replace(shared, desk, casualty, Why::Panicked);
+        }
+    }
+}
+
+/// Looks after the threads for as long as there are any.
+fn watch(shared: &Weak<Shared>) {
+    loop {
+        thread::sleep(LOOK);
+        let Some(shared) = shared.upgrade() else { return };
+        let now = Instant::now();
+        let desks = shared.desks.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for desk in desks {
+            let Some(casualty) = desk.give_up_if_stuck(now) else { continue };
+            let lost = shared.lost.fetch_add(1, Ordering::Relaxed) + 1;
+            shared.metrics.threads_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
+            replace(&shared, &desk, casualty, Why::Stuck);
+            if lost > MOST_LOST {
+                error!(lost, "too many evaluation threads are stuck; the process must be started again");
+                shared.overrun.notify_one();
+            }
+        }
+    }
+}
+
+/// Another thread takes the place of one that is lost; what it was at is said and counted.
+fn replace(shared: &Arc<Shared>, desk: &Arc<Desk>, casualty: Casualty, why: Why) {
+    let Casualty { policy, conduct, cancel } = casualty;
+    shared.metrics.thread_replaced(policy.as_ref().map_or("", PolicyId::as_str), why.as_str());
+    let quarantined = policy.as_ref().is_some_and(|policy| conduct.strike(policy));
+    error!(
+        policy = policy.as_ref().map(PolicyId::as_str),
+        reason = why.as_str(),
+        limit_seconds = STUCK.as_secs(),
+        quarantined,
+        "an evaluation thread is lost and replaced"
+    );
+    if let (true, Some(policy)) = (quarantined, &policy) {
+        shared.metrics.quarantined(policy.as_str());
+    }
+    shared.desks.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, desk));
+    if let Err(error) = hire(shared) {
+        error!(%error, "a lost evaluation thread cannot be replaced");
+    }
+    // Last, so that whoever is told finds a thread to ask again.
+    cancel(policy.map_or(Lost::Broken, |policy| Lost::Policy(Misconduct { policy, why })));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::review::Supervisor;
+
+    fn metrics() -> Arc<Metrics> {
+        Arc::new(Metrics::new("digest", "production"))
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    fn run<T: Send + 'static>(
+        pool: &Evaluators,
+        work: impl Fn(&dyn Supervisor) -> T + Send + Sync + 'static,
+    ) -> Result<T, Lost> {
+        pool.submit(&Arc::default(), None, soon(), Arc::new(work)).unwrap().blocking_recv().unwrap()
+    }
+
+    #[test]
+    fn a_job_runs_on_a_named_thread_with_a_large_stack() {
+        #[expect(clippy::cast_possible_truncation, reason = "any small number will do")]
+        fn deep(levels: usize) -> u64 {
+            let frame = std::hint::black_box([levels as u8; 4096]);
+            if levels == 0 { 0 } else { u64::from(frame[levels % 4096] == 255) + deep(levels - 1) }
+        }
+        let pool = Evaluators::start(2, 4, metrics()).unwrap();
+        let name = run(&pool, |_| thread::current().name().map(str::to_owned)).unwrap().unwrap();
+        assert!(name.starts_with("evaluate-"), "{name}");
+        // 8,000 frames of more than 4 KiB: 32 MiB at least.
+        run(&pool, |_| deep(8_000)).unwrap();
+    }
+
+    #[test]
+    fn a_panic_is_an_answer_that_names_the_policy_and_another_thread_goes_on() {
+        let metrics = metrics();
+        let pool = Evaluators::start(1, 4, Arc::clone(&metrics)).unwrap();
+        assert_eq!(run::<()>(&pool, |_| panic!("on purpose")), Err(Lost::Broken));
+        let guilty = PolicyId::new("guilty");
+        let misconduct = Misconduct { policy: guilty.clone(), why: Why::Panicked };
+        let asked = guilty.clone();
+        let lost = run::<()>(&pool, move |supervisor| {
+            supervisor.asks(&asked).unwrap();
+            panic!("on purpose");
+        });
+        assert_eq!(lost, Err(Lost::Policy(misconduct)));
+        assert_eq!(run(&pool, |_| 7), Ok(7));
+        let text = metrics.encode().unwrap();
+        let line = r#"stategate_evaluation_threads_replaced_total{policy="guilty",reason="panicked"} 1"#;
+        assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn a_stuck_policy_is_spared_then_quarantined_and_its_threads_are_replaced() {
+        let metrics = metrics();
+        let pool = Evaluators::start(1, 4, Arc::clone(&metrics)).unwrap();
+        let conduct = Arc::new(Conduct::default());
+        let (release, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let stuck = PolicyId::new("stuck");
+        let work: Work<Result<(), String>> = {
+            let stuck = stuck.clone();
+            Arc::new(move |supervisor| {
+                supervisor.asks(&stuck)?;
+                let _ = gate.lock().unwrap().recv();
+                supervisor.answered();
+                Ok(())
+            })
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let compute = || runtime.block_on(pool.compute(&conduct, soon(), Arc::clone(&work))).unwrap();
+        assert!(compute().unwrap_err().contains("did not answer within 2 s"));
+        assert!(conduct.quarantine().is_empty());
+        assert!(compute().unwrap_err().contains("did not answer within 2 s"));
+        assert_eq!(conduct.quarantine(), [stuck]);
+        assert!(compute().unwrap_err().contains("in quarantine"));
+        let text = metrics.encode().unwrap();
+        for line in [
+            r#"stategate_evaluation_threads_replaced_total{policy="stuck",reason="stuck"} 2"#,
+            "stategate_evaluation_threads_lost 2",
+            r#"stategate_policy_quarantined{policy="stuck"} 1"#,
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+        // Those that come back after all end, and do not take the places of their successors.
+        drop(release);
+        while !metrics.encode().unwrap().contains("stategate_evaluation_threads_lost 0") {
+            thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(run(&pool, |_| 7), Ok(7));
+    }
+
+    #[test]
+    fn too_many_lost_threads_are_a_reason_to_end() {
+        let pool = Evaluators::start(MOST_LOST + 1, MOST_LOST + 1, metrics()).unwrap();
+        let (release, gate) = mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
+        let conduct = Arc::default();
+        let waiting: Vec<_> = (0..=MOST_LOST)
+            .map(|number| {
+                let (gate, policy) = (Arc::clone(&gate), PolicyId::new(format!("stuck-{number}")));
+                let work: Work<()> = Arc::new(move |supervisor| {
+                    supervisor.asks(&policy).unwrap();
+                    let _ = gate.lock().map(|gate| gate.recv());
+                });
+                pool.submit(&conduct, None, soon(), work).unwrap()
+            })
+            .collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let ended = async { tokio::time::timeout(Duration::from_secs(60), pool.overrun()).await };
+        runtime.block_on(ended).expect("it says that it is overrun");
+        for lost in waiting {
+            assert!(matches!(lost.blocking_recv().unwrap(), Err(Lost::Policy(_))));
+        }
+        drop(release);
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_what_waited_too_long_is_not_begun() {
+        let metrics = metrics();
+        let pool = Evaluators::start(1, 1, Arc::clone(&metrics)).unwrap();
+        let (go, gate) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let ends = Mutex::new((begun, gate));
+        let conduct = Arc::default();
+        let first: Work<()> = Arc::new(move |_| {
+            let (begun, gate) = &*ends.lock().unwrap();
+            begun.send(()).unwrap();
+            gate.recv().unwrap();
+        });
+        let first = pool.submit(&conduct, None, soon(), first).unwrap();
+        has_begun.recv().unwrap();
+        let late: Work<()> = Arc::new(|_| unreachable!("it is too late"));
+        let late = pool.submit(&conduct, None, Instant::now(), late).unwrap();
+        assert_eq!(metrics.queue_depth.get(), 1);
+        let third: Work<()> = Arc::new(|_| ());
+        assert!(pool.submit(&conduct, None, soon(), third).is_err());
+        go.send(()).unwrap();
+        first.blocking_recv().unwrap().unwrap();
+        assert_eq!(late.blocking_recv().unwrap(), Err(Lost::Expired));
+        assert_eq!(metrics.queue_depth.get(), 0);
+    }
+}

@@ -1,0 +1,111 @@
+//! What of the inventory counts for one request, and for one policy of it.
+
+use super::kinds::{Mode, Needs, Sort, keys};
+use super::{Inventory, related::Subject};
+use crate::admission::Operation;
+use crate::policy::selector::KindRef;
+
+/// The inventory as one request sees it.
+#[derive(Clone, Copy)]
+pub struct Sight<'a> {
+    inventory: &'a Inventory,
+    subject: &'a Subject<'a>,
+}
+
+impl<'a> Sight<'a> {
+    /// Of one request.
+    pub fn new(inventory: &'a Inventory, subject: &'a Subject<'a>) -> Self {
+        Self { inventory, subject }
+    }
+
+    /// The kinds that a policy cannot judge this request without, and that are not known.
+    pub fn missing(&self, needs: &Needs) -> Vec<KindRef> {
+        let missing = needs.iter().filter(|(kind, mode)| {
+            let known = match mode {
+                Mode::Optional => true,
+                Mode::Bundle => self.inventory.state.bundle || self.knows(kind),
+                Mode::Cluster => self.knows(kind),
+            };
+            !known && self.sort(kind).is_some_and(|sort| self.concerns(sort))
+        });
+        missing.map(|(kind, _)| kind.clone()).collect()
+    }
+
+    fn sort(&self, kind: &KindRef) -> Option<Sort> {
+        Sort::of(kind, &self.inventory.state.projections)
+    }
+
+    /// All that this request asks for of a kind is known, even if the kind as a whole is not.
+    fn knows(&self, kind: &KindRef) -> bool {
+        self.inventory.knows(kind) || self.sort(kind).is_some_and(|sort| self.resolves(sort))
+    }
+
+    /// Is every object that the request names in the inventory?
+    fn resolves(&self, sort: Sort) -> bool {
+        match sort {
+            Sort::Namespace => self.inventory.namespace_labels(&self.subject.workload.namespace).is_some(),
+            Sort::StorageClass => self.subject.classes_resolve(self.inventory),
+            _ => false,
+        }
+    }
+
+    /// Can objects of this sort matter to the request at all?
+    fn concerns(&self, sort: Sort) -> bool {
+        let subject = self.subject;
+        let (claims, pods) = (!subject.workload.claims.is_empty(), subject.workload.pods.is_some());
+        let deleted = subject.operation == Operation::Delete;
+        let own = self.sort(&subject.kind);
+        match sort {
+            Sort::Namespace => !subject.workload.namespace.is_empty(),
+            Sort::StorageClass => {
+                claims || matches!(own, Some(Sort::StorageClass | Sort::Volume | Sort::Claim))
+            }
+            Sort::Claim => claims || deleted || own == Some(Sort::Volume),
+            Sort::Volume | Sort::Quota | Sort::AttributesClass | Sort::Snapshot | Sort::SnapshotClass => {
+                claims
+            }
+            Sort::Workload => {
+                claims || deleted || matches!(own, Some(Sort::Budget | Sort::Service | Sort::Autoscaler))
+            }
+            Sort::Budget
+            | Sort::Service
+            | Sort::Autoscaler
+            | Sort::LimitRange
+            | Sort::Node
+            | Sort::PriorityClass => pods,
+        }
+    }
+
+    /// May some policy see this key? `needs` are all of those that are asked.
+    pub fn sees<'n>(&self, key: &str, mut needs: impl Iterator<Item = &'n Needs>) -> bool {
+        let complete = self.complete(key);
+        complete || needs.any(|needs| self.declared(key, needs))
+    }
+
+    /// Is the key known whatever a policy declares?
+    fn complete(&self, key: &str) -> bool {
+        let sorts = sorts(key);
+        // All names are known only if all objects are.
+        let resolves = key != "storage_class_names" && sorts.iter().any(|sort| self.resolves(*sort));
+        resolves || self.inventory.state.known.values().any(|sort| sorts.contains(sort))
+    }
+
+    fn declared(&self, key: &str, needs: &Needs) -> bool {
+        let of_bundle = needs.iter().filter(|(_, mode)| *mode == Mode::Bundle);
+        self.inventory.state.bundle
+            && of_bundle.filter_map(|(kind, _)| self.sort(kind)).any(|sort| sorts(key).contains(&sort))
+    }
+
+    /// Keys that one policy does not see although another does: what a bundle holds counts only for
+    /// those who say so.
+    pub fn hidden(&self, needs: &Needs) -> Vec<&'static str> {
+        if !self.inventory.state.bundle {
+            return Vec::new();
+        }
+        keys().map(|(key, _)| key).filter(|key| !self.complete(key) && !self.declared(key, needs)).collect()
+    }
+}
+
+fn sorts(key: &str) -> &'static [Sort] {
+    keys().find(|(name, _)| *name == key).map_or(&[], |(_, sorts)| sorts)
+}

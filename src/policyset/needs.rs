@@ -1,0 +1,50 @@
+//! What a policy reads of other objects is what its METADATA declares: nothing else is watched.
+
+use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
+use crate::engine::Reads;
+use crate::inventory::{Sort, keys};
+use crate::policy::Policy;
+use crate::workload::projection::Projections;
+
+/// # Errors
+/// If it declares a kind that no join knows, or reads a key whose kind it does not declare.
+pub fn check(
+    policy: &Policy,
+    reads: &Reads,
+    projections: &Projections,
+    text: &SourceText,
+) -> Result<(), Diagnostic> {
+    let at = |needle: &str| {
+        let line = text.text.lines().position(|line| line.contains(needle));
+        line.map_or(1, |line| line + 1)
+    };
+    let mut declared = Vec::new();
+    for (kind, _) in policy.inventory.iter() {
+        let Some(sort) = Sort::of(kind, projections) else {
+            let known: Vec<String> = Sort::kinds().map(|kind| kind.to_string()).collect();
+            let written = kind.to_string();
+            let mut error = text.error(at(&written), 0, format!("custom.inventory: no join knows {written}"));
+            error.help = did_you_mean(&written, known.iter().map(String::as_str))
+                .or_else(|| Some(format!("workloads that have a projection, and {}", known.join(", "))));
+            return Err(error);
+        };
+        declared.push(sort);
+    }
+    let undeclared = keys().find(|(key, sorts)| {
+        reads.names(&["related", key]) && !sorts.iter().any(|sort| declared.contains(sort))
+    });
+    let Some((key, sorts)) = undeclared else { return Ok(()) };
+    let kinds: Vec<String> = Sort::kinds()
+        .filter(|kind| Sort::of(kind, projections).is_some_and(|sort| sorts.contains(&sort)))
+        .map(|kind| kind.to_string())
+        .collect();
+    let kinds = if kinds.is_empty() { "StatefulSet.apps".to_owned() } else { kinds.join(" or ") };
+    let line = at(&format!("related.{key}"));
+    Err(text
+        .error(
+            line,
+            0,
+            format!("input.related.{key} is read, but custom.inventory does not say that it is needed"),
+        )
+        .with_help(format!("write custom.inventory: {{{kinds}: cluster}}, or bundle, or optional")))
+}

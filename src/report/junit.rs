@@ -1,0 +1,191 @@
+//! The report for CI systems that show tests: JUnit's XML, as Jenkins, GitLab and their like read it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesText, Event};
+
+/// One thing that was tried.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What it belongs to: a policy.
+    pub suite: String,
+    /// Its own name.
+    pub name: String,
+    /// How long it took.
+    pub time: Duration,
+    /// How it ended.
+    pub verdict: Verdict,
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// As it should.
+    Passed,
+    /// Not as it should; the text says where and how.
+    Failed(String),
+    /// It could not be tried; the text says why.
+    Broken(String),
+}
+
+/// The whole report: one suite a policy, in the order of their names.
+///
+/// # Errors
+/// Only if the XML cannot be written, which to memory it can.
+pub fn render(name: &str, cases: &[Case]) -> io::Result<String> {
+    let mut suites: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
+    for case in cases {
+        suites.entry(&case.suite).or_default().push(case);
+    }
+    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 2);
+    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
+    let all: Vec<&Case> = cases.iter().collect();
+    let numbers = numbers(name, &all);
+    xml.create_element("testsuites")
+        .with_attributes(pairs(&numbers))
+        .write_inner_content(|xml| suites.iter().try_for_each(|(name, cases)| suite(xml, name, cases)))?;
+    let mut text = String::from_utf8(xml.into_inner()).map_err(io::Error::other)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn suite(xml: &mut Writer<Vec<u8>>, name: &str, cases: &[&Case]) -> io::Result<()> {
+    let numbers = numbers(name, cases);
+    let element = xml.create_element("testsuite").with_attributes(pairs(&numbers));
+    element.write_inner_content(|xml| cases.iter().try_for_each(|one| case(xml, one)))?;
+    Ok(())
+}
+
+fn case(xml: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
+    let attributes =
+        [("name", clean(&case.name)), ("classname", clean(&case.suite)), ("time", seconds(case.time))];
+    let element = xml.create_element("testcase").with_attributes(pairs(&attributes));
+    let (tag, text) = match &case.verdict {
+        Verdict::Passed => {
+            element.write_empty()?;
+            return Ok(());
+        }
+        Verdict::Failed(text) => ("failure", clean(text)),
+        Verdict::Broken(text) => ("error", clean(text)),
+    };
+    // An attribute keeps no line breaks: the first line there, all of it inside.
+    let message = text.lines().next().unwrap_or_default();
+    element.write_inner_content(|xml| {
+        let element = xml.create_element(tag).with_attribute(("message", message));
+        element.write_text_content(BytesText::new(&text))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+fn numbers(name: &str, cases: &[&Case]) -> [(&'static str, String); 5] {
+    let count = |wanted: fn(&Verdict) -> bool| cases.iter().filter(|case| wanted(&case.verdict)).count();
+    [
+        ("name", clean(name)),
+        ("tests", cases.len().to_string()),
+        ("failures", count(|verdict| matches!(verdict, Verdict::Failed(_))).to_string()),
+        ("errors", count(|verdict| matches!(verdict, Verdict::Broken(_))).to_string()),
+        ("time", seconds(cases.iter().map(|case| case.time).sum())),
+    ]
+}
+
+fn pairs<'a>(attributes: &'a [(&'static str, String)]) -> impl Iterator<Item = (&'a str, &'a str)> {
+    attributes.iter().map(|(key, value)| (*key, value.as_str()))
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.6}", time.as_secs_f64())
+}
+
+/// XML has no way to write some characters, not even by their number: they are spelled out as in Rust.
+fn clean(text: &str) -> String {
+    let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    let mut clean = String::with_capacity(text.len());
+    for c in text.chars() {
+        if allowed(c) { clean.push(c) } else { clean.extend(c.escape_unicode()) }
+    }
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quick_xml::Reader;
+    use quick_xml::events::BytesStart;
+
+    fn case(suite: &str, name: &str, verdict: Verdict) -> Case {
+        Case { suite: suite.to_owned(), name: name.to_owned(), time: Duration::from_micros(1500), verdict }
+    }
+
+    /// Elements with their attributes, and texts, as a reader of XML sees them.
+    fn read(xml: &str) -> Vec<String> {
+        let element = |start: &BytesStart<'_>| {
+            let attributes = start.attributes().map(|attribute| {
+                let attribute = attribute.unwrap();
+                let value = attribute.normalized_value(quick_xml::XmlVersion::Explicit1_0).unwrap();
+                format!(" {}={value}", attribute.key.as_ref())
+            });
+            format!("{}{}", start.name().as_ref(), attributes.collect::<String>())
+        };
+        let (mut reader, mut seen) = (Reader::from_str(xml), Vec::new());
+        let mut text = String::new();
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(start) | Event::Empty(start) => seen.push(element(&start)),
+                Event::Text(part) => text.push_str(&part),
+                Event::GeneralRef(part) => text.push_str(match &*part {
+                    "lt" => "<",
+                    "gt" => ">",
+                    "amp" => "&",
+                    "quot" => "\"",
+                    "apos" => "'",
+                    other => panic!("{other}"),
+                }),
+                Event::End(_) if !text.trim().is_empty() => {
+                    seen.push(std::mem::take(&mut text).trim().to_owned())
+                }
+                Event::End(_) => text.clear(),
+                Event::Eof => return seen,
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn one_suite_a_policy_with_its_cases_and_numbers() {
+        let cases = [
+            case("pvc-no-shrink", "test_a", Verdict::Passed),
+            case("backup-declared", "test_b", Verdict::Failed("x.rego:3: no\nmore".to_owned())),
+            case("pvc-no-shrink", "test_c", Verdict::Broken("cannot".to_owned())),
+        ];
+        assert_eq!(
+            read(&render("stategate test", &cases).unwrap()),
+            [
+                "testsuites name=stategate test tests=3 failures=1 errors=1 time=0.004500",
+                "testsuite name=backup-declared tests=1 failures=1 errors=0 time=0.001500",
+                "testcase name=test_b classname=backup-declared time=0.001500",
+                "failure message=x.rego:3: no",
+                "x.rego:3: no\nmore",
+                "testsuite name=pvc-no-shrink tests=2 failures=0 errors=1 time=0.003000",
+                "testcase name=test_a classname=pvc-no-shrink time=0.001500",
+                "testcase name=test_c classname=pvc-no-shrink time=0.001500",
+                "error message=cannot",
+                "cannot",
+            ]
+        );
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_the_xml() {
+        let nasty = "a\u{0}b \u{1b}[31m \u{fffe} <x y=\"1\" z='2'> & ]]> é\u{10ffff}";
+        let xml = render("n", &[case(nasty, nasty, Verdict::Failed(nasty.to_owned()))]).unwrap();
+        let spelled = "a\\u{0}b \\u{1b}[31m \\u{fffe} <x y=\"1\" z='2'> & ]]> é\u{10ffff}";
+        let seen = read(&xml);
+        assert_eq!(seen[2], format!("testcase name={spelled} classname={spelled} time=0.001500"));
+        assert_eq!(&seen[3..], [format!("failure message={spelled}"), spelled.to_owned()]);
+        assert!(!xml.contains("]]>") && !xml.contains('\u{1b}'));
+    }
+}

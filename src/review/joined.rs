@@ -1,0 +1,132 @@
+//! What the inventory adds to a request, and which policies cannot judge without it.
+
+use serde_json::Value;
+
+use crate::admission::{Operation, Phase, Request};
+use crate::decision::{Decision, Finding, Unknown};
+use crate::engine::{Document, InputError, Reads, Value as Rego};
+use crate::inventory::{Inventory, Needs, Related, Sight, Subject};
+use crate::policy::Action;
+use crate::policy::selector::KindRef;
+use crate::policyset::Selected;
+use crate::workload::Workload;
+use crate::workload::projection::Projection;
+
+/// Joins the inventory to the views of one request.
+pub struct Joined<'a> {
+    inventory: &'a Inventory,
+    kind: KindRef,
+    operation: Operation,
+    reads: Reads,
+    needs: Vec<&'a Needs>,
+}
+
+impl<'a> Joined<'a> {
+    pub fn new(inventory: &'a Inventory, request: &Request, projection: &Projection) -> Self {
+        let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
+        let operation = request.operation;
+        Self { inventory, kind, operation, reads: Reads::default(), needs: Vec::new() }
+    }
+
+    fn subject<'s>(&self, workload: &'s Workload, object: &'s Value) -> Subject<'s> {
+        Subject { kind: self.kind.clone(), operation: self.operation, workload, object }
+    }
+
+    /// Sorts out the policies that cannot judge because objects that they need are not known. Nothing is
+    /// refused for that, unless a binding says so. What the others read is joined from now on.
+    pub fn sort_out(
+        &mut self,
+        selected: &mut Vec<Selected<'a>>,
+        phase: Phase,
+        subject: Option<(&Workload, &Value)>,
+        decision: &mut Decision,
+    ) {
+        let subject = subject.map(|(workload, object)| self.subject(workload, object));
+        selected.retain(|selected| {
+            let needs = &selected.policy.inventory;
+            let missing = match &subject {
+                _ if needs.is_empty() => return true,
+                Some(subject) => Sight::new(self.inventory, subject).missing(needs),
+                None => self.inventory.lacks(needs),
+            };
+            if missing.is_empty() {
+                return true;
+            }
+            report(selected, phase, missing, decision);
+            false
+        });
+        self.join(selected.iter().map(|selected| (&selected.policy.inventory, selected.reads())));
+    }
+
+    /// What policies with these needs read is joined from now on.
+    pub fn join<'r>(&mut self, policies: impl Iterator<Item = (&'a Needs, &'r Reads)>) {
+        for (needs, reads) in policies {
+            self.reads.extend(reads);
+            self.needs.push(needs);
+        }
+    }
+
+    /// What all policies together read of the input.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
+    }
+
+    /// The shared document with these views and what is related to the first that is there.
+    pub fn document(
+        &self,
+        shared: &Document,
+        workload: Option<&Workload>,
+        old: Option<&Workload>,
+        object: &Value,
+    ) -> Result<Document, InputError> {
+        let related = match workload.or(old) {
+            Some(subject) if self.reads.reads(&["related"]) => {
+                let subject = self.subject(subject, object);
+                let sight = Sight::new(self.inventory, &subject);
+                Related::of(self.inventory, &subject, |key| {
+                    self.reads.reads(&["related", key]) && sight.sees(key, self.needs.iter().copied())
+                })
+            }
+            _ => Related::default(),
+        };
+        shared.with_views(workload, old, &related)
+    }
+
+    /// The input of one policy: the document, without what only others may see.
+    pub fn input(
+        &self,
+        document: &Document,
+        selected: &Selected<'_>,
+        subject: Option<&Workload>,
+        object: &Value,
+    ) -> Rego {
+        let hidden = match subject {
+            Some(workload) if selected.reads().reads(&["related"]) => {
+                let subject = self.subject(workload, object);
+                Sight::new(self.inventory, &subject).hidden(&selected.policy.inventory)
+            }
+            _ => Vec::new(),
+        };
+        document.for_policy(selected.parameters, &hidden)
+    }
+}
+
+/// Reports that a policy cannot judge.
+pub fn report(selected: &Selected<'_>, phase: Phase, missing: Vec<KindRef>, decision: &mut Decision) {
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let unknown = Unknown { policy: selected.policy.id.clone(), missing };
+    if selected.require_inventory && phase != Phase::Mutating {
+        let action = selected.at_most(phase);
+        decision.findings.push(Finding::inventory_required(selected.policy, action, &unknown));
+    } else if !decision.unknown.contains(&unknown) {
+        decision.unknown.push(unknown);
+    }
+}
+
+impl Selected<'_> {
+    /// What happens to a violation in this phase: at admission siblings may still arrive.
+    pub fn at_most(&self, phase: Phase) -> Action {
+        let milder = self.policy.at_admission.filter(|_| phase == Phase::Validating).unwrap_or(Action::Deny);
+        self.action.min(milder)
+    }
+}

@@ -1,0 +1,132 @@
+//! A number, or a percentage of another one: `IntOrString` of Kubernetes.
+
+use serde::Deserialize;
+use serde_json::Value;
+use thiserror::Error;
+
+/// Where a percentage that gives no whole number goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rounding {
+    /// To the next larger number.
+    Up,
+    /// To the next smaller number.
+    Down,
+}
+
+/// Why a value is neither a number nor a percentage.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ShareError {
+    /// Neither a number nor a percentage.
+    #[error("must be a whole number or a percentage such as 25%, not {0}")]
+    Neither(Value),
+    /// It does not fit.
+    #[error("is too large: {0}")]
+    TooLarge(String),
+}
+
+/// What was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// So many.
+    Number(i64),
+    /// So many of a hundred.
+    Percent(i64),
+}
+
+impl Share {
+    /// Reads what a manifest holds. The API server takes `"25%"` and `25`, never `"25"`.
+    ///
+    /// # Errors
+    /// It is neither, or its number is absurd.
+    pub fn parse(value: &Value) -> Result<Self, ShareError> {
+        let neither = || ShareError::Neither(value.clone());
+        let Value::String(text) = value else {
+            return value.as_i64().filter(|number| *number >= 0).map(Self::Number).ok_or_else(neither);
+        };
+        let digits = text.strip_suffix('%').ok_or_else(neither)?;
+        if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(neither());
+        }
+        digits.parse().map(Self::Percent).map_err(|_| ShareError::TooLarge(text.chars().take(40).collect()))
+    }
+
+    /// The number that it is of `total`; a percentage of an unknown total is unknown.
+    #[must_use]
+    pub fn of(self, total: Option<i64>, rounding: Rounding) -> Option<i64> {
+        let percent = match self {
+            Self::Number(number) => return Some(number),
+            Self::Percent(percent) => i128::from(percent),
+        };
+        let hundredths = percent * i128::from(total?.max(0));
+        let whole = match rounding {
+            Rounding::Up => (hundredths + 99) / 100,
+            Rounding::Down => hundredths / 100,
+        };
+        Some(i64::try_from(whole).unwrap_or(i64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn of(value: Value, total: i64, rounding: Rounding) -> i64 {
+        Share::parse(&value).unwrap().of(Some(total), rounding).unwrap()
+    }
+
+    #[test]
+    fn percentages_are_rounded_as_asked() {
+        assert_eq!(of(json!("25%"), 3, Rounding::Down), 0);
+        assert_eq!(of(json!("25%"), 3, Rounding::Up), 1);
+        assert_eq!(of(json!("50%"), 4, Rounding::Up), 2);
+        assert_eq!(of(json!("150%"), 4, Rounding::Down), 6);
+        assert_eq!(of(json!(7), 3, Rounding::Down), 7, "a number is itself");
+        assert_eq!(Share::parse(&json!("25%")).unwrap().of(None, Rounding::Up), None);
+        assert_eq!(Share::parse(&json!(2)).unwrap().of(None, Rounding::Up), Some(2));
+    }
+
+    #[test]
+    fn nothing_else_is_one() {
+        for value in [
+            json!("25"),
+            json!("%"),
+            json!("-1%"),
+            json!("+1%"),
+            json!("1.5%"),
+            json!("25 %"),
+            json!(1.5),
+            json!(-1),
+            json!(true),
+            json!(null),
+            json!([1]),
+        ] {
+            assert_eq!(Share::parse(&value), Err(ShareError::Neither(value)));
+        }
+        assert!(matches!(Share::parse(&json!("99999999999999999999%")), Err(ShareError::TooLarge(_))));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn no_text_panics(text in any::<String>(), near in "[-+]?[0-9]{0,25}%?", total: i64) {
+            for text in [text, near] {
+                if let Ok(share) = Share::parse(&json!(text)) {
+                    let (down, up) = (share.of(Some(total), Rounding::Down), share.of(Some(total), Rounding::Up));
+                    prop_assert!(down.unwrap() <= up.unwrap());
+                }
+            }
+        }
+
+        #[test]
+        fn agrees_with_the_apis_own_arithmetic(percent in 0..500_i64, total in 0..100_000_i64) {
+            // intstr.GetScaledValueFromIntOrPercent works in floating point.
+            let exact = percent as f64 * total as f64 / 100.0;
+            prop_assert_eq!(of(json!(format!("{percent}%")), total, Rounding::Up), exact.ceil() as i64);
+            prop_assert_eq!(of(json!(format!("{percent}%")), total, Rounding::Down), exact.floor() as i64);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! A policy that does not come back: found out, spared, quarantined; the webhook goes on.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::server::{PATIENCE, Server};
+use crate::support::{directory, write};
+
+/// No loop of the policy's own that the engine's timer could stop: one call of a builtin that compares
+/// each of 100,000 texts with each other one.
+const STICKS: &str = r#"# METADATA
+# title: Nothing sticks
+# description: D.
+# custom: {severity: high, action: deny, match: {kinds: [PersistentVolumeClaim]}, fix: F}
+package stategate.own.sticks
+
+ten(text) := replace(text, "x", "xxxxxxxxxx")
+
+many(text) := split(trim_suffix(replace(ten(ten(ten(ten(ten("x"))))), "x", text), ","), ",")
+
+violation contains v if {
+	input.workload.labels.stick == "yes"
+	strings.any_prefix_match(many("a,"), many("b,"))
+	v := {"msg": "it came back", "path": []}
+}
+"#;
+
+fn review(name: &str, labels: &Value) -> Vec<u8> {
+    let claim = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": "shop", "labels": labels},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    });
+    let review = json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "9c3f7d52-5f0e-4a9a-8d5b-1d2a3b4c5d6e",
+            "kind": {"group": "", "version": "v1", "kind": "PersistentVolumeClaim"},
+            "resource": {"group": "", "version": "v1", "resource": "persistentvolumeclaims"},
+            "name": name, "namespace": "shop", "operation": "CREATE",
+            "userInfo": {"username": "kubernetes-admin", "groups": ["system:masters"]},
+            "object": claim, "oldObject": null, "dryRun": false,
+        },
+    });
+    review.to_string().into_bytes()
+}
+
+fn message(answer: &str) -> String {
+    let answer: Value = serde_json::from_str(answer).expect("an AdmissionReview");
+    let status = &answer["response"]["status"]["message"];
+    let warnings = &answer["response"]["warnings"];
+    format!("{status}{warnings}")
+}
+
+#[test]
+fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_reload() {
+    let policies = directory(&[("own/sticks/sticks.rego", STICKS)]);
+    let dir = tempfile::tempdir().unwrap();
+    let path = policies.path().to_str().unwrap();
+    let arguments = ["--policies", path, "--reload-every", "0.05", "--drain-delay", "0", "--threads", "1"];
+    let server = Server::start(dir.path(), &arguments);
+    let ask = |labels: Value| {
+        let (code, answer) = server.post("/validate/fail?timeout=30s", &review("data", &labels));
+        assert_eq!(code, 200, "{answer}");
+        message(&answer)
+    };
+    let sticks = || ask(json!({"stick": "yes"}));
+
+    // The other policies have judged: only this one is missing, and its binding lets that pass.
+    for _ in 0..2 {
+        let said = sticks();
+        assert!(said.contains("storage-class-required"), "{said}");
+        assert!(said.contains("sticks") && said.contains("did not answer within 2 s"), "{said}");
+        let other = ask(json!({}));
+        assert!(!other.contains("did not answer"), "{other}");
+    }
+    let before = Instant::now();
+    let said = ask(json!({}));
+    assert!(said.contains("in quarantine"), "{said}");
+    assert!(before.elapsed() < Duration::from_secs(2), "it is not asked any more");
+    let ready = server.get("/readyz").1;
+    assert!(ready.contains("policy sticks is in quarantine"), "{ready}");
+    let metrics = server.get("/metrics").1;
+    for line in [
+        r#"stategate_evaluation_threads_replaced_total{policy="sticks",reason="stuck"} 2"#,
+        r#"stategate_policy_quarantined{policy="sticks"} 1"#,
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+
+    // A new version begins with a clean sheet.
+    write(policies.path(), "own/sticks/sticks.rego", STICKS.replace("== \"yes\"", "== \"no\""));
+    let deadline = Instant::now() + PATIENCE;
+    while server.get("/readyz").1.contains("quarantine") {
+        assert!(Instant::now() < deadline, "the quarantine does not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let said = sticks();
+    assert!(!said.contains("quarantine") && !said.contains("did not answer"), "{said}");
+    server.terminate();
+    let (code, log) = server.end();
+    assert_eq!(code, Some(0));
+    assert!(log.contains(r#""policy":"sticks","reason":"stuck""#), "{log}");
+}

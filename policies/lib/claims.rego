@@ -38,12 +38,3 @@ serves(claim, volume) if {
 }
 
 origins := {"volumeClaimTemplate": "template", "persistentVolumeClaim": "reference"}
-
-# The claim with its access modes; of a claim that is only named, the PersistentVolumeClaim, if it is known.
-resolved(claim) := claim if claim.origin == "template"
-
-resolved(claim) := pvc if {
-	claim.origin == "reference"
-	some pvc in input.related.pvcs
-	pvc.name == claim.name
-}

@@ -24,7 +24,6 @@ document := {
 		],
 		"claims": [template, object.union(template, {"name": "journal"}), reference],
 	},
-	"related": {"pvcs": [{"name": "shared", "access_modes": ["ReadWriteMany"]}]},
 }
 
 names(some_claims) := {claim.name | some claim in some_claims}
@@ -44,18 +43,6 @@ test_a_template_is_no_reference_of_the_same_name if {
 	not claims.serves(template, volume)
 	claims.serves(object.union(template, {"origin": "reference"}), volume)
 }
-
-test_modes_of_a_template if {
-	own := claims.resolved(template)
-	own.access_modes == ["ReadWriteOnce"]
-}
-
-test_modes_of_a_reference if {
-	named := claims.resolved({"name": "shared", "origin": "reference"}) with input as document
-	named.access_modes == ["ReadWriteMany"]
-}
-
-test_modes_nobody_knows if not claims.resolved(reference)
 
 test_no_engine if {
 	found := claims.of_data with input as {"workload": object.remove(document.workload, ["engine"])}

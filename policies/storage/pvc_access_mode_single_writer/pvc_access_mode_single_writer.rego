@@ -21,12 +21,13 @@
 package stategate.storage.pvc_access_mode_single_writer
 
 import data.stategate.lib.claims
+import data.stategate.lib.known_claims
 
 violation contains v if {
 	engine := input.workload.engine.name
 	not engine in input.parameters.exempt_engines
 	some claim in claims.of_data
-	known := claims.resolved(claim)
+	known := known_claims.resolved(claim)
 	known.volume_mode == "Filesystem"
 	"ReadWriteMany" in known.access_modes
 	v := {

@@ -50,16 +50,16 @@ test_other_class_and_smaller_size_fail if {
 }
 
 test_each_claim_is_told if {
-	count(found(request({}, [pvc({"labels": {}}), pvc({"name": "data-pg-1", "labels": {}})]))) == 2
+	count(found(request({}, [pvc({"labels": {"app": "shop"}}), pvc({"name": "data-pg-1", "labels": {"app": "shop"}})]))) == 2
 }
 
 test_meant_claims_pass if {
-	found(request({"stategate.io/adopt-claims": "true"}, [pvc({"labels": {}})])) == set()
-	count(found(request({"stategate.io/adopt-claims": "false"}, [pvc({"labels": {}})]))) == 1
+	found(request({"stategate.io/adopt-claims": "true"}, [pvc({"labels": {"app": "shop"}})])) == set()
+	count(found(request({"stategate.io/adopt-claims": "false"}, [pvc({"labels": {"app": "shop"}})]))) == 1
 }
 
 test_named_claims_are_not_judged if {
-	found(request({}, [object.remove(pvc({"name": "shared", "labels": {}}), ["template"])])) == set()
+	found(request({}, [object.remove(pvc({"name": "shared", "labels": {"app": "shop"}}), ["template"])])) == set()
 }
 
 test_what_is_not_known_is_not_judged if found(object.remove(request({}, []), ["related"])) == set()

@@ -22,6 +22,7 @@
 package stategate.storage.workload_rwo_rollout_deadlock
 
 import data.stategate.lib.claims
+import data.stategate.lib.known_claims
 
 violation contains v if {
 	some claim in for_one_node
@@ -54,7 +55,7 @@ violation contains v if {
 for_one_node contains pvc if {
 	some claim in claims.written
 	claim.origin == "reference"
-	pvc := claims.resolved(claim)
+	pvc := known_claims.resolved(claim)
 	count(pvc.access_modes) > 0
 	every mode in pvc.access_modes {
 		mode in {"ReadWriteOnce", "ReadWriteOncePod"}

@@ -43,7 +43,7 @@ annotation := "stategate.io/tls"
 
 violation contains v if {
 	engine := input.workload.engine
-	not input.workload.annotations[annotation] in {"native", "mesh"}
+	not declared
 	not speaks_tls
 	v := {
 		"msg": sprintf(
@@ -54,6 +54,8 @@ violation contains v if {
 		"fix": sprintf("Turn TLS on in %s; if a file or a mesh does, annotate %s: native or mesh", [engine.name, annotation]),
 	}
 }
+
+declared if input.workload.annotations[annotation] in {"native", "mesh"}
 
 speaks_tls if {
 	some container in stores
@@ -66,7 +68,8 @@ speaks_tls if {
 	some container in stores
 	some variable in container.env
 	globs.matches_any(input.parameters.tls_variables, lower(variable.name))
-	not lower(object.get(variable, "value", "from elsewhere")) in {"", "0", "false", "no", "off"}
+	value := lower(object.get(variable, "value", "from elsewhere"))
+	not value in {"", "0", "false", "no", "off"}
 }
 
 stores contains container if {

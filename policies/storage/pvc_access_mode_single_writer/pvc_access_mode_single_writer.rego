@@ -25,7 +25,8 @@ import data.stategate.lib.known_claims
 
 violation contains v if {
 	engine := input.workload.engine.name
-	not engine in input.parameters.exempt_engines
+	exempt_engines := input.parameters.exempt_engines
+	not engine in exempt_engines
 	some claim in claims.of_data
 	known := known_claims.resolved(claim)
 	known.volume_mode == "Filesystem"

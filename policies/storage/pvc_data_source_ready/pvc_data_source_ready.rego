@@ -21,7 +21,8 @@ violation contains v if {
 	some claim in restored
 	snapshots := input.related.snapshots
 	source := claim.data_source
-	not snapshots[source.name]
+	name := source.name
+	not snapshots[name]
 	v := {
 		"msg": sprintf("claim %s is restored from VolumeSnapshot %s, which does not exist: it stays pending", [claim.name, source.name]),
 		"path": source.path,
@@ -71,8 +72,9 @@ violation contains v if {
 restored contains claim if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template"}
-	claim.data_source.kind == "VolumeSnapshot"
-	not elsewhere(claim.data_source)
+	source := claim.data_source
+	source.kind == "VolumeSnapshot"
+	not elsewhere(source)
 }
 
 elsewhere(source) if source.namespace != input.workload.namespace

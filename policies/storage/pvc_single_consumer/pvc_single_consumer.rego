@@ -48,7 +48,8 @@ violation contains v if {
 # A Job that is there may have ended long ago; a new one is judged itself.
 writes(consumer) if {
 	not consumer.read_only
-	not consumer.kind in {"Job", "CronJob"}
+	kind := consumer.kind
+	not kind in {"Job", "CronJob"}
 	object.get(consumer, "replicas", 1) > 0
 }
 

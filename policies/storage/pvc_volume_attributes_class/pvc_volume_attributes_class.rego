@@ -29,7 +29,8 @@ tier := object.get(input.workload, "tier", input.parameters.default_tier)
 violation contains v if {
 	some claim in named
 	known := input.related.volume_attributes_classes
-	not known[claim.volume_attributes_class]
+	name := claim.volume_attributes_class
+	not known[name]
 	v := {
 		"msg": sprintf(
 			"claim %s names the VolumeAttributesClass %s, which the cluster does not have: nothing is changed",
@@ -56,7 +57,8 @@ violation contains v if {
 violation contains v if {
 	some claim in named
 	allowed := input.parameters.allowed[tier]
-	not globs.matches_any(allowed, claim.volume_attributes_class)
+	name := claim.volume_attributes_class
+	not globs.matches_any(allowed, name)
 	v := {
 		"msg": sprintf(
 			"claim %s uses VolumeAttributesClass %s, which is not allowed in tier %s",

@@ -36,7 +36,8 @@ violation contains v if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template"}
 	claim.storage_class != ""
-	not globs.matches_any(offered, claim.storage_class)
+	classes := offered
+	not globs.matches_any(classes, claim.storage_class)
 	v := {
 		"msg": sprintf("claim %s uses class %s, which is not allowed in tier %s", [claim.name, claim.storage_class, tier]),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
@@ -49,7 +50,9 @@ violation contains v if {
 	claim.origin in {"object", "template"}
 	globs.matches_any(offered, claim.storage_class)
 	globs.matches_any(input.parameters.denied, claim.storage_class)
-	not globs.matches_any(input.parameters.scratch_claims, claim.name)
+	scratch := input.parameters.scratch_claims
+	name := claim.name
+	not globs.matches_any(scratch, name)
 	v := {
 		"msg": sprintf("claim %s uses class %s, which is scratch space by its name", [claim.name, claim.storage_class]),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),

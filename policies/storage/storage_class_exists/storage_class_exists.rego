@@ -28,16 +28,19 @@ import data.stategate.lib.globs
 violation contains v if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template", "ephemeral"}
-	claim.storage_class != ""
-	not claim.storage_class in input.related.storage_class_names
+	class := claim.storage_class
+	class != ""
+	known := input.related.storage_class_names
+	not class in known
 	not claim.volume_name
-	not globs.matches_any(input.parameters.classes_without_object, claim.storage_class)
+	without_object := input.parameters.classes_without_object
+	not globs.matches_any(without_object, class)
 	v := {
 		"msg": sprintf(
 			"claim %s names the class %s, which the cluster does not have: its pod waits for ever",
-			[claim.name, claim.storage_class],
+			[claim.name, class],
 		),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
-		"fix": sprintf("Set storageClassName to one of: %s", [concat(", ", input.related.storage_class_names)]),
+		"fix": sprintf("Set storageClassName to one of: %s", [concat(", ", known)]),
 	}
 }

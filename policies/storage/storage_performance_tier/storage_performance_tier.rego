@@ -67,4 +67,6 @@ kinds(class) := said if {
 		lower(name) in {"type", "skuname", "storageaccounttype"}
 	}
 	count(said) > 0
-} else := {assumed[class.provisioner]}
+} else := {kind} if {
+	kind := assumed[class.provisioner]
+}

@@ -32,7 +32,9 @@ import data.stategate.lib.globs
 violation contains v if {
 	class := input.workload.storage_class
 	not class.allow_volume_expansion
-	not globs.matches_any(input.parameters.no_expansion, class.provisioner)
+	no_expansion := input.parameters.no_expansion
+	provisioner := class.provisioner
+	not globs.matches_any(no_expansion, provisioner)
 	v := {
 		"msg": sprintf(
 			"StorageClass %s does not let its volumes grow: a full disk means moving the data",

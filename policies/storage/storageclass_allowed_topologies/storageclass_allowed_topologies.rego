@@ -34,13 +34,14 @@ violation contains v if {
 }
 
 violation contains v if {
-	count(input.parameters.allowed_regions) > 0
+	regions := input.parameters.allowed_regions
+	count(regions) > 0
 	some place in places
-	not globs.matches_any(input.parameters.allowed_regions, place.name)
+	not globs.matches_any(regions, place.name)
 	v := {
 		"msg": sprintf("StorageClass %s may put data in %s, which is not allowed", [input.workload.name, place.name]),
 		"path": place.path,
-		"fix": sprintf("Allow only: %s", [concat(", ", input.parameters.allowed_regions)]),
+		"fix": sprintf("Allow only: %s", [concat(", ", regions)]),
 	}
 }
 

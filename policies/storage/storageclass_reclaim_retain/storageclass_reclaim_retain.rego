@@ -59,7 +59,9 @@ violation contains v if {
 erases(class) if {
 	class.reclaim_policy != "Retain"
 	class.provisioner != "kubernetes.io/no-provisioner"
-	not globs.matches_any(input.parameters.scratch_classes, class.name)
+	scratch := input.parameters.scratch_classes
+	name := class.name
+	not globs.matches_any(scratch, name)
 }
 
 judged(claim) if claim.origin == "template"

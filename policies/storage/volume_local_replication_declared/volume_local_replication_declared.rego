@@ -61,9 +61,10 @@ violation contains v if {
 local_claims contains name if {
 	some claim in input.workload.claims
 	claim.origin in {"template", "reference"}
-	not globs.matches_any(input.parameters.scratch_claims, claim.name)
-	is_local(input.related.claim_classes[claim.name])
+	scratch := input.parameters.scratch_claims
 	name := claim.name
+	not globs.matches_any(scratch, name)
+	is_local(input.related.claim_classes[name])
 }
 
 is_local(class) if globs.matches_any(input.parameters.local_provisioners, class.provisioner)

@@ -51,7 +51,8 @@ lost contains mount if {
 
 # … or a part of it is.
 lost contains mount if {
+	scratch := input.parameters.scratch_path_globs
 	some mount in data_dirs.parts
 	mount.source == "ephemeral"
-	not globs.matches_any(input.parameters.scratch_path_globs, mount.mount_path)
+	not globs.matches_any(scratch, mount.mount_path)
 }

@@ -42,11 +42,13 @@ violation contains v if {
 	some mount in on_the_node
 	some volume in input.workload.volumes
 	volume.name == mount.volume
-	not below_any(input.parameters.allowed_host_paths, volume.host_path)
+	allowed := input.parameters.allowed_host_paths
+	host_path := volume.host_path
+	not below_any(allowed, host_path)
 	v := {
 		"msg": sprintf(
 			"data of container %s at %s is in %s of the node: a pod that moves starts without it, or with old files",
-			[mount.container, mount.mount_path, volume.host_path],
+			[mount.container, mount.mount_path, host_path],
 		),
 		"path": volume.path,
 		"fix": sprintf(
@@ -67,10 +69,11 @@ on_the_node contains mount if {
 
 # … or a part of it …
 on_the_node contains mount if {
+	scratch := input.parameters.scratch_path_globs
 	some mount in data_dirs.parts
 	mount.source == "hostPath"
 	not mount.read_only
-	not globs.matches_any(input.parameters.scratch_path_globs, mount.mount_path)
+	not globs.matches_any(scratch, mount.mount_path)
 }
 
 # … or, as far as anybody can tell, all that there is.
@@ -81,7 +84,9 @@ on_the_node contains mount if {
 	mount.source == "hostPath"
 	some volume in input.workload.volumes
 	volume.name == mount.volume
-	not below_any(input.parameters.harmless_host_paths, volume.host_path)
+	harmless := input.parameters.harmless_host_paths
+	host_path := volume.host_path
+	not below_any(harmless, host_path)
 }
 
 # Of the table's guesses one that is kept elsewhere is the one that the image uses.
@@ -97,8 +102,9 @@ data_dirs_known if count(input.workload.engine.data_dirs) > 0
 
 has_other_storage if {
 	some mount in writable
-	not mount.source in data_dirs.fleeting
-	mount.source != "hostPath"
+	source := mount.source
+	not source in data_dirs.fleeting
+	source != "hostPath"
 }
 
 writable contains mount if {

@@ -95,9 +95,10 @@ shared contains place if {
 # Made by hand, without a class.
 shared contains place if {
 	some claim in claims.of_data
-	not input.related.claim_classes[claim.name]
+	name := claim.name
+	not input.related.claim_classes[name]
 	some volume in input.related.pvs
-	volume.claim_name == claim.name
+	volume.claim_name == name
 	by_network(volume)
 	place := {
 		"what": sprintf("PersistentVolume %s", [volume.name]),

@@ -41,7 +41,9 @@ operators := {
 
 violation contains v if {
 	engine := input.workload.engine
-	not engine.name in input.parameters.exempt_engines
+	exempt_engines := input.parameters.exempt_engines
+	name := engine.name
+	not name in exempt_engines
 	kind := input.workload.kind
 	v := {
 		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence[kind]]),

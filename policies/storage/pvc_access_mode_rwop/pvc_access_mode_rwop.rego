@@ -12,7 +12,7 @@
 #   severity: low
 #   action: warn
 #   match: {kinds: [StatefulSet.apps]}
-#   inventory: {StorageClass.storage.k8s.io: cluster}
+#   inventory: {StorageClass.storage.k8s.io: optional}
 #   parameters:
 #     drivers:
 #       type: list

@@ -14,7 +14,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, Pod]}
-#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional}
+#   inventory: {StorageClass.storage.k8s.io: optional, PersistentVolumeClaim: optional}
 #   parameters:
 #     engines:
 #       type: list

@@ -12,7 +12,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StorageClass.storage.k8s.io]}
-#   inventory: {StorageClass.storage.k8s.io: cluster}
+#   inventory: {StorageClass.storage.k8s.io: optional}
 #   fix: "Set the annotation storageclass.kubernetes.io/is-default-class of all but one to \"false\"."
 package stategate.storage.storageclass_single_default
 

@@ -6,11 +6,13 @@
 #   class of claims that name none included.
 #   A class is judged as by encryption-storageclass-at-rest, with the same table of drivers, the same attestations and
 #   parameters of the same names; give both the same values. Generic ephemeral volumes are judged, too: what a data
-#   store sorts is data. A claim that exists is left alone, its templates only warn; volumes made by hand have no class.
+#   store sorts is data. A class of a driver that the table does not know is left to that policy, unless refuse_unknown
+#   is set: who deploys a workload cannot know what only the platform can attest. A claim that exists is left alone, its
+#   templates only warn; volumes made by hand have no class.
 #   The classes are those of the cluster as stategate last saw them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
-# - ref: https://kubernetes.io/docs/concepts/security/secrets-good-practices/
+# - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
 # custom:
 #   severity: critical
 #   action: deny
@@ -31,6 +33,10 @@
 #       type: boolean
 #       default: false
 #       description: The AWS account encrypts every EBS volume by default.
+#     refuse_unknown:
+#       type: boolean
+#       default: false
+#       description: Refuse classes of which nobody knows whether they encrypt.
 #     exempt_classifications:
 #       type: list
 #       of: string
@@ -45,7 +51,9 @@ violation contains v if {
 	some claim in input.workload.claims
 	judged(claim)
 	class := input.related.claim_classes[claim.name]
-	what := faults[encryption.verdict(class, input.parameters)]
+	verdict := encryption.verdict(class, input.parameters)
+	what := faults[verdict]
+	refused(verdict)
 	not exempt
 	v := {
 		"msg": sprintf("claim %s uses class %s (%s), %s", [claim.name, class.name, class.provisioner, what]),
@@ -57,6 +65,13 @@ violation contains v if {
 faults := {
 	"plain": "which does not encrypt its volumes at rest",
 	"unknown": "of which nobody knows whether it encrypts its volumes",
+}
+
+refused(verdict) if verdict == "plain"
+
+refused(verdict) if {
+	verdict == "unknown"
+	input.parameters.refuse_unknown
 }
 
 judged(claim) if claim.origin in {"template", "ephemeral"}

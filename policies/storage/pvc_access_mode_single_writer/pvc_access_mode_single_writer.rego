@@ -16,7 +16,7 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
 #   inventory: {PersistentVolumeClaim: optional}
 #   parameters:
-#     exempt_engines: {type: list, of: string, default: [], description: Data stores whose members share one directory.}
+#     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
 #   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."
 package stategate.storage.pvc_access_mode_single_writer
 

@@ -13,7 +13,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [CREATE]}
-#   inventory: {VolumeSnapshot.snapshot.storage.k8s.io: optional, StorageClass.storage.k8s.io: optional}
+#   inventory: {VolumeSnapshot.snapshot.storage.k8s.io: cluster, StorageClass.storage.k8s.io: optional}
 #   fix: Name a VolumeSnapshot that is ready (kubectl get volumesnapshot lists them).
 package stategate.storage.pvc_data_source_ready
 

@@ -6,8 +6,8 @@
 #   backup while the store runs, or a Pod for repairs.
 #   Judged are claims that hold a data directory of this workload or of the other one, and claims that a StatefulSet
 #   makes for its replicas. Claims that applications share on purpose hold no data directory and pass, and so do
-#   read-only mounts and workloads with 0 replicas. Of a Job or CronJob and the workload whose claim it mounts, the Job
-#   is judged. The other workloads are those that stategate last saw, or those of the same bundle of files.
+#   read-only mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts,
+#   the Job is judged. The other workloads are those that stategate last saw, or those of the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-pvc-datasource/
@@ -45,11 +45,10 @@ violation contains v if {
 	}
 }
 
-# A Job that is there may have ended long ago; a new one is judged itself.
+# A Job or Pod that is there may have ended long ago; a new one is judged itself.
 writes(consumer) if {
+	consumer.kind in {"StatefulSet", "Deployment", "DaemonSet"}
 	not consumer.read_only
-	kind := consumer.kind
-	not kind in {"Job", "CronJob"}
 	object.get(consumer, "replicas", 1) > 0
 }
 

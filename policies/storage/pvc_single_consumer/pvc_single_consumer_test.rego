@@ -82,6 +82,7 @@ test_jobs_that_are_there_are_not_counted if {
 	jobs := [
 		object.union(consumer("Job", "seed", "orders"), {"engine": "mongodb"}),
 		object.union(consumer("CronJob", "dump", "orders"), {"engine": "mongodb"}),
+		object.union(consumer("Pod", "repair", "orders"), {"engine": "mongodb"}),
 	]
 	found(request("Deployment", "orders", jobs)) == set()
 }

@@ -7,7 +7,7 @@
 #   (class_maximum) or else of the tier, which is the label stategate.io/tier of the Namespace or default_tier. A tier
 #   without an entry has no maximum. Generic ephemeral volumes are not judged.
 # related_resources:
-# - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
+# - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/
 # - ref: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
 # custom:
 #   severity: medium

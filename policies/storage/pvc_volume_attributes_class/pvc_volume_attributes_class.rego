@@ -11,7 +11,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
-#   inventory: {VolumeAttributesClass.storage.k8s.io: optional, StorageClass.storage.k8s.io: optional}
+#   inventory: {VolumeAttributesClass.storage.k8s.io: cluster, StorageClass.storage.k8s.io: optional}
 #   parameters:
 #     allowed:
 #       type: map

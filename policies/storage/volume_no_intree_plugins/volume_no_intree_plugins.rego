@@ -9,7 +9,7 @@
 #   PersistentVolume cannot be changed: move its data when it suits.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
-# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#csi-migration
+# - ref: https://github.com/kubernetes/enhancements/tree/master/keps/sig-storage/625-csi-migration
 # custom:
 #   severity: medium
 #   action: warn

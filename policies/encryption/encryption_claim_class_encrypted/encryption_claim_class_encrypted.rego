@@ -7,8 +7,8 @@
 #   A class is judged as by encryption-storageclass-at-rest, with the same table of drivers, the same attestations and
 #   parameters of the same names; give both the same values. Generic ephemeral volumes are judged, too: what a data
 #   store sorts is data. A class of a driver that the table does not know is left to that policy, unless refuse_unknown
-#   is set: who deploys a workload cannot know what only the platform can attest. A claim that exists is left alone, its
-#   templates only warn; volumes made by hand have no class.
+#   is set: who deploys a workload cannot know what only the platform can attest. A claim that exists is left alone, and
+#   so is one more replica of a StatefulSet that exists, whose template only warns; volumes made by hand have no class.
 #   The classes are those of the cluster as stategate last saw them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
@@ -46,10 +46,10 @@
 package stategate.encryption.encryption_claim_class_encrypted
 
 import data.stategate.lib.encryption
+import data.stategate.lib.requested_claims
 
 violation contains v if {
-	some claim in input.workload.claims
-	judged(claim)
+	some claim in judged
 	class := input.related.claim_classes[claim.name]
 	verdict := encryption.verdict(class, input.parameters)
 	what := faults[verdict]
@@ -74,11 +74,14 @@ refused(verdict) if {
 	input.parameters.refuse_unknown
 }
 
-judged(claim) if claim.origin in {"template", "ephemeral"}
+judged contains claim if {
+	some claim in input.workload.claims
+	claim.origin in {"template", "ephemeral"}
+}
 
-judged(claim) if {
-	claim.origin == "object"
+judged contains claim if {
 	input.review.operation == "CREATE"
+	some claim in requested_claims.requested
 }
 
 exempt if input.workload.labels["data-classification"] in input.parameters.exempt_classifications

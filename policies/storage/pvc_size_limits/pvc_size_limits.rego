@@ -5,7 +5,8 @@
 #   shrinks. A zero too many is a bill, and a size without a unit is bytes: `storage: 20` is a disk that no data store
 #   fits in. Judged are claims and claim templates against a minimum and a maximum; the maximum is that of the class
 #   (class_maximum) or else of the tier, which is the label stategate.io/tier of the Namespace or default_tier. A tier
-#   without an entry has no maximum. Generic ephemeral volumes are not judged.
+#   without an entry has no maximum. Generic ephemeral volumes are not judged, nor what a StatefulSet that exists makes
+#   for one more replica.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/
 # - ref: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -30,12 +31,12 @@
 package stategate.storage.pvc_size_limits
 
 import data.stategate.lib.globs
+import data.stategate.lib.requested_claims
 
 mi := 1048576
 
 violation contains v if {
-	some claim in input.workload.claims
-	claim.origin in {"object", "template"}
+	some claim in requested_claims.requested
 	claim.size < input.parameters.minimum
 	v := {
 		"msg": sprintf("claim %s asks for %s: less than any data store needs", [claim.name, claim.size_text]),
@@ -45,8 +46,7 @@ violation contains v if {
 }
 
 violation contains v if {
-	some claim in input.workload.claims
-	claim.origin in {"object", "template"}
+	some claim in requested_claims.requested
 	limit := maximum(claim)
 	claim.size > limit.bytes
 	v := {

@@ -6,8 +6,8 @@
 #   the classes that you offer with `allowed`, for each tier or under "*" for those that have no list of their own.
 #   The tier is the label stategate.io/tier of the Namespace; a Namespace without it counts as default_tier.
 #   Claims that name no class are the matter of storage-class-required. Claims that are scratch space themselves
-#   (scratch_claims) may use what is denied, generic ephemeral volumes are not judged, and a claim that exists is not
-#   refused afterwards.
+#   (scratch_claims) may use what is denied, generic ephemeral volumes are not judged, and neither a claim that exists
+#   nor one more replica of a StatefulSet that exists is refused afterwards.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # custom:
@@ -31,10 +31,10 @@
 package stategate.storage.storage_class_allowed
 
 import data.stategate.lib.globs
+import data.stategate.lib.requested_claims
 
 violation contains v if {
-	some claim in input.workload.claims
-	claim.origin in {"object", "template"}
+	some claim in requested_claims.requested
 	claim.storage_class != ""
 	classes := offered
 	not globs.matches_any(classes, claim.storage_class)
@@ -46,8 +46,7 @@ violation contains v if {
 }
 
 violation contains v if {
-	some claim in input.workload.claims
-	claim.origin in {"object", "template"}
+	some claim in requested_claims.requested
 	globs.matches_any(offered, claim.storage_class)
 	globs.matches_any(input.parameters.denied, claim.storage_class)
 	scratch := input.parameters.scratch_claims

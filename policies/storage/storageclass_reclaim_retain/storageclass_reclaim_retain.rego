@@ -31,6 +31,7 @@
 package stategate.storage.storageclass_reclaim_retain
 
 import data.stategate.lib.globs
+import data.stategate.lib.requested_claims
 
 violation contains v if {
 	class := object.union(input.workload.storage_class, {"name": input.workload.name})
@@ -44,7 +45,7 @@ violation contains v if {
 
 violation contains v if {
 	input.parameters.judge_claims
-	some claim in input.workload.claims
+	some claim in requested_claims.requested
 	judged(claim)
 	class := input.related.claim_classes[claim.name]
 	erases(class)

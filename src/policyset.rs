@@ -16,10 +16,10 @@ use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
 use crate::policy::selector::KindRef;
-use crate::policy::{Action, Policy, PolicyId, metadata};
+use crate::policy::{Action, Policy, PolicyId, metadata, place};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Origin, Profile};
+use bind::{Bound, Known, Origin, Profile};
 
 /// The texts that a policy set is made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -40,6 +40,9 @@ pub struct Sources {
     pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
+    /// All modules of directories, tests too, and where they stand below the root. A module that is not
+    /// here, such as one that comes in a resource of the cluster, may have any package.
+    pub places: Vec<(SourceText, String)>,
 }
 
 impl Sources {
@@ -157,11 +160,15 @@ impl PolicySet {
         for text in &sources.policies {
             keep(metadata::read(text).map(|policy| policies.push((policy, text))));
         }
+        keep(none(sources.places.iter().filter_map(|(text, path)| place::check(text, path))));
         keep(duplicates(&policies));
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
-        let known: Vec<&Policy> = policies.iter().map(|(policy, _)| policy).collect();
+        let known = Known {
+            policies: policies.iter().map(|(policy, _)| policy).collect(),
+            complete: policies.len() == sources.policies.len(),
+        };
         let of_profile = if sources.partial_profile { Origin::PartialProfile } else { Origin::Profile };
         let shipped = sources.profile.iter().map(|text| (text, of_profile));
         for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, Origin::User))) {
@@ -174,8 +181,8 @@ impl PolicySet {
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let mut rego = None;
-        keep(Rego::load(&texts, before).map(|loaded| rego = Some(loaded)));
-        let (Some(mut rego), true) = (rego, errors.is_empty()) else { return Err(Diagnostics(errors)) };
+        keep(Rego::load_policies(&texts, &known.policies, before).map(|loaded| rego = Some(loaded)));
+        let Some(mut rego) = rego else { return Err(Diagnostics(errors)) };
 
         let modules: BTreeMap<String, Module> =
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
@@ -322,15 +329,18 @@ impl PolicySet {
 
 fn duplicates(policies: &[(Policy, &SourceText)]) -> Result<(), Diagnostics> {
     let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
-    let mut errors = Vec::new();
-    for (policy, text) in policies {
-        if let Some(first) = seen.insert(&policy.id, policy) {
-            errors.push(
-                text.error(1, 0, format!("the policy {} is already defined in {}", policy.id, first.source))
-                    .with_help("ids are unique across all categories: rename the folder and the package"),
-            );
-        }
-    }
+    none(policies.iter().filter_map(|(policy, text)| {
+        let first = seen.insert(&policy.id, policy)?;
+        let message = format!("the policy {} is already defined in {}", policy.id, first.source);
+        Some(
+            text.error(1, 0, message)
+                .with_help("ids are unique across all categories: rename the folder and the package"),
+        )
+    }))
+}
+
+fn none(errors: impl Iterator<Item = Diagnostic>) -> Result<(), Diagnostics> {
+    let errors: Vec<Diagnostic> = errors.collect();
     if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
 }
 

@@ -1,21 +1,34 @@
 //! YAML texts of our own formats to types, with the place of every error.
 
+mod collect;
+
 use serde::de::DeserializeOwned;
 
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::path::{Path, Segment};
+pub use collect::Collected;
+
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
+use crate::path::Segment;
 use crate::yaml::{self, Document};
+use collect::{Fault, What, collect};
 
 /// Reads a text that holds one document.
 ///
 /// # Errors
 /// If it is no YAML, holds none or more than one document, or does not fit the type.
 pub fn read_one<T: DeserializeOwned>(text: &SourceText) -> Result<T, Diagnostics> {
-    let documents = documents(text)?;
-    match documents.as_slice() {
-        [document] => Ok(typed(text, document)?),
-        [] => Err(text.error(1, 0, "the file holds no document").into()),
-        [_, second, ..] => {
+    typed(text, &one(text)?)
+}
+
+/// The one document of a text.
+///
+/// # Errors
+/// If it is no YAML, or holds none or more than one document.
+pub fn one(text: &SourceText) -> Result<Document, Diagnostics> {
+    let mut documents = documents(text)?.into_iter();
+    match (documents.next(), documents.next()) {
+        (Some(document), None) => Ok(document),
+        (None, _) => Err(text.error(1, 0, "the file holds no document").into()),
+        (_, Some(second)) => {
             let place = second.positions.place(&[]);
             Err(text.error(place.line, 0, "a second document: this file holds exactly one").into())
         }
@@ -37,25 +50,48 @@ pub fn documents(text: &SourceText) -> Result<Vec<Document>, Diagnostic> {
 /// A document as a type.
 ///
 /// # Errors
-/// If it does not fit; the error points at the field.
-pub fn typed<T: DeserializeOwned>(text: &SourceText, document: &Document) -> Result<T, Diagnostic> {
-    serde_path_to_error::deserialize(&document.value).map_err(|error| {
-        let path = path_of(error.path());
-        let message = error.inner().to_string();
-        // For an unknown field the path ends with its key: that is the place, not its value.
-        let key = message.starts_with("unknown field").then(|| document.positions.key_place(&path)).flatten();
-        let place = key.unwrap_or_else(|| document.positions.place(&path));
-        let at = if path.is_empty() { String::new() } else { format!("{}: ", crate::path::dotted(&path)) };
-        text.error(place.line, place.column, format!("{at}{message}"))
-    })
+/// If it does not fit: all that does not, each at its key or value.
+pub fn typed<T: DeserializeOwned>(text: &SourceText, document: &Document) -> Result<T, Diagnostics> {
+    let (read, errors) = typed_in_part(text, document);
+    match read.value {
+        Some(value) if errors.0.is_empty() => Ok(value),
+        _ => Err(errors),
+    }
 }
 
-fn path_of(path: &serde_path_to_error::Path) -> Path {
-    path.iter()
-        .filter_map(|segment| match segment {
-            serde_path_to_error::Segment::Seq { index } => Some(Segment::Index(*index)),
-            serde_path_to_error::Segment::Map { key } => Some(Segment::Key(key.clone().into())),
-            serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => None,
-        })
-        .collect()
+/// The same, with what could be read beside the errors, so that it can be checked, too.
+pub fn typed_in_part<T: DeserializeOwned>(
+    text: &SourceText,
+    document: &Document,
+) -> (Collected<T>, Diagnostics) {
+    let read = collect(&document.value);
+    let mut errors: Vec<Diagnostic> =
+        read.faults.iter().map(|fault| diagnostic(text, document, fault)).collect();
+    errors.sort_by_key(|error| (error.line, error.column));
+    (read, Diagnostics(errors))
+}
+
+fn diagnostic(text: &SourceText, document: &Document, fault: &Fault) -> Diagnostic {
+    let place = match fault.what {
+        // The key is what is wrong, not its value.
+        What::UnknownKey(_) => document.positions.key_place(&fault.path),
+        _ => None,
+    };
+    let place = place.unwrap_or_else(|| document.positions.place(&fault.path));
+    let at = match fault.path.as_slice() {
+        [] => String::new(),
+        path => format!("{}: ", crate::path::dotted(path)),
+    };
+    let mut error = text.error(place.line, place.column, format!("{at}{}", fault.what));
+    error.help = match &fault.what {
+        What::UnknownKey(known) => {
+            let key = fault.path.last().map(Segment::as_key).unwrap_or_default();
+            did_you_mean(&key, known.iter().copied())
+                .or_else(|| Some(format!("take it out; there are {}", known.join(", "))))
+        }
+        What::UnknownWord(word, known) => did_you_mean(&word.to_lowercase(), known.iter().copied()),
+        What::MissingKey(key) => Some(format!("add `{key}: …` here")),
+        What::Other(_) => None,
+    };
+    error
 }

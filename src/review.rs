@@ -11,13 +11,14 @@ mod answers;
 mod aside;
 mod joined;
 mod questions;
+mod scale;
 
 use serde_json::Value;
 
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
-use crate::engine::{Document, InputError, Reads};
+use crate::engine::{Document, InputError, Reads, Session};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::Policy;
@@ -29,6 +30,7 @@ use answers::{Before, Violation};
 use joined::Joined;
 use questions::Questions;
 pub use questions::{Supervisor, Unsupervised};
+use scale::Meaning;
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -50,11 +52,37 @@ pub fn review_supervised(
     now: jiff::Timestamp,
     supervisor: &dyn Supervisor,
 ) -> Decision {
-    let selected = set.select(request, inventory);
+    decide(Questions { session: &mut set.session(), supervisor }, set, inventory, request, now)
+}
+
+/// The same in a session of this policy set that the caller holds: one that records what it is asked.
+pub fn review_in(
+    session: &mut Session,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
+    decide(Questions { session, supervisor: &Unsupervised }, set, inventory, request, now)
+}
+
+fn decide(
+    questions: Questions<'_>,
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    now: jiff::Timestamp,
+) -> Decision {
+    if !set.matches(request) {
+        return Decision::default();
+    }
+    let meaning = Meaning::of(set, inventory, request);
+    let selected = set.select(meaning.judged(request), inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(set, inventory, request, projection, selected, now, supervisor) {
+    let case = Case { set, inventory, asked: request, meaning: &meaning, now };
+    match Review::new(questions, &case, projection, selected) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
     }
@@ -95,13 +123,18 @@ pub fn input(
         .ok_or_else(|| unreadable(format!("no policy judges {}", request.kind.kind)))?;
     let namespace = inventory.namespace_labels(&request.namespace);
     let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
+    let (asked, meaning) = (request, Meaning::of(set, inventory, request));
+    let request = meaning.judged(asked);
+    if let Meaning::UnknownParent(kind) = &meaning {
+        return Err(unreadable(format!("its parent, a {kind}, is not known: give it with --inventory")));
+    }
     let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-        let object = object.as_ref().filter(|_| request.subresource.is_empty());
+        let object = object.as_ref().filter(|_| meaning.has_views(asked));
         object.map(|object| view(set, request, projection, tier, object)).transpose()
     };
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
     let old = if workload.is_some() { old.ok().flatten() } else { old? };
-    let shared = Document::new(request, reads, namespace, now).map_err(unreadable)?;
+    let shared = Document::new(asked, reads, namespace, now).map_err(unreadable)?;
     let mut joined = Joined::new(inventory, request, projection);
     joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
     let object = value(request).unwrap_or(&Value::Null);
@@ -126,6 +159,15 @@ fn view(
     }
 }
 
+/// What is put before the policies.
+struct Case<'a> {
+    set: &'a PolicySet,
+    inventory: &'a Inventory,
+    asked: &'a Request,
+    meaning: &'a Meaning,
+    now: jiff::Timestamp,
+}
+
 /// One request on its way through the pipeline.
 struct Review<'a> {
     set: &'a PolicySet,
@@ -143,15 +185,14 @@ struct Review<'a> {
 
 impl<'a> Review<'a> {
     fn new(
-        set: &'a PolicySet,
-        inventory: &'a Inventory,
-        request: &'a Request,
+        questions: Questions<'a>,
+        case: &Case<'a>,
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
-        now: jiff::Timestamp,
-        supervisor: &'a dyn Supervisor,
     ) -> Result<Self, Problem> {
+        let Case { set, inventory, asked, meaning, now } = *case;
         let mut decision = Decision::default();
+        let request = meaning.judged(asked);
         if let Some(subject) = request.subject() {
             subject.value().map_err(unreadable)?;
         }
@@ -165,9 +206,9 @@ impl<'a> Review<'a> {
             }
             None => {}
         }
-        let subresource = !request.subresource.is_empty();
         let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && !subresource) else {
+            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && meaning.has_views(asked))
+            else {
                 return Ok(None);
             };
             self::view(set, request, projection, tier, object).map(Some)
@@ -187,9 +228,11 @@ impl<'a> Review<'a> {
 
         let mut joined = Joined::new(inventory, request, projection);
         let subject = workload.as_ref().or(old_workload.as_ref()).zip(value(request));
-        joined.sort_out(&mut selected, request.phase, subject, &mut decision);
-        let document = Document::new(request, joined.reads(), namespace, now).map_err(unreadable)?;
-        let questions = Questions { session: set.session(), supervisor };
+        match meaning {
+            Meaning::UnknownParent(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
+            _ => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
+        }
+        let document = Document::new(asked, joined.reads(), namespace, now).map_err(unreadable)?;
         Ok(Self {
             set,
             request,
@@ -226,6 +269,8 @@ impl<'a> Review<'a> {
         let Ok(object) = object.value() else { return };
         if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
             || self.request.operation == Operation::Delete
+            // What is stored by a request to a subresource is not the object that a patch is for.
+            || !self.request.subresource.is_empty()
         {
             return;
         }

@@ -6,6 +6,7 @@ pub mod wire;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -124,7 +125,7 @@ impl fmt::Display for Operation {
 }
 
 /// Group, version and kind of an object; the core group is the empty string.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct GroupVersionKind {
     #[serde(default)]
@@ -147,7 +148,7 @@ impl GroupVersionKind {
 }
 
 /// Group, version and plural name of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct GroupVersionResource {
     #[serde(default)]
@@ -157,7 +158,7 @@ pub struct GroupVersionResource {
 }
 
 /// Who asks (authentication.k8s.io/v1 UserInfo).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct User {
     #[serde(default, skip_serializing_if = "String::is_empty")]

@@ -15,7 +15,7 @@ use crate::workload::projection::Projections;
 /// The time that examples are judged at: a run today and a run next year agree.
 const NOW: &str = "2026-01-01T00:00:00Z";
 /// The namespace of examples that name none.
-const NAMESPACE: &str = "default";
+pub const NAMESPACE: &str = "default";
 
 /// One file of a policy's `examples/`.
 pub struct Example<'a> {
@@ -61,20 +61,21 @@ impl Example<'_> {
         self.file.split('_').next().unwrap_or_default()
     }
 
-    /// Puts it through the whole pipeline.
-    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
-        let now = now()?;
+    /// What it asks, and what its own objects tell of the cluster.
+    pub fn requests(&self, set: &PolicySet) -> anyhow::Result<(Vec<Request>, Inventory)> {
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
         // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
         // says that the cluster's objects of a kind are known.
         let mut inventory = set.inventory().bundle();
         new.tell(&mut inventory, NAMESPACE, true);
-        let requests = new
-            .objects
-            .iter()
-            .filter_map(|manifest| request(manifest, &old, set.projections(), NAMESPACE).transpose())
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok((requests(&new, &old, set.projections())?, inventory))
+    }
+
+    /// Puts it through the whole pipeline.
+    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
+        let now = now()?;
+        let (requests, inventory) = self.requests(set)?;
         let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
         Ok(Judged { requests, inventory, decisions })
     }
@@ -83,6 +84,13 @@ impl Example<'_> {
 /// The time that examples are judged at.
 pub fn now() -> anyhow::Result<jiff::Timestamp> {
     Ok(NOW.parse()?)
+}
+
+/// The requests that these objects stand for.
+pub fn requests(new: &Manifests, old: &Manifests, projections: &Projections) -> anyhow::Result<Vec<Request>> {
+    let requests =
+        new.objects.iter().filter_map(|manifest| request(manifest, old, projections, NAMESPACE).transpose());
+    requests.collect()
 }
 
 /// The request that a document stands for: an AdmissionReview is one, every other object is stored.

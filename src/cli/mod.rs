@@ -9,6 +9,7 @@ mod inventory;
 mod output;
 mod policies;
 mod policy;
+mod record;
 mod review;
 mod serve;
 mod test;

@@ -18,6 +18,7 @@ use super::definitions::{self, Definition};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::policy::Policy;
 
 /// Stack for whoever parses or evaluates Rego: both recurse, and an overflow ends the process. Address
 /// space, not memory: only what is touched counts.
@@ -46,32 +47,46 @@ pub struct Module {
 }
 
 impl Rego {
-    /// Parses all modules and compiles them together. `before` hears of each text before it is parsed.
+    /// Parses all modules and compiles them together.
     ///
     /// # Errors
-    /// All parse errors of all modules; or what the compiler says of them together.
-    pub fn load(texts: &[SourceText], before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
+    /// All parse errors of all modules, and what the checks say of those that could be parsed.
+    pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+        Self::load_policies(texts, &[], &|_| {})
+    }
+
+    /// The same, with the METADATA of these policies: what they read of their parameters is checked.
+    /// `before` hears of each text before it is parsed.
+    ///
+    /// # Errors
+    /// As [`Rego::load`].
+    pub fn load_policies(
+        texts: &[SourceText],
+        policies: &[&Policy],
+        before: &dyn Fn(&SourceText),
+    ) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(ExecutionTimerConfig {
             limit: RULE_LIMIT,
             check_interval: NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN),
         });
-        // Before the parser sees them: what it would choke on cannot be stopped once begun.
-        let mut errors: Vec<Diagnostic> = texts.iter().flat_map(lint::check_text).collect();
-        if !errors.is_empty() {
-            return Err(Diagnostics(errors));
-        }
-        errors.extend(texts.iter().filter_map(|text| {
+        let (mut errors, mut parsed) = (Vec::new(), Vec::new());
+        for text in texts {
+            // Before the parser sees it: what it would choke on cannot be stopped once begun.
+            let unfit = lint::check_text(text);
+            if !unfit.is_empty() {
+                errors.extend(unfit);
+                continue;
+            }
             before(text);
-            engine
-                .add_policy(text.name.to_string(), text.text.to_string())
-                .err()
-                .map(|e| diagnostic(text, &e))
-        }));
-        if errors.is_empty() {
-            let modules = engine.get_modules();
-            errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), texts));
+            match engine.add_policy(text.name.to_string(), text.text.to_string()) {
+                Ok(_) => parsed.push(text),
+                Err(error) => errors.push(diagnostic(text, &error)),
+            }
         }
+        let modules = engine.get_modules();
+        let complete = parsed.len() == texts.len();
+        errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), &parsed, policies, complete));
         if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
     }
 
@@ -110,23 +125,50 @@ impl Rego {
 
     /// A place to ask questions in. Cheap: it shares everything that was prepared.
     pub fn session(&self) -> Session {
-        Session { engine: self.engine.clone() }
+        Session { engine: self.engine.clone(), record: None }
     }
 }
 
 /// One thread's own engine. Sessions share modules, not inputs.
 pub struct Session {
     engine: regorus::Engine,
+    record: Option<Vec<Asked>>,
+}
+
+/// One question to a rule, and what it answered.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// `data.…`
+    pub rule: String,
+    /// The whole input document.
+    pub input: Value,
+    /// What [`Session::evaluate`] gave.
+    pub answer: Result<Value, String>,
 }
 
 impl Session {
+    /// Keeps every question from now on, with its answer.
+    pub fn record(&mut self) {
+        self.record = Some(Vec::new());
+    }
+
+    /// What was asked since `record`, or since the last time that this was called.
+    pub fn take_record(&mut self) -> Vec<Asked> {
+        self.record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The value of a rule (`data.…`) for an input.
     ///
     /// # Errors
     /// What the interpreter says: a failed builtin with its place, or that the time is up.
     pub fn evaluate(&mut self, rule: &str, input: Value) -> Result<Value, String> {
+        let asked = self.record.as_ref().map(|_| input.clone());
         self.engine.set_input(input);
-        self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()))
+        let answer = self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()));
+        if let (Some(record), Some(input)) = (&mut self.record, asked) {
+            record.push(Asked { rule: rule.to_owned(), input, answer: answer.clone() });
+        }
+        answer
     }
 
     /// Which lines were reached so far; of an observed session only.

@@ -1,6 +1,8 @@
 //! Goes through a rule once and tells what there is.
 
-use crate::engine::rego::{AssignOp, Expr, Literal, Query, Rule, RuleBody, RuleHead, Span, WithModifier};
+use crate::engine::rego::{
+    AssignOp, Expr, Literal, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
+};
 
 /// Something in a rule.
 pub enum Node<'a> {
@@ -8,10 +10,27 @@ pub enum Node<'a> {
     Reference(&'a Expr),
     /// `f(x)`. Its arguments follow by themselves.
     Call(&'a Expr),
-    /// A local name, where it is introduced.
-    Declares(&'a Span),
+    /// A local name, where it is introduced, and what it stands for.
+    Declares(&'a Span, Origin<'a>),
+    /// A name that this place gives a value if nothing else does: in `x = y`, in brackets, in `walk`.
+    Unifies(&'a Span),
+    /// `not x`. What stands behind it follows by itself.
+    Not(&'a Expr),
     /// `with x as y`
     With(&'a WithModifier),
+}
+
+/// What a local name stands for.
+#[derive(Clone, Copy)]
+pub enum Origin<'a> {
+    /// This.
+    Value(&'a Expr),
+    /// One item of this.
+    Item(&'a Expr),
+    /// This argument of the function, counted from 0.
+    Argument(usize),
+    /// Something else.
+    Unknown,
 }
 
 /// Where a rule's name stands.
@@ -50,7 +69,7 @@ impl<'a> Walk<'_, 'a> {
                     }
                     RuleHead::Func { refr, args, assign, .. } => {
                         self.brackets(refr);
-                        args.iter().for_each(|arg| self.pattern(arg));
+                        self.arguments(args);
                         assign.iter().for_each(|assign| self.expr(&assign.value));
                     }
                 }
@@ -58,9 +77,15 @@ impl<'a> Walk<'_, 'a> {
             }
             Rule::Default { refr, args, value, .. } => {
                 self.brackets(refr);
-                args.iter().for_each(|arg| self.pattern(arg));
+                self.arguments(args);
                 self.expr(value);
             }
+        }
+    }
+
+    fn arguments(&mut self, arguments: &'a [Ref<Expr>]) {
+        for (position, argument) in arguments.iter().enumerate() {
+            self.pattern(argument, Origin::Argument(position));
         }
     }
 
@@ -73,17 +98,21 @@ impl<'a> Walk<'_, 'a> {
         for statement in &query.stmts {
             match &statement.literal {
                 Literal::SomeVars { vars, .. } => {
-                    vars.iter().for_each(|var| (self.tell)(Node::Declares(var)))
+                    vars.iter().for_each(|var| (self.tell)(Node::Declares(var, Origin::Unknown)))
                 }
                 Literal::SomeIn { key, value, collection, .. } => {
-                    key.iter().for_each(|key| self.pattern(key));
-                    self.pattern(value);
+                    key.iter().for_each(|key| self.pattern(key, Origin::Unknown));
+                    self.pattern(value, Origin::Item(collection));
                     self.expr(collection);
                 }
-                Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr),
+                Literal::Expr { expr, .. } => self.expr(expr),
+                Literal::NotExpr { expr, .. } => {
+                    (self.tell)(Node::Not(expr));
+                    self.expr(expr);
+                }
                 Literal::Every { key, value, domain, query, .. } => {
-                    key.iter().for_each(|key| (self.tell)(Node::Declares(key)));
-                    (self.tell)(Node::Declares(value));
+                    key.iter().for_each(|key| (self.tell)(Node::Declares(key, Origin::Unknown)));
+                    (self.tell)(Node::Declares(value, Origin::Item(domain)));
                     self.expr(domain);
                     self.query(query);
                 }
@@ -95,17 +124,26 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    fn pattern(&mut self, expr: &'a Expr) {
+    fn pattern(&mut self, expr: &'a Expr, origin: Origin<'a>) {
         match expr {
-            Expr::Var { span, .. } => (self.tell)(Node::Declares(span)),
-            Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item)),
+            Expr::Var { span, .. } => (self.tell)(Node::Declares(span, origin)),
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item, Origin::Unknown)),
             Expr::Object { fields, .. } => {
                 for (_, key, value) in fields {
                     self.expr(key);
-                    self.pattern(value);
+                    self.pattern(value, Origin::Unknown);
                 }
             }
             other => self.expr(other),
+        }
+    }
+
+    fn unifies(&mut self, expr: &'a Expr) {
+        match expr {
+            Expr::Var { span, .. } => (self.tell)(Node::Unifies(span)),
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.unifies(item)),
+            Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.unifies(value)),
+            _ => {}
         }
     }
 
@@ -138,19 +176,29 @@ impl<'a> Walk<'_, 'a> {
                 self.expr(value);
                 self.query(query);
             }
-            Expr::Call { params, .. } => {
+            Expr::Call { fcn, params, .. } => {
                 (self.tell)(Node::Call(expr));
+                if let (Expr::Var { span, .. }, [_, out]) = (fcn.as_ref(), params.as_slice())
+                    && span.text() == "walk"
+                {
+                    self.unifies(out);
+                }
                 params.iter().for_each(|param| self.expr(param));
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr),
             Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
-                self.pattern(lhs);
+                self.pattern(lhs, Origin::Value(rhs));
                 self.expr(rhs);
+            }
+            Expr::AssignExpr { lhs, rhs, .. } => {
+                for side in [lhs, rhs] {
+                    self.unifies(side);
+                    self.expr(side);
+                }
             }
             Expr::BinExpr { lhs, rhs, .. }
             | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { lhs, rhs, .. } => {
+            | Expr::ArithExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
                 self.expr(rhs);
             }
@@ -168,6 +216,7 @@ impl<'a> Walk<'_, 'a> {
             Expr::RefDot { refr, .. } => self.brackets(refr),
             Expr::RefBrack { refr, index, .. } => {
                 self.brackets(refr);
+                self.unifies(index);
                 self.expr(index);
             }
             Expr::Var { .. } => {}

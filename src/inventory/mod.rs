@@ -1,11 +1,15 @@
 //! What is known of other objects: of the cluster, or of the manifests given in one run.
 //!
-//! [`Inventory`] holds small typed records and the indexes between them; [`related`] joins them to one
+//! [`Inventory`] holds small typed records and the indexes between them; [`Related`] joins them to one
 //! request. No join looks at more than the objects of one namespace, however large the cluster.
 
+mod budget;
+mod consumers;
 mod kinds;
+mod nodes;
 mod records;
-pub mod related;
+mod related;
+mod siblings;
 mod sight;
 mod storage;
 mod store;
@@ -19,7 +23,7 @@ use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
 
 pub use kinds::{Mode, Needs, Sort, keys};
-pub use records::Record;
+use records::Record;
 pub use related::{Related, Subject};
 pub use sight::Sight;
 use store::State;

@@ -1,7 +1,7 @@
 //! What of the inventory counts for one request, and for one policy of it.
 
 use super::kinds::{Mode, Needs, Sort, keys};
-use super::{Inventory, related::Subject};
+use super::{Inventory, Subject, storage};
 use crate::admission::Operation;
 use crate::policy::selector::KindRef;
 
@@ -42,9 +42,26 @@ impl<'a> Sight<'a> {
 
     /// Is every object that the request names in the inventory?
     fn resolves(&self, sort: Sort) -> bool {
+        let (state, subject) = (&*self.inventory.state, self.subject);
         match sort {
-            Sort::Namespace => self.inventory.namespace_labels(&self.subject.workload.namespace).is_some(),
-            Sort::StorageClass => self.subject.classes_resolve(self.inventory),
+            Sort::Namespace => self.inventory.namespace_labels(&subject.workload.namespace).is_some(),
+            Sort::StorageClass => storage::classes_resolve(state, subject),
+            Sort::AttributesClass => {
+                let mut named = storage::attributes_named(subject).peekable();
+                named.peek().is_some() && named.all(|name| state.cluster.attributes.contains_key(name))
+            }
+            Sort::Snapshot => {
+                let mut named = storage::snapshots_named(subject).peekable();
+                named.peek().is_some()
+                    && named.all(|(namespace, name)| {
+                        let namespace = state.namespaces.get(&namespace);
+                        namespace.is_some_and(|namespace| namespace.snapshots.contains_key(&name))
+                    })
+            }
+            Sort::PriorityClass => {
+                let scheduling = subject.workload.scheduling.as_ref();
+                scheduling.is_some_and(|wish| state.cluster.priorities.contains_key(&wish.priority_class))
+            }
             _ => false,
         }
     }
@@ -57,15 +74,18 @@ impl<'a> Sight<'a> {
         let own = self.sort(&subject.kind);
         match sort {
             Sort::Namespace => !subject.workload.namespace.is_empty(),
-            Sort::StorageClass => {
-                claims || matches!(own, Some(Sort::StorageClass | Sort::Volume | Sort::Claim))
+            Sort::StorageClass => claims || matches!(own, Some(Sort::StorageClass | Sort::Volume)),
+            Sort::AttributesClass => storage::attributes_named(subject).next().is_some(),
+            Sort::Snapshot | Sort::SnapshotClass => storage::snapshots_named(subject).next().is_some(),
+            Sort::Claim => {
+                let holds = matches!(own, Some(Sort::StorageClass | Sort::Namespace));
+                claims || own == Some(Sort::Volume) || deleted && holds
             }
-            Sort::Claim => claims || deleted || own == Some(Sort::Volume),
-            Sort::Volume | Sort::Quota | Sort::AttributesClass | Sort::Snapshot | Sort::SnapshotClass => {
-                claims
-            }
+            Sort::Volume | Sort::Quota => claims,
             Sort::Workload => {
-                claims || deleted || matches!(own, Some(Sort::Budget | Sort::Service | Sort::Autoscaler))
+                let holds = matches!(own, Some(Sort::Namespace));
+                let selects = matches!(own, Some(Sort::Budget | Sort::Service | Sort::Autoscaler));
+                claims || selects || deleted && holds
             }
             Sort::Budget
             | Sort::Service
@@ -84,6 +104,10 @@ impl<'a> Sight<'a> {
 
     /// Is the key known whatever a policy declares?
     fn complete(&self, key: &str) -> bool {
+        // What tells of the object itself, or of where it is.
+        if ["namespace", "parent"].contains(&key) {
+            return true;
+        }
         let sorts = sorts(key);
         // All names are known only if all objects are.
         let resolves = key != "storage_class_names" && sorts.iter().any(|sort| self.resolves(*sort));

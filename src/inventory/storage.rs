@@ -1,31 +1,37 @@
-//! Joins of claims, their classes and their volumes.
+//! Joins of claims, their classes, volumes and snapshots.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::Inventory;
-use super::records::ClassRecord;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::consumers::{self, User};
+use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
-use super::store::State;
+use super::store::{Namespace, Place, State};
+use crate::path;
 use crate::workload::view::Claim;
 
 /// The class that a claim gets if it names none: of several the newest, then the first by name
 /// (the API server's admission plugin DefaultStorageClass).
 pub fn default_class(state: &State) -> Option<&Arc<ClassRecord>> {
-    let defaults = state.classes.values().filter(|class| class.class.is_default);
+    let defaults = state.cluster.classes.values().filter(|class| class.class.is_default);
     defaults.min_by_key(|class| (Reverse(&class.created), &class.name))
 }
 
 /// The classes that claims of the subject name or get, and every default one; never the subject itself.
 pub fn classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<ClassRecord>> {
     let own = subject.workload.storage_class.is_some().then_some(&subject.workload.name);
+    let all = &state.cluster.classes;
     let of_volume = subject.workload.persistent_volume.iter().map(|volume| &volume.storage_class);
-    let named = of_volume.filter_map(|name| state.classes.get(name)).cloned();
+    let named = of_volume.filter_map(|name| all.get(name)).cloned();
     claim_classes(state, subject)
         .into_values()
         .chain(named)
-        .chain(state.classes.values().filter(|class| class.class.is_default).cloned())
+        .chain(all.values().filter(|class| class.class.is_default).cloned())
         .filter(|class| Some(&class.name) != own)
         .map(|class| (class.name.clone(), class))
         .collect()
@@ -33,49 +39,185 @@ pub fn classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<Cla
 
 /// The class of each claim of the subject.
 pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<ClassRecord>> {
-    let class = |claim: &Claim| Some((claim.name.clone(), Arc::clone(claim_class(state, subject, claim)?)));
+    let class = |claim: &Claim| {
+        let (name, none) = wanted_class(state, subject, claim)?;
+        let class = match name {
+            "" if none => None,
+            "" => default_class(state),
+            name => state.cluster.classes.get(name),
+        };
+        Some((claim.name.clone(), Arc::clone(class?)))
+    };
     subject.workload.claims.iter().filter_map(class).collect()
 }
 
-fn claim_class<'a>(state: &'a State, subject: &Subject<'_>, claim: &Claim) -> Option<&'a Arc<ClassRecord>> {
+/// The class that a claim names, and whether it wants none at all. None if the claim is not known.
+fn wanted_class<'s>(state: &'s State, subject: &Subject<'s>, claim: &'s Claim) -> Option<(&'s str, bool)> {
     if claim.origin == "reference" {
-        let namespace = state.namespaces.get(&subject.workload.namespace)?;
-        let stored = namespace.claims.get(&claim.name)?;
-        return class(state, &stored.claim.storage_class, stored.no_class);
+        let stored = state.namespaces.get(&subject.workload.namespace)?.claims.get(&claim.name)?;
+        return Some((&stored.claim.storage_class, stored.no_class));
     }
-    class(state, &claim.storage_class, names_none(subject, claim))
+    // `storageClassName: ""`: not even the default one.
+    let none = spec(subject, claim).and_then(|spec| spec.get("storageClassName")?.as_str()) == Some("");
+    Some((&claim.storage_class, none))
 }
 
-fn class<'a>(state: &'a State, name: &str, none: bool) -> Option<&'a Arc<ClassRecord>> {
-    match name {
-        "" if none => None,
-        "" => default_class(state),
-        name => state.classes.get(name),
+fn spec<'s>(subject: &Subject<'s>, claim: &Claim) -> Option<&'s Value> {
+    path::get(subject.object, &claim.spec_path)
+}
+
+/// Does every claim of the subject name a class that is known?
+pub fn classes_resolve(state: &State, subject: &Subject<'_>) -> bool {
+    let claims = &subject.workload.claims;
+    let resolves = |claim: &Claim| {
+        let wanted = wanted_class(state, subject, claim);
+        wanted.is_some_and(|(name, none)| none || state.cluster.classes.contains_key(name))
+    };
+    !claims.is_empty() && claims.iter().all(resolves)
+}
+
+/// The VolumeAttributesClasses that claims of the subject name.
+pub fn attributes_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = &'s str> {
+    let named = |claim| spec(subject, claim)?.get("volumeAttributesClassName")?.as_str();
+    subject.workload.claims.iter().filter_map(named).filter(|name| !name.is_empty())
+}
+
+/// Those of them that are there.
+pub fn attributes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<AttributesRecord>> {
+    let all = &state.cluster.attributes;
+    attributes_named(subject).filter_map(|name| Some((name.to_owned(), Arc::clone(all.get(name)?)))).collect()
+}
+
+/// The VolumeSnapshots that claims of the subject are filled from.
+pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = Place> {
+    subject.workload.claims.iter().filter_map(|claim| {
+        let spec = spec(subject, claim)?;
+        let source =
+            ["dataSourceRef", "dataSource"].into_iter().find_map(|key| spec.get(key)?.as_object())?;
+        let text = |key: &str| source.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let namespace = text("namespace").unwrap_or(&subject.workload.namespace);
+        (text("kind")? == "VolumeSnapshot").then_some((namespace.to_owned(), text("name")?.to_owned()))
+    })
+}
+
+/// A snapshot, with the driver of its class.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Snapshot {
+    #[serde(flatten)]
+    snapshot: Arc<SnapshotRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<String>,
+}
+
+/// Those of them that are there, by name.
+pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snapshot> {
+    let find = |(namespace, name): Place| {
+        let snapshot = state.namespaces.get(&namespace)?.snapshots.get(&name)?;
+        let class = snapshot.class.as_ref().and_then(|class| state.cluster.snapshot_classes.get(class));
+        let driver = class.map(|class| class.driver.clone());
+        Some((name, Snapshot { snapshot: Arc::clone(snapshot), driver }))
+    };
+    snapshots_named(subject).filter_map(find).collect()
+}
+
+/// A claim that the subject's pods use.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct RelatedClaim {
+    #[serde(flatten)]
+    pub claim: Arc<ClaimRecord>,
+    /// The claim template that made it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// Which pod's it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordinal: Option<u64>,
+    /// Other workloads that mount it.
+    pub mounted_by: Vec<User>,
+}
+
+/// The claims that the subject's volumes name, and those that its templates have made; of a volume the
+/// claim that it is bound to.
+pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
+    if let Some(volume) = &subject.workload.persistent_volume {
+        let bound = volume.claim.as_ref().and_then(|claim| claim.split_once('/'));
+        let claim = bound.and_then(|(namespace, name)| {
+            let namespace = state.namespaces.get(namespace)?;
+            Some((namespace, namespace.claims.get(name)?))
+        });
+        return claim
+            .map(|(namespace, claim)| related(namespace, subject, claim, None))
+            .into_iter()
+            .collect();
+    }
+    let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
+    let named = mounts(subject.workload)
+        .into_iter()
+        .filter_map(|(name, _)| Some(related(namespace, subject, namespace.claims.get(&name)?, None)));
+    let made = templates(subject).flat_map(|template| {
+        let prefix = format!("{template}-{}-", subject.workload.name);
+        let made = with_prefix(&namespace.claims, prefix);
+        made.map(move |(ordinal, claim)| related(namespace, subject, claim, Some((template, ordinal))))
+    });
+    // A set may mount by name what its template makes; then the template tells more.
+    let by_name = named.chain(made).map(|claim| (claim.claim.claim.name.clone(), claim));
+    by_name.collect::<BTreeMap<_, _>>().into_values().collect()
+}
+
+/// Names of the subject's claim templates.
+pub fn templates<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s str> {
+    let claims = subject.workload.claims.iter().filter(|claim| claim.origin == "template");
+    claims.map(|claim| claim.name.as_str())
+}
+
+/// Entries whose name is the prefix and an ordinal, with the ordinal.
+pub fn with_prefix<T>(map: &BTreeMap<String, T>, prefix: String) -> impl Iterator<Item = (u64, &T)> {
+    map.range(prefix.clone()..)
+        .take_while({
+            let prefix = prefix.clone();
+            move |(name, _)| name.starts_with(&prefix)
+        })
+        .filter_map(move |(name, entry)| Some((ordinal(name.strip_prefix(&prefix)?)?, entry)))
+}
+
+/// A number as the StatefulSet controller writes it: digits, no leading zero.
+pub fn ordinal(text: &str) -> Option<u64> {
+    let canonical = text == "0" || !text.starts_with('0');
+    (canonical && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn related(
+    namespace: &Namespace,
+    subject: &Subject<'_>,
+    claim: &Arc<ClaimRecord>,
+    made: Option<(&str, u64)>,
+) -> RelatedClaim {
+    RelatedClaim {
+        mounted_by: consumers::users(namespace, subject, &claim.claim.name),
+        claim: Arc::clone(claim),
+        template: made.map(|(template, _)| template.to_owned()),
+        ordinal: made.map(|(_, ordinal)| ordinal),
     }
 }
 
-/// `storageClassName: ""`: the claim wants no class, not even the default one.
-fn names_none(subject: &Subject<'_>, claim: &Claim) -> bool {
-    let spec = crate::path::get(subject.object, &claim.spec_path);
-    spec.and_then(|spec| spec.get("storageClassName")?.as_str()) == Some("")
-}
-
-impl Subject<'_> {
-    /// Does the inventory hold every class that the subject names, and does it name one for each claim?
-    pub fn classes_resolve(&self, inventory: &Inventory) -> bool {
-        let state = &*inventory.state;
-        let claims = &self.workload.claims;
-        !claims.is_empty()
-            && claims.iter().all(|claim| {
-                let stored = || state.namespaces.get(&self.workload.namespace)?.claims.get(&claim.name);
-                let (name, none) = match claim.origin {
-                    "reference" => match stored() {
-                        Some(stored) => (stored.claim.storage_class.as_str(), stored.no_class),
-                        None => return false,
-                    },
-                    _ => (claim.storage_class.as_str(), names_none(self, claim)),
-                };
-                none || state.classes.contains_key(name)
-            })
+/// The volumes behind those claims, or behind the claim under review.
+pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
+    let cluster = &state.cluster;
+    let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
+    let own = own.map(|claim| (claim.volume_name.clone(), claim.name.clone()));
+    let others = claims(state, subject);
+    let others = others.iter().map(|claim| {
+        let claim = &claim.claim.claim;
+        (claim.volume_name.clone(), claim.name.clone())
+    });
+    if subject.workload.persistent_volume.is_some() {
+        return Vec::new();
     }
+    let mut found: BTreeMap<&str, &Arc<VolumeRecord>> = BTreeMap::new();
+    for (volume, claim) in own.chain(others) {
+        let place = (subject.workload.namespace.clone(), claim);
+        let by_claim = cluster.bound.get(&place).into_iter().flatten();
+        let named = by_claim.chain(volume.as_ref()).filter_map(|name| cluster.volumes.get(name));
+        found.extend(named.map(|volume| (volume.name.as_str(), volume)));
+    }
+    found.into_values().cloned().collect()
 }

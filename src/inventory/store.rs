@@ -6,14 +6,21 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::kinds::Sort;
-use super::records::{ClaimRecord, ClassRecord, NamespaceRecord, Record, Rules, WorkloadRecord};
+use super::nodes::Nodes;
+use super::records::{
+    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimRecord, ClassRecord, LimitRecord, NamespaceRecord,
+    PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord, SnapshotRecord,
+    VolumeRecord, WorkloadRecord,
+};
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
 
 /// Kind and name within one namespace.
 pub type Key = (KindRef, String);
+/// Namespace and name.
+pub type Place = (String, String);
 
-/// Everything that is known. What lives in a namespace is shared by namespace between two states.
+/// Everything that is known. Two states share what lives in a namespace, and what lives in none.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub projections: Arc<Projections>,
@@ -22,9 +29,24 @@ pub struct State {
     /// Kinds of which every object is in here.
     pub known: BTreeMap<KindRef, Sort>,
     pub namespaces: HashMap<String, Arc<Namespace>>,
-    pub classes: BTreeMap<String, Arc<ClassRecord>>,
+    pub cluster: Arc<Cluster>,
     /// Objects kept whole, by kind, namespace and name.
     pub parents: HashMap<(KindRef, String, String), Arc<Value>>,
+}
+
+/// What lives in no namespace.
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    pub classes: BTreeMap<String, Arc<ClassRecord>>,
+    pub attributes: BTreeMap<String, Arc<AttributesRecord>>,
+    pub snapshot_classes: BTreeMap<String, Arc<SnapshotClassRecord>>,
+    pub priorities: BTreeMap<String, Arc<PriorityRecord>>,
+    pub volumes: BTreeMap<String, Arc<VolumeRecord>>,
+    pub nodes: Nodes,
+    /// Volumes by the claim that they say they are bound to.
+    pub bound: BTreeMap<Place, BTreeSet<String>>,
+    /// Claims by their class.
+    pub claims_of: BTreeMap<String, BTreeSet<Place>>,
 }
 
 /// What lives in one namespace, and the Namespace itself.
@@ -32,7 +54,13 @@ pub struct State {
 pub struct Namespace {
     pub namespace: Option<Arc<NamespaceRecord>>,
     pub claims: BTreeMap<String, Arc<ClaimRecord>>,
+    pub snapshots: BTreeMap<String, Arc<SnapshotRecord>>,
     pub workloads: BTreeMap<Key, Arc<WorkloadRecord>>,
+    pub budgets: BTreeMap<String, Arc<BudgetRecord>>,
+    pub services: BTreeMap<String, Arc<ServiceRecord>>,
+    pub autoscalers: BTreeMap<Key, Arc<AutoscalerRecord>>,
+    pub quotas: BTreeMap<String, Arc<QuotaRecord>>,
+    pub limits: BTreeMap<String, Arc<LimitRecord>>,
     /// Who mounts a claim, by the claim's name.
     pub mounted_by: BTreeMap<String, BTreeSet<Key>>,
     /// Who makes claims, by all of their name but the ordinal: `data-pg`.
@@ -47,37 +75,74 @@ impl State {
     pub fn insert(&mut self, record: Record) {
         match record {
             Record::Namespace(record) => {
-                let namespace = self.namespace_mut(record.name.clone());
+                let namespace = self.namespace_mut(&record.name.clone());
                 namespace.namespace = Some(Arc::new(record));
             }
-            Record::StorageClass(record) => {
-                self.classes.insert(record.name.clone(), Arc::new(record));
-            }
             Record::Claim(record) => {
-                let namespace = self.namespace_mut(record.namespace.clone());
-                namespace.claims.insert(record.claim.name.clone(), Arc::new(record));
+                let place = (record.namespace.clone(), record.claim.name.clone());
+                self.remove_claim(&place);
+                let class = record.claim.storage_class.clone();
+                self.cluster_mut().claims_of.entry(class).or_default().insert(place.clone());
+                self.namespace_mut(&place.0).claims.insert(place.1, Arc::from(record));
             }
+            Record::StorageClass(record) => {
+                put(&mut self.cluster_mut().classes, &record.name.clone(), record)
+            }
+            Record::AttributesClass(record) => {
+                put(&mut self.cluster_mut().attributes, &record.name.clone(), record);
+            }
+            Record::SnapshotClass(record) => {
+                put(&mut self.cluster_mut().snapshot_classes, &record.name.clone(), record);
+            }
+            Record::PriorityClass(record) => {
+                put(&mut self.cluster_mut().priorities, &record.name.clone(), record);
+            }
+            Record::Volume(record) => self.cluster_mut().insert_volume(record),
+            Record::Node(record) => self.cluster_mut().nodes.insert(record),
             Record::Workload(record) => {
-                self.namespace_mut(record.brief.namespace.clone()).insert_workload(record);
+                self.namespace_mut(&record.brief.namespace.clone()).insert_workload(*record);
+            }
+            Record::Snapshot(record) => {
+                put(&mut self.namespace_mut(&record.namespace).snapshots, &record.name.clone(), record);
+            }
+            Record::Budget(record) => {
+                put(&mut self.namespace_mut(&record.namespace).budgets, &record.name.clone(), record);
+            }
+            Record::Service(record) => {
+                put(&mut self.namespace_mut(&record.namespace).services, &record.name.clone(), record);
+            }
+            Record::Autoscaler(record) => {
+                let key = (record.own_kind.clone(), record.name.clone());
+                self.namespace_mut(&record.namespace).autoscalers.insert(key, Arc::new(record));
+            }
+            Record::Quota(record) => {
+                put(&mut self.namespace_mut(&record.namespace).quotas, &record.name.clone(), record);
+            }
+            Record::LimitRange(record) => {
+                put(&mut self.namespace_mut(&record.namespace).limits, &record.name.clone(), record);
             }
         }
     }
 
     pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
         self.parents.remove(&(kind.clone(), namespace.to_owned(), name.to_owned()));
-        match Sort::of(kind, &self.projections) {
-            Some(Sort::StorageClass) => drop(self.classes.remove(name)),
-            Some(Sort::Namespace) => self.namespace_mut(name.to_owned()).namespace = None,
-            Some(sort) if self.namespaces.contains_key(namespace) => {
-                let namespace = self.namespace_mut(namespace.to_owned());
-                match sort {
-                    Sort::Claim => drop(namespace.claims.remove(name)),
-                    Sort::Workload => namespace.remove_workload(&(kind.clone(), name.to_owned())),
-                    _ => {}
-                }
+        let Some(sort) = Sort::of(kind, &self.projections) else { return };
+        match sort {
+            Sort::Namespace => self.namespace_mut(name).namespace = None,
+            Sort::Claim => self.remove_claim(&(namespace.to_owned(), name.to_owned())),
+            sort if sort.cluster_scoped() => self.cluster_mut().remove(sort, name),
+            sort if self.namespaces.contains_key(namespace) => {
+                self.namespace_mut(namespace).remove(sort, kind, name);
             }
             _ => {}
         }
+    }
+
+    fn remove_claim(&mut self, place: &Place) {
+        let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
+        let Some(record) = known.cloned() else { return };
+        forget(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
+        self.namespace_mut(&place.0).claims.remove(&place.1);
     }
 
     pub fn keep(&mut self, kind: &KindRef, object: Arc<Value>, default_namespace: &str) {
@@ -90,9 +155,46 @@ impl State {
         self.parents.insert(key, object);
     }
 
-    fn namespace_mut(&mut self, name: String) -> &mut Namespace {
-        Arc::make_mut(self.namespaces.entry(name).or_default())
+    fn namespace_mut(&mut self, name: &str) -> &mut Namespace {
+        Arc::make_mut(self.namespaces.entry(name.to_owned()).or_default())
     }
+
+    fn cluster_mut(&mut self) -> &mut Cluster {
+        Arc::make_mut(&mut self.cluster)
+    }
+}
+
+impl Cluster {
+    fn insert_volume(&mut self, record: VolumeRecord) {
+        self.remove(Sort::Volume, &record.name);
+        if let Some(place) = claim_of(&record) {
+            self.bound.entry(place).or_default().insert(record.name.clone());
+        }
+        self.volumes.insert(record.name.clone(), Arc::new(record));
+    }
+
+    fn remove(&mut self, sort: Sort, name: &str) {
+        match sort {
+            Sort::StorageClass => drop(self.classes.remove(name)),
+            Sort::AttributesClass => drop(self.attributes.remove(name)),
+            Sort::SnapshotClass => drop(self.snapshot_classes.remove(name)),
+            Sort::PriorityClass => drop(self.priorities.remove(name)),
+            Sort::Node => self.nodes.remove(name),
+            Sort::Volume => {
+                let place = self.volumes.remove(name).and_then(|record| claim_of(&record));
+                if let Some(place) = place {
+                    forget(&mut self.bound, &place, &name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The claim that a volume is bound to, or kept for.
+fn claim_of(record: &VolumeRecord) -> Option<Place> {
+    let (namespace, name) = record.volume.claim.as_ref()?.split_once('/')?;
+    Some((namespace.to_owned(), name.to_owned()))
 }
 
 impl Namespace {
@@ -117,10 +219,28 @@ impl Namespace {
             forget(&mut self.made_by, &format!("{template}-{}", key.1), key);
         }
     }
+
+    fn remove(&mut self, sort: Sort, kind: &KindRef, name: &str) {
+        let key = || (kind.clone(), name.to_owned());
+        match sort {
+            Sort::Workload => self.remove_workload(&key()),
+            Sort::Autoscaler => drop(self.autoscalers.remove(&key())),
+            Sort::Snapshot => drop(self.snapshots.remove(name)),
+            Sort::Budget => drop(self.budgets.remove(name)),
+            Sort::Service => drop(self.services.remove(name)),
+            Sort::Quota => drop(self.quotas.remove(name)),
+            Sort::LimitRange => drop(self.limits.remove(name)),
+            _ => {}
+        }
+    }
+}
+
+fn put<T>(records: &mut BTreeMap<String, Arc<T>>, name: &str, record: T) {
+    records.insert(name.to_owned(), Arc::new(record));
 }
 
 /// Takes one entry out of an index, and the place of the last one with it.
-fn forget(index: &mut BTreeMap<String, BTreeSet<Key>>, at: &str, key: &Key) {
+fn forget<P: Ord, K: Ord>(index: &mut BTreeMap<P, BTreeSet<K>>, at: &P, key: &K) {
     if let Some(keys) = index.get_mut(at) {
         keys.remove(key);
         if keys.is_empty() {

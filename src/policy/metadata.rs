@@ -1,6 +1,7 @@
 //! The `# METADATA` block of a policy, read strictly.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -9,6 +10,7 @@ use super::selector::Match;
 use super::{Action, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Needs;
+use crate::path::{Path, Segment};
 use crate::reader;
 
 /// Root of all policy packages.
@@ -64,29 +66,33 @@ fn yes() -> bool {
 /// the wrong type, or if the package is not `stategate.<category>.<policy>`.
 pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
     let block = block(text)?;
-    let yaml = SourceText::new(std::sync::Arc::clone(&text.name), block.yaml.as_str());
-    let metadata: Metadata = reader::read_one(&yaml).map_err(|errors| block.shift(errors))?;
-    let at = |message: String| text.error(block.package_line, 1, message);
-    let (category, name) = match block.package.split('.').collect::<Vec<_>>().as_slice() {
-        [root, category, name] if *root == ROOT_PACKAGE => ((*category).to_owned(), (*name).to_owned()),
-        _ => {
-            return Err(at(format!("package `{}` is not {ROOT_PACKAGE}.<category>.<policy>", block.package))
-                .with_help(format!(
-                    "write `package {ROOT_PACKAGE}.storage.my_policy` and name the folder alike"
-                ))
-                .into());
+    let mut errors = Vec::new();
+    let named = package(text, &block).map_err(|error| errors.push(error)).ok();
+    let yaml = SourceText::new(Arc::clone(&text.name), block.yaml.as_str());
+    let document = reader::one(&yaml).map_err(|errors| block.shift(errors))?;
+    let (read, faults) = reader::typed_in_part::<Metadata>(&yaml, &document);
+    errors.extend(block.shift(faults).0);
+    let parameters = read.value.iter().flat_map(|metadata| &metadata.custom.parameters);
+    for (name, parameter) in parameters {
+        let path = ["custom", "parameters"].map(Segment::from).into_iter().chain([name.clone().into()]);
+        let mut path: Path = path.collect();
+        // What already has a fault has a stand-in here, whose default proves nothing.
+        if let (true, Err(error)) = (read.is_sound(&path), parameter.convert(&parameter.default)) {
+            path.push("default".into());
+            let place = document.positions.place(&path);
+            let error = yaml.error(place.line, place.column, format!("default of parameter {name} {error}"));
+            errors.extend(block.shift(error.into()).0);
         }
-    };
-    for (name, parameter) in &metadata.custom.parameters {
-        parameter
-            .convert(&parameter.default)
-            .map_err(|error| at(format!("default of parameter {name} {error}")))?;
     }
+    let (Some(metadata), Some((category, name)), true) = (read.value, named, errors.is_empty()) else {
+        errors.sort_by_key(|error| (error.line, error.column));
+        return Err(Diagnostics(errors));
+    };
     Ok(Policy {
         id: PolicyId::new(name.replace('_', "-")),
         category: category.replace('_', "-").into(),
         package: block.package,
-        source: std::sync::Arc::clone(&text.name),
+        source: Arc::clone(&text.name),
         title: metadata.title.into(),
         description: metadata.description.trim().into(),
         related: metadata.related_resources.into_iter().map(|related| related.reference).collect(),
@@ -100,6 +106,19 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         terminating: metadata.custom.terminating,
         ratchet: metadata.custom.ratchet,
     })
+}
+
+/// Category and name that a package says.
+fn package(text: &SourceText, block: &Block) -> Result<(String, String), Diagnostic> {
+    match block.package.split('.').collect::<Vec<_>>().as_slice() {
+        [ROOT_PACKAGE, category, name] => Ok(((*category).to_owned(), (*name).to_owned())),
+        _ => {
+            let message = format!("package `{}` is not {ROOT_PACKAGE}.<category>.<policy>", block.package);
+            Err(text.error(block.package_line, 1, message).with_help(format!(
+                "write `package {ROOT_PACKAGE}.storage.my_policy` and name the folder alike"
+            )))
+        }
+    }
 }
 
 struct Block {
@@ -125,11 +144,9 @@ impl Block {
 
 fn block(text: &SourceText) -> Result<Block, Diagnostic> {
     let lines: Vec<&str> = text.text.lines().collect();
-    let (package_index, package) = lines
-        .iter()
-        .enumerate()
-        .find_map(|(index, line)| Some((index, line.trim().strip_prefix("package ")?)))
-        .ok_or_else(|| text.error(1, 0, "the file has no `package` line"))?;
+    let (package_line, package) =
+        package_line(text).ok_or_else(|| text.error(1, 0, "the file has no `package` line"))?;
+    let package_index = package_line - 1;
     let mut head = lines.iter().take(package_index).enumerate();
     let Some((start, _)) = head.find(|(_, line)| line.trim_end() == "# METADATA") else {
         return Err(text
@@ -148,6 +165,13 @@ fn block(text: &SourceText) -> Result<Block, Diagnostic> {
         yaml.push_str(rest.strip_prefix(' ').unwrap_or(rest));
         yaml.push('\n');
     }
-    let package = package.split('#').next().unwrap_or_default().trim().to_owned();
-    Ok(Block { yaml, first: start + 1, package, package_line: package_index + 1 })
+    Ok(Block { yaml, first: start + 1, package: package.to_owned(), package_line })
+}
+
+/// The package of a module and the line (1-based) that names it.
+pub fn package_line(text: &SourceText) -> Option<(usize, &str)> {
+    text.text.lines().enumerate().find_map(|(index, line)| {
+        let package = line.trim().strip_prefix("package ")?;
+        Some((index + 1, package.split('#').next().unwrap_or_default().trim()))
+    })
 }

@@ -4,6 +4,7 @@ pub mod binding;
 pub mod exception;
 pub mod metadata;
 pub mod parameters;
+pub mod place;
 pub mod selector;
 pub mod skip;
 

@@ -71,12 +71,19 @@ pub enum Origin {
     User,
 }
 
+/// The policies that bindings may name.
+pub struct Known<'a> {
+    pub policies: Vec<&'a Policy>,
+    /// False if some could not be read: then a name that is not here may be one of them.
+    pub complete: bool,
+}
+
 /// Reads a file of bindings: a profile that is shipped, or a user's own.
 ///
 /// # Errors
 /// All documents that are none of ours, have unknown fields, or name policies or parameters that do
 /// not exist.
-pub fn read(text: &SourceText, origin: Origin, policies: &[&Policy]) -> Result<Bindings, Diagnostics> {
+pub fn read(text: &SourceText, origin: Origin, known: &Known<'_>) -> Result<Bindings, Diagnostics> {
     let shipped = origin != Origin::User;
     let (mut read, mut errors) = (Bindings::default(), Vec::new());
     for document in reader::documents(text)? {
@@ -87,29 +94,29 @@ pub fn read(text: &SourceText, origin: Origin, policies: &[&Policy]) -> Result<B
                     errors.extend(version(text, line, &head.api_version));
                     read.profile = Some(Profile { metadata: head.metadata, spec: head.spec });
                 }
-                Err(error) => errors.push(error),
+                Err(faults) => errors.extend(faults.0),
             },
             Some("PolicyBinding") => match reader::typed::<Head<BindingSpec>>(text, &document) {
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
                     let binding = Binding { name: head.metadata.name, shipped, spec: head.spec };
                     if origin != Origin::PartialProfile {
-                        errors.extend(unknown_policies(text, &document, &binding, policies));
+                        errors.extend(unknown_policies(text, &document, &binding, known));
                     }
-                    errors.extend(unknown_parameters(text, &document, &binding, policies));
+                    errors.extend(unknown_parameters(text, &document, &binding, known));
                     read.bindings.push(binding);
                 }
-                Err(error) => errors.push(error),
+                Err(faults) => errors.extend(faults.0),
             },
             Some("PolicyException") => match reader::typed::<Head<ExceptionSpec>>(text, &document) {
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
                     let Name { name, namespace } = head.metadata;
                     let exception = Exception { name, namespace, spec: head.spec };
-                    errors.extend(exception_faults(text, &document, &exception, policies));
+                    errors.extend(exception_faults(text, &document, &exception, known));
                     read.exceptions.push(exception);
                 }
-                Err(error) => errors.push(error),
+                Err(faults) => errors.extend(faults.0),
             },
             kind => errors.push(
                 text.error(line, 0, format!("kind {} is none of ours", kind.unwrap_or("(none)")))
@@ -136,13 +143,13 @@ fn unknown_policy(
     document: &Document,
     path: &[Segment],
     id: &PolicyId,
-    policies: &[&Policy],
+    known: &Known<'_>,
 ) -> Option<Diagnostic> {
-    if policies.iter().any(|policy| policy.id == *id) {
+    if !known.complete || known.policies.iter().any(|policy| policy.id == *id) {
         return None;
     }
     let mut error = fault(text, document, path, format!("there is no policy {id}"));
-    error.help = did_you_mean(id.as_str(), policies.iter().map(|policy| policy.id.as_str()));
+    error.help = did_you_mean(id.as_str(), known.policies.iter().map(|policy| policy.id.as_str()));
     Some(error)
 }
 
@@ -150,7 +157,7 @@ fn unknown_policies(
     text: &SourceText,
     document: &Document,
     binding: &Binding,
-    policies: &[&Policy],
+    known: &Known<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &binding.spec;
     let at = |keys: &[&'static str], last: Segment| -> Path {
@@ -160,25 +167,25 @@ fn unknown_policies(
     for (key, ids) in [("ids", &spec.policies.ids), ("exclude", &spec.policies.exclude)] {
         for (index, id) in ids.iter().enumerate() {
             let at = at(&["spec", "policies", key], index.into());
-            errors.extend(unknown_policy(text, document, &at, id, policies));
+            errors.extend(unknown_policy(text, document, &at, id, known));
         }
     }
     for (key, categories) in
         [("categories", &spec.policies.categories), ("excludeCategories", &spec.policies.exclude_categories)]
     {
         for (index, name) in categories.iter().enumerate() {
-            let mut known = policies.iter().map(|policy| &*policy.category);
-            if !known.any(|category| category == name) {
+            let mut categories = known.policies.iter().map(|policy| &*policy.category);
+            if known.complete && !categories.any(|category| category == name) {
                 let at = at(&["spec", "policies", key], index.into());
                 let mut error = fault(text, document, &at, format!("there is no category {name}"));
-                error.help = did_you_mean(name, policies.iter().map(|policy| &*policy.category));
+                error.help = did_you_mean(name, known.policies.iter().map(|policy| &*policy.category));
                 errors.push(error);
             }
         }
     }
     for id in spec.parameters.keys() {
         let at = at(&["spec", "parameters"], id.to_string().into());
-        errors.extend(unknown_policy(text, document, &at, id, policies));
+        errors.extend(unknown_policy(text, document, &at, id, known));
     }
     errors
 }
@@ -188,11 +195,11 @@ fn unknown_parameters(
     text: &SourceText,
     document: &Document,
     binding: &Binding,
-    policies: &[&Policy],
+    known: &Known<'_>,
 ) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     for (id, values) in &binding.spec.parameters {
-        let Some(policy) = policies.iter().find(|policy| policy.id == *id) else { continue };
+        let Some(policy) = known.policies.iter().find(|policy| policy.id == *id) else { continue };
         for (name, value) in values {
             let at: Path = ["spec", "parameters"]
                 .map(Segment::from)
@@ -221,7 +228,7 @@ fn exception_faults(
     text: &SourceText,
     document: &Document,
     exception: &Exception,
-    policies: &[&Policy],
+    known: &Known<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &exception.spec;
     let mut errors: Vec<Diagnostic> = spec
@@ -230,7 +237,7 @@ fn exception_faults(
         .enumerate()
         .filter_map(|(index, id)| {
             let at = [Segment::from("spec"), Segment::from("policies"), Segment::from(index)];
-            unknown_policy(text, document, &at, id, policies)
+            unknown_policy(text, document, &at, id, known)
         })
         .collect();
     if spec.policies.is_empty() {

@@ -17,6 +17,7 @@ pub struct Joined<'a> {
     inventory: &'a Inventory,
     kind: KindRef,
     operation: Operation,
+    scaled: bool,
     reads: Reads,
     needs: Vec<&'a Needs>,
 }
@@ -25,11 +26,12 @@ impl<'a> Joined<'a> {
     pub fn new(inventory: &'a Inventory, request: &Request, projection: &Projection) -> Self {
         let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
         let operation = request.operation;
-        Self { inventory, kind, operation, reads: Reads::default(), needs: Vec::new() }
+        let scaled = !request.subresource.is_empty();
+        Self { inventory, kind, operation, scaled, reads: Reads::default(), needs: Vec::new() }
     }
 
     fn subject<'s>(&self, workload: &'s Workload, object: &'s Value) -> Subject<'s> {
-        Subject { kind: self.kind.clone(), operation: self.operation, workload, object }
+        Subject { kind: self.kind.clone(), operation: self.operation, scaled: self.scaled, workload, object }
     }
 
     /// Sorts out the policies that cannot judge because objects that they need are not known. Nothing is
@@ -43,6 +45,10 @@ impl<'a> Joined<'a> {
     ) {
         let subject = subject.map(|(workload, object)| self.subject(workload, object));
         selected.retain(|selected| {
+            // Who sets nothing right is not asked in this phase.
+            if phase == Phase::Mutating && selected.patch_rule().is_none() {
+                return true;
+            }
             let needs = &selected.policy.inventory;
             let missing = match &subject {
                 _ if needs.is_empty() => return true,
@@ -56,6 +62,17 @@ impl<'a> Joined<'a> {
             false
         });
         self.join(selected.iter().map(|selected| (&selected.policy.inventory, selected.reads())));
+    }
+
+    /// No policy can judge, because the object itself is not known: it is of this kind.
+    pub fn give_up(
+        &self,
+        selected: &mut Vec<Selected<'a>>,
+        phase: Phase,
+        kind: &KindRef,
+        decision: &mut Decision,
+    ) {
+        selected.drain(..).for_each(|selected| report(&selected, phase, vec![kind.clone()], decision));
     }
 
     /// What policies with these needs read is joined from now on.

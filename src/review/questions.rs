@@ -30,7 +30,7 @@ impl Supervisor for Unsupervised {
 
 /// A session, and who watches over it.
 pub struct Questions<'a> {
-    pub session: Session,
+    pub session: &'a mut Session,
     pub supervisor: &'a dyn Supervisor,
 }
 

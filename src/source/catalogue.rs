@@ -120,6 +120,12 @@ impl Catalogue {
             profile: None,
             partial_profile: false,
             bindings: Vec::new(),
+            places: self
+                .files
+                .iter()
+                .filter(|(path, _)| matches!(kind(path), Kind::Policy | Kind::Library | Kind::Test))
+                .map(|(path, text)| (text.clone(), path.clone()))
+                .collect(),
         }
     }
 

@@ -7,6 +7,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -62,7 +63,7 @@ pub enum ImageError {
 }
 
 /// An image reference in its parts. Shown, it is the full name: `docker.io/library/postgres:16`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImageRef {
     /// The registry's host, with its port if one is given; `docker.io` if none is named.
     pub registry: String,

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ use crate::path::Path;
 pub type Strings = BTreeMap<String, String>;
 
 /// Whatever holds state, a workload, a claim, a volume or a storage class, or stands beside it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Workload {
     /// `StatefulSet`, `PersistentVolumeClaim`, …
     pub kind: String,
@@ -114,7 +115,18 @@ pub struct Workload {
 
 /// What would be lost with an object (catalogue §2).
 #[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    Serialize,
+    serde::Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
@@ -132,7 +144,7 @@ pub enum Class {
 }
 
 /// The managing owner.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Owner {
     pub kind: String,
@@ -141,7 +153,7 @@ pub struct Owner {
 }
 
 /// How changes roll out.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Update {
     /// `RollingUpdate`, `OnDelete`, `Recreate`
     #[serde(rename = "type")]
@@ -167,7 +179,7 @@ pub struct Update {
 }
 
 /// `persistentVolumeClaimRetentionPolicy`: `Retain` or `Delete`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Retention {
     pub when_deleted: String,

@@ -217,6 +217,74 @@ fn bad_policies_are_refused_with_file_and_line() {
 }
 
 #[test]
+fn all_faults_of_all_files_are_named_in_one_go() {
+    let metadata = POLICY
+        .replace("severity: high", "severity: hgh\n#   sevrity: low")
+        .replace("#   fix: Do this.\n", "#   match: {kinds: [statefulsets], clases: [durable]}\n#   parameters: {count: {type: integer, default: many, description: d}, size: {typ: quantity}}\n")
+        .replace("package stategate.storage.mine", "package storage.mine");
+    let dir = directory(&[
+        ("storage/mine/mine.rego", &metadata),
+        ("storage/torn/torn.rego", "package stategate.storage.torn\n\nviolation contains v if v := {{"),
+        ("workloads/widget.yaml", "kind: Widget\ngrup: example.com\n"),
+        (
+            "health/silent/silent.rego",
+            &POLICY
+                .replace("storage.mine", "health.silent")
+                .replace("replicas == 0", "replicas == units.parse(\"0\")"),
+        ),
+        (
+            "storage/other/other.rego",
+            &POLICY.replace("storage.mine", "storage.other").replace("title: A title", "title: [A]"),
+        ),
+    ]);
+    let run = stategate_with(&["check", "--policies", dir.path().to_str().unwrap(), "-"], GOOD);
+    run.expect(
+        2,
+        &[
+            "mine.rego:5:15: custom.severity: `hgh` is none of low, medium, high, critical\n  help: did you mean high?",
+            "mine.rego:6:5: custom.sevrity: there is no such key\n  help: did you mean severity?",
+            "mine.rego:5:5: custom: the key `fix` is missing",
+            "mine.rego:8:21: custom.match.kinds[0]: `statefulsets` is no kind",
+            "mine.rego:8:36: custom.match.clases: there is no such key\n  help: did you mean classes?",
+            "mine.rego:9:50: default of parameter count must be a whole number",
+            "mine.rego:9:80: custom.parameters.size.typ: there is no such key\n  help: did you mean type?",
+            "custom.parameters.size: the key `type` is missing",
+            "custom.parameters.size: the key `default` is missing",
+            "mine.rego:10:1: package `storage.mine` is not stategate.<category>.<policy>",
+            "torn.rego:1:1: the policy has no `# METADATA` block",
+            "torn.rego:3:",
+            "other.rego:2:10: title: must be text, not a list",
+            "silent.rego:11:29: units.parse is not allowed",
+            "widget.yaml:2:1: grup: there is no such key",
+        ],
+    );
+}
+
+#[test]
+fn a_package_that_does_not_fit_its_folder_is_refused() {
+    let library = "package stategate.lib.other\n\nx := 1\n";
+    let dir = directory(&[
+        ("health/mine/mine.rego", POLICY),
+        ("health/mine/mine_test.rego", "package stategate.storage.mine_test\n\ntest_it if true\n"),
+        ("storage/mine/loose.rego", &POLICY.replace("storage.mine", "storage.loose")),
+        ("lib/helpers.rego", library),
+    ]);
+    stategate_with(&["check", "--policies", dir.path().to_str().unwrap(), "-"], GOOD).expect(
+        2,
+        &[
+            "mine.rego:8:9: the package stategate.storage.mine does not fit the file health/mine/mine.rego",
+            "write `package stategate.health.mine`",
+            "mine_test.rego:1:9:",
+            "write `package stategate.health.mine`, or move",
+            "loose.rego:8:1: a policy does not belong at storage/mine/loose.rego",
+            "move the file to storage/mine/mine.rego",
+            "helpers.rego:1:9:",
+            "write `package stategate.lib.helpers`",
+        ],
+    );
+}
+
+#[test]
 fn a_policy_that_fails_is_never_a_pass() {
     let fails = [
         ("builtin", POLICY.replace("input.workload.replicas == 0", "to_number(input.workload.name) == 0")),

@@ -176,7 +176,10 @@ fn mistakes_are_errors_with_their_place() {
             binding("{parameters: {backup-schedule-valid: {max_base_gap: soon}}}"),
             vec!["bindings.yaml:4", "max_base_gap"],
         ),
-        (binding("{acton: warn}"), vec!["bindings.yaml:4:8", "unknown field `acton`"]),
+        (
+            binding("{acton: warn}"),
+            vec!["bindings.yaml:4:8", "spec.acton: there is no such key", "did you mean action?"],
+        ),
         (binding("{action: refuse}"), vec!["bindings.yaml:4", "deny, warn, audit or off"]),
         (
             binding("{match: {namespaceSelector: {matchExpressions: [{key: a, operator: In}]}}}"),

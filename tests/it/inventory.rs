@@ -134,5 +134,239 @@ fn what_is_read_must_be_declared_and_what_is_declared_must_exist() {
     let misspelt = policy("StatefulSet.apps", "StorageClas.storage.k8s.io: cluster", RECLAIM);
     Case::new(&misspelt).check(&[], SET).expect(2, &["did you mean StorageClass.storage.k8s.io?"]);
     let mode = policy("StatefulSet.apps", "StorageClass.storage.k8s.io: must", RECLAIM);
-    Case::new(&mode).check(&[], SET).expect(2, &["unknown variant `must`"]);
+    Case::new(&mode).check(&[], SET).expect(2, &["`must` is none of"]);
+}
+
+/// What a policy sees in one key of `input.related` for the objects of some kinds; null: it is undefined.
+fn seen(kinds: &str, inventory: &str, key: &str, manifest: &str, cluster: &str) -> Value {
+    let body = "msg := \"seen\"";
+    let text = policy(kinds, inventory, body).replace(
+        "{\"msg\": msg}",
+        &format!("{{\"msg\": msg, \"details\": {{\"seen\": input.related.{key}}}}}"),
+    );
+    let case = Case::new(&text);
+    let file = case.file("cluster.yaml", cluster);
+    let rest: &[&str] = if cluster.is_empty() { &[] } else { &["--inventory", &file] };
+    let run = case.check(&[&["-o", "json"], rest].concat(), manifest);
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
+    assert_eq!(report["unknown"].as_array().unwrap().len(), 0, "{report:#}");
+    report["findings"].as_array().unwrap().first().map_or(Value::Null, |f| f["details"]["seen"].clone())
+}
+
+const BUDGET: &str = r#"---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: pg, namespace: shop}
+spec: {minAvailable: 51%, selector: {matchExpressions: [{key: tier, operator: In, values: [db]}]}}
+"#;
+
+#[test]
+fn budgets_services_and_autoscalers_are_joined_by_selector_and_target() {
+    let others = r#"---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: elsewhere, namespace: other}
+spec: {minAvailable: 1, selector: {}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: another, namespace: shop}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: pg, namespace: shop}
+spec: {clusterIP: None, selector: {app: pg}, ports: [{port: 5432}]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: by-hand, namespace: shop}
+spec: {ports: [{port: 5432}]}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: pg, namespace: shop}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: StatefulSet, name: pg}
+  maxReplicas: 9
+  behavior: {scaleDown: {policies: [{type: Pods, value: 2, periodSeconds: 60}]}}
+"#;
+    let bundle = format!("{SET}{BUDGET}{others}");
+    let pdbs = seen("StatefulSet.apps", "PodDisruptionBudget.policy: bundle", "pdbs", &bundle, "");
+    assert_eq!(pdbs.as_array().unwrap().len(), 1, "{pdbs}");
+    assert_eq!(
+        (&pdbs[0]["name"], &pdbs[0]["allowed_disruptions"], &pdbs[0]["min_available"]),
+        (&"pg".into(), &1.into(), &"51%".into())
+    );
+    let services = seen("StatefulSet.apps", "Service: bundle", "services", &bundle, "");
+    assert_eq!(services.as_array().unwrap().len(), 1, "{services}");
+    let governing = seen("StatefulSet.apps", "Service: bundle", "governing_service", &bundle, "");
+    assert_eq!(governing["headless"], true);
+    let scalers =
+        seen("StatefulSet.apps", "HorizontalPodAutoscaler.autoscaling: bundle", "autoscalers", &bundle, "");
+    assert_eq!((&scalers[0]["scale_down_pods"], &scalers[0]["min"]), (&2.into(), &1.into()));
+    // Absent from a bundle means that there is none; who can do without sees nothing instead.
+    let bundled = |mode: &str| {
+        seen("StatefulSet.apps", &format!("PodDisruptionBudget.policy: {mode}"), "pdbs", SET, "")
+    };
+    assert_eq!(bundled("bundle"), serde_json::json!([]));
+    assert_eq!(bundled("optional"), Value::Null);
+}
+
+#[test]
+fn claims_volumes_and_other_users_of_a_workload_are_joined() {
+    let cluster = r#"---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data-pg-1, namespace: shop, labels: {a: b}}
+spec: {storageClassName: fast, volumeName: pv-1, accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}
+status: {phase: Bound, capacity: {storage: 10Gi}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data-pg-01, namespace: shop}
+spec: {resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data-pg-1, namespace: other}
+spec: {resources: {requests: {storage: 1Gi}}}
+---
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: pv-1}
+spec: {capacity: {storage: 10Gi}, persistentVolumeReclaimPolicy: Delete, csi: {driver: d, volumeHandle: h}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: report, namespace: shop}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: report}}
+  template:
+    metadata: {labels: {app: report}}
+    spec:
+      containers: [{name: c, image: report, volumeMounts: [{name: v, mountPath: /v, readOnly: true}]}]
+      volumes: [{name: v, persistentVolumeClaim: {claimName: data-pg-1}}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: pg-1
+  namespace: shop
+  ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: pg, uid: u, controller: true}]
+spec:
+  containers: [{name: c, image: postgres, volumeMounts: [{name: v, mountPath: /v}]}]
+  volumes: [{name: v, persistentVolumeClaim: {claimName: data-pg-1}}]
+"#;
+    let join =
+        |kinds: &str, needs: &str, key: &str, manifest: &str| seen(kinds, needs, key, manifest, cluster);
+    let pvcs = join("StatefulSet.apps", "PersistentVolumeClaim: cluster", "pvcs", SET);
+    assert_eq!(pvcs.as_array().unwrap().len(), 1, "{pvcs}");
+    assert_eq!((&pvcs[0]["template"], &pvcs[0]["ordinal"]), (&"data".into(), &1.into()));
+    assert_eq!((&pvcs[0]["phase"], &pvcs[0]["labels"]["a"]), (&"Bound".into(), &"b".into()));
+    let mounted = serde_json::json!([{"kind": "Deployment", "name": "report", "read_only": true}]);
+    assert_eq!(pvcs[0]["mounted_by"], mounted);
+    let pvs = join("StatefulSet.apps", "PersistentVolume: cluster", "pvs", SET);
+    assert_eq!((&pvs[0]["name"], &pvs[0]["reclaim_policy"]), (&"pv-1".into(), &"Delete".into()));
+    // The set's own pod is not another user of its claim.
+    let consumers = join("StatefulSet.apps", "Deployment.apps: cluster", "consumers", SET);
+    assert_eq!(consumers.as_array().unwrap().len(), 1, "{consumers}");
+    assert_eq!(
+        (&consumers[0]["name"], &consumers[0]["claim"], &consumers[0]["replicas"]),
+        (&"report".into(), &"data-pg-1".into(), &2.into())
+    );
+    // Seen from the claim: who mounts it, and who makes it.
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data-pg-1, namespace: shop}\nspec: {resources: {requests: {storage: 10Gi}}}\n---\n";
+    let users =
+        join("PersistentVolumeClaim", "Deployment.apps: bundle", "consumers", &format!("{claim}{SET}"));
+    let names: Vec<&str> =
+        users.as_array().unwrap().iter().map(|user| user["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["report", "pg-1", "pg"]);
+}
+
+#[test]
+fn nodes_are_counted_for_the_workload_and_quotas_are_numbers() {
+    let node = |name: &str, zone: &str, rest: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: Node\nmetadata: {{name: {name}, labels: {{topology.kubernetes.io/zone: {zone}, disk: ssd}}}}\nspec: {{{rest}}}\n"
+        )
+    };
+    let cluster = [
+        node("a", "z1", ""),
+        node("b", "z2", ""),
+        node("c", "z2", "taints: [{key: dedicated, value: db, effect: NoSchedule}]"),
+        node("d", "z3", "unschedulable: true"),
+        "---\napiVersion: v1\nkind: ResourceQuota\nmetadata: {name: q, namespace: shop}\nspec: {hard: {requests.storage: 1Ti, requests.cpu: 2500m, pods: '10'}}\nstatus: {used: {requests.storage: 5Gi}}\n".to_owned(),
+    ]
+    .concat();
+    let nodes = |manifest: &str| seen("StatefulSet.apps", "Node: cluster", "nodes", manifest, &cluster);
+    let all = nodes(SET);
+    assert_eq!((&all["count"], &all["schedulable"], &all["matching"]), (&4.into(), &3.into(), &2.into()));
+    assert_eq!(all["zones"], serde_json::json!({"z1": 1, "z2": 2}));
+    let spec = |more: &str| SET.replace("spec: {containers:", &format!("spec: {{{more}, containers:"));
+    let tolerant = spec("tolerations: [{key: dedicated, operator: Exists}]");
+    assert_eq!(nodes(&tolerant)["matching"], 3);
+    let zoned = spec("nodeSelector: {topology.kubernetes.io/zone: z2}");
+    assert_eq!(nodes(&zoned)["matching"], 1);
+    let affine = spec(
+        "affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchFields: [{key: metadata.name, operator: In, values: [a]}]}, {matchExpressions: [{key: disk, operator: NotIn, values: [ssd]}]}]}}}",
+    );
+    assert_eq!(nodes(&affine)["matching"], 1);
+    let quotas = seen("StatefulSet.apps", "ResourceQuota: cluster", "quotas", SET, &cluster);
+    assert_eq!(
+        quotas[0]["hard"],
+        serde_json::json!({"requests.storage": 1i64 << 40, "requests.cpu": 2500, "pods": 10})
+    );
+    assert_eq!(quotas[0]["used"]["requests.storage"], 5i64 << 30);
+}
+
+const ZERO: &str = include_str!("../fixtures/reviews/scale-statefulset-5-to-0.json");
+
+#[test]
+fn a_scale_request_is_judged_as_an_update_of_its_parent() {
+    let body = "input.workload.replicas < input.old_workload.replicas\n\tinput.workload.annotations[\"stategate.io/confirm\"] != \"yes\"\n\tmsg := sprintf(\"%s %s from %d to %d of %s\", [input.workload.kind, input.workload.name, input.old_workload.replicas, input.workload.replicas, input.review.kind.kind])";
+    let text = policy("StatefulSet.apps", "", body)
+        .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}");
+    let case = Case::new(&text);
+    let review = case.file("review.json", ZERO);
+    let parent =
+        SET.replace("namespace: shop", "namespace: default, annotations: {stategate.io/confirm: 'no'}");
+    let cluster = case.file("cluster.yaml", &parent);
+    case.run("review", &[&review, "--inventory", &cluster], "")
+        .expect(1, &["StatefulSet pg from 5 to 0 of Scale"]);
+    // Its annotations count: the confirmation, and the skip.
+    let confirmed = case.file("confirmed.yaml", &parent.replace("'no'", "'yes'"));
+    case.run("review", &[&review, "--inventory", &confirmed], "").expect(0, &["\"allowed\": true"]);
+    let skipped = parent
+        .replace("'no'", "'no', stategate.io/skip: looks, stategate.io/skip-reason: 'we know what we do'");
+    let skipped = case.file("skipped.yaml", &skipped);
+    case.run("review", &[&review, "--inventory", &skipped], "").expect(0, &["\"waived\": \"looks\""]);
+    // Without the parent nobody can tell, and nobody is refused.
+    case.run("review", &[&review], "").expect(0, &["\"unknown\": \"looks\""]);
+    case.run("input", &[&review, "--inventory", &cluster, "--policy", "looks"], "")
+        .expect(0, &["\"replicas\": 0", "\"subResource\": \"scale\""]);
+}
+
+#[test]
+fn a_delete_knows_what_it_would_hurt() {
+    let text = policy(
+        "PersistentVolumeClaim",
+        "StatefulSet.apps: cluster",
+        "some d in input.related.dependants\n\tmsg := sprintf(\"%s %s/%s would be hurt (%s)\", [d.kind, d.namespace, d.name, d.class])",
+    );
+    let case = Case::new(&text);
+    let review = include_str!("../fixtures/reviews/delete-pvc.json");
+    let file = case.file("review.json", review);
+    let name = serde_json::from_str::<Value>(review).unwrap()["request"]["name"].as_str().unwrap().to_owned();
+    let set = SET.replace("namespace: shop", "namespace: default");
+    let user = set.replace("  volumeClaimTemplates", "#").split('#').next().unwrap().replace(
+        "spec: {containers:",
+        &format!(
+            "spec: {{volumes: [{{name: data, persistentVolumeClaim: {{claimName: {name}}}}}], containers:"
+        ),
+    );
+    let cluster = case.file("cluster.yaml", &user);
+    case.run("review", &[&file, "--inventory", &cluster], "")
+        .expect(1, &["StatefulSet default/pg would be hurt (durable)"]);
 }

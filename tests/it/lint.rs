@@ -183,6 +183,169 @@ fn adversarial_policies_are_refused_with_their_place_and_a_remedy() {
     }
 }
 
+/// Reads that are never there: what the body of the policy reads, what is said, and the remedy.
+const NEVER_THERE: &[(&str, &str, &str)] = &[
+    ("input.wrkload.name == \"a\"", "8:8: input has no field wrkload", "did you mean workload?"),
+    ("input.workload.nmae == \"a\"", "8:17: input.workload has no field nmae", "did you mean name?"),
+    ("input.old_workload.replica == 1", "input.old_workload has no field replica", "did you mean replicas?"),
+    ("input.workload[\"kind_\"] == \"a\"", "input.workload has no field kind_", "did you mean kind?"),
+    ("input.workload.containers[_].imge.tag == \"\"", "has no field imge", "did you mean image?"),
+    (
+        "input.workload.containers.name == \"a\"",
+        "input.workload.containers is a list",
+        "some x in input.workload.containers",
+    ),
+    (
+        "input.workload.name.text == \"a\"",
+        "input.workload.name is text",
+        "compare input.workload.name itself",
+    ),
+    ("input.review.user.name == \"a\"", "input.review has no field user", "did you mean userInfo?"),
+    (
+        "input.review.userInfo.name == \"a\"",
+        "input.review.userInfo has no field name",
+        "it has extra, groups, uid, username",
+    ),
+    (
+        "input.related.namspace.labels.a == \"a\"",
+        "input.related has no field namspace",
+        "did you mean namespace?",
+    ),
+    ("input.parameters.limt == 1", "input.parameters has no field limt", "did you mean limit?"),
+    ("input.now.day == 1", "input.now is text", "compare input.now itself"),
+    (
+        "some c in input.workload.containers\n\tc.requests.mem > 1",
+        "9:13: c.requests has no field mem",
+        "did you mean memory?",
+    ),
+    (
+        "some i, c in input.workload.containers\n\ti >= 0\n\tc.nam == \"a\"",
+        "c has no field nam",
+        "did you mean name?",
+    ),
+    (
+        "w := input.workload\n\te := w.engine\n\te.vrsion == \"1\"",
+        "e has no field vrsion",
+        "did you mean version?",
+    ),
+    (
+        "every c in input.workload.containers {\n\t\tc.rol == \"main\"\n\t}",
+        "c has no field rol",
+        "did you mean role?",
+    ),
+    ("count([c.nam | some c in input.workload.containers]) > 0", "c has no field nam", "did you mean name?"),
+    (
+        "mains := [c | some c in input.workload.containers]\n\tsome m in mains\n\tm.nam == \"a\"",
+        "m has no field nam",
+        "did you mean name?",
+    ),
+    (
+        "object.get(input.workload, \"tire\", \"\") == \"a\"",
+        "8:29: input.workload has no field tire",
+        "did you mean tier?",
+    ),
+    (
+        "object.get(input.workload, [\"engine\", \"vrsion\"], \"\") == \"a\"",
+        "has no field vrsion",
+        "did you mean version?",
+    ),
+    ("some c in input.workload.containers\n\thelped(c)", "13:16: c has no field nam", "did you mean name?"),
+    ("some m in collected\n\tm.mount_pth == \"a\"", "m has no field mount_pth", "did you mean mount_path?"),
+    ("first.nam == \"a\"", "first has no field nam", "did you mean name?"),
+    (
+        "some c in input.workload.containers\n\treturned(c).tagg == \"a\"",
+        "returned(c) has no field tagg",
+        "did you mean tag?",
+    ),
+    ("w.nmae == \"a\"", "w has no field nmae", "did you mean name?"),
+];
+
+#[test]
+fn a_read_of_what_is_never_there_is_refused() {
+    let rules = "collected contains m if some m in input.workload.containers[_].mounts\n\nfirst := input.workload.containers[0]\n\nreturned(x) := x.image\n";
+    for (body, said, remedy) in NEVER_THERE {
+        let helper = if body.contains("helped") { "helped(c) if c.nam == \"a\"\n\n" } else { "" };
+        let text = policy(&format!("\t{body}"), &format!("{helper}{rules}"))
+            .replace("fix: F}", "fix: F, parameters: {limit: {type: integer, default: 1, description: d}}}")
+            .replace(
+                "package stategate.own.mine\n",
+                "package stategate.own.mine\n\nimport input.workload as w\n",
+            );
+        let said = match said.split_once(':') {
+            // Two lines of import stand above.
+            Some((line, rest)) if line.parse::<usize>().is_ok() => {
+                format!("mine.rego:{}:{rest}", line.parse::<usize>().unwrap() + 2)
+            }
+            _ => (*said).to_owned(),
+        };
+        load(&text).expect(2, &[&said, "so this is undefined for every request", remedy]);
+    }
+}
+
+#[test]
+fn a_read_that_may_be_there_is_loaded() {
+    let fine = [
+        "input.workload.labels.app == \"none\"",
+        "input.workload.annotations[\"a/b\"] == \"none\"",
+        "input.workload.containers[_].security.capabilities.add[_] == \"none\"",
+        "input.workload.pods.selector.matchLabels.app == \"none\"",
+        "input.review.object.spec.anything == \"none\"",
+        "some key in [\"name\", \"kind\"]\n\tinput.workload[key] == \"none\"",
+        "input.parameters.limits.dev.cpu == 1",
+        "input.parameters.list[_].anything == 1",
+        "either := [input.workload.engine, {\"own\": 1}][_]\n\teither.own == 2",
+        "x = input.workload\n\tx.name == \"none\"",
+        "some path, value\n\twalk(input.workload, [path, value])\n\tvalue.anything == 1",
+        "both(input.workload) == both(input.workload.engine)",
+        "object.get(input.workload, input.parameters.list, \"\") == \"none\"",
+    ];
+    let rules = "both(x) := x.major\n\nboth(x) := x.quorum if x.kind == \"none\"\n";
+    let parameters = "fix: F, parameters: {list: {type: list, default: [], description: d}, limits: {type: map, default: {}, description: d}}}";
+    for body in fine {
+        let text = policy(&format!("\t{body}"), rules).replace("fix: F}", parameters);
+        let run = load(&text);
+        assert_eq!(run.code, 0, "{body}\n{}{}", run.stdout, run.stderr);
+    }
+}
+
+/// Keys on the way to every leaf of a document, as a reference.
+fn leaves(value: &serde_json::Value, path: &str, found: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            for (key, value) in fields {
+                leaves(value, &format!("{path}[{key:?}]"), found);
+            }
+        }
+        serde_json::Value::Array(items) => {
+            items.iter().for_each(|item| leaves(item, &format!("{path}[_]"), found))
+        }
+        _ => drop(found.insert(path.to_owned())),
+    }
+}
+
+#[test]
+fn whatever_a_request_holds_may_be_read() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let files = [
+        "reviews/create-statefulset.json",
+        "reviews/create-pvc.json",
+        "reviews/create-storageclass.json",
+        "reviews/create-cronjob.json",
+        "reviews/delete-pvc.json",
+        "manifests/good-postgres.yaml",
+        "manifests/naive-postgres.yaml",
+    ];
+    let mut found = std::collections::BTreeSet::new();
+    for file in files {
+        let run = crate::support::stategate(&["input", root.join(file).to_str().unwrap()]);
+        assert_eq!(run.code, 0, "{file}: {}", run.stderr);
+        leaves(&serde_json::from_str(&run.stdout).unwrap(), "input", &mut found);
+    }
+    assert!(found.len() > 100, "{found:?}");
+    let body: String = found.iter().map(|path| format!("\t{path} == \"none\"\n")).collect();
+    load(&policy(&body, "")).expect(0, &["1 object checked"]);
+}
+
 #[test]
 fn several_faults_are_named_in_one_go() {
     let text = policy("\tnumbers.range(1, 2)\n\tunits.parse(\"1\")\n\tlonly(1)", "");

@@ -24,11 +24,12 @@ package stategate.health.probe_readiness_required
 import data.stategate.lib.globs
 
 violation contains v if {
+	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
 	serves(container)
 	not container.readiness
-	not globs.matches_any(input.parameters.exclude_containers, container.name)
+	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
 			"container %s has no readinessProbe: clients reach it before it has recovered, and updates do not wait for it",

@@ -4,8 +4,9 @@
 #   Two workloads that write the files of one data store corrupt them, and access modes do not prevent it: with
 #   ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test, a Job that restores a
 #   backup while the store runs, or a Pod for repairs.
-#   Judged are claims that hold a data directory of this workload or of the other one, and claims that a StatefulSet
-#   makes for its replicas. Claims that applications share on purpose hold no data directory and pass, and so do
+#   Judged are claims that hold a data directory of this workload, and claims that a StatefulSet makes for its replicas.
+#   An application beside a data store that runs as a Deployment is not seen when it is made, the data store is when it
+#   changes. Claims that applications share on purpose hold no data directory and pass, and so do
 #   read-only mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts,
 #   the Job is judged. The other workloads are those that stategate last saw, or those of the same bundle of files.
 # related_resources:
@@ -75,8 +76,6 @@ for_one_writer(consumer) if {
 	claim.name == consumer.claim
 	claim.origin == "reference"
 }
-
-for_one_writer(consumer) if consumer.engine
 
 # As StatefulSets name the claims of their replicas: <template>-<name>-<ordinal>.
 for_one_writer(consumer) if {

@@ -27,8 +27,6 @@ found(document) := violations if violations := policy.violation with input as do
 
 set_of_pg := consumer("StatefulSet", "pg", "data-pg-0")
 
-of_engine := object.union(consumer("Deployment", "mongo", "orders"), {"engine": "mongodb"})
-
 test_nobody_else_passes if found(request("Job", "data-pg-0", [])) == set()
 
 test_job_on_the_claim_of_a_replica_fails if {
@@ -38,15 +36,16 @@ test_job_on_the_claim_of_a_replica_fails if {
 	contains(v.fix, "Mount data-pg-0 with readOnly: true")
 }
 
-test_claim_of_another_data_store_fails if {
-	count(found(request("Deployment", "orders", [of_engine]))) == 1
-}
+data_store(consumers) := object.union(
+	request("Deployment", "orders", consumers),
+	{"workload": {"engine": {"name": "mongodb", "data_dirs": [{
+		"dir": "/data",
+		"container": "restore",
+		"mount": {"volume": "data", "source": "persistentVolumeClaim"},
+	}]}}},
+)
 
-test_own_data_fails if {
-	document := request("Deployment", "orders", [consumer("Deployment", "tools", "orders")])
-	dirs := [{"dir": "/data", "container": "restore", "mount": {"volume": "data", "source": "persistentVolumeClaim"}}]
-	count(found(object.union(document, {"workload": {"engine": {"name": "mongodb", "data_dirs": dirs}}}))) == 1
-}
+test_own_data_fails if count(found(data_store([consumer("Deployment", "tools", "orders")]))) == 1
 
 test_shared_files_pass if found(request("Deployment", "uploads", [consumer("Deployment", "worker", "uploads")])) == set()
 
@@ -69,7 +68,8 @@ test_other_that_is_scaled_to_zero_passes if {
 }
 
 test_scaled_to_zero_passes if {
-	found(object.union(request("Deployment", "orders", [of_engine]), {"workload": {"replicas": 0}})) == set()
+	document := data_store([consumer("Deployment", "tools", "orders")])
+	found(object.union(document, {"workload": {"replicas": 0}})) == set()
 }
 
 test_jobs_may_be_allowed if {
@@ -79,12 +79,9 @@ test_jobs_may_be_allowed if {
 }
 
 test_jobs_that_are_there_are_not_counted if {
-	jobs := [
-		object.union(consumer("Job", "seed", "orders"), {"engine": "mongodb"}),
-		object.union(consumer("CronJob", "dump", "orders"), {"engine": "mongodb"}),
-		object.union(consumer("Pod", "repair", "orders"), {"engine": "mongodb"}),
-	]
-	found(request("Deployment", "orders", jobs)) == set()
+	every kind in ["Job", "CronJob", "Pod"] {
+		found(data_store([consumer(kind, "seed", "orders")])) == set()
+	}
 }
 
 own_replicas(consumers) := {

@@ -55,6 +55,20 @@ pub struct Arguments {
     #[arg(long, requires = "dir")]
     watch: bool,
 
+    /// More objects to put to every policy, under every profile: none may fail to decide. Manifests and
+    /// AdmissionReviews, files or directories
+    #[arg(long, value_name = "PATH")]
+    objects: Vec<PathBuf>,
+
+    /// Write what every rule was asked and answered to a file, one JSON document a line: for a second
+    /// engine to be asked the same
+    #[arg(long, value_name = "FILE", conflicts_with = "watch")]
+    record: Option<PathBuf>,
+
+    /// Record of examples also what is answered if one field of the document is missing, each in turn
+    #[arg(long, requires = "record")]
+    thin: bool,
+
     /// Name every test that passes, too
     #[arg(short, long)]
     verbose: bool,
@@ -135,7 +149,11 @@ fn text(tried: &Tried, arguments: &Arguments) -> String {
     let (policies, tests) =
         (count(tried.policies, "policy", "policies"), count(tried.tests, "test", "tests"));
     let examples = count(tried.examples, "example", "examples");
-    text + &format!("{policies}, {tests}, {examples}: {} failed\n", tried.failed())
+    let objects = match tried.objects {
+        0 => String::new(),
+        objects => format!(", {}", count(objects, "object", "objects")),
+    };
+    text + &format!("{policies}, {tests}, {examples}{objects}: {} failed\n", tried.failed())
 }
 
 fn cases(tried: &Tried) -> Vec<Case> {

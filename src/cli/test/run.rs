@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
+
 use super::Arguments;
 use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
 use crate::cli::example;
+use crate::cli::record::Record;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{self, Coverage, Definition, Rego};
 use crate::policyset::{PolicySet, Sources};
@@ -34,6 +37,8 @@ pub struct Tried {
     pub policies: usize,
     pub tests: usize,
     pub examples: usize,
+    /// Objects of `--objects`, once for each profile.
+    pub objects: usize,
     pub reached: Reached,
     /// Suites by package: the ids of policies.
     pub ids: BTreeMap<String, String>,
@@ -65,10 +70,27 @@ pub fn all(
     loaded: impl FnOnce(Loaded),
 ) -> anyhow::Result<Tried> {
     loaded(load(catalogue, &tested.tests(), kept)?);
-    let RegoTests { mut outcomes, coverage, definitions } = kept.rego_tests(tested, catalogue)?;
+    let mut record = Record::default();
+    let RegoTests { mut outcomes, coverage, definitions } =
+        kept.rego_tests(tested, catalogue, arguments.record.is_some().then_some(&mut record))?;
     let tests = outcomes.len();
     outcomes.extend(examples(tested, catalogue, arguments, kept)?);
     let examples = outcomes.len() - tests;
+    let objects = record.objects(&arguments.objects, catalogue)?;
+    let of_objects = objects.len();
+    outcomes.extend(objects.into_iter().map(|(name, failure)| Outcome {
+        package: "objects".to_owned(),
+        title: name.clone(),
+        place: name.clone(),
+        name,
+        time: Duration::ZERO,
+        failure,
+    }));
+    if let Some(file) = &arguments.record {
+        record.examples(tested, catalogue, arguments.thin)?;
+        std::fs::write(file, record.text())
+            .with_context(|| format!("{} cannot be written", file.display()))?;
+    }
     outcomes.extend(complete::faults(tested, &outcomes)?);
     let reached = Reached::of(tested, &coverage, &definitions);
     outcomes.extend(
@@ -76,7 +98,15 @@ pub fn all(
     );
     let policies = kept.loaded.iter().flat_map(PolicySet::policies);
     let ids = policies.map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
-    Ok(Tried { policies: tested.unbound().policies.len(), outcomes, tests, examples, reached, ids })
+    Ok(Tried {
+        policies: tested.unbound().policies.len(),
+        outcomes,
+        tests,
+        examples,
+        objects: of_objects,
+        reached,
+        ids,
+    })
 }
 
 /// Compiles the policies as everything else does that judges by them.
@@ -90,7 +120,7 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut Kept) -> Result<
         // Whoever broke a policy may have broken its test: both are said in one go.
         let texts: Vec<SourceText> =
             [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
-        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat(), &|_| {}) {
+        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat()) {
             errors
                 .extend(more.into_iter().filter(|error| tests.iter().any(|test| test.name == error.source)));
         }
@@ -109,7 +139,12 @@ struct RegoTests {
 }
 
 impl Kept {
-    fn rego_tests(&mut self, tested: &Catalogue, catalogue: &Catalogue) -> anyhow::Result<RegoTests> {
+    fn rego_tests(
+        &mut self,
+        tested: &Catalogue,
+        catalogue: &Catalogue,
+        record: Option<&mut Record>,
+    ) -> anyhow::Result<RegoTests> {
         let Sources { policies, libraries, .. } = catalogue.unbound();
         let tests = tested.tests();
         let texts: Vec<SourceText> =
@@ -118,15 +153,19 @@ impl Kept {
         if let Some((_, same)) = self.rego.as_ref().filter(|(known, _)| *known == digest) {
             return Ok(same.clone());
         }
-        let run = rego_tests(&texts, &tests)?;
+        let run = rego_tests(&texts, &tests, record)?;
         self.rego = Some((digest, run.clone()));
         Ok(run)
     }
 }
 
 /// Every `test_*` rule of `tests`, the last of `texts`; the others are what they may import.
-fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<RegoTests> {
-    let mut rego = Rego::load(texts, &|_| {})?;
+fn rego_tests(
+    texts: &[SourceText],
+    tests: &[SourceText],
+    mut record: Option<&mut Record>,
+) -> anyhow::Result<RegoTests> {
+    let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
     let definitions = rego.definitions();
     // What the compiler says of one module holds for all of them: it ends the run, not one test.
@@ -141,6 +180,9 @@ fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<Rego
         rego.prepare(std::iter::once((path.as_str(), text)))?;
     }
     let mut session = rego.observed_session();
+    if record.is_some() {
+        session.record();
+    }
     let of_tests = modules.iter().rev().take(tests.len()).rev();
     let mut outcomes = Vec::new();
     for (module, text) in of_tests.zip(tests) {
@@ -182,6 +224,9 @@ fn rego_tests(texts: &[SourceText], tests: &[SourceText]) -> anyhow::Result<Rego
                 time,
                 failure,
             });
+        }
+        if let Some(record) = record.as_deref_mut() {
+            record.add(&text.name, &mut session)?;
         }
     }
     let coverage = session.coverage().map_err(anyhow::Error::msg)?;

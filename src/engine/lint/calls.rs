@@ -110,6 +110,7 @@ fn one(scope: &Scope<'_>, call: &Expr, errors: &mut Vec<Diagnostic>) {
                 .error(call, format!("{name} is not a function, so it cannot be called"))
                 .with_help(format!("read its value: `{name}`")),
         ),
+        Callee::Missing { .. } if !scope.names.complete => {}
         Callee::Missing { package, function } => {
             let error = scope.error(call, format!("there is no function {name}"));
             errors.push(match did_you_mean(&function, scope.names.functions(&package)) {

@@ -13,7 +13,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
         let Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } = rule.as_ref() else { continue };
         let mut bound: BTreeSet<&str> = BTreeSet::new();
         walk::rule(rule, &mut |node| {
-            if let Node::Declares(span) = node {
+            if let Node::Declares(span, _) = node {
                 bound.insert(span.text());
             }
         });

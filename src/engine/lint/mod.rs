@@ -2,6 +2,7 @@
 //! with its place and what to write instead (architecture §8.3). Policies are untrusted code.
 
 mod calls;
+mod fields;
 mod graph;
 mod heads;
 mod names;
@@ -11,16 +12,25 @@ mod text;
 
 pub use text::check as check_text;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::rego::AstModule;
+use super::shape;
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::policy::Policy;
 use names::{Names, Scope};
 
-/// Checks modules against each other; `texts` are theirs, in the same order.
+/// Checks modules against each other; `texts` are theirs, in the same order. They are not complete if
+/// some could not be parsed: what is not found may then be there. The policies are those whose METADATA
+/// says what parameters there are.
 pub fn check_modules<'a>(
     modules: impl Iterator<Item = &'a AstModule> + Clone,
-    texts: &[SourceText],
+    texts: &[&SourceText],
+    policies: &[&Policy],
+    complete: bool,
 ) -> Vec<Diagnostic> {
-    let names = Names::of(modules.clone());
+    let names = Names::of(modules.clone(), complete);
     let scopes: Vec<Scope<'_>> =
         modules.zip(texts).map(|(module, text)| Scope::new(&names, module, text)).collect();
     let mut errors = Vec::new();
@@ -30,5 +40,10 @@ pub fn check_modules<'a>(
         references::check(scope, &mut errors);
     }
     graph::check(&scopes, &mut errors);
+    let inputs: HashMap<String, Arc<shape::Shape>> = policies
+        .iter()
+        .map(|policy| (policy.package.clone(), Arc::new(shape::input(Some(policy)))))
+        .collect();
+    fields::check(&scopes, &inputs, Arc::new(shape::input(None)), &mut errors);
     errors
 }

@@ -16,8 +16,11 @@ pub enum Purpose {
 }
 
 /// Rules and functions by package.
-#[derive(Default)]
-pub struct Names(BTreeMap<String, Package>);
+pub struct Names {
+    packages: BTreeMap<String, Package>,
+    /// False if there are modules that could not be parsed, so that what is not found may be in them.
+    pub complete: bool,
+}
 
 #[derive(Default)]
 struct Package {
@@ -59,10 +62,10 @@ pub enum Callee<'n> {
 
 impl Names {
     /// Of all modules together.
-    pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Self {
-        let mut names = Self::default();
+    pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>, complete: bool) -> Self {
+        let mut names = Self { packages: BTreeMap::new(), complete };
         for module in modules {
-            let package = names.0.entry(package(module)).or_default();
+            let package = names.packages.entry(package(module)).or_default();
             for rule in &module.policy {
                 let path = fixed_start(walk::head(rule));
                 package.rules.extend(path.first().cloned());
@@ -82,7 +85,7 @@ impl Names {
         for length in (1..=path.len()).rev() {
             let (Some(package), rule) = (path.get(..length), path.get(length)) else { continue };
             let package = package.join(".");
-            match (self.0.get(&package), rule) {
+            match (self.packages.get(&package), rule) {
                 (Some(_), None) => return Target::Package(package),
                 (Some(found), Some(rule)) if found.rules.contains(rule) => {
                     return Target::Rule(format!("{package}.{rule}"));
@@ -98,17 +101,20 @@ impl Names {
 
     /// All packages.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.packages.keys().map(String::as_str)
     }
 
     /// Names of the rules of a package.
     pub fn rules(&self, package: &str) -> impl Iterator<Item = &str> {
-        self.0.get(package).into_iter().flat_map(|package| package.rules.iter().map(String::as_str))
+        self.packages.get(package).into_iter().flat_map(|package| package.rules.iter().map(String::as_str))
     }
 
     /// Names of the functions of a package.
     pub fn functions(&self, package: &str) -> impl Iterator<Item = &str> {
-        self.0.get(package).into_iter().flat_map(|package| package.functions.keys().map(String::as_str))
+        self.packages
+            .get(package)
+            .into_iter()
+            .flat_map(|package| package.functions.keys().map(String::as_str))
     }
 }
 
@@ -175,7 +181,7 @@ impl<'a> Scope<'a> {
     /// What the function of a call is.
     pub fn callee(&self, path: &[String]) -> Callee<'a> {
         let own = |package: &str, function: &str| {
-            self.names.0.get(package).and_then(|package| package.functions.get(function))
+            self.names.packages.get(package).and_then(|package| package.functions.get(function))
         };
         if let Some(arguments) = own(&self.package, &path.join(".")) {
             return Callee::Function(arguments);
@@ -195,8 +201,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// A path below `data`, without `data`.
-    fn whole(&self, path: &[String]) -> String {
+    /// The path of a rule or function below `data`, without `data`.
+    pub fn whole(&self, path: &[String]) -> String {
         let (root, rest) = path.split_first().map_or(("", path), |(root, rest)| (root.as_str(), rest));
         match self.imports.get(root) {
             _ if root == "data" => rest.join("."),

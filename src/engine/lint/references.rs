@@ -21,13 +21,13 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                             )
                             .with_help("name the rule: what a policy reads and uses is found before it runs"),
                     ),
-                    Target::NoRule { package, rule } => {
+                    Target::NoRule { package, rule } if scope.names.complete => {
                         let mut error =
                             scope.error(expr, format!("the package {package} has no rule {rule}"));
                         error.help = did_you_mean(&rule, scope.names.rules(&package));
                         errors.push(error);
                     }
-                    Target::Nothing(path) => {
+                    Target::Nothing(path) if scope.names.complete => {
                         let mut error = scope.error(expr, format!("there is no package data.{path}"));
                         error.help = did_you_mean(&path, scope.names.packages());
                         errors.push(error);
@@ -35,7 +35,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                     _ => {}
                 }
             }
-            Node::Declares(span) => {
+            Node::Declares(span, _) => {
                 let name = span.text();
                 let hides = scope.names.rules(&scope.package).any(|rule| rule == name)
                     || scope.imports.contains_key(name)

@@ -1,11 +1,12 @@
 //! The backup contract, in the view.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::path::Path;
 
 /// The backup contract: annotations `stategate.io/backup-*`, `rpo`, `rto`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Backup {
     /// `velero`, `k10`, `operator`, …; empty: not declared.
     pub methods: Vec<String>,
@@ -23,7 +24,7 @@ pub struct Backup {
 }
 
 /// `stategate.io/backup-schedule`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BackupSchedule {
     /// As written.
     pub text: String,
@@ -38,7 +39,7 @@ pub struct BackupSchedule {
 }
 
 /// An annotation that cannot be read.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AnnotationError {
     /// The annotation.
     pub key: String,

@@ -1,12 +1,13 @@
 //! The data store of a workload, in the view.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::pods::Mount;
 use crate::path::Path;
 
 /// A data store, by the table `policies/workloads/engines.yaml` and the annotations that override it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Engine {
     /// `postgres`, `kafka`, …
     pub name: String,
@@ -35,7 +36,7 @@ pub struct Engine {
 }
 
 /// A directory that an engine writes its data to.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DataDir {
     /// Absolute path inside the container.
     pub dir: String,

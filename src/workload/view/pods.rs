@@ -1,5 +1,6 @@
 //! Pods in the view: containers, what they mount and how they are probed.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::path::Path;
 use crate::workload::image::ImageRef;
 
 /// The pods' metadata.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Pods {
     /// Labels of the template.
     pub labels: Strings,
@@ -24,7 +25,7 @@ pub struct Pods {
 }
 
 /// What a container is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// It does the work.
@@ -37,7 +38,7 @@ pub enum Role {
 }
 
 /// A container.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -88,7 +89,7 @@ pub struct Container {
 }
 
 /// An environment variable.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Env {
     /// Its name.
     pub name: String,
@@ -102,7 +103,7 @@ pub struct Env {
 }
 
 /// A container port.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Port {
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -113,7 +114,7 @@ pub struct Port {
 }
 
 /// Amounts of resources.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Resources {
     /// Millicores.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,7 +128,7 @@ pub struct Resources {
 }
 
 /// A probe, its timings in seconds.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Probe {
     /// The handler as written: `{"exec": …}`, `{"httpGet": …}`, `{"tcpSocket": …}` or `{"grpc": …}`.
     pub handler: Value,
@@ -162,7 +163,7 @@ pub struct Probe {
 }
 
 /// Memory that a program is told to take.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct MemorySetting {
     /// `-Xmx`, `-XX:MaxRAMPercentage`, `shared_buffers`, `innodb_buffer_pool_size`, `maxmemory`,
     /// `wiredTigerCacheSizeGB`, `--memory` or `max_server_memory_usage`
@@ -178,7 +179,7 @@ pub struct MemorySetting {
 }
 
 /// A container's hooks.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Lifecycle {
     /// `exec`, `httpGet`, `sleep` or `tcpSocket`
     pub pre_stop: &'static str,
@@ -187,7 +188,7 @@ pub struct Lifecycle {
 }
 
 /// A volume in a container.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Mount {
     /// The container's name.
     pub container: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -9,7 +10,7 @@ use super::Strings;
 use crate::path::Path;
 
 /// Where pods may run.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Scheduling {
     /// Terms of `podAntiAffinity`, required ones first.
     pub anti_affinity: Vec<AntiAffinity>,
@@ -33,7 +34,7 @@ pub struct Scheduling {
 }
 
 /// One term of `podAntiAffinity`.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AntiAffinity {
     /// Required, or only preferred?
     pub required: bool,
@@ -49,7 +50,7 @@ pub struct AntiAffinity {
 }
 
 /// One term of required node affinity: all its expressions must hold. A term without any holds nowhere.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct NodeTerm {
     /// On labels, then on fields (`metadata.name`).
     pub expressions: Vec<NodeExpression>,
@@ -58,7 +59,7 @@ pub struct NodeTerm {
 }
 
 /// A condition on a node.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct NodeExpression {
     pub key: String,
@@ -67,7 +68,7 @@ pub struct NodeExpression {
 }
 
 /// A topology spread constraint.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Spread {
     /// `topology.kubernetes.io/zone`, …
     pub topology_key: String,

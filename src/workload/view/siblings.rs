@@ -1,5 +1,6 @@
 //! What stands beside workloads and acts on their pods, in the view.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -7,7 +8,7 @@ use super::Strings;
 use crate::path::Path;
 
 /// A PodDisruptionBudget.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DisruptionBudget {
     /// As written: a number or a percentage.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,7 +29,7 @@ pub struct DisruptionBudget {
 }
 
 /// Whatever changes the number or the size of pods by itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Autoscaler {
     /// What it scales.
     pub target: Target,
@@ -49,7 +50,7 @@ pub struct Autoscaler {
 }
 
 /// What an autoscaler scales.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Target {
     pub kind: String,
@@ -59,7 +60,7 @@ pub struct Target {
 }
 
 /// A Service.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Service {
     /// `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName`
     #[serde(rename = "type")]
@@ -77,7 +78,7 @@ pub struct Service {
 }
 
 /// A port of a Service.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ServicePort {
     /// Left out: it has none.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Strings;
 use crate::path::Path;
 
 /// A volume of the pods.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Volume {
     /// Its name.
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Volume {
 }
 
 /// A claim to storage.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Claim {
     /// Its name; for a template the template's.
     pub name: String,
@@ -86,7 +87,7 @@ pub struct Claim {
 }
 
 /// What a claim is filled from: a snapshot, another claim, …
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DataSource {
     /// `VolumeSnapshot`, `PersistentVolumeClaim`, …
     pub kind: String,
@@ -102,7 +103,7 @@ pub struct DataSource {
 }
 
 /// A StorageClass, with the API's defaults.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct StorageClass {
     pub provisioner: String,
@@ -116,7 +117,7 @@ pub struct StorageClass {
 }
 
 /// Where volumes of a class may be made.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Topology {
     /// `topology.kubernetes.io/zone`, …
     pub key: String,
@@ -127,7 +128,7 @@ pub struct Topology {
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PersistentVolume {
     /// `Retain` or `Delete`
     pub reclaim_policy: String,

@@ -1,0 +1,309 @@
+//! Reads of `input`: a field that is never there makes its line undefined, so that the policy quietly
+//! never fires. Every read is followed through variables, arguments, helpers and what they return, as
+//! far as that is certain; what is not certain is let be.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::names::{Callee, Purpose, Scope, Target, fixed_start};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::engine::reads::fixed_path;
+use crate::engine::rego::{Expr, Ref, Rule, RuleHead};
+use crate::engine::shape::{Never, Shape};
+use crate::engine::walk::{self, Node, Origin};
+
+/// Steps from one name to the next; a policy has a handful.
+const MAX_STEPS: usize = 60;
+
+/// One rule and what its local names stand for.
+struct Known<'a> {
+    scope: &'a Scope<'a>,
+    rule: &'a Rule,
+    locals: BTreeMap<&'a str, Vec<Origin<'a>>>,
+}
+
+struct Fields<'a> {
+    rules: Vec<Known<'a>>,
+    /// The rules of a name: `stategate.lib.globs.matches_any`.
+    by_name: HashMap<String, Vec<usize>>,
+    /// The calls of a function: the rule that calls, and what it gives.
+    calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>,
+    /// The shape of `input` in each package that is not open.
+    inputs: &'a HashMap<String, Arc<Shape>>,
+    /// The shape where nothing is known of the policy.
+    input: Arc<Shape>,
+    found: RefCell<HashMap<(usize, &'a str), Arc<Shape>>>,
+}
+
+pub fn check<'a>(
+    scopes: &'a [Scope<'a>],
+    inputs: &'a HashMap<String, Arc<Shape>>,
+    input: Arc<Shape>,
+    errors: &mut Vec<Diagnostic>,
+) {
+    let fields = Fields::new(scopes, inputs, input);
+    for (index, known) in fields.rules.iter().enumerate() {
+        if known.scope.purpose == Purpose::Test {
+            continue;
+        }
+        walk::rule(known.rule, &mut |node| match node {
+            Node::Reference(expr) => errors.extend(fields.reference(index, expr)),
+            Node::Call(Expr::Call { fcn, params, .. }) => {
+                if let ("object.get", [of, path, _]) =
+                    (fixed_path(fcn).unwrap_or_default().join(".").as_str(), params.as_slice())
+                {
+                    errors.extend(fields.looked_up(index, of, path));
+                }
+            }
+            _ => {}
+        });
+    }
+}
+
+impl<'a> Fields<'a> {
+    fn new(
+        scopes: &'a [Scope<'a>],
+        inputs: &'a HashMap<String, Arc<Shape>>,
+        input: Arc<Shape>,
+    ) -> Fields<'a> {
+        let mut rules = Vec::new();
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        let mut calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>> = HashMap::new();
+        for scope in scopes {
+            for rule in &scope.module.policy {
+                let index = rules.len();
+                let name = fixed_start(walk::head(rule));
+                by_name.entry(format!("{}.{}", scope.package, name.join("."))).or_default().push(index);
+                let mut locals: BTreeMap<&str, Vec<Origin<'_>>> = BTreeMap::new();
+                walk::rule(rule, &mut |node| match node {
+                    Node::Declares(span, origin) => locals.entry(span.text()).or_default().push(origin),
+                    Node::Unifies(span) => locals.entry(span.text()).or_default().push(Origin::Unknown),
+                    // What a test gives a function is the test's own.
+                    Node::Call(Expr::Call { fcn, params, .. }) if scope.purpose != Purpose::Test => {
+                        let path = fixed_path(fcn).unwrap_or_default();
+                        if let Callee::Function(_) = scope.callee(&path) {
+                            calls.entry(scope.whole(&path)).or_default().push((index, params));
+                        }
+                    }
+                    _ => {}
+                });
+                rules.push(Known { scope, rule, locals });
+            }
+        }
+        Fields { rules, by_name, calls, inputs, input, found: RefCell::default() }
+    }
+
+    fn reference(&self, rule: usize, expr: &'a Expr) -> Option<Diagnostic> {
+        let (refr, name, place) = match expr {
+            Expr::RefDot { refr, field, .. } => (refr, field.0.text(), Some(&field.0)),
+            Expr::RefBrack { refr, index, .. } => match index.as_ref() {
+                Expr::String { span, .. } | Expr::RawString { span, .. } => {
+                    (refr, text(span.text()), Some(span))
+                }
+                _ => (refr, "", None),
+            },
+            _ => return None,
+        };
+        // The first field that is not there is the fault; what follows it cannot be known.
+        self.reference(rule, refr).or_else(|| {
+            let scope = self.rules.get(rule)?.scope;
+            let place = place?;
+            let shape = self.shape(rule, refr, 0);
+            let never = shape.field(name).err()?;
+            Some(fault(scope.error_at_span(place, ""), refr.span().text(), name, &never))
+        })
+    }
+
+    /// `object.get(of, path, default)`
+    fn looked_up(&self, rule: usize, of: &'a Expr, path: &'a Expr) -> Option<Diagnostic> {
+        let keys: Vec<&Expr> = match path {
+            Expr::Array { items, .. } => items.iter().map(AsRef::as_ref).collect(),
+            key => vec![key],
+        };
+        let mut shape = self.shape(rule, of, 0);
+        for key in keys {
+            let (Expr::String { span, .. } | Expr::RawString { span, .. }) = key else { return None };
+            let name = text(span.text());
+            shape = match shape.field(name) {
+                Ok(shape) => shape,
+                Err(never) => {
+                    let error = self.rules.get(rule)?.scope.error(key, "");
+                    return Some(fault(error, of.span().text(), name, &never));
+                }
+            };
+        }
+        None
+    }
+
+    /// The shape of an expression in a rule.
+    fn shape(&self, rule: usize, expr: &'a Expr, steps: usize) -> Arc<Shape> {
+        let open = || Arc::new(Shape::Open);
+        let Some(Known { scope, .. }) = self.rules.get(rule).filter(|_| steps < MAX_STEPS) else {
+            return open();
+        };
+        let steps = steps + 1;
+        match expr {
+            Expr::Var { span, .. } => self.name(rule, span.text(), steps),
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                if let Some(shape) = self.of_rule(scope, expr, steps) {
+                    return shape;
+                }
+                match expr {
+                    Expr::RefDot { refr, field, .. } => {
+                        self.shape(rule, refr, steps).field(field.0.text()).unwrap_or_else(|_| open())
+                    }
+                    Expr::RefBrack { refr, index, .. } => {
+                        let shape = self.shape(rule, refr, steps);
+                        match index.as_ref() {
+                            Expr::String { span, .. } | Expr::RawString { span, .. } => {
+                                shape.field(text(span.text())).unwrap_or_else(|_| open())
+                            }
+                            _ => shape.item(),
+                        }
+                    }
+                    _ => open(),
+                }
+            }
+            Expr::Call { fcn, .. } => match fixed_path(fcn) {
+                Some(path) if matches!(scope.callee(&path), Callee::Function(_)) => {
+                    self.value(&scope.whole(&path), steps)
+                }
+                _ => open(),
+            },
+            Expr::ArrayCompr { term, .. } | Expr::SetCompr { term, .. } => {
+                Arc::new(Shape::List(self.shape(rule, term, steps)))
+            }
+            Expr::String { .. } | Expr::RawString { .. } | Expr::Number { .. } | Expr::Bool { .. } => {
+                Arc::new(Shape::Scalar)
+            }
+            _ => open(),
+        }
+    }
+
+    /// What a name stands for in a rule.
+    fn name(&self, rule: usize, name: &'a str, steps: usize) -> Arc<Shape> {
+        let open = || Arc::new(Shape::Open);
+        let Some(known) = self.rules.get(rule) else { return open() };
+        if let Some(found) = self.found.borrow().get(&(rule, name)) {
+            return Arc::clone(found);
+        }
+        let shape = if name == "input" {
+            self.inputs.get(&known.scope.package).unwrap_or(&self.input).clone()
+        } else if let Some(import) = known.scope.imports.get(name) {
+            self.imported(known.scope, import, steps)
+        } else if let Some(origins) = known.locals.get(name) {
+            // While it is being found, a name that leads back to itself is open.
+            self.found.borrow_mut().insert((rule, name), open());
+            let shapes = origins.iter().map(|origin| match origin {
+                Origin::Value(expr) => self.shape(rule, expr, steps),
+                Origin::Item(expr) => self.shape(rule, expr, steps).item(),
+                Origin::Argument(position) => self.argument(known, *position, steps),
+                Origin::Unknown => open(),
+            });
+            Shape::one_of(shapes)
+        } else if known.scope.names.rules(&known.scope.package).any(|rule| rule == name) {
+            self.value(&format!("{}.{name}", known.scope.package), steps)
+        } else {
+            open()
+        };
+        self.found.borrow_mut().insert((rule, name), Arc::clone(&shape));
+        shape
+    }
+
+    fn imported(&self, scope: &Scope<'_>, path: &[String], steps: usize) -> Arc<Shape> {
+        match path.split_first() {
+            Some((root, rest)) if root == "input" => {
+                let input = self.inputs.get(&scope.package).unwrap_or(&self.input).clone();
+                rest.iter()
+                    .fold(input, |shape, key| shape.field(key).unwrap_or_else(|_| Arc::new(Shape::Open)))
+            }
+            Some((_, rest)) => self.value(&rest.join("."), steps),
+            None => Arc::new(Shape::Open),
+        }
+    }
+
+    /// The shape of a rule of another package, if the reference is just that.
+    fn of_rule(&self, scope: &Scope<'_>, expr: &'a Expr, steps: usize) -> Option<Arc<Shape>> {
+        let path = fixed_path(expr)?;
+        let elsewhere = path.first().is_some_and(|root| root == "data" || scope.imports.contains_key(root));
+        match scope.target(&path) {
+            Target::Rule(name) if elsewhere && scope.whole(&path) == name => Some(self.value(&name, steps)),
+            Target::Rule(_) | Target::Package(_) if elsewhere => Some(Arc::new(Shape::Open)),
+            _ => None,
+        }
+    }
+
+    /// What the calls of a function give it.
+    fn argument(&self, known: &Known<'a>, position: usize, steps: usize) -> Arc<Shape> {
+        let path = fixed_start(walk::head(known.rule)).join(".");
+        let calls = self.calls.get(&format!("{}.{path}", known.scope.package));
+        let given = calls.into_iter().flatten().map(|(caller, params)| match params.get(position) {
+            Some(param) => self.shape(*caller, param, steps),
+            None => Arc::new(Shape::Open),
+        });
+        Shape::one_of(given)
+    }
+
+    /// What a rule is, or a function returns.
+    fn value(&self, name: &str, steps: usize) -> Arc<Shape> {
+        let open = || Arc::new(Shape::Open);
+        let Some(rules) = self.by_name.get(name).filter(|_| steps < MAX_STEPS) else { return open() };
+        let mut shapes = Vec::new();
+        for index in rules {
+            let Some(known) = self.rules.get(*index) else { continue };
+            let (refr, value) = match known.rule {
+                Rule::Default { refr, value, .. } => (refr, self.shape(*index, value, steps)),
+                Rule::Spec { head, bodies, .. } => {
+                    let (refr, value) = match head {
+                        RuleHead::Set { refr, key: Some(key), .. } => {
+                            (refr, Arc::new(Shape::List(self.shape(*index, key, steps))))
+                        }
+                        RuleHead::Set { refr, key: None, .. } => (refr, open()),
+                        RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
+                            let own = assign.as_ref().map(|assign| &assign.value);
+                            (
+                                refr,
+                                own.map_or(Arc::new(Shape::Scalar), |value| self.shape(*index, value, steps)),
+                            )
+                        }
+                    };
+                    let others = bodies.iter().filter_map(|body| body.assign.as_ref());
+                    shapes.extend(others.map(|assign| self.shape(*index, &assign.value, steps)));
+                    (refr, value)
+                }
+            };
+            // A head with dots or brackets makes an object of many rules.
+            shapes.push(if matches!(refr.as_ref(), Expr::Var { .. }) { value } else { open() });
+        }
+        Shape::one_of(shapes.into_iter())
+    }
+}
+
+fn text(written: &str) -> &str {
+    written.trim_matches(['"', '`'])
+}
+
+fn fault(mut error: Diagnostic, of: &str, name: &str, never: &Never<'_>) -> Diagnostic {
+    let of = if of.contains('\n') { "it" } else { of };
+    let (what, help) = match never {
+        Never::Unknown(known) => {
+            let names = known.keys().map(String::as_str);
+            let help = did_you_mean(name, names.clone()).unwrap_or_else(|| match known.len() {
+                0 => "declare it in METADATA under custom.parameters".to_owned(),
+                _ => format!("it has {}", names.collect::<Vec<_>>().join(", ")),
+            });
+            (format!("{of} has no field {name}"), help)
+        }
+        Never::List => (
+            format!("{of} is a list without a field {name}"),
+            format!("go through it: `some x in {of}`, and then x.{name}"),
+        ),
+        Never::Scalar => (
+            format!("{of} is text, a number or a boolean without a field {name}"),
+            format!("compare {of} itself"),
+        ),
+    };
+    error.message = format!("{what}, so this is undefined for every request");
+    error.with_help(help)
+}

@@ -1,0 +1,108 @@
+//! How many pods a PodDisruptionBudget lets go, rounded as the disruption controller rounds.
+
+use serde_json::Value;
+
+use super::records::BudgetRecord;
+
+/// How many of so many healthy pods may be evicted. None if the budget cannot be read.
+///
+/// kube-controller-manager, `disruption.go`: percentages are of the wished-for replicas and rounded up,
+/// also that of `maxUnavailable`; without pods, or without any demand, nothing may go.
+pub fn allowed(budget: &BudgetRecord, replicas: i64) -> Option<i64> {
+    let least = match (&budget.max_unavailable, &budget.min_available) {
+        (Some(most), _) => replicas.saturating_sub(scaled(most, replicas)?).max(0),
+        (None, Some(least)) => scaled(least, replicas)?,
+        (None, None) => return Some(0),
+    };
+    Some(if replicas <= 0 { 0 } else { replicas.saturating_sub(least).max(0) })
+}
+
+/// A number, or a percentage of `total` rounded up.
+fn scaled(value: &Value, total: i64) -> Option<i64> {
+    match value {
+        Value::Number(number) => number.as_i64(),
+        Value::String(text) => {
+            let digits = text.strip_suffix('%')?;
+            let percent: i64 =
+                digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
+            let product = i128::from(percent) * i128::from(total);
+            i64::try_from((product + 99).div_euclid(100)).ok()
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn budget(key: &str, value: Value) -> BudgetRecord {
+        let mut budget = BudgetRecord::default();
+        match key {
+            "min" => budget.min_available = Some(value),
+            _ => budget.max_unavailable = Some(value),
+        }
+        budget
+    }
+
+    #[test]
+    fn as_the_controller_rounds() {
+        for (key, value, replicas, expected) in [
+            ("min", json!(2), 3, Some(1)),
+            ("min", json!(3), 3, Some(0)),
+            ("min", json!(0), 3, Some(3)),
+            ("min", json!(5), 3, Some(0)),
+            ("min", json!("50%"), 3, Some(1)),
+            ("min", json!("51%"), 100, Some(49)),
+            ("min", json!("1%"), 3, Some(2)),
+            ("min", json!("100%"), 3, Some(0)),
+            ("max", json!(1), 3, Some(1)),
+            ("max", json!(0), 3, Some(0)),
+            ("max", json!(7), 3, Some(3)),
+            ("max", json!("50%"), 3, Some(2)),
+            ("max", json!("1%"), 3, Some(1)),
+            ("max", json!("0%"), 3, Some(0)),
+            ("max", json!("30%"), 7, Some(3)),
+            ("max", json!(1), 0, Some(0)),
+            ("min", json!(0), 0, Some(0)),
+            ("min", json!("half"), 3, None),
+            ("min", json!("-1%"), 3, None),
+            ("min", json!("%"), 3, None),
+            ("max", json!(1.5), 3, None),
+        ] {
+            assert_eq!(
+                allowed(&budget(key, value.clone()), replicas),
+                expected,
+                "{key} {value} of {replicas}"
+            );
+        }
+        assert_eq!(
+            allowed(&BudgetRecord::default(), 3),
+            Some(0),
+            "a budget without a demand lets nothing go"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_than_there_are_and_stricter_is_never_more(replicas in 0i64..500, percent in 0i64..=100) {
+            let of = |key, percent: i64| allowed(&budget(key, json!(format!("{percent}%"))), replicas).unwrap();
+            for key in ["min", "max"] {
+                prop_assert!((0..=replicas).contains(&of(key, percent)));
+            }
+            if percent < 100 {
+                prop_assert!(of("min", percent + 1) <= of("min", percent));
+                prop_assert!(of("max", percent + 1) >= of("max", percent));
+            }
+        }
+
+        #[test]
+        fn no_number_overflows(value in any::<i64>(), replicas in any::<i64>()) {
+            allowed(&budget("min", json!(value)), replicas);
+            allowed(&budget("max", json!(value)), replicas);
+            allowed(&budget("max", json!(format!("{}%", value.unsigned_abs()))), replicas);
+        }
+    }
+}

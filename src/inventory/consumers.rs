@@ -1,0 +1,184 @@
+//! Who uses a claim, and who would be hurt by a delete.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::records::{WorkloadRecord, mounts};
+use super::related::Subject;
+use super::storage::{ordinal, templates};
+use super::store::{Key, Namespace, State};
+use crate::admission::GroupVersionKind;
+use crate::workload::Class;
+use crate::workload::view::Owner;
+
+/// A workload that mounts a claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct User {
+    pub kind: String,
+    pub name: String,
+    /// Does no container of it write?
+    pub read_only: bool,
+}
+
+/// Another workload that mounts a claim of the subject.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct Consumer {
+    pub claim: String,
+    pub kind: String,
+    pub name: String,
+    pub class: Class,
+    pub read_only: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Owner>,
+}
+
+/// Something that would be hurt.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Dependant {
+    pub kind: String,
+    pub name: String,
+    pub namespace: String,
+    pub class: Class,
+}
+
+/// Other workloads that mount one claim.
+pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<User> {
+    let user = |(record, read_only): (&Arc<WorkloadRecord>, bool)| User {
+        kind: record.brief.kind.clone(),
+        name: record.brief.name.clone(),
+        read_only,
+    };
+    of_claim(namespace, subject, claim).map(user).collect()
+}
+
+/// Other workloads that mount a claim that the subject is, mounts or makes.
+pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
+    let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
+    let consumer = |claim: &str, (record, read_only): (&Arc<WorkloadRecord>, bool)| Consumer {
+        claim: claim.to_owned(),
+        kind: record.brief.kind.clone(),
+        name: record.brief.name.clone(),
+        class: record.brief.class,
+        read_only,
+        replicas: record.brief.replicas,
+        owner: record.brief.owner.clone(),
+    };
+    let claims = names(namespace, subject);
+    let of = |claim: &String| {
+        let others = of_claim(namespace, subject, claim);
+        others.map(|other| consumer(claim, other)).collect::<Vec<_>>()
+    };
+    claims.iter().flat_map(of).collect()
+}
+
+/// Names of the claims that the subject is, mounts or makes, as far as somebody else may mount them.
+fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
+    let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
+    let own = own.map(|claim| claim.name.clone());
+    let mounted = mounts(subject.workload).into_iter().map(|(name, _)| name);
+    let made = templates(subject).flat_map(|template| {
+        let prefix = format!("{template}-{}-", subject.workload.name);
+        let names = namespace.mounted_by.range(prefix.clone()..).map(|(name, _)| name);
+        let names = names.take_while({
+            let prefix = prefix.clone();
+            move |name| name.starts_with(&prefix)
+        });
+        names.filter(move |name| name.strip_prefix(&prefix).and_then(ordinal).is_some()).cloned()
+    });
+    own.chain(mounted).chain(made).collect()
+}
+
+/// Who mounts a claim, and whether only to read: by name, or because its templates make it. Neither the
+/// subject nor what it owns.
+fn of_claim<'n>(
+    namespace: &'n Namespace,
+    subject: &'n Subject<'_>,
+    claim: &str,
+) -> impl Iterator<Item = (&'n Arc<WorkloadRecord>, bool)> + use<'n> {
+    let by_name = namespace.mounted_by.get(claim).into_iter().flatten();
+    let claim = claim.to_owned();
+    let made = claim.rsplit_once('-').filter(|(_, number)| ordinal(number).is_some());
+    let makers = made.and_then(|(base, _)| namespace.made_by.get(base)).into_iter().flatten();
+    let keys: BTreeSet<&Key> = by_name.chain(makers).collect();
+    let records = keys.into_iter().filter_map(|key| namespace.workloads.get(key));
+    records.filter(|record| !is_or_belongs_to(namespace, record, subject)).map(move |record| {
+        let mount = record.mounts.iter().find(|(name, _)| *name == claim);
+        (record, mount.is_some_and(|(_, read_only)| *read_only))
+    })
+}
+
+/// Is it the subject, or owned by it, if only through others: a pod of a ReplicaSet of a Deployment?
+pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, subject: &Subject<'_>) -> bool {
+    let is_subject = |key: &Key| key.0 == subject.kind && key.1 == subject.workload.name;
+    let mut key = (record.kind.clone(), record.brief.name.clone());
+    let mut owner = record.brief.owner.as_ref();
+    // Owners of owners are few; a cycle of them is somebody's mistake, and must not hang us.
+    for _ in 0..5 {
+        if is_subject(&key) {
+            return true;
+        }
+        let Some(above) = owner else { return false };
+        let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&above.api_version, &above.kind);
+        key = (crate::policy::selector::KindRef { kind, group }, above.name.clone());
+        owner = namespace.workloads.get(&key).and_then(|record| record.brief.owner.as_ref());
+    }
+    false
+}
+
+/// What a delete of the subject would hurt.
+pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
+    let workload = subject.workload;
+    let of_workload = |record: &Arc<WorkloadRecord>| Dependant {
+        kind: record.brief.kind.clone(),
+        name: record.brief.name.clone(),
+        namespace: record.brief.namespace.clone(),
+        class: record.brief.class,
+    };
+    let of_claim_record = |namespace: &str, name: &str| Dependant {
+        kind: "PersistentVolumeClaim".to_owned(),
+        name: name.to_owned(),
+        namespace: namespace.to_owned(),
+        class: Class::Durable,
+    };
+    let kind = (subject.kind.kind.as_str(), subject.kind.group.as_str());
+    let own = state.namespaces.get(&workload.namespace);
+    match kind {
+        ("PersistentVolumeClaim", "") => {
+            let users = own.into_iter().flat_map(|own| of_claim(own, subject, &workload.name));
+            users.map(|(record, _)| of_workload(record)).collect()
+        }
+        ("StorageClass", "storage.k8s.io") => {
+            let claims = state.cluster.claims_of.get(&workload.name).into_iter().flatten();
+            claims.map(|(namespace, name)| of_claim_record(namespace, name)).collect()
+        }
+        ("PersistentVolume", "") => {
+            let bound = workload.persistent_volume.as_ref().and_then(|volume| volume.claim.as_ref());
+            let bound = bound.and_then(|claim| claim.split_once('/')).filter(|(namespace, name)| {
+                state.namespaces.get(*namespace).is_some_and(|known| known.claims.contains_key(*name))
+            });
+            bound.map(|(namespace, name)| of_claim_record(namespace, name)).into_iter().collect()
+        }
+        ("Namespace", "") => {
+            let Some(inside) = state.namespaces.get(&workload.name) else { return Vec::new() };
+            let workloads = inside.workloads.values().filter(|record| {
+                let owned = record.brief.owner.as_ref().is_some_and(|owner| {
+                    inside.workloads.keys().any(|(kind, name)| kind.kind == owner.kind && *name == owner.name)
+                });
+                record.brief.class == Class::Durable && !owned
+            });
+            let claims = inside.claims.keys().map(|name| of_claim_record(&workload.name, name));
+            workloads.map(of_workload).chain(claims).collect()
+        }
+        ("Service", "") => {
+            let all = own.into_iter().flat_map(|own| own.workloads.values());
+            let governed = all.filter(|record| record.service_name == workload.name);
+            governed.map(of_workload).collect()
+        }
+        _ => Vec::new(),
+    }
+}

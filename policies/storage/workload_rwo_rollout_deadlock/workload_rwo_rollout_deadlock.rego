@@ -17,7 +17,7 @@
 #   match:
 #     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
-#   inventory: {PersistentVolumeClaim: cluster}
+#   inventory: {PersistentVolumeClaim: bundle}
 #   fix: "Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates."
 package stategate.storage.workload_rwo_rollout_deadlock
 

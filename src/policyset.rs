@@ -188,7 +188,7 @@ impl PolicySet {
             rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
         let mut loaded = Vec::new();
         for (policy, text) in policies {
-            match load(policy, text, &modules, &bindings, &projections) {
+            match load(policy, text, &modules, &bindings, &profile, &projections) {
                 Ok(policy) => loaded.push((policy, text)),
                 Err(error) => errors.push(error),
             }
@@ -349,6 +349,7 @@ fn load(
     text: &SourceText,
     modules: &BTreeMap<String, Module>,
     bindings: &[Binding],
+    profile: &Profile,
     projections: &Projections,
 ) -> Result<Loaded, Diagnostic> {
     let module = modules
@@ -371,7 +372,7 @@ fn load(
             .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
     }
     needs::check(&policy, &module.reads, projections, text)?;
-    let bound = Bound::new(&policy, bindings, text)?;
+    let bound = Bound::new(&policy, bindings, profile, text)?;
     Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
 }
 

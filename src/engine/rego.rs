@@ -18,7 +18,7 @@ use super::definitions::{self, Definition};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::policy::Policy;
+use crate::policy::{Policy, metadata};
 
 /// Stack for whoever parses or evaluates Rego: both recurse, and an overflow ends the process. Address
 /// space, not memory: only what is touched counts.
@@ -52,11 +52,13 @@ impl Rego {
     /// # Errors
     /// All parse errors of all modules, and what the checks say of those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
-        Self::load_policies(texts, &[], &|_| {})
+        // Libraries and tests have no METADATA; that of a policy with faults is told elsewhere.
+        let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text).ok()).collect();
+        Self::load_policies(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})
     }
 
-    /// The same, with the METADATA of these policies: what they read of their parameters is checked.
-    /// `before` hears of each text before it is parsed.
+    /// The same for those who have read the METADATA of the policies already. `before` hears of each text
+    /// before it is parsed.
     ///
     /// # Errors
     /// As [`Rego::load`].
@@ -242,7 +244,8 @@ fn one_line(rendered: &str) -> String {
 }
 
 pub(super) use ast::{
-    AssignOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
+    AssignOp, BoolOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span,
+    WithModifier,
 };
 
 /// How many arguments a builtin takes; none if there is no such builtin.

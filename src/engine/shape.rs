@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::admission::{GroupVersionKind, GroupVersionResource, User};
+use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, User};
 use crate::inventory::{self, Related};
 use crate::policy::Policy;
 use crate::policy::parameters::{Kind, Parameter};
@@ -28,15 +28,23 @@ pub enum Shape {
     /// Any keys, with such values.
     Map(Arc<Shape>),
     /// These fields, and no others.
-    Object(BTreeMap<String, Arc<Shape>>),
+    Object(BTreeMap<String, Field>),
     /// One of these.
     OneOf(Vec<Arc<Shape>>),
+}
+
+/// One field of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    shape: Arc<Shape>,
+    /// Is it there in every request?
+    always: bool,
 }
 
 /// Why a field is never there.
 pub enum Never<'s> {
     /// The fields are these.
-    Unknown(&'s BTreeMap<String, Arc<Shape>>),
+    Unknown(&'s BTreeMap<String, Field>),
     /// A list has items, not fields.
     List,
     /// It has no parts.
@@ -54,7 +62,10 @@ impl Shape {
             Self::Scalar => Err(Never::Scalar),
             Self::List(_) => Err(Never::List),
             Self::Map(value) => Ok(Arc::clone(value)),
-            Self::Object(fields) => fields.get(name).cloned().ok_or(Never::Unknown(fields)),
+            Self::Object(fields) => match fields.get(name) {
+                Some(field) => Ok(Arc::clone(&field.shape)),
+                None => Err(Never::Unknown(fields)),
+            },
             Self::OneOf(shapes) => {
                 let mut never = None;
                 let found = shapes.iter().filter_map(|shape| match shape.field(name) {
@@ -73,6 +84,15 @@ impl Shape {
                     _ => Ok(Self::one_of(found.into_iter())),
                 }
             }
+        }
+    }
+
+    /// Is this field there, whatever the request?
+    pub fn always_has(&self, name: &str) -> bool {
+        match self {
+            Self::Object(fields) => fields.get(name).is_some_and(|field| field.always),
+            Self::OneOf(shapes) => shapes.iter().all(|shape| shape.always_has(name)),
+            Self::Open | Self::Scalar | Self::List(_) | Self::Map(_) => false,
         }
     }
 
@@ -105,6 +125,11 @@ impl Shape {
         }
     }
 
+    /// An object that a policy itself writes: all of its fields are there.
+    pub fn made_of(fields: Vec<(String, Arc<Shape>)>) -> Shape {
+        Self::Object(fields.into_iter().map(|(name, shape)| always(&name, shape)).collect())
+    }
+
     fn of<T: JsonSchema>() -> Arc<Shape> {
         let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
             settings.inline_subschemas = true;
@@ -126,9 +151,14 @@ impl Shape {
         let below = |key: &str| schema.get(key).map_or_else(|| Arc::new(Self::Open), Self::from_schema);
         let shape = match (kind.and_then(Value::as_str), schema.get("properties").and_then(Value::as_object))
         {
-            (Some("object"), Some(fields)) => Self::Object(
-                fields.iter().map(|(name, field)| (name.clone(), Self::from_schema(field))).collect(),
-            ),
+            (Some("object"), Some(fields)) => {
+                let required = schema.get("required").and_then(Value::as_array);
+                let field = |(name, field): (&String, &Value)| {
+                    let always = required.is_some_and(|required| required.iter().any(|key| key == name));
+                    (name.clone(), Field { shape: Self::from_schema(field), always })
+                };
+                Self::Object(fields.iter().map(field).collect())
+            }
             (Some("object"), None) => Self::Map(below("additionalProperties")),
             (Some("array"), _) => Self::List(below("items")),
             (Some(_), _) => Self::Scalar,
@@ -173,35 +203,60 @@ struct Review {
     options: Value,
     object: Value,
     old_object: Value,
-    namespace_object: Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    namespace_object: Option<Value>,
 }
 
-static SHARED: LazyLock<BTreeMap<String, Arc<Shape>>> = LazyLock::new(|| {
-    let view = Shape::of::<Workload>();
-    let mut related: BTreeMap<String, Arc<Shape>> =
-        inventory::keys().map(|(key, _)| (key.to_owned(), Arc::new(Shape::Open))).collect();
+struct Shared {
+    view: Arc<Shape>,
+    review: Arc<Shape>,
+    related: Arc<Shape>,
+}
+
+static SHARED: LazyLock<Shared> = LazyLock::new(|| {
+    let mut related: BTreeMap<String, Field> =
+        inventory::keys().map(|(key, _)| sometimes(key, Arc::new(Shape::Open))).collect();
     if let Shape::Object(fields) = Shape::of::<Related>().as_ref() {
-        related.extend(fields.clone());
+        // A policy finds what it has declared, as far as it is known.
+        related.extend(fields.iter().map(|(key, field)| sometimes(key, Arc::clone(&field.shape))));
     }
-    let parts = [
-        ("workload", Arc::clone(&view)),
-        ("old_workload", view),
-        ("review", Shape::of::<Review>()),
-        ("related", Arc::new(Shape::Object(related))),
-        ("now", Arc::new(Shape::Scalar)),
-    ];
-    parts.into_iter().map(|(key, shape)| (key.to_owned(), shape)).collect()
+    Shared {
+        view: Shape::of::<Workload>(),
+        review: Shape::of::<Review>(),
+        related: Arc::new(Shape::Object(related)),
+    }
 });
+
+fn sometimes(name: &str, shape: Arc<Shape>) -> (String, Field) {
+    (name.to_owned(), Field { shape, always: false })
+}
+
+fn always(name: &str, shape: Arc<Shape>) -> (String, Field) {
+    (name.to_owned(), Field { shape, always: true })
+}
 
 /// The shape of `input` for a policy; without one, as in a library, its parameters may be any.
 pub fn input(policy: Option<&Policy>) -> Shape {
     let parameters = policy.map_or(Shape::Open, |policy| {
         let declared = policy.parameters.iter();
-        Shape::Object(declared.map(|(name, p)| (name.clone(), Arc::new(Shape::of_parameter(p)))).collect())
+        // Each has a default.
+        Shape::Object(declared.map(|(name, p)| always(name, Arc::new(Shape::of_parameter(p)))).collect())
     });
-    let mut parts = SHARED.clone();
-    parts.insert("parameters".to_owned(), Arc::new(parameters));
-    Shape::Object(parts)
+    // A DELETE has an old object only, and a subresource is no workload.
+    let has_view = policy.is_some_and(|policy| {
+        let stored = |operation: &Operation| matches!(operation, Operation::Create | Operation::Update);
+        policy.matches.operations.iter().all(stored) && policy.matches.subresources.is_empty()
+    });
+    let view = Field { shape: Arc::clone(&SHARED.view), always: has_view };
+    let parts = [
+        ("workload".to_owned(), view),
+        sometimes("old_workload", Arc::clone(&SHARED.view)),
+        always("review", Arc::clone(&SHARED.review)),
+        always("related", Arc::clone(&SHARED.related)),
+        always("parameters", Arc::new(parameters)),
+        always("now", Arc::new(Shape::Scalar)),
+    ];
+    Shape::Object(parts.into())
 }
 
 #[cfg(test)]
@@ -243,6 +298,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_always_there_is_known() {
+        assert!(shape(&["workload"]).always_has("name") && !shape(&["workload"]).always_has("engine"));
+        assert!(shape(&["workload", "containers"]).item().always_has("mounts"));
+        assert!(!shape(&["workload", "labels"]).always_has("app"));
+        assert!(shape(&["review"]).always_has("uid") && !shape(&[]).always_has("old_workload"));
+    }
+
+    #[test]
     fn review_has_the_keys_that_are_built() {
         let body = include_bytes!("../../tests/fixtures/reviews/create-statefulset.json");
         let request = wire::decode(body, Phase::Validating).unwrap();
@@ -265,9 +328,8 @@ mod tests {
 
     #[test]
     fn of_several_shapes_one_must_fit() {
-        let object = |name: &str| {
-            Arc::new(Shape::Object(BTreeMap::from([(name.to_owned(), Arc::new(Shape::Scalar))])))
-        };
+        let object =
+            |name: &str| Arc::new(Shape::Object(BTreeMap::from([sometimes(name, Arc::new(Shape::Scalar))])));
         let either = Shape::one_of([object("a"), object("b"), object("a")].into_iter());
         assert!(either.field("a").is_ok() && either.field("b").is_ok() && either.field("c").is_err());
         let open = Shape::one_of([object("a"), Arc::new(Shape::Open)].into_iter());

@@ -40,6 +40,9 @@ pub struct Name {
 pub struct ProfileSpec {
     /// Annotations of a workload may lower its class.
     pub self_classify: bool,
+    /// Policies that its bindings leave out, whatever they select, and that a user's own binding means
+    /// only if it names them.
+    pub without: Vec<PolicyId>,
 }
 
 #[derive(Deserialize)]
@@ -92,6 +95,10 @@ pub fn read(text: &SourceText, origin: Origin, known: &Known<'_>) -> Result<Bind
             Some("Profile") if shipped => match reader::typed::<Head<ProfileSpec>>(text, &document) {
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
+                    if origin != Origin::PartialProfile {
+                        let ids = &head.spec.without;
+                        errors.extend(unknown_ids(text, &document, &["spec", "without"], ids, known));
+                    }
                     read.profile = Some(Profile { metadata: head.metadata, spec: head.spec });
                 }
                 Err(faults) => errors.extend(faults.0),
@@ -153,6 +160,20 @@ fn unknown_policy(
     Some(error)
 }
 
+/// Of a list of ids at these keys.
+fn unknown_ids(
+    text: &SourceText,
+    document: &Document,
+    keys: &[&'static str],
+    ids: &[PolicyId],
+    known: &Known<'_>,
+) -> Vec<Diagnostic> {
+    let at =
+        |index: usize| -> Path { keys.iter().map(|key| Segment::from(*key)).chain([index.into()]).collect() };
+    let unknown = |(index, id)| unknown_policy(text, document, &at(index), id, known);
+    ids.iter().enumerate().filter_map(unknown).collect()
+}
+
 fn unknown_policies(
     text: &SourceText,
     document: &Document,
@@ -165,10 +186,7 @@ fn unknown_policies(
     };
     let mut errors = Vec::new();
     for (key, ids) in [("ids", &spec.policies.ids), ("exclude", &spec.policies.exclude)] {
-        for (index, id) in ids.iter().enumerate() {
-            let at = at(&["spec", "policies", key], index.into());
-            errors.extend(unknown_policy(text, document, &at, id, known));
-        }
+        errors.extend(unknown_ids(text, document, &["spec", "policies", key], ids, known));
     }
     for (key, categories) in
         [("categories", &spec.policies.categories), ("excludeCategories", &spec.policies.exclude_categories)]
@@ -276,10 +294,20 @@ pub struct Chosen<'a> {
 }
 
 impl Bound {
-    pub fn new(policy: &Policy, bindings: &[Binding], text: &SourceText) -> Result<Self, Diagnostic> {
+    pub fn new(
+        policy: &Policy,
+        bindings: &[Binding],
+        profile: &Profile,
+        text: &SourceText,
+    ) -> Result<Self, Diagnostic> {
+        let left_out = profile.spec.without.contains(&policy.id);
+        let means = |binding: &Binding| {
+            let chosen = &binding.spec.policies;
+            chosen.selects(policy) && !(left_out && (binding.shipped || !chosen.ids.contains(&policy.id)))
+        };
         let (mut distinct, mut pairs): (Vec<Parameters>, _) = (Vec::new(), Vec::new());
         for (position, binding) in bindings.iter().enumerate() {
-            if !binding.spec.policies.selects(policy) {
+            if !means(binding) {
                 continue;
             }
             let values = parameters(policy, binding.spec.parameters.get(&policy.id), text)?;

@@ -257,7 +257,11 @@ mod tests {
         type Error = String;
 
         fn try_from(text: String) -> Result<Self, String> {
-            if !text.is_empty() && text.len() % 2 == 0 { Ok(Self(text.len())) } else { Err("odd".to_owned()) }
+            if !text.is_empty() && text.len().is_multiple_of(2) {
+                Ok(Self(text.len()))
+            } else {
+                Err("odd".to_owned())
+            }
         }
     }
 

@@ -27,8 +27,8 @@ confirmed := {"stategate.io/confirm-delete": "data-pg-0"}
 
 test_unconfirmed_fails if {
 	some v in by_alice({})
-	v.msg == "deleting claim data-pg-0 lets go of its volume pvc-7f1: nobody has confirmed that its data may go"
-	contains(v.fix, "kubectl annotate pvc data-pg-0 -n shop --overwrite stategate.io/confirm-delete=data-pg-0, then")
+	v.msg == "deleting claim data-pg-0 lets go of its volume pvc-7f1: nobody has confirmed it"
+	contains(v.fix, "kubectl annotate pvc data-pg-0 -n shop --overwrite stategate.io/confirm-delete='data-pg-0', then")
 	v.path == ["metadata", "annotations", "stategate.io/confirm-delete"]
 }
 
@@ -36,7 +36,7 @@ test_confirmed_passes if by_alice(confirmed) == set()
 
 test_confirmation_must_name_the_claim if {
 	some v in by_alice({"stategate.io/confirm-delete": "data-pg-1"})
-	contains(v.msg, "the confirmation names data-pg-1")
+	contains(v.msg, "the confirmation says data-pg-1")
 	count(by_alice({"stategate.io/confirm-delete": "true"})) == 1
 	count(by_alice({"stategate.io/confirm-delete": ""})) == 1
 }
@@ -45,7 +45,7 @@ test_confirmation_counts_until_its_time if {
 	by_alice(object.union(confirmed, {"stategate.io/confirm-until": "2026-01-01T00:30:00Z"})) == set()
 	some v in by_alice(object.union(confirmed, {"stategate.io/confirm-until": "2025-12-31T23:59:59Z"}))
 	contains(v.msg, "has run out")
-	contains(v.fix, "confirm-delete=data-pg-0 stategate.io/confirm-until-, then")
+	contains(v.fix, "confirm-delete='data-pg-0' stategate.io/confirm-until-, then")
 }
 
 test_time_that_cannot_be_read_does_not_count if {

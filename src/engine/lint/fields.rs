@@ -3,9 +3,11 @@
 //! far as that is certain; what is not certain is let be.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
+use super::heads;
 use super::names::{Callee, Purpose, Scope, Target, fixed_start};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
@@ -16,24 +18,36 @@ use crate::engine::walk::{self, Node, Origin};
 /// Steps from one name to the next; a policy has a handful.
 const MAX_STEPS: usize = 60;
 
+/// What is longer is not repeated in a message.
+pub const MAX_SHOWN: usize = 80;
+/// Steps of the longest path to a rule; packages are not deep.
+const MAX_PACKAGE: usize = 8;
+
 /// One rule and what its local names stand for.
-struct Known<'a> {
-    scope: &'a Scope<'a>,
-    rule: &'a Rule,
-    locals: BTreeMap<&'a str, Vec<Origin<'a>>>,
+pub struct Known<'a> {
+    pub scope: &'a Scope<'a>,
+    pub rule: &'a Rule,
+    pub locals: BTreeMap<&'a str, Vec<Origin<'a>>>,
 }
 
-struct Fields<'a> {
-    rules: Vec<Known<'a>>,
+/// The calls of each function: the rule that calls, and what it gives.
+type Calls<'a> = HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>;
+
+pub struct Fields<'a> {
+    pub rules: Vec<Known<'a>>,
     /// The rules of a name: `stategate.lib.globs.matches_any`.
-    by_name: HashMap<String, Vec<usize>>,
-    /// The calls of a function: the rule that calls, and what it gives.
-    calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>,
+    pub by_name: HashMap<String, Vec<usize>>,
+    calls: Calls<'a>,
     /// The shape of `input` in each package that is not open.
     inputs: &'a HashMap<String, Arc<Shape>>,
     /// The shape where nothing is known of the policy.
     input: Arc<Shape>,
     found: RefCell<HashMap<(usize, &'a str), Arc<Shape>>>,
+    values: RefCell<HashMap<String, Arc<Shape>>>,
+    /// Whether rules hold whatever the request.
+    pub always: RefCell<HashMap<String, bool>>,
+    /// What the lines of a body need, by the body's address.
+    pub needed: RefCell<HashMap<usize, Rc<BTreeSet<&'a str>>>>,
 }
 
 pub fn check<'a>(
@@ -47,8 +61,10 @@ pub fn check<'a>(
         if known.scope.purpose == Purpose::Test {
             continue;
         }
+        errors.extend(heads::parts(&fields, index));
         walk::rule(known.rule, &mut |node| match node {
-            Node::Reference(expr) => errors.extend(fields.reference(index, expr)),
+            Node::Reference(expr) => errors.extend(fields.follow(index, expr, 0).err()),
+            Node::Not(expr, body) => errors.extend(fields.negated(index, expr, body)),
             Node::Call(Expr::Call { fcn, params, .. }) => {
                 if let ("object.get", [of, path, _]) =
                     (fixed_path(fcn).unwrap_or_default().join(".").as_str(), params.as_slice())
@@ -69,7 +85,7 @@ impl<'a> Fields<'a> {
     ) -> Fields<'a> {
         let mut rules = Vec::new();
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut calls: HashMap<String, Vec<(usize, &'a [Ref<Expr>])>> = HashMap::new();
+        let mut calls = Calls::new();
         for scope in scopes {
             for rule in &scope.module.policy {
                 let index = rules.len();
@@ -91,28 +107,39 @@ impl<'a> Fields<'a> {
                 rules.push(Known { scope, rule, locals });
             }
         }
-        Fields { rules, by_name, calls, inputs, input, found: RefCell::default() }
+        Fields {
+            rules,
+            by_name,
+            calls,
+            inputs,
+            input,
+            found: RefCell::default(),
+            values: RefCell::default(),
+            always: RefCell::default(),
+            needed: RefCell::default(),
+        }
     }
 
-    fn reference(&self, rule: usize, expr: &'a Expr) -> Option<Diagnostic> {
-        let (refr, name, place) = match expr {
-            Expr::RefDot { refr, field, .. } => (refr, field.0.text(), Some(&field.0)),
+    /// What a reference leads to, or the first field on its way that is not there.
+    pub fn follow(&self, rule: usize, expr: &'a Expr, steps: usize) -> Result<Arc<Shape>, Diagnostic> {
+        let Some(Known { scope, .. }) = self.rules.get(rule) else { return Ok(open()) };
+        let (refr, span) = match expr {
+            Expr::RefDot { refr, field, .. } => (refr, Some(&field.0)),
             Expr::RefBrack { refr, index, .. } => match index.as_ref() {
-                Expr::String { span, .. } | Expr::RawString { span, .. } => {
-                    (refr, text(span.text()), Some(span))
-                }
-                _ => (refr, "", None),
+                Expr::String { span, .. } | Expr::RawString { span, .. } => (refr, Some(span)),
+                _ => (refr, None),
             },
-            _ => return None,
+            other => return Ok(self.shape(rule, other, steps)),
         };
-        // The first field that is not there is the fault; what follows it cannot be known.
-        self.reference(rule, refr).or_else(|| {
-            let scope = self.rules.get(rule)?.scope;
-            let place = place?;
-            let shape = self.shape(rule, refr, 0);
-            let never = shape.field(name).err()?;
-            Some(fault(scope.error_at_span(place, ""), refr.span().text(), name, &never))
-        })
+        if let Some(shape) = self.of_rule(scope, expr, steps) {
+            return Ok(shape);
+        }
+        let shape = self.follow(rule, refr, steps)?;
+        let Some(span) = span else { return Ok(shape.item()) };
+        let name = text(span.text());
+        shape
+            .field(name)
+            .map_err(|never| fault(scope.error_at_span(span, ""), refr.span().text(), name, &never))
     }
 
     /// `object.get(of, path, default)`
@@ -137,8 +164,7 @@ impl<'a> Fields<'a> {
     }
 
     /// The shape of an expression in a rule.
-    fn shape(&self, rule: usize, expr: &'a Expr, steps: usize) -> Arc<Shape> {
-        let open = || Arc::new(Shape::Open);
+    pub fn shape(&self, rule: usize, expr: &'a Expr, steps: usize) -> Arc<Shape> {
         let Some(Known { scope, .. }) = self.rules.get(rule).filter(|_| steps < MAX_STEPS) else {
             return open();
         };
@@ -146,24 +172,7 @@ impl<'a> Fields<'a> {
         match expr {
             Expr::Var { span, .. } => self.name(rule, span.text(), steps),
             Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                if let Some(shape) = self.of_rule(scope, expr, steps) {
-                    return shape;
-                }
-                match expr {
-                    Expr::RefDot { refr, field, .. } => {
-                        self.shape(rule, refr, steps).field(field.0.text()).unwrap_or_else(|_| open())
-                    }
-                    Expr::RefBrack { refr, index, .. } => {
-                        let shape = self.shape(rule, refr, steps);
-                        match index.as_ref() {
-                            Expr::String { span, .. } | Expr::RawString { span, .. } => {
-                                shape.field(text(span.text())).unwrap_or_else(|_| open())
-                            }
-                            _ => shape.item(),
-                        }
-                    }
-                    _ => open(),
-                }
+                self.follow(rule, expr, steps).unwrap_or_else(|_| open())
             }
             Expr::Call { fcn, .. } => match fixed_path(fcn) {
                 Some(path) if matches!(scope.callee(&path), Callee::Function(_)) => {
@@ -171,6 +180,18 @@ impl<'a> Fields<'a> {
                 }
                 _ => open(),
             },
+            Expr::Object { fields, .. } => {
+                let field = |(key, value): (&'a Expr, &'a Expr)| match key {
+                    Expr::String { span, .. } | Expr::RawString { span, .. } => {
+                        Some((text(span.text()).to_owned(), self.shape(rule, value, steps)))
+                    }
+                    _ => None,
+                };
+                let fields = fields.iter().map(|(_, key, value)| field((key.as_ref(), value.as_ref())));
+                fields
+                    .collect::<Option<Vec<_>>>()
+                    .map_or_else(open, |fields| Arc::new(Shape::made_of(fields)))
+            }
             Expr::ArrayCompr { term, .. } | Expr::SetCompr { term, .. } => {
                 Arc::new(Shape::List(self.shape(rule, term, steps)))
             }
@@ -182,8 +203,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What a name stands for in a rule.
-    fn name(&self, rule: usize, name: &'a str, steps: usize) -> Arc<Shape> {
-        let open = || Arc::new(Shape::Open);
+    pub fn name(&self, rule: usize, name: &'a str, steps: usize) -> Arc<Shape> {
         let Some(known) = self.rules.get(rule) else { return open() };
         if let Some(found) = self.found.borrow().get(&(rule, name)) {
             return Arc::clone(found);
@@ -202,7 +222,7 @@ impl<'a> Fields<'a> {
                 Origin::Unknown => open(),
             });
             Shape::one_of(shapes)
-        } else if known.scope.names.rules(&known.scope.package).any(|rule| rule == name) {
+        } else if known.scope.names.has_rule(&known.scope.package, name) {
             self.value(&format!("{}.{name}", known.scope.package), steps)
         } else {
             open()
@@ -225,7 +245,7 @@ impl<'a> Fields<'a> {
 
     /// The shape of a rule of another package, if the reference is just that.
     fn of_rule(&self, scope: &Scope<'_>, expr: &'a Expr, steps: usize) -> Option<Arc<Shape>> {
-        let path = fixed_path(expr)?;
+        let path = fixed_path(expr).filter(|path| path.len() <= MAX_PACKAGE)?;
         let elsewhere = path.first().is_some_and(|root| root == "data" || scope.imports.contains_key(root));
         match scope.target(&path) {
             Target::Rule(name) if elsewhere && scope.whole(&path) == name => Some(self.value(&name, steps)),
@@ -247,8 +267,11 @@ impl<'a> Fields<'a> {
 
     /// What a rule is, or a function returns.
     fn value(&self, name: &str, steps: usize) -> Arc<Shape> {
-        let open = || Arc::new(Shape::Open);
+        if let Some(found) = self.values.borrow().get(name) {
+            return Arc::clone(found);
+        }
         let Some(rules) = self.by_name.get(name).filter(|_| steps < MAX_STEPS) else { return open() };
+        self.values.borrow_mut().insert(name.to_owned(), open());
         let mut shapes = Vec::new();
         for index in rules {
             let Some(known) = self.rules.get(*index) else { continue };
@@ -276,16 +299,23 @@ impl<'a> Fields<'a> {
             // A head with dots or brackets makes an object of many rules.
             shapes.push(if matches!(refr.as_ref(), Expr::Var { .. }) { value } else { open() });
         }
-        Shape::one_of(shapes.into_iter())
+        let shape = Shape::one_of(shapes.into_iter());
+        self.values.borrow_mut().insert(name.to_owned(), Arc::clone(&shape));
+        shape
     }
 }
 
-fn text(written: &str) -> &str {
+fn open() -> Arc<Shape> {
+    Arc::new(Shape::Open)
+}
+
+/// What stands between the quotes of a literal.
+pub fn text(written: &str) -> &str {
     written.trim_matches(['"', '`'])
 }
 
 fn fault(mut error: Diagnostic, of: &str, name: &str, never: &Never<'_>) -> Diagnostic {
-    let of = if of.contains('\n') { "it" } else { of };
+    let of = if of.contains('\n') || of.len() > MAX_SHOWN { "it" } else { of };
     let (what, help) = match never {
         Never::Unknown(known) => {
             let names = known.keys().map(String::as_str);

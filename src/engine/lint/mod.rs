@@ -6,6 +6,7 @@ mod fields;
 mod graph;
 mod heads;
 mod names;
+mod negated;
 mod references;
 mod sprintf;
 mod text;
@@ -39,7 +40,12 @@ pub fn check_modules<'a>(
         heads::check(scope, &mut errors);
         references::check(scope, &mut errors);
     }
+    let before = errors.len();
     graph::check(&scopes, &mut errors);
+    // What follows rules from use to use comes to no end in a circle.
+    if errors.len() > before {
+        return errors;
+    }
     let inputs: HashMap<String, Arc<shape::Shape>> = policies
         .iter()
         .map(|policy| (policy.package.clone(), Arc::new(shape::input(Some(policy)))))

@@ -109,6 +109,11 @@ impl Names {
         self.packages.get(package).into_iter().flat_map(|package| package.rules.iter().map(String::as_str))
     }
 
+    /// Has a package a rule of this name?
+    pub fn has_rule(&self, package: &str, name: &str) -> bool {
+        self.packages.get(package).is_some_and(|package| package.rules.contains(name))
+    }
+
     /// Names of the functions of a package.
     pub fn functions(&self, package: &str) -> impl Iterator<Item = &str> {
         self.packages
@@ -161,9 +166,9 @@ impl<'a> Scope<'a> {
             root => match self.imports.get(root) {
                 Some(import) => {
                     let whole: Vec<String> = import.iter().chain(rest).cloned().collect();
-                    self.target_of_import(&whole)
+                    self.target_of(&whole)
                 }
-                None if self.names.rules(&self.package).any(|rule| rule == root) => {
+                None if self.names.has_rule(&self.package, root) => {
                     Target::Rule(format!("{}.{root}", self.package))
                 }
                 None => Target::Local,
@@ -171,7 +176,8 @@ impl<'a> Scope<'a> {
         }
     }
 
-    fn target_of_import(&self, path: &[String]) -> Target {
+    /// What a path that starts with `data` or `input` leads to.
+    pub fn target_of(&self, path: &[String]) -> Target {
         match path.split_first() {
             Some((root, rest)) if root == "data" => self.names.below_data(rest),
             _ => Target::Input,

@@ -6,6 +6,7 @@ use crate::engine::reads::fixed_path;
 use crate::engine::walk::{self, Node};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
+    imports(scope, errors);
     for rule in &scope.module.policy {
         walk::rule(rule, &mut |node| match node {
             Node::Reference(expr) => {
@@ -37,7 +38,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
             }
             Node::Declares(span, _) => {
                 let name = span.text();
-                let hides = scope.names.rules(&scope.package).any(|rule| rule == name)
+                let hides = scope.names.has_rule(&scope.package, name)
                     || scope.imports.contains_key(name)
                     || ["input", "data"].contains(&name);
                 if hides && name != "_" {
@@ -55,5 +56,41 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
             ),
             _ => {}
         });
+    }
+}
+
+fn imports(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
+    for import in &scope.module.imports {
+        let Some(path) = fixed_path(&import.refr) else { continue };
+        let last = path.last().map_or("", String::as_str);
+        let name = import.r#as.as_ref().map_or(last, |alias| alias.text());
+        if scope.imports.contains_key(name) && scope.names.has_rule(&scope.package, name) {
+            let message = format!(
+                "the import {name} has the name of a rule of this package: which one is meant is anybody's guess"
+            );
+            errors.push(
+                scope
+                    .error(&import.refr, message)
+                    .with_help(format!("give it another: `import {} as other_name`", path.join("."))),
+            );
+        }
+        if !scope.names.complete {
+            continue;
+        }
+        let (message, help) = match scope.target_of(&path) {
+            Target::NoRule { package, rule } => (
+                format!("the package {package} has no rule {rule} to import"),
+                did_you_mean(&rule, scope.names.rules(&package)),
+            ),
+            Target::Nothing(missing) => (
+                format!("there is no package data.{missing} to import"),
+                did_you_mean(&missing, scope.names.packages()),
+            ),
+            _ => continue,
+        };
+        let mut error = scope.error(&import.refr, message);
+        error.help =
+            help.or_else(|| Some("take the import out, or write the library that it names".to_owned()));
+        errors.push(error);
     }
 }

@@ -1,0 +1,46 @@
+package stategate.capacity.emptydir_size_limit_test
+
+import data.stategate.capacity.emptydir_size_limit as policy
+
+volume(overrides) := object.union(
+	{"name": "tmp", "source": "emptyDir", "path": ["spec", "template", "spec", "volumes", 0]},
+	overrides,
+)
+
+request(one, limits, dirs) := {"workload": {
+	"volumes": [one],
+	"containers": [{"limits": {}}, {"limits": limits}],
+	"engine": {"data_dirs": dirs},
+}}
+
+found(one) := violations if violations := policy.violation with input as request(one, {}, [])
+
+test_bound_passes if found(volume({"size_limit": 1073741824})) == set()
+
+test_no_bound_fails if {
+	some v in found(volume({}))
+	v.msg == "emptyDir tmp has no sizeLimit: it may fill the node's disk, and get its neighbours evicted"
+	v.path == ["spec", "template", "spec", "volumes", 0]
+	contains(v.fix, "sizeLimit in volume tmp")
+}
+
+test_memory_fails_even_with_a_limit_for_disk if {
+	limits := {"ephemeral_storage": 1073741824}
+	some v in policy.violation with input as request(volume({"medium": "Memory"}), limits, [])
+	contains(v.msg, "memory")
+}
+
+test_limit_for_disk_is_a_bound if {
+	policy.violation == set() with input as request(volume({}), {"ephemeral_storage": 1073741824}, [])
+}
+
+test_data_is_another_policy_s_matter if {
+	dir := {"dir": "/data", "container": "db", "origin": "argument", "mount": {"volume": "tmp", "source": "emptyDir"}}
+	policy.violation == set() with input as request(volume({}), {}, [dir])
+}
+
+test_other_volumes_pass if {
+	every source in ["configMap", "volumeClaimTemplate", "hostPath"] {
+		found(volume({"source": source})) == set()
+	}
+}

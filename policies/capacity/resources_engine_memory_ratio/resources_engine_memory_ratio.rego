@@ -1,0 +1,67 @@
+# METADATA
+# title: A data store's cache fits into its memory limit
+# description: >-
+#   What a data store is told to take for its heap or cache is not all that it takes: connections, sorting, threads and
+#   the page cache come on top. If the cache alone nearly fills the limit, the kernel kills the store when it gets busy.
+#   Looked at are the settings that a container's command, args and variables show, against its memory limit: -Xmx,
+#   -XX:MaxRAMPercentage, shared_buffers, innodb_buffer_pool_size, maxmemory, wiredTigerCacheSizeGB,
+#   max_server_memory_usage and Redpanda's --memory. Settings in configuration files are not seen. Without a limit resources-requests-required speaks.
+#   shared_buffers in huge pages do not count towards the memory limit: raise the ratio there.
+# related_resources:
+# - ref: https://www.postgresql.org/docs/current/runtime-config-resource.html
+# - ref: https://www.elastic.co/docs/reference/elasticsearch/jvm-settings
+# - ref: https://www.mongodb.com/docs/manual/administration/production-notes/
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/memory-optimization/
+# custom:
+#   severity: high
+#   action: warn
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
+#     classes: [durable, cache]
+#   parameters:
+#     max_percent:
+#       type: map
+#       of: integer
+#       default:
+#         "-Xmx": 75
+#         "-XX:MaxRAMPercentage": 75
+#         shared_buffers: 40
+#         innodb_buffer_pool_size: 80
+#         maxmemory: 90
+#         wiredTigerCacheSizeGB: 60
+#         max_server_memory_usage: 90
+#         "--memory": 95
+#       description: How much of the memory limit a setting may take, in percent.
+#     max_heap_percent:
+#       type: map
+#       of: integer
+#       default: {elasticsearch: 50, cassandra: 60}
+#       description: The same for the heap, by engine, where the store needs as much beside its heap.
+#   fix: Lower the setting, or raise the container's memory limit (and request).
+package stategate.capacity.resources_engine_memory_ratio
+
+violation contains v if {
+	some container in input.workload.containers
+	limit := container.limits.memory
+	limit > 0
+	some setting in container.memory_settings
+	allowed := most(container, setting.name)
+	percent := round((setting.bytes * 100) / limit)
+	percent > allowed
+	v := {
+		"msg": sprintf(
+			"%s %s is %d%% of the memory limit of container %s, above %d%%: what comes on top gets it killed",
+			[setting.name, setting.text, percent, container.name, allowed],
+		),
+		"path": setting.path,
+		"fix": sprintf(
+			"Lower %s to at most %d%% of the memory limit of container %s, or raise the limit",
+			[setting.name, allowed, container.name],
+		),
+	}
+}
+
+most(container, name) := percent if {
+	name in {"-Xmx", "-XX:MaxRAMPercentage"}
+	percent := input.parameters.max_heap_percent[container.engine]
+} else := input.parameters.max_percent[name]

@@ -1,0 +1,49 @@
+# METADATA
+# title: A data store's memory request equals its limit
+# description: >-
+#   A container that uses more memory than it requested is among the first that a node under memory pressure evicts,
+#   and a node that promises more than it has lets the kernel kill a process of its own choice. A data store fills the
+#   memory it may use, so it always uses more than a smaller request.
+#   Judged are containers that run a known engine. Where request or limit is missing, resources-requests-required
+#   speaks; a limit alone is fine, since the API server makes it the request. With require_cpu CPU is judged alike,
+#   for the quality of service class Guaranteed. Nothing is patched: a bigger request may find no node.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
+# - ref: https://cloudnative-pg.io/documentation/current/resource_management/
+# custom:
+#   severity: high
+#   action: warn
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
+#     classes: [durable, cache]
+#   parameters:
+#     require_cpu: {type: boolean, default: false, description: "CPU request and limit must be equal, too (class Guaranteed)."}
+#   fix: Set requests.memory of the data store's container to its limits.memory.
+package stategate.capacity.resources_memory_guaranteed
+
+violation contains v if {
+	some container in input.workload.containers
+	container.engine != ""
+	container.role == "main"
+	some resource in judged
+	wanted := container.limits[resource]
+	reserved := container.requests[resource]
+	reserved != wanted
+	v := {
+		"msg": sprintf(
+			"container %s may use more %s than it reserves: %s",
+			[container.name, resource, consequence[resource]],
+		),
+		"path": array.concat(container.path, ["resources", "requests", resource]),
+		"fix": sprintf("Set requests.%s of container %s to its limits.%s", [resource, container.name, resource]),
+	}
+}
+
+judged := ["memory", "cpu"] if {
+	input.parameters.require_cpu
+} else := ["memory"]
+
+consequence := {
+	"memory": "when the node runs short it is evicted or killed first",
+	"cpu": "its pod is not of the class Guaranteed",
+}

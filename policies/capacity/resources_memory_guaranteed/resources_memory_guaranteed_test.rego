@@ -1,0 +1,47 @@
+package stategate.capacity.resources_memory_guaranteed_test
+
+import data.stategate.capacity.resources_memory_guaranteed as policy
+
+gi := 1073741824
+
+container(requests, limits) := {
+	"name": "db",
+	"role": "main",
+	"engine": "postgres",
+	"requests": requests,
+	"limits": limits,
+	"path": ["spec", "template", "spec", "containers", 0],
+}
+
+request(one, require_cpu) := {"workload": {"containers": [one]}, "parameters": {"require_cpu": require_cpu}}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_equal_memory_passes if {
+	found(request(container({"cpu": 500, "memory": 2 * gi}, {"memory": 2 * gi}), false)) == set()
+}
+
+test_smaller_request_fails if {
+	some v in found(request(container({"memory": gi}, {"memory": 2 * gi}), false))
+	v.msg == "container db may use more memory than it reserves: when the node runs short it is evicted or killed first"
+	v.path == ["spec", "template", "spec", "containers", 0, "resources", "requests", "memory"]
+	v.fix == "Set requests.memory of container db to its limits.memory"
+}
+
+test_missing_values_are_another_policy_s_matter if {
+	found(request(container({"memory": gi}, {}), false)) == set()
+	found(request(container({}, {"memory": gi}), false)) == set()
+}
+
+test_cpu_passes_unless_asked_for if {
+	one := container({"cpu": 500, "memory": gi}, {"cpu": 2000, "memory": gi})
+	found(request(one, false)) == set()
+	some v in found(request(one, true))
+	contains(v.msg, "more cpu than it reserves: its pod is not of the class Guaranteed")
+}
+
+test_containers_without_engine_pass if {
+	one := container({"memory": gi}, {"memory": 2 * gi})
+	found(request(object.union(one, {"engine": ""}), false)) == set()
+	found(request(object.union(one, {"role": "init"}), false)) == set()
+}

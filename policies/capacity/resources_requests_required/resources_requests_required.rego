@@ -1,0 +1,79 @@
+# METADATA
+# title: Data stores reserve CPU and memory, and memory has a limit
+# description: >-
+#   Without requests the scheduler puts a data store on a node that is full already, and the node gets rid of it first
+#   when memory runs short. Without a memory limit one bad query takes the node's memory, and with it all neighbours.
+#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers. A limit
+#   counts as a request, since the API server makes it one in the pod; a CPU limit is not asked for, since it throttles.
+#   What a LimitRange of the namespace fills in counts, if it is known. The right numbers only measuring tells.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
+# - ref: https://kubernetes.io/docs/concepts/policy/limit-range/
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/#pod-selection-for-kubelet-eviction
+# custom:
+#   severity: high
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
+#     classes: [durable, cache]
+#   inventory: {LimitRange: optional}
+#   parameters:
+#     require:
+#       type: list
+#       of: string
+#       default: [requests.cpu, requests.memory, limits.memory]
+#       description: What each container must have, out of requests.cpu, requests.memory, limits.cpu and limits.memory.
+#     exclude_containers:
+#       type: list
+#       of: string
+#       default: [istio-proxy, linkerd-proxy, "*exporter"]
+#       description: Containers (globs) that may go without.
+#   fix: "Set resources in the container: requests {cpu, memory} to what it uses, limits {memory} to the same memory."
+package stategate.capacity.resources_requests_required
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	excluded := input.parameters.exclude_containers
+	some container in input.workload.containers
+	container.role == "main"
+	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
+	count(missing) > 0
+	not globs.matches_any(excluded, container.name)
+	v := {
+		"msg": sprintf(
+			"container %s has no %s: it may be put where there is no room, or take the room of others",
+			[container.name, concat(", ", missing)],
+		),
+		"path": container.path,
+		"fix": sprintf("Set resources.%s of container %s to what it uses when busy", [concat(", resources.", missing), container.name]),
+	}
+}
+
+has(container, "requests.cpu") if container.requests.cpu
+
+has(container, "requests.cpu") if container.limits.cpu
+
+has(container, "requests.memory") if container.requests.memory
+
+has(container, "requests.memory") if container.limits.memory
+
+has(container, "limits.cpu") if container.limits.cpu
+
+has(container, "limits.memory") if container.limits.memory
+
+has(_, wanted) if wanted in filled_in
+
+# By a LimitRange of the namespace. Its default limit is a default request as well.
+filled_in contains wanted if {
+	some range in input.related.limit_ranges
+	some amounts in [object.get(range, "default_requests", {}), object.get(range, "default_limits", {})]
+	some resource, _ in amounts
+	wanted := sprintf("requests.%s", [resource])
+}
+
+filled_in contains wanted if {
+	some range in input.related.limit_ranges
+	some resource, _ in range.default_limits
+	wanted := sprintf("limits.%s", [resource])
+}

@@ -1,0 +1,35 @@
+# METADATA
+# title: An update does not hand a StatefulSet's claims over to deletion
+# description: >-
+#   With whenDeleted or whenScaled set to Delete, Kubernetes makes the pods' claims go with the StatefulSet or with the
+#   pods that it scales away, and with most storage classes the volumes are erased at once. Turned on for a StatefulSet
+#   that has data, the next `kubectl delete --cascade=foreground`, a renamed chart or a scale-down is the loss of it.
+#   Judged is the step from Retain to Delete in an update. A StatefulSet that is made with Delete, or had it before, is
+#   pvc-retention-policy's matter. Caches pass. Files are compared with their previous version (`--old`).
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
+# - ref: https://kubernetes.io/docs/tasks/run-application/delete-stateful-set/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps], operations: [UPDATE]}
+#   ratchet: false
+#   fix: "Keep persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}; delete claims that are not needed by hand."
+package stategate.data_protection.pvc_retention_flip
+
+violation contains v if {
+	some field, event in {"when_deleted": "is deleted", "when_scaled": "is scaled down"}
+	input.old_workload.retention[field] == "Retain"
+	input.workload.retention[field] == "Delete"
+	key := key_of[field]
+	v := {
+		"msg": sprintf(
+			"%s: Delete would erase the volumes of %s, which have been kept so far, when it %s",
+			[key, input.workload.name, event],
+		),
+		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
+		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s back to Retain", [key]),
+	}
+}
+
+key_of := {"when_deleted": "whenDeleted", "when_scaled": "whenScaled"}

@@ -1,0 +1,39 @@
+# METADATA
+# title: A StatefulSet keeps its claims
+# description: >-
+#   Claims outlive their StatefulSet unless persistentVolumeClaimRetentionPolicy says Delete: then deleting it, or
+#   scaling it down, deletes the claims, and with most storage classes the volumes with them. A StatefulSet that is
+#   only meant to be made anew comes back empty.
+#   Found is Delete for either event in a StatefulSet that is made, checked or audited. An update that turns Retain into
+#   Delete is pvc-retention-flip's matter. Absent means Retain, as the API server writes it; since it always does, the
+#   webhook has nothing to add. Caches pass; allow_when_scaled_delete is for workers whose data can be made again.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps]}
+#   parameters:
+#     allow_when_scaled_delete: {type: boolean, default: false, description: "Accept whenScaled: Delete."}
+#   fix: "Leave persistentVolumeClaimRetentionPolicy out, or set both values to Retain."
+package stategate.data_protection.pvc_retention_policy
+
+violation contains v if {
+	some field, event in judged
+	input.workload.retention[field] == "Delete"
+	not kept_so_far(field)
+	key := key_of[field]
+	v := {
+		"msg": sprintf("%s: Delete erases volumes of %s when it %s", [key, input.workload.name, event]),
+		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
+		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s to Retain, or leave it out", [key]),
+	}
+}
+
+judged := {"when_deleted": "is deleted"} if {
+	input.parameters.allow_when_scaled_delete
+} else := {"when_deleted": "is deleted", "when_scaled": "is scaled down"}
+
+kept_so_far(field) if input.old_workload.retention[field] == "Retain"
+
+key_of := {"when_deleted": "whenDeleted", "when_scaled": "whenScaled"}

@@ -1,0 +1,79 @@
+# METADATA
+# title: Credentials come from Secrets
+# description: >-
+#   A password that is written into a manifest is in Git, in every backup of it, in CI logs and in the annotation
+#   last-applied-configuration, readable for everybody who may read workloads; and it can only be changed by a rollout.
+#   A variable is judged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, however it is
+#   written) or by its value (a URL with a password, or a connection string with password=). What passes: valueFrom,
+#   $(OTHER_VARIABLE), an empty value, true and false, and the path of a file in a mounted volume. The value is never
+#   shown. A name that ends so and holds no credential, such as the name of a Secret, goes into allow_names.
+#   Init containers, sidecars, Jobs and caches are judged, too. ConfigMaps and envFrom are not seen here.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/configuration/secret/
+# - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
+# custom:
+#   severity: critical
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
+#     classes: [durable, cache, batch]
+#   parameters:
+#     allow_names:
+#       type: list
+#       of: string
+#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN]
+#       description: Variables (globs) that hold no credential although they are named like one.
+#   fix: "Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the password: it has been seen."
+package stategate.encryption.secret_no_literal_env
+
+import data.stategate.lib.credentials
+import data.stategate.lib.globs
+
+violation contains v if {
+	allowed := input.parameters.allow_names
+	some container in input.workload.containers
+	some variable in container.env
+	variable.from == ""
+	what := finding(container, variable)
+	not globs.matches_any(allowed, variable.name)
+	v := {
+		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
+		"path": array.concat(variable.path, ["name"]), # not the value: reports quote what it points at
+		"fix": sprintf(
+			"Put it into a Secret and write valueFrom.secretKeyRef instead of the value of %s; then change it: it has been seen",
+			[variable.name],
+		),
+	}
+}
+
+finding(container, variable) := "holds a credential" if {
+	named_like_one(upper(variable.name))
+	literal(container, variable.value)
+} else := "has a password within its value" if {
+	credentials.embedded(variable.value)
+}
+
+named_like_one(name) if strings.any_suffix_match(replace(replace(name, "_", ""), ".", ""), endings)
+
+# Alone these letters end many a word.
+named_like_one(name) if strings.any_suffix_match(name, ["_PASS", "_PWD"])
+
+endings := [
+	"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "APIKEY",
+	"ENCRYPTIONKEY", "REPLICASETKEY", "CREDENTIALS", "CONNECTIONSTRING", "ERLANGCOOKIE",
+]
+
+literal(container, value) if {
+	value != ""
+	not contains(value, "$(")
+	not credentials.switch(value)
+	not mounted_file(container, value)
+}
+
+mounted_file(container, value) if {
+	some mount in container.mounts
+	startswith(value, sprintf("%s/", [trim_right(mount.mount_path, "/")]))
+}
+
+# Service account tokens are mounted by the kubelet.
+mounted_file(_, value) if startswith(value, "/var/run/secrets/")

@@ -1,0 +1,97 @@
+package stategate.encryption.secret_no_literal_env_test
+
+import data.stategate.encryption.secret_no_literal_env as policy
+
+variable(name, value) := {
+	"name": name,
+	"value": value,
+	"from": "",
+	"path": ["spec", "template", "spec", "containers", 0, "env", 0],
+}
+
+container(variables) := {
+	"name": "db",
+	"role": "main",
+	"env": variables,
+	"mounts": [{"mount_path": "/etc/keys/"}, {"mount_path": "/data"}],
+}
+
+request(variables) := {
+	"workload": {"containers": [container(variables)]},
+	"parameters": {"allow_names": ["TLS_SECRET", "*CLUSTER_TOKEN"]},
+}
+
+found(variables) := violations if violations := policy.violation with input as request(variables)
+
+test_literal_password_fails_and_is_not_shown if {
+	some v in found([variable("POSTGRES_PASSWORD", "hunter2")])
+	v.msg == "variable POSTGRES_PASSWORD of container db holds a credential, in plain text"
+	v.path == ["spec", "template", "spec", "containers", 0, "env", 0, "name"]
+	contains(v.fix, "secretKeyRef")
+	not contains(v.fix, "hunter2")
+}
+
+test_names_of_credentials if {
+	every name in [
+		"PGPASSWORD", "MYSQL_PWD", "dbPassword", "SMTP_PASS", "AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY", "API_TOKEN",
+		"RABBITMQ_ERLANG_COOKIE", "MONGODB_REPLICA_SET_KEY", "spring.datasource.password", "CLIENT_SECRET",
+		"ENCRYPTION_KEY", "GCP_CREDENTIALS", "DATABASE_CONNECTION_STRING", "API_KEY", "KEY_PASSPHRASE", "SSH_PRIVATE_KEY",
+	] {
+		count(found([variable(name, "hunter2")])) == 1
+	}
+}
+
+test_other_names_pass if {
+	every name in [
+		"POSTGRES_PASSWORD_FILE", "PASSWORD_ENCRYPTION", "PGDATA", "PWD", "OLDPWD", "COMPASS", "MAX_TOKENS",
+		"AWS_ACCESS_KEY_ID", "SECRET_NAME", "KEYSPACE",
+	] {
+		found([variable(name, "value")]) == set()
+	}
+}
+
+test_value_from_elsewhere_passes if {
+	found([{"name": "POSTGRES_PASSWORD", "from": "secretKeyRef", "path": []}]) == set()
+	found([{"name": "POSTGRES_PASSWORD", "from": "configMapKeyRef", "path": []}]) == set()
+}
+
+test_values_that_are_no_credential_pass if {
+	every value in ["", "$(PG_PASSWORD)", "yes", "False", "/etc/keys/pg", "/var/run/secrets/tokens/vault"] {
+		found([variable("DB_PASSWORD", value)]) == set()
+	}
+}
+
+# Some passwords begin with a slash.
+test_path_that_is_not_mounted_fails if {
+	every value in ["/9qWe+hunter2", "/etc/keysfoo"] {
+		count(found([variable("DB_PASSWORD", value)])) == 1
+	}
+}
+
+test_password_in_a_url_fails_whatever_the_name if {
+	some v in found([variable("DATABASE_URL", "postgres://app:hunter2@pg/shop")])
+	v.msg == "variable DATABASE_URL of container db has a password within its value, in plain text"
+	not contains(v.fix, "hunter2")
+}
+
+test_password_in_a_connection_string_fails if {
+	count(found([variable("DSN", "host=pg user=app password=hunter2")])) == 1
+}
+
+test_url_with_a_reference_passes if {
+	found([variable("DATABASE_URL", "postgres://app:$(DB_PASSWORD)@pg/shop")]) == set()
+}
+
+test_one_variable_is_one_finding if {
+	count(found([variable("DB_CONNECTION_STRING", "postgres://app:hunter2@pg/shop")])) == 1
+}
+
+test_allowed_names_pass if {
+	found([variable("TLS_SECRET", "pg-tls"), variable("ETCD_INITIAL_CLUSTER_TOKEN", "etcd-shop")]) == set()
+}
+
+test_every_container_is_judged if {
+	init := object.union(container([variable("PGPASSWORD", "hunter2")]), {"name": "init", "role": "init"})
+	document := object.union(request([]), {"workload": {"containers": [init, container([variable("TOKEN", "x")])]}})
+	count(policy.violation) == 2 with input as document
+}

@@ -1,0 +1,38 @@
+# Texts that carry a credential themselves, instead of naming where it is kept.
+package stategate.lib.credentials
+
+# A URL with a password, scheme://user:password@host.
+embedded(text) if {
+	contains(text, "@")
+	some i, part in split(text, "://")
+	i > 0
+	authority := split(part, "/")[0]
+	contains(authority, "@")
+	user := split(split(authority, "@")[0], ":")
+	own(user[1])
+}
+
+# A connection string or a script, … password=…
+embedded(text) if {
+	small := lower(text)
+	contains(small, "password=")
+	some i, part in split(small, "password=")
+	i > 0
+	own(first_word(part))
+}
+
+first_word(text) := split(split(split(split(text, " ")[0], "&")[0], ";")[0], "\n")[0]
+
+# A word that is the credential itself: no $(VARIABLE) or ${VARIABLE}, no placeholder, no file and no switch.
+own(quoted) if {
+	word := trim(quoted, `"'`)
+	word != ""
+	not contains(word, "$")
+	not startswith(word, "<")
+	not startswith(word, "{{")
+	not startswith(word, "/")
+	not startswith(word, "-")
+	not switch(word)
+}
+
+switch(word) if lower(word) in {"true", "false", "yes", "no", "on", "off", "1", "0"}

@@ -1,0 +1,65 @@
+package stategate.lib.credentials_test
+
+import data.stategate.lib.credentials
+
+test_urls_with_a_password if {
+	every text in [
+		"postgres://app:hunter2@pg:5432/shop",
+		"amqp://guest:guest@queue",
+		"primary=redis://:hunter2@cart:6379/0",
+		"http://proxy,mongodb://app:hunter2@orders-0.orders,orders-1.orders/shop",
+	] {
+		credentials.embedded(text)
+	}
+}
+
+test_urls_without if {
+	every text in [
+		"postgres://app@pg:5432/shop",
+		"postgres://pg:5432/shop",
+		"postgres://app:$(DB_PASSWORD)@pg/shop",
+		"postgres://app:${DB_PASSWORD}@pg/shop",
+		"postgres://app:<password>@pg/shop",
+		"postgres://app:{{ password }}@pg/shop",
+		"postgres://app:@pg/shop",
+		"https://shop.example/reset?mail=a:b@c",
+		"alice:x@shop.example",
+		"PLAINTEXT://:9092,CONTROLLER://:9093",
+	] {
+		not credentials.embedded(text)
+	}
+}
+
+test_connection_strings if {
+	every text in [
+		"host=pg user=app password=hunter2 dbname=shop",
+		"jdbc:postgresql://pg/shop?user=app&password=hunter2&ssl=true",
+		"Server=sql;User Id=app;Password=hunter2;",
+		"PGPASSWORD=hunter2 psql -U app\nselect 1",
+		"password='hunter2'",
+	] {
+		credentials.embedded(text)
+	}
+}
+
+test_connection_strings_without if {
+	every text in [
+		"host=pg user=app dbname=shop",
+		"host=pg password=$(DB_PASSWORD)",
+		"PGPASSWORD=\"$DB_PASSWORD\" psql",
+		"password=",
+		"password=;user=app",
+		"password=/run/secrets/pg",
+		"reset-password=true",
+	] {
+		not credentials.embedded(text)
+	}
+}
+
+test_own if {
+	credentials.own("hunter2")
+	credentials.own(`"hunter2"`)
+	every word in ["", "''", "$PW", "$(PW)", "--save", "/run/secrets/pw", "TRUE", "0"] {
+		not credentials.own(word)
+	}
+}

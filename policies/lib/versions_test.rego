@@ -1,0 +1,87 @@
+package stategate.lib.versions_test
+
+import data.stategate.lib.versions
+
+image(repository) := {"name": "db", "image": {"repository": repository}}
+
+workload(repository, runs, annotations) := {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"annotations": annotations,
+	"containers": [{"name": "exporter"}, image(repository)],
+	"engine": object.union({"name": "postgres", "container": "db"}, runs),
+}
+
+update(old, new) := {"old_workload": old, "workload": new, "now": "2026-01-01T00:00:00Z"}
+
+engine(version, major) := {"version": version, "major": major}
+
+text(old, new) := change.text if change := versions.change with input as update(old, new)
+
+test_same_image_compares if {
+	text(
+		workload("library/postgres", engine("16.4", 16), {}),
+		workload("mirror/postgres", engine("17.2", 17), {}),
+	) == "16.4->17.2"
+}
+
+test_other_images_do_not if {
+	not text(
+		workload("library/postgres", engine("16.4", 16), {}),
+		workload("timescale/timescaledb", engine("2.17.2", 2), {}),
+	)
+}
+
+test_other_engines_do_not if {
+	not text(
+		workload("library/db", engine("16.4", 16), {}),
+		workload("library/db", {"name": "mysql", "version": "8.4", "major": 8}, {}),
+	)
+}
+
+test_the_major_is_named_where_the_numbers_are_another_s if {
+	text(
+		workload("timescale/timescaledb", engine("2.17.2", 16), {}),
+		workload("timescale/timescaledb", engine("2.17.2", 17), {}),
+	) == "16->17"
+	text(
+		workload("pgvector/pgvector", {"major": 16}, {}),
+		workload("pgvector/pgvector", {"major": 17}, {}),
+	) == "16->17"
+}
+
+test_unknown_versions_do_not_compare if {
+	not text(workload("library/postgres", {}, {}), workload("library/postgres", engine("17.2", 17), {}))
+}
+
+release(numbers) := {"release": numbers}
+
+test_goes_back if {
+	versions.goes_back(release([7, 0, 14]), release([6, 0, 18]), 2)
+	versions.goes_back(release([7, 2]), release([7, 0]), 2)
+	not versions.goes_back(release([7, 0, 14]), release([7, 0, 12]), 2)
+	versions.goes_back(release([8, 15, 2]), release([8, 15, 1]), 3)
+	not versions.goes_back(release([9, 0]), release([10, 0]), 2)
+}
+
+test_only_numbers_that_both_tell_count if {
+	not versions.goes_back(release([7, 0]), release([7]), 2)
+	versions.goes_back(release([7, 0]), release([6]), 2)
+}
+
+test_doubt_and_command_name_the_step if {
+	old := workload("library/postgres", engine("16.4", 16), {})
+	new := workload("library/postgres", engine("17.2", 17), {})
+	versions.doubt == "nobody has confirmed it" with input as update(old, new)
+	versions.command == concat(" ", [
+		"kubectl annotate statefulset pg -n shop --overwrite",
+		"stategate.io/confirm-version-change='16.4->17.2'",
+	]) with input as update(old, new)
+}
+
+test_confirmed if {
+	old := workload("library/postgres", engine("16.4", 16), {})
+	new := workload("library/postgres", engine("17.2", 17), {versions.confirmation: "16.4->17.2"})
+	not versions.doubt with input as update(old, new)
+}

@@ -1,0 +1,67 @@
+# METADATA
+# title: Data stores run versions that still get fixes
+# description: >-
+#   A version past its end gets no more fixes, neither for security nor for data that it corrupts; and the longer it
+#   stays, the more versions lie between it and one that can be upgraded to. A few releases are known to damage data.
+#   The tag's version is compared with min_versions and known_bad, which go by the last part of the image's repository,
+#   since images of one engine count differently (mysql and mariadb). The lists are from November 2026: set your own
+#   where you keep longer or shorter to a version, or buy extended support. Versions that the tag does not tell pass.
+# related_resources:
+# - ref: https://www.postgresql.org/support/versioning/
+# - ref: https://www.mongodb.com/legal/support-policy/lifecycles
+# - ref: https://www.rabbitmq.com/release-information
+# - ref: https://endoflife.date/
+# - ref: https://github.com/etcd-io/etcd/blob/main/Documentation/postmortems/v3.5-data-inconsistency.md
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, Pod]}
+#   parameters:
+#     min_versions:
+#       type: map
+#       of: string
+#       default:
+#         postgres: "15"
+#         postgresql: "15"
+#         postgis: "15"
+#         mysql: "8.4"
+#         mariadb: "10.11"
+#         mongo: "7.0"
+#         mongodb: "7.0"
+#         mongodb-community-server: "7.0"
+#         redis: "6.2"
+#         etcd: "3.5"
+#         rabbitmq: "4.0"
+#         cassandra: "4.0"
+#         zookeeper: "3.8"
+#         elasticsearch: "8.0"
+#       description: The oldest version that passes, by the last part of the image's repository.
+#     known_bad:
+#       type: map
+#       of: list
+#       default: {etcd: ["3.5.0", "3.5.1", "3.5.2"]}
+#       description: Versions that damage data, by the last part of the image's repository.
+#   fix: Plan the upgrade to a version that its makers still support, one series after the other.
+package stategate.lifecycle.engine_version_supported
+
+import data.stategate.lib.versions
+
+violation contains v if {
+	engine := input.workload.engine
+	image := versions.software(input.workload)
+	what := fault(image, engine)
+	v := {
+		"msg": sprintf("%s %s %s", [image, engine.version, what]),
+		"path": engine.path,
+		"fix": sprintf("Upgrade %s, one series after the other, with a fresh backup", [image]),
+	}
+}
+
+fault(image, engine) := "is known to damage data" if {
+	engine.version in input.parameters.known_bad[image]
+} else := sprintf("gets no more fixes: %s is the oldest version that does", [oldest]) if {
+	oldest := input.parameters.min_versions[image]
+	needed := [to_number(part) | some part in split(oldest, ".")]
+	told := min([count(needed), count(engine.release)])
+	array.slice(engine.release, 0, told) < array.slice(needed, 0, told)
+}

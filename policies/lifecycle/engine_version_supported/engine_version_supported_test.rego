@@ -1,0 +1,58 @@
+package stategate.lifecycle.engine_version_supported_test
+
+import data.stategate.lifecycle.engine_version_supported as policy
+
+request(image, release) := {
+	"workload": {
+		"containers": [{"name": "db", "image": {"repository": sprintf("library/%s", [image])}}],
+		"engine": {
+			"container": "db",
+			"version": concat(".", [sprintf("%d", [number]) | some number in release]),
+			"release": release,
+			"path": ["spec", "template", "spec", "containers", 0, "image"],
+		},
+	},
+	"parameters": {
+		"min_versions": {"postgres": "15", "mysql": "8.4", "mariadb": "10.11", "etcd": "3.5"},
+		"known_bad": {"etcd": ["3.5.0", "3.5.1"]},
+	},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_supported_passes if {
+	found(request("postgres", [15, 8])) == set()
+	found(request("postgres", [18])) == set()
+	found(request("mysql", [9, 1, 0])) == set()
+	found(request("mariadb", [11, 4, 3])) == set()
+}
+
+test_past_its_end_fails if {
+	some v in found(request("postgres", [11, 22]))
+	v.msg == "postgres 11.22 gets no more fixes: 15 is the oldest version that does"
+	v.path == ["spec", "template", "spec", "containers", 0, "image"]
+	contains(v.fix, "Upgrade postgres")
+	count(found(request("mysql", [8, 0, 36]))) == 1
+}
+
+test_numbers_are_compared_as_numbers if {
+	found(request("mariadb", [10, 11, 9])) == set()
+	count(found(request("mariadb", [10, 6, 9]))) == 1
+}
+
+test_only_numbers_that_the_tag_tells_count if {
+	found(request("mysql", [8])) == set()
+	count(found(request("mysql", [5]))) == 1
+}
+
+test_known_to_damage_data_fails if {
+	some v in found(request("etcd", [3, 5, 1]))
+	v.msg == "etcd 3.5.1 is known to damage data"
+	found(request("etcd", [3, 5, 17])) == set()
+}
+
+test_images_that_are_not_listed_pass if found(request("timescaledb", [2, 17])) == set()
+
+test_untold_version_passes if {
+	found(json.remove(request("postgres", [11]), ["workload/engine/release", "workload/engine/version"])) == set()
+}

@@ -1,0 +1,59 @@
+package stategate.lifecycle.image_flavour_change_test
+
+import data.stategate.lifecycle.image_flavour_change as policy
+
+workload(name, major, flavour, annotations) := {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"annotations": annotations,
+	"containers": [{"name": "db", "image": {"repository": "library/db"}}],
+	"engine": {
+		"name": name,
+		"container": "db",
+		"version": sprintf("%d.4", [major]),
+		"major": major,
+		"flavour": flavour,
+		"path": ["spec", "template", "spec", "containers", 0, "image"],
+	},
+}
+
+update(old, new) := violations if {
+	violations := policy.violation with input as {
+		"old_workload": old,
+		"workload": new,
+		"parameters": {"engines": ["postgres"]},
+		"now": "2026-01-01T00:00:00Z",
+	}
+}
+
+test_to_alpine_fails if {
+	some v in update(workload("postgres", 16, "", {}), workload("postgres", 16, "alpine", {}))
+	v.msg == concat(" ", [
+		"postgres changes its C library (glibc->musl): it sorts text differently,",
+		"which breaks its indexes, and nobody has confirmed it",
+	])
+	v.path == ["spec", "template", "spec", "containers", 0, "image"]
+	contains(v.fix, "stategate.io/confirm-version-change='glibc->musl'")
+}
+
+test_from_alpine_fails if {
+	some v in update(workload("postgres", 16, "alpine", {}), workload("postgres", 16, "bookworm", {}))
+	contains(v.msg, "musl->glibc")
+}
+
+test_same_library_passes if {
+	update(workload("postgres", 16, "", {}), workload("postgres", 16, "bookworm", {})) == set()
+	update(workload("postgres", 16, "alpine", {}), workload("postgres", 16, "alpine", {})) == set()
+}
+
+test_another_major_is_another_policy_s_matter if {
+	update(workload("postgres", 16, "", {}), workload("postgres", 17, "alpine", {})) == set()
+}
+
+test_other_engines_pass if update(workload("redis", 7, "", {}), workload("redis", 7, "alpine", {})) == set()
+
+test_confirmed_passes if {
+	said := {"stategate.io/confirm-version-change": "glibc->musl"}
+	update(workload("postgres", 16, "", {}), workload("postgres", 16, "alpine", said)) == set()
+}

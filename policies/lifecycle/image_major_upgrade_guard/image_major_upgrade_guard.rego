@@ -1,0 +1,69 @@
+# METADATA
+# title: Major upgrades of data stores are deliberate
+# description: >-
+#   A new major version of PostgreSQL does not start on the files of the old one: a changed tag is an outage until
+#   somebody migrates the data. Others upgrade in place, but one series after the other; whoever skips one has nodes
+#   that do not start, on data that is half converted.
+#   An update is asked about if PostgreSQL's major version rises, if an engine of one_major_at_a_time rises by more than
+#   one major, or one of one_minor_at_a_time by more than one minor. Only tags of the same image are compared; versions
+#   that the tag does not tell pass. Images that migrate by themselves are confirmed like all others. The way back is
+#   image-version-downgrade's matter. Files are compared with their previous version (`--old`).
+# related_resources:
+# - ref: https://www.postgresql.org/docs/current/upgrading.html
+# - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
+# - ref: https://www.elastic.co/docs/deploy-manage/upgrade
+# - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
+#   ratchet: false
+#   parameters:
+#     needs_migration:
+#       type: list
+#       of: string
+#       default: [postgres]
+#       description: Engines whose files a new major version cannot open.
+#     one_major_at_a_time:
+#       type: list
+#       of: string
+#       default: [mongodb, elasticsearch, cassandra]
+#       description: Engines that must not skip a major version.
+#     one_minor_at_a_time:
+#       type: list
+#       of: string
+#       default: [etcd]
+#       description: Engines that must not skip a minor version.
+#   fix: "Migrate the data as the vendor says, with a fresh backup, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
+package stategate.lifecycle.image_major_upgrade_guard
+
+import data.stategate.lib.versions
+
+violation contains v if {
+	change := versions.change
+	danger := obstacle(change.old, change.new)
+	why := versions.doubt
+	v := {
+		"msg": sprintf("%s goes %s: %s, and %s", [change.new.name, change.text, danger, why]),
+		"path": change.new.path,
+		"fix": sprintf("%s; make a backup, then confirm: %s", [way(change.new.name), versions.command]),
+	}
+}
+
+obstacle(old, new) := "the new major version does not start on the old one's files" if {
+	new.name in input.parameters.needs_migration
+	new.major > old.major
+} else := "it skips a major version that must run in between" if {
+	new.name in input.parameters.one_major_at_a_time
+	new.major > old.major + 1
+} else := "it skips a minor version that must run in between" if {
+	new.name in input.parameters.one_minor_at_a_time
+	new.release[0] == old.release[0]
+	new.release[1] > old.release[1] + 1
+}
+
+way(name) := "Migrate the data first (pg_upgrade, dump and restore, or replication into a new database)" if {
+	name == "postgres"
+} else := "Migrate the data first, as the vendor says" if {
+	name in input.parameters.needs_migration
+} else := "Go through the versions in between, one update each, and wait for every member"

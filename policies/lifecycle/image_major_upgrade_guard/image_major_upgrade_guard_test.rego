@@ -1,0 +1,99 @@
+package stategate.lifecycle.image_major_upgrade_guard_test
+
+import data.stategate.lifecycle.image_major_upgrade_guard as policy
+
+workload(name, release, annotations) := {
+	"kind": "StatefulSet",
+	"name": "db",
+	"namespace": "shop",
+	"annotations": annotations,
+	"containers": [{"name": "db", "image": {"repository": sprintf("library/%s", [name])}}],
+	"engine": {
+		"name": name,
+		"container": "db",
+		"major": release[0],
+		"release": release,
+		"version": concat(".", [sprintf("%d", [number]) | some number in release]),
+		"path": ["spec", "template", "spec", "containers", 0, "image"],
+	},
+}
+
+request(old, new) := {
+	"old_workload": old,
+	"workload": new,
+	"parameters": {
+		"needs_migration": ["postgres", "influxdb"],
+		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
+		"one_minor_at_a_time": ["etcd"],
+	},
+	"now": "2026-01-01T00:00:00Z",
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+step(name, old, new) := found(request(workload(name, old, {}), workload(name, new, {})))
+
+test_postgres_major_fails if {
+	some v in step("postgres", [15, 8], [16, 4])
+	v.msg == concat("", [
+		"postgres goes 15.8->16.4: the new major version does not start on the old one's files, ",
+		"and nobody has confirmed it",
+	])
+	v.path == ["spec", "template", "spec", "containers", 0, "image"]
+	contains(v.fix, "pg_upgrade")
+	contains(v.fix, "stategate.io/confirm-version-change='15.8->16.4'")
+}
+
+test_postgres_minor_passes if step("postgres", [16, 3], [16, 4]) == set()
+
+test_other_migrations_have_no_pg_upgrade if {
+	some v in step("influxdb", [2, 7], [3, 0])
+	startswith(v.fix, "Migrate the data first, as the vendor says; make a backup")
+}
+
+test_next_major_in_place_passes if {
+	step("mongodb", [7, 0, 14], [8, 0, 4]) == set()
+	step("elasticsearch", [8, 18, 1], [9, 0, 1]) == set()
+}
+
+test_skipped_major_fails if {
+	some v in step("mongodb", [6, 0, 19], [8, 0, 4])
+	contains(v.msg, "skips a major version")
+	contains(v.fix, "Go through the versions in between")
+	count(step("cassandra", [3, 11, 17], [5, 0, 2])) == 1
+}
+
+test_skipped_minor_fails if {
+	some v in step("etcd", [3, 4, 34], [3, 6, 1])
+	contains(v.msg, "skips a minor version")
+	step("etcd", [3, 5, 17], [3, 6, 1]) == set()
+	step("etcd", [3, 5, 1], [3, 5, 17]) == set()
+}
+
+test_other_engines_pass if {
+	step("redis", [6, 2], [8, 0]) == set()
+	step("kafka", [2, 8], [4, 0]) == set()
+}
+
+test_downgrade_is_another_policy_s_matter if {
+	step("postgres", [16, 4], [15, 8]) == set()
+	step("mongodb", [8, 0, 4], [6, 0, 19]) == set()
+}
+
+test_confirmed_passes if {
+	confirmed := workload("postgres", [16, 4], {"stategate.io/confirm-version-change": "15.8->16.4"})
+	found(request(workload("postgres", [15, 8], {}), confirmed)) == set()
+}
+
+test_confirmation_of_another_step_does_not_count if {
+	confirmed := workload("postgres", [17, 2], {"stategate.io/confirm-version-change": "15.8->16.4"})
+	some v in found(request(workload("postgres", [15, 8], {}), confirmed))
+	contains(v.msg, "the confirmation says 15.8->16.4")
+}
+
+test_untold_version_passes if {
+	untold := json.remove(workload("postgres", [15, 8], {}), ["engine/major", "engine/release", "engine/version"])
+	found(request(untold, workload("postgres", [16, 4], {}))) == set()
+}
+
+test_major_alone_is_compared if count(step("postgres", [15], [16])) == 1

@@ -1,0 +1,77 @@
+# METADATA
+# title: Images of data stores name a release
+# description: >-
+#   A tag such as latest, or a major version alone, is another image every few weeks. A pod that is only moved to
+#   another node then starts another version on its data, one replica before the other; a new base image may even sort
+#   text differently, which breaks indexes.
+#   Judged are the main containers of durable workloads, but not helpers named in exclude_containers. A digest always
+#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
+#   as in 16 or 16-alpine; date and build tags pass. A tag with two numbers passes, although some images publish later
+#   patches under it; require_digest asks for more. Not judged are images that an operator or a webhook fills in later.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
+# - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   parameters:
+#     floating_tags:
+#       type: list
+#       of: string
+#       default: ["latest-*", "lts-*", "alpine*"]
+#       description: Tags (globs) that name no release although they have digits.
+#     allow_major_only: {type: boolean, default: false, description: "Accept a major version alone, as in postgres:16."}
+#     require_digest: {type: boolean, default: false, description: "Accept nothing but a digest: the same image, byte for byte."}
+#     exclude_containers:
+#       type: list
+#       of: string
+#       default: [istio-proxy, linkerd-proxy, "*exporter"]
+#       description: Containers (globs) whose images may float.
+#   fix: "Name the release in the tag (postgres:16.4, not postgres:16), or add the digest: IMAGE:TAG@sha256:…"
+package stategate.lifecycle.image_pinned
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	excluded := input.parameters.exclude_containers
+	some container in input.workload.containers
+	container.role == "main"
+	container.image.digest == ""
+	what := looseness(container.image.tag)
+	not globs.matches_any(excluded, container.name)
+	v := {
+		"msg": sprintf(
+			"image %s of container %s %s: a restart may run another version on the data",
+			[container.image_name, container.name, what],
+		),
+		"path": array.concat(container.path, ["image"]),
+	}
+}
+
+looseness(tag) := "has no tag, so it is whatever latest is" if {
+	tag == ""
+} else := "names no release" if {
+	floating(tag)
+} else := "names only a major version" if {
+	not input.parameters.allow_major_only
+	major_only(tag)
+} else := "has no digest" if {
+	input.parameters.require_digest
+}
+
+floating(tag) if not has_digit(tag)
+
+floating(tag) if globs.matches_any(input.parameters.floating_tags, tag)
+
+has_digit(text) if {
+	some digit in ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]
+	contains(text, digit)
+}
+
+# 16, v16, 16-alpine, pg16; longer numbers are builds or dates.
+major_only(tag) if {
+	number := trim_prefix(trim_prefix(split(tag, "-")[0], "v"), "pg")
+	trim(number, "0123456789") == ""
+	count(number) <= 3
+}

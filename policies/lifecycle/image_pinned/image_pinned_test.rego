@@ -1,0 +1,93 @@
+package stategate.lifecycle.image_pinned_test
+
+import data.stategate.lifecycle.image_pinned as policy
+
+container(overrides) := object.union(
+	{
+		"name": "db",
+		"role": "main",
+		"image_name": "postgres:x",
+		"image": {"repository": "library/postgres", "tag": "x", "digest": ""},
+		"path": ["spec", "template", "spec", "containers", 0],
+	},
+	overrides,
+)
+
+tagged(tag) := container({"image_name": sprintf("postgres:%s", [tag]), "image": {"tag": tag, "digest": ""}})
+
+defaults := {
+	"floating_tags": ["latest-*", "lts-*", "alpine*"],
+	"allow_major_only": false,
+	"require_digest": false,
+	"exclude_containers": ["istio-proxy", "*exporter"],
+}
+
+request(containers, parameters) := {
+	"workload": {"containers": containers},
+	"parameters": object.union(defaults, parameters),
+}
+
+found(containers) := told(containers, {})
+
+told(containers, parameters) := violations if {
+	violations := policy.violation with input as request(containers, parameters)
+}
+
+test_releases_pass if {
+	every tag in [
+		"16.4", "16.4-alpine", "v3.5.17", "7.0.14-jammy", "8.0.36-debian-12-r5", "24.3", "2.17.2-pg16",
+		"20240601", "RELEASE.2024-01-16T16-07-38Z", "main-3f2a1bc", "3f2a1bc",
+	] {
+		found([tagged(tag)]) == set()
+	}
+}
+
+test_no_tag_fails if {
+	some v in found([container({"image_name": "postgres", "image": {"tag": "", "digest": ""}})])
+	contains(v.msg, "image postgres of container db has no tag")
+	v.path == ["spec", "template", "spec", "containers", 0, "image"]
+}
+
+test_names_that_move_fail if {
+	every tag in ["latest", "stable", "lts", "main", "alpine", "management", "latest-alpine3.20", "alpine3.20", "lts-jammy"] {
+		some v in found([tagged(tag)])
+		contains(v.msg, "names no release")
+	}
+}
+
+test_major_alone_fails if {
+	every tag in ["16", "16-alpine", "v3", "pg16", "16-3.4", "16-alpine3.20"] {
+		some v in found([tagged(tag)])
+		contains(v.msg, "names only a major version")
+		told([tagged(tag)], {"allow_major_only": true}) == set()
+	}
+}
+
+digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+test_digest_passes_whatever_the_tag if {
+	every tag in ["", "latest", "16"] {
+		told([container({"image": {"tag": tag, "digest": digest}})], {"require_digest": true}) == set()
+	}
+}
+
+test_digest_may_be_asked_for if {
+	some v in told([tagged("16.4")], {"require_digest": true})
+	contains(v.msg, "has no digest")
+}
+
+test_one_fault_is_named_once if {
+	count(told([tagged("latest")], {"require_digest": true})) == 1
+}
+
+test_helpers_pass if {
+	every name in ["istio-proxy", "postgres-exporter"] {
+		found([object.union(tagged("latest"), {"name": name})]) == set()
+	}
+	every role in ["init", "sidecar"] {
+		found([object.union(tagged("latest"), {"role": role})]) == set()
+	}
+}
+
+# No image yet, or none that could be pulled: not this policy's matter.
+test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()

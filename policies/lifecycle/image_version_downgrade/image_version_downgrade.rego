@@ -1,0 +1,54 @@
+# METADATA
+# title: A data store's version never goes back
+# description: >-
+#   A newer version has often rewritten what is on the disk. An older one then does not start, or starts and
+#   misreads it. The way back from an upgrade is the backup that was made before it.
+#   Compared are the image tags before and after an update, if it is the same software: the numbers that stand for an
+#   on-disk format are the first two for most, the first for PostgreSQL and all three for Elasticsearch
+#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes. So does a version that
+#   the tag does not tell: a digest alone, or a name. Where the vendor supports the way back, say so with the
+#   annotation. Files are compared with their previous version (`--old`).
+# related_resources:
+# - ref: https://www.postgresql.org/docs/current/upgrading.html
+# - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html
+# - ref: https://etcd.io/docs/v3.6/downgrades/
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
+#   ratchet: false
+#   parameters:
+#     significant_numbers:
+#       type: map
+#       of: integer
+#       default: {postgres: 1, elasticsearch: 3}
+#       description: How many leading numbers of a version stand for an on-disk format, by engine; 2 for all others.
+#   fix: "Keep the version; to go back, restore the backup from before the upgrade. If the vendor supports it: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
+package stategate.lifecycle.image_version_downgrade
+
+import data.stategate.lib.versions
+
+violation contains v if {
+	change := versions.change
+	backwards(change.old, change.new)
+	why := versions.doubt
+	v := {
+		"msg": sprintf(
+			"%s goes %s: the older version may not read what the newer one has written, and %s",
+			[change.new.name, change.text, why],
+		),
+		"path": change.new.path,
+		"fix": sprintf(
+			"Keep the version and restore a backup from before the upgrade; if the vendor supports this step: %s",
+			[versions.command],
+		),
+	}
+}
+
+backwards(old, new) if new.major < old.major
+
+# The numbers of the tag are not always the engine's (2.17.2-pg16): the majors come first.
+backwards(old, new) if {
+	new.major == old.major
+	versions.goes_back(old, new, object.get(input.parameters.significant_numbers, new.name, 2))
+}

@@ -1,0 +1,32 @@
+package stategate.lifecycle.replicas_minimum_test
+
+import data.stategate.lifecycle.replicas_minimum as policy
+
+request(name, replicas, quorum) := {
+	"workload": {"name": "db", "replicas": replicas, "engine": {"name": name, "quorum": quorum}},
+	"parameters": {"min_replicas": {"postgres": 2, "cassandra": 3, "etcd": 3}},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_enough_passes if {
+	found(request("postgres", 2, false)) == set()
+	found(request("cassandra", 3, false)) == set()
+}
+
+test_one_fails if {
+	some v in found(request("postgres", 1, false))
+	v.msg == "StatefulSet db has 1 of at least 2 replicas: what one node takes away is gone until it is back"
+	v.path == ["spec", "replicas"]
+	contains(v.fix, "best by its operator, and run at least 2 replicas")
+}
+
+test_two_of_three_fail if count(found(request("cassandra", 2, false))) == 1
+
+test_engines_without_a_minimum_pass if found(request("prometheus", 1, false)) == set()
+
+test_unknown_engine_passes if found(json.remove(request("x", 1, false), ["workload/engine"])) == set()
+
+test_votes_are_another_policy_s_matter if found(request("etcd", 1, true)) == set()
+
+test_none_is_another_policy_s_matter if found(request("postgres", 0, false)) == set()

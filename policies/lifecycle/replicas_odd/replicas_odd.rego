@@ -1,0 +1,45 @@
+# METADATA
+# title: Stores that vote have an odd number of members
+# description: >-
+#   Four voters live through the loss of one, just as three do, and there is one more that can fail: an even number
+#   costs a member and buys nothing. In two halves of a network neither half has a majority.
+#   Judged are StatefulSets of the engines in odd_engines, with four or more members; below that replicas-quorum speaks.
+#   Others, such as Kafka brokers or Elasticsearch nodes, elect among some of their members. A step of one on the way
+#   from an odd number passes. An arbiter that is a StatefulSet of its own cannot be seen: stategate.io/quorum: "false".
+# related_resources:
+# - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
+# - ref: https://www.rabbitmq.com/docs/clustering#node-count
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps]}
+#   parameters:
+#     odd_engines:
+#       type: list
+#       of: string
+#       default: [etcd, zookeeper, consul, vault, rabbitmq, mongodb, nats]
+#       description: Engines in which every member votes.
+#   fix: Set replicas to an odd number; one less lives through as many failures.
+package stategate.lifecycle.replicas_odd
+
+import data.stategate.lib.voters
+
+violation contains v if {
+	input.workload.engine.quorum
+	input.workload.engine.name in input.parameters.odd_engines
+	members := input.workload.replicas
+	members > 2
+	members % 2 == 0
+	not voters.none_here
+	not on_the_way
+	v := {
+		"msg": sprintf(
+			"StatefulSet %s has %d members, and lives through no more failures than %d would",
+			[input.workload.name, members, members - 1],
+		),
+		"path": ["spec", "replicas"],
+		"fix": sprintf("Set replicas to %d or %d", [members - 1, members + 1]),
+	}
+}
+
+on_the_way if abs(input.old_workload.replicas - input.workload.replicas) == 1

@@ -1,0 +1,51 @@
+# METADATA
+# title: Stores that vote have at least three members
+# description: >-
+#   A store that decides by majority needs three members to live through the loss of one. Two are worse than one:
+#   either of them stops both. With one there is nobody to vote with, and every restart is an outage.
+#   Judged are StatefulSets of engines that need a majority. Members that do not vote pass, where their environment says
+#   so: Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters of
+#   MongoDB. So does an Elasticsearch with discovery.type single-node.
+#   Where voters are spread over several StatefulSets, or one member alone is what is wanted, say
+#   stategate.io/quorum: "false". Scaling down is scale-down-guard's matter, zero members scale-to-zero-guard's, and
+#   even numbers replicas-odd's.
+# related_resources:
+# - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
+# - ref: https://www.mongodb.com/docs/manual/core/replica-set-architectures/
+# - ref: https://www.rabbitmq.com/docs/clustering#node-count
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps]}
+#   parameters:
+#     min: {type: integer, default: 3, description: The fewest members that pass.}
+#   fix: 'Set replicas to 3. If it runs alone on purpose, or its voters are elsewhere: annotate it stategate.io/quorum: "false".'
+package stategate.lifecycle.replicas_quorum
+
+import data.stategate.lib.voters
+
+violation contains v if {
+	input.workload.engine.quorum
+	members := input.workload.replicas
+	members > 0
+	members < input.parameters.min
+	not voters.none_here
+	not scaled_down
+	v := {
+		"msg": sprintf(
+			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
+			[input.workload.name, members, input.parameters.min, whole(members)],
+		),
+		"path": ["spec", "replicas"],
+		"fix": sprintf(
+			"Set replicas to %d; if it runs alone on purpose or its voters are elsewhere, annotate it %s",
+			[input.parameters.min, `stategate.io/quorum: "false"`],
+		),
+	}
+}
+
+whole(members) := "it" if {
+	members == 1
+} else := "all of them"
+
+scaled_down if input.old_workload.replicas > input.workload.replicas

@@ -1,0 +1,57 @@
+package stategate.lifecycle.replicas_quorum_test
+
+import data.stategate.lifecycle.replicas_quorum as policy
+
+workload(replicas, quorum) := {
+	"name": "etcd",
+	"replicas": replicas,
+	"engine": {"name": "etcd", "container": "etcd", "quorum": quorum},
+	"containers": [{"name": "etcd", "env": []}],
+}
+
+request(workload_now) := {"workload": workload_now, "parameters": {"min": 3}}
+
+update(old, new) := object.union(request(workload(new, true)), {"old_workload": workload(old, true)})
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_three_pass if found(request(workload(3, true))) == set()
+
+test_two_fail if {
+	some v in found(request(workload(2, true)))
+	v.msg == "StatefulSet etcd has 2 of at least 3 members: the loss of one stops all of them"
+	v.path == ["spec", "replicas"]
+	contains(v.fix, `Set replicas to 3; if it runs alone on purpose`)
+	contains(v.fix, `stategate.io/quorum: "false"`)
+}
+
+test_one_fails if {
+	some v in found(request(workload(1, true)))
+	contains(v.msg, "stops it")
+}
+
+test_even_numbers_are_another_policy_s_matter if found(request(workload(4, true))) == set()
+
+test_none_is_another_policy_s_matter if found(request(workload(0, true))) == set()
+
+test_engines_without_majority_pass if found(request(workload(1, false))) == set()
+
+test_unknown_engine_passes if found(request(object.remove(workload(1, true), ["engine"]))) == set()
+
+test_members_that_do_not_vote_pass if {
+	data_nodes := object.union(workload(2, true), {"containers": [{
+		"name": "etcd",
+		"env": [{"name": "node.roles", "value": "data"}],
+	}]})
+	found(request(data_nodes)) == set()
+}
+
+test_scaling_down_is_another_policy_s_matter if {
+	found(update(3, 2)) == set()
+	found(update(2, 1)) == set()
+}
+
+test_staying_and_growing_too_little_fail if {
+	count(found(update(2, 2))) == 1
+	count(found(update(1, 2))) == 1
+}

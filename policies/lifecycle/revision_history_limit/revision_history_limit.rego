@@ -1,0 +1,30 @@
+# METADATA
+# title: There is a revision to roll back to
+# description: >-
+#   `kubectl rollout undo` needs the revision before. With revisionHistoryLimit 0 or 1 it may be gone when the update
+#   that should be undone is the second one of the evening.
+#   Absent counts as 10, the API server's default.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#revision-history
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#clean-up-policy
+# custom:
+#   severity: low
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps]}
+#   parameters:
+#     min: {type: integer, default: 2, description: The fewest revisions that pass.}
+#   fix: Leave revisionHistoryLimit out, or set it to at least 2.
+package stategate.lifecycle.revision_history_limit
+
+violation contains v if {
+	limit := input.workload.revision_history
+	limit < input.parameters.min
+	v := {
+		"msg": sprintf(
+			"revisionHistoryLimit %d of %s %s may leave no revision to roll back to",
+			[limit, input.workload.kind, input.workload.name],
+		),
+		"path": ["spec", "revisionHistoryLimit"],
+		"fix": sprintf("Leave revisionHistoryLimit out, or set it to at least %d", [input.parameters.min]),
+	}
+}

@@ -1,0 +1,78 @@
+# METADATA
+# title: StatefulSets shrink one member at a time and keep their majority
+# description: >-
+#   A member that is scaled away takes its share of the data with it. One at a time, the others can take over what it
+#   held; two at once may be all copies there are, and below a majority the rest stops.
+#   Asked about is a step of more than max_step, a step below three members or below the majority of those before where
+#   the engine votes, and any step if the StatefulSet deletes the claims of pods it scales away (whenScaled: Delete).
+#   Whether a member was drained before cannot be seen. An autoscaler passes where no known data store runs and claims
+#   are kept. Going to zero is scale-to-zero-guard's matter. For the scale subresource the annotation is read from the
+#   StatefulSet itself.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/scale-stateful-set/
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
+# - ref: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
+# custom:
+#   severity: high
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps]
+#     operations: [UPDATE]
+#     subresources: ["", scale]
+#   ratchet: false
+#   parameters:
+#     max_step: {type: integer, default: 1, description: How many members may go at once.}
+#     min_members: {type: integer, default: 3, description: The fewest members that an engine that votes may be left with.}
+#     autoscalers:
+#       type: list
+#       of: string
+#       default:
+#       - system:serviceaccount:kube-system:horizontal-pod-autoscaler
+#       - system:serviceaccount:keda:keda-operator
+#       description: Users (globs) that scale by load.
+#   fix: "Drain the member with the highest number, then scale down by one. To go on nevertheless: kubectl annotate statefulset NAME --overwrite stategate.io/confirm-scale='OLD->NEW'"
+package stategate.lifecycle.scale_down_guard
+
+import data.stategate.lib.confirm
+import data.stategate.lib.globs
+import data.stategate.lib.voters
+
+confirmation := "stategate.io/confirm-scale"
+
+violation contains v if {
+	input.workload.replicas > 0
+	gone > 0
+	what := danger
+	why := confirm.missing(input.workload, confirmation, step)
+	v := {
+		"msg": sprintf("scaling %s %s: %s, and %s", [input.workload.name, step, what, why]),
+		"path": ["spec", "replicas"],
+		"fix": sprintf(
+			"Drain the members first and take away one at a time; to go on nevertheless: %s",
+			[confirm.command("statefulset", input.workload, confirmation, step)],
+		),
+	}
+}
+
+gone := input.old_workload.replicas - input.workload.replicas
+
+step := sprintf("%d->%d", [input.old_workload.replicas, input.workload.replicas])
+
+danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if {
+	input.workload.retention.when_scaled == "Delete"
+} else := sprintf("%d members are needed for a majority", [fewest]) if {
+	input.workload.engine.quorum
+	not voters.none_here
+	input.workload.replicas < fewest
+} else := sprintf("%d members go at once, with what they hold", [gone]) if {
+	gone > input.parameters.max_step
+	not scaled_by_load
+}
+
+fewest := max([input.parameters.min_members, floor(input.old_workload.replicas / 2) + 1])
+
+# Of pods that are no known data store, those with a claim are often mere workers.
+scaled_by_load if {
+	not input.workload.engine
+	globs.matches_any(input.parameters.autoscalers, input.review.userInfo.username)
+}

@@ -1,0 +1,116 @@
+package stategate.lifecycle.scale_down_guard_test
+
+import data.stategate.lifecycle.scale_down_guard as policy
+
+workload(replicas, overrides) := object.union(
+	{
+		"kind": "StatefulSet",
+		"name": "etcd",
+		"namespace": "shop",
+		"replicas": replicas,
+		"annotations": {},
+		"containers": [{"name": "etcd", "env": []}],
+		"engine": {"name": "etcd", "container": "etcd", "quorum": true},
+		"retention": {"when_deleted": "Retain", "when_scaled": "Retain"},
+	},
+	overrides,
+)
+
+request(old, new, overrides) := {
+	"review": {"operation": "UPDATE", "userInfo": {"username": "alice"}},
+	"old_workload": workload(old, {}),
+	"workload": workload(new, overrides),
+	"parameters": {
+		"max_step": 1,
+		"min_members": 3,
+		"autoscalers": ["system:serviceaccount:kube-system:horizontal-pod-autoscaler"],
+	},
+	"now": "2026-01-01T00:00:00Z",
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+step(old, new) := found(request(old, new, {}))
+
+test_one_member_above_the_majority_passes if {
+	step(5, 4) == set()
+	step(4, 3) == set()
+}
+
+test_two_at_once_fail if {
+	some v in step(7, 5)
+	v.msg == "scaling etcd 7->5: 2 members go at once, with what they hold, and nobody has confirmed it"
+	v.path == ["spec", "replicas"]
+	contains(v.fix, "kubectl annotate statefulset etcd -n shop --overwrite stategate.io/confirm-scale='7->5'")
+}
+
+test_below_three_fails if {
+	some v in step(3, 2)
+	contains(v.msg, "3 members are needed for a majority")
+	count(step(2, 1)) == 1
+}
+
+test_below_the_majority_of_before_fails if {
+	some v in step(9, 4)
+	contains(v.msg, "5 members are needed for a majority")
+}
+
+confirmed(text) := {"annotations": {"stategate.io/confirm-scale": text}}
+
+test_confirmed_passes if {
+	found(request(7, 5, confirmed("7->5"))) == set()
+	found(request(3, 2, confirmed("3->2"))) == set()
+}
+
+test_confirmation_of_another_step_does_not_count if {
+	some v in found(request(7, 4, confirmed("7->5")))
+	contains(v.msg, "the confirmation says 7->5")
+}
+
+test_growing_and_staying_pass if {
+	step(3, 5) == set()
+	step(2, 2) == set()
+}
+
+test_zero_is_another_policy_s_matter if step(5, 0) == set()
+
+no_vote := {"engine": {"name": "postgres", "container": "etcd", "quorum": false}}
+
+test_engines_without_majority_go_one_by_one if {
+	found(request(2, 1, no_vote)) == set()
+	count(found(request(3, 1, no_vote))) == 1
+}
+
+test_members_that_do_not_vote_go_one_by_one if {
+	data_nodes := {"containers": [{"name": "etcd", "env": [{"name": "node.roles", "value": "data"}]}]}
+	found(request(3, 2, data_nodes)) == set()
+	count(found(request(4, 2, data_nodes))) == 1
+}
+
+test_deleted_claims_fail_even_one_by_one if {
+	some v in found(request(5, 4, {"retention": {"when_scaled": "Delete"}}))
+	contains(v.msg, "volumes of the pods that go are deleted")
+}
+
+by_autoscaler(document) := object.union(
+	document,
+	{"review": {"userInfo": {"username": "system:serviceaccount:kube-system:horizontal-pod-autoscaler"}}},
+)
+
+unknown_store(document) := json.remove(document, ["workload/engine", "old_workload/engine"])
+
+test_autoscaler_may_take_workers_away if {
+	found(by_autoscaler(unknown_store(request(9, 4, {})))) == set()
+	count(found(unknown_store(request(9, 4, {})))) == 1
+}
+
+test_autoscaler_of_a_data_store_is_asked if count(found(by_autoscaler(request(7, 5, {})))) == 1
+
+test_autoscaler_that_deletes_claims_is_asked if {
+	deleting := request(5, 4, {"retention": {"when_scaled": "Delete"}})
+	count(found(by_autoscaler(unknown_store(deleting)))) == 1
+}
+
+test_larger_steps_may_be_allowed if {
+	found(object.union(request(7, 5, {}), {"parameters": {"max_step": 2}})) == set()
+}

@@ -1,0 +1,50 @@
+# METADATA
+# title: Scaling to zero needs confirmation
+# description: >-
+#   A data store without replicas is an outage of everything that uses it, and one wrong context or a stray value in a
+#   chart is enough. So whoever means it says so first, on the workload: which workload, and from how many replicas.
+#   Judged are updates that take the replicas to zero, whether by an edit or by `kubectl scale`. Creating a workload
+#   with zero replicas passes. Tools that scale to zero by schedule are named in exempt_users, each with its namespace.
+#   For the scale subresource the annotation is read from the workload itself.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/scale-stateful-set/
+# - ref: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_scale/
+# custom:
+#   severity: critical
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps]
+#     operations: [UPDATE]
+#     subresources: ["", scale]
+#   ratchet: false
+#   parameters:
+#     exempt_users: {type: list, of: string, default: [], description: Users (globs) who scale to zero without confirmation.}
+#   fix: "kubectl annotate KIND NAME --overwrite stategate.io/confirm-scale='OLD->0', then scale it again."
+package stategate.lifecycle.scale_to_zero_guard
+
+import data.stategate.lib.confirm
+import data.stategate.lib.globs
+
+confirmation := "stategate.io/confirm-scale"
+
+violation contains v if {
+	before := input.old_workload.replicas
+	before > 0
+	input.workload.replicas == 0
+	step := sprintf("%d->0", [before])
+	why := confirm.missing(input.workload, confirmation, step)
+	not exempt
+	v := {
+		"msg": sprintf(
+			"scaling %s %s from %d to 0 stops it for everybody: %s",
+			[input.workload.kind, input.workload.name, before, why],
+		),
+		"path": ["spec", "replicas"],
+		"fix": sprintf(
+			"%s, then scale it again",
+			[confirm.command(lower(input.workload.kind), input.workload, confirmation, step)],
+		),
+	}
+}
+
+exempt if globs.matches_any(input.parameters.exempt_users, input.review.userInfo.username)

@@ -1,0 +1,59 @@
+package stategate.lifecycle.scale_to_zero_guard_test
+
+import data.stategate.lifecycle.scale_to_zero_guard as policy
+
+workload(replicas, annotations) := {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"replicas": replicas,
+	"annotations": annotations,
+}
+
+request(old, new, annotations) := {
+	"review": {"operation": "UPDATE", "userInfo": {"username": "alice"}},
+	"old_workload": workload(old, {}),
+	"workload": workload(new, annotations),
+	"parameters": {"exempt_users": ["system:serviceaccount:downscaler:*"]},
+	"now": "2026-01-01T00:00:00Z",
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_zero_fails if {
+	some v in found(request(3, 0, {}))
+	v.msg == "scaling StatefulSet pg from 3 to 0 stops it for everybody: nobody has confirmed it"
+	v.path == ["spec", "replicas"]
+	v.fix == concat(" ", [
+		"kubectl annotate statefulset pg -n shop --overwrite stategate.io/confirm-scale='3->0',",
+		"then scale it again",
+	])
+}
+
+test_confirmed_passes if found(request(3, 0, {"stategate.io/confirm-scale": "3->0"})) == set()
+
+test_confirmation_must_name_the_step if {
+	every said in ["2->0", "0", "true", ""] {
+		count(found(request(3, 0, {"stategate.io/confirm-scale": said}))) == 1
+	}
+}
+
+test_confirmation_runs_out if {
+	some v in found(request(3, 0, {
+		"stategate.io/confirm-scale": "3->0",
+		"stategate.io/confirm-until": "2025-12-31T00:00:00Z",
+	}))
+	contains(v.msg, "has run out")
+	endswith(v.fix, "stategate.io/confirm-until-, then scale it again")
+}
+
+test_other_steps_pass if {
+	found(request(3, 1, {})) == set()
+	found(request(0, 3, {})) == set()
+	found(request(0, 0, {})) == set()
+}
+
+test_exempt_users_pass if {
+	user := {"username": "system:serviceaccount:downscaler:kube-downscaler"}
+	found(object.union(request(3, 0, {}), {"review": {"userInfo": user}})) == set()
+}

@@ -1,0 +1,67 @@
+# METADATA
+# title: A data store has time to shut down
+# description: >-
+#   After the grace period the kubelet kills what still runs. A data store that is killed while it flushes starts by
+#   recovering from its log, which takes longer than the flush would have, and hands no leadership over; zero seconds
+#   are a power cut at every rollout.
+#   How long is enough depends on the engine (min_seconds); for all others only what is shorter than min_seconds_other
+#   is found. The API server fills in 30 seconds, so a missing value counts as 30, and the webhook changes nothing:
+#   it could not tell that default from a decision.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
+# - ref: https://www.postgresql.org/docs/current/server-shutdown.html
+# - ref: https://www.rabbitmq.com/docs/upgrade
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, Pod]}
+#   parameters:
+#     min_seconds:
+#       type: map
+#       of: integer
+#       default:
+#         postgres: 60
+#         mysql: 60
+#         mongodb: 60
+#         redis: 30
+#         kafka: 120
+#         redpanda: 90
+#         zookeeper: 30
+#         etcd: 30
+#         elasticsearch: 120
+#         rabbitmq: 120
+#         cassandra: 120
+#         scylla: 120
+#         cockroach: 300
+#         clickhouse: 60
+#         nats: 60
+#         minio: 30
+#         consul: 30
+#         vault: 30
+#         influxdb: 60
+#         prometheus: 60
+#       description: Seconds that an engine needs, by its name.
+#     min_seconds_other: {type: integer, default: 10, description: Seconds for workloads whose engine is not in min_seconds.}
+#   fix: Set terminationGracePeriodSeconds in the pod's spec to what a shutdown under load takes.
+package stategate.lifecycle.termination_grace_period
+
+violation contains v if {
+	given := input.workload.termination_grace_seconds
+	given < needed
+	v := {
+		"msg": sprintf(
+			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",
+			[who, given, needed],
+		),
+		"path": array.concat(input.workload.pods.spec_path, ["terminationGracePeriodSeconds"]),
+		"fix": sprintf("Set terminationGracePeriodSeconds: %d in the pod's spec", [needed]),
+	}
+}
+
+needed := seconds if {
+	seconds := input.parameters.min_seconds[input.workload.engine.name]
+} else := input.parameters.min_seconds_other
+
+who := input.workload.engine.name if {
+	input.workload.engine
+} else := sprintf("%s %s", [input.workload.kind, input.workload.name])

@@ -1,0 +1,51 @@
+package stategate.lifecycle.termination_grace_period_test
+
+import data.stategate.lifecycle.termination_grace_period as policy
+
+spec := ["spec", "template", "spec"]
+
+request(engine, seconds) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "events",
+		"engine": {"name": engine},
+		"termination_grace_seconds": seconds,
+		"pods": {"spec_path": spec},
+	},
+	"parameters": {"min_seconds": {"kafka": 120, "redis": 30}, "min_seconds_other": 10},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_enough_passes if {
+	found(request("kafka", 120)) == set()
+	found(request("redis", 30)) == set()
+}
+
+test_the_default_is_too_short_for_kafka if {
+	some v in found(request("kafka", 30))
+	v.msg == "kafka has 30 seconds to shut down and may need 120: then it is killed and recovers from its log"
+	v.path == array.concat(spec, ["terminationGracePeriodSeconds"])
+	v.fix == "Set terminationGracePeriodSeconds: 120 in the pod's spec"
+}
+
+test_zero_fails_for_everybody if {
+	count(found(request("redis", 0))) == 1
+	count(found(request("tempo", 0))) == 1
+	some v in found(json.remove(request("x", 0), ["workload/engine"]))
+	startswith(v.msg, "StatefulSet events has 0 seconds")
+}
+
+test_unknown_engine_passes_with_the_default if {
+	found(request("tempo", 30)) == set()
+	found(json.remove(request("x", 30), ["workload/engine"])) == set()
+}
+
+test_bare_pod_has_its_own_path if {
+	some v in found(object.union(request("kafka", 30), {"workload": {"pods": {"spec_path": ["spec"]}}}))
+	v.path == ["spec", "terminationGracePeriodSeconds"]
+}
+
+test_kinds_without_pods_pass if {
+	found(json.remove(request("kafka", 30), ["workload/termination_grace_seconds"])) == set()
+}

@@ -1,0 +1,72 @@
+# METADATA
+# title: Updates replace one member at a time, and all of them
+# description: >-
+#   While two members of a data store restart together, a third that fails takes the majority, or the last copy, with
+#   it. And an update that stops half-way by configuration leaves members on two versions without anybody noticing.
+#   Found are: maxUnavailable of more than one pod where a known engine runs with more than one replica; OnDelete, which
+#   replaces no pod until somebody deletes it (Vault wants it so: on_delete_engines); and a partition at creation or in a
+#   file, which keeps the members below it on the old version. A partition set by an update is a staged rollout under
+#   way, and passes. A Deployment's strategy is another policy's matter.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions
+# - ref: https://developer.hashicorp.com/vault/docs/platform/k8s/helm/run#upgrading-vault-on-kubernetes
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps]}
+#   parameters:
+#     on_delete_engines:
+#       type: list
+#       of: string
+#       default: [vault]
+#       description: Engines whose pods are rightly replaced by hand.
+#   fix: "updateStrategy: {type: RollingUpdate}, without partition and maxUnavailable."
+package stategate.lifecycle.update_strategy_safe
+
+violation contains v if {
+	input.workload.update.type == "RollingUpdate"
+	input.workload.replicas > 1
+	input.workload.engine
+	down := input.workload.update.unavailable_pods
+	down > 1
+	v := {
+		"msg": sprintf(
+			"an update of %s takes %d of %d members down at once",
+			[input.workload.name, down, input.workload.replicas],
+		),
+		"path": ["spec", "updateStrategy", "rollingUpdate", "maxUnavailable"],
+		"fix": "Set maxUnavailable to 1, or leave it out",
+	}
+}
+
+violation contains v if {
+	input.workload.update.type == "OnDelete"
+	not replaced_by_hand
+	v := {
+		"msg": sprintf("changes of %s reach no pod until somebody deletes it (OnDelete)", [input.workload.name]),
+		"path": ["spec", "updateStrategy", "type"],
+		"fix": "Set updateStrategy: {type: RollingUpdate}",
+	}
+}
+
+violation contains v if {
+	input.workload.update.type == "RollingUpdate"
+	input.review.operation == "CREATE"
+	partition := input.workload.update.partition
+	partition > 0
+	v := {
+		"msg": sprintf(
+			"partition %d keeps %s of %s on the old version at every update",
+			[partition, kept(partition), input.workload.name],
+		),
+		"path": ["spec", "updateStrategy", "rollingUpdate", "partition"],
+		"fix": "Leave partition out, or set it to 0; set it by an update when you stage one",
+	}
+}
+
+replaced_by_hand if input.workload.engine.name in input.parameters.on_delete_engines
+
+kept(partition) := "all members" if {
+	partition >= input.workload.replicas
+} else := sprintf("%d members", [partition])

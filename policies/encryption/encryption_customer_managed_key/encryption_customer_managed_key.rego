@@ -66,8 +66,9 @@ violation contains v if {
 violation contains v if {
 	some name in names
 	encrypts
+	patterns := allowed
 	some key in keys(name)
-	not globs.matches_any(allowed, key)
+	not globs.matches_any(patterns, key)
 	v := {
 		"msg": sprintf("StorageClass %s (%s) uses a key that is not allowed: %s", [input.workload.name, class.provisioner, key]),
 		"path": ["parameters"],

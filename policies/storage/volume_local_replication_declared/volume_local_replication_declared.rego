@@ -80,8 +80,9 @@ doubt := "says nothing of replication" if {
 } else := "has one replica only" if {
 	declared == "application"
 	object.get(input.workload, "replicas", 1) < 2
-} else := sprintf("says of replication \"%s\", which is none of application, sync:N, async:TARGET", [declared]) if {
-	not understood(declared)
+} else := sprintf("says of replication \"%s\", which is none of application, sync:N, async:TARGET", [said]) if {
+	said := declared
+	not understood(said)
 }
 
 declared := input.workload.annotations[annotation]

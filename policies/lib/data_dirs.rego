@@ -25,6 +25,16 @@ only_a_guess(dir) if {
 	persisted(other)
 }
 
+# Mounts below a data directory that is persisted: each holds a part of the data.
+parts contains mount if {
+	some dir in input.workload.engine.data_dirs
+	persisted(dir)
+	some container in input.workload.containers
+	container.name == dir.container
+	some mount in container.mounts
+	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
+}
+
 # What keeps the data instead, as the kind allows.
 remedy := "an entry of spec.volumeClaimTemplates" if {
 	input.workload.kind == "StatefulSet"

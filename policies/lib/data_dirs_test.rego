@@ -45,6 +45,28 @@ test_every_declared_directory_counts if {
 
 test_unknown_directories_are_no_fault if found([]) == set()
 
+with_mounts(dirs, paths) := {"workload": {
+	"engine": {"data_dirs": dirs},
+	"containers": [
+		{"name": "db", "mounts": [{"mount_path": path} | some path in paths]},
+		{"name": "other", "mounts": [{"mount_path": "/data/other"}]},
+	],
+}}
+
+parts_of(dirs, paths) := found_paths if {
+	parts := data_dirs.parts with input as with_mounts(dirs, paths)
+	found_paths := {mount.mount_path | some mount in parts}
+}
+
+test_parts_are_below_a_persisted_directory if {
+	dirs := [mounted("/data", "default", "volumeClaimTemplate")]
+	parts_of(dirs, ["/data", "/data/wal", "/database"]) == {"/data/wal"}
+}
+
+test_nothing_is_a_part_of_what_is_not_persisted if {
+	parts_of([mounted("/data", "default", "emptyDir")], ["/data/wal"]) == set()
+}
+
 test_remedy_of_a_stateful_set if {
 	contains(data_dirs.remedy, "spec.volumeClaimTemplates") with input.workload.kind as "StatefulSet"
 }

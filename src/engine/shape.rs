@@ -125,6 +125,11 @@ impl Shape {
         }
     }
 
+    /// An object that a policy itself writes: all of its fields are there.
+    pub fn made_of(fields: Vec<(String, Arc<Shape>)>) -> Shape {
+        Self::Object(fields.into_iter().map(|(name, shape)| always(&name, shape)).collect())
+    }
+
     fn of<T: JsonSchema>() -> Arc<Shape> {
         let settings = SchemaSettings::draft2020_12().for_serialize().with(|settings| {
             settings.inline_subschemas = true;

@@ -14,8 +14,8 @@ pub enum Node<'a> {
     Declares(&'a Span, Origin<'a>),
     /// A name that this place gives a value if nothing else does: in `x = y`, in brackets, in `walk`.
     Unifies(&'a Span),
-    /// `not x`. What stands behind it follows by itself.
-    Not(&'a Expr),
+    /// `not x`, and the body it is a line of. What stands behind it follows by itself.
+    Not(&'a Expr, &'a Query),
     /// `with x as y`
     With(&'a WithModifier),
 }
@@ -107,7 +107,7 @@ impl<'a> Walk<'_, 'a> {
                 }
                 Literal::Expr { expr, .. } => self.expr(expr),
                 Literal::NotExpr { expr, .. } => {
-                    (self.tell)(Node::Not(expr));
+                    (self.tell)(Node::Not(expr, query));
                     self.expr(expr);
                 }
                 Literal::Every { key, value, domain, query, .. } => {

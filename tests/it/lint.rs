@@ -520,8 +520,10 @@ const NEGATED: &[(&str, &str)] = &[
     ("not f(input.workload.labels.app)", "input.workload.labels.app"),
     ("not f(input.review.object.spec)", "input.review.object.spec"),
     ("count([x | some x in [1]; not f(c.image.tag)]) > 0", "c.image.tag"),
+    ("not f(c.image.tag)\n\tcount([1 | c.image.tag]) == 0", "c.image.tag"),
+    ("not f(c.image.tag)\n\tnot c.image.tag", "c.image.tag"),
 ];
-const NEGATED_RULES: &str = "f(x) if x == 1\n\ng(x) := 5 if x == 2\n\nsometimes := 1 if input.workload.replicas == 99\n\nnames contains \"a\"\n\ndefault otherwise := 1\n\notherwise := 2 if f(2)\n\nconstant := {1, 2}\n";
+const NEGATED_RULES: &str = "f(x) if x == 1\n\ng(x) := 5 if x == 2\n\nsometimes := 1 if input.workload.replicas == 99\n\nnames contains \"a\"\n\ndefault otherwise := 1\n\notherwise := 2 if f(2)\n\nconstant := {1, 2}\n\nobjects contains o if {\n\tsome c in input.workload.containers\n\to := {\"name\": c.image.tag}\n}\n";
 
 #[test]
 fn a_not_that_opa_takes_differently_is_refused() {
@@ -557,6 +559,10 @@ fn a_not_that_means_the_same_everywhere_is_loaded() {
         "not f(otherwise)",
         "not 1 in constant",
         "tag := c.image.tag\n\tnot tag in [\"a\"]",
+        // What another line needs.
+        "c.image.tag != \"latest\"\n\tnot c.image.tag in [\"a\"]",
+        "not c.readiness.period > 1\n\tcount([c.readiness.period, 1]) == 2",
+        "some o in objects\n\tnot o.name in [\"a\"]",
         "not input.review.operation in [\"CREATE\"]",
     ];
     let parameters = "fix: F, parameters: {names: {type: list, default: [], description: d}}}";

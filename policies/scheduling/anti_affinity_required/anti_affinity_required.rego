@@ -5,7 +5,8 @@
 #   anti-affinity the scheduler only tends to spread pods, and a drain at night undoes it.
 #   A preference is enough by default, and the webhook adds it where there is no anti-affinity at all. With
 #   require_hard the rule must be required: then no node may take two replicas, and with fewer nodes than replicas
-#   some stay pending. Rules that do not select the workload's own pods do not count.
+#   some stay pending. Rules that do not select the workload's own pods do not count; where such a rule is a mistake,
+#   anti-affinity-selector-matches-self says so instead of this policy.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -22,9 +23,12 @@
 #     the workload itself.
 package stategate.scheduling.anti_affinity_required
 
+import data.stategate.lib.placement
+
 violation contains v if {
 	input.workload.replicas >= input.parameters.min_replicas
 	not apart
+	not mistaken
 	v := {
 		"msg": sprintf(
 			"several of the %d replicas of %s %s may share a node and fail with it",
@@ -79,6 +83,13 @@ preferred if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	rule.matches_self
 	rule.topology_key in input.parameters.hostname_keys
+}
+
+# A rule that was to do it selects other pods.
+mistaken if {
+	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
+	rule.topology_key in input.parameters.hostname_keys
+	placement.mistaken(rule)
 }
 
 # Nodes in different zones are different nodes.

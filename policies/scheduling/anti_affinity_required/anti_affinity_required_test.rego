@@ -71,10 +71,20 @@ test_preferred_zone_term_fails if count(found(request(3, [term(false, zone)], []
 
 test_zone_spread_fails if count(found(request(3, [], [spread(zone, "DoNotSchedule", 1)]))) == 1
 
-test_rule_for_other_pods_fails if {
+test_mistaken_rule_is_left_to_the_policy_on_selectors if {
 	other := object.union(term(true, hostname), {"matches_self": false})
-	count(found(request(3, [other], []))) == 1
-	count(found(request(3, [], [object.union(spread(hostname, "DoNotSchedule", 1), {"matches_self": false})]))) == 1
+	found(request(3, [other], [])) == set()
+	found(request(3, [], [object.union(spread(hostname, "DoNotSchedule", 1), {"matches_self": false})])) == set()
+}
+
+test_rule_against_other_pods_does_not_count if {
+	other := object.union(term(true, hostname), {"matches_self": false})
+	count(found(request(3, [other], [spread(zone, "DoNotSchedule", 1)]))) == 1
+}
+
+test_mistaken_zone_rule_is_no_excuse if {
+	other := object.union(spread(zone, "DoNotSchedule", 1), {"matches_self": false})
+	count(found(request(3, [], [other]))) == 1
 }
 
 test_other_label_of_nodes_may_be_named if {

@@ -5,7 +5,8 @@
 #   with the disks that are bound to it.
 #   The webhook adds a constraint that never blocks scheduling where there is none at all. Mind that a pod with
 #   constraints of its own no longer gets those that a scheduler may have by default. In a cluster with one zone set
-#   single_zone_cluster; nodes are not counted here.
+#   single_zone_cluster; nodes are not counted here. Of a rule on zones that selects other pods by mistake
+#   anti-affinity-selector-matches-self speaks instead.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 # - ref: https://kubernetes.io/docs/setup/best-practices/multiple-zones/
@@ -23,11 +24,14 @@
 #     labelSelector of the workload itself.
 package stategate.scheduling.topology_spread_zone
 
+import data.stategate.lib.placement
+
 zone := "topology.kubernetes.io/zone"
 
 violation contains v if {
 	asked_for
 	not spread_over_zones
+	not mistaken
 	v := {
 		"msg": sprintf(
 			"all %d replicas of %s %s may share a zone and fail with it",
@@ -73,6 +77,12 @@ spread_over_zones if {
 	term.matches_self
 	term.topology_key == zone
 	binding_enough(term.required)
+}
+
+mistaken if {
+	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
+	rule.topology_key == zone
+	placement.mistaken(rule)
 }
 
 binding_enough(must) if must

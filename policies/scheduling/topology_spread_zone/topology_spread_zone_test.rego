@@ -54,8 +54,8 @@ test_too_much_skew_fails if {
 	found(told(document, {"max_skew": 2})) == set()
 }
 
-test_constraint_for_other_pods_fails if {
-	count(found(request(3, [object.union(spread(zone, "DoNotSchedule", 1), {"matches_self": false})], []))) == 1
+test_mistaken_constraint_is_left_to_the_policy_on_selectors if {
+	found(request(3, [object.union(spread(zone, "DoNotSchedule", 1), {"matches_self": false})], [])) == set()
 }
 
 test_zone_anti_affinity_passes if {
@@ -64,8 +64,16 @@ test_zone_anti_affinity_passes if {
 	}
 }
 
-test_anti_affinity_for_other_pods_fails if {
-	count(found(request(3, [], [{"required": true, "topology_key": zone, "matches_self": false}]))) == 1
+test_mistaken_anti_affinity_is_left_to_the_policy_on_selectors if {
+	found(request(3, [], [{"required": true, "topology_key": zone, "matches_self": false}])) == set()
+}
+
+test_anti_affinity_against_other_pods_does_not_count if {
+	terms := [
+		{"required": true, "topology_key": "kubernetes.io/hostname", "matches_self": true},
+		{"required": true, "topology_key": zone, "matches_self": false},
+	]
+	count(found(request(3, [], terms))) == 1
 }
 
 test_hard_rule_may_be_asked_for if {

@@ -7,7 +7,7 @@
 #   At admission the API server has already filled the default into a PersistentVolumeClaim, so a claim that relies
 #   on it is found in files and in the templates of StatefulSets, which are not filled in. Claims that a volume made
 #   by hand serves (storageClassName "" with volumeName or selector) pass; generic ephemeral volumes are scratch
-#   space and are not judged.
+#   space and are not judged; nor are the claims that a StatefulSet makes, whose templates were.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
@@ -20,9 +20,11 @@
 #   fix: Set storageClassName in the claim's spec to a class of your cluster (`kubectl get storageclass` lists them).
 package stategate.storage.storage_class_required
 
+import data.stategate.lib.requested_claims
+
 violation contains v if {
 	not input.parameters.allow_cluster_default
-	some claim in input.workload.claims
+	some claim in requested_claims.requested
 	judged(claim)
 	claim.storage_class == "" # absent or empty
 	not claim.static_binding

@@ -9,7 +9,8 @@
 #   A volume mounted above a path that the image declares as VOLUME holds nothing of it either: containerd lays an empty
 #   volume over that path, which goes with the container (CRI-O does so only if told to).
 #   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
-#   volume-no-emptydir-data speaks of. Two things are not seen: an inline csi volume that ends with its pod, and a
+#   volume-no-emptydir-data speaks of, a generic ephemeral volume that of volume-no-ephemeral-claim-data, a hostPath
+#   that of volume-no-hostpath-data. Two things are not seen: an inline csi volume that ends with its pod, and a
 #   VOLUME that the image declares below your mount (postgres before 18: /var/lib/postgresql/data) and that hides it.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
@@ -57,16 +58,16 @@ fix(where, hiding) := sprintf(
 homeless(name) := {dir |
 	some dir in data_dirs.unpersisted
 	dir.container == name
-	not on_empty_dir(dir)
-	not guess_on_empty_dir(dir)
+	not on_scratch(dir)
+	not guess_on_scratch(dir)
 }
 
-on_empty_dir(dir) if dir.mount.source == "emptyDir"
+on_scratch(dir) if dir.mount.source in {"emptyDir", "ephemeral"}
 
-# If one of the table's guesses is on an emptyDir, that is the fault, and another policy's.
-guess_on_empty_dir(dir) if {
+# If one of the table's guesses is on scratch space, that is the fault, and another policy's.
+guess_on_scratch(dir) if {
 	dir.origin == "default"
 	some other in data_dirs.unpersisted
 	other.container == dir.container
-	on_empty_dir(other)
+	on_scratch(other)
 }

@@ -87,8 +87,8 @@ test_host_path_is_the_fault_of_another_policy if {
 	found(request("StatefulSet", [on("/data", "default", "hostPath")])) == set()
 }
 
-test_a_claim_that_goes_with_its_pod_keeps_nothing if {
-	count(found(request("StatefulSet", [on("/data", "default", "ephemeral")]))) == 1
+test_claim_that_goes_with_its_pod_is_the_fault_of_another_policy if {
+	found(request("StatefulSet", [on("/data", "default", "ephemeral")])) == set()
 }
 
 test_unknown_directory_passes if found(request("StatefulSet", [])) == set()

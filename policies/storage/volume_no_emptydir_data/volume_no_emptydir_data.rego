@@ -52,12 +52,7 @@ wiped contains mount if {
 # … or a part of it is.
 wiped contains mount if {
 	scratch := input.parameters.scratch_path_globs
-	some dir in input.workload.engine.data_dirs
-	data_dirs.persisted(dir)
-	some container in input.workload.containers
-	container.name == dir.container
-	some mount in container.mounts
+	some mount in data_dirs.parts
 	mount.source == "emptyDir"
-	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
 	not globs.matches_any(scratch, mount.mount_path)
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::admission::Request;
 use crate::cli::example::{self, Example, Judged};
-use crate::decision::Decision;
+use crate::decision::{Decision, Unknown};
 use crate::policy::Action;
 use crate::policyset::PolicySet;
 use crate::review::review;
@@ -18,6 +18,18 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
     let decisions = &judged.decisions;
     if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
         anyhow::bail!("the policy could not decide: {}", failure.error);
+    }
+    let unknown: Vec<String> =
+        decisions.iter().flat_map(|decision| &decision.unknown).map(Unknown::reason).collect();
+    match (example.expects(), unknown.is_empty(), strictest(decisions)) {
+        ("unknown", false, None) => return Ok(()),
+        ("unknown", false, Some(_)) => anyhow::bail!("{}", describe(decisions)),
+        ("unknown", true, _) => anyhow::bail!("the policy was not in want of any object"),
+        (_, false, _) => anyhow::bail!(
+            "the outcome is unknown: {}; add an object of that kind to the example",
+            unknown.join("; ")
+        ),
+        (_, true, _) => {}
     }
     if decisions.iter().all(|decision| decision.evaluated == 0) {
         anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
@@ -35,7 +47,9 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
         ),
         ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
         ("patch", _) => assert_patch(example, set, &judged),
-        _ => anyhow::bail!("an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml or patch_*.in.yaml"),
+        _ => anyhow::bail!(
+            "an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml, unknown_*.yaml or patch_*.in.yaml"
+        ),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `stategate test`: the tests and examples of policies.
 //!
 //! A `test_*` rule passes if it is true. An example goes through the whole pipeline, its file name
-//! is the assertion: `pass_`, `deny_`, `warn_`, or `patch_….in.yaml` with its `….out.yaml`.
+//! is the assertion: `pass_`, `deny_`, `warn_`, `unknown_`, or `patch_….in.yaml` with its `….out.yaml`.
 
 mod assertion;
 mod complete;

@@ -3,7 +3,8 @@
 //! far as that is certain; what is not certain is let be.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::heads;
@@ -45,6 +46,8 @@ pub struct Fields<'a> {
     values: RefCell<HashMap<String, Arc<Shape>>>,
     /// Whether rules hold whatever the request.
     pub always: RefCell<HashMap<String, bool>>,
+    /// What the lines of a body need, by the body's address.
+    pub needed: RefCell<HashMap<usize, Rc<BTreeSet<&'a str>>>>,
 }
 
 pub fn check<'a>(
@@ -61,7 +64,7 @@ pub fn check<'a>(
         errors.extend(heads::parts(&fields, index));
         walk::rule(known.rule, &mut |node| match node {
             Node::Reference(expr) => errors.extend(fields.follow(index, expr, 0).err()),
-            Node::Not(expr) => errors.extend(fields.negated(index, expr)),
+            Node::Not(expr, body) => errors.extend(fields.negated(index, expr, body)),
             Node::Call(Expr::Call { fcn, params, .. }) => {
                 if let ("object.get", [of, path, _]) =
                     (fixed_path(fcn).unwrap_or_default().join(".").as_str(), params.as_slice())
@@ -113,6 +116,7 @@ impl<'a> Fields<'a> {
             found: RefCell::default(),
             values: RefCell::default(),
             always: RefCell::default(),
+            needed: RefCell::default(),
         }
     }
 
@@ -176,6 +180,18 @@ impl<'a> Fields<'a> {
                 }
                 _ => open(),
             },
+            Expr::Object { fields, .. } => {
+                let field = |(key, value): (&'a Expr, &'a Expr)| match key {
+                    Expr::String { span, .. } | Expr::RawString { span, .. } => {
+                        Some((text(span.text()).to_owned(), self.shape(rule, value, steps)))
+                    }
+                    _ => None,
+                };
+                let fields = fields.iter().map(|(_, key, value)| field((key.as_ref(), value.as_ref())));
+                fields
+                    .collect::<Option<Vec<_>>>()
+                    .map_or_else(open, |fields| Arc::new(Shape::made_of(fields)))
+            }
             Expr::ArrayCompr { term, .. } | Expr::SetCompr { term, .. } => {
                 Arc::new(Shape::List(self.shape(rule, term, steps)))
             }

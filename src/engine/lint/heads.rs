@@ -49,7 +49,7 @@ fn is_bound(expr: &Expr, bound: &BTreeSet<&str>) -> bool {
 
 /// The same of other heads: `x[key] := value if some …` and `x := value if some …`. What certainly is
 /// there may stand in them. Functions are right.
-pub fn parts(fields: &Fields<'_>, rule: usize) -> Option<Diagnostic> {
+pub fn parts<'a>(fields: &Fields<'a>, rule: usize) -> Option<Diagnostic> {
     let known = fields.rules.get(rule)?;
     let Rule::Spec { head, bodies, .. } = known.rule else { return None };
     let (refr, value) = match head {
@@ -63,12 +63,14 @@ pub fn parts(fields: &Fields<'_>, rule: usize) -> Option<Diagnostic> {
     let own: Vec<&Expr> = own.collect();
     let in_head = own.iter().any(|part| goes_through(known, part));
     let first = bodies.iter().take(1).any(|body| goes_through_some(known, &body.query));
-    let of_head = own.into_iter().filter(|_| in_head || first);
+    let body = bodies.first().map(|body| body.query.as_ref());
+    let of_head = own.into_iter().filter(|_| in_head || first).map(|part| (part, body));
     let of_others = bodies.iter().filter_map(|body| {
         let value = body.assign.as_ref()?.value.as_ref();
-        (goes_through(known, value) || goes_through_some(known, &body.query)).then_some(value)
+        (goes_through(known, value) || goes_through_some(known, &body.query))
+            .then_some((value, Some(body.query.as_ref())))
     });
-    let part = of_head.chain(of_others).find_map(|part| fields.undefined(rule, part))?;
+    let part = of_head.chain(of_others).find_map(|(part, body)| fields.undefined(rule, part, body))?;
     let name = fixed_start(refr).join(".");
     let form = match refr.as_ref() {
         Expr::Var { .. } => format!("`{name} := v if {{ …; v := … }}`"),

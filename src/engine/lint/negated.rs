@@ -6,11 +6,14 @@
 //! references, calls and what is made of them; keys in brackets. What it leaves where it stands: a bare
 //! reference, also as an operand of `==`.
 
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
 use super::fields::{Fields, MAX_SHOWN, text};
 use super::names::Target;
 use crate::diagnostic::Diagnostic;
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{BoolOp, Expr, Rule, RuleHead};
+use crate::engine::rego::{BoolOp, Expr, Literal, Query, Rule, RuleHead};
 
 /// Builtins that are undefined for an empty collection.
 const OF_NOTHING: &[&str] = &["max", "min"];
@@ -20,8 +23,8 @@ const MAX_PATH: usize = 16;
 
 impl<'a> Fields<'a> {
     /// The error of `not expr`, if it may mean two things.
-    pub fn negated(&self, rule: usize, expr: &'a Expr) -> Option<Diagnostic> {
-        let part = self.apart(rule, expr)?;
+    pub fn negated(&self, rule: usize, expr: &'a Expr, body: &'a Query) -> Option<Diagnostic> {
+        let part = self.apart(rule, expr, body)?;
         let scope = self.rules.get(rule)?.scope;
         // The parser's span of a call or reference may go over several lines.
         let shown = match part.span().text() {
@@ -38,58 +41,85 @@ impl<'a> Fields<'a> {
     }
 
     /// The first part that is computed before the `not` and may be undefined.
-    fn apart(&self, rule: usize, expr: &'a Expr) -> Option<&'a Expr> {
+    fn apart(&self, rule: usize, expr: &'a Expr, body: &'a Query) -> Option<&'a Expr> {
         match expr {
-            Expr::RefDot { refr, .. } => self.apart(rule, refr),
+            Expr::RefDot { refr, .. } => self.apart(rule, refr, body),
             Expr::RefBrack { refr, index, .. } => {
-                self.apart(rule, refr).or_else(|| self.undefined(rule, index))
+                self.apart(rule, refr, body).or_else(|| self.undefined(rule, index, Some(body)))
             }
             Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
                 [lhs, rhs].into_iter().find_map(|side| match side.as_ref() {
                     Expr::Var { .. } => None,
-                    Expr::RefDot { .. } | Expr::RefBrack { .. } => self.apart(rule, side),
-                    other => self.undefined(rule, other),
+                    Expr::RefDot { .. } | Expr::RefBrack { .. } => self.apart(rule, side, body),
+                    other => self.undefined(rule, other, Some(body)),
                 })
             }
-            Expr::Call { params, .. } => params.iter().find_map(|param| self.undefined(rule, param)),
-            Expr::UnaryExpr { expr, .. } => self.apart(rule, expr),
+            Expr::Call { params, .. } => {
+                params.iter().find_map(|param| self.undefined(rule, param, Some(body)))
+            }
+            Expr::UnaryExpr { expr, .. } => self.apart(rule, expr, body),
             Expr::Var { .. } => None,
-            other => self.undefined(rule, other),
+            other => self.undefined(rule, other, Some(body)),
         }
     }
 
     /// The part of an expression that may be undefined.
-    pub fn undefined(&self, rule: usize, expr: &'a Expr) -> Option<&'a Expr> {
+    pub fn undefined(&self, rule: usize, expr: &'a Expr, body: Option<&'a Query>) -> Option<&'a Expr> {
         match expr {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                (!self.is_defined(rule, expr)).then_some(expr)
+                let known = || body.is_some_and(|body| self.needed(body).contains(expr.span().text()));
+                (!self.is_defined(rule, expr) && !known()).then_some(expr)
             }
             Expr::Call { fcn, params, .. } => {
                 let name = fixed_path(fcn).unwrap_or_default().join(".");
                 let total = crate::engine::rego::builtin_arguments(&name).is_some()
                     && !OF_NOTHING.contains(&name.as_str());
-                let inner = params.iter().find_map(|param| self.undefined(rule, param));
+                let inner = params.iter().find_map(|param| self.undefined(rule, param, body));
                 inner.or((!total).then_some(expr))
             }
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().find_map(|item| self.undefined(rule, item))
+                items.iter().find_map(|item| self.undefined(rule, item, body))
             }
             Expr::Object { fields, .. } => fields.iter().find_map(|(_, key, value)| {
-                self.undefined(rule, key).or_else(|| self.undefined(rule, value))
+                self.undefined(rule, key, body).or_else(|| self.undefined(rule, value, body))
             }),
-            Expr::UnaryExpr { expr, .. } => self.undefined(rule, expr),
+            Expr::UnaryExpr { expr, .. } => self.undefined(rule, expr, body),
             Expr::BinExpr { lhs, rhs, .. }
             | Expr::BoolExpr { lhs, rhs, .. }
             | Expr::ArithExpr { lhs, rhs, .. }
             | Expr::AssignExpr { lhs, rhs, .. } => {
-                self.undefined(rule, lhs).or_else(|| self.undefined(rule, rhs))
+                self.undefined(rule, lhs, body).or_else(|| self.undefined(rule, rhs, body))
             }
             Expr::Membership { key, value, collection, .. } => {
-                key.iter().chain([value, collection]).find_map(|part| self.undefined(rule, part))
+                key.iter().chain([value, collection]).find_map(|part| self.undefined(rule, part, body))
             }
             // Literals are what they are, and a comprehension over nothing is empty.
             _ => None,
         }
+    }
+
+    /// The references that other lines of a body need: if one of them is undefined, the body does not
+    /// hold whatever the `not` says.
+    fn needed(&self, body: &'a Query) -> Rc<BTreeSet<&'a str>> {
+        let key = std::ptr::from_ref(body) as usize;
+        if let Some(found) = self.needed.borrow().get(&key) {
+            return Rc::clone(found);
+        }
+        let mut found = BTreeSet::new();
+        for statement in &body.stmts {
+            match &statement.literal {
+                Literal::Expr { expr, .. } => needs(expr, &mut found),
+                Literal::SomeIn { collection: expr, .. } | Literal::Every { domain: expr, .. } => {
+                    needs(expr, &mut found);
+                }
+                Literal::SomeVars { .. } | Literal::NotExpr { .. } => {}
+            }
+        }
+        // Each `_` is another one.
+        found.retain(|text| !text.contains("[_]"));
+        let found = Rc::new(found);
+        self.needed.borrow_mut().insert(key, Rc::clone(&found));
+        found
     }
 
     /// Is a reference defined whatever the request?
@@ -147,8 +177,9 @@ impl<'a> Fields<'a> {
             Some(Rule::Default { args, .. }) => args.is_empty(),
             Some(Rule::Spec { head: RuleHead::Set { .. }, .. }) => true,
             Some(Rule::Spec { head: RuleHead::Compr { refr, assign, .. }, bodies, .. }) => {
-                let value =
-                    assign.as_ref().is_none_or(|assign| self.undefined(*index, &assign.value).is_none());
+                let value = assign
+                    .as_ref()
+                    .is_none_or(|assign| self.undefined(*index, &assign.value, None).is_none());
                 let collects = !matches!(refr.as_ref(), Expr::Var { .. });
                 collects || (value && bodies.iter().all(|body| body.query.stmts.is_empty()))
             }
@@ -156,5 +187,39 @@ impl<'a> Fields<'a> {
         });
         self.always.borrow_mut().insert(name.to_owned(), always);
         always
+    }
+}
+
+/// References without which an expression is undefined.
+fn needs<'a>(expr: &'a Expr, found: &mut BTreeSet<&'a str>) {
+    match expr {
+        Expr::Var { span, .. } => drop(found.insert(span.text())),
+        Expr::RefDot { span, refr, .. } => {
+            found.insert(span.text());
+            needs(refr, found);
+        }
+        Expr::RefBrack { span, refr, index, .. } => {
+            found.insert(span.text());
+            needs(refr, found);
+            needs(index, found);
+        }
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().for_each(|item| needs(item, found))
+        }
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| needs(value, found)),
+        Expr::Call { params, .. } => params.iter().for_each(|param| needs(param, found)),
+        Expr::UnaryExpr { expr, .. } => needs(expr, found),
+        Expr::BinExpr { lhs, rhs, .. }
+        | Expr::BoolExpr { lhs, rhs, .. }
+        | Expr::ArithExpr { lhs, rhs, .. }
+        | Expr::AssignExpr { lhs, rhs, .. } => {
+            needs(lhs, found);
+            needs(rhs, found);
+        }
+        Expr::Membership { value, collection, .. } => {
+            needs(value, found);
+            needs(collection, found);
+        }
+        _ => {}
     }
 }

@@ -1,0 +1,57 @@
+# METADATA
+# title: A disruption budget lets at least one pod be evicted
+# description: >-
+#   A budget that allows no eviction does not protect the data, it stops the node's drain: upgrades hang until
+#   somebody deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
+#   Judged is the budget when it comes, with the pods of all workloads that it selects, and a workload under a budget
+#   whose maxUnavailable is 0 (minAvailable may be a demand on other pods as well). Percentages are rounded up, as the
+#   API does: 90% of 3 pods is all of them. A single replica is left alone, since there a budget can only block or say
+#   nothing; so are budgets that an operator keeps. Budgets of stateless workloads are nobody's business here.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps]}
+#   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   parameters:
+#     min_replicas: {type: integer, default: 2, description: "Fewer pods than this are left alone, whatever their budget."}
+#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget, and nothing about minAvailable."
+package stategate.availability.pdb_not_blocking
+
+import data.stategate.lib.budgets
+
+violation contains v if {
+	budget := input.workload.disruption_budget
+	durable := [workload.name | some workload in input.related.workloads; workload.class == "durable"]
+	count(durable) > 0
+	pods := budgets.selected
+	pods >= input.parameters.min_replicas
+	budgets.allowed(budget, pods) <= 0
+	v := {
+		"msg": sprintf(
+			"PodDisruptionBudget %s (%s) lets none of the %d pods of %s be evicted: node drains hang",
+			[input.workload.name, budgets.text(budget), pods, concat(", ", durable)],
+		),
+		"path": array.concat(budget.path, [budgets.field(budget)]),
+		"fix": "Write maxUnavailable: 1 into its spec, and nothing about minAvailable",
+	}
+}
+
+violation contains v if {
+	some budget in input.related.pdbs
+	not budget.owner
+	input.workload.replicas >= input.parameters.min_replicas
+	pods := budgets.counted(budget)
+	budgets.allowed(budget, pods) <= 0
+	v := {
+		"msg": sprintf(
+			"PodDisruptionBudget %s (%s) lets none of the %d pods of %s %s be evicted: node drains hang",
+			[budget.name, budgets.text(budget), pods, input.workload.kind, input.workload.name],
+		),
+		"path": ["spec", "replicas"],
+		"key": budget.name,
+		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s, and nothing about minAvailable", [budget.name]),
+	}
+}

@@ -1,0 +1,36 @@
+package stategate.availability.pdb_present_test
+
+import data.stategate.availability.pdb_present as policy
+
+request(replicas, pdbs) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "pg",
+		"namespace": "shop",
+		"replicas": replicas,
+		"pods": {"selector": {"matchLabels": {"app": "pg", "tier": "db"}}},
+	},
+	"related": {"pdbs": pdbs},
+	"parameters": {"min_replicas": 2},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_budget_passes if found(request(3, [{"name": "pg", "max_unavailable": 1}])) == set()
+
+test_no_budget_fails if {
+	some v in found(request(3, []))
+	v.msg == "no PodDisruptionBudget selects the pods of StatefulSet pg: draining nodes may evict all 3 at once"
+	v.fix == "kubectl create poddisruptionbudget pg --namespace=shop --selector=app=pg,tier=db --max-unavailable=1"
+}
+
+test_selector_of_expressions_is_described if {
+	document := request(3, [])
+	workload := object.union(object.remove(document.workload, ["pods"]), {"pods": {"selector": {"matchExpressions": []}}})
+	some v in found(object.union(object.remove(document, ["workload"]), {"workload": workload}))
+	contains(v.fix, "the workload's own selector")
+}
+
+test_single_replica_passes if found(request(1, [])) == set()
+
+test_unknown_budgets_are_no_violation if found(object.remove(request(3, []), ["related"])) == set()

@@ -1,0 +1,57 @@
+# METADATA
+# title: A disruption budget keeps the quorum
+# description: >-
+#   A store that decides by majority stops to write, or to answer at all, when half of its members are gone. A budget
+#   that lets so many be evicted at once turns an ordinary drain of nodes into an outage.
+#   Judged are data stores with a quorum (by their image, or stategate.io/quorum) with three members or more: what the
+#   budget leaves must be a majority, also after the workload is scaled. Of a budget over several workloads, and of
+#   Cassandra and others that replicate by a factor, nothing is said here.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#think-about-how-your-application-reacts-to-disruptions
+# - ref: https://etcd.io/docs/v3.5/faq/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
+#   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget."
+package stategate.availability.pdb_quorum_safe
+
+import data.stategate.lib.budgets
+
+violation contains v if {
+	budget := input.workload.disruption_budget
+	count(input.related.workloads) == 1
+	workload := input.related.workloads[0]
+	workload.class == "durable"
+	loss := too_many(budget, workload)
+	v := {
+		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [input.workload.name, budgets.text(budget), loss]),
+		"path": array.concat(budget.path, [budgets.field(budget)]),
+	}
+}
+
+violation contains v if {
+	some budget in input.related.pdbs
+	not budget.owner
+	budgets.counted(budget)
+	loss := too_many(budget, input.workload)
+	v := {
+		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),
+		"path": ["spec", "replicas"],
+		"key": budget.name,
+		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s", [budget.name]),
+	}
+}
+
+too_many(budget, workload) := sprintf(
+	"lets %d of the %d members of %s %s be evicted at once, but it needs a majority of %d",
+	[evicted, members, workload.kind, workload.name, majority],
+) if {
+	workload.engine.quorum
+	members := workload.replicas
+	members >= 3
+	evicted := min([members, budgets.allowed(budget, members)])
+	majority := floor(members / 2) + 1
+	members - evicted < majority
+}

@@ -1,0 +1,87 @@
+# METADATA
+# title: Each pod has one disruption budget, and each budget has pods
+# description: >-
+#   Pods that two budgets select cannot be evicted at all: the API answers with an error, and drains hang. A budget that
+#   selects nothing protects nothing, although it looks as if it did. One that selects every pod of a namespace with
+#   several workloads counts the web front end and the database as one.
+#   Charts ship the budget before its workload, so at admission this is only reported. Pods that an operator makes from
+#   a custom resource cannot be seen in manifests; a budget that selects by one of operator_labels may be theirs.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
+# custom:
+#   severity: medium
+#   action: warn
+#   atAdmission: audit
+#   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps]}
+#   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
+#   parameters:
+#     operator_labels:
+#       type: list
+#       of: string
+#       default:
+#       - "cnpg.io/*"
+#       - "strimzi.io/*"
+#       - "*.k8s.elastic.co/*"
+#       - "postgres-operator.crunchydata.com/*"
+#       - "cassandra.datastax.com/*"
+#       - "clickhouse.altinity.com/*"
+#       description: Labels (globs) of pods that an operator makes from a custom resource.
+#   fix: Give the PodDisruptionBudget the selector of one workload, and each workload one PodDisruptionBudget.
+package stategate.availability.pdb_selector_matches
+
+import data.stategate.lib.globs
+
+# Nothing.
+violation contains v if {
+	budget := input.workload.disruption_budget
+	count(input.related.workloads) == 0
+	not an_operators(budget)
+	v := {
+		"msg": sprintf("PodDisruptionBudget %s selects no workload: it protects nothing", [input.workload.name]),
+		"path": array.concat(budget.path, ["selector"]),
+		"fix": "Give it the labels of the pod template that it is for",
+	}
+}
+
+# Everything.
+violation contains v if {
+	budget := input.workload.disruption_budget
+	budget.selects_all
+	count(input.related.workloads) > 1
+	some workload in input.related.workloads
+	workload.class == "durable"
+	v := {
+		"msg": sprintf(
+			"PodDisruptionBudget %s selects every pod of namespace %s, those of %s %s among them: it counts them as one",
+			[input.workload.name, input.workload.namespace, workload.kind, workload.name],
+		),
+		"path": array.concat(budget.path, ["selector"]),
+		"key": workload.name,
+		"fix": sprintf("Give it the labels of one workload; give %s a PodDisruptionBudget of its own", [workload.name]),
+	}
+}
+
+# The same as another.
+violation contains v if {
+	names := sort([budget.name | some budget in input.related.pdbs])
+	count(names) > 1
+	v := {
+		"msg": sprintf(
+			"pods of %s %s are selected by the PodDisruptionBudgets %s: evicting them fails, and drains hang",
+			[input.workload.kind, input.workload.name, concat(", ", names)],
+		),
+		"path": array.concat(input.workload.pods.path, ["metadata", "labels"]),
+		"fix": sprintf("Keep one of %s, or narrow their selectors", [concat(", ", names)]),
+	}
+}
+
+an_operators(budget) if {
+	some key, _ in object.get(budget.selector, "matchLabels", {})
+	globs.matches_any(input.parameters.operator_labels, key)
+}
+
+an_operators(budget) if {
+	some expression in object.get(budget.selector, "matchExpressions", [])
+	globs.matches_any(input.parameters.operator_labels, expression.key)
+}

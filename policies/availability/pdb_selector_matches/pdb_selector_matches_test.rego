@@ -1,0 +1,62 @@
+package stategate.availability.pdb_selector_matches_test
+
+import data.stategate.availability.pdb_selector_matches as policy
+
+workload(name, class) := {"kind": "StatefulSet", "name": name, "class": class, "replicas": 3}
+
+on_budget(selector, workloads) := {
+	"workload": {
+		"kind": "PodDisruptionBudget",
+		"name": "pg",
+		"namespace": "shop",
+		"disruption_budget": {"selector": selector, "selects_all": selector == {}, "path": ["spec"]},
+	},
+	"related": {"workloads": workloads},
+	"parameters": {"operator_labels": ["cnpg.io/*"]},
+}
+
+on_workload(pdbs) := {
+	"workload": {"kind": "StatefulSet", "name": "pg", "pods": {"path": ["spec", "template"]}},
+	"related": {"pdbs": [{"name": name} | some name in pdbs]},
+	"parameters": {"operator_labels": []},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_one_for_one_passes if {
+	found(on_budget({"matchLabels": {"app": "pg"}}, [workload("pg", "durable")])) == set()
+	found(on_workload(["pg"])) == set()
+	found(on_workload([])) == set()
+}
+
+test_budget_without_pods_fails if {
+	some v in found(on_budget({"matchLabels": {"app": "postgres"}}, []))
+	v.msg == "PodDisruptionBudget pg selects no workload: it protects nothing"
+	v.path == ["spec", "selector"]
+}
+
+test_pods_of_an_operator_pass if {
+	found(on_budget({"matchLabels": {"cnpg.io/cluster": "pg"}}, [])) == set()
+	expression := {"key": "cnpg.io/cluster", "operator": "Exists"}
+	found(on_budget({"matchExpressions": [expression]}, [])) == set()
+	count(found(on_budget({"matchExpressions": [{"key": "app", "operator": "Exists"}]}, []))) == 1
+}
+
+test_budget_over_everything_fails if {
+	some v in found(on_budget({}, [workload("pg", "durable"), workload("web", "none")]))
+	contains(v.msg, "selects every pod of namespace shop, those of StatefulSet pg among them")
+}
+
+test_budget_over_everything_of_one_workload_passes if {
+	found(on_budget({}, [workload("pg", "durable")])) == set()
+}
+
+test_stateless_namespaces_pass if {
+	found(on_budget({}, [workload("api", "none"), workload("web", "none")])) == set()
+}
+
+test_two_budgets_over_one_workload_fail if {
+	some v in found(on_workload(["pg", "all"]))
+	v.msg == "pods of StatefulSet pg are selected by the PodDisruptionBudgets all, pg: evicting them fails, and drains hang"
+	v.path == ["spec", "template", "metadata", "labels"]
+}

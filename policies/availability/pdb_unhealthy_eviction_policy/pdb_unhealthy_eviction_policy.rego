@@ -1,0 +1,35 @@
+# METADATA
+# title: Members that catch up are not evicted
+# description: >-
+#   With AlwaysAllow a pod that is not ready may be evicted whatever the budget says. That is right for web servers that
+#   crash in a loop. A member of a quorum is not ready while it catches up: when the quorum is lost, a drain may still
+#   evict the very members that are on their way back, and the outage starts over.
+#   Judged are budgets of data stores with a quorum. Without the field, and with IfHealthyBudget, such members are
+#   evicted only while the others are enough.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
+# custom:
+#   severity: low
+#   action: warn
+#   match: {kinds: [PodDisruptionBudget.policy]}
+#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   fix: Remove unhealthyPodEvictionPolicy, or set it to IfHealthyBudget.
+package stategate.availability.pdb_unhealthy_eviction_policy
+
+violation contains v if {
+	budget := input.workload.disruption_budget
+	budget.unhealthy_pod_eviction_policy == "AlwaysAllow"
+	stores := [workload.name |
+		some workload in input.related.workloads
+		workload.class == "durable"
+		workload.engine.quorum
+	]
+	count(stores) > 0
+	v := {
+		"msg": sprintf(
+			"PodDisruptionBudget %s lets members of %s be evicted while they catch up: a lost quorum stays lost",
+			[input.workload.name, concat(", ", stores)],
+		),
+		"path": array.concat(budget.path, ["unhealthyPodEvictionPolicy"]),
+	}
+}

@@ -1,0 +1,45 @@
+# METADATA
+# title: A quota bounds the namespace's storage
+# description: >-
+#   Without a quota one namespace can fill the storage backend: a loop that makes claims, or a size with a zero too
+#   many, and then no database of any namespace can grow.
+#   Judged are claims and StatefulSets with claim templates, where the namespace's quotas are known. Any ResourceQuota
+#   that limits storage counts: by requests.storage, by persistentvolumeclaims, or by storage class.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps]}
+#   inventory: {ResourceQuota: optional}
+#   fix: Add a ResourceQuota with requests.storage to the namespace.
+package stategate.capacity.namespace_storage_quota
+
+import data.stategate.lib.quotas
+
+violation contains v if {
+	asks_for_storage
+	limits := [key |
+		some quota in input.related.quotas
+		some key, _ in quota.hard
+		quotas.limits_storage(key)
+	]
+	input.related.quotas
+	count(limits) == 0
+	v := {
+		"msg": sprintf(
+			"no ResourceQuota of namespace %s limits storage: its claims may fill the backend for everybody",
+			[input.workload.namespace],
+		),
+		"path": [],
+		"fix": sprintf(
+			"kubectl create quota storage --namespace=%s --hard=requests.storage=500Gi (what the namespace may use)",
+			[input.workload.namespace],
+		),
+	}
+}
+
+asks_for_storage if {
+	some claim in input.workload.claims
+	claim.origin in {"object", "template"}
+}

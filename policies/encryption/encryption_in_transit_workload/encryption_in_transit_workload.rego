@@ -1,0 +1,78 @@
+# METADATA
+# title: Data stores say how their connections are encrypted
+# description: >-
+#   Most data stores talk in the clear unless they are told otherwise: whoever can listen on the pod network reads
+#   passwords and data. Whether a store speaks TLS is seen from its arguments and environment; if a configuration file
+#   or a mesh decides, it is not, so the workload says it with the annotation stategate.io/tls: native or mesh.
+#   Judged are workloads whose main containers run a data store. An argument or variable that turns TLS on
+#   (tls_arguments, tls_variables) is believed, its certificates are not looked at.
+# related_resources:
+# - ref: https://www.postgresql.org/docs/current/ssl-tcp.html
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/
+# - ref: https://etcd.io/docs/latest/op-guide/security/
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod], classes: [durable, cache]}
+#   parameters:
+#     tls_arguments:
+#       type: list
+#       of: string
+#       default:
+#       - "*ssl=on*"
+#       - "*ssl=true*"
+#       - "*ssl[-_]cert*"
+#       - "*require[-_]secure[-_]transport*"
+#       - "*tls-port*"
+#       - "*tls-cert-file*"
+#       - "*--tls*"
+#       - "*--cert-file*"
+#       - "*--certs-dir*"
+#       description: Arguments (globs, in small letters) that turn TLS on.
+#     tls_variables:
+#       type: list
+#       of: string
+#       default: ["*enable_tls", "*tls_enabled", "*ssl_enabled", "*ssl.enabled", "*enable_ssl", "*tls_cert*", "*ssl_cert*", "*ssl_keystore*", "*cert_file"]
+#       description: Environment variables (globs, in small letters) that turn TLS on unless they are false, no, off or empty.
+#   fix: "Turn TLS on; if a configuration file or a mesh does it, annotate stategate.io/tls: native or mesh."
+package stategate.encryption.encryption_in_transit_workload
+
+import data.stategate.lib.globs
+
+annotation := "stategate.io/tls"
+
+violation contains v if {
+	engine := input.workload.engine
+	not declared
+	not speaks_tls
+	v := {
+		"msg": sprintf(
+			"nothing says that connections to %s %s are encrypted: passwords and data may go over the network in the clear",
+			[engine.name, input.workload.name],
+		),
+		"path": engine.path,
+		"fix": sprintf("Turn TLS on in %s; if a file or a mesh does, annotate %s: native or mesh", [engine.name, annotation]),
+	}
+}
+
+declared if input.workload.annotations[annotation] in {"native", "mesh"}
+
+speaks_tls if {
+	some container in stores
+	some words in [container.command, container.args]
+	some word in words
+	globs.matches_any(input.parameters.tls_arguments, lower(word))
+}
+
+speaks_tls if {
+	some container in stores
+	some variable in container.env
+	globs.matches_any(input.parameters.tls_variables, lower(variable.name))
+	value := lower(object.get(variable, "value", "from elsewhere"))
+	not value in {"", "0", "false", "no", "off"}
+}
+
+stores contains container if {
+	some container in input.workload.containers
+	container.engine != ""
+}

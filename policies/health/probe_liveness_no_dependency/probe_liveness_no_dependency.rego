@@ -1,0 +1,105 @@
+# METADATA
+# title: Liveness asks only the process itself
+# description: >-
+#   A liveness probe restarts the container that fails it. If it asks for the state of the cluster, or asks another
+#   machine, then one lost peer restarts every member at once, and the quorum that was only shaken is gone.
+#   Judged is what the probe shows: a host other than the pod's own (httpGet.host, a flag or an address in a command;
+#   what holds a variable passes), a command that asks for the cluster, an HTTP path that only some members answer.
+#   A readiness probe may ask all of that. What a script of its own asks cannot be seen.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+# - ref: https://github.com/kubernetes/kubernetes/pull/110072
+# - ref: https://www.rabbitmq.com/docs/monitoring#health-checks
+# - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
+#   parameters:
+#     cluster_commands:
+#       type: list
+#       of: string
+#       default:
+#       - _cluster/health
+#       - cluster info
+#       - cluster nodes
+#       - cluster_status
+#       - rs.status
+#       - wsrep_
+#       - pg_stat_replication
+#       - nodetool status
+#       - endpoint health
+#       - quorum_critical
+#       - echo srvr
+#       - echo mntr
+#       - v1/status/leader
+#       description: Text in a command, in lower case, by which it asks for the cluster.
+#     cluster_paths:
+#       type: list
+#       of: string
+#       default: [/_cluster/health, /v1/status/leader, /leader, /primary, /master, /replica, /standby-leader]
+#       description: HTTP paths that tell of the cluster, or of the member's role in it.
+#   fix: Let the livenessProbe ask the process itself (its own ping command, or tcpSocket), and the readinessProbe the rest.
+package stategate.health.probe_liveness_no_dependency
+
+import data.stategate.lib.hosts
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "main"
+	probe := container.liveness
+	some host in asked(probe)
+	v := {
+		"msg": sprintf(
+			"liveness of container %s asks %s: when that is down, every pod is restarted",
+			[container.name, host],
+		),
+		"path": probe.path,
+		"fix": sprintf("Let the livenessProbe of %s ask the pod itself: localhost, or no host at all", [container.name]),
+	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "main"
+	probe := container.liveness
+	check := cluster_check(container, probe)
+	v := {
+		"msg": sprintf(
+			"liveness of container %s asks for the cluster (%s): one lost peer restarts every member",
+			[container.name, check],
+		),
+		"path": probe.path,
+	}
+}
+
+asked(probe) := [probe.host] if {
+	hosts.foreign(probe.host)
+} else := hosts.foreign_in(probe.command)
+
+cluster_check(_, probe) := first if {
+	text := replace(replace(lower(concat(" ", probe.command)), "\"", ""), "'", "")
+	not its_own_state(text)
+	matches := [check | some check in input.parameters.cluster_commands; contains(text, check)]
+	first := matches[0]
+}
+
+cluster_check(_, probe) := path if {
+	path := probe.http_path
+	not its_own_state(path)
+	split(path, "?")[0] in input.parameters.cluster_paths
+}
+
+# etcd reads through the leader there, unless told otherwise.
+cluster_check(container, probe) := path if {
+	container.engine == "etcd"
+	path := probe.http_path
+	split(path, "?")[0] == "/health"
+	not contains(path, "serializable=true")
+}
+
+# Elasticsearch answers from what the node knows, whatever the cluster's colour.
+its_own_state(text) if {
+	contains(text, "local=true")
+	not contains(text, "wait_for_status")
+}

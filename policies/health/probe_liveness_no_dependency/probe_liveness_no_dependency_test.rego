@@ -1,0 +1,84 @@
+package stategate.health.probe_liveness_no_dependency_test
+
+import data.stategate.health.probe_liveness_no_dependency as policy
+
+request(engine, liveness) := {
+	"workload": {"containers": [{
+		"name": "db",
+		"role": "main",
+		"engine": engine,
+		"liveness": object.union({"path": ["probe"]}, liveness),
+	}]},
+	"parameters": {
+		"cluster_commands": ["_cluster/health", "cluster info", "nodetool status", "echo mntr"],
+		"cluster_paths": ["/_cluster/health", "/primary"],
+	},
+}
+
+runs(command) := request("", {"kind": "exec", "command": command})
+
+gets(engine, path) := request(engine, {"kind": "httpGet", "http_path": path})
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_its_own_ping_passes if {
+	every command in [
+		["pg_isready", "-h", "127.0.0.1"],
+		["redis-cli", "ping"],
+		["rabbitmq-diagnostics", "-q", "ping"],
+		["nodetool", "info"],
+		["sh", "-c", "mysqladmin ping -h \"$HOSTNAME\""],
+	] {
+		found(runs(command)) == set()
+	}
+	found(request("", {"kind": "tcpSocket", "port": 5432})) == set()
+	found(gets("", "/minio/health/live")) == set()
+}
+
+test_another_host_in_a_command_fails if {
+	some v in found(runs(["mysqladmin", "ping", "-h", "mysql-primary"]))
+	v.msg == "liveness of container db asks mysql-primary: when that is down, every pod is restarted"
+	v.path == ["probe"]
+	contains(v.fix, "ask the pod itself")
+}
+
+test_another_host_of_the_handler_fails if {
+	some v in found(request("", {"kind": "httpGet", "http_path": "/", "host": "search.shop.svc"}))
+	contains(v.msg, "asks search.shop.svc")
+	found(request("", {"kind": "httpGet", "http_path": "/", "host": "127.0.0.1"})) == set()
+}
+
+test_cluster_commands_fail if {
+	some elastic in found(runs(["sh", "-c", "curl -sf localhost:9200/_cluster/health?wait_for_status=green"]))
+	contains(elastic.msg, "asks for the cluster (_cluster/health)")
+	every command in [["redis-cli", "CLUSTER", "INFO"], ["nodetool", "status"], ["sh", "-c", "echo 'mntr' | nc localhost 2181"]] {
+		count(found(runs(command))) == 1
+	}
+}
+
+test_two_such_words_are_one_fault if count(found(runs(["sh", "-c", "nodetool status && redis-cli cluster info"]))) == 1
+
+test_paths_of_the_cluster_fail if {
+	count(found(gets("elasticsearch", "/_cluster/health?wait_for_status=yellow"))) == 1
+	count(found(gets("postgres", "/primary"))) == 1
+}
+
+test_what_the_node_itself_knows_passes if {
+	found(gets("elasticsearch", "/_cluster/health?local=true")) == set()
+	found(runs(["curl", "-f", "http://localhost:9200/_cluster/health?local=true"])) == set()
+	count(found(gets("elasticsearch", "/_cluster/health?local=true&wait_for_status=green"))) == 1
+}
+
+test_health_of_etcd_goes_through_the_leader if {
+	count(found(gets("etcd", "/health"))) == 1
+	found(gets("etcd", "/health?serializable=true")) == set()
+	found(gets("vault", "/health")) == set()
+}
+
+test_sidecars_and_containers_without_liveness_pass if {
+	document := runs(["nodetool", "status"])
+	some container in document.workload.containers
+	sidecar := object.union(container, {"role": "sidecar"})
+	none := object.remove(container, ["liveness"])
+	found({"workload": {"containers": [sidecar, none]}, "parameters": document.parameters}) == set()
+}

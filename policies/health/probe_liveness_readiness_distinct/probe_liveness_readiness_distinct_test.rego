@@ -1,0 +1,70 @@
+package stategate.health.probe_liveness_readiness_distinct_test
+
+import data.stategate.health.probe_liveness_readiness_distinct as policy
+
+exec(command, threshold) := {
+	"kind": "exec",
+	"handler": {"exec": {"command": command}},
+	"command": command,
+	"period": 10,
+	"budget_seconds": 10 * threshold,
+	"path": ["probe"],
+}
+
+get(path, written, port) := {
+	"kind": "httpGet",
+	"handler": {"httpGet": {"path": path, "port": written, "scheme": "HTTP"}},
+	"http_path": path,
+	"port": port,
+	"period": 10,
+	"budget_seconds": 30,
+	"path": ["probe"],
+}
+
+request(liveness, readiness) := {
+	"workload": {"containers": [{"name": "db", "role": "main", "liveness": liveness, "readiness": readiness}]},
+	"parameters": {"slack": 3},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_same_command_fails if {
+	some v in found(request(exec(["pg_isready"], 3), exec(["pg_isready"], 3)))
+	contains(v.msg, "of container db ask the same: after 30 s of not being ready it is restarted")
+	v.path == ["probe"]
+	contains(v.fix, "failureThreshold to 9 or more")
+}
+
+test_other_command_passes if found(request(exec(["redis-cli", "ping"], 3), exec(["/ready.sh"], 3))) == set()
+
+test_patient_liveness_passes if {
+	found(request(exec(["pg_isready"], 9), exec(["pg_isready"], 3))) == set()
+	count(found(request(exec(["pg_isready"], 8), exec(["pg_isready"], 3)))) == 1
+}
+
+test_a_port_s_name_is_its_number if {
+	count(found(request(get("/", "http", 9200), get("/", 9200, 9200)))) == 1
+	found(request(get("/", "http", 9200), get("/", 9300, 9300))) == set()
+	found(request(get("/live", 9200, 9200), get("/ready", 9200, 9200))) == set()
+}
+
+test_other_kinds_of_question_pass if found(request(exec(["pg_isready"], 3), get("/", 9200, 9200))) == set()
+
+test_one_probe_alone_passes if {
+	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
+	some container in document.workload.containers
+	alone := object.remove(container, ["readiness"])
+	found({"workload": {"containers": [alone]}, "parameters": document.parameters}) == set()
+}
+
+test_sidecars_pass if {
+	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
+	some container in document.workload.containers
+	sidecar := object.union(container, {"role": "sidecar"})
+	found({"workload": {"containers": [sidecar]}, "parameters": document.parameters}) == set()
+}
+
+test_slack_is_a_parameter if {
+	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
+	found(object.union(document, {"parameters": {"slack": 1}})) == set()
+}

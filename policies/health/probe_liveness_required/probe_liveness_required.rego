@@ -1,0 +1,54 @@
+# METADATA
+# title: Data stores have a liveness probe
+# description: >-
+#   A process that hangs still counts as running: nothing restarts it, and no standby takes over, until somebody looks.
+#   A liveness probe that asks the process itself finds it out within a minute.
+#   Judged are containers that a data store runs in. Those in exclude_engines are left alone: their makers ship no
+#   liveness probe, since a restart there costs more than it mends. Give the probe time with a startupProbe
+#   (probe-startup-budget), and let it ask nothing but the process (probe-liveness-no-dependency).
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+# - ref: https://github.com/elastic/cloud-on-k8s/issues/2513
+# - ref: https://github.com/rabbitmq/cluster-operator/pull/1776
+# - ref: https://github.com/gardener/etcd-druid/pull/1361
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     exclude_engines:
+#       type: list
+#       of: string
+#       default: [elasticsearch, rabbitmq, etcd, consul, vault]
+#       description: Data stores that need no liveness probe.
+#     exclude_containers: {type: list, of: string, default: [], description: Containers (globs) that need no liveness probe.}
+#   fix: Add a livenessProbe that asks the process itself, and a startupProbe that leaves it time to recover.
+package stategate.health.probe_liveness_required
+
+import data.stategate.lib.engines
+import data.stategate.lib.globs
+
+violation contains v if {
+	engines_left_alone := input.parameters.exclude_engines
+	containers_left_alone := input.parameters.exclude_containers
+	some container in input.workload.containers
+	container.role == "main"
+	engine := engines.of(container)
+	not container.liveness
+	not engine in engines_left_alone
+	name := container.name
+	not globs.matches_any(containers_left_alone, name)
+	v := {
+		"msg": sprintf("container %s has no livenessProbe: when %s hangs, nothing restarts it", [name, engine]),
+		"path": container.path,
+		"fix": sprintf(
+			"Add a livenessProbe to container %s, such as %s, and a startupProbe that leaves it time to recover",
+			[name, example(container)],
+		),
+	}
+}
+
+example(container) := text if {
+	port := container.ports[0].port
+	text := sprintf("tcpSocket: {port: %d}", [port])
+} else := "an exec of its own ping command"

@@ -1,0 +1,82 @@
+# METADATA
+# title: Crash recovery has time before a probe kills it
+# description: >-
+#   After a crash a data store replays its log before it answers. A liveness or startup probe that gives up sooner kills
+#   it in the middle, the replay begins again, and the container never comes up: a small outage becomes one that
+#   lasts until somebody edits the probe.
+#   Judged is how long a container may stay silent after its start: initialDelaySeconds + failureThreshold ×
+#   periodSeconds of the startupProbe, or of the livenessProbe where there is no startupProbe. Only data stores named
+#   in seconds are judged, and those without either probe pass. What
+#   answers during recovery cannot kill: a command that only looks for the process (pgrep, pidof), and a tcpSocket of
+#   PostgreSQL and Redis, which accept connections while they recover.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
+# - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     seconds:
+#       type: map
+#       of: integer
+#       default:
+#         postgres: 300
+#         mysql: 300
+#         kafka: 300
+#         cassandra: 180
+#         scylla: 180
+#         mongodb: 120
+#         elasticsearch: 120
+#         clickhouse: 120
+#         redis: 120
+#         etcd: 120
+#       description: How many seconds a data store may need before it answers, by its name.
+#   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
+package stategate.health.probe_startup_budget
+
+import data.stategate.lib.engines
+import data.stategate.lib.hosts
+
+violation contains v if {
+	some container in input.workload.containers
+	engine := engines.of(container)
+	needed := input.parameters.seconds[engine]
+	probe := killer(container)
+	not answers_while_recovering(engine, probe)
+	granted := probe.initial_delay + probe.budget_seconds
+	granted < needed
+	v := {
+		"msg": sprintf(
+			"container %s is killed after %d s of silence, but recovery of %s may take %d s: then it never finishes",
+			[container.name, granted, engine, needed],
+		),
+		"path": probe.path,
+		"fix": remedy(container, needed),
+	}
+}
+
+# While a startup probe has not succeeded, no liveness probe runs.
+killer(container) := container.startup if {
+	container.startup
+} else := container.liveness
+
+answers_while_recovering(engine, probe) if {
+	probe.kind == "tcpSocket"
+	engine in {"postgres", "redis"}
+}
+
+answers_while_recovering(_, probe) if {
+	some word in hosts.words_of(probe.command)
+	program := split(word, "/")
+	program[count(program) - 1] in {"pgrep", "pidof"}
+}
+
+remedy(container, needed) := text if {
+	probe := container.startup
+	tries := ceil((needed - probe.initial_delay) / probe.period)
+	text := sprintf("Set failureThreshold of the startupProbe of %s to %d or more", [container.name, tries])
+} else := sprintf(
+	"Add a startupProbe to %s that asks what its livenessProbe asks, with periodSeconds: 10, failureThreshold: %d",
+	[container.name, ceil(needed / 10)],
+)

@@ -1,0 +1,75 @@
+package stategate.health.probe_startup_budget_test
+
+import data.stategate.health.probe_startup_budget as policy
+
+probe(delay, period, threshold) := {
+	"kind": "exec",
+	"initial_delay": delay,
+	"period": period,
+	"failure_threshold": threshold,
+	"budget_seconds": period * threshold,
+	"path": ["probe"],
+}
+
+over_tcp(before) := object.union(before, {"kind": "tcpSocket"})
+
+request(engine, probes) := {
+	"workload": {"containers": [object.union({"name": "db", "role": "main", "engine": engine}, probes)]},
+	"parameters": {"seconds": {"postgres": 300, "mysql": 300, "redis": 120}},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_startup_probe_with_time_passes if {
+	found(request("postgres", {"startup": probe(0, 10, 60), "liveness": probe(0, 10, 3)})) == set()
+	found(request("postgres", {"startup": probe(0, 10, 30)})) == set()
+}
+
+test_default_liveness_fails if {
+	some v in found(request("postgres", {"liveness": probe(0, 10, 3)}))
+	contains(v.msg, "container db is killed after 30 s of silence, but recovery of postgres may take 300 s")
+	v.path == ["probe"]
+	contains(v.fix, "Add a startupProbe to db")
+	contains(v.fix, "failureThreshold: 30")
+}
+
+test_short_startup_probe_fails_even_with_patient_liveness if {
+	some v in found(request("mysql", {"startup": probe(15, 10, 10), "liveness": probe(600, 10, 3)}))
+	contains(v.msg, "after 115 s")
+	v.fix == "Set failureThreshold of the startupProbe of db to 29 or more"
+}
+
+test_patient_liveness_passes if found(request("postgres", {"liveness": probe(240, 10, 6)})) == set()
+
+test_no_probe_kills_nothing if found(request("postgres", {})) == set()
+
+test_connections_are_accepted_while_recovering if {
+	found(request("postgres", {"liveness": over_tcp(probe(0, 10, 3))})) == set()
+	found(request("redis", {"liveness": over_tcp(probe(0, 10, 3))})) == set()
+	count(found(request("mysql", {"liveness": over_tcp(probe(0, 10, 3))}))) == 1
+}
+
+test_the_process_is_there_while_recovering if {
+	every command in [["pgrep", "-f", "postgres"], ["sh", "-c", "/bin/pidof postgres"]] {
+		looking := object.union(probe(0, 10, 3), {"command": command})
+		found(request("postgres", {"liveness": looking})) == set()
+	}
+	asking := object.union(probe(0, 10, 3), {"command": ["pg_isready"]})
+	count(found(request("postgres", {"liveness": asking}))) == 1
+}
+
+test_other_data_stores_and_helpers_pass if {
+	found(request("minio", {"liveness": probe(0, 10, 3)})) == set()
+	found(request("", {"liveness": probe(0, 10, 3)})) == set()
+}
+
+test_engine_told_by_annotation_is_judged if {
+	document := request("", {"liveness": probe(0, 10, 3)})
+	count(found(object.union(document, {"workload": {"engine": {"name": "postgres", "container": ""}}}))) == 1
+}
+
+test_seconds_are_a_parameter if {
+	document := request("redis", {"liveness": probe(20, 5, 5)})
+	count(found(document)) == 1
+	found(object.union(document, {"parameters": {"seconds": {"redis": 45}}})) == set()
+}

@@ -1,0 +1,88 @@
+# METADATA
+# title: Probes leave time to answer
+# description: >-
+#   A data store under load answers late. The default of one second for a command that starts a client, connects and
+#   asks is soon too short: pods flap out of their Service, or are restarted, just when they have most to do. Judged
+#   are the probes of containers that a data store runs in: a command's timeout, a timeout of twice the period or
+#   more, a liveness probe that gives up too soon, a readiness probe that looks too seldom. Whether a probe leaves
+#   time to start is judged by probe-startup-budget.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
+#   parameters:
+#     min_exec_timeout: {type: duration, default: 2s, description: The least time that a command must be given.}
+#     min_liveness_budget:
+#       type: duration
+#       default: 20s
+#       description: The least time that a data store may fail before it is restarted.
+#     max_readiness_period: {type: duration, default: 60s, description: The longest time between two readiness tries.}
+#   fix: Set timeoutSeconds, periodSeconds and failureThreshold so that a busy data store still answers in time.
+package stategate.health.probe_timing_sane
+
+import data.stategate.lib.engines
+
+violation contains v if {
+	some [container, name, probe] in probes
+	probe.kind == "exec"
+	probe.timeout < input.parameters.min_exec_timeout
+	v := {
+		"msg": sprintf(
+			"%sProbe of container %s: its command has %d s to answer, and fails whenever the node is busy",
+			[name, container, probe.timeout],
+		),
+		"path": array.concat(probe.path, ["timeoutSeconds"]),
+		"fix": sprintf("Set timeoutSeconds to %d or more", [input.parameters.min_exec_timeout]),
+	}
+}
+
+violation contains v if {
+	some [container, name, probe] in probes
+	probe.timeout >= probe.period * 2
+	v := {
+		"msg": sprintf(
+			"%sProbe of container %s: a try may take %d s, though there is to be one every %d s: a hang is found late",
+			[name, container, probe.timeout, probe.period],
+		),
+		"path": array.concat(probe.path, ["periodSeconds"]),
+		"fix": sprintf("Set periodSeconds to %d or more, or timeoutSeconds to %d or less", [probe.timeout, probe.period]),
+	}
+}
+
+violation contains v if {
+	some [container, "liveness", probe] in probes
+	probe.budget_seconds < input.parameters.min_liveness_budget
+	v := {
+		"msg": sprintf(
+			"livenessProbe of container %s restarts it after %d s: a long checkpoint or pause is enough",
+			[container, probe.budget_seconds],
+		),
+		"path": array.concat(probe.path, ["failureThreshold"]),
+		"fix": sprintf(
+			"Set failureThreshold to %d or more",
+			[ceil(input.parameters.min_liveness_budget / probe.period)],
+		),
+	}
+}
+
+violation contains v if {
+	some [container, "readiness", probe] in probes
+	probe.period > input.parameters.max_readiness_period
+	v := {
+		"msg": sprintf(
+			"readinessProbe of container %s looks every %d s: so long clients reach a replica that cannot serve",
+			[container, probe.period],
+		),
+		"path": array.concat(probe.path, ["periodSeconds"]),
+		"fix": sprintf("Set periodSeconds to %d or less", [input.parameters.max_readiness_period]),
+	}
+}
+
+probes := [[container.name, name, probe] |
+	some container in input.workload.containers
+	engines.of(container)
+	some name in ["startup", "liveness", "readiness"]
+	probe := container[name]
+]

@@ -1,0 +1,34 @@
+# What a PodDisruptionBudget lets happen. Percentages are rounded up, as the API does.
+package stategate.lib.budgets
+
+# How many of `pods` may be evicted at once.
+allowed(budget, pods) := amount(budget.max_unavailable, pods)
+
+allowed(budget, pods) := pods - amount(budget.min_available, pods)
+
+amount(value, _) := value if is_number(value)
+
+amount(value, pods) := ceil((pods * to_number(trim_suffix(value, "%"))) / 100) if {
+	is_string(value)
+	regex.match(`^[0-9]+%$`, value)
+}
+
+# As people read it.
+text(budget) := sprintf("maxUnavailable %v", [budget.max_unavailable])
+
+text(budget) := sprintf("minAvailable %v", [budget.min_available])
+
+field(budget) := "maxUnavailable" if {
+	not budget.min_available
+} else := "minAvailable"
+
+# The pods of all workloads that the budget under review selects; undefined if those of one are not known.
+selected := sum([workload.replicas | some workload in input.related.workloads]) if {
+	every workload in input.related.workloads {
+		workload.replicas >= 0
+	}
+}
+
+# The pods of the workload under review that one of its budgets counts. Whether a budget counts the pods of
+# other workloads as well is not known here, and minAvailable is a demand on all of them together.
+counted(budget) := input.workload.replicas if not budget.min_available

@@ -1,0 +1,95 @@
+# Whether volumes of a StorageClass are encrypted at rest, as far as the class tells.
+#
+# A class is asked for as {provisioner, parameters, annotations}; `told` are the parameters of a policy: extra_rules,
+# attested_provisioners, account_default_encryption.
+package stategate.lib.encryption
+
+import data.stategate.lib.globs
+
+# What a driver must be told. No parameters: the provider encrypts every disk anyway.
+drivers := {
+	"ebs.csi.aws.com": {"encrypted": "true"},
+	"kubernetes.io/aws-ebs": {"encrypted": "true"},
+	"pd.csi.storage.gke.io": {},
+	"kubernetes.io/gce-pd": {},
+	"filestore.csi.storage.gke.io": {},
+	"disk.csi.azure.com": {},
+	"file.csi.azure.com": {},
+	"kubernetes.io/azure-disk": {},
+	"*rbd.csi.ceph.com": {"encrypted": "true"},
+	"*cephfs.csi.ceph.com": {"encrypted": "true", "encryptionKMSID": "?*"},
+	"driver.longhorn.io": {
+		"encrypted": "true",
+		"csi.storage.k8s.io/provisioner-secret-name": "?*",
+		"csi.storage.k8s.io/node-stage-secret-name": "?*",
+		"csi.storage.k8s.io/node-publish-secret-name": "?*",
+	},
+	"pxd.portworx.com": {"secure": "true"},
+	"kubernetes.io/portworx-volume": {"secure": "true"},
+	"storage.csi.upcloud.com": {"encryption": "data-at-rest"},
+}
+
+# Their parameters' names may be written in any case.
+any_case := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs", "disk.csi.azure.com", "kubernetes.io/azure-disk"}
+
+ebs := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
+
+verdict(class, told) := "attested" if {
+	attested(class, told.attested_provisioners)
+} else := "unknown" if {
+	count(ways(class.provisioner, told.extra_rules)) == 0
+} else := "encrypted" if {
+	encrypted(class, told)
+} else := "plain"
+
+attested(class, _) if count(trim_space(class.annotations["stategate.io/encryption-attested"])) >= 10
+
+attested(class, provisioners) if globs.matches_any(provisioners, class.provisioner)
+
+encrypted(class, told) if {
+	some way in ways(class.provisioner, told.extra_rules)
+	every name, pattern in way {
+		says(class, name, pattern)
+	}
+}
+
+# Unless the class says no in so many words.
+encrypted(class, told) if {
+	told.account_default_encryption
+	class.provisioner in ebs
+	count(said(class, "encrypted")) == 0
+}
+
+# Each is a set of parameters that together make the driver encrypt.
+ways(provisioner, extra_rules) := {way |
+	some table in [drivers, extra_rules]
+	some pattern, needs in table
+	globs.matches_any([pattern], provisioner)
+	way := {name: text | some name, value in needs; text := sprintf("%v", [value])}
+}
+
+says(class, name, pattern) if {
+	count(said(class, name)) > 0
+	every value in said(class, name) {
+		globs.matches_any([pattern], value)
+	}
+}
+
+# What a class says of a parameter: more than one value if its name is written in several ways.
+said(class, name) := {value |
+	some written, value in class.parameters
+	spelling(class.provisioner, written) == spelling(class.provisioner, name)
+}
+
+spelling(provisioner, name) := lower(name) if {
+	provisioner in any_case
+} else := name
+
+# What to set, in words.
+remedy(provisioner, extra_rules) := concat(" or ", {text |
+	some way in ways(provisioner, extra_rules)
+	text := concat(", ", {one |
+		some name, value in way
+		one := sprintf("%s: \"%s\"", [name, replace(value, "?*", "<yours>")])
+	})
+})

@@ -1,0 +1,27 @@
+package stategate.lib.encryption_test
+
+import data.stategate.lib.encryption
+
+told := {"extra_rules": {}, "attested_provisioners": ["csi.san.example"], "account_default_encryption": false}
+
+class(provisioner, parameters) := {"provisioner": provisioner, "parameters": parameters, "annotations": {}}
+
+test_verdicts if {
+	encryption.verdict(class("ebs.csi.aws.com", {"encrypted": "true"}), told) == "encrypted"
+	encryption.verdict(class("ebs.csi.aws.com", {}), told) == "plain"
+	encryption.verdict(class("topolvm.io", {}), told) == "unknown"
+	encryption.verdict(class("csi.san.example", {}), told) == "attested"
+}
+
+# A class that says no is still attested: whoever wrote the reason has seen it.
+test_attestation_comes_first if {
+	annotated := {"annotations": {"stategate.io/encryption-attested": "drives encrypt themselves"}}
+	encryption.verdict(object.union(class("rbd.csi.ceph.com", {}), annotated), told) == "attested"
+}
+
+test_names_of_parameters_in_any_case if {
+	encryption.said(class("disk.csi.azure.com", {"DiskEncryptionSetID": "des"}), "diskEncryptionSetID") == {"des"}
+	encryption.said(class("rbd.csi.ceph.com", {"Encrypted": "true"}), "encrypted") == set()
+}
+
+test_remedy if encryption.remedy("ebs.csi.aws.com", {}) == "encrypted: \"true\""

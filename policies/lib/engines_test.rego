@@ -1,0 +1,26 @@
+package stategate.lib.engines_test
+
+import data.stategate.lib.engines
+
+container(role, engine) := {"name": "db", "role": role, "engine": engine}
+
+annotated(containers) := {"workload": {"engine": {"name": "postgres", "container": ""}, "containers": containers}}
+
+test_the_image_tells if engines.of(container("main", "redis")) == "redis"
+
+test_the_annotation_means_the_one_main_container if {
+	main := container("main", "")
+	containers := [container("init", ""), main, container("sidecar", "")]
+	engines.of(main) == "postgres" with input as annotated(containers)
+	not engines.of(container("sidecar", "")) with input as annotated(containers)
+}
+
+test_of_several_main_containers_none_is_meant if {
+	main := container("main", "")
+	not engines.of(main) with input as annotated([main, container("main", "")])
+}
+
+test_no_engine_no_answer if {
+	main := container("main", "")
+	not engines.of(main) with input as {"workload": {"containers": [main]}}
+}

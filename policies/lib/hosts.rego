@@ -1,0 +1,64 @@
+# Which machine an address or a command line means: the pod itself, or another one.
+package stategate.lib.hosts
+
+# `-h` is the host for these; for others it may be anything.
+clients := {
+	"pg_isready", "psql", "mysqladmin", "mysql", "mariadb", "redis-cli", "valkey-cli", "mongosh",
+	"mongo", "nodetool", "clickhouse-client",
+}
+
+host_flags := {"--host", "--hostname", "--bootstrap-server", "--bootstrap-servers", "--endpoints"}
+
+# The other machines that a command asks.
+foreign_in(command) := [host |
+	words := words_of(command)
+	some i, word in words
+	address := named(words, i, word)
+	host := of(address)
+	foreign(host)
+]
+
+words_of(command) := [word |
+	some argument in command
+	some rough in split(replace(replace(argument, "\"", " "), "'", " "), " ")
+	word := trim(rough, ";|&()\n\t")
+	word != ""
+]
+
+named(words, i, word) := words[i + 1] if word in host_flags
+
+named(words, i, word) := words[i + 1] if {
+	word == "-h"
+	some earlier in array.slice(words, 0, i)
+	program := split(earlier, "/")
+	program[count(program) - 1] in clients
+}
+
+named(_, _, word) := substring(word, indexof(word, "=") + 1, -1) if {
+	some flag in host_flags
+	startswith(word, concat("", [flag, "="]))
+}
+
+named(_, _, word) := substring(word, indexof(word, "http"), -1) if {
+	contains(word, "://")
+	indexof(word, "http") >= 0
+	not startswith(word, "--endpoints=")
+}
+
+# Without scheme, user, port and path.
+of(address) := host if {
+	after_scheme := split(address, "://")
+	authority := split(after_scheme[count(after_scheme) - 1], "/")[0]
+	after_user := split(authority, "@")
+	host := split(trim_prefix(after_user[count(after_user) - 1], "["), ":")[0]
+}
+
+# What holds a variable is only known in the pod, and is mostly the pod itself.
+foreign(host) if {
+	not host in {"", "localhost", "0.0.0.0"}
+	not startswith(host, "127.")
+	not startswith(host, "-")
+	every sign in ["$", "`", "%", "{"] {
+		not contains(host, sign)
+	}
+}

@@ -1,0 +1,49 @@
+package stategate.lib.hosts_test
+
+import data.stategate.lib.hosts
+
+test_the_pod_itself_is_not_foreign if {
+	every address in ["localhost", "localhost:9200", "127.0.0.1:6379", "0.0.0.0", "[::1]:2379", "::1", "/run/postgresql"] {
+		not hosts.foreign(hosts.of(address))
+	}
+}
+
+test_what_the_pod_fills_in_is_not_foreign if {
+	every address in ["$HOSTNAME", "$(hostname", "`hostname`", "http://${POD_IP}:9200/", "{{ host }}"] {
+		not hosts.foreign(hosts.of(address))
+	}
+}
+
+test_other_machines_are if {
+	every address in ["pg-0.pg", "10.0.0.7", "http://search:9200/_cat", "https://user:secret@search.shop.svc:9200"] {
+		hosts.foreign(hosts.of(address))
+	}
+}
+
+test_a_host_after_its_flag if {
+	hosts.foreign_in(["pg_isready", "-h", "pg-primary", "-U", "app"]) == ["pg-primary"]
+	hosts.foreign_in(["sh", "-c", "/usr/bin/redis-cli -h redis-master ping; exit $?"]) == ["redis-master"]
+	hosts.foreign_in(["mongosh", "--host", "mongo-0.mongo:27017"]) == ["mongo-0.mongo"]
+	hosts.foreign_in(["clickhouse-client", "--host=other"]) == ["other"]
+	hosts.foreign_in(["kafka-topics.sh", "--bootstrap-server", "kafka:9092", "--list"]) == ["kafka"]
+}
+
+test_a_host_in_an_address if {
+	hosts.foreign_in(["bash", "-ec", "curl -sf 'http://search:9200/'"]) == ["search"]
+	hosts.foreign_in(["etcdctl", "--endpoints=https://etcd-1.etcd:2379", "endpoint", "status"]) == ["etcd-1.etcd"]
+}
+
+test_the_pod_s_own_commands if {
+	every command in [
+		["pg_isready", "-U", "app"],
+		["mysqladmin", "ping", "-h", "127.0.0.1"],
+		["pg_isready", "-h", "/run/postgresql"],
+		["redis-cli", "-h", "$(hostname)", "ping"],
+		["curl", "-f", "https://localhost:9200/"],
+		["etcdctl", "--endpoints=https://127.0.0.1:2379", "endpoint", "status"],
+		["df", "-h", "data"],
+		["pg_isready", "-h"],
+	] {
+		hosts.foreign_in(command) == []
+	}
+}

@@ -1,0 +1,111 @@
+# METADATA
+# title: Autoscalers respect what a data store needs
+# description: >-
+#   An autoscaler sees load, not data. Left to its defaults it may remove all members but the last in one step, whether
+#   or not they hold the only copies, and a vertical one evicts the primary whenever its recommendation moves.
+#   Judged is the autoscaler when it comes, and the workload that it scales. It must not go below three members of a
+#   quorum, nor to zero; of a known data store whose replicas all hold data of their own it may remove one pod a step;
+#   and it must not evict pods of one that has a single primary. Read replicas of those may come and go. The
+#   two may come in any order; what scales a stateless workload is not judged.
+# related_resources:
+# - ref: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#scaling-policies
+# - ref: https://keda.sh/docs/latest/reference/scaledobject-spec/
+# - ref: https://github.com/kubernetes/autoscaler/blob/master/vertical-pod-autoscaler/docs/quickstart.md
+# custom:
+#   severity: high
+#   action: warn
+#   match:
+#     kinds:
+#     - HorizontalPodAutoscaler.autoscaling
+#     - ScaledObject.keda.sh
+#     - VerticalPodAutoscaler.autoscaling.k8s.io
+#     - StatefulSet.apps
+#     - Deployment.apps
+#   inventory:
+#     StatefulSet.apps: bundle
+#     Deployment.apps: bundle
+#     HorizontalPodAutoscaler.autoscaling: bundle
+#     ScaledObject.keda.sh: optional
+#     VerticalPodAutoscaler.autoscaling.k8s.io: optional
+#   parameters:
+#     min_members: {type: integer, default: 3, description: The fewest members of a data store with a quorum.}
+#     single_primary:
+#       type: list
+#       of: string
+#       default: [postgres, mysql, redis, mongodb]
+#       description: Data stores whose replicas follow one primary.
+#   fix: Keep the autoscaler above the quorum and slow, or take it away and size the data store by hand.
+package stategate.lifecycle.autoscaler_safe_for_stateful
+
+violation contains v if {
+	some [scaler, target, place] in pairs
+	fewest := least(target)
+	scaler.min < fewest
+	v := {
+		"msg": sprintf(
+			"%s %s may scale %s %s down to %d: it needs at least %d",
+			[scaler.kind, scaler.name, target.kind, target.name, scaler.min, fewest],
+		),
+		"path": place,
+		"key": concat("/", [scaler.kind, scaler.name, "min"]),
+		"fix": sprintf("Set %s of %s %s to %d or more", [field(scaler.kind), scaler.kind, scaler.name, fewest]),
+	}
+}
+
+violation contains v if {
+	some [scaler, target, place] in pairs
+	scaler.scale_down_pods > 1
+	engine := target.engine.name
+	with_primary := input.parameters.single_primary
+	not engine in with_primary
+	v := {
+		"msg": sprintf(
+			"%s %s may remove %d pods of %s %s in one step, and with them all copies that they hold",
+			[scaler.kind, scaler.name, scaler.scale_down_pods, target.kind, target.name],
+		),
+		"path": place,
+		"key": concat("/", [scaler.kind, scaler.name, "step"]),
+		"fix": sprintf(
+			"Set %s of %s %s to {policies: [{type: Pods, value: 1, periodSeconds: 600}]}",
+			[behavior(scaler.kind), scaler.kind, scaler.name],
+		),
+	}
+}
+
+violation contains v if {
+	some [scaler, target, place] in pairs
+	scaler.mode in {"Auto", "Recreate"}
+	engine := target.engine.name
+	engine in input.parameters.single_primary
+	v := {
+		"msg": sprintf(
+			"%s %s (%s) evicts pods of %s %s whenever its recommendation moves, the primary among them",
+			[scaler.kind, scaler.name, scaler.mode, target.kind, target.name],
+		),
+		"path": place,
+		"key": concat("/", [scaler.kind, scaler.name, "mode"]),
+		"fix": sprintf("Set spec.updatePolicy.updateMode of %s %s to Initial or \"Off\"", [scaler.kind, scaler.name]),
+	}
+}
+
+# The autoscaler under review with what it scales, or the workload under review with what scales it.
+pairs := array.concat(
+	[[scaler, target, input.workload.autoscaler.path] |
+		some target in input.related.workloads
+		target.class == "durable"
+		scaler := object.union(input.workload.autoscaler, {"kind": input.workload.kind, "name": input.workload.name})
+	],
+	[[scaler, input.workload, ["spec", "replicas"]] | some scaler in input.related.autoscalers],
+)
+
+least(target) := input.parameters.min_members if {
+	target.engine.quorum
+} else := 1
+
+field(kind) := "spec.minReplicaCount" if {
+	kind == "ScaledObject"
+} else := "spec.minReplicas"
+
+behavior(kind) := "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleDown" if {
+	kind == "ScaledObject"
+} else := "spec.behavior.scaleDown"

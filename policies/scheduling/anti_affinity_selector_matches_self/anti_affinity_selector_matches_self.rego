@@ -1,0 +1,56 @@
+# METADATA
+# title: Rules that keep replicas apart select the workload's own pods
+# description: >-
+#   A misspelt label in a labelSelector turns anti-affinity or a spread constraint into nothing, and nobody is told:
+#   the manifest looks right, the pods start, and one node's failure takes several replicas.
+#   Judged are workloads with two replicas or more. A term of podAntiAffinity may well be meant for the pods of another
+#   workload; it is a violation only if no rule at all selects its own. A topologySpreadConstraint must select its own
+#   pods in any case: it is those that it counts. What has no rule at all is for anti-affinity-required and
+#   topology-spread-zone, which are silent on the rules that this policy speaks of. Of a namespaceSelector only what
+#   the namespace's name tells is known.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
+#   fix: Give the rule the labelSelector of the workload itself (its spec.selector).
+package stategate.scheduling.anti_affinity_selector_matches_self
+
+import data.stategate.lib.placement
+
+violation contains v if {
+	input.workload.replicas >= input.parameters.min_replicas
+	some term in input.workload.scheduling.anti_affinity
+	placement.mistaken(term)
+	v := {
+		"msg": sprintf(
+			"podAntiAffinity on %s does not select the pods of %s %s itself, so it does not keep its replicas apart",
+			[term.topology_key, input.workload.kind, input.workload.name],
+		),
+		"path": term.path,
+		"fix": remedy,
+	}
+}
+
+violation contains v if {
+	input.workload.replicas >= input.parameters.min_replicas
+	some constraint in input.workload.scheduling.spread
+	placement.mistaken(constraint)
+	v := {
+		"msg": sprintf(
+			"the spread constraint on %s does not select the pods of %s %s itself, so it does not spread its replicas",
+			[constraint.topology_key, input.workload.kind, input.workload.name],
+		),
+		"path": constraint.path,
+		"fix": remedy,
+	}
+}
+
+remedy := text if {
+	labels := input.workload.pods.selector.matchLabels
+	text := sprintf("Set its labelSelector to {matchLabels: %s}", [json.marshal(labels)])
+} else := "Give it a labelSelector that the labels of the pod template fit"

@@ -1,0 +1,55 @@
+# METADATA
+# title: Data stores run with a priority class
+# description: >-
+#   Without a class pods have priority 0, like any batch job: when a node is short of room the scheduler may end the
+#   database to start something else, and when a node is short of memory it is no later in the queue than a crawler.
+#   A class that the cluster gives by default counts where it is known. Where the named class is known, its value must
+#   be at least min_value; whether a class exists is not judged here.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   inventory: {PriorityClass.scheduling.k8s.io: optional}
+#   parameters:
+#     allowed: {type: list, of: string, default: ["*"], description: Classes (globs) that count.}
+#     min_value: {type: integer, default: 1, description: The least value that a class must have where it is known.}
+#   fix: Set priorityClassName in the pod template to a class of your platform that is above that of batch jobs.
+package stategate.scheduling.scheduling_priority_class
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	fault := wrong(input.workload.scheduling.priority_class)
+	v := {
+		"msg": sprintf("%s %s %s", [input.workload.kind, input.workload.name, fault]),
+		"path": array.concat(input.workload.pods.spec_path, ["priorityClassName"]),
+	}
+}
+
+wrong("") := "has no priorityClassName: when room is short it is preempted like any batch job" if {
+	not default_helps
+}
+
+wrong(name) := text if {
+	name != ""
+	allowed := input.parameters.allowed
+	not globs.matches_any(allowed, name)
+	named := concat(", ", allowed)
+	text := sprintf("has the priority class %s, which is not one of those for data (%s)", [name, named])
+} else := text if {
+	class := input.related.priority_classes[name]
+	class.value < input.parameters.min_value
+	text := sprintf(
+		"has the priority class %s with value %v: it is preempted as soon as pods without any class",
+		[name, class.value],
+	)
+}
+
+default_helps if {
+	some class in input.related.priority_classes
+	class.global_default
+	class.value >= input.parameters.min_value
+}

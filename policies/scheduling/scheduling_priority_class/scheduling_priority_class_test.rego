@@ -1,0 +1,53 @@
+package stategate.scheduling.scheduling_priority_class_test
+
+import data.stategate.scheduling.scheduling_priority_class as policy
+
+request(name) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "pg",
+		"pods": {"spec_path": ["spec", "template", "spec"]},
+		"scheduling": {"priority_class": name},
+	},
+	"parameters": {"allowed": ["*"], "min_value": 1},
+}
+
+in_cluster(document, classes) := object.union(document, {"related": {"priority_classes": classes}})
+
+class(value, by_default) := {"value": value, "global_default": by_default, "preemption_policy": "PreemptLowerPriority"}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_named_class_passes if {
+	found(request("data")) == set()
+	found(in_cluster(request("data"), {"data": class(100000, false)})) == set()
+}
+
+test_no_class_fails if {
+	some v in found(request(""))
+	v.msg == "StatefulSet pg has no priorityClassName: when room is short it is preempted like any batch job"
+	v.path == ["spec", "template", "spec", "priorityClassName"]
+}
+
+test_class_by_default_passes if {
+	found(in_cluster(request(""), {"standard": class(1000, true)})) == set()
+}
+
+test_low_default_does_not_help if {
+	count(found(in_cluster(request(""), {"standard": class(0, true)}))) == 1
+	count(found(in_cluster(request(""), {"standard": class(1000, false)}))) == 1
+}
+
+test_class_without_value_fails if {
+	some v in found(in_cluster(request("batch"), {"batch": class(-10, false)}))
+	contains(v.msg, "has the priority class batch with value -10")
+}
+
+test_unknown_class_passes if found(in_cluster(request("data"), {"batch": class(-10, false)})) == set()
+
+test_only_allowed_classes_count if {
+	document := object.union(request("web"), {"parameters": {"allowed": ["data-*", "system-*"]}})
+	some v in found(document)
+	contains(v.msg, "has the priority class web, which is not one of those for data (data-*, system-*)")
+	found(object.union(document, {"workload": {"scheduling": {"priority_class": "data-high"}}})) == set()
+}

@@ -1,0 +1,50 @@
+# METADATA
+# title: Pods leave a lost node in time
+# description: >-
+#   When a node cannot be reached Kubernetes waits five minutes and then evicts its pods. A pod that tolerates the
+#   taint without limit is never evicted: the replica is missing until somebody notices.
+#   Judged are tolerations of node.kubernetes.io/unreachable and not-ready, and of every taint, that last longer than
+#   max_seconds. Where data is on local disks no other node can take the pod, and waiting may be right: waive it there.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
+# - ref: https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/
+# custom:
+#   severity: low
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   parameters:
+#     max_seconds: {type: duration, default: 300s, description: The longest that a pod may stay on a node that is lost.}
+#   fix: Set tolerationSeconds to 300 or less, or remove the toleration.
+package stategate.scheduling.scheduling_unreachable_toleration
+
+violation contains v if {
+	some i, toleration in input.workload.scheduling.tolerations
+	object.get(toleration, "effect", "") in {"", "NoExecute"}
+	taint := lost_node(toleration)
+	wait := too_long(toleration)
+	v := {
+		"msg": sprintf(
+			"%s %s tolerates %s %s: so long no pod takes over from one on a lost node",
+			[input.workload.kind, input.workload.name, taint, wait],
+		),
+		"path": array.concat(input.workload.pods.spec_path, ["tolerations", i]),
+		"fix": sprintf("Set tolerationSeconds to %d or less, or remove the toleration", [input.parameters.max_seconds]),
+	}
+}
+
+lost_node(toleration) := toleration.key if {
+	toleration.key in {"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"}
+}
+
+lost_node(toleration) := "every taint" if {
+	object.get(toleration, "key", "") == ""
+	object.get(toleration, "operator", "Equal") == "Exists"
+}
+
+too_long(toleration) := "without limit" if {
+	object.get(toleration, "tolerationSeconds", null) == null
+}
+
+too_long(toleration) := sprintf("for %d s", [toleration.tolerationSeconds]) if {
+	toleration.tolerationSeconds > input.parameters.max_seconds
+}

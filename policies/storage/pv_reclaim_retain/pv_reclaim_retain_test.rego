@@ -1,0 +1,63 @@
+package stategate.storage.pv_reclaim_retain_test
+
+import data.stategate.storage.pv_reclaim_retain as policy
+
+view(reclaim, annotations) := {
+	"kind": "PersistentVolume",
+	"name": "pvc-7f1",
+	"annotations": annotations,
+	"persistent_volume": {
+		"reclaim_policy": reclaim,
+		"storage_class": "fast",
+		"claim": "shop/data-pg-0",
+		"claim_namespace": "shop",
+	},
+}
+
+parameters := {"scratch_classes": ["*scratch*"], "exempt_namespaces": ["lab-*"]}
+
+created(now) := {"workload": now, "parameters": parameters}
+
+updated(before, now) := {"workload": now, "old_workload": before, "parameters": parameters}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_retained_volume_passes if found(created(view("Retain", {}))) == set()
+
+test_volume_that_is_erased_fails if {
+	some v in found(created(view("Delete", {})))
+	v.msg == "PersistentVolume pvc-7f1 of claim shop/data-pg-0 is erased when the claim is deleted"
+	v.path == ["spec", "persistentVolumeReclaimPolicy"]
+	contains(v.fix, "kubectl patch pv pvc-7f1 -p")
+}
+
+test_flip_is_a_fault_of_its_own if {
+	some v in found(updated(view("Retain", {}), view("Delete", {})))
+	contains(v.msg, "is no longer retained")
+	contains(v.fix, "kubectl annotate pv pvc-7f1 stategate.io/confirm-delete=pvc-7f1 first")
+	some w in found(created(view("Delete", {})))
+	v.key != w.key
+}
+
+test_confirmed_flip_passes if {
+	confirmed := {"stategate.io/confirm-delete": "pvc-7f1"}
+	found(updated(view("Retain", confirmed), view("Delete", confirmed))) == set()
+	count(found(updated(view("Retain", {}), view("Delete", confirmed)))) == 1
+	other := {"stategate.io/confirm-delete": "pvc-7f2"}
+	count(found(updated(view("Retain", other), view("Delete", other)))) == 1
+}
+
+test_recycling_erases_as_well if count(found(created(view("Recycle", {})))) == 1
+
+changed(overrides) := created(object.union(view("Delete", {}), {"persistent_volume": overrides}))
+
+test_scratch_passes if {
+	found(changed({"storage_class": "scratch"})) == set()
+	found(changed({"claim_namespace": "lab-7"})) == set()
+}
+
+test_volume_that_is_not_bound_passes if {
+	document := created(view("Delete", {}))
+	volume := object.remove(document.workload.persistent_volume, ["claim", "claim_namespace"])
+	found({"workload": {"name": "pvc-7f1", "persistent_volume": volume}, "parameters": parameters}) == set()
+}

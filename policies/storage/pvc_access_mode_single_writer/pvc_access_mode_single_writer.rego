@@ -1,0 +1,57 @@
+# METADATA
+# title: Data of one writer is not on a claim for many
+# description: >-
+#   A data store expects to be the only one that writes its files. ReadWriteMany lets any number of pods on any node
+#   mount them: a second pod that is started by a slip or while a node is unreachable corrupts the data, and nothing
+#   stops it. With ReadWriteOnce the volume is attached to one node, with ReadWriteOncePod one pod may use it.
+#   Judged are claims with a file system that hold a data directory or a part of it; for claims that a pod only names,
+#   the PersistentVolumeClaim, if it is known. Raw block devices with ReadWriteMany are shared on purpose. Volumes of
+#   applications that share files are no data directories; a data store that shares its directory by design is listed
+#   in exempt_engines.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   inventory: {PersistentVolumeClaim: optional}
+#   parameters:
+#     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
+#   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."
+package stategate.storage.pvc_access_mode_single_writer
+
+import data.stategate.lib.claims
+import data.stategate.lib.known_claims
+
+violation contains v if {
+	engine := input.workload.engine.name
+	exempt_engines := input.parameters.exempt_engines
+	not engine in exempt_engines
+	some claim in claims.of_data
+	known := known_claims.resolved(claim)
+	known.volume_mode == "Filesystem"
+	"ReadWriteMany" in known.access_modes
+	v := {
+		"msg": sprintf("claim %s holds data of %s and is ReadWriteMany: two pods could write the same files", [claim.name, engine]),
+		"path": path(claim),
+		"fix": fix(claim),
+	}
+}
+
+path(claim) := array.concat(claim.spec_path, ["accessModes"]) if claim.origin == "template"
+
+path(claim) := claim.path if claim.origin == "reference"
+
+fix(claim) := text if {
+	claim.origin == "template"
+	input.review.operation == "UPDATE"
+	text := sprintf(
+		"New claims only: kubectl delete statefulset %s --cascade=orphan, then apply with accessModes: [ReadWriteOnce]",
+		[input.workload.name],
+	)
+} else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
+	claim.origin == "template"
+} else := sprintf(
+	"Make a claim with accessModes: [ReadWriteOnce], copy the data of %s, and name the new one",
+	[claim.name],
+)

@@ -1,0 +1,84 @@
+# METADATA
+# title: A claim is restored from a snapshot that is there and fits
+# description: >-
+#   A claim whose snapshot does not exist, is not ready or failed stays pending, without an error, while somebody waits
+#   for the restore. One that is smaller than the snapshot, or of another driver, can never be made from it.
+#   Judged is what a claim names as VolumeSnapshot in its own namespace, when it is made; other sources (claims to clone,
+#   populators, snapshots of other namespaces) are not. A snapshot that is shipped in the same manifest is not ready
+#   yet, so this only warns. What stategate does not know of the cluster is not judged.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#volume-snapshot-and-restore-volume-from-snapshot-support
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [CREATE]}
+#   inventory: {VolumeSnapshot.snapshot.storage.k8s.io: cluster, StorageClass.storage.k8s.io: optional}
+#   fix: Name a VolumeSnapshot that is ready (kubectl get volumesnapshot lists them).
+package stategate.storage.pvc_data_source_ready
+
+violation contains v if {
+	some claim in restored
+	snapshots := input.related.snapshots
+	source := claim.data_source
+	name := source.name
+	not snapshots[name]
+	v := {
+		"msg": sprintf("claim %s is restored from VolumeSnapshot %s, which does not exist: it stays pending", [claim.name, source.name]),
+		"path": source.path,
+	}
+}
+
+violation contains v if {
+	some claim in restored
+	source := claim.data_source
+	snapshot := input.related.snapshots[source.name]
+	not snapshot.ready
+	v := {
+		"msg": sprintf("claim %s is restored from VolumeSnapshot %s, which is not ready%s", [claim.name, source.name, why(snapshot)]),
+		"path": source.path,
+		"fix": sprintf("Wait until it is (kubectl get volumesnapshot %s), or name another one", [source.name]),
+	}
+}
+
+violation contains v if {
+	some claim in restored
+	source := claim.data_source
+	snapshot := input.related.snapshots[source.name]
+	claim.size < snapshot.restore_size
+	v := {
+		"msg": sprintf("claim %s asks for %s: less than VolumeSnapshot %s needs", [claim.name, claim.size_text, source.name]),
+		"path": array.concat(claim.spec_path, ["resources", "requests", "storage"]),
+		"fix": sprintf("Ask for status.restoreSize of the snapshot or more: %d bytes", [snapshot.restore_size]),
+	}
+}
+
+violation contains v if {
+	some claim in restored
+	source := claim.data_source
+	snapshot := input.related.snapshots[source.name]
+	class := input.related.claim_classes[claim.name]
+	snapshot.driver != class.provisioner
+	v := {
+		"msg": sprintf(
+			"claim %s is of %s, VolumeSnapshot %s of %s: it cannot be restored there",
+			[claim.name, class.provisioner, source.name, snapshot.driver],
+		),
+		"path": source.path,
+		"fix": sprintf("Set storageClassName to a class of %s", [snapshot.driver]),
+	}
+}
+
+restored contains claim if {
+	some claim in input.workload.claims
+	claim.origin in {"object", "template"}
+	source := claim.data_source
+	source.kind == "VolumeSnapshot"
+	not elsewhere(source)
+}
+
+elsewhere(source) if source.namespace != input.workload.namespace
+
+why(snapshot) := sprintf(": %s", [snapshot.error]) if {
+	snapshot.error
+} else := ": it stays pending until it is"

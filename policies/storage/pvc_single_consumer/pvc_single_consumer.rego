@@ -1,0 +1,97 @@
+# METADATA
+# title: Data has one writer
+# description: >-
+#   Two workloads that write the files of one data store corrupt them, and access modes do not prevent it: with
+#   ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test, a Job that restores a
+#   backup while the store runs, or a Pod for repairs.
+#   Judged are claims that hold a data directory of this workload, and claims that a StatefulSet makes for its replicas.
+#   An application beside a data store that runs as a Deployment is not seen when it is made, the data store is when it
+#   changes. Claims that applications share on purpose hold no data directory and pass, and so do
+#   read-only mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts,
+#   the Job is judged. The other workloads are those that stategate last saw, or those of the same bundle of files.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
+# - ref: https://kubernetes.io/docs/concepts/storage/volume-pvc-datasource/
+# custom:
+#   severity: critical
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
+#     classes: [durable, batch]
+#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
+#   parameters:
+#     allow_jobs: {type: boolean, default: false, description: Jobs may write to the claims of a data store.}
+#   fix: "Mount the claim with readOnly: true, or make a claim of your own from it (dataSource) and use that."
+package stategate.storage.pvc_single_consumer
+
+import data.stategate.lib.claims
+
+violation contains v if {
+	object.get(input.workload, "replicas", 1) > 0
+	not allowed_job
+	some consumer in input.related.consumers
+	writes(consumer)
+	writes_here(consumer.claim)
+	for_one_writer(consumer)
+	v := {
+		"msg": sprintf(
+			"claim %s is written by %s %s already: a second writer corrupts its data",
+			[consumer.claim, consumer.kind, consumer.name],
+		),
+		"path": path(consumer.claim),
+		"fix": sprintf(
+			"Mount %s with readOnly: true, or make a claim of your own from it (spec.dataSource) and use that",
+			[consumer.claim],
+		),
+	}
+}
+
+# A Job or Pod that is there may have ended long ago; a new one is judged itself.
+writes(consumer) if {
+	consumer.kind in {"StatefulSet", "Deployment", "DaemonSet"}
+	not consumer.read_only
+	object.get(consumer, "replicas", 1) > 0
+}
+
+writes_here(name) if {
+	some claim in claims.written
+	claim.name == name
+	claim.origin == "reference"
+}
+
+writes_here(name) if made_here(name)
+
+# A claim of this StatefulSet's own replicas.
+made_here(name) if {
+	input.workload.kind == "StatefulSet"
+	some claim in input.workload.claims
+	claim.origin == "template"
+	startswith(name, concat("-", [claim.name, input.workload.name, ""]))
+}
+
+for_one_writer(consumer) if made_here(consumer.claim)
+
+for_one_writer(consumer) if {
+	some claim in claims.of_data
+	claim.name == consumer.claim
+	claim.origin == "reference"
+}
+
+# As StatefulSets name the claims of their replicas: <template>-<name>-<ordinal>.
+for_one_writer(consumer) if {
+	consumer.kind == "StatefulSet"
+	contains(consumer.claim, concat("-", ["", consumer.name, ""]))
+}
+
+allowed_job if {
+	input.parameters.allow_jobs
+	input.workload.kind in {"Job", "CronJob"}
+}
+
+path(name) := ["spec", "volumeClaimTemplates"] if {
+	made_here(name)
+} else := place if {
+	some claim in input.workload.claims
+	claim.name == name
+	place := claim.path
+}

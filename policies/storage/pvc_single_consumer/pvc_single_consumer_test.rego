@@ -1,0 +1,103 @@
+package stategate.storage.pvc_single_consumer_test
+
+import data.stategate.storage.pvc_single_consumer as policy
+
+consumer(kind, name, claim) := {
+	"claim": claim,
+	"kind": kind,
+	"name": name,
+	"class": "durable",
+	"read_only": false,
+	"replicas": 1,
+}
+
+request(kind, claim, consumers) := {
+	"workload": {
+		"kind": kind,
+		"name": "restore",
+		"containers": [{"name": "restore", "mounts": [{"volume": "data", "mount_path": "/data", "read_only": false}]}],
+		"volumes": [{"name": "data", "source": "persistentVolumeClaim", "claim": claim}],
+		"claims": [{"name": claim, "origin": "reference", "path": ["spec", "volumes", 0]}],
+	},
+	"related": {"consumers": consumers},
+	"parameters": {"allow_jobs": false},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+set_of_pg := consumer("StatefulSet", "pg", "data-pg-0")
+
+test_nobody_else_passes if found(request("Job", "data-pg-0", [])) == set()
+
+test_job_on_the_claim_of_a_replica_fails if {
+	some v in found(request("Job", "data-pg-0", [set_of_pg]))
+	v.msg == "claim data-pg-0 is written by StatefulSet pg already: a second writer corrupts its data"
+	v.path == ["spec", "volumes", 0]
+	contains(v.fix, "Mount data-pg-0 with readOnly: true")
+}
+
+data_store(consumers) := object.union(
+	request("Deployment", "orders", consumers),
+	{"workload": {"engine": {"name": "mongodb", "data_dirs": [{
+		"dir": "/data",
+		"container": "restore",
+		"mount": {"volume": "data", "source": "persistentVolumeClaim"},
+	}]}}},
+)
+
+test_own_data_fails if count(found(data_store([consumer("Deployment", "tools", "orders")]))) == 1
+
+test_shared_files_pass if found(request("Deployment", "uploads", [consumer("Deployment", "worker", "uploads")])) == set()
+
+test_claim_that_a_stateful_set_only_names_is_no_replicas_own if {
+	found(request("Deployment", "uploads", [consumer("StatefulSet", "wiki", "uploads")])) == set()
+}
+
+test_other_that_only_reads_passes if {
+	found(request("Job", "data-pg-0", [object.union(set_of_pg, {"read_only": true})])) == set()
+}
+
+test_reading_passes if {
+	document := request("Job", "data-pg-0", [set_of_pg])
+	mounts := [{"volume": "data", "mount_path": "/data", "read_only": true}]
+	found(object.union(document, {"workload": {"containers": [{"name": "restore", "mounts": mounts}]}})) == set()
+}
+
+test_other_that_is_scaled_to_zero_passes if {
+	found(request("Job", "data-pg-0", [object.union(set_of_pg, {"replicas": 0})])) == set()
+}
+
+test_scaled_to_zero_passes if {
+	document := data_store([consumer("Deployment", "tools", "orders")])
+	found(object.union(document, {"workload": {"replicas": 0}})) == set()
+}
+
+test_jobs_may_be_allowed if {
+	document := request("CronJob", "data-pg-0", [set_of_pg])
+	count(found(document)) == 1
+	found(object.union(document, {"parameters": {"allow_jobs": true}})) == set()
+}
+
+test_jobs_that_are_there_are_not_counted if {
+	every kind in ["Job", "CronJob", "Pod"] {
+		found(data_store([consumer(kind, "seed", "orders")])) == set()
+	}
+}
+
+own_replicas(consumers) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "pg",
+		"containers": [],
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data"}],
+		"claims": [{"name": "data", "origin": "template", "path": ["spec", "volumeClaimTemplates", 0]}],
+	},
+	"related": {"consumers": consumers},
+	"parameters": {"allow_jobs": false},
+}
+
+test_stateful_set_whose_claims_are_in_use_fails if {
+	some v in found(own_replicas([consumer("Deployment", "tools", "data-pg-1")]))
+	contains(v.msg, "claim data-pg-1 is written by Deployment tools")
+	v.path == ["spec", "volumeClaimTemplates"]
+}

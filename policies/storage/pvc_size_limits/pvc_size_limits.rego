@@ -1,0 +1,77 @@
+# METADATA
+# title: Claims ask for a sensible size
+# description: >-
+#   A claim is the one order of hardware that anybody may place with one line, and it cannot be taken back: a claim never
+#   shrinks. A zero too many is a bill, and a size without a unit is bytes: `storage: 20` is a disk that no data store
+#   fits in. Judged are claims and claim templates against a minimum and a maximum; the maximum is that of the class
+#   (class_maximum) or else of the tier, which is the label stategate.io/tier of the Namespace or default_tier. A tier
+#   without an entry has no maximum. Generic ephemeral volumes are not judged, nor what a StatefulSet that exists makes
+#   for one more replica.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/
+# - ref: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+# custom:
+#   severity: medium
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   parameters:
+#     minimum: {type: quantity, default: 64Mi, description: The least a claim may ask for.}
+#     maximum:
+#       type: map
+#       of: quantity
+#       default: {dev: 100Gi, staging: 1Ti, prod: 16Ti}
+#       description: The most a claim may ask for, by tier.
+#     class_maximum:
+#       type: map
+#       of: quantity
+#       default: {}
+#       description: The most a claim of a class (glob) may ask for, whatever the tier.
+#     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
+#   fix: Ask for what the data needs, with a unit such as Gi.
+package stategate.storage.pvc_size_limits
+
+import data.stategate.lib.globs
+import data.stategate.lib.requested_claims
+
+mi := 1048576
+
+violation contains v if {
+	some claim in requested_claims.requested
+	claim.size < input.parameters.minimum
+	v := {
+		"msg": sprintf("claim %s asks for %s: less than any data store needs", [claim.name, claim.size_text]),
+		"path": path(claim),
+		"fix": sprintf("Ask for %s or more, with a unit: a number without one is bytes", [shown(input.parameters.minimum)]),
+	}
+}
+
+violation contains v if {
+	some claim in requested_claims.requested
+	limit := maximum(claim)
+	claim.size > limit.bytes
+	v := {
+		"msg": sprintf("claim %s asks for %s: %s allows %s", [claim.name, claim.size_text, limit.whose, shown(limit.bytes)]),
+		"path": path(claim),
+		# Growing further is a new fault.
+		"key": sprintf("%s over its maximum with %s", [claim.name, claim.size_text]),
+		"fix": sprintf("Ask for %s or less; a larger maximum is a parameter of this policy", [shown(limit.bytes)]),
+	}
+}
+
+maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.storage_class])} if {
+	of_class := [bytes |
+		some pattern, bytes in input.parameters.class_maximum
+		globs.matches_any([pattern], claim.storage_class)
+	]
+	count(of_class) > 0
+} else := {"bytes": input.parameters.maximum[tier], "whose": sprintf("tier %s", [tier])} if {
+	input.parameters.maximum[tier]
+}
+
+tier := object.get(input.workload, "tier", input.parameters.default_tier)
+
+path(claim) := array.concat(claim.spec_path, ["resources", "requests", "storage"])
+
+shown(bytes) := sprintf("%dGi", [round(bytes / (1024 * mi))]) if {
+	bytes >= 1024 * mi
+} else := sprintf("%dMi", [round(bytes / mi)])

@@ -1,0 +1,57 @@
+# METADATA
+# title: A new StatefulSet does not take up foreign claims
+# description: >-
+#   A StatefulSet finds its claims by their names. If claims of these names are there already, left behind by an older one
+#   or by another application of that name, its pods start on the old data, with the old size and class, and nobody is
+#   told. Judged is a StatefulSet that is made: claims of its replicas that exist and whose labels its selector does not
+#   fit, whose class is another one, or which are smaller than the template asks for.
+#   Claims of the same StatefulSet that was deleted with --cascade=orphan fit and pass, unless the size or class was the
+#   reason. If it is meant, say so with the annotation stategate.io/adopt-claims: "true".
+#   The claims are those that stategate last saw; if they are not known, nothing is said.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps], operations: [CREATE]}
+#   inventory: {PersistentVolumeClaim: optional}
+#   fix: "Delete or rename the old claims; or, if the data is meant, annotate stategate.io/adopt-claims: \"true\"."
+package stategate.storage.statefulset_adopts_existing_claims
+
+violation contains v if {
+	not adopts
+	some claim in input.workload.claims
+	claim.origin == "template"
+	some pvc in input.related.pvcs
+	pvc.template == claim.name
+	differences := [text | some text in differs(claim, pvc)]
+	count(differences) > 0
+	v := {
+		"msg": sprintf(
+			"claim %s is there already and is taken up with its old data: %s",
+			[pvc.name, concat(", ", differences)],
+		),
+		"path": claim.path,
+		"fix": "If the data is meant, annotate stategate.io/adopt-claims: \"true\"; if not, give the StatefulSet another name",
+	}
+}
+
+adopts if input.workload.annotations["stategate.io/adopt-claims"] == "true"
+
+differs(claim, pvc) := array.concat(array.concat(of_labels(pvc), of_class(claim, pvc)), of_size(claim, pvc))
+
+# The API server puts the labels of the selector on the claims that it makes for a StatefulSet.
+of_labels(pvc) := ["its labels are those of something else"] if {
+	some key, value in input.workload.pods.selector.matchLabels
+	object.get(pvc.labels, key, "") != value
+} else := []
+
+of_class(claim, pvc) := [sprintf("its class is %s", [pvc.storage_class])] if {
+	claim.storage_class != ""
+	pvc.storage_class != claim.storage_class
+} else := []
+
+of_size(claim, pvc) := [text] if {
+	pvc.size < claim.size
+	text := sprintf("its size is %s", [pvc.size_text])
+} else := []

@@ -1,0 +1,46 @@
+# METADATA
+# title: Claims name storage classes that exist
+# description: >-
+#   A claim of a class that the cluster does not have waits for ever, and its pod with it, without an error that anybody
+#   sees before the deadline of the deployment. Mostly it is a slip of the pen, or a manifest from another cluster.
+#   The classes are those of the cluster as stategate last saw them: a class that was made a moment ago may still be
+#   missing. A name that volumes made by hand share needs no class object; list such names in
+#   classes_without_object. A claim that has its volume passes.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   inventory: {StorageClass.storage.k8s.io: cluster}
+#   parameters:
+#     classes_without_object:
+#       type: list
+#       of: string
+#       default: [manual]
+#       description: Names (globs) of classes that only volumes made by hand carry.
+#   fix: Set storageClassName to a class of the cluster (kubectl get storageclass lists them).
+package stategate.storage.storage_class_exists
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	some claim in input.workload.claims
+	claim.origin in {"object", "template", "ephemeral"}
+	class := claim.storage_class
+	class != ""
+	known := input.related.storage_class_names
+	not class in known
+	not claim.volume_name
+	without_object := input.parameters.classes_without_object
+	not globs.matches_any(without_object, class)
+	v := {
+		"msg": sprintf(
+			"claim %s names the class %s, which the cluster does not have: its pod waits for ever",
+			[claim.name, class],
+		),
+		"path": array.concat(claim.spec_path, ["storageClassName"]),
+		"fix": sprintf("Set storageClassName to one of: %s", [concat(", ", known)]),
+	}
+}

@@ -1,0 +1,72 @@
+# METADATA
+# title: Databases are on disks with low latency
+# description: >-
+#   Disks for throughput and spinning disks take tens of milliseconds for each sync, and a database syncs at every
+#   commit; etcd and other quorum stores lose their leader over it. Such a disk looks fine in a test and fails under load.
+#   Judged are claims that hold a data directory of the engines listed, by the type that their class asks for: sc1, st1
+#   and standard of EBS, pd-standard of Google Cloud (also if the class names no type: it is the default), Standard_LRS
+#   of Azure, and what slow_types adds. Claims for backups and archives hold no data directory and pass.
+# related_resources:
+# - ref: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html
+# - ref: https://cloud.google.com/kubernetes-engine/docs/how-to/persistent-volumes/gce-pd-csi-driver
+# - ref: https://learn.microsoft.com/azure/virtual-machines/disks-types
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, Pod]}
+#   inventory: {StorageClass.storage.k8s.io: optional, PersistentVolumeClaim: optional}
+#   parameters:
+#     engines:
+#       type: list
+#       of: string
+#       default: [postgres, mysql, mongodb, redis, etcd, zookeeper, consul, vault, elasticsearch, rabbitmq, cassandra, scylla, cockroach]
+#       description: Data stores that need low latency.
+#     slow_types:
+#       type: map
+#       of: list
+#       default: {}
+#       description: More slow types, in small letters, by provisioner.
+#   fix: Use a class of SSDs for the data.
+package stategate.storage.storage_performance_tier
+
+import data.stategate.lib.claims
+
+slow := {
+	"ebs.csi.aws.com": ["sc1", "st1", "standard"],
+	"kubernetes.io/aws-ebs": ["sc1", "st1", "standard"],
+	"pd.csi.storage.gke.io": ["pd-standard"],
+	"kubernetes.io/gce-pd": ["pd-standard"],
+	"disk.csi.azure.com": ["standard_lrs"],
+	"kubernetes.io/azure-disk": ["standard_lrs"],
+}
+
+# What a driver takes if the class names no type.
+assumed := {"pd.csi.storage.gke.io": "pd-standard", "kubernetes.io/gce-pd": "pd-standard"}
+
+violation contains v if {
+	engine := input.workload.engine.name
+	engine in input.parameters.engines
+	some claim in claims.of_data
+	class := input.related.claim_classes[claim.name]
+	some kind in kinds(class)
+	some table in [slow, input.parameters.slow_types]
+	kind in table[class.provisioner]
+	v := {
+		"msg": sprintf(
+			"claim %s holds data of %s on %s disks (class %s): every commit waits for them",
+			[claim.name, engine, kind, class.name],
+		),
+		"path": claim.path,
+		"fix": "Use a class of SSDs, and copy the data; the disk of a claim that exists may be changed by its driver",
+	}
+}
+
+kinds(class) := said if {
+	said := {lower(value) |
+		some name, value in class.parameters
+		lower(name) in {"type", "skuname", "storageaccounttype"}
+	}
+	count(said) > 0
+} else := {kind} if {
+	kind := assumed[class.provisioner]
+}

@@ -1,0 +1,50 @@
+# METADATA
+# title: Volumes can grow
+# description: >-
+#   A disk that is full stops its data store. If the class allows expansion, one edit of the claim makes room; if not,
+#   the data must move to a larger volume, in the middle of an outage. The field may be changed on a class that exists
+#   and then holds for the claims that it has.
+#   Drivers whose volumes have no size of their own or cannot grow are listed in no_expansion.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [StorageClass.storage.k8s.io]}
+#   parameters:
+#     no_expansion:
+#       type: list
+#       of: string
+#       default:
+#       - kubernetes.io/no-provisioner
+#       - rancher.io/local-path
+#       - openebs.io/local
+#       - efs.csi.aws.com
+#       - "*hostpath*"
+#       - "*nfs-subdir-external-provisioner*"
+#       description: Provisioners (globs) whose volumes cannot grow or have no size of their own.
+#   fix: "Set allowVolumeExpansion: true."
+package stategate.storage.storageclass_allow_expansion
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	class := input.workload.storage_class
+	not class.allow_volume_expansion
+	no_expansion := input.parameters.no_expansion
+	provisioner := class.provisioner
+	not globs.matches_any(no_expansion, provisioner)
+	v := {
+		"msg": sprintf(
+			"StorageClass %s does not let its volumes grow: a full disk means moving the data",
+			[input.workload.name],
+		),
+		"path": ["allowVolumeExpansion"],
+		"fix": fix,
+	}
+}
+
+fix := sprintf("kubectl patch storageclass %s -p '{\"allowVolumeExpansion\": true}'", [input.workload.name]) if {
+	input.review.operation == "UPDATE"
+} else := "Set allowVolumeExpansion: true"

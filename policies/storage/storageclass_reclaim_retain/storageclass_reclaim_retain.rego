@@ -1,0 +1,94 @@
+# METADATA
+# title: Storage classes keep the disk when its claim goes
+# description: >-
+#   With reclaimPolicy Delete, which is the default, the disk is erased within seconds after its claim is deleted: by a
+#   wrong name, by a Namespace that goes, by a chart that is uninstalled. With Retain it stays until somebody removes it.
+#   Judged are classes, and the classes that claims ask for as far as stategate knows them.
+#   Retained disks cost money until they are removed, so claims in tiers like dev (exempt_tiers) and classes for scratch
+#   data (scratch_classes) are left alone. Volumes made by hand have a policy of their own, so classes with
+#   kubernetes.io/no-provisioner pass.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
+# - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StorageClass.storage.k8s.io, StatefulSet.apps, PersistentVolumeClaim]}
+#   inventory: {StorageClass.storage.k8s.io: optional}
+#   parameters:
+#     scratch_classes:
+#       type: list
+#       of: string
+#       default: ["*scratch*", "*ephemeral*"]
+#       description: Classes (globs) whose data may be lost.
+#     judge_claims: {type: boolean, default: true, description: "Judge the classes of claims, too."}
+#     exempt_tiers:
+#       type: list
+#       of: string
+#       default: [dev, staging]
+#       description: Tiers whose claims may use any class.
+#   fix: "Set reclaimPolicy: Retain; a class that exists must be deleted and made again, its volumes stay."
+package stategate.storage.storageclass_reclaim_retain
+
+import data.stategate.lib.globs
+import data.stategate.lib.requested_claims
+
+violation contains v if {
+	class := object.union(input.workload.storage_class, {"name": input.workload.name})
+	erases(class)
+	v := {
+		"msg": sprintf("StorageClass %s erases a disk as soon as its claim is deleted", [class.name]),
+		"path": ["reclaimPolicy"],
+		"fix": fix_class(class.name),
+	}
+}
+
+violation contains v if {
+	input.parameters.judge_claims
+	some claim in requested_claims.requested
+	judged(claim)
+	class := input.related.claim_classes[claim.name]
+	erases(class)
+	not exempt_tier
+	v := {
+		"msg": sprintf("claim %s uses class %s, which erases the disk when the claim is deleted", [claim.name, class.name]),
+		"path": array.concat(claim.spec_path, ["storageClassName"]),
+		"fix": fix_claim(claim),
+	}
+}
+
+erases(class) if {
+	class.reclaim_policy != "Retain"
+	class.provisioner != "kubernetes.io/no-provisioner"
+	scratch := input.parameters.scratch_classes
+	name := class.name
+	not globs.matches_any(scratch, name)
+}
+
+judged(claim) if claim.origin == "template"
+
+# Afterwards the policy of its volume counts, which the claim does not tell.
+judged(claim) if {
+	claim.origin == "object"
+	input.review.operation == "CREATE"
+}
+
+exempt_tier if input.workload.tier in input.parameters.exempt_tiers
+
+fix_class(name) := text if {
+	input.review.operation == "UPDATE"
+	text := sprintf(
+		"kubectl delete storageclass %s, and apply it with reclaimPolicy: Retain (claims and volumes are not touched)",
+		[name],
+	)
+} else := "Set reclaimPolicy: Retain"
+
+fix_claim(claim) := text if {
+	claim.origin == "object"
+	text := sprintf(
+		"Use a class with reclaimPolicy Retain; or, once %s is bound, %s",
+		[claim.name, patch_volume],
+	)
+} else := sprintf("Use a class with reclaimPolicy Retain; for the volumes that there are, %s", [patch_volume])
+
+patch_volume := "kubectl patch pv VOLUME -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'"

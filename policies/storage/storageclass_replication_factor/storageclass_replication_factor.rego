@@ -1,0 +1,96 @@
+# METADATA
+# title: Storage classes keep more than one copy
+# description: >-
+#   Storage that is made of the nodes' own disks is as safe as the number of copies it keeps: with one copy, a node
+#   that is lost takes the data with it. Judged are drivers that keep copies on nodes and are told how many by a
+#   parameter of the class: Longhorn (3 unless told otherwise), Portworx, OpenEBS Mayastor, and those of
+#   copies_parameters. With zone_redundant, disks of Google Cloud and Azure must be in more than one zone, too.
+#   One copy is right for data stores that replicate themselves: say so with the annotation
+#   stategate.io/replication: application. Pools that keep the copies themselves, such as Ceph's, do not tell it in the
+#   class and are not judged.
+# related_resources:
+# - ref: https://longhorn.io/docs/latest/references/storage-class-parameters/
+# - ref: https://docs.portworx.com/portworx-enterprise/reference/storageclass
+# - ref: https://openebs.io/docs/user-guides/replicated-storage-user-guide/replicated-pv-mayastor/configuration/rs-create-storageclass
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StorageClass.storage.k8s.io], operations: [CREATE]}
+#   parameters:
+#     minimum: {type: integer, default: 2, description: Copies that a class must keep.}
+#     copies_parameters:
+#       type: map
+#       of: string
+#       default: {}
+#       description: More drivers. From provisioner (glob) to the parameter that says how many copies it keeps.
+#     zone_redundant: {type: boolean, default: false, description: Disks of clouds must be in more than one zone.}
+#   fix: "Keep two copies or more; or annotate stategate.io/replication: application if the data stores replicate themselves."
+package stategate.storage.storageclass_replication_factor
+
+import data.stategate.lib.globs
+
+copies_parameters := {
+	"driver.longhorn.io": "numberOfReplicas",
+	"pxd.portworx.com": "repl",
+	"kubernetes.io/portworx-volume": "repl",
+	"io.openebs.csi-mayastor": "repl",
+}
+
+# What a driver does unless it is told.
+assumed := {"driver.longhorn.io": "3"}
+
+# Parameters that put a disk into more than one zone.
+zonal := {
+	"pd.csi.storage.gke.io": {"names": {"replication-type"}, "value": "regional-pd", "example": "replication-type: regional-pd"},
+	"disk.csi.azure.com": {"names": {"skuname", "storageaccounttype"}, "value": "*_zrs", "example": "skuName: Premium_ZRS"},
+}
+
+provisioner := input.workload.storage_class.provisioner
+
+violation contains v if {
+	some table in [copies_parameters, input.parameters.copies_parameters]
+	some pattern, name in table
+	globs.matches_any([pattern], provisioner)
+	copies := object.get(input.workload.storage_class.parameters, name, object.get(assumed, provisioner, ""))
+	not enough(copies)
+	not replicated_above
+	v := {
+		"msg": sprintf("StorageClass %s %s: a node that is lost takes its data with it", [input.workload.name, kept(copies)]),
+		"path": ["parameters", name],
+		"fix": sprintf(
+			"Set parameters.%s: \"%d\" or more; if the data stores replicate, annotate stategate.io/replication: application",
+			[name, input.parameters.minimum],
+		),
+	}
+}
+
+violation contains v if {
+	input.parameters.zone_redundant
+	wanted := zonal[provisioner]
+	not in_zones(wanted)
+	not replicated_above
+	v := {
+		"msg": sprintf("StorageClass %s keeps its disks in one zone: they are gone while the zone is", [input.workload.name]),
+		"path": ["parameters"],
+		"fix": sprintf("Set parameters.%s", [wanted.example]),
+	}
+}
+
+enough(copies) if {
+	regex.match(`^[0-9]{1,3}$`, copies)
+	to_number(copies) >= input.parameters.minimum
+}
+
+kept(copies) := "does not say how many copies it keeps" if {
+	copies == ""
+} else := "keeps 1 copy of each volume" if {
+	copies == "1"
+} else := sprintf("keeps %s copies of each volume", [copies])
+
+in_zones(wanted) if {
+	some name, value in input.workload.storage_class.parameters
+	lower(name) in wanted.names
+	globs.matches_any([wanted.value], lower(value))
+}
+
+replicated_above if input.workload.annotations["stategate.io/replication"] == "application"

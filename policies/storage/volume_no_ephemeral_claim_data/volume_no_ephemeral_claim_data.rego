@@ -1,0 +1,58 @@
+# METADATA
+# title: Data is not kept in a generic ephemeral volume
+# description: >-
+#   A generic ephemeral volume (volumes[].ephemeral) looks like a claim and is deleted with its pod: the claim that is
+#   made for it belongs to the pod. Every drain, upgrade, eviction and rescheduling makes a new, empty one. It is meant
+#   for scratch space that is too large for the node.
+#   Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the table
+#   of images) and what is mounted below them, such as a write-ahead log. Scratch paths and caches, which say
+#   stategate.io/data-durability: cache, pass.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
+# custom:
+#   severity: high
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   parameters:
+#     scratch_path_globs:
+#       type: list
+#       of: string
+#       default: ["/tmp*", "/run*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
+#       description: Paths below a data directory that may be lost.
+#   fix: "Use a claim that outlives the pod; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+package stategate.storage.volume_no_ephemeral_claim_data
+
+import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
+
+violation contains v if {
+	some mount in lost
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	v := {
+		"msg": sprintf(
+			"data of container %s at %s is in the ephemeral volume %s: its claim is deleted with the pod",
+			[mount.container, mount.mount_path, mount.volume],
+		),
+		"path": volume.path,
+		"fix": sprintf(
+			"Replace the ephemeral volume %s by %s; if it is only a cache, annotate stategate.io/data-durability: cache",
+			[mount.volume, data_dirs.remedy],
+		),
+	}
+}
+
+# The data directory is lost with the pod …
+lost contains mount if {
+	some dir in data_dirs.unpersisted
+	mount := dir.mount
+	mount.source == "ephemeral"
+}
+
+# … or a part of it is.
+lost contains mount if {
+	scratch := input.parameters.scratch_path_globs
+	some mount in data_dirs.parts
+	mount.source == "ephemeral"
+	not globs.matches_any(scratch, mount.mount_path)
+}

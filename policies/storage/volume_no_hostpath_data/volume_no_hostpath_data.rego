@@ -1,0 +1,120 @@
+# METADATA
+# title: Data is not kept in a directory of the node
+# description: >-
+#   A hostPath is a directory of whichever node the pod runs on. A pod that moves finds an empty directory, or one with
+#   the files of an older pod, and starts on them without a word; nothing accounts for the space, and nothing deletes
+#   it. Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the
+#   table of images) and what is mounted below them; and, if those are not known, every directory of the node that is
+#   written to by a workload which has no other place that outlasts its pods.
+#   What agents and drivers use of a node (harmless_host_paths) is no data, nor is what is mounted read-only.
+#   For disks of the node use a local PersistentVolume: the scheduler brings the pod back to it. What else such disks
+#   need is told by volume-local-replication-declared. A cache says so with stategate.io/data-durability: cache.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   parameters:
+#     allowed_host_paths:
+#       type: list
+#       of: string
+#       default: []
+#       description: Directories of the nodes that hold data on purpose.
+#     harmless_host_paths:
+#       type: list
+#       of: string
+#       default: [/dev, /etc, /lib/modules, /proc, /run, /sys, /usr, /var/lib/kubelet, /var/log, /var/run]
+#       description: Directories of the nodes that are no data of a workload whose data directory is not known.
+#     scratch_path_globs:
+#       type: list
+#       of: string
+#       default: ["*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
+#       description: Paths below a data directory that may be lost.
+#   fix: "Use a claim instead of the hostPath; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+package stategate.storage.volume_no_hostpath_data
+
+import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
+
+violation contains v if {
+	some mount in on_the_node
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	allowed := input.parameters.allowed_host_paths
+	host_path := volume.host_path
+	not below_any(allowed, host_path)
+	v := {
+		"msg": sprintf(
+			"data of container %s at %s is in %s of the node: a pod that moves starts without it, or with old files",
+			[mount.container, mount.mount_path, host_path],
+		),
+		"path": volume.path,
+		"fix": sprintf(
+			"Replace hostPath %s by %s; disks of the node are used through local PersistentVolumes",
+			[mount.volume, data_dirs.remedy],
+		),
+	}
+}
+
+# The data directory is on the node …
+on_the_node contains mount if {
+	some dir in input.workload.engine.data_dirs
+	mount := dir.mount
+	mount.source == "hostPath"
+	not mount.read_only
+	not another_guess_is_kept(dir)
+}
+
+# … or a part of it …
+on_the_node contains mount if {
+	scratch := input.parameters.scratch_path_globs
+	some mount in data_dirs.parts
+	mount.source == "hostPath"
+	not mount.read_only
+	not globs.matches_any(scratch, mount.mount_path)
+}
+
+# … or, as far as anybody can tell, all that there is.
+on_the_node contains mount if {
+	not data_dirs_known
+	not has_other_storage
+	some mount in writable
+	mount.source == "hostPath"
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	harmless := input.parameters.harmless_host_paths
+	host_path := volume.host_path
+	not below_any(harmless, host_path)
+}
+
+# Of the table's guesses one that is kept elsewhere is the one that the image uses.
+another_guess_is_kept(dir) if {
+	dir.origin == "default"
+	some other in input.workload.engine.data_dirs
+	other.container == dir.container
+	data_dirs.persisted(other)
+	other.mount.source != "hostPath"
+}
+
+data_dirs_known if count(input.workload.engine.data_dirs) > 0
+
+has_other_storage if {
+	some mount in writable
+	source := mount.source
+	not source in data_dirs.fleeting
+	source != "hostPath"
+}
+
+writable contains mount if {
+	some container in input.workload.containers
+	container.role != "init"
+	some mount in container.mounts
+	not mount.read_only
+}
+
+below_any(dirs, path) if {
+	some dir in dirs
+	startswith(concat("", [path, "/"]), concat("", [dir, "/"]))
+}

@@ -1,0 +1,134 @@
+package stategate.storage.volume_no_hostpath_data_test
+
+import data.stategate.storage.volume_no_hostpath_data as policy
+
+mount(volume, source, path) := {
+	"container": "db",
+	"volume": volume,
+	"source": source,
+	"mount_path": path,
+	"read_only": false,
+	"path": ["spec", "template", "spec", "containers", 0, "volumeMounts", 0],
+}
+
+on(path, origin, held_by) := {"dir": path, "container": "db", "origin": origin, "mount": held_by}
+
+host_volume(index, name, host_path) := {
+	"name": name,
+	"source": "hostPath",
+	"host_path": host_path,
+	"path": ["spec", "template", "spec", "volumes", index],
+}
+
+volumes := [host_volume(0, "data", "/mnt/pg"), host_volume(1, "wal", "/mnt/wal"), host_volume(2, "logs", "/var/log/app")]
+
+parameters := {
+	"allowed_host_paths": [],
+	"harmless_host_paths": ["/dev", "/var/log"],
+	"scratch_path_globs": ["*/tmp", "*/log"],
+}
+
+request(dirs, mounts) := {
+	"workload": {
+		"kind": "StatefulSet",
+		"engine": {"name": "postgres", "container": "db", "data_dirs": dirs},
+		"containers": [
+			{"name": "prepare", "role": "init", "mounts": [mount("data", "hostPath", "/prepare")]},
+			{"name": "db", "role": "main", "mounts": mounts},
+		],
+		"volumes": volumes,
+	},
+	"parameters": parameters,
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+disk := mount("data", "hostPath", "/var/lib/postgresql/data")
+
+kept := mount("claim", "volumeClaimTemplate", "/var/lib/postgresql/data")
+
+test_claim_passes if found(request([on("/var/lib/postgresql/data", "default", kept)], [kept])) == set()
+
+test_data_on_the_node_fails if {
+	some v in found(request([on("/var/lib/postgresql/data", "default", disk)], [disk]))
+	contains(v.msg, "container db at /var/lib/postgresql/data is in /mnt/pg of the node")
+	v.path == ["spec", "template", "spec", "volumes", 0]
+	contains(v.fix, "Replace hostPath data by an entry of spec.volumeClaimTemplates")
+}
+
+test_mount_above_the_data_fails if {
+	above := mount("data", "hostPath", "/var/lib")
+	count(found(request([on("/var/lib/postgresql/data", "default", above)], [above]))) == 1
+}
+
+test_two_guesses_on_one_volume_are_one_fault if {
+	above := mount("data", "hostPath", "/var/lib/kafka")
+	dirs := [on("/var/lib/kafka", "default", above), on("/var/lib/kafka/data", "default", above)]
+	count(found(request(dirs, [above]))) == 1
+}
+
+test_guess_that_is_not_used_passes if {
+	tmp := mount("data", "hostPath", "/tmp")
+	dirs := [on("/var/lib/kafka/data", "default", kept), on("/tmp/kraft-combined-logs", "default", tmp)]
+	found(request(dirs, [kept, tmp])) == set()
+}
+
+test_declared_directory_is_used if {
+	second := mount("wal", "hostPath", "/disk2")
+	dirs := [on("/var/lib/postgresql/data", "environment", kept), on("/disk2", "environment", second)]
+	count(found(request(dirs, [kept, second]))) == 1
+}
+
+test_part_of_the_data_fails if {
+	wal := mount("wal", "hostPath", "/var/lib/postgresql/data/pg_wal")
+	some v in found(request([on("/var/lib/postgresql/data", "default", kept)], [kept, wal]))
+	contains(v.msg, "/mnt/wal of the node")
+}
+
+test_scratch_below_the_data_passes if {
+	log := mount("wal", "hostPath", "/var/lib/postgresql/data/log")
+	found(request([on("/var/lib/postgresql/data", "default", kept)], [kept, log])) == set()
+}
+
+test_directory_beside_the_data_passes if {
+	beside := mount("wal", "hostPath", "/backup")
+	found(request([on("/var/lib/postgresql/data", "default", kept)], [kept, beside])) == set()
+}
+
+read_only(one) := object.union(one, {"read_only": true})
+
+test_read_only_passes if {
+	found(request([on("/var/lib/postgresql/data", "default", read_only(disk))], [read_only(disk)])) == set()
+	part := read_only(mount("wal", "hostPath", "/var/lib/postgresql/data/conf.d"))
+	found(request([on("/var/lib/postgresql/data", "default", kept)], [kept, part])) == set()
+	found(request([], [read_only(disk)])) == set()
+}
+
+test_all_that_an_unknown_image_writes_to_fails if {
+	srv := mount("data", "hostPath", "/srv")
+	some v in found(request([], [srv, mount("logs", "hostPath", "/var/log/app")]))
+	contains(v.msg, "container db at /srv is in /mnt/pg of the node")
+}
+
+test_unknown_image_without_engine_is_judged_alike if {
+	document := request([], [mount("data", "hostPath", "/srv")])
+	count(found({"workload": object.remove(document.workload, ["engine"]), "parameters": parameters})) == 1
+}
+
+test_unknown_image_with_a_claim_passes if {
+	found(request([], [mount("data", "hostPath", "/srv"), kept])) == set()
+}
+
+test_empty_dir_beside_it_is_no_other_storage if {
+	count(found(request([], [mount("data", "hostPath", "/srv"), mount("scratch", "emptyDir", "/tmp")]))) == 1
+}
+
+test_what_agents_use_passes if {
+	found(request([], [mount("logs", "hostPath", "/var/log/app")])) == set()
+}
+
+test_directory_on_purpose_passes if {
+	document := request([on("/var/lib/postgresql/data", "default", disk)], [disk])
+	found(object.union(document, {"parameters": {"allowed_host_paths": ["/mnt"]}})) == set()
+	count(found(object.union(document, {"parameters": {"allowed_host_paths": ["/mnt/p"]}}))) == 1
+}

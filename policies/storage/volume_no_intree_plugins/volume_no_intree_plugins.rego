@@ -1,0 +1,113 @@
+# METADATA
+# title: Volumes use CSI drivers
+# description: >-
+#   The volume plugins that were a part of Kubernetes are gone. Some are handed to a CSI driver, which must be installed
+#   and often cannot do for them what it does for its own volumes (snapshots, other disk types, newer parameters); the
+#   others no longer mount at all, so that the pod waits for ever after the next upgrade or restart.
+#   Judged are volumes of pods, PersistentVolumes and the provisioners of classes. What Kubernetes itself still does
+#   (hostPath, local, nfs, iscsi, fc, and classes with kubernetes.io/no-provisioner) passes. An existing
+#   PersistentVolume cannot be changed: move its data when it suits.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
+# - ref: https://github.com/kubernetes/enhancements/tree/master/keps/sig-storage/625-csi-migration
+# custom:
+#   severity: medium
+#   action: warn
+#   match:
+#     kinds:
+#     - StorageClass.storage.k8s.io
+#     - PersistentVolume
+#     - StatefulSet.apps
+#     - Deployment.apps
+#     - DaemonSet.apps
+#     - ReplicaSet.apps
+#     - Pod
+#     - Job.batch
+#     - CronJob.batch
+#     classes: [durable, cache, batch]
+#   fix: Use the CSI driver of that storage.
+package stategate.storage.volume_no_intree_plugins
+
+# Handed to a driver, by the name of the volume's source and of the provisioner.
+drivers := {
+	"awsElasticBlockStore": "ebs.csi.aws.com",
+	"kubernetes.io/aws-ebs": "ebs.csi.aws.com",
+	"azureDisk": "disk.csi.azure.com",
+	"kubernetes.io/azure-disk": "disk.csi.azure.com",
+	"azureFile": "file.csi.azure.com",
+	"kubernetes.io/azure-file": "file.csi.azure.com",
+	"cinder": "cinder.csi.openstack.org",
+	"kubernetes.io/cinder": "cinder.csi.openstack.org",
+	"gcePersistentDisk": "pd.csi.storage.gke.io",
+	"kubernetes.io/gce-pd": "pd.csi.storage.gke.io",
+	"portworxVolume": "pxd.portworx.com",
+	"kubernetes.io/portworx-volume": "pxd.portworx.com",
+	"vsphereVolume": "csi.vsphere.vmware.com",
+	"kubernetes.io/vsphere-volume": "csi.vsphere.vmware.com",
+}
+
+# Removed without a successor that takes over their volumes.
+removed := {
+	"cephfs": "the driver cephfs.csi.ceph.com",
+	"rbd": "the driver rbd.csi.ceph.com",
+	"kubernetes.io/rbd": "the driver rbd.csi.ceph.com",
+	"glusterfs": "other storage",
+	"kubernetes.io/glusterfs": "other storage",
+	"flocker": "other storage",
+	"photonPersistentDisk": "other storage",
+	"quobyte": "other storage",
+	"kubernetes.io/quobyte": "other storage",
+	"scaleIO": "other storage",
+	"kubernetes.io/scaleio": "other storage",
+	"storageos": "other storage",
+	"kubernetes.io/storageos": "other storage",
+}
+
+violation contains v if {
+	some use in uses
+	driver := drivers[use.plugin]
+	v := {
+		"msg": sprintf("%s uses %s, which is gone from Kubernetes: it only works where %s stands in for it", [use.what, use.plugin, driver]),
+		"path": use.path,
+		"fix": sprintf("Use the driver %s: %s", [driver, use.how]),
+	}
+}
+
+violation contains v if {
+	some use in uses
+	instead := removed[use.plugin]
+	v := {
+		"msg": sprintf("%s uses %s, which is gone from Kubernetes: nothing mounts it any more", [use.what, use.plugin]),
+		"path": use.path,
+		"fix": sprintf("Move the data to %s: %s", [instead, use.how]),
+	}
+}
+
+uses contains use if {
+	some volume in input.workload.volumes
+	use := {
+		"what": sprintf("volume %s", [volume.name]),
+		"plugin": volume.source,
+		"path": volume.path,
+		"how": "put a persistentVolumeClaim into the volume's place",
+	}
+}
+
+uses contains use if {
+	plugin := input.workload.persistent_volume.source
+	use := {
+		"what": sprintf("PersistentVolume %s", [input.workload.name]),
+		"plugin": plugin,
+		"path": ["spec", plugin],
+		"how": "make a new volume with it and copy the data",
+	}
+}
+
+uses contains use if {
+	use := {
+		"what": sprintf("StorageClass %s", [input.workload.name]),
+		"plugin": input.workload.storage_class.provisioner,
+		"path": ["provisioner"],
+		"how": "make a new class with it for new claims",
+	}
+}

@@ -1,0 +1,112 @@
+# METADATA
+# title: Data stores are not on network file systems
+# description: >-
+#   A database trusts that what it has synced is on the disk and that a lock is a lock. Network file systems (NFS, SMB,
+#   EFS, Azure Files) weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
+#   network. The result is a slow database on good days and a broken one after a failover.
+#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs volumes of the pod, and
+#   claims by the provisioner of their class or the source of their volume. Volumes for backups and archives pass, being
+#   no data directories. Storage that is certified for a database over NFS needs an exception, or a shorter list.
+# related_resources:
+# - ref: https://www.postgresql.org/docs/current/creating-cluster.html#CREATING-CLUSTER-NFS
+# - ref: https://etcd.io/docs/latest/op-guide/hardware/#disks
+# - ref: https://prometheus.io/docs/prometheus/latest/storage/#operational-aspects
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional, PersistentVolume: optional}
+#   parameters:
+#     engines:
+#       type: list
+#       of: string
+#       default:
+#       - postgres
+#       - mysql
+#       - mongodb
+#       - redis
+#       - kafka
+#       - redpanda
+#       - zookeeper
+#       - etcd
+#       - elasticsearch
+#       - rabbitmq
+#       - cassandra
+#       - scylla
+#       - cockroach
+#       - clickhouse
+#       - consul
+#       - influxdb
+#       - prometheus
+#       description: Data stores that need a file system of their own.
+#     shared_provisioners:
+#       type: list
+#       of: string
+#       default:
+#       - "*nfs*"
+#       - "*smb*"
+#       - efs.csi.aws.com
+#       - file.csi.azure.com
+#       - kubernetes.io/azure-file
+#       - filestore.csi.storage.gke.io
+#       description: Provisioners and drivers (globs) of network file systems.
+#   fix: Use a class of block storage for the data.
+package stategate.storage.volume_no_shared_filesystem_db
+
+import data.stategate.lib.claims
+import data.stategate.lib.globs
+
+violation contains v if {
+	engine := input.workload.engine.name
+	engine in input.parameters.engines
+	some place in shared
+	v := {
+		"msg": sprintf(
+			"data of %s is on a network file system (%s): syncs are slow, and locks do not hold",
+			[engine, place.what],
+		),
+		"path": place.path,
+		"fix": sprintf("Use %s of a class of block storage, and copy the data", [place.instead]),
+	}
+}
+
+shared contains place if {
+	some volume in input.workload.volumes
+	volume.name in claims.data_volumes
+	volume.source in {"nfs", "azureFile"}
+	place := {
+		"what": sprintf("volume %s, %s", [volume.name, volume.source]),
+		"path": volume.path,
+		"instead": "a claim",
+	}
+}
+
+shared contains place if {
+	some claim in claims.of_data
+	class := input.related.claim_classes[claim.name]
+	globs.matches_any(input.parameters.shared_provisioners, class.provisioner)
+	place := {
+		"what": sprintf("class %s, %s", [class.name, class.provisioner]),
+		"path": claim.path,
+		"instead": sprintf("claims in the place of %s", [claim.name]),
+	}
+}
+
+# Made by hand, without a class.
+shared contains place if {
+	some claim in claims.of_data
+	name := claim.name
+	not input.related.claim_classes[name]
+	some volume in input.related.pvs
+	volume.claim_name == name
+	by_network(volume)
+	place := {
+		"what": sprintf("PersistentVolume %s", [volume.name]),
+		"path": claim.path,
+		"instead": sprintf("claims in the place of %s", [claim.name]),
+	}
+}
+
+by_network(volume) if volume.source in {"nfs", "azureFile"}
+
+by_network(volume) if globs.matches_any(input.parameters.shared_provisioners, volume.driver)

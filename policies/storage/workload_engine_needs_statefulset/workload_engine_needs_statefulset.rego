@@ -1,0 +1,60 @@
+# METADATA
+# title: Data stores run as StatefulSets or under an operator
+# description: >-
+#   Only a StatefulSet gives each member its own name and its own volume, starts and stops members in order, and never
+#   starts a second pod of a name before the first is known to be gone. A Deployment shares one volume between all its
+#   pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
+#   many members as the cluster has nodes; a bare Pod is not made again when its node goes.
+#   Judged by the images of main containers; clients, exporters and proxies are no data stores. Some data stores are
+#   shipped as a Deployment of one replica and lock their files: list them in exempt_engines. A cache says so with
+#   stategate.io/data-durability: cache. Pods and ReplicaSets that something owns are judged where they come from.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [Deployment.apps, ReplicaSet.apps, DaemonSet.apps, Pod]}
+#   parameters:
+#     exempt_engines: {type: list, of: string, default: [prometheus], description: Data stores that may run as any kind.}
+#   fix: Make it a StatefulSet with volumeClaimTemplates, or let an operator run it.
+package stategate.storage.workload_engine_needs_statefulset
+
+# What becomes of a data store that runs as such.
+consequence := {
+	"Deployment": "its pods share one volume, and a second one may write while the first is unreachable",
+	"ReplicaSet": "its pods share one volume, and a second one may write while the first is unreachable",
+	"DaemonSet": "it has as many members as the cluster has nodes, each tied to its node",
+	"Pod": "nothing makes it again when its node goes",
+}
+
+operators := {
+	"postgres": "CloudNativePG",
+	"mysql": "Percona Operator or MariaDB Operator",
+	"mongodb": "MongoDB Controllers for Kubernetes or Percona Operator",
+	"kafka": "Strimzi",
+	"elasticsearch": "Elastic Cloud on Kubernetes or OpenSearch Operator",
+	"rabbitmq": "RabbitMQ Cluster Operator",
+	"cassandra": "K8ssandra",
+	"scylla": "Scylla Operator",
+	"clickhouse": "Altinity Operator",
+}
+
+violation contains v if {
+	engine := input.workload.engine
+	exempt_engines := input.parameters.exempt_engines
+	name := engine.name
+	not name in exempt_engines
+	kind := input.workload.kind
+	v := {
+		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence[kind]]),
+		"path": engine.path,
+		"fix": fix(engine.name),
+	}
+}
+
+fix(name) := sprintf(
+	"Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s)",
+	[operators[name]],
+) if {
+	operators[name]
+} else := "Make it a StatefulSet with volumeClaimTemplates"

@@ -1,0 +1,35 @@
+package stategate.storage.workload_engine_needs_statefulset_test
+
+import data.stategate.storage.workload_engine_needs_statefulset as policy
+
+image := ["spec", "template", "spec", "containers", 0, "image"]
+
+request(kind, engine) := {
+	"workload": {"kind": kind, "name": "db", "engine": {"name": engine, "path": image}},
+	"parameters": {"exempt_engines": ["prometheus"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_deployment_fails if {
+	some v in found(request("Deployment", "mongodb"))
+	contains(v.msg, "mongodb runs as a Deployment: its pods share one volume")
+	v.path == image
+	contains(v.fix, "let an operator run it (MongoDB")
+}
+
+test_engine_without_operator_is_told_of_stateful_sets_only if {
+	some v in found(request("Deployment", "redis"))
+	v.fix == "Make it a StatefulSet with volumeClaimTemplates"
+}
+
+test_every_other_kind_fails_for_its_own_reason if {
+	every kind, reason in {"DaemonSet": "as many members", "ReplicaSet": "share one", "Pod": "nothing makes it again"} {
+		some v in found(request(kind, "etcd"))
+		contains(v.msg, reason)
+	}
+}
+
+test_exempt_engine_passes if found(request("Deployment", "prometheus")) == set()
+
+test_no_engine_passes if found({"workload": {"kind": "Deployment"}, "parameters": {"exempt_engines": []}}) == set()

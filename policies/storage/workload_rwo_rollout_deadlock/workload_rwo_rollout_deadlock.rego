@@ -1,0 +1,82 @@
+# METADATA
+# title: A claim for one node is used by one pod at a time
+# description: >-
+#   A volume with access mode ReadWriteOnce is attached to one node, one with ReadWriteOncePod is used by one pod. A
+#   second pod on another node waits until the first lets go: with a rolling update, which starts the new pod before it
+#   stops the old one, that is never, and the rollout hangs with a Multi-Attach error. On the same node both write the
+#   same files.
+#   Judged are claims that a pod writes to and that all pods share: of Deployments, ReplicaSets and DaemonSets, and those
+#   that a StatefulSet names in its volumes instead of its claim templates. The access modes are those of the
+#   PersistentVolumeClaim; if it is not known, nothing is said. Scaling is judged like any other change.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
+# custom:
+#   severity: high
+#   action: deny
+#   match:
+#     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
+#     subresources: ["", scale]
+#   inventory: {PersistentVolumeClaim: bundle}
+#   fix: "Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates."
+package stategate.storage.workload_rwo_rollout_deadlock
+
+import data.stategate.lib.claims
+import data.stategate.lib.known_claims
+
+violation contains v if {
+	some claim in for_one_node
+	many_pods
+	v := {
+		"msg": sprintf(
+			"all pods of %s %s share claim %s (%s): those on other nodes wait for ever",
+			[input.workload.kind, input.workload.name, claim.name, concat(", ", claim.access_modes)],
+		),
+		"path": path_of_replicas,
+		"fix": fix_many(input.workload.kind),
+	}
+}
+
+violation contains v if {
+	some claim in for_one_node
+	not many_pods
+	input.workload.update.type == "RollingUpdate"
+	input.workload.update.surge_pods > 0
+	v := {
+		"msg": sprintf(
+			"a rollout of %s starts a second pod while the first holds claim %s (%s): it hangs with a Multi-Attach error",
+			[input.workload.name, claim.name, concat(", ", claim.access_modes)],
+		),
+		"path": ["spec", "strategy"],
+		"fix": "Set spec.strategy to {type: Recreate, rollingUpdate: null}",
+	}
+}
+
+for_one_node contains pvc if {
+	some claim in claims.written
+	claim.origin == "reference"
+	pvc := known_claims.resolved(claim)
+	count(pvc.access_modes) > 0
+	every mode in pvc.access_modes {
+		mode in {"ReadWriteOnce", "ReadWriteOncePod"}
+	}
+}
+
+many_pods if input.workload.replicas > 1
+
+many_pods if input.workload.kind == "DaemonSet"
+
+path_of_replicas := ["spec", "template", "spec", "volumes"] if {
+	input.workload.kind == "DaemonSet"
+} else := ["spec", "replicas"]
+
+fixes := {
+	"StatefulSet": "Set replicas: 1; or give each pod its own claim with an entry of spec.volumeClaimTemplates",
+	"DaemonSet": "Use a claim with access mode ReadWriteMany, or mount this one readOnly",
+}
+
+fix_many(kind) := object.get(
+	fixes,
+	kind,
+	"Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates",
+)

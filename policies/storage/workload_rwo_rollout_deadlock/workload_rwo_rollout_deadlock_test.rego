@@ -1,0 +1,71 @@
+package stategate.storage.workload_rwo_rollout_deadlock_test
+
+import data.stategate.storage.workload_rwo_rollout_deadlock as policy
+
+workload(kind, replicas, read_only) := {
+	"kind": kind,
+	"name": "wiki",
+	"replicas": replicas,
+	"containers": [{"name": "wiki", "mounts": [{"volume": "data", "mount_path": "/srv", "read_only": read_only}]}],
+	"volumes": [{"name": "data", "source": "persistentVolumeClaim", "claim": "uploads"}],
+	"claims": [{"name": "uploads", "origin": "reference", "access_modes": []}],
+	"update": {"type": "Recreate"},
+}
+
+request(view, modes) := {"workload": view, "related": {"pvcs": [{"name": "uploads", "access_modes": modes}]}}
+
+rolling(view, surge) := object.union(view, {"update": {"type": "RollingUpdate", "surge_pods": surge}})
+
+found(document) := violations if violations := policy.violation with input as document
+
+once := ["ReadWriteOnce"]
+
+test_one_pod_that_is_recreated_passes if found(request(workload("Deployment", 1, false), once)) == set()
+
+test_rolling_update_fails if {
+	some v in found(request(rolling(workload("Deployment", 1, false), 1), once))
+	contains(v.msg, "a rollout of wiki starts a second pod while the first holds claim uploads (ReadWriteOnce)")
+	v.path == ["spec", "strategy"]
+	contains(v.fix, "type: Recreate")
+}
+
+test_rolling_update_without_surge_passes if {
+	found(request(rolling(workload("Deployment", 1, false), 0), once)) == set()
+}
+
+test_second_replica_fails_once if {
+	violations := found(request(rolling(workload("Deployment", 2, false), 1), ["ReadWriteOncePod"]))
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "all pods of Deployment wiki share claim uploads (ReadWriteOncePod)")
+	v.path == ["spec", "replicas"]
+	contains(v.fix, "Set replicas: 1 and strategy")
+}
+
+test_other_kinds_are_told_their_own_fix if {
+	some v in found(request(workload("StatefulSet", 3, false), once))
+	contains(v.fix, "spec.volumeClaimTemplates")
+	some w in found(request(object.remove(workload("DaemonSet", 0, false), ["replicas"]), once))
+	contains(w.fix, "ReadWriteMany")
+	w.path == ["spec", "template", "spec", "volumes"]
+}
+
+test_shared_claim_passes if {
+	found(request(rolling(workload("Deployment", 3, false), 1), ["ReadWriteMany"])) == set()
+	found(request(rolling(workload("Deployment", 3, false), 1), ["ReadWriteOnce", "ReadOnlyMany"])) == set()
+}
+
+test_read_only_passes if found(request(workload("Deployment", 3, true), once)) == set()
+
+test_claim_that_is_not_known_says_nothing if {
+	found({"workload": workload("Deployment", 3, false), "related": {"pvcs": []}}) == set()
+	found(request(workload("Deployment", 3, false), [])) == set()
+}
+
+test_claims_of_each_replica_pass if {
+	view := object.union(workload("StatefulSet", 3, false), {
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data"}],
+		"claims": [{"name": "data", "origin": "template", "access_modes": once}],
+	})
+	found(request(view, once)) == set()
+}

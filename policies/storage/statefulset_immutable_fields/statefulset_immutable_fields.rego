@@ -95,6 +95,20 @@ violation contains v if {
 	}
 }
 
+# Charts that write their version there fail at every upgrade.
+violation contains v if {
+	some pair in kept_templates
+	some key in ["labels", "annotations"]
+	was := object.get(pair.was, key, {})
+	now := object.get(pair.now, key, {})
+	was != now
+	v := {
+		"msg": sprintf("%s of claim template %s change: the API server refuses it", [key, pair.now.name]),
+		"path": array.concat(pair.now.path, ["metadata", key]),
+		"fix": sprintf("Keep the %s of the template; or %s (claims that exist stay as they are)", [key, replace_it]),
+	}
+}
+
 # As the view calls them, and as the API does.
 fields := {
 	"access_modes": "accessModes",

@@ -2,9 +2,9 @@
 # title: Data stores are not on network file systems
 # description: >-
 #   A database trusts that what it has synced is on the disk and that a lock is a lock. Network file systems (NFS, SMB,
-#   EFS, Azure Files) weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
+#   EFS, Azure Files) and buckets that are mounted weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
 #   network. The result is a slow database on good days and a broken one after a failover.
-#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs volumes of the pod, and
+#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs and csi volumes of the pod, and
 #   claims by the provisioner of their class or the source of their volume. Volumes for backups and archives pass, being
 #   no data directories. Storage that is certified for a database over NFS needs an exception, or a shorter list.
 # related_resources:
@@ -49,7 +49,10 @@
 #       - file.csi.azure.com
 #       - kubernetes.io/azure-file
 #       - filestore.csi.storage.gke.io
-#       description: Provisioners and drivers (globs) of network file systems.
+#       - s3.csi.aws.com
+#       - gcsfuse.csi.storage.gke.io
+#       - blob.csi.azure.com
+#       description: Provisioners and drivers (globs) of network file systems and mounted buckets.
 #   fix: Use a class of block storage for the data.
 package stategate.storage.volume_no_shared_filesystem_db
 
@@ -76,6 +79,17 @@ shared contains place if {
 	volume.source in {"nfs", "azureFile"}
 	place := {
 		"what": sprintf("volume %s, %s", [volume.name, volume.source]),
+		"path": volume.path,
+		"instead": "a claim",
+	}
+}
+
+shared contains place if {
+	some volume in input.workload.volumes
+	volume.name in claims.data_volumes
+	globs.matches_any(input.parameters.shared_provisioners, volume.driver)
+	place := {
+		"what": sprintf("volume %s, %s", [volume.name, volume.driver]),
 		"path": volume.path,
 		"instead": "a claim",
 	}

@@ -45,6 +45,13 @@ test_volume_of_the_pod_fails if {
 	v.path == ["volume"]
 }
 
+test_csi_volume_of_the_pod_fails if {
+	volume := {"name": "data", "source": "csi", "driver": "nfs.csi.k8s.io", "path": ["volume"]}
+	document := object.union(request("postgres", "csi"), {"workload": {"volumes": [volume]}})
+	some v in found(document)
+	contains(v.msg, "volume data, nfs.csi.k8s.io")
+}
+
 made_by_hand(volume) := object.union(
 	request("postgres", "persistentVolumeClaim"),
 	{"related": {"pvs": [object.union({"name": "pv-pg", "claim_name": "data"}, volume)]}},

@@ -24,7 +24,7 @@
 #     scratch_claims:
 #       type: list
 #       of: string
-#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", "*temp*"]
+#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may use a denied class.
 #     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
 #   fix: Set storageClassName to a class that is allowed (kubectl get storageclass lists them).

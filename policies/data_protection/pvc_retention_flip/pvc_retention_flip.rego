@@ -24,7 +24,7 @@ violation contains v if {
 	key := key_of[field]
 	v := {
 		"msg": sprintf(
-			"%s: Delete would erase the volumes of %s, which have been kept so far, when it %s",
+			"%s: Delete lets go of the claims of %s, kept so far, when it %s: their disks are erased unless they are retained",
 			[key, input.workload.name, event],
 		),
 		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],

@@ -24,7 +24,7 @@ violation contains v if {
 	not kept_so_far(field)
 	key := key_of[field]
 	v := {
-		"msg": sprintf("%s: Delete erases volumes of %s when it %s", [key, input.workload.name, event]),
+		"msg": sprintf("%s: Delete lets go of the claims of %s when it %s: their disks are erased unless they are retained", [key, input.workload.name, event]),
 		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
 		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s to Retain, or leave it out", [key]),
 	}

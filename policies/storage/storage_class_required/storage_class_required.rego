@@ -44,7 +44,9 @@ judged(claim) if {
 	input.review.operation == "CREATE"
 }
 
-fix(claim) := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
+fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\" if it has none", [claim.volume_name]) if {
+	claim.volume_name
+} else := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
 	claim.origin == "object"
 } else := text if {
 	input.review.operation == "UPDATE" # templates cannot be changed

@@ -64,3 +64,8 @@ test_default_class_may_be_allowed if {
 }
 
 test_no_claims_pass if found(request("CREATE", [])) == set()
+
+test_named_volume_tells_the_class if {
+	some v in found(request("CREATE", [claim({"origin": "object", "volume_name": "pv-1"})]))
+	v.fix == "Set spec.storageClassName to that of volume pv-1, or to \"\" if it has none"
+}

@@ -69,7 +69,7 @@ violation contains v if {
 			[engine, place.what],
 		),
 		"path": place.path,
-		"fix": sprintf("Use %s of a class of block storage, and copy the data", [place.instead]),
+		"fix": sprintf("Copy the data to block storage: use %s, with a class of disks", [place.instead]),
 	}
 }
 
@@ -102,7 +102,7 @@ shared contains place if {
 	place := {
 		"what": sprintf("class %s, %s", [class.name, class.provisioner]),
 		"path": claim.path,
-		"instead": sprintf("claims in the place of %s", [claim.name]),
+		"instead": sprintf("another claim in the place of %s", [claim.name]),
 	}
 }
 
@@ -117,7 +117,7 @@ shared contains place if {
 	place := {
 		"what": sprintf("PersistentVolume %s", [volume.name]),
 		"path": claim.path,
-		"instead": sprintf("claims in the place of %s", [claim.name]),
+		"instead": sprintf("another claim in the place of %s", [claim.name]),
 	}
 }
 

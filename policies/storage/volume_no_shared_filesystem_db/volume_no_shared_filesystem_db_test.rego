@@ -35,7 +35,7 @@ test_class_of_files_fails if {
 	some v in found(of_class(request("postgres", "volumeClaimTemplate"), "efs.csi.aws.com"))
 	contains(v.msg, "data of postgres is on a network file system (class files, efs.csi.aws.com)")
 	v.path == ["claim"]
-	contains(v.fix, "claims in the place of data")
+	contains(v.fix, "another claim in the place of data")
 	count(found(of_class(request("postgres", "persistentVolumeClaim"), "cluster.local/nfs-subdir"))) == 1
 }
 

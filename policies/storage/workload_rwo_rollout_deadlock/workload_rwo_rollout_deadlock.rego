@@ -18,7 +18,7 @@
 #     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
 #   inventory: {PersistentVolumeClaim: bundle}
-#   fix: "Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates."
+#   fix: "Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates."
 package stategate.storage.workload_rwo_rollout_deadlock
 
 import data.stategate.lib.claims
@@ -78,5 +78,5 @@ fixes := {
 fix_many(kind) := object.get(
 	fixes,
 	kind,
-	"Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates",
+	"Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates",
 )

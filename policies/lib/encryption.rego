@@ -6,6 +6,9 @@ package stategate.lib.encryption
 
 import data.stategate.lib.globs
 
+# The class under review.
+reviewed := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+
 # What a driver must be told. No parameters: the provider encrypts every disk anyway.
 drivers := {
 	"ebs.csi.aws.com": {"encrypted": "true"},

@@ -49,7 +49,7 @@ key_parameters := {
 	"*cephfs.csi.ceph.com": "encryptionKMSID",
 }
 
-class := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+class := encryption.reviewed
 
 violation contains v if {
 	some name in names

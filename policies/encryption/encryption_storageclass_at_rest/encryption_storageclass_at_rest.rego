@@ -38,7 +38,7 @@ package stategate.encryption.encryption_storageclass_at_rest
 
 import data.stategate.lib.encryption
 
-class := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+class := encryption.reviewed
 
 violation contains v if {
 	encryption.verdict(class, input.parameters) == "unknown"

@@ -32,6 +32,7 @@ package stategate.storage.pvc_size_limits
 
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
+import data.stategate.lib.tiers
 
 mi := 1048576
 
@@ -68,7 +69,7 @@ maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.s
 	input.parameters.maximum[tier]
 }
 
-tier := object.get(input.workload, "tier", input.parameters.default_tier)
+tier := tiers.tier
 
 path(claim) := array.concat(claim.spec_path, ["resources", "requests", "storage"])
 

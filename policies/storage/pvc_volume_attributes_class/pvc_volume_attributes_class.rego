@@ -23,8 +23,9 @@
 package stategate.storage.pvc_volume_attributes_class
 
 import data.stategate.lib.globs
+import data.stategate.lib.tiers
 
-tier := object.get(input.workload, "tier", input.parameters.default_tier)
+tier := tiers.tier
 
 violation contains v if {
 	some claim in named

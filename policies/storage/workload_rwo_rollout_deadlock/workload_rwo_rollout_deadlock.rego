@@ -44,7 +44,7 @@ violation contains v if {
 	input.workload.update.surge_pods > 0
 	v := {
 		"msg": sprintf(
-			"a rollout of %s starts a second pod while the first holds claim %s (%s): it hangs with a Multi-Attach error",
+			"a rollout of %s starts a second pod while the first holds claim %s (%s): on another node it hangs, on the same both write",
 			[input.workload.name, claim.name, concat(", ", claim.access_modes)],
 		),
 		"path": ["spec", "strategy"],
@@ -72,7 +72,7 @@ path_of_replicas := ["spec", "template", "spec", "volumes"] if {
 
 fixes := {
 	"StatefulSet": "Set replicas: 1; or give each pod its own claim with an entry of spec.volumeClaimTemplates",
-	"DaemonSet": "Use a claim with access mode ReadWriteMany, or mount this one readOnly",
+	"DaemonSet": "Mount it readOnly; a data store is a StatefulSet with volumeClaimTemplates, files for all nodes need ReadWriteMany",
 }
 
 fix_many(kind) := object.get(

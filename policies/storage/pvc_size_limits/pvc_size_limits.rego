@@ -73,6 +73,11 @@ tier := tiers.tier
 
 path(claim) := array.concat(claim.spec_path, ["resources", "requests", "storage"])
 
-shown(bytes) := sprintf("%dGi", [round(bytes / (1024 * mi))]) if {
-	bytes >= 1024 * mi
-} else := sprintf("%dMi", [round(bytes / mi)])
+# In the largest unit that leaves nothing over: a limit that was rounded up would be refused again.
+shown(bytes) := text if {
+	text := [sprintf("%d%s", [bytes / size, unit]) |
+		some [unit, size] in [["Ti", (mi * 1024) * 1024], ["Gi", mi * 1024], ["Mi", mi]]
+		bytes > 0
+		bytes % size == 0
+	][0]
+} else := sprintf("%d bytes", [bytes])

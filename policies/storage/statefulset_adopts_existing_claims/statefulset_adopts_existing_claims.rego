@@ -52,6 +52,6 @@ of_class(claim, pvc) := [sprintf("its class is %s", [pvc.storage_class])] if {
 } else := []
 
 of_size(claim, pvc) := [text] if {
-	pvc.size < claim.size
+	max([pvc.size, object.get(pvc, "capacity", 0)]) < claim.size
 	text := sprintf("its size is %s", [pvc.size_text])
 } else := []

@@ -17,7 +17,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, Pod]}
-#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional, PersistentVolume: optional}
+#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: bundle, PersistentVolume: bundle}
 #   parameters:
 #     local_provisioners:
 #       type: list

@@ -15,7 +15,7 @@
 #   severity: high
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional, PersistentVolume: optional}
+#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: bundle, PersistentVolume: bundle}
 #   parameters:
 #     engines:
 #       type: list

@@ -14,7 +14,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   inventory: {PersistentVolumeClaim: optional}
+#   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
 #   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."

@@ -28,7 +28,10 @@ violation contains v if {
 			[input.workload.name, names],
 		),
 		"path": ["metadata", "annotations", annotation],
-		"fix": sprintf("Leave one: kubectl annotate storageclass %s %s=false --overwrite", [concat(" ", others), annotation]),
+		"fix": sprintf(
+			"Set it to \"false\" here; if this one shall be the default: kubectl annotate storageclass %s %s=false --overwrite",
+			[concat(" ", others), annotation],
+		),
 	}
 }
 

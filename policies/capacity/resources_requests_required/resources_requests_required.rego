@@ -3,7 +3,8 @@
 # description: >-
 #   Without requests the scheduler puts a data store on a node that is full already, and the node gets rid of it first
 #   when memory runs short. Without a memory limit one bad query takes the node's memory, and with it all neighbours.
-#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers. A limit
+#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers, and not
+#   pods that are to end (restartPolicy Never or OnFailure): nobody sizes a client in an incident. A limit
 #   counts as a request, since the API server makes it one in the pod; a CPU limit is not asked for, since it throttles.
 #   What a LimitRange of the namespace fills in counts, if it is known, and so do resources of the pod as a whole
 #   (Kubernetes 1.34 and later). The right numbers only measuring tells.
@@ -33,6 +34,7 @@
 package stategate.capacity.resources_requests_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.tasks
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -40,6 +42,7 @@ violation contains v if {
 	container.role == "main"
 	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
 	count(missing) > 0
+	not tasks.ends
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(

@@ -92,3 +92,8 @@ test_resources_of_the_whole_pod_count if {
 	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": "1", "memory": "4Gi"}}))
 	startswith(v.msg, "container db has no limits.memory: ")
 }
+
+test_pods_that_end_pass if {
+	ended := object.union(bare, {"workload": {"kind": "Pod"}, "review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	found(ended) == set()
+}

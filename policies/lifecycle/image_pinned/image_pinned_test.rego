@@ -91,3 +91,15 @@ test_helpers_pass if {
 
 # No image yet, or none that could be pulled: not this policy's matter.
 test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()
+
+test_pods_that_end_pass if {
+	client := object.union(request([tagged("16")], {}), {"review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	ended := object.union(client, {"workload": {"kind": "Pod"}})
+	violations := policy.violation with input as ended
+	violations == set()
+}
+
+test_fix_tells_how_to_find_the_digest if {
+	some v in found([tagged("16")])
+	contains(v.fix, "`crane digest postgres:16`")
+}

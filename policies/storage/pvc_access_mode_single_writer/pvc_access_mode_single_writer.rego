@@ -14,7 +14,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   inventory: {PersistentVolumeClaim: optional}
+#   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
 #   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."
@@ -46,8 +46,8 @@ fix(claim) := text if {
 	claim.origin == "template"
 	input.review.operation == "UPDATE"
 	text := sprintf(
-		"New claims only: kubectl delete statefulset %s --cascade=orphan, then apply with accessModes: [ReadWriteOnce]",
-		[input.workload.name],
+		"New claims only: kubectl delete statefulset %s -n %s --cascade=orphan, then apply with accessModes: [ReadWriteOnce]",
+		[input.workload.name, input.workload.namespace],
 	)
 } else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
 	claim.origin == "template"

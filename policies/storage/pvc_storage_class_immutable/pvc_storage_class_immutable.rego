@@ -52,6 +52,6 @@ fix(claim, old) := sprintf(
 ) if {
 	claim.origin == "object"
 } else := sprintf(
-	"Keep it; for new replicas only: kubectl delete statefulset %s --cascade=orphan, then apply (old claims keep theirs)",
-	[input.workload.name],
+	"Keep it; for new replicas only: kubectl delete statefulset %s -n %s --cascade=orphan, then apply (old claims keep theirs)",
+	[input.workload.name, input.workload.namespace],
 )

@@ -48,7 +48,7 @@ fix(claim) := "Set spec.storageClassName to a class of your cluster (kubectl get
 } else := text if {
 	input.review.operation == "UPDATE" # templates cannot be changed
 	text := sprintf(
-		"kubectl delete statefulset %s --cascade=orphan, then apply it with storageClassName in the claim template",
-		[input.workload.name],
+		"kubectl delete statefulset %s -n %s --cascade=orphan, then apply it with storageClassName in the claim template",
+		[input.workload.name, input.workload.namespace],
 	)
 } else := "Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)"

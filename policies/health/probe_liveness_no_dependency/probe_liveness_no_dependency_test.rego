@@ -82,3 +82,10 @@ test_sidecars_and_containers_without_liveness_pass if {
 	none := object.remove(container, ["liveness"])
 	found({"workload": {"containers": [sidecar, none]}, "parameters": document.parameters}) == set()
 }
+
+test_fix_names_the_engine_s_own_question if {
+	some etcd in found(gets("etcd", "/health"))
+	contains(etcd.fix, "such as httpGet /livez")
+	some other in found(runs(["nodetool", "status"]))
+	contains(other.fix, "such as its own ping command or tcpSocket")
+}

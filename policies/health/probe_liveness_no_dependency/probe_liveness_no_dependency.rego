@@ -76,6 +76,10 @@ violation contains v if {
 			[container.name, check],
 		),
 		"path": probe.path,
+		"fix": sprintf(
+			"Let the livenessProbe of %s ask the process itself, such as %s, and the readinessProbe the rest",
+			[container.name, object.get(own_questions, container.engine, "its own ping command or tcpSocket")],
+		),
 	}
 }
 
@@ -91,6 +95,16 @@ violation contains v if {
 		),
 		"path": probe.path,
 	}
+}
+
+own_questions := {
+	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
+	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")'",
+	"rabbitmq": "exec rabbitmq-diagnostics -q ping",
+	"redis": "exec redis-cli ping",
+	"zookeeper": "exec sh -c 'echo ruok | nc -w 2 localhost 2181 | grep imok'",
+	"cassandra": "tcpSocket on its CQL port",
+	"elasticsearch": "tcpSocket on its transport port",
 }
 
 asked(probe) := [probe.host] if {

@@ -101,3 +101,10 @@ test_what_only_begins_like_a_cluster_command_passes if {
 	found(runs(["sh", "-c", "nodetool statusbinary | grep running"])) == set()
 	count(found(runs(["sh", "-c", "nodetool statusbinary && nodetool status"]))) == 1
 }
+
+test_fix_names_the_engine_s_own_question if {
+	some etcd in found(gets("etcd", "/health"))
+	contains(etcd.fix, "such as httpGet /livez")
+	some other in found(runs(["nodetool", "status"]))
+	contains(other.fix, "such as its own ping command or tcpSocket")
+}

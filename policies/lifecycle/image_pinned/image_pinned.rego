@@ -49,11 +49,17 @@ violation contains v if {
 			[container.image_name, container.name, what],
 		),
 		"path": array.concat(container.path, ["image"]),
-		"fix": sprintf(
-			"Name a release in the tag, or add what `crane digest %s` prints: IMAGE:TAG@sha256:…",
-			[container.image_name],
-		),
+		"fix": remedy(container, what),
 	}
+}
+
+remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [container.image_name]) if {
+	what == "has no digest"
+} else := sprintf(
+	"Name the release with its minor version, %s:<major>.<minor>, or the digest, %s@sha256:<digest>",
+	[name, container.image_name],
+) if {
+	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 }
 
 looseness(tag) := "has no tag, so it is whatever latest is" if {

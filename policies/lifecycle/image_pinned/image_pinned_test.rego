@@ -99,7 +99,17 @@ test_pods_that_end_pass if {
 	violations == set()
 }
 
-test_fix_tells_how_to_find_the_digest if {
-	some v in found([tagged("16")])
-	contains(v.fix, "`crane digest postgres:16`")
+test_fix_is_for_this_image if {
+	some v in found([tagged("latest")])
+	v.fix == "Name the release with its minor version, postgres:<major>.<minor>, or the digest, postgres:latest@sha256:<digest>"
+}
+
+test_fix_of_an_image_without_tag if {
+	some v in found([container({"image_name": "mongo", "image": {"tag": "", "digest": ""}})])
+	startswith(v.fix, "Name the release with its minor version, mongo:<major>.<minor>,")
+}
+
+test_fix_of_a_release_without_digest if {
+	some v in told([tagged("16.4")], {"require_digest": true})
+	v.fix == "Add the digest: postgres:16.4@sha256:<digest>"
 }

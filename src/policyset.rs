@@ -193,10 +193,13 @@ impl PolicySet {
                 Err(error) => errors.push(error),
             }
         }
-        let entry_points = loaded.iter().flat_map(|(policy, text)| {
-            [&policy.violation, &policy.patch].into_iter().flatten().map(move |r| (r.as_str(), *text))
+        let entry_point = loaded.iter().find_map(|(policy, text)| {
+            let rule = policy.violation.as_ref().or(policy.patch.as_ref())?;
+            Some((rule, *text))
         });
-        errors.extend(rego.prepare(entry_points).err().into_iter().flat_map(|errors| errors.0));
+        if let Some((rule, text)) = entry_point {
+            errors.extend(rego.prepare(rule, text).err().into_iter().flat_map(|errors| errors.0));
+        }
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }

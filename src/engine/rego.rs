@@ -99,20 +99,16 @@ impl Rego {
         self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
     }
 
-    /// Prepares every rule, so that clones share the work, and finds what only shows then.
+    /// Prepares every rule, so that clones share the work, and finds what only shows then. One entry
+    /// point is enough: the engine compiles all modules for it, and copies them all for each further one.
     ///
     /// # Errors
-    /// If a path leads to no rule, or the rules cannot be compiled.
-    pub fn prepare<'a>(
-        &mut self,
-        entry_points: impl Iterator<Item = (&'a str, &'a SourceText)>,
-    ) -> Result<(), Diagnostics> {
-        let errors: Vec<Diagnostic> = entry_points
-            .filter_map(|(path, text)| {
-                self.engine.compile_with_entrypoint(&path.into()).err().map(|error| diagnostic(text, &error))
-            })
-            .collect();
-        if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
+    /// If the path leads to no rule, or any rule cannot be compiled.
+    pub fn prepare(&mut self, entry_point: &str, text: &SourceText) -> Result<(), Diagnostics> {
+        match self.engine.compile_with_entrypoint(&entry_point.into()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(diagnostic(text, &error).into()),
+        }
     }
 
     /// A place to ask questions in that remembers which lines were reached.

@@ -178,7 +178,7 @@ fn rego_tests(
             .map(move |rule| (format!("data.{}.{rule}", module.package), text))
     });
     if let Some((path, text)) = all_rules.next() {
-        rego.prepare(std::iter::once((path.as_str(), text)))?;
+        rego.prepare(&path, text)?;
     }
     rego.allow(policies::RULE_TIME);
     let mut session = rego.observed_session();

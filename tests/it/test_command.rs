@@ -49,7 +49,7 @@ fn junit_has_a_suite_for_each_policy_and_says_where_a_test_failed() {
     let dir = mine(&[("storage/mine/mine_test.rego", &failing)]);
     let (path, file) = (text(dir.path()), dir.path().join("out.xml"));
     let run = stategate(&["test", path, "-o", &format!("junit={}", text(&file))]);
-    run.expect(1, &["FAIL", "1 policy, 3 tests, 2 examples: 2 failed", "loaded 13 policies in "]);
+    run.expect(1, &["FAIL", "1 policy, 3 tests, 2 examples: 2 failed", "loaded ", " policies in "]);
     let xml = std::fs::read_to_string(&file).unwrap();
     let undefined = format!(
         "{path}/storage/mine/mine_test.rego:7: one of its conditions does not hold; line 9 was not reached"
@@ -186,7 +186,7 @@ fn watch_runs_again_when_a_file_is_replaced_and_outlives_a_broken_policy() {
     let report = dir.path().join("out.xml");
     let mut watching = Staying::start(&["test", &path, "--watch", "-o", &format!("junit={}", text(&report))]);
     let first = watching.run(1);
-    assert!(first.contains("loaded 13 policies in ") && first.contains(": 0 failed"), "{first}");
+    assert!(first.contains(" policies in ") && first.contains(": 0 failed"), "{first}");
 
     // As editors do: the new text is written beside the old and moved over it.
     let rule = dir.path().join("storage/mine/mine.rego");

@@ -13,7 +13,9 @@
 
 mod defaults;
 mod examples;
+mod guards;
 mod harness;
+mod mutation;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;

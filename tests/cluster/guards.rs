@@ -181,7 +181,7 @@ fn a_budget_blocks(dev: &Kubectl) {
         &[
             "ignore.validate.stategate.io",
             "pdb-not-blocking [high]",
-            "PodDisruptionBudget pg (maxUnavailable: 0) lets none of the 3 pods of pg be evicted",
+            "PodDisruptionBudget pg (maxUnavailable 0) lets none of the 3 pods of pg be evicted",
             "at:  spec.maxUnavailable",
         ],
     );
@@ -200,7 +200,7 @@ fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Statega
         &refusal,
         &[
             "ignore.validate.stategate.io",
-            "StatefulSet shop/pg: 1 problem",
+            "Scale shop/pg: 1 problem",
             "scale-to-zero-guard [critical]",
             "scaling StatefulSet pg from 3 to 0 stops it for everybody: nobody has confirmed it",
             "at:  spec.replicas",

@@ -207,7 +207,7 @@ fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Statega
             "stategate.io/confirm-scale='3->0'",
         ],
     );
-    refused(&scale(dev, "shop", "2"), &["scale-down-guard", "3->2"]);
+    refused(&scale(dev, "shop", "1"), &["scale-down-guard [high]", "2 members go at once"]);
     silent(&scale(dev, "shop", "4"));
     silent(&scale(dev, "shop", "3"));
     assert_eq!(replicas(admin, "shop"), 3);

@@ -6,6 +6,14 @@ allowed(budget, pods) := amount(budget.max_unavailable, pods)
 
 allowed(budget, pods) := pods - amount(budget.min_available, pods)
 
+# The disruption controller expects no pods then, and with none expected it allows no eviction.
+allowed(budget, _) := 0 if says_nothing(budget)
+
+says_nothing(budget) if {
+	not budget.min_available
+	not budget.max_unavailable
+}
+
 amount(value, _) := value if is_number(value)
 
 amount(value, pods) := ceil((pods * to_number(trim_suffix(value, "%"))) / 100) if {
@@ -18,9 +26,16 @@ text(budget) := sprintf("maxUnavailable %v", [budget.max_unavailable])
 
 text(budget) := sprintf("minAvailable %v", [budget.min_available])
 
+text(budget) := "neither minAvailable nor maxUnavailable" if says_nothing(budget)
+
 field(budget) := "maxUnavailable" if {
 	not budget.min_available
 } else := "minAvailable"
+
+# What to write instead. The API server refuses a budget that says both.
+remedy(budget) := "maxUnavailable: 1 in place of minAvailable" if {
+	budget.min_available
+} else := "maxUnavailable: 1"
 
 # The pods of all workloads that the budget under review selects; undefined if those of one are not known.
 selected := sum([workload.replicas | some workload in input.related.workloads]) if {

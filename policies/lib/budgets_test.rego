@@ -19,7 +19,6 @@ test_percentages_are_rounded_up if {
 
 test_what_is_no_amount_tells_nothing if {
 	not budgets.allowed({"max_unavailable": "one"}, 3)
-	not budgets.allowed({}, 3)
 }
 
 test_text if {
@@ -38,4 +37,17 @@ test_minimum_over_all_pods_tells_nothing_of_one_workload if {
 	workload := {"workload": {"replicas": 3}}
 	budgets.counted({"max_unavailable": 1}) == 3 with input as workload
 	not budgets.counted({"min_available": 3}) with input as workload
+}
+
+test_a_budget_that_says_nothing_allows_nothing if {
+	budgets.allowed({}, 3) == 0
+	budgets.text({}) == "neither minAvailable nor maxUnavailable"
+	budgets.allowed({"max_unavailable": 0}, 3) == 0
+	budgets.allowed({"min_available": 0}, 3) == 3
+}
+
+test_remedy_never_leaves_both if {
+	budgets.remedy({"min_available": 2}) == "maxUnavailable: 1 in place of minAvailable"
+	budgets.remedy({"max_unavailable": 2}) == "maxUnavailable: 1"
+	budgets.remedy({}) == "maxUnavailable: 1"
 }

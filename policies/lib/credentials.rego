@@ -15,8 +15,8 @@ embedded(text) if {
 # A connection string or a script, … password=…
 embedded(text) if {
 	small := lower(text)
-	contains(small, "password=")
-	some i, part in split(small, "password=")
+	some mark in ["password=", "accountkey=", "sharedaccesskey="]
+	some i, part in split(small, mark)
 	i > 0
 	own(first_word(part))
 }
@@ -34,5 +34,8 @@ own(quoted) if {
 	not startswith(word, "-")
 	not switch(word)
 }
+
+# To be filled in by a tool before it is applied.
+placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^>]*>|\{\{.*\}\})$`, text)
 
 switch(word) if lower(word) in {"true", "false", "yes", "no", "on", "off", "1", "0"}

@@ -37,6 +37,8 @@ test_connection_strings if {
 		"Server=sql;User Id=app;Password=hunter2;",
 		"PGPASSWORD=hunter2 psql -U app\nselect 1",
 		"password='hunter2'",
+		"DefaultEndpointsProtocol=https;AccountName=shop;AccountKey=aHVudGVyMg==;EndpointSuffix=core.windows.net",
+		"Endpoint=sb://shop/;SharedAccessKeyName=app;SharedAccessKey=aHVudGVyMg=",
 	] {
 		credentials.embedded(text)
 	}
@@ -53,6 +55,15 @@ test_connection_strings_without if {
 		"reset-password=true",
 	] {
 		not credentials.embedded(text)
+	}
+}
+
+test_placeholders if {
+	every text in ["${PW}", "<password>", "{{ .Values.pw }}"] {
+		credentials.placeholder(text)
+	}
+	every text in ["hunter2", "$hunter2", "a${PW}", "<x"] {
+		not credentials.placeholder(text)
 	}
 }
 

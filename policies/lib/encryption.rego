@@ -6,6 +6,9 @@ package stategate.lib.encryption
 
 import data.stategate.lib.globs
 
+# The class under review.
+reviewed := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+
 # What a driver must be told. No parameters: the provider encrypts every disk anyway.
 drivers := {
 	"ebs.csi.aws.com": {"encrypted": "true"},
@@ -27,6 +30,16 @@ drivers := {
 	"pxd.portworx.com": {"secure": "true"},
 	"kubernetes.io/portworx-volume": {"secure": "true"},
 	"storage.csi.upcloud.com": {"encryption": "data-at-rest"},
+	"linodebs.csi.linode.com": {"linodebs.csi.linode.com/encrypted": "true"},
+	"diskplugin.csi.alibabacloud.com": {"encrypted": "true"},
+	"dobs.csi.digitalocean.com": {},
+	"blockvolume.csi.oraclecloud.com": {},
+}
+
+# Told a key, the driver encrypts, whatever it is told besides.
+by_key := {
+	"ebs.csi.aws.com": {"kmsKeyId": "?*"},
+	"kubernetes.io/aws-ebs": {"kmsKeyId": "?*"},
 }
 
 # Their parameters' names may be written in any case.
@@ -62,7 +75,7 @@ encrypted(class, told) if {
 
 # Each is a set of parameters that together make the driver encrypt.
 ways(provisioner, extra_rules) := {way |
-	some table in [drivers, extra_rules]
+	some table in [drivers, by_key, extra_rules]
 	some pattern, needs in table
 	globs.matches_any([pattern], provisioner)
 	way := {name: text | some name, value in needs; text := sprintf("%v", [value])}

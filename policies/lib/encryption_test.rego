@@ -24,4 +24,14 @@ test_names_of_parameters_in_any_case if {
 	encryption.said(class("rbd.csi.ceph.com", {"Encrypted": "true"}), "encrypted") == set()
 }
 
-test_remedy if encryption.remedy("ebs.csi.aws.com", {}) == "encrypted: \"true\""
+test_key_of_ebs_is_enough if {
+	encryption.verdict(class("ebs.csi.aws.com", {"kmsKeyId": "arn:aws:kms:eu-west-1:1:key/x"}), told) == "encrypted"
+	encryption.verdict(class("ebs.csi.aws.com", {"kmsKeyId": ""}), told) == "plain"
+}
+
+test_clouds_that_encrypt_every_disk if {
+	encryption.verdict(class("dobs.csi.digitalocean.com", {}), told) == "encrypted"
+	encryption.verdict(class("linodebs.csi.linode.com", {}), told) == "plain"
+}
+
+test_remedy if encryption.remedy("ebs.csi.aws.com", {}) == "encrypted: \"true\" or kmsKeyId: \"<yours>\""

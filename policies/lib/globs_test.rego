@@ -24,3 +24,9 @@ test_question_mark_is_one_character if {
 	globs.matches_any(["?*"], "key")
 	not globs.matches_any(["?*"], "")
 }
+
+test_other_signs_than_the_star_count if {
+	globs.matches_any(["gp[23]"], "gp3")
+	globs.matches_any(["{io1,io2}"], "io2")
+	not globs.matches_any(["gp[23]"], "gp4")
+}

@@ -4,8 +4,11 @@ package stategate.lib.hosts
 # `-h` is the host for these; for others it may be anything.
 clients := {
 	"pg_isready", "psql", "mysqladmin", "mysql", "mariadb", "redis-cli", "valkey-cli", "mongosh",
-	"mongo", "nodetool", "clickhouse-client",
+	"mongo", "nodetool", "clickhouse-client", "mariadb-admin",
 }
+
+# The first word that is neither flag nor number is the host for these: `nc -z db 5432`.
+connectors := {"nc", "ncat", "netcat", "telnet"}
 
 host_flags := {"--host", "--hostname", "--bootstrap-server", "--bootstrap-servers", "--endpoints"}
 
@@ -29,9 +32,19 @@ named(words, i, word) := words[i + 1] if word in host_flags
 
 named(words, i, word) := words[i + 1] if {
 	word == "-h"
-	some earlier in array.slice(words, 0, i)
-	program := split(earlier, "/")
-	program[count(program) - 1] in clients
+	asked_by_a_client(words, i)
+}
+
+# Without a blank, as MySQL's clients are often called: -hdb.
+named(words, i, word) := substring(word, 2, -1) if {
+	startswith(word, "-h")
+	not word in {"-h", "-help"}
+	asked_by_a_client(words, i)
+}
+
+named(words, i, word) := hosts_named[0] if {
+	program_of(word) in connectors
+	hosts_named := [next | some next in array.slice(words, i + 1, count(words)); not regex.match(`^(-.*|[0-9]+)$`, next)]
 }
 
 named(_, _, word) := substring(word, indexof(word, "=") + 1, -1) if {
@@ -44,6 +57,13 @@ named(_, _, word) := substring(word, indexof(word, "http"), -1) if {
 	indexof(word, "http") >= 0
 	not startswith(word, "--endpoints=")
 }
+
+asked_by_a_client(words, i) if {
+	some earlier in array.slice(words, 0, i)
+	program_of(earlier) in clients
+}
+
+program_of(word) := parts[count(parts) - 1] if parts := split(word, "/")
 
 # Without scheme, user, port and path.
 of(address) := host if {

@@ -47,3 +47,17 @@ test_the_pod_s_own_commands if {
 		hosts.foreign_in(command) == []
 	}
 }
+
+test_a_host_without_a_blank if {
+	hosts.foreign_in(["pg_isready", "-hpg-primary"]) == ["pg-primary"]
+	hosts.foreign_in(["mysqladmin", "ping", "-hlocalhost"]) == []
+	hosts.foreign_in(["pg_isready", "-help"]) == []
+	hosts.foreign_in(["df", "-hT"]) == []
+}
+
+test_a_host_of_a_connector if {
+	hosts.foreign_in(["sh", "-c", "nc -z pg-primary 5432"]) == ["pg-primary"]
+	hosts.foreign_in(["sh", "-c", "echo ruok | /bin/nc -w 2 localhost 2181"]) == []
+	hosts.foreign_in(["sh", "-c", "nc -w 2 zk-1.zk 2181"]) == ["zk-1.zk"]
+	hosts.foreign_in(["nc"]) == []
+}

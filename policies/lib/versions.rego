@@ -5,14 +5,33 @@ import data.stategate.lib.confirm
 
 confirmation := "stategate.io/confirm-version-change"
 
-# Both engines, if they are the same software: numbers of different images do not compare
-# (timescaledb 2.17 runs PostgreSQL 16).
+# Both engines, if their numbers compare. Those of different images often do not (timescaledb 2.17 runs PostgreSQL 16),
+# but PostgreSQL's major does, where the images tell it: the files of one open in the other.
 change := {"old": old, "new": new, "text": text} if {
 	old := input.old_workload.engine
 	new := input.workload.engine
 	old.name == new.name
 	software(input.old_workload) == software(input.workload)
 	text := step(old, new)
+} else := {"old": old, "new": new, "text": text} if {
+	old := input.old_workload.engine
+	new := input.workload.engine
+	old.name == new.name
+	tells_major(input.old_workload)
+	tells_major(input.workload)
+	text := sprintf("%d->%d", [old.major, new.major])
+}
+
+counted_as_postgres := {"postgres", "postgresql", "postgresql-repmgr", "postgis"}
+
+# postgres:17.2, or pgvector:0.8.0-pg17
+tells_major(workload) if software(workload) in counted_as_postgres
+
+tells_major(workload) if {
+	workload.engine.name == "postgres"
+	some container in workload.containers
+	container.name == workload.engine.container
+	contains(container.image.tag, sprintf("pg%d", [workload.engine.major]))
 }
 
 # The last part of the repository: the same image from a mirror is the same software.
@@ -24,9 +43,18 @@ software(workload) := name if {
 }
 
 # The tags' numbers, or the majors where the numbers are those of something else (2.17.2-pg16).
-step(old, new) := sprintf("%s->%s", [old.version, new.version]) if {
+step(old, new) := sprintf("%d->%d", [old.major, new.major]) if {
+	old.major != new.major
+	of_something_else(new)
+} else := sprintf("%s->%s", [old.version, new.version]) if {
 	old.version != new.version
 } else := sprintf("%d->%d", [old.major, new.major])
+
+of_something_else(engine) if {
+	told := engine.version
+	major := sprintf("%d", [engine.major])
+	not startswith(told, major)
+}
 
 # Is the new one below the old one in the first so many numbers, as far as both tags tell them?
 goes_back(old, new, numbers) if {
@@ -37,3 +65,10 @@ goes_back(old, new, numbers) if {
 doubt := confirm.missing(input.workload, confirmation, change.text)
 
 command := confirm.command(lower(input.workload.kind), input.workload, confirmation, change.text)
+
+# Is a release below a version that is written out, in as many numbers as both tell?
+below(release, version) if {
+	wanted := [to_number(part) | some part in split(version, ".")]
+	told := min([count(wanted), count(release)])
+	array.slice(release, 0, told) < array.slice(wanted, 0, told)
+}

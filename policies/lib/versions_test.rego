@@ -2,7 +2,7 @@ package stategate.lib.versions_test
 
 import data.stategate.lib.versions
 
-image(repository) := {"name": "db", "image": {"repository": repository}}
+image(repository) := {"name": "db", "image": {"repository": repository, "tag": "1-pg16"}}
 
 workload(repository, runs, annotations) := {
 	"kind": "StatefulSet",
@@ -33,6 +33,17 @@ test_other_images_do_not if {
 	)
 }
 
+test_other_images_of_postgres_compare_by_their_major if {
+	text(
+		workload("library/postgres", engine("15.8", 15), {}),
+		workload("pgvector/pgvector", engine("0.8.0", 16), {}),
+	) == "15->16"
+	text(
+		workload("library/postgres", engine("15.8", 15), {}),
+		workload("postgis/postgis", engine("17", 17), {}),
+	) == "15->17"
+}
+
 test_other_engines_do_not if {
 	not text(
 		workload("library/db", engine("16.4", 16), {}),
@@ -45,6 +56,10 @@ test_the_major_is_named_where_the_numbers_are_another_s if {
 		workload("timescale/timescaledb", engine("2.17.2", 16), {}),
 		workload("timescale/timescaledb", engine("2.17.2", 17), {}),
 	) == "16->17"
+	text(
+		workload("timescale/timescaledb", engine("2.14.2", 15), {}),
+		workload("timescale/timescaledb", engine("2.17.2", 16), {}),
+	) == "15->16"
 	text(
 		workload("pgvector/pgvector", {"major": 16}, {}),
 		workload("pgvector/pgvector", {"major": 17}, {}),
@@ -84,4 +99,12 @@ test_confirmed if {
 	old := workload("library/postgres", engine("16.4", 16), {})
 	new := workload("library/postgres", engine("17.2", 17), {versions.confirmation: "16.4->17.2"})
 	not versions.doubt with input as update(old, new)
+}
+
+test_below if {
+	versions.below([8, 0, 36], "8.4")
+	not versions.below([8, 4, 1], "8.4")
+	not versions.below([8], "8.4")
+	versions.below([9], "10.11")
+	not versions.below([10, 11], "9")
 }

@@ -22,6 +22,7 @@ mod policy_cli;
 mod record;
 mod server;
 mod stuck;
+mod suites;
 mod support;
 mod test_command;
 mod trial;

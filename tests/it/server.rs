@@ -389,8 +389,9 @@ fn wait_for(server: &Server, body: &[u8], needle: &str) {
 fn policies_are_reloaded_whole_or_not_at_all() {
     let (dir, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     swap(policies.path(), 0, &own_policy("version 0 says no"));
+    let path = policies.path().to_str().unwrap();
     let arguments =
-        ["--policies", policies.path().to_str().unwrap(), "--reload-every", "0.05", "--drain-delay", "0"];
+        ["--policies", path, "--no-catalogue", "--reload-every", "0.05", "--drain-delay", "0"];
     let server = Server::start(dir.path(), &arguments);
     let body = recorded().swap_remove(2).1;
     wait_for(&server, &body, "version 0 says no");

@@ -5,7 +5,7 @@
 #   somebody deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
 #   Judged is the budget when it comes, with the pods of all workloads that it selects, and a workload under a budget
 #   whose maxUnavailable is 0 (minAvailable may be a demand on other pods as well). Percentages are rounded up, as the
-#   API does: 90% of 3 pods is all of them. A single replica is left alone, since there a budget can only block or say
+#   API does: 90% of 3 pods is all of them. A budget that says neither number allows no eviction at all. A single replica is left alone, since there a budget can only block or say
 #   nothing; so are budgets that an operator keeps. Budgets of stateless workloads are nobody's business here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
@@ -17,7 +17,7 @@
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   parameters:
 #     min_replicas: {type: integer, default: 2, description: "Fewer pods than this are left alone, whatever their budget."}
-#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget, and nothing about minAvailable."
+#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
 package stategate.availability.pdb_not_blocking
 
 import data.stategate.lib.budgets
@@ -35,7 +35,7 @@ violation contains v if {
 			[input.workload.name, budgets.text(budget), pods, concat(", ", durable)],
 		),
 		"path": array.concat(budget.path, [budgets.field(budget)]),
-		"fix": "Write maxUnavailable: 1 into its spec, and nothing about minAvailable",
+		"fix": sprintf("Write %s into its spec", [budgets.remedy(budget)]),
 	}
 }
 
@@ -52,6 +52,6 @@ violation contains v if {
 		),
 		"path": ["spec", "replicas"],
 		"key": budget.name,
-		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s, and nothing about minAvailable", [budget.name]),
+		"fix": sprintf("Write %s into PodDisruptionBudget %s", [budgets.remedy(budget), budget.name]),
 	}
 }

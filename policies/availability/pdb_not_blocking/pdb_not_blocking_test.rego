@@ -79,3 +79,16 @@ test_minimum_may_be_over_the_pods_of_others_too if {
 test_budget_of_an_operator_passes if {
 	found(on_workload(3, [pdb({"max_unavailable": 0, "owner": {"kind": "Cluster", "name": "pg"}})])) == set()
 }
+
+test_budget_without_a_number_fails if {
+	some v in found(on_budget({}, [workload(3)]))
+	contains(v.msg, "(neither minAvailable nor maxUnavailable) lets none of the 3 pods of pg be evicted")
+	v.path == ["spec", "maxUnavailable"]
+	v.fix == "Write maxUnavailable: 1 into its spec"
+	count(found(on_workload(3, [pdb({})]))) == 1
+}
+
+test_fix_never_asks_for_both if {
+	some v in found(on_budget({"min_available": 3}, [workload(3)]))
+	v.fix == "Write maxUnavailable: 1 in place of minAvailable into its spec"
+}

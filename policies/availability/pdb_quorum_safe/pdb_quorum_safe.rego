@@ -14,7 +14,7 @@
 #   action: deny
 #   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
-#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget."
+#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
 package stategate.availability.pdb_quorum_safe
 
 import data.stategate.lib.budgets
@@ -28,6 +28,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [input.workload.name, budgets.text(budget), loss]),
 		"path": array.concat(budget.path, [budgets.field(budget)]),
+		"fix": sprintf("Write %s into its spec", [budgets.remedy(budget)]),
 	}
 }
 
@@ -40,7 +41,7 @@ violation contains v if {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),
 		"path": ["spec", "replicas"],
 		"key": budget.name,
-		"fix": sprintf("Write maxUnavailable: 1 into PodDisruptionBudget %s", [budget.name]),
+		"fix": sprintf("Write %s into PodDisruptionBudget %s", [budgets.remedy(budget), budget.name]),
 	}
 }
 

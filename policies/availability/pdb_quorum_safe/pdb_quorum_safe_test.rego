@@ -76,3 +76,8 @@ test_what_is_not_durable_passes if {
 test_budget_of_an_operator_passes if {
 	found(on_workload(workload(3), {"max_unavailable": 2, "owner": {"kind": "Etcd", "name": "etcd"}})) == set()
 }
+
+test_fix_never_asks_for_both if {
+	some v in found(on_budget({"min_available": 1}, [workload(3)]))
+	v.fix == "Write maxUnavailable: 1 in place of minAvailable into its spec"
+}

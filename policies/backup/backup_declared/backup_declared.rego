@@ -34,6 +34,10 @@ violation contains v if {
 		),
 		"path": ["metadata", "annotations"],
 		"key": "stategate.io/backup-method",
+		"fix": sprintf(
+			"Add the annotation stategate.io/backup-method with one of: %s; none needs stategate.io/skip-reason as well",
+			[concat(", ", input.parameters.methods)],
+		),
 	}
 }
 

@@ -42,6 +42,15 @@ holds_data(volume) if {
 	dir.mount.volume == volume.name
 }
 
+# A part of the data: volume-no-emptydir-data speaks of it, unless its name says that it may be lost.
+holds_data(volume) if {
+	some mount in data_dirs.parts
+	mount.volume == volume.name
+	names := split(mount.mount_path, "/")
+	name := names[count(names) - 1]
+	not name in {"tmp", "run", "cache", "log", "logs"}
+}
+
 whose(medium) := "the container's memory, or the node's" if {
 	medium == "Memory"
 } else := "the node's disk, and get its neighbours evicted"

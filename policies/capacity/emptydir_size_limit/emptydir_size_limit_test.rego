@@ -44,3 +44,29 @@ test_other_volumes_pass if {
 		found(volume({"source": source})) == set()
 	}
 }
+
+below_the_data(path) := {"workload": {
+	"volumes": [volume({})],
+	"containers": [{
+		"name": "db",
+		"limits": {},
+		"mounts": [
+			{"volume": "data", "mount_path": "/data"},
+			{"volume": "tmp", "mount_path": path},
+		],
+	}],
+	"engine": {"data_dirs": [{
+		"dir": "/data",
+		"container": "db",
+		"origin": "argument",
+		"mount": {"volume": "data", "source": "volumeClaimTemplate"},
+	}]},
+}}
+
+test_a_part_of_the_data_is_another_policy_s_matter if {
+	policy.violation == set() with input as below_the_data("/data/pg_wal")
+}
+
+test_scratch_space_below_the_data_needs_a_bound if {
+	count(policy.violation) == 1 with input as below_the_data("/data/tmp")
+}

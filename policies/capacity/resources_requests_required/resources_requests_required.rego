@@ -3,9 +3,11 @@
 # description: >-
 #   Without requests the scheduler puts a data store on a node that is full already, and the node gets rid of it first
 #   when memory runs short. Without a memory limit one bad query takes the node's memory, and with it all neighbours.
-#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers. A limit
+#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers, and not
+#   pods that are to end (restartPolicy Never or OnFailure): nobody sizes a client in an incident. A limit
 #   counts as a request, since the API server makes it one in the pod; a CPU limit is not asked for, since it throttles.
-#   What a LimitRange of the namespace fills in counts, if it is known. The right numbers only measuring tells.
+#   What a LimitRange of the namespace fills in counts, if it is known, and so do resources of the pod as a whole
+#   (Kubernetes 1.34 and later). The right numbers only measuring tells.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://kubernetes.io/docs/concepts/policy/limit-range/
@@ -32,6 +34,7 @@
 package stategate.capacity.resources_requests_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.tasks
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -39,6 +42,7 @@ violation contains v if {
 	container.role == "main"
 	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
 	count(missing) > 0
+	not tasks.ends
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
@@ -63,6 +67,22 @@ has(container, "limits.cpu") if container.limits.cpu
 has(container, "limits.memory") if container.limits.memory
 
 has(_, wanted) if wanted in filled_in
+
+# By the pod as a whole; the view does not have it. A limit is a request there, too.
+filled_in contains wanted if {
+	some list in ["requests", "limits"]
+	some resource, _ in whole_pod[list]
+	wanted := sprintf("requests.%s", [resource])
+}
+
+filled_in contains wanted if {
+	some resource, _ in whole_pod.limits
+	wanted := sprintf("limits.%s", [resource])
+}
+
+whole_pod := input.review.object.spec.resources if {
+	input.workload.kind == "Pod"
+} else := input.review.object.spec.template.spec.resources
 
 # By a LimitRange of the namespace. Its default limit is a default request as well.
 filled_in contains wanted if {

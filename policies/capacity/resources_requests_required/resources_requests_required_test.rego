@@ -79,3 +79,21 @@ test_other_things_may_be_asked_for if {
 	enough := object.union(document, {"workload": {"containers": [container({"limits": {"cpu": 2000}})]}})
 	found(enough) == set()
 }
+
+whole_pod(kind, resources) := object.union(bare, {
+	"workload": object.union(bare.workload, {"kind": kind}),
+	"review": {"object": {"spec": {"resources": resources, "template": {"spec": {"resources": resources}}}}},
+})
+
+test_resources_of_the_whole_pod_count if {
+	every kind in ["Pod", "StatefulSet"] {
+		found(whole_pod(kind, {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}})) == set()
+	}
+	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": "1", "memory": "4Gi"}}))
+	startswith(v.msg, "container db has no limits.memory: ")
+}
+
+test_pods_that_end_pass if {
+	ended := object.union(bare, {"workload": {"kind": "Pod"}, "review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	found(ended) == set()
+}

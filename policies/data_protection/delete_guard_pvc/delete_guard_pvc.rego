@@ -26,8 +26,8 @@
 #       - system:serviceaccount:kube-system:persistent-volume-binder
 #       - system:serviceaccount:kube-system:pvc-protection-controller
 #       - system:serviceaccount:kube-system:pv-protection-controller
-#       - system:serviceaccount:*:velero*
-#       - system:serviceaccount:*:*csi*provisioner*
+#       - system:serviceaccount:velero:*
+#       - system:serviceaccount:openshift-adp:velero
 #       description: Users (globs) who delete without confirmation.
 #     exempt_groups: {type: list, of: string, default: ["system:nodes"], description: Groups that delete without confirmation.}
 #   fix: "kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME, then delete it again."

@@ -17,19 +17,19 @@
 #   fix: "Keep persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}; delete claims that are not needed by hand."
 package stategate.data_protection.pvc_retention_flip
 
+import data.stategate.lib.retention
+
 violation contains v if {
 	some field, event in {"when_deleted": "is deleted", "when_scaled": "is scaled down"}
 	input.old_workload.retention[field] == "Retain"
 	input.workload.retention[field] == "Delete"
-	key := key_of[field]
+	key := retention.key_of[field]
 	v := {
 		"msg": sprintf(
-			"%s: Delete would erase the volumes of %s, which have been kept so far, when it %s",
+			"%s: Delete lets go of the claims of %s, kept so far, when it %s: their disks are erased unless they are retained",
 			[key, input.workload.name, event],
 		),
 		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
 		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s back to Retain", [key]),
 	}
 }
-
-key_of := {"when_deleted": "whenDeleted", "when_scaled": "whenScaled"}

@@ -14,7 +14,7 @@ test_retain_passes if update(kept, kept) == set()
 
 test_flip_on_delete_fails if {
 	some v in update(kept, view("Delete", "Retain"))
-	v.msg == "whenDeleted: Delete would erase the volumes of pg, which have been kept so far, when it is deleted"
+	v.msg == "whenDeleted: Delete lets go of the claims of pg, kept so far, when it is deleted: their disks are erased unless they are retained"
 	v.path == ["spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted"]
 	v.fix == "Set persistentVolumeClaimRetentionPolicy.whenDeleted back to Retain"
 }

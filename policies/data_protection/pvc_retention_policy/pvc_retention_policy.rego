@@ -18,13 +18,15 @@
 #   fix: "Leave persistentVolumeClaimRetentionPolicy out, or set both values to Retain."
 package stategate.data_protection.pvc_retention_policy
 
+import data.stategate.lib.retention
+
 violation contains v if {
 	some field, event in judged
 	input.workload.retention[field] == "Delete"
 	not kept_so_far(field)
-	key := key_of[field]
+	key := retention.key_of[field]
 	v := {
-		"msg": sprintf("%s: Delete erases volumes of %s when it %s", [key, input.workload.name, event]),
+		"msg": sprintf("%s: Delete lets go of the claims of %s when it %s: their disks are erased unless they are retained", [key, input.workload.name, event]),
 		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
 		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s to Retain, or leave it out", [key]),
 	}
@@ -35,5 +37,3 @@ judged := {"when_deleted": "is deleted"} if {
 } else := {"when_deleted": "is deleted", "when_scaled": "is scaled down"}
 
 kept_so_far(field) if input.old_workload.retention[field] == "Retain"
-
-key_of := {"when_deleted": "whenDeleted", "when_scaled": "whenScaled"}

@@ -5,8 +5,8 @@
 #   anybody asked for encryption, or one that another team added, is found here: by the claims that use it, the default
 #   class of claims that name none included.
 #   A class is judged as by encryption-storageclass-at-rest, with the same table of drivers, the same attestations and
-#   parameters of the same names; give both the same values. Generic ephemeral volumes are judged, too: what a data
-#   store sorts is data. A class of a driver that the table does not know is left to that policy, unless refuse_unknown
+#   parameters of the same names; give both the same values. Generic ephemeral volumes of all workloads are judged, too:
+#   what a data store sorts is data. A class of a driver that the table does not know is left to that policy, unless refuse_unknown
 #   is set: who deploys a workload cannot know what only the platform can attest. A claim that exists is left alone, and
 #   so is one more replica of a StatefulSet that exists, whose template only warns; volumes made by hand have no class.
 #   The classes are those of the cluster as stategate last saw them.
@@ -16,7 +16,7 @@
 # custom:
 #   severity: critical
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, PersistentVolumeClaim]}
 #   inventory: {StorageClass.storage.k8s.io: cluster}
 #   parameters:
 #     extra_rules:

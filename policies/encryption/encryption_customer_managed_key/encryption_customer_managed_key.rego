@@ -3,8 +3,9 @@
 # description: >-
 #   With a key of the provider, who may decrypt is the provider's matter: the key cannot be withdrawn, its use is not in
 #   your audit log, and deleting the data for good means trusting somebody else. With a key of your own all of that is
-#   one switch. Judged are classes of drivers that take a key: EBS, disks of Google Cloud and Azure, Ceph, and those of
-#   key_parameters. Without configuration any key will do; allowed_keys says which ones, by provisioner.
+#   one switch. Judged are classes of drivers that take a key: EBS, disks and Filestore of Google Cloud, disks of Azure, Ceph, and those of
+#   key_parameters. Without configuration any key will do but alias/aws/ebs, which is the provider's;
+#   allowed_keys says which ones, by provisioner.
 #   A class that does not encrypt at all is the matter of encryption-storageclass-at-rest; what is attested to encrypt
 #   by other means passes. Longhorn's key is in your own Secret by design.
 # related_resources:
@@ -41,13 +42,14 @@ key_parameters := {
 	"ebs.csi.aws.com": "kmsKeyId",
 	"kubernetes.io/aws-ebs": "kmsKeyId",
 	"pd.csi.storage.gke.io": "disk-encryption-kms-key",
+	"filestore.csi.storage.gke.io": "instance-encryption-kms-key",
 	"disk.csi.azure.com": "diskEncryptionSetID",
 	"kubernetes.io/azure-disk": "diskEncryptionSetID",
 	"*rbd.csi.ceph.com": "encryptionKMSID",
 	"*cephfs.csi.ceph.com": "encryptionKMSID",
 }
 
-class := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+class := encryption.reviewed
 
 violation contains v if {
 	some name in names
@@ -55,7 +57,7 @@ violation contains v if {
 	count(keys(name)) == 0
 	v := {
 		"msg": sprintf(
-			"StorageClass %s (%s) encrypts with a key of the provider",
+			"StorageClass %s (%s) names no key of your own: you cannot withdraw the key, nor see in your log who uses it",
 			[input.workload.name, class.provisioner],
 		),
 		"path": ["parameters"],
@@ -82,7 +84,8 @@ names contains name if {
 	globs.matches_any([pattern], class.provisioner)
 }
 
-keys(name) := {key | some key in encryption.said(class, name); key != ""}
+# Of AWS, alias/aws/ebs is the provider's key.
+keys(name) := {key | some key in encryption.said(class, name); key != ""; not contains(key, "alias/aws/")}
 
 # A driver that is only known by its key counts as encrypting.
 encrypts if encryption.verdict(class, told) in {"encrypted", "unknown"}

@@ -23,13 +23,18 @@ test_own_key_passes if found(request("ebs.csi.aws.com", {"encrypted": "true", "k
 
 test_key_of_the_provider_fails if {
 	some v in found(request("ebs.csi.aws.com", {"encrypted": "true"}, {}))
-	v.msg == "StorageClass fast (ebs.csi.aws.com) encrypts with a key of the provider"
+	startswith(v.msg, "StorageClass fast (ebs.csi.aws.com) names no key of your own: ")
 	v.path == ["parameters"]
 	v.fix == "Set parameters.kmsKeyId to the identifier of a key of your own"
 }
 
 test_empty_key_is_none if {
 	count(found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": ""}, {}))) == 1
+}
+
+test_alias_of_aws_is_no_key_of_your_own if {
+	some v in found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": "alias/aws/ebs"}, {}))
+	contains(v.msg, "names no key of your own")
 }
 
 test_clouds_that_always_encrypt_need_a_key if {
@@ -59,8 +64,8 @@ only_ours := {"allowed_keys": {"ebs.csi.aws.com": ["arn:aws:kms:*:111122223333:*
 
 test_key_must_be_allowed if {
 	found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": ours}, only_ours)) == set()
-	some v in found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": "alias/aws/ebs"}, only_ours))
-	contains(v.msg, "uses a key that is not allowed: alias/aws/ebs")
+	some v in found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": "alias/shop"}, only_ours))
+	contains(v.msg, "uses a key that is not allowed: alias/shop")
 	v.fix == "Set parameters.kmsKeyId to arn:aws:kms:*:111122223333:*"
 }
 

@@ -5,7 +5,7 @@
 #   passwords and data. Whether a store speaks TLS is seen from its arguments and environment; if a configuration file
 #   or a mesh decides, it is not, so the workload says it with the annotation stategate.io/tls: native or mesh.
 #   Judged are workloads whose main containers run a data store. An argument or variable that turns TLS on
-#   (tls_arguments, tls_variables) is believed, its certificates are not looked at.
+#   (tls_arguments, tls_variables) is believed unless its value is off, its certificates are not looked at.
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/ssl-tcp.html
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/
@@ -60,8 +60,11 @@ declared if input.workload.annotations[annotation] in {"native", "mesh"}
 speaks_tls if {
 	some container in stores
 	some words in [container.command, container.args]
-	some word in words
+	some i, word in words
 	globs.matches_any(input.parameters.tls_arguments, lower(word))
+	every value in values(words, i) {
+		not lower(value) in off
+	}
 }
 
 speaks_tls if {
@@ -69,8 +72,13 @@ speaks_tls if {
 	some variable in container.env
 	globs.matches_any(input.parameters.tls_variables, lower(variable.name))
 	value := lower(object.get(variable, "value", "from elsewhere"))
-	not value in {"", "0", "false", "no", "off"}
+	not value in off
 }
+
+off := {"", "0", "false", "no", "off", "disabled"}
+
+# --tlsMode=disabled, --tlsMode disabled
+values(words, i) := array.concat(array.slice(split(words[i], "="), 1, 9), array.slice(words, i + 1, i + 2))
 
 stores contains container if {
 	some container in input.workload.containers

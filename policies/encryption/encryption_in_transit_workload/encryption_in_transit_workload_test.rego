@@ -54,3 +54,9 @@ test_no_engine_passes if {
 	document := request({}, {})
 	found({"workload": object.remove(document.workload, ["engine"]), "parameters": document.parameters}) == set()
 }
+
+test_arguments_that_turn_it_off_are_not if {
+	every words in [["--tls-port", "0"], ["--tls=disabled"]] {
+		count(found(request({}, {"args": words}))) == 1
+	}
+}

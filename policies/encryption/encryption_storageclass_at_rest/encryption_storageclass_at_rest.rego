@@ -4,7 +4,7 @@
 #   A disk that is not encrypted can be read by whoever gets hold of it, of a snapshot or of a replaced drive, and it
 #   cannot be encrypted afterwards: the data must move to a new volume. Each driver is told in its own way; a table knows
 #   them. The EBS driver takes the value "true" only, "True" quietly gives a plain disk, so values are
-#   compared exactly. Google Cloud and Azure encrypt every disk.
+#   compared exactly; a kmsKeyId makes it encrypt, too. Google Cloud, Azure, DigitalOcean and Oracle encrypt every disk.
 #   What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
 #   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners).
 # related_resources:
@@ -38,7 +38,7 @@ package stategate.encryption.encryption_storageclass_at_rest
 
 import data.stategate.lib.encryption
 
-class := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
+class := encryption.reviewed
 
 violation contains v if {
 	encryption.verdict(class, input.parameters) == "unknown"

@@ -38,7 +38,7 @@ test_ebs_without_encryption_fails if {
 	some v in found(class("ebs.csi.aws.com", {"type": "gp3"}))
 	v.msg == "StorageClass fast (ebs.csi.aws.com) does not encrypt its volumes at rest"
 	v.path == ["parameters"]
-	v.fix == "Set below parameters, spelled exactly so: encrypted: \"true\""
+	v.fix == "Set below parameters, spelled exactly so: encrypted: \"true\" or kmsKeyId: \"<yours>\""
 }
 
 test_in_tree_ebs_fails_alike if count(found(class("kubernetes.io/aws-ebs", {"type": "gp2"}))) == 1

@@ -4,8 +4,8 @@
 #   A password that is written into a manifest is in Git, in every backup of it, in CI logs and in the annotation
 #   last-applied-configuration, readable for everybody who may read workloads; and it can only be changed by a rollout.
 #   A variable is judged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, however it is
-#   written) or by its value (a URL with a password, or a connection string with password=). What passes: valueFrom,
-#   $(OTHER_VARIABLE), an empty value, true and false, and the path of a file in a mounted volume. The value is never
+#   written) or by its value (a URL with a password, or a connection string with password= or AccountKey=). What passes: valueFrom,
+#   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, and the path of a file in a mounted volume. The value is never
 #   shown. A name that ends so and holds no credential, such as the name of a Secret, goes into allow_names.
 #   Init containers, sidecars, Jobs and caches are judged, too. ConfigMaps and envFrom are not seen here.
 # related_resources:
@@ -21,7 +21,7 @@
 #     allow_names:
 #       type: list
 #       of: string
-#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN]
+#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS"]
 #       description: Variables (globs) that hold no credential although they are named like one.
 #   fix: "Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the password: it has been seen."
 package stategate.encryption.secret_no_literal_env
@@ -60,13 +60,14 @@ named_like_one(name) if strings.any_suffix_match(name, ["_PASS", "_PWD"])
 
 endings := [
 	"PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "ACCESSKEY", "SECRETKEY", "PRIVATEKEY", "APIKEY",
-	"ENCRYPTIONKEY", "REPLICASETKEY", "CREDENTIALS", "CONNECTIONSTRING", "ERLANGCOOKIE",
+	"ENCRYPTIONKEY", "REPLICASETKEY", "CREDENTIALS", "ERLANGCOOKIE", "CLIAUTH",
 ]
 
 literal(container, value) if {
 	value != ""
 	not contains(value, "$(")
 	not credentials.switch(value)
+	not credentials.placeholder(value)
 	not mounted_file(container, value)
 }
 

@@ -35,7 +35,7 @@ test_names_of_credentials if {
 	every name in [
 		"PGPASSWORD", "MYSQL_PWD", "dbPassword", "SMTP_PASS", "AWS_SECRET_ACCESS_KEY", "MINIO_SECRET_KEY", "API_TOKEN",
 		"RABBITMQ_ERLANG_COOKIE", "MONGODB_REPLICA_SET_KEY", "spring.datasource.password", "CLIENT_SECRET",
-		"ENCRYPTION_KEY", "GCP_CREDENTIALS", "DATABASE_CONNECTION_STRING", "API_KEY", "KEY_PASSPHRASE", "SSH_PRIVATE_KEY",
+		"ENCRYPTION_KEY", "GCP_CREDENTIALS", "REDISCLI_AUTH", "API_KEY", "KEY_PASSPHRASE", "SSH_PRIVATE_KEY",
 	] {
 		count(found([variable(name, "hunter2")])) == 1
 	}
@@ -56,7 +56,7 @@ test_value_from_elsewhere_passes if {
 }
 
 test_values_that_are_no_credential_pass if {
-	every value in ["", "$(PG_PASSWORD)", "yes", "False", "/etc/keys/pg", "/var/run/secrets/tokens/vault"] {
+	every value in ["", "$(PG_PASSWORD)", "${PG_PASSWORD}", "<password>", "yes", "False", "/etc/keys/pg", "/var/run/secrets/tokens/vault"] {
 		found([variable("DB_PASSWORD", value)]) == set()
 	}
 }
@@ -76,6 +76,11 @@ test_password_in_a_url_fails_whatever_the_name if {
 
 test_password_in_a_connection_string_fails if {
 	count(found([variable("DSN", "host=pg user=app password=hunter2")])) == 1
+}
+
+test_connection_string_without_password_passes if {
+	found([variable("CONNECTION_STRING", "zk-0:2181,zk-1:2181")]) == set()
+	count(found([variable("CONNECTION_STRING", "AccountName=shop;AccountKey=aHVudGVyMg==")])) == 1
 }
 
 test_url_with_a_reference_passes if {

@@ -4,7 +4,8 @@
 #   A liveness probe restarts the container that fails it. If it asks for the state of the cluster, or asks another
 #   machine, then one lost peer restarts every member at once, and the quorum that was only shaken is gone.
 #   Judged is what the probe shows: a host other than the pod's own (httpGet.host, a flag or an address in a command;
-#   what holds a variable passes), a command that asks for the cluster, an HTTP path that only some members answer.
+#   what holds a variable passes), a command that asks for the cluster, an HTTP path that only some members answer
+#   (Vault answers /v1/sys/health of a standby with an error unless told otherwise: standbyok=true).
 #   A readiness probe may ask all of that. What a script of its own asks cannot be seen.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -37,8 +38,13 @@
 #     cluster_paths:
 #       type: list
 #       of: string
-#       default: [/_cluster/health, /v1/status/leader, /leader, /primary, /master, /replica, /standby-leader]
-#       description: HTTP paths that tell of the cluster, or of the member's role in it.
+#       default: [/_cluster/health, /v1/status/leader]
+#       description: HTTP paths that tell of the cluster.
+#     role_paths:
+#       type: list
+#       of: string
+#       default: [/leader, /primary, /master, /replica, /standby-leader]
+#       description: HTTP paths that only members of one role answer.
 #   fix: Let the livenessProbe ask the process itself (its own ping command, or tcpSocket), and the readinessProbe the rest.
 package stategate.health.probe_liveness_no_dependency
 
@@ -70,7 +76,35 @@ violation contains v if {
 			[container.name, check],
 		),
 		"path": probe.path,
+		"fix": sprintf(
+			"Let the livenessProbe of %s ask the process itself, such as %s, and the readinessProbe the rest",
+			[container.name, object.get(own_questions, container.engine, "its own ping command or tcpSocket")],
+		),
 	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role == "main"
+	probe := container.liveness
+	path := role_check(container, probe)
+	v := {
+		"msg": sprintf(
+			"liveness of container %s asks for its role (%s): every member without that role is restarted for ever",
+			[container.name, path],
+		),
+		"path": probe.path,
+	}
+}
+
+own_questions := {
+	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
+	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")'",
+	"rabbitmq": "exec rabbitmq-diagnostics -q ping",
+	"redis": "exec redis-cli ping",
+	"zookeeper": "exec sh -c 'echo ruok | nc -w 2 localhost 2181 | grep imok'",
+	"cassandra": "tcpSocket on its CQL port",
+	"elasticsearch": "tcpSocket on its transport port",
 }
 
 asked(probe) := [probe.host] if {
@@ -80,7 +114,7 @@ asked(probe) := [probe.host] if {
 cluster_check(_, probe) := first if {
 	text := replace(replace(lower(concat(" ", probe.command)), "\"", ""), "'", "")
 	not its_own_state(text)
-	matches := [check | some check in input.parameters.cluster_commands; contains(text, check)]
+	matches := [check | some check in input.parameters.cluster_commands; says(text, check)]
 	first := matches[0]
 }
 
@@ -96,6 +130,33 @@ cluster_check(container, probe) := path if {
 	path := probe.http_path
 	split(path, "?")[0] == "/health"
 	not contains(path, "serializable=true")
+}
+
+role_check(_, probe) := path if {
+	path := probe.http_path
+	split(path, "?")[0] in input.parameters.role_paths
+}
+
+# A standby answers 429 there.
+role_check(container, probe) := path if {
+	container.engine == "vault"
+	path := probe.http_path
+	split(path, "?")[0] == "/v1/sys/health"
+	not contains(path, "standbyok")
+	not contains(path, "standbycode")
+}
+
+# `nodetool statusgossip` asks the node itself, unlike `nodetool status`.
+says(text, check) if {
+	contains(text, check)
+	not letters_follow(text, check)
+}
+
+letters_follow(text, check) if {
+	regex.match(`[a-z]$`, check)
+	parts := split(text, check)
+	some_ends := {part | some i, part in parts; i > 0; not regex.match(`^[a-z]`, part)}
+	count(some_ends) == 0
 }
 
 # Elasticsearch answers from what the node knows, whatever the cluster's colour.

@@ -11,7 +11,8 @@ request(engine, liveness) := {
 	}]},
 	"parameters": {
 		"cluster_commands": ["_cluster/health", "cluster info", "nodetool status", "echo mntr"],
-		"cluster_paths": ["/_cluster/health", "/primary"],
+		"cluster_paths": ["/_cluster/health"],
+		"role_paths": ["/primary"],
 	},
 }
 
@@ -60,7 +61,6 @@ test_two_such_words_are_one_fault if count(found(runs(["sh", "-c", "nodetool sta
 
 test_paths_of_the_cluster_fail if {
 	count(found(gets("elasticsearch", "/_cluster/health?wait_for_status=yellow"))) == 1
-	count(found(gets("postgres", "/primary"))) == 1
 }
 
 test_what_the_node_itself_knows_passes if {
@@ -81,4 +81,30 @@ test_sidecars_and_containers_without_liveness_pass if {
 	sidecar := object.union(container, {"role": "sidecar"})
 	none := object.remove(container, ["liveness"])
 	found({"workload": {"containers": [sidecar, none]}, "parameters": document.parameters}) == set()
+}
+
+test_paths_of_a_role_fail if {
+	some v in found(gets("postgres", "/primary"))
+	contains(v.msg, "asks for its role (/primary): every member without that role is restarted")
+	v.path == ["probe"]
+}
+
+test_health_of_vault_tells_the_role if {
+	count(found(gets("vault", "/v1/sys/health"))) == 1
+	found(gets("vault", "/v1/sys/health?standbyok=true")) == set()
+	found(gets("vault", "/v1/sys/health?standbycode=200")) == set()
+	found(gets("", "/v1/sys/health")) == set()
+}
+
+test_what_only_begins_like_a_cluster_command_passes if {
+	found(runs(["nodetool", "statusgossip"])) == set()
+	found(runs(["sh", "-c", "nodetool statusbinary | grep running"])) == set()
+	count(found(runs(["sh", "-c", "nodetool statusbinary && nodetool status"]))) == 1
+}
+
+test_fix_names_the_engine_s_own_question if {
+	some etcd in found(gets("etcd", "/health"))
+	contains(etcd.fix, "such as httpGet /livez")
+	some other in found(runs(["nodetool", "status"]))
+	contains(other.fix, "such as its own ping command or tcpSocket")
 }

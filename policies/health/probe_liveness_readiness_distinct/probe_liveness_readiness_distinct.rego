@@ -4,7 +4,7 @@
 #   A data store is not ready whenever it is busy, catches up or waits for a peer. If liveness asks the same question
 #   with the same patience, every such moment becomes a restart, and the restart makes it busier.
 #   Two probes ask the same if they run the same command, or get the same path, port or service; a port's name counts
-#   as its number. The same question is fine where liveness waits longer: slack times as long as readiness.
+#   as its number. A tcpSocket asks as little as can be asked, and may be asked twice. The same question is fine where liveness waits longer: slack times as long as readiness.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -35,18 +35,21 @@ violation contains v if {
 		),
 		"path": liveness.path,
 		"fix": sprintf(
-			"Let the livenessProbe of %s ask less (tcpSocket, its own ping), or set its failureThreshold to %d or more",
+			"Let the livenessProbe of %s ask less (tcpSocket), or set its failureThreshold to %d or more",
 			[container.name, ceil(wanted / liveness.period)],
 		),
 	}
 }
 
-same_question(a, b) if a.handler == b.handler
+same_question(a, b) if {
+	a.kind != "tcpSocket"
+	a.handler == b.handler
+}
 
 same_question(a, b) if {
-	a.kind == b.kind
-	a.kind in {"httpGet", "tcpSocket"}
+	a.kind == "httpGet"
+	b.kind == "httpGet"
 	a.port == b.port
-	object.get(a, "http_path", "") == object.get(b, "http_path", "")
+	a.http_path == b.http_path
 	object.get(a, "host", "") == object.get(b, "host", "")
 }

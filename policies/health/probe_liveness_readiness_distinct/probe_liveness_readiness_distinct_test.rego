@@ -68,3 +68,8 @@ test_slack_is_a_parameter if {
 	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
 	found(object.union(document, {"parameters": {"slack": 1}})) == set()
 }
+
+test_an_open_port_may_be_asked_for_twice if {
+	tcp := {"kind": "tcpSocket", "handler": {"tcpSocket": {"port": 9092}}, "port": 9092, "period": 10, "budget_seconds": 30, "path": ["probe"]}
+	found(request(tcp, tcp)) == set()
+}

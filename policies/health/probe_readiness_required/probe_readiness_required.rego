@@ -4,7 +4,8 @@
 #   Without a readiness probe a pod counts as ready as soon as its process runs: clients reach a data store that is
 #   still replaying its log, and a rolling update takes the next replica down before this one is back.
 #   Judged are containers that a data store runs in or that say which ports they serve; init containers, sidecars and
-#   those named in exclude_containers are not. Whether the probe tests the right thing cannot be seen.
+#   those named in exclude_containers are not: the reloader that the Prometheus operator adds has a port and no probe.
+#   Whether the probe tests the right thing cannot be seen.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -16,7 +17,7 @@
 #     exclude_containers:
 #       type: list
 #       of: string
-#       default: [istio-proxy, linkerd-proxy, "*exporter"]
+#       default: [istio-proxy, linkerd-proxy, "*exporter", "*reloader"]
 #       description: Containers (globs) that need no readiness probe.
 #   fix: Add a readinessProbe that asks the data store itself, such as its own ping command.
 package stategate.health.probe_readiness_required
@@ -44,12 +45,13 @@ serves(container) if container.engine != ""
 
 serves(container) if count(container.ports) > 0
 
-example(container) := "exec: {command: [pg_isready]}" if {
+# A client that starts, connects and asks needs more than the default of one second.
+example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "postgres"
-} else := "exec: {command: [redis-cli, ping]}" if {
+} else := "{exec: {command: [redis-cli, ping]}, timeoutSeconds: 5}" if {
 	container.engine == "redis"
-} else := "exec: {command: [rabbitmq-diagnostics, -q, check_running]}" if {
+} else := "{exec: {command: [rabbitmq-diagnostics, -q, check_running]}, timeoutSeconds: 15, periodSeconds: 30}" if {
 	container.engine == "rabbitmq"
 } else := text if {
-	text := sprintf("tcpSocket: {port: %d}", [container.ports[0].port])
+	text := sprintf("{tcpSocket: {port: %d}}", [container.ports[0].port])
 } else := "an exec of its own ping command"

@@ -17,7 +17,7 @@ port(number) := {"ports": [{"port": number, "protocol": "TCP"}]}
 
 request(containers) := {
 	"workload": {"containers": containers},
-	"parameters": {"exclude_containers": ["istio-proxy", "*exporter"]},
+	"parameters": {"exclude_containers": ["istio-proxy", "*exporter", "*reloader"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -30,7 +30,7 @@ test_engine_without_probe_fails if {
 	some v in found(request([container({"engine": "postgres"})]))
 	contains(v.msg, "container db has no readinessProbe")
 	v.path == ["spec", "template", "spec", "containers", 0]
-	contains(v.fix, "pg_isready")
+	contains(v.fix, "such as {exec: {command: [pg_isready]}, timeoutSeconds: 5}")
 }
 
 test_ports_without_probe_fail if {
@@ -56,7 +56,7 @@ test_init_containers_and_sidecars_pass if {
 }
 
 test_excluded_containers_pass if {
-	every name in ["istio-proxy", "postgres-exporter"] {
+	every name in ["istio-proxy", "postgres-exporter", "config-reloader"] {
 		found(request([container(object.union(port(9187), {"name": name}))])) == set()
 	}
 }

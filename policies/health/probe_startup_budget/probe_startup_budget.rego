@@ -68,8 +68,7 @@ answers_while_recovering(engine, probe) if {
 
 answers_while_recovering(_, probe) if {
 	some word in hosts.words_of(probe.command)
-	program := split(word, "/")
-	program[count(program) - 1] in {"pgrep", "pidof"}
+	hosts.program_of(word) in {"pgrep", "pidof"}
 }
 
 remedy(container, needed) := text if {

@@ -54,14 +54,15 @@ violation contains v if {
 
 violation contains v if {
 	some [scaler, target, place] in pairs
-	scaler.scale_down_pods > 1
+	most := at_once(scaler)
+	most > 1
 	engine := target.engine.name
 	with_primary := input.parameters.single_primary
 	not engine in with_primary
 	v := {
 		"msg": sprintf(
 			"%s %s may remove %d pods of %s %s in one step, and with them all copies that they hold",
-			[scaler.kind, scaler.name, scaler.scale_down_pods, target.kind, target.name],
+			[scaler.kind, scaler.name, most, target.kind, target.name],
 		),
 		"path": place,
 		"key": concat("/", [scaler.kind, scaler.name, "step"]),
@@ -74,13 +75,13 @@ violation contains v if {
 
 violation contains v if {
 	some [scaler, target, place] in pairs
-	scaler.mode in {"Auto", "Recreate"}
+	when := evicts[scaler.mode]
 	engine := target.engine.name
 	engine in input.parameters.single_primary
 	v := {
 		"msg": sprintf(
-			"%s %s (%s) evicts pods of %s %s whenever its recommendation moves, the primary among them",
-			[scaler.kind, scaler.name, scaler.mode, target.kind, target.name],
+			"%s %s (%s) evicts pods of %s %s %s, the primary among them",
+			[scaler.kind, scaler.name, scaler.mode, target.kind, target.name, when],
 		),
 		"path": place,
 		"key": concat("/", [scaler.kind, scaler.name, "mode"]),
@@ -97,6 +98,15 @@ pairs := array.concat(
 	],
 	[[scaler, input.workload, ["spec", "replicas"]] | some scaler in input.related.autoscalers],
 )
+
+# No step goes below what the autoscaler keeps anyway.
+at_once(scaler) := min([scaler.scale_down_pods, scaler.max - object.get(scaler, "min", 0)])
+
+evicts := {
+	"Auto": "whenever its recommendation moves",
+	"Recreate": "whenever its recommendation moves",
+	"InPlaceOrRecreate": "that it cannot resize in place",
+}
 
 least(target) := input.parameters.min_members if {
 	target.engine.quorum

@@ -63,7 +63,7 @@ test_read_replicas_may_come_and_go if {
 }
 
 test_eviction_of_the_primary_fails if {
-	every mode in ["Auto", "Recreate"] {
+	every mode in ["Auto", "Recreate", "InPlaceOrRecreate"] {
 		count(found(of_scaler("VerticalPodAutoscaler", {"mode": mode}, [target("postgres", false)]))) == 1
 	}
 	found(of_scaler("VerticalPodAutoscaler", {"mode": "Auto"}, [target("kafka", true)])) == set()
@@ -80,4 +80,11 @@ test_stateless_and_unknown_targets_pass if {
 	web := {"kind": "Deployment", "name": "web", "class": "none", "replicas": 3}
 	found(of_scaler("HorizontalPodAutoscaler", hpa(0, 9), [web])) == set()
 	found(of_scaler("HorizontalPodAutoscaler", hpa(0, 9), [])) == set()
+}
+
+test_no_step_goes_below_the_least if {
+	scaler := object.union(hpa(3, 9), {"kind": "HorizontalPodAutoscaler", "name": "k"})
+	some v in found(of_workload(target("kafka", true), [scaler]))
+	contains(v.msg, "may remove 6 pods of")
+	found(of_workload(target("kafka", true), [object.union(scaler, {"max": 4})])) == set()
 }

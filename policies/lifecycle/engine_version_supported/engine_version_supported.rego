@@ -48,20 +48,33 @@ import data.stategate.lib.versions
 
 violation contains v if {
 	engine := input.workload.engine
-	image := versions.software(input.workload)
-	what := fault(image, engine)
+	image := listed_as(versions.software(input.workload))
+	version := concat(".", [sprintf("%d", [number]) | some number in engine.release])
+	[what, remedy] := fault(image, version)
 	v := {
-		"msg": sprintf("%s %s %s", [image, engine.version, what]),
+		"msg": sprintf("%s %s %s", [image, version, what]),
 		"path": engine.path,
-		"fix": sprintf("Upgrade %s, one series after the other, with a fresh backup", [image]),
+		"fix": remedy,
 	}
 }
 
-fault(image, engine) := "is known to damage data" if {
-	engine.version in input.parameters.known_bad[image]
-} else := sprintf("gets no more fixes: %s is the oldest version that does", [oldest]) if {
+# pgvector:pg13 and timescaledb:2.14.2-pg14 tell PostgreSQL's version as well as their own.
+listed_as(software) := "postgres" if {
+	not input.parameters.min_versions[software]
+	versions.tells_major(input.workload)
+} else := software
+
+fault(image, version) := [what, remedy] if {
+	version in input.parameters.known_bad[image]
+	what := "is known to damage data"
+	remedy := sprintf("Upgrade %s to the newest patch of its series, with a fresh backup", [image])
+} else := [what, remedy] if {
 	oldest := input.parameters.min_versions[image]
-	needed := [to_number(part) | some part in split(oldest, ".")]
-	told := min([count(needed), count(engine.release)])
-	array.slice(engine.release, 0, told) < array.slice(needed, 0, told)
+	versions.below(input.workload.engine.release, oldest)
+	what := sprintf("gets no more fixes: %s is the oldest version that does", [oldest])
+	remedy := sprintf("Upgrade %s to %s or later, %s, with a fresh backup", [image, oldest, way])
 }
+
+way := "by pg_upgrade or dump and restore (from any version)" if {
+	input.workload.engine.name == "postgres"
+} else := "one series after the other"

@@ -2,10 +2,14 @@ package stategate.lifecycle.engine_version_supported_test
 
 import data.stategate.lifecycle.engine_version_supported as policy
 
+names := {"pgvector": "postgres", "timescaledb": "postgres"}
+
 request(image, release) := {
 	"workload": {
-		"containers": [{"name": "db", "image": {"repository": sprintf("library/%s", [image])}}],
+		"containers": [{"name": "db", "image": {"repository": sprintf("library/%s", [image]), "tag": ""}}],
 		"engine": {
+			"name": object.get(names, image, image),
+			"major": release[0],
 			"container": "db",
 			"version": concat(".", [sprintf("%d", [number]) | some number in release]),
 			"release": release,
@@ -31,7 +35,7 @@ test_past_its_end_fails if {
 	some v in found(request("postgres", [11, 22]))
 	v.msg == "postgres 11.22 gets no more fixes: 15 is the oldest version that does"
 	v.path == ["spec", "template", "spec", "containers", 0, "image"]
-	contains(v.fix, "Upgrade postgres")
+	v.fix == "Upgrade postgres to 15 or later, by pg_upgrade or dump and restore (from any version), with a fresh backup"
 	count(found(request("mysql", [8, 0, 36]))) == 1
 }
 
@@ -48,6 +52,7 @@ test_only_numbers_that_the_tag_tells_count if {
 test_known_to_damage_data_fails if {
 	some v in found(request("etcd", [3, 5, 1]))
 	v.msg == "etcd 3.5.1 is known to damage data"
+	v.fix == "Upgrade etcd to the newest patch of its series, with a fresh backup"
 	found(request("etcd", [3, 5, 17])) == set()
 }
 
@@ -55,4 +60,21 @@ test_images_that_are_not_listed_pass if found(request("timescaledb", [2, 17])) =
 
 test_untold_version_passes if {
 	found(json.remove(request("postgres", [11]), ["workload/engine/release", "workload/engine/version"])) == set()
+}
+
+tagged(document, tag) := object.union(document, {"workload": {"containers": [{
+	"name": "db",
+	"image": {"repository": "pgvector/pgvector", "tag": tag},
+}]}})
+
+test_postgres_in_another_image_counts_where_its_tag_tells_it if {
+	some v in found(tagged(request("pgvector", [13]), "0.8.0-pg13"))
+	startswith(v.msg, "postgres 13 gets no more fixes")
+	found(tagged(request("pgvector", [17]), "0.8.0-pg17")) == set()
+	found(tagged(request("pgvector", [0, 5, 1]), "v0.5.1")) == set()
+}
+
+test_other_engines_go_through_every_series if {
+	some v in found(request("mysql", [8, 0, 36]))
+	v.fix == "Upgrade mysql to 8.4 or later, one series after the other, with a fresh backup"
 }

@@ -6,7 +6,8 @@
 #   duplicates in, and nothing says so until somebody checks.
 #   Found is an update between an Alpine image and another one of the same major version. With another major the data
 #   is migrated anyway, which image-major-upgrade-guard asks about. Databases with collations of their own (ICU, or C
-#   throughout) are not affected: confirm. Reindex right after the change. Tags that name no flavour count as glibc.
+#   throughout) are not affected: confirm. Reindex right after the change. Tags that name no flavour count as glibc, but for the images
+#   in musl_images.
 # related_resources:
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
 # - ref: https://www.postgresql.org/docs/current/collation.html
@@ -17,6 +18,11 @@
 #   ratchet: false
 #   parameters:
 #     engines: {type: list, of: string, default: [postgres], description: Engines whose files depend on the C library.}
+#     musl_images:
+#       type: list
+#       of: string
+#       default: [timescaledb]
+#       description: Images, by the last part of their repository, that are Alpine without saying so in the tag.
 #   fix: "Keep the image's flavour. To change it, plan to reindex, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='glibc->musl'"
 package stategate.lifecycle.image_flavour_change
 
@@ -27,8 +33,8 @@ violation contains v if {
 	change := versions.change
 	change.new.name in input.parameters.engines
 	change.new.major == change.old.major
-	before := library(change.old.flavour)
-	after := library(change.new.flavour)
+	before := library(input.old_workload, change.old.flavour)
+	after := library(input.workload, change.new.flavour)
 	before != after
 	step := sprintf("%s->%s", [before, after])
 	why := confirm.missing(input.workload, versions.confirmation, step)
@@ -45,6 +51,9 @@ violation contains v if {
 	}
 }
 
-library(flavour) := "musl" if {
+library(workload, flavour) := "musl" if {
 	startswith(flavour, "alpine")
+} else := "musl" if {
+	flavour == ""
+	versions.software(workload) in input.parameters.musl_images
 } else := "glibc"

@@ -22,7 +22,7 @@ update(old, new) := violations if {
 	violations := policy.violation with input as {
 		"old_workload": old,
 		"workload": new,
-		"parameters": {"engines": ["postgres"]},
+		"parameters": {"engines": ["postgres"], "musl_images": ["timescaledb"]},
 		"now": "2026-01-01T00:00:00Z",
 	}
 }
@@ -56,4 +56,20 @@ test_other_engines_pass if update(workload("redis", 7, "", {}), workload("redis"
 test_confirmed_passes if {
 	said := {"stategate.io/confirm-version-change": "glibc->musl"}
 	update(workload("postgres", 16, "", {}), workload("postgres", 16, "alpine", said)) == set()
+}
+
+# Of another repository, whose tag tells the major of PostgreSQL.
+from(repository, view) := object.union(view, {"containers": [{
+	"name": "db",
+	"image": {"repository": repository, "tag": "x-pg16"},
+}]})
+
+test_images_that_are_alpine_unsaid if {
+	alpine := from("library/postgres", workload("postgres", 16, "alpine", {}))
+	timescale := from("timescale/timescaledb", workload("postgres", 16, "", {}))
+	debian := from("library/postgres", workload("postgres", 16, "", {}))
+	update(alpine, timescale) == set()
+	some v in update(debian, timescale)
+	contains(v.msg, "glibc->musl")
+	count(update(alpine, from("pgvector/pgvector", workload("postgres", 16, "", {})))) == 1
 }

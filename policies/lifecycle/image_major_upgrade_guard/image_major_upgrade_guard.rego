@@ -5,14 +5,17 @@
 #   somebody migrates the data. Others upgrade in place, but one series after the other; whoever skips one has nodes
 #   that do not start, on data that is half converted.
 #   An update is asked about if PostgreSQL's major version rises, if an engine of one_major_at_a_time rises by more than
-#   one major, or one of one_minor_at_a_time by more than one minor. Only tags of the same image are compared; versions
-#   that the tag does not tell pass. Images that migrate by themselves are confirmed like all others. The way back is
+#   one major, or one of one_minor_at_a_time by more than one minor; and if a version of comes_from is reached from one
+#   that its makers do not let it be reached from. Tags of the same image are compared, and of PostgreSQL those of other
+#   images, too, where they tell its major (pg17). Versions that the tag does not tell pass. Images that migrate by themselves are confirmed like all others. The way back is
 #   image-version-downgrade's matter. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
 # - ref: https://www.elastic.co/docs/deploy-manage/upgrade
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
+# - ref: https://www.rabbitmq.com/docs/upgrade#rabbitmq-version-upgradability
+# - ref: https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html
 # custom:
 #   severity: high
 #   action: deny
@@ -34,6 +37,18 @@
 #       of: string
 #       default: [etcd]
 #       description: Engines that must not skip a minor version.
+#     comes_from:
+#       type: map
+#       of: string
+#       default:
+#         elasticsearch/8: "7.17"
+#         elasticsearch/9: "8.18"
+#         rabbitmq/4: "3.13"
+#         mysql/8.4: "8.0"
+#         mysql/9: "8.4"
+#         kafka/4: "3.3"
+#       description: >-
+#         The oldest version that may go to a version and those above it, by the last part of the image's repository.
 #   fix: "Migrate the data as the vendor says, with a fresh backup, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
 package stategate.lifecycle.image_major_upgrade_guard
 
@@ -41,7 +56,7 @@ import data.stategate.lib.versions
 
 violation contains v if {
 	change := versions.change
-	danger := obstacle(change.old, change.new)
+	danger := obstacle(change.old, change.new, versions.software(input.workload))
 	why := versions.doubt
 	v := {
 		"msg": sprintf("%s goes %s: %s, and %s", [change.new.name, change.text, danger, why]),
@@ -50,7 +65,7 @@ violation contains v if {
 	}
 }
 
-obstacle(old, new) := "the new major version does not start on the old one's files" if {
+obstacle(old, new, software) := "the new major version does not start on the old one's files" if {
 	new.name in input.parameters.needs_migration
 	new.major > old.major
 } else := "it skips a major version that must run in between" if {
@@ -60,6 +75,17 @@ obstacle(old, new) := "the new major version does not start on the old one's fil
 	new.name in input.parameters.one_minor_at_a_time
 	new.release[0] == old.release[0]
 	new.release[1] > old.release[1] + 1
+} else := text if {
+	reached := new.release
+	steps := [oldest |
+		some target, oldest in input.parameters.comes_from
+		[image, version] := split(target, "/")
+		image == software
+		versions.below(old.release, oldest)
+		versions.below(old.release, version)
+		not versions.below(reached, version)
+	]
+	text := sprintf("it has to come from %s or later", [steps[count(steps) - 1]])
 }
 
 way(name) := "Migrate the data first (pg_upgrade, dump and restore, or replication into a new database)" if {

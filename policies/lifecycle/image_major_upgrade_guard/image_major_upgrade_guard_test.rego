@@ -25,6 +25,7 @@ request(old, new) := {
 		"needs_migration": ["postgres", "influxdb"],
 		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
 		"one_minor_at_a_time": ["etcd"],
+		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0"},
 	},
 	"now": "2026-01-01T00:00:00Z",
 }
@@ -97,3 +98,28 @@ test_untold_version_passes if {
 }
 
 test_major_alone_is_compared if count(step("postgres", [15], [16])) == 1
+
+test_what_comes_from_too_far_back_fails if {
+	some v in step("elasticsearch", [8, 12, 0], [9, 1, 0])
+	contains(v.msg, "elasticsearch goes 8.12.0->9.1.0: it has to come from 8.18 or later, and nobody")
+	contains(v.fix, "Go through the versions in between")
+	count(step("rabbitmq", [3, 11], [4, 0])) == 1
+	count(step("mysql", [5, 7, 44], [8, 4, 3])) == 1
+}
+
+test_what_comes_from_near_enough_passes if {
+	step("rabbitmq", [3, 13, 7], [4, 0]) == set()
+	step("rabbitmq", [4, 0], [4, 1]) == set()
+	step("mysql", [5, 7, 44], [8, 0, 40]) == set()
+	step("mysql", [8, 0, 40], [8, 4, 3]) == set()
+}
+
+test_another_image_of_postgres_with_another_major_fails if {
+	old := workload("postgres", [15, 8], {})
+	new := object.union(workload("postgres", [17], {}), {"containers": [{
+		"name": "db",
+		"image": {"repository": "pgvector/pgvector", "tag": "pg17"},
+	}]})
+	some v in found(request(old, new))
+	startswith(v.msg, "postgres goes 15->17: the new major version does not start on the old one's files")
+}

@@ -7,7 +7,8 @@
 #   Judged are the main containers of durable workloads, but not helpers named in exclude_containers. A digest always
 #   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
 #   as in 16 or 16-alpine; date and build tags pass. A tag with two numbers passes, although some images publish later
-#   patches under it; require_digest asks for more. Not judged are images that an operator or a webhook fills in later.
+#   patches under it; require_digest asks for more. Not judged are images that an operator or a webhook fills in later, and
+#   pods that are to end (restartPolicy Never or OnFailure).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -32,6 +33,7 @@
 package stategate.lifecycle.image_pinned
 
 import data.stategate.lib.globs
+import data.stategate.lib.tasks
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -39,6 +41,7 @@ violation contains v if {
 	container.role == "main"
 	container.image.digest == ""
 	what := looseness(container.image.tag)
+	not tasks.ends
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
@@ -46,7 +49,17 @@ violation contains v if {
 			[container.image_name, container.name, what],
 		),
 		"path": array.concat(container.path, ["image"]),
+		"fix": remedy(container, what),
 	}
+}
+
+remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [container.image_name]) if {
+	what == "has no digest"
+} else := sprintf(
+	"Name the release with its minor version, %s:<major>.<minor>, or the digest, %s@sha256:<digest>",
+	[name, container.image_name],
+) if {
+	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 }
 
 looseness(tag) := "has no tag, so it is whatever latest is" if {

@@ -91,3 +91,25 @@ test_helpers_pass if {
 
 # No image yet, or none that could be pulled: not this policy's matter.
 test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()
+
+test_pods_that_end_pass if {
+	client := object.union(request([tagged("16")], {}), {"review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	ended := object.union(client, {"workload": {"kind": "Pod"}})
+	violations := policy.violation with input as ended
+	violations == set()
+}
+
+test_fix_is_for_this_image if {
+	some v in found([tagged("latest")])
+	v.fix == "Name the release with its minor version, postgres:<major>.<minor>, or the digest, postgres:latest@sha256:<digest>"
+}
+
+test_fix_of_an_image_without_tag if {
+	some v in found([container({"image_name": "mongo", "image": {"tag": "", "digest": ""}})])
+	startswith(v.fix, "Name the release with its minor version, mongo:<major>.<minor>,")
+}
+
+test_fix_of_a_release_without_digest if {
+	some v in told([tagged("16.4")], {"require_digest": true})
+	v.fix == "Add the digest: postgres:16.4@sha256:<digest>"
+}

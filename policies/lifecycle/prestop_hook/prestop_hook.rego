@@ -5,7 +5,8 @@
 #   other members, and Cassandra behind a shell as process 1 never sees the signal and replays its commit log. A preStop
 #   hook does it for them, and the kubelet waits for it within the grace period.
 #   Judged are StatefulSets of the engines in commands with more than one replica. A hook that only sleeps hands nothing
-#   over. What else a hook does cannot be seen. Set another command, or none, where the image does it by itself.
+#   over. The hook runs within terminationGracePeriodSeconds: let that be longer than the hook may take. What else a
+#   hook does cannot be seen. Set another command, or none, where the image does it by itself.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
 # - ref: https://www.rabbitmq.com/docs/upgrade#maintenance-mode
@@ -19,7 +20,7 @@
 #       type: map
 #       of: string
 #       default:
-#         rabbitmq: "rabbitmq-upgrade await_online_quorum_plus_one -t 600; rabbitmq-upgrade drain -t 600"
+#         rabbitmq: "rabbitmq-upgrade await_online_quorum_plus_one -t 60; rabbitmq-upgrade drain -t 30"
 #         cassandra: nodetool drain
 #       description: Engines that need a hook, and what it should run.
 #   fix: Add lifecycle.preStop to the data store's container, with the command that drains a member.

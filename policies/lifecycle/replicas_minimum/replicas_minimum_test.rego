@@ -16,7 +16,7 @@ test_enough_passes if {
 
 test_one_fails if {
 	some v in found(request("postgres", 1, false))
-	v.msg == "StatefulSet db has 1 of at least 2 replicas: what one node takes away is gone until it is back"
+	v.msg == "StatefulSet db has 1 of at least 2 replicas: while a node is down or replaced, so is what it holds"
 	v.path == ["spec", "replicas"]
 	contains(v.fix, "best by its operator, and run at least 2 replicas")
 }
@@ -30,3 +30,15 @@ test_unknown_engine_passes if found(json.remove(request("x", 1, false), ["worklo
 test_votes_are_another_policy_s_matter if found(request("etcd", 1, true)) == set()
 
 test_none_is_another_policy_s_matter if found(request("postgres", 0, false)) == set()
+
+with_mode(document, name, value) := object.union(document, {"workload": {
+	"engine": {"container": "db"},
+	"containers": [{"name": "metrics", "env": []}, {"name": "db", "env": [{"name": name, "value": value}]}],
+}})
+
+test_primary_and_standby_of_a_chart_pass if {
+	one := request("postgres", 1, false)
+	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "master")) == set()
+	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "slave")) == set()
+	count(found(with_mode(one, "REDIS_REPLICATION_MODE", "master"))) == 1
+}

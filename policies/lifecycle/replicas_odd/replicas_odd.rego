@@ -12,7 +12,7 @@
 # custom:
 #   severity: medium
 #   action: warn
-#   match: {kinds: [StatefulSet.apps]}
+#   match: {kinds: [StatefulSet.apps], subresources: ["", scale]}
 #   parameters:
 #     odd_engines:
 #       type: list

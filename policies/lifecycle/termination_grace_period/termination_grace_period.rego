@@ -6,7 +6,7 @@
 #   are a power cut at every rollout.
 #   How long is enough depends on the engine (min_seconds); for all others only what is shorter than min_seconds_other
 #   is found. The API server fills in 30 seconds, so a missing value counts as 30, and the webhook changes nothing:
-#   it could not tell that default from a decision.
+#   it could not tell that default from a decision. Pods that are to end (restartPolicy Never or OnFailure) pass.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 # - ref: https://www.postgresql.org/docs/current/server-shutdown.html
@@ -45,9 +45,12 @@
 #   fix: Set terminationGracePeriodSeconds in the pod's spec to what a shutdown under load takes.
 package stategate.lifecycle.termination_grace_period
 
+import data.stategate.lib.tasks
+
 violation contains v if {
 	given := input.workload.termination_grace_seconds
 	given < needed
+	not tasks.ends
 	v := {
 		"msg": sprintf(
 			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",

@@ -4,9 +4,9 @@
 #   While two members of a data store restart together, a third that fails takes the majority, or the last copy, with
 #   it. And an update that stops half-way by configuration leaves members on two versions without anybody noticing.
 #   Found are: maxUnavailable of more than one pod where a known engine runs with more than one replica; OnDelete, which
-#   replaces no pod until somebody deletes it (Vault wants it so: on_delete_engines); and a partition at creation or in a
-#   file, which keeps the members below it on the old version. A partition set by an update is a staged rollout under
-#   way, and passes. A Deployment's strategy is another policy's matter.
+#   replaces no pod until somebody deletes it (Vault wants it so: on_delete_engines; operators delete them themselves);
+#   and a partition at creation or in a file, which keeps the members below it on the old version. A partition set by
+#   an update is a staged rollout under way, and passes. A Deployment's strategy is another policy's matter.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions
@@ -66,6 +66,9 @@ violation contains v if {
 }
 
 replaced_by_hand if input.workload.engine.name in input.parameters.on_delete_engines
+
+# An operator deletes the pods of its StatefulSets itself, in the order that it knows to be safe.
+replaced_by_hand if input.workload.owner
 
 kept(partition) := "all members" if {
 	partition >= input.workload.replicas

@@ -58,3 +58,8 @@ test_partition_at_creation_fails if {
 }
 
 test_staged_update_passes if found(request("UPDATE", rolling(1, 2))) == set()
+
+test_on_delete_of_an_operator_passes if {
+	of_eck := object.union(request("CREATE", {"type": "OnDelete"}), {"workload": {"owner": {"kind": "Elasticsearch", "name": "es"}}})
+	found(of_eck) == set()
+}

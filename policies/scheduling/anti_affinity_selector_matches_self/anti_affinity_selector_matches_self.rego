@@ -4,8 +4,8 @@
 #   A misspelt label in a labelSelector turns anti-affinity or a spread constraint into nothing, and nobody is told:
 #   the manifest looks right, the pods start, and one node's failure takes several replicas.
 #   Judged are workloads with two replicas or more. A term of podAntiAffinity may well be meant for the pods of another
-#   workload; it is a violation only if no rule at all selects its own. A topologySpreadConstraint must select its own
-#   pods in any case: it is those that it counts. What has no rule at all is for anti-affinity-required and
+#   workload; it is a violation only if no other rule selects its own (a mere wish to spread over another key does not
+#   count). A topologySpreadConstraint must select its own pods in any case: it is those that it counts. What has no rule at all is for anti-affinity-required and
 #   topology-spread-zone, which are silent on the rules that this policy speaks of. Of a namespaceSelector only what
 #   the namespace's name tells is known.
 # related_resources:
@@ -32,7 +32,7 @@ violation contains v if {
 			[term.topology_key, input.workload.kind, input.workload.name],
 		),
 		"path": term.path,
-		"fix": remedy,
+		"fix": sprintf("%s; if it is meant for other pods, add a second term that selects its own", [remedy]),
 	}
 }
 

@@ -25,6 +25,9 @@
 #       - topology.kubernetes.io/zone
 #       - topology.kubernetes.io/region
 #       - node.kubernetes.io/instance-type
+#       - kubernetes.io/arch
+#       - kubernetes.io/os
+#       - "node-role.kubernetes.io/*"
 #       description: Node labels (globs) of Kubernetes' own domain, or without a domain, that may be topology keys.
 #   fix: >-
 #     Use kubernetes.io/hostname for nodes, topology.kubernetes.io/zone for zones, or a label that your nodes carry.

@@ -48,12 +48,13 @@ violation contains v if {
 	}
 }
 
-# Tolerated, and nothing keeps the pods off.
+# Tolerated, and nothing keeps the pods off. Who asks for spot nodes must tolerate them, too: that is one fault.
 violation contains v if {
 	some i, toleration in input.workload.scheduling.tolerations
 	object.get(toleration, "effect", "") in {"", "NoSchedule"}
 	taint := tolerated(toleration)
 	not kept_off
+	not asked_outright
 	v := {
 		"msg": sprintf(
 			"%s %s may run on spot nodes, since it tolerates %s: the cloud takes them back at short notice",
@@ -64,6 +65,12 @@ violation contains v if {
 	}
 }
 
+asked_outright if {
+	some label in input.parameters.spot_labels
+	[key, value] := split(label, "=")
+	asked_for(key, value)
+}
+
 asked_for(key, value) := array.concat(input.workload.pods.spec_path, ["nodeSelector", key]) if {
 	input.workload.scheduling.node_selector[key] == value
 } else := first if {
@@ -71,11 +78,18 @@ asked_for(key, value) := array.concat(input.workload.pods.spec_path, ["nodeSelec
 		some term in input.workload.scheduling.node_affinity
 		some expression in term.expressions
 		expression.key == key
-		expression.operator == "In"
-		value in expression.values
+		wants(expression, value)
 	]
 	first := paths[0]
 }
+
+wants(expression, value) if {
+	expression.operator == "In"
+	value in expression.values
+}
+
+# A label that is either true or missing.
+wants(expression, "true") if expression.operator == "Exists"
 
 tolerated(toleration) := first if {
 	labels := [label |

@@ -105,3 +105,8 @@ test_blanket_toleration_passes_where_no_node_is_spot if {
 	found(with_nodes(tolerating(everything, []), ["kubernetes.io/hostname"])) == set()
 	count(found(with_nodes(tolerating(everything, []), ["kubernetes.io/hostname", gke]))) == 1
 }
+
+test_a_label_that_only_spot_nodes_have_fails_without_its_value if {
+	count(found(request({"node_affinity": [term(gke, "Exists", [])]}))) == 1
+	found(request({"node_affinity": [term(karpenter, "Exists", [])]})) == set()
+}

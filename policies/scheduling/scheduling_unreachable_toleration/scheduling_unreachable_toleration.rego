@@ -1,8 +1,9 @@
 # METADATA
 # title: Pods leave a lost node in time
 # description: >-
-#   When a node cannot be reached Kubernetes waits five minutes and then evicts its pods. A pod that tolerates the
-#   taint without limit is never evicted: the replica is missing until somebody notices.
+#   When a node cannot be reached Kubernetes waits five minutes and then deletes its pods. A pod that tolerates the
+#   taint without limit is never deleted: the replica is missing until somebody notices. A StatefulSet makes the new pod
+#   only when the old one is known to be gone: when the node is back, removed, or tainted node.kubernetes.io/out-of-service.
 #   Judged are tolerations of node.kubernetes.io/unreachable and not-ready, and of every taint, that last longer than
 #   max_seconds. Where data is on local disks no other node can take the pod, and waiting may be right: waive it there.
 # related_resources:
@@ -24,7 +25,7 @@ violation contains v if {
 	wait := too_long(toleration)
 	v := {
 		"msg": sprintf(
-			"%s %s tolerates %s %s: so long no pod takes over from one on a lost node",
+			"%s %s tolerates %s %s: so long a pod on a lost node is not even given up, and none takes over",
 			[input.workload.kind, input.workload.name, taint, wait],
 		),
 		"path": array.concat(input.workload.pods.spec_path, ["tolerations", i]),

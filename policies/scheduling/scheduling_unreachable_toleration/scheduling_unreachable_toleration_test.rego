@@ -26,7 +26,7 @@ test_default_wait_passes if found(request([object.union(unreachable, {"toleratio
 
 test_no_limit_fails if {
 	some v in found(request([unreachable]))
-	v.msg == "StatefulSet pg tolerates node.kubernetes.io/unreachable without limit: so long no pod takes over from one on a lost node"
+	v.msg == "StatefulSet pg tolerates node.kubernetes.io/unreachable without limit: so long a pod on a lost node is not even given up, and none takes over"
 	v.path == array.concat(spec, ["tolerations", 0])
 	contains(v.fix, "300 or less")
 	count(found(request([object.union(unreachable, {"tolerationSeconds": null})]))) == 1

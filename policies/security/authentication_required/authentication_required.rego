@@ -3,8 +3,10 @@
 # description: >-
 #   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them set,
 #   whoever reaches the port, which by default is every pod of the cluster, reads and deletes everything.
-#   Looked for are the variables in switches with one of the values there, in containers that run a known engine.
-#   Switches in configuration files, and stores that need no switch to be open, are not seen. Caches pass.
+#   Looked for are the variables in switches with one of the values there, and the arguments in flags, in containers
+#   that run a known engine. A variable that allows an empty password opens nothing where a password is given besides.
+#   Switches in configuration files, and stores that need no switch to be open, are not seen. Caches pass. Some images
+#   read these variables only when they make their data directory: afterwards change it there, too.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
@@ -20,21 +22,32 @@
 #       default:
 #         POSTGRES_HOST_AUTH_METHOD: [trust]
 #         ALLOW_EMPTY_PASSWORD: ["yes", "true", "1"]
-#         MYSQL_ALLOW_EMPTY_PASSWORD: ["yes", "true", "1"]
-#         MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: ["yes", "true", "1"]
+#         MYSQL_ALLOW_EMPTY_PASSWORD: ["?*"]
+#         MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: ["?*"]
 #         ALLOW_NONE_AUTHENTICATION: ["yes", "true", "1"]
 #         xpack.security.enabled: ["false"]
 #         DISABLE_SECURITY_PLUGIN: ["true"]
 #         plugins.security.disabled: ["true"]
-#       description: Variables, and their values in small letters, that turn authentication off.
+#       description: Variables, and their values (globs, in small letters), that turn authentication off.
+#     flags:
+#       type: map
+#       of: list
+#       default:
+#         cockroach: ["--insecure", "--insecure=true"]
+#         mysql: ["--skip-grant-tables", "--skip-grant-tables=on", "--skip-grant-tables=1"]
+#         elasticsearch: ["-expack.security.enabled=false", "-eplugins.security.disabled=true"]
+#       description: Arguments (globs, in small letters) by data store that turn authentication off.
 #   fix: Take the variable out, and give the data store a password from a Secret.
 package stategate.security.authentication_required
+
+import data.stategate.lib.globs
 
 violation contains v if {
 	some container in input.workload.containers
 	container.engine != ""
 	some variable in container.env
-	lower(variable.value) in input.parameters.switches[variable.name]
+	globs.matches_any(input.parameters.switches[variable.name], lower(variable.value))
+	not has_password(container, variable)
 	v := {
 		"msg": sprintf(
 			"%s=%s lets everybody who reaches container %s in without a password",
@@ -43,4 +56,26 @@ violation contains v if {
 		"path": variable.path,
 		"fix": sprintf("Take %s out, and give the data store a password from a Secret", [variable.name]),
 	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	flags := input.parameters.flags[container.engine]
+	some field in ["command", "args"]
+	some i, word in container[field]
+	globs.matches_any(flags, lower(word))
+	v := {
+		"msg": sprintf("%s lets everybody who reaches container %s in without a password", [word, container.name]),
+		"path": array.concat(container.path, [field, i]),
+		"fix": sprintf("Take %s out, and give the data store certificates or a password", [word]),
+	}
+}
+
+# What may be empty need not be.
+has_password(container, variable) if {
+	contains(variable.name, "ALLOW_EMPTY")
+	some other in container.env
+	regex.match(`PASSWORD(_FILE)?$`, other.name)
+	not contains(other.name, "ALLOW_EMPTY")
+	object.get(other, "value", "from elsewhere") != ""
 }

@@ -5,8 +5,8 @@
 #   Turning Retain into Delete disarms what keeps the data, often long before the claim is deleted and by somebody else;
 #   it passes with the annotation stategate.io/confirm-delete: NAME-OF-THE-VOLUME, set before. A bound volume that would be
 #   deleted is told, too, whatever its class says: that is how to find volumes of operators that choose no class.
-#   Volumes that are not bound, scratch classes and the namespaces of exempt_namespaces are left alone. What the
-#   provisioner makes follows its class, which storageclass-reclaim-retain judges.
+#   Volumes that are not bound, scratch classes and the namespaces of exempt_namespaces are left alone. What a
+#   provisioner makes at this moment follows its class, which storageclass-reclaim-retain judges.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -34,6 +34,7 @@ violation contains v if {
 	volume.reclaim_policy != "Retain"
 	not scratch(volume)
 	not confirmed
+	not just_made(volume)
 	v := {
 		"msg": sprintf("PersistentVolume %s of claim %s %s", [input.workload.name, volume.claim, what]),
 		"path": ["spec", "persistentVolumeReclaimPolicy"],
@@ -51,7 +52,17 @@ confirmed if input.old_workload.annotations[confirmation] == input.workload.name
 
 flipped if input.old_workload.persistent_volume.reclaim_policy == "Retain"
 
-what := "is no longer retained: its disk is erased when the claim is deleted" if {
+# A provisioner writes what its class says; once the volume is bound it is told.
+just_made(volume) if {
+	input.review.operation == "CREATE"
+	input.workload.annotations["pv.kubernetes.io/provisioned-by"]
+	object.get(volume, "phase", "Pending") == "Pending"
+}
+
+what := "is no longer retained, and its claim is gone: its disk is erased at once" if {
+	flipped
+	input.workload.persistent_volume.phase == "Released"
+} else := "is no longer retained: its disk is erased when the claim is deleted" if {
 	flipped
 } else := "is erased when the claim is deleted"
 
@@ -59,6 +70,6 @@ fix := text if {
 	flipped
 	text := sprintf("Keep Retain; if that is meant: kubectl annotate pv %s %s=%s first", [input.workload.name, confirmation, input.workload.name])
 } else := sprintf(
-	"kubectl patch pv %s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'",
+	"Set persistentVolumeReclaimPolicy: Retain; of a volume that exists: kubectl patch pv %s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'",
 	[input.workload.name],
 )

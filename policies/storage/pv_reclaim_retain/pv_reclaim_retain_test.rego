@@ -31,6 +31,19 @@ test_volume_that_is_erased_fails if {
 	contains(v.fix, "kubectl patch pv pvc-7f1 -p")
 }
 
+test_what_a_provisioner_makes_is_told_once_it_is_bound if {
+	now := object.union(created(view("Delete", {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})), {"review": {"operation": "CREATE"}})
+	found(now) == set()
+	count(found(object.union(now, {"workload": {"persistent_volume": {"phase": "Bound"}}}))) == 1
+	count(found(object.union(now, {"review": {"operation": "UPDATE"}}))) == 1
+}
+
+test_released_volume_is_erased_at_once if {
+	released := {"persistent_volume": {"phase": "Released"}}
+	some v in found(updated(object.union(view("Retain", {}), released), object.union(view("Delete", {}), released)))
+	contains(v.msg, "its claim is gone: its disk is erased at once")
+}
+
 test_flip_is_a_fault_of_its_own if {
 	some v in found(updated(view("Retain", {}), view("Delete", {})))
 	contains(v.msg, "is no longer retained")

@@ -14,7 +14,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   inventory: {PersistentVolumeClaim: optional}
+#   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
 #   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."
@@ -22,6 +22,7 @@ package stategate.storage.pvc_access_mode_single_writer
 
 import data.stategate.lib.claims
 import data.stategate.lib.known_claims
+import data.stategate.lib.statefulsets
 
 violation contains v if {
 	engine := input.workload.engine.name
@@ -46,8 +47,8 @@ fix(claim) := text if {
 	claim.origin == "template"
 	input.review.operation == "UPDATE"
 	text := sprintf(
-		"New claims only: kubectl delete statefulset %s --cascade=orphan, then apply with accessModes: [ReadWriteOnce]",
-		[input.workload.name],
+		"New claims only: %s, then apply with accessModes: [ReadWriteOnce]",
+		[statefulsets.orphan],
 	)
 } else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
 	claim.origin == "template"

@@ -8,7 +8,7 @@ request(operation, origin, modes, volume_mode) := {
 	"review": {"operation": operation},
 	"workload": {
 		"kind": "StatefulSet",
-		"name": "pg",
+		"name": "pg", "namespace": "shop",
 		"engine": {
 			"name": "postgres",
 			"data_dirs": [{"dir": "/data", "container": "db", "mount": {"volume": "data", "source": sources[origin]}}],
@@ -50,7 +50,7 @@ test_template_for_many_fails if {
 
 test_template_that_exists_is_told_how_to_replace_it if {
 	some v in found(request("UPDATE", "template", ["ReadWriteMany"], "Filesystem"))
-	contains(v.fix, "kubectl delete statefulset pg --cascade=orphan")
+	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan")
 }
 
 test_claim_that_is_named_fails if {

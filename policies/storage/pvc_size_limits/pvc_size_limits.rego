@@ -32,6 +32,7 @@ package stategate.storage.pvc_size_limits
 
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
+import data.stategate.lib.tiers
 
 mi := 1048576
 
@@ -68,10 +69,15 @@ maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.s
 	input.parameters.maximum[tier]
 }
 
-tier := object.get(input.workload, "tier", input.parameters.default_tier)
+tier := tiers.tier
 
 path(claim) := array.concat(claim.spec_path, ["resources", "requests", "storage"])
 
-shown(bytes) := sprintf("%dGi", [round(bytes / (1024 * mi))]) if {
-	bytes >= 1024 * mi
-} else := sprintf("%dMi", [round(bytes / mi)])
+# In the largest unit that leaves nothing over: a limit that was rounded up would be refused again.
+shown(bytes) := text if {
+	text := [sprintf("%d%s", [bytes / size, unit]) |
+		some [unit, size] in [["Ti", (mi * 1024) * 1024], ["Gi", mi * 1024], ["Mi", mi]]
+		bytes > 0
+		bytes % size == 0
+	][0]
+} else := sprintf("%d bytes", [bytes])

@@ -42,8 +42,8 @@ test_bytes_by_mistake_fail if {
 
 test_zero_too_many_fails if {
 	some v in found(request([claim("template", 5000 * gi, "5000Gi")]))
-	v.msg == "claim data asks for 5000Gi: tier prod allows 1024Gi"
-	contains(v.fix, "1024Gi or less")
+	v.msg == "claim data asks for 5000Gi: tier prod allows 1Ti"
+	contains(v.fix, "Ask for 1Ti or less")
 }
 
 test_growing_further_is_a_new_fault if {
@@ -71,3 +71,11 @@ test_scratch_space_and_claims_of_others_are_not_judged if {
 }
 
 test_claim_without_size_passes if found(request([object.remove(claim("object", 1, ""), ["size"])])) == set()
+
+test_limit_is_not_rounded if {
+	every pair in [[1536 * 1048576, "1536Mi"], [1000, "1000 bytes"]] {
+		limits := {"parameters": {"class_maximum": {"fast": pair[0]}, "minimum": 0}}
+		some v in found(object.union(request([claim("object", 15 * gi, "15Gi")]), limits))
+		contains(v.fix, sprintf("Ask for %s or less", [pair[1]]))
+	}
+}

@@ -17,6 +17,8 @@
 #   fix: Keep the class; to move, make a new claim of the other class and copy the data or restore a snapshot into it.
 package stategate.storage.pvc_storage_class_immutable
 
+import data.stategate.lib.statefulsets
+
 violation contains v if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template"}
@@ -52,6 +54,6 @@ fix(claim, old) := sprintf(
 ) if {
 	claim.origin == "object"
 } else := sprintf(
-	"Keep it; for new replicas only: kubectl delete statefulset %s --cascade=orphan, then apply (old claims keep theirs)",
-	[input.workload.name],
+	"Keep it; for new replicas only: %s, then apply (old claims keep theirs)",
+	[statefulsets.orphan],
 )

@@ -13,8 +13,8 @@ claim(name, origin, class) := {
 unnamed(origin) := object.union(claim("data", origin, ""), {"class_named": false})
 
 request(old, new) := {
-	"workload": {"name": "pg", "claims": new},
-	"old_workload": {"name": "pg", "claims": old},
+	"workload": {"name": "pg", "namespace": "shop", "claims": new},
+	"old_workload": {"name": "pg", "namespace": "shop", "claims": old},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -34,7 +34,7 @@ test_template_is_told_how_to_replace_the_stateful_set if {
 		[claim("data", "template", "fast"), claim("wal", "template", "gp2")],
 	))
 	contains(v.msg, "claim data changes")
-	contains(v.fix, "kubectl delete statefulset pg --cascade=orphan")
+	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan")
 }
 
 test_default_filled_in_passes if found(request([unnamed("object")], [claim("data", "object", "fast")])) == set()

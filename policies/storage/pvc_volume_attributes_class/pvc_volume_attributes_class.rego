@@ -2,7 +2,7 @@
 # title: Volume attributes classes exist and fit
 # description: >-
 #   A VolumeAttributesClass changes the speed of a volume while it is in use. One that the cluster does not have, or one
-#   that is for another driver, changes nothing: the claim keeps what it had and only an event on it tells.
+#   that is for another driver, changes nothing: the claim keeps what it had and only an event on it tells; a new claim stays pending.
 #   Judged are claims that name one: it must exist, its driver must be the provisioner of the claim's class, and it must
 #   be allowed in the tier of the Namespace, if you say what is. What stategate does not know of the cluster is not judged.
 # related_resources:
@@ -23,8 +23,9 @@
 package stategate.storage.pvc_volume_attributes_class
 
 import data.stategate.lib.globs
+import data.stategate.lib.tiers
 
-tier := object.get(input.workload, "tier", input.parameters.default_tier)
+tier := tiers.tier
 
 violation contains v if {
 	some claim in named
@@ -33,8 +34,8 @@ violation contains v if {
 	not known[name]
 	v := {
 		"msg": sprintf(
-			"claim %s names the VolumeAttributesClass %s, which the cluster does not have: nothing is changed",
-			[claim.name, claim.volume_attributes_class],
+			"claim %s names the VolumeAttributesClass %s, which the cluster does not have: %s",
+			[claim.name, claim.volume_attributes_class, consequence(claim)],
 		),
 		"path": path(claim),
 	}
@@ -47,8 +48,8 @@ violation contains v if {
 	attributes.driver != class.provisioner
 	v := {
 		"msg": sprintf(
-			"VolumeAttributesClass %s is for %s, but claim %s is of %s: nothing is changed",
-			[attributes.name, attributes.driver, claim.name, class.provisioner],
+			"VolumeAttributesClass %s is for %s, but claim %s is of %s: %s",
+			[attributes.name, attributes.driver, claim.name, class.provisioner, consequence(claim)],
 		),
 		"path": path(claim),
 	}
@@ -74,5 +75,10 @@ named contains claim if {
 	claim.origin in {"object", "template"}
 	claim.volume_attributes_class != ""
 }
+
+consequence(claim) := "it keeps the attributes that it has" if {
+	claim.origin == "object"
+	input.review.operation == "UPDATE"
+} else := "a new claim stays pending"
 
 path(claim) := array.concat(claim.spec_path, ["volumeAttributesClassName"])

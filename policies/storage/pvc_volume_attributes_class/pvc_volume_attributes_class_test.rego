@@ -22,8 +22,13 @@ test_class_of_the_driver_passes if found(request("gold", "ebs.csi.aws.com")) == 
 
 test_class_that_does_not_exist_fails if {
 	some v in found(request("glod", "ebs.csi.aws.com"))
-	contains(v.msg, "names the VolumeAttributesClass glod, which the cluster does not have")
+	contains(v.msg, "names the VolumeAttributesClass glod, which the cluster does not have: a new claim stays pending")
 	v.path == ["spec", "volumeAttributesClassName"]
+}
+
+test_claim_that_exists_keeps_its_attributes if {
+	some v in found(object.union(request("glod", "ebs.csi.aws.com"), {"review": {"operation": "UPDATE"}}))
+	contains(v.msg, "it keeps the attributes that it has")
 }
 
 test_class_of_another_driver_fails if {

@@ -15,7 +15,7 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps], operations: [CREATE]}
 #   inventory: {PersistentVolumeClaim: optional}
-#   fix: "Delete or rename the old claims; or, if the data is meant, annotate stategate.io/adopt-claims: \"true\"."
+#   fix: "Give the StatefulSet another name, or delete the old claims; or, if the data is meant, annotate stategate.io/adopt-claims: \"true\"."
 package stategate.storage.statefulset_adopts_existing_claims
 
 violation contains v if {
@@ -40,7 +40,7 @@ adopts if input.workload.annotations["stategate.io/adopt-claims"] == "true"
 
 differs(claim, pvc) := array.concat(array.concat(of_labels(pvc), of_class(claim, pvc)), of_size(claim, pvc))
 
-# The API server puts the labels of the selector on the claims that it makes for a StatefulSet.
+# The controller puts the labels of the selector on the claims that it makes for a StatefulSet.
 of_labels(pvc) := ["its labels are those of something else"] if {
 	some key, value in input.workload.pods.selector.matchLabels
 	object.get(pvc.labels, key, "") != value
@@ -52,6 +52,6 @@ of_class(claim, pvc) := [sprintf("its class is %s", [pvc.storage_class])] if {
 } else := []
 
 of_size(claim, pvc) := [text] if {
-	pvc.size < claim.size
+	max([pvc.size, object.get(pvc, "capacity", 0)]) < claim.size
 	text := sprintf("its size is %s", [pvc.size_text])
 } else := []

@@ -19,6 +19,8 @@
 #   fix: Keep the field; or delete the StatefulSet with --cascade=orphan, which leaves pods and claims, and apply it again.
 package stategate.storage.statefulset_immutable_fields
 
+import data.stategate.lib.statefulsets
+
 violation contains v if {
 	was := object.get(input.old_workload, "service_name", "")
 	now := object.get(input.workload, "service_name", "")
@@ -26,7 +28,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("serviceName changes from \"%s\" to \"%s\": the API server refuses it", [was, now]),
 		"path": ["spec", "serviceName"],
-		"fix": sprintf("%s; pods have their new DNS names after kubectl rollout restart statefulset %s", [replace_it, name]),
+		"fix": sprintf("%s; pods have their new DNS names after %s", [replace_it, statefulsets.restart]),
 	}
 }
 
@@ -62,7 +64,7 @@ violation contains v if {
 			[concat(", ", was), concat(", ", now)],
 		),
 		"path": ["spec", "volumeClaimTemplates"],
-		"fix": sprintf("%s; kubectl rollout restart statefulset %s then mounts the new claims", [replace_it, name]),
+		"fix": sprintf("%s; %s then mounts the new claims", [replace_it, statefulsets.restart]),
 	}
 }
 
@@ -76,8 +78,8 @@ violation contains v if {
 		),
 		"path": array.concat(pair.now.spec_path, ["resources", "requests", "storage"]),
 		"fix": sprintf(
-			"Set spec.resources.requests.storage: %s in each claim %s-%s-N (kubectl edit pvc), then: %s",
-			[pair.now.size_text, pair.now.name, name, replace_it],
+			"Set spec.resources.requests.storage: %s in each claim %s-%s-N (kubectl edit pvc -n %s), then: %s",
+			[pair.now.size_text, pair.now.name, name, input.workload.namespace, replace_it],
 		),
 	}
 }
@@ -92,6 +94,20 @@ violation contains v if {
 		"msg": sprintf("%s of claim template %s changes: the API server refuses it", [key, pair.now.name]),
 		"path": array.concat(pair.now.spec_path, [key]),
 		"fix": sprintf("%s; claims that exist stay as they are", [replace_it]),
+	}
+}
+
+# Charts that write their version there fail at every upgrade.
+violation contains v if {
+	some pair in kept_templates
+	some key in ["labels", "annotations"]
+	was := object.get(pair.was, key, {})
+	now := object.get(pair.now, key, {})
+	was != now
+	v := {
+		"msg": sprintf("%s of claim template %s change: the API server refuses it", [key, pair.now.name]),
+		"path": array.concat(pair.now.path, ["metadata", key]),
+		"fix": sprintf("Keep the %s of the template; or %s (claims that exist stay as they are)", [key, replace_it]),
 	}
 }
 
@@ -122,4 +138,4 @@ names(workload) := [claim.name | some claim in workload.claims; claim.origin == 
 
 name := input.workload.name
 
-replace_it := sprintf("kubectl delete statefulset %s -n %s --cascade=orphan, and apply it again", [name, input.workload.namespace])
+replace_it := sprintf("%s, and apply it again", [statefulsets.orphan])

@@ -13,6 +13,7 @@ template(overrides) := object.union(
 		"storage_class": "fast",
 		"access_modes": ["ReadWriteOnce"],
 		"volume_mode": "Filesystem",
+		"path": ["spec", "volumeClaimTemplates", 0],
 		"spec_path": ["spec", "volumeClaimTemplates", 0, "spec"],
 	},
 	overrides,
@@ -82,6 +83,14 @@ test_access_modes_and_others if {
 	contains(v.msg, "accessModes of claim template data changes")
 	some w in changed({"claims": [template({"volume_attributes_class": "gold"})]})
 	w.path == ["spec", "volumeClaimTemplates", 0, "spec", "volumeAttributesClassName"]
+}
+
+test_labels_of_a_template if {
+	some v in changed({"claims": [template({"labels": {"helm.sh/chart": "pg-2"}})]})
+	v.msg == "labels of claim template data change: the API server refuses it"
+	v.path == ["spec", "volumeClaimTemplates", 0, "metadata", "labels"]
+	contains(v.fix, "Keep the labels of the template; or kubectl delete statefulset pg -n shop --cascade=orphan")
+	count(changed({"claims": [template({"annotations": {"note": "x"}})]})) == 1
 }
 
 test_data_source if {

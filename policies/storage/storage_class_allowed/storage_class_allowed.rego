@@ -24,7 +24,7 @@
 #     scratch_claims:
 #       type: list
 #       of: string
-#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", "*temp*"]
+#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may use a denied class.
 #     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
 #   fix: Set storageClassName to a class that is allowed (kubectl get storageclass lists them).
@@ -32,6 +32,7 @@ package stategate.storage.storage_class_allowed
 
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
+import data.stategate.lib.tiers
 
 violation contains v if {
 	some claim in requested_claims.requested
@@ -58,7 +59,7 @@ violation contains v if {
 	}
 }
 
-tier := object.get(input.workload, "tier", input.parameters.default_tier)
+tier := tiers.tier
 
 offered := input.parameters.allowed[tier] if {
 	input.parameters.allowed[tier]

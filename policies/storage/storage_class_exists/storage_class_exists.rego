@@ -24,6 +24,7 @@
 package stategate.storage.storage_class_exists
 
 import data.stategate.lib.globs
+import data.stategate.lib.statefulsets
 
 violation contains v if {
 	some claim in input.workload.claims
@@ -41,6 +42,16 @@ violation contains v if {
 			[claim.name, class],
 		),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
-		"fix": sprintf("Set storageClassName to one of: %s", [concat(", ", known)]),
+		"fix": fix(claim, concat(", ", known)),
 	}
 }
+
+fix(claim, known) := text if {
+	claim.origin == "template"
+	input.review.operation == "UPDATE"
+	text := sprintf("%s, then apply it with a class that there is: %s", [statefulsets.orphan, known])
+} else := text if {
+	claim.origin == "object"
+	input.review.operation == "UPDATE"
+	text := sprintf("A claim keeps its class: delete the pending claim, and apply it with one of: %s", [known])
+} else := sprintf("Set storageClassName to one of: %s", [known])

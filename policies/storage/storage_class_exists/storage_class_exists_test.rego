@@ -10,6 +10,11 @@ request(claims) := {
 	"parameters": {"classes_without_object": ["manual", "static-*"]},
 }
 
+updated(origin) := object.union(
+	request([claim(origin, "fsat")]),
+	{"review": {"operation": "UPDATE"}, "workload": {"namespace": "shop"}},
+)
+
 found(document) := violations if violations := policy.violation with input as document
 
 test_class_that_exists_passes if found(request([claim("template", "fast")])) == set()
@@ -21,6 +26,13 @@ test_class_that_does_not_exist_fails if {
 		v.path == ["spec", "storageClassName"]
 		v.fix == "Set storageClassName to one of: bulk, fast"
 	}
+}
+
+test_what_exists_cannot_be_given_another_class if {
+	some v in found(updated("template"))
+	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan, then apply it with a class that there is: bulk, fast")
+	some w in found(updated("object"))
+	contains(w.fix, "delete the pending claim")
 }
 
 test_default_class_and_none_are_not_judged if found(request([claim("template", "")])) == set()

@@ -21,6 +21,7 @@
 package stategate.storage.storage_class_required
 
 import data.stategate.lib.requested_claims
+import data.stategate.lib.statefulsets
 
 violation contains v if {
 	not input.parameters.allow_cluster_default
@@ -43,12 +44,14 @@ judged(claim) if {
 	input.review.operation == "CREATE"
 }
 
-fix(claim) := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
+fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\" if it has none", [claim.volume_name]) if {
+	claim.volume_name
+} else := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
 	claim.origin == "object"
 } else := text if {
 	input.review.operation == "UPDATE" # templates cannot be changed
 	text := sprintf(
-		"kubectl delete statefulset %s --cascade=orphan, then apply it with storageClassName in the claim template",
-		[input.workload.name],
+		"%s, then apply it with storageClassName in the claim template",
+		[statefulsets.orphan],
 	)
 } else := "Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)"

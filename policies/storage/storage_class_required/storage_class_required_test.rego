@@ -16,7 +16,7 @@ claim(overrides) := object.union(
 
 request(operation, claims) := {
 	"review": {"operation": operation},
-	"workload": {"kind": "StatefulSet", "name": "pg", "claims": claims},
+	"workload": {"kind": "StatefulSet", "name": "pg", "namespace": "shop", "claims": claims},
 	"parameters": {"allow_cluster_default": false},
 }
 
@@ -37,7 +37,7 @@ test_every_claim_is_judged if {
 
 test_template_that_exists_says_how_to_replace_it if {
 	some v in found(request("UPDATE", [claim({})]))
-	contains(v.fix, "kubectl delete statefulset pg --cascade=orphan")
+	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan")
 }
 
 test_claim_object_fails_when_it_is_made if {
@@ -64,3 +64,8 @@ test_default_class_may_be_allowed if {
 }
 
 test_no_claims_pass if found(request("CREATE", [])) == set()
+
+test_named_volume_tells_the_class if {
+	some v in found(request("CREATE", [claim({"origin": "object", "volume_name": "pv-1"})]))
+	v.fix == "Set spec.storageClassName to that of volume pv-1, or to \"\" if it has none"
+}

@@ -57,7 +57,7 @@ violation contains v if {
 			[claim.name, engine, kind, class.name],
 		),
 		"path": claim.path,
-		"fix": "Use a class of SSDs, and copy the data; the disk of a claim that exists may be changed by its driver",
+		"fix": "Use a class of SSDs, and copy the data; or, if the driver can, change the disk by spec.volumeAttributesClassName of the claim",
 	}
 }
 

@@ -58,8 +58,8 @@ violation contains v if {
 		"msg": sprintf("StorageClass %s %s: a node that is lost takes its data with it", [input.workload.name, kept(copies)]),
 		"path": ["parameters", name],
 		"fix": sprintf(
-			"Set parameters.%s: \"%d\" or more; if the data stores replicate, annotate stategate.io/replication: application",
-			[name, input.parameters.minimum],
+			"Set parameters.%s: \"%d\" or more%s; if the data stores replicate, annotate stategate.io/replication: application",
+			[name, input.parameters.minimum, besides],
 		),
 	}
 }
@@ -75,6 +75,11 @@ violation contains v if {
 		"fix": sprintf("Set parameters.%s", [wanted.example]),
 	}
 }
+
+# Longhorn takes more than one copy only without it.
+besides := " and dataLocality: best-effort" if {
+	input.workload.storage_class.parameters.dataLocality == "strict-local"
+} else := ""
 
 enough(copies) if {
 	regex.match(`^[0-9]{1,3}$`, copies)

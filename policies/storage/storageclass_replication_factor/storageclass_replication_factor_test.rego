@@ -76,3 +76,8 @@ test_zones_are_asked_for_only_if_told if {
 	count(found(told(class("disk.csi.azure.com", {"skuName": "Premium_LRS"}), zones))) == 1
 	found(told(class("ebs.csi.aws.com", {"type": "gp3"}), zones)) == set()
 }
+
+test_strict_local_takes_one_copy_only if {
+	some v in found(class("driver.longhorn.io", {"numberOfReplicas": "1", "dataLocality": "strict-local"}))
+	contains(v.fix, "\"2\" or more and dataLocality: best-effort; if")
+}

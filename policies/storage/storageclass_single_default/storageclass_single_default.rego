@@ -4,7 +4,7 @@
 #   If several classes are marked as the default, the newest one wins, without a word: claims that name no class change
 #   their disks when somebody installs a driver whose chart brings a default class. While the default moves from one
 #   class to another there may be two for a moment, so this only warns.
-#   The other classes are those of the cluster as stategate last saw them.
+#   The other classes are those of the cluster as stategate last saw them, or those of the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-default-storage-class/
@@ -12,7 +12,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StorageClass.storage.k8s.io]}
-#   inventory: {StorageClass.storage.k8s.io: optional}
+#   inventory: {StorageClass.storage.k8s.io: bundle}
 #   fix: "Set the annotation storageclass.kubernetes.io/is-default-class of all but one to \"false\"."
 package stategate.storage.storageclass_single_default
 
@@ -28,7 +28,10 @@ violation contains v if {
 			[input.workload.name, names],
 		),
 		"path": ["metadata", "annotations", annotation],
-		"fix": sprintf("Leave one: kubectl annotate storageclass %s %s=false --overwrite", [concat(" ", others), annotation]),
+		"fix": sprintf(
+			"Set it to \"false\" here; if this one shall be the default: kubectl annotate storageclass %s %s=false --overwrite",
+			[concat(" ", others), annotation],
+		),
 	}
 }
 

@@ -26,7 +26,11 @@
 #       - smb.csi.k8s.io
 #       - file.csi.azure.com
 #       - filestore.csi.storage.gke.io
+#       - kubernetes.io/azure-file
+#       - "*nfs-subdir-external-provisioner*"
 #       - driver.longhorn.io
+#       - pxd.portworx.com
+#       - kubernetes.io/portworx-volume
 #       description: Provisioners (globs) whose volumes every node reaches.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
 #   fix: "Set volumeBindingMode: WaitForFirstConsumer; a class that exists must be deleted and made again."
@@ -40,7 +44,7 @@ violation contains v if {
 	not reachable_from_everywhere(class)
 	v := {
 		"msg": sprintf(
-			"StorageClass %s makes a disk before its pod is scheduled: in the wrong zone the pod can never start",
+			"StorageClass %s binds a claim to a disk before its pod is scheduled: in the wrong zone the pod can never start",
 			[input.workload.name],
 		),
 		"path": ["volumeBindingMode"],

@@ -7,7 +7,8 @@
 #   together, async:TARGET for one that follows, application for members that replicate among themselves, which needs
 #   two replicas or more.
 #   Judged by the provisioner of the claims' classes (local_provisioners); a class without a provisioner counts if it
-#   waits for its first consumer, as classes for local volumes do. Claims for scratch space (scratch_claims) pass.
+#   waits for its first consumer, as classes for local volumes do; and by the volume itself, if it is known, since a
+#   local or hostPath volume made by hand needs no class. Claims for scratch space (scratch_claims) pass.
 #   Directories of the node without a claim are the matter of volume-no-hostpath-data.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -16,7 +17,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, Pod]}
-#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional}
+#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: bundle, PersistentVolume: bundle}
 #   parameters:
 #     local_provisioners:
 #       type: list
@@ -28,12 +29,14 @@
 #       - zfs.csi.openebs.io
 #       - topolvm.io
 #       - topolvm.cybozu.com
+#       - rawfile.csi.openebs.io
+#       - directpv-min-io
 #       - "*hostpath*"
 #       description: Provisioners (globs) whose volumes are on a disk of the node.
 #     scratch_claims:
 #       type: list
 #       of: string
-#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", "*temp*"]
+#       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may be lost.
 #   fix: "Say how the data is replicated: annotation stategate.io/replication; or use a class of network storage."
 package stategate.storage.volume_local_replication_declared
@@ -64,7 +67,22 @@ local_claims contains name if {
 	scratch := input.parameters.scratch_claims
 	name := claim.name
 	not globs.matches_any(scratch, name)
-	is_local(input.related.claim_classes[name])
+	on_the_node(name)
+}
+
+on_the_node(name) if is_local(input.related.claim_classes[name])
+
+# Made by hand: its class may be a name only.
+on_the_node(name) if {
+	some volume in input.related.pvs
+	volume.source in {"local", "hostPath"}
+	volume.claim_name in made(name)
+}
+
+# The claim itself, and those that a template of this name has made.
+made(name) := {name} | {pvc.name |
+	some pvc in input.related.pvcs
+	object.get(pvc, "template", "") == name
 }
 
 is_local(class) if globs.matches_any(input.parameters.local_provisioners, class.provisioner)

@@ -75,6 +75,23 @@ test_local_volumes_made_by_hand if {
 	found(request(1, {}, {"data": class("kubernetes.io/no-provisioner", "Immediate")})) == set()
 }
 
+by_hand(source, related) := object.union(
+	{"workload": object.union(request(1, {}, local).workload, {"claims": [{"name": "data", "origin": "reference"}]})},
+	{"related": object.union({"claim_classes": {}, "pvs": [{"source": source, "claim_name": "data"}]}, related), "parameters": request(1, {}, local).parameters},
+)
+
+test_volume_made_by_hand_needs_no_class if {
+	count(found(by_hand("hostPath", {}))) == 1
+	count(found(by_hand("local", {}))) == 1
+	found(by_hand("csi", {})) == set()
+}
+
+test_volume_of_a_claim_that_a_template_made if {
+	behind := {"pvcs": [{"name": "data-kafka-0", "template": "data"}], "pvs": [{"source": "local", "claim_name": "data-kafka-0"}]}
+	count(found(by_hand("local", behind))) == 1
+	found(by_hand("local", object.union(behind, {"pvcs": []}))) == set()
+}
+
 test_class_that_is_not_known_says_nothing if {
 	document := request(1, {}, local)
 	found({"workload": document.workload, "related": {"claim_classes": {}}, "parameters": document.parameters}) == set()

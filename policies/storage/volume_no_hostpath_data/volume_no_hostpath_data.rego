@@ -5,7 +5,8 @@
 #   the files of an older pod, and starts on them without a word; nothing accounts for the space, and nothing deletes
 #   it. Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the
 #   table of images) and what is mounted below them; and, if those are not known, every directory of the node that is
-#   written to by a workload which has no other place that outlasts its pods.
+#   written to by a workload which has no other place that outlasts its pods. Deployments and DaemonSets of images that
+#   nobody knows are not taken for data stores: annotate them stategate.io/stateful: "true".
 #   What agents and drivers use of a node (harmless_host_paths) is no data, nor is what is mounted read-only.
 #   For disks of the node use a local PersistentVolume: the scheduler brings the pod back to it. What else such disks
 #   need is told by volume-local-replication-declared. A cache says so with stategate.io/data-durability: cache.
@@ -47,16 +48,26 @@ violation contains v if {
 	not below_any(allowed, host_path)
 	v := {
 		"msg": sprintf(
-			"data of container %s at %s is in %s of the node: a pod that moves starts without it, or with old files",
-			[mount.container, mount.mount_path, host_path],
+			"data of container %s at %s is in %s of the node: %s",
+			[mount.container, mount.mount_path, host_path, consequence],
 		),
 		"path": volume.path,
 		"fix": sprintf(
 			"Replace hostPath %s by %s; disks of the node are used through local PersistentVolumes",
-			[mount.volume, data_dirs.remedy],
+			[mount.volume, instead],
 		),
 	}
 }
+
+# The pods of a DaemonSet do not move.
+consequence := "a node that goes takes it along, and no quota counts it" if {
+	input.workload.kind == "DaemonSet"
+} else := "a pod that moves starts without it, or with old files"
+
+# And all of them share one claim.
+instead := "claims: make it a StatefulSet with spec.volumeClaimTemplates" if {
+	input.workload.kind == "DaemonSet"
+} else := data_dirs.remedy
 
 # The data directory is on the node …
 on_the_node contains mount if {

@@ -132,3 +132,10 @@ test_directory_on_purpose_passes if {
 	found(object.union(document, {"parameters": {"allowed_host_paths": ["/mnt"]}})) == set()
 	count(found(object.union(document, {"parameters": {"allowed_host_paths": ["/mnt/p"]}}))) == 1
 }
+
+test_pods_of_a_daemon_set_do_not_move if {
+	document := request([on("/var/lib/postgresql/data", "default", disk)], [disk])
+	some v in found(object.union(document, {"workload": {"kind": "DaemonSet"}}))
+	contains(v.msg, "a node that goes takes it along")
+	contains(v.fix, "make it a StatefulSet")
+}

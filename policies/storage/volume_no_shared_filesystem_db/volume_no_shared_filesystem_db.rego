@@ -2,9 +2,9 @@
 # title: Data stores are not on network file systems
 # description: >-
 #   A database trusts that what it has synced is on the disk and that a lock is a lock. Network file systems (NFS, SMB,
-#   EFS, Azure Files) weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
+#   EFS, Azure Files) and buckets that are mounted weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
 #   network. The result is a slow database on good days and a broken one after a failover.
-#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs volumes of the pod, and
+#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs and csi volumes of the pod, and
 #   claims by the provisioner of their class or the source of their volume. Volumes for backups and archives pass, being
 #   no data directories. Storage that is certified for a database over NFS needs an exception, or a shorter list.
 # related_resources:
@@ -15,7 +15,7 @@
 #   severity: high
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
-#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: optional, PersistentVolume: optional}
+#   inventory: {StorageClass.storage.k8s.io: cluster, PersistentVolumeClaim: bundle, PersistentVolume: bundle}
 #   parameters:
 #     engines:
 #       type: list
@@ -49,7 +49,10 @@
 #       - file.csi.azure.com
 #       - kubernetes.io/azure-file
 #       - filestore.csi.storage.gke.io
-#       description: Provisioners and drivers (globs) of network file systems.
+#       - s3.csi.aws.com
+#       - gcsfuse.csi.storage.gke.io
+#       - blob.csi.azure.com
+#       description: Provisioners and drivers (globs) of network file systems and mounted buckets.
 #   fix: Use a class of block storage for the data.
 package stategate.storage.volume_no_shared_filesystem_db
 
@@ -66,7 +69,7 @@ violation contains v if {
 			[engine, place.what],
 		),
 		"path": place.path,
-		"fix": sprintf("Use %s of a class of block storage, and copy the data", [place.instead]),
+		"fix": sprintf("Copy the data to block storage: use %s, with a class of disks", [place.instead]),
 	}
 }
 
@@ -82,13 +85,24 @@ shared contains place if {
 }
 
 shared contains place if {
+	some volume in input.workload.volumes
+	volume.name in claims.data_volumes
+	globs.matches_any(input.parameters.shared_provisioners, volume.driver)
+	place := {
+		"what": sprintf("volume %s, %s", [volume.name, volume.driver]),
+		"path": volume.path,
+		"instead": "a claim",
+	}
+}
+
+shared contains place if {
 	some claim in claims.of_data
 	class := input.related.claim_classes[claim.name]
 	globs.matches_any(input.parameters.shared_provisioners, class.provisioner)
 	place := {
 		"what": sprintf("class %s, %s", [class.name, class.provisioner]),
 		"path": claim.path,
-		"instead": sprintf("claims in the place of %s", [claim.name]),
+		"instead": sprintf("another claim in the place of %s", [claim.name]),
 	}
 }
 
@@ -103,7 +117,7 @@ shared contains place if {
 	place := {
 		"what": sprintf("PersistentVolume %s", [volume.name]),
 		"path": claim.path,
-		"instead": sprintf("claims in the place of %s", [claim.name]),
+		"instead": sprintf("another claim in the place of %s", [claim.name]),
 	}
 }
 

@@ -35,7 +35,7 @@ test_class_of_files_fails if {
 	some v in found(of_class(request("postgres", "volumeClaimTemplate"), "efs.csi.aws.com"))
 	contains(v.msg, "data of postgres is on a network file system (class files, efs.csi.aws.com)")
 	v.path == ["claim"]
-	contains(v.fix, "claims in the place of data")
+	contains(v.fix, "another claim in the place of data")
 	count(found(of_class(request("postgres", "persistentVolumeClaim"), "cluster.local/nfs-subdir"))) == 1
 }
 
@@ -43,6 +43,13 @@ test_volume_of_the_pod_fails if {
 	some v in found(request("postgres", "nfs"))
 	contains(v.msg, "volume data, nfs")
 	v.path == ["volume"]
+}
+
+test_csi_volume_of_the_pod_fails if {
+	volume := {"name": "data", "source": "csi", "driver": "nfs.csi.k8s.io", "path": ["volume"]}
+	document := object.union(request("postgres", "csi"), {"workload": {"volumes": [volume]}})
+	some v in found(document)
+	contains(v.msg, "volume data, nfs.csi.k8s.io")
 }
 
 made_by_hand(volume) := object.union(

@@ -6,7 +6,8 @@
 #   pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
 #   many members as the cluster has nodes; a bare Pod is not made again when its node goes.
 #   Judged by the images of main containers; clients, exporters and proxies are no data stores. Some data stores are
-#   shipped as a Deployment of one replica and lock their files: list them in exempt_engines. A cache says so with
+#   shipped as a Deployment of one replica and lock their files, of others most parts keep nothing themselves (Loki, Tempo):
+#   list them in exempt_engines. A cache says so with
 #   stategate.io/data-durability: cache. Pods and ReplicaSets that something owns are judged where they come from.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
@@ -15,7 +16,7 @@
 #   action: warn
 #   match: {kinds: [Deployment.apps, ReplicaSet.apps, DaemonSet.apps, Pod]}
 #   parameters:
-#     exempt_engines: {type: list, of: string, default: [prometheus], description: Data stores that may run as any kind.}
+#     exempt_engines: {type: list, of: string, default: [prometheus, loki, tempo], description: Data stores that may run as any kind.}
 #   fix: Make it a StatefulSet with volumeClaimTemplates, or let an operator run it.
 package stategate.storage.workload_engine_needs_statefulset
 

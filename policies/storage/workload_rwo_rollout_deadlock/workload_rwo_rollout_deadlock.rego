@@ -18,7 +18,7 @@
 #     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
 #   inventory: {PersistentVolumeClaim: bundle}
-#   fix: "Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates."
+#   fix: "Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates."
 package stategate.storage.workload_rwo_rollout_deadlock
 
 import data.stategate.lib.claims
@@ -44,7 +44,7 @@ violation contains v if {
 	input.workload.update.surge_pods > 0
 	v := {
 		"msg": sprintf(
-			"a rollout of %s starts a second pod while the first holds claim %s (%s): it hangs with a Multi-Attach error",
+			"a rollout of %s starts a second pod while the first holds claim %s (%s): on another node it hangs, on the same both write",
 			[input.workload.name, claim.name, concat(", ", claim.access_modes)],
 		),
 		"path": ["spec", "strategy"],
@@ -72,11 +72,11 @@ path_of_replicas := ["spec", "template", "spec", "volumes"] if {
 
 fixes := {
 	"StatefulSet": "Set replicas: 1; or give each pod its own claim with an entry of spec.volumeClaimTemplates",
-	"DaemonSet": "Use a claim with access mode ReadWriteMany, or mount this one readOnly",
+	"DaemonSet": "Mount it readOnly; a data store is a StatefulSet with volumeClaimTemplates, files for all nodes need ReadWriteMany",
 }
 
 fix_many(kind) := object.get(
 	fixes,
 	kind,
-	"Set replicas: 1 and strategy {type: Recreate}; for more pods use a StatefulSet with volumeClaimTemplates",
+	"Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates",
 )

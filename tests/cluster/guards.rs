@@ -111,8 +111,8 @@ fn a_retention_is_flipped(admin: &Kubectl, dev: &Kubectl) {
         &patch(dev, "shop", r#"{"whenDeleted":"Delete","whenScaled":"Delete"}"#),
         &[
             "pvc-retention-flip [high]",
-            "whenDeleted: Delete would erase the volumes of pg",
-            "whenScaled: Delete would erase the volumes of pg",
+            "whenDeleted: Delete lets go of the claims of pg, kept so far, when it is deleted",
+            "whenScaled: Delete lets go of the claims of pg, kept so far, when it is scaled down",
             "at:  spec.persistentVolumeClaimRetentionPolicy.whenScaled",
         ],
     );

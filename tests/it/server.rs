@@ -390,8 +390,7 @@ fn policies_are_reloaded_whole_or_not_at_all() {
     let (dir, policies) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     swap(policies.path(), 0, &own_policy("version 0 says no"));
     let path = policies.path().to_str().unwrap();
-    let arguments =
-        ["--policies", path, "--no-catalogue", "--reload-every", "0.05", "--drain-delay", "0"];
+    let arguments = ["--policies", path, "--no-catalogue", "--reload-every", "0.05", "--drain-delay", "0"];
     let server = Server::start(dir.path(), &arguments);
     let body = recorded().swap_remove(2).1;
     wait_for(&server, &body, "version 0 says no");

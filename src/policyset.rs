@@ -285,6 +285,13 @@ impl PolicySet {
         self.profile.spec.self_classify
     }
 
+    /// The same, with more time for each rule than a webhook has: [`Rego::allow`].
+    #[must_use]
+    pub fn allowing(mut self, limit: std::time::Duration) -> Self {
+        self.rego.allow(limit);
+        self
+    }
+
     /// A place to evaluate rules in.
     pub fn session(&self) -> Session {
         self.rego.session()

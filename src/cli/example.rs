@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::admission::{Phase, Request, wire};
+use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
@@ -110,7 +111,7 @@ pub fn request(
 
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
-    PolicySet::compile(&alone_sources(catalogue, folder, mutate))
+    policies::compile(&alone_sources(catalogue, folder, mutate))
 }
 
 /// What that policy set is compiled from.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::example;
 use crate::admission::{Phase, Request};
+use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostics;
 use crate::engine::{Asked, Reads, Session, Value, to_value};
@@ -134,7 +135,7 @@ impl Record {
     ) -> anyhow::Result<Vec<(String, Option<String>)>> {
         let mut outcomes = Vec::new();
         for profile in catalogue.profiles() {
-            let set = PolicySet::compile(&catalogue.sources(&profile).map_err(Diagnostics::from)?)?;
+            let set = policies::compile(&catalogue.sources(&profile).map_err(Diagnostics::from)?)?;
             for path in paths {
                 let mut manifests = Manifests::read(std::slice::from_ref(path));
                 if !manifests.errors.is_empty() {

@@ -68,10 +68,7 @@ impl Rego {
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
-        engine.set_execution_timer_config(ExecutionTimerConfig {
-            limit: RULE_LIMIT,
-            check_interval: NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN),
-        });
+        engine.set_execution_timer_config(timer(RULE_LIMIT));
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
         for text in texts {
             // Before the parser sees it: what it would choke on cannot be stopped once begun.
@@ -125,10 +122,21 @@ impl Rego {
         session
     }
 
+    /// From now on a rule may take so long by the clock; 200 ms without it. Who waits for an answer has
+    /// little time; who runs on a busy machine, such as CI, should have more.
+    pub fn allow(&mut self, limit: Duration) {
+        self.engine.set_execution_timer_config(timer(limit));
+    }
+
     /// A place to ask questions in. Cheap: it shares everything that was prepared.
     pub fn session(&self) -> Session {
         Session { engine: self.engine.clone(), record: None }
     }
+}
+
+fn timer(limit: Duration) -> ExecutionTimerConfig {
+    let check_interval = NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN);
+    ExecutionTimerConfig { limit, check_interval }
 }
 
 /// One thread's own engine. Sessions share modules, not inputs.

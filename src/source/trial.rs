@@ -22,8 +22,10 @@ use crate::review::{Supervisor, review_supervised};
 
 /// The hidden subcommand that is the child.
 pub const SUBCOMMAND: &str = "try-policies";
-/// A set that takes longer to load would be no good to serve with.
+/// Processor time. A set that takes longer to load would be no good to serve with.
 const TIME: Duration = Duration::from_secs(10);
+/// The same by the clock, however busy the machine is.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// Memory that the child may hold; a thousand policies need a tenth of it.
 const MEMORY: u64 = 1 << 30;
 /// A verdict that is longer is cut: nobody reads so many errors.
@@ -98,21 +100,22 @@ fn listen(output: impl std::io::Read) -> (String, Option<Diagnostics>) {
 
 enum Ended {
     Itself(ExitStatus),
-    InTime,
+    OutOfPatience,
 }
 
 fn wait(child: &mut Child) -> std::io::Result<Ended> {
-    if let Some(status) = child.wait_timeout(TIME)? {
+    if let Some(status) = child.wait_timeout(PATIENCE)? {
         return Ok(Ended::Itself(status));
     }
     child.kill()?;
     child.wait()?;
-    Ok(Ended::InTime)
+    Ok(Ended::OutOfPatience)
 }
 
 fn died(doing: &str, ended: Ended) -> Diagnostic {
     let how = match ended {
-        Ended::InTime => format!("took longer than {} s", TIME.as_secs()),
+        Ended::OutOfPatience => format!("took longer than {} s", PATIENCE.as_secs()),
+        Ended::Itself(status) if out_of_time(status) => format!("took longer than {} s", TIME.as_secs()),
         Ended::Itself(status) => format!(
             "ended the process that tried it ({status}): its stack overflowed or it took more than {} MiB",
             MEMORY >> 20
@@ -121,6 +124,18 @@ fn died(doing: &str, ended: Ended) -> Diagnostic {
     whole(&format!("{doing} {how}")).with_help(
         "look there for a deeply nested literal, a chain of many rules that use each other, or a call that multiplies its input",
     )
+}
+
+#[cfg(unix)]
+fn out_of_time(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt as _;
+    // SIGXCPU first, SIGKILL if it goes on.
+    matches!(status.signal(), Some(9 | 24))
+}
+
+#[cfg(not(unix))]
+fn out_of_time(_: ExitStatus) -> bool {
+    false
 }
 
 fn whole(message: &str) -> Diagnostic {

@@ -7,7 +7,7 @@ use crate::support::{GOOD, directory, stategate, stategate_with, write};
 fn broken_yaml_names_file_line_and_column() {
     let dir = directory(&[("broken.yaml", "kind: Pod\nspec: {containers: [\n"), ("good.yaml", GOOD)]);
     let run = stategate(&["check", dir.path().to_str().unwrap()]);
-    run.expect(2, &["broken.yaml:", "1 object checked"]);
+    run.expect(2, &["broken.yaml:", "2 objects checked"]);
 }
 
 #[test]
@@ -46,7 +46,7 @@ fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
     );
     stategate_with(&["check", "-"], &manifests).expect(
         0,
-        &["1 object checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"],
+        &["2 objects checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"],
     );
     stategate_with(&["check", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
         .expect(2, &["nothing to check"]);
@@ -98,7 +98,7 @@ fn deep_nesting_is_a_verdict_or_an_error() {
         let deep = "{a: ".repeat(levels) + "1" + &"}".repeat(levels);
         GOOD.replace("  annotations:\n", &format!("  managedFields: [{deep}]\n  annotations:\n"))
     };
-    stategate_with(&["check", "-"], &nested(90)).expect(0, &["1 object checked"]);
+    stategate_with(&["check", "-"], &nested(90)).expect(0, &["2 objects checked"]);
     stategate_with(&["check", "-"], &nested(101)).expect(2, &["<stdin>:6", "nest"]);
     stategate_with(&["check", "-"], &("[".repeat(100_000))).expect(2, &["<stdin>:1", "nest"]);
 }
@@ -109,7 +109,7 @@ fn an_object_of_ten_megabytes_is_judged() {
     let annotations: String = (0..10_000).map(|n| format!("    filler-{n}: {filler}\n")).collect();
     let manifest = GOOD.replace("  annotations:\n", &format!("  annotations:\n{annotations}"));
     assert!(manifest.len() > 10_000_000);
-    stategate_with(&["check", "-"], &manifest).expect(0, &["1 object checked: 0 errors"]);
+    stategate_with(&["check", "-"], &manifest).expect(0, &["2 objects checked: 0 errors"]);
 }
 
 #[test]

@@ -108,7 +108,8 @@ fn every_data_store_of_a_pod_is_judged() {
 #[test]
 fn what_goes_with_the_pod_holds_no_data() {
     let ephemeral = NAIVE.replace("emptyDir: {}", "ephemeral: {volumeClaimTemplate: {spec: {accessModes: [ReadWriteOnce], storageClassName: fast, resources: {requests: {storage: 1Gi}}}}}");
-    assert!(has(&ephemeral, "volume-data-dir-persisted"));
+    assert!(has(&ephemeral, "volume-no-ephemeral-claim-data"));
+    assert!(!has(&ephemeral, "volume-data-dir-persisted"), "one fault is one finding");
     let outside = GOOD
         .replace("value: /var/lib/postgresql/data/pgdata", "value: /var/lib/postgresql/data/../../../tmp/x");
     assert!(has(&outside, "volume-data-dir-persisted"));

@@ -68,7 +68,7 @@ fn list_filters_and_speaks_json() {
     };
     assert!(ids(&[]).len() >= 12);
     assert_eq!(ids(&["--category", "data_protection", "--id", "delete-guard-pvc"]), ["delete-guard-pvc"]);
-    assert_eq!(ids(&["--id", "volume_*", "--severity", "critical"]).len(), 2);
+    assert_eq!(ids(&["--id", "volume_*", "--severity", "critical"]).len(), 3);
     assert_eq!(ids(&["--id", "pvc-no-shrink", "--id", "backup-declared"]).len(), 2);
     assert!(ids(&["--id", "pvc-no-shrink", "--severity", "low"]).is_empty());
 
@@ -347,7 +347,7 @@ fn a_new_policy_loads_fails_its_tests_and_is_soon_filled_in() {
         assert_eq!(files.len(), 4);
         assert!(text(files[3]).ends_with(&format!("claim_not_too_small/examples/{action}_bad.yaml")));
 
-        stategate_with(&["check", "--policies", root, "-"], GOOD).expect(0, &["1 object checked"]);
+        stategate_with(&["check", "--policies", root, "-"], GOOD).expect(0, &["2 objects checked"]);
         let run = stategate(&["test", root]);
         run.expect(
             1,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::standing::{Standing, TIERS, skippable, standing, tier_name};
 use crate::cli::example::{self, Example};
+use crate::cli::policies;
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Kind, Parameter};
 use crate::policy::{Action, Policy};
@@ -24,7 +25,7 @@ impl Library {
         let mut sets = BTreeMap::new();
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(crate::diagnostic::Diagnostics::from)?;
-            sets.insert(profile, PolicySet::compile(&sources)?);
+            sets.insert(profile, policies::compile(&sources)?);
         }
         anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
         Ok(Self { catalogue, sets })

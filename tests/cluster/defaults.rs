@@ -59,10 +59,10 @@ fn without_status(mut view: Value) -> Value {
     if let Some(annotations) = view["annotations"].as_object_mut() {
         annotations.remove("deprecated.daemonset.template.generation");
     }
-    // A Job is told apart by labels that hold its uid.
+    // A Job is told apart by labels that hold its uid, and a Namespace has its name as one.
     for place in ["/labels", "/pods/labels"] {
         if let Some(labels) = view.pointer_mut(place).and_then(Value::as_object_mut) {
-            labels.retain(|key, _| !key.ends_with("controller-uid") && !key.ends_with("job-name"));
+            labels.retain(|key, _| !by_the_cluster(key));
         }
     }
     // The admission plugin DefaultTolerationSeconds gives every pod these two.
@@ -74,4 +74,8 @@ fn without_status(mut view: Value) -> Value {
         volume.remove("phase");
     }
     view
+}
+
+fn by_the_cluster(label: &str) -> bool {
+    ["controller-uid", "job-name", "kubernetes.io/metadata.name"].iter().any(|end| label.ends_with(end))
 }

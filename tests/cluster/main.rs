@@ -12,7 +12,10 @@
 )]
 
 mod defaults;
+mod examples;
+mod guards;
 mod harness;
+mod mutation;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;
@@ -147,7 +150,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     assert_eq!(pod["topologySpreadConstraints"][0]["topologyKey"], "topology.kubernetes.io/zone");
     assert_eq!(
         first["metadata"]["annotations"]["stategate.io/mutated-by"],
-        "anti-affinity-required,topology-spread-zone"
+        "anti-affinity-required,min-ready-seconds,topology-spread-zone"
     );
     silent(&dev.run(&["apply", "-f", "-"], PLAIN));
     assert_eq!(
@@ -234,7 +237,7 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
             "fail.validate.stategate.io",
             "delete-guard-pvc [critical]",
             "kubectl annotate",
-            "stategate.io/confirm-delete=data-pg-0",
+            "stategate.io/confirm-delete='data-pg-0'",
         ],
     );
     refused(

@@ -1,0 +1,226 @@
+//! The guards of changes, as somebody at kubectl meets them: what is refused, that the command in the
+//! refusal works, and what the gate can only know if it is told what else is in the cluster.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::harness::{ApiServer, Kubectl, Output, Stategate};
+use crate::{GOOD, bound_claim, refused, register_and_wait, silent};
+
+const BLOCKING: &str = "
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: pg, namespace: shop}
+spec: {maxUnavailable: 0, selector: {matchLabels: {app: pg}}}
+";
+
+/// Runs the command that stands in a refusal's line `fix:`, up to the comma, as that user.
+#[track_caller]
+fn take_the_advice(kubectl: &Kubectl, refusal: &Output) -> String {
+    let (_, advice) = refusal.stderr.split_once("kubectl annotate").expect("a command that confirms");
+    let command = advice.lines().next().unwrap().split(", then").next().unwrap().replace('\'', "");
+    let arguments: Vec<&str> = std::iter::once("annotate").chain(command.split_whitespace()).collect();
+    kubectl.ok(&arguments, "");
+    command
+}
+
+/// The kinds that the guards ask about. A list of one kind says that there are none; a `kubectl get` of
+/// several kinds leaves a kind without objects out.
+const KINDS: [&str; 4] = [
+    "/api/v1/namespaces",
+    "/apis/apps/v1/statefulsets",
+    "/apis/apps/v1/deployments",
+    "/apis/policy/v1/poddisruptionbudgets",
+];
+
+/// Writes what is in the cluster now for the gate, which reads it when it starts.
+fn tell(admin: &Kubectl, inventory: &Path, kinds: &[&str]) {
+    for kind in kinds {
+        let file = format!("{}.json", kind.replace('/', "-"));
+        fs::write(inventory.join(file), admin.ok(&["get", "--raw", kind], "").stdout).unwrap();
+    }
+}
+
+fn replicas(admin: &Kubectl, namespace: &str) -> Value {
+    admin.get_json(&["statefulset", "pg", "-n", namespace])["spec"]["replicas"].clone()
+}
+
+#[test]
+fn changes_that_lose_data_are_refused_until_they_are_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventory = dir.path().join("inventory");
+    fs::create_dir(&inventory).unwrap();
+    let api = ApiServer::start();
+    let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
+    admin.ok(&["create", "namespace", "play"], "");
+    admin.ok(&["label", "namespace", "play", "stategate.io/tier=dev"], "");
+    admin.ok(&["label", "namespace", "shop", "stategate.io/tier=prod"], "");
+    tell(&admin, &inventory, &KINDS[..1]);
+    let mut gate =
+        Stategate::start(dir.path(), &["--drain-delay", "0", "--inventory", inventory.to_str().unwrap()]);
+    register_and_wait(&api, &gate);
+    // Without the budget that is in the same file.
+    let (good, _) = GOOD.split_once("---").unwrap();
+    silent(&admin.apply(good));
+    silent(&admin.apply(&good.replace("namespace: shop", "namespace: play")));
+
+    an_image_goes_back(&dev);
+    a_retention_is_flipped(&admin, &dev);
+    claims_shrink_and_change_their_class(&admin, &dev, &gate);
+    without_its_parent_a_scale_is_let_through(&admin, &dev, &gate);
+    silent(&dev.run(&["create", "--dry-run=server", "-f", "-"], BLOCKING));
+
+    tell(&admin, &inventory, &KINDS);
+    gate.restart();
+    a_budget_blocks(&dev);
+    a_scale_to_zero_is_refused(&admin, &dev, &mut gate, &inventory);
+}
+
+fn an_image_goes_back(dev: &Kubectl) {
+    let set_image = |image: &str| {
+        dev.run(&["set", "image", "statefulset/pg", &format!("postgres={image}"), "-n", "shop"], "")
+    };
+    let refusal = set_image("postgres:15.6");
+    println!("{}", refusal.stderr);
+    refused(
+        &refusal,
+        &[
+            "fail.validate.stategate.io",
+            "StatefulSet shop/pg: ",
+            "image-version-downgrade [critical]",
+            "postgres goes 16.4->15.6: the older version may not read what the newer one has written",
+            "at:  spec.template.spec.containers[0].image",
+            "stategate.io/confirm-version-change='16.4->15.6'",
+        ],
+    );
+    // A rollback of a patch is none, and the confirmation of one step is not that of another.
+    silent(&set_image("postgres:16.3"));
+    silent(&set_image("postgres:16.4"));
+    take_the_advice(dev, &refusal);
+    refused(&set_image("postgres:14.11"), &["image-version-downgrade", "the confirmation says 16.4->15.6"]);
+    let confirmed = set_image("postgres:15.6");
+    assert!(confirmed.succeeded(), "{confirmed:?}");
+}
+
+fn a_retention_is_flipped(admin: &Kubectl, dev: &Kubectl) {
+    let patch = |kubectl: &Kubectl, namespace: &str, policy: &str| {
+        let patch = format!(r#"{{"spec":{{"persistentVolumeClaimRetentionPolicy":{policy}}}}}"#);
+        kubectl.run(&["patch", "statefulset", "pg", "-n", namespace, "--type=merge", "-p", &patch], "")
+    };
+    refused(
+        &patch(dev, "shop", r#"{"whenDeleted":"Delete","whenScaled":"Delete"}"#),
+        &[
+            "pvc-retention-flip [high]",
+            "whenDeleted: Delete lets go of the claims of pg, kept so far, when it is deleted",
+            "whenScaled: Delete lets go of the claims of pg, kept so far, when it is scaled down",
+            "at:  spec.persistentVolumeClaimRetentionPolicy.whenScaled",
+        ],
+    );
+    silent(&patch(dev, "shop", r#"{"whenDeleted":"Retain"}"#));
+    // The Namespace says that nothing in it is precious: only the inventory knows.
+    silent(&patch(admin, "play", r#"{"whenScaled":"Delete"}"#));
+    silent(&patch(admin, "play", r#"{"whenScaled":"Retain"}"#));
+}
+
+/// The API server looks at what it never allows before it asks anybody: nothing is left to guard there,
+/// and what stategate has to say of it is for `check`.
+fn claims_shrink_and_change_their_class(admin: &Kubectl, dev: &Kubectl, gate: &Stategate) {
+    let patch = |change: &str| {
+        dev.run(&["patch", "pvc", "data-pg-0", "-n", "shop", "--type=merge", "-p", change], "")
+    };
+    let asked = || gate.log().matches("\"name\":\"data-pg-0\"").count();
+    let smaller = r#"{"spec":{"resources":{"requests":{"storage":"512Mi"}}}}"#;
+    bound_claim(admin, "data-pg-0");
+    // It does not compare the sizes of a claim that does not say what it has.
+    refused(&patch(smaller), &["pvc-no-shrink [high]", "claim data-pg-0 shrinks from 1Gi to 512Mi"]);
+
+    let has = r#"{"status":{"capacity":{"storage":"1Gi"}}}"#;
+    admin.ok(
+        &["patch", "pvc", "data-pg-0", "-n", "shop", "--subresource=status", "--type=merge", "-p", has],
+        "",
+    );
+    let before = asked();
+    for (change, why) in [
+        (smaller, "field can not be less than status.capacity"),
+        (r#"{"spec":{"storageClassName":"other"}}"#, "spec is immutable after creation"),
+    ] {
+        let output = patch(change);
+        assert!(!output.succeeded() && !output.denied() && output.stderr.contains(why), "{output:?}");
+    }
+    assert_eq!(asked(), before, "stategate was asked");
+}
+
+fn without_its_parent_a_scale_is_let_through(admin: &Kubectl, dev: &Kubectl, gate: &Stategate) {
+    let unknown = "stategate_policy_unknown_total{policy=\"scale-to-zero-guard\"} ";
+    assert!(!gate.metrics().contains(unknown));
+    silent(&dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=0"], ""));
+    assert_eq!(replicas(admin, "shop"), 0);
+    // Nothing that the user could do about it, so those who run the gate are told.
+    assert!(gate.metrics().contains(unknown), "{}", gate.metrics());
+    let log = gate.log();
+    let line =
+        log.lines().find(|line| line.contains("\"subresource\":\"scale\"")).expect("a line of the log");
+    let line: Value = serde_json::from_str(line).unwrap();
+    println!("{line}");
+    let missing = line["unknown"].as_str().unwrap();
+    assert!(missing.contains("scale-to-zero-guard") && missing.contains("scale-down-guard"), "{line}");
+    assert_eq!((&line["allowed"], &line["deny"]), (&true.into(), &"".into()), "{line}");
+    // An edit of the object brings all that there is to know.
+    silent(&dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=3"], ""));
+    let edit = r#"{"spec":{"replicas":0}}"#;
+    refused(
+        &dev.run(&["patch", "statefulset", "pg", "-n", "shop", "--type=merge", "-p", edit], ""),
+        &["scale-to-zero-guard [critical]", "scaling StatefulSet pg from 3 to 0 stops it for everybody"],
+    );
+    assert_eq!(replicas(admin, "shop"), 3);
+}
+
+fn a_budget_blocks(dev: &Kubectl) {
+    refused(
+        &dev.run(&["create", "--dry-run=server", "-f", "-"], BLOCKING),
+        &[
+            "ignore.validate.stategate.io",
+            "pdb-not-blocking [high]",
+            "PodDisruptionBudget pg (maxUnavailable 0) lets none of the 3 pods of pg be evicted",
+            "at:  spec.maxUnavailable",
+        ],
+    );
+    silent(&dev.apply(&BLOCKING.replace("maxUnavailable: 0", "maxUnavailable: 1")));
+    let stateless = BLOCKING.replace("app: pg", "app: web").replace("name: pg", "name: web");
+    silent(&dev.run(&["create", "--dry-run=server", "-f", "-"], &stateless));
+}
+
+fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Stategate, inventory: &Path) {
+    let scale = |kubectl: &Kubectl, namespace: &str, to: &str| {
+        kubectl.run(&["scale", "statefulset", "pg", "-n", namespace, &format!("--replicas={to}")], "")
+    };
+    let refusal = scale(dev, "shop", "0");
+    println!("{}", refusal.stderr);
+    refused(
+        &refusal,
+        &[
+            "ignore.validate.stategate.io",
+            "Scale shop/pg: 1 problem",
+            "scale-to-zero-guard [critical]",
+            "scaling StatefulSet pg from 3 to 0 stops it for everybody: nobody has confirmed it",
+            "at:  spec.replicas",
+            "stategate.io/confirm-scale='3->0'",
+        ],
+    );
+    refused(&scale(dev, "shop", "1"), &["scale-down-guard [high]", "2 members go at once"]);
+    silent(&scale(dev, "shop", "4"));
+    silent(&scale(dev, "shop", "3"));
+    assert_eq!(replicas(admin, "shop"), 3);
+    // Where the Namespace says that it is for development, nobody is asked.
+    silent(&scale(admin, "play", "0"));
+
+    take_the_advice(dev, &refusal);
+    // A file does not follow the cluster: until it is made anew, the gate does not know.
+    refused(&scale(dev, "shop", "0"), &["nobody has confirmed it"]);
+    tell(admin, inventory, &KINDS);
+    gate.restart();
+    silent(&scale(dev, "shop", "0"));
+    assert_eq!(replicas(admin, "shop"), 0);
+}

@@ -57,12 +57,11 @@ pub fn render(report: &Report, colours: bool) -> String {
             block(format!("note: {}: {note}", object.display_name()));
         }
     }
-    for (unknown, objects) in unknown(report) {
+    for Unjudged { reason, policies, objects } in unjudged(report) {
         block(format!(
-            "note: {} could not judge {}: {}; give it with --inventory",
-            unknown.policy,
+            "note: {reason}, so {} could not judge {}; give it with --inventory",
+            policies.join(", "),
             objects.join(", "),
-            unknown.reason()
         ));
     }
     for note in &report.notes {
@@ -72,15 +71,29 @@ pub fn render(report: &Report, colours: bool) -> String {
     out
 }
 
-/// Each policy that could not judge and why, and the objects: one line, not one for each object.
-fn unknown(report: &Report) -> Vec<(&Unknown, Vec<String>)> {
-    let mut all: Vec<(&Unknown, Vec<String>)> = Vec::new();
+/// What could not be judged for one reason: one line, not one for each object and policy.
+struct Unjudged {
+    reason: String,
+    policies: Vec<String>,
+    objects: Vec<String>,
+}
+
+fn unjudged(report: &Report) -> Vec<Unjudged> {
+    let mut by_policy: Vec<(&Unknown, Vec<String>)> = Vec::new();
     for object in &report.objects {
         for unknown in &object.unknown {
-            match all.iter_mut().find(|(known, _)| *known == unknown) {
+            match by_policy.iter_mut().find(|(known, _)| *known == unknown) {
                 Some((_, objects)) => objects.push(object.display_name()),
-                None => all.push((unknown, vec![object.display_name()])),
+                None => by_policy.push((unknown, vec![object.display_name()])),
             }
+        }
+    }
+    let mut all: Vec<Unjudged> = Vec::new();
+    for (unknown, objects) in by_policy {
+        let (reason, policy) = (unknown.reason(), unknown.policy.to_string());
+        match all.iter_mut().find(|one| one.reason == reason && one.objects == objects) {
+            Some(one) => one.policies.push(policy),
+            None => all.push(Unjudged { reason, policies: vec![policy], objects }),
         }
     }
     all

@@ -20,7 +20,7 @@ fn check(bindings: &str, manifest: &str) -> crate::support::Run {
     )
 }
 
-const UNPROBED: &str = "          readinessProbe:\n            exec: {command: [pg_isready, -U, postgres]}\n";
+const UNPROBED: &str = "          readinessProbe:\n            exec: {command: [pg_isready, -U, postgres]}\n            timeoutSeconds: 5\n";
 
 fn unprobed() -> String {
     let manifest = GOOD.replace(UNPROBED, "");

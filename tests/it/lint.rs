@@ -486,7 +486,7 @@ fn whatever_a_request_holds_may_be_read() {
         "reviews/create-storageclass.json",
         "reviews/create-cronjob.json",
         "reviews/delete-pvc.json",
-        "manifests/good-postgres.yaml",
+        "manifests/plain-postgres.yaml",
         "manifests/naive-postgres.yaml",
     ];
     let mut found = std::collections::BTreeSet::new();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::support::{GOOD, NAIVE, directory, stategate, stategate_with, write};
+use crate::support::{GOOD, NAIVE, directory, good_workload, stategate, stategate_with, write};
 
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
 
@@ -284,15 +284,15 @@ fn input_is_exactly_what_a_policy_sees() {
 #[test]
 fn input_of_anything_and_for_one_policy() {
     let now = "2026-01-01T00:00:00Z";
-    let run = stategate_with(&["input", "-", "--now", now], GOOD);
+    let run = stategate_with(&["input", "-", "--now", now], good_workload());
     let everything = parsed(&run.expect(0, &[]).stdout);
     assert_eq!((&everything["now"], &everything["parameters"]), (&json!(now), &json!({})));
     assert_eq!(everything["review"]["operation"], "CREATE");
     assert_eq!(everything["review"]["object"]["kind"], "StatefulSet");
     assert!(everything.get("old_workload").is_none(), "undefined, not null");
-    assert_eq!(run.stdout, stategate_with(&["input", "-", "--now", now], GOOD).stdout);
+    assert_eq!(run.stdout, stategate_with(&["input", "-", "--now", now], good_workload()).stdout);
 
-    let run = stategate_with(&["input", "-", "--policy", "storage_class_required"], GOOD);
+    let run = stategate_with(&["input", "-", "--policy", "storage_class_required"], good_workload());
     let one = parsed(&run.expect(0, &[]).stdout);
     assert_eq!(one["parameters"], json!({"allow_cluster_default": false}));
     assert!(one["review"].get("object").is_none() && one.get("now").is_none(), "it does not read them");
@@ -308,24 +308,29 @@ fn input_says_why_there_is_none() {
     let refused = |arguments: &[&str], stdin: &str, needles: &[&str]| {
         stategate_with(&[&["input", "-"], arguments].concat(), stdin).expect(2, needles);
     };
-    refused(&["--policy", "delete-guard-pvc"], GOOD, &["is not asked about CREATE of StatefulSet shop/pg"]);
-    refused(&["--policy", "delete-guard-pcv"], GOOD, &["did you mean delete-guard-pvc?"]);
+    refused(
+        &["--policy", "delete-guard-pvc"],
+        good_workload(),
+        &["is not asked about CREATE of StatefulSet shop/pg"],
+    );
+    refused(&["--policy", "delete-guard-pcv"], good_workload(), &["did you mean delete-guard-pvc?"]);
     refused(&[], "a: b\n", &["holds no object"]);
     refused(&[], "a: [\n", &["<stdin>:"]);
-    let two = format!("{GOOD}---\n{}", NAIVE.replace("name: pg\n", "name: other\n"));
+    let two = format!("{}---\n{}", good_workload(), NAIVE.replace("name: pg\n", "name: other\n"));
     refused(&[], &two, &["--object", "StatefulSet/pg, StatefulSet/other"]);
     refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither, but"]);
     let run = stategate_with(&["input", "-", "--object", "StatefulSet/other"], &two);
     assert_eq!(parsed(&run.expect(0, &[]).stdout)["workload"]["name"], "other");
     // It is printed, and that nobody would be asked about it is said beside it.
-    let cache = GOOD.replace("  annotations:\n", "  annotations:\n    stategate.io/data-durability: cache\n");
-    assert_ne!(cache, GOOD);
+    let cache = good_workload()
+        .replace("  annotations:\n", "  annotations:\n    stategate.io/data-durability: cache\n");
+    assert_ne!(cache, good_workload());
     let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &cache);
     run.expect(
         0,
         &["backup-declared is not asked about it: its class is \"cache\", and `match` wants [\"durable\"]"],
     );
-    let owned = GOOD.replace(
+    let owned = good_workload().replace(
         "  annotations:\n",
         "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
     );

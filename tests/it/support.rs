@@ -69,3 +69,8 @@ pub fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
 pub const GOOD: &str = include_str!("../fixtures/manifests/good-postgres.yaml");
 /// The same as a beginner writes it.
 pub const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml");
+
+/// [`GOOD`] without what is shipped beside it.
+pub fn good_workload() -> &'static str {
+    GOOD.split("---\n").next().unwrap()
+}

@@ -274,7 +274,7 @@ violation contains v if {
     stategate_with(&[&["check", "-"], &own[..]].concat(), NAIVE).expect(0, &["0 errors, 0 warnings"]);
     with(&["explain", "pvc-no-shrink"]).expect(0, &["Judges:"]);
     with(&["explain", "backup-declared"]).expect(2, &["there is no policy"]);
-    with(&["input", "-"]).expect(0, &["\"workload\""]);
+    with(&["input", "-", "--object", "StatefulSet/pg"]).expect(0, &["\"workload\""]);
     let review = format!("{}/tests/fixtures/reviews/create-statefulset.json", env!("CARGO_MANIFEST_DIR"));
     with(&["review", &review]).expect(0, &["\"allowed\": true"]);
     stategate(&["policy", "docs", path]).expect(2, &["already defined in"]);

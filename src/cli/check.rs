@@ -3,21 +3,23 @@
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
 
 use super::inventory::InventoryArguments;
+use super::judging::judge_all;
 use super::policies::{PolicyArguments, RULE_TIME};
 use super::{Exit, colours, print};
 use crate::admission::{GroupVersionKind, Phase};
 use crate::diagnostic::Diagnostic;
+use crate::evaluators::InForce;
 use crate::inventory::Inventory;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
 use crate::report::{Judged, Report, json, text};
-use crate::review::review;
 use crate::source::manifests::{Manifest, Manifests};
 
 #[derive(Args)]
@@ -84,7 +86,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let old = Manifests::read(&arguments.old);
     let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
     manifests.tell(&mut inventory, &arguments.namespace, false);
-    let report = judge(&set, &inventory, manifests, &old, &arguments.namespace, jiff::Timestamp::now());
+    let in_force = Arc::new(InForce::new(set));
+    let now = jiff::Timestamp::now();
+    let report = judge(&in_force, &Arc::new(inventory), manifests, &old, &arguments.namespace, now)?;
     match arguments.output {
         Format::Text => print(&text::render(&report, colours(std::io::stdout().is_terminal())))?,
         Format::Json => print(&(json::render(&report)? + "\n"))?,
@@ -108,19 +112,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 /// Judges every manifest as the webhook would, once its own patches are applied.
 fn judge(
-    set: &PolicySet,
-    inventory: &Inventory,
+    in_force: &Arc<InForce>,
+    inventory: &Arc<Inventory>,
     manifests: Manifests,
     old: &Manifests,
     namespace: &str,
     now: jiff::Timestamp,
-) -> Report {
+) -> anyhow::Result<Report> {
+    let set = &in_force.set;
     let mut report =
         Report { profile: set.profile().to_owned(), foreign: manifests.foreign, ..Report::default() };
     report.errors.extend(manifests.errors.into_iter().chain(old.errors.iter().cloned()));
     let before: HashMap<_, &Manifest> =
         old.objects.iter().map(|manifest| (manifest.identity(namespace), manifest)).collect();
     let mut unknown_namespaces = Vec::new();
+    let (mut judged, mut requests) = (Vec::new(), Vec::new());
     for manifest in &manifests.objects {
         let old = before.get(&manifest.identity(namespace)).copied();
         let Some(request) = manifest.request(set.projections(), old, namespace, Phase::Both) else {
@@ -136,13 +142,17 @@ fn judge(
         if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
             unknown_namespaces.push(request.namespace.clone());
         }
-        let decision = review(set, inventory, &request, now);
+        judged.push(manifest);
+        requests.push(Arc::new(request));
+    }
+    let decisions = judge_all(in_force, inventory, &requests, now)?;
+    for ((manifest, request), decision) in judged.into_iter().zip(requests).zip(decisions) {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
         report.objects.push(Judged {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
             name: request.name(),
-            namespace: request.namespace,
+            namespace: request.namespace.clone(),
             operation: request.operation,
             findings: decision
                 .findings
@@ -172,7 +182,7 @@ fn judge(
             unknown_namespaces.join(", ")
         ));
     }
-    report
+    Ok(report)
 }
 
 /// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.

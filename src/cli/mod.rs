@@ -6,6 +6,7 @@ mod example;
 mod explain;
 mod input;
 mod inventory;
+mod judging;
 mod output;
 mod policies;
 mod policy;

@@ -14,8 +14,9 @@ use crate::source::{read_text, trial};
 /// Binds every policy, so that a trial asks every policy.
 const TRIED_PROFILE: &str = "production";
 
-/// What a rule may take by the clock where nobody waits at a webhook: CI runs on busy machines.
-pub const RULE_TIME: Duration = Duration::from_secs(3);
+/// What a rule may take by the clock where nobody waits at a webhook: CI runs on busy machines. Less
+/// than what the watch over the evaluation threads takes for stuck.
+pub const RULE_TIME: Duration = Duration::from_millis(1500);
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {

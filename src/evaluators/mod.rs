@@ -50,6 +50,17 @@ pub enum Undone {
     Broken(Option<PolicyId>),
 }
 
+impl Undone {
+    /// What a person is told of each policy that was not asked.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::QueueFull => "too many reviews are waiting; try again",
+            Self::Late => "there was no time left to ask it",
+            Self::Broken(_) => "its evaluation broke off",
+        }
+    }
+}
+
 impl Evaluators {
     /// Computes on a thread of the pool. If a policy sticks or panics, once again without that policy.
     ///

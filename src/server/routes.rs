@@ -151,13 +151,11 @@ async fn judge(
         Ok(decision) => return Ok((decision, None)),
         Err(undone) => undone,
     };
-    let (reason, answer) = match undone {
-        Undone::QueueFull => {
-            let reason = "too many reviews are waiting; try again";
-            return Err(Unanswered { answer: Answer::Shed, reason });
-        }
-        Undone::Broken(_) => ("its evaluation broke off", Answer::Broken),
-        Undone::Late => ("there was no time left to ask it", Answer::TimedOut),
+    let reason = undone.reason();
+    let answer = match undone {
+        Undone::QueueFull => return Err(Unanswered { answer: Answer::Shed, reason }),
+        Undone::Broken(_) => Answer::Broken,
+        Undone::Late => Answer::TimedOut,
     };
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.

@@ -31,7 +31,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "evaluators/ server/ cli/serve.rs cli/test/watch.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs cli/judging.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::server::{PATIENCE, Server};
-use crate::support::{directory, write};
+use crate::support::{directory, stategate, write};
 
 /// No loop of the policy's own that the engine's timer could stop: one call of a builtin that compares
 /// each of 100,000 texts with each other one.
@@ -102,4 +102,20 @@ fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_re
     let (code, log) = server.end();
     assert_eq!(code, Some(0));
     assert!(log.contains(r#""policy":"sticks","reason":"stuck""#), "{log}");
+}
+
+#[test]
+fn check_ends_although_a_policy_does_not() {
+    let claim = |name: &str, label: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}, labels: {{stick: '{label}'}}}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n"
+        )
+    };
+    let dir = directory(&[
+        ("policies/own/sticks/sticks.rego", STICKS),
+        ("claims.yaml", &[claim("one", "yes"), claim("two", "no")].join("---\n")),
+    ]);
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let run = stategate(&["check", &path("claims.yaml"), "--policies", &path("policies")]);
+    run.expect(1, &["sticks", "did not answer within 2 s", "2 objects checked: 2 errors"]);
 }

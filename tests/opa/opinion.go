@@ -271,7 +271,8 @@ func (r *result) missing(
 		}
 	}
 	for _, example := range examples {
-		if !files[example] {
+		// Nobody is asked where the outcome is unknown.
+		if !files[example] && !strings.HasPrefix(filepath.Base(example), "unknown_") {
 			r.differ("%s: the record holds no question about this example", example)
 		}
 	}

@@ -395,12 +395,16 @@ fn index(
         let matches = &loaded.policy.matches;
         let subresources: &[String] =
             if matches.subresources.is_empty() { &[String::new()] } else { &matches.subresources };
-        for (kind, _) in projections.iter() {
+        for (kind, projection) in projections.iter() {
             if !matches.kinds.is_empty() && !matches.kinds.contains(kind) {
                 continue;
             }
             for operation in &matches.operations {
                 for subresource in subresources {
+                    // Only what has replicas is scaled.
+                    if subresource == "scale" && projection.replicas.is_none() {
+                        continue;
+                    }
                     index.entry((kind.clone(), *operation, subresource.clone())).or_default().push(position);
                 }
             }

@@ -9,13 +9,15 @@ use tokio::sync::Semaphore;
 
 use crate::admission::Request;
 use crate::decision::Decision;
-use crate::evaluators::{Evaluators, InForce};
+use crate::evaluators::{Evaluators, InForce, Undone, Work};
 use crate::inventory::Inventory;
 use crate::review::{Supervisor, review_supervised, undecided};
 use crate::telemetry::metrics::Metrics;
 
 /// One review may take so long, policies that stick included.
 const LONGEST: Duration = Duration::from_secs(60);
+/// All tests of a directory.
+const WHOLE_RUN: Duration = Duration::from_secs(3600);
 /// Reviews that wait for each thread.
 const WAITING: usize = 4;
 
@@ -64,6 +66,32 @@ pub fn judge_all(
             () = evaluators.overrun() => anyhow::bail!("too many evaluation threads are stuck in policies"),
         }
     })
+}
+
+/// Computes on one watched thread. What sticks is left out when it is computed again.
+///
+/// # Errors
+/// If two things stick, or it breaks off.
+pub fn watched<T: Send + 'static>(work: Work<T>) -> anyhow::Result<T> {
+    let evaluators = Evaluators::start(1, 1, Arc::new(Metrics::new("", "")));
+    let evaluators = evaluators.context("cannot start the evaluation thread")?;
+    let deadline = Instant::now() + WHOLE_RUN;
+    let wait = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        std::io::Result::Ok(runtime.block_on(evaluators.compute(&Arc::default(), deadline, work)))
+    };
+    // `--watch` runs within a runtime of its own, whose thread must not wait for another.
+    let computed = std::thread::scope(|scope| scope.spawn(wait).join());
+    match computed
+        .unwrap_or(Ok(Err(Undone::Broken(None))))
+        .context("cannot wait for the evaluation thread")?
+    {
+        Ok(result) => Ok(result),
+        Err(Undone::Broken(Some(what))) => {
+            anyhow::bail!("{what} does not come back, and is not the only one")
+        }
+        Err(undone) => anyhow::bail!("{}", undone.reason()),
+    }
 }
 
 async fn judge(

@@ -47,6 +47,11 @@ impl Record {
         session.take_record().iter().try_for_each(|asked| self.line(file, None, asked).map(drop))
     }
 
+    /// Takes over what another record holds.
+    pub fn join(&mut self, other: Record) {
+        self.lines.extend(other.lines);
+    }
+
     /// Is the line new?
     fn line(&mut self, file: &str, without: Option<&str>, asked: &Asked) -> anyhow::Result<bool> {
         let (answer, error) = match &asked.answer {

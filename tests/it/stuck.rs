@@ -119,3 +119,25 @@ fn check_ends_although_a_policy_does_not() {
     let run = stategate(&["check", &path("claims.yaml"), "--policies", &path("policies")]);
     run.expect(1, &["sticks", "did not answer within 2 s", "2 objects checked: 2 errors"]);
 }
+
+#[test]
+fn a_test_that_does_not_come_back_is_one_failed_test() {
+    let test = r#"package stategate.own.sticks_test
+
+import data.stategate.own.sticks as policy
+
+test_sticks if {
+	found := policy.violation with input as {"workload": {"labels": {"stick": "yes"}}}
+	count(found) == 0
+}
+
+test_comes_back if {
+	found := policy.violation with input as {"workload": {"labels": {}}}
+	count(found) == 0
+}
+"#;
+    let policies = directory(&[("own/sticks/sticks.rego", STICKS), ("own/sticks/sticks_test.rego", test)]);
+    let run = stategate(&["test", "-v", policies.path().to_str().unwrap()]);
+    run.expect(1, &["FAIL data.stategate.own.sticks_test.test_sticks", "did not answer within 2 s"]);
+    run.expect(1, &["ok   data.stategate.own.sticks_test.test_comes_back"]);
+}

@@ -1,6 +1,7 @@
 //! One run of all tests and examples, and what of it the next run may keep.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,11 +11,15 @@ use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
 use crate::cli::example;
+use crate::cli::judging::watched;
 use crate::cli::policies;
 use crate::cli::record::Record;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{self, Coverage, Definition, Rego};
+use crate::evaluators::Work;
+use crate::policy::PolicyId;
 use crate::policyset::{PolicySet, Sources};
+use crate::review::Supervisor;
 use crate::source::catalogue::Catalogue;
 
 /// One test, example or demand on a policy, and why it failed.
@@ -154,7 +159,16 @@ impl Kept {
         if let Some((_, same)) = self.rego.as_ref().filter(|(known, _)| *known == digest) {
             return Ok(same.clone());
         }
-        let run = rego_tests(&texts, &tests, record)?;
+        let recording = record.is_some();
+        let work: Work<anyhow::Result<(RegoTests, Record)>> = Arc::new(move |supervisor| {
+            let mut recorded = Record::default();
+            let run = rego_tests(&texts, &tests, recording.then_some(&mut recorded), supervisor)?;
+            Ok((run, recorded))
+        });
+        let (run, recorded) = watched(work)??;
+        if let Some(record) = record {
+            record.join(recorded);
+        }
         self.rego = Some((digest, run.clone()));
         Ok(run)
     }
@@ -165,6 +179,7 @@ fn rego_tests(
     texts: &[SourceText],
     tests: &[SourceText],
     mut record: Option<&mut Record>,
+    supervisor: &dyn Supervisor,
 ) -> anyhow::Result<RegoTests> {
     let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
@@ -203,7 +218,11 @@ fn rego_tests(
         for rule in rules {
             let path = format!("data.{}.{rule}", module.package);
             let started = Instant::now();
-            let value = session.evaluate(&path, BTreeMap::new().into());
+            let value = supervisor.asks(&PolicyId::new(path.as_str())).and_then(|()| {
+                let value = session.evaluate(&path, BTreeMap::new().into());
+                supervisor.answered();
+                value
+            });
             let time = started.elapsed();
             let failure = match value {
                 Ok(engine::Value::Bool(true)) => None,

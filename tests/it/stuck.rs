@@ -139,5 +139,5 @@ test_comes_back if {
     let policies = directory(&[("own/sticks/sticks.rego", STICKS), ("own/sticks/sticks_test.rego", test)]);
     let run = stategate(&["test", "-v", policies.path().to_str().unwrap()]);
     run.expect(1, &["FAIL data.stategate.own.sticks_test.test_sticks", "did not answer within 2 s"]);
-    run.expect(1, &["ok   data.stategate.own.sticks_test.test_comes_back"]);
+    run.expect(1, &["ok   data.stategate.own.sticks_test.test_comes_back", "pass_sticks.yaml", "2 failed"]);
 }

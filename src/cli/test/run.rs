@@ -1,7 +1,7 @@
 //! One run of all tests and examples, and what of it the next run may keep.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -61,7 +61,7 @@ impl Tried {
 pub struct Kept {
     loaded: Option<PolicySet>,
     rego: Option<(String, RegoTests)>,
-    alone: BTreeMap<(String, bool), PolicySet>,
+    alone: Alone,
 }
 
 /// How many policies were loaded, and how long it took; None if they were kept from the last run.
@@ -80,7 +80,20 @@ pub fn all(
     let RegoTests { mut outcomes, coverage, definitions } =
         kept.rego_tests(tested, catalogue, arguments.record.is_some().then_some(&mut record))?;
     let tests = outcomes.len();
-    outcomes.extend(examples(tested, catalogue, arguments, kept)?);
+    let alone = Arc::new(Mutex::new(std::mem::take(&mut kept.alone)));
+    let work: Work<anyhow::Result<Vec<Outcome>>> = {
+        let (tested, catalogue, alone) = (tested.clone(), catalogue.clone(), Arc::clone(&alone));
+        let flags = arguments.policy_flags();
+        Arc::new(move |supervisor| {
+            // Taken out, not borrowed: an attempt that sticks holds nothing that the next one needs.
+            let kept = std::mem::take(&mut *locked(&alone));
+            let (outcomes, sets) = examples(&tested, &catalogue, &flags, kept, supervisor)?;
+            *locked(&alone) = sets;
+            Ok(outcomes)
+        })
+    };
+    outcomes.extend(watched(work)??);
+    kept.alone = std::mem::take(&mut *locked(&alone));
     let examples = outcomes.len() - tests;
     let objects = record.objects(&arguments.objects, catalogue)?;
     let of_objects = objects.len();
@@ -273,16 +286,22 @@ fn say_where(outcome: &mut Outcome, definitions: &[Definition], coverage: &[Cove
     }
 }
 
+/// Policy sets of one policy, by its folder and whether its patches are applied.
+type Alone = BTreeMap<(String, bool), PolicySet>;
+
+fn locked(alone: &Mutex<Alone>) -> MutexGuard<'_, Alone> {
+    alone.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Every example of the tested directory, judged by its own policy alone.
 fn examples(
     tested: &Catalogue,
     catalogue: &Catalogue,
-    arguments: &Arguments,
-    kept: &mut Kept,
-) -> anyhow::Result<Vec<Outcome>> {
-    let flags = arguments.policy_flags();
-    let mut sets: BTreeMap<(String, bool), PolicySet> = BTreeMap::new();
-    let mut outcomes = Vec::new();
+    flags: &str,
+    mut kept: Alone,
+    supervisor: &dyn Supervisor,
+) -> anyhow::Result<(Vec<Outcome>, Alone)> {
+    let (mut sets, mut outcomes) = (Alone::new(), Vec::new());
     for example in example::all(tested) {
         let mutate = example.expects() == "patch";
         let key = (example.folder.to_owned(), mutate);
@@ -290,24 +309,27 @@ fn examples(
             Some(set) => set,
             None => {
                 let sources = example::alone_sources(catalogue, example.folder, mutate);
-                match kept.alone.remove(&key).filter(|set| set.digest() == sources.digest()) {
+                match kept.remove(&key).filter(|set| set.digest() == sources.digest()) {
                     Some(set) => set,
                     None => policies::compile(&sources)?,
                 }
             }
         };
         let started = Instant::now();
-        let failure = assert(&example, &set, &flags).err().map(|error| error.to_string());
+        let failure = supervisor.asks(&PolicyId::new(&*example.text.name)).and_then(|()| {
+            let asserted = assert(&example, &set, flags).map_err(|error| error.to_string());
+            supervisor.answered();
+            asserted
+        });
         outcomes.push(Outcome {
             package: format!("stategate.{}", example.folder.replace('/', ".")),
             name: example.file.to_owned(),
             title: example.text.name.to_string(),
             place: example.text.name.to_string(),
             time: started.elapsed(),
-            failure,
+            failure: failure.err(),
         });
         sets.insert(key, set);
     }
-    kept.alone = sets;
-    Ok(outcomes)
+    Ok((outcomes, sets))
 }

@@ -136,8 +136,18 @@ test_comes_back if {
 	count(found) == 0
 }
 "#;
-    let policies = directory(&[("own/sticks/sticks.rego", STICKS), ("own/sticks/sticks_test.rego", test)]);
+    let example = |name: &str, label: &str| {
+        format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: {name}, labels: {{stick: '{label}'}}}}\nspec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}\n"
+        )
+    };
+    let policies = directory(&[
+        ("own/sticks/sticks.rego", STICKS),
+        ("own/sticks/sticks_test.rego", test),
+        ("own/sticks/examples/pass_sticks.yaml", &example("a", "yes")),
+        ("own/sticks/examples/pass_comes_back.yaml", &example("b", "no")),
+    ]);
     let run = stategate(&["test", "-v", policies.path().to_str().unwrap()]);
     run.expect(1, &["FAIL data.stategate.own.sticks_test.test_sticks", "did not answer within 2 s"]);
-    run.expect(1, &["ok   data.stategate.own.sticks_test.test_comes_back", "pass_sticks.yaml", "2 failed"]);
+    run.expect(1, &["ok   data.stategate.own.sticks_test.test_comes_back", "pass_sticks.yaml", "3 failed"]);
 }

@@ -104,7 +104,7 @@ pub struct Selected<'a> {
     loaded: &'a Loaded,
 }
 
-impl Selected<'_> {
+impl<'a> Selected<'a> {
     /// The rule that finds violations, if it has one.
     pub fn violation_rule(&self) -> Option<&str> {
         self.loaded.violation.as_deref()
@@ -123,7 +123,7 @@ impl Selected<'_> {
     }
 
     /// What of the input it reads.
-    pub fn reads(&self) -> &Reads {
+    pub fn reads(&self) -> &'a Reads {
         &self.loaded.reads
     }
 }

@@ -130,7 +130,7 @@ pub fn input(
     };
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
     let old = if workload.is_some() { old.ok().flatten() } else { old? };
-    let shared = Document::new(asked, reads, namespace, now).map_err(unreadable)?;
+    let shared = Document::new(asked, &|path| reads.reads(path), namespace, now).map_err(unreadable)?;
     let mut joined = Joined::new(inventory, request, projection);
     joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
     let document = joined.document(&shared, workload.as_ref(), old.as_ref()).map_err(unreadable)?;
@@ -219,7 +219,8 @@ impl<'a> Review<'a> {
             Some(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
             None => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
         }
-        let document = Document::new(meaning.asked, joined.reads(), namespace, now).map_err(unreadable)?;
+        let document =
+            Document::new(meaning.asked, &|path| joined.reads(path), namespace, now).map_err(unreadable)?;
         Ok(Self {
             set,
             request,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::admission::{Phase, Request, wire};
+use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
@@ -15,8 +16,6 @@ use crate::workload::projection::Projections;
 
 /// The time that examples are judged at: a run today and a run next year agree.
 const NOW: &str = "2026-01-01T00:00:00Z";
-/// The namespace of examples that name none.
-pub const NAMESPACE: &str = "default";
 
 /// One file of a policy's `examples/`.
 pub struct Example<'a> {
@@ -69,7 +68,7 @@ impl Example<'_> {
         // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
         // says that the cluster's objects of a kind are known.
         let mut inventory = set.inventory().bundle();
-        new.tell(&mut inventory, NAMESPACE, true);
+        new.tell(&mut inventory, DEFAULT_NAMESPACE, true);
         Ok((requests(&new, &old, set.projections())?, inventory))
     }
 
@@ -89,8 +88,10 @@ pub fn now() -> anyhow::Result<jiff::Timestamp> {
 
 /// The requests that these objects stand for.
 pub fn requests(new: &Manifests, old: &Manifests, projections: &Projections) -> anyhow::Result<Vec<Request>> {
-    let requests =
-        new.objects.iter().filter_map(|manifest| request(manifest, old, projections, NAMESPACE).transpose());
+    let requests = new
+        .objects
+        .iter()
+        .filter_map(|manifest| request(manifest, old, projections, DEFAULT_NAMESPACE).transpose());
     requests.collect()
 }
 

@@ -159,7 +159,7 @@ fn asked<'a>(
     id: &str,
 ) -> anyhow::Result<Selected<'a>> {
     let id = id.replace('_', "-");
-    let Some(policy) = set.policies().find(|policy| policy.id.as_str() == id) else {
+    let Some(policy) = set.policy(&id) else {
         let help = did_you_mean(&id, set.policies().map(|policy| policy.id.as_str()));
         let help = help.map(|help| format!("\n  help: {help}")).unwrap_or_default();
         anyhow::bail!("there is no policy {id}{help}");

@@ -17,6 +17,9 @@ pub struct InventoryArguments {
     inventory: Vec<PathBuf>,
 }
 
+/// The namespace of objects that name none, where no flag says another.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
 impl InventoryArguments {
     /// What the flag names; nothing without it.
     pub fn read(&self, set: &PolicySet, default_namespace: &str) -> Result<Inventory, Diagnostics> {

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::example;
 use crate::admission::{Phase, Request};
+use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostics;
@@ -147,7 +148,7 @@ impl Record {
                     return Err(Diagnostics(manifests.errors).into());
                 }
                 let mut inventory = set.inventory().bundle();
-                manifests.tell(&mut inventory, example::NAMESPACE, true);
+                manifests.tell(&mut inventory, DEFAULT_NAMESPACE, true);
                 let mut session = recording(&set);
                 let mut judged = 0;
                 // One by one, so that the record can name the file of each.

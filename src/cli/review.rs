@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::inventory::InventoryArguments;
+use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, print};
 use crate::admission::{Phase, wire};
@@ -39,9 +39,6 @@ enum Webhook {
     Validate,
     Mutate,
 }
-
-/// Objects of a cluster that name no namespace.
-const DEFAULT_NAMESPACE: &str = "default";
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
-use super::inventory::InventoryArguments;
+use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
@@ -107,7 +107,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let loading = Instant::now();
     let set = arguments.policies.policy_set()?;
     let loading = loading.elapsed();
-    let inventory = Arc::new(arguments.inventory.read(&set, "default")?);
+    let inventory = Arc::new(arguments.inventory.read(&set, DEFAULT_NAMESPACE)?);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },

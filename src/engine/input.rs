@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::reads::Reads;
 use super::rego::Value;
 use super::to_value::{ToValueError, to_value};
 use crate::admission::{Object, ObjectError, Request};
@@ -30,24 +29,24 @@ pub struct Document {
 }
 
 impl Document {
-    /// The shared parts.
+    /// The shared parts. `reads` says of a path whether something there is read.
     ///
     /// # Errors
     /// If an object that a policy reads cannot be read itself.
     pub fn new(
         request: &Request,
-        reads: &Reads,
+        reads: &dyn Fn(&[&str]) -> bool,
         namespace: Option<&NamespaceLabels>,
         now: jiff::Timestamp,
     ) -> Result<Self, InputError> {
         let mut parts = BTreeMap::new();
-        if reads.reads(&["review"]) {
+        if reads(&["review"]) {
             parts.insert("review".into(), review(request, reads, namespace)?);
         }
-        if reads.reads(&["now"]) {
+        if reads(&["now"]) {
             parts.insert("now".into(), now.to_string().into());
         }
-        Ok(Self { parts, related: reads.reads(&["related"]) })
+        Ok(Self { parts, related: reads(&["related"]) })
     }
 
     /// The same request with these views and what is related to them. A view that is not there is undefined in Rego.
@@ -87,7 +86,7 @@ impl Document {
 
 fn review(
     request: &Request,
-    reads: &Reads,
+    reads: &dyn Fn(&[&str]) -> bool,
     namespace: Option<&NamespaceLabels>,
 ) -> Result<Value, InputError> {
     let envelope = json!({
@@ -109,7 +108,7 @@ fn review(
         }
     };
     let mut object = |key: &'static str, object: Option<&Object>| -> Result<(), InputError> {
-        if reads.reads(&["review", key]) {
+        if reads(&["review", key]) {
             set(
                 key,
                 object.map_or(Ok(Value::Null), |object| Ok::<_, InputError>(to_value(object.value()?)?))?,
@@ -119,7 +118,7 @@ fn review(
     };
     object("object", request.object.as_ref())?;
     object("oldObject", request.old_object.as_ref())?;
-    if reads.reads(&["review", "namespaceObject"])
+    if reads(&["review", "namespaceObject"])
         && let Some(labels) = namespace
     {
         let namespace =

@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
     use crate::admission::{Phase, wire};
-    use crate::engine::{Document, Reads};
+    use crate::engine::Document;
 
     fn shape(path: &[&str]) -> Arc<Shape> {
         path.iter().fold(Arc::new(input(None)), |shape, key| match shape.field(key) {
@@ -311,7 +311,7 @@ mod tests {
         let request = wire::decode(body, Phase::Validating).unwrap();
         let labels = BTreeMap::new();
         let now = jiff::Timestamp::UNIX_EPOCH;
-        let document = Document::new(&request, &Reads::everything(), Some(&labels), now).unwrap();
+        let document = Document::new(&request, &|_| true, Some(&labels), now).unwrap();
         let document = document.with_views(None, None, &Related::default()).unwrap();
         let json = document.for_policy(&crate::engine::Value::new_object(), &[]).to_json_str().unwrap();
         let built: Value = serde_json::from_str(&json).unwrap();

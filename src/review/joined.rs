@@ -16,8 +16,8 @@ pub struct Joined<'a> {
     kind: KindRef,
     operation: Operation,
     scaled: bool,
-    reads: Reads,
-    needs: Vec<&'a Needs>,
+    /// What each policy needs of the inventory and reads of the input.
+    asked: Vec<(&'a Needs, &'a Reads)>,
 }
 
 impl<'a> Joined<'a> {
@@ -25,7 +25,7 @@ impl<'a> Joined<'a> {
         let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
         let operation = request.operation;
         let scaled = !request.subresource.is_empty();
-        Self { inventory, kind, operation, scaled, reads: Reads::default(), needs: Vec::new() }
+        Self { inventory, kind, operation, scaled, asked: Vec::new() }
     }
 
     fn subject<'s>(&self, workload: &'s Workload) -> Subject<'s> {
@@ -74,16 +74,13 @@ impl<'a> Joined<'a> {
     }
 
     /// What policies with these needs read is joined from now on.
-    pub fn join<'r>(&mut self, policies: impl Iterator<Item = (&'a Needs, &'r Reads)>) {
-        for (needs, reads) in policies {
-            self.reads.extend(reads);
-            self.needs.push(needs);
-        }
+    pub fn join(&mut self, policies: impl Iterator<Item = (&'a Needs, &'a Reads)>) {
+        self.asked.extend(policies);
     }
 
-    /// What all policies together read of the input.
-    pub fn reads(&self) -> &Reads {
-        &self.reads
+    /// Does any of the policies read something at this path of the input?
+    pub fn reads(&self, path: &[&str]) -> bool {
+        self.asked.iter().any(|(_, reads)| reads.reads(path))
     }
 
     /// The shared document with these views and what is related to the first that is there.
@@ -94,11 +91,12 @@ impl<'a> Joined<'a> {
         old: Option<&Workload>,
     ) -> Result<Document, InputError> {
         let related = match workload.or(old) {
-            Some(subject) if self.reads.reads(&["related"]) => {
+            Some(subject) if self.reads(&["related"]) => {
                 let subject = self.subject(subject);
                 let sight = Sight::new(self.inventory, &subject);
                 Related::of(self.inventory, &subject, |key| {
-                    self.reads.reads(&["related", key]) && sight.sees(key, self.needs.iter().copied())
+                    self.reads(&["related", key])
+                        && sight.sees(key, self.asked.iter().map(|(needs, _)| *needs))
                 })
             }
             _ => Related::default(),

@@ -80,7 +80,8 @@ fn port(node: &Node<'_>) -> Port {
     }
 }
 
-fn amounts(node: &Node<'_>) -> Resources {
+/// CPU, memory and disk of a `requests` or `limits`.
+pub fn amounts(node: &Node<'_>) -> Resources {
     Resources {
         cpu: node.child("cpu").millis(),
         memory: node.child("memory").bytes(),

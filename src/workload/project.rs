@@ -135,10 +135,14 @@ fn read_pods(template: &Node<'_>, selector: Option<Value>, engines: &Engines, wo
         Some(spec.child("terminationGracePeriodSeconds").integer().unwrap_or(30));
     workload.service_account =
         Some(spec.child("serviceAccountName").string().unwrap_or_else(|| "default".to_owned()));
+    let resources = spec.child("resources");
     workload.pods = Some(Pods {
         labels,
         annotations: metadata.child("annotations").string_map(),
         selector,
+        restart_policy: spec.child("restartPolicy").string().unwrap_or_else(|| "Always".to_owned()),
+        requests: pods::amounts(&resources.child("requests")),
+        limits: pods::amounts(&resources.child("limits")),
         path: template.path.clone(),
         spec_path: spec.path.clone(),
     });

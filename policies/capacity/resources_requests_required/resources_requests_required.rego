@@ -68,21 +68,17 @@ has(container, "limits.memory") if container.limits.memory
 
 has(_, wanted) if wanted in filled_in
 
-# By the pod as a whole; the view does not have it. A limit is a request there, too.
+# By the pod as a whole. A limit is a request there, too.
 filled_in contains wanted if {
 	some list in ["requests", "limits"]
-	some resource, _ in whole_pod[list]
+	some resource, _ in input.workload.pods[list]
 	wanted := sprintf("requests.%s", [resource])
 }
 
 filled_in contains wanted if {
-	some resource, _ in whole_pod.limits
+	some resource, _ in input.workload.pods.limits
 	wanted := sprintf("limits.%s", [resource])
 }
-
-whole_pod := input.review.object.spec.resources if {
-	input.workload.kind == "Pod"
-} else := input.review.object.spec.template.spec.resources
 
 # By a LimitRange of the namespace. Its default limit is a default request as well.
 filled_in contains wanted if {

@@ -81,19 +81,18 @@ test_other_things_may_be_asked_for if {
 }
 
 whole_pod(kind, resources) := object.union(bare, {
-	"workload": object.union(bare.workload, {"kind": kind}),
-	"review": {"object": {"spec": {"resources": resources, "template": {"spec": {"resources": resources}}}}},
+	"workload": object.union(bare.workload, {"kind": kind, "pods": resources}),
 })
 
 test_resources_of_the_whole_pod_count if {
 	every kind in ["Pod", "StatefulSet"] {
-		found(whole_pod(kind, {"requests": {"cpu": "1"}, "limits": {"memory": "4Gi"}})) == set()
+		found(whole_pod(kind, {"requests": {"cpu": 1000}, "limits": {"memory": 4294967296}})) == set()
 	}
-	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": "1", "memory": "4Gi"}}))
+	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": 1000, "memory": 4294967296}}))
 	startswith(v.msg, "container db has no limits.memory: ")
 }
 
 test_pods_that_end_pass if {
-	ended := object.union(bare, {"workload": {"kind": "Pod"}, "review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	ended := object.union(bare, {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
 	found(ended) == set()
 }

@@ -93,8 +93,8 @@ test_helpers_pass if {
 test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()
 
 test_pods_that_end_pass if {
-	client := object.union(request([tagged("16")], {}), {"review": {"object": {"spec": {"restartPolicy": "Never"}}}})
-	ended := object.union(client, {"workload": {"kind": "Pod"}})
+	client := request([tagged("16")], {})
+	ended := object.union(client, {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
 	violations := policy.violation with input as ended
 	violations == set()
 }

@@ -51,6 +51,6 @@ test_kinds_without_pods_pass if {
 }
 
 test_pods_that_end_pass if {
-	ended := object.union(request("kafka", 5), {"workload": {"kind": "Pod"}, "review": {"object": {"spec": {"restartPolicy": "Never"}}}})
+	ended := object.union(request("kafka", 5), {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
 	found(ended) == set()
 }

@@ -18,6 +18,12 @@ pub struct Pods {
     /// The workload's own selector (a LabelSelector as written), if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Value>,
+    /// `Always`, `OnFailure` or `Never`
+    pub restart_policy: String,
+    /// What is reserved for the pod as a whole (Kubernetes 1.34, KEP-2837).
+    pub requests: Resources,
+    /// What the pod as a whole may use at most.
+    pub limits: Resources,
     /// The pod template; empty for a bare Pod.
     pub path: Path,
     /// The pod's spec.

@@ -37,6 +37,22 @@ fn probes_are_told_apart_and_their_ports_by_number() {
 }
 
 #[test]
+fn what_the_pod_as_a_whole_is_given_is_told() {
+    let pods =
+        |spec: Value| view(&statefulset(json!({"name": "c", "image": "postgres"}), spec))["pods"].clone();
+    let whole = pods(json!({"restartPolicy": "OnFailure",
+        "resources": {"requests": {"cpu": "1500m"}, "limits": {"memory": "4Gi"}}}));
+    assert_eq!(whole["restart_policy"], "OnFailure");
+    assert_eq!(
+        (&whole["requests"], &whole["limits"]),
+        (&json!({"cpu": 1500}), &json!({"memory": 4_294_967_296_i64}))
+    );
+    let silent = pods(json!({}));
+    assert_eq!(silent["restart_policy"], "Always", "the API's default");
+    assert_eq!((&silent["requests"], &silent["limits"]), (&json!({}), &json!({})));
+}
+
+#[test]
 fn what_happens_before_a_stop_is_told() {
     let hooks = |lifecycle: Value| {
         let container = json!({"name": "c", "image": "postgres", "lifecycle": lifecycle});

@@ -1,5 +1,7 @@
 //! `stategate check`: manifests to findings.
 
+mod format;
+
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -7,11 +9,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
+use format::Format;
 
 use super::inventory::InventoryArguments;
 use super::judging::judge_all;
+use super::output::{self, Output};
 use super::policies::{PolicyArguments, RULE_TIME};
-use super::{Exit, colours, print};
+use super::{Exit, colours};
 use crate::admission::{GroupVersionKind, Phase};
 use crate::diagnostic::Diagnostic;
 use crate::evaluators::InForce;
@@ -19,7 +23,7 @@ use crate::inventory::Inventory;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
-use crate::report::{Judged, Report, json, text};
+use crate::report::{Excerpt, Found, Judged, Report};
 use crate::source::manifests::{Manifest, Manifests};
 
 #[derive(Args)]
@@ -50,9 +54,9 @@ pub struct Arguments {
     #[arg(short, long, default_value = "default")]
     namespace: String,
 
-    /// How to show what was found
-    #[arg(short, long, value_enum, default_value_t = Format::Text)]
-    output: Format,
+    /// How to show what was found, on stdout or in a file; several at once are allowed [default: text]
+    #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::parse::<Format>)]
+    output: Vec<Output<Format>>,
 
     /// The mildest action that makes the run fail
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
@@ -64,12 +68,6 @@ pub struct Arguments {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
 enum FailOn {
     Deny,
     Warn,
@@ -77,6 +75,7 @@ enum FailOn {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let outputs = output::all(&arguments.output, Format::Text)?;
     let loading = Instant::now();
     let set = arguments.policies.policy_set()?.allowing(RULE_TIME);
     if arguments.verbose {
@@ -89,9 +88,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let in_force = Arc::new(InForce::new(set));
     let now = jiff::Timestamp::now();
     let report = judge(&in_force, &Arc::new(inventory), manifests, &old, &arguments.namespace, now)?;
-    match arguments.output {
-        Format::Text => print(&text::render(&report, colours(std::io::stdout().is_terminal())))?,
-        Format::Json => print(&(json::render(&report)? + "\n"))?,
+    for output in &outputs {
+        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
+        output.write(&output.format.render(&report, colours)?)?;
     }
     let fail_on = match arguments.fail_on {
         FailOn::Deny => Action::Deny,
@@ -148,20 +147,13 @@ fn judge(
     let decisions = judge_all(in_force, inventory, &requests, now)?;
     for ((manifest, request), decision) in judged.into_iter().zip(requests).zip(decisions) {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
-        report.objects.push(Judged {
+        let mut object = Judged {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
             name: request.name(),
             namespace: request.namespace.clone(),
             operation: request.operation,
-            findings: decision
-                .findings
-                .into_iter()
-                .map(|finding| {
-                    let place = manifest.place(&finding.path);
-                    (finding, place)
-                })
-                .collect(),
+            findings: Vec::new(),
             failures: decision
                 .failures
                 .into_iter()
@@ -171,8 +163,23 @@ fn judge(
             waived: decision.waived,
             notes: decision.notes.into_iter().chain(aside).collect(),
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
-            file: manifest.file.clone(),
-        });
+            file: Arc::clone(&manifest.file.name),
+            template: manifest.template.as_deref().map(Arc::from),
+        };
+        for finding in decision.findings {
+            let place = manifest.place(&finding.path);
+            if let Some(policy) = set.policy(finding.policy.as_str()) {
+                report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
+            }
+            object.findings.push(Found {
+                excerpt: Excerpt::of(&manifest.file.text, &place),
+                fingerprint: object.fingerprint(&finding),
+                known: false,
+                place,
+                finding,
+            });
+        }
+        report.objects.push(object);
     }
     unknown_namespaces.sort();
     unknown_namespaces.dedup();

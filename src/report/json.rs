@@ -3,11 +3,10 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Judged, Report, Summary};
-use crate::decision::{Finding, Unknown, Waived};
+use super::{Found, Judged, Report, Summary};
+use crate::decision::{Unknown, Waived};
 use crate::path;
 use crate::policy::{Action, Severity};
-use crate::yaml::Place;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,6 +54,10 @@ struct JsonFinding<'a> {
     file: &'a str,
     line: usize,
     column: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a str>,
+    fingerprint: &'a str,
+    known: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Value>,
 }
@@ -121,9 +124,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
         findings: report
             .objects
             .iter()
-            .flat_map(|object| {
-                object.findings.iter().map(move |(finding, place)| json_finding(object, finding, place))
-            })
+            .flat_map(|object| object.findings.iter().map(move |found| json_finding(object, found)))
             .collect(),
         failures: report
             .objects
@@ -134,7 +135,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                     error,
                     refuses: *refuses,
                     object: json_object(object),
-                    file: &object.file.name,
+                    file: &object.file,
                 })
             })
             .collect(),
@@ -142,7 +143,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             .map(|object| JsonPatches {
                 policies: object.patched_by.iter().map(|policy| policy.as_str()).collect(),
                 object: json_object(object),
-                file: &object.file.name,
+                file: &object.file,
             })
             .collect(),
         unknown: report
@@ -152,7 +153,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 object.unknown.iter().map(move |unknown| JsonUnknown {
                     unknown,
                     object: json_object(object),
-                    file: &object.file.name,
+                    file: &object.file,
                 })
             })
             .collect(),
@@ -163,7 +164,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 object.waived.iter().map(move |waived| JsonWaived {
                     waived,
                     object: json_object(object),
-                    file: &object.file.name,
+                    file: &object.file,
                 })
             })
             .collect(),
@@ -182,7 +183,8 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     })
 }
 
-fn json_finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> JsonFinding<'a> {
+fn json_finding<'a>(object: &'a Judged, found: &'a Found) -> JsonFinding<'a> {
+    let Found { finding, place, .. } = found;
     JsonFinding {
         policy: finding.policy.as_str(),
         severity: finding.severity,
@@ -195,9 +197,12 @@ fn json_finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> 
         path: path::pointer(&finding.path),
         key: &finding.key,
         pre_existing: finding.pre_existing,
-        file: &object.file.name,
+        file: &object.file,
         line: place.line,
         column: place.column,
+        template: object.template.as_deref(),
+        fingerprint: &found.fingerprint,
+        known: found.known,
         details: finding.details.as_ref(),
     }
 }

@@ -1,17 +1,24 @@
 //! What a run found, and how it is shown.
 
+mod excerpt;
 pub mod json;
 pub mod junit;
 pub mod page;
 pub mod text;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
-use crate::diagnostic::{Diagnostic, SourceText};
-use crate::policy::{Action, PolicyId};
+use crate::diagnostic::Diagnostic;
+use crate::policy::{Action, Policy, PolicyId};
 use crate::yaml::Place;
+
+pub use excerpt::Excerpt;
 
 /// Everything that one run of `check` has to say.
 #[derive(Debug, Default)]
@@ -20,6 +27,8 @@ pub struct Report {
     pub profile: String,
     /// Judged objects, in the order of their files.
     pub objects: Vec<Judged>,
+    /// The policies that found something.
+    pub policies: BTreeMap<PolicyId, Policy>,
     /// What could not be read.
     pub errors: Vec<Diagnostic>,
     /// Objects of kinds that no policy judges.
@@ -43,10 +52,12 @@ pub struct Judged {
     pub name: String,
     /// CREATE, or UPDATE where an old version is known.
     pub operation: Operation,
-    /// The file it is in.
-    pub file: SourceText,
+    /// The file it is in; places are places in it.
+    pub file: Arc<str>,
+    /// The file that people edit, where `file` was made from another: a chart's template.
+    pub template: Option<Arc<str>>,
     /// What was found, and where in the file.
-    pub findings: Vec<(Finding, Place)>,
+    pub findings: Vec<Found>,
     /// Policies that could not decide: which, why, and whether that refuses the object.
     pub failures: Vec<(PolicyId, String, bool)>,
     /// Policies that could not be asked because other objects that they need are not known.
@@ -59,7 +70,42 @@ pub struct Judged {
     pub patched_by: Vec<PolicyId>,
 }
 
+/// One finding in one file.
+#[derive(Debug)]
+pub struct Found {
+    /// What.
+    pub finding: Finding,
+    /// Where.
+    pub place: Place,
+    /// The lines there.
+    pub excerpt: Excerpt,
+    /// The same for the same finding in the same file, wherever in the file its object has moved to.
+    pub fingerprint: String,
+    /// A file of known findings holds it: it fails no run.
+    pub known: bool,
+}
+
 impl Judged {
+    /// What tells this finding from others in a file: all but the lines.
+    pub fn fingerprint(&self, finding: &Finding) -> String {
+        let mut digest = Sha256::new();
+        let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
+        let parts = [
+            finding.policy.as_str(),
+            &self.file,
+            group,
+            &self.kind,
+            &self.namespace,
+            &self.name,
+            &finding.key,
+        ];
+        for part in parts {
+            digest.update(part);
+            digest.update([0]);
+        }
+        digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// `StatefulSet shop/pg`
     pub fn display_name(&self) -> String {
         match self.namespace.as_str() {
@@ -83,13 +129,21 @@ pub struct Summary {
     pub errors: usize,
     pub not_covered: usize,
     pub foreign: usize,
+    pub known: usize,
 }
 
 impl Report {
+    /// All findings that are not known, with their objects.
+    pub fn news(&self) -> impl Iterator<Item = (&Judged, &Found)> {
+        self.objects
+            .iter()
+            .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
+            .filter(|(_, found)| !found.known)
+    }
+
     /// How much of what.
     pub fn summary(&self) -> Summary {
-        let findings = || self.objects.iter().flat_map(|object| &object.findings);
-        let count = |action| findings().filter(|(finding, _)| finding.action == action).count();
+        let count = |action| self.news().filter(|(_, found)| found.finding.action == action).count();
         Summary {
             objects: self.objects.len(),
             deny: count(Action::Deny),
@@ -100,12 +154,13 @@ impl Report {
             errors: self.errors.len(),
             not_covered: self.not_covered,
             foreign: self.foreign,
+            known: self.objects.iter().flat_map(|object| &object.findings).filter(|one| one.known).count(),
         }
     }
 
     /// Is there a finding of this action or a stricter one?
     pub fn has(&self, action: Action) -> bool {
-        self.objects.iter().flat_map(|object| &object.findings).any(|(finding, _)| finding.action >= action)
+        self.news().any(|(_, found)| found.finding.action >= action)
     }
 
     /// Did a policy fail whose failure refuses the object?

@@ -1,18 +1,12 @@
 //! The report for people: each finding reads like a compiler's error.
 
-use std::ops::Range;
-
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::{Judged, Report};
-use crate::decision::{Finding, Unknown};
+use super::{Found, Judged, Report};
+use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
-use crate::yaml::Place;
-
-/// A snippet shows at most so many lines of the node at fault.
-const SNIPPET_LINES: usize = 4;
 
 /// The report, with or without colours.
 pub fn render(report: &Report, colours: bool) -> String {
@@ -26,13 +20,13 @@ pub fn render(report: &Report, colours: bool) -> String {
         block(renderer.render(&[diagnostic(error)]));
     }
     for object in &report.objects {
-        for (finding, place) in &object.findings {
-            block(renderer.render(&[self::finding(object, finding, place)]));
+        for found in object.findings.iter().filter(|found| !found.known) {
+            block(renderer.render(&[finding(object, found)]));
         }
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
             let title = format!("the policy could not decide: {error}");
-            let origin = annotate_snippets::Origin::path(object.file.name.to_string());
+            let origin = annotate_snippets::Origin::path(object.file.to_string());
             block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
         }
     }
@@ -99,48 +93,39 @@ fn unjudged(report: &Report) -> Vec<Unjudged> {
     all
 }
 
-fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group<'a> {
+fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
+    let Found { finding, excerpt, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,
         Action::Warn => Level::WARNING,
         Action::Audit => Level::NOTE.with_name("audit"),
     };
-    let (source, line, span) = shown(&object.file.text, place);
     let label = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(source)
-        .line_start(line)
-        .path(object.file.name.as_ref())
-        .annotation(AnnotationKind::Primary.span(span).label(label));
+    let snippet = Snippet::source(excerpt.lines.as_str())
+        .line_start(excerpt.first_line)
+        .path(object.file.as_ref())
+        .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
     let group = level
         .primary_title(format!("{before}{}", finding.message))
         .id(finding.policy.as_str())
         .element(snippet)
         .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let group = match &object.template {
+        Some(template) => {
+            group.element(Level::NOTE.with_name("from").message(format!("rendered from {template}")))
+        }
+        None => group,
+    };
     match &finding.docs {
         Some(docs) => {
             group.element(Level::NOTE.with_name("why").message(format!("{} ({docs})", finding.title)))
         }
         None => group,
     }
-}
-
-/// The lines of a node, the number of the first, and where in them the node is. A node may be half a
-/// file: then its first line is enough to find it. Only these lines are rendered, not the file.
-fn shown<'a>(text: &'a str, place: &Place) -> (&'a str, usize, Range<usize>) {
-    let start = place.start.min(text.len());
-    let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();
-    let node = match node.lines().count() {
-        lines if lines <= SNIPPET_LINES => node,
-        _ => node.lines().next().unwrap_or_default(),
-    };
-    let end = start + node.len();
-    let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-    let to = text.get(end..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| end + newline);
-    (text.get(from..to).unwrap_or_default(), place.line.max(1), start - from..end - from)
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {
@@ -183,6 +168,9 @@ fn summary(report: &Report) -> String {
     );
     if summary.not_covered > 0 {
         line.push_str(&format!("; {} of kinds that no policy judges", summary.not_covered));
+    }
+    if summary.known > 0 {
+        line.push_str(&format!("; {} known already", summary.known));
     }
     if summary.foreign > 0 {
         line.push_str(&format!("; {} skipped: not Kubernetes", plural(summary.foreign, "document")));

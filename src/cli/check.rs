@@ -1,51 +1,89 @@
 //! `stategate check`: manifests to findings.
 
+mod changed;
 mod format;
+mod known;
+mod pipeline;
 
-use std::collections::HashMap;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use changed::Changed;
 use clap::{Args, ValueEnum};
 use format::Format;
+use known::KnownFindings;
+use pipeline::{Before, Part, Pipeline};
 
+use super::config::ConfigArguments;
 use super::inventory::InventoryArguments;
-use super::judging::judge_all;
+use super::judging::Bench;
 use super::output::{self, Output};
 use super::policies::{PolicyArguments, RULE_TIME};
+use super::project::{CONFIG_FILE, Project};
 use super::{Exit, colours};
-use crate::admission::{GroupVersionKind, Phase};
-use crate::diagnostic::Diagnostic;
 use crate::evaluators::InForce;
-use crate::inventory::Inventory;
 use crate::policy::Action;
-use crate::policy::binding::OnFailure;
-use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Judged, Report};
-use crate::source::manifests::{Manifest, Manifests};
+use crate::source::manifests::Manifests;
+use crate::source::render::HelmValues;
+use crate::source::tree::{Choice, Source, Tree};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   stategate check shop/
   helm template shop | stategate check -
+  stategate check . --changed-since origin/main -o github
+  stategate check . -o sarif=stategate.sarif -o html=report.html
+  stategate check . --known known.json --write-known
   stategate check new/pg.yaml --old old/pg.yaml
-  stategate check -o json . > findings.json
   kubectl get sc,nodes,pvc -A -o yaml > cluster.yaml; stategate check shop/ --inventory cluster.yaml
 
-Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged.")]
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged,
+or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
 pub struct Arguments {
-    /// Files, directories, or - for standard input
-    #[arg(required = true, value_name = "PATH")]
+    /// Files, directories (Kustomize directories and Helm charts are rendered), or - for standard input
+    #[arg(value_name = "PATH")]
     paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    config: ConfigArguments,
 
     #[command(flatten)]
     policies: PolicyArguments,
 
+    /// Leave out files whose paths match, as patterns in a .gitignore do; may be given several times
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Read also what .gitignore and .stategateignore name
+    #[arg(long)]
+    no_ignore: bool,
+
+    /// Read the files of Kustomize directories as they are, and those of Helm charts not at all
+    #[arg(long)]
+    no_render: bool,
+
+    /// Values for the Helm charts; may be given several times
+    #[arg(long, value_name = "FILE")]
+    values: Vec<PathBuf>,
+
     /// The previous version of the manifests (file or directory): judges each change as an update
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
+
+    /// Judge only what differs from where the branch left this git revision, changes as updates; all
+    /// other files are known of
+    #[arg(long, value_name = "REVISION", conflicts_with = "old")]
+    changed_since: Option<String>,
+
+    /// Findings that a file of earlier ones holds do not fail the run, and are not shown as text
+    #[arg(long, value_name = "FILE")]
+    known: Option<PathBuf>,
+
+    /// Write the file of --known anew, with all that is found
+    #[arg(long, requires = "known", conflicts_with = "changed_since")]
+    write_known: bool,
 
     #[command(flatten)]
     inventory: InventoryArguments,
@@ -81,13 +119,51 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.verbose {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }
-    let manifests = Manifests::read(&arguments.paths);
+    let project = Project::find(arguments.config.file()?.as_deref())?;
+    if arguments.paths.is_empty() {
+        anyhow::bail!(
+            "there is no PATH to check\n  help: write stategate check ., or set paths in {CONFIG_FILE}"
+        );
+    }
+    let known = match &arguments.known {
+        Some(file) if !arguments.write_known => Some((file, KnownFindings::read(file)?)),
+        _ => None,
+    };
+    let choice = Choice {
+        exclude: arguments.exclude.clone(),
+        ignored: !arguments.no_ignore,
+        rendered: !arguments.no_render,
+    };
+    let tree = Tree::walk(&arguments.paths, &choice, |path| project.relative(path));
+    let changed = arguments.changed_since.as_deref();
+    let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
+    let part = |source: Source| {
+        let judged = changed.as_ref().is_none_or(|changed| changed.touches(&source, &project));
+        Part { source, judged }
+    };
+    let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
+    let filtered = tree.excluded > 0 || parts.iter().any(|part| !part.judged);
     let old = Manifests::read(&arguments.old);
-    let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
-    manifests.tell(&mut inventory, &arguments.namespace, false);
-    let in_force = Arc::new(InForce::new(set));
-    let now = jiff::Timestamp::now();
-    let report = judge(&in_force, &Arc::new(inventory), manifests, &old, &arguments.namespace, now)?;
+    let pipeline = Pipeline {
+        inventory: arguments.inventory.read(&set, &arguments.namespace)?,
+        bench: Bench::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
+        before: match changed {
+            Some(changed) => changed.before(&arguments.namespace),
+            None => Before::new(old.objects, &arguments.namespace, true),
+        },
+        namespace: arguments.namespace.clone(),
+        values: HelmValues { files: arguments.values.clone(), namespace: arguments.namespace.clone() },
+        project,
+    };
+    let mut report = pipeline.run(parts)?;
+    report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
+    if let Some((file, known)) = known {
+        known.mark(&mut report, file);
+    } else if let Some(file) = &arguments.known {
+        let known = KnownFindings::of(&report);
+        known.write(file)?;
+        known.mark(&mut report, file);
+    }
     for output in &outputs {
         let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
         output.write(&output.format.render(&report, colours)?)?;
@@ -99,7 +175,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     Ok(if !report.errors.is_empty() || report.failed() {
         Exit::Broken
-    } else if report.objects.is_empty() {
+    } else if report.objects.is_empty() && !filtered {
         super::say("error: nothing to check: no object of a kind that a policy judges was found\n");
         Exit::Broken
     } else if report.has(fail_on) {
@@ -107,104 +183,4 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
-}
-
-/// Judges every manifest as the webhook would, once its own patches are applied.
-fn judge(
-    in_force: &Arc<InForce>,
-    inventory: &Arc<Inventory>,
-    manifests: Manifests,
-    old: &Manifests,
-    namespace: &str,
-    now: jiff::Timestamp,
-) -> anyhow::Result<Report> {
-    let set = &in_force.set;
-    let mut report =
-        Report { profile: set.profile().to_owned(), foreign: manifests.foreign, ..Report::default() };
-    report.errors.extend(manifests.errors.into_iter().chain(old.errors.iter().cloned()));
-    let before: HashMap<_, &Manifest> =
-        old.objects.iter().map(|manifest| (manifest.identity(namespace), manifest)).collect();
-    let mut unknown_namespaces = Vec::new();
-    let (mut judged, mut requests) = (Vec::new(), Vec::new());
-    for manifest in &manifests.objects {
-        let old = before.get(&manifest.identity(namespace)).copied();
-        let Some(request) = manifest.request(set.projections(), old, namespace, Phase::Both) else {
-            report.not_covered += 1;
-            report.errors.extend(nearly_known(set, manifest));
-            continue;
-        };
-        // A Namespace mostly tells where the others live: it counts as checked if a policy judges it.
-        if manifest.kind() == "Namespace" && !set.matches(&request) {
-            report.not_covered += 1;
-            continue;
-        }
-        if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
-            unknown_namespaces.push(request.namespace.clone());
-        }
-        judged.push(manifest);
-        requests.push(Arc::new(request));
-    }
-    let decisions = judge_all(in_force, inventory, &requests, now)?;
-    for ((manifest, request), decision) in judged.into_iter().zip(requests).zip(decisions) {
-        let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
-        let mut object = Judged {
-            api_version: manifest.api_version().to_owned(),
-            kind: manifest.kind().to_owned(),
-            name: request.name(),
-            namespace: request.namespace.clone(),
-            operation: request.operation,
-            findings: Vec::new(),
-            failures: decision
-                .failures
-                .into_iter()
-                .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
-                .collect(),
-            unknown: decision.unknown,
-            waived: decision.waived,
-            notes: decision.notes.into_iter().chain(aside).collect(),
-            patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
-            file: Arc::clone(&manifest.file.name),
-            template: manifest.template.as_deref().map(Arc::from),
-        };
-        for finding in decision.findings {
-            let place = manifest.place(&finding.path);
-            if let Some(policy) = set.policy(finding.policy.as_str()) {
-                report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
-            }
-            object.findings.push(Found {
-                excerpt: Excerpt::of(&manifest.file.text, &place),
-                fingerprint: object.fingerprint(&finding),
-                known: false,
-                place,
-                finding,
-            });
-        }
-        report.objects.push(object);
-    }
-    unknown_namespaces.sort();
-    unknown_namespaces.dedup();
-    if !unknown_namespaces.is_empty() {
-        report.notes.push(format!(
-            "the labels of namespace {} are not known, so it is judged like one without a tier; add its Namespace to the manifests",
-            unknown_namespaces.join(", ")
-        ));
-    }
-    Ok(report)
-}
-
-/// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.
-fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
-    let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
-    let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));
-    let (known, projection) = known.filter(|(known, _)| known.group == kind.group)?;
-    let place = manifest.place(&[]);
-    let right = GroupVersionKind {
-        group: known.group.clone(),
-        version: projection.versions.first()?.clone(),
-        kind: known.kind.clone(),
-    };
-    let message =
-        format!("{} {} is no kind that an API server serves", manifest.api_version(), manifest.kind());
-    let help = format!("write apiVersion: {}, kind: {}", right.api_version(), right.kind);
-    Some(manifest.file.error(place.line, 0, message).with_help(help))
 }

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::admission::Request;
 use crate::decision::Decision;
 use crate::evaluators::{Evaluators, InForce, Undone, Work};
 use crate::inventory::Inventory;
+use crate::policyset::PolicySet;
 use crate::review::{Supervisor, review_supervised, undecided};
 use crate::telemetry::metrics::Metrics;
 
@@ -21,51 +23,124 @@ const WHOLE_RUN: Duration = Duration::from_secs(3600);
 /// Reviews that wait for each thread.
 const WAITING: usize = 4;
 
-/// Judges all requests; the decisions are in the order of the requests.
-///
-/// # Errors
-/// If no thread can be started, or policies took too many of them down.
-pub fn judge_all(
-    in_force: &Arc<InForce>,
-    inventory: &Arc<Inventory>,
-    requests: &[Arc<Request>],
+/// Where manifests are read and judged: on all cores, a few at a time.
+pub struct Bench {
+    in_force: Arc<InForce>,
     now: jiff::Timestamp,
-) -> anyhow::Result<Vec<Decision>> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(requests.len().max(1));
-    let metrics = Arc::new(Metrics::new(in_force.set.digest(), in_force.set.profile()));
-    let evaluators = Evaluators::start(threads, threads * WAITING, metrics);
-    let evaluators = Arc::new(evaluators.context("cannot start the evaluation threads")?);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .context("cannot wait for the evaluation threads")?;
-    runtime.block_on(async {
-        let places = Arc::new(Semaphore::new(threads * WAITING));
+    evaluators: Evaluators,
+    reviews: Semaphore,
+    threads: usize,
+}
+
+impl Bench {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// If they cannot be started.
+    pub fn open(in_force: Arc<InForce>, now: jiff::Timestamp) -> anyhow::Result<Arc<Self>> {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let metrics = Arc::new(Metrics::new(in_force.set.digest(), in_force.set.profile()));
+        let evaluators = Evaluators::start(threads, threads * WAITING, metrics);
+        let evaluators = evaluators.context("cannot start the evaluation threads")?;
+        let reviews = Semaphore::new(threads * WAITING);
+        Ok(Arc::new(Self { in_force, now, evaluators, reviews, threads }))
+    }
+
+    /// What judges.
+    pub fn set(&self) -> &PolicySet {
+        &self.in_force.set
+    }
+
+    /// Works on all items; the results are in the order of the items. `done` is called after each.
+    ///
+    /// # Errors
+    /// The first of the work; if work breaks off; or if policies took too many threads down.
+    pub fn each<I, T, F>(
+        self: &Arc<Self>,
+        items: Vec<I>,
+        work: impl Fn(I) -> F,
+        done: impl Fn(),
+    ) -> anyhow::Result<Vec<T>>
+    where
+        T: Send + 'static,
+        F: Future<Output = anyhow::Result<T>> + Send + 'static,
+    {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(self.threads)
+            .enable_time()
+            .build()
+            .context("cannot start the threads that read")?;
+        let all = async {
+            let mut results: Vec<Option<T>> = Vec::new();
+            results.resize_with(items.len(), || None);
+            let mut working = JoinSet::new();
+            let mut waiting = items.into_iter().enumerate();
+            loop {
+                while working.len() < self.threads * 2
+                    && let Some((index, item)) = waiting.next()
+                {
+                    let work = work(item);
+                    working.spawn(async move { (index, work.await) });
+                }
+                let Some(worked) = working.join_next().await else { break };
+                let (index, result) = worked.context("the work on a file broke off")?;
+                if let Some(place) = results.get_mut(index) {
+                    *place = Some(result?);
+                }
+                done();
+            }
+            anyhow::Ok(results.into_iter().flatten().collect())
+        };
+        runtime.block_on(async {
+            tokio::select! {
+                results = all => results,
+                () = self.evaluators.overrun() => anyhow::bail!("too many evaluation threads are stuck in policies"),
+            }
+        })
+    }
+
+    /// Judges requests; the decisions are in their order.
+    ///
+    /// # Errors
+    /// If a review breaks off.
+    pub async fn judge(
+        self: &Arc<Self>,
+        inventory: &Arc<Inventory>,
+        requests: &[Arc<Request>],
+    ) -> anyhow::Result<Vec<Decision>> {
         let judged: Vec<_> = requests
             .iter()
             .map(|request| {
-                let (evaluators, places) = (Arc::clone(&evaluators), Arc::clone(&places));
-                let (in_force, inventory) = (Arc::clone(in_force), Arc::clone(inventory));
-                let request = Arc::clone(request);
+                let (bench, inventory, request) =
+                    (Arc::clone(self), Arc::clone(inventory), Arc::clone(request));
                 tokio::spawn(async move {
                     // It is never closed; if it were, the queue would still be bounded.
-                    let _place = places.acquire().await;
-                    judge(&evaluators, in_force, inventory, request, now).await
+                    let _place = bench.reviews.acquire().await;
+                    bench.judge_one(inventory, request).await
                 })
             })
             .collect();
-        let all = async {
-            let mut decisions = Vec::with_capacity(judged.len());
-            for decision in judged {
-                decisions.push(decision.await.context("a review broke off")?);
-            }
-            anyhow::Ok(decisions)
-        };
-        tokio::select! {
-            decisions = all => decisions,
-            () = evaluators.overrun() => anyhow::bail!("too many evaluation threads are stuck in policies"),
+        let mut decisions = Vec::with_capacity(judged.len());
+        for decision in judged {
+            decisions.push(decision.await.context("a review broke off")?);
         }
-    })
+        Ok(decisions)
+    }
+
+    async fn judge_one(&self, inventory: Arc<Inventory>, request: Arc<Request>) -> Decision {
+        let (in_force, now) = (Arc::clone(&self.in_force), self.now);
+        let work = {
+            let (inventory, request) = (Arc::clone(&inventory), Arc::clone(&request));
+            move |supervisor: &dyn Supervisor| {
+                review_supervised(&in_force.set, &inventory, &request, now, supervisor)
+            }
+        };
+        let deadline = Instant::now() + LONGEST;
+        match self.evaluators.compute(&self.in_force.conduct, deadline, Arc::new(work)).await {
+            Ok(decision) => decision,
+            Err(undone) => undecided(self.set(), &inventory, &request, undone.reason()),
+        }
+    }
 }
 
 /// Computes on one watched thread. What sticks is left out when it is computed again.
@@ -91,26 +166,5 @@ pub fn watched<T: Send + 'static>(work: Work<T>) -> anyhow::Result<T> {
             anyhow::bail!("{what} does not come back, and is not the only one")
         }
         Err(undone) => anyhow::bail!("{}", undone.reason()),
-    }
-}
-
-async fn judge(
-    evaluators: &Evaluators,
-    in_force: Arc<InForce>,
-    inventory: Arc<Inventory>,
-    request: Arc<Request>,
-    now: jiff::Timestamp,
-) -> Decision {
-    let work = {
-        let (in_force, inventory, request) =
-            (Arc::clone(&in_force), Arc::clone(&inventory), Arc::clone(&request));
-        move |supervisor: &dyn Supervisor| {
-            review_supervised(&in_force.set, &inventory, &request, now, supervisor)
-        }
-    };
-    let deadline = Instant::now() + LONGEST;
-    match evaluators.compute(&in_force.conduct, deadline, Arc::new(work)).await {
-        Ok(decision) => decision,
-        Err(undone) => undecided(&in_force.set, &inventory, &request, undone.reason()),
     }
 }

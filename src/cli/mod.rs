@@ -2,6 +2,8 @@
 #![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
 
 mod check;
+mod completions;
+mod config;
 mod example;
 mod explain;
 mod input;
@@ -10,15 +12,19 @@ mod judging;
 mod output;
 mod policies;
 mod policy;
+mod progress;
+mod project;
 mod record;
 mod review;
 mod serve;
 mod test;
 mod webhook_config;
 
+use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::diagnostic::Diagnostics;
 use crate::source::trial;
@@ -45,7 +51,7 @@ impl From<Exit> for ExitCode {
 }
 
 #[derive(Parser)]
-#[command(name = "stategate", version, about, long_about = None, max_term_width = 100)]
+#[command(name = "stategate", version, about, long_about = None, max_term_width = 100, args_override_self = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -70,19 +76,51 @@ enum Command {
     Input(input::Arguments),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
+    /// Show what a repository's stategate.yaml says
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
     /// The child process in which policies from outside are tried
     #[command(name = trial::SUBCOMMAND, hide = true)]
     TryPolicies,
 }
 
+/// Its name as a plugin of kubectl, which calls it as `kubectl stategate`.
+const PLUGIN: &str = "kubectl-stategate";
+
 /// Parses the arguments, runs, and says how it ended. Errors go to stderr, results to stdout.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        // clap's own exit codes: 0 for help and version, 2 for bad arguments.
-        Err(error) => error.exit(),
+    let given: Vec<OsString> = std::env::args_os().collect();
+    let called = given.first().and_then(|called| Path::new(called).file_stem());
+    let plugin = called.is_some_and(|called| called == PLUGIN);
+    let command = Arguments::command();
+    let mut command = if plugin { command.bin_name("kubectl stategate") } else { command };
+    command.build();
+    // clap's own exit codes: 0 for help and version, 2 for bad arguments.
+    let parse = |arguments: &[OsString]| {
+        command.clone().try_get_matches_from(arguments).unwrap_or_else(|error| error.exit())
     };
-    let result = match arguments.command {
+    let matches = parse(&given);
+    let result = config::configured(&command, &given, &matches).and_then(|all| {
+        let whole = parse(&all);
+        let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| error.exit());
+        match arguments.command {
+            Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),
+            other => run(other),
+        }
+    });
+    match result {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            complain(&error);
+            Exit::Broken.into()
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<Exit> {
+    match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
@@ -91,14 +129,9 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+        Command::Config(_) => Ok(Exit::Clean),
+        Command::Completions(arguments) => completions::run(&arguments),
         Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
-    };
-    match result {
-        Ok(exit) => exit.into(),
-        Err(error) => {
-            complain(&error);
-            Exit::Broken.into()
-        }
     }
 }
 

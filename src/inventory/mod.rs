@@ -31,6 +31,10 @@ use store::State;
 /// The labels of a Namespace.
 pub type NamespaceLabels = BTreeMap<String, String>;
 
+/// What an inventory keeps of one object.
+#[derive(Clone, Debug)]
+pub struct Fact(Record);
+
 /// A snapshot of other objects. Eventually consistent in a cluster; complete within one bundle.
 ///
 /// A clone is cheap: it shares everything, and what changes later is copied by namespace.
@@ -59,10 +63,19 @@ impl Inventory {
 
     /// Adds an object, or replaces it. A kind that no join knows is left out.
     pub fn insert(&mut self, kind: &KindRef, object: &Value, default_namespace: &str) {
-        let state = Arc::make_mut(&mut self.state);
-        if let Some(record) = Record::read(kind, object, default_namespace, state.rules()) {
-            state.insert(record);
+        if let Some(fact) = self.read(kind, object, default_namespace) {
+            self.add(fact);
         }
+    }
+
+    /// What would be kept of an object; none of a kind that no join knows.
+    pub fn read(&self, kind: &KindRef, object: &Value, default_namespace: &str) -> Option<Fact> {
+        Record::read(kind, object, default_namespace, self.state.rules()).map(Fact)
+    }
+
+    /// Adds what is kept of an object, or replaces it.
+    pub fn add(&mut self, fact: Fact) {
+        Arc::make_mut(&mut self.state).insert(fact.0);
     }
 
     /// Takes an object out.

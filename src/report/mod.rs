@@ -86,19 +86,12 @@ pub struct Found {
 }
 
 impl Judged {
-    /// What tells this finding from others in a file: all but the lines.
-    pub fn fingerprint(&self, finding: &Finding) -> String {
+    /// What tells a finding of this object from all others: everything but the lines.
+    pub fn fingerprint(&self, file: &str, finding: &Finding) -> String {
         let mut digest = Sha256::new();
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let parts = [
-            finding.policy.as_str(),
-            &self.file,
-            group,
-            &self.kind,
-            &self.namespace,
-            &self.name,
-            &finding.key,
-        ];
+        let parts =
+            [finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key];
         for part in parts {
             digest.update(part);
             digest.update([0]);
@@ -139,6 +132,17 @@ impl Report {
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
             .filter(|(_, found)| !found.known)
+    }
+
+    /// Adds the report of another part of the same run.
+    pub fn append(&mut self, part: Self) {
+        let Self { profile: _, objects, policies, errors, not_covered, foreign, notes } = part;
+        self.objects.extend(objects);
+        self.policies.extend(policies);
+        self.errors.extend(errors);
+        self.not_covered += not_covered;
+        self.foreign += foreign;
+        self.notes.extend(notes);
     }
 
     /// How much of what.

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::render::HelmValues;
+use super::tree::{Source, is_manifest};
 use super::{files_below, read_bytes};
 use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
 use crate::diagnostic::{Diagnostic, SourceText};
@@ -22,7 +24,7 @@ pub struct Manifest {
     pub object: Arc<Value>,
     /// The file it is in.
     pub file: SourceText,
-    /// Helm's `# Source:`: the template that made it.
+    /// The file that people edit, if this one was made from it: the template that Helm names.
     pub template: Option<String>,
     positions: Arc<Positions>,
     /// Where in its document it is: items of a List are below `items`.
@@ -142,6 +144,26 @@ impl Manifests {
         all
     }
 
+    /// Reads one source of a tree.
+    pub fn of(source: &Source, values: &HelmValues) -> Self {
+        let mut all = Self::default();
+        match source {
+            Source::Stdin => all.read_stdin(),
+            Source::File(path) => all.read_file(path),
+            Source::Rendered(rendered) => match rendered.render(values) {
+                Ok(bytes) => {
+                    all.add(rendered.name(), &bytes);
+                    for manifest in &mut all.objects {
+                        let template = rendered.template(manifest.template.as_deref());
+                        manifest.template = Some(template.display().to_string());
+                    }
+                }
+                Err(error) => all.errors.push(error),
+            },
+        }
+        all
+    }
+
     fn read_stdin(&mut self) {
         let mut bytes = Vec::new();
         match std::io::stdin().take(super::FILE_LIMIT + 1).read_to_end(&mut bytes) {
@@ -229,10 +251,4 @@ impl Manifests {
         }
         self.listed.iter().filter(|_| complete).for_each(|kind| inventory.know(kind));
     }
-}
-
-fn is_manifest(path: &Path) -> bool {
-    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
-        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
-    })
 }

@@ -3,6 +3,8 @@
 
 pub mod catalogue;
 pub mod manifests;
+pub mod render;
+pub mod tree;
 pub mod trial;
 
 use std::collections::HashSet;

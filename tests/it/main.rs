@@ -21,6 +21,7 @@ mod lint;
 mod policy_cli;
 mod record;
 mod server;
+mod sources;
 mod stuck;
 mod suites;
 mod support;

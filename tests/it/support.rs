@@ -30,8 +30,16 @@ pub fn stategate(arguments: &[&str]) -> Run {
 }
 
 pub fn stategate_with(arguments: &[&str], stdin: &str) -> Run {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .args(arguments)
+    run(Command::new(env!("CARGO_BIN_EXE_stategate")).args(arguments), stdin)
+}
+
+/// With this as its current directory.
+pub fn run_in(directory: &Path, arguments: &[&str]) -> Run {
+    run(Command::new(env!("CARGO_BIN_EXE_stategate")).args(arguments).current_dir(directory), "")
+}
+
+fn run(command: &mut Command, stdin: &str) -> Run {
+    let mut child = command
         .env("RUST_LIB_BACKTRACE", "0")
         .env_remove("NO_COLOR")
         .stdin(Stdio::piped())

@@ -1,0 +1,136 @@
+//! `--changed-since`: what a branch changes, by git. Its old objects make each change an update, so that
+//! shrinks, downgrades and scale-downs are found in the pull request that asks for them.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+
+use super::pipeline::Before;
+use crate::cli::project::Project;
+use crate::source::manifests::Manifests;
+use crate::source::tree::{Source, is_manifest};
+
+/// What differs between a revision and the files as they are.
+pub struct Changed {
+    /// Whole paths of changed, new and deleted files.
+    files: BTreeSet<PathBuf>,
+    /// The changed and deleted manifests as they were.
+    pub old: Manifests,
+}
+
+impl Changed {
+    /// Since the branch left `revision`.
+    pub fn since(revision: &str, project: &Project) -> anyhow::Result<Self> {
+        let top = git(Path::new("."), &["rev-parse", "--show-toplevel"])
+            .context("--changed-since needs a git repository")?;
+        let top = PathBuf::from(text(top)?.trim_end());
+        let wanted = format!("{revision}^{{commit}}");
+        let revision_id = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
+            .map_err(|_| {
+                anyhow::anyhow!(
+                    "git knows no commit {revision}\n  help: a shallow clone has only the newest: fetch more (actions/checkout: fetch-depth: 0)"
+                )
+            })?;
+        let revision_id = text(revision_id)?;
+        let base = git(&top, &["merge-base", revision_id.trim_end(), "HEAD"]).map_err(|_| {
+            anyhow::anyhow!(
+                "{revision} and HEAD have no commit in common\n  help: a shallow clone does not hold it: fetch more (actions/checkout: fetch-depth: 0)"
+            )
+        })?;
+        let base = text(base)?.trim_end().to_owned();
+        let tracked = git(&top, &["diff", "--name-only", "--no-renames", "-z", &base, "--"])?;
+        let untracked = git(&top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
+        let before: Vec<PathBuf> = paths(&tracked);
+        let old = old_objects(&top, &base, &before, project)?;
+        let files = before.into_iter().chain(paths(&untracked)).map(|path| top.join(path)).collect();
+        Ok(Self { files, old })
+    }
+
+    /// Does a source differ?
+    pub fn touches(&self, source: &Source, project: &Project) -> bool {
+        let changed = |file: &Path| self.files.contains(&project.absolute(file));
+        match source {
+            Source::Stdin => true,
+            Source::File(file) => changed(file),
+            Source::Rendered(rendered) => {
+                let directory = project.absolute(&rendered.directory);
+                rendered.files.iter().any(|file| changed(file))
+                    || self.files.iter().any(|file| file.starts_with(&directory))
+            }
+        }
+    }
+
+    /// The old objects, for changed files only: what a renderer made of the old files is not known.
+    pub fn before(self, namespace: &str) -> Before {
+        Before::new(self.old.objects, namespace, false)
+    }
+}
+
+fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> anyhow::Result<Manifests> {
+    let mut manifests = Manifests::default();
+    // git is asked line by line, and no line can hold a name with a line break.
+    let is_asked = |file: &&PathBuf| is_manifest(file) && !file.display().to_string().contains('\n');
+    let files: Vec<&PathBuf> = files.iter().filter(is_asked).collect();
+    if files.is_empty() {
+        return Ok(manifests);
+    }
+    let mut child = Command::new("git")
+        .arg("-C")
+        .arg(top)
+        .args(["cat-file", "--batch"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("git cannot be run")?;
+    let mut asked = Vec::new();
+    for file in &files {
+        asked.extend(format!("{base}:{}\n", file.display()).into_bytes());
+    }
+    let mut stdin = child.stdin.take().context("git takes no input")?;
+    // Both ends are served at once: git answers while it is asked.
+    let asking = std::thread::spawn(move || stdin.write_all(&asked));
+    let output = child.wait_with_output().context("git cannot be read")?.stdout;
+    asking.join().map_err(|_| anyhow::anyhow!("git cannot be asked"))?.context("git cannot be asked")?;
+    let mut rest = output.as_slice();
+    for file in files {
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        let (head, after) = rest.split_at(end);
+        let after = after.get(1..).unwrap_or_default();
+        // `<object> blob <size>`, or `<name> missing` of a file that is new.
+        let size =
+            String::from_utf8_lossy(head).rsplit_once(" blob ").and_then(|(_, size)| size.parse().ok());
+        let Some(size) = size else {
+            rest = after;
+            continue;
+        };
+        let content: &[u8] = after.get(..size).context("git broke off in the middle of a file")?;
+        manifests.add(project.shown(&top.join(file)).display().to_string(), content);
+        rest = after.get(size + 1..).unwrap_or_default();
+    }
+    // What could not be read then is not the fault of this change: its objects count as new.
+    manifests.errors.clear();
+    Ok(manifests)
+}
+
+fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
+    let output = Command::new("git").arg("-C").arg(directory).args(arguments).stdin(Stdio::null()).output();
+    let output = output.context("git cannot be run")?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::bail!("git {}: {}", arguments.first().unwrap_or(&""), said.trim());
+    }
+    Ok(output.stdout)
+}
+
+fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
+    String::from_utf8(bytes).context("git names a path that is not UTF-8")
+}
+
+fn paths(listed: &[u8]) -> Vec<PathBuf> {
+    let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+    names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect()
+}

@@ -1,0 +1,114 @@
+//! Known findings: what a repository with a past had when it began to be checked. They fail no run.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::cli::count;
+use crate::diagnostic::Diagnostics;
+use crate::path;
+use crate::reader;
+use crate::report::Report;
+use crate::source::read_text;
+
+const API_VERSION: &str = "stategate.io/v1alpha1";
+const KIND: &str = "KnownFindings";
+
+/// A file of known findings.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct KnownFindings {
+    api_version: String,
+    kind: String,
+    findings: Vec<KnownFinding>,
+}
+
+/// One of them. Its fingerprint says which it is; the rest is for people who read the file.
+#[derive(Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(deny_unknown_fields)]
+struct KnownFinding {
+    file: String,
+    object: String,
+    policy: String,
+    path: String,
+    fingerprint: String,
+}
+
+impl KnownFindings {
+    /// Reads a file.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        if !file.exists() {
+            anyhow::bail!(
+                "there is no file {} of known findings\n  help: --write-known makes it of what is found now",
+                file.display()
+            );
+        }
+        let text = read_text(file).map_err(Diagnostics::from)?;
+        let known: Self = reader::read_one(&text)?;
+        if (known.api_version.as_str(), known.kind.as_str()) != (API_VERSION, KIND) {
+            let error = text.error(1, 0, format!("must be apiVersion {API_VERSION}, kind {KIND}"));
+            return Err(Diagnostics::from(error).into());
+        }
+        Ok(known)
+    }
+
+    /// All that was found in this run.
+    pub fn of(report: &Report) -> Self {
+        let all: BTreeSet<KnownFinding> = report
+            .objects
+            .iter()
+            .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
+            .map(|(object, found)| KnownFinding {
+                file: object.template.as_ref().unwrap_or(&object.file).to_string(),
+                object: object.display_name(),
+                policy: found.finding.policy.to_string(),
+                path: path::dotted(&found.finding.path),
+                fingerprint: found.fingerprint.clone(),
+            })
+            .collect();
+        Self {
+            api_version: API_VERSION.to_owned(),
+            kind: KIND.to_owned(),
+            findings: all.into_iter().collect(),
+        }
+    }
+
+    /// Writes the file, one finding after the other in the order of files, so that a diff of it reads well.
+    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+    }
+
+    /// Marks what is known, and notes what is known but gone from the files that were read.
+    pub fn mark(&self, report: &mut Report, file: &Path) {
+        // A file may hold one fingerprint twice: then two such findings are known, and a third is new.
+        let mut left: BTreeMap<&str, usize> = BTreeMap::new();
+        for known in &self.findings {
+            *left.entry(&known.fingerprint).or_default() += 1;
+        }
+        let mut read: BTreeSet<&str> = BTreeSet::new();
+        for object in &mut report.objects {
+            read.insert(object.template.as_ref().unwrap_or(&object.file));
+            for found in &mut object.findings {
+                if let Some(left) = left.get_mut(found.fingerprint.as_str()).filter(|left| **left > 0) {
+                    *left -= 1;
+                    found.known = true;
+                }
+            }
+        }
+        let is_gone = |known: &&KnownFinding| {
+            read.contains(known.file.as_str()) && left.get(known.fingerprint.as_str()) > Some(&0)
+        };
+        let gone = self.findings.iter().filter(is_gone).count();
+        if gone > 0 {
+            report.notes.push(format!(
+                "{} of {} {} gone: --write-known takes them out",
+                count(gone, "known finding", "known findings"),
+                file.display(),
+                if gone == 1 { "is" } else { "are" },
+            ));
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! From sources to a report, in two passes: what objects there are, then what is wrong with them. A file
+//! is read in each, so that what is kept between them is the inventory and not the tree.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::admission::{GroupVersionKind, Phase, Request};
+use crate::cli::judging::Bench;
+use crate::cli::progress::Progress;
+use crate::cli::project::Project;
+use crate::decision::Decision;
+use crate::diagnostic::Diagnostic;
+use crate::inventory::{Fact, Inventory};
+use crate::policy::binding::OnFailure;
+use crate::policy::selector::KindRef;
+use crate::policyset::PolicySet;
+use crate::report::{Excerpt, Found, Judged, Report};
+use crate::source::manifests::{Manifest, Manifests};
+use crate::source::render::HelmValues;
+use crate::source::tree::Source;
+
+/// One thing to read, and whether it is to be judged or only to be known of.
+pub struct Part {
+    pub source: Source,
+    pub judged: bool,
+}
+
+/// The state of the objects before the change that is judged.
+#[derive(Default)]
+pub struct Before {
+    objects: HashMap<(String, String, String, String), Vec<Manifest>>,
+    /// Holds what programs make of directories, too.
+    rendered: bool,
+}
+
+impl Before {
+    pub fn new(objects: Vec<Manifest>, namespace: &str, rendered: bool) -> Self {
+        let mut before = Self { rendered, ..Self::default() };
+        for object in objects {
+            before.objects.entry(object.identity(namespace)).or_default().push(object);
+        }
+        before
+    }
+
+    /// The same object before; of several that of the same file.
+    fn of(&self, manifest: &Manifest, source: &Source, namespace: &str) -> Option<&Manifest> {
+        if matches!(source, Source::Rendered(_)) && !self.rendered {
+            return None;
+        }
+        let all = self.objects.get(&manifest.identity(namespace))?;
+        all.iter().find(|old| old.file.name == manifest.file.name).or(all.last())
+    }
+}
+
+/// What all parts are judged with.
+pub struct Pipeline {
+    pub bench: Arc<Bench>,
+    /// What is known beside the manifests.
+    pub inventory: Inventory,
+    pub before: Before,
+    pub namespace: String,
+    pub values: HelmValues,
+    pub project: Project,
+}
+
+/// What the first pass keeps of a source.
+struct Known {
+    source: Source,
+    judged: bool,
+    facts: Vec<Fact>,
+    errors: Vec<Diagnostic>,
+    foreign: usize,
+    /// What cannot be read a second time, or not at the same price.
+    kept: Option<Arc<Manifests>>,
+}
+
+/// One source of the second pass.
+struct Task {
+    source: Source,
+    kept: Option<Arc<Manifests>>,
+    inventory: Arc<Inventory>,
+}
+
+impl Pipeline {
+    /// Judges every manifest as the webhook would, once its own patches are applied.
+    pub fn run(self, parts: Vec<Part>) -> anyhow::Result<Report> {
+        let bench = Arc::clone(&self.bench);
+        let this = Arc::new(self);
+        let progress = Progress::start("reading", parts.len());
+        let read = |part: Part| {
+            let this = Arc::clone(&this);
+            async move { Ok(tokio::task::spawn_blocking(move || this.know(part)).await?) }
+        };
+        let known = bench.each(parts, read, || progress.step())?;
+        let progress = progress.next("checking", known.iter().filter(|known| known.judged).count());
+
+        let mut report = Report { profile: bench.set().profile().to_owned(), ..Report::default() };
+        let tasks = this.tasks(known, &mut report);
+        let judge = |task: Task| {
+            let this = Arc::clone(&this);
+            async move { this.judge(task).await }
+        };
+        let mut unknown_namespaces = BTreeSet::new();
+        for (part, unknown) in bench.each(tasks, judge, || progress.step())? {
+            report.append(part);
+            unknown_namespaces.extend(unknown);
+        }
+        progress.end();
+        if !unknown_namespaces.is_empty() {
+            let names: Vec<String> = unknown_namespaces.into_iter().collect();
+            report.notes.push(format!(
+                "the labels of namespace {} are not known, so it is judged like one without a tier; add its Namespace to the manifests",
+                names.join(", ")
+            ));
+        }
+        Ok(report)
+    }
+
+    fn know(&self, Part { source, judged }: Part) -> Known {
+        let mut manifests = Manifests::of(&source, &self.values);
+        let facts = manifests.objects.iter().filter_map(|manifest| {
+            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
+            let kind = KindRef { kind: kind.kind, group: kind.group };
+            self.inventory.read(&kind, &manifest.object, &self.namespace)
+        });
+        Known {
+            facts: facts.collect(),
+            errors: std::mem::take(&mut manifests.errors),
+            foreign: manifests.foreign,
+            kept: (!matches!(source, Source::File(_))).then(|| Arc::new(manifests)),
+            source,
+            judged,
+        }
+    }
+
+    /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
+    /// of one base hold the same objects.
+    fn tasks(&self, known: Vec<Known>, report: &mut Report) -> Vec<Task> {
+        let mut bundle = self.inventory.clone().bundle();
+        let (rendered, files): (Vec<Known>, Vec<Known>) =
+            known.into_iter().partition(|known| matches!(known.source, Source::Rendered(_)));
+        let mut told = |known: &mut Known, inventory: &mut Inventory| {
+            known.facts.drain(..).for_each(|fact| inventory.add(fact));
+            if known.judged {
+                report.errors.append(&mut known.errors);
+                report.foreign += known.foreign;
+            }
+        };
+        let mut tasks = Vec::new();
+        let mut files = files;
+        files.iter_mut().for_each(|known| told(known, &mut bundle));
+        let shared = Arc::new(bundle.clone());
+        for Known { source, kept, .. } in files.into_iter().filter(|known| known.judged) {
+            tasks.push(Task { source, kept, inventory: Arc::clone(&shared) });
+        }
+        for mut known in rendered {
+            let mut own = bundle.clone();
+            told(&mut known, &mut own);
+            if known.judged {
+                tasks.push(Task { source: known.source, kept: known.kept, inventory: Arc::new(own) });
+            }
+        }
+        tasks
+    }
+
+    async fn judge(self: Arc<Self>, task: Task) -> anyhow::Result<(Report, Vec<String>)> {
+        let Task { source, kept, inventory } = task;
+        let this = Arc::clone(&self);
+        let manifests = match kept {
+            Some(kept) => kept,
+            None => {
+                let source = source.clone();
+                let read = move || Arc::new(Manifests::of(&source, &this.values));
+                tokio::task::spawn_blocking(read).await?
+            }
+        };
+        let set = self.bench.set();
+        let (mut report, mut unknown_namespaces) = (Report::default(), Vec::new());
+        let (mut judged, mut requests) = (Vec::new(), Vec::new());
+        for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
+            let old = self.before.of(manifest, &source, &self.namespace);
+            let Some(request) = manifest.request(set.projections(), old, &self.namespace, Phase::Both) else {
+                report.not_covered += 1;
+                report.errors.extend(nearly_known(set, manifest));
+                continue;
+            };
+            // A Namespace mostly tells where the others live: it counts as checked if a policy judges it.
+            if manifest.kind() == "Namespace" && !set.matches(&request) {
+                report.not_covered += 1;
+                continue;
+            }
+            if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
+                unknown_namespaces.push(request.namespace.clone());
+            }
+            judged.push(manifest);
+            requests.push(Arc::new(request));
+        }
+        let decisions = self.bench.judge(&inventory, &requests).await?;
+        for ((manifest, request), decision) in judged.into_iter().zip(&requests).zip(decisions) {
+            for finding in &decision.findings {
+                if let Some(policy) = set.policy(finding.policy.as_str()) {
+                    report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
+                }
+            }
+            report.objects.push(self.judged(manifest, request, decision));
+        }
+        Ok((report, unknown_namespaces))
+    }
+
+    fn judged(&self, manifest: &Manifest, request: &Request, decision: Decision) -> Judged {
+        let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
+        let mut object = Judged {
+            api_version: manifest.api_version().to_owned(),
+            kind: manifest.kind().to_owned(),
+            name: request.name(),
+            namespace: request.namespace.clone(),
+            operation: request.operation,
+            findings: Vec::new(),
+            failures: decision
+                .failures
+                .into_iter()
+                .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
+                .collect(),
+            unknown: decision.unknown,
+            waived: decision.waived,
+            notes: decision.notes.into_iter().chain(aside).collect(),
+            patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
+            file: Arc::clone(&manifest.file.name),
+            template: manifest.template.as_deref().map(Arc::from),
+        };
+        // What people edit, told from the root: the same wherever the run was started.
+        let edited = object.template.as_ref().unwrap_or(&object.file);
+        let edited = self.project.relative(Path::new(edited.as_ref())).display().to_string();
+        for finding in decision.findings {
+            let place = manifest.place(&finding.path);
+            object.findings.push(Found {
+                excerpt: Excerpt::of(&manifest.file.text, &place),
+                fingerprint: object.fingerprint(&edited, &finding),
+                known: false,
+                place,
+                finding,
+            });
+        }
+        object
+    }
+}
+
+/// Bindings, exceptions and known findings lie among the manifests, and are none.
+fn is_own(manifest: &Manifest) -> bool {
+    manifest.api_version().starts_with("stategate.io/")
+}
+
+/// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.
+fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
+    let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
+    let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));
+    let (known, projection) = known.filter(|(known, _)| known.group == kind.group)?;
+    let place = manifest.place(&[]);
+    let right = GroupVersionKind {
+        group: known.group.clone(),
+        version: projection.versions.first()?.clone(),
+        kind: known.kind.clone(),
+    };
+    let message =
+        format!("{} {} is no kind that an API server serves", manifest.api_version(), manifest.kind());
+    let help = format!("write apiVersion: {}, kind: {}", right.api_version(), right.kind);
+    Some(manifest.file.error(place.line, 0, message).with_help(help))
+}

@@ -1,0 +1,24 @@
+//! `stategate completions`: what a shell needs to complete commands.
+
+use clap::{Args, CommandFactory as _};
+use clap_complete::Shell;
+
+use super::{Exit, print};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate completions bash > /etc/bash_completion.d/stategate
+  stategate completions zsh > \"${fpath[1]}/_stategate\"
+  stategate completions fish > ~/.config/fish/completions/stategate.fish")]
+pub struct Arguments {
+    /// Whose completions
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "stategate", &mut script);
+    print(&String::from_utf8(script)?)?;
+    Ok(Exit::Clean)
+}

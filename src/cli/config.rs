@@ -1,0 +1,276 @@
+//! `stategate.yaml`: the flags of a repository, found upwards from where a command is run. Its keys are
+//! the long names of flags, its values what would be written behind them; a flag that is given wins.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, Subcommand, ValueHint};
+use serde_json::Value;
+
+use super::project::{CONFIG_FILE, Project};
+use super::{Exit, print};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
+use crate::path::Segment;
+use crate::reader;
+use crate::source::read_text;
+use crate::yaml::Document;
+
+/// The key of the PATHs that are checked if none are given.
+const PATHS: &str = "paths";
+
+/// Which configuration counts.
+#[derive(Args, Clone, Default)]
+pub struct ConfigArguments {
+    /// The configuration to use [default: stategate.yaml here or above, within the repository]
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    config: Option<PathBuf>,
+
+    /// Use no configuration
+    #[arg(long)]
+    no_config: bool,
+}
+
+impl ConfigArguments {
+    /// The file that counts.
+    pub fn file(&self) -> anyhow::Result<Option<PathBuf>> {
+        match (&self.config, self.no_config) {
+            (_, true) => Ok(None),
+            (Some(file), _) => Ok(Some(file.clone())),
+            (None, _) => Ok(Project::config()?),
+        }
+    }
+}
+
+#[derive(Subcommand)]
+#[command(after_help = "Examples:
+  stategate config show
+  stategate config show --profile baseline")]
+pub enum ConfigCommand {
+    /// Print what `check` would go by, and where each value comes from
+    Show(Box<super::check::Arguments>),
+}
+
+/// One value of a configuration, as the flag that it stands for.
+struct Setting {
+    /// The argument's name in the command.
+    id: String,
+    arguments: Vec<OsString>,
+    line: usize,
+}
+
+/// The arguments of a run, with those of the configuration that the user did not give.
+///
+/// # Errors
+/// If the configuration cannot be read, or a key or value of it is none.
+pub fn configured(
+    command: &Command,
+    given: &[OsString],
+    matches: &ArgMatches,
+) -> anyhow::Result<Vec<OsString>> {
+    let mut all = given.to_vec();
+    let (command, matches) = leaf(command, matches);
+    if let Some((_, settings)) = settings(command, matches)? {
+        let wanted = settings.into_iter().filter(|setting| !is_given(matches, &setting.id));
+        all.extend(wanted.flat_map(|setting| setting.arguments));
+    }
+    Ok(all)
+}
+
+/// The subcommand that was chosen.
+fn leaf<'a>(mut command: &'a Command, mut matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
+    while let Some((name, below)) = matches.subcommand()
+        && let Some(sub) = command.find_subcommand(name)
+    {
+        (command, matches) = (sub, below);
+    }
+    (command, matches)
+}
+
+fn is_given(matches: &ArgMatches, id: &str) -> bool {
+    matches.value_source(id) == Some(ValueSource::CommandLine)
+}
+
+/// The configuration of a command that has one; none otherwise.
+fn settings(command: &Command, matches: &ArgMatches) -> anyhow::Result<Option<(PathBuf, Vec<Setting>)>> {
+    if !command.get_arguments().any(|argument| argument.get_id() == "no_config") {
+        return Ok(None);
+    }
+    let arguments = ConfigArguments {
+        config: matches.get_one::<PathBuf>("config").cloned(),
+        no_config: matches.get_flag("no_config"),
+    };
+    let Some(file) = arguments.file()? else { return Ok(None) };
+    let text = read_text(&file).map_err(Diagnostics::from)?;
+    let settings = read(command, &text, file.parent().unwrap_or(Path::new("")))?;
+    Ok(Some((file, settings)))
+}
+
+fn read(command: &Command, text: &SourceText, base: &Path) -> anyhow::Result<Vec<Setting>> {
+    // A key of another command is no error here: one file serves all.
+    let check = super::Arguments::command();
+    let check = check.find_subcommand("check").unwrap_or(command);
+    let documents = reader::documents(text).map_err(Diagnostics::from)?;
+    // Comments only, or nothing yet.
+    if documents.is_empty() {
+        return Ok(Vec::new());
+    }
+    let document = reader::one(text)?;
+    let Value::Object(fields) = &document.value else {
+        return Err(Diagnostics::from(text.error(1, 0, "must be a map of flags")).into());
+    };
+    let (mut settings, mut errors) = (Vec::new(), Vec::new());
+    for (key, value) in fields {
+        let place = document.positions.key_place(&[Segment::from(key.clone())]).unwrap_or_default();
+        let Some(id) = keys(check).into_iter().find(|(known, _)| known == key).map(|(_, id)| id) else {
+            let mut error = text.error(place.line, place.column, format!("there is no key {key}"));
+            let known: Vec<String> = keys(check).into_iter().map(|(key, _)| key).collect();
+            error.help = did_you_mean(key, known.iter().map(String::as_str))
+                .or_else(|| Some(format!("there are {}", known.join(", "))));
+            errors.push(error);
+            continue;
+        };
+        let Some(argument) = command.get_arguments().find(|argument| argument.get_id() == id.as_str()) else {
+            continue;
+        };
+        match flag(argument, value, base).and_then(|arguments| valid(command, arguments)) {
+            Ok(arguments) => settings.push(Setting { id, arguments, line: place.line }),
+            Err(message) => errors.push(wrong(text, &document, key, message)),
+        }
+    }
+    errors.sort_by_key(|error| (error.line, error.column));
+    if errors.is_empty() { Ok(settings) } else { Err(Diagnostics(errors).into()) }
+}
+
+fn wrong(text: &SourceText, document: &Document, key: &str, message: String) -> Diagnostic {
+    let place = document.positions.place(&[Segment::from(key.to_owned())]);
+    text.error(place.line, place.column, format!("{key}: {message}"))
+}
+
+/// What can be configured: the key, and the argument that it stands for.
+fn keys(command: &Command) -> Vec<(String, String)> {
+    let arguments = command.get_arguments().filter(|argument| {
+        !["help", "config", "no_config", "write_known"].contains(&argument.get_id().as_str())
+    });
+    arguments.map(|argument| (key(argument), argument.get_id().to_string())).collect()
+}
+
+/// `failOn` of `--fail-on`.
+fn key(argument: &Arg) -> String {
+    let Some(long) = argument.get_long() else { return PATHS.to_owned() };
+    let mut words = long.split('-');
+    let first = words.next().unwrap_or_default().to_owned();
+    words.fold(first, |key, word| {
+        let (head, tail) = word.split_at(word.len().min(1));
+        key + &head.to_uppercase() + tail
+    })
+}
+
+/// The flag that a value stands for. Paths are told from the configuration's directory.
+fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, String> {
+    let many = is_list(argument);
+    if matches!(argument.get_action(), ArgAction::SetTrue) {
+        let set = value.as_bool().ok_or("must be true or false")?;
+        return Ok(set.then(|| long(argument)).into_iter().collect());
+    }
+    let values = match value {
+        Value::Array(values) if many => values.as_slice(),
+        Value::Array(_) => return Err("takes one value, not a list".to_owned()),
+        one => std::slice::from_ref(one),
+    };
+    let mut arguments = Vec::new();
+    for value in values {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return Err("must be text, or a list of texts".to_owned()),
+        };
+        let value = match (argument.get_value_hint(), argument.get_id().as_str(), text.split_once('=')) {
+            (_, "output", Some((format, file))) => {
+                OsString::from(format!("{format}={}", base.join(file).display()))
+            }
+            (ValueHint::AnyPath, _, _) if text != "-" => base.join(text).into_os_string(),
+            _ => OsString::from(text),
+        };
+        if argument.is_positional() {
+            arguments.push(value);
+        } else {
+            let mut flag = long(argument);
+            flag.push("=");
+            flag.push(value);
+            arguments.push(flag);
+        }
+    }
+    Ok(arguments)
+}
+
+fn is_list(argument: &Arg) -> bool {
+    matches!(argument.get_action(), ArgAction::Append) || argument.is_positional()
+}
+
+fn long(argument: &Arg) -> OsString {
+    OsString::from(format!("--{}", argument.get_long().unwrap_or_default()))
+}
+
+/// Only the command line knows what a flag takes.
+fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
+    let name = OsString::from(command.get_name());
+    match command.clone().try_get_matches_from(std::iter::once(name).chain(arguments.iter().cloned())) {
+        Err(error) if error.kind() != clap::error::ErrorKind::MissingRequiredArgument => {
+            let said = error.to_string();
+            let first = said.lines().next().unwrap_or_default();
+            Err(first.trim_start_matches("error: ").to_owned())
+        }
+        _ => Ok(arguments),
+    }
+}
+
+/// Prints the configuration in force. `matches` are those of the run, the configuration included;
+/// `given` those without it.
+pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyhow::Result<Exit> {
+    let (command, given) = leaf(command, given);
+    let matches = std::iter::successors(Some(matches), |matches| Some(matches.subcommand()?.1))
+        .last()
+        .unwrap_or(matches);
+    let settings = settings(command, given)?;
+    let mut rows = Vec::new();
+    for (key, id) in keys(command) {
+        let of_config = settings.as_ref().and_then(|(file, settings)| {
+            let setting = settings.iter().find(|setting| setting.id == id)?;
+            Some(format!("{}:{}", file.display(), setting.line))
+        });
+        let origin = match (matches.value_source(&id), of_config) {
+            _ if is_given(given, &id) => "given".to_owned(),
+            (Some(ValueSource::CommandLine), Some(origin)) => origin,
+            (Some(ValueSource::DefaultValue), _) => "default".to_owned(),
+            (Some(ValueSource::EnvVariable), _) => "environment".to_owned(),
+            _ => "not set".to_owned(),
+        };
+        let values: Vec<String> = matches
+            .get_raw(&id)
+            .map(|values| values.map(|value| value.to_string_lossy().into_owned()).collect())
+            .unwrap_or_default();
+        let argument = command.get_arguments().find(|argument| argument.get_id() == id.as_str());
+        rows.push((key, argument.is_some_and(is_list), values, origin));
+    }
+    let file = settings.map_or(format!("no {CONFIG_FILE} found"), |(file, _)| file.display().to_string());
+    let mut out = format!("# {file}\n");
+    for (key, is_list, values, origin) in rows {
+        let value = match values.as_slice() {
+            [] if is_list => "[]".to_owned(),
+            [] => "null".to_owned(),
+            [one] => yaml_text(one),
+            many => format!("[{}]", many.iter().map(|value| yaml_text(value)).collect::<Vec<_>>().join(", ")),
+        };
+        let line = format!("{key}: {value}");
+        out.push_str(&format!("{line:<40} # {origin}\n"));
+    }
+    print(&out)?;
+    Ok(Exit::Clean)
+}
+
+/// A text as YAML writes it on one line.
+fn yaml_text(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { Value::from(text).to_string() }
+}

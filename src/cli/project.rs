@@ -1,0 +1,100 @@
+//! The directory that paths are told from: where the configuration is, or else the repository's root.
+
+use std::path::{Component, Path, PathBuf};
+
+/// The configuration of a repository.
+pub const CONFIG_FILE: &str = "stategate.yaml";
+
+/// Where a run takes place.
+#[derive(Clone, Debug)]
+pub struct Project {
+    current: PathBuf,
+    root: PathBuf,
+}
+
+impl Project {
+    /// Around the current directory; `config` is the file of its configuration.
+    ///
+    /// # Errors
+    /// If there is no current directory.
+    pub fn find(config: Option<&Path>) -> std::io::Result<Self> {
+        let current = std::env::current_dir()?;
+        let root = match config.and_then(|config| plain(&current.join(config)).parent().map(Path::to_owned)) {
+            Some(root) => root,
+            None => {
+                let repository = current.ancestors().find(|directory| directory.join(".git").exists());
+                repository.unwrap_or(&current).to_owned()
+            }
+        };
+        Ok(Self { current, root })
+    }
+
+    /// The nearest configuration at or above the current directory, within its repository; told from the
+    /// current directory.
+    ///
+    /// # Errors
+    /// If there is no current directory.
+    pub fn config() -> std::io::Result<Option<PathBuf>> {
+        let current = std::env::current_dir()?;
+        for (level, directory) in current.ancestors().enumerate() {
+            if directory.join(CONFIG_FILE).is_file() {
+                return Ok(Some(std::iter::repeat_n("..", level).chain([CONFIG_FILE]).collect()));
+            }
+            if directory.join(".git").exists() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    /// A path as it is from the root, wherever in the project it was said; others stay as they are.
+    pub fn relative(&self, path: &Path) -> PathBuf {
+        let whole = self.absolute(path);
+        whole.strip_prefix(&self.root).unwrap_or(path).to_owned()
+    }
+
+    /// The whole path.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        plain(&self.current.join(path))
+    }
+
+    /// A path as people at the current directory write it.
+    pub fn shown(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(&self.current).unwrap_or(path).to_owned()
+    }
+}
+
+/// Without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_told_from_the_root() {
+        let project = Project { current: "/repo/deploy".into(), root: "/repo".into() };
+        for (said, told) in [
+            ("pg.yaml", "deploy/pg.yaml"),
+            ("./a/../pg.yaml", "deploy/pg.yaml"),
+            ("../base/pg.yaml", "base/pg.yaml"),
+            ("/repo/x.yaml", "x.yaml"),
+            ("/elsewhere/x.yaml", "/elsewhere/x.yaml"),
+        ] {
+            assert_eq!(project.relative(Path::new(said)), Path::new(told), "{said}");
+        }
+        assert_eq!(project.shown(Path::new("/repo/deploy/a.yaml")), Path::new("a.yaml"));
+    }
+}

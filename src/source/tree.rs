@@ -1,0 +1,306 @@
+//! Which files a run reads: what its user named, without what was ignored, in the order of their paths.
+//!
+//! Files that a Kustomize directory is made of, and those of a Helm chart, are no manifests: patches and
+//! templates are not what gets stored. Such a directory is one source, which is rendered.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use ignore::WalkBuilder;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use serde_json::Value;
+
+use super::render::Renderer;
+use super::{diagnostic, read_bytes};
+use crate::diagnostic::Diagnostic;
+use crate::yaml;
+
+/// Paths that this file names, in the way of `.gitignore`, are not read.
+pub const IGNORE_FILE: &str = ".stategateignore";
+const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+const CHART: &str = "Chart.yaml";
+
+/// What to read and what to leave.
+#[derive(Debug)]
+pub struct Choice {
+    /// Globs of paths that are left out, as in a `.gitignore` at the project's root.
+    pub exclude: Vec<String>,
+    /// Leave out what `.gitignore` and `.stategateignore` name.
+    pub ignored: bool,
+    /// Render Kustomize directories and charts; else their files are read as they are.
+    pub rendered: bool,
+}
+
+/// One thing to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+    /// A directory that a program makes manifests of.
+    Rendered(Rendered),
+}
+
+/// A directory that a program makes manifests of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rendered {
+    /// The directory.
+    pub directory: PathBuf,
+    /// By which program.
+    pub renderer: Renderer,
+    /// All files that it is made of, as far as they lie in the tree.
+    pub files: BTreeSet<PathBuf>,
+}
+
+/// What a run reads.
+#[derive(Debug, Default)]
+pub struct Tree {
+    /// In a stable order, each once.
+    pub sources: Vec<Source>,
+    /// What could not be listed.
+    pub errors: Vec<Diagnostic>,
+    /// Files that --exclude left out.
+    pub excluded: usize,
+}
+
+impl Tree {
+    /// Finds all sources below the named paths; `relative` tells a path from the project's root.
+    pub fn walk(paths: &[PathBuf], choice: &Choice, relative: impl Fn(&Path) -> PathBuf) -> Self {
+        let mut tree = Self::default();
+        let exclude = match patterns(&choice.exclude) {
+            Ok(exclude) => exclude,
+            Err(error) => {
+                tree.errors.push(error);
+                return tree;
+            }
+        };
+        let mut files = BTreeSet::new();
+        let mut stdin = false;
+        for path in paths {
+            if path.as_os_str() == "-" {
+                stdin = true;
+            } else if path.is_dir() {
+                tree.directory(path, choice, &mut files);
+            } else {
+                files.insert(tidy(path));
+            }
+        }
+        let all = files.len();
+        files.retain(|file| {
+            !exclude.matched_path_or_any_parents(below_root(&relative(file)), false).is_ignore()
+        });
+        tree.excluded = all - files.len();
+        let rendered = if choice.rendered { take_rendered(&mut files) } else { Vec::new() };
+        let named: BTreeSet<PathBuf> = paths.iter().map(|path| tidy(path)).collect();
+        tree.sources = files
+            .into_iter()
+            .filter(|file| is_manifest(file) || named.contains(file))
+            .map(Source::File)
+            .chain(rendered.into_iter().map(Source::Rendered))
+            .chain(stdin.then_some(Source::Stdin))
+            .collect();
+        tree
+    }
+
+    fn directory(&mut self, directory: &Path, choice: &Choice, files: &mut BTreeSet<PathBuf>) {
+        let mut walk = WalkBuilder::new(directory);
+        walk.standard_filters(choice.ignored).hidden(true).ignore(false).follow_links(true);
+        if choice.ignored {
+            walk.add_custom_ignore_filename(IGNORE_FILE);
+        }
+        for entry in walk.build() {
+            match entry {
+                Ok(entry)
+                    if entry.file_type().is_some_and(|kind| kind.is_file()) && is_read(entry.path()) =>
+                {
+                    files.insert(tidy(entry.path()));
+                }
+                Ok(_) => {}
+                // A link that leads back up: all below it is in the tree already.
+                Err(error) if is_loop(&error) => {}
+                Err(error) => self.errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
+            }
+        }
+    }
+}
+
+fn patterns(globs: &[String]) -> Result<Gitignore, Diagnostic> {
+    let wrong = |glob: &str, error: ignore::Error| {
+        diagnostic(Path::new("--exclude"), format!("{glob:?} is no pattern of paths: {error}"))
+    };
+    let mut builder = GitignoreBuilder::new("");
+    for glob in globs {
+        builder.add_line(None, glob).map_err(|error| wrong(glob, error))?;
+    }
+    builder.build().map_err(|error| wrong(&globs.join(" "), error))
+}
+
+/// Patterns are asked about relative paths only.
+fn below_root(path: &Path) -> PathBuf {
+    path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
+}
+
+fn is_loop(error: &ignore::Error) -> bool {
+    match error {
+        ignore::Error::Loop { .. } => true,
+        ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => is_loop(err),
+        _ => false,
+    }
+}
+
+/// `./a//b` is `a/b`: one file has one name.
+fn tidy(path: &Path) -> PathBuf {
+    let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
+    if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
+}
+
+/// Is it named like a manifest?
+pub fn is_manifest(path: &Path) -> bool {
+    path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
+        ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    })
+}
+
+fn is_read(path: &Path) -> bool {
+    is_manifest(path) || is_kustomization(path)
+}
+
+fn is_kustomization(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| KUSTOMIZATIONS.contains(&name))
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+/// Takes what belongs to charts and Kustomize directories out of the files.
+fn take_rendered(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
+    let mut rendered = Vec::new();
+    let charts: Vec<PathBuf> = files
+        .iter()
+        .filter(|file| file.file_name().is_some_and(|name| name == CHART))
+        .map(|file| parent(file).to_owned())
+        .collect();
+    for directory in charts {
+        // The charts below a chart are parts of it, and are gone with its files.
+        let own: BTreeSet<PathBuf> =
+            files.iter().filter(|file| file.starts_with(&directory)).cloned().collect();
+        if own.contains(&directory.join(CHART)) {
+            files.retain(|file| !own.contains(file));
+            if !is_library(&directory) {
+                rendered.push(Rendered { directory, renderer: Renderer::Helm, files: own });
+            }
+        }
+    }
+    let kustomizations: BTreeMap<PathBuf, Kustomization> = files
+        .iter()
+        .filter(|file| is_kustomization(file))
+        .map(|file| (parent(file).to_owned(), Kustomization::read(file)))
+        .collect();
+    let used: BTreeSet<&PathBuf> = kustomizations.values().flat_map(|one| &one.directories).collect();
+    for (directory, kustomization) in &kustomizations {
+        if !used.contains(directory) && !kustomization.component {
+            let own = made_of(directory, &kustomizations);
+            rendered.push(Rendered {
+                directory: directory.clone(),
+                renderer: Renderer::Kustomize,
+                files: own,
+            });
+        }
+    }
+    for kustomization in kustomizations.values() {
+        files.retain(|file| !kustomization.files.contains(file));
+    }
+    rendered.sort();
+    rendered
+}
+
+/// A chart of the type `library` makes no manifests.
+fn is_library(chart: &Path) -> bool {
+    let chart = document(&chart.join(CHART));
+    chart.get("type").and_then(Value::as_str) == Some("library")
+}
+
+/// What one kustomization names.
+#[derive(Debug, Default)]
+struct Kustomization {
+    component: bool,
+    /// Files, its own among them.
+    files: BTreeSet<PathBuf>,
+    /// Other Kustomize directories.
+    directories: BTreeSet<PathBuf>,
+}
+
+impl Kustomization {
+    /// Every text in it that is the path of a file or a directory names one: resources, patches,
+    /// generators, values. The fields are many, and each release has more.
+    fn read(file: &Path) -> Self {
+        let value = document(file);
+        let mut own = Self {
+            component: value.get("kind").and_then(Value::as_str) == Some("Component"),
+            ..Self::default()
+        };
+        own.files.insert(file.to_owned());
+        let mut waiting = vec![&value];
+        while let Some(value) = waiting.pop() {
+            match value {
+                Value::Array(items) => waiting.extend(items),
+                Value::Object(fields) => waiting.extend(fields.values()),
+                // A generator writes `key=path`.
+                Value::String(text) => own.names(parent(file), text.rsplit('=').next().unwrap_or(text)),
+                _ => {}
+            }
+        }
+        own
+    }
+
+    fn names(&mut self, directory: &Path, text: &str) {
+        if text.is_empty() || text.contains('\n') || text.contains("://") {
+            return;
+        }
+        let path = resolved(&directory.join(text));
+        // The empty path is the current directory.
+        if path.as_os_str().is_empty() || path.is_dir() {
+            if path != directory {
+                self.directories.insert(path);
+            }
+        } else if path.is_file() {
+            self.files.insert(path);
+        }
+    }
+}
+
+/// All files of a Kustomize directory and of those that it is made of.
+fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> BTreeSet<PathBuf> {
+    let (mut files, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![directory]);
+    while let Some(directory) = waiting.pop() {
+        if let Some(kustomization) = all.get(directory).filter(|_| seen.insert(directory)) {
+            files.extend(kustomization.files.iter().cloned());
+            waiting.extend(kustomization.directories.iter().map(PathBuf::as_path));
+        }
+    }
+    files
+}
+
+/// `a/b/../c` is `a/c`, as Kustomize takes it.
+fn resolved(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
+/// The first document of a file. What is wrong with it is said by the program that renders it.
+fn document(file: &Path) -> Value {
+    let bytes = read_bytes(file).unwrap_or_default();
+    let documents = yaml::read_bytes(&bytes).unwrap_or_default();
+    documents.into_iter().next().map_or(Value::Null, |document| document.value)
+}

@@ -1,0 +1,231 @@
+//! Which files `check` reads, and what it makes of repositories: ignored and excluded files, a branch's
+//! changes, known findings, the configuration.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{GOOD, NAIVE, Run, directory, run_in, write};
+
+/// What a run says of itself at its end.
+fn summary(run: &Run) -> &str {
+    run.stdout.lines().last().unwrap_or_default()
+}
+
+fn git(directory: &Path, arguments: &[&str]) {
+    let run = Command::new("git")
+        .current_dir(directory)
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
+        .args(arguments)
+        .output()
+        .expect("git is needed: apt-get install git");
+    assert!(run.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+}
+
+fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = directory(files);
+    git(directory.path(), &["init", "--quiet"]);
+    git(directory.path(), &["add", "--all"]);
+    git(directory.path(), &["commit", "--quiet", "--message", "first"]);
+    directory
+}
+
+#[test]
+fn ignored_hidden_and_excluded_files_are_left_out() {
+    let repository = repository(&[
+        (".gitignore", "build/\n"),
+        (".stategateignore", "*.gen.yaml\n"),
+        ("build/pg.yaml", NAIVE),
+        ("a.gen.yaml", NAIVE),
+        (".hidden/pg.yaml", NAIVE),
+        ("vendor/x/pg.yaml", NAIVE),
+        ("shop/good.yaml", GOOD),
+        ("notes.txt", "kind: [not read"),
+    ]);
+    let check = |more: &[&str]| run_in(repository.path(), &[&["check", "."], more].concat());
+    assert!(summary(&check(&["--exclude", "vendor/"])).starts_with("2 objects checked: 0 errors"));
+    assert!(summary(&check(&[])).starts_with("3 objects checked"), "vendor is one more");
+    assert!(summary(&check(&["--no-ignore"])).starts_with("5 objects checked"), "build and *.gen.yaml");
+    let below = run_in(&repository.path().join("vendor"), &["check", ".", "--exclude", "/vendor/x"]);
+    assert!(below.stdout.contains("0 objects checked"), "patterns are told from the root: {}", below.stdout);
+    assert_eq!(below.code, 0, "a filter of the user's own left nothing");
+    for named in ["build", "build/pg.yaml"] {
+        let named = run_in(repository.path(), &["check", named]);
+        assert!(summary(&named).starts_with("1 object checked"), "what is named is read");
+    }
+    run_in(repository.path(), &["check", ".hidden/../notes.txt"]).expect(2, &["notes.txt:2:1"]);
+    check(&["--exclude", "a{b"]).expect(2, &["--exclude", "no pattern of paths"]);
+}
+
+#[test]
+fn one_file_under_two_names_is_read_once() {
+    let files = directory(&[("shop/pg.yaml", NAIVE)]);
+    let run = run_in(files.path(), &["check", "shop", "./shop//pg.yaml", "shop/pg.yaml"]);
+    assert!(summary(&run).starts_with("1 object checked"), "{}", run.stdout);
+    assert!(run.stdout.contains("--> shop/pg.yaml:"), "{}", run.stdout);
+}
+
+#[test]
+fn broken_files_are_one_error_each_and_the_others_are_checked() {
+    let files = directory(&[
+        ("a.yaml", "kind: StatefulSet\n\tbad: tab\n"),
+        ("b.yaml", "a: [1\n"),
+        ("c.json", "{\"kind\": \"a\" \"b\"}"),
+        ("d.yaml", NAIVE),
+        ("e.yaml", "just: a document\n"),
+    ]);
+    write(files.path(), "f.yaml", b"\xff\xfeb\x00r\x00o\x00\xd8");
+    write(files.path(), "g.yaml", b"name: gr\xfcn\n");
+    let run = run_in(files.path(), &["check", "."]);
+    run.expect(2, &["a.yaml:1:7", "replace the tab by spaces", "b.yaml:", "c.json:1:14", "f.yaml", "g.yaml:1:9", "d.yaml:26:11"]);
+    assert!(summary(&run).contains("5 files that cannot be read"), "{}", summary(&run));
+    assert!(summary(&run).contains("1 document skipped: not Kubernetes"), "{}", summary(&run));
+}
+
+#[test]
+fn results_are_in_the_order_of_the_files() {
+    let names: Vec<String> = (0..40).map(|number| format!("{number:02}/pg.yaml")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), NAIVE)).collect();
+    let files = directory(&files);
+    let first = run_in(files.path(), &["check", "."]);
+    assert_eq!(first.stdout, run_in(files.path(), &["check", "."]).stdout);
+    let places = first.stdout.lines().filter_map(|line| line.trim().strip_prefix("--> "));
+    let read: Vec<&str> = places.map(|place| place.split('/').next().unwrap()).collect();
+    assert!(read.is_sorted() && read.len() > 100, "{read:?}");
+}
+
+#[test]
+fn a_branch_is_judged_by_what_it_changes() {
+    let small = GOOD.replace("storage: 20Gi", "storage: 10Gi");
+    assert_ne!(small, GOOD);
+    let repository = repository(&[("good.yaml", GOOD), ("naive.yaml", NAIVE), ("broken.yaml", "a: [")]);
+    let check = |revision: &str| run_in(repository.path(), &["check", ".", "--changed-since", revision]);
+    let none = check("main");
+    none.expect(0, &["0 objects checked"]);
+
+    git(repository.path(), &["switch", "--quiet", "--create", "branch"]);
+    write(repository.path(), "good.yaml", &small);
+    git(repository.path(), &["commit", "--quiet", "--all", "--message", "smaller"]);
+    let committed = check("main");
+    committed.expect(1, &["good.yaml", "pvc-no-shrink"]);
+    assert!(!committed.stdout.contains("naive.yaml"), "{}", committed.stdout);
+
+    write(repository.path(), "new.yaml", NAIVE);
+    let untracked = check("main");
+    untracked.expect(1, &["--> new.yaml"]);
+    check("HEAD").expect(1, &["--> new.yaml", "1 object checked"]);
+    check("nowhere").expect(2, &["git knows no commit nowhere", "fetch-depth"]);
+    let sly = run_in(repository.path(), &["check", ".", "--changed-since=--output=x"]);
+    sly.expect(2, &["git knows no commit --output=x"]);
+    assert!(!repository.path().join("x").exists());
+}
+
+#[test]
+fn a_moved_object_is_the_same_object() {
+    let repository = repository(&[("good.yaml", GOOD)]);
+    git(repository.path(), &["mv", "good.yaml", "moved.yaml"]);
+    write(repository.path(), "moved.yaml", GOOD.replace("storage: 20Gi", "storage: 10Gi"));
+    run_in(repository.path(), &["check", ".", "--changed-since", "HEAD"]).expect(1, &["pvc-no-shrink"]);
+}
+
+#[test]
+fn known_findings_fail_no_run() {
+    let files = directory(&[("stategate.yaml", ""), ("pg.yaml", NAIVE)]);
+    let check = |more: &[&str]| run_in(files.path(), &[&["check", "."], more].concat());
+    check(&["--known", "known.json"]).expect(2, &["there is no file known.json", "--write-known"]);
+    check(&["--known", "known.json", "--write-known"]).expect(0, &["known already"]);
+    let written = std::fs::read_to_string(files.path().join("known.json")).unwrap();
+    check(&["--known", "known.json"]).expect(0, &["0 errors, 0 warnings"]);
+
+    // Lines move, directories are changed into: a finding stays the same.
+    write(files.path(), "pg.yaml", format!("# moved\n\n{NAIVE}"));
+    check(&["--known", "known.json"]).expect(0, &[]);
+    std::fs::create_dir(files.path().join("below")).unwrap();
+    let below = run_in(&files.path().join("below"), &["check", "..", "--known", "../known.json"]);
+    below.expect(0, &["known already"]);
+
+    write(files.path(), "new.yaml", NAIVE.replace("name: pg", "name: other"));
+    check(&["--known", "known.json"]).expect(1, &["--> new.yaml"]);
+    std::fs::remove_file(files.path().join("new.yaml")).unwrap();
+    write(files.path(), "pg.yaml", GOOD);
+    check(&["--known", "known.json"]).expect(0, &["--write-known takes them out"]);
+    check(&["--known", "known.json", "--write-known"]).expect(0, &[]);
+    let rewritten = std::fs::read_to_string(files.path().join("known.json")).unwrap();
+    assert!(rewritten.len() < written.len());
+
+    write(
+        files.path(),
+        "known.json",
+        "{\"apiVersion\": \"v1\", \"kind\": \"KnownFindings\", \"findings\": []}",
+    );
+    check(&["--known", "known.json"])
+        .expect(2, &["known.json:1: must be apiVersion stategate.io/v1alpha1"]);
+    write(files.path(), "known.json", written.replacen("\"policy\"", "\"polcy\"", 1));
+    check(&["--known", "known.json"]).expect(2, &["known.json:8", "there is no such key"]);
+}
+
+#[test]
+fn the_configuration_is_found_upwards_and_flags_win() {
+    let files = directory(&[
+        (
+            "stategate.yaml",
+            "# ours\nprofile: baseline\nexclude: [old/]\npaths: [shop]\noutput: [json=out.json]\n",
+        ),
+        ("shop/pg.yaml", NAIVE),
+        ("shop/old/pg.yaml", NAIVE),
+        ("below/here/x.txt", ""),
+    ]);
+    let below = files.path().join("below/here");
+    let run = run_in(&below, &["check"]);
+    run.expect(0, &["../../shop/pg.yaml", "1 object checked", "(profile baseline)"]);
+    assert!(files.path().join("out.json").exists(), "paths are told from the configuration's directory");
+    run_in(&below, &["check", "--profile", "production"]).expect(1, &["(profile production)"]);
+    run_in(&below, &["check", "--no-config"]).expect(2, &["there is no PATH to check"]);
+    run_in(&below, &["check", "--no-config", "../../shop"]).expect(1, &["2 objects checked"]);
+
+    let shown = run_in(&below, &["config", "show", "--fail-on", "warn"]);
+    shown.expect(0, &[]);
+    for (line, origin) in [
+        ("profile: baseline", "# ../../stategate.yaml:2"),
+        ("exclude: old/", "# ../../stategate.yaml:3"),
+        ("paths: ../../shop", "# ../../stategate.yaml:4"),
+        ("failOn: warn", "# given"),
+        ("namespace: default", "# default"),
+        ("known: null", "# not set"),
+    ] {
+        let found = shown.stdout.lines().find(|found| found.starts_with(line));
+        assert!(found.is_some_and(|found| found.ends_with(origin)), "{line} {origin}:\n{}", shown.stdout);
+    }
+    // What it prints is a configuration.
+    let printed = directory(&[("stategate.yaml", &shown.stdout), ("shop/pg.yaml", NAIVE)]);
+    let again = run_in(printed.path(), &["config", "show"]);
+    again.expect(0, &["profile: baseline", "failOn: warn"]);
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_its_place() {
+    let wrong = |text: &str| {
+        let files = directory(&[("stategate.yaml", text), ("pg.yaml", GOOD)]);
+        run_in(files.path(), &["check", "pg.yaml"])
+    };
+    wrong("profil: baseline\n").expect(2, &["stategate.yaml:1:1", "there is no key profil", "profile?"]);
+    wrong("\nfailOn: never\n").expect(2, &["stategate.yaml:2:9", "failOn", "never"]);
+    wrong("noIgnore: 7\n").expect(2, &["stategate.yaml:1:11", "must be true or false"]);
+    wrong("profile: [a, b]\n").expect(2, &["stategate.yaml:1:10", "takes one value"]);
+    wrong("output: pdf\n").expect(2, &["stategate.yaml:1:9", "pdf"]);
+    wrong("- profile\n").expect(2, &["stategate.yaml:1", "must be a map"]);
+    wrong("exclude: [7, x]\nnoRender: false\n").expect(0, &[]);
+}
+
+#[test]
+fn shells_and_kubectl_find_it() {
+    let files = directory(&[]);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        run_in(files.path(), &["completions", shell]).expect(0, &["changed-since"]);
+    }
+    let plugin = files.path().join("kubectl-stategate");
+    std::fs::hard_link(env!("CARGO_BIN_EXE_stategate"), &plugin)
+        .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_stategate"), &plugin).map(|_| ()))
+        .unwrap();
+    let help = Command::new(&plugin).args(["check", "--help"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: kubectl stategate check"), "{help:?}");
+}

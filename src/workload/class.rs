@@ -1,5 +1,7 @@
 //! What would be lost with an object (catalogue §2).
 
+use std::collections::HashSet;
+
 use super::pods::{clean, covers};
 use super::projection::ClassRule;
 use super::view::{Class, Volume, Workload};
@@ -95,9 +97,10 @@ fn ends(rule: ClassRule, workload: &Workload) -> bool {
 /// Does it write to a directory of the node that is not the node's own? Pods of a DaemonSet belong to their
 /// node, and are not asked; those of a Deployment go elsewhere, and their files stay.
 fn keeps_on_the_node(workload: &Workload) -> bool {
-    let kept: Vec<&Volume> = workload.volumes.iter().filter(|volume| is_data_of_the_node(volume)).collect();
+    let kept = workload.volumes.iter().filter(|volume| is_data_of_the_node(volume));
+    let kept: HashSet<&str> = kept.map(|volume| volume.name.as_str()).collect();
     let mut mounts = workload.containers.iter().flat_map(|container| &container.mounts);
-    mounts.any(|mount| !mount.read_only && kept.iter().any(|volume| volume.name == mount.volume))
+    mounts.any(|mount| !mount.read_only && kept.contains(mount.volume.as_str()))
 }
 
 fn is_data_of_the_node(volume: &Volume) -> bool {

@@ -6,8 +6,8 @@ use super::pods::{clean, covers};
 use super::script;
 use super::view::{Container, DataDir, Env};
 
-/// So many directories one word may stand for; with more nobody can tell.
-const MOST_EXPANDED: usize = 256;
+/// So many directories a container may name; with more nobody looks.
+const MOST: usize = 256;
 
 /// What is said of a directory.
 enum Said {
@@ -45,7 +45,12 @@ impl Reading<'_> {
         {
             return named(dirs, "environment");
         }
-        match self.arguments() {
+        let positional = self.positional();
+        // Of several sets of servers with drives each, a pod is in one.
+        let sets = positional.iter().filter(|word| word.contains("://")).count();
+        let flags = self.line.values(&self.row.arguments);
+        match known(flags.chain(positional.iter().map(|word| Some(word.as_str())))) {
+            Said::These(dirs) if sets > 1 => return named(dirs, "guess"),
             Said::These(dirs) => return named(dirs, self.origin("argument")),
             Said::Unknown => return Vec::new(),
             Said::Nothing => {}
@@ -115,10 +120,8 @@ impl Reading<'_> {
         }
     }
 
-    fn arguments(&self) -> Said {
-        let positional = self.positional();
-        let flags = self.line.values(&self.row.arguments);
-        known(flags.chain(positional.iter().map(|word| Some(word.as_str()))))
+    fn is_switch(&self, flag: &str) -> bool {
+        self.row.switches.iter().any(|switch| switch == flag.trim_start_matches('-'))
     }
 
     /// Words that are neither flags nor their values.
@@ -130,7 +133,7 @@ impl Reading<'_> {
             while let Some(word) = words.next() {
                 if !word.starts_with('-') {
                     found.push(word.clone());
-                } else if !word.contains('=') && !self.row.switches.contains(word) {
+                } else if !word.contains('=') && !self.is_switch(word) {
                     words.next();
                 }
             }
@@ -149,6 +152,9 @@ fn known<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Said {
             if !all.contains(&dir) {
                 all.push(dir);
             }
+        }
+        if all.len() > MOST {
+            return Said::Unknown;
         }
     }
     match (given, all.is_empty()) {
@@ -202,7 +208,7 @@ fn expand(path: &str) -> Vec<String> {
             None => done.push(path),
             Some(many) => waiting.extend(many),
         }
-        if done.len() + waiting.len() > MOST_EXPANDED {
+        if done.len() + waiting.len() > MOST {
             return Vec::new();
         }
     }
@@ -218,7 +224,7 @@ fn range(path: &str) -> Option<Vec<String>> {
     let (from, to): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
     // `{01...16}` has two digits all through.
     let width = if first.starts_with('0') { first.len() } else { 0 };
-    (from <= to && to - from < MOST_EXPANDED)
+    (from <= to && to - from < MOST)
         .then(|| (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect())
 }
 

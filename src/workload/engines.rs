@@ -55,7 +55,7 @@ pub struct EngineRow {
     /// After this word every word that is neither a flag nor a flag's value is a data directory, or the
     /// URL of one: `minio server /data`.
     pub(super) positional_after: Option<String>,
-    /// Flags without a value; those of all others that have no `=` are followed by it.
+    /// Flags without a value, by name; all others that have no `=` are followed by theirs.
     #[serde(default)]
     pub(super) switches: Vec<String>,
     /// An argument with this ending is a configuration file, and that decides.

@@ -9,6 +9,9 @@ pub struct Script {
     pub branches: bool,
 }
 
+/// Of a script with more commands only these are read.
+const MOST: usize = 1000;
+
 /// Words that, first in a command, make a script more than a list of commands.
 const BRANCHING: &[&str] =
     &["if", "while", "for", "until", "case", "select", "function", "eval", "source", ".", "{"];
@@ -47,6 +50,10 @@ impl<'a> Reader<'a> {
 
     fn read(&mut self) {
         while let Some(c) = self.rest.next() {
+            if self.script.commands.len() >= MOST {
+                self.script.branches = true;
+                break;
+            }
             match c {
                 '\n' | ';' | '&' | '|' => self.end_command(),
                 '(' | ')' => {

@@ -25,6 +25,12 @@ test_what_the_pod_takes_with_it_does_not if {
 	}
 }
 
+test_nothing_is_written_to_a_read_only_mount if {
+	claim := mounted("/data", "default", "persistentVolumeClaim")
+	not data_dirs.persisted(object.union(claim, {"mount": {"read_only": true}}))
+	data_dirs.persisted(object.union(claim, {"mount": {"read_only": false}}))
+}
+
 test_no_mount_does_not if not data_dirs.persisted(dir("/data", "default"))
 
 test_one_guess_is_enough if {
@@ -41,6 +47,32 @@ test_no_guess_holds if found([dir("/a", "default"), mounted("/b", "default", "em
 test_every_declared_directory_counts if {
 	dirs := [mounted("/a", "environment", "emptyDir"), mounted("/b", "environment", "volumeClaimTemplate")]
 	found(dirs) == {"/a"}
+}
+
+test_what_is_needed_beside_the_data_is_no_guess if {
+	kept := mounted("/data", "default", "volumeClaimTemplate")
+	found([kept, dir("/datalog", "also")]) == {"/datalog"}
+	found([dir("/data", "default"), mounted("/datalog", "also", "volumeClaimTemplate")]) == {"/data"}
+	found([kept, mounted("/datalog", "also", "volumeClaimTemplate")]) == set()
+}
+
+test_a_named_directory_is_not_kept_by_a_guess if {
+	found([dir("/wal", "argument"), mounted("/data", "default", "volumeClaimTemplate")]) == {"/wal"}
+}
+
+guess_beside(mount) := paths if {
+	guess := mounted("/data", "guess", "emptyDir")
+	lost := data_dirs.unpersisted with input as {"workload": {
+		"engine": {"data_dirs": [guess]},
+		"containers": [{"name": "other", "mounts": [{"source": "nfs"}]}, {"name": "db", "mounts": [mount]}],
+	}}
+	paths := {one.dir | some one in lost}
+}
+
+test_a_guess_fails_only_if_nothing_else_would_keep_the_data if {
+	guess_beside({"source": "emptyDir"}) == {"/data"}
+	guess_beside({"source": "persistentVolumeClaim", "read_only": true}) == {"/data"}
+	guess_beside({"source": "persistentVolumeClaim", "read_only": false}) == set()
 }
 
 test_unknown_directories_are_no_fault if found([]) == set()

@@ -1,12 +1,42 @@
 //! What would be lost with an object (catalogue §2).
 
+use std::collections::HashSet;
+
+use super::pods::{clean, covers};
 use super::projection::ClassRule;
-use super::view::{Class, Workload};
+use super::view::{Class, Volume, Workload};
+
+/// Directories of a node that are the node's own: agents, drivers and builders write there.
+const OF_THE_NODE: &[&str] = &[
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/opt/cni",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/tmp",
+    "/usr",
+    "/var/cache",
+    "/var/lib/cni",
+    "/var/lib/containerd",
+    "/var/lib/containers",
+    "/var/lib/docker",
+    "/var/lib/kubelet",
+    "/var/log",
+    "/var/run",
+    "/var/tmp",
+];
 
 /// The class by the object's shape and, where it may speak for itself, its annotations.
 ///
 /// An annotation may always raise the class; it lowers it only if `self_classify` is set.
 pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class {
+    let rule = if ends(rule, workload) { ClassRule::Batch } else { rule };
     let shape = shape(rule, workload);
     // A claim or a class is what it is, whatever it says of itself.
     if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
@@ -34,13 +64,14 @@ fn shape(rule: ClassRule, workload: &Workload) -> Class {
         }
         ClassRule::Identity if workload.engine.is_some() => Class::Durable,
         ClassRule::Identity => Class::IdentityOnly,
-        ClassRule::Workload
+        ClassRule::Workload | ClassRule::Moving
             if writes_to(workload, &["persistentVolumeClaim"]) || workload.engine.is_some() =>
         {
             Class::Durable
         }
+        ClassRule::Moving if keeps_on_the_node(workload) => Class::Durable,
         ClassRule::Batch if workload.claims.iter().any(|claim| claim.origin == "reference") => Class::Batch,
-        ClassRule::Workload | ClassRule::Batch => Class::None,
+        ClassRule::Workload | ClassRule::Moving | ClassRule::Batch => Class::None,
     }
 }
 
@@ -54,4 +85,31 @@ fn writes_to(workload: &Workload, sources: &[&str]) -> bool {
         .iter()
         .flat_map(|container| &container.mounts)
         .any(|mount| !mount.read_only && sources.contains(&mount.source.as_str()))
+}
+
+/// A pod that does a task and ends: a client, a copy, a restore by hand. It is a Job without the Job.
+fn ends(rule: ClassRule, workload: &Workload) -> bool {
+    let never_again = |policy: &str| matches!(policy, "Never" | "OnFailure");
+    matches!(rule, ClassRule::Workload | ClassRule::Moving)
+        && workload.pods.as_ref().is_some_and(|pods| never_again(&pods.restart_policy))
+}
+
+/// Does it write to a directory of the node that is not the node's own? Pods of a DaemonSet belong to their
+/// node, and are not asked; those of a Deployment go elsewhere, and their files stay.
+fn keeps_on_the_node(workload: &Workload) -> bool {
+    let kept = workload.volumes.iter().filter(|volume| is_data_of_the_node(volume));
+    let kept: HashSet<&str> = kept.map(|volume| volume.name.as_str()).collect();
+    let mut mounts = workload.containers.iter().flat_map(|container| &container.mounts);
+    mounts.any(|mount| !mount.read_only && kept.contains(mount.volume.as_str()))
+}
+
+fn is_data_of_the_node(volume: &Volume) -> bool {
+    let Some(path) = volume.host_path.as_deref().map(clean) else { return false };
+    // A file's or a socket's name has a dot; without a type the API does not say what it is.
+    let directory = match volume.host_path_type.as_deref() {
+        Some("Directory" | "DirectoryOrCreate") => true,
+        None | Some("") => path.rsplit('/').next().is_some_and(|name| !name.contains('.')),
+        Some(_) => false,
+    };
+    directory && path != "/" && !OF_THE_NODE.iter().any(|own| covers(own, &path))
 }

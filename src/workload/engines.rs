@@ -1,11 +1,13 @@
-//! The table of data stores (catalogue §2.1): which image is which, and where it writes.
+//! The table of data stores (catalogue §2.1): which container runs which. Where it writes: `data_dirs`.
 
 use serde::Deserialize;
 
+use super::command::{CommandLine, program};
+use super::data_dirs::last_named;
 use super::image::ImageRef;
 use super::labels::glob;
-use super::pods::{clean, covers};
-use super::view::{Container, DataDir, Env};
+use super::pods::covers;
+use super::view::Container;
 
 /// The table `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,10 +28,16 @@ pub struct EngineRow {
     /// It is this engine only if one of these arguments is given.
     #[serde(default)]
     requires_argument: Vec<String>,
-    /// It is a client of the engine, or something else out of the same image, if its first word is one
-    /// of these.
+    /// The engine's own programs; patterns. Needed where a script runs them beside clients.
+    #[serde(default)]
+    programs: Vec<String>,
+    /// It is a client of the engine, or something else out of the same image, if a command begins with one
+    /// of these words, and none runs the engine. Patterns.
     #[serde(default)]
     clients: Vec<String>,
+    /// What it is told if it is to keep nothing.
+    #[serde(default)]
+    idle: Vec<Idle>,
     /// `pg18` in a tag is the engine's version, wherever it stands.
     pub version_prefix: Option<String>,
     /// Does it need a majority of its members?
@@ -37,17 +45,40 @@ pub struct EngineRow {
     pub quorum: bool,
     /// Environment variables that name the data directory (a comma-separated list is allowed).
     #[serde(default)]
-    environment: Vec<String>,
+    pub(super) environment: Vec<String>,
+    /// Do they win over arguments?
+    #[serde(default)]
+    pub(super) environment_wins: bool,
     /// Arguments that name it: `--datadir=/x`, `--datadir /x`.
     #[serde(default)]
-    arguments: Vec<String>,
-    /// An argument that is an absolute path is a data directory: `minio server /data`.
+    pub(super) arguments: Vec<String>,
+    /// After this word every word that is neither a flag nor a flag's value is a data directory, or the
+    /// URL of one: `minio server /data`.
+    pub(super) positional_after: Option<String>,
+    /// Flags without a value, by name; all others that have no `=` are followed by theirs.
     #[serde(default)]
-    positional: bool,
+    pub(super) switches: Vec<String>,
     /// An argument with this ending is a configuration file, and that decides.
-    config_file: Option<String>,
+    pub(super) config_file: Option<String>,
+    /// What is mounted here may name other directories than the image's.
+    #[serde(default)]
+    pub(super) config_mounts: Vec<String>,
     /// Where it writes if nothing else is said; the first row that fits the image counts.
     data: Vec<DefaultDirs>,
+    /// Directories beside the data directory that must be kept as well.
+    #[serde(default)]
+    also: Vec<AlsoDirs>,
+}
+
+/// A role that keeps nothing: all values that are given are among these.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Idle {
+    #[serde(default)]
+    arguments: Vec<String>,
+    #[serde(default)]
+    environment: Vec<String>,
+    values: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -71,23 +102,44 @@ struct DefaultDirs {
     volumes: Vec<String>,
 }
 
+/// A second directory of an engine.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlsoDirs {
+    /// As for the data directory.
+    #[serde(default)]
+    repositories: Vec<String>,
+    #[serde(default)]
+    images: Vec<String>,
+    /// Environment variables that name it.
+    #[serde(default)]
+    pub(super) environment: Vec<String>,
+    /// Arguments that name it.
+    #[serde(default)]
+    pub(super) arguments: Vec<String>,
+    /// Environment variables that hold such arguments.
+    #[serde(default)]
+    pub(super) arguments_in: Vec<String>,
+    /// Where it is if nobody names it; empty: then there is none.
+    #[serde(default)]
+    pub(super) dirs: Vec<String>,
+}
+
 impl Engines {
     /// Adds another table; the rows that are there already win.
     pub fn extend(&mut self, other: Engines) {
         self.engines.extend(other.engines);
     }
 
-    /// The row of a container, by its image.
-    pub fn of(&self, image: &ImageRef, command: &[String], args: &[String]) -> Option<&EngineRow> {
-        let asked = |flag: &String| {
-            command.iter().chain(args).any(|word| word.split('=').next() == Some(flag.as_str()))
-        };
-        let first =
-            command.first().or(args.first()).map_or("", |word| word.rsplit('/').next().unwrap_or(word));
-        self.engines.iter().find(|row| {
-            row.images.iter().any(|pattern| glob(pattern, image.basename()))
-                && !row.clients.iter().any(|client| client == first)
-                && (row.requires_argument.is_empty() || row.requires_argument.iter().any(asked))
+    /// The row of a container, by its image and what it runs of it.
+    pub fn of(&self, container: &Container) -> Option<&EngineRow> {
+        let image = container.image.as_ref()?;
+        let mut rows =
+            self.engines.iter().filter(|row| matches_any(&row.images, image.basename())).peekable();
+        rows.peek()?;
+        let line = CommandLine::of(container);
+        rows.find(|row| {
+            row.is_asked_for(&line) && !row.is_client(&line, image) && !row.is_idle(container, &line)
         })
     }
 
@@ -98,45 +150,64 @@ impl Engines {
 }
 
 impl EngineRow {
-    /// Where the container writes. Empty if something decides that is not in the manifest: a Secret, a
-    /// ConfigMap, a configuration file.
-    pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
-        if let Some(dirs) = self.named_by_arguments(container) {
-            return dirs;
-        }
-        let words = || container.command.iter().chain(&container.args);
-        if self.config_file.as_ref().is_some_and(|ending| words().any(|word| word.ends_with(ending.as_str())))
-        {
-            return Vec::new();
-        }
-        match self.environment.iter().find_map(|name| last_named(&container.env, name)) {
-            Some(Env { value: Some(value), .. }) if value.is_empty() => self.defaults(container),
-            Some(Env { value: Some(value), .. }) if is_plain(value) => dirs("environment", value),
-            Some(_) => Vec::new(),
-            None if container.env_from && !self.environment.is_empty() => Vec::new(),
-            None => self.defaults(container),
-        }
+    fn is_asked_for(&self, line: &CommandLine) -> bool {
+        let asked = |word: &String| {
+            word.split('=')
+                .next()
+                .is_some_and(|flag| self.requires_argument.iter().any(|wanted| wanted == flag))
+        };
+        self.requires_argument.is_empty() || line.words().any(asked)
     }
 
-    fn named_by_arguments(&self, container: &Container) -> Option<Vec<DataDir>> {
-        let words = || container.command.iter().chain(&container.args);
-        let values = words().zip(words().skip(1).map(Some).chain([None]));
-        for (word, next) in values {
-            let (flag, value) = match word.split_once('=') {
-                Some((flag, value)) => (flag, Some(value)),
-                None => (word.as_str(), next.map(String::as_str)),
-            };
-            if self.arguments.iter().any(|argument| argument == flag) {
-                let value = value?;
-                // cockroach writes `--store=path=/data`
-                let value = value.strip_prefix("path=").unwrap_or(value);
-                return Some(if is_plain(value) { dirs("argument", value) } else { Vec::new() });
-            }
-            if self.positional && word.starts_with('/') && !is_program(container, word) {
-                return Some(if is_plain(word) { dirs("argument", word) } else { Vec::new() });
-            }
+    fn is_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
+        let works: Vec<&Vec<String>> = line.works().collect();
+        if works.is_empty() {
+            // Nothing but `sleep infinity`, say.
+            return line.commands.iter().any(|words| self.client(words));
         }
-        None
+        let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.client(words));
+        let runs_engine = |words: &&Vec<String>| {
+            let Some(first) = words.first().filter(|first| !first.starts_with('-')) else { return true };
+            let name = program(first);
+            self.is_program(words) || name.ends_with(".sh") || name.contains('$') || name == image.basename()
+        };
+        !clients.is_empty() && !others.iter().any(runs_engine)
+    }
+
+    fn client(&self, words: &[String]) -> bool {
+        self.clients.iter().any(|client| {
+            let mut rest = words.iter().enumerate();
+            client.split(' ').all(|wanted| {
+                rest.next().is_some_and(|(at, word)| glob(wanted, if at == 0 { program(word) } else { word }))
+            })
+        })
+    }
+
+    fn is_program(&self, words: &[String]) -> bool {
+        words
+            .first()
+            .is_some_and(|first| program(first) == self.name || matches_any(&self.programs, program(first)))
+    }
+
+    fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
+        self.idle.iter().any(|idle| {
+            let of_arguments = line.values(&idle.arguments).flatten();
+            let variable = |name: &String| match line.variable(name) {
+                Some(value) => Some(value.to_owned()),
+                None => last_named(&container.env, name)?.value.clone(),
+            };
+            let of_variables = idle.environment.iter().filter_map(variable);
+            let mut given = of_arguments.map(str::to_owned).chain(of_variables).peekable();
+            given.peek().is_some()
+                && given.all(|list| list.split(',').all(|one| idle.values.iter().any(|v| v == one.trim())))
+        })
+    }
+
+    /// Is it plain what runs? One program that may be the engine, and nothing that decides by itself.
+    pub(super) fn is_certain(&self, line: &CommandLine) -> bool {
+        let works = || line.works().filter(|words| !self.client(words));
+        let programs = works().filter(|words| self.is_program(words)).count();
+        line.certain && works().count() - programs + programs.min(1) <= 1
     }
 
     /// The image's own VOLUME that keeps a mount at `mount_path` from holding `dir`.
@@ -149,14 +220,16 @@ impl EngineRow {
 
     fn row(&self, image: &ImageRef) -> Option<&DefaultDirs> {
         let major = self.major(image);
-        let any =
-            |patterns: &[String], text: &str| patterns.is_empty() || patterns.iter().any(|p| glob(p, text));
         self.data.iter().find(|row| {
-            any(&row.repositories, &image.repository)
-                && any(&row.images, image.basename())
+            fits(&row.repositories, &row.images, image)
                 && row.from_major.is_none_or(|from| major.is_some_and(|major| major >= from))
                 && row.before_major.is_none_or(|before| major.is_some_and(|major| major < before))
         })
+    }
+
+    /// The second directories of an image.
+    pub(super) fn also(&self, image: &ImageRef) -> impl Iterator<Item = &AlsoDirs> {
+        self.also.iter().filter(move |row| fits(&row.repositories, &row.images, image))
     }
 
     /// The major version of the engine in an image.
@@ -169,38 +242,19 @@ impl EngineRow {
         prefixed.or_else(|| image.version().map(|version| version.major))
     }
 
-    fn defaults(&self, container: &Container) -> Vec<DataDir> {
-        let Some(image) = &container.image else { return Vec::new() };
+    /// The directories of an image of which nobody says otherwise.
+    pub(super) fn defaults(&self, image: &ImageRef) -> Vec<String> {
         let major = self.major(image).map(|major| major.to_string()).unwrap_or_default();
-        let dir = |dir: &String| DataDir {
-            dir: dir.replace("{major}", &major),
-            origin: "default",
-            ..DataDir::default()
-        };
-        self.row(image).into_iter().flat_map(|row| &row.dirs).map(dir).collect()
+        let dirs = self.row(image).into_iter().flat_map(|row| &row.dirs);
+        dirs.map(|dir| dir.replace("{major}", &major)).collect()
     }
 }
 
-/// A path that says where it leads: absolute, without references to other variables or patterns.
-fn is_plain(text: &str) -> bool {
-    text.starts_with('/') && !text.contains(['$', '{', '*'])
+fn matches_any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| glob(pattern, text))
 }
 
-/// The program itself is no directory.
-fn is_program(container: &Container, word: &str) -> bool {
-    container.command.first().or(container.args.first()).is_some_and(|first| first == word)
-}
-
-/// Kubernetes lets the last variable of a name win.
-fn last_named<'a>(env: &'a [Env], name: &str) -> Option<&'a Env> {
-    env.iter().rev().find(|env| env.name == name)
-}
-
-/// The absolute directories of a comma-separated list.
-pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
-    list.split(',')
-        .map(|dir| clean(dir.trim()))
-        .filter(|dir| dir.len() > 1 && dir.starts_with('/'))
-        .map(|dir| DataDir { dir, origin, ..DataDir::default() })
-        .collect()
+fn fits(repositories: &[String], images: &[String], image: &ImageRef) -> bool {
+    (repositories.is_empty() || matches_any(repositories, &image.repository))
+        && (images.is_empty() || matches_any(images, image.basename()))
 }

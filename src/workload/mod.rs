@@ -6,6 +6,8 @@
 
 mod backup;
 mod class;
+mod command;
+mod data_dirs;
 pub mod engines;
 pub mod image;
 pub mod labels;
@@ -19,6 +21,7 @@ pub mod quantity;
 mod rollout;
 pub mod schedule;
 mod scheduling;
+mod script;
 pub mod share;
 mod siblings;
 mod storage;

@@ -30,19 +30,13 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
     let image = ImageRef::parse(&image_name).ok();
     let command = node.child("command").strings();
     let args = node.child("args").strings();
-    let engine = image
-        .as_ref()
-        .filter(|_| role == Role::Main)
-        .and_then(|image| engines.of(image, &command, &args))
-        .map(|row| row.name.clone())
-        .unwrap_or_default();
     let resources = node.child("resources");
     let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
     let mut container = Container {
         role,
         image_name,
         image,
-        engine,
+        engine: String::new(),
         command,
         args,
         env: node.child("env").items().iter().map(env).collect(),
@@ -61,6 +55,10 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
         name,
     };
     container.memory_settings = memory_settings(&container);
+    // What an init container leaves behind is for the others.
+    if role != Role::Init {
+        container.engine = engines.of(&container).map(|row| row.name.clone()).unwrap_or_default();
+    }
     container
 }
 
@@ -145,6 +143,7 @@ fn volume(node: &Node<'_>) -> Volume {
         name: node.child("name").string().unwrap_or_default(),
         claim: body.child("claimName").string(),
         host_path: if source == "hostPath" { body.child("path").string() } else { None },
+        host_path_type: if source == "hostPath" { body.child("type").string() } else { None },
         medium: if source == "emptyDir" { body.child("medium").string() } else { None },
         // Zero means no limit, as for the kubelet.
         size_limit: if source == "emptyDir" {

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::backup::backup;
 use super::class::class;
-use super::engines::{self, EngineRow, Engines};
+use super::data_dirs::dirs;
+use super::engines::{EngineRow, Engines};
 use super::image::ImageRef;
 use super::node::{Node, Problem};
 use super::pods;
@@ -162,7 +163,9 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
             .map(|text| text.trim())
             .filter(|text| !text.is_empty())
     };
-    let by_image = workload.containers.iter().find(|container| !container.engine.is_empty());
+    let running = || workload.containers.iter().filter(|container| !container.engine.is_empty());
+    // A main container is what the pod is for, wherever a sidecar stands.
+    let by_image = running().find(|container| container.role == Role::Main).or_else(|| running().next());
     let declared = annotation("engine").filter(|name| engines.named(name).is_some());
     let name = declared.or(by_image.map(|container| container.engine.as_str()))?;
     let main = || workload.containers.iter().find(|container| container.role == Role::Main);
@@ -170,12 +173,9 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     let row = engines.named(name);
     let image = container.and_then(|container| container.image.as_ref());
     let prefix = row.and_then(|row| row.version_prefix.as_deref());
-    let listed = annotation("data-paths").map(|list| engines::dirs("annotation", list)).unwrap_or_default();
+    let listed = annotation("data-paths").map(|list| dirs("annotation", list)).unwrap_or_default();
     let data_dirs = if listed.is_empty() {
-        let running = |other: &&Container| {
-            !other.engine.is_empty() && container.is_none_or(|container| container.name != other.name)
-        };
-        let others = workload.containers.iter().filter(running);
+        let others = running().filter(|other| container.is_none_or(|container| container.name != other.name));
         let others = others.filter_map(|other| Some((other, engines.named(&other.engine)?)));
         let first = container.zip(row);
         let all = first.into_iter().chain(others);
@@ -200,7 +200,8 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     })
 }
 
-/// The directories of one container, each with the mount that holds it.
+/// The directories of one container, each with the mount that holds it. A guess that nothing is mounted for
+/// says nothing.
 fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> Vec<DataDir> {
     let hold = |mut dir: DataDir| {
         dir.container = container.name.clone();
@@ -212,7 +213,7 @@ fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> V
         }
         dir
     };
-    dirs.into_iter().map(hold).collect()
+    dirs.into_iter().map(hold).filter(|dir| dir.origin != "guess" || dir.mount.is_some()).collect()
 }
 
 fn engine_path(container: Option<&Container>, declared: Option<&str>) -> Path {

@@ -89,8 +89,10 @@ pub enum ClassRule {
     Sibling,
     /// Durable if it has claims, writable volumes or an engine, else it only has stable names.
     Identity,
-    /// Durable if it writes to a claim or runs an engine, else nothing.
+    /// Durable if it writes to a claim or runs an engine, else nothing. If its pods end: as `Batch`.
     Workload,
+    /// As `Workload`, and durable, too, if it writes to a directory of the node that is not the node's own.
+    Moving,
     /// Batch if it uses a claim, else nothing.
     Batch,
 }

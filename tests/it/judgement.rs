@@ -134,13 +134,16 @@ fn clients_and_configured_servers_are_not_guessed_at() {
     for container in [
         "image: 'postgres:16', envFrom: [{configMapRef: {name: pg}}]",
         "image: redis, args: [redis-server, /etc/redis.conf]",
-        "image: minio/minio, args: [server, '/mnt/disk{1...4}']",
+        "image: minio/minio, args: [server, '/mnt/disk{a...d}']",
+        "image: 'postgres:16', command: [sh, -c, 'if prepared; then exec postgres; fi']",
     ] {
         assert!(!has(&pod(container), "volume-data-dir-persisted"), "{container}");
     }
     for container in [
         "image: 'postgres:16', args: [-c, data_directory=/elsewhere]",
         "image: minio/minio, args: [server, /storage]",
+        "image: minio/minio, args: [server, '/mnt/disk{1...4}']",
+        "image: 'postgres:16', command: [sh, -c, 'exec postgres -D /elsewhere']",
     ] {
         assert!(has(&pod(container), "volume-data-dir-persisted"), "{container}");
     }

@@ -1,5 +1,6 @@
 //! The workload view: what runs where, what would be lost, what keeps replicas apart.
 
+mod engines;
 mod pods;
 mod scheduling;
 mod siblings;
@@ -220,13 +221,6 @@ fn the_class_follows_the_shape_and_annotations_lower_it_only_where_they_may() {
     assert_eq!(class(&deployment(plain.clone(), json!({}))), "none");
     assert_eq!(class(&deployment(mounted(false), claim.clone())), "durable");
     assert_eq!(class(&deployment(mounted(true), claim.clone())), "none");
-    let sidecar =
-        json!({"initContainers": [{"name": "s", "image": "postgres:16", "restartPolicy": "Always"}]});
-    assert_eq!(
-        class(&deployment(plain.clone(), sidecar)),
-        "none",
-        "an init container or sidecar is not what a pod is for"
-    );
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [plain], "volumes": claim["volumes"]}}}});
     assert_eq!(class(&job), "batch");
 

@@ -34,7 +34,6 @@
 package stategate.capacity.resources_requests_required
 
 import data.stategate.lib.globs
-import data.stategate.lib.tasks
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -42,7 +41,6 @@ violation contains v if {
 	container.role == "main"
 	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
 	count(missing) > 0
-	not tasks.ends
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(

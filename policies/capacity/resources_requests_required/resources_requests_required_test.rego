@@ -91,8 +91,3 @@ test_resources_of_the_whole_pod_count if {
 	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": 1000, "memory": 4294967296}}))
 	startswith(v.msg, "container db has no limits.memory: ")
 }
-
-test_pods_that_end_pass if {
-	ended := object.union(bare, {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
-	found(ended) == set()
-}

@@ -92,13 +92,6 @@ test_helpers_pass if {
 # No image yet, or none that could be pulled: not this policy's matter.
 test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()
 
-test_pods_that_end_pass if {
-	client := request([tagged("16")], {})
-	ended := object.union(client, {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
-	violations := policy.violation with input as ended
-	violations == set()
-}
-
 test_fix_is_for_this_image if {
 	some v in found([tagged("latest")])
 	v.fix == "Name the release with its minor version, postgres:<major>.<minor>, or the digest, postgres:latest@sha256:<digest>"

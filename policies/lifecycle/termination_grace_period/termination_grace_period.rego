@@ -45,12 +45,9 @@
 #   fix: Set terminationGracePeriodSeconds in the pod's spec to what a shutdown under load takes.
 package stategate.lifecycle.termination_grace_period
 
-import data.stategate.lib.tasks
-
 violation contains v if {
 	given := input.workload.termination_grace_seconds
 	given < needed
-	not tasks.ends
 	v := {
 		"msg": sprintf(
 			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",

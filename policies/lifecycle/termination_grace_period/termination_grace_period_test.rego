@@ -49,8 +49,3 @@ test_bare_pod_has_its_own_path if {
 test_kinds_without_pods_pass if {
 	found(json.remove(request("kafka", 30), ["workload/termination_grace_seconds"])) == set()
 }
-
-test_pods_that_end_pass if {
-	ended := object.union(request("kafka", 5), {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
-	found(ended) == set()
-}

@@ -15,11 +15,8 @@
 #   fix: "Make it a StatefulSet; for a task that ends, a Job, or set restartPolicy: Never."
 package stategate.lifecycle.workload_no_bare_pod
 
-import data.stategate.lib.tasks
-
 violation contains v if {
 	not input.workload.owner
-	not tasks.ends
 	v := {
 		"msg": sprintf("pod %s has no controller: when its node fails, nothing brings it back", [input.workload.name]),
 		"path": ["spec"],

@@ -13,9 +13,4 @@ test_bare_pod_fails if {
 	count(found(request({"restart_policy": "Always"}, {}))) == 1
 }
 
-test_pod_that_ends_passes if {
-	found(request({"restart_policy": "Never"}, {})) == set()
-	found(request({"restart_policy": "OnFailure"}, {})) == set()
-}
-
 test_owned_pod_passes if found(request({}, {"owner": {"kind": "StatefulSet", "name": "pg"}})) == set()

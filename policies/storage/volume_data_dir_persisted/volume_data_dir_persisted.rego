@@ -5,7 +5,9 @@
 #   with a volume mounted at a path that the image does not use, a PGDATA outside of the volume, or the official
 #   postgres image from 18 on, which writes below /var/lib/postgresql/18 and no longer below /var/lib/postgresql/data.
 #   The directory is known from arguments, environment or the table of images; for an image of your own that writes
-#   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret or ConfigMap decides, nothing is said.
+#   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret, a ConfigMap or a script decides,
+#   nothing is said. What a data store needs beside its data directory is judged like it: ZooKeeper's transactions
+#   (/datalog), a write-ahead log on a disk of its own. A volume that is mounted read-only keeps nothing either.
 #   A volume mounted above a path that the image declares as VOLUME holds nothing of it either: containerd lays an empty
 #   volume over that path, which goes with the container (CRI-O does so only if told to).
 #   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
@@ -33,16 +35,26 @@ violation contains v if {
 	some container in input.workload.containers
 	dirs := homeless(container.name)
 	count(dirs) > 0
-	where := concat(" or ", {dir.dir | some dir in dirs})
+	where := concat(" and ", places(dirs))
 	v := {
-		"msg": sprintf(
-			"container %s keeps its data in %s, where no volume holds it: a restart loses everything",
-			[container.name, where],
-		),
+		"msg": sprintf("container %s keeps its data in %s, where %s", [container.name, where, consequence(dirs)]),
 		"path": container.path,
 		"fix": fix(where, {dir.hidden_by | some dir in dirs}),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
+}
+
+consequence(dirs) := "every volume is mounted read-only: nothing that it writes is kept" if {
+	every dir in dirs {
+		dir.mount.read_only
+	}
+} else := "no volume holds it: a restart loses all of it"
+
+# The table's guesses are one place, wherever it is; every other directory is one of its own.
+places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {guess |
+	guesses := {dir.dir | some dir in dirs; data_dirs.guessed(dir)}
+	count(guesses) > 0
+	guess := concat(" or ", guesses)
 }
 
 fix(where, hiding) := sprintf(
@@ -58,16 +70,21 @@ fix(where, hiding) := sprintf(
 homeless(name) := {dir |
 	some dir in data_dirs.unpersisted
 	dir.container == name
+	dir.origin != "guess"
 	not on_scratch(dir)
 	not guess_on_scratch(dir)
 }
 
-on_scratch(dir) if dir.mount.source in {"emptyDir", "ephemeral"}
+on_scratch(dir) if {
+	dir.mount.source in {"emptyDir", "ephemeral"}
+	not dir.mount.read_only
+}
 
 # If one of the table's guesses is on scratch space, that is the fault, and another policy's.
 guess_on_scratch(dir) if {
 	dir.origin == "default"
 	some other in data_dirs.unpersisted
+	data_dirs.guessed(other)
 	other.container == dir.container
 	on_scratch(other)
 }

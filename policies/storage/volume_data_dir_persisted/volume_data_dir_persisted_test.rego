@@ -77,6 +77,38 @@ test_every_declared_directory_counts if {
 	contains(v.msg, "in /disk1,")
 }
 
+test_declared_directories_are_named_all if {
+	some v in found(request("StatefulSet", [nowhere("/disk1", "environment"), nowhere("/disk2", "environment")]))
+	contains(v.msg, "in /disk1 and /disk2,")
+}
+
+test_what_is_needed_beside_the_data_is_named_beside_the_guesses if {
+	dirs := [nowhere("/data", "default"), nowhere("/export", "default"), nowhere("/log", "also")]
+	some v in found(request("StatefulSet", dirs))
+	contains(v.msg, "in /data or /export and /log,")
+}
+
+test_what_is_needed_beside_kept_data_fails_alone if {
+	dirs := [on("/data", "default", "volumeClaimTemplate"), nowhere("/datalog", "also")]
+	some v in found(request("StatefulSet", dirs))
+	endswith(v.msg, "in /datalog, where no volume holds it: a restart loses all of it")
+}
+
+test_data_on_scratch_does_not_hide_what_is_needed_beside_it if {
+	some v in found(request("StatefulSet", [on("/data", "default", "emptyDir"), nowhere("/datalog", "also")]))
+	contains(v.msg, "in /datalog,")
+}
+
+test_read_only_volume_keeps_nothing if {
+	every source in ["volumeClaimTemplate", "emptyDir", "hostPath"] {
+		dir := object.union(on("/data", "default", source), {"mount": {"read_only": true}})
+		some v in found(request("StatefulSet", [dir]))
+		endswith(v.msg, "in /data, where every volume is mounted read-only: nothing that it writes is kept")
+	}
+}
+
+test_a_guess_says_nothing if found(request("StatefulSet", [on("/data", "guess", "configMap")])) == set()
+
 test_declared_directories_are_judged_each_by_its_own_policy if {
 	dirs := [nowhere("/disk1", "environment"), on("/disk2", "environment", "emptyDir")]
 	some v in found(request("StatefulSet", dirs))

@@ -4,8 +4,10 @@
 #   An emptyDir is wiped whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A data
 #   store that writes there loses everything it was trusted with. That holds for a part of the data, too: an emptyDir
 #   below a data directory that is persisted, such as a write-ahead log on a faster disk, makes the rest unusable.
+#   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are judged like it.
 #   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
-#   images. A directory without any volume is the fault that volume-data-dir-persisted speaks of. A cache says so
+#   images; with envFrom or a script that decides, it is the table's as long as no other volume could hold the data.
+#   A directory without any volume is the fault that volume-data-dir-persisted speaks of. A cache says so
 #   with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
@@ -46,6 +48,7 @@ violation contains v if {
 wiped contains mount if {
 	some dir in data_dirs.unpersisted
 	dir.mount.source == "emptyDir"
+	not dir.mount.read_only
 	mount := dir.mount
 }
 

@@ -5,8 +5,9 @@
 #   the files of an older pod, and starts on them without a word; nothing accounts for the space, and nothing deletes
 #   it. Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the
 #   table of images) and what is mounted below them; and, if those are not known, every directory of the node that is
-#   written to by a workload which has no other place that outlasts its pods. Deployments and DaemonSets of images that
-#   nobody knows are not taken for data stores: annotate them stategate.io/stateful: "true".
+#   written to by a workload which has no other place that outlasts its pods. A Deployment that writes to a directory of
+#   the node is taken for one that keeps data there, unless it is one of the node's own (/var/log, /run, /dev, …); Pods
+#   and DaemonSets of images that nobody knows are not: annotate them stategate.io/stateful: "true".
 #   What agents and drivers use of a node (harmless_host_paths) is no data, nor is what is mounted read-only.
 #   For disks of the node use a local PersistentVolume: the scheduler brings the pod back to it. What else such disks
 #   need is told by volume-local-replication-declared. A cache says so with stategate.io/data-durability: cache.
@@ -102,8 +103,9 @@ on_the_node contains mount if {
 
 # Of the table's guesses one that is kept elsewhere is the one that the image uses.
 another_guess_is_kept(dir) if {
-	dir.origin == "default"
+	data_dirs.guessed(dir)
 	some other in input.workload.engine.data_dirs
+	data_dirs.guessed(other)
 	other.container == dir.container
 	data_dirs.persisted(other)
 	other.mount.source != "hostPath"

@@ -27,9 +27,9 @@ pub struct Engine {
     pub container: String,
     /// Does it need a majority of its members?
     pub quorum: bool,
-    /// Where it writes. More than one: it is enough that one of them is persisted, since the table
-    /// cannot know which the image uses. Empty if something that cannot be seen decides. Of all main
-    /// containers that run an engine.
+    /// Where it writes. Of several with the origin `default` or `guess` it is enough that one is persisted,
+    /// since the table cannot know which the image uses; of the others it uses each. Empty if something
+    /// that cannot be seen decides. Of all containers that run an engine, except init containers.
     pub data_dirs: Vec<DataDir>,
     /// The element that names the image.
     pub path: Path,
@@ -42,7 +42,9 @@ pub struct DataDir {
     pub dir: String,
     /// The container that writes there.
     pub container: String,
-    /// Who says so: `annotation`, `argument`, `environment` or `default`.
+    /// Who says so: `annotation`, `argument`, `environment`; `default`: the table's data directories of the
+    /// image; `also`: its directories beside that; `guess`: a script or the table says so, but what cannot
+    /// be seen (`envFrom`, a script's way) may say otherwise; such a one is told only if it is mounted.
     pub origin: &'static str,
     /// The mount that holds it: the closest one at or above it. Left out: the container's own layer does.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,9 @@ pub struct Volume {
     /// The directory of a `hostPath`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_path: Option<String>,
+    /// What a `hostPath` must be: `Directory`, `File`, `Socket`, …; left out: nobody says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_path_type: Option<String>,
     /// `Memory` for a tmpfs `emptyDir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub medium: Option<String>,

@@ -1,0 +1,235 @@
+//! Where a container with an engine writes.
+
+use super::command::CommandLine;
+use super::engines::{AlsoDirs, EngineRow};
+use super::pods::{clean, covers};
+use super::script;
+use super::view::{Container, DataDir, Env};
+
+/// So many directories a container may name; with more nobody looks.
+const MOST: usize = 256;
+
+/// What is said of a directory.
+enum Said {
+    Nothing,
+    /// It is named, but by something that is not in the manifest.
+    Unknown,
+    These(Vec<String>),
+}
+
+impl EngineRow {
+    /// Where the container writes. Empty if something decides that is not in the manifest: a Secret, a
+    /// ConfigMap, a configuration file.
+    pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
+        let line = CommandLine::of(container);
+        let reading = Reading { row: self, container, certain: self.is_certain(&line), line: &line };
+        let mut dirs = reading.main();
+        let also = container.image.iter().flat_map(|image| self.also(image));
+        dirs.extend(also.flat_map(|row| reading.also(row)));
+        dirs
+    }
+}
+
+struct Reading<'a> {
+    row: &'a EngineRow,
+    container: &'a Container,
+    line: &'a CommandLine,
+    certain: bool,
+}
+
+impl Reading<'_> {
+    fn main(&self) -> Vec<DataDir> {
+        let of_environment = || self.variables(&self.row.environment);
+        if self.row.environment_wins
+            && let Said::These(dirs) = of_environment()
+        {
+            return named(dirs, "environment");
+        }
+        let positional = self.positional();
+        // Of several sets of servers with drives each, a pod is in one.
+        let sets = positional.iter().filter(|word| word.contains("://")).count();
+        let flags = self.line.values(&self.row.arguments);
+        match known(flags.chain(positional.iter().map(|word| Some(word.as_str())))) {
+            Said::These(dirs) if sets > 1 => return named(dirs, "guess"),
+            Said::These(dirs) => return named(dirs, self.origin("argument")),
+            Said::Unknown => return Vec::new(),
+            Said::Nothing => {}
+        }
+        let config = self.row.config_file.as_ref();
+        if config.is_some_and(|ending| self.line.words().any(|word| word.ends_with(ending.as_str()))) {
+            return Vec::new();
+        }
+        match of_environment() {
+            Said::These(dirs) => named(dirs, "environment"),
+            Said::Unknown => Vec::new(),
+            Said::Nothing => {
+                let dirs = self.container.image.as_ref().map(|image| self.row.defaults(image));
+                named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
+            }
+        }
+    }
+
+    fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {
+        let in_variables = row.arguments_in.iter().filter_map(|name| self.variable(name));
+        let more: Vec<Vec<String>> =
+            in_variables.flatten().flat_map(|text| script::parse(&text).commands).collect();
+        let more = CommandLine { commands: more, ..CommandLine::default() };
+        let of_arguments = || known(self.line.values(&row.arguments).chain(more.values(&row.arguments)));
+        match self.variables(&row.environment) {
+            Said::These(dirs) => named(dirs, "environment"),
+            Said::Unknown => Vec::new(),
+            Said::Nothing => match of_arguments() {
+                Said::These(dirs) => named(dirs, self.origin("argument")),
+                Said::Unknown => Vec::new(),
+                Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
+            },
+        }
+    }
+
+    /// What a script says that may not come to it is no more than a guess.
+    fn origin(&self, origin: &'static str) -> &'static str {
+        if self.certain { origin } else { "guess" }
+    }
+
+    /// As the image has it, unless something that cannot be seen may say otherwise.
+    fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
+        let configured = |path: &String| {
+            self.container.mounts.iter().any(|m| covers(&m.mount_path, path) || covers(path, &m.mount_path))
+        };
+        let unseen = self.container.env_from && !variables.is_empty();
+        if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { self.origin(origin) }
+    }
+
+    /// The value of a variable; `Some(None)`: it is set, and nobody knows to what.
+    fn variable(&self, name: &str) -> Option<Option<String>> {
+        if let Some(value) = self.line.variable(name) {
+            return Some(Some(value.to_owned()));
+        }
+        last_named(&self.container.env, name).map(|env| env.value.clone())
+    }
+
+    fn variables(&self, names: &[String]) -> Said {
+        match names.iter().find_map(|name| self.variable(name)) {
+            None => Said::Nothing,
+            Some(None) => Said::Unknown,
+            Some(Some(value)) if value.is_empty() => Said::Nothing,
+            Some(Some(value)) if self.row.positional_after.is_some() => {
+                known(value.split_whitespace().map(Some))
+            }
+            Some(Some(value)) => known([Some(value.as_str())].into_iter()),
+        }
+    }
+
+    fn is_switch(&self, flag: &str) -> bool {
+        self.row.switches.iter().any(|switch| switch == flag.trim_start_matches('-'))
+    }
+
+    /// Words that are neither flags nor their values.
+    fn positional(&self) -> Vec<String> {
+        let Some(after) = &self.row.positional_after else { return Vec::new() };
+        let mut found = Vec::new();
+        for command in self.line.works() {
+            let mut words = command.iter().skip_while(|word| *word != after).skip(1);
+            while let Some(word) = words.next() {
+                if !word.starts_with('-') {
+                    found.push(word.clone());
+                } else if !word.contains('=') && !self.is_switch(word) {
+                    words.next();
+                }
+            }
+        }
+        found
+    }
+}
+
+/// All directories of all values. A reference to a variable hides only its own.
+fn known<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Said {
+    let mut given = false;
+    let mut all: Vec<String> = Vec::new();
+    for value in values {
+        given = true;
+        for dir in value.into_iter().flat_map(paths) {
+            if !all.contains(&dir) {
+                all.push(dir);
+            }
+        }
+        if all.len() > MOST {
+            return Said::Unknown;
+        }
+    }
+    match (given, all.is_empty()) {
+        (false, _) => Said::Nothing,
+        (true, true) => Said::Unknown,
+        (true, false) => Said::These(all),
+    }
+}
+
+fn named(dirs: Vec<String>, origin: &'static str) -> Vec<DataDir> {
+    dirs.into_iter().map(|dir| DataDir { dir, origin, ..DataDir::default() }).collect()
+}
+
+/// Kubernetes lets the last variable of a name win.
+pub fn last_named<'a>(env: &'a [Env], name: &str) -> Option<&'a Env> {
+    env.iter().rev().find(|env| env.name == name)
+}
+
+/// The absolute directories of a comma-separated list.
+pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
+    named(list.split(',').filter_map(|dir| plain(dir.trim())).collect(), origin)
+}
+
+/// The directories of one value: a list, a URL, a range, or what `cockroach` calls a store
+/// (`path=/data,attrs=ssd`). Of those that something else decides, nothing.
+fn paths(value: &str) -> Vec<String> {
+    let items = value.split(',').map(str::trim);
+    items
+        .map(|item| item.strip_prefix("path=").unwrap_or(item))
+        .filter_map(path_of)
+        .flat_map(expand)
+        .filter_map(|path| plain(&path))
+        .collect()
+}
+
+/// `https://host{0...3}/export` is the directory `/export` of each host.
+fn path_of(word: &str) -> Option<&str> {
+    let remote = ["http://", "https://"].iter().find_map(|scheme| word.strip_prefix(scheme));
+    match remote {
+        Some(rest) => rest.find('/').and_then(|at| rest.get(at..)),
+        None => Some(word),
+    }
+}
+
+/// `/export{0...1}` is `/export0` and `/export1`.
+fn expand(path: &str) -> Vec<String> {
+    let mut done = Vec::new();
+    let mut waiting = vec![path.to_owned()];
+    while let Some(path) = waiting.pop() {
+        match range(&path) {
+            None => done.push(path),
+            Some(many) => waiting.extend(many),
+        }
+        if done.len() + waiting.len() > MOST {
+            return Vec::new();
+        }
+    }
+    done.sort();
+    done
+}
+
+/// The first range of a path, written out.
+fn range(path: &str) -> Option<Vec<String>> {
+    let (before, rest) = path.split_once('{')?;
+    let (range, after) = rest.split_once('}')?;
+    let (first, last) = range.split_once("...")?;
+    let (from, to): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
+    // `{01...16}` has two digits all through.
+    let width = if first.starts_with('0') { first.len() } else { 0 };
+    (from <= to && to - from < MOST)
+        .then(|| (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect())
+}
+
+/// A path that says where it leads: absolute, without references to variables or patterns.
+fn plain(text: &str) -> Option<String> {
+    let dir = clean(text);
+    (text.starts_with('/') && dir.len() > 1 && !text.contains(['$', '{', '*', '`'])).then_some(dir)
+}

@@ -1,0 +1,306 @@
+//! Which container runs a data store, and where it keeps its data.
+
+use serde_json::{Value, json};
+
+use super::{deployment, statefulset, view};
+
+/// What a container runs, by its image and the words of it.
+fn engine(container: Value) -> String {
+    let mut container = container;
+    container["name"] = json!("c");
+    view(&deployment(container, json!({})))["engine"]["name"].as_str().unwrap_or_default().to_owned()
+}
+
+/// `directory origin mount`, of a container that mounts the claim `v` at some paths.
+fn dirs(container: Value, mounts: &[&str]) -> Vec<String> {
+    let mut container = container;
+    container["name"] = json!("c");
+    container["volumeMounts"] =
+        mounts.iter().map(|path| json!({"name": "v", "mountPath": path})).collect::<Value>();
+    let volumes = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]});
+    let view = view(&statefulset(container, volumes));
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let dir = |dir: &Value| [&dir["dir"], &dir["origin"], &dir["mount"]["mount_path"]].map(text).join(" ");
+    view["engine"]["data_dirs"].as_array().unwrap().iter().map(dir).collect()
+}
+
+fn script(image: &str, text: &str) -> Value {
+    json!({"image": image, "command": ["/bin/sh", "-ec"], "args": [text]})
+}
+
+#[test]
+fn drives_of_minio_are_words_that_are_no_flags_and_no_values_of_flags() {
+    let minio = |args: Value| dirs(json!({"image": "minio/minio", "args": args}), &["/export0", "/data"]);
+    assert_eq!(
+        minio(json!(["server", "https://minio-{0...3}.svc/export{0...1}", "--certs-dir", "/certs"])),
+        ["/export0 argument /export0", "/export1 argument -"]
+    );
+    assert_eq!(minio(json!(["server", "--quiet", "/data"])), ["/data argument /data"]);
+    assert_eq!(minio(json!(["server", "--address=:9000", "/data"])), ["/data argument /data"]);
+    assert_eq!(minio(json!(["server", "-S", "/certs", "/data"])), ["/data argument /data"]);
+    assert_eq!(
+        minio(json!(["server", "/disk{09...10}/{a...b}"])),
+        [""; 0],
+        "a range that cannot be read says nothing"
+    );
+    assert_eq!(minio(json!(["server", "/d{09...10}"])), ["/d09 argument -", "/d10 argument -"]);
+    assert_eq!(minio(json!(["server", "/d{0...900}"])), [""; 0], "so many are not looked at");
+    assert_eq!(minio(json!(["server", "$(DIRS)"])), [""; 0]);
+    let many: Vec<String> = (0..300).map(|n| format!("/d{n}")).collect();
+    assert_eq!(minio(json!([["server".to_owned()].as_slice(), &many].concat())), [""; 0]);
+    // Each pod is in one of the two sets, and nobody says in which.
+    assert_eq!(
+        minio(json!(["server", "http://a{0...3}/export0", "http://b{0...3}/export1"])),
+        ["/export0 guess /export0"]
+    );
+    let volumes = json!([{"name": "MINIO_VOLUMES", "value": "/data /more"}]);
+    assert_eq!(
+        dirs(json!({"image": "minio/minio", "args": ["server", "/other"], "env": volumes}), &["/data"]),
+        ["/data environment /data", "/more environment -"]
+    );
+    assert_eq!(
+        dirs(script("minio/minio", "minio server /data --json"), &["/data"]),
+        ["/data argument /data"]
+    );
+}
+
+#[test]
+fn roles_that_keep_nothing_are_no_engines() {
+    let runs = |image: &str, args: Value| engine(json!({"image": image, "args": args}));
+    for args in [
+        json!(["-target=read"]),
+        json!(["-target", "distributor"]),
+        json!(["--target=querier,query-frontend"]),
+        json!(["-config.file=/c", "--target", "query-scheduler"]),
+    ] {
+        assert_eq!(runs("grafana/loki:3", args.clone()), "", "{args}");
+    }
+    for args in [json!([]), json!(["-target=write"]), json!(["-target=read,ingester"]), json!(["-target"])] {
+        assert_eq!(runs("grafana/loki:3", args.clone()), "loki", "{args}");
+    }
+    assert_eq!(runs("grafana/tempo", json!(["-target=querier"])), "");
+    assert_eq!(runs("grafana/tempo", json!(["-target=ingester"])), "tempo");
+    let node = |roles: Value| {
+        engine(json!({"image": "opensearch", "env": [{"name": "node.roles", "value": roles}]}))
+    };
+    assert_eq!((node(json!("")), node(json!("[]"))), (String::new(), String::new()));
+    assert_eq!(node(json!("data,ingest")), "elasticsearch");
+    let secret = json!([{"name": "node.roles", "valueFrom": {"configMapKeyRef": {"name": "c", "key": "k"}}}]);
+    assert_eq!(engine(json!({"image": "elasticsearch", "env": secret})), "elasticsearch");
+    assert_eq!(runs("elasticsearch:8", json!(["elasticsearch", "-Enode.roles="])), "");
+    assert_eq!(engine(script("elasticsearch:8", "export node=1; exec elasticsearch")), "elasticsearch");
+}
+
+#[test]
+fn clients_out_of_an_engines_image_are_no_engines() {
+    for (image, command) in [
+        ("apache/kafka:4.0.0", json!(["/opt/kafka/bin/connect-distributed.sh", "/c.properties"])),
+        ("confluentinc/cp-kafka", json!(["bash", "-c", "kafka-topics --create && sleep 1"])),
+        ("quay.io/strimzi/kafka", json!(["/opt/kafka/kafka_connect_run.sh"])),
+        ("cp-server", json!(["schema-registry-start", "/c.properties"])),
+        ("postgres:16", json!(["psql", "-h", "pg"])),
+        (
+            "postgres:16",
+            json!(["/bin/sh", "-c", "until pg_isready -h pg; do sleep 1; done; psql -h pg -f /x.sql"]),
+        ),
+        (
+            "postgres:16",
+            json!(["bash", "-exc", "set -o pipefail; pg_dump shop | gzip >/dumps/$(date +%F).gz"]),
+        ),
+        ("postgres:16", json!(["bash", "-euo", "pipefail", "-c", "pg_dump 'shop;postgres' >/dumps/x 2>&1"])),
+        ("postgres:16", json!(["sleep", "infinity"])),
+        ("hashicorp/vault", json!(["vault", "agent", "-config=/c"])),
+        ("mongo:7", json!(["mongos", "--configdb", "rs/c"])),
+    ] {
+        assert_eq!(engine(json!({"image": image, "command": command})), "", "{command}");
+    }
+    for (image, command) in [
+        ("apache/kafka:4.0.0", json!(["bash", "-c", "kafka-storage.sh format; exec /etc/kafka/docker/run"])),
+        ("postgres:16", json!(["sh", "-c", "psql -h old -c checkpoint; exec postgres -D /d"])),
+        ("postgres:16", json!(["sh", "-c", "psql --version; exec docker-entrypoint.sh \"$@\""])),
+        ("postgres:16", json!(["sh", "-c", "sleep 5 && my-own-start"])),
+        ("postgres:16", json!(["docker-entrypoint.sh", "postgres"])),
+        ("postgres:16", json!(["/scripts/start.sh"])),
+        ("hashicorp/vault", json!(["vault", "server"])),
+    ] {
+        assert_ne!(engine(json!({"image": image, "command": command})), "", "{command}");
+    }
+}
+
+#[test]
+fn a_sidecar_that_stays_runs_an_engine_and_an_init_container_does_not() {
+    let with = |restart: Value| {
+        let init = json!({"name": "db", "image": "postgres:16", "restartPolicy": restart,
+            "volumeMounts": [{"name": "v", "mountPath": "/var/lib/postgresql/data"}]});
+        let more = json!({"initContainers": [init], "volumes": [{"name": "v", "emptyDir": {}}]});
+        view(&deployment(json!({"name": "app", "image": "app"}), more))
+    };
+    let sidecar = with(json!("Always"));
+    assert_eq!((&sidecar["engine"]["container"], &sidecar["class"]), (&json!("db"), &json!("durable")));
+    assert_eq!(sidecar["engine"]["data_dirs"][0]["mount"]["source"], "emptyDir");
+    assert_eq!(sidecar["engine"]["path"], json!(["spec", "template", "spec", "initContainers", 0, "image"]));
+    let init = with(Value::Null);
+    assert_eq!((init.get("engine"), &init["class"]), (None, &json!("none")));
+    let both = json!({"initContainers": [{"name": "cache", "image": "redis:7", "restartPolicy": "Always"}]});
+    let both = view(&deployment(json!({"name": "db", "image": "mysql:8"}), both));
+    assert_eq!(both["engine"]["name"], "mysql", "the main container is what the pod is for");
+    assert_eq!(both["engine"]["data_dirs"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn what_cannot_be_seen_leaves_the_default_a_guess_where_it_is_mounted() {
+    let data = "/var/lib/postgresql/data";
+    let from = json!([{"secretRef": {"name": "s"}}]);
+    let postgres = json!({"image": "postgres:16", "envFrom": from});
+    assert_eq!(dirs(postgres.clone(), &[data]), [format!("{data} guess {data}")]);
+    assert_eq!(dirs(postgres.clone(), &["/"]), [""; 0], "the image's VOLUME hides it");
+    assert_eq!(dirs(postgres, &["/elsewhere"]), [""; 0]);
+    let named = json!({"image": "postgres:16", "envFrom": from, "env": [{"name": "PGDATA", "value": "/x"}]});
+    assert_eq!(dirs(named, &[data]), ["/x environment -"]);
+    let redis = json!({"image": "redis:7", "envFrom": from});
+    assert_eq!(dirs(redis, &[]), ["/data default -"], "no variable moves it");
+}
+
+#[test]
+fn scripts_are_read_for_what_they_say_and_not_for_what_they_hide() {
+    let pg = |text: &str, mounts: &[&str]| dirs(script("postgres:16", text), mounts);
+    let data = "/var/lib/postgresql/data";
+    assert_eq!(pg("exec postgres -D /pgdata", &[]), ["/pgdata argument -"]);
+    assert_eq!(
+        pg(
+            "mkdir -p '/pg data'; chown postgres /x && exec gosu postgres postgres \\\n  -D \"/pg data\"",
+            &[]
+        ),
+        ["/pg data argument -"]
+    );
+    assert_eq!(pg("PGDATA=/own exec docker-entrypoint.sh postgres", &[]), ["/own environment -"]);
+    assert_eq!(
+        pg("export PGDATA=/own\nexec docker-entrypoint.sh postgres # -D /no", &[]),
+        ["/own environment -"]
+    );
+    assert_eq!(pg("exec postgres -D \"$DIR/x\"", &[data]), [""; 0]);
+    assert_eq!(pg("exec postgres", &[]), [format!("{data} default -")]);
+    assert_eq!(pg("echo postgres -D /no; exec postgres", &[]), [format!("{data} default -")]);
+    assert_eq!(pg(&format!("{} exec postgres -D /pgdata", "true;".repeat(2000)), &[]), [""; 0], "too long");
+    // Nobody knows which way these go: what is mounted may be it, what is not is no fault.
+    for text in [
+        "if test -d /x; then exec postgres -D /pgdata; fi; exec other",
+        "exec \"$@\"",
+        "prepare; exec serve",
+        ". /scripts/lib.sh; exec postgres",
+        "cat <<END >/etc/x\nhello\nEND\nexec postgres",
+        "start() { postgres; }; start",
+    ] {
+        assert_eq!(pg(text, &[]), [""; 0], "{text}");
+    }
+    assert_eq!(pg("if true; then exec postgres -D /pgdata; fi", &["/pgdata"]), ["/pgdata guess /pgdata"]);
+    assert_eq!(pg("prepare; exec serve", &[data]), [format!("{data} guess {data}")]);
+    let file = |command: Value| dirs(json!({"image": "postgres:16", "command": command}), &["/scripts"]);
+    assert_eq!(file(json!(["bash", "/scripts/start.sh"])), [""; 0]);
+    assert_eq!(file(json!(["/scripts/start.sh"])), [""; 0], "a file of a volume is not the image's");
+    assert_eq!(file(json!(["/usr/bin/postgres"])), [format!("{data} default -")]);
+}
+
+#[test]
+fn directories_beside_the_data_directory_are_told_by_the_image() {
+    let zookeeper =
+        |image: &str, env: Value, mounts: &[&str]| dirs(json!({"image": image, "env": env}), mounts);
+    let none = json!([]);
+    assert_eq!(
+        zookeeper("zookeeper:3.9", none.clone(), &["/data"]),
+        ["/data default /data", "/datalog also -"]
+    );
+    assert_eq!(
+        zookeeper("docker.io/library/zookeeper:3.9", none.clone(), &[]),
+        ["/data default -", "/datalog also -"]
+    );
+    assert_eq!(zookeeper("bitnami/zookeeper:3.9", none.clone(), &[]), ["/bitnami/zookeeper default -"]);
+    assert_eq!(
+        zookeeper("confluentinc/cp-zookeeper:7.6.0", none.clone(), &[]),
+        ["/var/lib/zookeeper/data default -", "/var/lib/zookeeper/log also -"]
+    );
+    let own = json!([{"name": "ZOO_DATA_LOG_DIR", "value": "/data/log"}]);
+    assert_eq!(
+        zookeeper("zookeeper:3.9", own, &["/data"]),
+        ["/data default /data", "/data/log environment /data"]
+    );
+    // A zoo.cfg of one's own may say anything.
+    assert_eq!(zookeeper("zookeeper:3.9", none, &["/conf", "/data"]), ["/data guess /data"]);
+
+    let pg = |env: Value| dirs(json!({"image": "postgres:16", "env": env}), &[]);
+    let data = "/var/lib/postgresql/data default -".to_owned();
+    assert_eq!(
+        pg(json!([{"name": "POSTGRES_INITDB_WALDIR", "value": "/wal"}])),
+        [data.clone(), "/wal environment -".to_owned()]
+    );
+    assert_eq!(
+        pg(json!([{"name": "POSTGRES_INITDB_ARGS", "value": "--data-checksums --waldir '/the wal'"}])),
+        [data.clone(), "/the wal argument -".to_owned()]
+    );
+    assert_eq!(pg(json!([{"name": "POSTGRES_INITDB_ARGS", "value": "--waldir=$WAL"}])), [data]);
+
+    let etcd = |command: Value| dirs(json!({"image": "quay.io/coreos/etcd:v3.5.9", "command": command}), &[]);
+    assert_eq!(etcd(json!(["etcd", "--data-dir=/d", "--wal-dir", "/w"])), ["/d argument -", "/w argument -"]);
+    let kafka = json!([{"name": "KAFKA_LOG_DIRS", "value": "/a,/b"}, {"name": "KAFKA_METADATA_LOG_DIR", "value": "/m"}]);
+    assert_eq!(
+        dirs(json!({"image": "apache/kafka:4.0.0", "env": kafka}), &["/a"]),
+        ["/a environment /a", "/b environment -", "/m environment -"]
+    );
+    assert_eq!(
+        dirs(json!({"image": "mysql:8", "args": ["--innodb-log-group-home-dir=/redo"]}), &["/var/lib/mysql"]),
+        ["/var/lib/mysql default /var/lib/mysql", "/redo argument -"]
+    );
+    let stores = json!(["cockroach", "start", "--store=path=/s1,attrs=ssd", "--store", "attrs=hdd,path=/s2"]);
+    assert_eq!(
+        dirs(json!({"image": "cockroachdb/cockroach:v24.1.0", "command": stores}), &[]),
+        ["/s1 argument -", "/s2 argument -"]
+    );
+}
+
+#[test]
+fn a_pod_that_ends_is_a_job_without_the_job() {
+    let class = |kind: &str, restart: Value, volumes: Value| {
+        let spec = json!({"restartPolicy": restart, "volumes": volumes,
+            "containers": [{"name": "c", "image": "postgres:16", "volumeMounts": [{"name": "v", "mountPath": "/d"}]}]});
+        view(&json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": "p"}, "spec": spec}))["class"]
+            .clone()
+    };
+    let claim = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]);
+    assert_eq!(class("Pod", json!("Never"), claim.clone()), "batch");
+    assert_eq!(class("Pod", json!("OnFailure"), claim.clone()), "batch");
+    assert_eq!(class("Pod", json!("Never"), json!([{"name": "v", "emptyDir": {}}])), "none");
+    assert_eq!(class("Pod", json!("Always"), claim.clone()), "durable");
+    assert_eq!(class("Pod", Value::Null, claim), "durable");
+}
+
+#[test]
+fn a_deployment_keeps_data_on_the_node_unless_the_directory_is_the_nodes_own() {
+    let class = |kind: &str, host: Value, read_only: bool| {
+        let container = json!({"name": "c", "image": "app",
+            "volumeMounts": [{"name": "v", "mountPath": "/d", "readOnly": read_only}]});
+        let mut object = deployment(container, json!({"volumes": [{"name": "v", "hostPath": host}]}));
+        object["kind"] = json!(kind);
+        view(&object)["class"].clone()
+    };
+    for host in [
+        json!({"path": "/srv/app"}),
+        json!({"path": "/srv/app/", "type": ""}),
+        json!({"path": "/srv/app.d", "type": "DirectoryOrCreate"}),
+        json!({"path": "/var/lib/app", "type": "Directory"}),
+    ] {
+        assert_eq!(class("Deployment", host.clone(), false), "durable", "{host}");
+        assert_eq!(class("Deployment", host.clone(), true), "none", "{host}");
+        assert_eq!(class("DaemonSet", host.clone(), false), "none", "{host}");
+    }
+    for host in [
+        json!({"path": "/"}),
+        json!({"path": "/srv/app.sock"}),
+        json!({"path": "/srv/app", "type": "FileOrCreate"}),
+        json!({"path": "/srv/app", "type": "Socket"}),
+        json!({"path": "/var/log/app", "type": "DirectoryOrCreate"}),
+        json!({"path": "/etc/localtime"}),
+        json!({"path": "/srv/../dev/sda"}),
+    ] {
+        assert_eq!(class("Deployment", host.clone(), false), "none", "{host}");
+    }
+}

@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod bindings;
+mod ci;
 mod cli;
 mod front_ends;
 mod inventory;

@@ -85,7 +85,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let manifests = Manifests::read(&arguments.paths);
     let old = Manifests::read(&arguments.old);
     let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
-    manifests.tell(&mut inventory, &arguments.namespace, false);
+    manifests.ship(&mut inventory, &old, &arguments.namespace);
     let in_force = Arc::new(InForce::new(set));
     let now = jiff::Timestamp::now();
     let report = judge(&in_force, &Arc::new(inventory), manifests, &old, &arguments.namespace, now)?;

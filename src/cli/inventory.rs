@@ -28,7 +28,7 @@ impl InventoryArguments {
         if !manifests.errors.is_empty() {
             return Err(Diagnostics(manifests.errors));
         }
-        manifests.tell(&mut inventory, default_namespace, true);
+        manifests.tell(&mut inventory, default_namespace);
         Ok(inventory)
     }
 }

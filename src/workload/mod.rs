@@ -23,6 +23,7 @@ pub mod share;
 mod siblings;
 mod storage;
 pub mod view;
+mod voters;
 
 pub(crate) use node::Node;
 pub use node::Problem;

@@ -294,7 +294,7 @@ fn pair<'a, 'b>(
 fn distance(bad: &Example<'_>, good: &Example<'_>) -> usize {
     let mut count: BTreeMap<&str, isize> = BTreeMap::new();
     for (example, step) in [(bad, -1), (good, 1)] {
-        let texts = [Some(example.text), example.old].into_iter().flatten();
+        let texts = [Some(example.text), example.old, example.cluster].into_iter().flatten();
         let lines = texts.flat_map(|text| text.text.lines()).filter(|line| !line.starts_with('#'));
         lines.for_each(|line| *count.entry(line).or_default() += step);
     }
@@ -310,6 +310,10 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
     }
     blocks.push(Block::Text(format!("`examples/{}`:", example.file)));
     blocks.push(Block::Code("yaml", example.text.text.to_string()));
+    if let Some(cluster) = example.cluster {
+        blocks.push(Block::Text("In the cluster (`--inventory`):".to_owned()));
+        blocks.push(Block::Code("yaml", cluster.text.to_string()));
+    }
     blocks
 }
 

@@ -27,6 +27,9 @@ pub struct Engine {
     pub container: String,
     /// Does it need a majority of its members?
     pub quorum: bool,
+    /// Do its members vote in that majority? Brokers, data nodes and arbiters do not, where the
+    /// environment of the container says that they are such.
+    pub votes: bool,
     /// Where it writes. More than one: it is enough that one of them is persisted, since the table
     /// cannot know which the image uses. Empty if something that cannot be seen decides. Of all main
     /// containers that run an engine.

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::records::{ClaimMount, WorkloadRecord, mounts};
 use super::related::Subject;
+use super::siblings::judged;
 use super::storage::{ordinal, templates};
 use super::store::{Key, Namespace, State};
 use crate::admission::GroupVersionKind;
@@ -40,6 +41,8 @@ pub struct Consumer {
     pub replicas: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// Is it judged itself in the same run, so that its faults are told there? Never at admission.
+    pub judged: bool,
 }
 
 /// Something that would be hurt.
@@ -73,6 +76,8 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
         read_only: mount.read_only,
         holds_data: mount.holds_data,
         replicas: record.brief.replicas,
+        judged: record.brief.owner.is_none()
+            && judged(state, subject, &record.kind, &record.brief.namespace, &record.brief.name),
         owner: record.brief.owner.clone(),
     };
     let claims = names(namespace, subject);

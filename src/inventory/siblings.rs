@@ -116,13 +116,14 @@ pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscale
 
 /// Is this object judged itself in the same run, and is what there is to say of it and the subject
 /// together its own fault? An object that stays as it was is only at fault if the subject stays, too.
-fn judged(state: &State, subject: &Subject<'_>, kind: &KindRef, namespace: &str, name: &str) -> bool {
+pub fn judged(state: &State, subject: &Subject<'_>, kind: &KindRef, namespace: &str, name: &str) -> bool {
     let changed = |kind: &KindRef, namespace: &str, name: &str| {
         state.judged.get(&(kind.clone(), namespace.to_owned(), name.to_owned())).copied()
     };
     let view = subject.workload;
-    let beside = || changed(&subject.kind, &view.namespace, &view.name).unwrap_or(true);
-    changed(kind, namespace, name).is_some_and(|changed| changed || !beside())
+    // What is scaled is no manifest, but in the cluster already.
+    let own = changed(&subject.kind, &view.namespace, &view.name).filter(|_| !subject.scaled);
+    own.zip(changed(kind, namespace, name)).is_some_and(|(own, other)| other || !own)
 }
 
 fn budget_kind() -> KindRef {

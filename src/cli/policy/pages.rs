@@ -253,8 +253,12 @@ fn facts(policy: &Policy) -> Vec<String> {
         format!("Category: {}", policy.category),
         format!("Judges: {} of {}", operations.join(" and "), kinds.join(", ")),
     ];
-    if !policy.matches.subresources.is_empty() {
-        facts.push(format!("Subresources: {}", policy.matches.subresources.join(", ")));
+    let of_object = |name: &&String| name.is_empty();
+    let (objects, subresources): (Vec<_>, Vec<_>) = policy.matches.subresources.iter().partition(of_object);
+    if !subresources.is_empty() {
+        let names: Vec<&str> = subresources.into_iter().map(String::as_str).collect();
+        let object = if objects.is_empty() { "" } else { ", and the object itself" };
+        facts.push(format!("Subresources: {}{object}", names.join(", ")));
     }
     let needed: Vec<String> =
         policy.inventory.iter().map(|(kind, mode)| format!("{kind} ({mode})")).collect();

@@ -16,6 +16,7 @@ use crate::admission::{GroupVersionKind, Phase};
 use crate::diagnostic::Diagnostic;
 use crate::evaluators::InForce;
 use crate::inventory::Inventory;
+use crate::path::Path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
@@ -58,7 +59,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
 
-    /// Say how many policies were loaded and how long it took
+    /// Say how many policies were loaded, how long it took, and which kinds --inventory knows
     #[arg(short, long)]
     verbose: bool,
 }
@@ -85,6 +86,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let manifests = Manifests::read(&arguments.paths);
     let old = Manifests::read(&arguments.old);
     let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
+    if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
+        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.known)));
+        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.wanted)));
+    }
     manifests.ship(&mut inventory, &old, &arguments.namespace);
     let in_force = Arc::new(InForce::new(set));
     let now = jiff::Timestamp::now();
@@ -108,6 +113,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }
 
 /// Judges every manifest as the webhook would, once its own patches are applied.
@@ -148,7 +157,12 @@ fn judge(
     let decisions = judge_all(in_force, inventory, &requests, now)?;
     for ((manifest, request), decision) in judged.into_iter().zip(requests).zip(decisions) {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
+        // A credential may stand beside what a policy points at: in the next argument, in `value`.
+        let around = |path: &Path| manifest.place(path.split_last().map_or(&[], |(_, parent)| parent));
+        let sensitive = decision.findings.iter().filter(|finding| finding.sensitive);
+        let hidden = sensitive.map(|finding| around(&finding.path)).map(|place| place.start..place.end);
         report.objects.push(Judged {
+            hidden: hidden.collect(),
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
             name: request.name(),

@@ -57,6 +57,13 @@ struct JsonFinding<'a> {
     column: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Value>,
+    #[serde(skip_serializing_if = "is_false")]
+    sensitive: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Serialize)]
@@ -198,7 +205,9 @@ fn json_finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> 
         file: &object.file.name,
         line: place.line,
         column: place.column,
-        details: finding.details.as_ref(),
+        // A value that may be a credential is nobody's detail.
+        details: finding.details.as_ref().filter(|_| !finding.sensitive),
+        sensitive: finding.sensitive,
     }
 }
 

@@ -5,6 +5,8 @@ pub mod junit;
 pub mod page;
 pub mod text;
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use crate::admission::Operation;
@@ -45,6 +47,8 @@ pub struct Judged {
     pub operation: Operation,
     /// The file it is in.
     pub file: SourceText,
+    /// Where in the file something stands that may be a credential: no report shows it.
+    pub hidden: Vec<Range<usize>>,
     /// What was found, and where in the file.
     pub findings: Vec<(Finding, Place)>,
     /// Policies that could not decide: which, why, and whether that refuses the object.

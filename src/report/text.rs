@@ -1,5 +1,6 @@
 //! The report for people: each finding reads like a compiler's error.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -25,9 +26,10 @@ pub fn render(report: &Report, colours: bool) -> String {
     for error in &report.errors {
         block(renderer.render(&[diagnostic(error)]));
     }
+    let hidden = Hidden::of(report);
     for object in &report.objects {
         for (finding, place) in &object.findings {
-            block(renderer.render(&[self::finding(object, finding, place)]));
+            block(renderer.render(&[self::finding(object, finding, place, &hidden)]));
         }
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
@@ -99,27 +101,53 @@ fn unjudged(report: &Report) -> Vec<Unjudged> {
     all
 }
 
-fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group<'a> {
+/// Parts of files that may be credentials. A file may be one long line, so what hides a line counts for
+/// every finding in the file.
+struct Hidden<'a>(HashMap<&'a str, Vec<&'a Range<usize>>>);
+
+impl<'a> Hidden<'a> {
+    fn of(report: &'a Report) -> Self {
+        let mut hidden: HashMap<&str, Vec<&Range<usize>>> = HashMap::new();
+        for object in &report.objects {
+            hidden.entry(&object.file.name).or_default().extend(&object.hidden);
+        }
+        Self(hidden)
+    }
+
+    /// Does a part of the file hold anything that is not to be shown?
+    fn touches(&self, file: &str, part: &Range<usize>) -> bool {
+        let of_file = self.0.get(file).into_iter().flatten();
+        of_file.into_iter().any(|range| range.start < part.end && part.start < range.end.max(range.start + 1))
+    }
+}
+
+fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place, hidden: &Hidden<'_>) -> Group<'a> {
     let level = match finding.action {
         Action::Deny => Level::ERROR,
         Action::Warn => Level::WARNING,
         Action::Audit => Level::NOTE.with_name("audit"),
     };
-    let (source, line, span) = shown(&object.file.text, place);
+    let lines = lines(&object.file.text, place);
     let label = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(source)
-        .line_start(line)
-        .path(object.file.name.as_ref())
-        .annotation(AnnotationKind::Primary.span(span).label(label));
-    let group = level
-        .primary_title(format!("{before}{}", finding.message))
-        .id(finding.policy.as_str())
-        .element(snippet)
-        .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let title = level.primary_title(format!("{before}{}", finding.message)).id(finding.policy.as_str());
+    let group = if finding.sensitive || hidden.touches(&object.file.name, &lines.whole) {
+        let origin = annotate_snippets::Origin::path(object.file.name.as_ref());
+        title
+            .element(origin.line(place.line.max(1)).char_column(place.column.max(1)))
+            .element(Level::NOTE.message(format!("{label}; the text is not shown: it may hold a credential")))
+    } else {
+        title.element(
+            Snippet::source(object.file.text.get(lines.whole.clone()).unwrap_or_default())
+                .line_start(place.line.max(1))
+                .path(object.file.name.as_ref())
+                .annotation(AnnotationKind::Primary.span(lines.node).label(label)),
+        )
+    };
+    let group = group.element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
     match &finding.docs {
         Some(docs) => {
             group.element(Level::NOTE.with_name("why").message(format!("{} ({docs})", finding.title)))
@@ -128,9 +156,17 @@ fn finding<'a>(object: &'a Judged, finding: &'a Finding, place: &Place) -> Group
     }
 }
 
-/// The lines of a node, the number of the first, and where in them the node is. A node may be half a
-/// file: then its first line is enough to find it. Only these lines are rendered, not the file.
-fn shown<'a>(text: &'a str, place: &Place) -> (&'a str, usize, Range<usize>) {
+/// What is shown of a file.
+struct Lines {
+    /// Whole lines.
+    whole: Range<usize>,
+    /// The node, within these lines.
+    node: Range<usize>,
+}
+
+/// The lines of a node. A node may be half a file: then its first line is enough to find it. Only these
+/// lines are rendered, not the file.
+fn lines(text: &str, place: &Place) -> Lines {
     let start = place.start.min(text.len());
     let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();
     let node = match node.lines().count() {
@@ -140,7 +176,7 @@ fn shown<'a>(text: &'a str, place: &Place) -> (&'a str, usize, Range<usize>) {
     let end = start + node.len();
     let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
     let to = text.get(end..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| end + newline);
-    (text.get(from..to).unwrap_or_default(), place.line.max(1), start - from..end - from)
+    Lines { whole: from..to, node: start - from..end - from }
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {

@@ -97,6 +97,7 @@ mistaken if {
 mistaken if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	rule.matches_self
+	not rule.topology_key in input.parameters.hostname_keys
 	slip(rule.topology_key)
 }
 

@@ -272,6 +272,9 @@ fn facts(policy: &Policy) -> Vec<String> {
     if let Some(action) = policy.at_admission {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
     }
+    if policy.sensitive {
+        facts.push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
+    }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
         facts.push("What the stored object has already only warns when it is updated".to_owned());
     }

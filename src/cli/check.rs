@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +17,7 @@ use crate::admission::{GroupVersionKind, Phase};
 use crate::diagnostic::Diagnostic;
 use crate::evaluators::InForce;
 use crate::inventory::Inventory;
-use crate::path::Path;
+use crate::path::{self, Path, Segment};
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
@@ -157,12 +158,9 @@ fn judge(
     let decisions = judge_all(in_force, inventory, &requests, now)?;
     for ((manifest, request), decision) in judged.into_iter().zip(requests).zip(decisions) {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
-        // A credential may stand beside what a policy points at: in the next argument, in `value`.
-        let around = |path: &Path| manifest.place(path.split_last().map_or(&[], |(_, parent)| parent));
         let sensitive = decision.findings.iter().filter(|finding| finding.sensitive);
-        let hidden = sensitive.map(|finding| around(&finding.path)).map(|place| place.start..place.end);
         report.objects.push(Judged {
-            hidden: hidden.collect(),
+            hidden: sensitive.flat_map(|finding| hidden(manifest, &finding.path)).collect(),
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
             name: request.name(),
@@ -197,6 +195,29 @@ fn judge(
         ));
     }
     Ok(report)
+}
+
+/// Where in a file a credential may stand that a policy points at: there, in what stands beside it (the
+/// next argument, `value`), and wherever else its text is.
+fn hidden(manifest: &Manifest, path: &Path) -> Vec<Range<usize>> {
+    /// A shorter text is in many a word.
+    const SHORTEST: usize = 6;
+    let Some((last, parent)) = path.split_last() else { return Vec::new() };
+    let around = manifest.place(parent);
+    let here = match last {
+        Segment::Key(_) => vec![Segment::Key("value".into())],
+        Segment::Index(index) => vec![Segment::Index(*index), Segment::Index(index + 1)],
+    };
+    let texts = here.into_iter().filter_map(|segment| {
+        let place: Path = parent.iter().cloned().chain([segment]).collect();
+        path::get(&manifest.object, &place)?.as_str()
+    });
+    let telling = texts.filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
+    let elsewhere = telling.flat_map(|text| {
+        let found = manifest.file.text.match_indices(text);
+        found.map(|(start, found)| start..start + found.len()).collect::<Vec<_>>()
+    });
+    std::iter::once(around.start..around.end).chain(elsewhere).collect()
 }
 
 /// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.

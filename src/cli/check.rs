@@ -212,7 +212,8 @@ fn hidden(manifest: &Manifest, path: &Path) -> Vec<Range<usize>> {
         let place: Path = parent.iter().cloned().chain([segment]).collect();
         path::get(&manifest.object, &place)?.as_str()
     });
-    let telling = texts.filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
+    let telling =
+        texts.filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
     let elsewhere = telling.flat_map(|text| {
         let found = manifest.file.text.match_indices(text);
         found.map(|(start, found)| start..start + found.len()).collect::<Vec<_>>()

@@ -72,11 +72,7 @@ impl Example<'_> {
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
         let mut inventory = set.inventory().bundle();
-        self.cluster
-            .map(manifests)
-            .transpose()?
-            .unwrap_or_default()
-            .tell(&mut inventory, DEFAULT_NAMESPACE);
+        self.cluster.map(manifests).transpose()?.unwrap_or_default().tell(&mut inventory, DEFAULT_NAMESPACE);
         new.ship(&mut inventory, &old, DEFAULT_NAMESPACE);
         Ok((requests(&new, &old, set.projections())?, inventory))
     }

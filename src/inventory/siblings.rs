@@ -137,8 +137,7 @@ fn selected<'n>(
 ) -> impl Iterator<Item = &'n Arc<WorkloadRecord>> {
     namespace.workloads.values().filter(|record| {
         let owner = record.brief.owner.as_ref().map(|owner| {
-            let GroupVersionKind { group, kind, .. } =
-                GroupVersionKind::new(&owner.api_version, &owner.kind);
+            let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&owner.api_version, &owner.kind);
             (KindRef { kind, group }, owner.name.clone())
         });
         let owner = owner.and_then(|owner| namespace.workloads.get(&owner));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::kinds::Sort;
 use super::nodes::Nodes;
 use super::records::{
-    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord, NamespaceRecord,
-    PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord, SnapshotRecord,
-    VolumeRecord, WorkloadRecord,
+    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
+    NamespaceRecord, PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord,
+    SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;

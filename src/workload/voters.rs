@@ -44,8 +44,10 @@ mod tests {
         };
         let container =
             |name: &str, env| Container { name: name.to_owned(), env: vec![env], ..Container::default() };
-        let containers =
-            vec![container("exporter", variable("node.roles", Some("data"))), container("db", variable(name, value))];
+        let containers = vec![
+            container("exporter", variable("node.roles", Some("data"))),
+            container("db", variable(name, value)),
+        ];
         vote(&Workload { containers, ..Workload::default() }, "db")
     }
 

@@ -28,8 +28,7 @@ spec:
       volumes: [{name: v, persistentVolumeClaim: {claimName: data-pg-1}}]
 "#;
 
-const BUDGETS: &str =
-    "PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle";
+const BUDGETS: &str = "PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle";
 
 fn budgets(manifest: &str, cluster: &str) -> Value {
     seen("StatefulSet.apps", BUDGETS, "pdbs", manifest, cluster)
@@ -45,7 +44,13 @@ fn what_is_checked_together_is_judged_itself_and_the_inventory_is_not() {
     );
     assert_eq!(budgets(&format!("{SET}{owned}"), "")[0]["judged"], false, "what is operated tells nobody");
     let scalers = |manifest: &str, cluster: &str| {
-        seen("StatefulSet.apps", "HorizontalPodAutoscaler.autoscaling: bundle", "autoscalers", manifest, cluster)
+        seen(
+            "StatefulSet.apps",
+            "HorizontalPodAutoscaler.autoscaling: bundle",
+            "autoscalers",
+            manifest,
+            cluster,
+        )
     };
     let bundled = scalers(&format!("{SET}{SCALER}"), "");
     assert_eq!((&bundled[0]["judged"], &bundled[0]["min"]), (&true.into(), &3.into()));
@@ -85,7 +90,7 @@ fn at_admission_nothing_else_is_judged() {
         "PodDisruptionBudget.policy: bundle",
         "some budget in input.related.pdbs\n\tmsg := sprintf(\"judged: %v\", [budget.judged])",
     )
-    .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}");
+    .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}\n#   ratchet: false");
     let case = Case::new(&text);
     let review = case.file("review.json", ZERO);
     let cluster = format!("{SET}{BUDGET}").replace("namespace: shop", "namespace: default");
@@ -128,7 +133,7 @@ spec: {containers: [{name: c, image: report}]}
         "PodDisruptionBudget.policy: cluster",
         "some budget in input.related.pdbs\n\tmsg := sprintf(\"workloads: %v\", [object.get(budget, \"workloads\", \"?\")])",
     )
-    .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}");
+    .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}\n#   ratchet: false");
     let case = Case::new(&text);
     let review = case.file("review.json", ZERO);
     let local = |text: &str| text.replace("namespace: shop", "namespace: default");
@@ -158,10 +163,7 @@ fn consumers_tell_their_engine_and_whether_the_claim_holds_its_data() {
         "volumeMounts: [{name: v, mountPath: /var/lib/mysql}]",
         "volumeMounts: [{name: w, mountPath: /var/lib/mysql}, {name: v, mountPath: /var/lib/mysql/binlog}]",
     );
-    let part = part.replace(
-        "volumes: [",
-        "volumes: [{name: w, persistentVolumeClaim: {claimName: other}}, ",
-    );
+    let part = part.replace("volumes: [", "volumes: [{name: w, persistentVolumeClaim: {claimName: other}}, ");
     assert_eq!(consumers("StatefulSet.apps", SET, &part)[0]["holds_data"], true);
     let plain = REPORT.replace("mysql:8.4.5", "report:1");
     assert_eq!(consumers("StatefulSet.apps", SET, &plain)[0]["engine"], Value::Null);
@@ -181,10 +183,8 @@ fn a_workload_beside_tells_whether_its_members_vote() {
         seen[0]["engine"].clone()
     };
     assert_eq!((&votes(&etcd)["quorum"], &votes(&etcd)["votes"]), (&true.into(), &true.into()));
-    let broker = etcd.replace(
-        "volumeMounts:",
-        "env: [{name: KAFKA_PROCESS_ROLES, value: broker}], volumeMounts:",
-    );
+    let broker =
+        etcd.replace("volumeMounts:", "env: [{name: KAFKA_PROCESS_ROLES, value: broker}], volumeMounts:");
     assert_eq!((&votes(&broker)["quorum"], &votes(&broker)["votes"]), (&true.into(), &false.into()));
     assert_eq!(votes(SET)["votes"], false);
 }
@@ -217,11 +217,24 @@ fn the_start_says_what_the_inventory_knows_and_what_it_lacks() {
         0,
         &[
             "inventory: all objects are known of: Node\n",
-            "inventory: not known, but needed: StorageClass.storage.k8s.io (looks)\n",
+            "inventory: not known, but needed: StorageClass.storage.k8s.io (",
+            ", looks, ",
         ],
     );
+    let of_looks = |kind: &str| {
+        let line = said.stderr.lines().find(|line| line.contains("needed")).unwrap_or_default();
+        line.contains(&format!("{kind} ("))
+    };
+    // A bundle holds what is shipped with a workload; nobody needs what is optional.
+    assert!(!of_looks("Service") && !of_looks("PriorityClass.scheduling.k8s.io") && !of_looks("Node"));
     let quiet = case.check(&["--inventory", &cluster], SET);
     assert!(!quiet.stderr.contains("inventory:"), "{}", quiet.stderr);
     let none = case.check(&["-v"], SET);
     assert!(!none.stderr.contains("inventory:"), "{}", none.stderr);
+}
+
+#[test]
+fn own_policies_leave_the_table_of_data_stores_alone() {
+    let text = policy("StatefulSet.apps", "", "msg := sprintf(\"engine %s\", [input.workload.engine.name])");
+    Case::new(&text).check(&[], SET).expect(1, &["engine postgres"]);
 }

@@ -273,7 +273,8 @@ fn facts(policy: &Policy) -> Vec<String> {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
     }
     if policy.sensitive {
-        facts.push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
+        facts
+            .push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
     }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
         facts.push("What the stored object has already only warns when it is updated".to_owned());

@@ -86,7 +86,7 @@ fn a_policy_says_itself_that_it_finds_credentials() {
         (dir.path().display().to_string(), dir.path().join("redis.yaml").display().to_string());
     let check = || stategate(&["check", "--no-catalogue", "--policies", &policies, &yaml]);
     assert!(check().expect(1, &["error[looks]: found"]).stdout.contains(SECRET));
-    write(dir.path(), "own/looks/looks.rego", &policy("#   sensitive: true\n"));
+    write(dir.path(), "own/looks/looks.rego", policy("#   sensitive: true\n"));
     assert!(!check().expect(1, &["error[looks]: found"]).stdout.contains(SECRET));
     // A failing example is reported too, in both formats.
     for format in ["text", "junit"] {

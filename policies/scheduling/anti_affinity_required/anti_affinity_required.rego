@@ -97,7 +97,8 @@ mistaken if {
 mistaken if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	rule.matches_self
-	not rule.topology_key in input.parameters.hostname_keys
+	known := input.parameters.hostname_keys
+	not rule.topology_key in known
 	slip(rule.topology_key)
 }
 

@@ -81,10 +81,17 @@ fn decide(
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
+    let decision = match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
-    }
+    };
+    Decision { parent: parent(set, request), ..decision }
+}
+
+/// Of a request to a subresource: the kind of the object that it belongs to.
+fn parent(set: &PolicySet, request: &Request) -> Option<String> {
+    let projection = set.projection(request).filter(|_| !request.subresource.is_empty())?;
+    Some(projection.kind.clone())
 }
 
 /// The decision if nobody could be asked: every policy that would have judged the request counts as
@@ -100,7 +107,7 @@ pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reas
         .filter(|selected| wanted(selected))
         .map(|selected| Failure::new(selected.policy, reason.to_owned(), selected.on_failure))
         .collect();
-    Decision { failures, ..Decision::default() }
+    Decision { failures, parent: parent(set, request), ..Decision::default() }
 }
 
 /// The input document of a request, for policies that read this much and are told these parameters:

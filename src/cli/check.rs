@@ -100,7 +100,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
 
-    /// Say how many policies were loaded and how long it took
+    /// Say how many policies were loaded, how long it took, and which kinds --inventory knows
     #[arg(short, long)]
     verbose: bool,
 }
@@ -144,8 +144,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || parts.iter().any(|part| !part.judged);
     let old = Manifests::read(&arguments.old);
+    let inventory = arguments.inventory.read(&set, &arguments.namespace)?;
+    if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
+        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.known)));
+        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.wanted)));
+    }
     let pipeline = Pipeline {
-        inventory: arguments.inventory.read(&set, &arguments.namespace)?,
+        inventory,
         bench: Bench::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
         before: match changed {
             Some(changed) => changed.before(&arguments.namespace),
@@ -183,4 +188,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }

@@ -148,7 +148,7 @@ impl Record {
                     return Err(Diagnostics(manifests.errors).into());
                 }
                 let mut inventory = set.inventory().bundle();
-                manifests.tell(&mut inventory, DEFAULT_NAMESPACE, true);
+                manifests.ship(&mut inventory, &Manifests::default(), DEFAULT_NAMESPACE);
                 let mut session = recording(&set);
                 let mut judged = 0;
                 // One by one, so that the record can name the file of each.

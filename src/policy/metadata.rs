@@ -51,6 +51,8 @@ struct Custom {
     inventory: Needs,
     #[serde(default)]
     terminating: bool,
+    #[serde(default)]
+    sensitive: bool,
     #[serde(default = "yes")]
     ratchet: bool,
 }
@@ -104,6 +106,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         parameters: metadata.custom.parameters,
         fix: metadata.custom.fix.trim().into(),
         terminating: metadata.custom.terminating,
+        sensitive: metadata.custom.sensitive,
         ratchet: metadata.custom.ratchet,
     })
 }

@@ -142,6 +142,8 @@ pub struct Policy {
     pub fix: Arc<str>,
     /// Judges objects that are being deleted already, and deletes of owned objects.
     pub terminating: bool,
+    /// What it finds may be a credential: reports say where it is, and never show the text.
+    pub sensitive: bool,
     /// A violation that the old object has too only warns.
     pub ratchet: bool,
 }

@@ -60,6 +60,13 @@ struct JsonFinding<'a> {
     known: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Value>,
+    #[serde(skip_serializing_if = "is_false")]
+    sensitive: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[derive(Serialize)]
@@ -203,7 +210,9 @@ fn json_finding<'a>(object: &'a Judged, found: &'a Found) -> JsonFinding<'a> {
         template: object.template.as_deref(),
         fingerprint: &found.fingerprint,
         known: found.known,
-        details: finding.details.as_ref(),
+        // A value that may be a credential is nobody's detail.
+        details: finding.details.as_ref().filter(|_| !finding.sensitive),
+        sensitive: finding.sensitive,
     }
 }
 

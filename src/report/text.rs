@@ -94,7 +94,7 @@ fn unjudged(report: &Report) -> Vec<Unjudged> {
 }
 
 fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
-    let Found { finding, excerpt, .. } = found;
+    let Found { finding, place, excerpt, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,
         Action::Warn => Level::WARNING,
@@ -105,15 +105,21 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(excerpt.lines.as_str())
-        .line_start(excerpt.first_line)
-        .path(object.file.as_ref())
-        .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
-    let group = level
-        .primary_title(format!("{before}{}", finding.message))
-        .id(finding.policy.as_str())
-        .element(snippet)
-        .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let title = level.primary_title(format!("{before}{}", finding.message)).id(finding.policy.as_str());
+    let group = if excerpt.lines.is_empty() {
+        let origin = annotate_snippets::Origin::path(object.file.as_ref());
+        title
+            .element(origin.line(place.line.max(1)).char_column(place.column.max(1)))
+            .element(Level::NOTE.message(format!("{label}; the text is not shown: it may hold a credential")))
+    } else {
+        title.element(
+            Snippet::source(excerpt.lines.as_str())
+                .line_start(excerpt.first_line)
+                .path(object.file.as_ref())
+                .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label)),
+        )
+    };
+    let group = group.element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
     let group = match &object.template {
         Some(template) => {
             group.element(Level::NOTE.with_name("from").message(format!("rendered from {template}")))

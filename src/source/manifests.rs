@@ -1,5 +1,6 @@
 //! Manifests: files, directories and standard input to the objects in them.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -87,6 +88,14 @@ impl Manifest {
             options: Value::Null,
             phase,
         })
+    }
+
+    fn add_to(&self, inventory: &mut Inventory, default_namespace: &str) -> KindRef {
+        let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(self.api_version(), self.kind());
+        let kind = KindRef { kind, group };
+        inventory.insert(&kind, &self.object, default_namespace);
+        inventory.keep(&kind, Arc::clone(&self.object), default_namespace);
+        kind
     }
 
     fn namespace(&self, default: &str) -> String {
@@ -238,17 +247,26 @@ impl Manifests {
         }
     }
 
-    /// Tells an inventory of these objects; `complete`: of their kinds there are no others.
-    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str, complete: bool) {
+    /// Tells an inventory of these objects of a cluster: of their kinds there are no others.
+    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str) {
         for manifest in &self.objects {
-            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
-            let kind = KindRef { kind: kind.kind, group: kind.group };
-            inventory.insert(&kind, &manifest.object, default_namespace);
-            inventory.keep(&kind, Arc::clone(&manifest.object), default_namespace);
-            if complete {
-                inventory.know(&kind);
-            }
+            let kind = manifest.add_to(inventory, default_namespace);
+            inventory.know(&kind);
         }
-        self.listed.iter().filter(|_| complete).for_each(|kind| inventory.know(kind));
+        self.listed.iter().for_each(|kind| inventory.know(kind));
+    }
+
+    /// Tells an inventory of these objects, which are judged themselves in this run. `old`: what some of
+    /// them were before.
+    pub fn ship(&self, inventory: &mut Inventory, old: &Manifests, default_namespace: &str) {
+        let before: HashMap<_, &Manifest> =
+            old.objects.iter().map(|manifest| (manifest.identity(default_namespace), manifest)).collect();
+        for manifest in &self.objects {
+            let kind = manifest.add_to(inventory, default_namespace);
+            let same = before.get(&manifest.identity(default_namespace));
+            let changed = same.is_none_or(|old| old.object != manifest.object);
+            let namespace = manifest.namespace(default_namespace);
+            inventory.judges(&kind, &namespace, manifest.metadata("name"), changed);
+        }
     }
 }

@@ -84,7 +84,17 @@ fn the_hooks_are_commands() {
         assert!(run.expect("git is needed: apt-get install git").status.success(), "git {arguments:?}");
     };
     git(&["init", "--quiet"]);
-    git(&["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "-q", "--allow-empty", "-m", "first"]);
+    git(&[
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.com",
+        "commit",
+        "-q",
+        "--allow-empty",
+        "-m",
+        "first",
+    ]);
     git(&["add", "--all"]);
     let hooks = document(".pre-commit-hooks.yaml");
     for hook in hooks.as_array().unwrap() {

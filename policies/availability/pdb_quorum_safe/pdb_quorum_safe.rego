@@ -4,8 +4,9 @@
 #   A store that decides by majority stops to write, or to answer at all, when half of its members are gone. A budget
 #   that lets so many be evicted at once turns an ordinary drain of nodes into an outage.
 #   Judged are data stores with a quorum (by their image, or stategate.io/quorum) with three members or more: what the
-#   budget leaves must be a majority, also after the workload is scaled. Of a budget over several workloads, and of
-#   Cassandra and others that replicate by a factor, nothing is said here.
+#   budget leaves must be a majority, also after the workload is scaled. Of a budget and a workload that are checked
+#   together the budget is at fault. Of a budget over several workloads, of members that have no vote (brokers of
+#   Kafka, data nodes of Elasticsearch), and of Cassandra and others that replicate by a factor, nothing is said here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#think-about-how-your-application-reacts-to-disruptions
 # - ref: https://etcd.io/docs/v3.5/faq/
@@ -35,7 +36,8 @@ violation contains v if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	budgets.counted(budget)
+	not budget.judged # then it is told there
+	budgets.counted(budget) == input.workload.replicas # nobody else's pods
 	loss := too_many(budget, input.workload)
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),
@@ -49,7 +51,7 @@ too_many(budget, workload) := sprintf(
 	"lets %d of the %d members of %s %s be evicted at once, but it needs a majority of %d",
 	[evicted, members, workload.kind, workload.name, majority],
 ) if {
-	workload.engine.quorum
+	workload.engine.votes
 	members := workload.replicas
 	members >= 3
 	evicted := min([members, budgets.allowed(budget, members)])

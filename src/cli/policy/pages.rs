@@ -253,8 +253,12 @@ fn facts(policy: &Policy) -> Vec<String> {
         format!("Category: {}", policy.category),
         format!("Judges: {} of {}", operations.join(" and "), kinds.join(", ")),
     ];
-    if !policy.matches.subresources.is_empty() {
-        facts.push(format!("Subresources: {}", policy.matches.subresources.join(", ")));
+    let of_object = |name: &&String| name.is_empty();
+    let (objects, subresources): (Vec<_>, Vec<_>) = policy.matches.subresources.iter().partition(of_object);
+    if !subresources.is_empty() {
+        let names: Vec<&str> = subresources.into_iter().map(String::as_str).collect();
+        let object = if objects.is_empty() { "" } else { ", and the object itself" };
+        facts.push(format!("Subresources: {}{object}", names.join(", ")));
     }
     let needed: Vec<String> =
         policy.inventory.iter().map(|(kind, mode)| format!("{kind} ({mode})")).collect();
@@ -267,6 +271,10 @@ fn facts(policy: &Policy) -> Vec<String> {
     }
     if let Some(action) = policy.at_admission {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
+    }
+    if policy.sensitive {
+        facts
+            .push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
     }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
         facts.push("What the stored object has already only warns when it is updated".to_owned());
@@ -294,7 +302,7 @@ fn pair<'a, 'b>(
 fn distance(bad: &Example<'_>, good: &Example<'_>) -> usize {
     let mut count: BTreeMap<&str, isize> = BTreeMap::new();
     for (example, step) in [(bad, -1), (good, 1)] {
-        let texts = [Some(example.text), example.old].into_iter().flatten();
+        let texts = [Some(example.text), example.old, example.cluster].into_iter().flatten();
         let lines = texts.flat_map(|text| text.text.lines()).filter(|line| !line.starts_with('#'));
         lines.for_each(|line| *count.entry(line).or_default() += step);
     }
@@ -310,6 +318,10 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
     }
     blocks.push(Block::Text(format!("`examples/{}`:", example.file)));
     blocks.push(Block::Code("yaml", example.text.text.to_string()));
+    if let Some(cluster) = example.cluster {
+        blocks.push(Block::Text("In the cluster (`--inventory`):".to_owned()));
+        blocks.push(Block::Code("yaml", cluster.text.to_string()));
+    }
     blocks
 }
 

@@ -26,7 +26,8 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
         ("unknown", false, Some(_)) => anyhow::bail!("{}", describe(decisions)),
         ("unknown", true, _) => anyhow::bail!("the policy was not in want of any object"),
         (_, false, _) => anyhow::bail!(
-            "the outcome is unknown: {}; add an object of that kind to the example",
+            "the outcome is unknown: {}; add an object of that kind to the example, or to NAME.inventory.yaml beside it, \
+             which holds what is in the cluster",
             unknown.join("; ")
         ),
         (_, true, _) => {}

@@ -47,3 +47,9 @@ selected := sum([workload.replicas | some workload in input.related.workloads]) 
 # The pods of the workload under review that one of its budgets counts. Whether a budget counts the pods of
 # other workloads as well is not known here, and minAvailable is a demand on all of them together.
 counted(budget) := input.workload.replicas if not budget.min_available
+
+# The same for its file.
+operations(budget) := {
+	{"op": "remove", "path": array.concat(budget.path, ["minAvailable"])},
+	{"op": "add", "path": array.concat(budget.path, ["maxUnavailable"]), "value": 1},
+}

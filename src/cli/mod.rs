@@ -4,6 +4,7 @@
 mod check;
 mod example;
 mod explain;
+mod fix;
 mod input;
 mod inventory;
 mod judging;
@@ -57,6 +58,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Check manifests
     Check(check::Arguments),
+    /// Set manifests right: apply the patches of policies to the files
+    Fix(fix::Arguments),
     /// Judge one AdmissionReview, exactly as the webhook would
     Review(review::Arguments),
     /// Run the tests and examples of policies
@@ -85,6 +88,7 @@ pub fn main() -> ExitCode {
     let result = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Policy(command) => policy::run(&command),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::parameters::Parameter;
 use super::selector::Match;
-use super::{Action, Policy, PolicyId, Severity};
+use super::{Action, Patches, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Needs;
 use crate::path::{Path, Segment};
@@ -53,6 +53,8 @@ struct Custom {
     terminating: bool,
     #[serde(default = "yes")]
     ratchet: bool,
+    #[serde(default)]
+    patches: Patches,
 }
 
 fn yes() -> bool {
@@ -105,6 +107,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         fix: metadata.custom.fix.trim().into(),
         terminating: metadata.custom.terminating,
         ratchet: metadata.custom.ratchet,
+        patches: metadata.custom.patches,
     })
 }
 

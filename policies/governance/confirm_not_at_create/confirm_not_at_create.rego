@@ -13,6 +13,7 @@
 #   severity: high
 #   action: deny
 #   match: {classes: [durable, cache, identity-only, batch], operations: [CREATE]}
+#   patches: fix
 #   fix: "Remove the annotations stategate.io/confirm-… from the manifest; give a confirmation right before the step it is for."
 package stategate.governance.confirm_not_at_create
 
@@ -27,4 +28,10 @@ violation contains v if {
 		"path": ["metadata", "annotations", key],
 		"fix": sprintf("Remove the annotation %s; give it right before the step it is for", [key]),
 	}
+}
+
+patch contains p if {
+	some key, _ in input.workload.annotations
+	startswith(key, "stategate.io/confirm-")
+	p := {"op": "remove", "path": ["metadata", "annotations", key]}
 }

@@ -54,3 +54,12 @@ test_pods_that_end_pass if {
 	ended := object.union(request("kafka", 5), {"workload": {"kind": "Pod", "pods": {"restart_policy": "Never"}}})
 	found(ended) == set()
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_too_little_is_raised_in_files if {
+	path := array.concat(spec, ["terminationGracePeriodSeconds"])
+	patched(request("kafka", 30)) == {{"op": "add", "path": path, "value": 120}}
+	patched(request("redis", 0)) == {{"op": "add", "path": path, "value": 30}}
+	patched(request("kafka", 120)) == set()
+}

@@ -38,7 +38,7 @@ pub enum Form {
     Double,
     /// `|` and `>`
     Block,
-    Alias(usize),
+    Alias,
     Map {
         flow: bool,
         entries: Vec<Entry>,
@@ -165,7 +165,7 @@ impl<'t> Events<'t> {
             Event::Alias(anchor) => {
                 self.uses.entry(anchor).or_default().push(start);
                 cursor.skip_marks(1);
-                node(start, cursor.at, 0, Form::Alias(anchor))
+                node(start, cursor.at, 0, Form::Alias)
             }
             Event::MappingStart(anchor, _) => self.map(node(start, start, anchor, Form::Odd))?,
             Event::SequenceStart(anchor, _) => self.list(node(start, start, anchor, Form::Odd))?,
@@ -216,7 +216,7 @@ impl<'t> Events<'t> {
                 _ => (String::new(), false),
             };
             let written = self.node(event, span, cursor.at)?;
-            odd |= matches!(written.form, Form::Odd | Form::Map { .. } | Form::List { .. } | Form::Alias(_));
+            odd |= matches!(written.form, Form::Odd | Form::Map { .. } | Form::List { .. } | Form::Alias);
             let mut colon = self.cursor(written.end);
             colon.skip_gap();
             let slot = if colon.peek() == Some(':') { colon.at + 1 } else { written.end };

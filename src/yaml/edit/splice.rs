@@ -94,7 +94,7 @@ impl Editor<'_> {
         if before == wanted {
             return Ok(());
         }
-        if let Form::Alias(_) = node.form {
+        if let Form::Alias = node.form {
             let name = self.slice(node.start..node.end);
             return self.refuse(node.start, format!("{name} stands for what is written elsewhere"));
         }

@@ -79,10 +79,16 @@ mod tests {
     #[test]
     fn a_diff_has_heads_hunks_and_the_missing_line_break() {
         let diff = unified("a b.yaml", "x: 1\ny: 2", "x: 1\ny: 3", false);
-        assert_eq!(diff, "--- a/a b.yaml\t\n+++ b/a b.yaml\t\n@@ -1,2 +1,2 @@\n x: 1\n-y: 2\n\\ No newline at end of file\n+y: 3\n\\ No newline at end of file\n");
+        assert_eq!(
+            diff,
+            "--- a/a b.yaml\t\n+++ b/a b.yaml\t\n@@ -1,2 +1,2 @@\n x: 1\n-y: 2\n\\ No newline at end of file\n+y: 3\n\\ No newline at end of file\n"
+        );
         let coloured = unified("x", "--- a\n", "+++ b\r\n", true);
         assert_eq!(coloured.matches("\u{1b}[1m").count(), 2, "{coloured:?}");
-        assert!(coloured.contains("\u{1b}[31m---- a\u{1b}[0m\n\u{1b}[32m++++ b\u{1b}[0m\r\n"), "{coloured:?}");
+        assert!(
+            coloured.contains("\u{1b}[31m---- a\u{1b}[0m\n\u{1b}[32m++++ b\u{1b}[0m\r\n"),
+            "{coloured:?}"
+        );
         assert_eq!(head("a", "x\ny\"é"), "\"a/x\\012y\\\"é\"");
     }
 }

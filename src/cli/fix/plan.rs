@@ -97,7 +97,11 @@ fn refused(judged: &Judged, patched: &Patched, refusal: Refusal) -> Diagnostic {
         refusal.reason
     );
     let by_hand: Vec<String> = patched.operations.iter().map(by_hand).collect();
-    judged.manifest.file.error(refusal.line, 0, message).with_help(format!("write by hand: {}", by_hand.join("; ")))
+    judged
+        .manifest
+        .file
+        .error(refusal.line, 0, message)
+        .with_help(format!("write by hand: {}", by_hand.join("; ")))
 }
 
 fn by_hand(operation: &json_patch::PatchOperation) -> String {

@@ -45,7 +45,9 @@ pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
     let done = written
         .with_context(|| format!("{} cannot be written", path.display()))
         .and_then(|()| must_be(&real, before))
-        .and_then(|()| fs::rename(&beside, &real).with_context(|| format!("{} cannot be replaced", path.display())));
+        .and_then(|()| {
+            fs::rename(&beside, &real).with_context(|| format!("{} cannot be replaced", path.display()))
+        });
     if done.is_err() {
         // If it was never made, there is nothing to remove.
         let _ = fs::remove_file(&beside);

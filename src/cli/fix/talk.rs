@@ -48,7 +48,8 @@ pub fn left(judged: &[Judged]) -> Exit {
     }
     if !left.is_empty() {
         let findings = count(left.values().sum(), "finding", "findings");
-        let by_policy: Vec<String> = left.iter().map(|(policy, count)| format!("{policy} ({count})")).collect();
+        let by_policy: Vec<String> =
+            left.iter().map(|(policy, count)| format!("{policy} ({count})")).collect();
         say(&format!("{findings} left for you: {}; stategate check shows them\n", by_policy.join(", ")));
     }
     exit

@@ -51,7 +51,10 @@ impl Library {
         page.push(heading("What profiles make of it"));
         page.push(self.standings(policy));
         let patches = self.sets.values().map(|set| standing(set, policy, None));
-        page.extend(parameters(policy, patches.into_iter().any(|standing| standing.mutates || standing.fixes)));
+        page.extend(parameters(
+            policy,
+            patches.into_iter().any(|standing| standing.mutates || standing.fixes),
+        ));
         page.push(heading("Waive it"));
         page.extend(self.waiver(policy));
         if !policy.related.is_empty() {
@@ -142,10 +145,7 @@ impl Library {
                 let link = format!("[{}]({}/README.md)", policy.id, folder(policy));
                 let about = [link, policy.title.to_string(), policy.severity.to_string()];
                 let actions = columns.iter().map(|column| column.standing(policy).action().to_owned());
-                let marks = [
-                    self.patched(policy),
-                    self.under(|set| skippable(set, policy)),
-                ];
+                let marks = [self.patched(policy), self.under(|set| skippable(set, policy))];
                 about.into_iter().chain(actions).chain(marks).collect()
             });
             page.push(heading(category));

@@ -30,15 +30,15 @@ use plan::Judged;
   stategate fix shop/ --write                         change the files
   stategate fix shop/pg.yaml | git apply              the same by way of the diff
   stategate fix shop/ --policy termination-grace-period --write
-  kubectl get sts pg -o yaml | stategate fix - --write > pg.yaml
+  stategate fix - --write < pg.yaml > fixed.yaml
 
-Comments, order, indents and quotes of everything else stay as they are. What cannot be changed without
-changing something else is said, and left alone. The annotation stategate.io/mutated-by, by which the
-webhook leaves word, is not written into files.
+Comments, order, indents and quotes of everything else stay as they are. What cannot be changed
+without changing something else is said, and left alone. The annotation stategate.io/mutated-by,
+by which the webhook leaves word, is not written into files.
 
-Exit codes: 0 nothing to fix, or all of it written; 1 there is something to fix (the diff shows it), or
-something that cannot be changed in its file; 2 something could not be read, judged or written. What only a
-person can set right does not count here: that is for `stategate check`.")]
+Exit codes: 0 nothing to fix, or all of it written; 1 there is something to fix (the diff shows
+it), or something that cannot be changed in its file; 2 something could not be read, judged or
+written. What only a person can set right does not count: that is for `stategate check`.")]
 pub struct Arguments {
     /// Files, directories, or - for standard input
     #[arg(required = true, value_name = "PATH")]

@@ -285,7 +285,9 @@ fn facts(policy: &Policy) -> Vec<String> {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
     }
     if policy.patches == Patches::Fix {
-        facts.push("Its patches belong in files: `stategate fix` applies them, the webhook never does".to_owned());
+        facts.push(
+            "Its patches belong in files: `stategate fix` applies them, the webhook never does".to_owned(),
+        );
     }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
         facts.push("What the stored object has already only warns when it is updated".to_owned());

@@ -98,8 +98,8 @@ fn parent(set: &PolicySet, request: &Request) -> Option<String> {
 /// failed, and its binding says what follows.
 pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reason: &str) -> Decision {
     let wanted = |selected: &Selected<'_>| match request.phase {
-        Phase::Mutating => selected.mutate && selected.patch_rule().is_some(),
-        Phase::Validating | Phase::Both => selected.violation_rule().is_some(),
+        Phase::Mutating => selected.patching_rule(request.phase).is_some(),
+        Phase::Validating | Phase::Both | Phase::Fix => selected.violation_rule().is_some(),
     };
     let failures = set
         .select(request, inventory)
@@ -272,7 +272,7 @@ impl<'a> Review<'a> {
         let patching: Vec<&Selected<'_>> = self
             .selected
             .iter()
-            .filter(|selected| selected.mutate && selected.patch_rule().is_some())
+            .filter(|selected| selected.patching_rule(self.request.phase).is_some())
             .collect();
         if patching.is_empty() {
             return;
@@ -300,7 +300,7 @@ impl<'a> Review<'a> {
                 self.request.old_object.as_ref().and_then(|old| old.value().ok()).unwrap_or(&Value::Null);
             patches.iter_mut().for_each(|patch| patch.keep_what_was_there(old));
         }
-        match patch::combine(object, &patches) {
+        match patch::combine(object, &patches, self.request.phase != Phase::Fix) {
             Ok(Some(patched)) => self.accept(patched),
             Ok(None) => {}
             Err(conflict) => {

@@ -49,3 +49,9 @@ selected := sum([workload.replicas | some workload in input.related.workloads]) 
 counted(budget) := budget.pods if {
 	budget.min_available
 } else := input.workload.replicas
+
+# What `stategate fix` writes into a budget.
+operations(budget) := {
+	{"op": "remove", "path": array.concat(budget.path, ["minAvailable"])},
+	{"op": "add", "path": array.concat(budget.path, ["maxUnavailable"]), "value": 1},
+}

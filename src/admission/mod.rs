@@ -98,6 +98,9 @@ pub enum Phase {
     Validating,
     /// Outside of the API server: the patches are applied, then the patched object is judged.
     Both,
+    /// The same for a source file that is to be set right: patches that belong only there are applied, too,
+    /// and the object gets no note of who patched it.
+    Fix,
 }
 
 /// What is being done to the object.

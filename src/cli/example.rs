@@ -8,6 +8,7 @@ use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
+use crate::policy::Patches;
 use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
 use crate::source::catalogue::Catalogue;
@@ -74,7 +75,12 @@ impl Example<'_> {
         let mut inventory = set.inventory().bundle();
         self.cluster.map(manifests).transpose()?.unwrap_or_default().tell(&mut inventory, DEFAULT_NAMESPACE);
         new.ship(&mut inventory, &old, DEFAULT_NAMESPACE);
-        Ok((requests(&new, &old, set.projections())?, inventory))
+        let mut requests = requests(&new, &old, set.projections())?;
+        // Patches that belong in files are shown as `stategate fix` makes them.
+        if self.expects() == "patch" && set.policies().all(|policy| policy.patches == Patches::Fix) {
+            requests.iter_mut().for_each(|request| request.phase = Phase::Fix);
+        }
+        Ok((requests, inventory))
     }
 
     /// Puts it through the whole pipeline.

@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod example;
 mod explain;
+mod fix;
 mod input;
 mod inventory;
 mod judging;
@@ -17,6 +18,7 @@ mod project;
 mod record;
 mod review;
 mod serve;
+mod sources;
 mod test;
 mod webhook_config;
 
@@ -63,6 +65,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Check manifests
     Check(check::Arguments),
+    /// Set manifests right: apply the patches of policies to the files
+    Fix(fix::Arguments),
     /// Judge one AdmissionReview, exactly as the webhook would
     Review(review::Arguments),
     /// Run the tests and examples of policies
@@ -123,6 +127,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Policy(command) => policy::run(&command),

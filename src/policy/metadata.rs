@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::parameters::Parameter;
 use super::selector::Match;
-use super::{Action, Policy, PolicyId, Severity};
+use super::{Action, Patches, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Needs;
 use crate::path::{Path, Segment};
@@ -55,6 +55,8 @@ struct Custom {
     sensitive: bool,
     #[serde(default = "yes")]
     ratchet: bool,
+    #[serde(default)]
+    patches: Patches,
 }
 
 fn yes() -> bool {
@@ -108,6 +110,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         terminating: metadata.custom.terminating,
         sensitive: metadata.custom.sensitive,
         ratchet: metadata.custom.ratchet,
+        patches: metadata.custom.patches,
     })
 }
 

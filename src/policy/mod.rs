@@ -77,6 +77,18 @@ impl fmt::Display for Action {
     }
 }
 
+/// Where a policy's patches are applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Patches {
+    /// By the mutating webhook, and in source files.
+    #[default]
+    Admission,
+    /// Only in source files, by `stategate fix`: what the API server fills in cannot be told from what
+    /// somebody wrote, so at admission nobody may change it.
+    Fix,
+}
+
 /// How bad a violation is. Ordered from harmless to bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -146,4 +158,6 @@ pub struct Policy {
     pub sensitive: bool,
     /// A violation that the old object has too only warns.
     pub ratchet: bool,
+    /// Where its patches are applied.
+    pub patches: Patches,
 }

@@ -28,8 +28,12 @@ pub struct Manifest {
     /// The file that people edit, if this one was made from it: the template that Helm names.
     pub template: Option<String>,
     positions: Arc<Positions>,
+    /// Which document of its file it is in.
+    pub document: usize,
     /// Where in its document it is: items of a List are below `items`.
-    prefix: path::Path,
+    pub prefix: path::Path,
+    /// Its kind is written only in the list that it is an item of.
+    pub bare: bool,
 }
 
 impl Manifest {
@@ -206,14 +210,16 @@ impl Manifests {
             }
         };
         let file = SourceText::new(name, text.into_owned());
-        for document in documents {
+        for (index, document) in documents.into_iter().enumerate() {
             let positions = Arc::new(document.positions);
             let manifest = Manifest {
                 object: Arc::new(document.value),
                 file: file.clone(),
                 template: document.source,
                 positions,
+                document: index,
                 prefix: Vec::new(),
+                bare: false,
             };
             self.flatten(manifest);
         }
@@ -236,14 +242,16 @@ impl Manifests {
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
             let mut item = item.clone();
+            let mut bare = false;
             // The API server leaves out what the list says already, and kubectl puts it in again.
             if let (Some(fields), Some(kind)) = (item.as_object_mut(), of_items)
                 && !fields.contains_key("kind")
             {
+                bare = true;
                 fields.insert("kind".to_owned(), kind.into());
                 fields.insert("apiVersion".to_owned(), manifest.api_version().into());
             }
-            self.flatten(Manifest { object: Arc::new(item), prefix, ..manifest.clone() });
+            self.flatten(Manifest { object: Arc::new(item), prefix, bare, ..manifest.clone() });
         }
     }
 

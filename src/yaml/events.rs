@@ -78,7 +78,7 @@ fn undisputed(
     }
 }
 
-fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
+pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
     match tag {
         None if plain => Ok(scalar::plain(text)),
         None => Ok(Scalar::Text(text.to_owned())),
@@ -135,7 +135,7 @@ fn advice(info: &str) -> Option<&'static str> {
 }
 
 /// From saphyr's character counts to byte offsets.
-struct Offsets<'t> {
+pub(super) struct Offsets<'t> {
     text: &'t str,
     /// The bytes before what the parser sees: a byte order mark.
     base: usize,
@@ -146,7 +146,7 @@ struct Offsets<'t> {
 const STRIDE: usize = 64;
 
 impl<'t> Offsets<'t> {
-    fn new(text: &'t str, base: usize) -> Self {
+    pub(super) fn new(text: &'t str, base: usize) -> Self {
         let body = text.get(base..).unwrap_or_default();
         let strides = if body.is_ascii() {
             Vec::new()
@@ -156,7 +156,7 @@ impl<'t> Offsets<'t> {
         Self { text, base, strides }
     }
 
-    fn byte(&self, character: usize) -> usize {
+    pub(super) fn byte(&self, character: usize) -> usize {
         let Some(&stride) = self.strides.get(character / STRIDE) else {
             // All ASCII, or the end of a text whose length is a multiple of the stride.
             return if self.strides.is_empty() {
@@ -170,7 +170,7 @@ impl<'t> Offsets<'t> {
         within.map_or(self.text.len(), |(byte, _)| stride + byte)
     }
 
-    fn spot(&self, span: Span) -> Spot {
+    pub(super) fn spot(&self, span: Span) -> Spot {
         let Span { start, end } = span;
         let mut spot = self.point(start);
         let slice = self.text.get(spot.start as usize..self.byte(end.index())).unwrap_or_default();

@@ -14,6 +14,7 @@ mod bad_input;
 mod bindings;
 mod ci;
 mod cli;
+mod fix;
 mod front_ends;
 mod inventory;
 mod joins;

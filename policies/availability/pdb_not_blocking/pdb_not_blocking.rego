@@ -17,6 +17,7 @@
 #   action: deny
 #   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   patches: fix
 #   parameters:
 #     min_replicas: {type: integer, default: 2, description: "Fewer pods than this are left alone, whatever their budget."}
 #   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
@@ -25,20 +26,22 @@ package stategate.availability.pdb_not_blocking
 import data.stategate.lib.budgets
 
 violation contains v if {
+	blocks
 	budget := input.workload.disruption_budget
-	durable := [workload.name | some workload in input.related.workloads; workload.class == "durable"]
-	count(durable) > 0
-	pods := budgets.selected
-	pods >= input.parameters.min_replicas
-	budgets.allowed(budget, pods) <= 0
 	v := {
 		"msg": sprintf(
 			"PodDisruptionBudget %s (%s) lets none of the %d pods of %s be evicted: node drains hang",
-			[input.workload.name, budgets.text(budget), pods, concat(", ", durable)],
+			[input.workload.name, budgets.text(budget), budgets.selected, concat(", ", durable)],
 		),
 		"path": array.concat(budget.path, [budgets.field(budget)]),
 		"fix": sprintf("Write %s into its spec", [budgets.remedy(budget)]),
 	}
+}
+
+# How a budget that blocks is set right does not depend on how many pods there are.
+patch contains p if {
+	blocks
+	some p in budgets.operations(input.workload.disruption_budget)
 }
 
 violation contains v if {
@@ -64,3 +67,12 @@ others(budget) := " and other workloads" if {
 	budget.min_available
 	budget.workloads > 1
 } else := ""
+
+# The budget under review.
+blocks if {
+	count(durable) > 0
+	budgets.selected >= input.parameters.min_replicas
+	budgets.allowed(input.workload.disruption_budget, budgets.selected) <= 0
+}
+
+durable := [workload.name | some workload in input.related.workloads; workload.class == "durable"]

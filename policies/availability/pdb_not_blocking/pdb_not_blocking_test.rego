@@ -109,3 +109,16 @@ test_fix_never_asks_for_both if {
 	some v in found(on_budget({"min_available": 3}, [workload(3)]))
 	v.fix == "Write maxUnavailable: 1 in place of minAvailable into its spec"
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_budget_is_rewritten_in_files if {
+	operations := {
+		{"op": "remove", "path": ["spec", "minAvailable"]},
+		{"op": "add", "path": ["spec", "maxUnavailable"], "value": 1},
+	}
+	patched(on_budget({"min_available": 3}, [workload(3)])) == operations
+	patched(on_budget({}, [workload(3)])) == operations
+	patched(on_budget({"min_available": 2}, [workload(3)])) == set()
+	patched(on_workload(3, [pdb({"max_unavailable": 0})])) == set()
+}

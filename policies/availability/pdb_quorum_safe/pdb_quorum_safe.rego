@@ -15,6 +15,7 @@
 #   action: deny
 #   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   patches: fix
 #   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
 package stategate.availability.pdb_quorum_safe
 
@@ -22,15 +23,17 @@ import data.stategate.lib.budgets
 
 violation contains v if {
 	budget := input.workload.disruption_budget
-	count(input.related.workloads) == 1
-	workload := input.related.workloads[0]
-	workload.class == "durable"
-	loss := too_many(budget, workload)
+	loss := lost
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [input.workload.name, budgets.text(budget), loss]),
 		"path": array.concat(budget.path, [budgets.field(budget)]),
 		"fix": sprintf("Write %s into its spec", [budgets.remedy(budget)]),
 	}
+}
+
+patch contains p if {
+	lost
+	some p in budgets.operations(input.workload.disruption_budget)
 }
 
 violation contains v if {
@@ -45,6 +48,14 @@ violation contains v if {
 		"key": budget.name,
 		"fix": sprintf("Write %s into PodDisruptionBudget %s", [budgets.remedy(budget), budget.name]),
 	}
+}
+
+# What the budget under review lets happen.
+lost := loss if {
+	count(input.related.workloads) == 1
+	workload := input.related.workloads[0]
+	workload.class == "durable"
+	loss := too_many(input.workload.disruption_budget, workload)
 }
 
 too_many(budget, workload) := sprintf(

@@ -97,3 +97,15 @@ test_fix_never_asks_for_both if {
 	some v in found(on_budget({"min_available": 1}, [workload(3)]))
 	v.fix == "Write maxUnavailable: 1 in place of minAvailable into its spec"
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_budget_is_rewritten_in_files if {
+	operations := {
+		{"op": "remove", "path": ["spec", "minAvailable"]},
+		{"op": "add", "path": ["spec", "maxUnavailable"], "value": 1},
+	}
+	patched(on_budget({"min_available": 1}, [workload(3)])) == operations
+	patched(on_budget({"max_unavailable": 1}, [workload(3)])) == set()
+	patched(on_workload(workload(5), {"max_unavailable": 3})) == set()
+}

@@ -16,6 +16,7 @@
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, PersistentVolumeClaim, PersistentVolume]
 #     classes: [durable, cache, identity-only, batch]
 #     operations: [CREATE]
+#   patches: fix
 #   fix: "Remove the annotations stategate.io/confirm-… from the manifest; give a confirmation right before the step it is for."
 package stategate.governance.confirm_not_at_create
 
@@ -30,4 +31,10 @@ violation contains v if {
 		"path": ["metadata", "annotations", key],
 		"fix": sprintf("Remove the annotation %s; give it right before the step it is for", [key]),
 	}
+}
+
+patch contains p if {
+	some key, _ in input.workload.annotations
+	startswith(key, "stategate.io/confirm-")
+	p := {"op": "remove", "path": ["metadata", "annotations", key]}
 }

@@ -12,6 +12,7 @@ mod policies;
 mod policy;
 mod record;
 mod review;
+mod schema;
 mod serve;
 mod test;
 mod webhook_config;
@@ -70,6 +71,8 @@ enum Command {
     Input(input::Arguments),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
+    /// Print the JSON Schema of a document that stategate writes
+    Schema(schema::Arguments),
     /// The child process in which policies from outside are tried
     #[command(name = trial::SUBCOMMAND, hide = true)]
     TryPolicies,
@@ -91,6 +94,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
     };
     match result {

@@ -9,6 +9,7 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -116,19 +117,28 @@ impl Judged {
 }
 
 /// Numbers of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Summary {
+    /// Objects that were judged.
     pub objects: usize,
+    /// Findings that refuse, known ones left out.
     pub deny: usize,
+    /// Findings that warn, known ones left out.
     pub warn: usize,
+    /// Findings that are only recorded, known ones left out.
     pub audit: usize,
+    /// Policies that could not decide, once for each object.
     pub failures: usize,
+    /// Policies that could not be asked, once for each object.
     pub unknown: usize,
+    /// What could not be read.
     pub errors: usize,
+    /// Objects of kinds that no policy judges.
     pub not_covered: usize,
+    /// Documents that are no Kubernetes object.
     pub foreign: usize,
+    /// Findings that are known already.
     pub known: usize,
 }
 

@@ -1,9 +1,18 @@
 //! What a run found, and how it is shown.
 
+mod cases;
 mod excerpt;
+pub mod github;
+pub mod gitlab;
+pub mod html;
 pub mod json;
 pub mod junit;
+mod markdown;
 pub mod page;
+#[cfg(test)]
+mod sample;
+pub mod sarif;
+mod spot;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -89,9 +98,8 @@ pub struct Found {
 impl Judged {
     /// What tells this finding from others in a file: all but the lines.
     pub fn fingerprint(&self, finding: &Finding) -> String {
-        let mut digest = Sha256::new();
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let parts = [
+        digest(&[
             finding.policy.as_str(),
             &self.file,
             group,
@@ -99,12 +107,7 @@ impl Judged {
             &self.namespace,
             &self.name,
             &finding.key,
-        ];
-        for part in parts {
-            digest.update(part);
-            digest.update([0]);
-        }
-        digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        ])
     }
 
     /// `StatefulSet shop/pg`
@@ -114,6 +117,16 @@ impl Judged {
             namespace => format!("{} {namespace}/{}", self.kind, self.name),
         }
     }
+}
+
+/// What tells these parts from others, in 32 hexadecimal digits.
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Numbers of a report.

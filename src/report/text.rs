@@ -66,13 +66,14 @@ pub fn render(report: &Report, colours: bool) -> String {
 }
 
 /// What could not be judged for one reason: one line, not one for each object and policy.
-struct Unjudged {
-    reason: String,
-    policies: Vec<String>,
-    objects: Vec<String>,
+pub(super) struct Unjudged {
+    pub reason: String,
+    pub policies: Vec<String>,
+    pub objects: Vec<String>,
 }
 
-fn unjudged(report: &Report) -> Vec<Unjudged> {
+/// One entry for each reason.
+pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
     let mut by_policy: Vec<(&Unknown, Vec<String>)> = Vec::new();
     for object in &report.objects {
         for unknown in &object.unknown {
@@ -143,26 +144,30 @@ fn diagnostic(error: &Diagnostic) -> Group<'_> {
     }
 }
 
-fn summary(report: &Report) -> String {
+/// `1 object`, `2 objects`
+pub(super) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The numbers of a report in one line.
+pub(super) fn summary(report: &Report) -> String {
     let summary = report.summary();
-    let plural =
-        |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
-    let mut parts = vec![plural(summary.deny, "error"), plural(summary.warn, "warning")];
+    let mut parts = vec![counted(summary.deny, "error"), counted(summary.warn, "warning")];
     if summary.audit > 0 {
         parts.push(format!("{} audit", summary.audit));
     }
     if summary.failures > 0 {
-        parts.push(plural(summary.failures, "policy failure"));
+        parts.push(counted(summary.failures, "policy failure"));
     }
     if summary.unknown > 0 {
         parts.push(format!("{} unknown", summary.unknown));
     }
     if summary.errors > 0 {
-        parts.push(format!("{} that cannot be read", plural(summary.errors, "file")));
+        parts.push(format!("{} that cannot be read", counted(summary.errors, "file")));
     }
     let mut line = format!(
         "{}: {} (profile {})",
-        plural(summary.objects, "object") + " checked",
+        counted(summary.objects, "object") + " checked",
         parts.join(", "),
         report.profile
     );
@@ -173,7 +178,7 @@ fn summary(report: &Report) -> String {
         line.push_str(&format!("; {} known already", summary.known));
     }
     if summary.foreign > 0 {
-        line.push_str(&format!("; {} skipped: not Kubernetes", plural(summary.foreign, "document")));
+        line.push_str(&format!("; {} skipped: not Kubernetes", counted(summary.foreign, "document")));
     }
     line.push('\n');
     line

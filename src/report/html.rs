@@ -37,14 +37,10 @@ pub enum HtmlError {
 /// Only if the template that is built in is wrong.
 pub fn render(report: &Report) -> Result<String, HtmlError> {
     let data = serde_json::to_string(&data::of(report))?;
-    let page = summary::Page {
-        style: STYLE,
-        style_hash: hash(STYLE),
-        script: SCRIPT,
-        script_hash: hash(SCRIPT),
-        data: in_script(&data),
-        ..summary::of(report)
-    };
+    let mut page = summary::of(report);
+    (page.style, page.style_hash) = (STYLE, hash(STYLE));
+    (page.script, page.script_hash) = (SCRIPT, hash(SCRIPT));
+    page.data = in_script(&data);
     let mut environment = Environment::new();
     // What ends in .html is escaped.
     environment.add_template("page.html", PAGE)?;

@@ -19,6 +19,10 @@
 
   const words = { action: { deny: "refused", warn: "warned", audit: "recorded" }, state: { new: "new", before: "there before", known: "known already" } };
   const orders = { action: ["deny", "warn", "audit"], severity: ["critical", "high", "medium", "low"], state: ["new", "before", "known"] };
+  // Rows leave out the folders that all files share; what is chosen shows the whole path.
+  const folders = objects.map((object) => (object.template || object.file).split("/").slice(0, -1));
+  const shared = folders.reduce((all, one) => all.slice(0, all.findIndex((name, at) => name !== one[at]) >>> 0), folders[0] || []).length;
+  const short = (file) => file.split("/").slice(shared).join("/");
   for (const finding of findings) {
     const [policy, object] = [policies[finding.policy], objects[finding.object]];
     finding.state = finding.known ? "known" : finding.before ? "before" : "new";
@@ -26,7 +30,7 @@
     finding.namespace = object.namespace || "(none)";
     finding.file = object.template || object.file;
     finding.id = policy.id;
-    finding.place = object.template || `${object.file}:${finding.line}`;
+    finding.place = object.template ? short(object.template) : `${short(object.file)}:${finding.line}`;
     finding.text = [finding.message, policy.id, policy.title, policy.category, object.name, object.file, object.template || "", finding.field, finding.fix]
       .join("\n").toLowerCase();
   }

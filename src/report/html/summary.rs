@@ -103,10 +103,10 @@ pub fn of(report: &Report) -> Page {
         () => ("good", "Nothing is refused".to_owned()),
     };
     let lead = format!(
-        "{} checked; {} would be stored as {}.",
+        "{} checked by the profile {}; {} would be accepted.",
         counted(summary.objects, "object"),
+        report.profile,
         summary.objects.saturating_sub(refused),
-        if summary.objects.saturating_sub(refused) == 1 { "it is" } else { "they are" },
     );
     let kinds = kinds(report);
     let total = kinds.iter().fold(Kind::default(), |total, kind| Kind {
@@ -119,7 +119,7 @@ pub fn of(report: &Report) -> Page {
     let parts = parts(report);
     Page {
         headline,
-        lead,
+        lead: visible(&lead),
         mood,
         profile: visible(&report.profile),
         version: env!("CARGO_PKG_VERSION"),

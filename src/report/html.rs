@@ -42,6 +42,7 @@ pub fn render(report: &Report) -> Result<String, HtmlError> {
     (page.script, page.script_hash) = (SCRIPT, hash(SCRIPT));
     page.data = in_script(&data);
     let mut environment = Environment::new();
+    environment.add_filter("grouped", |number: usize| grouped(number));
     // What ends in .html is escaped.
     environment.add_template("page.html", PAGE)?;
     Ok(environment.get_template("page.html")?.render(Serde(page))?)
@@ -49,6 +50,19 @@ pub fn render(report: &Report) -> Result<String, HtmlError> {
 
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// `10,000`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
+    digits.char_indices().fold(String::new(), |mut out, (at, digit)| {
+        if comma(at) {
+            out.push(',');
+        }
+        out.push(digit);
+        out
+    })
 }
 
 /// JSON that no HTML parser takes for the end of its element, or for a comment.
@@ -92,6 +106,11 @@ mod tests {
         }
         assert!(page.contains("default-src 'none'"));
         assert!(!page.contains("unsafe-"));
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

@@ -386,3 +386,20 @@ fn json_object(object: &Judged) -> JsonObject<'_> {
         operation: object.operation.as_str(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_report_with_everything_agrees_with_its_schema() {
+        let report: Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        for list in ["findings", "failures", "patches", "unknown", "waived", "errors", "notes"] {
+            assert!(!report[list].as_array().unwrap().is_empty(), "the sample has no {list}");
+        }
+    }
+}

@@ -355,7 +355,10 @@ fn markdown(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::report::sample;
 
     #[test]
     fn descriptions_are_cut_at_characters() {
@@ -366,8 +369,40 @@ mod tests {
     }
 
     #[test]
+    fn a_report_with_everything_agrees_with_the_official_schema() {
+        let schema = include_str!("../../tests/fixtures/formats/sarif-schema-2.1.0.json");
+        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let log: serde_json::Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        let known: Vec<_> = results.iter().filter(|one| one.get("suppressions").is_some()).collect();
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0]["suppressions"][0]["kind"], "external");
+        let prints: BTreeSet<String> =
+            results.iter().map(|one| one["partialFingerprints"]["stategate/v1"].to_string()).collect();
+        assert_eq!(prints.len(), results.len(), "two results have one fingerprint");
+        let place = |one: &serde_json::Value| one["locations"][0]["physicalLocation"].clone();
+        assert_eq!(place(&results[0])["artifactLocation"]["uri"], "shop/my%20pg.yaml");
+        assert_eq!(place(&results[0])["region"]["snippet"]["text"], "b: 1");
+        let rendered = results.iter().find(|one| one["ruleId"] == "object-unreadable").unwrap();
+        assert_eq!(place(rendered)["artifactLocation"]["uri"], "chart/templates/pg.yaml");
+        assert!(rendered["message"]["text"].as_str().unwrap().contains("(rendered: line 3 of <stdin>)"));
+        assert_eq!(run["tool"]["driver"]["rules"][1]["properties"]["security-severity"], "9.5");
+        let invocation = &run["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false);
+        let told = |kind: &str| invocation[kind].to_string();
+        assert!(told("toolExecutionNotifications").contains("the policy could not decide"));
+        assert!(told("toolConfigurationNotifications").contains("waived by exception legacy"));
+        // A link that somebody wrote is no link.
+        assert!(!log.to_string().contains("`](javascript:x)"), "{log}");
+    }
+
+    #[test]
     fn the_mildest_findings_are_left_out_where_there_are_too_many() {
-        let report = crate::report::sample::report();
+        let report = sample::report();
         let all = report.objects.iter().flat_map(|object| &object.findings).count();
         let log: serde_json::Value = serde_json::from_str(&render_at_most(&report, 1).unwrap()).unwrap();
         let run = &log["runs"][0];

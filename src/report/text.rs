@@ -30,39 +30,64 @@ pub fn render(report: &Report, colours: bool) -> String {
             block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
         }
     }
-    for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
-        let names: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
-        block(format!("note: at admission {} is completed by {}", object.display_name(), names.join(", ")));
-    }
+    let mut notes: Vec<String> = completed(report)
+        .into_iter()
+        .map(|(policies, objects)| format!("at admission {policies} would complete {}", some(&objects)))
+        .collect();
     for object in &report.objects {
         for waived in &object.waived {
             let by = waived
                 .exception
                 .as_deref()
                 .map_or("its annotation".to_owned(), |name| format!("exception {name}"));
-            block(format!(
-                "note: {} is waived for {} by {by}: {}",
+            notes.push(format!(
+                "{} is waived for {} by {by}: {}",
                 waived.policy,
                 object.display_name(),
                 waived.reason
             ));
         }
-        for note in &object.notes {
-            block(format!("note: {}: {note}", object.display_name()));
-        }
+        notes.extend(object.notes.iter().map(|note| format!("{}: {note}", object.display_name())));
     }
-    for Unjudged { reason, policies, objects } in unjudged(report) {
-        block(format!(
-            "note: {reason}, so {} could not judge {}; give it with --inventory",
+    notes.extend(unjudged(report).into_iter().map(|Unjudged { reason, policies, objects }| {
+        format!(
+            "{} could not judge {}: {reason}; give it with --inventory",
             policies.join(", "),
-            objects.join(", "),
-        ));
+            some(&objects)
+        )
+    }));
+    notes.extend(report.notes.iter().cloned());
+    for note in &notes {
+        out.push_str(&format!("note: {note}\n"));
     }
-    for note in &report.notes {
-        block(format!("note: {note}"));
+    if !notes.is_empty() {
+        out.push('\n');
     }
     out.push_str(&summary(report));
     out
+}
+
+/// Which policies would complete which objects: one entry for each set of policies.
+pub(super) fn completed(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
+        let policies: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
+        let policies = policies.join(", ");
+        match all.iter_mut().find(|(known, _)| *known == policies) {
+            Some((_, objects)) => objects.push(object.display_name()),
+            None => all.push((policies, vec![object.display_name()])),
+        }
+    }
+    all
+}
+
+/// The first few of many names: a list that nobody reads hides what comes after it.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match names.split_at_checked(SHOWN) {
+        Some((first, rest)) if rest.len() > 1 => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    }
 }
 
 /// What could not be judged for one reason: one line, not one for each object and policy.

@@ -13,6 +13,7 @@ mod architecture;
 mod bad_input;
 mod bindings;
 mod cli;
+mod formats;
 mod front_ends;
 mod inventory;
 mod joins;

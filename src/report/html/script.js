@@ -247,7 +247,7 @@
     parts.push(about);
     if (finding.snippet) parts.push(snippet(finding));
     parts.push(make("div", "fix", make("h3", "", "How to set it right"), make("p", "", ...prose(finding.fix))));
-    parts.push(make("h3", "", "Why"), make("p", "", ...prose(policy.title), policy.title.endsWith(".") ? "" : "."));
+    parts.push(make("h3", "", "Why"), make("p", "title", ...prose(policy.title), policy.title.endsWith(".") ? "" : "."));
     if (policy.description) parts.push(make("p", "", ...prose(policy.description)));
     for (const docs of policy.docs) parts.push(make("p", "", link(docs)));
     parts.push(make("p", "says", make("code", "", `stategate explain ${policy.id}`), " has examples and parameters."));
@@ -389,11 +389,11 @@
     $("more").setAttribute("aria-expanded", String(now));
   });
   document.querySelector(".filters").addEventListener("submit", (event) => event.preventDefault());
-  for (const button of document.querySelectorAll(".matrix button")) {
+  for (const button of document.querySelectorAll(".summary button")) {
     button.addEventListener("click", () => {
-      const { category, severity } = button.dataset;
-      asked.category = new Set([category]);
-      asked.severity = new Set(severity ? [severity] : []);
+      clear();
+      for (const [name, value] of Object.entries(button.dataset)) asked[name].add(value);
+      sync();
       go("findings");
       filter();
       document.querySelector(".tabs").scrollIntoView({ block: "start" });

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::data::NO_CATEGORY;
 use super::visible;
 use crate::policy::{Action, Severity};
-use crate::report::text::{counted, unjudged};
+use crate::report::text::{completed, counted, unjudged};
 use crate::report::{Judged, Report};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
@@ -28,6 +28,7 @@ pub struct Page {
     tiles: Vec<Tile>,
     severities: Vec<&'static str>,
     categories: Vec<Category>,
+    often: Vec<Often>,
     finding_count: usize,
     object_count: usize,
     open_count: usize,
@@ -52,6 +53,16 @@ struct Category {
     name: String,
     cells: Vec<Cell>,
     count: usize,
+}
+
+/// A policy that found much.
+#[derive(Serialize)]
+struct Often {
+    id: String,
+    title: String,
+    count: usize,
+    /// Of a hundred, beside the one that found most.
+    width: usize,
 }
 
 #[derive(Serialize)]
@@ -145,7 +156,7 @@ pub fn of(report: &Report) -> Page {
             },
             Tile {
                 class: "deny",
-                name: "Policy failures",
+                name: "Failures",
                 count: summary.failures,
                 says: "policies that could not decide",
             },
@@ -158,6 +169,7 @@ pub fn of(report: &Report) -> Page {
         ],
         severities: SEVERITIES.iter().map(|severity| severity.as_str()).collect(),
         categories: categories(report),
+        often: often(report),
         finding_count: report.news().count(),
         object_count: report.objects.len(),
         open_count: parts.iter().map(|part| part.items.len()).sum(),
@@ -168,6 +180,16 @@ pub fn of(report: &Report) -> Page {
         known: counted(summary.known, "finding"),
         parts,
         ..Page::default()
+    }
+}
+
+/// Names, as many as a page bears.
+fn many(names: &[String]) -> String {
+    const SHOWN: usize = 100;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| visible(name)).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
     }
 }
 
@@ -195,6 +217,24 @@ fn categories(report: &Report) -> Vec<Category> {
             .collect(),
     };
     counts.into_iter().map(row).collect()
+}
+
+fn often(report: &Report) -> Vec<Often> {
+    const SHOWN: usize = 5;
+    let mut counts: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for (_, found) in report.news() {
+        counts.entry(found.finding.policy.as_str()).or_insert((&found.finding.title, 0)).1 += 1;
+    }
+    let mut counts: Vec<(&str, (&str, usize))> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, (_, count))| std::cmp::Reverse(*count));
+    let most = counts.first().map_or(1, |(_, (_, count))| *count);
+    let shown = counts.into_iter().take(SHOWN).map(|(id, (title, count))| Often {
+        id: visible(id),
+        title: visible(title),
+        count,
+        width: (count * 100).div_ceil(most),
+    });
+    shown.collect()
 }
 
 fn kinds(report: &Report) -> Vec<Kind> {
@@ -238,7 +278,7 @@ fn parts(report: &Report) -> Vec<Part> {
     let unknown = unjudged(report).into_iter().map(|one| Item {
         head: visible(&one.reason),
         text: visible(&one.policies.join(", ")),
-        more: visible(&one.objects.join(", ")),
+        more: many(&one.objects),
         ..Item::default()
     });
     let waived = report.objects.iter().flat_map(|object| {
@@ -252,9 +292,10 @@ fn parts(report: &Report) -> Vec<Part> {
             },
         })
     });
-    let completed = report.objects.iter().filter(|object| !object.patched_by.is_empty()).map(|object| {
-        let policies: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
-        Item { head: visible(&object.display_name()), text: visible(&policies.join(", ")), ..Item::default() }
+    let completed = completed(report).into_iter().map(|(policies, objects)| Item {
+        head: visible(&policies),
+        more: many(&objects),
+        ..Item::default()
     });
     let of_objects = report.objects.iter().flat_map(|object| {
         object.notes.iter().map(move |note| Item {

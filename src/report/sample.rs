@@ -27,9 +27,7 @@ const POLICY: &str = "\
 # custom:
 #   severity: critical
 #   action: deny
-#   match:
-#     kinds: [{apiGroups: [apps], kinds: [StatefulSet]}]
-#     operations: [CREATE]
+#   match: {kinds: [StatefulSet.apps]}
 #   fix: Use `volumeClaimTemplates`.
 package stategate.encryption.volume_no_emptydir_data
 ";

@@ -371,7 +371,8 @@ mod tests {
     #[test]
     fn a_report_with_everything_agrees_with_the_official_schema() {
         let schema = include_str!("../../tests/fixtures/formats/sarif-schema-2.1.0.json");
-        let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+        // A bracket there is not escaped, which only lenient regular expressions take.
+        let schema = serde_json::from_str(&schema.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         let log: serde_json::Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
@@ -397,7 +398,19 @@ mod tests {
         assert!(told("toolExecutionNotifications").contains("the policy could not decide"));
         assert!(told("toolConfigurationNotifications").contains("waived by exception legacy"));
         // A link that somebody wrote is no link.
-        assert!(!log.to_string().contains("`](javascript:x)"), "{log}");
+        let messages: Vec<String> = [
+            &invocation["toolExecutionNotifications"],
+            &invocation["toolConfigurationNotifications"],
+            &run["results"],
+        ]
+        .iter()
+        .flat_map(|list| list.as_array().unwrap())
+        .map(|one| one["message"].to_string())
+        .collect();
+        assert!(messages.iter().any(|message| message.contains("](javascript:x)")));
+        for message in messages {
+            assert!(!message.contains("`](javascript:x)"), "{message}");
+        }
     }
 
     #[test]

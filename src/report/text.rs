@@ -1,6 +1,6 @@
 //! The report for people: each finding reads like a compiler's error.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Found, Judged, Report};
 use crate::decision::Unknown;
@@ -26,7 +26,7 @@ pub fn render(report: &Report, colours: bool) -> String {
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
             let title = format!("the policy could not decide: {error}");
-            let origin = annotate_snippets::Origin::path(object.file.to_string());
+            let origin = Origin::path(object.file.to_string());
             block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
         }
     }
@@ -120,7 +120,7 @@ pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
 }
 
 fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
-    let Found { finding, excerpt, .. } = found;
+    let Found { finding, excerpt, place, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,
         Action::Warn => Level::WARNING,
@@ -131,15 +131,20 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(excerpt.lines.as_str())
-        .line_start(excerpt.first_line)
-        .path(object.file.as_ref())
-        .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
-    let group = level
-        .primary_title(format!("{before}{}", finding.message))
-        .id(finding.policy.as_str())
-        .element(snippet)
-        .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let title = level.primary_title(format!("{before}{}", finding.message)).id(finding.policy.as_str());
+    // Of what is sensitive no line is kept.
+    let group = if excerpt.lines.is_empty() {
+        let origin =
+            Origin::path(object.file.as_ref()).line(place.line.max(1)).char_column(place.column.max(1));
+        title.element(origin).element(Level::NOTE.with_name("at").message(label))
+    } else {
+        let snippet = Snippet::source(excerpt.lines.as_str())
+            .line_start(excerpt.first_line)
+            .path(object.file.as_ref())
+            .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
+        title.element(snippet)
+    };
+    let group = group.element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
     let group = match &object.template {
         Some(template) => {
             group.element(Level::NOTE.with_name("from").message(format!("rendered from {template}")))
@@ -155,7 +160,7 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {
-    let mut origin = annotate_snippets::Origin::path(error.source.as_ref());
+    let mut origin = Origin::path(error.source.as_ref());
     if error.line > 0 {
         origin = origin.line(error.line);
         if error.column > 0 {
@@ -207,4 +212,32 @@ pub(super) fn summary(report: &Report) -> String {
     }
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_finding_without_lines_says_where_it_is() {
+        let text = render(&sample::report(), false);
+        let (_, from) = text.split_once("audit[volume-no-emptydir-data]").unwrap();
+        let block: Vec<&str> = from.lines().skip(1).take(3).map(str::trim).collect();
+        assert_eq!(block[0], "--> shop/my pg.yaml:1:3", "{text}");
+        assert!(from.contains("= at: StatefulSet shop/pg\n"), "{text}");
+    }
+
+    #[test]
+    fn long_lists_of_names_are_cut_and_notes_are_grouped() {
+        let names: Vec<String> = (1..=6).map(|name| name.to_string()).collect();
+        assert_eq!(some(&names), "1, 2, 3, 4 and 2 more");
+        assert_eq!(some(&names[..5]), "1, 2, 3, 4, 5");
+        assert_eq!(some(&names[..2]), "1, 2");
+        let mut report = sample::report();
+        let policies = report.objects[0].patched_by.clone();
+        report.objects[1].patched_by = policies;
+        assert_eq!(completed(&report).len(), 1);
+        assert_eq!(completed(&report)[0].1.len(), 2);
+    }
 }

@@ -73,10 +73,9 @@ fn own_schema() -> Value {
 fn every_report_agrees_with_its_schema() {
     let own = jsonschema::validator_for(&strict(own_schema())).unwrap();
     let sarif = std::fs::read_to_string(Path::new(FIXTURES).join("formats/sarif-schema-2.1.0.json")).unwrap();
-    let sarif = jsonschema::options()
-        .should_validate_formats(true)
-        .build(&serde_json::from_str(&sarif).unwrap())
-        .unwrap();
+    // A bracket there is not escaped, which only lenient regular expressions take.
+    let sarif = serde_json::from_str(&sarif.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
+    let sarif = jsonschema::options().should_validate_formats(true).build(&sarif).unwrap();
     // What GitLab's own parser demands of an issue, and what its documentation names.
     let gitlab = jsonschema::validator_for(&serde_json::json!({
         "type": "array",

@@ -124,7 +124,12 @@ pub struct Notification<'a> {
 
 impl<'a> Notification<'a> {
     pub fn new(level: Level, text: String) -> Self {
-        Self { level, message: Text { text }, locations: Vec::new(), associated_rule: None }
+        Self {
+            level,
+            message: Text { text: super::unlinked(&text) },
+            locations: Vec::new(),
+            associated_rule: None,
+        }
     }
 
     pub fn at(mut self, location: Location) -> Self {

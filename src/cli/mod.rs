@@ -17,6 +17,7 @@ mod progress;
 mod project;
 mod record;
 mod review;
+mod schema;
 mod serve;
 mod sources;
 mod test;
@@ -85,6 +86,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// Print the completions of a shell
     Completions(completions::Arguments),
+    /// Print the JSON Schema of a document that stategate writes
+    Schema(schema::Arguments),
     /// The child process in which policies from outside are tried
     #[command(name = trial::SUBCOMMAND, hide = true)]
     TryPolicies,
@@ -134,6 +137,7 @@ fn run(command: Command) -> anyhow::Result<Exit> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Config(_) => Ok(Exit::Clean),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),

@@ -15,6 +15,7 @@ mod bindings;
 mod ci;
 mod cli;
 mod fix;
+mod formats;
 mod front_ends;
 mod inventory;
 mod joins;

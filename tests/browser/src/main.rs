@@ -4,6 +4,11 @@
 //! the directory for screenshots. The network is off; a page that asks for anything else than itself, or
 //! that says anything on its console, fails.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test reads and writes files; the list is for stategate itself"
+)]
+
 mod page;
 mod reports;
 

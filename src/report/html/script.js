@@ -89,6 +89,7 @@
     $("nothing").hidden = view.length > 0;
     $("nothing").textContent = findings.length ? "No finding fits these filters." : "Nothing was found.";
     list.hidden = view.length === 0;
+    document.querySelector(".filters").hidden = document.querySelector(".keys").hidden = !findings.length;
     const filters = names.filter((name) => asked[name].size).length;
     $("more").textContent = filters ? `Filters (${filters})` : "Filters";
     list.style.height = `calc(${view.length} * var(--row))`;

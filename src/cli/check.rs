@@ -121,7 +121,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || parts.iter().any(|part| !part.judged);
     let old = Manifests::read(&arguments.old);
-    let inventory = arguments.inventory.read(&set, &arguments.namespace)?;
+    let inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
     if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
         super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.known)));
         super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.wanted)));

@@ -143,6 +143,14 @@ impl Bench {
     }
 }
 
+/// Reads, or does anything else that takes its time, beside the work on other items.
+///
+/// # Errors
+/// If it breaks off.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> anyhow::Result<T> {
+    tokio::task::spawn_blocking(work).await.context("the work on a file broke off")
+}
+
 /// Computes on one watched thread. What sticks is left out when it is computed again.
 ///
 /// # Errors

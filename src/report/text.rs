@@ -226,7 +226,7 @@ mod tests {
         let (_, from) = text.split_once("audit[volume-no-emptydir-data]").unwrap();
         let block: Vec<&str> = from.lines().skip(1).take(3).map(str::trim).collect();
         assert_eq!(block[0], "--> shop/my pg.yaml:1:3", "{text}");
-        assert!(from.contains("= at: StatefulSet shop/pg\n"), "{text}");
+        assert!(from.contains("= note: StatefulSet shop/pg; the text is not shown"), "{text}");
     }
 
     #[test]

@@ -263,7 +263,7 @@ fn a_policy_says_where_its_patches_belong() {
     run(&in_files, &["check"]).expect(0, &["not 42"]);
     run(&in_files, &["fix"]).expect(1, &["+  minReadySeconds: 42", "can be fixed: own"]);
     let at_admission = own(&OWN.replace("WHERE", "admission"));
-    run(&at_admission, &["check"]).expect(0, &["is completed by own"]);
+    run(&at_admission, &["check"]).expect(0, &["own would complete"]);
     run(&at_admission, &["fix"]).expect(1, &["+  minReadySeconds: 42"]);
     let elsewhere = own(&OWN.replace("WHERE", "sometimes"));
     run(&elsewhere, &["check"]).expect(2, &["own.rego:8:", "sometimes"]);

@@ -82,10 +82,7 @@ fn a_needed_kind_that_is_not_known_makes_the_outcome_unknown_and_refuses_nothing
     let case = Case::new(&policy("StatefulSet.apps", "StorageClass.storage.k8s.io: cluster", RECLAIM));
     case.check(&[], SET).expect(
         0,
-        &[
-            "StorageClass.storage.k8s.io is not known, so looks could not judge StatefulSet shop/pg",
-            "1 unknown",
-        ],
+        &["looks could not judge StatefulSet shop/pg: StorageClass.storage.k8s.io is not known", "1 unknown"],
     );
     let report: Value = serde_json::from_str(&case.check(&["-o", "json"], SET).stdout).unwrap();
     assert_eq!(report["unknown"][0]["policy"], "looks");

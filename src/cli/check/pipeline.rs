@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::admission::{GroupVersionKind, Phase, Request};
-use crate::cli::judging::Bench;
+use crate::cli::judging::{Bench, blocking};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::decision::Decision;
@@ -58,7 +58,7 @@ impl Before {
 /// What all parts are judged with.
 pub struct Pipeline {
     pub bench: Arc<Bench>,
-    /// What is known beside the manifests.
+    /// What is known beside the manifests, as of a bundle.
     pub inventory: Inventory,
     pub before: Before,
     pub namespace: String,
@@ -112,7 +112,7 @@ impl Pipeline {
         let progress = Progress::start("reading", parts.len());
         let read = |part: Part| {
             let this = Arc::clone(&this);
-            async move { Ok(tokio::task::spawn_blocking(move || this.know(part)).await?) }
+            blocking(move || this.know(part))
         };
         let known = bench.each(parts, read, || progress.step())?;
         let progress = progress.next("checking", known.iter().filter(|known| known.judged).count());
@@ -162,7 +162,7 @@ impl Pipeline {
     /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
     fn tasks(&self, known: Vec<Known>, report: &mut Report) -> Vec<Task> {
-        let mut bundle = self.inventory.clone().bundle();
+        let mut bundle = self.inventory.clone();
         let (rendered, files): (Vec<Known>, Vec<Known>) =
             known.into_iter().partition(|known| matches!(known.source, Source::Rendered(_)));
         let mut told = |known: &mut Known, inventory: &mut Inventory| {
@@ -196,8 +196,7 @@ impl Pipeline {
             Some(kept) => kept,
             None => {
                 let source = source.clone();
-                let read = move || Arc::new(Manifests::of(&source, &this.values));
-                tokio::task::spawn_blocking(read).await?
+                blocking(move || Arc::new(Manifests::of(&source, &this.values))).await?
             }
         };
         let set = self.bench.set();

@@ -135,6 +135,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         },
         namespace: arguments.namespace.clone(),
         values: HelmValues { files: arguments.values.clone(), namespace: arguments.namespace.clone() },
+        remedies: outputs.iter().any(|output| output.format.shows_remedies()),
         project,
     };
     let mut report = pipeline.run(parts)?;

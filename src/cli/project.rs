@@ -60,7 +60,11 @@ impl Project {
 
     /// A path as people at the current directory write it.
     pub fn shown(&self, path: &Path) -> PathBuf {
-        path.strip_prefix(&self.current).unwrap_or(path).to_owned()
+        match path.strip_prefix(&self.current) {
+            Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),
+            Ok(below) => below.to_owned(),
+            Err(_) => path.to_owned(),
+        }
     }
 }
 
@@ -95,6 +99,13 @@ mod tests {
         ] {
             assert_eq!(project.relative(Path::new(said)), Path::new(told), "{said}");
         }
-        assert_eq!(project.shown(Path::new("/repo/deploy/a.yaml")), Path::new("a.yaml"));
+        for (path, shown) in [
+            ("/repo/deploy/a.yaml", "a.yaml"),
+            ("/repo/deploy", "."),
+            ("/repo/b.yaml", "/repo/b.yaml"),
+            ("c.yaml", "c.yaml"),
+        ] {
+            assert_eq!(project.shown(Path::new(path)), Path::new(shown), "{path}");
+        }
     }
 }

@@ -40,6 +40,8 @@ impl SourceArguments {
             );
         }
         let choice = Choice { exclude: self.exclude.clone(), ignored: !self.no_ignore, rendered };
-        Ok(Tree::walk(&self.paths, &choice, |path| project.relative(path)))
+        // CI systems know files by their relative paths.
+        let paths: Vec<PathBuf> = self.paths.iter().map(|path| project.shown(path)).collect();
+        Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))
     }
 }

@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 mod markdown;
 pub mod page;
+mod remedy;
 #[cfg(test)]
 mod sample;
 pub mod sarif;
@@ -29,6 +30,7 @@ use crate::policy::{Action, Policy, PolicyId};
 use crate::yaml::Place;
 
 pub use excerpt::Excerpt;
+pub use remedy::Remedy;
 
 /// Everything that one run of `check` has to say.
 #[derive(Debug, Default)]
@@ -78,6 +80,8 @@ pub struct Judged {
     pub notes: Vec<String>,
     /// Policies that would add something at admission.
     pub patched_by: Vec<PolicyId>,
+    /// What `stategate fix` would write; only for formats that show it.
+    pub remedy: Option<Remedy>,
 }
 
 /// One finding in one file.

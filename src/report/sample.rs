@@ -97,6 +97,7 @@ fn judged(file: &str, template: Option<&str>) -> Judged {
         waived: Vec::new(),
         notes: Vec::new(),
         patched_by: Vec::new(),
+        remedy: None,
     }
 }
 

@@ -191,17 +191,47 @@ fn result<'a>(
         } else {
             Vec::new()
         },
+        fixes: fix(object, found).into_iter().collect(),
         properties: types::ResultProperties { severity: finding.severity, action: finding.action },
     }
 }
 
-fn physical(spot: &Spot<'_>, found: Option<&Found>) -> PhysicalLocation {
+/// What `stategate fix` would write for the object, if that sets this finding right.
+fn fix(object: &Judged, found: &Found) -> Option<types::Fix> {
+    let remedy = object.remedy.as_ref().filter(|remedy| remedy.policies.contains(&found.finding.policy))?;
+    let policies: Vec<&str> = remedy.policies.iter().map(|policy| policy.as_str()).collect();
+    let ((start_line, start_column), (end_line, end_column)) = (remedy.from, remedy.to);
+    Some(types::Fix {
+        description: Message {
+            text: format!("What stategate fix writes for {}: {}", object.display_name(), policies.join(", ")),
+            markdown: None,
+        },
+        artifact_changes: [types::ArtifactChange {
+            artifact_location: artifact(&Spot::of_object(object)),
+            replacements: [types::Replacement {
+                deleted_region: Region {
+                    start_column: Some(start_column),
+                    end_line: Some(end_line),
+                    end_column: Some(end_column),
+                    ..Region::line(start_line)
+                },
+                inserted_content: Text::new(&remedy.text),
+            }],
+        }],
+    })
+}
+
+fn artifact(spot: &Spot<'_>) -> ArtifactLocation {
     let uri = spot.path().map_or_else(|| spot::encoded(spot.file), |path| spot::encoded(&path));
-    let artifact_location = if uri.starts_with('/') {
+    if uri.starts_with('/') {
         ArtifactLocation { uri: format!("file://{uri}"), uri_base_id: None }
     } else {
         ArtifactLocation { uri, uri_base_id: Some(ROOT) }
-    };
+    }
+}
+
+fn physical(spot: &Spot<'_>, found: Option<&Found>) -> PhysicalLocation {
+    let artifact_location = artifact(spot);
     let Some(lines) = spot.lines else {
         // GitHub wants a line.
         return PhysicalLocation {

@@ -16,7 +16,11 @@ use crate::inventory::Inventory;
 use crate::path::{self, Segment};
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
+use crate::yaml::edit::Change;
 use crate::yaml::{self, Place, Positions};
+
+/// The name of standard input.
+pub const STDIN: &str = "<stdin>";
 
 /// One object of a manifest, and where it stands.
 #[derive(Clone, Debug)]
@@ -115,6 +119,19 @@ impl Manifest {
         (kind.group, kind.kind, self.namespace(default_namespace), self.metadata("name").to_owned())
     }
 
+    /// The change of its text that makes it `object`.
+    pub fn change(&self, object: &Value) -> Change {
+        let mut value = object.clone();
+        // What a list says for its items is not written in them.
+        if self.bare
+            && let Some(fields) = value.as_object_mut()
+        {
+            fields.remove("kind");
+            fields.remove("apiVersion");
+        }
+        Change { document: self.document, path: self.prefix.clone(), value }
+    }
+
     /// Where a node is; for a missing one its nearest existing parent.
     pub fn place(&self, path: &[Segment]) -> Place {
         let mut whole = self.prefix.clone();
@@ -180,13 +197,9 @@ impl Manifests {
     fn read_stdin(&mut self) {
         let mut bytes = Vec::new();
         match std::io::stdin().take(super::FILE_LIMIT + 1).read_to_end(&mut bytes) {
-            Ok(_) => self.add("<stdin>".to_owned(), &bytes),
+            Ok(_) => self.add(STDIN.to_owned(), &bytes),
             Err(error) => {
-                self.errors.push(SourceText::new("<stdin>", "").error(
-                    0,
-                    0,
-                    format!("cannot be read: {error}"),
-                ));
+                self.errors.push(SourceText::new(STDIN, "").error(0, 0, format!("cannot be read: {error}")));
             }
         }
     }

@@ -239,3 +239,25 @@ fn shells_and_kubectl_find_it() {
     let help = Command::new(&plugin).args(["check", "--help"]).output().unwrap();
     assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: kubectl stategate check"), "{help:?}");
 }
+
+#[test]
+fn sarif_tells_what_fix_would_write() {
+    let files = directory(&[("stategate.yaml", ""), ("pg.yaml", NAIVE), ("other.yaml", GOOD)]);
+    let run = run_in(files.path(), &["check", "pg.yaml", "-o", "sarif"]);
+    let sarif: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let result = results.iter().find(|result| result["ruleId"] == "termination-grace-period").unwrap();
+    let change = &result["fixes"][0]["artifactChanges"][0];
+    assert_eq!(change["artifactLocation"]["uri"], "pg.yaml");
+    let replacement = &change["replacements"][0];
+    let region = &replacement["deletedRegion"];
+    let place = |key: &str| usize::try_from(region[key].as_u64().unwrap()).unwrap();
+    assert_eq!((place("startColumn"), place("endColumn")), (1, 1), "whole lines");
+    let mut lines: Vec<&str> = NAIVE.split_inclusive('\n').collect();
+    let text = replacement["insertedContent"]["text"].as_str().unwrap();
+    lines.splice(place("startLine") - 1..place("endLine") - 1, [text]);
+    run_in(files.path(), &["fix", "pg.yaml", "--write"]).expect(0, &[]);
+    assert_eq!(lines.concat(), std::fs::read_to_string(files.path().join("pg.yaml")).unwrap());
+    let unfixed = results.iter().find(|result| result["ruleId"] == "volume-no-emptydir-data").unwrap();
+    assert_eq!(unfixed["fixes"], serde_json::Value::Null);
+}

@@ -24,6 +24,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// Does it show what `stategate fix` would write?
+    pub fn shows_remedies(self) -> bool {
+        self == Self::Sarif
+    }
+
     /// The whole report, with its last line ended.
     pub fn render(self, report: &Report, colours: bool) -> anyhow::Result<String> {
         Ok(match self {

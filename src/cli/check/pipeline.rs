@@ -17,10 +17,11 @@ use crate::path::{self, Segment};
 use crate::policy::binding::OnFailure;
 use crate::policy::selector::KindRef;
 use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Judged, Report};
-use crate::source::manifests::{Manifest, Manifests};
+use crate::report::{Excerpt, Found, Judged, Remedy, Report};
+use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
+use crate::yaml::edit::edit;
 
 /// One thing to read, and whether it is to be judged or only to be known of.
 pub struct Part {
@@ -63,6 +64,8 @@ pub struct Pipeline {
     pub before: Before,
     pub namespace: String,
     pub values: HelmValues,
+    /// Is it to be told what `fix` would write?
+    pub remedies: bool,
     pub project: Project,
 }
 
@@ -229,7 +232,7 @@ impl Pipeline {
                 sensitive.flat_map(|finding| hidden(manifest, &finding.path))
             })
             .collect();
-        for ((manifest, request), decision) in judged.into_iter().zip(&requests).zip(decisions) {
+        for ((manifest, request), decision) in judged.iter().zip(&requests).zip(decisions) {
             for finding in &decision.findings {
                 if let Some(policy) = set.policy(finding.policy.as_str()) {
                     report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
@@ -237,7 +240,37 @@ impl Pipeline {
             }
             report.objects.push(self.judged(manifest, request, decision, &hidden));
         }
+        if self.remedies {
+            self.add_remedies(&inventory, &judged, &requests, &mut report.objects).await?;
+        }
         Ok((report, unknown_namespaces))
+    }
+
+    /// Tells of each object with findings what `fix` would write into its file.
+    async fn add_remedies(
+        &self,
+        inventory: &Arc<Inventory>,
+        manifests: &[&Manifest],
+        requests: &[Arc<Request>],
+        objects: &mut [Judged],
+    ) -> anyhow::Result<()> {
+        let is_file = |object: &Judged| object.template.is_none() && &*object.file != STDIN;
+        let wrong = |object: &Judged| !object.findings.is_empty() && is_file(object);
+        let all = manifests.iter().zip(requests).zip(objects).filter(|(_, object)| wrong(object));
+        let (of, objects): (Vec<_>, Vec<_>) = all.unzip();
+        let asked: Vec<Arc<Request>> = of
+            .iter()
+            .map(|(_, request)| Arc::new(Request { phase: Phase::Fix, ..Request::clone(request) }))
+            .collect();
+        let decisions = self.bench.judge(inventory, &asked).await?;
+        for (((manifest, _), object), decision) in of.into_iter().zip(objects).zip(decisions) {
+            let Some(patched) = decision.patch else { continue };
+            // What cannot be written is told by `fix`.
+            if let Ok(text) = edit(&manifest.file.text, &[manifest.change(&patched.object)]) {
+                object.remedy = Remedy::between(&manifest.file.text, &text, patched.policies);
+            }
+        }
+        Ok(())
     }
 
     fn judged(
@@ -265,6 +298,7 @@ impl Pipeline {
             notes: decision.notes.into_iter().chain(aside).collect(),
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
             file: Arc::clone(&manifest.file.name),
+            remedy: None,
             template: manifest.template.as_deref().map(Arc::from),
         };
         // What people edit, told from the root: the same wherever the run was started.

@@ -23,7 +23,7 @@ use crate::evaluators::InForce;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::server::Origin as _;
-use crate::source::manifests::{Manifest, Manifests};
+use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
 use plan::Judged;
@@ -218,8 +218,6 @@ fn each_once(manifests: &mut Manifests) {
     let mut seen = HashSet::new();
     manifests.errors.retain(|error| seen.insert((real(&error.source), error.line, error.message.clone())));
 }
-
-const STDIN: &str = "<stdin>";
 
 /// Shows or writes one text.
 fn write(before: &SourceText, after: &str, to_file: bool, colours: bool) -> anyhow::Result<Exit> {

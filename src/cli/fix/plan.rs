@@ -49,7 +49,7 @@ pub fn plan(judged: &[Judged]) -> Planned {
         let Some((first, _)) = group.first() else { continue };
         let file = &first.manifest.file;
         let changes: Vec<Change> =
-            group.iter().map(|(judged, patched)| change(&judged.manifest, patched)).collect();
+            group.iter().map(|(judged, patched)| judged.manifest.change(&patched.object)).collect();
         let all = edit(&file.text, &changes);
         let mut text = file.text.to_string();
         for ((judged, patched), change) in group.iter().zip(changes) {
@@ -74,18 +74,6 @@ pub fn plan(judged: &[Judged]) -> Planned {
         planned.texts.insert(Arc::clone(&file.name), text);
     }
     planned
-}
-
-fn change(manifest: &Manifest, patched: &Patched) -> Change {
-    let mut value = patched.object.clone();
-    // What a list says for its items is not written in them.
-    if manifest.bare
-        && let Some(fields) = value.as_object_mut()
-    {
-        fields.remove("kind");
-        fields.remove("apiVersion");
-    }
-    Change { document: manifest.document, path: manifest.prefix.clone(), value }
 }
 
 fn refused(judged: &Judged, patched: &Patched, refusal: Refusal) -> Diagnostic {

@@ -16,6 +16,7 @@ mod examples;
 mod guards;
 mod harness;
 mod mutation;
+mod reading;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;

@@ -76,7 +76,18 @@ fn broken_files_are_one_error_each_and_the_others_are_checked() {
     write(files.path(), "f.yaml", b"\xff\xfeb\x00r\x00o\x00\xd8");
     write(files.path(), "g.yaml", b"name: gr\xfcn\n");
     let run = run_in(files.path(), &["check", "."]);
-    run.expect(2, &["a.yaml:1:7", "replace the tab by spaces", "b.yaml:", "c.json:1:14", "f.yaml", "g.yaml:1:9", "d.yaml:26:11"]);
+    run.expect(
+        2,
+        &[
+            "a.yaml:1:7",
+            "replace the tab by spaces",
+            "b.yaml:",
+            "c.json:1:14",
+            "f.yaml",
+            "g.yaml:1:9",
+            "d.yaml:26:11",
+        ],
+    );
     assert!(summary(&run).contains("5 files that cannot be read"), "{}", summary(&run));
     assert!(summary(&run).contains("1 document skipped: not Kubernetes"), "{}", summary(&run));
 }
@@ -157,8 +168,7 @@ fn known_findings_fail_no_run() {
         "known.json",
         "{\"apiVersion\": \"v1\", \"kind\": \"KnownFindings\", \"findings\": []}",
     );
-    check(&["--known", "known.json"])
-        .expect(2, &["known.json:1: must be apiVersion stategate.io/v1alpha1"]);
+    check(&["--known", "known.json"]).expect(2, &["known.json:1: must be apiVersion stategate.io/v1alpha1"]);
     write(files.path(), "known.json", written.replacen("\"policy\"", "\"polcy\"", 1));
     check(&["--known", "known.json"]).expect(2, &["known.json:8", "there is no such key"]);
 }

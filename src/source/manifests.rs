@@ -212,7 +212,9 @@ impl Manifests {
 
     /// Lists hold the objects that count. To kubectl everything with `items` is a list, whatever its kind.
     fn flatten(&mut self, manifest: Manifest) {
-        let items = manifest.object.get("items").filter(|items| items.is_array() || items.is_null());
+        let outermost = manifest.prefix.is_empty();
+        let is_list = |items: &&Value| items.is_array() || (items.is_null() && outermost);
+        let items = manifest.object.get("items").filter(is_list);
         if manifest.kind().is_empty() || (manifest.api_version().is_empty() && items.is_none()) {
             self.foreign += 1;
             return;

@@ -194,7 +194,7 @@ impl Reader<'_> {
             ScalarStyle::Plain if in_brackets && text.starts_with(':') => {
                 refuse("kubectl takes this colon for the end of a key")
             }
-            ScalarStyle::Literal | ScalarStyle::Folded if in_brackets => {
+            ScalarStyle::Plain if in_brackets && text.starts_with(['|', '>']) => {
                 refuse("a block text cannot stand in brackets")
             }
             ScalarStyle::DoubleQuoted if has_slash_escape(written) => {

@@ -21,8 +21,8 @@ pub(super) struct Head {
     pub breaks: u32,
 }
 
-/// How many tabs are taken for spaces before the parser's word is final.
-const MAX_TABS: usize = 200;
+/// How often white space is changed before the parser's word is final.
+const MAX_CHANGES: usize = 200;
 
 /// Reads the one document of a piece; `Some(None)` if it is null.
 pub(super) fn read(
@@ -41,19 +41,20 @@ pub(super) fn read(
     };
     reader.characters()?;
     let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
-    let mut tabs = 0;
+    let mut changes = 0;
     loop {
         match reader.document(&body, head.since) {
             Ok(document) => return Ok(document),
             Err(Stop::Wrong(error)) => return Err(error),
-            // The parser minds some tabs that kubectl takes for spaces.
-            Err(Stop::Tab { from, to, error }) => {
-                let run = body.get(from..to).unwrap_or_default().replace('\t', " ");
-                tabs += 1;
-                if tabs > MAX_TABS || run.is_empty() {
+            // The parser minds some tabs and line ends that are mere spaces to kubectl.
+            Err(Stop::Space { within, error }) => {
+                let spaces = " ".repeat(within.len());
+                changes += 1;
+                if changes > MAX_CHANGES || spaces.is_empty() {
                     return Err(error);
                 }
-                body.to_mut().replace_range(from..to, &run);
+                body.to_mut().replace_range(within, &spaces);
+                reader.offsets.count_lines();
                 reader.builder = Builder::default();
                 reader.seen = reader.offsets.base;
                 reader.marks = 0;
@@ -65,10 +66,9 @@ pub(super) fn read(
 /// Why a document was not read to its end.
 enum Stop {
     Wrong(YamlError),
-    /// The parser minds the tabs in this stretch of what it was given.
-    Tab {
-        from: usize,
-        to: usize,
+    /// The parser minds the white space here, in what it was given.
+    Space {
+        within: Range<usize>,
         error: YamlError,
     },
 }
@@ -256,17 +256,36 @@ impl Reader<'_> {
     fn stop(&self, error: &ScanError, body: &str) -> Stop {
         let explained = explain(error, &self.offsets, &self.builder);
         let info = error.info();
-        let spaces = info == "tab cannot be used as indentation"
+        let tabs = info == "tab cannot be used as indentation"
             || info == "':' must be followed by a valid YAML whitespace"
             || (info.starts_with("tabs disallowed") && self.in_brackets());
-        let to = self.offsets.byte(error.marker().index()) - self.offsets.base;
-        let to = to + usize::from(body.as_bytes().get(to) == Some(&b'\t'));
-        let from = body.get(..to).map_or(to, |before| before.trim_end_matches([' ', '\t']).len());
-        if spaces && body.get(from..to).is_some_and(|run| run.contains('\t')) {
-            return Stop::Tab { from, to, error: explained };
+        let at = self.offsets.byte(error.marker().index()) - self.offsets.base;
+        let within = if tabs {
+            let to = at + usize::from(body.as_bytes().get(at) == Some(&b'\t'));
+            let from = body.get(..to).map_or(to, |before| before.trim_end_matches([' ', '\t']).len());
+            Some(from..to).filter(|run| body.get(run.clone()).is_some_and(|run| run.contains('\t')))
+        } else if info == "invalid indentation" && self.in_brackets() {
+            line_end_between_tokens(body, at)
+        } else {
+            None
+        };
+        match within {
+            Some(within) => Stop::Space { within, error: explained },
+            None => Stop::Wrong(explained),
         }
-        Stop::Wrong(explained)
     }
+}
+
+/// The line end before this place within brackets, if a space would mean the same there: that is
+/// sure where a comma, a colon or a bracket is on either side, and no comment.
+fn line_end_between_tokens(body: &str, at: usize) -> Option<Range<usize>> {
+    let before = body.get(..at)?.trim_end_matches([' ', '\t']);
+    let line = before.strip_suffix('\n')?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let last = line.rsplit(['\n', '\r']).next().unwrap_or_default();
+    let sure = line.trim_end().ends_with([',', ':', '[', '{'])
+        || body.get(at..).is_some_and(|after| after.starts_with([',', ']', '}']));
+    (sure && !last.trim().is_empty() && !last.contains('#')).then_some(line.len()..before.len())
 }
 
 fn has_slash_escape(written: &str) -> bool {

@@ -15,6 +15,8 @@ pub(super) struct Offsets<'t> {
     breaks: u32,
     /// The byte offset of every [`STRIDE`]th character; empty if characters are bytes.
     strides: Vec<usize>,
+    /// Where the lines begin, if the parser does not see them all.
+    lines: Vec<usize>,
 }
 
 const STRIDE: usize = 64;
@@ -27,7 +29,21 @@ impl<'t> Offsets<'t> {
         } else {
             body.char_indices().step_by(STRIDE).map(|(byte, _)| base + byte).collect()
         };
-        Self { text, base, breaks, strides }
+        Self { text, base, breaks, strides, lines: Vec::new() }
+    }
+
+    /// Finds the lines in the text itself, because the parser is given another one.
+    pub fn count_lines(&mut self) {
+        if self.lines.is_empty() {
+            let bytes = self.text.as_bytes();
+            let ends = |at: &usize| match bytes.get(*at) {
+                Some(b'\n') => true,
+                Some(b'\r') => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.lines = vec![self.base];
+            self.lines.extend((self.base..bytes.len()).filter(ends).map(|at| at + 1));
+        }
     }
 
     pub fn byte(&self, character: usize) -> usize {
@@ -54,7 +70,13 @@ impl<'t> Offsets<'t> {
 
     pub fn point(&self, mark: Marker) -> Spot {
         let byte = self.byte(mark.index()) as u32;
-        let (line, column) = (mark.line() as u32 + self.breaks, mark.col() as u32 + 1);
+        let (mut line, mut column) = (mark.line() as u32 + self.breaks, mark.col() as u32 + 1);
+        if !self.lines.is_empty() {
+            let before = self.lines.partition_point(|start| *start <= byte as usize);
+            let start = self.lines.get(before.saturating_sub(1)).copied().unwrap_or(self.base);
+            let part = self.text.get(start..byte as usize).unwrap_or_default();
+            (line, column) = (before as u32 + self.breaks, part.chars().count() as u32 + 1);
+        }
         Spot { line, column, start: byte, end: byte }
     }
 

@@ -3,7 +3,7 @@
 use super::oracle::{API_VERSION, KIND};
 
 pub const SEED: u64 = 20_240_229;
-pub const COUNT: usize = 600;
+pub const COUNT: usize = 2400;
 
 const PLAIN: &[&str] = &[
     "a",
@@ -193,7 +193,7 @@ pub fn file(seed: u64, number: usize) -> (String, Vec<u8>) {
     if dice.once_in(6) {
         text = text.replace('\n', "\r\n");
     }
-    let name = format!("generated-{number:03}.yaml");
+    let name = format!("generated-{number:04}.yaml");
     if dice.once_in(12) {
         text.insert(0, '\u{feff}');
         if dice.once_in(2) {
@@ -205,7 +205,7 @@ pub fn file(seed: u64, number: usize) -> (String, Vec<u8>) {
 
 /// Puts something in, or takes a character out, below the head.
 fn edit(text: &mut String, dice: &mut Dice) {
-    let from = text.find("spec:").unwrap_or_default() + 5;
+    let from = text.rfind("spec:").unwrap_or_default() + 5;
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).filter(|at| *at >= from).collect();
     let at = places[dice.below(places.len())];
     if dice.once_in(4) {
@@ -314,7 +314,7 @@ impl Writer {
     }
 
     fn flow(&mut self, depth: usize, separator: &str) -> String {
-        let mut item = |writer: &mut Self| match writer.dice.below(if depth > 3 { 3 } else { 5 }) {
+        let item = |writer: &mut Self| match writer.dice.below(if depth > 3 { 3 } else { 5 }) {
             // A comma would end it, and nothing leaves nothing between two of them.
             0..3 => Some(writer.scalar(false)).filter(|text| !text.contains(',')).unwrap_or_default(),
             _ => writer.flow(depth + 1, separator),

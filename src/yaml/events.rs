@@ -264,7 +264,7 @@ impl Reader<'_> {
             let to = at + usize::from(body.as_bytes().get(at) == Some(&b'\t'));
             let from = body.get(..to).map_or(to, |before| before.trim_end_matches([' ', '\t']).len());
             Some(from..to).filter(|run| body.get(run.clone()).is_some_and(|run| run.contains('\t')))
-        } else if info == "invalid indentation" && self.in_brackets() {
+        } else if info.starts_with("invalid indentation") && self.in_brackets() {
             line_end_between_tokens(body, at)
         } else {
             None

@@ -18,6 +18,7 @@ mod inventory;
 mod joins;
 mod judgement;
 mod lint;
+mod places;
 mod policy_cli;
 mod record;
 mod server;

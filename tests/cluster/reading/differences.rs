@@ -115,7 +115,6 @@ pub const WRITTEN: &[(Side, &str, &[&str])] = &[
             "scalars/quoted-over-lines-at-column-0.yaml",
             "scalars/quoted-over-lines-at-the-keys-column.yaml",
             "tabs/quotes-in-deeper.yaml",
-            "structure/flow-at-column-0.yaml",
         ],
     ),
     (

@@ -567,7 +567,6 @@ fn white_space_that_only_the_parser_minds_is_read() {
     assert_eq!(at(text, "/b/d/0"), found(4, 1, "1"));
     assert_eq!(at(text, "/b/d/1"), found(5, 1, "2"));
     assert_eq!(at(text, "/f"), found(7, 4, "é"));
-    wrong("a: [b\nc]");
     wrong("a: [ # d,\nc]");
 }
 

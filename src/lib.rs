@@ -6,7 +6,7 @@
 //!
 //! ```text
 //!  AdmissionReview bytes ─┐                                                         ┌─▶ AdmissionReview answer
-//!  manifests (check)      ├─▶ Request ─▶ select ─▶ view ─▶ evaluate ─▶ Decision ────┼─▶ report: text, JSON
+//!  manifests (check, fix) ├─▶ Request ─▶ select ─▶ view ─▶ evaluate ─▶ Decision ────┼─▶ report: text, JSON
 //!  examples (test)       ─┘     │          ▲                  ▲          ▲          └─▶ metrics, decision log
 //!                               │      PolicySet            Engine    Inventory
 //!                               └── review(&PolicySet, &Inventory, &Request, now) ──┘

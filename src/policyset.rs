@@ -9,14 +9,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::admission::{Operation, Request};
+use crate::admission::{Operation, Phase, Request};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
 use crate::policy::selector::KindRef;
-use crate::policy::{Action, Policy, PolicyId, metadata, place};
+use crate::policy::{Action, Patches, Policy, PolicyId, metadata, place};
 use crate::workload::projection::{Projection, Projections};
 
 use bind::{Bound, Known, Origin, Profile};
@@ -113,6 +113,15 @@ impl<'a> Selected<'a> {
     /// The rule that sets things right, if it has one.
     pub fn patch_rule(&self) -> Option<&str> {
         self.loaded.patch.as_deref()
+    }
+
+    /// The rule whose patches are applied in this phase, if there is one.
+    pub fn patching_rule(&self, phase: Phase) -> Option<&str> {
+        let applied = match self.policy.patches {
+            Patches::Admission => phase != Phase::Validating,
+            Patches::Fix => phase == Phase::Fix,
+        };
+        self.patch_rule().filter(|_| applied && self.mutate)
     }
 
     /// Whatever it finds is only recorded, and nothing is changed.
@@ -322,7 +331,10 @@ impl PolicySet {
 
     /// The same for the mutating webhook: what a policy may patch.
     pub fn mutation_coverage(&self) -> BTreeSet<(KindRef, Operation, String)> {
-        self.coverage_of(|loaded| loaded.patch.is_some() && loaded.bound.mutates(&self.bindings))
+        self.coverage_of(|loaded| {
+            let patches = loaded.patch.is_some() && loaded.policy.patches == Patches::Admission;
+            patches && loaded.bound.mutates(&self.bindings)
+        })
     }
 
     fn coverage_of(&self, wanted: impl Fn(&Loaded) -> bool) -> BTreeSet<(KindRef, Operation, String)> {
@@ -380,6 +392,10 @@ fn load(
                 ),
             )
             .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
+    }
+    if patch.is_none() && policy.patches == Patches::Fix {
+        let message = format!("the policy {} says `patches: fix` and has no `patch` rule", policy.id);
+        return Err(text.error(1, 0, message).with_help("write `patch contains p if { … }`, or take it out"));
     }
     needs::check(&policy, &module.reads, projections, text)?;
     let bound = Bound::new(&policy, bindings, profile, text)?;

@@ -81,18 +81,25 @@ fn decide(
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
+    let decision = match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
         Ok(review) => review.decide(),
         Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
-    }
+    };
+    Decision { parent: parent(set, request), ..decision }
+}
+
+/// Of a request to a subresource: the kind of the object that it belongs to.
+fn parent(set: &PolicySet, request: &Request) -> Option<String> {
+    let projection = set.projection(request).filter(|_| !request.subresource.is_empty())?;
+    Some(projection.kind.clone())
 }
 
 /// The decision if nobody could be asked: every policy that would have judged the request counts as
 /// failed, and its binding says what follows.
 pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reason: &str) -> Decision {
     let wanted = |selected: &Selected<'_>| match request.phase {
-        Phase::Mutating => selected.mutate && selected.patch_rule().is_some(),
-        Phase::Validating | Phase::Both => selected.violation_rule().is_some(),
+        Phase::Mutating => selected.patching_rule(request.phase).is_some(),
+        Phase::Validating | Phase::Both | Phase::Fix => selected.violation_rule().is_some(),
     };
     let failures = set
         .select(request, inventory)
@@ -100,7 +107,7 @@ pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reas
         .filter(|selected| wanted(selected))
         .map(|selected| Failure::new(selected.policy, reason.to_owned(), selected.on_failure))
         .collect();
-    Decision { failures, ..Decision::default() }
+    Decision { failures, parent: parent(set, request), ..Decision::default() }
 }
 
 /// The input document of a request, for policies that read this much and are told these parameters:
@@ -265,7 +272,7 @@ impl<'a> Review<'a> {
         let patching: Vec<&Selected<'_>> = self
             .selected
             .iter()
-            .filter(|selected| selected.mutate && selected.patch_rule().is_some())
+            .filter(|selected| selected.patching_rule(self.request.phase).is_some())
             .collect();
         if patching.is_empty() {
             return;
@@ -293,7 +300,7 @@ impl<'a> Review<'a> {
                 self.request.old_object.as_ref().and_then(|old| old.value().ok()).unwrap_or(&Value::Null);
             patches.iter_mut().for_each(|patch| patch.keep_what_was_there(old));
         }
-        match patch::combine(object, &patches) {
+        match patch::combine(object, &patches, self.request.phase != Phase::Fix) {
             Ok(Some(patched)) => self.accept(patched),
             Ok(None) => {}
             Err(conflict) => {

@@ -44,6 +44,14 @@ selected := sum([workload.replicas | some workload in input.related.workloads]) 
 	}
 }
 
-# The pods of the workload under review that one of its budgets counts. Whether a budget counts the pods of
-# other workloads as well is not known here, and minAvailable is a demand on all of them together.
-counted(budget) := input.workload.replicas if not budget.min_available
+# The pods that one of the budgets of the workload under review counts: minAvailable is a demand on those of all
+# workloads that it selects. Undefined if not all of them are known.
+counted(budget) := budget.pods if {
+	budget.min_available
+} else := input.workload.replicas
+
+# What `stategate fix` writes into a budget.
+operations(budget) := {
+	{"op": "remove", "path": array.concat(budget.path, ["minAvailable"])},
+	{"op": "add", "path": array.concat(budget.path, ["maxUnavailable"]), "value": 1},
+}

@@ -33,10 +33,11 @@ test_selected_pods_are_counted if {
 	not budgets.selected with input as {"related": {"workloads": [{"replicas": 3}, {"kind": "DaemonSet"}]}}
 }
 
-test_minimum_over_all_pods_tells_nothing_of_one_workload if {
+test_minimum_counts_the_pods_of_all_workloads if {
 	workload := {"workload": {"replicas": 3}}
-	budgets.counted({"max_unavailable": 1}) == 3 with input as workload
-	not budgets.counted({"min_available": 3}) with input as workload
+	budgets.counted({"max_unavailable": 1, "pods": 9}) == 3 with input as workload
+	budgets.counted({"min_available": 3, "pods": 9}) == 9 with input as workload
+	not budgets.counted({"min_available": 0}) with input as {"workload": {}}
 }
 
 test_a_budget_that_says_nothing_allows_nothing if {

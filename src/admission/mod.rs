@@ -70,7 +70,16 @@ impl Request {
 
     /// `StatefulSet shop/pg`, as messages name it.
     pub fn display_name(&self) -> String {
-        let (kind, name) = (&self.kind.kind, self.name());
+        self.display_name_as(&self.kind.kind)
+    }
+
+    /// The same with the kind of the object whose subresource this is: `StatefulSet shop/pg (scale)`.
+    pub fn display_name_of_parent(&self, kind: &str) -> String {
+        format!("{} ({})", self.display_name_as(kind), self.subresource)
+    }
+
+    fn display_name_as(&self, kind: &str) -> String {
+        let name = self.name();
         if self.namespace.is_empty() {
             format!("{kind} {name}")
         } else {
@@ -89,6 +98,9 @@ pub enum Phase {
     Validating,
     /// Outside of the API server: the patches are applied, then the patched object is judged.
     Both,
+    /// The same for a source file that is to be set right: patches that belong only there are applied, too,
+    /// and the object gets no note of who patched it.
+    Fix,
 }
 
 /// What is being done to the object.

@@ -16,18 +16,17 @@ use format::Format;
 use known::KnownFindings;
 use pipeline::{Before, Part, Pipeline};
 
-use super::config::ConfigArguments;
 use super::inventory::InventoryArguments;
 use super::judging::Bench;
 use super::output::{self, Output};
 use super::policies::{PolicyArguments, RULE_TIME};
-use super::project::{CONFIG_FILE, Project};
+use super::sources::SourceArguments;
 use super::{Exit, colours};
 use crate::evaluators::InForce;
 use crate::policy::Action;
 use crate::source::manifests::Manifests;
 use crate::source::render::HelmValues;
-use crate::source::tree::{Choice, Source, Tree};
+use crate::source::tree::Source;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -42,23 +41,11 @@ use crate::source::tree::{Choice, Source, Tree};
 Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged,
 or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
 pub struct Arguments {
-    /// Files, directories (Kustomize directories and Helm charts are rendered), or - for standard input
-    #[arg(value_name = "PATH")]
-    paths: Vec<PathBuf>,
-
     #[command(flatten)]
-    config: ConfigArguments,
+    sources: SourceArguments,
 
     #[command(flatten)]
     policies: PolicyArguments,
-
-    /// Leave out files whose paths match, as patterns in a .gitignore do; may be given several times
-    #[arg(long, value_name = "GLOB")]
-    exclude: Vec<String>,
-
-    /// Read also what .gitignore and .stategateignore name
-    #[arg(long)]
-    no_ignore: bool,
 
     /// Read the files of Kustomize directories as they are, and those of Helm charts not at all
     #[arg(long)]
@@ -100,7 +87,7 @@ pub struct Arguments {
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
 
-    /// Say how many policies were loaded and how long it took
+    /// Say how many policies were loaded, how long it took, and which kinds --inventory knows
     #[arg(short, long)]
     verbose: bool,
 }
@@ -119,22 +106,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if arguments.verbose {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }
-    let project = Project::find(arguments.config.file()?.as_deref())?;
-    if arguments.paths.is_empty() {
-        anyhow::bail!(
-            "there is no PATH to check\n  help: write stategate check ., or set paths in {CONFIG_FILE}"
-        );
-    }
+    let project = arguments.sources.project()?;
     let known = match &arguments.known {
         Some(file) if !arguments.write_known => Some((file, KnownFindings::read(file)?)),
         _ => None,
     };
-    let choice = Choice {
-        exclude: arguments.exclude.clone(),
-        ignored: !arguments.no_ignore,
-        rendered: !arguments.no_render,
-    };
-    let tree = Tree::walk(&arguments.paths, &choice, |path| project.relative(path));
+    let tree = arguments.sources.tree(&project, !arguments.no_render)?;
     let changed = arguments.changed_since.as_deref();
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
@@ -144,8 +121,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || parts.iter().any(|part| !part.judged);
     let old = Manifests::read(&arguments.old);
+    let inventory = arguments.inventory.read(&set, &arguments.namespace)?;
+    if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
+        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.known)));
+        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.wanted)));
+    }
     let pipeline = Pipeline {
-        inventory: arguments.inventory.read(&set, &arguments.namespace)?,
+        inventory,
         bench: Bench::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
         before: match changed {
             Some(changed) => changed.before(&arguments.namespace),
@@ -183,4 +165,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "nothing" } else { text }
 }

@@ -168,6 +168,9 @@ fn key(argument: &Arg) -> String {
 
 /// The flag that a value stands for. Paths are told from the configuration's directory.
 fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, String> {
+    if value.is_null() {
+        return Ok(Vec::new());
+    }
     let many = is_list(argument);
     if matches!(argument.get_action(), ArgAction::SetTrue) {
         let set = value.as_bool().ok_or("must be true or false")?;

@@ -8,6 +8,7 @@ use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
+use crate::policy::Patches;
 use crate::policyset::{PolicySet, Sources};
 use crate::review::review;
 use crate::source::catalogue::Catalogue;
@@ -16,6 +17,9 @@ use crate::workload::projection::Projections;
 
 /// The time that examples are judged at: a run today and a run next year agree.
 const NOW: &str = "2026-01-01T00:00:00Z";
+
+/// Endings of the files that belong to another example.
+const BESIDE: [&str; 3] = [".old.yaml", ".inventory.yaml", ".out.yaml"];
 
 /// One file of a policy's `examples/`.
 pub struct Example<'a> {
@@ -26,6 +30,8 @@ pub struct Example<'a> {
     pub text: &'a SourceText,
     /// The object before the change.
     pub old: Option<&'a SourceText>,
+    /// Objects of the cluster, as `--inventory` tells them.
+    pub cluster: Option<&'a SourceText>,
     /// The object as patches leave it.
     pub out: Option<&'a SourceText>,
 }
@@ -45,12 +51,13 @@ pub fn all(catalogue: &Catalogue) -> Vec<Example<'_>> {
         .iter()
         .filter_map(|(path, text)| {
             let (folder, file) = path.split_once("/examples/")?;
-            if file.ends_with(".old.yaml") || file.ends_with(".out.yaml") {
+            if BESIDE.iter().any(|ending| file.ends_with(ending)) {
                 return None;
             }
             let stem = path.strip_suffix(".in.yaml").or_else(|| path.strip_suffix(".yaml")).unwrap_or(path);
             let sibling = |suffix: &str| texts.get(format!("{stem}{suffix}").as_str()).copied();
-            Some(Example { folder, file, text, old: sibling(".old.yaml"), out: sibling(".out.yaml") })
+            let [old, cluster, out] = BESIDE.map(sibling);
+            Some(Example { folder, file, text, old, cluster, out })
         })
         .collect()
 }
@@ -61,15 +68,19 @@ impl Example<'_> {
         self.file.split('_').next().unwrap_or_default()
     }
 
-    /// What it asks, and what its own objects tell of the cluster.
+    /// What it asks, and what is known beside: exactly as `check` takes the same files.
     pub fn requests(&self, set: &PolicySet) -> anyhow::Result<(Vec<Request>, Inventory)> {
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        // An example is a bundle. Of a kind that is in it, everything is in it: that is how an example
-        // says that the cluster's objects of a kind are known.
         let mut inventory = set.inventory().bundle();
-        new.tell(&mut inventory, DEFAULT_NAMESPACE, true);
-        Ok((requests(&new, &old, set.projections())?, inventory))
+        self.cluster.map(manifests).transpose()?.unwrap_or_default().tell(&mut inventory, DEFAULT_NAMESPACE);
+        new.ship(&mut inventory, &old, DEFAULT_NAMESPACE);
+        let mut requests = requests(&new, &old, set.projections())?;
+        // Patches that belong in files are shown as `stategate fix` makes them.
+        if self.expects() == "patch" && set.policies().all(|policy| policy.patches == Patches::Fix) {
+            requests.iter_mut().for_each(|request| request.phase = Phase::Fix);
+        }
+        Ok((requests, inventory))
     }
 
     /// Puts it through the whole pipeline.

@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let new = read(std::slice::from_ref(&arguments.file))?;
     let old = read(arguments.old.as_slice())?;
     let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
-    new.tell(&mut inventory, &arguments.namespace, false);
+    new.ship(&mut inventory, &old, &arguments.namespace);
     let mut requests = Vec::new();
     for manifest in &new.objects {
         requests.extend(example::request(manifest, &old, set.projections(), &arguments.namespace)?);

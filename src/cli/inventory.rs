@@ -6,13 +6,15 @@ use clap::Args;
 
 use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
+use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
 use crate::source::manifests::Manifests;
 
 #[derive(Args, Clone, Default)]
 pub struct InventoryArguments {
-    /// Objects of the cluster (file or directory), such as `kubectl get sc,pvc,nodes -o yaml` prints them:
-    /// of every kind in there all objects are taken to be in there; may be given several times
+    /// Objects of the cluster (file or directory), such as `kubectl get sc,pvc,nodes -A -o yaml` prints them:
+    /// of every kind in there all objects are taken to be in there. A kind without objects leaves no trace
+    /// in such a list: give an empty one (`kind: StorageClassList`). May be given several times
     #[arg(long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
 }
@@ -20,7 +22,28 @@ pub struct InventoryArguments {
 /// The namespace of objects that name none, where no flag says another.
 pub const DEFAULT_NAMESPACE: &str = "default";
 
+/// What is known at the start, for people and logs.
+pub struct Knowledge {
+    /// Kinds of which every object is known.
+    pub known: String,
+    /// Kinds that policies need and that are not known, each with these policies.
+    pub wanted: String,
+}
+
 impl InventoryArguments {
+    /// What this inventory tells; none if the flag was not given.
+    pub fn knowledge(&self, set: &PolicySet, inventory: &Inventory) -> Option<Knowledge> {
+        if self.inventory.is_empty() {
+            return None;
+        }
+        let known: Vec<String> = inventory.known().map(ToString::to_string).collect();
+        let wanted = set.wants(inventory).into_iter().map(|(kind, policies)| {
+            let policies: Vec<&str> = policies.into_iter().map(PolicyId::as_str).collect();
+            format!("{kind} ({})", policies.join(", "))
+        });
+        Some(Knowledge { known: known.join(", "), wanted: wanted.collect::<Vec<_>>().join(", ") })
+    }
+
     /// What the flag names; nothing without it.
     pub fn read(&self, set: &PolicySet, default_namespace: &str) -> Result<Inventory, Diagnostics> {
         let mut inventory = set.inventory();
@@ -28,7 +51,7 @@ impl InventoryArguments {
         if !manifests.errors.is_empty() {
             return Err(Diagnostics(manifests.errors));
         }
-        manifests.tell(&mut inventory, default_namespace, true);
+        manifests.tell(&mut inventory, default_namespace);
         Ok(inventory)
     }
 }

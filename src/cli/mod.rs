@@ -6,6 +6,7 @@ mod completions;
 mod config;
 mod example;
 mod explain;
+mod fix;
 mod input;
 mod inventory;
 mod judging;
@@ -16,7 +17,9 @@ mod progress;
 mod project;
 mod record;
 mod review;
+mod schema;
 mod serve;
+mod sources;
 mod test;
 mod webhook_config;
 
@@ -63,6 +66,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Check manifests
     Check(check::Arguments),
+    /// Set manifests right: apply the patches of policies to the files
+    Fix(fix::Arguments),
     /// Judge one AdmissionReview, exactly as the webhook would
     Review(review::Arguments),
     /// Run the tests and examples of policies
@@ -81,6 +86,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// Print the completions of a shell
     Completions(completions::Arguments),
+    /// Print the JSON Schema of a document that stategate writes
+    Schema(schema::Arguments),
     /// The child process in which policies from outside are tried
     #[command(name = trial::SUBCOMMAND, hide = true)]
     TryPolicies,
@@ -123,12 +130,14 @@ fn run(command: Command) -> anyhow::Result<Exit> {
     match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Fix(arguments) => fix::run(&arguments),
         Command::Review(arguments) => review::run(&arguments),
         Command::Test(arguments) => test::run(&arguments),
         Command::Policy(command) => policy::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Input(arguments) => input::run(&arguments),
         Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Config(_) => Ok(Exit::Clean),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),

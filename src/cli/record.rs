@@ -78,7 +78,10 @@ impl Record {
                 let (requests, inventory) = example.requests(set)?;
                 let mut session = recording(set);
                 let mut reads = Reads::default();
-                for request in requests {
+                for mut request in requests {
+                    if mutate {
+                        request.phase = Phase::Fix;
+                    }
                     set.select(&request, &inventory)
                         .iter()
                         .for_each(|selected| reads.extend(selected.reads()));
@@ -148,7 +151,7 @@ impl Record {
                     return Err(Diagnostics(manifests.errors).into());
                 }
                 let mut inventory = set.inventory().bundle();
-                manifests.tell(&mut inventory, DEFAULT_NAMESPACE, true);
+                manifests.ship(&mut inventory, &Manifests::default(), DEFAULT_NAMESPACE);
                 let mut session = recording(&set);
                 let mut judged = 0;
                 // One by one, so that the record can name the file of each.
@@ -208,13 +211,14 @@ fn recording(set: &PolicySet) -> Session {
     session
 }
 
-/// Both webhooks at once, whichever of them a recorded AdmissionReview was for.
+/// Both webhooks at once, whichever of them a recorded AdmissionReview was for; or all patches.
 fn ask(
     session: &mut Session,
     set: &PolicySet,
     inventory: &Inventory,
     request: Request,
 ) -> anyhow::Result<Decision> {
-    let request = Request { phase: Phase::Both, ..request };
+    let phase = if request.phase == Phase::Fix { Phase::Fix } else { Phase::Both };
+    let request = Request { phase, ..request };
     Ok(review_in(session, set, inventory, &request, example::now()?))
 }

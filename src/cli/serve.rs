@@ -108,6 +108,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
     let loading = loading.elapsed();
     let inventory = Arc::new(arguments.inventory.read(&set, DEFAULT_NAMESPACE)?);
+    let knowledge = arguments.inventory.knowledge(&set, &inventory);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -136,6 +137,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         milliseconds = loading.as_millis(),
         "loaded"
     );
+    if let Some(knowledge) = knowledge {
+        tracing::info!(known = knowledge.known, needed_but_unknown = knowledge.wanted, "inventory");
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -24,7 +24,11 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
         decision.failures.iter().filter(|failure| failure.on_failure == OnFailure::Deny).collect();
     let count = denied.len() + failed.len();
     let problems = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
-    let mut text = format!("{}: {problems}\n", request.display_name());
+    let name = match &decision.parent {
+        Some(kind) => request.display_name_of_parent(kind),
+        None => request.display_name(),
+    };
+    let mut text = format!("{name}: {problems}\n");
     for finding in denied.iter().take(SHOWN) {
         text.push_str(&format!("\n{} [{}]\n  {}\n", finding.policy, finding.severity, finding.message));
         if !finding.path.is_empty() {

@@ -34,6 +34,8 @@ pub struct Decision {
     pub evaluated: usize,
     /// Why policies that match were not asked, or their findings only recorded.
     pub set_aside: Option<SetAside>,
+    /// Of a request to a subresource: the kind of the object that it belongs to.
+    pub parent: Option<String>,
 }
 
 impl Decision {
@@ -92,6 +94,8 @@ pub struct Finding {
     /// What the policy adds for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
+    /// May what is at fault be a credential, so that nobody shows the text?
+    pub sensitive: bool,
 }
 
 /// A policy that could not decide.
@@ -203,6 +207,7 @@ impl Finding {
             fix: "give these objects with --inventory FILE, or connect stategate to the cluster".to_owned(),
             docs: policy.related.first().cloned(),
             details: None,
+            sensitive: policy.sensitive,
         }
     }
 
@@ -222,6 +227,7 @@ impl Finding {
             fix: "write the field as the Kubernetes API defines it".to_owned(),
             docs: None,
             details: None,
+            sensitive: false,
         }
     }
 }

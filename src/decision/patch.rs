@@ -61,12 +61,13 @@ fn names(policies: &[PolicyId]) -> String {
     policies.iter().map(PolicyId::as_str).collect::<Vec<_>>().join(" and ")
 }
 
-/// Applies the patches of all policies to an object. None if they change nothing.
+/// Applies the patches of all policies to an object. None if they change nothing. If it is to be signed,
+/// an annotation says which policies changed it.
 ///
 /// # Errors
 /// If two operations set the same place, or one sets a place inside of what another sets, to
 /// different values; or if a place cannot be set.
-pub fn combine(object: &Value, patches: &[PolicyPatch]) -> Result<Option<Patched>, Conflict> {
+pub fn combine(object: &Value, patches: &[PolicyPatch], signed: bool) -> Result<Option<Patched>, Conflict> {
     let mut operations: Vec<(&PolicyId, &PatchOperation)> = patches
         .iter()
         .flat_map(|patch| patch.operations.iter().map(|operation| (&patch.policy, operation)))
@@ -103,7 +104,9 @@ pub fn combine(object: &Value, patches: &[PolicyPatch]) -> Result<Option<Patched
         return Ok(None);
     }
     policies.sort();
-    sign(&mut patched, &policies);
+    if signed {
+        sign(&mut patched, &policies);
+    }
     let operations = json_patch::diff(object, &patched);
     Ok(Some(Patched { operations, policies, object: patched }))
 }

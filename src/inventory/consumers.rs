@@ -6,8 +6,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::records::{WorkloadRecord, mounts};
+use super::records::{ClaimMount, WorkloadRecord, mounts};
 use super::related::Subject;
+use super::siblings::judged;
 use super::storage::{ordinal, templates};
 use super::store::{Key, Namespace, State};
 use crate::admission::GroupVersionKind;
@@ -30,11 +31,18 @@ pub struct Consumer {
     pub kind: String,
     pub name: String,
     pub class: Class,
+    /// The name of the data store that runs in it, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     pub read_only: bool,
+    /// Does the claim hold a data directory of that data store, or a part of one?
+    pub holds_data: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// Is it judged itself in the same run, so that its faults are told there? Never at admission.
+    pub judged: bool,
 }
 
 /// Something that would be hurt.
@@ -48,10 +56,10 @@ pub struct Dependant {
 
 /// Other workloads that mount one claim.
 pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<User> {
-    let user = |(record, read_only): (&Arc<WorkloadRecord>, bool)| User {
+    let user = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| User {
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
-        read_only,
+        read_only: mount.read_only,
     };
     of_claim(namespace, subject, claim).map(user).collect()
 }
@@ -59,20 +67,21 @@ pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<U
 /// Other workloads that mount a claim that the subject is, mounts or makes.
 pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
     let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
-    let consumer = |claim: &str, (record, read_only): (&Arc<WorkloadRecord>, bool)| Consumer {
-        claim: claim.to_owned(),
+    let consumer = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| Consumer {
+        claim: mount.claim,
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
         class: record.brief.class,
-        read_only,
+        engine: record.brief.engine.as_ref().map(|engine| engine.name.clone()),
+        read_only: mount.read_only,
+        holds_data: mount.holds_data,
         replicas: record.brief.replicas,
+        judged: record.brief.owner.is_none()
+            && judged(state, subject, &record.kind, &record.brief.namespace, &record.brief.name),
         owner: record.brief.owner.clone(),
     };
     let claims = names(namespace, subject);
-    let of = |claim: &String| {
-        let others = of_claim(namespace, subject, claim);
-        others.map(|other| consumer(claim, other)).collect::<Vec<_>>()
-    };
+    let of = |claim: &String| of_claim(namespace, subject, claim).map(consumer).collect::<Vec<_>>();
     claims.iter().flat_map(of).collect()
 }
 
@@ -80,7 +89,7 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
 fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
     let own = own.map(|claim| claim.name.clone());
-    let mounted = mounts(subject.workload).into_iter().map(|(name, _)| name);
+    let mounted = mounts(subject.workload).into_iter().map(|mount| mount.claim);
     let made = templates(subject).flat_map(|template| {
         let prefix = format!("{template}-{}-", subject.workload.name);
         let names = namespace.mounted_by.range(prefix.clone()..).map(|(name, _)| name);
@@ -93,13 +102,13 @@ fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     own.chain(mounted).chain(made).collect()
 }
 
-/// Who mounts a claim, and whether only to read: by name, or because its templates make it. Neither the
-/// subject nor what it owns.
+/// Who mounts a claim, and how: by name, or because its templates make it. Neither the subject nor what
+/// it owns.
 fn of_claim<'n>(
     namespace: &'n Namespace,
     subject: &'n Subject<'_>,
     claim: &str,
-) -> impl Iterator<Item = (&'n Arc<WorkloadRecord>, bool)> + use<'n> {
+) -> impl Iterator<Item = (&'n Arc<WorkloadRecord>, ClaimMount)> + use<'n> {
     let by_name = namespace.mounted_by.get(claim).into_iter().flatten();
     let claim = claim.to_owned();
     let made = claim.rsplit_once('-').filter(|(_, number)| ordinal(number).is_some());
@@ -107,9 +116,22 @@ fn of_claim<'n>(
     let keys: BTreeSet<&Key> = by_name.chain(makers).collect();
     let records = keys.into_iter().filter_map(|key| namespace.workloads.get(key));
     records.filter(|record| !is_or_belongs_to(namespace, record, subject)).map(move |record| {
-        let mount = record.mounts.iter().find(|(name, _)| *name == claim);
-        (record, mount.is_some_and(|(_, read_only)| *read_only))
+        let named = record.mounts.iter().find(|mount| mount.claim == claim).cloned();
+        (record, named.unwrap_or_else(|| made_by(record, &claim)))
     })
+}
+
+/// How the workload whose templates make a claim uses it.
+fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
+    let makes = |template: &String| {
+        let rest = claim.strip_prefix(template.as_str()).and_then(|rest| rest.strip_prefix('-'));
+        rest.and_then(|rest| rest.strip_prefix(record.brief.name.as_str())).is_some()
+    };
+    ClaimMount {
+        claim: claim.to_owned(),
+        read_only: false,
+        holds_data: record.data_templates.iter().any(makes),
+    }
 }
 
 /// Is it the subject, or owned by it, if only through others: a pod of a ReplicaSet of a Deployment?

@@ -78,6 +78,20 @@ impl Inventory {
         Arc::make_mut(&mut self.state).insert(fact.0);
     }
 
+    /// Objects of this kind come with the run.
+    pub fn ships(&mut self, kind: &KindRef) {
+        let state = Arc::make_mut(&mut self.state);
+        state.shipped.extend(Sort::of(kind, &state.projections));
+    }
+
+    /// The object is judged itself in this run; `changed`: it is new, or not as it was before.
+    pub fn judges(&mut self, kind: &KindRef, namespace: &str, name: &str, changed: bool) {
+        let place = (kind.clone(), namespace.to_owned(), name.to_owned());
+        let state = Arc::make_mut(&mut self.state);
+        Arc::make_mut(&mut state.judged).insert(place, changed);
+        self.ships(kind);
+    }
+
     /// Takes an object out.
     pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
         Arc::make_mut(&mut self.state).remove(kind, namespace, name);
@@ -125,6 +139,11 @@ impl Inventory {
             Mode::Cluster => self.knows(kind),
         };
         needs.iter().filter(|(kind, mode)| !known(kind, *mode)).map(|(kind, _)| kind.clone()).collect()
+    }
+
+    /// The kinds of which all objects are in here.
+    pub fn known(&self) -> impl Iterator<Item = &KindRef> {
+        self.state.known.keys()
     }
 
     /// Adds a Namespace; the last one of a name wins.

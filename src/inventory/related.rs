@@ -10,10 +10,10 @@ use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
 use super::nodes::NodesSummary;
 use super::records::{
-    AttributesRecord, AutoscalerRecord, Brief, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord,
-    QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, Brief, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord,
+    ServiceRecord, VolumeRecord, WorkloadRecord,
 };
-use super::siblings::{self, RelatedBudget, RelatedWorkload};
+use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, RelatedClaim, Snapshot};
 use crate::admission::Operation;
 use crate::policy::selector::KindRef;
@@ -76,7 +76,7 @@ pub struct Related {
     pub governing_service: Option<Arc<ServiceRecord>>,
     /// What sets its size.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub autoscalers: Option<Vec<Arc<AutoscalerRecord>>>,
+    pub autoscalers: Option<Vec<RelatedAutoscaler>>,
     /// The workloads that it selects or targets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workloads: Option<Vec<RelatedWorkload>>,

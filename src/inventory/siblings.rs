@@ -9,10 +9,12 @@ use serde::Serialize;
 use super::budget::allowed;
 use super::records::{
     AutoscalerRecord, Brief, BudgetRecord, LimitRecord, PriorityRecord, QuotaRecord, Selects, ServiceRecord,
-    serves, target,
+    WorkloadRecord, serves, target,
 };
 use super::related::Subject;
 use super::store::{Namespace, State};
+use crate::admission::GroupVersionKind;
+use crate::policy::selector::KindRef;
 use crate::workload::view::Strings;
 
 /// A PodDisruptionBudget that selects the subject's pods.
@@ -23,6 +25,24 @@ pub struct RelatedBudget {
     /// How many of the subject's pods it lets go if all are healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_disruptions: Option<i64>,
+    /// How many workloads it selects, the subject among them; left out if not all of them are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub workloads: Option<usize>,
+    /// The pods of all of these; left out if not all of their numbers are known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pods: Option<i64>,
+    /// Is the budget judged itself in the same run, so that its faults are told there? Never at admission.
+    pub judged: bool,
+}
+
+/// What sets the subject's size.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct RelatedAutoscaler {
+    #[serde(flatten)]
+    pub autoscaler: Arc<AutoscalerRecord>,
+    /// Is the autoscaler judged itself in the same run, so that its faults are told there? Never at
+    /// admission.
+    pub judged: bool,
 }
 
 /// A workload that the subject selects or targets.
@@ -34,6 +54,9 @@ pub struct RelatedWorkload {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_disruptions: Option<i64>,
 }
+
+/// The kinds of workloads that budgets are written for.
+const SELECTED: [(&str, &str); 2] = [("StatefulSet", "apps"), ("Deployment", "apps")];
 
 fn own<'s>(state: &'s State, subject: &Subject<'_>) -> Option<&'s Arc<Namespace>> {
     state.namespaces.get(&subject.workload.namespace)
@@ -47,9 +70,24 @@ fn labels<'s>(subject: &Subject<'s>) -> Option<&'s Strings> {
 pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
     let selecting = namespace.budgets.values().filter(|budget| budget.selects.matches(labels));
-    let related = |budget: &Arc<BudgetRecord>| RelatedBudget {
-        allowed_disruptions: subject.workload.replicas.and_then(|replicas| allowed(&budget.budget, replicas)),
-        budget: Arc::clone(budget),
+    let complete = state.bundle || SELECTED.iter().all(|(kind, group)| state.knows(kind, group));
+    let related = |budget: &Arc<BudgetRecord>| {
+        let others = || selected(namespace, &budget.selects).filter(|other| !other.is(subject));
+        let pods = || {
+            let of_others: Option<i64> = others().map(|other| other.brief.replicas).sum();
+            Some(of_others?.saturating_add(subject.workload.replicas?))
+        };
+        RelatedBudget {
+            allowed_disruptions: subject
+                .workload
+                .replicas
+                .and_then(|replicas| allowed(&budget.budget, replicas)),
+            workloads: complete.then(|| others().count() + 1),
+            pods: complete.then(pods).flatten(),
+            judged: budget.owner.is_none()
+                && judged(state, subject, &budget_kind(), &budget.namespace, &budget.name),
+            budget: Arc::clone(budget),
+        }
     };
     selecting.map(related).collect()
 }
@@ -66,10 +104,46 @@ pub fn governing_service(state: &State, subject: &Subject<'_>) -> Option<Arc<Ser
 }
 
 /// What sets the subject's size.
-pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<Arc<AutoscalerRecord>> {
+pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscaler> {
     let all = own(state, subject).into_iter().flat_map(|namespace| namespace.autoscalers.values());
     let own = (subject.kind.clone(), subject.workload.name.clone());
-    all.filter(|scaler| target(&scaler.autoscaler) == own).cloned().collect()
+    let related = |scaler: &Arc<AutoscalerRecord>| RelatedAutoscaler {
+        judged: !scaler.owned && judged(state, subject, &scaler.own_kind, &scaler.namespace, &scaler.name),
+        autoscaler: Arc::clone(scaler),
+    };
+    all.filter(|scaler| target(&scaler.autoscaler) == own).map(related).collect()
+}
+
+/// Is this object judged itself in the same run, and is what there is to say of it and the subject
+/// together its own fault? An object that stays as it was is only at fault if the subject stays, too.
+pub fn judged(state: &State, subject: &Subject<'_>, kind: &KindRef, namespace: &str, name: &str) -> bool {
+    let changed = |kind: &KindRef, namespace: &str, name: &str| {
+        state.judged.get(&(kind.clone(), namespace.to_owned(), name.to_owned())).copied()
+    };
+    let view = subject.workload;
+    // What is scaled is no manifest, but in the cluster already.
+    let own = changed(&subject.kind, &view.namespace, &view.name).filter(|_| !subject.scaled);
+    own.zip(changed(kind, namespace, name)).is_some_and(|(own, other)| other || !own)
+}
+
+fn budget_kind() -> KindRef {
+    KindRef { kind: "PodDisruptionBudget".to_owned(), group: "policy".to_owned() }
+}
+
+/// The workloads whose pods a selector selects. What belongs to another of them is that one's pods.
+fn selected<'n>(
+    namespace: &'n Namespace,
+    selects: &Selects,
+) -> impl Iterator<Item = &'n Arc<WorkloadRecord>> {
+    namespace.workloads.values().filter(|record| {
+        let owner = record.brief.owner.as_ref().map(|owner| {
+            let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&owner.api_version, &owner.kind);
+            (KindRef { kind, group }, owner.name.clone())
+        });
+        let owner = owner.and_then(|owner| namespace.workloads.get(&owner));
+        selects.matches(&record.brief.pods.labels)
+            && !owner.is_some_and(|owner| selects.matches(&owner.brief.pods.labels))
+    })
 }
 
 /// The workloads that a budget or Service selects, or an autoscaler targets.
@@ -80,9 +154,9 @@ pub fn workloads(state: &State, subject: &Subject<'_>) -> Vec<RelatedWorkload> {
     let all = namespace.workloads.values().map(|record| &record.brief);
     let view = subject.workload;
     if let Some(budget) = &view.disruption_budget {
-        let selects = Selects::of(budget);
-        let selected = all.filter(|brief| selects.matches(&brief.pods.labels));
         let left = |brief: &Brief| brief.replicas.and_then(|replicas| allowed(budget, replicas));
+        let selects = Selects::of(budget);
+        let selected = selected(namespace, &selects).map(|record| &record.brief);
         selected.map(|brief| related(brief, left(brief))).collect()
     } else if let Some(service) = &view.service {
         all.filter(|brief| serves(service, &brief.pods.labels)).map(|brief| related(brief, None)).collect()

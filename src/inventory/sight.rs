@@ -113,10 +113,19 @@ impl<'a> Sight<'a> {
             || self.inventory.state.known.values().any(|sort| sorts.contains(sort))
     }
 
+    /// Does a policy with these needs see what the manifests of the run hold? Who can do without a kind
+    /// sees what there is of it; who takes its absence for an answer sees that, too.
     fn declared(&self, key: &str, needs: &Needs) -> bool {
-        let of_bundle = needs.iter().filter(|(_, mode)| *mode == Mode::Bundle);
-        self.inventory.state.bundle
-            && of_bundle.filter_map(|(kind, _)| self.sort(kind)).any(|sort| sorts(key).contains(&sort))
+        let state = &self.inventory.state;
+        let shown = |(kind, mode): (&KindRef, Mode)| {
+            let sort = self.sort(kind).filter(|sort| sorts(key).contains(sort));
+            sort.is_some_and(|sort| match mode {
+                Mode::Bundle => true,
+                Mode::Optional => state.shipped.contains(&sort),
+                Mode::Cluster => false,
+            })
+        };
+        state.bundle && needs.iter().any(shown)
     }
 
     /// Keys that one policy does not see although another does: what a bundle holds counts only for

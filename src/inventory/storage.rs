@@ -146,7 +146,7 @@ pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
     let named = mounts(subject.workload)
         .into_iter()
-        .filter_map(|(name, _)| Some(related(namespace, subject, namespace.claims.get(&name)?, None)));
+        .filter_map(|mount| Some(related(namespace, subject, namespace.claims.get(&mount.claim)?, None)));
     let made = templates(subject).flat_map(|template| {
         let prefix = format!("{template}-{}-", subject.workload.name);
         let made = with_prefix(&namespace.claims, prefix);

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::kinds::Sort;
 use super::nodes::Nodes;
 use super::records::{
-    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimRecord, ClassRecord, LimitRecord, NamespaceRecord,
-    PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord, SnapshotRecord,
-    VolumeRecord, WorkloadRecord,
+    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
+    NamespaceRecord, PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord,
+    SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
@@ -18,12 +18,19 @@ pub type Key = (KindRef, String);
 /// Namespace and name.
 pub type Place = (String, String);
 
+/// Objects by kind, namespace and name, and whether they are new or changed.
+pub type Judged = HashMap<(KindRef, String, String), bool>;
+
 /// Everything that is known. Two states share what lives in a namespace, and what lives in none.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub projections: Arc<Projections>,
     pub self_classify: bool,
     pub bundle: bool,
+    /// Objects that are judged themselves in this run, and whether they are new or changed.
+    pub judged: Arc<Judged>,
+    /// Sorts of the manifests of this run, known or not.
+    pub shipped: BTreeSet<Sort>,
     /// Kinds of which every object is in here.
     pub known: BTreeMap<KindRef, Sort>,
     pub namespaces: HashMap<String, Arc<Namespace>>,
@@ -66,6 +73,11 @@ pub struct Namespace {
 impl State {
     pub fn rules(&self) -> Rules<'_> {
         Rules { projections: &self.projections, self_classify: self.self_classify }
+    }
+
+    /// Are all objects of this kind in here?
+    pub fn knows(&self, kind: &str, group: &str) -> bool {
+        self.known.keys().any(|known| known.kind == kind && known.group == group)
     }
 
     pub fn insert(&mut self, record: Record) {
@@ -185,7 +197,7 @@ impl Namespace {
     fn insert_workload(&mut self, record: WorkloadRecord) {
         let key = (record.kind.clone(), record.brief.name.clone());
         self.remove_workload(&key);
-        for (claim, _) in &record.mounts {
+        for ClaimMount { claim, .. } in &record.mounts {
             self.mounted_by.entry(claim.clone()).or_default().insert(key.clone());
         }
         for template in &record.templates {
@@ -196,7 +208,7 @@ impl Namespace {
 
     fn remove_workload(&mut self, key: &Key) {
         let Some(record) = self.workloads.remove(key) else { return };
-        for (claim, _) in &record.mounts {
+        for ClaimMount { claim, .. } in &record.mounts {
             forget(&mut self.mounted_by, claim, key);
         }
         for template in &record.templates {

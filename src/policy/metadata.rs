@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::parameters::Parameter;
 use super::selector::Match;
-use super::{Action, Policy, PolicyId, Severity};
+use super::{Action, Patches, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Needs;
 use crate::path::{Path, Segment};
@@ -51,8 +51,12 @@ struct Custom {
     inventory: Needs,
     #[serde(default)]
     terminating: bool,
+    #[serde(default)]
+    sensitive: bool,
     #[serde(default = "yes")]
     ratchet: bool,
+    #[serde(default)]
+    patches: Patches,
 }
 
 fn yes() -> bool {
@@ -104,7 +108,9 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         parameters: metadata.custom.parameters,
         fix: metadata.custom.fix.trim().into(),
         terminating: metadata.custom.terminating,
+        sensitive: metadata.custom.sensitive,
         ratchet: metadata.custom.ratchet,
+        patches: metadata.custom.patches,
     })
 }
 

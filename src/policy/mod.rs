@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::inventory::Needs;
@@ -49,7 +50,7 @@ impl fmt::Display for PolicyId {
 }
 
 /// What happens to a request that violates a policy (its enforcement action). Ordered by strictness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
     /// It is only recorded.
@@ -77,8 +78,20 @@ impl fmt::Display for Action {
     }
 }
 
+/// Where a policy's patches are applied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Patches {
+    /// By the mutating webhook, and in source files.
+    #[default]
+    Admission,
+    /// Only in source files, by `stategate fix`: what the API server fills in cannot be told from what
+    /// somebody wrote, so at admission nobody may change it.
+    Fix,
+}
+
 /// How bad a violation is. Ordered from harmless to bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// A habit worth having.
@@ -142,6 +155,10 @@ pub struct Policy {
     pub fix: Arc<str>,
     /// Judges objects that are being deleted already, and deletes of owned objects.
     pub terminating: bool,
+    /// What it finds may be a credential: reports say where it is, and never show the text.
+    pub sensitive: bool,
     /// A violation that the old object has too only warns.
     pub ratchet: bool,
+    /// Where its patches are applied.
+    pub patches: Patches,
 }

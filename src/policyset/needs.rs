@@ -1,10 +1,28 @@
 //! What a policy reads of other objects is what its METADATA declares: nothing else is watched.
 
+use std::collections::BTreeMap;
+
+use super::PolicySet;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::engine::Reads;
-use crate::inventory::{Sort, keys};
-use crate::policy::Policy;
+use crate::inventory::{Inventory, Sort, keys};
+use crate::policy::selector::KindRef;
+use crate::policy::{Policy, PolicyId};
 use crate::workload::projection::Projections;
+
+impl PolicySet {
+    /// The kinds that bound policies cannot judge without and of which an inventory does not know every
+    /// object, each with these policies.
+    pub fn wants(&self, inventory: &Inventory) -> BTreeMap<KindRef, Vec<&PolicyId>> {
+        let mut wanted: BTreeMap<KindRef, Vec<&PolicyId>> = BTreeMap::new();
+        for loaded in self.policies.iter().filter(|loaded| loaded.bound.anywhere(&self.bindings)) {
+            for kind in inventory.lacks(&loaded.policy.inventory) {
+                wanted.entry(kind).or_default().push(&loaded.policy.id);
+            }
+        }
+        wanted
+    }
+}
 
 /// # Errors
 /// If it declares a kind that no join knows, or reads a key whose kind it does not declare.

@@ -11,7 +11,7 @@ const LINES: usize = 4;
 /// to find it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The lines, without the last line's end.
+    /// The lines, without the last line's end. Empty if they may hold a credential.
     pub lines: String,
     /// The number of the first, 1-based.
     pub first_line: usize,
@@ -22,8 +22,8 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The lines of a text around a place in it.
-    pub fn of(text: &str, place: &Place) -> Self {
+    /// The lines of a text around a place in it; no lines if any of them touches what is hidden.
+    pub fn of(text: &str, place: &Place, hidden: &[Range<usize>]) -> Self {
         let start = place.start.min(text.len());
         let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();
         let last = node.rsplit('\n').next().unwrap_or_default().chars().count();
@@ -35,6 +35,9 @@ impl Excerpt {
         let from = text.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
         let line_end =
             text.get(to..).and_then(|after| after.find('\n')).map_or(text.len(), |newline| to + newline);
+        if hidden.iter().any(|part| part.start < line_end && from < part.end.max(part.start + 1)) {
+            return Self { first_line: place.line.max(1), end, ..Self::default() };
+        }
         Self {
             lines: text.get(from..line_end).unwrap_or_default().to_owned(),
             first_line: place.line.max(1),
@@ -58,20 +61,31 @@ mod tests {
     #[test]
     fn whole_lines_are_shown() {
         let text = "a: 1\nb:\n  - grün: x\n    y: 2\nc: 3\n";
-        let excerpt = Excerpt::of(text, &place(text, "grün: x\n    y: 2\n"));
+        let excerpt = Excerpt::of(text, &place(text, "grün: x\n    y: 2\n"), &[]);
         assert_eq!((excerpt.lines.as_str(), excerpt.first_line), ("  - grün: x\n    y: 2", 3));
         assert_eq!(&excerpt.lines[excerpt.node.clone()], "grün: x\n    y: 2");
         assert_eq!(excerpt.end, (4, 9));
-        assert_eq!(Excerpt::of(text, &place(text, "grün")).end, (3, 9));
+        assert_eq!(Excerpt::of(text, &place(text, "grün"), &[]).end, (3, 9));
+    }
+
+    #[test]
+    fn hidden_lines_are_not_shown() {
+        let text = "a: 1\nb: secret\nc: 3\n";
+        let secret = place(text, "secret");
+        let of =
+            |node| Excerpt::of(text, &place(text, node), std::slice::from_ref(&(secret.start..secret.end)));
+        assert_eq!(of("secret"), Excerpt { first_line: 2, end: (2, 10), ..Excerpt::default() });
+        assert_eq!(of("b:").lines, "");
+        assert_eq!(of("c: 3").lines, "c: 3");
     }
 
     #[test]
     fn of_a_large_node_the_first_line_is_shown() {
         let text = "a:\n  b: 1\n  c: 2\n  d: 3\n  e: 4\n  f: 5\n";
-        let excerpt = Excerpt::of(text, &place(text, "b: 1\n  c: 2\n  d: 3\n  e: 4\n  f: 5"));
+        let excerpt = Excerpt::of(text, &place(text, "b: 1\n  c: 2\n  d: 3\n  e: 4\n  f: 5"), &[]);
         assert_eq!((excerpt.lines.as_str(), excerpt.end), ("  b: 1", (6, 7)));
         assert_eq!(
-            Excerpt::of("", &Place::default()),
+            Excerpt::of("", &Place::default(), &[]),
             Excerpt { first_line: 1, end: (1, 1), ..<_>::default() }
         );
     }

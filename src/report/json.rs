@@ -1,112 +1,258 @@
-//! The report for programs. Its shape is versioned by `apiVersion`.
+//! The report for programs. Its shape is versioned by `apiVersion`: fields may be added to a version, but none
+//! changes its meaning or goes away. The JSON Schema of it is that of the types here.
 
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Found, Judged, Report, Summary};
-use crate::decision::{Unknown, Waived};
 use crate::path;
-use crate::policy::{Action, Severity};
+use crate::policy::{Action, Policy, Severity};
 
-#[derive(Serialize)]
+/// The version of the report's shape.
+const API_VERSION: &str = "stategate.io/v1alpha1";
+/// What the report says it is.
+const KIND: &str = "CheckReport";
+
+/// What one run of `stategate check` found.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(title = "CheckReport")]
 struct JsonReport<'a> {
+    /// The version of this shape. Fields may be added to a version; none changes its meaning or goes away.
+    #[schemars(extend("const" = API_VERSION))]
     api_version: &'static str,
+    /// What this document is.
+    #[schemars(extend("const" = KIND))]
     kind: &'static str,
+    /// The version of stategate that wrote it.
+    stategate_version: &'static str,
+    /// The profile that judged.
     profile: &'a str,
+    /// Numbers of the run.
     summary: Summary,
+    /// Every object that was judged, in the order of their files; those without a finding, too.
+    objects: Vec<JsonPlaced<'a>>,
+    /// What is wrong, object by object; of one object what refuses it first, then the worst.
     findings: Vec<JsonFinding<'a>>,
+    /// The policies that found something, by their ids.
+    policies: BTreeMap<&'a str, JsonPolicy<'a>>,
+    /// Policies that could not decide.
     failures: Vec<JsonFailure<'a>>,
+    /// Objects that would be completed at admission, and by which policies.
     patches: Vec<JsonPatches<'a>>,
+    /// Policies that could not be asked, because other objects that they need are not known.
     unknown: Vec<JsonUnknown<'a>>,
+    /// Policies that were not asked, because somebody waived them for the object.
     waived: Vec<JsonWaived<'a>>,
+    /// What could not be read.
     errors: Vec<JsonError<'a>>,
+    /// What the reader should know of the run as a whole.
     notes: Vec<&'a str>,
 }
 
-#[derive(Serialize)]
+/// A Kubernetes object.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonObject<'a> {
+    /// Its group and version: `apps/v1`.
     api_version: &'a str,
+    /// Its kind: `StatefulSet`.
     kind: &'a str,
+    /// Its namespace; not there for kinds that have none.
     #[serde(skip_serializing_if = "str::is_empty")]
     namespace: &'a str,
+    /// Its name.
     name: &'a str,
+    /// Judged as CREATE, or as UPDATE where the previous version is known.
     operation: &'static str,
 }
 
-#[derive(Serialize)]
+/// An object and where it is.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct JsonFinding<'a> {
-    policy: &'a str,
-    severity: Severity,
-    action: Action,
-    message: &'a str,
-    fix: &'a str,
-    title: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    docs: Option<&'a str>,
+struct JsonPlaced<'a> {
+    /// The object.
     object: JsonObject<'a>,
-    /// RFC 6901
-    path: String,
-    key: &'a str,
-    pre_existing: bool,
+    /// The file it is in; `<stdin>` for standard input.
     file: &'a str,
-    line: usize,
-    column: usize,
+    /// The template that the file was made from, where Helm names it: people edit this one.
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<&'a str>,
+}
+
+/// One violation of one policy.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct JsonFinding<'a> {
+    /// The id of the policy.
+    policy: &'a str,
+    /// How bad it is.
+    severity: Severity,
+    /// What happens at admission.
+    action: Action,
+    /// What is wrong with this object.
+    message: &'a str,
+    /// How to set it right.
+    fix: &'a str,
+    /// What the policy demands.
+    title: &'a str,
+    /// Where to read more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    docs: Option<&'a str>,
+    /// The object it is about.
+    object: JsonObject<'a>,
+    /// The field it is about: a JSON pointer (RFC 6901); empty for the whole object.
+    path: String,
+    /// What tells it from other findings of the policy in the object, over time.
+    key: &'a str,
+    /// The previous version of the object has it, too; then it only warns.
+    pre_existing: bool,
+    /// The file the object is in; `<stdin>` for standard input.
+    file: &'a str,
+    /// The line of the field, from 1.
+    line: usize,
+    /// The column of the field in characters, from 1.
+    column: usize,
+    /// The last line of the field.
+    end_line: usize,
+    /// The column after the last character of the field.
+    end_column: usize,
+    /// The template that the file was made from, where Helm names it: people edit this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    template: Option<&'a str>,
+    /// The same for the same finding in the same file, wherever in the file it has moved to.
     fingerprint: &'a str,
+    /// A file of known findings holds it: it fails no run.
     known: bool,
+    /// What the policy adds for programs; each policy has its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Value>,
+    /// What it points at may be a credential: no output shows the text.
+    sensitive: bool,
 }
 
-#[derive(Serialize)]
+/// A policy that found something.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct JsonPolicy<'a> {
+    /// What it demands.
+    title: &'a str,
+    /// Why it matters.
+    description: &'a str,
+    /// The category it belongs to.
+    category: &'a str,
+    /// How bad a violation is.
+    severity: Severity,
+    /// Where to read more.
+    docs: &'a [String],
+}
+
+/// A policy that could not decide.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonFailure<'a> {
+    /// The id of the policy.
     policy: &'a str,
+    /// Why it could not.
     error: &'a str,
+    /// The object would be refused for that.
     refuses: bool,
+    /// The object that it was asked about.
     object: JsonObject<'a>,
+    /// The file the object is in.
     file: &'a str,
 }
 
-#[derive(Serialize)]
+/// What would be added to an object at admission.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonPatches<'a> {
+    /// The ids of the policies that would add something.
     policies: Vec<&'a str>,
+    /// The object.
     object: JsonObject<'a>,
+    /// The file the object is in.
     file: &'a str,
 }
 
-#[derive(Serialize)]
+/// A policy that could not be asked. That refuses nothing.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonUnknown<'a> {
-    #[serde(flatten)]
-    unknown: &'a Unknown,
+    /// The id of the policy.
+    policy: &'a str,
+    /// The kinds that are not known: `StorageClass.storage.k8s.io`.
+    missing: &'a [String],
+    /// The object that it would have been asked about.
     object: JsonObject<'a>,
+    /// The file the object is in.
     file: &'a str,
 }
 
-#[derive(Serialize)]
+/// A policy that was waived for an object.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonWaived<'a> {
-    #[serde(flatten)]
-    waived: &'a Waived,
+    /// The id of the policy.
+    policy: &'a str,
+    /// The name of the exception; not there if the object's own annotation waives it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exception: Option<&'a str>,
+    /// Why, in the words of who waived it.
+    reason: &'a str,
+    /// The object.
     object: JsonObject<'a>,
+    /// The file the object is in.
     file: &'a str,
 }
 
-#[derive(Serialize)]
+/// Something that could not be read.
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonError<'a> {
+    /// The file.
     file: &'a str,
+    /// The line, from 1; 0: the whole file.
     line: usize,
+    /// The column in characters, from 1; 0: the whole line.
     column: usize,
+    /// What is wrong.
     message: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "Option::is_none")]
     help: Option<&'a str>,
+}
+
+/// The JSON Schema of the report.
+pub fn schema() -> Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<JsonReport<'static>>().to_value();
+    // Types have no names in the report; the definitions lose the prefix that keeps them apart in Rust.
+    rename(&mut schema);
+    schema
+}
+
+fn rename(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            if let Some(Value::Object(definitions)) = fields.get_mut("$defs") {
+                *definitions = std::mem::take(definitions)
+                    .into_iter()
+                    .map(|(name, definition)| (name.trim_start_matches("Json").to_owned(), definition))
+                    .collect();
+            }
+            if let Some(Value::String(reference)) = fields.get_mut("$ref") {
+                *reference = reference.replace("#/$defs/Json", "#/$defs/");
+            }
+            fields.values_mut().for_each(rename);
+        }
+        Value::Array(items) => items.iter_mut().for_each(rename),
+        _ => {}
+    }
 }
 
 /// The report as one JSON document.
@@ -117,15 +263,26 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     let of_objects = report.objects.iter().flat_map(|object| object.notes.iter().map(String::as_str));
     let patched = report.objects.iter().filter(|object| !object.patched_by.is_empty());
     serde_json::to_string_pretty(&JsonReport {
-        api_version: "stategate.io/v1alpha1",
-        kind: "CheckReport",
+        api_version: API_VERSION,
+        kind: KIND,
+        stategate_version: env!("CARGO_PKG_VERSION"),
         profile: &report.profile,
         summary: report.summary(),
+        objects: report
+            .objects
+            .iter()
+            .map(|object| JsonPlaced {
+                object: json_object(object),
+                file: &object.file,
+                template: object.template.as_deref(),
+            })
+            .collect(),
         findings: report
             .objects
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| json_finding(object, found)))
             .collect(),
+        policies: report.policies.iter().map(|(id, policy)| (id.as_str(), json_policy(policy))).collect(),
         failures: report
             .objects
             .iter()
@@ -151,7 +308,8 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             .iter()
             .flat_map(|object| {
                 object.unknown.iter().map(move |unknown| JsonUnknown {
-                    unknown,
+                    policy: unknown.policy.as_str(),
+                    missing: &unknown.missing,
                     object: json_object(object),
                     file: &object.file,
                 })
@@ -162,7 +320,9 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             .iter()
             .flat_map(|object| {
                 object.waived.iter().map(move |waived| JsonWaived {
-                    waived,
+                    policy: waived.policy.as_str(),
+                    exception: waived.exception.as_deref(),
+                    reason: &waived.reason,
                     object: json_object(object),
                     file: &object.file,
                 })
@@ -184,7 +344,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
 }
 
 fn json_finding<'a>(object: &'a Judged, found: &'a Found) -> JsonFinding<'a> {
-    let Found { finding, place, .. } = found;
+    let Found { finding, place, excerpt, .. } = found;
     JsonFinding {
         policy: finding.policy.as_str(),
         severity: finding.severity,
@@ -200,10 +360,24 @@ fn json_finding<'a>(object: &'a Judged, found: &'a Found) -> JsonFinding<'a> {
         file: &object.file,
         line: place.line,
         column: place.column,
+        end_line: excerpt.end.0,
+        end_column: excerpt.end.1,
         template: object.template.as_deref(),
         fingerprint: &found.fingerprint,
         known: found.known,
-        details: finding.details.as_ref(),
+        // A value that may be a credential is nobody's detail.
+        details: finding.details.as_ref().filter(|_| !finding.sensitive),
+        sensitive: finding.sensitive,
+    }
+}
+
+fn json_policy(policy: &Policy) -> JsonPolicy<'_> {
+    JsonPolicy {
+        title: &policy.title,
+        description: &policy.description,
+        category: &policy.category,
+        severity: policy.severity,
+        docs: &policy.related,
     }
 }
 
@@ -214,5 +388,22 @@ fn json_object(object: &Judged) -> JsonObject<'_> {
         namespace: &object.namespace,
         name: &object.name,
         operation: object.operation.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_report_with_everything_agrees_with_its_schema() {
+        let report: Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        for list in ["findings", "failures", "patches", "unknown", "waived", "errors", "notes"] {
+            assert!(!report[list].as_array().unwrap().is_empty(), "the sample has no {list}");
+        }
     }
 }

@@ -8,22 +8,29 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
 /// One thing that was tried.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Case {
-    /// What it belongs to: a policy.
+    /// What it belongs to: a policy, a file.
     pub suite: String,
+    /// The class that Jenkins sorts it into; none: the suite.
+    pub class: Option<String>,
     /// Its own name.
     pub name: String,
+    /// The file it is about, which GitLab shows beside it.
+    pub file: Option<String>,
     /// How long it took.
     pub time: Duration,
+    /// What else there is to say, however it ended.
+    pub output: String,
     /// How it ended.
     pub verdict: Verdict,
 }
 
 /// How a case ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
     /// As it should.
+    #[default]
     Passed,
     /// Not as it should; the text says where and how.
     Failed(String),
@@ -31,7 +38,15 @@ pub enum Verdict {
     Broken(String),
 }
 
-/// The whole report: one suite a policy, in the order of their names.
+/// The report of a check: one suite a file, one case an object.
+///
+/// # Errors
+/// As [`render`].
+pub fn of_check(report: &super::Report) -> io::Result<String> {
+    render("stategate check", &super::cases::of(report))
+}
+
+/// The whole report: suites in the order of their names.
 ///
 /// # Errors
 /// Only if the XML cannot be written, which to memory it can.
@@ -60,22 +75,31 @@ fn suite(xml: &mut Writer<Vec<u8>>, name: &str, cases: &[&Case]) -> io::Result<(
 }
 
 fn case(xml: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
-    let attributes =
-        [("name", clean(&case.name)), ("classname", clean(&case.suite)), ("time", seconds(case.time))];
+    let class = case.class.as_ref().unwrap_or(&case.suite);
+    let mut attributes =
+        vec![("name", clean(&case.name)), ("classname", clean(class)), ("time", seconds(case.time))];
+    attributes.extend(case.file.as_ref().map(|file| ("file", clean(file))));
     let element = xml.create_element("testcase").with_attributes(pairs(&attributes));
-    let (tag, text) = match &case.verdict {
-        Verdict::Passed => {
-            element.write_empty()?;
-            return Ok(());
-        }
-        Verdict::Failed(text) => ("failure", clean(text)),
-        Verdict::Broken(text) => ("error", clean(text)),
+    let ending = match &case.verdict {
+        Verdict::Passed => None,
+        Verdict::Failed(text) => Some(("failure", clean(text))),
+        Verdict::Broken(text) => Some(("error", clean(text))),
     };
-    // An attribute keeps no line breaks: the first line there, all of it inside.
-    let message = text.lines().next().unwrap_or_default();
+    if ending.is_none() && case.output.is_empty() {
+        element.write_empty()?;
+        return Ok(());
+    }
     element.write_inner_content(|xml| {
-        let element = xml.create_element(tag).with_attribute(("message", message));
-        element.write_text_content(BytesText::new(&text))?;
+        if let Some((tag, text)) = &ending {
+            // An attribute keeps no line breaks: the first line there, all of it inside.
+            let message = text.lines().next().unwrap_or_default();
+            let element = xml.create_element(*tag).with_attribute(("message", message));
+            element.write_text_content(BytesText::new(text))?;
+        }
+        if !case.output.is_empty() {
+            let output = clean(&case.output);
+            xml.create_element("system-out").write_text_content(BytesText::new(&output))?;
+        }
         Ok(())
     })?;
     Ok(())
@@ -117,7 +141,8 @@ mod tests {
     use quick_xml::events::BytesStart;
 
     fn case(suite: &str, name: &str, verdict: Verdict) -> Case {
-        Case { suite: suite.to_owned(), name: name.to_owned(), time: Duration::from_micros(1500), verdict }
+        let time = Duration::from_micros(1500);
+        Case { suite: suite.to_owned(), name: name.to_owned(), time, verdict, ..Case::default() }
     }
 
     /// Elements with their attributes, and texts, as a reader of XML sees them.
@@ -174,6 +199,24 @@ mod tests {
                 "testcase name=test_c classname=pvc-no-shrink time=0.001500",
                 "error message=cannot",
                 "cannot",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_case_has_a_class_a_file_and_more_to_say() {
+        let one = Case {
+            class: Some("stategate.Pod".to_owned()),
+            file: Some("a.yaml".to_owned()),
+            output: "warned <of> it".to_owned(),
+            ..case("a.yaml", "shop/pg", Verdict::Passed)
+        };
+        assert_eq!(
+            read(&render("stategate check", &[one]).unwrap())[2..],
+            [
+                "testcase name=shop/pg classname=stategate.Pod time=0.001500 file=a.yaml",
+                "system-out",
+                "warned <of> it"
             ]
         );
     }

@@ -1,14 +1,24 @@
 //! What a run found, and how it is shown.
 
+mod cases;
 mod excerpt;
+pub mod github;
+pub mod gitlab;
+pub mod html;
 pub mod json;
 pub mod junit;
+mod markdown;
 pub mod page;
+#[cfg(test)]
+mod sample;
+pub mod sarif;
+mod spot;
 pub mod text;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -88,15 +98,8 @@ pub struct Found {
 impl Judged {
     /// What tells a finding of this object from all others: everything but the lines.
     pub fn fingerprint(&self, file: &str, finding: &Finding) -> String {
-        let mut digest = Sha256::new();
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
-        let parts =
-            [finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key];
-        for part in parts {
-            digest.update(part);
-            digest.update([0]);
-        }
-        digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        digest(&[finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key])
     }
 
     /// `StatefulSet shop/pg`
@@ -108,20 +111,39 @@ impl Judged {
     }
 }
 
+/// What tells these parts from others, in 32 hexadecimal digits.
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Sha256::new();
+    for part in parts {
+        digest.update(part);
+        digest.update([0]);
+    }
+    digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Numbers of a report.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Summary {
+    /// Objects that were judged.
     pub objects: usize,
+    /// Findings that refuse, known ones left out.
     pub deny: usize,
+    /// Findings that warn, known ones left out.
     pub warn: usize,
+    /// Findings that are only recorded, known ones left out.
     pub audit: usize,
+    /// Policies that could not decide, once for each object.
     pub failures: usize,
+    /// Policies that could not be asked, once for each object.
     pub unknown: usize,
+    /// What could not be read.
     pub errors: usize,
+    /// Objects of kinds that no policy judges.
     pub not_covered: usize,
+    /// Documents that are no Kubernetes object.
     pub foreign: usize,
+    /// Findings that are known already.
     pub known: usize,
 }
 

@@ -1,6 +1,6 @@
 //! The report for people: each finding reads like a compiler's error.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Found, Judged, Report};
 use crate::decision::Unknown;
@@ -26,53 +26,79 @@ pub fn render(report: &Report, colours: bool) -> String {
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
             let title = format!("the policy could not decide: {error}");
-            let origin = annotate_snippets::Origin::path(object.file.to_string());
+            let origin = Origin::path(object.file.to_string());
             block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
         }
     }
-    for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
-        let names: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
-        block(format!("note: at admission {} is completed by {}", object.display_name(), names.join(", ")));
-    }
+    let mut notes: Vec<String> = completed(report)
+        .into_iter()
+        .map(|(policies, objects)| format!("at admission {policies} would complete {}", some(&objects)))
+        .collect();
     for object in &report.objects {
         for waived in &object.waived {
             let by = waived
                 .exception
                 .as_deref()
                 .map_or("its annotation".to_owned(), |name| format!("exception {name}"));
-            block(format!(
-                "note: {} is waived for {} by {by}: {}",
+            notes.push(format!(
+                "{} is waived for {} by {by}: {}",
                 waived.policy,
                 object.display_name(),
                 waived.reason
             ));
         }
-        for note in &object.notes {
-            block(format!("note: {}: {note}", object.display_name()));
-        }
+        notes.extend(object.notes.iter().map(|note| format!("{}: {note}", object.display_name())));
     }
-    for Unjudged { reason, policies, objects } in unjudged(report) {
-        block(format!(
-            "note: {reason}, so {} could not judge {}; give it with --inventory",
+    notes.extend(unjudged(report).into_iter().map(|Unjudged { reason, policies, objects }| {
+        format!(
+            "{} could not judge {}: {reason}; give it with --inventory",
             policies.join(", "),
-            objects.join(", "),
-        ));
+            some(&objects)
+        )
+    }));
+    notes.extend(report.notes.iter().cloned());
+    for note in &notes {
+        out.push_str(&format!("note: {note}\n"));
     }
-    for note in &report.notes {
-        block(format!("note: {note}"));
+    if !notes.is_empty() {
+        out.push('\n');
     }
     out.push_str(&summary(report));
     out
 }
 
-/// What could not be judged for one reason: one line, not one for each object and policy.
-struct Unjudged {
-    reason: String,
-    policies: Vec<String>,
-    objects: Vec<String>,
+/// Which policies would complete which objects: one entry for each set of policies.
+pub(super) fn completed(report: &Report) -> Vec<(String, Vec<String>)> {
+    let mut all: Vec<(String, Vec<String>)> = Vec::new();
+    for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
+        let policies: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
+        let policies = policies.join(", ");
+        match all.iter_mut().find(|(known, _)| *known == policies) {
+            Some((_, objects)) => objects.push(object.display_name()),
+            None => all.push((policies, vec![object.display_name()])),
+        }
+    }
+    all
 }
 
-fn unjudged(report: &Report) -> Vec<Unjudged> {
+/// The first few of many names: a list that nobody reads hides what comes after it.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    match names.split_at_checked(SHOWN) {
+        Some((first, rest)) if rest.len() > 1 => format!("{} and {} more", first.join(", "), rest.len()),
+        _ => names.join(", "),
+    }
+}
+
+/// What could not be judged for one reason: one line, not one for each object and policy.
+pub(super) struct Unjudged {
+    pub reason: String,
+    pub policies: Vec<String>,
+    pub objects: Vec<String>,
+}
+
+/// One entry for each reason.
+pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
     let mut by_policy: Vec<(&Unknown, Vec<String>)> = Vec::new();
     for object in &report.objects {
         for unknown in &object.unknown {
@@ -94,7 +120,7 @@ fn unjudged(report: &Report) -> Vec<Unjudged> {
 }
 
 fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
-    let Found { finding, excerpt, .. } = found;
+    let Found { finding, place, excerpt, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,
         Action::Warn => Level::WARNING,
@@ -105,15 +131,21 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
         field => format!("{} · {field}", object.display_name()),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let snippet = Snippet::source(excerpt.lines.as_str())
-        .line_start(excerpt.first_line)
-        .path(object.file.as_ref())
-        .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
-    let group = level
-        .primary_title(format!("{before}{}", finding.message))
-        .id(finding.policy.as_str())
-        .element(snippet)
-        .element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let title = level.primary_title(format!("{before}{}", finding.message)).id(finding.policy.as_str());
+    let group = if excerpt.lines.is_empty() {
+        let origin =
+            Origin::path(object.file.as_ref()).line(place.line.max(1)).char_column(place.column.max(1));
+        title
+            .element(origin)
+            .element(Level::NOTE.message(format!("{label}; the text is not shown: it may hold a credential")))
+    } else {
+        let snippet = Snippet::source(excerpt.lines.as_str())
+            .line_start(excerpt.first_line)
+            .path(object.file.as_ref())
+            .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
+        title.element(snippet)
+    };
+    let group = group.element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
     let group = match &object.template {
         Some(template) => {
             group.element(Level::NOTE.with_name("from").message(format!("rendered from {template}")))
@@ -129,7 +161,7 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {
-    let mut origin = annotate_snippets::Origin::path(error.source.as_ref());
+    let mut origin = Origin::path(error.source.as_ref());
     if error.line > 0 {
         origin = origin.line(error.line);
         if error.column > 0 {
@@ -143,26 +175,30 @@ fn diagnostic(error: &Diagnostic) -> Group<'_> {
     }
 }
 
-fn summary(report: &Report) -> String {
+/// `1 object`, `2 objects`
+pub(super) fn counted(count: usize, one: &str) -> String {
+    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The numbers of a report in one line.
+pub(super) fn summary(report: &Report) -> String {
     let summary = report.summary();
-    let plural =
-        |count: usize, one: &str| if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") };
-    let mut parts = vec![plural(summary.deny, "error"), plural(summary.warn, "warning")];
+    let mut parts = vec![counted(summary.deny, "error"), counted(summary.warn, "warning")];
     if summary.audit > 0 {
         parts.push(format!("{} audit", summary.audit));
     }
     if summary.failures > 0 {
-        parts.push(plural(summary.failures, "policy failure"));
+        parts.push(counted(summary.failures, "policy failure"));
     }
     if summary.unknown > 0 {
         parts.push(format!("{} unknown", summary.unknown));
     }
     if summary.errors > 0 {
-        parts.push(format!("{} that cannot be read", plural(summary.errors, "file")));
+        parts.push(format!("{} that cannot be read", counted(summary.errors, "file")));
     }
     let mut line = format!(
         "{}: {} (profile {})",
-        plural(summary.objects, "object") + " checked",
+        counted(summary.objects, "object") + " checked",
         parts.join(", "),
         report.profile
     );
@@ -173,8 +209,36 @@ fn summary(report: &Report) -> String {
         line.push_str(&format!("; {} known already", summary.known));
     }
     if summary.foreign > 0 {
-        line.push_str(&format!("; {} skipped: not Kubernetes", plural(summary.foreign, "document")));
+        line.push_str(&format!("; {} skipped: not Kubernetes", counted(summary.foreign, "document")));
     }
     line.push('\n');
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn a_finding_without_lines_says_where_it_is() {
+        let text = render(&sample::report(), false);
+        let (_, from) = text.split_once("audit[volume-no-emptydir-data]").unwrap();
+        let block: Vec<&str> = from.lines().skip(1).take(3).map(str::trim).collect();
+        assert_eq!(block[0], "--> shop/my pg.yaml:1:3", "{text}");
+        assert!(from.contains("= at: StatefulSet shop/pg\n"), "{text}");
+    }
+
+    #[test]
+    fn long_lists_of_names_are_cut_and_notes_are_grouped() {
+        let names: Vec<String> = (1..=6).map(|name| name.to_string()).collect();
+        assert_eq!(some(&names), "1, 2, 3, 4 and 2 more");
+        assert_eq!(some(&names[..5]), "1, 2, 3, 4, 5");
+        assert_eq!(some(&names[..2]), "1, 2");
+        let mut report = sample::report();
+        let policies = report.objects[0].patched_by.clone();
+        report.objects[1].patched_by = policies;
+        assert_eq!(completed(&report).len(), 1);
+        assert_eq!(completed(&report)[0].1.len(), 2);
+    }
 }

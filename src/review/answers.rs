@@ -82,6 +82,7 @@ impl Violation {
             fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
             docs: policy.related.first().cloned(),
             details: self.details,
+            sensitive: policy.sensitive,
         }
     }
 }

@@ -44,7 +44,7 @@ impl<'a> Joined<'a> {
         let subject = subject.map(|workload| self.subject(workload));
         selected.retain(|selected| {
             // Who sets nothing right is not asked in this phase.
-            if phase == Phase::Mutating && selected.patch_rule().is_none() {
+            if phase == Phase::Mutating && selected.patching_rule(phase).is_none() {
                 return true;
             }
             let needs = &selected.policy.inventory;

@@ -81,7 +81,9 @@ impl Catalogue {
     /// engines are added up instead, with the other's rows first, so that an own row takes none away.
     #[must_use]
     pub fn overlaid(mut self, other: &Catalogue) -> Self {
-        if let (true, Some(below)) = (other.files.contains_key(ENGINES), self.files.remove(ENGINES)) {
+        if other.files.contains_key(ENGINES)
+            && let Some(below) = self.files.remove(ENGINES)
+        {
             self.files.insert(SHIPPED_ENGINES.to_owned(), below);
         }
         self.partial_profiles.retain(|path| !other.files.contains_key(path));

@@ -1,5 +1,6 @@
 //! Manifests: files, directories and standard input to the objects in them.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,8 +28,12 @@ pub struct Manifest {
     /// The file that people edit, if this one was made from it: the template that Helm names.
     pub template: Option<String>,
     positions: Arc<Positions>,
+    /// Which document of its file it is in.
+    pub document: usize,
     /// Where in its document it is: items of a List are below `items`.
-    prefix: path::Path,
+    pub prefix: path::Path,
+    /// Its kind is written only in the list that it is an item of.
+    pub bare: bool,
 }
 
 impl Manifest {
@@ -87,6 +92,14 @@ impl Manifest {
             options: Value::Null,
             phase,
         })
+    }
+
+    fn add_to(&self, inventory: &mut Inventory, default_namespace: &str) -> KindRef {
+        let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(self.api_version(), self.kind());
+        let kind = KindRef { kind, group };
+        inventory.insert(&kind, &self.object, default_namespace);
+        inventory.keep(&kind, Arc::clone(&self.object), default_namespace);
+        kind
     }
 
     fn namespace(&self, default: &str) -> String {
@@ -197,14 +210,16 @@ impl Manifests {
             }
         };
         let file = SourceText::new(name, text.into_owned());
-        for document in documents {
+        for (index, document) in documents.into_iter().enumerate() {
             let positions = Arc::new(document.positions);
             let manifest = Manifest {
                 object: Arc::new(document.value),
                 file: file.clone(),
                 template: document.source,
                 positions,
+                document: index,
                 prefix: Vec::new(),
+                bare: false,
             };
             self.flatten(manifest);
         }
@@ -229,29 +244,40 @@ impl Manifests {
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
             let mut item = item.clone();
+            let mut bare = false;
             let said = |key: &str| item.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
             // The API server leaves out what the list says already, and kubectl puts it in again.
             let silent = !said("kind") && !said("apiVersion");
             let kind = manifest.kind().strip_suffix("List").unwrap_or(manifest.kind());
             if let Some(fields) = item.as_object_mut().filter(|_| silent && !kind.is_empty()) {
+                bare = true;
                 fields.insert("kind".to_owned(), kind.into());
                 fields.insert("apiVersion".to_owned(), manifest.api_version().into());
             }
-            self.flatten(Manifest { object: Arc::new(item), prefix, ..manifest.clone() });
+            self.flatten(Manifest { object: Arc::new(item), prefix, bare, ..manifest.clone() });
         }
     }
 
-    /// Tells an inventory of these objects; `complete`: of their kinds there are no others.
-    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str, complete: bool) {
+    /// Tells an inventory of these objects of a cluster: of their kinds there are no others.
+    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str) {
         for manifest in &self.objects {
-            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
-            let kind = KindRef { kind: kind.kind, group: kind.group };
-            inventory.insert(&kind, &manifest.object, default_namespace);
-            inventory.keep(&kind, Arc::clone(&manifest.object), default_namespace);
-            if complete {
-                inventory.know(&kind);
-            }
+            let kind = manifest.add_to(inventory, default_namespace);
+            inventory.know(&kind);
         }
-        self.listed.iter().filter(|_| complete).for_each(|kind| inventory.know(kind));
+        self.listed.iter().for_each(|kind| inventory.know(kind));
+    }
+
+    /// Tells an inventory of these objects, which are judged themselves in this run. `old`: what some of
+    /// them were before.
+    pub fn ship(&self, inventory: &mut Inventory, old: &Manifests, default_namespace: &str) {
+        let before: HashMap<_, &Manifest> =
+            old.objects.iter().map(|manifest| (manifest.identity(default_namespace), manifest)).collect();
+        for manifest in &self.objects {
+            let kind = manifest.add_to(inventory, default_namespace);
+            let same = before.get(&manifest.identity(default_namespace));
+            let changed = same.is_none_or(|old| old.object != manifest.object);
+            let namespace = manifest.namespace(default_namespace);
+            inventory.judges(&kind, &namespace, manifest.metadata("name"), changed);
+        }
     }
 }

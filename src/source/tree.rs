@@ -91,13 +91,19 @@ impl Tree {
             !exclude.matched_path_or_any_parents(below_root(&relative(file)), false).is_ignore()
         });
         tree.excluded = all - files.len();
-        let rendered = if choice.rendered { take_rendered(&mut files) } else { Vec::new() };
+        // The templates of a chart are no YAML, so they are never read as they are.
+        let mut rendered = take_charts(&mut files);
+        if choice.rendered {
+            rendered.extend(take_kustomizations(&mut files));
+        } else {
+            rendered.clear();
+        }
         let named: BTreeSet<PathBuf> = paths.iter().map(|path| tidy(path)).collect();
         tree.sources = files
             .into_iter()
             .filter(|file| is_manifest(file) || named.contains(file))
             .map(Source::File)
-            .chain(rendered.into_iter().map(Source::Rendered))
+            .chain(rendered.into_iter().collect::<BTreeSet<_>>().into_iter().map(Source::Rendered))
             .chain(stdin.then_some(Source::Stdin))
             .collect();
         tree
@@ -174,8 +180,8 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// Takes what belongs to charts and Kustomize directories out of the files.
-fn take_rendered(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
+/// Takes what belongs to charts out of the files.
+fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     let mut rendered = Vec::new();
     let charts: Vec<PathBuf> = files
         .iter()
@@ -193,6 +199,12 @@ fn take_rendered(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
             }
         }
     }
+    rendered
+}
+
+/// Takes what belongs to Kustomize directories out of the files.
+fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
+    let mut rendered = Vec::new();
     let kustomizations: BTreeMap<PathBuf, Kustomization> = files
         .iter()
         .filter(|file| is_kustomization(file))
@@ -212,7 +224,6 @@ fn take_rendered(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     for kustomization in kustomizations.values() {
         files.retain(|file| !kustomization.files.contains(file));
     }
-    rendered.sort();
     rendered
 }
 

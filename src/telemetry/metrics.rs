@@ -257,6 +257,7 @@ mod tests {
             fix: String::new(),
             docs: None,
             details: None,
+            sensitive: false,
         };
         let failure =
             Failure { policy: PolicyId::new("two"), error: String::new(), on_failure: OnFailure::Deny };

@@ -26,6 +26,7 @@ pub mod share;
 mod siblings;
 mod storage;
 pub mod view;
+mod voters;
 
 pub(crate) use node::Node;
 pub use node::Problem;

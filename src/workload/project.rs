@@ -16,6 +16,7 @@ use super::projection::{Claims, Field, Projection};
 use super::rollout::update;
 use super::scheduling::scheduling;
 use super::view::{Claim, Container, DataDir, Engine, Owner, Pods, Retention, Role, Workload};
+use super::voters;
 use super::{siblings, storage};
 use crate::path::{Path, Segment};
 
@@ -183,18 +184,21 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     } else {
         container.map(|container| held(listed, container, row)).unwrap_or_default()
     };
+    let runs_in = container.map(|container| container.name.clone()).unwrap_or_default();
+    let quorum = match annotation("quorum") {
+        Some("true") => true,
+        Some("false") => false,
+        _ => row.is_some_and(|row| row.quorum),
+    };
     Some(Engine {
         name: name.to_owned(),
         major: image.and_then(|image| row?.major(image)),
         version: image.and_then(ImageRef::version).map(|version| version.to_string()),
         release: image.and_then(|image| image.release(prefix)),
         flavour: image.map(|image| image.flavour(prefix)).unwrap_or_default(),
-        container: container.map(|container| container.name.clone()).unwrap_or_default(),
-        quorum: match annotation("quorum") {
-            Some("true") => true,
-            Some("false") => false,
-            _ => row.is_some_and(|row| row.quorum),
-        },
+        votes: quorum && voters::vote(workload, &runs_in),
+        container: runs_in,
+        quorum,
         data_dirs,
         path: engine_path(container, declared),
     })

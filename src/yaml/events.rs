@@ -297,7 +297,7 @@ fn has_slash_escape(written: &str) -> bool {
     })
 }
 
-fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
+pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
     match tag {
         None if plain => Ok(scalar::plain(text)),
         None => Ok(Scalar::Text(text.to_owned())),

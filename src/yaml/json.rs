@@ -60,6 +60,23 @@ pub(super) fn read_stream(
     }
 }
 
+/// Whether a text is JSON values throughout, apart or with `---` lines between.
+pub(super) fn is_json(text: &str) -> bool {
+    let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+    let mut reader = Reader::new(text, mark);
+    loop {
+        reader.skip_space();
+        let rest = text.get(reader.at..).unwrap_or_default();
+        let at_line = text.get(..reader.at).is_some_and(|before| before.ends_with('\n'));
+        match rest.strip_prefix("---").filter(|_| at_line) {
+            Some(rest) if matches!(rest.bytes().next(), None | Some(b'\n' | b'\r')) => reader.at += 3,
+            _ if rest.is_empty() => return true,
+            _ if !rest.starts_with(['{', '[', '"']) || reader.document().is_err() => return false,
+            _ => {}
+        }
+    }
+}
+
 /// Reads a text that is one JSON value.
 pub(super) fn read_whole(text: &str, from: usize) -> Result<Option<Document>, Stop> {
     let mut reader = Reader::new(text, from);

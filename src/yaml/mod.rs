@@ -11,6 +11,7 @@
 //!             └──── json ──────────┴─ scalar: types ── tree: anchors, merges, bounds ── Value + Positions
 //! ```
 
+pub mod edit;
 mod error;
 mod events;
 mod json;

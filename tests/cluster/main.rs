@@ -17,6 +17,7 @@ mod guards;
 mod harness;
 mod mutation;
 mod reading;
+mod rendering;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;

@@ -40,6 +40,8 @@ const OWNED: &[(&str, &str)] = &[
     ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
     ("quick_xml", "report/"),
+    ("minijinja", "report/"),
+    ("percent_encoding", "report/"),
 ];
 
 fn sources() -> Vec<(String, String)> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::{Run, directory, stategate_with, write};
 
 /// A policy that says for every object what it sees of `input.related`.
-fn policy(kinds: &str, inventory: &str, body: &str) -> String {
+pub fn policy(kinds: &str, inventory: &str, body: &str) -> String {
     format!(
         "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: high\n#   action: deny\n\
          #   match: {{kinds: [{kinds}], operations: [CREATE, UPDATE, DELETE]}}\n\
@@ -15,21 +15,21 @@ fn policy(kinds: &str, inventory: &str, body: &str) -> String {
 }
 
 /// A directory with this policy alone, and files beside it.
-struct Case {
+pub struct Case {
     directory: tempfile::TempDir,
 }
 
 impl Case {
-    fn new(policy: &str) -> Self {
+    pub fn new(policy: &str) -> Self {
         let bindings = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: others}\nspec: {policies: {exclude: [looks]}, action: 'off', override: true}\n";
         Self { directory: directory(&[("policies/own/looks/looks.rego", policy), ("off.yaml", bindings)]) }
     }
 
-    fn file(&self, name: &str, text: &str) -> String {
+    pub fn file(&self, name: &str, text: &str) -> String {
         write(self.directory.path(), name, text).display().to_string()
     }
 
-    fn run(&self, command: &str, rest: &[&str], stdin: &str) -> Run {
+    pub fn run(&self, command: &str, rest: &[&str], stdin: &str) -> Run {
         let root = self.directory.path();
         let (policies, bindings) = (root.join("policies"), root.join("off.yaml"));
         let mut arguments =
@@ -38,12 +38,12 @@ impl Case {
         stategate_with(&arguments, stdin)
     }
 
-    fn check(&self, rest: &[&str], manifest: &str) -> Run {
+    pub fn check(&self, rest: &[&str], manifest: &str) -> Run {
         self.run("check", &[&["-"], rest].concat(), manifest)
     }
 }
 
-const SET: &str = r#"
+pub const SET: &str = r#"
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: pg, namespace: shop}
@@ -141,7 +141,7 @@ fn what_is_read_must_be_declared_and_what_is_declared_must_exist() {
 }
 
 /// What a policy sees in one key of `input.related` for the objects of some kinds; null: it is undefined.
-fn seen(kinds: &str, inventory: &str, key: &str, manifest: &str, cluster: &str) -> Value {
+pub fn seen(kinds: &str, inventory: &str, key: &str, manifest: &str, cluster: &str) -> Value {
     let body = "msg := \"seen\"";
     let text = policy(kinds, inventory, body).replace(
         "{\"msg\": msg}",
@@ -156,7 +156,7 @@ fn seen(kinds: &str, inventory: &str, key: &str, manifest: &str, cluster: &str) 
     report["findings"].as_array().unwrap().first().map_or(Value::Null, |f| f["details"]["seen"].clone())
 }
 
-const BUDGET: &str = r#"---
+pub const BUDGET: &str = r#"---
 apiVersion: policy/v1
 kind: PodDisruptionBudget
 metadata: {name: pg, namespace: shop}
@@ -324,7 +324,7 @@ fn nodes_are_counted_for_the_workload_and_quotas_are_numbers() {
     assert_eq!(quotas[0]["used"]["requests.storage"], 5i64 << 30);
 }
 
-const ZERO: &str = include_str!("../fixtures/reviews/scale-statefulset-5-to-0.json");
+pub const ZERO: &str = include_str!("../fixtures/reviews/scale-statefulset-5-to-0.json");
 
 #[test]
 fn a_scale_request_is_judged_as_an_update_of_its_parent() {

@@ -105,7 +105,7 @@ func newCompiler() *ast.Compiler {
 }
 
 // read parses all modules below a directory, and names the examples that a policy is asked about:
-// `.old.yaml` and `.out.yaml` belong to another example.
+// `.old.yaml`, `.inventory.yaml` and `.out.yaml` belong to another example.
 func read(directory string) (map[string]*ast.Module, []string, error) {
 	modules, examples := map[string]*ast.Module{}, []string{}
 	var faults []error
@@ -129,7 +129,8 @@ func read(directory string) (map[string]*ast.Module, []string, error) {
 			modules[path] = module
 		case inExamples && (extension == ".yaml" || extension == ".yml"):
 			stem := strings.TrimSuffix(path, extension)
-			if !strings.HasSuffix(stem, ".old") && !strings.HasSuffix(stem, ".out") {
+			beside := []string{".old", ".inventory", ".out"}
+			if !slices.ContainsFunc(beside, func(end string) bool { return strings.HasSuffix(stem, end) }) {
 				examples = append(examples, path)
 			}
 		}

@@ -42,6 +42,8 @@ func differences(t *testing.T, policy, policyTest string, record ...string) ([]s
 		filepath.Join(policies, "storage/few/few_test.rego"):               policyTest,
 		filepath.Join(policies, "storage/few/examples/deny_few.old.yaml"):  "its question is that of deny_few.yaml",
 		filepath.Join(policies, "storage/few/examples/patch_few.out.yaml"): "no question",
+
+		filepath.Join(policies, "storage/few/examples/deny_few.inventory.yaml"): "what is in the cluster",
 		example:  "",
 		recorded: strings.ReplaceAll(strings.Join(record, "\n"), "FILE", example),
 	} {

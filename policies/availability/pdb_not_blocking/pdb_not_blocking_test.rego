@@ -72,8 +72,25 @@ test_workload_under_a_blocking_budget_fails if {
 	found(on_workload(3, [pdb({"max_unavailable": 1})])) == set()
 }
 
-test_minimum_may_be_over_the_pods_of_others_too if {
-	found(on_workload(3, [pdb({"min_available": 3})])) == set()
+test_workload_whose_pods_must_all_stay_fails if {
+	some v in found(on_workload(3, [pdb({"min_available": 3, "pods": 3, "workloads": 1})]))
+	v.msg == "PodDisruptionBudget pg (minAvailable 3) lets none of the 3 pods of StatefulSet pg be evicted: node drains hang"
+	v.fix == "Write maxUnavailable: 1 in place of minAvailable into PodDisruptionBudget pg"
+	found(on_workload(5, [pdb({"min_available": 3, "pods": 5, "workloads": 1})])) == set()
+}
+
+test_minimum_is_over_the_pods_of_others_too if {
+	found(on_workload(3, [pdb({"min_available": 3, "pods": 6, "workloads": 2})])) == set()
+	some v in found(on_workload(3, [pdb({"min_available": 6, "pods": 6, "workloads": 2})]))
+	contains(v.msg, "none of the 6 pods of StatefulSet pg and other workloads be evicted")
+}
+
+test_minimum_over_unknown_pods_is_not_judged if found(on_workload(3, [pdb({"min_available": 3})])) == set()
+
+test_budget_that_is_judged_itself_is_told_there if {
+	blocking := pdb({"max_unavailable": 0, "judged": true})
+	found(on_workload(3, [blocking])) == set()
+	count(found(on_workload(3, [object.union(blocking, {"judged": false})]))) == 1
 }
 
 test_budget_of_an_operator_passes if {
@@ -91,4 +108,17 @@ test_budget_without_a_number_fails if {
 test_fix_never_asks_for_both if {
 	some v in found(on_budget({"min_available": 3}, [workload(3)]))
 	v.fix == "Write maxUnavailable: 1 in place of minAvailable into its spec"
+}
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_budget_is_rewritten_in_files if {
+	operations := {
+		{"op": "remove", "path": ["spec", "minAvailable"]},
+		{"op": "add", "path": ["spec", "maxUnavailable"], "value": 1},
+	}
+	patched(on_budget({"min_available": 3}, [workload(3)])) == operations
+	patched(on_budget({}, [workload(3)])) == operations
+	patched(on_budget({"min_available": 2}, [workload(3)])) == set()
+	patched(on_workload(3, [pdb({"max_unavailable": 0})])) == set()
 }

@@ -13,23 +13,35 @@
 #   action: warn
 #   match: {kinds: [PodDisruptionBudget.policy]}
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle}
+#   patches: fix
 #   fix: Remove unhealthyPodEvictionPolicy, or set it to IfHealthyBudget.
 package stategate.availability.pdb_unhealthy_eviction_policy
 
 violation contains v if {
-	budget := input.workload.disruption_budget
-	budget.unhealthy_pod_eviction_policy == "AlwaysAllow"
-	stores := [workload.name |
-		some workload in input.related.workloads
-		workload.class == "durable"
-		workload.engine.quorum
-	]
-	count(stores) > 0
+	evicts_members
 	v := {
 		"msg": sprintf(
 			"PodDisruptionBudget %s lets members of %s be evicted while they catch up: a lost quorum stays lost",
 			[input.workload.name, concat(", ", stores)],
 		),
-		"path": array.concat(budget.path, ["unhealthyPodEvictionPolicy"]),
+		"path": path,
 	}
 }
+
+patch contains p if {
+	evicts_members
+	p := {"op": "replace", "path": path, "value": "IfHealthyBudget"}
+}
+
+evicts_members if {
+	input.workload.disruption_budget.unhealthy_pod_eviction_policy == "AlwaysAllow"
+	count(stores) > 0
+}
+
+stores := [workload.name |
+	some workload in input.related.workloads
+	workload.class == "durable"
+	workload.engine.quorum
+]
+
+path := array.concat(input.workload.disruption_budget.path, ["unhealthyPodEvictionPolicy"])

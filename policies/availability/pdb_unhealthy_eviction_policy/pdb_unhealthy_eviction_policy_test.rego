@@ -30,3 +30,14 @@ test_stateless_passes if {
 	found(request(always, [{"kind": "Deployment", "name": "web", "class": "none"}])) == set()
 	found(request(always, [workload("cache", true)])) == set()
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_policy_is_replaced_in_files if {
+	patched(request(always, [workload("durable", true)])) == {{
+		"op": "replace",
+		"path": ["spec", "unhealthyPodEvictionPolicy"],
+		"value": "IfHealthyBudget",
+	}}
+	patched(request(always, [workload("durable", false)])) == set()
+}

@@ -43,9 +43,8 @@ violation contains v if {
 	bound(claim)
 	not exempt
 	why := confirm.missing(input.old_workload, confirmation, input.old_workload.name)
-	volume := object.get(claim, "volume_name", "")
 	v := {
-		"msg": sprintf("deleting claim %s lets go of its volume %s: %s", [claim.name, volume, why]),
+		"msg": sprintf("deleting claim %s lets go of %s: %s", [claim.name, volume(claim), why]),
 		"path": ["metadata", "annotations", confirmation],
 		"fix": sprintf(
 			"%s, then delete it again",
@@ -53,6 +52,10 @@ violation contains v if {
 		),
 	}
 }
+
+volume(claim) := sprintf("its volume %s", [claim.volume_name]) if {
+	claim.volume_name
+} else := "its volume"
 
 bound(claim) if claim.phase == "Bound"
 

@@ -13,6 +13,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps]}
+#   patches: fix
 #   parameters:
 #     allow_when_scaled_delete: {type: boolean, default: false, description: "Accept whenScaled: Delete."}
 #   fix: "Leave persistentVolumeClaimRetentionPolicy out, or set both values to Retain."
@@ -29,6 +30,17 @@ violation contains v if {
 		"msg": sprintf("%s: Delete lets go of the claims of %s when it %s: their disks are erased unless they are retained", [key, input.workload.name, event]),
 		"path": ["spec", "persistentVolumeClaimRetentionPolicy", key],
 		"fix": sprintf("Set persistentVolumeClaimRetentionPolicy.%s to Retain, or leave it out", [key]),
+	}
+}
+
+patch contains p if {
+	some field, _ in judged
+	input.workload.retention[field] == "Delete"
+	not kept_so_far(field)
+	p := {
+		"op": "replace",
+		"path": ["spec", "persistentVolumeClaimRetentionPolicy", retention.key_of[field]],
+		"value": "Retain",
 	}
 }
 

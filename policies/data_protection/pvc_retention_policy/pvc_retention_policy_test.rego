@@ -34,3 +34,16 @@ test_flip_is_another_policy_s_matter if {
 test_what_was_so_before_is_found if {
 	count(found(object.union(request(view("Delete", "Retain")), {"old_workload": view("Delete", "Retain")}))) == 1
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_delete_is_turned_into_retain_in_files if {
+	path := ["spec", "persistentVolumeClaimRetentionPolicy"]
+	patched(request(view("Delete", "Delete"))) == {
+		{"op": "replace", "path": array.concat(path, ["whenDeleted"]), "value": "Retain"},
+		{"op": "replace", "path": array.concat(path, ["whenScaled"]), "value": "Retain"},
+	}
+	patched(request(view("Retain", "Retain"))) == set()
+	lenient := {"parameters": {"allow_when_scaled_delete": true}}
+	patched(object.union(request(view("Retain", "Delete")), lenient)) == set()
+}

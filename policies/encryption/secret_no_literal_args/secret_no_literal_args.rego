@@ -17,6 +17,7 @@
 #   match:
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
 #     classes: [durable, cache, batch]
+#   sensitive: true
 #   parameters:
 #     secret_flags:
 #       type: list

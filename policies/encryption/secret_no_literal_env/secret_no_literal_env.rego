@@ -17,6 +17,7 @@
 #   match:
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
 #     classes: [durable, cache, batch]
+#   sensitive: true
 #   parameters:
 #     allow_names:
 #       type: list
@@ -38,7 +39,7 @@ violation contains v if {
 	not globs.matches_any(allowed, variable.name)
 	v := {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
-		"path": array.concat(variable.path, ["name"]), # not the value: reports quote what it points at
+		"path": array.concat(variable.path, ["name"]),
 		"fix": sprintf(
 			"Put it into a Secret and write valueFrom.secretKeyRef instead of the value of %s; then change it: it has been seen",
 			[variable.name],

@@ -24,3 +24,13 @@ test_confirmation_fails if {
 test_every_confirmation_is_found if {
 	count(found({"stategate.io/confirm-delete": "pg", "stategate.io/confirm-until": "2030-01-01T00:00:00Z"})) == 2
 }
+
+patched(annotations) := patches if patches := policy.patch with input as request(annotations)
+
+test_confirmations_are_removed_from_files if {
+	patched({"stategate.io/rpo": "15m", "stategate.io/confirm-scale": "3->0"}) == {{
+		"op": "remove",
+		"path": ["metadata", "annotations", "stategate.io/confirm-scale"],
+	}}
+	patched({}) == set()
+}

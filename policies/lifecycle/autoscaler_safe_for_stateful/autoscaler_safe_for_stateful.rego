@@ -6,7 +6,8 @@
 #   Judged is the autoscaler when it comes, and the workload that it scales. It must not go below three members of a
 #   quorum, nor to zero; of a known data store whose replicas all hold data of their own it may remove one pod a step;
 #   and it must not evict pods of one that has a single primary. Read replicas of those may come and go. The
-#   two may come in any order; what scales a stateless workload is not judged.
+#   two may come in any order, and where they are checked together the autoscaler is at fault; what scales a stateless
+#   workload is not judged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#scaling-policies
 # - ref: https://keda.sh/docs/latest/reference/scaledobject-spec/
@@ -54,7 +55,7 @@ violation contains v if {
 
 violation contains v if {
 	some [scaler, target, place] in pairs
-	most := at_once(scaler)
+	most := scaler.scale_down_pods
 	most > 1
 	engine := target.engine.name
 	with_primary := input.parameters.single_primary
@@ -96,11 +97,11 @@ pairs := array.concat(
 		target.class == "durable"
 		scaler := object.union(input.workload.autoscaler, {"kind": input.workload.kind, "name": input.workload.name})
 	],
-	[[scaler, input.workload, ["spec", "replicas"]] | some scaler in input.related.autoscalers],
+	[[scaler, input.workload, ["spec", "replicas"]] |
+		some scaler in input.related.autoscalers
+		not scaler.judged # then it is told there
+	],
 )
-
-# No step goes below what the autoscaler keeps anyway.
-at_once(scaler) := min([scaler.scale_down_pods, scaler.max - object.get(scaler, "min", 0)])
 
 evicts := {
 	"Auto": "whenever its recommendation moves",
@@ -109,7 +110,7 @@ evicts := {
 }
 
 least(target) := input.parameters.min_members if {
-	target.engine.quorum
+	target.engine.votes
 } else := 1
 
 field(kind) := "spec.minReplicaCount" if {

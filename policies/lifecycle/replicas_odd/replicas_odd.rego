@@ -22,15 +22,12 @@
 #   fix: Set replicas to an odd number; one less lives through as many failures.
 package stategate.lifecycle.replicas_odd
 
-import data.stategate.lib.voters
-
 violation contains v if {
-	input.workload.engine.quorum
+	input.workload.engine.votes
 	input.workload.engine.name in input.parameters.odd_engines
 	members := input.workload.replicas
 	members > 2
 	members % 2 == 0
-	not voters.none_here
 	not on_the_way
 	v := {
 		"msg": sprintf(

@@ -6,8 +6,7 @@ workload(replicas, overrides) := object.union(
 	{
 		"name": "etcd",
 		"replicas": replicas,
-		"engine": {"name": "etcd", "container": "etcd", "quorum": true},
-		"containers": [{"name": "etcd", "env": []}],
+		"engine": {"name": "etcd", "container": "etcd", "quorum": true, "votes": true},
 	},
 	overrides,
 )
@@ -39,10 +38,10 @@ test_engines_that_elect_among_some_pass if {
 	found(request(workload(4, {"engine": {"name": "kafka"}}))) == set()
 }
 
-test_declared_without_majority_passes if found(request(workload(4, {"engine": {"quorum": false}}))) == set()
+test_declared_without_majority_passes if found(request(workload(4, {"engine": {"quorum": false, "votes": false}}))) == set()
 
 test_members_that_do_not_vote_pass if {
-	arbiters := {"containers": [{"name": "etcd", "env": [{"name": "MONGODB_REPLICA_SET_MODE", "value": "hidden"}]}]}
+	arbiters := {"engine": {"votes": false}}
 	found(request(workload(4, arbiters))) == set()
 }
 

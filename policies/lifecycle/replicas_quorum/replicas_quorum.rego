@@ -22,14 +22,11 @@
 #   fix: 'Set replicas to 3. If it runs alone on purpose, or its voters are elsewhere: annotate it stategate.io/quorum: "false".'
 package stategate.lifecycle.replicas_quorum
 
-import data.stategate.lib.voters
-
 violation contains v if {
-	input.workload.engine.quorum
+	input.workload.engine.votes
 	members := input.workload.replicas
 	members > 0
 	members < input.parameters.min
-	not voters.none_here
 	not scaled_down
 	v := {
 		"msg": sprintf(

@@ -5,8 +5,7 @@ import data.stategate.lifecycle.replicas_quorum as policy
 workload(replicas, quorum) := {
 	"name": "etcd",
 	"replicas": replicas,
-	"engine": {"name": "etcd", "container": "etcd", "quorum": quorum},
-	"containers": [{"name": "etcd", "env": []}],
+	"engine": {"name": "etcd", "container": "etcd", "quorum": quorum, "votes": quorum},
 }
 
 request(workload_now) := {"workload": workload_now, "parameters": {"min": 3}}
@@ -39,10 +38,7 @@ test_engines_without_majority_pass if found(request(workload(1, false))) == set(
 test_unknown_engine_passes if found(request(object.remove(workload(1, true), ["engine"]))) == set()
 
 test_members_that_do_not_vote_pass if {
-	data_nodes := object.union(workload(2, true), {"containers": [{
-		"name": "etcd",
-		"env": [{"name": "node.roles", "value": "data"}],
-	}]})
+	data_nodes := object.union(workload(2, true), {"engine": {"votes": false}})
 	found(request(data_nodes)) == set()
 }
 

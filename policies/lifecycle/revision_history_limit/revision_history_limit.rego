@@ -11,6 +11,7 @@
 #   severity: low
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps]}
+#   patches: fix
 #   parameters:
 #     min: {type: integer, default: 2, description: The fewest revisions that pass.}
 #   fix: Leave revisionHistoryLimit out, or set it to at least 2.
@@ -27,4 +28,10 @@ violation contains v if {
 		"path": ["spec", "revisionHistoryLimit"],
 		"fix": sprintf("Leave revisionHistoryLimit out, or set it to at least %d", [input.parameters.min]),
 	}
+}
+
+# Raises it; how many somebody wants to keep beyond that is not known.
+patch contains p if {
+	input.workload.revision_history < input.parameters.min
+	p := {"op": "replace", "path": ["spec", "revisionHistoryLimit"], "value": input.parameters.min}
 }

@@ -23,3 +23,10 @@ test_none_fails if {
 test_one_fails if count(found(request(1))) == 1
 
 test_kinds_without_revisions_pass if found(json.remove(request(0), ["workload/revision_history"])) == set()
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_too_few_are_raised_in_files if {
+	patched(request(0)) == {{"op": "replace", "path": ["spec", "revisionHistoryLimit"], "value": 2}}
+	patched(request(2)) == set()
+}

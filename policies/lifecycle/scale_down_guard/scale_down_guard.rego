@@ -35,7 +35,6 @@ package stategate.lifecycle.scale_down_guard
 
 import data.stategate.lib.confirm
 import data.stategate.lib.globs
-import data.stategate.lib.voters
 
 confirmation := "stategate.io/confirm-scale"
 
@@ -61,8 +60,7 @@ step := sprintf("%d->%d", [input.old_workload.replicas, input.workload.replicas]
 danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if {
 	input.workload.retention.when_scaled == "Delete"
 } else := sprintf("%d members are needed for a majority", [fewest]) if {
-	input.workload.engine.quorum
-	not voters.none_here
+	input.workload.engine.votes
 	input.workload.replicas < fewest
 } else := sprintf("%d members go at once, with what they hold", [gone]) if {
 	gone > input.parameters.max_step

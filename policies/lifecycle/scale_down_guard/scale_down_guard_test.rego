@@ -9,8 +9,7 @@ workload(replicas, overrides) := object.union(
 		"namespace": "shop",
 		"replicas": replicas,
 		"annotations": {},
-		"containers": [{"name": "etcd", "env": []}],
-		"engine": {"name": "etcd", "container": "etcd", "quorum": true},
+		"engine": {"name": "etcd", "container": "etcd", "quorum": true, "votes": true},
 		"retention": {"when_deleted": "Retain", "when_scaled": "Retain"},
 	},
 	overrides,
@@ -74,7 +73,7 @@ test_growing_and_staying_pass if {
 
 test_zero_is_another_policy_s_matter if step(5, 0) == set()
 
-no_vote := {"engine": {"name": "postgres", "container": "etcd", "quorum": false}}
+no_vote := {"engine": {"name": "postgres", "container": "etcd", "quorum": false, "votes": false}}
 
 test_engines_without_majority_go_one_by_one if {
 	found(request(2, 1, no_vote)) == set()
@@ -82,7 +81,7 @@ test_engines_without_majority_go_one_by_one if {
 }
 
 test_members_that_do_not_vote_go_one_by_one if {
-	data_nodes := {"containers": [{"name": "etcd", "env": [{"name": "node.roles", "value": "data"}]}]}
+	data_nodes := {"engine": {"votes": false}}
 	found(request(3, 2, data_nodes)) == set()
 	count(found(request(4, 2, data_nodes))) == 1
 }

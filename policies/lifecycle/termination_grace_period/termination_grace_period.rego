@@ -15,6 +15,7 @@
 #   severity: high
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, Pod]}
+#   patches: fix
 #   parameters:
 #     min_seconds:
 #       type: map
@@ -46,17 +47,28 @@
 package stategate.lifecycle.termination_grace_period
 
 violation contains v if {
-	given := input.workload.termination_grace_seconds
-	given < needed
+	given := too_short
 	v := {
 		"msg": sprintf(
 			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",
 			[who, given, needed],
 		),
-		"path": array.concat(input.workload.pods.spec_path, ["terminationGracePeriodSeconds"]),
+		"path": path,
 		"fix": sprintf("Set terminationGracePeriodSeconds: %d in the pod's spec", [needed]),
 	}
 }
+
+patch contains p if {
+	too_short
+	p := {"op": "add", "path": path, "value": needed}
+}
+
+too_short := given if {
+	given := input.workload.termination_grace_seconds
+	given < needed
+}
+
+path := array.concat(input.workload.pods.spec_path, ["terminationGracePeriodSeconds"])
 
 needed := seconds if {
 	seconds := input.parameters.min_seconds[input.workload.engine.name]

@@ -49,3 +49,12 @@ test_bare_pod_has_its_own_path if {
 test_kinds_without_pods_pass if {
 	found(json.remove(request("kafka", 30), ["workload/termination_grace_seconds"])) == set()
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_too_little_is_raised_in_files if {
+	path := array.concat(spec, ["terminationGracePeriodSeconds"])
+	patched(request("kafka", 30)) == {{"op": "add", "path": path, "value": 120}}
+	patched(request("redis", 0)) == {{"op": "add", "path": path, "value": 30}}
+	patched(request("kafka", 120)) == set()
+}

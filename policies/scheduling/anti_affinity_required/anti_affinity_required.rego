@@ -6,7 +6,8 @@
 #   A preference is enough by default, and the webhook adds it where there is no anti-affinity at all. With
 #   require_hard the rule must be required: then no node may take two replicas, and with fewer nodes than replicas
 #   some stay pending. Rules that do not select the workload's own pods do not count; where such a rule is a mistake,
-#   anti-affinity-selector-matches-self says so instead of this policy.
+#   anti-affinity-selector-matches-self says so instead of this policy. Of a key that is a slip for
+#   kubernetes.io/hostname (`hostname`) this policy is silent, too: anti-affinity-topology-key-valid speaks of it.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -91,6 +92,20 @@ mistaken if {
 	rule.topology_key in input.parameters.hostname_keys
 	placement.mistaken(rule)
 }
+
+# A rule that was to do it has a key that no node carries.
+mistaken if {
+	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
+	rule.matches_self
+	known := input.parameters.hostname_keys
+	not rule.topology_key in known
+	slip(rule.topology_key)
+}
+
+# `hostname` and the like, for kubernetes.io/hostname.
+slip(key) if lower(key) in {"hostname", "kubernetes.io/hostname"}
+
+slip(key) if endswith(key, ".kubernetes.io/hostname")
 
 # Nodes in different zones are different nodes.
 tells_nodes_apart(key) if key in {"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}

@@ -128,3 +128,10 @@ test_no_patch_without_a_selector if {
 	workload := object.union(object.remove(document.workload, ["pods"]), {"pods": {"spec_path": spec}})
 	patched({"workload": workload, "parameters": document.parameters}) == set()
 }
+
+test_slip_in_the_key_is_another_policy_s_matter if {
+	every key in ["hostname", "kubernetes.io/Hostname", "node.kubernetes.io/hostname"] {
+		found(request(3, [term(true, key)], [])) == set()
+	}
+	count(found(request(3, [term(true, "example.com/rack")], []))) == 1
+}

@@ -2,7 +2,8 @@
 # title: Topology keys are labels that nodes have
 # description: >-
 #   Anti-affinity on a label that no node carries keeps nothing apart, and says so nowhere; a spread constraint on one
-#   that must be obeyed leaves pods pending. `hostname` for `kubernetes.io/hostname` is enough.
+#   that must be obeyed leaves pods pending. `hostname` for `kubernetes.io/hostname` is enough, and
+#   anti-affinity-required leaves that slip to this policy.
 #   Where the cluster's nodes are known, a key must be a label of one of them; of well-known keys that only holds for
 #   rules that must be obeyed. Otherwise keys of Kubernetes' own domain
 #   and keys without a domain must be well known or allowed; keys of other domains (those of clouds, of racks) pass.

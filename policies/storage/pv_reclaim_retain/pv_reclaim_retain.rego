@@ -14,6 +14,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [PersistentVolume]}
+#   patches: fix
 #   parameters:
 #     scratch_classes:
 #       type: list
@@ -29,18 +30,27 @@ import data.stategate.lib.globs
 confirmation := "stategate.io/confirm-delete"
 
 violation contains v if {
-	volume := input.workload.persistent_volume
-	volume.claim
-	volume.reclaim_policy != "Retain"
-	not scratch(volume)
-	not confirmed
-	not just_made(volume)
+	volume := not_retained
 	v := {
 		"msg": sprintf("PersistentVolume %s of claim %s %s", [input.workload.name, volume.claim, what]),
 		"path": ["spec", "persistentVolumeReclaimPolicy"],
 		"key": what,
 		"fix": fix,
 	}
+}
+
+patch contains p if {
+	not_retained
+	p := {"op": "replace", "path": ["spec", "persistentVolumeReclaimPolicy"], "value": "Retain"}
+}
+
+not_retained := volume if {
+	volume := input.workload.persistent_volume
+	volume.claim
+	volume.reclaim_policy != "Retain"
+	not scratch(volume)
+	not confirmed
+	not just_made(volume)
 }
 
 scratch(volume) if globs.matches_any(input.parameters.scratch_classes, volume.storage_class)

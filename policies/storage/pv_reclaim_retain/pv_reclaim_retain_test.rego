@@ -74,3 +74,10 @@ test_volume_that_is_not_bound_passes if {
 	volume := object.remove(document.workload.persistent_volume, ["claim", "claim_namespace"])
 	found({"workload": {"name": "pvc-7f1", "persistent_volume": volume}, "parameters": parameters}) == set()
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_volume_is_retained_in_files if {
+	patched(created(view("Delete", {}))) == {{"op": "replace", "path": ["spec", "persistentVolumeReclaimPolicy"], "value": "Retain"}}
+	patched(created(view("Retain", {}))) == set()
+}

@@ -4,11 +4,11 @@
 #   Two workloads that write the files of one data store corrupt them, and access modes do not prevent it: with
 #   ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test, a Job that restores a
 #   backup while the store runs, or a Pod for repairs.
-#   Judged are claims that hold a data directory of this workload, and claims that a StatefulSet makes for its replicas.
-#   An application beside a data store that runs as a Deployment is not seen when it is made, the data store is when it
-#   changes. Claims that applications share on purpose hold no data directory and pass, and so do
-#   read-only mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts,
-#   the Job is judged. The other workloads are those that stategate last saw, or those of the same bundle of files.
+#   Judged are claims that hold a data directory of this workload or of the other, and claims that a StatefulSet makes
+#   for its replicas. Claims that applications share on purpose hold no data directory and pass, and so do read-only
+#   mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts, the Job is
+#   judged; of two workloads that are checked together the one whose data it is not. The other workloads are those that
+#   stategate last saw, or those of the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-pvc-datasource/
@@ -33,6 +33,7 @@ violation contains v if {
 	writes(consumer)
 	writes_here(consumer.claim)
 	for_one_writer(consumer)
+	not told_there(consumer)
 	v := {
 		"msg": sprintf(
 			"claim %s is written by %s %s already: a second writer corrupts its data",
@@ -69,18 +70,37 @@ made_here(name) if {
 	startswith(name, concat("-", [claim.name, input.workload.name, ""]))
 }
 
-for_one_writer(consumer) if made_here(consumer.claim)
+for_one_writer(consumer) if owned_here(consumer.claim)
 
-for_one_writer(consumer) if {
+for_one_writer(consumer) if owned_there(consumer)
+
+owned_here(name) if made_here(name)
+
+owned_here(name) if {
 	some claim in claims.of_data
-	claim.name == consumer.claim
+	claim.name == name
 	claim.origin == "reference"
 }
 
+owned_there(consumer) if consumer.holds_data
+
 # As StatefulSets name the claims of their replicas: <template>-<name>-<ordinal>.
-for_one_writer(consumer) if {
+owned_there(consumer) if {
 	consumer.kind == "StatefulSet"
 	contains(consumer.claim, concat("-", ["", consumer.name, ""]))
+}
+
+# The intruder is told. Of two data stores on one claim it is the one whose name comes last.
+told_there(consumer) if {
+	consumer.judged
+	owned_here(consumer.claim)
+	not owned_there(consumer)
+}
+
+told_there(consumer) if {
+	consumer.judged
+	owned_here(consumer.claim)
+	concat("/", [consumer.kind, consumer.name]) > concat("/", [input.workload.kind, input.workload.name])
 }
 
 allowed_job if {

@@ -8,7 +8,9 @@ consumer(kind, name, claim) := {
 	"name": name,
 	"class": "durable",
 	"read_only": false,
+	"holds_data": false,
 	"replicas": 1,
+	"judged": false,
 }
 
 request(kind, claim, consumers) := {
@@ -100,4 +102,26 @@ test_stateful_set_whose_claims_are_in_use_fails if {
 	some v in found(own_replicas([consumer("Deployment", "tools", "data-pg-1")]))
 	contains(v.msg, "claim data-pg-1 is written by Deployment tools")
 	v.path == ["spec", "volumeClaimTemplates"]
+}
+
+store_of_orders := object.union(consumer("Deployment", "orders", "orders"), {"engine": "mongodb", "holds_data": true})
+
+test_job_that_writes_beside_a_data_store_fails if {
+	some v in found(request("CronJob", "orders", [store_of_orders]))
+	v.msg == "claim orders is written by Deployment orders already: a second writer corrupts its data"
+	found(request("CronJob", "orders", [object.union(store_of_orders, {"holds_data": false})])) == set()
+}
+
+test_of_a_bundle_the_intruder_is_told if {
+	tools := object.union(consumer("Deployment", "tools", "orders"), {"judged": true})
+	found(data_store([tools])) == set()
+	count(found(request("Deployment", "orders", [object.union(store_of_orders, {"judged": true})]))) == 1
+	replica := object.union(set_of_pg, {"judged": true})
+	count(found(request("Deployment", "data-pg-0", [replica]))) == 1
+}
+
+test_of_two_data_stores_in_a_bundle_one_is_told if {
+	later := object.union(store_of_orders, {"name": "shipping", "judged": true})
+	found(data_store([later])) == set()
+	count(found(data_store([object.union(later, {"name": "archive"})]))) == 1
 }

@@ -12,6 +12,7 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [StorageClass.storage.k8s.io]}
+#   patches: fix
 #   parameters:
 #     no_expansion:
 #       type: list
@@ -30,11 +31,7 @@ package stategate.storage.storageclass_allow_expansion
 import data.stategate.lib.globs
 
 violation contains v if {
-	class := input.workload.storage_class
-	not class.allow_volume_expansion
-	no_expansion := input.parameters.no_expansion
-	provisioner := class.provisioner
-	not globs.matches_any(no_expansion, provisioner)
+	cannot_grow
 	v := {
 		"msg": sprintf(
 			"StorageClass %s does not let its volumes grow: a full disk means moving the data",
@@ -43,6 +40,19 @@ violation contains v if {
 		"path": ["allowVolumeExpansion"],
 		"fix": fix,
 	}
+}
+
+patch contains p if {
+	cannot_grow
+	p := {"op": "add", "path": ["allowVolumeExpansion"], "value": true}
+}
+
+cannot_grow if {
+	class := input.workload.storage_class
+	not class.allow_volume_expansion
+	no_expansion := input.parameters.no_expansion
+	provisioner := class.provisioner
+	not globs.matches_any(no_expansion, provisioner)
 }
 
 fix := sprintf("kubectl patch storageclass %s -p '{\"allowVolumeExpansion\": true}'", [input.workload.name]) if {

@@ -33,3 +33,10 @@ test_drivers_that_cannot_expand_pass if {
 		found(request("CREATE", provisioner, false)) == set()
 	}
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_growth_is_allowed_in_files if {
+	patched(request("CREATE", "ebs.csi.aws.com", false)) == {{"op": "add", "path": ["allowVolumeExpansion"], "value": true}}
+	patched(request("CREATE", "microk8s.io/hostpath", false)) == set()
+}

@@ -17,6 +17,7 @@
 #   match:
 #     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
+#   patches: fix
 #   inventory: {PersistentVolumeClaim: bundle}
 #   fix: "Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates."
 package stategate.storage.workload_rwo_rollout_deadlock
@@ -39,9 +40,7 @@ violation contains v if {
 
 violation contains v if {
 	some claim in for_one_node
-	not many_pods
-	input.workload.update.type == "RollingUpdate"
-	input.workload.update.surge_pods > 0
+	starts_a_second
 	v := {
 		"msg": sprintf(
 			"a rollout of %s starts a second pod while the first holds claim %s (%s): on another node it hangs, on the same both write",
@@ -50,6 +49,20 @@ violation contains v if {
 		"path": ["spec", "strategy"],
 		"fix": "Set spec.strategy to {type: Recreate, rollingUpdate: null}",
 	}
+}
+
+# For one pod only: how many there should be, and where their data is, nobody knows but its owner. The null
+# takes away what the API server has filled in.
+patch contains p if {
+	count(for_one_node) > 0
+	starts_a_second
+	p := {"op": "add", "path": ["spec", "strategy"], "value": {"type": "Recreate", "rollingUpdate": null}}
+}
+
+starts_a_second if {
+	not many_pods
+	input.workload.update.type == "RollingUpdate"
+	input.workload.update.surge_pods > 0
 }
 
 for_one_node contains pvc if {

@@ -69,3 +69,16 @@ test_claims_of_each_replica_pass if {
 	})
 	found(request(view, once)) == set()
 }
+
+patched(document) := patches if patches := policy.patch with input as document
+
+test_one_pod_is_recreated_in_files if {
+	patched(request(rolling(workload("Deployment", 1, false), 1), once)) == {{
+		"op": "add",
+		"path": ["spec", "strategy"],
+		"value": {"type": "Recreate", "rollingUpdate": null},
+	}}
+	patched(request(rolling(workload("Deployment", 1, false), 0), once)) == set()
+	patched(request(rolling(workload("Deployment", 2, false), 1), once)) == set()
+	patched(request(rolling(workload("Deployment", 1, false), 1), ["ReadWriteMany"])) == set()
+}

@@ -2,6 +2,7 @@
 //! is read in each, so that what is kept between them is the inventory and not the tree.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::cli::project::Project;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::{Fact, Inventory};
+use crate::path::{self, Segment};
 use crate::policy::binding::OnFailure;
 use crate::policy::selector::KindRef;
 use crate::policyset::PolicySet;
@@ -64,11 +66,31 @@ pub struct Pipeline {
     pub project: Project,
 }
 
+/// What the first pass keeps of an object.
+struct Told {
+    kind: KindRef,
+    namespace: String,
+    name: String,
+    fact: Option<Fact>,
+    /// Only of what is judged: is it new, or not as it was before?
+    changed: Option<bool>,
+}
+
+impl Told {
+    fn tell(self, inventory: &mut Inventory) {
+        self.fact.into_iter().for_each(|fact| inventory.add(fact));
+        match self.changed {
+            Some(changed) => inventory.judges(&self.kind, &self.namespace, &self.name, changed),
+            None => inventory.ships(&self.kind),
+        }
+    }
+}
+
 /// What the first pass keeps of a source.
 struct Known {
     source: Source,
     judged: bool,
-    facts: Vec<Fact>,
+    objects: Vec<Told>,
     errors: Vec<Diagnostic>,
     foreign: usize,
     /// What cannot be read a second time, or not at the same price.
@@ -119,13 +141,16 @@ impl Pipeline {
 
     fn know(&self, Part { source, judged }: Part) -> Known {
         let mut manifests = Manifests::of(&source, &self.values);
-        let facts = manifests.objects.iter().filter_map(|manifest| {
-            let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
-            let kind = KindRef { kind: kind.kind, group: kind.group };
-            self.inventory.read(&kind, &manifest.object, &self.namespace)
-        });
+        let told = |manifest: &Manifest| {
+            let (group, kind, namespace, name) = manifest.identity(&self.namespace);
+            let kind = KindRef { kind, group };
+            let before = self.before.of(manifest, &source, &self.namespace);
+            let changed = judged.then(|| before.is_none_or(|before| before.object != manifest.object));
+            let fact = self.inventory.read(&kind, &manifest.object, &self.namespace);
+            Told { kind, namespace, name, fact, changed }
+        };
         Known {
-            facts: facts.collect(),
+            objects: manifests.objects.iter().map(told).collect(),
             errors: std::mem::take(&mut manifests.errors),
             foreign: manifests.foreign,
             kept: (!matches!(source, Source::File(_))).then(|| Arc::new(manifests)),
@@ -141,7 +166,7 @@ impl Pipeline {
         let (rendered, files): (Vec<Known>, Vec<Known>) =
             known.into_iter().partition(|known| matches!(known.source, Source::Rendered(_)));
         let mut told = |known: &mut Known, inventory: &mut Inventory| {
-            known.facts.drain(..).for_each(|fact| inventory.add(fact));
+            known.objects.drain(..).for_each(|object| object.tell(inventory));
             if known.judged {
                 report.errors.append(&mut known.errors);
                 report.foreign += known.foreign;
@@ -197,18 +222,32 @@ impl Pipeline {
             requests.push(Arc::new(request));
         }
         let decisions = self.bench.judge(&inventory, &requests).await?;
+        let hidden: Vec<Range<usize>> = judged
+            .iter()
+            .zip(&decisions)
+            .flat_map(|(manifest, decision)| {
+                let sensitive = decision.findings.iter().filter(|finding| finding.sensitive);
+                sensitive.flat_map(|finding| hidden(manifest, &finding.path))
+            })
+            .collect();
         for ((manifest, request), decision) in judged.into_iter().zip(&requests).zip(decisions) {
             for finding in &decision.findings {
                 if let Some(policy) = set.policy(finding.policy.as_str()) {
                     report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
                 }
             }
-            report.objects.push(self.judged(manifest, request, decision));
+            report.objects.push(self.judged(manifest, request, decision, &hidden));
         }
         Ok((report, unknown_namespaces))
     }
 
-    fn judged(&self, manifest: &Manifest, request: &Request, decision: Decision) -> Judged {
+    fn judged(
+        &self,
+        manifest: &Manifest,
+        request: &Request,
+        decision: Decision,
+        hidden: &[Range<usize>],
+    ) -> Judged {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
         let mut object = Judged {
             api_version: manifest.api_version().to_owned(),
@@ -235,7 +274,11 @@ impl Pipeline {
         for finding in decision.findings {
             let place = manifest.place(&finding.path);
             object.findings.push(Found {
-                excerpt: Excerpt::of(&manifest.file.text, &place),
+                excerpt: Excerpt::of(
+                    &manifest.file.text,
+                    &place,
+                    if finding.sensitive { std::slice::from_ref(&EVERYTHING) } else { hidden },
+                ),
                 fingerprint: object.fingerprint(&edited, &finding),
                 known: false,
                 place,
@@ -244,6 +287,34 @@ impl Pipeline {
         }
         object
     }
+}
+
+/// Hides any excerpt.
+const EVERYTHING: Range<usize> = 0..usize::MAX;
+
+/// Where in a file a credential may stand that a policy points at: there, in what stands beside it (the
+/// next argument, `value`), and wherever else its text is. A file may be one long line, so what hides a
+/// line counts for every finding in the file.
+fn hidden(manifest: &Manifest, path: &[Segment]) -> Vec<Range<usize>> {
+    /// A shorter text is in many a word.
+    const SHORTEST: usize = 6;
+    let Some((last, parent)) = path.split_last() else { return Vec::new() };
+    let around = manifest.place(parent);
+    let here = match last {
+        Segment::Key(_) => vec![Segment::Key("value".into())],
+        Segment::Index(index) => vec![Segment::Index(*index), Segment::Index(index + 1)],
+    };
+    let texts = here.into_iter().filter_map(|segment| {
+        let place: path::Path = parent.iter().cloned().chain([segment]).collect();
+        path::get(&manifest.object, &place)?.as_str()
+    });
+    let telling =
+        texts.filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
+    let elsewhere = telling.flat_map(|text| {
+        let found = manifest.file.text.match_indices(text);
+        found.map(|(start, found)| start..start + found.len()).collect::<Vec<_>>()
+    });
+    std::iter::once(around.start..around.end).chain(elsewhere).collect()
 }
 
 /// Bindings, exceptions and known findings lie among the manifests, and are none.

@@ -8,7 +8,7 @@ use crate::cli::example::{self, Example};
 use crate::cli::policies;
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Kind, Parameter};
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Patches, Policy};
 use crate::policyset::PolicySet;
 use crate::report::page::Block;
 use crate::source::catalogue::Catalogue;
@@ -50,8 +50,11 @@ impl Library {
         page.extend(self.examples(policy)?);
         page.push(heading("What profiles make of it"));
         page.push(self.standings(policy));
-        let mutates = self.sets.values().any(|set| standing(set, policy, None).mutates);
-        page.extend(parameters(policy, mutates));
+        let patches = self.sets.values().map(|set| standing(set, policy, None));
+        page.extend(parameters(
+            policy,
+            patches.into_iter().any(|standing| standing.mutates || standing.fixes),
+        ));
         page.push(heading("Waive it"));
         page.extend(self.waiver(policy));
         if !policy.related.is_empty() {
@@ -131,7 +134,7 @@ impl Library {
                 "A violation is refused (deny), answered with a warning (warn) or only recorded (audit); where \
                  a policy is off nobody asks it. A profile that tells Namespaces apart by their label \
                  `stategate.io/tier` has a column for each tier. A policy that mutates completes the object at \
-                 admission under the profiles named. One that is skippable lets an object ask for a waiver itself, \
+                 admission under the profiles named; where it says files, only `stategate fix` sets it right. One that is skippable lets an object ask for a waiver itself, \
                  by its annotation `stategate.io/skip`."
                     .to_owned(),
             ),
@@ -142,10 +145,7 @@ impl Library {
                 let link = format!("[{}]({}/README.md)", policy.id, folder(policy));
                 let about = [link, policy.title.to_string(), policy.severity.to_string()];
                 let actions = columns.iter().map(|column| column.standing(policy).action().to_owned());
-                let marks = [
-                    self.under(|set| TIERS.iter().any(|tier| standing(set, policy, *tier).mutates)),
-                    self.under(|set| skippable(set, policy)),
-                ];
+                let marks = [self.patched(policy), self.under(|set| skippable(set, policy))];
                 about.into_iter().chain(actions).chain(marks).collect()
             });
             page.push(heading(category));
@@ -170,6 +170,19 @@ impl Library {
             }
         }
         columns
+    }
+
+    /// Where its patches are applied, if it has any.
+    fn patched(&self, policy: &Policy) -> String {
+        let under = |is: fn(Standing) -> bool| {
+            self.under(|set| TIERS.iter().any(|tier| is(standing(set, policy, *tier))))
+        };
+        match (policy.patches, under(|standing| standing.fixes).as_str()) {
+            (Patches::Admission, _) => under(|standing| standing.mutates),
+            (Patches::Fix, "no") => "no".to_owned(),
+            (Patches::Fix, "yes") => "files".to_owned(),
+            (Patches::Fix, profiles) => format!("files: {profiles}"),
+        }
     }
 
     /// `yes`, `no`, or the profiles that it is true of.
@@ -203,7 +216,10 @@ impl Library {
             let set = example::alone(&self.catalogue, &folder, true)?;
             let judged = example.judge(&set)?;
             if let Some(patched) = judged.decisions.into_iter().find_map(|decision| decision.patch) {
-                blocks.push(heading("Added at admission"));
+                blocks.push(heading(match policy.patches {
+                    Patches::Admission => "Added at admission",
+                    Patches::Fix => "Changed by stategate fix",
+                }));
                 blocks.push(Block::Text(format!("To `examples/{}`:", example.file)));
                 blocks.push(Block::Code("yaml", yaml_serde::to_string(&patched.operations)?));
             }
@@ -253,8 +269,12 @@ fn facts(policy: &Policy) -> Vec<String> {
         format!("Category: {}", policy.category),
         format!("Judges: {} of {}", operations.join(" and "), kinds.join(", ")),
     ];
-    if !policy.matches.subresources.is_empty() {
-        facts.push(format!("Subresources: {}", policy.matches.subresources.join(", ")));
+    let of_object = |name: &&String| name.is_empty();
+    let (objects, subresources): (Vec<_>, Vec<_>) = policy.matches.subresources.iter().partition(of_object);
+    if !subresources.is_empty() {
+        let names: Vec<&str> = subresources.into_iter().map(String::as_str).collect();
+        let object = if objects.is_empty() { "" } else { ", and the object itself" };
+        facts.push(format!("Subresources: {}{object}", names.join(", ")));
     }
     let needed: Vec<String> =
         policy.inventory.iter().map(|(kind, mode)| format!("{kind} ({mode})")).collect();
@@ -267,6 +287,15 @@ fn facts(policy: &Policy) -> Vec<String> {
     }
     if let Some(action) = policy.at_admission {
         facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
+    }
+    if policy.sensitive {
+        facts
+            .push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
+    }
+    if policy.patches == Patches::Fix {
+        facts.push(
+            "Its patches belong in files: `stategate fix` applies them, the webhook never does".to_owned(),
+        );
     }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
         facts.push("What the stored object has already only warns when it is updated".to_owned());
@@ -294,7 +323,7 @@ fn pair<'a, 'b>(
 fn distance(bad: &Example<'_>, good: &Example<'_>) -> usize {
     let mut count: BTreeMap<&str, isize> = BTreeMap::new();
     for (example, step) in [(bad, -1), (good, 1)] {
-        let texts = [Some(example.text), example.old].into_iter().flatten();
+        let texts = [Some(example.text), example.old, example.cluster].into_iter().flatten();
         let lines = texts.flat_map(|text| text.text.lines()).filter(|line| !line.starts_with('#'));
         lines.for_each(|line| *count.entry(line).or_default() += step);
     }
@@ -310,6 +339,10 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
     }
     blocks.push(Block::Text(format!("`examples/{}`:", example.file)));
     blocks.push(Block::Code("yaml", example.text.text.to_string()));
+    if let Some(cluster) = example.cluster {
+        blocks.push(Block::Text("In the cluster (`--inventory`):".to_owned()));
+        blocks.push(Block::Code("yaml", cluster.text.to_string()));
+    }
     blocks
 }
 

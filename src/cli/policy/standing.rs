@@ -21,7 +21,10 @@ pub fn tier_name(tier: Option<&str>) -> &str {
 pub struct Standing {
     /// None: the policy is not asked.
     pub action: Option<Action>,
+    /// At admission.
     pub mutates: bool,
+    /// In source files only.
+    pub fixes: bool,
 }
 
 impl Standing {
@@ -43,12 +46,13 @@ pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standin
     let mut inventory = Inventory::default();
     let labels = tier.map(|tier| (TIER_LABEL.to_owned(), tier.to_owned()));
     inventory.add_namespace(NAMESPACE, labels.into_iter().collect());
-    let mut standing = Standing { action: None, mutates: false };
+    let mut standing = Standing { action: None, mutates: false, fixes: false };
     for request in probes(set, policy) {
         for selected in set.select(&request, &inventory) {
             if selected.policy.id == policy.id {
                 standing.action = standing.action.max(Some(selected.action));
-                standing.mutates |= selected.mutate && selected.patch_rule().is_some();
+                standing.mutates |= selected.patching_rule(Phase::Mutating).is_some();
+                standing.fixes |= selected.patching_rule(Phase::Fix).is_some();
             }
         }
     }

@@ -26,7 +26,8 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
         ("unknown", false, Some(_)) => anyhow::bail!("{}", describe(decisions)),
         ("unknown", true, _) => anyhow::bail!("the policy was not in want of any object"),
         (_, false, _) => anyhow::bail!(
-            "the outcome is unknown: {}; add an object of that kind to the example",
+            "the outcome is unknown: {}; add an object of that kind to the example, or to NAME.inventory.yaml beside it, \
+             which holds what is in the cluster",
             unknown.join("; ")
         ),
         (_, true, _) => {}
@@ -67,7 +68,9 @@ fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &Judged) -> anyh
             serde_json::to_string_pretty(&difference)?
         );
     }
-    for request in &judged.requests {
+    let patched_ones =
+        judged.requests.iter().zip(&judged.decisions).filter(|(_, decision)| decision.patch.is_some());
+    for (request, _) in patched_ones {
         let again = Request { object: Some(patched.object.clone().into()), ..request.clone() };
         let second = review(set, &judged.inventory, &again, example::now()?);
         if second.patch.is_some() {

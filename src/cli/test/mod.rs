@@ -165,6 +165,7 @@ fn cases(tried: &Tried) -> Vec<Case> {
             Some(failure) => Verdict::Failed(format!("{}: {failure}", outcome.place)),
             None => Verdict::Passed,
         },
+        ..Case::default()
     };
     tried.outcomes.iter().map(case).collect()
 }
@@ -174,7 +175,7 @@ fn broken(error: &anyhow::Error) -> Case {
     Case {
         suite: NAME.to_owned(),
         name: "the policies load".to_owned(),
-        time: Duration::ZERO,
         verdict: Verdict::Broken(super::story(error)),
+        ..Case::default()
     }
 }

@@ -22,7 +22,7 @@ pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serve
 pub use storage::{
     AttributesRecord, ClaimRecord, ClassRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord,
 };
-pub use workload::{Brief, WorkloadRecord, mounts};
+pub use workload::{Brief, ClaimMount, WorkloadRecord, mounts};
 
 /// kubectl's copy of the whole object: large, and nobody's business.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

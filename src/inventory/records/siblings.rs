@@ -48,6 +48,9 @@ pub struct AutoscalerRecord {
     pub namespace: String,
     #[serde(skip)]
     pub own_kind: KindRef,
+    /// Is there a controller that keeps it as it is?
+    #[serde(skip)]
+    pub owned: bool,
 }
 
 impl Selects {
@@ -92,6 +95,7 @@ impl AutoscalerRecord {
         Some(Self {
             kind: kind.kind.clone(),
             own_kind: kind.clone(),
+            owned: head.owner.is_some(),
             name: head.name,
             namespace: head.namespace,
             autoscaler: view.autoscaler?,

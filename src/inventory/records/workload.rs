@@ -1,13 +1,14 @@
 //! Workloads, as other objects see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::super::related::Subject;
 use super::without_copy;
 use crate::policy::selector::KindRef;
-use crate::workload::view::{Owner, Strings};
+use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 
 /// What has pods.
@@ -17,12 +18,24 @@ pub struct WorkloadRecord {
     pub kind: KindRef,
     /// What policies read of it.
     pub brief: Brief,
-    /// Claims of its own that its pods mount: by name, and whether only for reading.
-    pub mounts: Vec<(String, bool)>,
+    /// Claims that its pods name and mount.
+    pub mounts: Vec<ClaimMount>,
+    /// Claim templates that hold its engine's data.
+    pub data_templates: Vec<String>,
     /// Claim templates of a StatefulSet.
     pub templates: Vec<String>,
     /// The governing Service; empty: none.
     pub service_name: String,
+}
+
+/// How a workload uses a claim that it names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClaimMount {
+    pub claim: String,
+    /// May no container write to it?
+    pub read_only: bool,
+    /// Is a data directory of its engine on it, or a part of one?
+    pub holds_data: bool,
 }
 
 /// A workload, as other objects see it.
@@ -48,6 +61,8 @@ pub struct Brief {
 pub struct BriefEngine {
     pub name: String,
     pub quorum: bool,
+    /// Do its members vote in that majority?
+    pub votes: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -60,14 +75,25 @@ pub struct BriefPods {
 }
 
 impl WorkloadRecord {
+    /// Is it the subject, as it is stored now?
+    pub fn is(&self, subject: &Subject<'_>) -> bool {
+        self.kind == subject.kind
+            && self.brief.name == subject.workload.name
+            && self.brief.namespace == subject.workload.namespace
+    }
+
     /// What of a view other objects ask for.
     pub fn of(kind: &KindRef, view: Workload) -> Self {
         let mounts = mounts(&view);
-        let templates = view.claims.iter().filter(|claim| claim.origin == "template");
+        let of_data = data_volumes(&view);
+        let templates = || view.claims.iter().filter(|claim| claim.origin == "template");
+        let names = |claim: &Claim| claim.name.clone();
+        let data_templates = templates().filter(|claim| of_data.contains(&*claim.name)).map(names).collect();
         Self {
             kind: kind.clone(),
             mounts,
-            templates: templates.map(|claim| claim.name.clone()).collect(),
+            templates: templates().map(names).collect(),
+            data_templates,
             service_name: view.service_name.unwrap_or_default(),
             brief: Brief {
                 kind: kind.kind.clone(),
@@ -77,6 +103,7 @@ impl WorkloadRecord {
                 engine: view.engine.map(|engine| BriefEngine {
                     name: engine.name,
                     quorum: engine.quorum,
+                    votes: engine.votes,
                     version: engine.version,
                 }),
                 replicas: view.replicas,
@@ -92,8 +119,8 @@ impl WorkloadRecord {
     }
 }
 
-/// The claims that a workload's volumes name, and whether no container may write to them.
-pub fn mounts(view: &Workload) -> Vec<(String, bool)> {
+/// How a workload uses the claims that its volumes name.
+pub fn mounts(view: &Workload) -> Vec<ClaimMount> {
     let named = || {
         let volumes = view.volumes.iter().filter(|volume| volume.source == "persistentVolumeClaim");
         volumes.filter_map(|volume| Some((volume, volume.claim.as_ref()?)))
@@ -111,5 +138,30 @@ pub fn mounts(view: &Workload) -> Vec<(String, bool)> {
     for (volume, claim) in named() {
         mounted.entry(claim).or_insert(volume.read_only);
     }
-    mounted.into_iter().map(|(claim, read_only)| (claim.clone(), read_only)).collect()
+    let of_data = data_volumes(view);
+    let holds_data =
+        |wanted: &String| named().any(|(volume, claim)| claim == wanted && of_data.contains(&*volume.name));
+    mounted
+        .into_iter()
+        .map(|(claim, read_only)| ClaimMount {
+            claim: claim.clone(),
+            read_only,
+            holds_data: holds_data(claim),
+        })
+        .collect()
+}
+
+/// Volumes that hold a data directory of the engine, or a part of one that is on a claim.
+fn data_volumes(view: &Workload) -> BTreeSet<&str> {
+    let dirs = || view.engine.iter().flat_map(|engine| &engine.data_dirs);
+    let whole = dirs().filter_map(|dir| dir.mount.as_ref());
+    let claimed = |mount: &Mount| ["persistentVolumeClaim", "volumeClaimTemplate"].contains(&&*mount.source);
+    let parts = dirs().filter(|dir| dir.mount.as_ref().is_some_and(claimed)).flat_map(|dir| {
+        let container = view.containers.iter().filter(|container| container.name == dir.container);
+        let below = format!("{}/", dir.dir);
+        container
+            .flat_map(|container| &container.mounts)
+            .filter(move |mount| mount.mount_path.starts_with(&below))
+    });
+    whole.chain(parts).map(|mount| mount.volume.as_str()).collect()
 }

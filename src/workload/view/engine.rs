@@ -27,6 +27,9 @@ pub struct Engine {
     pub container: String,
     /// Does it need a majority of its members?
     pub quorum: bool,
+    /// Do its members vote in that majority? Brokers, data nodes and arbiters do not, where the
+    /// environment of the container says that they are such.
+    pub votes: bool,
     /// Where it writes. Of several with the origin `default` or `guess` it is enough that one is persisted,
     /// since the table cannot know which the image uses; of the others it uses each. Empty if something
     /// that cannot be seen decides. Of all containers that run an engine, except init containers.

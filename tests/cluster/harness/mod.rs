@@ -30,7 +30,7 @@ const STARTS: usize = 4;
 ///
 /// # Panics
 /// If one is missing.
-fn tools() -> PathBuf {
+pub fn tools() -> PathBuf {
     let dir = match std::env::var_os("KUBEBUILDER_ASSETS") {
         Some(assets) if !assets.is_empty() => PathBuf::from(assets),
         _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-tools"),

@@ -8,6 +8,7 @@
 #   severity: {severity}
 #   action: {action}
 #   match: {kinds: [StatefulSet.apps]}
+#   # sensitive: true  # what it finds may be a credential: no report shows the text; keep it out of msg as well
 #   parameters: {}
 #   fix: TODO how it is set right, as a command or a field.
 package stategate.{category}.{policy}

@@ -1,4 +1,4 @@
-module stategate/tests/cluster/tools/helm
+module stategate.io/tests/cluster/tools/helm
 
 go 1.26.0
 

@@ -1,0 +1,247 @@
+//! `stategate fix`: applies the patches of policies to the files that the objects come from.
+
+mod diff;
+mod plan;
+mod replace;
+mod talk;
+
+use std::collections::HashSet;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::inventory::InventoryArguments;
+use super::judging::Bench;
+use super::policies::{PolicyArguments, RULE_TIME};
+use super::sources::SourceArguments;
+use super::{Exit, colours, print, say};
+use crate::admission::{Phase, Request};
+use crate::diagnostic::{SourceText, did_you_mean};
+use crate::evaluators::InForce;
+use crate::inventory::Inventory;
+use crate::policyset::PolicySet;
+use crate::server::Origin as _;
+use crate::source::manifests::{Manifest, Manifests};
+use crate::source::render::HelmValues;
+use crate::source::tree::Source;
+use plan::Judged;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate fix shop/                                 what would change, as a diff
+  stategate fix shop/ --write                         change the files
+  stategate fix shop/pg.yaml | git apply              the same by way of the diff
+  stategate fix shop/ --policy termination-grace-period --write
+  stategate fix - --write < pg.yaml > fixed.yaml
+
+Comments, order, indents and quotes of everything else stay as they are. What cannot be changed
+without changing something else is said, and left alone. The annotation stategate.io/mutated-by,
+by which the webhook leaves word, is not written into files.
+
+Exit codes: 0 nothing to fix, or all of it written; 1 there is something to fix (the diff shows
+it), or something that cannot be changed in its file; 2 something could not be read, judged or
+written. What only a person can set right does not count: that is for `stategate check`.")]
+pub struct Arguments {
+    #[command(flatten)]
+    sources: SourceArguments,
+
+    /// Change the files; of standard input, print the changed text
+    #[arg(short, long)]
+    write: bool,
+
+    /// Only what this policy asks for; may be given several times
+    #[arg(long, value_name = "ID")]
+    policy: Vec<String>,
+
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    #[command(flatten)]
+    inventory: InventoryArguments,
+
+    /// The namespace of objects that name none
+    #[arg(short, long, default_value = "default")]
+    namespace: String,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let in_force = Arc::new(InForce::new(policy_set(arguments)?));
+    let mut manifests = read(arguments)?;
+    each_once(&mut manifests);
+    let errors = std::mem::take(&mut manifests.errors);
+    let inventory = arguments.inventory.read(&in_force.set, &arguments.namespace)?;
+    let bench = Bench::open(in_force, jiff::Timestamp::now())?;
+    let before = files(&manifests);
+    let (mut fixed, mut refusals, mut judged) = (Vec::new(), Vec::new(), Vec::new());
+    // What is set right in one object may show what is wrong with the next one.
+    for _ in 0..ROUNDS {
+        judged = judge(arguments, &bench, inventory.clone(), &manifests)?;
+        let planned = plan::plan(&judged);
+        refusals = planned.refusals;
+        if planned.fixed.is_empty() {
+            break;
+        }
+        fixed.extend(planned.fixed);
+        let mut next = Manifests::default();
+        for file in files(&manifests) {
+            let text = planned.texts.get(&file.name).map_or(&*file.text, String::as_str);
+            next.add(file.name.to_string(), text.as_bytes());
+        }
+        manifests = next;
+    }
+
+    let mut exit = if refusals.is_empty() { Exit::Clean } else { Exit::Findings };
+    for error in &errors {
+        say(&format!("error: {error}\n"));
+        exit = Exit::Broken;
+    }
+    let colours = colours(std::io::stdout().is_terminal());
+    let mut unwritten = Vec::new();
+    for (before, after) in before.iter().zip(files(&manifests)) {
+        match write(before, &after.text, arguments.write, colours) {
+            Ok(changed) => exit = exit.max(changed),
+            Err(error) => {
+                say(&format!("error: {error:#}\n"));
+                unwritten.push(Arc::clone(&before.name));
+                exit = Exit::Broken;
+            }
+        }
+    }
+    fixed.retain(|fixed| !unwritten.contains(&fixed.file));
+    talk::fixed(&fixed, arguments.write);
+    refusals.iter().for_each(|refusal| say(&format!("warning: {refusal}\n")));
+    exit = exit.max(talk::left(&judged));
+    if judged.is_empty() && exit != Exit::Broken {
+        say("error: nothing to fix: no object of a kind that a policy judges was found\n");
+        exit = Exit::Broken;
+    }
+    Ok(exit)
+}
+
+/// More than policies of one bundle ever wait for each other.
+const ROUNDS: usize = 5;
+
+/// The files that the objects are in, each once, in their order.
+fn files(manifests: &Manifests) -> Vec<SourceText> {
+    let mut seen = HashSet::new();
+    let files = manifests.objects.iter().map(|manifest| &manifest.file);
+    files.filter(|file| seen.insert(Arc::clone(&file.name))).cloned().collect()
+}
+
+/// What can be changed: a file that something else is rendered from is not what gets stored.
+fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
+    let tree = arguments.sources.tree(&arguments.sources.project()?, true)?;
+    let mut all = Manifests { errors: tree.errors, ..Manifests::default() };
+    for source in &tree.sources {
+        if let Source::Rendered(rendered) = source {
+            say(&format!(
+                "note: {} is rendered: what to change in it is told by `stategate check`\n",
+                rendered.directory.display()
+            ));
+            continue;
+        }
+        let read = Manifests::of(source, &HelmValues::default());
+        all.objects.extend(read.objects);
+        all.errors.extend(read.errors);
+        all.foreign += read.foreign;
+    }
+    Ok(all)
+}
+
+fn judge(
+    arguments: &Arguments,
+    bench: &Arc<Bench>,
+    inventory: Inventory,
+    manifests: &Manifests,
+) -> anyhow::Result<Vec<Judged>> {
+    let set = bench.set();
+    let mut inventory = inventory.bundle();
+    manifests.ship(&mut inventory, &Manifests::default(), &arguments.namespace);
+    let asked: Vec<(Manifest, Arc<Request>)> = manifests
+        .objects
+        .iter()
+        .filter_map(|manifest| {
+            let request = manifest.request(set.projections(), None, &arguments.namespace, Phase::Fix)?;
+            Some((manifest.clone(), Arc::new(request)))
+        })
+        .collect();
+    let requests: Vec<Arc<Request>> = asked.iter().map(|(_, request)| Arc::clone(request)).collect();
+    let inventory = Arc::new(inventory);
+    let judge = |requests: Vec<Arc<Request>>| {
+        let (bench, inventory) = (Arc::clone(bench), Arc::clone(&inventory));
+        async move { bench.judge(&inventory, &requests).await }
+    };
+    let decisions = bench.each(vec![requests], judge, || {})?.into_iter().flatten();
+    let judged = asked.into_iter().zip(decisions);
+    Ok(judged.map(|((manifest, request), decision)| Judged { manifest, request, decision }).collect())
+}
+
+/// What --policy leaves of the policies that the other flags name.
+fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
+    let mut sources = arguments.policies.sources()?;
+    let ids: Vec<String> = arguments.policy.iter().map(|id| id.replace('_', "-")).collect();
+    if !ids.is_empty() {
+        let binding = serde_json::json!({
+            "apiVersion": "stategate.io/v1alpha1",
+            "kind": "PolicyBinding",
+            "metadata": {"name": "only-these-policies"},
+            "spec": {"policies": {"exclude": ids}, "override": true, "action": "off"},
+        });
+        sources.bindings.push(SourceText::new("<--policy>", binding.to_string()));
+    }
+    let known = arguments.policies.sources()?;
+    let set = match arguments.policies.compile(&sources) {
+        Ok(set) => set,
+        // The binding for --policy names a policy that is not there.
+        Err(error) if ids.is_empty() => return Err(error.into()),
+        Err(error) => {
+            let all = arguments.policies.compile(&known)?;
+            let is_known = |id: &&String| all.policies().any(|policy| policy.id.as_str() == id.as_str());
+            let Some(unknown) = ids.iter().find(|id| !is_known(id)) else { return Err(error.into()) };
+            let help = did_you_mean(unknown, all.policies().map(|policy| policy.id.as_str()))
+                .unwrap_or_else(|| "`stategate policy list` shows all".to_owned());
+            anyhow::bail!("there is no policy {unknown}\n  help: {help}");
+        }
+    };
+    Ok(set.allowing(RULE_TIME))
+}
+
+/// A file that was named twice, or is in a directory that was named, too, counts once.
+fn each_once(manifests: &mut Manifests) {
+    let real = |name: &str| std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name));
+    let mut seen = HashSet::new();
+    manifests.objects.retain(|manifest| {
+        seen.insert((real(&manifest.file.name), manifest.document, manifest.prefix.clone()))
+    });
+    let mut seen = HashSet::new();
+    manifests.errors.retain(|error| seen.insert((real(&error.source), error.line, error.message.clone())));
+}
+
+const STDIN: &str = "<stdin>";
+
+/// Shows or writes one text.
+fn write(before: &SourceText, after: &str, to_file: bool, colours: bool) -> anyhow::Result<Exit> {
+    let (name, before) = (&*before.name, &*before.text);
+    // What comes in by standard input comes out, changed or not.
+    if name == STDIN && to_file {
+        print(after)?;
+        return Ok(Exit::Clean);
+    }
+    if before == after {
+        return Ok(Exit::Clean);
+    }
+    if name == STDIN {
+        print(&diff::unified("stdin", before, after, colours))?;
+        return Ok(Exit::Findings);
+    }
+    replace::must_be(name.as_ref(), before)?;
+    if to_file {
+        replace::replace(name.as_ref(), before, after)?;
+        return Ok(Exit::Clean);
+    }
+    let name = diff::name(name, std::env::current_dir().ok().as_deref());
+    print(&diff::unified(&name, before, after, colours))?;
+    Ok(Exit::Findings)
+}

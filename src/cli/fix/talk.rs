@@ -1,0 +1,56 @@
+//! What `fix` tells its user beside the diff.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::STDIN;
+use super::plan::{Fixed, Judged};
+use crate::cli::{Exit, count, say};
+use crate::policy::PolicyId;
+use crate::policy::binding::OnFailure;
+
+/// Who set right what.
+pub fn fixed(fixed: &[Fixed], written: bool) {
+    let mut objects: BTreeMap<(&str, &str), BTreeSet<&PolicyId>> = BTreeMap::new();
+    for one in fixed {
+        objects.entry((&one.file, &one.object)).or_default().extend(&one.policies);
+    }
+    for ((file, object), policies) in objects {
+        let verb = if written { "fixed" } else { "can be fixed" };
+        let policies: Vec<&str> = policies.into_iter().map(PolicyId::as_str).collect();
+        say(&format!("{file}: {object}: {verb}: {}\n", policies.join(", ")));
+    }
+    let of_stdin = fixed.iter().filter(|one| &*one.file == STDIN);
+    let templates: BTreeSet<&str> = of_stdin.filter_map(|one| one.template.as_deref()).collect();
+    if !templates.is_empty() {
+        let templates: Vec<&str> = templates.into_iter().collect();
+        say(&format!(
+            "note: Helm made this from {}: set it right there, or in the values\n",
+            templates.join(", ")
+        ));
+    }
+}
+
+/// What is left for people, and who could not decide.
+pub fn left(judged: &[Judged]) -> Exit {
+    let mut exit = Exit::Clean;
+    for judged in judged {
+        let object = judged.request.display_name();
+        for failure in &judged.decision.failures {
+            say(&format!("error: {object}: {} could not decide: {}\n", failure.policy, failure.error));
+            if failure.on_failure == OnFailure::Deny {
+                exit = Exit::Broken;
+            }
+        }
+    }
+    let mut left: BTreeMap<&PolicyId, usize> = BTreeMap::new();
+    for finding in judged.iter().flat_map(|judged| &judged.decision.findings) {
+        *left.entry(&finding.policy).or_default() += 1;
+    }
+    if !left.is_empty() {
+        let findings = count(left.values().sum(), "finding", "findings");
+        let by_policy: Vec<String> =
+            left.iter().map(|(policy, count)| format!("{policy} ({count})")).collect();
+        say(&format!("{findings} left for you: {}; stategate check shows them\n", by_policy.join(", ")));
+    }
+    exit
+}

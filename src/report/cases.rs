@@ -1,0 +1,136 @@
+//! The report as test cases: every object is one, which fails if it would be refused.
+
+use std::time::Duration;
+
+use super::junit::{Case, Verdict};
+use super::{Found, Judged, Report};
+use crate::diagnostic::Diagnostic;
+use crate::path;
+use crate::policy::Action;
+
+/// One suite a file, one case an object. Classes are kinds: Jenkins takes what stands before the last dot
+/// of a class for its package, which a file's name would tear apart.
+pub fn of(report: &Report) -> Vec<Case> {
+    report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).collect()
+}
+
+fn object(object: &Judged) -> Case {
+    let (refusing, others): (Vec<&Found>, Vec<&Found>) = object
+        .findings
+        .iter()
+        .filter(|found| !found.known)
+        .partition(|found| found.finding.action == Action::Deny);
+    let (broken, undecided): (Vec<_>, Vec<_>) = object.failures.iter().partition(|(_, _, refuses)| *refuses);
+    let told = |found: &&Found| finding(object, found);
+    let mut output: String = others.iter().map(told).collect();
+    for (policy, error, _) in undecided {
+        output.push_str(&format!("{policy}: the policy could not decide: {error}\n"));
+    }
+    for unknown in &object.unknown {
+        output.push_str(&format!("{}: not judged: {}\n", unknown.policy, unknown.reason()));
+    }
+    for waived in &object.waived {
+        output.push_str(&format!("{}: waived: {}\n", waived.policy, waived.reason));
+    }
+    for note in &object.notes {
+        output.push_str(&format!("{note}\n"));
+    }
+    let verdict = if !broken.is_empty() {
+        let mut text = String::new();
+        for (policy, error, _) in &broken {
+            text.push_str(&format!("{policy}: the policy could not decide, which refuses it: {error}\n"));
+        }
+        Verdict::Broken(text + &refusing.iter().map(told).collect::<String>())
+    } else if !refusing.is_empty() {
+        let mut policies: Vec<&str> = refusing.iter().map(|found| found.finding.policy.as_str()).collect();
+        policies.dedup();
+        let head = format!("it would be refused: {}\n\n", policies.join(", "));
+        Verdict::Failed(head + &refusing.iter().map(told).collect::<String>())
+    } else {
+        Verdict::Passed
+    };
+    let name = match object.namespace.as_str() {
+        "" => object.name.clone(),
+        namespace => format!("{namespace}/{}", object.name),
+    };
+    Case {
+        suite: object.file.to_string(),
+        class: Some(format!("stategate.{}", object.kind)),
+        name: format!("{name} ({})", object.file),
+        file: Some(object.template.as_deref().unwrap_or(&object.file).to_owned()),
+        time: Duration::ZERO,
+        output,
+        verdict,
+    }
+}
+
+fn finding(object: &Judged, found: &Found) -> String {
+    let Found { finding, place, .. } = found;
+    let field = match path::dotted(&finding.path) {
+        field if field.is_empty() => object.display_name(),
+        field => field,
+    };
+    let before = if finding.pre_existing { "it had this before: " } else { "" };
+    let mut text = format!(
+        "{} {} [{}]: {before}{}\n  at:  {}:{}:{} {field}\n",
+        finding.action,
+        finding.policy,
+        finding.severity,
+        finding.message,
+        object.file,
+        place.line,
+        place.column
+    );
+    if let Some(template) = &object.template {
+        text.push_str(&format!("  from: {template}\n"));
+    }
+    text.push_str(&format!("  fix: {}\n", finding.fix));
+    match &finding.docs {
+        Some(docs) => text.push_str(&format!("  why: {} ({docs})\n\n", finding.title)),
+        None => text.push_str(&format!("  why: {}\n\n", finding.title)),
+    }
+    text
+}
+
+fn unreadable(error: &Diagnostic) -> Case {
+    Case {
+        suite: error.source.to_string(),
+        class: Some("stategate.reads".to_owned()),
+        name: format!("{} can be read", error.source),
+        file: Some(error.source.to_string()),
+        verdict: Verdict::Broken(format!("{error}")),
+        ..Case::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn what_would_be_refused_fails_and_what_is_only_warned_of_passes() {
+        let mut report = sample::report();
+        let verdicts = |report: &Report| of(report).into_iter().map(|case| case.verdict).collect::<Vec<_>>();
+        let all = verdicts(&report);
+        assert!(
+            matches!(&all[0], Verdict::Broken(text) if text.starts_with("shop/bad.yaml:2:3: ")),
+            "{all:?}"
+        );
+        assert!(matches!(&all[1], Verdict::Broken(text) if text.starts_with("f: the policy could not")));
+        assert_eq!(all[2], Verdict::Passed);
+        report.objects[0].failures.clear();
+        let Verdict::Failed(text) = &verdicts(&report)[1] else { panic!("it passes") };
+        assert!(text.starts_with("it would be refused: volume-no-emptydir-data\n\n"), "{text}");
+        assert!(
+            text.contains("  at:  shop/my pg.yaml:5:3 spec.a\n") && text.contains("  fix: write"),
+            "{text}"
+        );
+        let case = &of(&report)[1];
+        assert!(case.output.contains("warn volume-no-emptydir-data [low]"), "{}", case.output);
+        for found in &mut report.objects[0].findings {
+            found.known = true;
+        }
+        assert_eq!(verdicts(&report)[1], Verdict::Passed);
+    }
+}

@@ -1,0 +1,178 @@
+//! The report as workflow commands: GitHub Actions shows each beside its line in the changes of a pull request.
+
+use super::spot::{self, Spot};
+use super::{Found, Judged, Report};
+use crate::diagnostic::Diagnostic;
+use crate::policy::Action;
+
+/// GitHub shows so many annotations of one level for each step; the log has all.
+const SHOWN: usize = 10;
+
+/// One line an annotation, the worst first, since GitHub shows the first few.
+pub fn render(report: &Report) -> String {
+    let mut all: Vec<Annotation> = report.errors.iter().map(error).collect();
+    let failures = report.objects.iter().flat_map(|object| {
+        object.failures.iter().map(move |(policy, error, refuses)| Annotation {
+            level: if *refuses { Level::Error } else { Level::Warning },
+            place: place(&Spot::of_object(object)),
+            title: policy.to_string(),
+            text: format!("{}: the policy could not decide: {error}", object.display_name()),
+        })
+    });
+    all.extend(failures);
+    let findings = spot::worst_first(report).into_iter().filter(|(_, found)| !found.known);
+    all.extend(findings.map(|(object, found)| finding(object, found)));
+    all.sort_by_key(|annotation| annotation.level);
+    let mut out: String = all.iter().map(Annotation::command).collect();
+    for level in [Level::Error, Level::Warning, Level::Notice] {
+        let count = all.iter().filter(|annotation| annotation.level == level).count();
+        if count > SHOWN {
+            out.push_str(&format!(
+                "{SHOWN} of {count} {} are shown as annotations; this log has them all.\n",
+                level.plural()
+            ));
+        }
+    }
+    out.push_str(&super::text::summary(report));
+    out
+}
+
+struct Annotation {
+    level: Level,
+    /// `file=…,line=…`
+    place: String,
+    title: String,
+    text: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Level {
+    Error,
+    Warning,
+    Notice,
+}
+
+impl Level {
+    fn command(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+        }
+    }
+
+    fn plural(self) -> &'static str {
+        match self {
+            Self::Error => "errors",
+            Self::Warning => "warnings",
+            Self::Notice => "notices",
+        }
+    }
+}
+
+impl Annotation {
+    fn command(&self) -> String {
+        let comma = if self.place.is_empty() { "" } else { "," };
+        let (level, title) = (self.level.command(), property(&self.title));
+        format!("::{level} {}{comma}title={title}::{}\n", self.place, data(&self.text))
+    }
+}
+
+fn finding(object: &Judged, found: &Found) -> Annotation {
+    let finding = &found.finding;
+    let before = if finding.pre_existing { "it had this before: " } else { "" };
+    let mut text = format!("{}: {before}{}\nfix: {}", object.display_name(), finding.message, finding.fix);
+    if let Some(rendered) = spot::rendered(object, found) {
+        text.push_str(&format!("\n{rendered}"));
+    }
+    if let Some(docs) = &finding.docs {
+        text.push_str(&format!("\nwhy: {} ({docs})", finding.title));
+    }
+    Annotation {
+        level: match finding.action {
+            Action::Deny => Level::Error,
+            Action::Warn => Level::Warning,
+            Action::Audit => Level::Notice,
+        },
+        place: place(&Spot::of(object, found)),
+        title: format!("{} [{}]", finding.policy, finding.severity),
+        text,
+    }
+}
+
+fn error(error: &Diagnostic) -> Annotation {
+    let mut place = file(&error.source);
+    if error.line > 0 && !place.is_empty() {
+        place.push_str(&format!(",line={}", error.line));
+        if error.column > 0 {
+            place.push_str(&format!(",col={}", error.column));
+        }
+    }
+    let help = error.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+    Annotation {
+        level: Level::Error,
+        place,
+        title: "it cannot be read".to_owned(),
+        text: format!("{}{help}", error.message),
+    }
+}
+
+fn place(spot: &Spot<'_>) -> String {
+    let mut place = file(spot.file);
+    if place.is_empty() {
+        return place;
+    }
+    place.push_str(&format!(",line={},endLine={}", spot.line(), spot.end_line()));
+    // GitHub takes columns of a single line only, and the last one is the last character's.
+    if let Some(lines) = spot.lines.filter(|lines| lines.line == lines.end_line) {
+        let end = lines.end_column.saturating_sub(1).max(lines.column);
+        place.push_str(&format!(",col={},endColumn={end}", lines.column));
+    }
+    place
+}
+
+fn file(file: &str) -> String {
+    spot::path(file).map(|path| format!("file={}", property(&path))).unwrap_or_default()
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_breaks_out_of_a_command() {
+        let annotation = Annotation {
+            level: Level::Error,
+            place: file("a,b:100%/\r\n::error::x.yaml"),
+            title: "t::u,v=w".to_owned(),
+            text: "100% of a::b, c\r\n::set-output name=x::y".to_owned(),
+        };
+        assert_eq!(
+            annotation.command(),
+            "::error file=a%2Cb%3A100%25/%0D%0A%3A%3Aerror%3A%3Ax.yaml,title=t%3A%3Au%2Cv=w::\
+             100%25 of a::b, c%0D%0A::set-output name=x::y\n"
+        );
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_what_is_not_shown_is_said() {
+        let mut report = crate::report::sample::report();
+        let all = render(&report);
+        let levels: Vec<&str> =
+            all.lines().filter_map(|line| line.strip_prefix("::")?.split(' ').next()).collect();
+        let mut sorted = levels.clone();
+        sorted.sort_by_key(|level| ["error", "warning", "notice"].iter().position(|one| one == level));
+        assert_eq!(levels, sorted);
+        assert!(!all.contains("are shown as annotations"), "{all}");
+        report.errors = (0..11).map(|_| report.errors[0].clone()).collect();
+        assert!(render(&report).contains("10 of 13 errors are shown"), "{}", render(&report));
+    }
+}

@@ -1,0 +1,135 @@
+//! The report as GitLab's Code Quality: what a merge request shows as better or worse.
+
+use serde::Serialize;
+
+use super::spot::{self, Fingerprints, Spot};
+use super::{Found, Judged, Report};
+use crate::diagnostic::Diagnostic;
+use crate::policy::{Action, Severity};
+
+#[derive(Serialize)]
+struct Issue {
+    description: String,
+    check_name: String,
+    fingerprint: String,
+    severity: Level,
+    location: Location,
+}
+
+#[derive(Serialize)]
+struct Location {
+    path: String,
+    lines: Lines,
+}
+
+#[derive(Serialize)]
+struct Lines {
+    begin: usize,
+    end: usize,
+}
+
+/// GitLab's severities. It has no blocker for what does not block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    Info,
+    Minor,
+    Major,
+    Critical,
+    Blocker,
+}
+
+/// The report as one JSON array.
+///
+/// # Errors
+/// Only if serde_json fails to write, which for these types it does not.
+pub fn render(report: &Report) -> Result<String, serde_json::Error> {
+    let mut fingerprints = Fingerprints::default();
+    let mut issues: Vec<Issue> = report.errors.iter().map(error).collect();
+    for object in &report.objects {
+        for (policy, error, refuses) in &object.failures {
+            issues.push(Issue {
+                description: format!("{}: the policy could not decide: {error}", object.display_name()),
+                check_name: policy.to_string(),
+                fingerprint: super::digest(&[
+                    "failure",
+                    policy.as_str(),
+                    &object.file,
+                    &object.display_name(),
+                ]),
+                severity: if *refuses { Level::Blocker } else { Level::Major },
+                location: location(&Spot::of_object(object)),
+            });
+        }
+    }
+    let findings = spot::worst_first(report).into_iter().filter(|(_, found)| !found.known);
+    issues.extend(findings.map(|(object, found)| issue(object, found, fingerprints.of(found))));
+    serde_json::to_string_pretty(&issues)
+}
+
+fn issue(object: &Judged, found: &Found, fingerprint: String) -> Issue {
+    let finding = &found.finding;
+    let before = if finding.pre_existing { "it had this before: " } else { "" };
+    let rendered = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
+    Issue {
+        description: format!(
+            "{}: {before}{}{rendered}. Fix: {}",
+            object.display_name(),
+            finding.message,
+            finding.fix
+        ),
+        check_name: finding.policy.to_string(),
+        fingerprint,
+        severity: level(finding.action, finding.severity),
+        location: location(&Spot::of(object, found)),
+    }
+}
+
+fn error(error: &Diagnostic) -> Issue {
+    let help = error.help.as_ref().map(|help| format!(". Help: {help}")).unwrap_or_default();
+    let (path, line) = (file(&error.source), error.line.max(1));
+    Issue {
+        description: format!("{}{help}", error.message),
+        check_name: "unreadable".to_owned(),
+        fingerprint: super::digest(&["unreadable", &path, &line.to_string(), &error.message]),
+        severity: Level::Blocker,
+        location: Location { path, lines: Lines { begin: line, end: line } },
+    }
+}
+
+fn location(spot: &Spot<'_>) -> Location {
+    Location { path: file(spot.file), lines: Lines { begin: spot.line(), end: spot.end_line() } }
+}
+
+fn file(file: &str) -> String {
+    spot::path(file).unwrap_or_else(|| file.to_owned())
+}
+
+/// What refuses keeps its severity, what warns loses one, what is only recorded is for information.
+fn level(action: Action, severity: Severity) -> Level {
+    match (action, severity) {
+        (Action::Audit, _) | (Action::Warn, Severity::Low) => Level::Info,
+        (Action::Warn, Severity::Medium) | (Action::Deny, Severity::Low) => Level::Minor,
+        (Action::Warn, Severity::High) | (Action::Deny, Severity::Medium) => Level::Major,
+        (Action::Warn, Severity::Critical) | (Action::Deny, Severity::High) => Level::Critical,
+        (Action::Deny, Severity::Critical) => Level::Blocker,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn severities_rise_with_both() {
+        let severities = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+        for pair in severities.windows(2) {
+            assert!(level(Action::Deny, pair[0]) < level(Action::Deny, pair[1]));
+            assert!(level(Action::Warn, pair[0]) < level(Action::Warn, pair[1]));
+        }
+        for severity in severities {
+            assert!(level(Action::Warn, severity) < level(Action::Deny, severity));
+            assert_eq!(level(Action::Audit, severity), Level::Info);
+        }
+    }
+}

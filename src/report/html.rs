@@ -1,0 +1,138 @@
+//! The report as one page for a browser: for people who would rather look than read.
+//!
+//! The page needs nothing but itself, and its own Content-Security-Policy holds it to that: only its style
+//! and its script run, known by their hashes, and nothing is fetched. Numbers and lists of the run are in the
+//! page as HTML; the findings are data that the script shows, some dozen at a time, so that ten thousand scroll
+//! as well as ten.
+
+mod data;
+mod summary;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use minijinja::Environment;
+use minijinja::value::Serde;
+use sha2::{Digest as _, Sha256};
+
+use super::Report;
+
+const PAGE: &str = include_str!("html/page.html");
+const STYLE: &str = include_str!("html/style.css");
+const SCRIPT: &str = include_str!("html/script.js");
+
+/// Why there is no page: the template is wrong, or the data cannot be written. Neither depends on a report.
+#[derive(Debug, thiserror::Error)]
+pub enum HtmlError {
+    /// The page's template.
+    #[error("the page cannot be made: {0}")]
+    Template(#[from] minijinja::Error),
+    /// The page's data.
+    #[error("the page's data cannot be written: {0}")]
+    Data(#[from] serde_json::Error),
+}
+
+/// The whole page.
+///
+/// # Errors
+/// Only if the template that is built in is wrong.
+pub fn render(report: &Report) -> Result<String, HtmlError> {
+    let data = serde_json::to_string(&data::of(report))?;
+    let mut page = summary::of(report);
+    (page.style, page.style_hash) = (STYLE, hash(STYLE));
+    (page.script, page.script_hash) = (SCRIPT, hash(SCRIPT));
+    page.data = in_script(&data);
+    let mut environment = Environment::new();
+    environment.add_filter("grouped", |number: usize| grouped(number));
+    // What ends in .html is escaped.
+    environment.add_template("page.html", PAGE)?;
+    Ok(environment.get_template("page.html")?.render(Serde(page))?)
+}
+
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
+}
+
+/// `10,000`
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
+    digits.char_indices().fold(String::new(), |mut out, (at, digit)| {
+        if comma(at) {
+            out.push(',');
+        }
+        out.push(digit);
+        out
+    })
+}
+
+/// JSON that no HTML parser takes for the end of its element, or for a comment.
+fn in_script(json: &str) -> String {
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+/// What is not seen, or turns the order of what is seen around, is spelled out.
+fn visible(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        let hidden = matches!(c,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        if hidden || (c.is_control() && !matches!(c, '\n' | '\t')) {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn nothing_of_a_report_becomes_html_and_nothing_is_fetched() {
+        let page = render(&sample::report()).unwrap();
+        assert!(!page.contains("<script>alert"), "a message became a script");
+        assert!(!page.contains("</script><b>"), "a snippet ended the data");
+        assert_eq!(page.matches("<script").count(), 2);
+        assert_eq!(page.matches("</script>").count(), 2);
+        assert!(!page.contains('\u{202e}') && !page.contains('\u{7}'), "what is not seen is in the page");
+        assert!(page.contains("&lt;script&gt;alert(1)"), "the hostile note is not shown");
+        for fetched in
+            ["<link rel=\"stylesheet", "src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import("]
+        {
+            assert!(!page.contains(fetched), "{fetched}");
+        }
+        assert!(page.contains("default-src 'none'"));
+        assert!(!page.contains("unsafe-"));
+    }
+
+    #[test]
+    fn long_numbers_are_grouped() {
+        assert_eq!([0, 999, 1000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn the_data_is_that_of_the_report() {
+        let page = render(&sample::report()).unwrap();
+        let (_, from) = page.split_once("id=\"data\">").unwrap();
+        let (json, _) = from.split_once("</script>").unwrap();
+        let data: serde_json::Value = serde_json::from_str(json).unwrap();
+        let findings = data["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), 5);
+        assert_eq!(findings[0]["action"], "deny");
+        assert_eq!(findings[0]["snippet"]["node"], "b: 1");
+        assert_eq!(findings.iter().filter(|one| one["known"] == true).count(), 1);
+        // A sensitive excerpt is not kept: there is no snippet, and no empty one.
+        assert_eq!(findings.iter().filter(|one| one.get("snippet").is_none()).count(), 1);
+        let ids: Vec<&str> =
+            data["policies"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, ["object-unreadable", "volume-no-emptydir-data"]);
+        let message = findings[0]["message"].as_str().unwrap();
+        assert!(
+            message.contains("<script>alert(1)</script>") && message.contains("\\u{202e}drow"),
+            "{message}"
+        );
+    }
+}

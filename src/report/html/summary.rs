@@ -1,0 +1,329 @@
+//! What the page says without its script: how much of what was found, checked and not judged.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::data::NO_CATEGORY;
+use super::visible;
+use crate::policy::{Action, Severity};
+use crate::report::text::{completed, counted, unjudged};
+use crate::report::{Judged, Report};
+
+const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+
+/// What the template is filled with.
+#[derive(Default, Serialize)]
+pub struct Page {
+    pub style: &'static str,
+    pub style_hash: String,
+    pub script: &'static str,
+    pub script_hash: String,
+    pub data: String,
+    headline: String,
+    lead: String,
+    mood: &'static str,
+    profile: String,
+    version: &'static str,
+    tiles: Vec<Tile>,
+    severities: Vec<&'static str>,
+    categories: Vec<Category>,
+    often: Vec<Often>,
+    finding_count: usize,
+    object_count: usize,
+    open_count: usize,
+    kinds: Vec<Kind>,
+    total: Kind,
+    not_covered: String,
+    foreign: String,
+    known: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Serialize)]
+struct Tile {
+    class: &'static str,
+    name: &'static str,
+    count: usize,
+    says: &'static str,
+}
+
+#[derive(Serialize)]
+struct Category {
+    name: String,
+    cells: Vec<Cell>,
+    count: usize,
+}
+
+/// A policy that found much.
+#[derive(Serialize)]
+struct Often {
+    id: String,
+    title: String,
+    count: usize,
+    /// Of a hundred, beside the one that found most.
+    width: usize,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    severity: &'static str,
+    count: usize,
+}
+
+#[derive(Default, Serialize)]
+struct Kind {
+    name: String,
+    api_version: String,
+    objects: usize,
+    refused: usize,
+    warned: usize,
+    clean: usize,
+}
+
+/// Things of one sort that are not findings.
+#[derive(Serialize)]
+struct Part {
+    title: &'static str,
+    says: &'static str,
+    class: &'static str,
+    items: Vec<Item>,
+}
+
+#[derive(Default, Serialize)]
+struct Item {
+    head: String,
+    place: String,
+    text: String,
+    more: String,
+}
+
+/// The page of a report, but for its style, script and data.
+pub fn of(report: &Report) -> Page {
+    let summary = report.summary();
+    let refused = report.objects.iter().filter(|object| refused(object)).count();
+    let (mood, headline) = match () {
+        () if refused > 0 => ("deny", format!("{} would be refused", counted(refused, "object"))),
+        () if summary.errors > 0 => {
+            ("deny", format!("{} could not be read", counted(summary.errors, "text")))
+        }
+        () if summary.objects == 0 => ("warn", "Nothing was checked".to_owned()),
+        () if summary.warn > 0 => {
+            ("warn", format!("Nothing is refused, {}", counted(summary.warn, "warning")))
+        }
+        () => ("good", "Nothing is refused".to_owned()),
+    };
+    let lead = format!(
+        "{} checked by the profile {}; {} would be accepted.",
+        counted(summary.objects, "object"),
+        report.profile,
+        summary.objects.saturating_sub(refused),
+    );
+    let kinds = kinds(report);
+    let total = kinds.iter().fold(Kind::default(), |total, kind| Kind {
+        objects: total.objects + kind.objects,
+        refused: total.refused + kind.refused,
+        warned: total.warned + kind.warned,
+        clean: total.clean + kind.clean,
+        ..total
+    });
+    let parts = parts(report);
+    Page {
+        headline,
+        lead: visible(&lead),
+        mood,
+        profile: visible(&report.profile),
+        version: env!("CARGO_PKG_VERSION"),
+        tiles: vec![
+            Tile {
+                class: "deny",
+                name: "Refused",
+                count: summary.deny,
+                says: "findings that refuse their object",
+            },
+            Tile { class: "warn", name: "Warned", count: summary.warn, says: "findings that only warn" },
+            Tile {
+                class: "audit",
+                name: "Recorded",
+                count: summary.audit,
+                says: "findings that are only recorded",
+            },
+            Tile {
+                class: "unknown",
+                name: "Not judged",
+                count: summary.unknown,
+                says: "questions that need what is not known",
+            },
+            Tile {
+                class: "deny",
+                name: "Failures",
+                count: summary.failures,
+                says: "policies that could not decide",
+            },
+            Tile {
+                class: "deny",
+                name: "Unreadable",
+                count: summary.errors,
+                says: "texts that could not be read",
+            },
+        ],
+        severities: SEVERITIES.iter().map(|severity| severity.as_str()).collect(),
+        categories: categories(report),
+        often: often(report),
+        finding_count: report.news().count(),
+        object_count: report.objects.len(),
+        open_count: parts.iter().map(|part| part.items.len()).sum(),
+        kinds,
+        total,
+        not_covered: counted(summary.not_covered, "object"),
+        foreign: counted(summary.foreign, "document"),
+        known: counted(summary.known, "finding"),
+        parts,
+        ..Page::default()
+    }
+}
+
+/// Names, as many as a page bears.
+fn many(names: &[String]) -> String {
+    const SHOWN: usize = 100;
+    let shown: Vec<String> = names.iter().take(SHOWN).map(|name| visible(name)).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+fn refused(object: &Judged) -> bool {
+    object.findings.iter().any(|found| !found.known && found.finding.action == Action::Deny)
+        || object.failures.iter().any(|(_, _, refuses)| *refuses)
+}
+
+fn categories(report: &Report) -> Vec<Category> {
+    let mut counts: BTreeMap<&str, BTreeMap<Severity, usize>> = BTreeMap::new();
+    for (_, found) in report.news() {
+        let policy = report.policies.get(&found.finding.policy);
+        let category = policy.map_or(NO_CATEGORY, |policy| &policy.category);
+        *counts.entry(category).or_default().entry(found.finding.severity).or_default() += 1;
+    }
+    let row = |(name, counts): (&str, BTreeMap<Severity, usize>)| Category {
+        name: visible(name),
+        count: counts.values().sum(),
+        cells: SEVERITIES
+            .iter()
+            .map(|severity| Cell {
+                severity: severity.as_str(),
+                count: counts.get(severity).copied().unwrap_or_default(),
+            })
+            .collect(),
+    };
+    counts.into_iter().map(row).collect()
+}
+
+fn often(report: &Report) -> Vec<Often> {
+    const SHOWN: usize = 5;
+    let mut counts: BTreeMap<&str, (&str, usize)> = BTreeMap::new();
+    for (_, found) in report.news() {
+        counts.entry(found.finding.policy.as_str()).or_insert((&found.finding.title, 0)).1 += 1;
+    }
+    let mut counts: Vec<(&str, (&str, usize))> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, (_, count))| std::cmp::Reverse(*count));
+    let most = counts.first().map_or(1, |(_, (_, count))| *count);
+    let shown = counts.into_iter().take(SHOWN).map(|(id, (title, count))| Often {
+        id: visible(id),
+        title: visible(title),
+        count,
+        width: (count * 100).div_ceil(most),
+    });
+    shown.collect()
+}
+
+fn kinds(report: &Report) -> Vec<Kind> {
+    let mut kinds: BTreeMap<(&str, &str), Kind> = BTreeMap::new();
+    for object in &report.objects {
+        let kind = kinds.entry((&object.kind, &object.api_version)).or_insert_with(|| Kind {
+            name: visible(&object.kind),
+            api_version: visible(&object.api_version),
+            ..Kind::default()
+        });
+        kind.objects += 1;
+        let news = object.findings.iter().any(|found| !found.known);
+        *(match (refused(object), news) {
+            (true, _) => &mut kind.refused,
+            (false, true) => &mut kind.warned,
+            (false, false) => &mut kind.clean,
+        }) += 1;
+    }
+    kinds.into_values().collect()
+}
+
+fn parts(report: &Report) -> Vec<Part> {
+    let unreadable = report.errors.iter().map(|error| Item {
+        head: visible(&error.message),
+        place: match (error.line, error.column) {
+            (0, _) => visible(&error.source),
+            (line, 0) => format!("{}:{line}", visible(&error.source)),
+            (line, column) => format!("{}:{line}:{column}", visible(&error.source)),
+        },
+        text: error.help.as_deref().map(visible).unwrap_or_default(),
+        ..Item::default()
+    });
+    let failures = report.objects.iter().flat_map(|object| {
+        object.failures.iter().map(move |(policy, error, refuses)| Item {
+            head: visible(&object.display_name()),
+            place: visible(policy.as_str()),
+            text: visible(error),
+            more: if *refuses { "The object is refused for it." } else { "It refuses nothing." }.to_owned(),
+        })
+    });
+    let unknown = unjudged(report).into_iter().map(|one| Item {
+        head: visible(&one.reason),
+        text: visible(&one.policies.join(", ")),
+        more: many(&one.objects),
+        ..Item::default()
+    });
+    let waived = report.objects.iter().flat_map(|object| {
+        object.waived.iter().map(move |waived| Item {
+            head: visible(&object.display_name()),
+            place: visible(waived.policy.as_str()),
+            text: visible(&waived.reason),
+            more: match &waived.exception {
+                Some(exception) => visible(&format!("exception {exception}")),
+                None => "the object's own annotation".to_owned(),
+            },
+        })
+    });
+    let completed = completed(report).into_iter().map(|(policies, objects)| Item {
+        head: visible(&policies),
+        more: many(&objects),
+        ..Item::default()
+    });
+    let of_objects = report.objects.iter().flat_map(|object| {
+        object.notes.iter().map(move |note| Item {
+            head: visible(&object.display_name()),
+            text: visible(note),
+            ..Item::default()
+        })
+    });
+    let of_run = report.notes.iter().map(|note| Item {
+        head: "The run".to_owned(),
+        text: visible(note),
+        ..Item::default()
+    });
+    let all = [
+        ("Unreadable", "What could not be read was not judged.", "deny", unreadable.collect()),
+        ("Policy failures", "These policies could not decide.", "deny", failures.collect()),
+        (
+            "Not judged",
+            "These policies need other objects that are not known: give them with --inventory. It refuses nothing.",
+            "warn",
+            unknown.collect(),
+        ),
+        ("Waived", "Somebody took these policies off these objects.", "audit", waived.collect()),
+        ("Completed at admission", "These policies would add what is missing.", "", completed.collect()),
+        ("Notes", "What there is to know beside the findings.", "", of_objects.chain(of_run).collect()),
+    ];
+    all.into_iter()
+        .map(|(title, says, class, items): (_, _, _, Vec<Item>)| Part { title, says, class, items })
+        .filter(|part| !part.items.is_empty())
+        .collect()
+}

@@ -1,0 +1,56 @@
+//! Text of users in Markdown: it shows as it was written, and makes no links, pictures or mentions.
+
+/// One line of text. What stands between two backticks is code and stays so.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(at) = rest.find('`') {
+        let (before, from) = rest.split_at(at);
+        prose(before, &mut out);
+        let after = from.get(1..).unwrap_or_default();
+        match after.find('`').and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?))) {
+            // A run of backticks would end elsewhere than it seems.
+            Some((code, next)) if !code.is_empty() && !next.starts_with('`') && !out.ends_with('`') => {
+                out.push('`');
+                out.extend(code.chars().map(|c| if c.is_control() { ' ' } else { c }));
+                out.push('`');
+                rest = next;
+            }
+            _ => {
+                out.push_str("\\`");
+                rest = after;
+            }
+        }
+    }
+    prose(rest, &mut out);
+    out
+}
+
+fn prose(text: &str, out: &mut String) {
+    for c in text.chars() {
+        match c {
+            '\\' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // A word joiner: it is not seen, and nobody is called.
+            '@' => out.push_str("@\u{2060}"),
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_stays_code_and_nothing_else_becomes_anything() {
+        assert_eq!(escaped("set `a: *x` or <b>"), "set `a: *x` or \\<b\\>");
+        assert_eq!(escaped("![x](http://y) @me"), "\\!\\[x\\](http://y) @\u{2060}me");
+        assert_eq!(escaped("`open [x](y)"), "\\`open \\[x\\](y)");
+        assert_eq!(escaped("``[x](y)`` z"), "\\`\\`\\[x\\](y)\\`\\` z");
+        assert_eq!(escaped("a\nb"), "a b");
+    }
+}

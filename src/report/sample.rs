@@ -1,0 +1,134 @@
+//! A report with something of everything, for the tests of its formats. Its texts are hostile.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Excerpt, Found, Judged, Report};
+use crate::admission::Operation;
+use crate::decision::{Finding, Unknown, Waived};
+use crate::diagnostic::{Diagnostic, SourceText};
+use crate::path;
+use crate::policy::{Action, PolicyId, Severity, metadata};
+use crate::yaml::Place;
+
+/// What would like to be HTML, a link, a command, or the end of a string.
+pub const HOSTILE: &str = "<script>alert(1)</script> \"'`](javascript:x) ![x](http://e.x) ]]> -->\u{202e}drow\u{202c} 🐘 עברית %0A::error::x\u{7}";
+
+const TEXT: &str =
+    "kind: StatefulSet\nspec:\n  replicas: \"</script><b>\"\n  a:\n    b: 1\n    c: 2\n    d: 3\n    e: 4\n";
+
+const POLICY: &str = "\
+# METADATA
+# title: Data is not kept in an emptyDir
+# description: An emptyDir is wiped when its pod moves. Use `volumeClaimTemplates` & <friends>.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps]}
+#   fix: Use `volumeClaimTemplates`.
+package stategate.encryption.volume_no_emptydir_data
+";
+
+/// The report.
+pub fn report() -> Report {
+    let policy = metadata::read(&SourceText::new("p.rego", POLICY)).unwrap();
+    let mut plain = judged("shop/my pg.yaml", None);
+    plain.findings = vec![
+        found(&plain, Action::Warn, Severity::Low, "/spec/replicas", "  replicas: ", 3),
+        found(&plain, Action::Deny, Severity::Critical, "/spec/a", "b: 1\n", 5),
+        found(&plain, Action::Audit, Severity::Medium, "", "kind", 1),
+        found(&plain, Action::Deny, Severity::Critical, "/spec/a", "b: 1\n", 5),
+    ];
+    if let Some(sensitive) = plain.findings.get_mut(2) {
+        sensitive.excerpt = Excerpt { lines: String::new(), node: 0..0, ..sensitive.excerpt.clone() };
+    }
+    if let Some(known) = plain.findings.get_mut(3) {
+        known.known = true;
+    }
+    plain.unknown =
+        vec![Unknown { policy: PolicyId::new("u"), missing: vec!["StorageClass.storage.k8s.io".to_owned()] }];
+    plain.waived = vec![Waived {
+        policy: PolicyId::new("w"),
+        exception: Some("legacy".to_owned()),
+        reason: HOSTILE.to_owned(),
+    }];
+    plain.failures = vec![(PolicyId::new("f"), HOSTILE.to_owned(), true)];
+    plain.notes = vec![HOSTILE.to_owned()];
+    plain.patched_by = vec![PolicyId::new("m")];
+    let mut rendered = judged("<stdin>", Some("chart/templates/pg.yaml"));
+    rendered.name = HOSTILE.to_owned();
+    rendered.findings =
+        vec![found(&rendered, Action::Warn, Severity::High, "/spec/replicas", "  replicas: ", 3)];
+    if let Some(finding) = rendered.findings.get_mut(0) {
+        finding.finding.policy = PolicyId::new("object-unreadable");
+    }
+    Report {
+        profile: "production".to_owned(),
+        objects: vec![plain, rendered],
+        policies: [(policy.id.clone(), policy)].into(),
+        errors: vec![Diagnostic {
+            source: "shop/bad.yaml".into(),
+            line: 2,
+            column: 3,
+            message: HOSTILE.to_owned(),
+            help: Some("write it otherwise".to_owned()),
+        }],
+        not_covered: 1,
+        foreign: 2,
+        notes: vec![HOSTILE.to_owned()],
+    }
+}
+
+fn judged(file: &str, template: Option<&str>) -> Judged {
+    Judged {
+        api_version: "apps/v1".to_owned(),
+        kind: "StatefulSet".to_owned(),
+        namespace: "shop".to_owned(),
+        name: "pg".to_owned(),
+        operation: Operation::Create,
+        file: file.into(),
+        template: template.map(Arc::from),
+        findings: Vec::new(),
+        failures: Vec::new(),
+        unknown: Vec::new(),
+        waived: Vec::new(),
+        notes: Vec::new(),
+        patched_by: Vec::new(),
+    }
+}
+
+fn found(
+    object: &Judged,
+    action: Action,
+    severity: Severity,
+    pointer: &str,
+    node: &str,
+    line: usize,
+) -> Found {
+    let start = TEXT.find(node).unwrap();
+    let place = Place { line, column: 3, start, end: start + node.len() };
+    let finding = Finding {
+        policy: PolicyId::new("volume-no-emptydir-data"),
+        title: "Data is not kept in an emptyDir".into(),
+        severity,
+        action,
+        pre_existing: action == Action::Warn,
+        message: format!("the volume {HOSTILE} is an emptyDir"),
+        path: path::from_pointer(pointer),
+        key: pointer.to_owned(),
+        fix: format!("write `x: y` for {HOSTILE}"),
+        docs: Some("https://kubernetes.io/docs/concepts/storage/volumes/#emptydir".to_owned()),
+        details: Some(json!({"volume": HOSTILE})),
+        sensitive: false,
+    };
+    Found {
+        excerpt: Excerpt::of(TEXT, &place, &[]),
+        fingerprint: object.fingerprint(&object.file, &finding),
+        known: false,
+        place,
+        finding,
+    }
+}

@@ -1,0 +1,428 @@
+//! The report as SARIF 2.1.0, for code scanning: what is read by GitHub, Azure DevOps and editors.
+//!
+//! A policy is a rule, a finding a result. What is known already is suppressed. A policy that was waived
+//! or could not be asked has no result: it is a notification.
+
+mod types;
+
+use std::collections::BTreeMap;
+
+use types::{
+    ArtifactLocation, Configuration, Driver, Invocation, Level, Location, Log, LogicalLocation, Message,
+    Notification, PhysicalLocation, Properties, Region, ResultItem, Rule, Run, Suppression, Text, Tool,
+};
+
+use super::spot::{self, Fingerprints, Lines, Spot};
+use super::{Found, Judged, Report};
+use crate::diagnostic::Diagnostic;
+use crate::path;
+use crate::policy::{Action, Policy, Severity};
+
+/// GitHub refuses a run with more results, and stores the first 5,000 of them.
+const RESULTS: usize = 25_000;
+/// GitHub shows at most so many characters of a rule's descriptions.
+const DESCRIPTION: usize = 1024;
+/// Categories whose findings belong among a repository's security alerts.
+const SECURITY: &[&str] = &["encryption", "security", "data-protection"];
+/// What paths are relative to.
+const ROOT: &str = "%SRCROOT%";
+
+/// The report as one SARIF log.
+///
+/// # Errors
+/// Only if serde_json fails to write, which for these types it does not.
+pub fn render(report: &Report) -> Result<String, serde_json::Error> {
+    render_at_most(report, RESULTS)
+}
+
+fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::Error> {
+    let rules = rules(report);
+    let places: BTreeMap<&str, usize> =
+        rules.iter().enumerate().map(|(index, rule)| (rule.id, index)).collect();
+    let mut fingerprints = Fingerprints::default();
+    let findings = spot::worst_first(report);
+    let cut = findings.len().saturating_sub(limit);
+    let results = findings.into_iter().take(limit);
+    let results = results
+        .map(|(object, found)| {
+            let index = places.get(found.finding.policy.as_str()).copied().unwrap_or_default();
+            result(object, found, index, &mut fingerprints)
+        })
+        .collect();
+    let mut configuration = conditions(report);
+    if cut > 0 {
+        configuration.push(Notification::new(
+            Level::Warning,
+            format!(
+                "{cut} more findings are left out: code scanning takes {limit}, and these are the mildest"
+            ),
+        ));
+    }
+    let run = Run {
+        tool: Tool {
+            driver: Driver { name: "stategate", semantic_version: env!("CARGO_PKG_VERSION"), rules },
+        },
+        invocations: [Invocation {
+            execution_successful: report.errors.is_empty() && !report.failed(),
+            tool_execution_notifications: problems(report),
+            tool_configuration_notifications: configuration,
+        }],
+        original_uri_base_ids: BTreeMap::from([(
+            ROOT,
+            types::Base { description: Text::new("The directory that stategate check ran in.") },
+        )]),
+        results,
+        column_kind: "unicodeCodePoints",
+        properties: BTreeMap::from([("profile", report.profile.as_str())]),
+    };
+    let log = Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] };
+    serde_json::to_string_pretty(&log)
+}
+
+/// The rules of all findings; what no policy says, such as that an object cannot be read, is one, too.
+fn rules(report: &Report) -> Vec<Rule<'_>> {
+    let mut rules: BTreeMap<&str, Rule<'_>> =
+        report.policies.values().map(|policy| (policy.id.as_str(), rule(policy))).collect();
+    for found in report.objects.iter().flat_map(|object| &object.findings) {
+        let finding = &found.finding;
+        rules.entry(finding.policy.as_str()).or_insert_with(|| Rule {
+            id: finding.policy.as_str(),
+            name: pascal(finding.policy.as_str()),
+            short_description: Text::new(cut(&finding.title)),
+            full_description: Text::new(cut(&finding.title)),
+            help: Message { text: finding.fix.clone(), markdown: Some(markdown(&finding.fix)) },
+            help_uri: finding.docs.as_deref(),
+            default_configuration: Configuration { level: level(finding.action) },
+            properties: properties(None, finding.severity),
+        });
+    }
+    rules.into_values().collect()
+}
+
+fn rule(policy: &Policy) -> Rule<'_> {
+    let mut text = format!("{}\n\nFix: {}", policy.description, policy.fix);
+    let mut help = format!("{}\n\n**Fix:** {}", markdown(&policy.description), markdown(&policy.fix));
+    for docs in &policy.related {
+        text.push_str(&format!("\n\nRead more: {docs}"));
+        help.push_str(&format!("\n\n[Read more]({docs})"));
+    }
+    let explain = format!("stategate explain {}", policy.id);
+    text.push_str(&format!("\n\nExamples and parameters: {explain}"));
+    help.push_str(&format!("\n\nExamples and parameters: `{explain}`"));
+    Rule {
+        id: policy.id.as_str(),
+        name: pascal(policy.id.as_str()),
+        short_description: Text::new(cut(&policy.title)),
+        full_description: Text::new(cut(&policy.description)),
+        help: Message { text, markdown: Some(help) },
+        help_uri: policy.related.first().map(String::as_str),
+        default_configuration: Configuration { level: level(policy.action) },
+        properties: properties(Some(&policy.category), policy.severity),
+    }
+}
+
+fn properties(category: Option<&str>, severity: Severity) -> Properties<'_> {
+    let security = category.is_some_and(|category| SECURITY.contains(&category));
+    let tags = ["kubernetes", "stateful"].into_iter().chain(category);
+    let tags = tags.chain((security && category != Some("security")).then_some("security")).collect();
+    Properties {
+        tags,
+        precision: "high",
+        // How GitHub sorts what is no security matter.
+        problem_severity: match severity {
+            Severity::Critical | Severity::High => "error",
+            Severity::Medium => "warning",
+            Severity::Low => "recommendation",
+        },
+        severity,
+        category,
+        // In the middle of the bands that GitHub draws: over 9 is critical, from 7 high, from 4 medium.
+        security_severity: security.then_some(match severity {
+            Severity::Critical => "9.5",
+            Severity::High => "8.0",
+            Severity::Medium => "5.5",
+            Severity::Low => "2.0",
+        }),
+    }
+}
+
+fn result<'a>(
+    object: &'a Judged,
+    found: &'a Found,
+    rule_index: usize,
+    fingerprints: &mut Fingerprints<'a>,
+) -> ResultItem<'a> {
+    let finding = &found.finding;
+    let before = if finding.pre_existing { "it had this before: " } else { "" };
+    let elsewhere = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
+    let mut text = format!("{before}{}{elsewhere}\nFix: {}", finding.message, finding.fix);
+    let mut shown = format!(
+        "{before}{}{}\n\n**Fix:** {}",
+        markdown(&finding.message),
+        markdown(&elsewhere),
+        markdown(&finding.fix)
+    );
+    if let Some(docs) = &finding.docs {
+        text.push_str(&format!("\nWhy: {} ({docs})", finding.title));
+        shown.push_str(&format!("\n\n**Why:** [{}]({docs})", markdown(&finding.title)));
+    }
+    let fingerprint = fingerprints.of(found);
+    let mut partial_fingerprints = BTreeMap::from([("stategate/v1", fingerprint.clone())]);
+    if object.template.is_some() {
+        // GitHub makes this one of the line, which for a template is the same for all findings.
+        partial_fingerprints.insert("primaryLocationLineHash", fingerprint);
+    }
+    ResultItem {
+        rule_id: finding.policy.as_str(),
+        rule_index,
+        level: level(finding.action),
+        message: Message { text: unlinked(&text), markdown: Some(shown) },
+        locations: [Location {
+            physical_location: physical(&Spot::of(object, found), Some(found)),
+            logical_locations: logical(object, &finding.path),
+        }],
+        partial_fingerprints,
+        suppressions: if found.known {
+            vec![Suppression {
+                kind: "external",
+                status: "accepted",
+                justification: "a file of known findings holds it",
+            }]
+        } else {
+            Vec::new()
+        },
+        properties: types::ResultProperties { severity: finding.severity, action: finding.action },
+    }
+}
+
+fn physical(spot: &Spot<'_>, found: Option<&Found>) -> PhysicalLocation {
+    let uri = spot.path().map_or_else(|| spot::encoded(spot.file), |path| spot::encoded(&path));
+    let artifact_location = if uri.starts_with('/') {
+        ArtifactLocation { uri: format!("file://{uri}"), uri_base_id: None }
+    } else {
+        ArtifactLocation { uri, uri_base_id: Some(ROOT) }
+    };
+    let Some(lines) = spot.lines else {
+        // GitHub wants a line.
+        return PhysicalLocation {
+            artifact_location,
+            region: found.map(|_| Region::line(1)),
+            context_region: None,
+        };
+    };
+    let Lines { line, column, end_line, end_column } = lines;
+    // Of a large node only the first line was kept: that is not the region's text.
+    let excerpt = found.map(|found| &found.excerpt).filter(|excerpt| {
+        !excerpt.lines.is_empty() && excerpt.first_line + excerpt.lines.matches('\n').count() == end_line
+    });
+    PhysicalLocation {
+        artifact_location,
+        region: Some(Region {
+            start_line: line,
+            start_column: Some(column),
+            end_line: Some(end_line),
+            end_column: Some(end_column),
+            snippet: excerpt
+                .and_then(|excerpt| excerpt.lines.get(excerpt.node.clone()))
+                .filter(|node| !node.is_empty())
+                .map(Text::new),
+        }),
+        context_region: excerpt.map(|excerpt| Region {
+            start_line: excerpt.first_line,
+            start_column: None,
+            end_line: Some(end_line),
+            end_column: None,
+            snippet: Some(Text::new(&excerpt.lines)),
+        }),
+    }
+}
+
+fn logical(object: &Judged, path: &[path::Segment]) -> Vec<LogicalLocation> {
+    let name = object.display_name();
+    let mut all = vec![LogicalLocation {
+        name: object.name.clone(),
+        fully_qualified_name: name.clone(),
+        kind: "object",
+    }];
+    if !path.is_empty() {
+        all.push(LogicalLocation {
+            name: path::dotted(path),
+            fully_qualified_name: format!("{name}#{}", path::pointer(path)),
+            kind: "member",
+        });
+    }
+    all
+}
+
+/// What kept stategate from judging.
+fn problems(report: &Report) -> Vec<Notification<'_>> {
+    let errors = report.errors.iter().map(error);
+    let failures = report.objects.iter().flat_map(|object| {
+        object.failures.iter().map(move |(policy, error, refuses)| {
+            let text = format!("{}: the policy could not decide: {error}", object.display_name());
+            let level = if *refuses { Level::Error } else { Level::Warning };
+            Notification::new(level, text).at(object_location(object)).of(policy.as_str())
+        })
+    });
+    errors.chain(failures).collect()
+}
+
+/// What was not judged, and why: what the run was told, or was not.
+fn conditions(report: &Report) -> Vec<Notification<'_>> {
+    let objects = report.objects.iter().flat_map(|object| {
+        let name = object.display_name();
+        let unknown = object.unknown.iter().map({
+            let name = name.clone();
+            move |unknown| {
+                let text = format!("{name}: not judged: {}; give it with --inventory", unknown.reason());
+                Notification::new(Level::Note, text).at(object_location(object)).of(unknown.policy.as_str())
+            }
+        });
+        let waived = object.waived.iter().map({
+            let name = name.clone();
+            move |waived| {
+                let by = waived.exception.as_ref().map_or_else(
+                    || "the object's annotation".to_owned(),
+                    |exception| format!("exception {exception}"),
+                );
+                let text = format!("{name}: waived by {by}: {}", waived.reason);
+                Notification::new(Level::Note, text).at(object_location(object)).of(waived.policy.as_str())
+            }
+        });
+        let notes = object.notes.iter().map(move |note| {
+            Notification::new(Level::Note, format!("{name}: {note}")).at(object_location(object))
+        });
+        unknown.chain(waived).chain(notes)
+    });
+    objects.chain(report.notes.iter().map(|note| Notification::new(Level::Note, note.clone()))).collect()
+}
+
+fn error(error: &Diagnostic) -> Notification<'_> {
+    let help = error.help.as_ref().map(|help| format!("\nHelp: {help}")).unwrap_or_default();
+    let mut physical = physical(&Spot { file: &error.source, lines: None }, None);
+    if error.line > 0 {
+        let start_column = (error.column > 0).then_some(error.column);
+        physical.region = Some(Region { start_column, ..Region::line(error.line) });
+    }
+    Notification::new(Level::Error, format!("{}{help}", error.message))
+        .at(Location { physical_location: physical, logical_locations: Vec::new() })
+}
+
+fn object_location(object: &Judged) -> Location {
+    Location {
+        physical_location: physical(&Spot::of_object(object), None),
+        logical_locations: logical(object, &[]),
+    }
+}
+
+fn level(action: Action) -> Level {
+    match action {
+        Action::Deny => Level::Error,
+        Action::Warn => Level::Warning,
+        Action::Audit => Level::Note,
+    }
+}
+
+/// `pvc-no-shrink` is `PvcNoShrink`.
+fn pascal(id: &str) -> String {
+    id.split('-')
+        .flat_map(|word| {
+            let mut letters = word.chars();
+            letters.next().map(|first| first.to_uppercase().collect::<String>() + letters.as_str())
+        })
+        .collect()
+}
+
+/// As much of a description as GitHub takes.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(DESCRIPTION - 1) {
+        Some((end, _)) if text.chars().count() > DESCRIPTION => {
+            text.get(..end).unwrap_or_default().to_owned() + "…"
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// In a plain message `[text](target)` is a link; what users wrote is none.
+fn unlinked(text: &str) -> String {
+    if text.contains("](") { text.replace('[', "\\[").replace(']', "\\]") } else { text.to_owned() }
+}
+
+/// Text that Markdown shows as it is; what stands in backticks is code.
+fn markdown(text: &str) -> String {
+    super::markdown::escaped(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::report::sample;
+
+    #[test]
+    fn descriptions_are_cut_at_characters() {
+        assert_eq!(cut(&"é".repeat(DESCRIPTION)), "é".repeat(DESCRIPTION));
+        let cut = cut(&"é".repeat(DESCRIPTION + 1));
+        assert_eq!((cut.chars().count(), cut.chars().last()), (DESCRIPTION, Some('…')));
+        assert_eq!(pascal("volume-no-emptydir-data"), "VolumeNoEmptydirData");
+    }
+
+    #[test]
+    fn a_report_with_everything_agrees_with_the_official_schema() {
+        let schema = include_str!("../../tests/fixtures/formats/sarif-schema-2.1.0.json");
+        // A bracket there is not escaped, which only lenient regular expressions take.
+        let schema = serde_json::from_str(&schema.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
+        let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+        let log: serde_json::Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&log).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        let known: Vec<_> = results.iter().filter(|one| one.get("suppressions").is_some()).collect();
+        assert_eq!(known.len(), 1);
+        assert_eq!(known[0]["suppressions"][0]["kind"], "external");
+        let prints: BTreeSet<String> =
+            results.iter().map(|one| one["partialFingerprints"]["stategate/v1"].to_string()).collect();
+        assert_eq!(prints.len(), results.len(), "two results have one fingerprint");
+        let place = |one: &serde_json::Value| one["locations"][0]["physicalLocation"].clone();
+        assert_eq!(place(&results[0])["artifactLocation"]["uri"], "shop/my%20pg.yaml");
+        assert_eq!(place(&results[0])["region"]["snippet"]["text"], "b: 1");
+        let rendered = results.iter().find(|one| one["ruleId"] == "object-unreadable").unwrap();
+        assert_eq!(place(rendered)["artifactLocation"]["uri"], "chart/templates/pg.yaml");
+        assert!(rendered["message"]["text"].as_str().unwrap().contains("(rendered: line 3 of <stdin>)"));
+        assert_eq!(run["tool"]["driver"]["rules"][1]["properties"]["security-severity"], "9.5");
+        let invocation = &run["invocations"][0];
+        assert_eq!(invocation["executionSuccessful"], false);
+        let told = |kind: &str| invocation[kind].to_string();
+        assert!(told("toolExecutionNotifications").contains("the policy could not decide"));
+        assert!(told("toolConfigurationNotifications").contains("waived by exception legacy"));
+        // A link that somebody wrote is no link.
+        let messages: Vec<String> = [
+            &invocation["toolExecutionNotifications"],
+            &invocation["toolConfigurationNotifications"],
+            &run["results"],
+        ]
+        .iter()
+        .flat_map(|list| list.as_array().unwrap())
+        .map(|one| one["message"].to_string())
+        .collect();
+        assert!(messages.iter().any(|message| message.contains("](javascript:x)")));
+        for message in messages {
+            assert!(!message.contains("`](javascript:x)"), "{message}");
+        }
+    }
+
+    #[test]
+    fn the_mildest_findings_are_left_out_where_there_are_too_many() {
+        let report = sample::report();
+        let all = report.objects.iter().flat_map(|object| &object.findings).count();
+        let log: serde_json::Value = serde_json::from_str(&render_at_most(&report, 1).unwrap()).unwrap();
+        let run = &log["runs"][0];
+        assert_eq!(run["results"].as_array().unwrap().len(), 1);
+        assert_eq!(run["results"][0]["level"], "error");
+        let notes = run["invocations"][0]["toolConfigurationNotifications"].as_array().unwrap();
+        let text = notes.last().unwrap()["message"]["text"].as_str().unwrap();
+        assert!(text.starts_with(&format!("{} more findings are left out", all - 1)), "{text}");
+    }
+}

@@ -1,0 +1,127 @@
+//! Where the formats of CI systems point: at the file that people edit.
+
+use std::collections::HashMap;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{Found, Judged, Report};
+
+/// What stands in a path of a URI as it is.
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A range of lines in a file that people edit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot<'a> {
+    /// The file; for what was rendered from a template, the template.
+    pub file: &'a str,
+    /// Where in it; none for a template, whose lines are not those of what was rendered.
+    pub lines: Option<Lines>,
+}
+
+/// 1-based; columns in characters, the last one after the last character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lines {
+    pub line: usize,
+    pub column: usize,
+    pub end_line: usize,
+    pub end_column: usize,
+}
+
+impl<'a> Spot<'a> {
+    /// Where a finding is.
+    pub fn of(object: &'a Judged, found: &Found) -> Self {
+        let Some(template) = &object.template else {
+            let (line, column) = (found.place.line.max(1), found.place.column.max(1));
+            let (end_line, end_column) = found.excerpt.end.max((line, column));
+            return Self { file: &object.file, lines: Some(Lines { line, column, end_line, end_column }) };
+        };
+        Self { file: template, lines: None }
+    }
+
+    /// Where an object is, as far as it is known.
+    pub fn of_object(object: &'a Judged) -> Self {
+        Self { file: object.template.as_deref().unwrap_or(&object.file), lines: None }
+    }
+
+    /// The first line: 1 where none is known.
+    pub fn line(&self) -> usize {
+        self.lines.map_or(1, |lines| lines.line)
+    }
+
+    /// The last line.
+    pub fn end_line(&self) -> usize {
+        self.lines.map_or(1, |lines| lines.end_line)
+    }
+
+    /// The path with forward slashes and without `./`; none for standard input.
+    pub fn path(&self) -> Option<String> {
+        path(self.file)
+    }
+}
+
+/// A path as CI systems compare it with those of the repository; none for what is no file.
+pub(super) fn path(file: &str) -> Option<String> {
+    if file.starts_with('<') {
+        return None;
+    }
+    let mut path = file;
+    while let Some(rest) = path.strip_prefix("./") {
+        path = rest.trim_start_matches('/');
+    }
+    Some(path.to_owned())
+}
+
+/// A path as the path of a URI.
+pub(super) fn encoded(path: &str) -> String {
+    utf8_percent_encode(path, PATH).to_string()
+}
+
+/// What is said of a finding whose file was rendered from a template: where it is in what was rendered.
+pub(super) fn rendered(object: &Judged, found: &Found) -> Option<String> {
+    object.template.as_ref()?;
+    Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))
+}
+
+/// Fingerprints that tell all findings of a report apart: systems that know findings by them would drop
+/// the second of two that have the same.
+#[derive(Default)]
+pub(super) struct Fingerprints<'a>(HashMap<&'a str, usize>);
+
+impl<'a> Fingerprints<'a> {
+    /// The fingerprint, with a number if it was there before.
+    pub fn of(&mut self, found: &'a Found) -> String {
+        let seen = self.0.entry(&found.fingerprint).or_default();
+        *seen += 1;
+        match *seen {
+            1 => found.fingerprint.clone(),
+            number => format!("{}:{number}", found.fingerprint),
+        }
+    }
+}
+
+/// All findings with their objects, those that refuse first, then the worst; else in the report's order.
+pub(super) fn worst_first(report: &Report) -> Vec<(&Judged, &Found)> {
+    let mut all: Vec<_> = report
+        .objects
+        .iter()
+        .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
+        .collect();
+    all.sort_by_key(|(_, found)| std::cmp::Reverse((found.finding.action, found.finding.severity)));
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_those_of_the_repository() {
+        let path = |file| path(file);
+        assert_eq!(path("./shop/pg.yaml").unwrap(), "shop/pg.yaml");
+        assert_eq!(path(".//./pg.yaml").unwrap(), "pg.yaml");
+        assert_eq!(path("../pg.yaml").unwrap(), "../pg.yaml");
+        assert_eq!(path(".shop/pg.yaml").unwrap(), ".shop/pg.yaml");
+        assert_eq!(path("<stdin>"), None);
+        assert_eq!(encoded("a b/ü%#?.yaml"), "a%20b/%C3%BC%25%23%3F.yaml");
+    }
+}

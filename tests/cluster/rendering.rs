@@ -1,0 +1,110 @@
+//! Charts and Kustomize directories, rendered by the real helm and the real kubectl.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::harness;
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rendering");
+
+fn check(path: &str, arguments: &[&str]) -> (i32, String) {
+    let run = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .current_dir(FIXTURES)
+        .env("PATH", path)
+        .arg("check")
+        .args(arguments)
+        .output()
+        .unwrap();
+    let said = format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    (run.status.code().unwrap_or(-1), said)
+}
+
+/// A PATH with the tools and what they need. helm is not among what KUBEBUILDER_ASSETS may name.
+fn path() -> String {
+    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/cluster-tools");
+    assert!(Path::new(built).join("helm").exists(), "helm is missing: run tests/cluster/tools/install");
+    format!("{}:{built}:{}", harness::tools().display(), std::env::var("PATH").unwrap_or_default())
+}
+
+/// Object, file that people edit and policy of every finding of a policy.
+fn found(report: &str, policy: &str) -> Vec<(String, String, String)> {
+    let report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let of_policy = |finding: &&Value| finding["policy"] == policy;
+    report["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(of_policy)
+        .map(|finding| {
+            let object = &finding["object"];
+            let name = format!("{}/{}", text(&object["namespace"]), text(&object["name"]));
+            (name, text(&finding["template"]), text(&finding["file"]))
+        })
+        .collect()
+}
+
+fn row(name: &str, template: &str, file: &str) -> (String, String, String) {
+    (name.to_owned(), template.to_owned(), file.to_owned())
+}
+
+#[test]
+fn a_tree_is_rendered_where_it_has_to_be() {
+    let (code, report) = check(&path(), &[".", "-o", "json", "--namespace", "shop"]);
+    assert_eq!(code, 1, "{report}");
+    let mut lost = found(&report, "volume-no-emptydir-data");
+    lost.sort();
+    // The base is rendered as a part of the overlay; patch and settings are no manifests.
+    assert_eq!(
+        lost,
+        [
+            row("prod/store", "overlays/prod/kustomization.yaml", "<kubectl kustomize overlays/prod>"),
+            row("shop/chart-store", "chart/templates/store.yaml", "<helm template chart>"),
+        ]
+    );
+    let unkept = found(&report, "volume-data-dir-persisted");
+    let wanted = row("shop/redis", "chart/charts/cache/templates/redis.yaml", "<helm template chart>");
+    assert!(unkept.contains(&wanted), "{unkept:?}");
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["summary"]["objects"], 3, "{report}");
+    assert_eq!(report["summary"]["errors"], 0, "{report}");
+}
+
+#[test]
+fn values_and_places_are_those_of_the_chart() {
+    let (code, text) = check(&path(), &["chart"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("--> <helm template chart>:"), "{text}");
+    assert!(text.contains("= from: rendered from chart/templates/store.yaml"), "{text}");
+    let (_, text) = check(&path(), &["chart", "--values", "kept.values.yaml"]);
+    assert!(!text.contains("emptyDir"), "{text}");
+}
+
+#[test]
+fn what_cannot_be_rendered_is_told() {
+    let empty = tempfile::tempdir().unwrap();
+    let (code, said) = check(&empty.path().display().to_string(), &["."]);
+    assert_eq!(code, 2, "{said}");
+    for part in [
+        "this is a Helm chart, and helm is not there to render it",
+        "helm template DIR | stategate check -",
+        "neither kubectl nor kustomize is there to render it",
+        "--> overlays/prod",
+        "--no-render",
+    ] {
+        assert!(said.contains(part), "{part:?} is not in {said}");
+    }
+    let (code, said) = check(&empty.path().display().to_string(), &[".", "--no-render"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("--> base/store.yaml") && !said.contains("chart"), "{said}");
+
+    let broken = empty.path().join("broken");
+    std::fs::create_dir_all(broken.join("templates")).unwrap();
+    std::fs::write(broken.join("Chart.yaml"), "apiVersion: v2\nname: b\nversion: 1.0.0\n").unwrap();
+    std::fs::write(broken.join("templates/x.yaml"), "a: {{ .Values.b.c }}\n").unwrap();
+    let (code, said) = check(&path(), &[&broken.display().to_string(), "base"]);
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("helm cannot render it") && said.contains("<kubectl kustomize base>"), "{said}");
+}

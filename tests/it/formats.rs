@@ -1,0 +1,287 @@
+//! The formats of `stategate check`, on real manifests and held to their schemas.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use quick_xml::events::Event;
+use serde_json::{Map, Value};
+
+use crate::support::{NAIVE, directory, stategate, stategate_with, write};
+
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+
+/// Runs `check` and returns what it wrote in a format to a file.
+fn written(format: &str, arguments: &[&str], stdin: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report");
+    let output = format!("{format}={}", file.display());
+    let run = stategate_with(&[&["check"], arguments, &["-o", &output]].concat(), stdin);
+    assert!(matches!(run.code, 0..=2) && !run.stderr.contains("panicked"), "{}", run.stderr);
+    std::fs::read_to_string(file).unwrap()
+}
+
+fn json(format: &str, arguments: &[&str], stdin: &str) -> Value {
+    serde_json::from_str(&written(format, arguments, stdin)).unwrap()
+}
+
+/// The arguments of `check` for every suite of fixtures, and for what cannot be read.
+fn runs() -> Vec<Vec<String>> {
+    let path = |path: &Path| path.display().to_string();
+    let mut runs: Vec<Vec<String>> = ["naive", "well-made"]
+        .iter()
+        .map(|suite| vec![path(&Path::new(FIXTURES).join("suites").join(suite))])
+        .collect();
+    let mut transitions: Vec<PathBuf> = std::fs::read_dir(Path::new(FIXTURES).join("suites/transitions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    transitions.sort();
+    assert!(transitions.len() > 10, "the fixtures were not found");
+    runs.extend(transitions.iter().map(|folder| {
+        vec![path(&folder.join("new.yaml")), "--old".to_owned(), path(&folder.join("old.yaml"))]
+    }));
+    runs.push(vec![path(&Path::new(FIXTURES).join("manifests"))]);
+    runs.push(vec![path(&Path::new(FIXTURES).join("reviews"))]);
+    runs
+}
+
+/// The same schema, which takes no field that it does not name.
+fn strict(mut schema: Value) -> Value {
+    fn close(schema: &mut Value) {
+        match schema {
+            Value::Object(fields) => {
+                if fields.contains_key("properties") {
+                    fields.entry("additionalProperties").or_insert(false.into());
+                }
+                fields.values_mut().for_each(close);
+            }
+            Value::Array(items) => items.iter_mut().for_each(close),
+            _ => {}
+        }
+    }
+    close(&mut schema);
+    schema
+}
+
+fn own_schema() -> Value {
+    let run = stategate(&["schema", "check-report"]);
+    run.expect(0, &[]);
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+#[test]
+fn every_report_agrees_with_its_schema() {
+    let own = jsonschema::validator_for(&strict(own_schema())).unwrap();
+    let sarif = std::fs::read_to_string(Path::new(FIXTURES).join("formats/sarif-schema-2.1.0.json")).unwrap();
+    // A bracket there is not escaped, which only lenient regular expressions take.
+    let sarif = serde_json::from_str(&sarif.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
+    let sarif = jsonschema::options().should_validate_formats(true).build(&sarif).unwrap();
+    // What GitLab's own parser demands of an issue, and what its documentation names.
+    let gitlab = jsonschema::validator_for(&serde_json::json!({
+        "type": "array",
+        "items": {
+            "required": ["description", "check_name", "fingerprint", "severity", "location"],
+            "properties": {
+                "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
+                "location": {
+                    "required": ["path", "lines"],
+                    "properties": {
+                        "path": {"type": "string", "not": {"pattern": "^\\./"}},
+                        "lines": {"properties": {"begin": {"type": "integer", "minimum": 1}}, "required": ["begin"]},
+                    },
+                },
+            },
+        },
+    }))
+    .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut findings = 0;
+    for arguments in runs() {
+        let mut all: Vec<String> = vec!["check".to_owned()];
+        all.extend(arguments.iter().cloned());
+        for format in ["json", "sarif", "gitlab"] {
+            all.extend(["-o".to_owned(), format!("{format}={}", folder.path().join(format).display())]);
+        }
+        stategate(&all.iter().map(String::as_str).collect::<Vec<_>>());
+        let read = |format: &str| -> Value {
+            serde_json::from_str(&std::fs::read_to_string(folder.path().join(format)).unwrap()).unwrap()
+        };
+        for (format, validator) in [("json", &own), ("sarif", &sarif), ("gitlab", &gitlab)] {
+            let errors: Vec<String> = validator
+                .iter_errors(&read(format))
+                .map(|error| format!("{}: {error}", error.instance_path()))
+                .collect();
+            assert!(errors.is_empty(), "{arguments:?} {format}: {errors:#?}");
+        }
+        let (report, log, issues) = (read("json"), read("sarif"), read("gitlab"));
+        let count = report["findings"].as_array().unwrap().len();
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), count, "{arguments:?}");
+        assert!(issues.as_array().unwrap().len() >= count);
+        let prints: BTreeSet<String> =
+            issues.as_array().unwrap().iter().map(|issue| issue["fingerprint"].to_string()).collect();
+        assert_eq!(
+            prints.len(),
+            issues.as_array().unwrap().len(),
+            "GitLab drops the second of two equal ones"
+        );
+        for result in results {
+            let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+            assert_eq!(run["tool"]["driver"]["rules"][index]["id"], result["ruleId"]);
+        }
+        findings += count;
+    }
+    assert!(findings > 100, "only {findings} findings were written");
+}
+
+#[test]
+fn the_shape_of_the_json_report_does_not_change_by_accident() {
+    let golden = Path::new(FIXTURES).join("formats/check-report.schema.json");
+    let run = stategate(&["schema", "check-report"]);
+    assert!(
+        std::fs::read_to_string(&golden).unwrap() == run.stdout,
+        "The shape of `-o json` has changed. If a field went away, changed its type or its meaning, programs that \
+         read it break: raise API_VERSION in src/report/json.rs. If it is a new field, the version stays. Then:\n  \
+         cargo run -- schema check-report > tests/fixtures/formats/check-report.schema.json"
+    );
+}
+
+#[test]
+fn every_field_of_the_json_report_is_described() {
+    fn undescribed(schema: &Map<String, Value>, at: &str, missing: &mut Vec<String>) {
+        for (key, value) in schema {
+            let Some(fields) = value.as_object() else { continue };
+            if key == "properties" {
+                for (name, field) in fields {
+                    if field.get("description").is_none() {
+                        missing.push(format!("{at}.{name}"));
+                    }
+                }
+            }
+            undescribed(fields, &format!("{at}.{key}"), missing);
+        }
+    }
+    let mut missing = Vec::new();
+    undescribed(own_schema().as_object().unwrap(), "", &mut missing);
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn fingerprints_survive_moved_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = write(folder.path(), "pg.yaml", NAIVE);
+    let path = file.display().to_string();
+    let prints = |format: &str, at: &str| -> Vec<(String, String)> {
+        let report = json(format, &[&path], "");
+        let all = report.pointer(at).unwrap().as_array().unwrap().clone();
+        let print = |one: &Value| {
+            let print = one.pointer("/partialFingerprints/stategate~1v1").or_else(|| one.get("fingerprint"));
+            let line = one
+                .pointer("/locations/0/physicalLocation/region/startLine")
+                .or_else(|| one.pointer("/location/lines/begin"));
+            (print.unwrap().to_string(), line.unwrap().to_string())
+        };
+        all.iter().map(print).collect()
+    };
+    let formats = [("sarif", "/runs/0/results"), ("gitlab", "")];
+    let before = formats.map(|(format, at)| prints(format, at));
+    write(folder.path(), "pg.yaml", format!("# moved\n\n\n{NAIVE}"));
+    let after = formats.map(|(format, at)| prints(format, at));
+    for (before, after) in before.iter().zip(&after) {
+        assert!(before.len() > 3);
+        let of = |all: &[(String, String)]| all.iter().map(|(print, _)| print.clone()).collect::<Vec<_>>();
+        assert_eq!(of(before), of(after));
+        assert_ne!(before, after, "the lines did not move");
+    }
+}
+
+#[test]
+fn what_helm_rendered_points_at_its_template() {
+    let rendered = format!("---\n# Source: shop/templates/pg.yaml\n{NAIVE}");
+    let sarif = json("sarif", &["-"], &rendered);
+    let place = &sarif["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
+    assert_eq!(place["artifactLocation"]["uri"], "shop/templates/pg.yaml");
+    let gitlab = json("gitlab", &["-"], &rendered);
+    assert_eq!(gitlab[0]["location"]["path"], "shop/templates/pg.yaml");
+    assert!(gitlab[0]["description"].as_str().unwrap().contains("of <stdin>"), "{}", gitlab[0]);
+    let github = written("github", &["-"], &rendered);
+    assert!(github.starts_with("::error file=shop/templates/pg.yaml,line=1,endLine=1,title="), "{github}");
+}
+
+#[test]
+fn what_cannot_be_read_is_in_every_format() {
+    let folder = directory(&[("bad.yaml", "kind: Pod\nkind: Pod\n"), ("pg.yaml", NAIVE)]);
+    let path = folder.path().display().to_string();
+    let needle = "kind";
+    for format in ["text", "json", "sarif", "junit", "github", "gitlab", "html"] {
+        let report = written(format, &[&path], "");
+        assert!(report.contains("bad.yaml") && report.contains(needle), "{format}: {report}");
+    }
+    let sarif = json("sarif", &[&path], "");
+    let invocation = &sarif["runs"][0]["invocations"][0];
+    assert_eq!(invocation["executionSuccessful"], false);
+    let region = &invocation["toolExecutionNotifications"][0]["locations"][0]["physicalLocation"]["region"];
+    assert_eq!(region["startLine"], 2);
+    assert_eq!(json("gitlab", &[&path], "")[0]["severity"], "blocker");
+    assert!(written("github", &[&path], "").starts_with("::error file="));
+}
+
+#[test]
+fn junit_fails_what_would_be_refused() {
+    let folder = directory(&[("pg.yaml", NAIVE), ("good.yaml", crate::support::GOOD)]);
+    let report = written("junit", &[&folder.path().display().to_string()], "");
+    let mut reader = quick_xml::Reader::from_str(&report);
+    let (mut cases, mut failures, mut files) = (0, 0, BTreeSet::new());
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Start(start) | Event::Empty(start) => match start.name().as_ref() {
+                "testcase" => {
+                    cases += 1;
+                    let file = start.try_get_attribute("file").unwrap().unwrap();
+                    files.insert(format!("{:?}", file.value));
+                }
+                "failure" => failures += 1,
+                _ => {}
+            },
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    let objects = json("json", &[&folder.path().display().to_string()], "")["summary"]["objects"].clone();
+    assert_eq!(objects, cases);
+    assert_eq!((failures, files.len()), (1, 2), "{report}");
+    assert!(report.contains("it would be refused: ") && report.contains("  fix: "), "{report}");
+}
+
+#[test]
+fn annotations_are_one_line_each_the_worst_first() {
+    let report = written("github", &[&format!("{FIXTURES}/suites/naive")], "");
+    let commands: Vec<&str> = report.lines().filter(|line| line.starts_with("::")).collect();
+    assert!(commands.len() > 100);
+    assert!(
+        commands[0].starts_with("::error file=") && commands[0].contains("[critical]"),
+        "{}",
+        commands[0]
+    );
+    assert!(commands.last().unwrap().starts_with("::warning "));
+    assert!(report.contains("errors are shown as annotations"), "{report}");
+}
+
+#[test]
+fn several_formats_at_once_and_an_unknown_one_is_an_error() {
+    let folder = directory(&[("pg.yaml", NAIVE)]);
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let outputs = ["sarif", "html", "junit", "gitlab", "github"].map(|name| format!("{name}={}", file(name)));
+    let manifest = file("pg.yaml");
+    let mut arguments = vec!["check", manifest.as_str(), "-o", "json"];
+    for output in &outputs {
+        arguments.extend(["-o", output]);
+    }
+    let run = stategate(&arguments);
+    run.expect(1, &["\"kind\": \"CheckReport\""]);
+    assert!(std::fs::read_to_string(file("html")).unwrap().starts_with("<!doctype html>"));
+    assert!(std::fs::read_to_string(file("junit")).unwrap().starts_with("<?xml"));
+    stategate(&["check", &manifest, "-o", "pdf"])
+        .expect(2, &["\"pdf\" is no format", "text, json, sarif, junit, github, gitlab, html"]);
+}

@@ -238,28 +238,31 @@ impl Manifests {
         }
     }
 
-    /// Lists hold the objects that count (v1 List, and the List kinds that `kubectl get` prints).
+    /// Lists hold the objects that count. To kubectl everything with `items` is a list, whatever its kind.
     fn flatten(&mut self, manifest: Manifest) {
-        if manifest.kind().is_empty() || manifest.api_version().is_empty() {
+        let outermost = manifest.prefix.is_empty();
+        let is_list = |items: &&Value| items.is_array() || (items.is_null() && outermost);
+        let items = manifest.object.get("items").filter(is_list);
+        if manifest.kind().is_empty() || (manifest.api_version().is_empty() && items.is_none()) {
             self.foreign += 1;
             return;
         }
-        let items = manifest.object.get("items").filter(|_| manifest.kind().ends_with("List"));
-        let Some(Value::Array(items)) = items else { return self.objects.push(manifest) };
+        let Some(items) = items else { return self.objects.push(manifest) };
         let of_items = manifest.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
         self.listed.extend(of_items.map(|kind| {
             let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(manifest.api_version(), kind);
             KindRef { kind, group }
         }));
-        for (index, item) in items.iter().enumerate() {
+        for (index, item) in items.as_array().into_iter().flatten().enumerate() {
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
             let mut item = item.clone();
             let mut bare = false;
+            let said = |key: &str| item.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
             // The API server leaves out what the list says already, and kubectl puts it in again.
-            if let (Some(fields), Some(kind)) = (item.as_object_mut(), of_items)
-                && !fields.contains_key("kind")
-            {
+            let silent = !said("kind") && !said("apiVersion");
+            let kind = manifest.kind().strip_suffix("List").unwrap_or(manifest.kind());
+            if let Some(fields) = item.as_object_mut().filter(|_| silent && !kind.is_empty()) {
                 bare = true;
                 fields.insert("kind".to_owned(), kind.into());
                 fields.insert("apiVersion".to_owned(), manifest.api_version().into());

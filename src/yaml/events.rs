@@ -1,81 +1,300 @@
 //! YAML texts, by the events of saphyr's parser.
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, Tag};
+use std::borrow::Cow;
+use std::ops::Range;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::Document;
 use super::error::YamlError;
+use super::offsets::Offsets;
 use super::positions::Spot;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind, too_deep};
 
-/// Reads all documents of a YAML text.
-pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
-    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let offsets = Offsets::new(text, text.len() - body.len());
-    let mut documents = Vec::new();
-    let mut builder = Builder::default();
-    let mut head = 0;
-    for event in Parser::new_from_str(body) {
-        let (event, span) = event.map_err(|error| explain(&error, &offsets, &builder))?;
-        let mut spot = offsets.spot(span);
-        undisputed(&event, spot, &offsets, &builder)?;
-        match event {
-            Event::Scalar(value, style, anchor, tag) => {
-                let plain = style == ScalarStyle::Plain && tag.is_none();
-                if plain && value.is_empty() {
-                    spot = offsets.nothing(span)?;
-                }
-                let scalar = typed(&value, plain, tag.as_deref(), spot)?;
-                let mergeable = plain || tag.is_some_and(|tag| full(&tag).ends_with(":merge"));
-                builder.scalar(scalar, mergeable, anchor, spot)?;
-            }
-            Event::SequenceStart(anchor, _) => builder.open(Kind::List, anchor, spot)?,
-            Event::MappingStart(anchor, _) => builder.open(Kind::Map, anchor, spot)?,
-            Event::SequenceEnd | Event::MappingEnd => builder.close(offsets.bracket_end(spot))?,
-            Event::Alias(anchor) => builder.alias(anchor, offsets.slice(spot), spot)?,
-            Event::DocumentEnd => {
-                let source = builder.root().and_then(|root| offsets.helm_source(head, root));
-                head = spot.start;
-                if let Some((value, positions)) = std::mem::take(&mut builder).finish()? {
-                    documents.push(Document { value, positions, source });
-                }
-            }
-            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
-        }
-    }
-    Ok(documents)
+/// What comes before a piece.
+#[derive(Clone, Copy)]
+pub(super) struct Head {
+    /// Where the document before ended: Helm's comment stands between.
+    pub since: u32,
+    /// The line breaks before the piece.
+    pub breaks: u32,
 }
 
-/// Refuses what the parser, by YAML 1.2, takes otherwise than go-yaml, by YAML 1.1 as libyaml
-/// has it. All of it is rare, but a gate must not judge another value than kubectl sends.
-fn undisputed(
-    event: &Event<'_>,
-    spot: Spot,
-    offsets: &Offsets<'_>,
-    builder: &Builder,
-) -> Result<(), YamlError> {
-    let (anchored, tagged) = match event {
-        Event::Scalar(_, _, anchor, tag) => (*anchor != 0, tag.is_some()),
-        Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => (*anchor != 0, tag.is_some()),
-        Event::Alias(_) => (true, false),
-        _ => return Ok(()),
+/// How often white space is changed before the parser's word is final.
+const MAX_CHANGES: usize = 200;
+
+/// Reads the one document of a piece; `Some(None)` if it is null.
+pub(super) fn read(
+    text: &str,
+    piece: Range<usize>,
+    head: Head,
+) -> Result<Option<Option<Document>>, YamlError> {
+    let text = text.get(..piece.end).unwrap_or_default();
+    let content = text.get(piece.start..).unwrap_or_default();
+    let mark = content.len() - content.strip_prefix('\u{feff}').unwrap_or(content).len();
+    let mut reader = Reader {
+        offsets: Offsets::new(text, piece.start + mark, head.breaks),
+        builder: Builder::default(),
+        seen: piece.start + mark,
+        marks: 0,
     };
-    let refuse = |message: &str| Err(YamlError::new(spot.line as usize, spot.column as usize, message));
-    let in_brackets = || builder.open_since().any(|spot| offsets.is_flow(spot));
-    if offsets.tab_indented(spot) && !in_brackets() {
-        return Err(YamlError::new(spot.line as usize, 1, "a tab is used for indentation"));
-    }
-    if (anchored || tagged)
-        && let Err(message) = offsets.content(spot)
-    {
-        return refuse(message);
-    }
-    match event {
-        Event::Scalar(text, ScalarStyle::Plain, ..) if text.starts_with('?') && in_brackets() => {
-            refuse("kubectl takes this question mark for the begin of a key")
+    reader.characters()?;
+    let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
+    let mut changes = 0;
+    loop {
+        match reader.document(&body, head.since) {
+            Ok(document) => return Ok(document),
+            Err(Stop::Wrong(error)) => return Err(error),
+            // The parser minds some tabs and line ends that are mere spaces to kubectl.
+            Err(Stop::Space { within, error }) => {
+                let spaces = " ".repeat(within.len());
+                changes += 1;
+                if changes > MAX_CHANGES || spaces.is_empty() {
+                    return Err(error);
+                }
+                body.to_mut().replace_range(within, &spaces);
+                reader.offsets.count_lines();
+                reader.builder = Builder::default();
+                reader.seen = reader.offsets.base;
+                reader.marks = 0;
+            }
         }
-        _ => Ok(()),
     }
+}
+
+/// Why a document was not read to its end.
+enum Stop {
+    Wrong(YamlError),
+    /// The parser minds the white space here, in what it was given.
+    Space {
+        within: Range<usize>,
+        error: YamlError,
+    },
+}
+
+impl From<YamlError> for Stop {
+    fn from(error: YamlError) -> Self {
+        Self::Wrong(error)
+    }
+}
+
+struct Reader<'t> {
+    offsets: Offsets<'t>,
+    builder: Builder,
+    /// Up to where the text outside of scalars and brackets has been looked at.
+    seen: usize,
+    /// The byte order marks in quotes so far.
+    marks: usize,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, body: &str, head: u32) -> Result<Option<Option<Document>>, Stop> {
+        let mut document = None;
+        for event in Parser::new_from_str(body) {
+            let (event, span) = match event {
+                Ok(event) => event,
+                Err(error) => return Err(self.stop(&error, body)),
+            };
+            let mut spot = self.offsets.spot(span);
+            self.undisputed(&event, span, spot)?;
+            match event {
+                Event::Scalar(value, style, anchor, tag) => {
+                    let plain = style == ScalarStyle::Plain && tag.is_none();
+                    if plain && value.is_empty() {
+                        spot = self.offsets.nothing(span)?;
+                    }
+                    let scalar = typed(&value, plain, tag.as_deref(), spot)?;
+                    let mergeable = plain || tag.is_some_and(|tag| full(&tag).ends_with(":merge"));
+                    self.builder.scalar(scalar, mergeable, anchor, spot)?;
+                }
+                Event::SequenceStart(anchor, _) => self.builder.open(Kind::List, anchor, spot)?,
+                Event::MappingStart(anchor, _) => self.builder.open(Kind::Map, anchor, spot)?,
+                Event::SequenceEnd | Event::MappingEnd => {
+                    let end = self.offsets.bracket_end(spot);
+                    self.seen = end.map_or(self.seen, |end| end as usize);
+                    self.builder.close(end)?;
+                }
+                Event::Alias(anchor) => {
+                    self.builder.alias(anchor, self.offsets.slice(spot), spot)?;
+                }
+                Event::DocumentStart(_) if document.is_some() => {
+                    let message = "kubectl reads nothing from here up to the next line with ---";
+                    let (line, column) = (spot.line as usize, spot.column as usize);
+                    let error = YamlError::new(line, column, message);
+                    return Err(error.help("begin every document after the first with ---").into());
+                }
+                Event::DocumentEnd => {
+                    let source = self.builder.root().and_then(|root| self.offsets.helm_source(head, root));
+                    let read = std::mem::take(&mut self.builder).finish()?;
+                    document = Some(read.map(|(value, positions)| Document { value, positions, source }));
+                }
+                Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
+            }
+        }
+        self.gap(self.offsets.text.len())?;
+        let body = self.offsets.text.get(self.offsets.base..).unwrap_or_default();
+        if body.matches('\u{feff}').count() > self.marks {
+            let at = self.offsets.base + body.find('\u{feff}').unwrap_or_default();
+            let (line, column) = self.offsets.line_and_column(at);
+            let message = "a byte order mark stands within a document";
+            return Err(YamlError::new(line, column, message).help("leave out the character U+FEFF").into());
+        }
+        Ok(document)
+    }
+
+    /// Refuses characters that kubectl refuses, and line ends of YAML 1.1 that YAML 1.2 has dropped:
+    /// whichever way they were read, someone would read another document.
+    fn characters(&self) -> Result<(), YamlError> {
+        let body = self.offsets.text.get(self.offsets.base..).unwrap_or_default();
+        let odd = body.char_indices().find(|(_, char)| match char {
+            '\t' | '\n' | '\r' | ' '..='~' => false,
+            '\u{a0}'..='\u{fffd}' => matches!(char, '\u{2028}' | '\u{2029}'),
+            _ => *char < '\u{10000}',
+        });
+        let Some((at, char)) = odd else { return Ok(()) };
+        let (line, column) = self.offsets.line_and_column(self.offsets.base + at);
+        let code = format!("U+{:04X}", u32::from(char));
+        let error = match char {
+            '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                format!("the character {code} ends a line for kubectl, but not for others")
+            }
+            _ => format!("the control character {code} is not allowed"),
+        };
+        Err(YamlError::new(line, column, error).help("write it as an escape, in double quotes"))
+    }
+
+    /// Refuses what the parser, by YAML 1.2, takes otherwise than go-yaml, by YAML 1.1 as libyaml
+    /// has it. All of it is rare, but a gate must not judge another value than kubectl sends.
+    fn undisputed(&mut self, event: &Event<'_>, span: Span, spot: Spot) -> Result<(), YamlError> {
+        let (anchored, tagged) = match event {
+            Event::Scalar(_, _, anchor, tag) => (*anchor != 0, tag.is_some()),
+            Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
+                (*anchor != 0, tag.is_some())
+            }
+            Event::Alias(_) => (true, false),
+            _ => return Ok(()),
+        };
+        let refuse = |message: &str| Err(YamlError::new(spot.line as usize, spot.column as usize, message));
+        let in_brackets = self.in_brackets();
+        if !in_brackets {
+            self.outside(event, span, spot)?;
+        }
+        if (anchored || tagged)
+            && let Err(message) = self.offsets.content(spot)
+        {
+            return refuse(message);
+        }
+        let Event::Scalar(text, style, ..) = event else { return Ok(()) };
+        let written = self.offsets.slice(spot);
+        match style {
+            ScalarStyle::Plain if in_brackets && text.starts_with('?') => {
+                refuse("kubectl takes this question mark for the begin of a key")
+            }
+            ScalarStyle::Plain if in_brackets && text.starts_with(':') => {
+                refuse("kubectl takes this colon for the end of a key")
+            }
+            ScalarStyle::Plain if in_brackets && text.starts_with(['|', '>']) => {
+                refuse("a block text cannot stand in brackets")
+            }
+            ScalarStyle::DoubleQuoted if has_slash_escape(written) => {
+                refuse("kubectl does not know the escape \\/ outside of JSON")
+            }
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
+                self.marks += written.matches('\u{feff}').count();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn in_brackets(&self) -> bool {
+        self.builder.open_since().any(|spot| self.offsets.is_flow(spot))
+    }
+
+    /// Looks for tabs before something that stands in no brackets.
+    fn outside(&mut self, event: &Event<'_>, span: Span, spot: Spot) -> Result<(), YamlError> {
+        let block = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
+        let collection = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
+        if !block {
+            self.gap(spot.start as usize)?;
+        }
+        if block {
+            self.seen = self.offsets.byte(span.end.index());
+        } else if collection {
+            self.seen = self.seen.max(spot.start as usize);
+        } else {
+            self.seen = self.seen.max(spot.end as usize);
+        }
+        Ok(())
+    }
+
+    /// Refuses a tab that indents something, even if that is a comment or nothing at all.
+    fn gap(&self, to: usize) -> Result<(), YamlError> {
+        let Some(gap) = self.offsets.text.get(self.seen..to).filter(|gap| gap.contains('\t')) else {
+            return Ok(());
+        };
+        let before = self.offsets.text.get(self.offsets.base..self.seen).unwrap_or_default();
+        let mut fresh = before.is_empty() || before.ends_with(['\n', '\r']);
+        let mut at = self.seen;
+        for line in gap.split_inclusive(['\n', '\r']) {
+            let code = line.split('#').next().unwrap_or_default();
+            let indent = code.len() - code.trim_start_matches([' ', '\t']).len();
+            let indicator = code.rfind(['-', '?']).filter(|_| !code.starts_with("---"));
+            let after = indicator.and_then(|indicator| code.get(indicator + 1..)).unwrap_or_default();
+            let indented = fresh && code.get(..indent).is_some_and(|indent| indent.contains('\t'));
+            if indented || (after.trim().is_empty() && after.contains('\t')) {
+                let (line, _) = self.offsets.line_and_column(at);
+                return Err(YamlError::new(line, 1, "a tab is used for indentation"));
+            }
+            fresh = true;
+            at += line.len();
+        }
+        Ok(())
+    }
+
+    fn stop(&self, error: &ScanError, body: &str) -> Stop {
+        let explained = explain(error, &self.offsets, &self.builder);
+        let info = error.info();
+        let tabs = info == "tab cannot be used as indentation"
+            || info == "':' must be followed by a valid YAML whitespace"
+            || (info.starts_with("tabs disallowed") && self.in_brackets());
+        let at = self.offsets.byte(error.marker().index()) - self.offsets.base;
+        let within = if tabs {
+            let to = at + usize::from(body.as_bytes().get(at) == Some(&b'\t'));
+            let from = body.get(..to).map_or(to, |before| before.trim_end_matches([' ', '\t']).len());
+            Some(from..to).filter(|run| body.get(run.clone()).is_some_and(|run| run.contains('\t')))
+        } else if info.starts_with("invalid indentation") && self.in_brackets() {
+            line_end_between_tokens(body, at)
+        } else {
+            None
+        };
+        match within {
+            Some(within) => Stop::Space { within, error: explained },
+            None => Stop::Wrong(explained),
+        }
+    }
+}
+
+/// The line end before this place within brackets, if a space would mean the same there: that is
+/// sure where a comma, a colon or a bracket is on either side, and no comment.
+fn line_end_between_tokens(body: &str, at: usize) -> Option<Range<usize>> {
+    let before = body.get(..at)?.trim_end_matches([' ', '\t']);
+    let line = before.strip_suffix('\n')?;
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    let last = line.rsplit(['\n', '\r']).next().unwrap_or_default();
+    let sure = line.trim_end().ends_with([',', ':', '[', '{'])
+        || body.get(at..).is_some_and(|after| after.starts_with([',', ']', '}']));
+    (sure && !last.trim().is_empty() && !last.contains('#')).then_some(line.len()..before.len())
+}
+
+fn has_slash_escape(written: &str) -> bool {
+    let mut escaped = false;
+    written.bytes().any(|byte| {
+        let found = escaped && byte == b'/';
+        escaped = !escaped && byte == b'\\';
+        found
+    })
 }
 
 pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
@@ -95,7 +314,8 @@ fn full(tag: &Tag) -> String {
 /// Says what the parser means in words for somebody who has not written it.
 fn explain(error: &ScanError, offsets: &Offsets<'_>, builder: &Builder) -> YamlError {
     let (mark, info) = (error.marker(), error.info());
-    let (line, column) = (mark.line(), mark.col() + 1);
+    let place = offsets.point(*mark);
+    let (line, column) = (place.line as usize, place.column as usize);
     if info == "recursion limit exceeded" {
         return too_deep(line, column);
     }
@@ -106,7 +326,11 @@ fn explain(error: &ScanError, offsets: &Offsets<'_>, builder: &Builder) -> YamlE
         let message = format!("the alias {name} has no anchor before it in this document");
         return YamlError::new(line, column, message);
     }
-    let error = YamlError::new(line, column, info);
+    let message = match info.strip_suffix(" (block indentation)").unwrap_or(info) {
+        "tabs disallowed within this context" => "a tab is used for indentation",
+        _ => info,
+    };
+    let error = YamlError::new(line, column, message);
     match (builder.open_since().find(|spot| offsets.is_flow(*spot)), advice(info)) {
         (Some(spot), _) => error.help(format!(
             "the bracket opened in line {}, column {} may not be closed",
@@ -132,140 +356,4 @@ fn advice(info: &str) -> Option<&'static str> {
         _ if info.starts_with("':' must be followed") => "put a space after the colon",
         _ => return None,
     })
-}
-
-/// From saphyr's character counts to byte offsets.
-pub(super) struct Offsets<'t> {
-    text: &'t str,
-    /// The bytes before what the parser sees: a byte order mark.
-    base: usize,
-    /// The byte offset of every [`STRIDE`]th character; empty if characters are bytes.
-    strides: Vec<usize>,
-}
-
-const STRIDE: usize = 64;
-
-impl<'t> Offsets<'t> {
-    pub(super) fn new(text: &'t str, base: usize) -> Self {
-        let body = text.get(base..).unwrap_or_default();
-        let strides = if body.is_ascii() {
-            Vec::new()
-        } else {
-            body.char_indices().step_by(STRIDE).map(|(byte, _)| base + byte).collect()
-        };
-        Self { text, base, strides }
-    }
-
-    pub(super) fn byte(&self, character: usize) -> usize {
-        let Some(&stride) = self.strides.get(character / STRIDE) else {
-            // All ASCII, or the end of a text whose length is a multiple of the stride.
-            return if self.strides.is_empty() {
-                (self.base + character).min(self.text.len())
-            } else {
-                self.text.len()
-            };
-        };
-        let rest = self.text.get(stride..).unwrap_or_default();
-        let within = rest.char_indices().nth(character % STRIDE);
-        within.map_or(self.text.len(), |(byte, _)| stride + byte)
-    }
-
-    pub(super) fn spot(&self, span: Span) -> Spot {
-        let Span { start, end } = span;
-        let mut spot = self.point(start);
-        let slice = self.text.get(spot.start as usize..self.byte(end.index())).unwrap_or_default();
-        spot.end = spot.start + slice.trim_end().len() as u32;
-        spot
-    }
-
-    fn point(&self, mark: Marker) -> Spot {
-        let byte = self.byte(mark.index()) as u32;
-        let (line, column) = (mark.line() as u32, mark.col() as u32 + 1);
-        Spot { line, column, start: byte, end: byte }
-    }
-
-    /// Where a value that is not written would stand. The parser gives the indicator before it,
-    /// or else whatever comes next.
-    ///
-    /// Fails for `{a:,b}`: go-yaml takes the colon for part of the text there, as YAML 1.1 does.
-    fn nothing(&self, span: Span) -> Result<Spot, YamlError> {
-        let spot = self.spot(span);
-        let byte = |at: usize| self.text.as_bytes().get(at).copied().unwrap_or(b' ');
-        let at = spot.start as usize;
-        // The parser points at the colon or at what follows it.
-        let colon = if byte(at) == b':' { at } else { at.saturating_sub(1) };
-        let against = byte(colon) == b':' && matches!(byte(colon + 1), b',' | b']' | b'}');
-        let before = byte(colon.saturating_sub(1));
-        if against && !before.is_ascii_whitespace() && !b"\"',[{".contains(&before) {
-            let message = "kubectl takes this colon for a part of the text";
-            return Err(YamlError::new(spot.line as usize, spot.column as usize, message)
-                .help("put a space after the colon"));
-        }
-        Ok(self.point(if matches!(self.slice(spot), ":" | "-") { span.end } else { span.start }))
-    }
-
-    fn slice(&self, spot: Spot) -> &'t str {
-        self.text.get(spot.start as usize..spot.end as usize).unwrap_or_default()
-    }
-
-    fn bracket_end(&self, spot: Spot) -> Option<u32> {
-        matches!(self.slice(spot), "]" | "}").then_some(spot.end)
-    }
-
-    /// Where the content of a node begins, after its anchor and its tag.
-    ///
-    /// Fails if go-yaml would find another end of either.
-    fn content(&self, spot: Spot) -> Result<usize, &'static str> {
-        let byte = |at: usize| self.text.as_bytes().get(at).copied();
-        let mut at = spot.start as usize;
-        // Never more than an anchor and a tag; what follows is content.
-        for _ in 0..2 {
-            match byte(at) {
-                Some(b'&' | b'*') => {
-                    at += 1;
-                    while byte(at).is_some_and(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it)) {
-                        at += 1;
-                    }
-                    if byte(at).is_some_and(|it| !it.is_ascii_whitespace() && !b",]}".contains(&it)) {
-                        return Err("kubectl takes only letters, digits, _ and - for the name of an anchor");
-                    }
-                }
-                Some(b'!') => {
-                    let verbatim = byte(at + 1) == Some(b'<');
-                    while let Some(it) = byte(at).filter(|it| !it.is_ascii_whitespace()) {
-                        if !verbatim && b",[]".contains(&it) {
-                            return Err("kubectl takes this punctuation for a part of the tag");
-                        }
-                        at += 1;
-                    }
-                }
-                _ => break,
-            }
-            while byte(at).is_some_and(|it| it.is_ascii_whitespace()) {
-                at += 1;
-            }
-        }
-        Ok(at)
-    }
-
-    /// Whether a collection that begins here is one in brackets.
-    fn is_flow(&self, spot: Spot) -> bool {
-        let first = self.content(spot).ok().and_then(|at| self.text.as_bytes().get(at));
-        matches!(first, Some(b'[' | b'{'))
-    }
-
-    /// Whether this spot is the first of its line, but for an indent with a tab in it.
-    fn tab_indented(&self, spot: Spot) -> bool {
-        let before = self.text.as_bytes().get(self.base..spot.start as usize).unwrap_or_default();
-        let indent = before.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let (rest, indent) = before.split_at(before.len() - indent);
-        indent.contains(&b'\t') && matches!(rest.last(), None | Some(b'\n' | b'\r'))
-    }
-
-    /// Helm's comment between the end of the document before and the root of this one.
-    fn helm_source(&self, head: u32, root: Spot) -> Option<String> {
-        let head = self.text.get(head as usize..root.start as usize)?;
-        let source = head.lines().rev().find_map(|line| line.strip_prefix("# Source: "))?;
-        Some(source.trim().to_owned())
-    }
 }

@@ -23,24 +23,67 @@ impl From<YamlError> for Stop {
     }
 }
 
-/// Reads a stream of JSON values, apart or with `---` lines between.
-pub(super) fn read(text: &str) -> Result<Vec<Document>, Stop> {
-    let mut reader = Reader { text, at: 0, line: 1, column: 1, counted: 0, builder: <_>::default() };
-    let mut documents = Vec::new();
-    reader.byte_order_mark();
-    reader.skip_space();
-    if !matches!(reader.peek(), Some(b'{' | b'[' | b'"')) {
-        return Err(Stop::NotJson);
-    }
-    while reader.peek().is_some() {
-        reader.builder = Builder::default();
-        reader.value()?;
-        if let Some((value, positions)) = std::mem::take(&mut reader.builder).finish()? {
-            documents.push(Document { value, positions, source: None });
+/// Reads JSON values one after the other, from `from` on. Gives where YAML takes over, if it does.
+///
+/// # Errors
+///
+/// Something is wrong with a value, or what follows two or more of them is no JSON: kubectl does not
+/// try it as YAML then.
+pub(super) fn read_stream(
+    text: &str,
+    from: usize,
+    documents: &mut Vec<Document>,
+) -> Result<Option<usize>, YamlError> {
+    let mut reader = Reader::new(text, from);
+    let mut read = 0;
+    loop {
+        let before = reader.at;
+        reader.skip_space();
+        if reader.peek().is_none() {
+            return Ok(None);
         }
-        reader.separator()?;
+        let start = reader.spot(reader.at);
+        match reader.document() {
+            Ok(document) => documents.extend(document),
+            Err(Stop::NotJson) if read < 2 => return Ok(Some(before)),
+            Err(Stop::NotJson) => {
+                return Err(YamlError::new(
+                    start.line as usize,
+                    start.column as usize,
+                    "after several JSON values kubectl reads nothing but JSON",
+                )
+                .help("leave out the --- lines, or put one between all of them"));
+            }
+            Err(Stop::Wrong(error)) => return Err(error),
+        }
+        read += 1;
     }
-    Ok(documents)
+}
+
+/// Whether a text is JSON values throughout, apart or with `---` lines between.
+pub(super) fn is_json(text: &str) -> bool {
+    let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+    let mut reader = Reader::new(text, mark);
+    loop {
+        reader.skip_space();
+        let rest = text.get(reader.at..).unwrap_or_default();
+        let at_line = text.get(..reader.at).is_some_and(|before| before.ends_with('\n'));
+        match rest.strip_prefix("---").filter(|_| at_line) {
+            Some(rest) if matches!(rest.bytes().next(), None | Some(b'\n' | b'\r')) => reader.at += 3,
+            _ if rest.is_empty() => return true,
+            _ if !rest.starts_with(['{', '[', '"']) || reader.document().is_err() => return false,
+            _ => {}
+        }
+    }
+}
+
+/// Reads a text that is one JSON value.
+pub(super) fn read_whole(text: &str, from: usize) -> Result<Option<Document>, Stop> {
+    let mut reader = Reader::new(text, from);
+    reader.skip_space();
+    let document = reader.document()?;
+    reader.skip_space();
+    if reader.peek().is_some() { Err(Stop::NotJson) } else { Ok(document) }
 }
 
 struct Reader<'t> {
@@ -54,6 +97,17 @@ struct Reader<'t> {
 }
 
 impl<'t> Reader<'t> {
+    fn new(text: &'t str, from: usize) -> Self {
+        Self { text, at: from, line: 1, column: 1, counted: from, builder: Builder::default() }
+    }
+
+    fn document(&mut self) -> Result<Option<Document>, Stop> {
+        self.builder = Builder::default();
+        self.value()?;
+        let read = std::mem::take(&mut self.builder).finish()?;
+        Ok(read.map(|(value, positions)| Document { value, positions, source: None }))
+    }
+
     fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
@@ -73,29 +127,6 @@ impl<'t> Reader<'t> {
     fn skip_space(&mut self) {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
-        }
-    }
-
-    fn byte_order_mark(&mut self) {
-        if self.text.starts_with('\u{feff}') {
-            self.at = '\u{feff}'.len_utf8();
-            self.counted = self.at;
-        }
-    }
-
-    fn separator(&mut self) -> Result<(), Stop> {
-        self.skip_space();
-        let on_new_line = self.text.as_bytes().get(self.at.wrapping_sub(1)) == Some(&b'\n');
-        if on_new_line && self.rest().starts_with("---") {
-            self.at += 3;
-            if !matches!(self.peek(), None | Some(b'\n' | b'\r')) {
-                return Err(Stop::NotJson);
-            }
-            self.skip_space();
-        }
-        match self.peek() {
-            None | Some(b'{') => Ok(()),
-            Some(_) => Err(Stop::NotJson),
         }
     }
 
@@ -171,6 +202,11 @@ impl<'t> Reader<'t> {
             (_, scalar @ (Scalar::Int(_) | Scalar::Uint(_) | Scalar::Float(_))) if is_json_number(word) => {
                 Ok(scalar)
             }
+            (_, Scalar::Text(_)) if is_json_number(word) => {
+                let spot = self.spot(self.at - word.len());
+                let message = "the number is too large";
+                Err(Stop::Wrong(YamlError::new(spot.line as usize, spot.column as usize, message)))
+            }
             _ => Err(Stop::NotJson),
         }
     }
@@ -241,8 +277,9 @@ impl<'t> Reader<'t> {
 /// Narrows what YAML takes for a decimal number to what JSON does.
 fn is_json_number(word: &str) -> bool {
     let body = word.strip_prefix('-').unwrap_or(word);
-    let mantissa = body.split(['e', 'E']).next().unwrap_or_default();
+    let (mantissa, exponent) = body.split_once(['e', 'E']).unwrap_or((body, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    digits(whole) && digits(fraction) && (whole == "0" || !whole.starts_with('0'))
+    digits(whole) && digits(fraction) && digits(exponent) && (whole == "0" || !whole.starts_with('0'))
 }

@@ -7,16 +7,18 @@
 //! first of two equal keys, it refuses instead.
 //!
 //! ```text
-//! text ── saphyr events ─┐
-//!      └─ json ──────────┴─ scalar: types ── tree: anchors, merges, bounds ── Value + Positions
+//! text ── stream ── saphyr events ─┐
+//!             └──── json ──────────┴─ scalar: types ── tree: anchors, merges, bounds ── Value + Positions
 //! ```
 
 pub mod edit;
 mod error;
 mod events;
 mod json;
+mod offsets;
 mod positions;
 mod scalar;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -55,11 +57,7 @@ pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     if text.len() > MAX_BYTES {
         return Err(too_long(text.len()));
     }
-    match json::read(text) {
-        Ok(documents) => Ok(documents),
-        Err(json::Stop::Wrong(error)) => Err(error),
-        Err(json::Stop::NotJson) => events::read(text).map_err(|error| error.advised(text)),
-    }
+    stream::read(text).map_err(|error| error.advised(text))
 }
 
 /// Reads all documents of a file in UTF-8, or in UTF-16 with a byte order mark.

@@ -43,8 +43,19 @@ pub(super) enum Shape {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub key: Box<str>,
+    /// What the key was before it was made a text.
+    pub typed: KeyType,
     pub spot: Spot,
     pub child: u32,
+}
+
+/// The type of a key in YAML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum KeyType {
+    Bool,
+    Int,
+    Float,
+    Text,
 }
 
 /// A [`Place`] at half the size; texts are bounded far below 4 GiB.

@@ -24,7 +24,8 @@ impl Scalar {
             Self::Null => Value::Null,
             Self::Bool(bool) => bool.into(),
             Self::Int(int) => int.into(),
-            Self::Uint(int) => int.into(),
+            // Beyond `i64` the API server and kubectl know floats only.
+            Self::Uint(int) => Self::Float(int as f64).into_value()?,
             Self::Float(float) if float.fract() == 0.0 => {
                 // Through the shortest decimal form, because that is what Go prints: above 2^53
                 // it is not the exact value of the float.

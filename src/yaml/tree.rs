@@ -9,7 +9,7 @@ use std::mem;
 use serde_json::Value;
 
 use super::error::YamlError;
-use super::positions::{Entry, Node, Positions, Shape, Spot};
+use super::positions::{Entry, KeyType, Node, Positions, Shape, Spot};
 use super::scalar::Scalar;
 
 /// Lists and mappings within each other; deeper than any Kubernetes schema goes.
@@ -54,7 +54,7 @@ struct Fields {
 }
 
 enum Pending {
-    Key(String, Spot),
+    Key(String, KeyType, Spot),
     Merge(Spot),
 }
 
@@ -211,8 +211,8 @@ impl Builder {
             Body::Map(fields) => fields,
         };
         match fields.pending.take() {
-            Some(Pending::Key(key, spot)) => {
-                fields.own.push(Entry { key: key.into(), spot, child: id });
+            Some(Pending::Key(key, typed, spot)) => {
+                fields.own.push(Entry { key: key.into(), typed, spot, child: id });
             }
             Some(Pending::Merge(key)) if fields.merge.is_some() => {
                 return Err(error(key, "<< is given twice in one mapping")
@@ -238,8 +238,14 @@ fn pending_key(scalar: Scalar, spot: Spot) -> Result<Pending, YamlError> {
         Scalar::Null => "null cannot be a key",
         _ => "a number this large cannot be a key",
     };
+    let typed = match scalar {
+        Scalar::Bool(_) => KeyType::Bool,
+        Scalar::Int(_) | Scalar::Uint(_) => KeyType::Int,
+        Scalar::Float(_) => KeyType::Float,
+        Scalar::Null | Scalar::Text(_) => KeyType::Text,
+    };
     let key = scalar.into_key().ok_or_else(|| error(spot, message).help("quote the key"))?;
-    Ok(Pending::Key(key, spot))
+    Ok(Pending::Key(key, typed, spot))
 }
 
 /// The entries a merge brings in, strongest first. go-yaml takes an alias of a mapping, a mapping
@@ -279,12 +285,16 @@ impl Fields {
 
         // Stable, so that of equal keys the strongest stays first.
         inherited.sort_by(|a, b| a.key.cmp(&b.key));
-        inherited.dedup_by(|weaker, stronger| weaker.key == stronger.key);
+        inherited.dedup_by(|weaker, stronger| weaker.key == stronger.key && weaker.typed == stronger.typed);
+        if let Some([first, _]) = inherited.windows(2).find(|pair| matches!(pair, [a, b] if a.key == b.key)) {
+            return Err(ambiguous(merge, &first.key));
+        }
         let find = |key: &str| entries.binary_search_by(|own| own.key.as_ref().cmp(key)).ok();
         let mut added = Vec::new();
         for entry in inherited {
             match find(&entry.key).and_then(|own| entries.get(own)) {
                 None => added.push(entry),
+                Some(own) if own.typed != entry.typed => return Err(ambiguous(merge, &own.key)),
                 // By the YAML type repository the explicit key wins wherever it stands; go-yaml
                 // lets the later one win. Whichever we took, someone would read it otherwise.
                 Some(own) if own.spot.start < merge.start => {
@@ -301,6 +311,12 @@ impl Fields {
         entries.sort_by(|a, b| a.key.cmp(&b.key));
         Ok(entries)
     }
+}
+
+/// To kubectl `1` and `"1"` are two keys, until it makes JSON of them and keeps either.
+fn ambiguous(merge: Spot, key: &str) -> YamlError {
+    error(merge, format!("<< brings in the key {key:?} a second time, with another type"))
+        .help("quote both keys, or neither")
 }
 
 /// Turns nodes into values, counting what aliases multiply.

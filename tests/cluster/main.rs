@@ -16,6 +16,7 @@ mod examples;
 mod guards;
 mod harness;
 mod mutation;
+mod reading;
 mod rendering;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};

@@ -22,6 +22,7 @@ mod joins;
 mod judgement;
 mod lint;
 mod once;
+mod places;
 mod policy_cli;
 mod record;
 mod sensitive;

@@ -7,7 +7,8 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 
 use super::super::YamlError;
-use super::super::events::{Offsets, typed};
+use super::super::events::typed;
+use super::super::offsets::Offsets;
 use super::super::scalar::Scalar;
 use super::cursor::Cursor;
 use super::json;
@@ -87,7 +88,7 @@ pub fn layouts(text: &str) -> Result<Vec<Layout>, YamlError> {
 
 fn of_yaml(text: &str) -> Result<Vec<Layout>, YamlError> {
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let offsets = Offsets::new(text, text.len() - body.len());
+    let offsets = Offsets::new(text, text.len() - body.len(), 0);
     let mut events = Events { parser: Parser::new_from_str(body), offsets, text, uses: HashMap::new() };
     let mut layouts = Vec::new();
     while let Some((event, span)) = events.next()? {

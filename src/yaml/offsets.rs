@@ -1,0 +1,169 @@
+//! From what the parser counts to places in the text, and what the text says there.
+
+use saphyr_parser::{Marker, Span};
+
+use super::error::YamlError;
+use super::positions::Spot;
+
+/// From saphyr's character counts to byte offsets.
+pub(super) struct Offsets<'t> {
+    /// The text up to the end of what the parser sees.
+    pub text: &'t str,
+    /// The bytes before what the parser sees.
+    pub base: usize,
+    /// The line breaks before it.
+    breaks: u32,
+    /// The byte offset of every [`STRIDE`]th character; empty if characters are bytes.
+    strides: Vec<usize>,
+    /// Where the lines begin, if the parser does not see them all.
+    lines: Vec<usize>,
+}
+
+const STRIDE: usize = 64;
+
+impl<'t> Offsets<'t> {
+    pub fn new(text: &'t str, base: usize, breaks: u32) -> Self {
+        let body = text.get(base..).unwrap_or_default();
+        let strides = if body.is_ascii() {
+            Vec::new()
+        } else {
+            body.char_indices().step_by(STRIDE).map(|(byte, _)| base + byte).collect()
+        };
+        Self { text, base, breaks, strides, lines: Vec::new() }
+    }
+
+    /// Finds the lines in the text itself, because the parser is given another one.
+    pub fn count_lines(&mut self) {
+        if self.lines.is_empty() {
+            let bytes = self.text.as_bytes();
+            let ends = |at: &usize| match bytes.get(*at) {
+                Some(b'\n') => true,
+                Some(b'\r') => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.lines = vec![self.base];
+            self.lines.extend((self.base..bytes.len()).filter(ends).map(|at| at + 1));
+        }
+    }
+
+    pub fn byte(&self, character: usize) -> usize {
+        let Some(&stride) = self.strides.get(character / STRIDE) else {
+            // All ASCII, or the end of a text whose length is a multiple of the stride.
+            return if self.strides.is_empty() {
+                (self.base + character).min(self.text.len())
+            } else {
+                self.text.len()
+            };
+        };
+        let rest = self.text.get(stride..).unwrap_or_default();
+        let within = rest.char_indices().nth(character % STRIDE);
+        within.map_or(self.text.len(), |(byte, _)| stride + byte)
+    }
+
+    pub fn spot(&self, span: Span) -> Spot {
+        let Span { start, end } = span;
+        let mut spot = self.point(start);
+        let slice = self.text.get(spot.start as usize..self.byte(end.index())).unwrap_or_default();
+        spot.end = spot.start + slice.trim_end().len() as u32;
+        spot
+    }
+
+    pub fn point(&self, mark: Marker) -> Spot {
+        let byte = self.byte(mark.index()) as u32;
+        let (mut line, mut column) = (mark.line() as u32 + self.breaks, mark.col() as u32 + 1);
+        if !self.lines.is_empty() {
+            let before = self.lines.partition_point(|start| *start <= byte as usize);
+            let start = self.lines.get(before.saturating_sub(1)).copied().unwrap_or(self.base);
+            let part = self.text.get(start..byte as usize).unwrap_or_default();
+            (line, column) = (before as u32 + self.breaks, part.chars().count() as u32 + 1);
+        }
+        Spot { line, column, start: byte, end: byte }
+    }
+
+    /// Where a value that is not written would stand. The parser gives the indicator before it,
+    /// or else whatever comes next.
+    ///
+    /// Fails for `{a:,b}`: go-yaml takes the colon for part of the text there, as YAML 1.1 does.
+    pub fn nothing(&self, span: Span) -> Result<Spot, YamlError> {
+        let spot = self.spot(span);
+        let byte = |at: usize| self.text.as_bytes().get(at).copied().unwrap_or(b' ');
+        let at = spot.start as usize;
+        // The parser points at the colon or at what follows it.
+        let colon = if byte(at) == b':' { at } else { at.saturating_sub(1) };
+        let against = byte(colon) == b':' && matches!(byte(colon + 1), b',' | b']' | b'}');
+        let before = byte(colon.saturating_sub(1));
+        if against && !before.is_ascii_whitespace() && !b"\"',[{".contains(&before) {
+            let message = "kubectl takes this colon for a part of the text";
+            return Err(YamlError::new(spot.line as usize, spot.column as usize, message)
+                .help("put a space after the colon"));
+        }
+        Ok(self.point(if matches!(self.slice(spot), ":" | "-") { span.end } else { span.start }))
+    }
+
+    pub fn slice(&self, spot: Spot) -> &'t str {
+        self.text.get(spot.start as usize..spot.end as usize).unwrap_or_default()
+    }
+
+    pub fn bracket_end(&self, spot: Spot) -> Option<u32> {
+        matches!(self.slice(spot), "]" | "}").then_some(spot.end)
+    }
+
+    /// Where the content of a node begins, after its anchor and its tag.
+    ///
+    /// Fails if go-yaml would find another end of either.
+    pub fn content(&self, spot: Spot) -> Result<usize, &'static str> {
+        let byte = |at: usize| self.text.as_bytes().get(at).copied();
+        let mut at = spot.start as usize;
+        // Never more than an anchor and a tag; what follows is content.
+        for _ in 0..2 {
+            match byte(at) {
+                Some(b'&' | b'*') => {
+                    at += 1;
+                    while byte(at).is_some_and(|it| it.is_ascii_alphanumeric() || b"_-".contains(&it)) {
+                        at += 1;
+                    }
+                    if byte(at).is_some_and(|it| !it.is_ascii_whitespace() && !b",]}".contains(&it)) {
+                        return Err("kubectl takes only letters, digits, _ and - for the name of an anchor");
+                    }
+                }
+                Some(b'!') => {
+                    let verbatim = byte(at + 1) == Some(b'<');
+                    while let Some(it) = byte(at).filter(|it| !it.is_ascii_whitespace()) {
+                        if !verbatim && b",[]".contains(&it) {
+                            return Err("kubectl takes this punctuation for a part of the tag");
+                        }
+                        at += 1;
+                    }
+                }
+                _ => break,
+            }
+            while byte(at).is_some_and(|it| it.is_ascii_whitespace()) {
+                at += 1;
+            }
+        }
+        Ok(at)
+    }
+
+    /// Whether a collection that begins here is one in brackets.
+    pub fn is_flow(&self, spot: Spot) -> bool {
+        let first = self.content(spot).ok().and_then(|at| self.text.as_bytes().get(at));
+        matches!(first, Some(b'[' | b'{'))
+    }
+
+    /// Line and column for an error at this byte.
+    pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
+        let before = self.text.get(self.base..byte).unwrap_or_default();
+        let line_start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let crlf = before.matches("\r\n").count();
+        let lines = before.matches(['\n', '\r']).count() - crlf;
+        let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+        (self.breaks as usize + lines + 1, column)
+    }
+
+    /// Helm's comment between the end of the document before and the root of this one.
+    pub fn helm_source(&self, head: u32, root: Spot) -> Option<String> {
+        let head = self.text.get(head as usize..root.start as usize)?;
+        let source = head.lines().rev().find_map(|line| line.strip_prefix("# Source: "))?;
+        Some(source.trim().to_owned())
+    }
+}

@@ -1,0 +1,89 @@
+//! Where one document ends and the next begins, by kubectl's rules rather than those of YAML.
+//!
+//! kubectl cuts a file at the lines that begin with `---`, before anything has parsed it, and takes
+//! the first document of each piece. A file that begins with a brace is a stream of JSON values; if
+//! that fails within the first two, the rest is YAML.
+
+use std::ops::Range;
+
+use super::Document;
+use super::error::YamlError;
+use super::events::{self, Head};
+use super::json::{self, Stop};
+
+/// Reads all documents of a text.
+pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
+    let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
+    let body = text.get(mark..).unwrap_or_default();
+    let mut documents = Vec::new();
+    let mut from = mark;
+    // kubectl looks for a brace only; what else may be JSON as a whole is of no use to it.
+    match body.trim_start().chars().next() {
+        Some('{') => match json::read_stream(text, mark, &mut documents)? {
+            None => return Ok(documents),
+            Some(rest) => from = after_space(text, rest),
+        },
+        Some('[' | '"') => match json::read_whole(text, mark) {
+            Ok(document) => return Ok(document.into_iter().collect()),
+            Err(Stop::Wrong(error)) => return Err(error),
+            Err(Stop::NotJson) => {}
+        },
+        _ => {}
+    }
+
+    let mut head = Head { since: from as u32, breaks: line_breaks(text.get(..from).unwrap_or_default()) };
+    for piece in pieces(text, from)? {
+        let content = text.get(piece.clone()).unwrap_or_default();
+        let found = events::read(text, piece.clone(), head)?;
+        // Comments before the first separator belong to what follows it.
+        if found.is_some() || piece.start > from || content.starts_with("---") {
+            head.since = piece.end as u32;
+        }
+        documents.extend(found.flatten());
+        head.breaks += line_breaks(text.get(piece.start..next_line(text, piece.end)).unwrap_or_default());
+    }
+    Ok(documents)
+}
+
+/// White space up to the end of its first line is no part of the YAML that follows JSON.
+fn after_space(text: &str, from: usize) -> usize {
+    let rest = text.get(from..).unwrap_or_default();
+    let space = rest.len() - rest.trim_start().len();
+    from + rest.get(..space).and_then(|space| space.find('\n')).map_or(space, |line| line + 1)
+}
+
+/// The stretches between separators. A separator that has nothing before it belongs to what follows.
+fn pieces(text: &str, from: usize) -> Result<Vec<Range<usize>>, YamlError> {
+    let mut pieces = Vec::new();
+    let (mut start, mut at) = (from, from);
+    for line in text.get(from..).unwrap_or_default().split_inclusive('\n') {
+        if let Some(after) = line.strip_prefix("---") {
+            let after = after.trim();
+            if !after.is_empty() && !after.starts_with('#') {
+                let line = line_breaks(text.get(..at).unwrap_or_default()) as usize + 1;
+                return Err(YamlError::new(line, 1, "kubectl takes nothing but a comment after ---")
+                    .help("begin the document on the next line"));
+            }
+            if at > start {
+                pieces.push(start..at);
+                start = at + line.len();
+            }
+        }
+        at += line.len();
+    }
+    pieces.push(start..at);
+    Ok(pieces)
+}
+
+/// Where the line that begins here ends.
+fn next_line(text: &str, from: usize) -> usize {
+    text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |line| from + line + 1)
+}
+
+/// Line breaks as the parser counts them: a carriage return alone is one.
+fn line_breaks(text: &str) -> u32 {
+    let bytes = text.as_bytes();
+    let lone = |at: usize| bytes.get(at + 1) != Some(&b'\n');
+    let is_break = |(at, byte): &(usize, &u8)| **byte == b'\n' || (**byte == b'\r' && lone(*at));
+    bytes.iter().enumerate().filter(is_break).count() as u32
+}

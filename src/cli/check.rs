@@ -59,8 +59,9 @@ pub struct Arguments {
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
-    /// Judge only what differs from where the branch left this git revision, changes as updates; all
-    /// other files are known of
+    /// Judge only what differs from where the branch left this git revision, changed files as updates
+    /// (what is rendered as new); all other files are known of. What a deleted file leaves behind is not
+    /// judged
     #[arg(long, value_name = "REVISION", conflicts_with = "old")]
     changed_since: Option<String>,
 
@@ -69,7 +70,7 @@ pub struct Arguments {
     known: Option<PathBuf>,
 
     /// Write the file of --known anew, with all that is found
-    #[arg(long, requires = "known", conflicts_with = "changed_since")]
+    #[arg(long, conflicts_with = "changed_since")]
     write_known: bool,
 
     #[command(flatten)]
@@ -107,6 +108,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }
     let project = arguments.sources.project()?;
+    if arguments.write_known && arguments.known.is_none() {
+        anyhow::bail!(
+            "--write-known needs to know which file\n  help: add --known FILE, or set known in stategate.yaml"
+        );
+    }
     let known = match &arguments.known {
         Some(file) if !arguments.write_known => Some((file, KnownFindings::read(file)?)),
         _ => None,
@@ -115,11 +121,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let changed = arguments.changed_since.as_deref();
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
-        let judged = changed.as_ref().is_none_or(|changed| changed.touches(&source, &project));
+        let values = |changed: &Changed| {
+            matches!(&source, Source::Rendered(_))
+                && arguments.values.iter().any(|file| changed.is_changed(file, &project))
+        };
+        let judged =
+            changed.as_ref().is_none_or(|changed| changed.touches(&source, &project) || values(changed));
         Part { source, judged }
     };
     let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
-    let filtered = tree.excluded > 0 || parts.iter().any(|part| !part.judged);
+    let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     let inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
     if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
@@ -143,14 +154,21 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     if let Some((file, known)) = known {
         known.mark(&mut report, file);
     } else if let Some(file) = &arguments.known {
-        let known = KnownFindings::of(&report);
-        known.write(file)?;
-        known.mark(&mut report, file);
+        if report.errors.is_empty() && !report.failed() {
+            let known = KnownFindings::of(&report);
+            known.write(file)?;
+            known.mark(&mut report, file);
+        } else {
+            super::say(&format!(
+                "error: {} is left as it is: not everything could be read and judged\n",
+                file.display()
+            ));
+        }
     }
-    for output in &outputs {
+    output::write_all(&outputs, |output| {
         let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
-        output.write(&output.format.render(&report, colours)?)?;
-    }
+        output.format.render(&report, colours)
+    })?;
     let fail_on = match arguments.fail_on {
         FailOn::Deny => Action::Deny,
         FailOn::Warn => Action::Warn,

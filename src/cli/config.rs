@@ -68,23 +68,44 @@ pub fn configured(
     given: &[OsString],
     matches: &ArgMatches,
 ) -> anyhow::Result<Vec<OsString>> {
-    let mut all = given.to_vec();
-    let (command, matches) = leaf(command, matches);
-    if let Some((_, settings)) = settings(command, matches)? {
-        let wanted = settings.into_iter().filter(|setting| !is_given(matches, &setting.id));
-        all.extend(wanted.flat_map(|setting| setting.arguments));
+    let (command, matches, depth) = leaf(command, matches);
+    let Some((_, settings)) = settings(command, matches)? else { return Ok(given.to_vec()) };
+    let wanted = settings.into_iter().filter(|setting| !is_overruled(command, matches, &setting.id));
+    let (paths, flags): (Vec<Setting>, Vec<Setting>) = wanted.partition(|setting| setting.id == PATHS);
+    // Flags right behind the subcommand, since what follows a `--` is no flag; paths behind one.
+    let (head, tail) = given.split_at_checked(1 + depth).unwrap_or((given, &[]));
+    let mut all = head.to_vec();
+    all.extend(flags.into_iter().flat_map(|setting| setting.arguments));
+    all.extend_from_slice(tail);
+    if !paths.is_empty() && !tail.iter().any(|argument| argument == "--") {
+        all.push("--".into());
     }
+    all.extend(paths.into_iter().flat_map(|setting| setting.arguments));
     Ok(all)
 }
 
-/// The subcommand that was chosen.
-fn leaf<'a>(mut command: &'a Command, mut matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches) {
+/// The subcommand that was chosen, and how many words name it.
+fn leaf<'a>(mut command: &'a Command, mut matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches, usize) {
+    let mut depth = 0;
     while let Some((name, below)) = matches.subcommand()
         && let Some(sub) = command.find_subcommand(name)
     {
-        (command, matches) = (sub, below);
+        (command, matches, depth) = (sub, below, depth + 1);
     }
-    (command, matches)
+    (command, matches, depth)
+}
+
+/// Is it given on the command line, or something that it cannot go with?
+fn is_overruled(command: &Command, matches: &ArgMatches, id: &str) -> bool {
+    let find = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
+    let against =
+        |a: &Arg, b: &Arg| command.get_arg_conflicts_with(a).iter().any(|other| other.get_id() == b.get_id());
+    is_given(matches, id)
+        || find(id).is_some_and(|own| {
+            let mut given =
+                command.get_arguments().filter(|other| is_given(matches, other.get_id().as_str()));
+            given.any(|given| against(own, given) || against(given, own))
+        })
 }
 
 fn is_given(matches: &ArgMatches, id: &str) -> bool {
@@ -218,7 +239,11 @@ fn long(argument: &Arg) -> OsString {
 /// Only the command line knows what a flag takes.
 fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let name = OsString::from(command.get_name());
-    match command.clone().try_get_matches_from(std::iter::once(name).chain(arguments.iter().cloned())) {
+    // A path may look like a flag.
+    let dashes =
+        arguments.first().filter(|first| !first.to_string_lossy().starts_with("--")).map(|_| "--".into());
+    let words = std::iter::once(name).chain(dashes).chain(arguments.iter().cloned());
+    match command.clone().try_get_matches_from(words) {
         Err(error) if error.kind() != clap::error::ErrorKind::MissingRequiredArgument => {
             let said = error.to_string();
             let first = said.lines().next().unwrap_or_default();
@@ -231,7 +256,7 @@ fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, S
 /// Prints the configuration in force. `matches` are those of the run, the configuration included;
 /// `given` those without it.
 pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyhow::Result<Exit> {
-    let (command, given) = leaf(command, given);
+    let (command, given, _) = leaf(command, given);
     let matches = std::iter::successors(Some(matches), |matches| Some(matches.subcommand()?.1))
         .last()
         .unwrap_or(matches);

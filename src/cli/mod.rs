@@ -187,5 +187,6 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn colours(stream_is_terminal: bool) -> bool {
-    stream_is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let plain = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    stream_is_terminal && !plain && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

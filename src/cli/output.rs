@@ -1,6 +1,6 @@
 //! `-o FORMAT[=FILE]`: what was found in one or several formats, on stdout and in files.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -19,7 +19,9 @@ pub struct Output<F> {
 pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
     let (format, file) = match text.split_once('=') {
         Some((_, "")) => return Err("there is no file after =".to_owned()),
-        Some((format, file)) => (format, Some(PathBuf::from(file))),
+        Some((format, "-")) => (format, None),
+        // `./a` and `a` are one file.
+        Some((format, file)) => (format, Some(tidy(file))),
         None => (text, None),
     };
     match F::from_str(format, false) {
@@ -32,6 +34,10 @@ pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
             Err(format!("{format:?} is no format: write one of {}", known.join(", ")))
         }
     }
+}
+
+fn tidy(file: &str) -> PathBuf {
+    Path::new(file).components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Everything that is to be written: `usual` goes to stdout if nothing else does.
@@ -48,6 +54,19 @@ pub fn all<F: Copy>(asked: &[Output<F>], usual: F) -> anyhow::Result<Vec<Output<
         anyhow::bail!("two -o for {}: one would overwrite the other", twice.display());
     }
     Ok(outputs)
+}
+
+/// Writes all, whatever becomes of one of them.
+///
+/// # Errors
+/// The first.
+pub fn write_all<F>(
+    outputs: &[Output<F>],
+    render: impl Fn(&Output<F>) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
+    let results: Vec<anyhow::Result<()>> =
+        outputs.iter().map(|output| render(output).and_then(|text| output.write(&text))).collect();
+    results.into_iter().collect()
 }
 
 impl<F> Output<F> {

@@ -37,7 +37,7 @@ impl Project {
     pub fn config() -> std::io::Result<Option<PathBuf>> {
         let current = std::env::current_dir()?;
         for (level, directory) in current.ancestors().enumerate() {
-            if directory.join(CONFIG_FILE).is_file() {
+            if directory.join(CONFIG_FILE).symlink_metadata().is_ok() {
                 return Ok(Some(std::iter::repeat_n("..", level).chain([CONFIG_FILE]).collect()));
             }
             if directory.join(".git").exists() {

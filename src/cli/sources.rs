@@ -1,6 +1,6 @@
 //! The flags that say what is read: shared by all subcommands that take a tree of manifests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -17,7 +17,8 @@ pub struct SourceArguments {
     #[command(flatten)]
     config: ConfigArguments,
 
-    /// Leave out files whose paths match, as patterns in a .gitignore do; may be given several times
+    /// Leave out files whose paths match, as patterns in a .gitignore do (of what is rendered the whole
+    /// directory, not a part); may be given several times
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
@@ -34,14 +35,25 @@ impl SourceArguments {
 
     /// What is to be read.
     pub fn tree(&self, project: &Project, rendered: bool) -> anyhow::Result<Tree> {
-        if self.paths.is_empty() {
-            anyhow::bail!(
-                "there is no PATH\n  help: write . for this directory, or set paths in {CONFIG_FILE}"
+        let mut paths = self.paths.clone();
+        if paths.is_empty() {
+            // A configuration without paths is for all below it.
+            let config = self.config.file()?.ok_or_else(|| {
+                anyhow::anyhow!(
+                    "there is no PATH\n  help: write . for this directory, or add a {CONFIG_FILE}"
+                )
+            })?;
+            paths.push(
+                config
+                    .parent()
+                    .filter(|path| !path.as_os_str().is_empty())
+                    .unwrap_or(Path::new("."))
+                    .to_owned(),
             );
         }
         let choice = Choice { exclude: self.exclude.clone(), ignored: !self.no_ignore, rendered };
         // CI systems know files by their relative paths.
-        let paths: Vec<PathBuf> = self.paths.iter().map(|path| project.shown(path)).collect();
+        let paths: Vec<PathBuf> = paths.iter().map(|path| project.shown(path)).collect();
         Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))
     }
 }

@@ -1,7 +1,7 @@
 //! The report as workflow commands: GitHub Actions shows each beside its line in the changes of a pull request.
 
 use super::spot::{self, Spot};
-use super::{Found, Judged, Report};
+use super::{Found, Judged, Report, plain};
 use crate::diagnostic::Diagnostic;
 use crate::policy::Action;
 
@@ -136,7 +136,15 @@ fn file(file: &str) -> String {
 }
 
 fn data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    // Line breaks have a form of their own here.
+    let pieces: Vec<_> = text
+        .split_inclusive(['\r', '\n'])
+        .map(|piece| {
+            let line = piece.trim_end_matches(['\r', '\n']);
+            plain(line) + piece.get(line.len()..).unwrap_or_default()
+        })
+        .collect();
+    pieces.concat().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn property(text: &str) -> String {

@@ -9,6 +9,7 @@ pub mod json;
 pub mod junit;
 mod markdown;
 pub mod page;
+mod plain;
 mod remedy;
 #[cfg(test)]
 mod sample;
@@ -30,6 +31,7 @@ use crate::policy::{Action, Policy, PolicyId};
 use crate::yaml::Place;
 
 pub use excerpt::Excerpt;
+use plain::plain;
 pub use remedy::Remedy;
 
 /// Everything that one run of `check` has to say.
@@ -109,8 +111,8 @@ impl Judged {
     /// `StatefulSet shop/pg`
     pub fn display_name(&self) -> String {
         match self.namespace.as_str() {
-            "" => format!("{} {}", self.kind, self.name),
-            namespace => format!("{} {namespace}/{}", self.kind, self.name),
+            "" => format!("{} {}", plain(&self.kind), plain(&self.name)),
+            namespace => format!("{} {}/{}", plain(&self.kind), plain(namespace), plain(&self.name)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Found, Judged, Report};
+use super::{Found, Judged, Report, plain};
 use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
 use crate::path;
@@ -128,27 +128,28 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
     };
     let label = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),
-        field => format!("{} · {field}", object.display_name()),
+        field => format!("{} · {}", object.display_name(), plain(&field)),
     };
     let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let title = level.primary_title(format!("{before}{}", finding.message)).id(finding.policy.as_str());
+    let title =
+        level.primary_title(format!("{before}{}", plain(&finding.message))).id(finding.policy.as_str());
     let group = if excerpt.lines.is_empty() {
         let origin =
-            Origin::path(object.file.as_ref()).line(place.line.max(1)).char_column(place.column.max(1));
+            Origin::path(plain(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));
         title
             .element(origin)
             .element(Level::NOTE.message(format!("{label}; the text is not shown: it may hold a credential")))
     } else {
         let snippet = Snippet::source(excerpt.lines.as_str())
             .line_start(excerpt.first_line)
-            .path(object.file.as_ref())
+            .path(plain(&object.file))
             .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
         title.element(snippet)
     };
-    let group = group.element(Level::HELP.with_name("fix").message(finding.fix.as_str()));
+    let group = group.element(Level::HELP.with_name("fix").message(plain(&finding.fix)));
     let group = match &object.template {
         Some(template) => {
-            group.element(Level::NOTE.with_name("from").message(format!("rendered from {template}")))
+            group.element(Level::NOTE.with_name("from").message(format!("rendered from {}", plain(template))))
         }
         None => group,
     };
@@ -161,7 +162,7 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {
-    let mut origin = Origin::path(error.source.as_ref());
+    let mut origin = Origin::path(plain(&error.source));
     if error.line > 0 {
         origin = origin.line(error.line);
         if error.column > 0 {

@@ -64,14 +64,20 @@ impl Rendered {
     /// # Errors
     /// If it is not there, refuses the directory, takes too long or says too much.
     pub fn render(&self, values: &HelmValues) -> Result<Vec<u8>, Diagnostic> {
-        let directory = if self.directory.as_os_str().is_empty() { Path::new(".") } else { &self.directory };
+        let here = Path::new(".");
+        let directory = if self.directory.as_os_str().is_empty() { here } else { &self.directory };
+        // A directory may be called like a flag: a whole path begins with no dash.
+        let directory = std::path::absolute(directory)
+            .map_err(|error| self.error(format!("has no whole path: {error}")))?;
         match self.renderer {
             Renderer::Helm => {
-                let mut arguments: Vec<OsString> = vec!["template".into(), release(directory).into()];
-                arguments.push(directory.into());
-                arguments.extend(["--namespace".into(), values.namespace.clone().into()]);
+                let mut arguments: Vec<OsString> = vec!["template".into(), release(&directory).into()];
+                arguments.push((&directory).into());
+                arguments.push(format!("--namespace={}", values.namespace).into());
                 for file in &values.files {
-                    arguments.extend(["--values".into(), file.into()]);
+                    let mut flag = OsString::from("--values=");
+                    flag.push(file);
+                    arguments.push(flag);
                 }
                 self.output("helm", &arguments).unwrap_or_else(|| {
                     Err(self.error("this is a Helm chart, and helm is not there to render it").with_help(
@@ -80,7 +86,7 @@ impl Rendered {
                 })
             }
             Renderer::Kustomize => {
-                let with = |program, verb: &str| self.output(program, &[verb.into(), directory.into()]);
+                let with = |program, verb: &str| self.output(program, &[verb.into(), (&directory).into()]);
                 let output = with("kubectl", "kustomize").or_else(|| with("kustomize", "build"));
                 output.unwrap_or_else(|| {
                     Err(self
@@ -136,7 +142,8 @@ impl Rendered {
             Ok(Some(status)) if status.success() => Ok(out),
             Ok(Some(_)) => {
                 let said = String::from_utf8_lossy(&err);
-                Err(self.error(format!("{program} cannot render it: {}", said.trim())))
+                let said = if said.trim().is_empty() { "it does not say why" } else { said.trim() };
+                Err(self.error(format!("{program} cannot render it: {said}")))
             }
             Ok(None) => Err(self.error(format!("{program} took longer than {} s", LONGEST.as_secs()))),
             Err(error) => Err(self.error(format!("{program} cannot be waited for: {error}"))),

@@ -19,6 +19,8 @@ use crate::yaml;
 pub const IGNORE_FILE: &str = ".stategateignore";
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 const CHART: &str = "Chart.yaml";
+/// What of a chart's directory belongs to it, beside its values.
+const CHART_PARTS: [&str; 4] = ["templates", "charts", "crds", "ci"];
 
 /// What to read and what to leave.
 #[derive(Debug)]
@@ -86,6 +88,9 @@ impl Tree {
                 files.insert(tidy(path));
             }
         }
+        each_once(&mut files);
+        let named: BTreeSet<PathBuf> =
+            paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
         let all = files.len();
         files.retain(|file| {
             !exclude.matched_path_or_any_parents(below_root(&relative(file)), false).is_ignore()
@@ -98,10 +103,12 @@ impl Tree {
         } else {
             rendered.clear();
         }
-        let named: BTreeSet<PathBuf> = paths.iter().map(|path| tidy(path)).collect();
+        // A file that is named is read as it is, whatever else is made of it.
+        files.extend(named.iter().filter(|file| is_manifest(file) || !is_kustomization(file)).cloned());
         tree.sources = files
             .into_iter()
             .filter(|file| is_manifest(file) || named.contains(file))
+            .filter(|file| !is_part_of_rendering(file))
             .map(Source::File)
             .chain(rendered.into_iter().collect::<BTreeSet<_>>().into_iter().map(Source::Rendered))
             .chain(stdin.then_some(Source::Stdin))
@@ -112,6 +119,8 @@ impl Tree {
     fn directory(&mut self, directory: &Path, choice: &Choice, files: &mut BTreeSet<PathBuf>) {
         let mut walk = WalkBuilder::new(directory);
         walk.standard_filters(choice.ignored).hidden(true).ignore(false).follow_links(true);
+        // What only this machine ignores is checked in CI, so it is checked here.
+        walk.git_global(false).git_exclude(false);
         if choice.ignored {
             walk.add_custom_ignore_filename(IGNORE_FILE);
         }
@@ -137,7 +146,9 @@ fn patterns(globs: &[String]) -> Result<Gitignore, Diagnostic> {
     };
     let mut builder = GitignoreBuilder::new("");
     for glob in globs {
-        builder.add_line(None, glob).map_err(|error| wrong(glob, error))?;
+        builder
+            .add_line(None, glob.strip_prefix("./").unwrap_or(glob))
+            .map_err(|error| wrong(glob, error))?;
     }
     builder.build().map_err(|error| wrong(&globs.join(" "), error))
 }
@@ -176,6 +187,11 @@ fn is_kustomization(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| KUSTOMIZATIONS.contains(&name))
 }
 
+/// Named by the user, but there only to be rendered.
+fn is_part_of_rendering(path: &Path) -> bool {
+    is_kustomization(path) || path.file_name().is_some_and(|name| name == CHART)
+}
+
 fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
@@ -190,8 +206,8 @@ fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         .collect();
     for directory in charts {
         // The charts below a chart are parts of it, and are gone with its files.
-        let own: BTreeSet<PathBuf> =
-            files.iter().filter(|file| file.starts_with(&directory)).cloned().collect();
+        let is_part = |file: &&PathBuf| file.strip_prefix(&directory).is_ok_and(is_chart_part);
+        let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
             files.retain(|file| !own.contains(file));
             if !is_library(&directory) {
@@ -200,6 +216,23 @@ fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         }
     }
     rendered
+}
+
+/// Is this path within a chart a part of it? Other files may lie beside them.
+fn is_chart_part(path: &Path) -> bool {
+    let first = path.components().next().and_then(|part| part.as_os_str().to_str()).unwrap_or_default();
+    let top = path.components().count() == 1;
+    CHART_PARTS.contains(&first) || (top && (first == CHART || first.starts_with("values")))
+}
+
+/// Two names of one file, through links or whole paths, are one file: the first name counts.
+fn each_once(files: &mut BTreeSet<PathBuf>) {
+    let mut seen = BTreeSet::new();
+    files.retain(|file| match file.canonicalize() {
+        // A pipe has no other name, and one that is not there is told by whoever reads it.
+        Ok(real) if real.is_file() => seen.insert(real),
+        _ => true,
+    });
 }
 
 /// Takes what belongs to Kustomize directories out of the files.
@@ -211,13 +244,21 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         .map(|file| (parent(file).to_owned(), Kustomization::read(file)))
         .collect();
     let used: BTreeSet<&PathBuf> = kustomizations.values().flat_map(|one| &one.directories).collect();
-    for (directory, kustomization) in &kustomizations {
-        if !used.contains(directory) && !kustomization.component {
-            let own = made_of(directory, &kustomizations);
+    let is_root = |directory: &&PathBuf| !used.contains(directory);
+    // What is reached from no root is a circle: the renderer says so.
+    let (roots, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = kustomizations.keys().partition(is_root);
+    let mut reached = BTreeSet::new();
+    for directory in roots.into_iter().chain(rest) {
+        if reached.contains(directory) {
+            continue;
+        }
+        let made_of = made_of(directory, &kustomizations);
+        reached.extend(made_of.directories);
+        if kustomizations.get(directory).is_some_and(|one| !one.component) {
             rendered.push(Rendered {
                 directory: directory.clone(),
                 renderer: Renderer::Kustomize,
-                files: own,
+                files: made_of.files,
             });
         }
     }
@@ -244,8 +285,7 @@ struct Kustomization {
 }
 
 impl Kustomization {
-    /// Every text in it that is the path of a file or a directory names one: resources, patches,
-    /// generators, values. The fields are many, and each release has more.
+    /// The fields that name files and directories, of all releases of Kustomize.
     fn read(file: &Path) -> Self {
         let value = document(file);
         let mut own = Self {
@@ -253,45 +293,90 @@ impl Kustomization {
             ..Self::default()
         };
         own.files.insert(file.to_owned());
-        let mut waiting = vec![&value];
-        while let Some(value) = waiting.pop() {
-            match value {
-                Value::Array(items) => waiting.extend(items),
-                Value::Object(fields) => waiting.extend(fields.values()),
-                // A generator writes `key=path`.
-                Value::String(text) => own.names(parent(file), text.rsplit('=').next().unwrap_or(text)),
-                _ => {}
+        let directory = parent(file);
+        for field in ["resources", "bases", "components"] {
+            texts(value.get(field)).for_each(|text| own.names(directory, text, true));
+        }
+        let lists =
+            ["crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"];
+        for field in lists {
+            texts(value.get(field)).for_each(|text| own.names(directory, text, false));
+        }
+        for field in ["patches", "patchesJson6902", "replacements"] {
+            for item in items(value.get(field)) {
+                texts(item.get("path")).for_each(|text| own.names(directory, text, false));
             }
         }
+        for item in
+            ["configMapGenerator", "secretGenerator"].iter().flat_map(|field| items(value.get(*field)))
+        {
+            for text in ["files", "envs", "env"].iter().flat_map(|field| texts(item.get(*field))) {
+                // `key=path`
+                own.names(directory, text.rsplit('=').next().unwrap_or(text), false);
+            }
+        }
+        for item in items(value.get("helmCharts")) {
+            let values = texts(item.get("valuesFile")).chain(texts(item.get("additionalValuesFiles")));
+            values.for_each(|text| own.names(directory, text, false));
+        }
+        texts(value.get("openapi").and_then(|openapi| openapi.get("path")))
+            .for_each(|text| own.names(directory, text, false));
         own
     }
 
-    fn names(&mut self, directory: &Path, text: &str) {
+    fn names(&mut self, directory: &Path, text: &str, directories: bool) {
         if text.is_empty() || text.contains('\n') || text.contains("://") {
             return;
         }
         let path = resolved(&directory.join(text));
         // The empty path is the current directory.
         if path.as_os_str().is_empty() || path.is_dir() {
-            if path != directory {
+            if directories && path != directory {
                 self.directories.insert(path);
             }
         } else if path.is_file() {
             self.files.insert(path);
         }
     }
+
+    /// That of a directory, which may lie outside the tree.
+    fn in_directory(directory: &Path) -> Option<Self> {
+        let file = KUSTOMIZATIONS.iter().map(|name| directory.join(name)).find(|file| file.is_file())?;
+        Some(Self::read(&file))
+    }
 }
 
-/// All files of a Kustomize directory and of those that it is made of.
-fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> BTreeSet<PathBuf> {
-    let (mut files, mut seen, mut waiting) = (BTreeSet::new(), BTreeSet::new(), vec![directory]);
+fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
+    value.and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A text, or the texts of a list.
+fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    value.and_then(Value::as_str).into_iter().chain(items(value).filter_map(Value::as_str))
+}
+
+/// What a Kustomize directory is made of.
+#[derive(Default)]
+struct MadeOf {
+    files: BTreeSet<PathBuf>,
+    directories: BTreeSet<PathBuf>,
+}
+
+/// All files of a Kustomize directory and of those that it is made of, within the tree and outside.
+fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> MadeOf {
+    let (mut made_of, mut waiting) = (MadeOf::default(), vec![directory.to_owned()]);
     while let Some(directory) = waiting.pop() {
-        if let Some(kustomization) = all.get(directory).filter(|_| seen.insert(directory)) {
-            files.extend(kustomization.files.iter().cloned());
-            waiting.extend(kustomization.directories.iter().map(PathBuf::as_path));
+        if !made_of.directories.insert(directory.clone()) {
+            continue;
+        }
+        let elsewhere =
+            if all.contains_key(&directory) { None } else { Kustomization::in_directory(&directory) };
+        if let Some(kustomization) = all.get(&directory).or(elsewhere.as_ref()) {
+            made_of.files.extend(kustomization.files.iter().cloned());
+            waiting.extend(kustomization.directories.iter().cloned());
         }
     }
-    files
+    made_of
 }
 
 /// `a/b/../c` is `a/c`, as Kustomize takes it.

@@ -108,3 +108,27 @@ fn what_cannot_be_rendered_is_told() {
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("helm cannot render it") && said.contains("<kubectl kustomize base>"), "{said}");
 }
+
+#[test]
+fn a_directory_called_like_a_flag_is_a_directory() {
+    let files = tempfile::tempdir().unwrap();
+    let chart = files.path().join("--post-renderer=./a/evil");
+    std::fs::create_dir_all(chart.join("templates")).unwrap();
+    std::fs::create_dir_all(files.path().join("a")).unwrap();
+    std::fs::write(chart.join("Chart.yaml"), "apiVersion: v2\nname: evil\nversion: 1.0.0\n").unwrap();
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+    std::fs::write(chart.join("templates/x.yaml"), object).unwrap();
+    let evil = files.path().join("a/evil");
+    std::fs::write(&evil, "#!/bin/sh\ntouch \"$(dirname \"$0\")/ran\"\ncat\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&evil, mode).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .current_dir(files.path())
+        .env("PATH", path())
+        .args(["check", "."])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(!files.path().join("a/ran").exists(), "{said}");
+    assert!(!said.contains("cannot be read"), "{said}");
+}

@@ -261,3 +261,139 @@ fn sarif_tells_what_fix_would_write() {
     let unfixed = results.iter().find(|result| result["ruleId"] == "volume-no-emptydir-data").unwrap();
     assert_eq!(unfixed["fixes"], serde_json::Value::Null);
 }
+
+#[test]
+fn a_change_is_never_passed_over() {
+    let repository = repository(&[
+        ("base/kustomization.yaml", "resources: [pg.yaml]\n"),
+        ("base/pg.yaml", GOOD),
+        ("prod/kustomization.yaml", "resources: [../base]\n"),
+        ("real/a.yaml", GOOD),
+        ("dev/pg.yaml", GOOD),
+    ]);
+    let since = |paths: &[&str]| {
+        let arguments = [&["check"], paths, &["--changed-since", "HEAD", "--no-render"]].concat();
+        run_in(repository.path(), &arguments)
+    };
+    since(&["typo"]).expect(2, &["cannot be read: No such file", "--> typo"]);
+    since(&["."]).expect(0, &[]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        std::os::unix::fs::symlink("real", repository.path().join("live")).unwrap();
+        write(repository.path(), "real/a.yaml", NAIVE);
+        since(&["live"]).expect(1, &["--> live/a.yaml"]);
+        since(&["."]).expect(1, &["1 object checked"]);
+        write(repository.path(), "real/a.yaml", GOOD);
+        let odd = std::ffi::OsStr::from_bytes(b"b\xff.yaml");
+        std::fs::write(repository.path().join(odd), NAIVE).unwrap();
+        since(&["."]).expect(1, &["1 object checked"]);
+        std::fs::remove_file(repository.path().join(odd)).unwrap();
+        std::fs::remove_file(repository.path().join("live")).unwrap();
+    }
+    let elsewhere = directory(&[("pg.yaml", NAIVE)]);
+    since(&[elsewhere.path().to_str().unwrap()]).expect(1, &["1 object checked"]);
+
+    // Another environment's object of the same name is another object.
+    write(repository.path(), "dev/pg.yaml", format!("# touched\n{GOOD}"));
+    write(repository.path(), "prod2/pg.yaml", NAIVE);
+    since(&["."]).expect(1, &["--> prod2/pg.yaml", "error["]);
+
+    // A base outside of what is named.
+    write(repository.path(), "base/pg.yaml", NAIVE);
+    let rendered = run_in(repository.path(), &["check", "prod", "--changed-since", "HEAD"]);
+    assert!(!rendered.stdout.contains("0 objects checked: 0 errors, 0 warnings ("), "{}", rendered.stdout);
+    assert_ne!(rendered.code, 0, "judged, or told that nothing is there to render it");
+}
+
+#[test]
+fn only_what_is_rendered_hides_files() {
+    let files = directory(&[
+        (
+            "apps/kustomization.yaml",
+            "resources: [good.yaml]\nnamespace: prod\nlabels: [{pairs: {tier: prod}}]\n",
+        ),
+        ("apps/good.yaml", GOOD),
+        ("apps/prod/pg.yaml", NAIVE),
+        ("chart/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ntype: library\n"),
+        ("chart/templates/x.yaml", "{{ not yaml"),
+        ("chart/k8s/pg.yaml", NAIVE),
+        ("loop/a/kustomization.yaml", "resources: [../b]\n"),
+        ("loop/b/kustomization.yaml", "resources: [../a]\n"),
+    ]);
+    let run = run_in(files.path(), &["check", "apps", "chart"]);
+    for shown in ["--> apps/prod/pg.yaml", "--> chart/k8s/pg.yaml"] {
+        assert!(run.stdout.contains(shown), "{shown}: {}", run.stdout);
+    }
+    assert!(!run.stdout.contains("templates/x.yaml"), "{}", run.stdout);
+    run_in(files.path(), &["check", "loop"]).expect(2, &["loop/a"]);
+    run_in(files.path(), &["check", "chart", "chart/templates/x.yaml"])
+        .expect(2, &["--> chart/templates/x.yaml"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_once() {
+    let files = directory(&[("good.yaml", GOOD), ("pg.yaml", NAIVE)]);
+    let script = format!("cat pg.yaml | {} check good.yaml /dev/stdin", env!("CARGO_BIN_EXE_stategate"));
+    let run = Command::new("sh").current_dir(files.path()).args(["-c", &script]).output().unwrap();
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert_eq!(run.status.code(), Some(1), "{said}");
+    assert!(said.contains("--> /dev/stdin:26:11"), "{said}");
+}
+
+#[test]
+fn two_findings_alike_are_known_and_a_half_read_tree_is_not_recorded() {
+    let twice = format!("{NAIVE}---\n{NAIVE}");
+    let files = directory(&[("stategate.yaml", "known: known.json\n"), ("pg.yaml", &twice)]);
+    run_in(files.path(), &["check", "--write-known"]).expect(0, &[]);
+    run_in(files.path(), &["check"]).expect(0, &["0 errors, 0 warnings"]);
+    let before = std::fs::read_to_string(files.path().join("known.json")).unwrap();
+    write(files.path(), "broken.yaml", "a: [");
+    std::fs::remove_file(files.path().join("pg.yaml")).unwrap();
+    run_in(files.path(), &["check", "--write-known"]).expect(2, &["known.json is left as it is"]);
+    assert_eq!(std::fs::read_to_string(files.path().join("known.json")).unwrap(), before);
+    run_in(files.path(), &["check", "--no-config", ".", "--write-known"]).expect(2, &["add --known FILE"]);
+}
+
+#[test]
+fn a_configuration_goes_with_any_command_line() {
+    let files = directory(&[
+        ("stategate.yaml", "profile: baseline\nold: [old]\nexclude: [./skip.yaml]\n"),
+        ("old/pg.yaml", NAIVE),
+        ("pg.yaml", NAIVE),
+        ("skip.yaml", NAIVE),
+        ("-x.yaml", NAIVE),
+    ]);
+    run_in(files.path(), &["check", "--", "pg.yaml"]).expect(0, &["(profile baseline)", "1 object checked"]);
+    run_in(files.path(), &["check", "--", "-x.yaml"]).expect(0, &["(profile baseline)", "1 object checked"]);
+    // Without a PATH it is all that is below the configuration.
+    let all = run_in(&files.path().join("old"), &["check"]);
+    all.expect(0, &["3 objects checked"]);
+    // What a flag cannot go with gives way.
+    let since = run_in(files.path(), &["check", ".", "--changed-since", "HEAD"]);
+    since.expect(2, &["--changed-since needs a git repository"]);
+}
+
+#[test]
+fn names_do_not_act_on_terminals_and_logs() {
+    let hostile = NAIVE.replacen("name: pg", "name: \"pg\\n::error::x\\e[31m\"", 1);
+    let files = directory(&[("pg.yaml", &hostile)]);
+    for format in ["text", "github"] {
+        let run = run_in(files.path(), &["check", "pg.yaml", "-o", format]);
+        assert!(!run.stdout.contains('\u{1b}'), "{}", run.stdout);
+        let commands = run.stdout.lines().filter(|line| line.starts_with("::") && !line.contains("file="));
+        assert_eq!(commands.count(), 0, "{}", run.stdout);
+    }
+}
+
+#[test]
+fn outputs_do_not_stand_in_each_others_way() {
+    let files = directory(&[("pg.yaml", NAIVE)]);
+    let check = |outputs: &[&str]| run_in(files.path(), &[&["check", "pg.yaml"], outputs].concat());
+    check(&["-o", "json=a", "-o", "sarif=./a"]).expect(2, &["two -o for a"]);
+    assert!(check(&["-o", "json=-"]).stdout.starts_with('{'));
+    let broken = check(&["-o", "json=no/such/directory/x", "-o", "sarif=out.sarif"]);
+    broken.expect(2, &["cannot be written", "error[volume-no-emptydir-data]"]);
+    assert!(files.path().join("out.sarif").exists());
+}

@@ -15,6 +15,8 @@ use crate::source::tree::{Source, is_manifest};
 
 /// What differs between a revision and the files as they are.
 pub struct Changed {
+    /// The repository.
+    top: PathBuf,
     /// Whole paths of changed, new and deleted files.
     files: BTreeSet<PathBuf>,
     /// The changed and deleted manifests as they were.
@@ -46,12 +48,12 @@ impl Changed {
         let before: Vec<PathBuf> = paths(&tracked);
         let old = old_objects(&top, &base, &before, project)?;
         let files = before.into_iter().chain(paths(&untracked)).map(|path| top.join(path)).collect();
-        Ok(Self { files, old })
+        Ok(Self { top, files, old })
     }
 
     /// Does a source differ?
     pub fn touches(&self, source: &Source, project: &Project) -> bool {
-        let changed = |file: &Path| self.files.contains(&project.absolute(file));
+        let changed = |file: &Path| self.is_changed(file, project);
         match source {
             Source::Stdin => true,
             Source::File(file) => changed(file),
@@ -61,6 +63,16 @@ impl Changed {
                     || self.files.iter().any(|file| file.starts_with(&directory))
             }
         }
+    }
+
+    /// Does a file differ? One that git cannot know of counts as changed: one outside of the repository,
+    /// and one that is not there, which is told by whoever reads it.
+    pub fn is_changed(&self, file: &Path, project: &Project) -> bool {
+        let whole = project.absolute(file);
+        let Ok(real) = whole.canonicalize() else { return true };
+        // Of a submodule git names the directory.
+        let listed = |path: &Path| path.ancestors().any(|path| self.files.contains(path));
+        !real.is_file() || !real.starts_with(&self.top) || listed(&whole) || listed(&real)
     }
 
     /// The old objects, for changed files only: what a renderer made of the old files is not known.
@@ -88,7 +100,10 @@ fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> 
         .context("git cannot be run")?;
     let mut asked = Vec::new();
     for file in &files {
-        asked.extend(format!("{base}:{}\n", file.display()).into_bytes());
+        asked.extend_from_slice(base.as_bytes());
+        asked.push(b':');
+        asked.extend_from_slice(file.as_os_str().as_encoded_bytes());
+        asked.push(b'\n');
     }
     let mut stdin = child.stdin.take().context("git takes no input")?;
     // Both ends are served at once: git answers while it is asked.
@@ -132,5 +147,16 @@ fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
 
 fn paths(listed: &[u8]) -> Vec<PathBuf> {
     let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
-    names.map(|name| PathBuf::from(String::from_utf8_lossy(name).into_owned())).collect()
+    names.map(path).collect()
+}
+
+#[cfg(unix)]
+fn path(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+#[cfg(not(unix))]
+fn path(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }

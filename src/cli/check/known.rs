@@ -56,7 +56,7 @@ impl KnownFindings {
 
     /// All that was found in this run.
     pub fn of(report: &Report) -> Self {
-        let all: BTreeSet<KnownFinding> = report
+        let mut all: Vec<KnownFinding> = report
             .objects
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
@@ -68,11 +68,8 @@ impl KnownFindings {
                 fingerprint: found.fingerprint.clone(),
             })
             .collect();
-        Self {
-            api_version: API_VERSION.to_owned(),
-            kind: KIND.to_owned(),
-            findings: all.into_iter().collect(),
-        }
+        all.sort();
+        Self { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), findings: all }
     }
 
     /// Writes the file, one finding after the other in the order of files, so that a diff of it reads well.

@@ -52,7 +52,10 @@ impl Before {
             return None;
         }
         let all = self.objects.get(&manifest.identity(namespace))?;
-        all.iter().find(|old| old.file.name == manifest.file.name).or(all.last())
+        let same = all.iter().find(|old| old.file.name == manifest.file.name);
+        // Of a branch, what still lies in another file is another environment's, or the like.
+        let moved = |old: &&Manifest| self.rendered || !Path::new(old.file.name.as_ref()).exists();
+        same.or_else(|| all.iter().rev().find(moved))
     }
 }
 
@@ -156,7 +159,7 @@ impl Pipeline {
             objects: manifests.objects.iter().map(told).collect(),
             errors: std::mem::take(&mut manifests.errors),
             foreign: manifests.foreign,
-            kept: (!matches!(source, Source::File(_))).then(|| Arc::new(manifests)),
+            kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
             judged,
         }
@@ -348,6 +351,11 @@ fn hidden(manifest: &Manifest, path: &[Segment]) -> Vec<Range<usize>> {
         found.map(|(start, found)| start..start + found.len()).collect::<Vec<_>>()
     });
     std::iter::once(around.start..around.end).chain(elsewhere).collect()
+}
+
+/// A pipe gives what it has once, and a program is run once.
+fn can_be_read_again(source: &Source) -> bool {
+    matches!(source, Source::File(path) if path.is_file())
 }
 
 /// Bindings, exceptions and known findings lie among the manifests, and are none.

@@ -8,8 +8,18 @@ use similar::TextDiff;
 pub fn name(file: &str, directory: Option<&Path>) -> String {
     let path = Path::new(file);
     let path = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path);
-    let plain = |part: &Component<'_>| matches!(part, Component::Normal(_) | Component::ParentDir);
-    path.components().filter(plain).collect::<PathBuf>().display().to_string()
+    let mut name = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::Normal(part) => name.push(part),
+            // No diff may lead out of the directory it is applied in: that of `../a` is for the one above.
+            Component::ParentDir => {
+                name.pop();
+            }
+            _ => {}
+        }
+    }
+    name.display().to_string()
 }
 
 /// What changes, with three lines around it.

@@ -89,13 +89,13 @@ impl Tree {
             }
         }
         each_once(&mut files);
-        let named: BTreeSet<PathBuf> =
-            paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
         let all = files.len();
         files.retain(|file| {
             !exclude.matched_path_or_any_parents(below_root(&relative(file)), false).is_ignore()
         });
         tree.excluded = all - files.len();
+        let named: BTreeSet<PathBuf> =
+            paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
         // The templates of a chart are no YAML, so they are never read as they are.
         let mut rendered = take_charts(&mut files);
         if choice.rendered {

@@ -46,6 +46,6 @@ selected := sum([workload.replicas | some workload in input.related.workloads]) 
 
 # The pods that one of the budgets of the workload under review counts: minAvailable is a demand on those of all
 # workloads that it selects. Undefined if not all of them are known.
-counted(budget) := budget.pods if {
-	budget.min_available
-} else := input.workload.replicas
+counted(budget) := budget.pods if budget.min_available
+
+counted(budget) := input.workload.replicas if not budget.min_available

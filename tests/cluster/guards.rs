@@ -202,7 +202,7 @@ fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Statega
         &refusal,
         &[
             "ignore.validate.stategate.io",
-            "Scale shop/pg: 1 problem",
+            "StatefulSet shop/pg (scale): 1 problem",
             "scale-to-zero-guard [critical]",
             "scaling StatefulSet pg from 3 to 0 stops it for everybody: nobody has confirmed it",
             "at:  spec.replicas",

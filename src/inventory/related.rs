@@ -10,8 +10,8 @@ use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
 use super::nodes::NodesSummary;
 use super::records::{
-    AttributesRecord, Brief, BudgetRecord, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord,
-    ServiceRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, Brief, BudgetRecord, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord,
+    QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, RelatedClaim, Snapshot};

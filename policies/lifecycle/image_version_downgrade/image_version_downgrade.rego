@@ -5,9 +5,9 @@
 #   misreads it. The way back from an upgrade is the backup that was made before it.
 #   Compared are the image tags before and after an update, if it is the same software: the numbers that stand for an
 #   on-disk format are the first two for most, the first for PostgreSQL and all three for Elasticsearch
-#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes; but not
-#   to a patch of patches_count_below: an earlier MySQL 8.0 does not start on the files of a later one. What passes, too, is a version that
-#   the tag does not tell: a digest alone, or a name. Where the vendor supports the way back, say so with the
+#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes, unless
+#   it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 supports no way back by a patch either. A
+#   version that the tag does not tell passes as well: a digest alone, or a name. Where the vendor supports the way back, say so with the
 #   annotation. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
@@ -28,7 +28,7 @@
 #       type: map
 #       of: string
 #       default: {mysql: "8.0.35", mysql-server: "8.0.35", percona: "8.0.35", percona-server: "8.0.35"}
-#       description: No way back to a patch before this one, by the last part of the image's repository.
+#       description: Within this series there is no way back to a patch before this release; by the last part of the image's repository.
 #   fix: "Keep the version; to go back, restore the backup from before the upgrade. If the vendor supports it: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
 package stategate.lifecycle.image_version_downgrade
 
@@ -60,10 +60,11 @@ backwards(old, new) if {
 	versions.goes_back(old, new, numbers)
 }
 
-# The first release that is only mended is the one in the map.
+# Within the series of a release in the map, every patch below that one counts.
 significant(old, new) := 3 if {
 	floor := input.parameters.patches_count_below[versions.software(input.workload)]
-	array.slice(old.release, 0, 2) == array.slice(new.release, 0, 2)
-	count(new.release) > 2
+	series := concat(".", array.slice(split(floor, "."), 0, 2))
+	startswith(old.version, concat("", [series, "."]))
+	startswith(new.version, concat("", [series, "."]))
 	versions.below(new.release, floor)
-} else := object.get((input.parameters.significant_numbers, new.name, 2)
+} else := object.get(input.parameters.significant_numbers, new.name, 2)

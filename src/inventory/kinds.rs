@@ -77,6 +77,7 @@ const KEYS: &[(&str, &[Sort])] = &[
     ("workloads", &[Sort::Workload]),
     ("dependants", &[Sort::Workload, Sort::Claim]),
     ("pdbs", &[Sort::Budget]),
+    ("other_pdbs", &[Sort::Budget]),
     ("services", &[Sort::Service]),
     ("governing_service", &[Sort::Service]),
     ("autoscalers", &[Sort::Autoscaler]),

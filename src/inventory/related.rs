@@ -10,8 +10,8 @@ use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
 use super::nodes::NodesSummary;
 use super::records::{
-    AttributesRecord, Brief, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord,
-    ServiceRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, Brief, BudgetRecord, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord,
+    QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, RelatedClaim, Snapshot};
@@ -68,6 +68,9 @@ pub struct Related {
     /// The budgets that select its pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdbs: Option<Vec<RelatedBudget>>,
+    /// The other budgets of its namespace. Members may get labels as they run that one of these asks for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub other_pdbs: Option<Vec<Arc<BudgetRecord>>>,
     /// The Services that select its pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Vec<Arc<ServiceRecord>>>,
@@ -125,6 +128,7 @@ impl Related {
             snapshots: wants("snapshots").then(|| storage::snapshots(state, subject)),
             consumers: wants("consumers").then(|| consumers::consumers(state, subject)),
             pdbs: wants("pdbs").then(|| siblings::budgets(state, subject)),
+            other_pdbs: wants("other_pdbs").then(|| siblings::other_budgets(state, subject)),
             services: wants("services").then(|| siblings::services(state, subject)),
             governing_service: wants("governing_service")
                 .then(|| siblings::governing_service(state, subject))

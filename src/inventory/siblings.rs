@@ -92,6 +92,12 @@ pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
     selecting.map(related).collect()
 }
 
+/// The budgets of the namespace that do not select the subject's pods.
+pub fn other_budgets(state: &State, subject: &Subject<'_>) -> Vec<Arc<BudgetRecord>> {
+    let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
+    namespace.budgets.values().filter(|budget| !budget.selects.matches(labels)).cloned().collect()
+}
+
 /// The Services that select the subject's pods.
 pub fn services(state: &State, subject: &Subject<'_>) -> Vec<Arc<ServiceRecord>> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };

@@ -97,6 +97,11 @@ impl Reading<'_> {
             self.container.mounts.iter().any(|m| covers(&m.mount_path, path) || covers(path, &m.mount_path))
         };
         let unseen = self.container.env_from && !variables.is_empty();
+        let told = |word: &String| {
+            let flag = word.split('=').next().unwrap_or(word);
+            self.row.config_arguments.iter().any(|argument| argument == flag)
+        };
+        let unseen = unseen || self.line.words().any(told);
         if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { self.origin(origin) }
     }
 

@@ -60,6 +60,9 @@ pub struct EngineRow {
     pub(super) switches: Vec<String>,
     /// An argument with this ending is a configuration file, and that decides.
     pub(super) config_file: Option<String>,
+    /// With one of these arguments a configuration file may name other directories than the image's.
+    #[serde(default)]
+    pub(super) config_arguments: Vec<String>,
     /// What is mounted here may name other directories than the image's.
     #[serde(default)]
     pub(super) config_mounts: Vec<String>,
@@ -70,15 +73,28 @@ pub struct EngineRow {
     also: Vec<AlsoDirs>,
 }
 
-/// A role that keeps nothing: all values that are given are among these.
-#[derive(Clone, Debug, Deserialize)]
+/// A role that keeps nothing. Everything that is said here must hold.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Idle {
+    /// Only for repositories like these.
+    #[serde(default)]
+    repositories: Vec<String>,
+    /// One of these words, or flags with a value, is given; or no words are named.
+    #[serde(default)]
+    words: Vec<String>,
+    /// None of these words or flags is given; one that begins with `*` stands for words that end so.
+    #[serde(default)]
+    without: Vec<String>,
+    /// At least one of these arguments and variables is given, and all values are among `values`.
     #[serde(default)]
     arguments: Vec<String>,
     #[serde(default)]
     environment: Vec<String>,
+    #[serde(default)]
     values: Vec<String>,
+    /// And this, too.
+    and: Option<Box<Idle>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -190,17 +206,7 @@ impl EngineRow {
     }
 
     fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
-        self.idle.iter().any(|idle| {
-            let of_arguments = line.values(&idle.arguments).flatten();
-            let variable = |name: &String| match line.variable(name) {
-                Some(value) => Some(value.to_owned()),
-                None => last_named(&container.env, name)?.value.clone(),
-            };
-            let of_variables = idle.environment.iter().filter_map(variable);
-            let mut given = of_arguments.map(str::to_owned).chain(of_variables).peekable();
-            given.peek().is_some()
-                && given.all(|list| list.split(',').all(|one| idle.values.iter().any(|v| v == one.trim())))
-        })
+        self.idle.iter().any(|idle| idle.holds(container, line))
     }
 
     /// Is it plain what runs? One program that may be the engine, and nothing that decides by itself.
@@ -247,6 +253,35 @@ impl EngineRow {
         let major = self.major(image).map(|major| major.to_string()).unwrap_or_default();
         let dirs = self.row(image).into_iter().flat_map(|row| &row.dirs);
         dirs.map(|dir| dir.replace("{major}", &major)).collect()
+    }
+}
+
+impl Idle {
+    fn holds(&self, container: &Container, line: &CommandLine) -> bool {
+        let given = |wanted: &String| {
+            line.words().any(|word| glob(wanted, word.split('=').next().unwrap_or(word)) || wanted == word)
+        };
+        let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
+        (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
+            && (self.words.is_empty() || self.words.iter().any(given))
+            && !self.without.iter().any(given)
+            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(container, line))
+            && self.and.as_ref().is_none_or(|and| and.holds(container, line))
+    }
+
+    fn values_fit(&self, container: &Container, line: &CommandLine) -> bool {
+        let of_arguments = line.values(&self.arguments).flatten();
+        let variable = |name: &String| match line.variable(name) {
+            Some(value) => Some(value.to_owned()),
+            None => last_named(&container.env, name)?.value.clone(),
+        };
+        let of_variables = self.environment.iter().filter_map(variable);
+        let mut given = of_arguments.map(str::to_owned).chain(of_variables).peekable();
+        let fits = |one: &str| {
+            let plain = one.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"' | '\''));
+            self.values.iter().any(|value| value == plain)
+        };
+        given.peek().is_some() && given.all(|list| list.split(',').all(fits))
     }
 }
 

@@ -4,7 +4,8 @@
 #   Whoever drains a node asks the disruption budgets before pods are evicted. Without one, an upgrade of the nodes or
 #   an autoscaler that packs them may take all replicas at once.
 #   Judged are workloads with two replicas or more. The budget usually comes after its workload, so at admission this
-#   only warns; among the manifests of one run it must be there.
+#   only warns; among the manifests of one run it must be there. A budget that asks for the workload's labels and the role
+#   of a member besides, as Patroni and operators set it at run time, is one: a second would block evictions of that role.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -16,12 +17,18 @@
 #   inventory: {PodDisruptionBudget.policy: bundle}
 #   parameters:
 #     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
+#     role_labels:
+#       type: list
+#       of: string
+#       default: [role, spilo-role, cnpg.io/instanceRole, postgres-operator.crunchydata.com/role, patroni.io/role]
+#       description: Labels that members get as they run.
 #   fix: "Add a PodDisruptionBudget with maxUnavailable: 1 and the workload's own selector."
 package stategate.availability.pdb_present
 
 violation contains v if {
 	input.workload.replicas >= input.parameters.min_replicas
 	count(input.related.pdbs) == 0
+	not covers_a_role
 	v := {
 		"msg": sprintf(
 			"no PodDisruptionBudget selects the pods of %s %s: draining nodes may evict all %d at once",
@@ -29,6 +36,20 @@ violation contains v if {
 		),
 		"path": [],
 		"fix": remedy,
+	}
+}
+
+# The labels that it asks for are those of the pods, but for roles.
+covers_a_role if {
+	some budget in input.related.other_pdbs
+	wanted := object.get(budget.selector, "matchLabels", {})
+	count(object.get(budget.selector, "matchExpressions", [])) == 0
+	some role in input.parameters.role_labels
+	wanted[role]
+	own := object.remove(wanted, input.parameters.role_labels)
+	count(own) > 0
+	every key, value in own {
+		input.workload.pods.labels[key] == value
 	}
 }
 

@@ -8,10 +8,10 @@ request(replicas, pdbs) := {
 		"name": "pg",
 		"namespace": "shop",
 		"replicas": replicas,
-		"pods": {"selector": {"matchLabels": {"app": "pg", "tier": "db"}}},
+		"pods": {"labels": {"app": "pg", "tier": "db"}, "selector": {"matchLabels": {"app": "pg", "tier": "db"}}},
 	},
-	"related": {"pdbs": pdbs},
-	"parameters": {"min_replicas": 2},
+	"related": {"pdbs": pdbs, "other_pdbs": []},
+	"parameters": {"min_replicas": 2, "role_labels": ["role", "spilo-role"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -22,6 +22,21 @@ test_no_budget_fails if {
 	some v in found(request(3, []))
 	v.msg == "no PodDisruptionBudget selects the pods of StatefulSet pg: draining nodes may evict all 3 at once"
 	v.fix == "kubectl create poddisruptionbudget pg --namespace=shop --selector=app=pg,tier=db --max-unavailable=1"
+}
+
+beside(selector) := object.union(request(3, []), {"related": {"other_pdbs": [{"name": "pg", "selector": selector}]}})
+
+test_budget_of_a_role_passes if {
+	found(beside({"matchLabels": {"app": "pg", "role": "primary"}})) == set()
+	found(beside({"matchLabels": {"app": "pg", "tier": "db", "spilo-role": "master"}})) == set()
+}
+
+test_budget_of_others_is_none if {
+	every labels in [{"app": "shop", "role": "primary"}, {"app": "pg", "zone": "a"}, {"role": "primary"}, {}] {
+		count(found(beside({"matchLabels": labels}))) == 1
+	}
+	expressions := [{"key": "app", "operator": "NotIn", "values": ["pg"]}]
+	count(found(beside({"matchLabels": {"app": "pg", "role": "primary"}, "matchExpressions": expressions}))) == 1
 }
 
 test_selector_of_expressions_is_described if {

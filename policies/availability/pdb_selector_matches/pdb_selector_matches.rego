@@ -6,6 +6,7 @@
 #   several workloads counts the web front end and the database as one.
 #   Charts ship the budget before its workload, so at admission this is only reported. Pods that an operator makes from
 #   a custom resource cannot be seen in manifests; a budget that selects by one of operator_labels may be theirs.
+#   So may one that selects by the role of a member, which it gets when it runs.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
@@ -26,7 +27,10 @@
 #       - "postgres-operator.crunchydata.com/*"
 #       - "cassandra.datastax.com/*"
 #       - "clickhouse.altinity.com/*"
-#       description: Labels (globs) of pods that an operator makes from a custom resource.
+#       - "patroni.io/role"
+#       - role
+#       - spilo-role
+#       description: Labels (globs) of pods that an operator makes from a custom resource, or that members get as they run.
 #   fix: Give the PodDisruptionBudget the selector of one workload, and each workload one PodDisruptionBudget.
 package stategate.availability.pdb_selector_matches
 

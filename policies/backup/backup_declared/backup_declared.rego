@@ -5,7 +5,9 @@
 #   says how it is backed up, so that one that is not is found before it is needed, and reports can list all of them.
 #   It is a declaration, not a proof: that a backup runs and can be restored is for others to check. Velero's own
 #   annotation of volumes on the pods counts; schedules that cover a whole namespace are not seen here and need the
-#   annotation.
+#   annotation. Where nothing is kept at all, volume-data-dir-persisted and volume-no-emptydir-data speak of that, and this
+#   policy is silent: there is nothing to back up yet. What can be rebuilt from elsewhere needs no backup: it says so with
+#   stategate.io/data-durability: rebuildable, where its profile lets it.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
@@ -19,14 +21,17 @@
 #       of: string
 #       default: [velero, k10, operator, longhorn, volumesnapshot, external, none]
 #       description: The methods that a workload may name.
-#   fix: "Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, external, none)."
+#   fix: "Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, external, none); for what can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable."
 package stategate.backup.backup_declared
+
+import data.stategate.lib.data_dirs
 
 declared := input.workload.backup.methods
 
 violation contains v if {
 	count(declared) == 0
 	not velero_backs_up_volumes
+	not nothing_is_kept
 	v := {
 		"msg": sprintf(
 			"%s %s does not say how its data is backed up: nobody knows whether it can be restored",
@@ -35,8 +40,8 @@ violation contains v if {
 		"path": ["metadata", "annotations"],
 		"key": "stategate.io/backup-method",
 		"fix": sprintf(
-			"Add the annotation stategate.io/backup-method with one of: %s; none needs stategate.io/skip-reason as well",
-			[concat(", ", input.parameters.methods)],
+			"Annotate stategate.io/backup-method with %s (none: with stategate.io/skip-reason); if rebuildable, %s",
+			[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
 		),
 	}
 }
@@ -64,5 +69,22 @@ violation contains v if {
 }
 
 velero_backs_up_volumes if trim_space(input.workload.pods.annotations["backup.velero.io/backup-volumes"]) != ""
+
+# Every directory of the data is lost with its pod, and so nothing else of the pod is kept that would be data.
+nothing_is_kept if {
+	dirs := input.workload.engine.data_dirs
+	count(dirs) > 0
+	every dir in dirs {
+		dir in data_dirs.unpersisted
+		dir.origin != "guess"
+	}
+	not keeps_something
+}
+
+keeps_something if {
+	some container in input.workload.containers
+	some mount in object.get(container, "mounts", [])
+	data_dirs.persisted({"mount": mount})
+}
 
 reasoned if count(trim_space(input.workload.annotations["stategate.io/skip-reason"])) >= 10

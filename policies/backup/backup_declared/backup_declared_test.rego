@@ -31,6 +31,23 @@ test_empty_velero_annotation_does_not_count if {
 	count(found(request([], {}, {"backup.velero.io/backup-volumes": " "}))) == 1
 }
 
+running(sources) := object.union(request([], {}, {}), {"workload": {
+	"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]},
+	"containers": [{"name": "db", "mounts": [{"source": source, "read_only": false} | some source in sources]}],
+}})
+
+test_what_keeps_nothing_is_another_policy_s_matter if {
+	found(running([])) == set()
+	found(running(["emptyDir"])) == set()
+}
+
+test_data_beside_the_claim_still_needs_a_word if count(found(running(["volumeClaimTemplate"]))) == 1
+
+test_what_can_be_rebuilt_is_told_how_to_say_so if {
+	some v in found(request([], {}, {}))
+	endswith(v.fix, "stategate.io/data-durability: rebuildable")
+}
+
 test_unknown_method_fails if {
 	some v in found(request(["rsync"], {}, {}))
 	contains(v.msg, "backup method rsync is not known")

@@ -6,7 +6,8 @@
 #   that do not start, on data that is half converted.
 #   An update is asked about if PostgreSQL's major version rises, if an engine of one_major_at_a_time rises by more than
 #   one major, or one of one_minor_at_a_time by more than one minor; and if a version of comes_from is reached from one
-#   that its makers do not let it be reached from. Tags of the same image are compared, and of PostgreSQL those of other
+#   that its makers do not let it be reached from. MySQL and MariaDB do not open each other's files: a change between
+#   them is asked about, too. Tags of the same image are compared, and of PostgreSQL those of other
 #   images, too, where they tell its major (pg17). Versions that the tag does not tell pass. Images that migrate by themselves are confirmed like all others. The way back is
 #   image-version-downgrade's matter. Files are compared with their previous version (`--old`).
 # related_resources:
@@ -52,6 +53,7 @@
 #   fix: "Migrate the data as the vendor says, with a fresh backup, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
 package stategate.lifecycle.image_major_upgrade_guard
 
+import data.stategate.lib.confirm
 import data.stategate.lib.versions
 
 violation contains v if {
@@ -63,6 +65,31 @@ violation contains v if {
 		"path": change.new.path,
 		"fix": sprintf("%s; make a backup, then confirm: %s", [way(change.new.name), versions.command]),
 	}
+}
+
+violation contains v if {
+	before := family(input.old_workload)
+	after := family(input.workload)
+	before != after
+	step := sprintf("%s->%s", [before, after])
+	why := confirm.missing(input.workload, versions.confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)
+	v := {
+		"msg": sprintf("the image goes %s: one does not start on the files of the other, and %s", [step, why]),
+		"path": input.workload.engine.path,
+		"fix": sprintf("Dump the data, and load it into a new database; if this volume holds none yet: %s", [command]),
+	}
+}
+
+# They parted ways, and so did their files.
+family(workload) := "mariadb" if {
+	workload.engine.name == "mysql"
+	startswith(versions.software(workload), "mariadb")
+} else := "mysql" if {
+	workload.engine.name == "mysql"
+	software := versions.software(workload)
+	some prefix in ["mysql", "percona"]
+	startswith(software, prefix)
 }
 
 obstacle(old, new, software) := "the new major version does not start on the old one's files" if {

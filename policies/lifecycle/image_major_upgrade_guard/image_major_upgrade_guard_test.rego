@@ -45,6 +45,28 @@ test_postgres_major_fails if {
 	contains(v.fix, "stategate.io/confirm-version-change='15.8->16.4'")
 }
 
+of_mysql(image, annotations) := object.union(workload("mysql", [8, 0, 42], annotations), {"containers": [{
+	"name": "db",
+	"image": {"repository": image},
+}]})
+
+test_mysql_and_mariadb_do_not_take_each_other_s_place if {
+	some v in found(request(of_mysql("library/mysql", {}), of_mysql("library/mariadb", {})))
+	contains(v.msg, "mysql->mariadb: one does not start on the files of the other, and nobody has confirmed it")
+	contains(v.fix, "stategate.io/confirm-version-change='mysql->mariadb'")
+	count(found(request(of_mysql("bitnami/mariadb-galera", {}), of_mysql("percona/percona-server", {})))) == 1
+}
+
+test_mysql_and_percona_do if {
+	found(request(of_mysql("library/mysql", {}), of_mysql("percona/percona-server", {}))) == set()
+	found(request(of_mysql("library/mysql", {}), of_mysql("acme/our-db", {}))) == set()
+}
+
+test_a_confirmed_change_of_the_software_passes if {
+	confirmed := of_mysql("library/mariadb", {"stategate.io/confirm-version-change": "mysql->mariadb"})
+	found(request(of_mysql("library/mysql", {}), confirmed)) == set()
+}
+
 test_postgres_minor_passes if step("postgres", [16, 3], [16, 4]) == set()
 
 test_other_migrations_have_no_pg_upgrade if {

@@ -53,12 +53,18 @@ violation contains v if {
 
 remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [container.image_name]) if {
 	what == "has no digest"
+} else := sprintf("Add the digest: %s@sha256:<digest>; its tags name no minor version", [container.image_name]) if {
+	segments := split(container.image.repository, "/")
+	segments[count(segments) - 1] in majors_only
 } else := sprintf(
 	"Name the release with its minor version, %s:<major>.<minor>, or the digest, %s@sha256:<digest>",
 	[name, container.image_name],
 ) if {
 	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 }
+
+# Their tags name the major version of the database alone: 17-3.5, pg17.
+majors_only := {"postgis", "pgvector"}
 
 looseness(tag) := "has no tag, so it is whatever latest is" if {
 	tag == ""

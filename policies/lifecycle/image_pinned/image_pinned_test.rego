@@ -102,6 +102,12 @@ test_fix_of_an_image_without_tag if {
 	startswith(v.fix, "Name the release with its minor version, mongo:<major>.<minor>,")
 }
 
+test_fix_where_no_tag_names_a_minor_version if {
+	image := {"repository": "docker.io/postgis/postgis", "tag": "latest", "digest": ""}
+	some v in found([container({"image_name": "postgis/postgis:latest", "image": image})])
+	v.fix == "Add the digest: postgis/postgis:latest@sha256:<digest>; its tags name no minor version"
+}
+
 test_fix_of_a_release_without_digest if {
 	some v in told([tagged("16.4")], {"require_digest": true})
 	v.fix == "Add the digest: postgres:16.4@sha256:<digest>"

@@ -5,8 +5,9 @@
 #   misreads it. The way back from an upgrade is the backup that was made before it.
 #   Compared are the image tags before and after an update, if it is the same software: the numbers that stand for an
 #   on-disk format are the first two for most, the first for PostgreSQL and all three for Elasticsearch
-#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes. So does a version that
-#   the tag does not tell: a digest alone, or a name. Where the vendor supports the way back, say so with the
+#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes, unless
+#   it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 supports no way back by a patch either. A
+#   version that the tag does not tell passes as well: a digest alone, or a name. Where the vendor supports the way back, say so with the
 #   annotation. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
@@ -23,6 +24,11 @@
 #       of: integer
 #       default: {postgres: 1, elasticsearch: 3}
 #       description: How many leading numbers of a version stand for an on-disk format, by engine; 2 for all others.
+#     patches_count_below:
+#       type: map
+#       of: string
+#       default: {mysql: "8.0.35", mysql-server: "8.0.35", percona: "8.0.35", percona-server: "8.0.35"}
+#       description: Within this series there is no way back to a patch before this release; by the last part of the image's repository.
 #   fix: "Keep the version; to go back, restore the backup from before the upgrade. If the vendor supports it: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
 package stategate.lifecycle.image_version_downgrade
 
@@ -50,5 +56,15 @@ backwards(old, new) if new.major < old.major
 # The numbers of the tag are not always the engine's (2.17.2-pg16): the majors come first.
 backwards(old, new) if {
 	new.major == old.major
-	versions.goes_back(old, new, object.get(input.parameters.significant_numbers, new.name, 2))
+	numbers := significant(old, new)
+	versions.goes_back(old, new, numbers)
 }
+
+# Within the series of a release in the map, every patch below that one counts.
+significant(old, new) := 3 if {
+	floor := input.parameters.patches_count_below[versions.software(input.workload)]
+	series := concat(".", array.slice(split(floor, "."), 0, 2))
+	startswith(old.version, concat("", [series, "."]))
+	startswith(new.version, concat("", [series, "."]))
+	versions.below(new.release, floor)
+} else := object.get(input.parameters.significant_numbers, new.name, 2)

@@ -21,7 +21,10 @@ workload(name, release, annotations) := {
 request(old, new) := {
 	"old_workload": old,
 	"workload": new,
-	"parameters": {"significant_numbers": {"postgres": 1, "elasticsearch": 3}},
+	"parameters": {
+		"significant_numbers": {"postgres": 1, "elasticsearch": 3},
+		"patches_count_below": {"mysql": "8.0.35"},
+	},
 	"now": "2026-01-01T00:00:00Z",
 }
 
@@ -54,6 +57,15 @@ test_minor_downgrade_fails if {
 test_patch_downgrade_passes if {
 	step("postgres", [16, 4], [16, 3]) == set()
 	step("mongodb", [7, 0, 14], [7, 0, 12]) == set()
+}
+
+test_mysql_goes_back_by_patches_that_its_makers_support if {
+	step("mysql", [8, 0, 42], [8, 0, 36]) == set()
+	step("mysql", [8, 0, 36], [8, 0, 35]) == set()
+	step("mysql", [5, 7, 44], [5, 7, 40]) == set()
+	step("mysql", [8, 4, 5], [8, 4, 3]) == set()
+	count(step("mysql", [8, 0, 42], [8, 0, 34])) == 1
+	count(step("mysql", [8, 0, 30], [8, 0, 28])) == 1
 }
 
 test_elasticsearch_goes_back_not_even_by_a_patch if {

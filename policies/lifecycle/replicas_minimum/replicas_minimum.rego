@@ -9,8 +9,8 @@
 #   A primary whose environment says that it replicates to a StatefulSet of standbys, as in Bitnami's charts, passes,
 #   and so do those standbys; Redis' master is told so with and without replicas, and is judged.
 # related_resources:
-# - ref: https://www.postgresql.org/docs/current/high-availability.html
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
+# - ref: https://www.postgresql.org/docs/current/high-availability.html
 # custom:
 #   severity: medium
 #   action: warn

@@ -26,7 +26,7 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
 #   fix: >-
 #     Mount a persistent volume that holds the data directory; if the image writes elsewhere, annotate
-#     stategate.io/data-paths: /the/path.
+#     stategate.io/data-paths: /the/path; what is only a cache, stategate.io/data-durability: cache.
 package stategate.storage.volume_data_dir_persisted
 
 import data.stategate.lib.data_dirs
@@ -58,14 +58,19 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 }
 
 fix(where, hiding) := sprintf(
-	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path",
-	[data_dirs.remedy, where],
+	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path%s",
+	[data_dirs.remedy, where, way_out],
 ) if {
 	count(hiding) == 0
 } else := sprintf(
 	"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
 	[concat(" and at ", hiding)],
 )
+
+# Where a cache is a common use of the engine.
+way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {
+	input.workload.engine.name in {"redis", "elasticsearch", "prometheus", "loki", "tempo", "nats"}
+} else := ""
 
 homeless(name) := {dir |
 	some dir in data_dirs.unpersisted

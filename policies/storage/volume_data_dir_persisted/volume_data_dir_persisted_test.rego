@@ -123,6 +123,14 @@ test_claim_that_goes_with_its_pod_is_the_fault_of_another_policy if {
 	found(request("StatefulSet", [on("/data", "default", "ephemeral")])) == set()
 }
 
+test_only_what_may_be_a_cache_is_told_how_to_say_so if {
+	redis := object.union(request("StatefulSet", [nowhere("/data", "default")]), {"workload": {"engine": {"name": "redis"}}})
+	some v in found(redis)
+	endswith(v.fix, "stategate.io/data-durability: cache")
+	some other in found(request("StatefulSet", [nowhere("/data", "default")]))
+	not contains(other.fix, "cache")
+}
+
 test_unknown_directory_passes if found(request("StatefulSet", [])) == set()
 
 test_no_engine_passes if found({"workload": {"kind": "StatefulSet", "containers": []}}) == set()

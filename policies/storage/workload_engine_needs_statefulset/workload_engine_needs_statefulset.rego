@@ -2,8 +2,8 @@
 # title: Data stores run as StatefulSets or under an operator
 # description: >-
 #   Only a StatefulSet gives each member its own name and its own volume, starts and stops members in order, and never
-#   starts a second pod of a name before the first is known to be gone. A Deployment shares one volume between all its
-#   pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
+#   starts a second pod of a name before the first is known to be gone. A Deployment shares the claim that it names between
+#   all its pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
 #   many members as the cluster has nodes; a bare Pod is not made again when its node goes.
 #   Judged by the images of main containers; clients, exporters and proxies are no data stores. Some data stores are
 #   shipped as a Deployment of one replica and lock their files, of others most parts keep nothing themselves (Loki, Tempo):
@@ -21,11 +21,18 @@
 package stategate.storage.workload_engine_needs_statefulset
 
 # What becomes of a data store that runs as such.
-consequence := {
-	"Deployment": "its pods share one volume, and a second one may write while the first is unreachable",
-	"ReplicaSet": "its pods share one volume, and a second one may write while the first is unreachable",
-	"DaemonSet": "it has as many members as the cluster has nodes, each tied to its node",
-	"Pod": "nothing makes it again when its node goes",
+consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
+	input.workload.kind in {"Deployment", "ReplicaSet"}
+	shares_a_claim
+} else := "its pods have no names and no volumes of their own: a new one does not take the place of the old" if {
+	input.workload.kind in {"Deployment", "ReplicaSet"}
+} else := "it has as many members as the cluster has nodes, each tied to its node" if {
+	input.workload.kind == "DaemonSet"
+} else := "nothing makes it again when its node goes"
+
+shares_a_claim if {
+	some claim in input.workload.claims
+	claim.origin == "reference"
 }
 
 operators := {
@@ -47,7 +54,7 @@ violation contains v if {
 	not name in exempt_engines
 	kind := input.workload.kind
 	v := {
-		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence[kind]]),
+		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence]),
 		"path": engine.path,
 		"fix": fix(engine.name),
 	}

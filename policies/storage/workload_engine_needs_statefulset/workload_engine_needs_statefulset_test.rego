@@ -5,7 +5,12 @@ import data.stategate.storage.workload_engine_needs_statefulset as policy
 image := ["spec", "template", "spec", "containers", 0, "image"]
 
 request(kind, engine) := {
-	"workload": {"kind": kind, "name": "db", "engine": {"name": engine, "path": image}},
+	"workload": {
+		"kind": kind,
+		"name": "db",
+		"engine": {"name": engine, "path": image},
+		"claims": [{"origin": "reference"}],
+	},
 	"parameters": {"exempt_engines": ["prometheus"]},
 }
 
@@ -27,6 +32,14 @@ test_every_other_kind_fails_for_its_own_reason if {
 	every kind, reason in {"DaemonSet": "as many members", "ReplicaSet": "share one", "Pod": "nothing makes it again"} {
 		some v in found(request(kind, "etcd"))
 		contains(v.msg, reason)
+	}
+}
+
+test_without_a_claim_nothing_is_shared if {
+	every kind in ["Deployment", "ReplicaSet"] {
+		document := json.remove(request(kind, "redis"), ["workload/claims"])
+		some v in found(document)
+		contains(v.msg, "no volumes of their own")
 	}
 }
 

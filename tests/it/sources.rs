@@ -331,6 +331,13 @@ fn only_what_is_rendered_hides_files() {
         .expect(2, &["--> chart/templates/x.yaml"]);
 }
 
+#[test]
+fn before_the_first_commit_everything_is_new() {
+    let files = directory(&[("pg.yaml", NAIVE)]);
+    git(files.path(), &["init", "--quiet"]);
+    run_in(files.path(), &["check", ".", "--changed-since", "HEAD"]).expect(1, &["1 object checked"]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_is_read_once() {

@@ -29,6 +29,10 @@ impl Changed {
         let top = git(Path::new("."), &["rev-parse", "--show-toplevel"])
             .context("--changed-since needs a git repository")?;
         let top = PathBuf::from(text(top)?.trim_end());
+        if revision == "HEAD" && git(&top, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
+            // Nothing was committed yet: everything is new.
+            return Ok(Self { files: BTreeSet::from([top.clone()]), top, old: Manifests::default() });
+        }
         let wanted = format!("{revision}^{{commit}}");
         let revision_id = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
             .map_err(|_| {

@@ -92,6 +92,44 @@ fn roles_that_keep_nothing_are_no_engines() {
 }
 
 #[test]
+fn what_is_told_to_keep_nothing_is_no_engine() {
+    let runs = |image: &str, command: Value| engine(json!({"image": image, "command": command}));
+    for (image, command) in [
+        ("redis:7", json!(["redis-server", "--save", "", "--appendonly", "no"])),
+        ("redis:7", json!(["redis-server", "--save", ""])),
+        ("bitnami/redis:7", json!(["redis-server", "--save", "", "--appendonly", "no"])),
+        ("hashicorp/vault", json!(["vault", "server", "-dev"])),
+        ("prom/prometheus", json!(["--agent", "--storage.agent.path=/p"])),
+        ("hashicorp/consul", json!(["consul", "agent", "-config-dir=/c", "-retry-join=s"])),
+        ("elasticsearch:8", json!(["elasticsearch", "-Enode.roles=[ml, ingest]"])),
+    ] {
+        assert_eq!(runs(image, command.clone()), "", "{image} {command}");
+    }
+    for (image, command, name) in [
+        ("redis:7", json!(["redis-server", "--save", "", "--appendonly", "yes"]), "redis"),
+        ("redis:7", json!(["redis-server", "--appendonly", "no"]), "redis"),
+        ("redis:7", json!(["redis-server", "/c.conf", "--save", ""]), "redis"),
+        ("bitnami/redis:7", json!(["redis-server", "--save", ""]), "redis"),
+        ("hashicorp/consul", json!(["consul", "agent", "-server", "-retry-join=s"]), "consul"),
+        ("hashicorp/consul", json!(["consul", "agent", "-config-dir=/c"]), "consul"),
+    ] {
+        assert_eq!(runs(image, command.clone()), name, "{image} {command}");
+    }
+    let mode = |mode: &str| {
+        engine(json!({"image": "mongo:8", "env": [{"name": "MONGODB_REPLICA_SET_MODE", "value": mode}]}))
+    };
+    assert_eq!((mode("arbiter"), mode("secondary")), (String::new(), "mongodb".to_owned()));
+}
+
+#[test]
+fn a_vault_whose_file_decides_is_only_guessed_at() {
+    let args = json!(["server", "-config=/c/v.hcl"]);
+    let of = |mounts: &[&str]| dirs(json!({"image": "hashicorp/vault", "args": args}), mounts);
+    assert_eq!(of(&["/vault/data"]), ["/vault/data guess /vault/data"]);
+    assert!(of(&[]).is_empty());
+}
+
+#[test]
 fn clients_out_of_an_engines_image_are_no_engines() {
     for (image, command) in [
         ("apache/kafka:4.0.0", json!(["/opt/kafka/bin/connect-distributed.sh", "/c.properties"])),

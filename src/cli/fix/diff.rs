@@ -80,7 +80,7 @@ mod tests {
             ("./a/./pg.yaml", "a/pg.yaml"),
             ("/work/shop/a/pg.yaml", "a/pg.yaml"),
             ("/else/pg.yaml", "else/pg.yaml"),
-            ("../pg.yaml", "../pg.yaml"),
+            ("../pg.yaml", "pg.yaml"),
         ] {
             assert_eq!(name(file, Some(here)), seen);
         }

@@ -74,11 +74,11 @@ mod tests {
 
     #[test]
     fn names_are_seen_from_the_directory() {
-        let here = Path::new("/work/shop");
+        let here = Path::new("/repo/shop");
         for (file, seen) in [
             ("pg.yaml", "pg.yaml"),
             ("./a/./pg.yaml", "a/pg.yaml"),
-            ("/work/shop/a/pg.yaml", "a/pg.yaml"),
+            ("/repo/shop/a/pg.yaml", "a/pg.yaml"),
             ("/else/pg.yaml", "else/pg.yaml"),
             ("../pg.yaml", "pg.yaml"),
         ] {

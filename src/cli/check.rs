@@ -121,12 +121,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let changed = arguments.changed_since.as_deref();
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
-        let values = |changed: &Changed| {
-            matches!(&source, Source::Rendered(_))
-                && arguments.values.iter().any(|file| changed.is_changed(file, &project))
-        };
-        let judged =
-            changed.as_ref().is_none_or(|changed| changed.touches(&source, &project) || values(changed));
+        let touches = |changed: &Changed| changed.touches(&source, &arguments.values, &project);
+        let judged = changed.as_ref().is_none_or(touches);
         Part { source, judged }
     };
     let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();

@@ -113,8 +113,19 @@ pub fn main() -> ExitCode {
         let whole = parse(&all);
         let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| error.exit());
         match arguments.command {
+            Command::Serve(arguments) => serve::run(arguments),
+            Command::Check(arguments) => check::run(&arguments),
+            Command::Fix(arguments) => fix::run(&arguments),
+            Command::Review(arguments) => review::run(&arguments),
+            Command::Test(arguments) => test::run(&arguments),
+            Command::Policy(command) => policy::run(&command),
+            Command::Explain(arguments) => explain::run(&arguments),
+            Command::Input(arguments) => input::run(&arguments),
+            Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+            Command::Schema(arguments) => schema::run(&arguments),
             Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),
-            other => run(other),
+            Command::Completions(arguments) => completions::run(&arguments),
+            Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
         }
     });
     match result {
@@ -123,24 +134,6 @@ pub fn main() -> ExitCode {
             complain(&error);
             Exit::Broken.into()
         }
-    }
-}
-
-fn run(command: Command) -> anyhow::Result<Exit> {
-    match command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Check(arguments) => check::run(&arguments),
-        Command::Fix(arguments) => fix::run(&arguments),
-        Command::Review(arguments) => review::run(&arguments),
-        Command::Test(arguments) => test::run(&arguments),
-        Command::Policy(command) => policy::run(&command),
-        Command::Explain(arguments) => explain::run(&arguments),
-        Command::Input(arguments) => input::run(&arguments),
-        Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
-        Command::Schema(arguments) => schema::run(&arguments),
-        Command::Config(_) => Ok(Exit::Clean),
-        Command::Completions(arguments) => completions::run(&arguments),
-        Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
     }
 }
 

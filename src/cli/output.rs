@@ -1,11 +1,12 @@
 //! `-o FORMAT[=FILE]`: what was found in one or several formats, on stdout and in files.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::print;
+use crate::source::tree::tidy;
 
 /// One `-o`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
         Some((_, "")) => return Err("there is no file after =".to_owned()),
         Some((format, "-")) => (format, None),
         // `./a` and `a` are one file.
-        Some((format, file)) => (format, Some(tidy(file))),
+        Some((format, file)) => (format, Some(tidy(file.as_ref()))),
         None => (text, None),
     };
     match F::from_str(format, false) {
@@ -34,10 +35,6 @@ pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
             Err(format!("{format:?} is no format: write one of {}", known.join(", ")))
         }
     }
-}
-
-fn tidy(file: &str) -> PathBuf {
-    Path::new(file).components().filter(|part| *part != Component::CurDir).collect()
 }
 
 /// Everything that is to be written: `usual` goes to stdout if nothing else does.

@@ -1,6 +1,8 @@
 //! The directory that paths are told from: where the configuration is, or else the repository's root.
 
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+
+use crate::source::tree::resolved;
 
 /// The configuration of a repository.
 pub const CONFIG_FILE: &str = "stategate.yaml";
@@ -19,13 +21,14 @@ impl Project {
     /// If there is no current directory.
     pub fn find(config: Option<&Path>) -> std::io::Result<Self> {
         let current = std::env::current_dir()?;
-        let root = match config.and_then(|config| plain(&current.join(config)).parent().map(Path::to_owned)) {
-            Some(root) => root,
-            None => {
-                let repository = current.ancestors().find(|directory| directory.join(".git").exists());
-                repository.unwrap_or(&current).to_owned()
-            }
-        };
+        let root =
+            match config.and_then(|config| resolved(&current.join(config)).parent().map(Path::to_owned)) {
+                Some(root) => root,
+                None => {
+                    let repository = current.ancestors().find(|directory| directory.join(".git").exists());
+                    repository.unwrap_or(&current).to_owned()
+                }
+            };
         Ok(Self { current, root })
     }
 
@@ -55,7 +58,7 @@ impl Project {
 
     /// The whole path.
     pub fn absolute(&self, path: &Path) -> PathBuf {
-        plain(&self.current.join(path))
+        resolved(&self.current.join(path))
     }
 
     /// A path as people at the current directory write it.
@@ -66,21 +69,6 @@ impl Project {
             Err(_) => path.to_owned(),
         }
     }
-}
-
-/// Without `.` and `..`.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

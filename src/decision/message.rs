@@ -56,10 +56,11 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 
 /// One line for each finding and failure that does not refuse the request but that its user shall know.
 pub fn warnings(decision: &Decision) -> Vec<String> {
-    let findings = decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
-        let before = if finding.pre_existing { "it had this before: " } else { "" };
-        format!("{}: {before}{}; fix: {}", finding.policy, finding.message, finding.fix)
-    });
+    let findings = decision
+        .findings
+        .iter()
+        .filter(|finding| finding.action == Action::Warn)
+        .map(|finding| format!("{}: {}; fix: {}", finding.policy, finding.told(), finding.fix));
     let failures = decision
         .failures
         .iter()

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod message;
 pub mod patch;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -96,6 +97,17 @@ pub struct Finding {
     pub details: Option<Value>,
     /// May what is at fault be a credential, so that nobody shows the text?
     pub sensitive: bool,
+}
+
+impl Finding {
+    /// What is wrong, and whether it was before.
+    pub fn told(&self) -> Cow<'_, str> {
+        if self.pre_existing {
+            Cow::Owned(format!("it had this before: {}", self.message))
+        } else {
+            Cow::Borrowed(&self.message)
+        }
+    }
 }
 
 /// A policy that could not decide.

@@ -57,7 +57,7 @@ fn object(object: &Judged) -> Case {
         suite: object.file.to_string(),
         class: Some(format!("stategate.{}", object.kind)),
         name: format!("{name} ({})", object.file),
-        file: Some(object.template.as_deref().unwrap_or(&object.file).to_owned()),
+        file: Some(object.edited().to_owned()),
         time: Duration::ZERO,
         output,
         verdict,
@@ -70,13 +70,12 @@ fn finding(object: &Judged, found: &Found) -> String {
         field if field.is_empty() => object.display_name(),
         field => field,
     };
-    let before = if finding.pre_existing { "it had this before: " } else { "" };
     let mut text = format!(
-        "{} {} [{}]: {before}{}\n  at:  {}:{}:{} {field}\n",
+        "{} {} [{}]: {}\n  at:  {}:{}:{} {field}\n",
         finding.action,
         finding.policy,
         finding.severity,
-        finding.message,
+        finding.told(),
         object.file,
         place.line,
         place.column

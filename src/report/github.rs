@@ -80,8 +80,7 @@ impl Annotation {
 
 fn finding(object: &Judged, found: &Found) -> Annotation {
     let finding = &found.finding;
-    let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let mut text = format!("{}: {before}{}\nfix: {}", object.display_name(), finding.message, finding.fix);
+    let mut text = format!("{}: {}\nfix: {}", object.display_name(), finding.told(), finding.fix);
     if let Some(rendered) = spot::rendered(object, found) {
         text.push_str(&format!("\n{rendered}"));
     }

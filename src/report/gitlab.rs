@@ -69,15 +69,9 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
 
 fn issue(object: &Judged, found: &Found, fingerprint: String) -> Issue {
     let finding = &found.finding;
-    let before = if finding.pre_existing { "it had this before: " } else { "" };
     let rendered = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
     Issue {
-        description: format!(
-            "{}: {before}{}{rendered}. Fix: {}",
-            object.display_name(),
-            finding.message,
-            finding.fix
-        ),
+        description: format!("{}: {}{rendered}. Fix: {}", object.display_name(), finding.told(), finding.fix),
         check_name: finding.policy.to_string(),
         fingerprint,
         severity: level(finding.action, finding.severity),

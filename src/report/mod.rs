@@ -108,6 +108,11 @@ impl Judged {
         digest(&[finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key])
     }
 
+    /// The file that people edit.
+    pub fn edited(&self) -> &str {
+        self.template.as_deref().unwrap_or(&self.file)
+    }
+
     /// `StatefulSet shop/pg`
     pub fn display_name(&self) -> String {
         match self.namespace.as_str() {

@@ -153,12 +153,11 @@ fn result<'a>(
     fingerprints: &mut Fingerprints<'a>,
 ) -> ResultItem<'a> {
     let finding = &found.finding;
-    let before = if finding.pre_existing { "it had this before: " } else { "" };
     let elsewhere = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
-    let mut text = format!("{before}{}{elsewhere}\nFix: {}", finding.message, finding.fix);
+    let mut text = format!("{}{elsewhere}\nFix: {}", finding.told(), finding.fix);
     let mut shown = format!(
-        "{before}{}{}\n\n**Fix:** {}",
-        markdown(&finding.message),
+        "{}{}\n\n**Fix:** {}",
+        markdown(&finding.told()),
         markdown(&elsewhere),
         markdown(&finding.fix)
     );

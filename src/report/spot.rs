@@ -40,7 +40,7 @@ impl<'a> Spot<'a> {
 
     /// Where an object is, as far as it is known.
     pub fn of_object(object: &'a Judged) -> Self {
-        Self { file: object.template.as_deref().unwrap_or(&object.file), lines: None }
+        Self { file: object.edited(), lines: None }
     }
 
     /// The first line: 1 where none is known.

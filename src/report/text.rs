@@ -130,9 +130,7 @@ fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
         field if field.is_empty() => object.display_name(),
         field => format!("{} · {}", object.display_name(), plain(&field)),
     };
-    let before = if finding.pre_existing { "it had this before: " } else { "" };
-    let title =
-        level.primary_title(format!("{before}{}", plain(&finding.message))).id(finding.policy.as_str());
+    let title = level.primary_title(plain(&finding.told()).into_owned()).id(finding.policy.as_str());
     let group = if excerpt.lines.is_empty() {
         let origin =
             Origin::path(plain(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));

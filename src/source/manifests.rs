@@ -12,7 +12,7 @@ use super::tree::{Source, is_manifest};
 use super::{files_below, read_bytes};
 use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::inventory::Inventory;
+use crate::inventory::{Fact, Inventory};
 use crate::path::{self, Segment};
 use crate::policy::selector::KindRef;
 use crate::workload::projection::Projections;
@@ -98,12 +98,27 @@ impl Manifest {
         })
     }
 
-    fn add_to(&self, inventory: &mut Inventory, default_namespace: &str) -> KindRef {
+    fn kind_ref(&self) -> KindRef {
         let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(self.api_version(), self.kind());
-        let kind = KindRef { kind, group };
-        inventory.insert(&kind, &self.object, default_namespace);
-        inventory.keep(&kind, Arc::clone(&self.object), default_namespace);
-        kind
+        KindRef { kind, group }
+    }
+
+    /// What an inventory is to know of this object of a run. `before`: what it was, for what is judged
+    /// itself in the run.
+    pub fn shipped(
+        &self,
+        inventory: &Inventory,
+        before: Option<Option<&Manifest>>,
+        default_namespace: &str,
+    ) -> Shipped {
+        let kind = self.kind_ref();
+        Shipped {
+            fact: inventory.read(&kind, &self.object, default_namespace),
+            changed: before.map(|before| before.is_none_or(|before| before.object != self.object)),
+            namespace: self.namespace(default_namespace),
+            name: self.metadata("name").to_owned(),
+            kind,
+        }
     }
 
     fn namespace(&self, default: &str) -> String {
@@ -137,6 +152,27 @@ impl Manifest {
         let mut whole = self.prefix.clone();
         whole.extend_from_slice(path);
         self.positions.place(&whole)
+    }
+}
+
+/// An object that comes with a run, as far as others need to know of it.
+pub struct Shipped {
+    kind: KindRef,
+    namespace: String,
+    name: String,
+    fact: Option<Fact>,
+    /// Only of what is judged: is it new, or not as it was before?
+    changed: Option<bool>,
+}
+
+impl Shipped {
+    /// Tells an inventory of it.
+    pub fn tell(self, inventory: &mut Inventory) {
+        self.fact.into_iter().for_each(|fact| inventory.add(fact));
+        match self.changed {
+            Some(changed) => inventory.judges(&self.kind, &self.namespace, &self.name, changed),
+            None => inventory.ships(&self.kind),
+        }
     }
 }
 
@@ -274,7 +310,9 @@ impl Manifests {
     /// Tells an inventory of these objects of a cluster: of their kinds there are no others.
     pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str) {
         for manifest in &self.objects {
-            let kind = manifest.add_to(inventory, default_namespace);
+            let kind = manifest.kind_ref();
+            inventory.insert(&kind, &manifest.object, default_namespace);
+            inventory.keep(&kind, Arc::clone(&manifest.object), default_namespace);
             inventory.know(&kind);
         }
         self.listed.iter().for_each(|kind| inventory.know(kind));
@@ -286,11 +324,9 @@ impl Manifests {
         let before: HashMap<_, &Manifest> =
             old.objects.iter().map(|manifest| (manifest.identity(default_namespace), manifest)).collect();
         for manifest in &self.objects {
-            let kind = manifest.add_to(inventory, default_namespace);
-            let same = before.get(&manifest.identity(default_namespace));
-            let changed = same.is_none_or(|old| old.object != manifest.object);
-            let namespace = manifest.namespace(default_namespace);
-            inventory.judges(&kind, &namespace, manifest.metadata("name"), changed);
+            let old = before.get(&manifest.identity(default_namespace)).copied();
+            manifest.shipped(inventory, Some(old), default_namespace).tell(inventory);
+            inventory.keep(&manifest.kind_ref(), Arc::clone(&manifest.object), default_namespace);
         }
     }
 }

@@ -100,17 +100,18 @@ impl Tree {
         let mut rendered = take_charts(&mut files);
         if choice.rendered {
             rendered.extend(take_kustomizations(&mut files));
+            rendered.sort();
         } else {
             rendered.clear();
         }
         // A file that is named is read as it is, whatever else is made of it.
-        files.extend(named.iter().filter(|file| is_manifest(file) || !is_kustomization(file)).cloned());
+        files.extend(named.iter().cloned());
         tree.sources = files
             .into_iter()
             .filter(|file| is_manifest(file) || named.contains(file))
             .filter(|file| !is_part_of_rendering(file))
             .map(Source::File)
-            .chain(rendered.into_iter().collect::<BTreeSet<_>>().into_iter().map(Source::Rendered))
+            .chain(rendered.into_iter().map(Source::Rendered))
             .chain(stdin.then_some(Source::Stdin))
             .collect();
         tree
@@ -167,7 +168,7 @@ fn is_loop(error: &ignore::Error) -> bool {
 }
 
 /// `./a//b` is `a/b`: one file has one name.
-fn tidy(path: &Path) -> PathBuf {
+pub fn tidy(path: &Path) -> PathBuf {
     let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }
@@ -379,15 +380,20 @@ fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> MadeOf {
     made_of
 }
 
-/// `a/b/../c` is `a/c`, as Kustomize takes it.
-fn resolved(path: &Path) -> PathBuf {
+/// `a/./b/../c` is `a/c`, as Kustomize takes it: by the names alone.
+pub fn resolved(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
         match part {
             Component::CurDir => {}
-            Component::ParentDir if matches!(out.components().next_back(), Some(Component::Normal(_))) => {
-                out.pop();
-            }
+            Component::ParentDir => match out.components().next_back() {
+                Some(Component::Normal(_)) => {
+                    out.pop();
+                }
+                // There is nothing above it.
+                Some(Component::RootDir) => {}
+                _ => out.push(part),
+            },
             part => out.push(part),
         }
     }

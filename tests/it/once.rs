@@ -30,6 +30,15 @@ spec:
 
 const BUDGETS: &str = "PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle";
 
+/// A policy that finds every budget, and says whether it is judged in the same run.
+fn says_who_is_judged() -> String {
+    policy(
+        "StatefulSet.apps",
+        "PodDisruptionBudget.policy: bundle",
+        "some budget in input.related.pdbs\n\tmsg := sprintf(\"judged: %v\", [budget.judged])",
+    )
+}
+
 fn budgets(manifest: &str, cluster: &str) -> Value {
     seen("StatefulSet.apps", BUDGETS, "pdbs", manifest, cluster)
 }
@@ -63,11 +72,7 @@ fn what_is_checked_together_is_judged_itself_and_the_inventory_is_not() {
 
 #[test]
 fn of_an_update_only_what_changed_is_at_fault() {
-    let text = policy(
-        "StatefulSet.apps",
-        "PodDisruptionBudget.policy: bundle",
-        "some budget in input.related.pdbs\n\tmsg := sprintf(\"judged: %v\", [budget.judged])",
-    );
+    let text = says_who_is_judged();
     let case = Case::new(&text);
     let scaled = SET.replace("replicas: 3", "replicas: 5");
     let strict = BUDGET.replace("51%", "2");
@@ -85,12 +90,8 @@ fn of_an_update_only_what_changed_is_at_fault() {
 
 #[test]
 fn at_admission_nothing_else_is_judged() {
-    let text = policy(
-        "StatefulSet.apps",
-        "PodDisruptionBudget.policy: bundle",
-        "some budget in input.related.pdbs\n\tmsg := sprintf(\"judged: %v\", [budget.judged])",
-    )
-    .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}\n#   ratchet: false");
+    let text = says_who_is_judged()
+        .replace("[CREATE, UPDATE, DELETE]}", "[UPDATE], subresources: [scale]}\n#   ratchet: false");
     let case = Case::new(&text);
     let review = case.file("review.json", ZERO);
     let cluster = format!("{SET}{BUDGET}").replace("namespace: shop", "namespace: default");

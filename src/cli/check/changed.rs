@@ -20,7 +20,7 @@ pub struct Changed {
     /// Whole paths of changed, new and deleted files.
     files: BTreeSet<PathBuf>,
     /// The changed and deleted manifests as they were.
-    pub old: Manifests,
+    old: Manifests,
 }
 
 impl Changed {
@@ -55,15 +55,15 @@ impl Changed {
         Ok(Self { top, files, old })
     }
 
-    /// Does a source differ?
-    pub fn touches(&self, source: &Source, project: &Project) -> bool {
+    /// Does a source differ, or what charts are told (`values`)?
+    pub fn touches(&self, source: &Source, values: &[PathBuf], project: &Project) -> bool {
         let changed = |file: &Path| self.is_changed(file, project);
         match source {
             Source::Stdin => true,
             Source::File(file) => changed(file),
             Source::Rendered(rendered) => {
                 let directory = project.absolute(&rendered.directory);
-                rendered.files.iter().any(|file| changed(file))
+                rendered.files.iter().chain(values).any(|file| changed(file))
                     || self.files.iter().any(|file| file.starts_with(&directory))
             }
         }
@@ -71,7 +71,7 @@ impl Changed {
 
     /// Does a file differ? One that git cannot know of counts as changed: one outside of the repository,
     /// and one that is not there, which is told by whoever reads it.
-    pub fn is_changed(&self, file: &Path, project: &Project) -> bool {
+    fn is_changed(&self, file: &Path, project: &Project) -> bool {
         let whole = project.absolute(file);
         let Ok(real) = whole.canonicalize() else { return true };
         // Of a submodule git names the directory.

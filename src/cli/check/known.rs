@@ -61,7 +61,7 @@ impl KnownFindings {
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
             .map(|(object, found)| KnownFinding {
-                file: object.template.as_ref().unwrap_or(&object.file).to_string(),
+                file: object.edited().to_owned(),
                 object: object.display_name(),
                 policy: found.finding.policy.to_string(),
                 path: path::dotted(&found.finding.path),

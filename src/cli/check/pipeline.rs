@@ -12,13 +12,12 @@ use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::{Fact, Inventory};
+use crate::inventory::Inventory;
 use crate::path::{self, Segment};
 use crate::policy::binding::OnFailure;
-use crate::policy::selector::KindRef;
 use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Judged, Remedy, Report};
-use crate::source::manifests::{Manifest, Manifests, STDIN};
+use crate::source::manifests::{Manifest, Manifests, STDIN, Shipped};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
 use crate::yaml::edit::edit;
@@ -72,31 +71,11 @@ pub struct Pipeline {
     pub project: Project,
 }
 
-/// What the first pass keeps of an object.
-struct Told {
-    kind: KindRef,
-    namespace: String,
-    name: String,
-    fact: Option<Fact>,
-    /// Only of what is judged: is it new, or not as it was before?
-    changed: Option<bool>,
-}
-
-impl Told {
-    fn tell(self, inventory: &mut Inventory) {
-        self.fact.into_iter().for_each(|fact| inventory.add(fact));
-        match self.changed {
-            Some(changed) => inventory.judges(&self.kind, &self.namespace, &self.name, changed),
-            None => inventory.ships(&self.kind),
-        }
-    }
-}
-
 /// What the first pass keeps of a source.
 struct Known {
     source: Source,
     judged: bool,
-    objects: Vec<Told>,
+    objects: Vec<Shipped>,
     errors: Vec<Diagnostic>,
     foreign: usize,
     /// What cannot be read a second time, or not at the same price.
@@ -147,16 +126,12 @@ impl Pipeline {
 
     fn know(&self, Part { source, judged }: Part) -> Known {
         let mut manifests = Manifests::of(&source, &self.values);
-        let told = |manifest: &Manifest| {
-            let (group, kind, namespace, name) = manifest.identity(&self.namespace);
-            let kind = KindRef { kind, group };
-            let before = self.before.of(manifest, &source, &self.namespace);
-            let changed = judged.then(|| before.is_none_or(|before| before.object != manifest.object));
-            let fact = self.inventory.read(&kind, &manifest.object, &self.namespace);
-            Told { kind, namespace, name, fact, changed }
+        let shipped = |manifest: &Manifest| {
+            let before = judged.then(|| self.before.of(manifest, &source, &self.namespace));
+            manifest.shipped(&self.inventory, before, &self.namespace)
         };
         Known {
-            objects: manifests.objects.iter().map(told).collect(),
+            objects: manifests.objects.iter().map(shipped).collect(),
             errors: std::mem::take(&mut manifests.errors),
             foreign: manifests.foreign,
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
@@ -305,8 +280,7 @@ impl Pipeline {
             template: manifest.template.as_deref().map(Arc::from),
         };
         // What people edit, told from the root: the same wherever the run was started.
-        let edited = object.template.as_ref().unwrap_or(&object.file);
-        let edited = self.project.relative(Path::new(edited.as_ref())).display().to_string();
+        let edited = self.project.relative(Path::new(object.edited())).display().to_string();
         for finding in decision.findings {
             let place = manifest.place(&finding.path);
             object.findings.push(Found {

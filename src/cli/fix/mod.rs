@@ -7,7 +7,6 @@ mod talk;
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -69,7 +68,6 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let in_force = Arc::new(InForce::new(policy_set(arguments)?));
     let mut manifests = read(arguments)?;
-    each_once(&mut manifests);
     let errors = std::mem::take(&mut manifests.errors);
     let inventory = arguments.inventory.read(&in_force.set, &arguments.namespace)?;
     let bench = Bench::open(in_force, jiff::Timestamp::now())?;
@@ -206,17 +204,6 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
         }
     };
     Ok(set.allowing(RULE_TIME))
-}
-
-/// A file that was named twice, or is in a directory that was named, too, counts once.
-fn each_once(manifests: &mut Manifests) {
-    let real = |name: &str| std::fs::canonicalize(name).unwrap_or_else(|_| PathBuf::from(name));
-    let mut seen = HashSet::new();
-    manifests.objects.retain(|manifest| {
-        seen.insert((real(&manifest.file.name), manifest.document, manifest.prefix.clone()))
-    });
-    let mut seen = HashSet::new();
-    manifests.errors.retain(|error| seen.insert((real(&error.source), error.line, error.message.clone())));
 }
 
 /// Shows or writes one text.

@@ -15,11 +15,11 @@ use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
 use crate::inventory::Inventory;
 use crate::policy::binding::{Binding, OnFailure};
 use crate::policy::exception::Exception;
-use crate::policy::selector::KindRef;
-use crate::policy::{Action, Patches, Policy, PolicyId, metadata, place};
+use crate::policy::selector::GroupKind;
+use crate::policy::{Action, Patches, Policy, PolicyId, metadata, package_path};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{Bound, Known, Origin, Profile};
+use bind::{BindingOrigin, KnownPolicies, PolicyBindings, Profile};
 
 /// The texts that a policy set is made of.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -65,18 +65,18 @@ impl Sources {
 
 /// A policy and how the engine asks it.
 #[derive(Debug)]
-struct Loaded {
+struct CompiledPolicy {
     policy: Policy,
     violation: Option<String>,
     patch: Option<String>,
     reads: Reads,
-    bound: Bound,
+    bound: PolicyBindings,
 }
 
 /// What judges requests.
 pub struct PolicySet {
-    policies: Vec<Loaded>,
-    by_operation: HashMap<(KindRef, Operation, String), Vec<usize>>,
+    policies: Vec<CompiledPolicy>,
+    by_operation: HashMap<(GroupKind, Operation, String), Vec<usize>>,
     bindings: Vec<Binding>,
     exceptions: Vec<Exception>,
     profile: Profile,
@@ -101,7 +101,7 @@ pub struct Selected<'a> {
     pub skippable: bool,
     /// Is it a violation if it cannot judge for want of other objects?
     pub require_inventory: bool,
-    loaded: &'a Loaded,
+    loaded: &'a CompiledPolicy,
 }
 
 impl<'a> Selected<'a> {
@@ -169,18 +169,19 @@ impl PolicySet {
         for text in &sources.policies {
             keep(metadata::read(text).map(|policy| policies.push((policy, text))));
         }
-        keep(none(sources.places.iter().filter_map(|(text, path)| place::check(text, path))));
+        keep(none(sources.places.iter().filter_map(|(text, path)| package_path::check(text, path))));
         keep(duplicates(&policies));
         let mut projections = Projections::default();
         keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
         let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
-        let known = Known {
+        let known = KnownPolicies {
             policies: policies.iter().map(|(policy, _)| policy).collect(),
             complete: policies.len() == sources.policies.len(),
         };
-        let of_profile = if sources.partial_profile { Origin::PartialProfile } else { Origin::Profile };
+        let of_profile =
+            if sources.partial_profile { BindingOrigin::PartialProfile } else { BindingOrigin::Profile };
         let shipped = sources.profile.iter().map(|text| (text, of_profile));
-        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, Origin::User))) {
+        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
             keep(bind::read(text, origin, &known).map(|read| {
                 bindings.extend(read.bindings);
                 exceptions.extend(read.exceptions);
@@ -212,7 +213,7 @@ impl PolicySet {
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }
-        let policies: Vec<Loaded> = loaded.into_iter().map(|(policy, _)| policy).collect();
+        let policies: Vec<CompiledPolicy> = loaded.into_iter().map(|(policy, _)| policy).collect();
         Ok(Self {
             by_operation: index(&policies, &projections),
             policies,
@@ -325,19 +326,22 @@ impl PolicySet {
     }
 
     /// What the webhooks must be asked: kinds, operations and subresources that a bound policy judges.
-    pub fn coverage(&self) -> BTreeSet<(KindRef, Operation, String)> {
+    pub fn coverage(&self) -> BTreeSet<(GroupKind, Operation, String)> {
         self.coverage_of(|loaded| loaded.violation.is_some())
     }
 
     /// The same for the mutating webhook: what a policy may patch.
-    pub fn mutation_coverage(&self) -> BTreeSet<(KindRef, Operation, String)> {
+    pub fn mutation_coverage(&self) -> BTreeSet<(GroupKind, Operation, String)> {
         self.coverage_of(|loaded| {
             let patches = loaded.patch.is_some() && loaded.policy.patches == Patches::Admission;
             patches && loaded.bound.mutates(&self.bindings)
         })
     }
 
-    fn coverage_of(&self, wanted: impl Fn(&Loaded) -> bool) -> BTreeSet<(KindRef, Operation, String)> {
+    fn coverage_of(
+        &self,
+        wanted: impl Fn(&CompiledPolicy) -> bool,
+    ) -> BTreeSet<(GroupKind, Operation, String)> {
         self.by_operation
             .iter()
             .filter(|(_, indexes)| {
@@ -373,7 +377,7 @@ fn load(
     bindings: &[Binding],
     profile: &Profile,
     projections: &Projections,
-) -> Result<Loaded, Diagnostic> {
+) -> Result<CompiledPolicy, Diagnostic> {
     let module = modules
         .get(&policy.package)
         .ok_or_else(|| text.error(1, 0, format!("the package {} was not loaded", policy.package)))?;
@@ -398,14 +402,14 @@ fn load(
         return Err(text.error(1, 0, message).with_help("write `patch contains p if { … }`, or take it out"));
     }
     needs::check(&policy, &module.reads, projections, text)?;
-    let bound = Bound::new(&policy, bindings, profile, text)?;
-    Ok(Loaded { violation, patch, reads: module.reads.clone(), bound, policy })
+    let bound = PolicyBindings::new(&policy, bindings, profile, text)?;
+    Ok(CompiledPolicy { violation, patch, reads: module.reads.clone(), bound, policy })
 }
 
 fn index(
-    policies: &[Loaded],
+    policies: &[CompiledPolicy],
     projections: &Projections,
-) -> HashMap<(KindRef, Operation, String), Vec<usize>> {
+) -> HashMap<(GroupKind, Operation, String), Vec<usize>> {
     let mut index: HashMap<_, Vec<usize>> = HashMap::new();
     for (position, loaded) in policies.iter().enumerate() {
         let matches = &loaded.policy.matches;

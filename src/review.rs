@@ -7,17 +7,17 @@
 //! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
 //! and its binding says whether that refuses the request.
 
-mod answers;
-mod aside;
-mod joined;
-mod questions;
-mod scale;
+mod baseline;
+mod effective_request;
+mod evaluator;
+mod exemptions;
+mod input_builder;
 
 use serde_json::Value;
 
 use crate::admission::{Object, Operation, Phase, Request};
 use crate::decision::patch::{self, PolicyPatch};
-use crate::decision::{Decision, Failure, Finding, Patched, SetAside};
+use crate::decision::{Decision, Exemption, Failure, Finding, Patched};
 use crate::engine::{Document, InputError, Reads, Session};
 use crate::inventory::Inventory;
 use crate::path::Path;
@@ -26,11 +26,11 @@ use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, Workload, project};
 
-use answers::{Before, Violation};
-use joined::Joined;
-use questions::Questions;
-pub use questions::{Supervisor, Unsupervised};
-use scale::Meaning;
+use baseline::{Baseline, Violation};
+use effective_request::EffectiveRequest;
+use evaluator::PolicyEvaluator;
+pub use evaluator::{EvaluationObserver, Unobserved};
+use input_builder::InputBuilder;
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -41,7 +41,7 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 ///
 /// `now` is the time of the request; the same arguments always give the same decision.
 pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
-    review_supervised(set, inventory, request, now, &Unsupervised)
+    review_supervised(set, inventory, request, now, &Unobserved)
 }
 
 /// The same under supervision. The supervisor decides nothing but which policies may be asked.
@@ -50,9 +50,9 @@ pub fn review_supervised(
     inventory: &Inventory,
     request: &Request,
     now: jiff::Timestamp,
-    supervisor: &dyn Supervisor,
+    supervisor: &dyn EvaluationObserver,
 ) -> Decision {
-    decide(Questions { session: &mut set.session(), supervisor }, set, inventory, request, now)
+    decide(PolicyEvaluator { session: &mut set.session(), supervisor }, set, inventory, request, now)
 }
 
 /// The same in a session of this policy set that the caller holds: one that records what it is asked.
@@ -63,11 +63,11 @@ pub fn review_in(
     request: &Request,
     now: jiff::Timestamp,
 ) -> Decision {
-    decide(Questions { session, supervisor: &Unsupervised }, set, inventory, request, now)
+    decide(PolicyEvaluator { session, supervisor: &Unobserved }, set, inventory, request, now)
 }
 
 fn decide(
-    questions: Questions<'_>,
+    questions: PolicyEvaluator<'_>,
     set: &PolicySet,
     inventory: &Inventory,
     request: &Request,
@@ -76,7 +76,7 @@ fn decide(
     if !set.matches(request) {
         return Decision::default();
     }
-    let meaning = Meaning::of(set, inventory, request);
+    let meaning = EffectiveRequest::of(set, inventory, request);
     let selected = set.select(meaning.judged(), inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
@@ -129,7 +129,7 @@ pub fn input(
         .ok_or_else(|| unreadable(format!("no policy judges {}", request.kind.kind)))?;
     let namespace = inventory.namespace_labels(&request.namespace);
     let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
-    let (asked, meaning) = (request, Meaning::of(set, inventory, request));
+    let (asked, meaning) = (request, EffectiveRequest::of(set, inventory, request));
     let request = meaning.judged();
     let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
         let object = object.as_ref().filter(|_| meaning.has_views());
@@ -138,7 +138,7 @@ pub fn input(
     let (workload, old) = (view(&request.object)?, view(&request.old_object));
     let old = if workload.is_some() { old.ok().flatten() } else { old? };
     let shared = Document::new(asked, &|path| reads.reads(path), namespace, now).map_err(unreadable)?;
-    let mut joined = Joined::new(inventory, request, projection);
+    let mut joined = InputBuilder::new(inventory, request, projection);
     joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
     let document = joined.document(&shared, workload.as_ref(), old.as_ref()).map_err(unreadable)?;
     Ok(document.for_policy(parameters, &[]))
@@ -170,18 +170,18 @@ struct Review<'a> {
     tier: Option<&'a String>,
     workload: Option<Workload>,
     old_workload: Option<Workload>,
-    joined: Joined<'a>,
+    joined: InputBuilder<'a>,
     document: Document,
-    questions: Questions<'a>,
+    questions: PolicyEvaluator<'a>,
     decision: Decision,
 }
 
 impl<'a> Review<'a> {
     fn new(
-        questions: Questions<'a>,
+        questions: PolicyEvaluator<'a>,
         set: &'a PolicySet,
         inventory: &'a Inventory,
-        meaning: &'a Meaning<'a>,
+        meaning: &'a EffectiveRequest<'a>,
         projection: &'a Projection,
         mut selected: Vec<Selected<'a>>,
         now: jiff::Timestamp,
@@ -193,10 +193,10 @@ impl<'a> Review<'a> {
         }
         let namespace = inventory.namespace_labels(&request.namespace);
         let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
-        decision.set_aside = aside::set_aside(set, request).map_err(unreadable)?;
+        decision.set_aside = exemptions::set_aside(set, request).map_err(unreadable)?;
         match decision.set_aside {
-            Some(SetAside::Operated) => selected.iter_mut().for_each(Selected::only_record),
-            Some(SetAside::Owned | SetAside::Terminating) => {
+            Some(Exemption::Operated) => selected.iter_mut().for_each(Selected::only_record),
+            Some(Exemption::Owned | Exemption::Terminating) => {
                 selected.retain(|selected| selected.policy.terminating)
             }
             None => {}
@@ -218,9 +218,9 @@ impl<'a> Review<'a> {
         selected
             .retain(|selected| class.is_none_or(|class| selected.policy.matches.classes.contains(&class)));
 
-        aside::waive(set, request, now, &mut selected, &mut decision);
+        exemptions::waive(set, request, now, &mut selected, &mut decision);
 
-        let mut joined = Joined::new(inventory, request, projection);
+        let mut joined = InputBuilder::new(inventory, request, projection);
         let subject = workload.as_ref().or(old_workload.as_ref());
         match meaning.unknown_parent() {
             Some(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
@@ -347,7 +347,7 @@ impl<'a> Review<'a> {
                 Ok(document) => document,
                 Err(error) => return fail_all(&mut self.decision, &judging, &error),
             };
-            let mut before = Before { workload: old, request: self.request, joined, document: None };
+            let mut before = Baseline { workload: old, request: self.request, joined, document: None };
             for selected in judging {
                 let rule = selected.violation_rule().unwrap_or_default();
                 let input = joined.input(&document, selected, subject);

@@ -34,7 +34,7 @@ pub struct Request {
     /// What is being done.
     pub operation: Operation,
     /// Who does it.
-    pub user: User,
+    pub user: UserInfo,
     /// The object as it will be stored; none on DELETE.
     pub object: Option<Object>,
     /// The object as it is stored; none on CREATE.
@@ -172,7 +172,7 @@ pub struct GroupVersionResource {
 /// Who asks (authentication.k8s.io/v1 UserInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
-pub struct User {
+pub struct UserInfo {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub username: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]

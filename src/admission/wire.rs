@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
+use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, UserInfo};
 
 /// The only version that stategate speaks; the API server knows it since 1.16.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -51,7 +51,7 @@ struct WireRequest {
     namespace: String,
     operation: Operation,
     #[serde(default)]
-    user_info: User,
+    user_info: UserInfo,
     #[serde(default, deserialize_with = "object")]
     object: Option<Object>,
     #[serde(default, deserialize_with = "object")]

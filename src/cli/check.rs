@@ -14,12 +14,12 @@ use changed::Changed;
 use clap::{Args, ValueEnum};
 use format::Format;
 use known::KnownFindings;
-use pipeline::{Before, Part, Pipeline};
+use pipeline::{Pipeline, PreviousObjects, TreeSource};
 
 use super::inventory::InventoryArguments;
-use super::judging::Bench;
 use super::output::{self, Output};
 use super::policies::{PolicyArguments, RULE_TIME};
+use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
 use crate::evaluators::InForce;
@@ -123,9 +123,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let part = |source: Source| {
         let touches = |changed: &Changed| changed.touches(&source, &arguments.values, &project);
         let judged = changed.as_ref().is_none_or(touches);
-        Part { source, judged }
+        TreeSource { source, judged }
     };
-    let parts: Vec<Part> = tree.sources.into_iter().map(part).collect();
+    let parts: Vec<TreeSource> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     let inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
@@ -135,10 +135,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let pipeline = Pipeline {
         inventory,
-        bench: Bench::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
+        bench: ReviewPool::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
         before: match changed {
             Some(changed) => changed.before(&arguments.namespace),
-            None => Before::new(old.objects, &arguments.namespace, true),
+            None => PreviousObjects::new(old.objects, &arguments.namespace, true),
         },
         namespace: arguments.namespace.clone(),
         values: HelmValues { files: arguments.values.clone(), namespace: arguments.namespace.clone() },

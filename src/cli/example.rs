@@ -37,7 +37,7 @@ pub struct Example<'a> {
 }
 
 /// What became of an example.
-pub struct Judged {
+pub struct ReviewedExample {
     pub requests: Vec<Request>,
     pub inventory: Inventory,
     /// One for each request.
@@ -84,11 +84,11 @@ impl Example<'_> {
     }
 
     /// Puts it through the whole pipeline.
-    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<Judged> {
+    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<ReviewedExample> {
         let now = now()?;
         let (requests, inventory) = self.requests(set)?;
         let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
-        Ok(Judged { requests, inventory, decisions })
+        Ok(ReviewedExample { requests, inventory, decisions })
     }
 }
 

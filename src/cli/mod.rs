@@ -9,7 +9,6 @@ mod explain;
 mod fix;
 mod input;
 mod inventory;
-mod judging;
 mod output;
 mod policies;
 mod policy;
@@ -17,6 +16,7 @@ mod progress;
 mod project;
 mod record;
 mod review;
+mod review_pool;
 mod schema;
 mod serve;
 mod sources;
@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::diagnostic::Diagnostics;
-use crate::source::trial;
+use crate::source::sandbox;
 
 /// How a run ends (architecture §9). 2 beats 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,8 +89,8 @@ enum Command {
     /// Print the JSON Schema of a document that stategate writes
     Schema(schema::Arguments),
     /// The child process in which policies from outside are tried
-    #[command(name = trial::SUBCOMMAND, hide = true)]
-    TryPolicies,
+    #[command(name = sandbox::SUBCOMMAND, hide = true)]
+    SandboxPolicies,
 }
 
 /// Its name as a plugin of kubectl, which calls it as `kubectl stategate`.
@@ -125,7 +125,7 @@ pub fn main() -> ExitCode {
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),
             Command::Completions(arguments) => completions::run(&arguments),
-            Command::TryPolicies => trial::child().map(|()| Exit::Clean).map_err(Into::into),
+            Command::SandboxPolicies => sandbox::child().map(|()| Exit::Clean).map_err(Into::into),
         }
     });
     match result {

@@ -9,9 +9,9 @@ use crate::diagnostic::Diagnostics;
 use crate::policyset::{PolicySet, Sources};
 use crate::server::Origin;
 use crate::source::catalogue::Catalogue;
-use crate::source::{read_text, trial};
+use crate::source::{read_text, sandbox};
 
-/// Binds every policy, so that a trial asks every policy.
+/// Binds every policy, so that the sandbox evaluates every policy.
 const TRIED_PROFILE: &str = "production";
 
 /// What a rule may take by the clock where nobody waits at a webhook: CI runs on busy machines. Less
@@ -89,7 +89,7 @@ impl Origin for PolicyArguments {
     /// What does not come with the binary is tried outside this process first.
     fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics> {
         if self.catalogue.policies.is_some() {
-            trial::of(&this_program(), sources)?;
+            sandbox::of(&this_program(), sources)?;
         }
         PolicySet::compile(sources)
     }
@@ -107,7 +107,7 @@ pub fn compile(sources: &Sources) -> Result<PolicySet, Diagnostics> {
 pub fn tried(catalogue: &Catalogue) -> Result<(), Diagnostics> {
     let mut sources = catalogue.sources(TRIED_PROFILE)?;
     sources.tests = catalogue.tests();
-    trial::of(&this_program(), &sources)
+    sandbox::of(&this_program(), &sources)
 }
 
 /// This binary, even if another one has taken its place on the disk since.

@@ -14,7 +14,7 @@ use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostics;
-use crate::engine::{Asked, Reads, Session, Value, to_value};
+use crate::engine::{Reads, RecordedEvaluation, Session, Value, to_value};
 use crate::inventory::Inventory;
 use crate::path::{self, Path, Segment};
 use crate::policyset::PolicySet;
@@ -54,7 +54,12 @@ impl Record {
     }
 
     /// Is the line new?
-    fn line(&mut self, file: &str, without: Option<&str>, asked: &Asked) -> anyhow::Result<bool> {
+    fn line(
+        &mut self,
+        file: &str,
+        without: Option<&str>,
+        asked: &RecordedEvaluation,
+    ) -> anyhow::Result<bool> {
         let (answer, error) = match &asked.answer {
             Ok(Value::Undefined) => (None, None),
             Ok(answer) => (Some(serde_json::value::to_raw_value(answer)?), None),
@@ -102,7 +107,7 @@ impl Record {
     fn thin(
         &mut self,
         file: &str,
-        asked: &Asked,
+        asked: &RecordedEvaluation,
         reads: &Reads,
         session: &mut Session,
     ) -> anyhow::Result<()> {

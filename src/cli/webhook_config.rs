@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use super::policies::PolicyArguments;
 use super::{Exit, print};
 use crate::admission::Operation;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::policyset::PolicySet;
 use crate::source;
 
@@ -159,11 +159,12 @@ struct Webhooks<'a> {
     service: Option<ServiceReference>,
 }
 
-type Asked = BTreeSet<(KindRef, Operation, String)>;
+type WebhookScopes = BTreeSet<(GroupKind, Operation, String)>;
 
 impl Webhooks<'_> {
     fn validating(&self, set: &PolicySet) -> anyhow::Result<ValidatingWebhookConfiguration> {
-        let (fail, ignore): (Asked, Asked) = set.coverage().into_iter().partition(may_stop_a_write);
+        let (fail, ignore): (WebhookScopes, WebhookScopes) =
+            set.coverage().into_iter().partition(may_stop_a_write);
         let webhooks = [("fail", "Fail", fail), ("ignore", "Ignore", ignore)]
             .into_iter()
             .filter(|(_, _, asked)| !asked.is_empty())
@@ -240,7 +241,7 @@ impl Webhooks<'_> {
 
 /// The short list (architecture §11): writes that are refused when nobody can judge them. Everything
 /// else goes on without stategate, whatever its severity.
-fn may_stop_a_write((kind, operation, subresource): &(KindRef, Operation, String)) -> bool {
+fn may_stop_a_write((kind, operation, subresource): &(GroupKind, Operation, String)) -> bool {
     let name = (kind.kind.as_str(), kind.group.as_str());
     subresource.is_empty()
         && match operation {
@@ -260,8 +261,8 @@ fn conditions() -> Vec<MatchCondition> {
 }
 
 /// Kinds that are asked about in the same way share a rule.
-fn rules(set: &PolicySet, asked: &Asked) -> anyhow::Result<Vec<RuleWithOperations>> {
-    let mut operations: BTreeMap<(&KindRef, &String), BTreeSet<Operation>> = BTreeMap::new();
+fn rules(set: &PolicySet, asked: &WebhookScopes) -> anyhow::Result<Vec<RuleWithOperations>> {
+    let mut operations: BTreeMap<(&GroupKind, &String), BTreeSet<Operation>> = BTreeMap::new();
     for (kind, operation, subresource) in asked {
         operations.entry((kind, subresource)).or_default().insert(*operation);
     }

@@ -34,7 +34,7 @@ pub struct Decision {
     /// Policies that were asked.
     pub evaluated: usize,
     /// Why policies that match were not asked, or their findings only recorded.
-    pub set_aside: Option<SetAside>,
+    pub set_aside: Option<Exemption>,
     /// Of a request to a subresource: the kind of the object that it belongs to.
     pub parent: Option<String>,
 }
@@ -157,7 +157,7 @@ pub struct Patched {
 /// Why an object that policies match is not judged like others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub enum SetAside {
+pub enum Exemption {
     /// It is being deleted already.
     Terminating,
     /// The workload that makes it was judged.
@@ -182,13 +182,13 @@ pub fn plain(text: &str) -> String {
     plain
 }
 
-impl SetAside {
+impl Exemption {
     /// What people read.
     pub fn as_str(self) -> &'static str {
         match self {
-            SetAside::Terminating => "it is being deleted already",
-            SetAside::Owned => "the workload that owns it is judged instead",
-            SetAside::Operated => "an operator owns it, so findings are only recorded",
+            Exemption::Terminating => "it is being deleted already",
+            Exemption::Owned => "the workload that owns it is judged instead",
+            Exemption::Operated => "an operator owns it, so findings are only recorded",
         }
     }
 }

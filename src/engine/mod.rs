@@ -13,6 +13,7 @@ pub use definitions::Definition;
 pub use input::{Document, InputError};
 pub use reads::Reads;
 pub use rego::{
-    Asked, Coverage, Module, Rego, STACK, Session, Value, backtraces_slow_parsing, on_large_stack,
+    Coverage, Module, RecordedEvaluation, Rego, STACK, Session, Value, backtraces_slow_parsing,
+    on_large_stack,
 };
 pub use to_value::to_value;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::rego::{AstModule, Expr, Module};
-use super::walk::{self, Node};
+use super::walk::{self, AstNode};
 
 /// Paths below `input` that are read, as far as they are fixed: `["review", "userInfo"]`.
 /// The empty path means all of it.
@@ -75,8 +75,8 @@ fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
     let mut rules: Vec<String> = Vec::new();
     for rule in &module.policy {
         walk::rule(rule, &mut |node| match node {
-            Node::Reference(expr) => note(fixed_start(expr)),
-            Node::Call(Expr::Call { fcn, .. }) => note(fixed_start(fcn)),
+            AstNode::Reference(expr) => note(fixed_start(expr)),
+            AstNode::Call(Expr::Call { fcn, .. }) => note(fixed_start(fcn)),
             _ => {}
         });
         if let Some(name) = fixed_path(walk::head(rule)).and_then(|path| path.into_iter().next())

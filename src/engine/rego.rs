@@ -138,12 +138,12 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
 /// One thread's own engine. Sessions share modules, not inputs.
 pub struct Session {
     engine: regorus::Engine,
-    record: Option<Vec<Asked>>,
+    record: Option<Vec<RecordedEvaluation>>,
 }
 
 /// One question to a rule, and what it answered.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct RecordedEvaluation {
     /// `data.…`
     pub rule: String,
     /// The whole input document.
@@ -159,7 +159,7 @@ impl Session {
     }
 
     /// What was asked since `record`, or since the last time that this was called.
-    pub fn take_record(&mut self) -> Vec<Asked> {
+    pub fn take_record(&mut self) -> Vec<RecordedEvaluation> {
         self.record.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
@@ -172,7 +172,7 @@ impl Session {
         self.engine.set_input(input);
         let answer = self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()));
         if let (Some(record), Some(input)) = (&mut self.record, asked) {
-            record.push(Asked { rule: rule.to_owned(), input, answer: answer.clone() });
+            record.push(RecordedEvaluation { rule: rule.to_owned(), input, answer: answer.clone() });
         }
         answer
     }

@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, User};
+use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, UserInfo};
 use crate::inventory::{self, Related};
 use crate::policy::Policy;
-use crate::policy::parameters::{Kind, Parameter};
+use crate::policy::parameters::{Parameter, ParameterType};
 use crate::workload::Workload;
 
 /// What can be read of a value.
@@ -171,16 +171,16 @@ impl Shape {
     fn of_parameter(parameter: &Parameter) -> Shape {
         let element = parameter.of.map_or(Self::Open, Self::of_kind);
         match parameter.kind {
-            Kind::List => Self::List(Arc::new(element)),
-            Kind::Map => Self::Map(Arc::new(element)),
+            ParameterType::List => Self::List(Arc::new(element)),
+            ParameterType::Map => Self::Map(Arc::new(element)),
             kind => Self::of_kind(kind),
         }
     }
 
-    fn of_kind(kind: Kind) -> Shape {
+    fn of_kind(kind: ParameterType) -> Shape {
         match kind {
-            Kind::List => Self::List(Arc::new(Self::Open)),
-            Kind::Map => Self::Map(Arc::new(Self::Open)),
+            ParameterType::List => Self::List(Arc::new(Self::Open)),
+            ParameterType::Map => Self::Map(Arc::new(Self::Open)),
             _ => Self::Scalar,
         }
     }
@@ -198,7 +198,7 @@ struct Review {
     name: String,
     namespace: String,
     operation: String,
-    user_info: User,
+    user_info: UserInfo,
     dry_run: bool,
     options: Value,
     object: Value,

@@ -5,13 +5,13 @@ use crate::engine::rego::{
 };
 
 /// Something in a rule.
-pub enum Node<'a> {
+pub enum AstNode<'a> {
     /// A whole reference: `x`, `x.y`, `x[y].z`. What stands in its brackets follows by itself.
     Reference(&'a Expr),
     /// `f(x)`. Its arguments follow by themselves.
     Call(&'a Expr),
     /// A local name, where it is introduced, and what it stands for.
-    Declares(&'a Span, Origin<'a>),
+    Declares(&'a Span, ValueOrigin<'a>),
     /// A name that this place gives a value if nothing else does: in `x = y`, in brackets, in `walk`.
     Unifies(&'a Span),
     /// `not x`, and the body it is a line of. What stands behind it follows by itself.
@@ -22,7 +22,7 @@ pub enum Node<'a> {
 
 /// What a local name stands for.
 #[derive(Clone, Copy)]
-pub enum Origin<'a> {
+pub enum ValueOrigin<'a> {
     /// This.
     Value(&'a Expr),
     /// One item of this.
@@ -46,12 +46,12 @@ pub fn head(rule: &Rule) -> &Expr {
 
 /// Tells of everything in a rule, in the order of the text. The recursion is bounded: brackets nest
 /// 12 deep, and an expression has 250 operators (see `lint::text`).
-pub fn rule<'a>(rule: &'a Rule, tell: &mut dyn FnMut(Node<'a>)) {
+pub fn rule<'a>(rule: &'a Rule, tell: &mut dyn FnMut(AstNode<'a>)) {
     Walk { tell }.rule(rule);
 }
 
 struct Walk<'w, 'a> {
-    tell: &'w mut dyn FnMut(Node<'a>),
+    tell: &'w mut dyn FnMut(AstNode<'a>),
 }
 
 impl<'a> Walk<'_, 'a> {
@@ -85,7 +85,7 @@ impl<'a> Walk<'_, 'a> {
 
     fn arguments(&mut self, arguments: &'a [Ref<Expr>]) {
         for (position, argument) in arguments.iter().enumerate() {
-            self.pattern(argument, Origin::Argument(position));
+            self.pattern(argument, ValueOrigin::Argument(position));
         }
     }
 
@@ -98,40 +98,42 @@ impl<'a> Walk<'_, 'a> {
         for statement in &query.stmts {
             match &statement.literal {
                 Literal::SomeVars { vars, .. } => {
-                    vars.iter().for_each(|var| (self.tell)(Node::Declares(var, Origin::Unknown)))
+                    vars.iter().for_each(|var| (self.tell)(AstNode::Declares(var, ValueOrigin::Unknown)))
                 }
                 Literal::SomeIn { key, value, collection, .. } => {
-                    key.iter().for_each(|key| self.pattern(key, Origin::Unknown));
-                    self.pattern(value, Origin::Item(collection));
+                    key.iter().for_each(|key| self.pattern(key, ValueOrigin::Unknown));
+                    self.pattern(value, ValueOrigin::Item(collection));
                     self.expr(collection);
                 }
                 Literal::Expr { expr, .. } => self.expr(expr),
                 Literal::NotExpr { expr, .. } => {
-                    (self.tell)(Node::Not(expr, query));
+                    (self.tell)(AstNode::Not(expr, query));
                     self.expr(expr);
                 }
                 Literal::Every { key, value, domain, query, .. } => {
-                    key.iter().for_each(|key| (self.tell)(Node::Declares(key, Origin::Unknown)));
-                    (self.tell)(Node::Declares(value, Origin::Item(domain)));
+                    key.iter().for_each(|key| (self.tell)(AstNode::Declares(key, ValueOrigin::Unknown)));
+                    (self.tell)(AstNode::Declares(value, ValueOrigin::Item(domain)));
                     self.expr(domain);
                     self.query(query);
                 }
             }
             for modifier in &statement.with_mods {
-                (self.tell)(Node::With(modifier));
+                (self.tell)(AstNode::With(modifier));
                 self.expr(&modifier.r#as);
             }
         }
     }
 
-    fn pattern(&mut self, expr: &'a Expr, origin: Origin<'a>) {
+    fn pattern(&mut self, expr: &'a Expr, origin: ValueOrigin<'a>) {
         match expr {
-            Expr::Var { span, .. } => (self.tell)(Node::Declares(span, origin)),
-            Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item, Origin::Unknown)),
+            Expr::Var { span, .. } => (self.tell)(AstNode::Declares(span, origin)),
+            Expr::Array { items, .. } => {
+                items.iter().for_each(|item| self.pattern(item, ValueOrigin::Unknown))
+            }
             Expr::Object { fields, .. } => {
                 for (_, key, value) in fields {
                     self.expr(key);
-                    self.pattern(value, Origin::Unknown);
+                    self.pattern(value, ValueOrigin::Unknown);
                 }
             }
             other => self.expr(other),
@@ -140,7 +142,7 @@ impl<'a> Walk<'_, 'a> {
 
     fn unifies(&mut self, expr: &'a Expr) {
         match expr {
-            Expr::Var { span, .. } => (self.tell)(Node::Unifies(span)),
+            Expr::Var { span, .. } => (self.tell)(AstNode::Unifies(span)),
             Expr::Array { items, .. } => items.iter().for_each(|item| self.unifies(item)),
             Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.unifies(value)),
             _ => {}
@@ -150,7 +152,7 @@ impl<'a> Walk<'_, 'a> {
     fn expr(&mut self, expr: &'a Expr) {
         match expr {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                (self.tell)(Node::Reference(expr));
+                (self.tell)(AstNode::Reference(expr));
                 self.brackets(expr);
             }
             Expr::String { .. }
@@ -177,7 +179,7 @@ impl<'a> Walk<'_, 'a> {
                 self.query(query);
             }
             Expr::Call { fcn, params, .. } => {
-                (self.tell)(Node::Call(expr));
+                (self.tell)(AstNode::Call(expr));
                 if let (Expr::Var { span, .. }, [_, out]) = (fcn.as_ref(), params.as_slice())
                     && span.text() == "walk"
                 {
@@ -187,7 +189,7 @@ impl<'a> Walk<'_, 'a> {
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr),
             Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
-                self.pattern(lhs, Origin::Value(rhs));
+                self.pattern(lhs, ValueOrigin::Value(rhs));
                 self.expr(rhs);
             }
             Expr::AssignExpr { lhs, rhs, .. } => {

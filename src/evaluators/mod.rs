@@ -4,29 +4,29 @@
 //! not come back is found out by a watch: its thread is given up and replaced, the request is judged
 //! again without it, and the policy counts as failed, with what its binding says of failures. One that
 //! does so twice is quarantined until the policies are loaded anew. Threads that were given up go on
-//! computing; if too many do, the process is better started again ([`Evaluators::overrun`]).
+//! computing; if too many do, the process is better started again ([`EvaluationPool::overrun`]).
 #![expect(clippy::disallowed_methods, reason = "an edge: the watch keeps time")]
 
-mod conduct;
-mod desk;
 mod pool;
+mod quarantine;
+mod worker_slot;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use conduct::Conduct;
-pub use pool::{Evaluators, Lost, Misconduct, QueueFull};
+pub use pool::{EvaluationPool, JobError, PolicyFault, QueueFull};
+pub use quarantine::Quarantine;
 
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
-use crate::review::Supervisor;
+use crate::review::EvaluationObserver;
 
 /// A policy set, and how its policies have behaved since it was loaded.
 pub struct InForce {
     /// What judges.
     pub set: PolicySet,
     /// Which of its policies are in quarantine.
-    pub conduct: Arc<Conduct>,
+    pub conduct: Arc<Quarantine>,
 }
 
 impl InForce {
@@ -37,11 +37,11 @@ impl InForce {
 }
 
 /// What is computed on an evaluation thread. It may be computed again, without a policy that stuck.
-pub type Work<T> = Arc<dyn Fn(&dyn Supervisor) -> T + Send + Sync>;
+pub type Work<T> = Arc<dyn Fn(&dyn EvaluationObserver) -> T + Send + Sync>;
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Undone {
+pub enum NotEvaluated {
     /// Too many wait already.
     QueueFull,
     /// The time is up.
@@ -50,7 +50,7 @@ pub enum Undone {
     Broken(Option<PolicyId>),
 }
 
-impl Undone {
+impl NotEvaluated {
     /// What a person is told of each policy that was not asked.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -61,32 +61,34 @@ impl Undone {
     }
 }
 
-impl Evaluators {
+impl EvaluationPool {
     /// Computes on a thread of the pool. If a policy sticks or panics, once again without that policy.
     ///
     /// # Errors
     /// If there is no result in time.
     pub async fn compute<T: Send + 'static>(
         &self,
-        conduct: &Arc<Conduct>,
+        conduct: &Arc<Quarantine>,
         deadline: Instant,
         work: Work<T>,
-    ) -> Result<T, Undone> {
-        let mut spared: Option<Misconduct> = None;
+    ) -> Result<T, NotEvaluated> {
+        let mut spared: Option<PolicyFault> = None;
         loop {
             let waiting = self
                 .submit(conduct, spared.clone(), deadline, Arc::clone(&work))
-                .map_err(|_| Undone::QueueFull)?;
+                .map_err(|_| NotEvaluated::QueueFull)?;
             return match tokio::time::timeout_at(deadline.into(), waiting).await {
                 Ok(Ok(Ok(result))) => Ok(result),
-                Ok(Ok(Err(Lost::Policy(misconduct)))) if spared.is_none() => {
+                Ok(Ok(Err(JobError::Policy(misconduct)))) if spared.is_none() => {
                     spared = Some(misconduct);
                     continue;
                 }
-                Ok(Ok(Err(Lost::Policy(misconduct)))) => Err(Undone::Broken(Some(misconduct.policy))),
+                Ok(Ok(Err(JobError::Policy(misconduct)))) => {
+                    Err(NotEvaluated::Broken(Some(misconduct.policy)))
+                }
                 // Without an answer the thread itself is gone, which no work of ours can bring about.
-                Ok(Ok(Err(Lost::Broken)) | Err(_)) => Err(Undone::Broken(None)),
-                Ok(Ok(Err(Lost::Expired))) | Err(_) => Err(Undone::Late),
+                Ok(Ok(Err(JobError::Broken)) | Err(_)) => Err(NotEvaluated::Broken(None)),
+                Ok(Ok(Err(JobError::Expired))) | Err(_) => Err(NotEvaluated::Late),
             };
         }
     }

@@ -17,8 +17,8 @@ use tokio::sync::{Notify, oneshot};
 use tracing::error;
 
 use super::Work;
-use super::conduct::Conduct;
-use super::desk::{Cancel, Casualty, Desk, STUCK, Watched};
+use super::quarantine::Quarantine;
+use super::worker_slot::{Cancel, LostJob, STUCK, SlotObserver, WorkerSlot};
 use crate::engine::STACK;
 use crate::policy::PolicyId;
 use crate::telemetry::EVALUATION_THREADS;
@@ -31,7 +31,7 @@ const MOST_LOST: usize = 8;
 
 /// A number of threads that evaluate, and a bounded queue in front of them. They end when this value is
 /// dropped and the queue is empty.
-pub struct Evaluators {
+pub struct EvaluationPool {
     jobs: SyncSender<Job>,
     shared: Arc<Shared>,
 }
@@ -39,15 +39,15 @@ pub struct Evaluators {
 struct Job {
     /// Nobody waits for the result after this.
     deadline: Instant,
-    conduct: Arc<Conduct>,
-    spared: Option<Misconduct>,
-    work: Box<dyn FnOnce(&Watched<'_>) + Send>,
+    conduct: Arc<Quarantine>,
+    spared: Option<PolicyFault>,
+    work: Box<dyn FnOnce(&SlotObserver<'_>) + Send>,
     cancel: Cancel,
 }
 
 struct Shared {
     jobs: Mutex<Receiver<Job>>,
-    desks: Mutex<Vec<Arc<Desk>>>,
+    desks: Mutex<Vec<Arc<WorkerSlot>>>,
     /// Threads started so far, for their names.
     started: AtomicUsize,
     /// Threads that were given up and are not back.
@@ -62,9 +62,9 @@ pub struct QueueFull;
 
 /// Why a job that was taken has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
+pub enum JobError {
     /// Because of a policy.
-    Policy(Misconduct),
+    Policy(PolicyFault),
     /// It broke off while no policy was asked.
     Broken,
     /// Its deadline passed in the queue, and it was never begun.
@@ -73,32 +73,32 @@ pub enum Lost {
 
 /// What a policy did to a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misconduct {
+pub struct PolicyFault {
     /// Which policy.
     pub policy: PolicyId,
     /// What it did.
-    pub why: Why,
+    pub why: FaultKind,
 }
 
 /// How a thread was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Why {
+pub enum FaultKind {
     /// It does not come back.
     Stuck,
     /// It broke off.
     Panicked,
 }
 
-impl Why {
+impl FaultKind {
     fn as_str(self) -> &'static str {
         match self {
-            Why::Stuck => "stuck",
-            Why::Panicked => "panicked",
+            FaultKind::Stuck => "stuck",
+            FaultKind::Panicked => "panicked",
         }
     }
 }
 
-impl Evaluators {
+impl EvaluationPool {
     /// Starts `threads` threads (at least one); `queue` jobs may wait for them.
     ///
     /// # Errors
@@ -114,7 +114,7 @@ impl Evaluators {
             metrics,
         });
         for _ in 0..threads.max(1) {
-            hire(&shared)?;
+            spawn_worker(&shared)?;
         }
         let watched = Arc::downgrade(&shared);
         thread::Builder::new().name("evaluators-watch".to_owned()).spawn(move || watch(&watched))?;
@@ -132,11 +132,11 @@ impl Evaluators {
     /// If too many jobs wait already.
     pub(super) fn submit<T: Send + 'static>(
         &self,
-        conduct: &Arc<Conduct>,
-        spared: Option<Misconduct>,
+        conduct: &Arc<Quarantine>,
+        spared: Option<PolicyFault>,
         deadline: Instant,
         work: Work<T>,
-    ) -> Result<oneshot::Receiver<Result<T, Lost>>, QueueFull> {
+    ) -> Result<oneshot::Receiver<Result<T, JobError>>, QueueFull> {
         let (sender, receiver) = oneshot::channel();
         // The thread answers, or the watch does in its stead: whoever is first.
         let sender = Arc::new(Mutex::new(Some(sender)));
@@ -152,7 +152,7 @@ impl Evaluators {
             let answer = answer.clone();
             Box::new(move |lost| answer(Err(lost)))
         };
-        let work = Box::new(move |watched: &Watched<'_>| answer(Ok(work(watched))));
+        let work = Box::new(move |watched: &SlotObserver<'_>| answer(Ok(work(watched))));
         // Counted first: the job may be taken before this thread goes on.
         self.shared.metrics.queue_depth.inc();
         let job = Job { deadline, conduct: Arc::clone(conduct), spared, work, cancel };
@@ -165,8 +165,8 @@ impl Evaluators {
 }
 
 /// Starts one more thread.
-fn hire(shared: &Arc<Shared>) -> io::Result<()> {
-    let desk = Arc::new(Desk::default());
+fn spawn_worker(shared: &Arc<Shared>) -> io::Result<()> {
+    let desk = Arc::new(WorkerSlot::default());
     let number = shared.started.fetch_add(1, Ordering::Relaxed);
     let thread = {
         let (shared, desk) = (Arc::clone(shared), Arc::clone(&desk));
@@ -177,19 +177,19 @@ fn hire(shared: &Arc<Shared>) -> io::Result<()> {
     Ok(())
 }
 
-fn work(shared: &Arc<Shared>, desk: &Arc<Desk>) {
+fn work(shared: &Arc<Shared>, desk: &Arc<WorkerSlot>) {
     loop {
         // The lock is held while waiting for a job, not while doing it.
         let next = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { deadline, conduct, spared, work, cancel }) = next else { return };
         shared.metrics.queue_depth.dec();
         if Instant::now() >= deadline {
-            cancel(Lost::Expired);
+            cancel(JobError::Expired);
             continue;
         }
         desk.begin(Arc::clone(&conduct), cancel);
         // Nothing of a job is looked at after its panic, so nothing half-done can be seen.
-        let job = || work(&Watched { desk, conduct: &conduct, spared: spared.as_ref() });
+        let job = || work(&SlotObserver { desk, conduct: &conduct, spared: spared.as_ref() });
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
         let was_at = desk.end();
         if desk.given_up() {
@@ -199,7 +199,7 @@ fn work(shared: &Arc<Shared>, desk: &Arc<Desk>) {
         }
         if let (true, Some(casualty)) = (panicked, was_at) {
             // What a panic left behind on this thread is not known: another one goes on.
-            return replace(shared, desk, casualty, Why::Panicked);
+            return replace(shared, desk, casualty, FaultKind::Panicked);
         }
     }
 }
@@ -215,7 +215,7 @@ fn watch(shared: &Weak<Shared>) {
             let Some(casualty) = desk.give_up_if_stuck(now) else { continue };
             let lost = shared.lost.fetch_add(1, Ordering::Relaxed) + 1;
             shared.metrics.threads_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
-            replace(&shared, &desk, casualty, Why::Stuck);
+            replace(&shared, &desk, casualty, FaultKind::Stuck);
             if lost > MOST_LOST {
                 error!(lost, "too many evaluation threads are stuck; the process must be started again");
                 shared.overrun.notify_one();
@@ -225,8 +225,8 @@ fn watch(shared: &Weak<Shared>) {
 }
 
 /// Another thread takes the place of one that is lost; what it was at is said and counted.
-fn replace(shared: &Arc<Shared>, desk: &Arc<Desk>, casualty: Casualty, why: Why) {
-    let Casualty { policy, conduct, cancel } = casualty;
+fn replace(shared: &Arc<Shared>, desk: &Arc<WorkerSlot>, casualty: LostJob, why: FaultKind) {
+    let LostJob { policy, conduct, cancel } = casualty;
     shared.metrics.thread_replaced(policy.as_ref().map_or("", PolicyId::as_str), why.as_str());
     let quarantined = policy.as_ref().is_some_and(|policy| conduct.strike(policy));
     error!(
@@ -240,11 +240,11 @@ fn replace(shared: &Arc<Shared>, desk: &Arc<Desk>, casualty: Casualty, why: Why)
         shared.metrics.quarantined(policy.as_str());
     }
     shared.desks.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, desk));
-    if let Err(error) = hire(shared) {
+    if let Err(error) = spawn_worker(shared) {
         error!(%error, "a lost evaluation thread cannot be replaced");
     }
     // Last, so that whoever is told finds a thread to ask again.
-    cancel(policy.map_or(Lost::Broken, |policy| Lost::Policy(Misconduct { policy, why })));
+    cancel(policy.map_or(JobError::Broken, |policy| JobError::Policy(PolicyFault { policy, why })));
 }
 
 #[cfg(test)]
@@ -252,7 +252,7 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
-    use crate::review::Supervisor;
+    use crate::review::EvaluationObserver;
 
     fn metrics() -> Arc<Metrics> {
         Arc::new(Metrics::new("digest", "production"))
@@ -263,9 +263,9 @@ mod tests {
     }
 
     fn run<T: Send + 'static>(
-        pool: &Evaluators,
-        work: impl Fn(&dyn Supervisor) -> T + Send + Sync + 'static,
-    ) -> Result<T, Lost> {
+        pool: &EvaluationPool,
+        work: impl Fn(&dyn EvaluationObserver) -> T + Send + Sync + 'static,
+    ) -> Result<T, JobError> {
         pool.submit(&Arc::default(), None, soon(), Arc::new(work)).unwrap().blocking_recv().unwrap()
     }
 
@@ -276,7 +276,7 @@ mod tests {
             let frame = std::hint::black_box([levels as u8; 4096]);
             if levels == 0 { 0 } else { u64::from(frame[levels % 4096] == 255) + deep(levels - 1) }
         }
-        let pool = Evaluators::start(2, 4, metrics()).unwrap();
+        let pool = EvaluationPool::start(2, 4, metrics()).unwrap();
         let name = run(&pool, |_| thread::current().name().map(str::to_owned)).unwrap().unwrap();
         assert!(name.starts_with("evaluate-"), "{name}");
         // 8,000 frames of more than 4 KiB: 32 MiB at least.
@@ -286,16 +286,16 @@ mod tests {
     #[test]
     fn a_panic_is_an_answer_that_names_the_policy_and_another_thread_goes_on() {
         let metrics = metrics();
-        let pool = Evaluators::start(1, 4, Arc::clone(&metrics)).unwrap();
-        assert_eq!(run::<()>(&pool, |_| panic!("on purpose")), Err(Lost::Broken));
+        let pool = EvaluationPool::start(1, 4, Arc::clone(&metrics)).unwrap();
+        assert_eq!(run::<()>(&pool, |_| panic!("on purpose")), Err(JobError::Broken));
         let guilty = PolicyId::new("guilty");
-        let misconduct = Misconduct { policy: guilty.clone(), why: Why::Panicked };
+        let misconduct = PolicyFault { policy: guilty.clone(), why: FaultKind::Panicked };
         let asked = guilty.clone();
         let lost = run::<()>(&pool, move |supervisor| {
             supervisor.asks(&asked).unwrap();
             panic!("on purpose");
         });
-        assert_eq!(lost, Err(Lost::Policy(misconduct)));
+        assert_eq!(lost, Err(JobError::Policy(misconduct)));
         assert_eq!(run(&pool, |_| 7), Ok(7));
         let text = metrics.encode().unwrap();
         let line = r#"stategate_evaluation_threads_replaced_total{policy="guilty",reason="panicked"} 1"#;
@@ -305,8 +305,8 @@ mod tests {
     #[test]
     fn a_stuck_policy_is_spared_then_quarantined_and_its_threads_are_replaced() {
         let metrics = metrics();
-        let pool = Evaluators::start(1, 4, Arc::clone(&metrics)).unwrap();
-        let conduct = Arc::new(Conduct::default());
+        let pool = EvaluationPool::start(1, 4, Arc::clone(&metrics)).unwrap();
+        let conduct = Arc::new(Quarantine::default());
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let stuck = PolicyId::new("stuck");
@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn too_many_lost_threads_are_a_reason_to_end() {
-        let pool = Evaluators::start(MOST_LOST + 1, MOST_LOST + 1, metrics()).unwrap();
+        let pool = EvaluationPool::start(MOST_LOST + 1, MOST_LOST + 1, metrics()).unwrap();
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let conduct = Arc::default();
@@ -362,7 +362,7 @@ mod tests {
         let ended = async { tokio::time::timeout(Duration::from_secs(60), pool.overrun()).await };
         runtime.block_on(ended).expect("it says that it is overrun");
         for lost in waiting {
-            assert!(matches!(lost.blocking_recv().unwrap(), Err(Lost::Policy(_))));
+            assert!(matches!(lost.blocking_recv().unwrap(), Err(JobError::Policy(_))));
         }
         drop(release);
     }
@@ -370,7 +370,7 @@ mod tests {
     #[test]
     fn the_queue_is_bounded_and_what_waited_too_long_is_not_begun() {
         let metrics = metrics();
-        let pool = Evaluators::start(1, 1, Arc::clone(&metrics)).unwrap();
+        let pool = EvaluationPool::start(1, 1, Arc::clone(&metrics)).unwrap();
         let (go, gate) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();
         let ends = Mutex::new((begun, gate));
@@ -389,7 +389,7 @@ mod tests {
         assert!(pool.submit(&conduct, None, soon(), third).is_err());
         go.send(()).unwrap();
         first.blocking_recv().unwrap().unwrap();
-        assert_eq!(late.blocking_recv().unwrap(), Err(Lost::Expired));
+        assert_eq!(late.blocking_recv().unwrap(), Err(JobError::Expired));
         assert_eq!(metrics.queue_depth.get(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::workload::share::{Rounding, Share};
+use crate::workload::int_or_percent::{IntOrPercent, Rounding};
 use crate::workload::view::DisruptionBudget;
 
 /// How many of so many healthy pods may be evicted. None if the budget cannot be read.
@@ -20,7 +20,7 @@ pub fn allowed(budget: &DisruptionBudget, replicas: i64) -> Option<i64> {
 
 /// A number, or a percentage of `total` rounded up.
 fn scaled(value: &Value, total: i64) -> Option<i64> {
-    Share::parse(value).ok()?.of(Some(total), Rounding::Up)
+    IntOrPercent::parse(value).ok()?.of(Some(total), Rounding::Up)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::workload::view::Owner;
 
 /// A workload that mounts a claim.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
-pub struct User {
+pub struct ClaimMounter {
     pub kind: String,
     pub name: String,
     /// Does no container of it write?
@@ -55,8 +55,8 @@ pub struct Dependant {
 }
 
 /// Other workloads that mount one claim.
-pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<User> {
-    let user = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| User {
+pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<ClaimMounter> {
+    let user = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| ClaimMounter {
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
         read_only: mount.read_only,
@@ -146,7 +146,7 @@ pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, sub
         }
         let Some(above) = owner else { return false };
         let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&above.api_version, &above.kind);
-        key = (crate::policy::selector::KindRef { kind, group }, above.name.clone());
+        key = (crate::policy::selector::GroupKind { kind, group }, above.name.clone());
         owner = namespace.workloads.get(&key).and_then(|record| record.brief.owner.as_ref());
     }
     false

@@ -5,12 +5,12 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 
 /// What a kind is to the joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Sort {
+pub enum ResourceRole {
     /// Labels and annotations of the namespace.
     Namespace,
     /// A StorageClass.
@@ -44,52 +44,52 @@ pub enum Sort {
 }
 
 /// Kinds without pods, by name and group.
-const KINDS: &[(&str, &str, Sort)] = &[
-    ("Namespace", "", Sort::Namespace),
-    ("StorageClass", "storage.k8s.io", Sort::StorageClass),
-    ("VolumeAttributesClass", "storage.k8s.io", Sort::AttributesClass),
-    ("PersistentVolumeClaim", "", Sort::Claim),
-    ("PersistentVolume", "", Sort::Volume),
-    ("VolumeSnapshot", "snapshot.storage.k8s.io", Sort::Snapshot),
-    ("VolumeSnapshotClass", "snapshot.storage.k8s.io", Sort::SnapshotClass),
-    ("PodDisruptionBudget", "policy", Sort::Budget),
-    ("Service", "", Sort::Service),
-    ("HorizontalPodAutoscaler", "autoscaling", Sort::Autoscaler),
-    ("VerticalPodAutoscaler", "autoscaling.k8s.io", Sort::Autoscaler),
-    ("ScaledObject", "keda.sh", Sort::Autoscaler),
-    ("ResourceQuota", "", Sort::Quota),
-    ("LimitRange", "", Sort::LimitRange),
-    ("Node", "", Sort::Node),
-    ("PriorityClass", "scheduling.k8s.io", Sort::PriorityClass),
+const KINDS: &[(&str, &str, ResourceRole)] = &[
+    ("Namespace", "", ResourceRole::Namespace),
+    ("StorageClass", "storage.k8s.io", ResourceRole::StorageClass),
+    ("VolumeAttributesClass", "storage.k8s.io", ResourceRole::AttributesClass),
+    ("PersistentVolumeClaim", "", ResourceRole::Claim),
+    ("PersistentVolume", "", ResourceRole::Volume),
+    ("VolumeSnapshot", "snapshot.storage.k8s.io", ResourceRole::Snapshot),
+    ("VolumeSnapshotClass", "snapshot.storage.k8s.io", ResourceRole::SnapshotClass),
+    ("PodDisruptionBudget", "policy", ResourceRole::Budget),
+    ("Service", "", ResourceRole::Service),
+    ("HorizontalPodAutoscaler", "autoscaling", ResourceRole::Autoscaler),
+    ("VerticalPodAutoscaler", "autoscaling.k8s.io", ResourceRole::Autoscaler),
+    ("ScaledObject", "keda.sh", ResourceRole::Autoscaler),
+    ("ResourceQuota", "", ResourceRole::Quota),
+    ("LimitRange", "", ResourceRole::LimitRange),
+    ("Node", "", ResourceRole::Node),
+    ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
 ];
 
 /// Keys of `input.related` that a policy must declare a kind for: one of these sorts.
-const KEYS: &[(&str, &[Sort])] = &[
-    ("storage_classes", &[Sort::StorageClass]),
-    ("storage_class_names", &[Sort::StorageClass]),
-    ("default_storage_class", &[Sort::StorageClass]),
-    ("claim_classes", &[Sort::StorageClass]),
-    ("volume_attributes_classes", &[Sort::AttributesClass]),
-    ("pvcs", &[Sort::Claim]),
-    ("pvs", &[Sort::Volume]),
-    ("snapshots", &[Sort::Snapshot]),
-    ("consumers", &[Sort::Workload]),
-    ("workloads", &[Sort::Workload]),
-    ("dependants", &[Sort::Workload, Sort::Claim]),
-    ("pdbs", &[Sort::Budget]),
-    ("other_pdbs", &[Sort::Budget]),
-    ("services", &[Sort::Service]),
-    ("governing_service", &[Sort::Service]),
-    ("autoscalers", &[Sort::Autoscaler]),
-    ("quotas", &[Sort::Quota]),
-    ("limit_ranges", &[Sort::LimitRange]),
-    ("nodes", &[Sort::Node]),
-    ("priority_classes", &[Sort::PriorityClass]),
+const KEYS: &[(&str, &[ResourceRole])] = &[
+    ("storage_classes", &[ResourceRole::StorageClass]),
+    ("storage_class_names", &[ResourceRole::StorageClass]),
+    ("default_storage_class", &[ResourceRole::StorageClass]),
+    ("claim_classes", &[ResourceRole::StorageClass]),
+    ("volume_attributes_classes", &[ResourceRole::AttributesClass]),
+    ("pvcs", &[ResourceRole::Claim]),
+    ("pvs", &[ResourceRole::Volume]),
+    ("snapshots", &[ResourceRole::Snapshot]),
+    ("consumers", &[ResourceRole::Workload]),
+    ("workloads", &[ResourceRole::Workload]),
+    ("dependants", &[ResourceRole::Workload, ResourceRole::Claim]),
+    ("pdbs", &[ResourceRole::Budget]),
+    ("other_pdbs", &[ResourceRole::Budget]),
+    ("services", &[ResourceRole::Service]),
+    ("governing_service", &[ResourceRole::Service]),
+    ("autoscalers", &[ResourceRole::Autoscaler]),
+    ("quotas", &[ResourceRole::Quota]),
+    ("limit_ranges", &[ResourceRole::LimitRange]),
+    ("nodes", &[ResourceRole::Node]),
+    ("priority_classes", &[ResourceRole::PriorityClass]),
 ];
 
-impl Sort {
+impl ResourceRole {
     /// What a kind is; none if no join knows it.
-    pub fn of(kind: &KindRef, projections: &Projections) -> Option<Self> {
+    pub fn of(kind: &GroupKind, projections: &Projections) -> Option<Self> {
         let fixed = KINDS.iter().find(|(name, group, _)| *name == kind.kind && *group == kind.group);
         fixed
             .map(|(_, _, sort)| *sort)
@@ -97,8 +97,10 @@ impl Sort {
     }
 
     /// The kinds without pods, as METADATA names them.
-    pub fn kinds() -> impl Iterator<Item = KindRef> {
-        KINDS.iter().map(|(kind, group, _)| KindRef { kind: (*kind).to_owned(), group: (*group).to_owned() })
+    pub fn kinds() -> impl Iterator<Item = GroupKind> {
+        KINDS
+            .iter()
+            .map(|(kind, group, _)| GroupKind { kind: (*kind).to_owned(), group: (*group).to_owned() })
     }
 
     /// Do objects of this sort live outside of namespaces?
@@ -117,14 +119,14 @@ impl Sort {
 }
 
 /// Keys of `input.related` and the sorts that fill them.
-pub fn keys() -> impl Iterator<Item = (&'static str, &'static [Sort])> {
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static [ResourceRole])> {
     KEYS.iter().copied()
 }
 
 /// How much a policy needs a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub enum InventoryScope {
     /// It cannot judge unless all objects of the kind are known.
     Cluster,
     /// What is shipped with the workload counts: absent from a bundle means that there is none.
@@ -135,22 +137,22 @@ pub enum Mode {
 
 /// `custom.inventory` of a policy: the kinds that it needs beside the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Needs(BTreeMap<KindRef, Mode>);
+pub struct InventoryRequirements(BTreeMap<GroupKind, InventoryScope>);
 
-impl<'de> Deserialize<'de> for Needs {
+impl<'de> Deserialize<'de> for InventoryRequirements {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let written = BTreeMap::<String, Mode>::deserialize(deserializer)?;
-        let kind = |(kind, mode): (String, Mode)| {
+        let written = BTreeMap::<String, InventoryScope>::deserialize(deserializer)?;
+        let kind = |(kind, mode): (String, InventoryScope)| {
             let text = de::value::StrDeserializer::<D::Error>::new(&kind);
-            Ok((KindRef::deserialize(text)?, mode))
+            Ok((GroupKind::deserialize(text)?, mode))
         };
         Ok(Self(written.into_iter().map(kind).collect::<Result<_, D::Error>>()?))
     }
 }
 
-impl Needs {
+impl InventoryRequirements {
     /// Each kind and how much it is needed.
-    pub fn iter(&self) -> impl Iterator<Item = (&KindRef, Mode)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupKind, InventoryScope)> {
         self.0.iter().map(|(kind, mode)| (kind, *mode))
     }
 
@@ -160,7 +162,7 @@ impl Needs {
     }
 }
 
-impl fmt::Display for Mode {
+impl fmt::Display for InventoryScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cluster => "cluster",

@@ -10,23 +10,23 @@ mod nodes;
 mod records;
 mod related;
 mod siblings;
-mod sight;
 mod storage;
 mod store;
+mod view;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 
-pub use kinds::{Mode, Needs, Sort, keys};
+pub use kinds::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 use records::Record;
 pub use related::{Related, Subject};
-pub use sight::Sight;
 use store::State;
+pub use view::InventoryView;
 
 /// The labels of a Namespace.
 pub type NamespaceLabels = BTreeMap<String, String>;
@@ -42,7 +42,7 @@ pub struct Fact(Record);
 pub struct Inventory {
     state: Arc<State>,
     /// Objects kept whole, by kind, namespace and name.
-    parents: Arc<HashMap<(KindRef, String, String), Arc<Value>>>,
+    parents: Arc<HashMap<(GroupKind, String, String), Arc<Value>>>,
 }
 
 impl Inventory {
@@ -62,14 +62,14 @@ impl Inventory {
     }
 
     /// Adds an object, or replaces it. A kind that no join knows is left out.
-    pub fn insert(&mut self, kind: &KindRef, object: &Value, default_namespace: &str) {
+    pub fn insert(&mut self, kind: &GroupKind, object: &Value, default_namespace: &str) {
         if let Some(fact) = self.read(kind, object, default_namespace) {
             self.add(fact);
         }
     }
 
     /// What would be kept of an object; none of a kind that no join knows.
-    pub fn read(&self, kind: &KindRef, object: &Value, default_namespace: &str) -> Option<Fact> {
+    pub fn read(&self, kind: &GroupKind, object: &Value, default_namespace: &str) -> Option<Fact> {
         Record::read(kind, object, default_namespace, self.state.rules()).map(Fact)
     }
 
@@ -79,13 +79,13 @@ impl Inventory {
     }
 
     /// Objects of this kind come with the run.
-    pub fn ships(&mut self, kind: &KindRef) {
+    pub fn ships(&mut self, kind: &GroupKind) {
         let state = Arc::make_mut(&mut self.state);
-        state.shipped.extend(Sort::of(kind, &state.projections));
+        state.shipped.extend(ResourceRole::of(kind, &state.projections));
     }
 
     /// The object is judged itself in this run; `changed`: it is new, or not as it was before.
-    pub fn judges(&mut self, kind: &KindRef, namespace: &str, name: &str, changed: bool) {
+    pub fn judges(&mut self, kind: &GroupKind, namespace: &str, name: &str, changed: bool) {
         let place = (kind.clone(), namespace.to_owned(), name.to_owned());
         let state = Arc::make_mut(&mut self.state);
         Arc::make_mut(&mut state.judged).insert(place, changed);
@@ -93,7 +93,7 @@ impl Inventory {
     }
 
     /// Takes an object out.
-    pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
+    pub fn remove(&mut self, kind: &GroupKind, namespace: &str, name: &str) {
         Arc::make_mut(&mut self.state).remove(kind, namespace, name);
         let place = (kind.clone(), namespace.to_owned(), name.to_owned());
         if self.parents.contains_key(&place) {
@@ -103,7 +103,7 @@ impl Inventory {
 
     /// Keeps an object that has replicas whole, so that it can be the parent of a request to its scale
     /// subresource. To a clone that is a cheap addition: nothing else is copied for it.
-    pub fn keep(&mut self, kind: &KindRef, object: Arc<Value>, default_namespace: &str) {
+    pub fn keep(&mut self, kind: &GroupKind, object: Arc<Value>, default_namespace: &str) {
         if self.state.projections.of(kind).is_none_or(|projection| projection.replicas.is_none()) {
             return;
         }
@@ -114,35 +114,35 @@ impl Inventory {
     }
 
     /// An object that was kept whole.
-    pub fn parent(&self, kind: &KindRef, namespace: &str, name: &str) -> Option<&Arc<Value>> {
+    pub fn parent(&self, kind: &GroupKind, namespace: &str, name: &str) -> Option<&Arc<Value>> {
         self.parents.get(&(kind.clone(), namespace.to_owned(), name.to_owned()))
     }
 
     /// All objects of this kind are in here.
-    pub fn know(&mut self, kind: &KindRef) {
+    pub fn know(&mut self, kind: &GroupKind) {
         let state = Arc::make_mut(&mut self.state);
-        if let Some(sort) = Sort::of(kind, &state.projections) {
+        if let Some(sort) = ResourceRole::of(kind, &state.projections) {
             state.known.insert(kind.clone(), sort);
         }
     }
 
     /// Are all objects of this kind in here?
-    pub fn knows(&self, kind: &KindRef) -> bool {
+    pub fn knows(&self, kind: &GroupKind) -> bool {
         self.state.known.contains_key(kind)
     }
 
     /// The kinds that a policy needs and that are not known, whatever the request.
-    pub fn lacks(&self, needs: &Needs) -> Vec<KindRef> {
+    pub fn lacks(&self, needs: &InventoryRequirements) -> Vec<GroupKind> {
         let known = |kind, mode| match mode {
-            Mode::Optional => true,
-            Mode::Bundle => self.state.bundle || self.knows(kind),
-            Mode::Cluster => self.knows(kind),
+            InventoryScope::Optional => true,
+            InventoryScope::Bundle => self.state.bundle || self.knows(kind),
+            InventoryScope::Cluster => self.knows(kind),
         };
         needs.iter().filter(|(kind, mode)| !known(kind, *mode)).map(|(kind, _)| kind.clone()).collect()
     }
 
     /// The kinds of which all objects are in here.
-    pub fn known(&self) -> impl Iterator<Item = &KindRef> {
+    pub fn known(&self) -> impl Iterator<Item = &GroupKind> {
         self.state.known.keys()
     }
 

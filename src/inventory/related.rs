@@ -16,13 +16,13 @@ use super::records::{
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, RelatedClaim, Snapshot};
 use crate::admission::Operation;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::Workload;
 
 /// What is joined: the object as it will be stored or, if it goes, as it is.
 pub struct Subject<'a> {
     /// Its kind; of a scale request the parent's.
-    pub kind: KindRef,
+    pub kind: GroupKind,
     /// What is done to it.
     pub operation: Operation,
     /// Is it the parent of a scale request?

@@ -14,7 +14,7 @@ use super::records::{
 use super::related::Subject;
 use super::store::{Namespace, State};
 use crate::admission::GroupVersionKind;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::view::Strings;
 
 /// A PodDisruptionBudget that selects the subject's pods.
@@ -122,8 +122,8 @@ pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscale
 
 /// Is this object judged itself in the same run, and is what there is to say of it and the subject
 /// together its own fault? An object that stays as it was is only at fault if the subject stays, too.
-pub fn judged(state: &State, subject: &Subject<'_>, kind: &KindRef, namespace: &str, name: &str) -> bool {
-    let changed = |kind: &KindRef, namespace: &str, name: &str| {
+pub fn judged(state: &State, subject: &Subject<'_>, kind: &GroupKind, namespace: &str, name: &str) -> bool {
+    let changed = |kind: &GroupKind, namespace: &str, name: &str| {
         state.judged.get(&(kind.clone(), namespace.to_owned(), name.to_owned())).copied()
     };
     let view = subject.workload;
@@ -132,8 +132,8 @@ pub fn judged(state: &State, subject: &Subject<'_>, kind: &KindRef, namespace: &
     own.zip(changed(kind, namespace, name)).is_some_and(|(own, other)| other || !own)
 }
 
-fn budget_kind() -> KindRef {
-    KindRef { kind: "PodDisruptionBudget".to_owned(), group: "policy".to_owned() }
+fn budget_kind() -> GroupKind {
+    GroupKind { kind: "PodDisruptionBudget".to_owned(), group: "policy".to_owned() }
 }
 
 /// The workloads whose pods a selector selects. What belongs to another of them is that one's pods.
@@ -144,7 +144,7 @@ fn selected<'n>(
     namespace.workloads.values().filter(|record| {
         let owner = record.brief.owner.as_ref().map(|owner| {
             let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&owner.api_version, &owner.kind);
-            (KindRef { kind, group }, owner.name.clone())
+            (GroupKind { kind, group }, owner.name.clone())
         });
         let owner = owner.and_then(|owner| namespace.workloads.get(&owner));
         selects.matches(&record.brief.pods.labels)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::consumers::{self, User};
+use super::consumers::{self, ClaimMounter};
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
-use super::store::{Namespace, Place, State};
+use super::store::{Namespace, NamespacedName, State};
 use crate::workload::view::Claim;
 
 /// The class that a claim gets if it names none: of several the newest, then the first by name
@@ -86,7 +86,7 @@ pub fn attributes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
 }
 
 /// The VolumeSnapshots that claims of the subject are filled from.
-pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = Place> {
+pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = NamespacedName> {
     let sources = subject.workload.claims.iter().filter_map(|claim| claim.data_source.as_ref());
     sources.filter(|source| source.kind == "VolumeSnapshot").map(|source| {
         let namespace = source.namespace.as_ref().unwrap_or(&subject.workload.namespace);
@@ -105,7 +105,7 @@ pub struct Snapshot {
 
 /// Those of them that are there, by name.
 pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snapshot> {
-    let find = |(namespace, name): Place| {
+    let find = |(namespace, name): NamespacedName| {
         let snapshot = state.namespaces.get(&namespace)?.snapshots.get(&name)?;
         let class = snapshot.class.as_ref().and_then(|class| state.cluster.snapshot_classes.get(class));
         let driver = class.map(|class| class.driver.clone());
@@ -126,7 +126,7 @@ pub struct RelatedClaim {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordinal: Option<u64>,
     /// Other workloads that mount it.
-    pub mounted_by: Vec<User>,
+    pub mounted_by: Vec<ClaimMounter>,
 }
 
 /// The claims that the subject's volumes name, and those that its templates have made; of a volume the

@@ -3,23 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::kinds::Sort;
+use super::kinds::ResourceRole;
 use super::nodes::Nodes;
 use super::records::{
     AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
     NamespaceRecord, PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord,
     SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 
 /// Kind and name within one namespace.
-pub type Key = (KindRef, String);
+pub type Key = (GroupKind, String);
 /// Namespace and name.
-pub type Place = (String, String);
+pub type NamespacedName = (String, String);
 
 /// Objects by kind, namespace and name, and whether they are new or changed.
-pub type Judged = HashMap<(KindRef, String, String), bool>;
+pub type Judged = HashMap<(GroupKind, String, String), bool>;
 
 /// Everything that is known. Two states share what lives in a namespace, and what lives in none.
 #[derive(Clone, Debug, Default)]
@@ -30,9 +30,9 @@ pub struct State {
     /// Objects that are judged themselves in this run, and whether they are new or changed.
     pub judged: Arc<Judged>,
     /// Sorts of the manifests of this run, known or not.
-    pub shipped: BTreeSet<Sort>,
+    pub shipped: BTreeSet<ResourceRole>,
     /// Kinds of which every object is in here.
-    pub known: BTreeMap<KindRef, Sort>,
+    pub known: BTreeMap<GroupKind, ResourceRole>,
     pub namespaces: HashMap<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
 }
@@ -47,9 +47,9 @@ pub struct Cluster {
     pub volumes: BTreeMap<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
     /// Volumes by the claim that they say they are bound to.
-    pub bound: BTreeMap<Place, BTreeSet<String>>,
+    pub bound: BTreeMap<NamespacedName, BTreeSet<String>>,
     /// Claims by their class.
-    pub claims_of: BTreeMap<String, BTreeSet<Place>>,
+    pub claims_of: BTreeMap<String, BTreeSet<NamespacedName>>,
 }
 
 /// What lives in one namespace, and the Namespace itself.
@@ -132,11 +132,11 @@ impl State {
         }
     }
 
-    pub fn remove(&mut self, kind: &KindRef, namespace: &str, name: &str) {
-        let Some(sort) = Sort::of(kind, &self.projections) else { return };
+    pub fn remove(&mut self, kind: &GroupKind, namespace: &str, name: &str) {
+        let Some(sort) = ResourceRole::of(kind, &self.projections) else { return };
         match sort {
-            Sort::Namespace => self.namespace_mut(name).namespace = None,
-            Sort::Claim => self.remove_claim(&(namespace.to_owned(), name.to_owned())),
+            ResourceRole::Namespace => self.namespace_mut(name).namespace = None,
+            ResourceRole::Claim => self.remove_claim(&(namespace.to_owned(), name.to_owned())),
             sort if sort.cluster_scoped() => self.cluster_mut().remove(sort, name),
             sort if self.namespaces.contains_key(namespace) => {
                 self.namespace_mut(namespace).remove(sort, kind, name);
@@ -145,7 +145,7 @@ impl State {
         }
     }
 
-    fn remove_claim(&mut self, place: &Place) {
+    fn remove_claim(&mut self, place: &NamespacedName) {
         let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
         let Some(record) = known.cloned() else { return };
         forget(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
@@ -163,21 +163,21 @@ impl State {
 
 impl Cluster {
     fn insert_volume(&mut self, record: VolumeRecord) {
-        self.remove(Sort::Volume, &record.name);
+        self.remove(ResourceRole::Volume, &record.name);
         if let Some(place) = claim_of(&record) {
             self.bound.entry(place).or_default().insert(record.name.clone());
         }
         self.volumes.insert(record.name.clone(), Arc::new(record));
     }
 
-    fn remove(&mut self, sort: Sort, name: &str) {
+    fn remove(&mut self, sort: ResourceRole, name: &str) {
         match sort {
-            Sort::StorageClass => drop(self.classes.remove(name)),
-            Sort::AttributesClass => drop(self.attributes.remove(name)),
-            Sort::SnapshotClass => drop(self.snapshot_classes.remove(name)),
-            Sort::PriorityClass => drop(self.priorities.remove(name)),
-            Sort::Node => self.nodes.remove(name),
-            Sort::Volume => {
+            ResourceRole::StorageClass => drop(self.classes.remove(name)),
+            ResourceRole::AttributesClass => drop(self.attributes.remove(name)),
+            ResourceRole::SnapshotClass => drop(self.snapshot_classes.remove(name)),
+            ResourceRole::PriorityClass => drop(self.priorities.remove(name)),
+            ResourceRole::Node => self.nodes.remove(name),
+            ResourceRole::Volume => {
                 let place = self.volumes.remove(name).and_then(|record| claim_of(&record));
                 if let Some(place) = place {
                     forget(&mut self.bound, &place, &name.to_owned());
@@ -189,7 +189,7 @@ impl Cluster {
 }
 
 /// The claim that a volume is bound to, or kept for.
-fn claim_of(record: &VolumeRecord) -> Option<Place> {
+fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
     Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
 }
 
@@ -216,16 +216,16 @@ impl Namespace {
         }
     }
 
-    fn remove(&mut self, sort: Sort, kind: &KindRef, name: &str) {
+    fn remove(&mut self, sort: ResourceRole, kind: &GroupKind, name: &str) {
         let key = || (kind.clone(), name.to_owned());
         match sort {
-            Sort::Workload => self.remove_workload(&key()),
-            Sort::Autoscaler => drop(self.autoscalers.remove(&key())),
-            Sort::Snapshot => drop(self.snapshots.remove(name)),
-            Sort::Budget => drop(self.budgets.remove(name)),
-            Sort::Service => drop(self.services.remove(name)),
-            Sort::Quota => drop(self.quotas.remove(name)),
-            Sort::LimitRange => drop(self.limits.remove(name)),
+            ResourceRole::Workload => self.remove_workload(&key()),
+            ResourceRole::Autoscaler => drop(self.autoscalers.remove(&key())),
+            ResourceRole::Snapshot => drop(self.snapshots.remove(name)),
+            ResourceRole::Budget => drop(self.budgets.remove(name)),
+            ResourceRole::Service => drop(self.services.remove(name)),
+            ResourceRole::Quota => drop(self.quotas.remove(name)),
+            ResourceRole::LimitRange => drop(self.limits.remove(name)),
             _ => {}
         }
     }

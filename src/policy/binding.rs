@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::selector::PolicySelector;
 use super::{Action, PolicyId};
-use crate::admission::{Request, User};
+use crate::admission::{Request, UserInfo};
 use crate::workload::labels::{self, Selector};
 
 /// A PolicyBinding.
@@ -142,7 +142,7 @@ impl BindingMatch {
     }
 
     /// Is this user warned where others are refused?
-    pub fn warns_only(&self, user: &User) -> bool {
+    pub fn warns_only(&self, user: &UserInfo) -> bool {
         self.warn_only_users.iter().any(|pattern| labels::glob(pattern, &user.username))
     }
 }

@@ -9,7 +9,7 @@ use super::parameters::Parameter;
 use super::selector::Match;
 use super::{Action, Patches, Policy, PolicyId, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::inventory::Needs;
+use crate::inventory::InventoryRequirements;
 use crate::path::{Path, Segment};
 use crate::reader;
 
@@ -48,7 +48,7 @@ struct Custom {
     fix: String,
     at_admission: Option<Action>,
     #[serde(default)]
-    inventory: Needs,
+    inventory: InventoryRequirements,
     #[serde(default)]
     terminating: bool,
     #[serde(default)]

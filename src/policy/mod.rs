@@ -3,8 +3,8 @@
 pub mod binding;
 pub mod exception;
 pub mod metadata;
+pub mod package_path;
 pub mod parameters;
-pub mod place;
 pub mod selector;
 pub mod skip;
 
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::inventory::Needs;
+use crate::inventory::InventoryRequirements;
 use parameters::Parameter;
 use selector::Match;
 
@@ -146,7 +146,7 @@ pub struct Policy {
     /// What happens by default at admission, if that is milder: siblings may still arrive.
     pub at_admission: Option<Action>,
     /// Which other objects it needs.
-    pub inventory: Needs,
+    pub inventory: InventoryRequirements,
     /// Which requests it judges.
     pub matches: Match,
     /// What it may be told.

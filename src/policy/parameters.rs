@@ -16,9 +16,9 @@ pub type Parameters = BTreeMap<String, Value>;
 pub struct Parameter {
     /// Its type.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: ParameterType,
     /// Type of the elements of a list or of the values of a map; without it they may be anything.
-    pub of: Option<Kind>,
+    pub of: Option<ParameterType>,
     /// Its value unless a binding says otherwise.
     pub default: Value,
     /// What it does.
@@ -28,7 +28,7 @@ pub struct Parameter {
 /// Type of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ParameterType {
     /// Text.
     String,
     /// `true` or `false`.
@@ -59,10 +59,10 @@ impl Parameter {
     /// If it does not fit the type.
     pub fn convert(&self, value: &Value) -> Result<Value, ParameterError> {
         match (self.kind, value) {
-            (Kind::List, Value::Array(items)) => {
+            (ParameterType::List, Value::Array(items)) => {
                 items.iter().map(|item| self.element(item)).collect::<Result<Vec<_>, _>>().map(Value::Array)
             }
-            (Kind::Map, Value::Object(entries)) => entries
+            (ParameterType::Map, Value::Object(entries)) => entries
                 .iter()
                 .map(|(key, value)| Ok((key.clone(), self.element(value)?)))
                 .collect::<Result<_, _>>()
@@ -76,22 +76,22 @@ impl Parameter {
     }
 }
 
-impl Kind {
+impl ParameterType {
     fn convert(self, value: &Value) -> Result<Value, ParameterError> {
         let fits = match self {
-            Kind::String => value.is_string(),
-            Kind::Boolean => value.is_boolean(),
-            Kind::Integer => value.is_i64() || value.is_u64(),
-            Kind::Number => value.is_number(),
-            Kind::List => value.is_array(),
-            Kind::Map => value.is_object(),
-            Kind::Duration => {
+            ParameterType::String => value.is_string(),
+            ParameterType::Boolean => value.is_boolean(),
+            ParameterType::Integer => value.is_i64() || value.is_u64(),
+            ParameterType::Number => value.is_number(),
+            ParameterType::List => value.is_array(),
+            ParameterType::Map => value.is_object(),
+            ParameterType::Duration => {
                 let text = value.as_str().ok_or_else(|| self.mismatch(value))?;
                 let seconds =
                     schedule::duration_seconds(text).map_err(|error| ParameterError(error.to_string()))?;
                 return Ok(seconds.into());
             }
-            Kind::Quantity => {
+            ParameterType::Quantity => {
                 let bytes = quantity::json_bytes(value).map_err(|error| ParameterError(error.to_string()))?;
                 return Ok(bytes.into());
             }
@@ -101,14 +101,14 @@ impl Kind {
 
     fn mismatch(self, value: &Value) -> ParameterError {
         let wanted = match self {
-            Kind::String => "text",
-            Kind::Boolean => "true or false",
-            Kind::Integer => "a whole number",
-            Kind::Number => "a number",
-            Kind::Duration => "a duration such as 24h or 7d",
-            Kind::Quantity => "a quantity such as 10Gi",
-            Kind::List => "a list",
-            Kind::Map => "a map",
+            ParameterType::String => "text",
+            ParameterType::Boolean => "true or false",
+            ParameterType::Integer => "a whole number",
+            ParameterType::Number => "a number",
+            ParameterType::Duration => "a duration such as 24h or 7d",
+            ParameterType::Quantity => "a quantity such as 10Gi",
+            ParameterType::List => "a list",
+            ParameterType::Map => "a map",
         };
         ParameterError(format!("must be {wanted}, not {value}"))
     }

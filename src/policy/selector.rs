@@ -10,14 +10,14 @@ use crate::workload::Class;
 
 /// A kind without its version: `StatefulSet.apps`, `PersistentVolumeClaim`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KindRef {
+pub struct GroupKind {
     /// `StatefulSet`
     pub kind: String,
     /// `apps`; empty for core.
     pub group: String,
 }
 
-impl fmt::Display for KindRef {
+impl fmt::Display for GroupKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.group.as_str() {
             "" => f.write_str(&self.kind),
@@ -26,7 +26,7 @@ impl fmt::Display for KindRef {
     }
 }
 
-impl<'de> Deserialize<'de> for KindRef {
+impl<'de> Deserialize<'de> for GroupKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for KindRef {
 pub struct Match {
     /// Kinds; none: every kind that has a projection.
     #[serde(default)]
-    pub kinds: Vec<KindRef>,
+    pub kinds: Vec<GroupKind>,
     /// Classes of the workload view.
     #[serde(default = "durable_only")]
     pub classes: Vec<Class>,

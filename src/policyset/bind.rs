@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::admission::User;
+use crate::admission::UserInfo;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::engine::{Value, to_value};
 use crate::path::{Path, Segment};
@@ -65,7 +65,7 @@ pub struct Bindings {
 
 /// Whose bindings a file holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum BindingOrigin {
     /// A profile.
     Profile,
     /// A profile, without some of the policies that it was written for.
@@ -75,7 +75,7 @@ pub enum Origin {
 }
 
 /// The policies that bindings may name.
-pub struct Known<'a> {
+pub struct KnownPolicies<'a> {
     pub policies: Vec<&'a Policy>,
     /// False if some could not be read: then a name that is not here may be one of them.
     pub complete: bool,
@@ -86,8 +86,12 @@ pub struct Known<'a> {
 /// # Errors
 /// All documents that are none of ours, have unknown fields, or name policies or parameters that do
 /// not exist.
-pub fn read(text: &SourceText, origin: Origin, known: &Known<'_>) -> Result<Bindings, Diagnostics> {
-    let shipped = origin != Origin::User;
+pub fn read(
+    text: &SourceText,
+    origin: BindingOrigin,
+    known: &KnownPolicies<'_>,
+) -> Result<Bindings, Diagnostics> {
+    let shipped = origin != BindingOrigin::User;
     let (mut read, mut errors) = (Bindings::default(), Vec::new());
     for document in reader::documents(text)? {
         let line = document.positions.place(&[]).line;
@@ -95,7 +99,7 @@ pub fn read(text: &SourceText, origin: Origin, known: &Known<'_>) -> Result<Bind
             Some("Profile") if shipped => match reader::typed::<Head<ProfileSpec>>(text, &document) {
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
-                    if origin != Origin::PartialProfile {
+                    if origin != BindingOrigin::PartialProfile {
                         let ids = &head.spec.without;
                         errors.extend(unknown_ids(text, &document, &["spec", "without"], ids, known));
                     }
@@ -107,7 +111,7 @@ pub fn read(text: &SourceText, origin: Origin, known: &Known<'_>) -> Result<Bind
                 Ok(head) => {
                     errors.extend(version(text, line, &head.api_version));
                     let binding = Binding { name: head.metadata.name, shipped, spec: head.spec };
-                    if origin != Origin::PartialProfile {
+                    if origin != BindingOrigin::PartialProfile {
                         errors.extend(unknown_policies(text, &document, &binding, known));
                     }
                     errors.extend(unknown_parameters(text, &document, &binding, known));
@@ -150,7 +154,7 @@ fn unknown_policy(
     document: &Document,
     path: &[Segment],
     id: &PolicyId,
-    known: &Known<'_>,
+    known: &KnownPolicies<'_>,
 ) -> Option<Diagnostic> {
     if !known.complete || known.policies.iter().any(|policy| policy.id == *id) {
         return None;
@@ -166,7 +170,7 @@ fn unknown_ids(
     document: &Document,
     keys: &[&'static str],
     ids: &[PolicyId],
-    known: &Known<'_>,
+    known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let at =
         |index: usize| -> Path { keys.iter().map(|key| Segment::from(*key)).chain([index.into()]).collect() };
@@ -178,7 +182,7 @@ fn unknown_policies(
     text: &SourceText,
     document: &Document,
     binding: &Binding,
-    known: &Known<'_>,
+    known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &binding.spec;
     let at = |keys: &[&'static str], last: Segment| -> Path {
@@ -213,7 +217,7 @@ fn unknown_parameters(
     text: &SourceText,
     document: &Document,
     binding: &Binding,
-    known: &Known<'_>,
+    known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let mut errors = Vec::new();
     for (id, values) in &binding.spec.parameters {
@@ -246,7 +250,7 @@ fn exception_faults(
     text: &SourceText,
     document: &Document,
     exception: &Exception,
-    known: &Known<'_>,
+    known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &exception.spec;
     let mut errors: Vec<Diagnostic> = spec
@@ -273,7 +277,7 @@ fn exception_faults(
 
 /// The bindings that mean one policy.
 #[derive(Debug)]
-pub struct Bound {
+pub struct PolicyBindings {
     own_action: Action,
     own_on_failure: OnFailure,
     own_skippable: bool,
@@ -284,7 +288,7 @@ pub struct Bound {
 }
 
 /// What the bindings that apply to one request make of a policy.
-pub struct Chosen<'a> {
+pub struct Enforcement<'a> {
     pub parameters: &'a Value,
     pub action: Action,
     pub on_failure: OnFailure,
@@ -293,7 +297,7 @@ pub struct Chosen<'a> {
     pub require_inventory: bool,
 }
 
-impl Bound {
+impl PolicyBindings {
     pub fn new(
         policy: &Policy,
         bindings: &[Binding],
@@ -331,7 +335,7 @@ impl Bound {
     }
 
     /// One choice for each distinct parameter set that applies; the strictest action wins.
-    pub fn select(&self, bindings: &[Binding], applies: &[bool], user: &User) -> Vec<Chosen<'_>> {
+    pub fn select(&self, bindings: &[Binding], applies: &[bool], user: &UserInfo) -> Vec<Enforcement<'_>> {
         let applying = || {
             let pairs = self.pairs.iter().filter(|(binding, _)| applies.get(*binding) == Some(&true));
             pairs.filter_map(|(binding, set)| Some((bindings.get(*binding)?, *set)))
@@ -341,7 +345,7 @@ impl Bound {
             applying()
                 .filter(|(binding, of)| *of == set && !(overridden && binding.shipped))
                 .filter_map(|(binding, _)| self.choose(parameters, &binding.spec, user))
-                .reduce(|a, b| Chosen {
+                .reduce(|a, b| Enforcement {
                     parameters,
                     action: a.action.max(b.action),
                     on_failure: a.on_failure.max(b.on_failure),
@@ -353,7 +357,12 @@ impl Bound {
         self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
     }
 
-    fn choose<'a>(&self, parameters: &'a Value, spec: &BindingSpec, user: &User) -> Option<Chosen<'a>> {
+    fn choose<'a>(
+        &self,
+        parameters: &'a Value,
+        spec: &BindingSpec,
+        user: &UserInfo,
+    ) -> Option<Enforcement<'a>> {
         let action = spec.action.map_or(Some(self.own_action), BindingAction::action)?;
         let on_failure = spec.on_failure.unwrap_or(self.own_on_failure);
         let (action, on_failure) = match spec.matches.warns_only(user) {
@@ -362,7 +371,7 @@ impl Bound {
         };
         let skippable = spec.skippable.unwrap_or(self.own_skippable);
         let BindingSpec { mutate, require_inventory, .. } = *spec;
-        Some(Chosen { parameters, action, on_failure, mutate, skippable, require_inventory })
+        Some(Enforcement { parameters, action, on_failure, mutate, skippable, require_inventory })
     }
 
     /// Is the policy bound to anything at all?

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use super::PolicySet;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::engine::Reads;
-use crate::inventory::{Inventory, Sort, keys};
-use crate::policy::selector::KindRef;
+use crate::inventory::{Inventory, ResourceRole, keys};
+use crate::policy::selector::GroupKind;
 use crate::policy::{Policy, PolicyId};
 use crate::workload::projection::Projections;
 
 impl PolicySet {
     /// The kinds that bound policies cannot judge without and of which an inventory does not know every
     /// object, each with these policies.
-    pub fn wants(&self, inventory: &Inventory) -> BTreeMap<KindRef, Vec<&PolicyId>> {
-        let mut wanted: BTreeMap<KindRef, Vec<&PolicyId>> = BTreeMap::new();
+    pub fn wants(&self, inventory: &Inventory) -> BTreeMap<GroupKind, Vec<&PolicyId>> {
+        let mut wanted: BTreeMap<GroupKind, Vec<&PolicyId>> = BTreeMap::new();
         for loaded in self.policies.iter().filter(|loaded| loaded.bound.anywhere(&self.bindings)) {
             for kind in inventory.lacks(&loaded.policy.inventory) {
                 wanted.entry(kind).or_default().push(&loaded.policy.id);
@@ -38,8 +38,8 @@ pub fn check(
     };
     let mut declared = Vec::new();
     for (kind, _) in policy.inventory.iter() {
-        let Some(sort) = Sort::of(kind, projections) else {
-            let known: Vec<String> = Sort::kinds().map(|kind| kind.to_string()).collect();
+        let Some(sort) = ResourceRole::of(kind, projections) else {
+            let known: Vec<String> = ResourceRole::kinds().map(|kind| kind.to_string()).collect();
             let written = kind.to_string();
             let mut error = text.error(at(&written), 0, format!("custom.inventory: no join knows {written}"));
             error.help = did_you_mean(&written, known.iter().map(String::as_str))
@@ -52,8 +52,8 @@ pub fn check(
         reads.names(&["related", key]) && !sorts.iter().any(|sort| declared.contains(sort))
     });
     let Some((key, sorts)) = undeclared else { return Ok(()) };
-    let kinds: Vec<String> = Sort::kinds()
-        .filter(|kind| Sort::of(kind, projections).is_some_and(|sort| sorts.contains(&sort)))
+    let kinds: Vec<String> = ResourceRole::kinds()
+        .filter(|kind| ResourceRole::of(kind, projections).is_some_and(|sort| sorts.contains(&sort)))
         .map(|kind| kind.to_string())
         .collect();
     let kinds = if kinds.is_empty() { "StatefulSet.apps".to_owned() } else { kinds.join(" or ") };

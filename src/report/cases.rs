@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::junit::{Case, Verdict};
-use super::{Found, Judged, Report};
+use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
@@ -14,7 +14,7 @@ pub fn of(report: &Report) -> Vec<Case> {
     report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).collect()
 }
 
-fn object(object: &Judged) -> Case {
+fn object(object: &ReviewedObject) -> Case {
     let (refusing, others): (Vec<&Found>, Vec<&Found>) = object
         .findings
         .iter()
@@ -64,7 +64,7 @@ fn object(object: &Judged) -> Case {
     }
 }
 
-fn finding(object: &Judged, found: &Found) -> String {
+fn finding(object: &ReviewedObject, found: &Found) -> String {
     let Found { finding, place, .. } = found;
     let field = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::yaml::Place;
+use crate::yaml::SourceSpan;
 
 /// An excerpt shows at most so many lines of the node.
 const LINES: usize = 4;
@@ -23,7 +23,7 @@ pub struct Excerpt {
 
 impl Excerpt {
     /// The lines of a text around a place in it; no lines if any of them touches what is hidden.
-    pub fn of(text: &str, place: &Place, hidden: &[Range<usize>]) -> Self {
+    pub fn of(text: &str, place: &SourceSpan, hidden: &[Range<usize>]) -> Self {
         let start = place.start.min(text.len());
         let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();
         let last = node.rsplit('\n').next().unwrap_or_default().chars().count();
@@ -51,11 +51,11 @@ impl Excerpt {
 mod tests {
     use super::*;
 
-    fn place(text: &str, node: &str) -> Place {
+    fn place(text: &str, node: &str) -> SourceSpan {
         let start = text.find(node).unwrap();
         let before = &text[..start];
         let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
-        Place { line: before.matches('\n').count() + 1, column, start, end: start + node.len() }
+        SourceSpan { line: before.matches('\n').count() + 1, column, start, end: start + node.len() }
     }
 
     #[test]
@@ -85,7 +85,7 @@ mod tests {
         let excerpt = Excerpt::of(text, &place(text, "b: 1\n  c: 2\n  d: 3\n  e: 4\n  f: 5"), &[]);
         assert_eq!((excerpt.lines.as_str(), excerpt.end), ("  b: 1", (6, 7)));
         assert_eq!(
-            Excerpt::of("", &Place::default(), &[]),
+            Excerpt::of("", &SourceSpan::default(), &[]),
             Excerpt { first_line: 1, end: (1, 1), ..<_>::default() }
         );
     }

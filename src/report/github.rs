@@ -1,7 +1,7 @@
 //! The report as workflow commands: GitHub Actions shows each beside its line in the changes of a pull request.
 
-use super::spot::{self, Spot};
-use super::{Found, Judged, Report, plain};
+use super::location::{self, ReportLocation};
+use super::{Found, Report, ReviewedObject, plain};
 use crate::diagnostic::Diagnostic;
 use crate::policy::Action;
 
@@ -14,13 +14,13 @@ pub fn render(report: &Report) -> String {
     let failures = report.objects.iter().flat_map(|object| {
         object.failures.iter().map(move |(policy, error, refuses)| Annotation {
             level: if *refuses { Level::Error } else { Level::Warning },
-            place: place(&Spot::of_object(object)),
+            place: place(&ReportLocation::of_object(object)),
             title: policy.to_string(),
             text: format!("{}: the policy could not decide: {error}", object.display_name()),
         })
     });
     all.extend(failures);
-    let findings = spot::worst_first(report).into_iter().filter(|(_, found)| !found.known);
+    let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     all.extend(findings.map(|(object, found)| finding(object, found)));
     all.sort_by_key(|annotation| annotation.level);
     let mut out: String = all.iter().map(Annotation::command).collect();
@@ -78,10 +78,10 @@ impl Annotation {
     }
 }
 
-fn finding(object: &Judged, found: &Found) -> Annotation {
+fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
     let finding = &found.finding;
     let mut text = format!("{}: {}\nfix: {}", object.display_name(), finding.told(), finding.fix);
-    if let Some(rendered) = spot::rendered(object, found) {
+    if let Some(rendered) = location::rendered(object, found) {
         text.push_str(&format!("\n{rendered}"));
     }
     if let Some(docs) = &finding.docs {
@@ -93,7 +93,7 @@ fn finding(object: &Judged, found: &Found) -> Annotation {
             Action::Warn => Level::Warning,
             Action::Audit => Level::Notice,
         },
-        place: place(&Spot::of(object, found)),
+        place: place(&ReportLocation::of(object, found)),
         title: format!("{} [{}]", finding.policy, finding.severity),
         text,
     }
@@ -116,7 +116,7 @@ fn error(error: &Diagnostic) -> Annotation {
     }
 }
 
-fn place(spot: &Spot<'_>) -> String {
+fn place(spot: &ReportLocation<'_>) -> String {
     let mut place = file(spot.file);
     if place.is_empty() {
         return place;
@@ -131,7 +131,7 @@ fn place(spot: &Spot<'_>) -> String {
 }
 
 fn file(file: &str) -> String {
-    spot::path(file).map(|path| format!("file={}", property(&path))).unwrap_or_default()
+    location::path(file).map(|path| format!("file={}", property(&path))).unwrap_or_default()
 }
 
 fn data(text: &str) -> String {

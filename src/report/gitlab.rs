@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::spot::{self, Fingerprints, Spot};
-use super::{Found, Judged, Report};
+use super::location::{self, Fingerprints, ReportLocation};
+use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::policy::{Action, Severity};
 
@@ -58,24 +58,24 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                     &object.display_name(),
                 ]),
                 severity: if *refuses { Level::Blocker } else { Level::Major },
-                location: location(&Spot::of_object(object)),
+                location: location(&ReportLocation::of_object(object)),
             });
         }
     }
-    let findings = spot::worst_first(report).into_iter().filter(|(_, found)| !found.known);
+    let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     issues.extend(findings.map(|(object, found)| issue(object, found, fingerprints.of(found))));
     serde_json::to_string_pretty(&issues)
 }
 
-fn issue(object: &Judged, found: &Found, fingerprint: String) -> Issue {
+fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
     let finding = &found.finding;
-    let rendered = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
+    let rendered = location::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
     Issue {
         description: format!("{}: {}{rendered}. Fix: {}", object.display_name(), finding.told(), finding.fix),
         check_name: finding.policy.to_string(),
         fingerprint,
         severity: level(finding.action, finding.severity),
-        location: location(&Spot::of(object, found)),
+        location: location(&ReportLocation::of(object, found)),
     }
 }
 
@@ -91,12 +91,12 @@ fn error(error: &Diagnostic) -> Issue {
     }
 }
 
-fn location(spot: &Spot<'_>) -> Location {
+fn location(spot: &ReportLocation<'_>) -> Location {
     Location { path: file(spot.file), lines: Lines { begin: spot.line(), end: spot.end_line() } }
 }
 
 fn file(file: &str) -> String {
-    spot::path(file).unwrap_or_else(|| file.to_owned())
+    location::path(file).unwrap_or_else(|| file.to_owned())
 }
 
 /// What refuses keeps its severity, what warns loses one, what is only recorded is for information.

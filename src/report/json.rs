@@ -8,7 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Found, Judged, Report, Summary};
+use super::{Found, Report, ReviewedObject, Summary};
 use crate::path;
 use crate::policy::{Action, Policy, Severity};
 
@@ -343,7 +343,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     })
 }
 
-fn json_finding<'a>(object: &'a Judged, found: &'a Found) -> JsonFinding<'a> {
+fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding<'a> {
     let Found { finding, place, excerpt, .. } = found;
     JsonFinding {
         policy: finding.policy.as_str(),
@@ -381,7 +381,7 @@ fn json_policy(policy: &Policy) -> JsonPolicy<'_> {
     }
 }
 
-fn json_object(object: &Judged) -> JsonObject<'_> {
+fn json_object(object: &ReviewedObject) -> JsonObject<'_> {
     JsonObject {
         api_version: &object.api_version,
         kind: &object.kind,

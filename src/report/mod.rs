@@ -7,6 +7,7 @@ pub mod gitlab;
 pub mod html;
 pub mod json;
 pub mod junit;
+mod location;
 mod markdown;
 pub mod page;
 mod plain;
@@ -14,7 +15,6 @@ mod remedy;
 #[cfg(test)]
 mod sample;
 pub mod sarif;
-mod spot;
 pub mod text;
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::Diagnostic;
 use crate::policy::{Action, Policy, PolicyId};
-use crate::yaml::Place;
+use crate::yaml::SourceSpan;
 
 pub use excerpt::Excerpt;
 use plain::plain;
@@ -40,7 +40,7 @@ pub struct Report {
     /// The profile that judged.
     pub profile: String,
     /// Judged objects, in the order of their files.
-    pub objects: Vec<Judged>,
+    pub objects: Vec<ReviewedObject>,
     /// The policies that found something.
     pub policies: BTreeMap<PolicyId, Policy>,
     /// What could not be read.
@@ -55,7 +55,7 @@ pub struct Report {
 
 /// One object and what was found.
 #[derive(Debug)]
-pub struct Judged {
+pub struct ReviewedObject {
     /// `apps/v1`
     pub api_version: String,
     /// `StatefulSet`
@@ -92,7 +92,7 @@ pub struct Found {
     /// What.
     pub finding: Finding,
     /// Where.
-    pub place: Place,
+    pub place: SourceSpan,
     /// The lines there.
     pub excerpt: Excerpt,
     /// The same for the same finding in the same file, wherever in the file its object has moved to.
@@ -101,7 +101,7 @@ pub struct Found {
     pub known: bool,
 }
 
-impl Judged {
+impl ReviewedObject {
     /// What tells a finding of this object from all others: everything but the lines.
     pub fn fingerprint(&self, file: &str, finding: &Finding) -> String {
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
@@ -160,7 +160,7 @@ pub struct Summary {
 
 impl Report {
     /// All findings that are not known, with their objects.
-    pub fn news(&self) -> impl Iterator<Item = (&Judged, &Found)> {
+    pub fn news(&self) -> impl Iterator<Item = (&ReviewedObject, &Found)> {
         self.objects
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| (object, found)))

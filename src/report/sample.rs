@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Excerpt, Found, Judged, Report};
+use super::{Excerpt, Found, Report, ReviewedObject};
 use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path;
 use crate::policy::{Action, PolicyId, Severity, metadata};
-use crate::yaml::Place;
+use crate::yaml::SourceSpan;
 
 /// What would like to be HTML, a link, a command, or the end of a string.
 pub const HOSTILE: &str = "<script>alert(1)</script> \"'`](javascript:x) ![x](http://e.x) ]]> -->\u{202e}drow\u{202c} 🐘 עברית %0A::error::x\u{7}";
@@ -82,8 +82,8 @@ pub fn report() -> Report {
     }
 }
 
-fn judged(file: &str, template: Option<&str>) -> Judged {
-    Judged {
+fn judged(file: &str, template: Option<&str>) -> ReviewedObject {
+    ReviewedObject {
         api_version: "apps/v1".to_owned(),
         kind: "StatefulSet".to_owned(),
         namespace: "shop".to_owned(),
@@ -102,7 +102,7 @@ fn judged(file: &str, template: Option<&str>) -> Judged {
 }
 
 fn found(
-    object: &Judged,
+    object: &ReviewedObject,
     action: Action,
     severity: Severity,
     pointer: &str,
@@ -110,7 +110,7 @@ fn found(
     line: usize,
 ) -> Found {
     let start = TEXT.find(node).unwrap();
-    let place = Place { line, column: 3, start, end: start + node.len() };
+    let place = SourceSpan { line, column: 3, start, end: start + node.len() };
     let finding = Finding {
         policy: PolicyId::new("volume-no-emptydir-data"),
         title: "Data is not kept in an emptyDir".into(),

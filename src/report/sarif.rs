@@ -12,8 +12,8 @@ use types::{
     Notification, PhysicalLocation, Properties, Region, ResultItem, Rule, Run, Suppression, Text, Tool,
 };
 
-use super::spot::{self, Fingerprints, Lines, Spot};
-use super::{Found, Judged, Report};
+use super::location::{self, Fingerprints, Lines, ReportLocation};
+use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::{Action, Policy, Severity};
@@ -40,7 +40,7 @@ fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::E
     let places: BTreeMap<&str, usize> =
         rules.iter().enumerate().map(|(index, rule)| (rule.id, index)).collect();
     let mut fingerprints = Fingerprints::default();
-    let findings = spot::worst_first(report);
+    let findings = location::worst_first(report);
     let cut = findings.len().saturating_sub(limit);
     let results = findings.into_iter().take(limit);
     let results = results
@@ -147,13 +147,13 @@ fn properties(category: Option<&str>, severity: Severity) -> Properties<'_> {
 }
 
 fn result<'a>(
-    object: &'a Judged,
+    object: &'a ReviewedObject,
     found: &'a Found,
     rule_index: usize,
     fingerprints: &mut Fingerprints<'a>,
 ) -> ResultItem<'a> {
     let finding = &found.finding;
-    let elsewhere = spot::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
+    let elsewhere = location::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
     let mut text = format!("{}{elsewhere}\nFix: {}", finding.told(), finding.fix);
     let mut shown = format!(
         "{}{}\n\n**Fix:** {}",
@@ -177,7 +177,7 @@ fn result<'a>(
         level: level(finding.action),
         message: Message { text: unlinked(&text), markdown: Some(shown) },
         locations: [Location {
-            physical_location: physical(&Spot::of(object, found), Some(found)),
+            physical_location: physical(&ReportLocation::of(object, found), Some(found)),
             logical_locations: logical(object, &finding.path),
         }],
         partial_fingerprints,
@@ -196,7 +196,7 @@ fn result<'a>(
 }
 
 /// What `stategate fix` would write for the object, if that sets this finding right.
-fn fix(object: &Judged, found: &Found) -> Option<types::Fix> {
+fn fix(object: &ReviewedObject, found: &Found) -> Option<types::Fix> {
     let remedy = object.remedy.as_ref().filter(|remedy| remedy.policies.contains(&found.finding.policy))?;
     let policies: Vec<&str> = remedy.policies.iter().map(|policy| policy.as_str()).collect();
     let ((start_line, start_column), (end_line, end_column)) = (remedy.from, remedy.to);
@@ -206,7 +206,7 @@ fn fix(object: &Judged, found: &Found) -> Option<types::Fix> {
             markdown: None,
         },
         artifact_changes: [types::ArtifactChange {
-            artifact_location: artifact(&Spot::of_object(object)),
+            artifact_location: artifact(&ReportLocation::of_object(object)),
             replacements: [types::Replacement {
                 deleted_region: Region {
                     start_column: Some(start_column),
@@ -220,8 +220,8 @@ fn fix(object: &Judged, found: &Found) -> Option<types::Fix> {
     })
 }
 
-fn artifact(spot: &Spot<'_>) -> ArtifactLocation {
-    let uri = spot.path().map_or_else(|| spot::encoded(spot.file), |path| spot::encoded(&path));
+fn artifact(spot: &ReportLocation<'_>) -> ArtifactLocation {
+    let uri = spot.path().map_or_else(|| location::encoded(spot.file), |path| location::encoded(&path));
     if uri.starts_with('/') {
         ArtifactLocation { uri: format!("file://{uri}"), uri_base_id: None }
     } else {
@@ -229,7 +229,7 @@ fn artifact(spot: &Spot<'_>) -> ArtifactLocation {
     }
 }
 
-fn physical(spot: &Spot<'_>, found: Option<&Found>) -> PhysicalLocation {
+fn physical(spot: &ReportLocation<'_>, found: Option<&Found>) -> PhysicalLocation {
     let artifact_location = artifact(spot);
     let Some(lines) = spot.lines else {
         // GitHub wants a line.
@@ -266,7 +266,7 @@ fn physical(spot: &Spot<'_>, found: Option<&Found>) -> PhysicalLocation {
     }
 }
 
-fn logical(object: &Judged, path: &[path::Segment]) -> Vec<LogicalLocation> {
+fn logical(object: &ReviewedObject, path: &[path::Segment]) -> Vec<LogicalLocation> {
     let name = object.display_name();
     let mut all = vec![LogicalLocation {
         name: object.name.clone(),
@@ -328,7 +328,7 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
 
 fn error(error: &Diagnostic) -> Notification<'_> {
     let help = error.help.as_ref().map(|help| format!("\nHelp: {help}")).unwrap_or_default();
-    let mut physical = physical(&Spot { file: &error.source, lines: None }, None);
+    let mut physical = physical(&ReportLocation { file: &error.source, lines: None }, None);
     if error.line > 0 {
         let start_column = (error.column > 0).then_some(error.column);
         physical.region = Some(Region { start_column, ..Region::line(error.line) });
@@ -337,9 +337,9 @@ fn error(error: &Diagnostic) -> Notification<'_> {
         .at(Location { physical_location: physical, logical_locations: Vec::new() })
 }
 
-fn object_location(object: &Judged) -> Location {
+fn object_location(object: &ReviewedObject) -> Location {
     Location {
-        physical_location: physical(&Spot::of_object(object), None),
+        physical_location: physical(&ReportLocation::of_object(object), None),
         logical_locations: logical(object, &[]),
     }
 }

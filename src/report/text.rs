@@ -2,7 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Found, Judged, Report, plain};
+use super::{Found, Report, ReviewedObject, plain};
 use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
 use crate::path;
@@ -119,7 +119,7 @@ pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
     all
 }
 
-fn finding<'a>(object: &'a Judged, found: &'a Found) -> Group<'a> {
+fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
     let Found { finding, place, excerpt, .. } = found;
     let level = match finding.action {
         Action::Deny => Level::ERROR,

@@ -30,7 +30,7 @@ struct State {
 
 /// How long a connection may be without a request.
 #[derive(Clone, Copy, Debug)]
-pub struct Patience {
+pub struct IdleTimeouts {
     /// For the head of a request, from its first byte, or from the handshake for the first request.
     pub head: Duration,
     /// Between two requests.
@@ -54,7 +54,7 @@ impl Activity {
     }
 
     /// When patience ends; none while a request is in flight, for that has a deadline of its own.
-    pub fn deadline(&self, patience: Patience) -> Option<Instant> {
+    pub fn deadline(&self, patience: IdleTimeouts) -> Option<Instant> {
         let state = self.state();
         let long = if state.head || !state.used { patience.head } else { patience.idle };
         (state.in_flight == 0).then(|| state.since + long)
@@ -112,12 +112,12 @@ impl Drop for InFlight {
 
 /// A stream that tells its connection's activity of every byte that arrives.
 #[derive(Debug)]
-pub struct Watched<S> {
+pub struct TrackedStream<S> {
     pub stream: S,
     pub activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for TrackedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -132,7 +132,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for TrackedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -166,26 +166,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(100) };
+    const IDLE_TIMEOUTS: IdleTimeouts =
+        IdleTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(100) };
 
     fn patience(activity: &Activity) -> Option<Duration> {
         let since = activity.state().since;
-        activity.deadline(PATIENCE).map(|deadline| deadline - since)
+        activity.deadline(IDLE_TIMEOUTS).map(|deadline| deadline - since)
     }
 
     #[test]
     fn the_first_request_and_every_head_are_urgent_and_idling_is_not() {
         let activity = Activity::new(true);
-        assert_eq!(patience(&activity), Some(PATIENCE.head));
+        assert_eq!(patience(&activity), Some(IDLE_TIMEOUTS.head));
         let first = activity.request();
         let second = activity.request();
         drop(first);
         assert_eq!(patience(&activity), None, "one is still in flight");
         drop(second);
-        assert_eq!(patience(&activity), Some(PATIENCE.idle));
+        assert_eq!(patience(&activity), Some(IDLE_TIMEOUTS.idle));
         assert!(activity.is_idle());
         activity.bytes();
-        assert_eq!(patience(&activity), Some(PATIENCE.head), "a head has begun");
+        assert_eq!(patience(&activity), Some(IDLE_TIMEOUTS.head), "a head has begun");
         assert!(!activity.is_idle());
     }
 
@@ -194,6 +195,6 @@ mod tests {
         let activity = Activity::new(false);
         drop(activity.request());
         activity.bytes();
-        assert_eq!(patience(&activity), Some(PATIENCE.idle));
+        assert_eq!(patience(&activity), Some(IDLE_TIMEOUTS.idle));
     }
 }

@@ -21,13 +21,13 @@ const LINGER: Duration = Duration::from_secs(2);
 const SMALL: usize = 64 << 10;
 
 /// Memory for bodies: each of them has a bound, and all at once.
-pub struct Budget {
+pub struct MemoryBudget {
     largest: usize,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
 }
 
-impl Budget {
+impl MemoryBudget {
     /// No body is larger than `largest`. The first 64 KiB are there for `usual` bodies at once; what is
     /// more shares `more` bytes.
     pub fn new(largest: usize, usual: usize, more: usize) -> Self {
@@ -38,14 +38,14 @@ impl Budget {
 
 /// A body's share of the budget, given back when it is dropped.
 #[derive(Debug, Default)]
-pub struct Share {
+pub struct Reservation {
     small: Option<OwnedSemaphorePermit>,
     large: Option<OwnedSemaphorePermit>,
 }
 
-impl Share {
+impl Reservation {
     /// Pays for a body that grows; false if there is not enough left.
-    fn grow(&mut self, budget: &Budget, from: usize, to: usize) -> bool {
+    fn grow(&mut self, budget: &MemoryBudget, from: usize, to: usize) -> bool {
         let small = to.min(SMALL) - from.min(SMALL);
         pay(&budget.small, &mut self.small, small) && pay(&budget.large, &mut self.large, to - from - small)
     }
@@ -63,22 +63,22 @@ fn pay(purse: &Arc<Semaphore>, paid: &mut Option<OwnedSemaphorePermit>, bytes: u
 
 /// A body, and its share of the budget, to be kept as long as what was read of it.
 #[derive(Debug)]
-pub struct Whole {
+pub struct RequestBody {
     pub bytes: Vec<u8>,
-    pub share: Share,
+    pub share: Reservation,
 }
 
 /// Why a body was not read whole.
 #[derive(Debug)]
-pub struct Unread {
-    pub why: Why,
+pub struct BodyError {
+    pub why: BodyErrorKind,
     pub message: String,
     /// What came of it.
     pub beginning: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum BodyErrorKind {
     TooLarge,
     TooSlow,
     Broken,
@@ -86,14 +86,14 @@ pub enum Why {
     NoRoom,
 }
 
-impl Why {
+impl BodyErrorKind {
     /// For a client of which no uid is known.
     pub fn status(self) -> StatusCode {
         match self {
-            Why::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Why::TooSlow => StatusCode::REQUEST_TIMEOUT,
-            Why::Broken => StatusCode::BAD_REQUEST,
-            Why::NoRoom => StatusCode::TOO_MANY_REQUESTS,
+            BodyErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyErrorKind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            BodyErrorKind::Broken => StatusCode::BAD_REQUEST,
+            BodyErrorKind::NoRoom => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }
@@ -102,39 +102,43 @@ impl Why {
 pub async fn read(
     mut body: Body,
     said: Option<usize>,
-    budget: &Budget,
+    budget: &MemoryBudget,
     deadline: Instant,
-) -> Result<Whole, Unread> {
+) -> Result<RequestBody, BodyError> {
     let largest = budget.largest;
     let too_large = said.is_some_and(|said| said > largest);
     let room = if too_large { BEGINNING.min(largest) } else { largest };
     let mut bytes = Vec::new();
-    let mut share = Share::default();
-    let unread = |why, message, beginning| Err(Unread { why, message, beginning });
+    let mut share = Reservation::default();
+    let unread = |why, message, beginning| Err(BodyError { why, message, beginning });
     loop {
         let frame = match timeout_at(deadline.into(), body.frame()).await {
             Ok(Some(Ok(frame))) => frame,
-            Ok(None) => return Ok(Whole { bytes, share }),
+            Ok(None) => return Ok(RequestBody { bytes, share }),
             Ok(Some(Err(error))) => {
                 let message = format!("the body was cut off after {} bytes: {error}", bytes.len());
-                return unread(Why::Broken, message, bytes);
+                return unread(BodyErrorKind::Broken, message, bytes);
             }
             Err(_) => {
                 let message = format!("the body did not arrive in time: {} bytes", bytes.len());
-                return unread(Why::TooSlow, message, bytes);
+                return unread(BodyErrorKind::TooSlow, message, bytes);
             }
         };
         let Ok(data) = frame.into_data() else { continue };
         let taken = data.get(..room - bytes.len()).unwrap_or(&data);
         if !share.grow(budget, bytes.len(), bytes.len() + taken.len()) {
             linger(body, largest.saturating_mul(4), deadline).await;
-            return unread(Why::NoRoom, "too many reviews are being read; try again".to_owned(), Vec::new());
+            return unread(
+                BodyErrorKind::NoRoom,
+                "too many reviews are being read; try again".to_owned(),
+                Vec::new(),
+            );
         }
         bytes.extend_from_slice(taken);
         if taken.len() < data.len() || (too_large && bytes.len() == room) {
             linger(body, largest.saturating_mul(4), deadline).await;
             let message = format!("the body is larger than {}; --max-body sets the limit", size(largest));
-            return unread(Why::TooLarge, message, bytes);
+            return unread(BodyErrorKind::TooLarge, message, bytes);
         }
     }
 }
@@ -157,31 +161,36 @@ async fn linger(mut body: Body, bytes: usize, deadline: Instant) {
 mod tests {
     use super::*;
 
-    async fn read_one(budget: &Budget, text: &str, said: Option<usize>) -> Result<Whole, Unread> {
+    async fn read_one(
+        budget: &MemoryBudget,
+        text: &str,
+        said: Option<usize>,
+    ) -> Result<RequestBody, BodyError> {
         read(Body::from(text.to_owned()), said, budget, Instant::now() + Duration::from_secs(60)).await
     }
 
     #[tokio::test]
     async fn the_bound_is_inclusive_and_the_beginning_of_what_exceeds_it_is_kept() {
-        let budget = Budget::new(4, 1, 0);
+        let budget = MemoryBudget::new(4, 1, 0);
         assert_eq!(read_one(&budget, "four", None).await.unwrap().bytes, b"four");
         assert_eq!(read_one(&budget, "", Some(0)).await.unwrap().bytes, b"");
         for said in [None, Some(5)] {
             let unread = read_one(&budget, "fives", said).await.unwrap_err();
-            assert_eq!((unread.why, unread.beginning.as_slice()), (Why::TooLarge, &b"five"[..]));
+            assert_eq!((unread.why, unread.beginning.as_slice()), (BodyErrorKind::TooLarge, &b"five"[..]));
             assert!(unread.message.contains("4 bytes"), "{}", unread.message);
         }
-        let unread = read_one(&Budget::new(1 << 20, 1, 1 << 20), &"x".repeat(1 << 19), Some(2 << 20)).await;
+        let unread =
+            read_one(&MemoryBudget::new(1 << 20, 1, 1 << 20), &"x".repeat(1 << 19), Some(2 << 20)).await;
         assert_eq!(unread.unwrap_err().beginning.len(), BEGINNING, "what it says counts, not what it sends");
     }
 
     #[tokio::test]
     async fn all_bodies_together_are_bounded_and_give_back_their_share() {
-        let budget = Budget::new(4 * SMALL, 4, 6 * SMALL);
+        let budget = MemoryBudget::new(4 * SMALL, 4, 6 * SMALL);
         let large = "x".repeat(4 * SMALL);
         let held =
             [read_one(&budget, &large, None).await.unwrap(), read_one(&budget, &large, None).await.unwrap()];
-        assert_eq!(read_one(&budget, &large, None).await.unwrap_err().why, Why::NoRoom);
+        assert_eq!(read_one(&budget, &large, None).await.unwrap_err().why, BodyErrorKind::NoRoom);
         let usual = read_one(&budget, &large[..SMALL], None).await.unwrap();
         assert_eq!(usual.bytes.len(), SMALL, "a usual one still finds room");
         drop(held);

@@ -28,8 +28,8 @@ use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
-use super::activity::{Activity, Patience, Watched};
-use super::drain::{Observer, Stage};
+use super::activity::{Activity, IdleTimeouts, TrackedStream};
+use super::drain::{Observer, ShutdownStage};
 
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 256;
@@ -42,24 +42,24 @@ const BREATH: Duration = Duration::from_millis(50);
 
 /// What a listener serves, and within which bounds.
 #[derive(Clone)]
-pub struct Door {
+pub struct Endpoint {
     /// None: plain HTTP/1.1. A connection keeps what is in force at its handshake.
     pub tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub router: Router,
     /// Connections at once; more wait in the system's backlog.
     pub connections: usize,
     pub handshake: Duration,
-    pub patience: Patience,
+    pub patience: IdleTimeouts,
 }
 
-/// Accepts the connections of a listener until [`Stage::Closing`], and serves each to its end.
-pub async fn serve(listener: TcpListener, door: Door, mut stage: Observer) {
+/// Accepts the connections of a listener until [`ShutdownStage::Closing`], and serves each to its end.
+pub async fn serve(listener: TcpListener, door: Endpoint, mut stage: Observer) {
     let places = Arc::new(Semaphore::new(door.connections.max(1)));
     let door = Arc::new(door);
     loop {
         let (stream, place) = tokio::select! {
             biased;
-            () = stage.reached(Stage::Closing) => return,
+            () = stage.reached(ShutdownStage::Closing) => return,
             accepted = accept(&listener, &places) => match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -74,7 +74,7 @@ pub async fn serve(listener: TcpListener, door: Door, mut stage: Observer) {
             let mut cut = stage.clone();
             tokio::select! {
                 () = connection(stream, &door, stage) => {}
-                () = cut.reached(Stage::Cut) => {}
+                () = cut.reached(ShutdownStage::Aborted) => {}
             }
             drop(place);
         });
@@ -91,7 +91,7 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn connection(stream: TcpStream, door: &Door, stage: Observer) {
+async fn connection(stream: TcpStream, door: &Endpoint, stage: Observer) {
     // Only slower without it.
     let _ = stream.set_nodelay(true);
     let Some(tls) = &door.tls else {
@@ -108,7 +108,7 @@ async fn connection(stream: TcpStream, door: &Door, stage: Observer) {
 }
 
 /// Serves one connection to its end.
-async fn drive<S>(stream: S, http2: bool, door: &Door, mut stage: Observer)
+async fn drive<S>(stream: S, http2: bool, door: &Endpoint, mut stage: Observer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -132,7 +132,7 @@ where
         })
     };
     let builder = builder(http2);
-    let stream = TokioIo::new(Watched { stream, activity: Arc::clone(&activity) });
+    let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(&activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     let mut stopping = false;
     // Since when it is asked to end.
@@ -155,7 +155,7 @@ where
                 }
                 return;
             }
-            () = stage.reached(Stage::Closing), if !stopping => stopping = true,
+            () = stage.reached(ShutdownStage::Closing), if !stopping => stopping = true,
             () = activity.changed() => {}
             () = until(deadline), if deadline.is_some() => {
                 if ending.is_some() || !activity.is_idle() {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// How far the end has come. Only ever grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum ShutdownStage {
     /// Requests are served.
     Open,
     /// Requests are served, but `/readyz` says no: a Service's endpoints lag behind.
@@ -19,25 +19,25 @@ pub enum Stage {
     /// No new connections; what was begun is finished.
     Closing,
     /// Whatever is still there is dropped.
-    Cut,
+    Aborted,
 }
 
 /// The only one who moves the stage of a listener and its connections.
-pub struct Stages {
-    stage: watch::Sender<Stage>,
+pub struct Shutdown {
+    stage: watch::Sender<ShutdownStage>,
     alive: watch::Sender<()>,
 }
 
 /// What a connection knows of the stage. It is waited for as long as it holds one of these.
 #[derive(Clone)]
 pub struct Observer {
-    stage: watch::Receiver<Stage>,
+    stage: watch::Receiver<ShutdownStage>,
     _alive: watch::Receiver<()>,
 }
 
-impl Stages {
+impl Shutdown {
     pub fn new() -> Self {
-        Self { stage: watch::Sender::new(Stage::Open), alive: watch::Sender::new(()) }
+        Self { stage: watch::Sender::new(ShutdownStage::Open), alive: watch::Sender::new(()) }
     }
 
     /// For a connection, or whoever accepts them.
@@ -46,11 +46,11 @@ impl Stages {
     }
 
     /// For those who only want to know; nobody waits for them.
-    pub fn watch(&self) -> watch::Receiver<Stage> {
+    pub fn watch(&self) -> watch::Receiver<ShutdownStage> {
         self.stage.subscribe()
     }
 
-    pub fn enter(&self, stage: Stage) {
+    pub fn enter(&self, stage: ShutdownStage) {
         self.stage.send_replace(stage);
     }
 
@@ -62,22 +62,22 @@ impl Stages {
 
 impl Observer {
     /// Until this stage or a later one; for a server that is gone already, at once.
-    pub async fn reached(&mut self, stage: Stage) {
+    pub async fn reached(&mut self, stage: ShutdownStage) {
         let _ = self.stage.wait_for(|now| *now >= stage).await;
     }
 
     pub fn draining(&self) -> bool {
-        *self.stage.borrow() > Stage::Open
+        *self.stage.borrow() > ShutdownStage::Open
     }
 }
 
 /// Who may ask for the end: the kubelet by SIGTERM, a person at a terminal by SIGINT.
-pub struct Asked {
+pub struct ShutdownSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Asked {
+impl ShutdownSignals {
     /// From here on neither signal kills the process.
     pub fn new() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })

@@ -8,7 +8,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::drain::Stage;
+use super::drain::ShutdownStage;
 use super::routes::App;
 
 /// `/livez`, `/readyz`, `/metrics`.
@@ -21,7 +21,7 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>) -> Response {
-    if *app.stage.borrow() > Stage::Open {
+    if *app.stage.borrow() > ShutdownStage::Open {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     let in_force = app.current.in_force();

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use crate::evaluators::Evaluators;
+use crate::evaluators::EvaluationPool;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
@@ -35,10 +35,10 @@ use crate::telemetry::metrics::Metrics;
 pub use reload::Origin;
 pub use tls::{Tls, TlsError};
 
-use activity::Patience;
-use body::Budget;
-use connections::Door;
-use drain::{Asked, Stage, Stages};
+use activity::IdleTimeouts;
+use body::MemoryBudget;
+use connections::Endpoint;
+use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
 use routes::App;
 
@@ -46,7 +46,8 @@ use routes::App;
 const HANDSHAKE: Duration = Duration::from_secs(5);
 /// So is one that does not send the head of its request by then, or that stays away for longer than
 /// an API server (90 seconds), which otherwise is the one to end idle connections.
-const PATIENCE: Patience = Patience { head: Duration::from_secs(5), idle: Duration::from_secs(120) };
+const IDLE_TIMEOUTS: IdleTimeouts =
+    IdleTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(120) };
 /// Requests in flight have so long once no new ones are taken.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Connections at once to the status port: probes, and a Prometheus or two.
@@ -135,12 +136,13 @@ pub async fn run(
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
-    let evaluators =
-        Evaluators::start(config.threads, config.queue, Arc::clone(&metrics)).map_err(ServeError::Threads)?;
-    let mut asked = Asked::new().map_err(ServeError::Signals)?;
+    let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics))
+        .map_err(ServeError::Threads)?;
+    let mut asked = ShutdownSignals::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.
-    let (stages, status_stages) = (Stages::new(), Stages::new());
-    let budget = Budget::new(config.max_body, USUAL_BODIES, config.max_body.saturating_mul(LARGE_BODIES));
+    let (stages, status_stages) = (Shutdown::new(), Shutdown::new());
+    let budget =
+        MemoryBudget::new(config.max_body, USUAL_BODIES, config.max_body.saturating_mul(LARGE_BODIES));
     let current = Arc::new(Current::new(set));
     let app = Arc::new(App {
         current: Arc::clone(&current),
@@ -157,19 +159,19 @@ pub async fn run(
     };
     let tls = Arc::new(ArcSwap::new(certificate.config));
     tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
-    let door = Door {
+    let door = Endpoint {
         tls: Some(tls),
         router: routes::webhook(Arc::clone(&app)),
         connections: config.max_connections,
         handshake: HANDSHAKE,
-        patience: PATIENCE,
+        patience: IDLE_TIMEOUTS,
     };
-    let status_door = Door {
+    let status_door = Endpoint {
         tls: None,
         router: health::router(Arc::clone(&app)),
         connections: STATUS_CONNECTIONS,
         handshake: HANDSHAKE,
-        patience: PATIENCE,
+        patience: IDLE_TIMEOUTS,
     };
     let webhook = tokio::spawn(connections::serve(webhook, door, stages.connection()));
     let status = tokio::spawn(connections::serve(status, status_door, status_stages.connection()));
@@ -185,11 +187,11 @@ pub async fn run(
         }
         () = app.evaluators.overrun() => true,
     };
-    stages.enter(Stage::Draining);
+    stages.enter(ShutdownStage::Draining);
     let in_time = tokio::select! {
         in_time = async {
             sleep(config.drain_delay).await;
-            stages.enter(Stage::Closing);
+            stages.enter(ShutdownStage::Closing);
             timeout_at(Instant::now() + DRAIN, stages.ended()).await.is_ok()
         } => in_time,
         signal = asked.next() => {
@@ -201,7 +203,7 @@ pub async fn run(
         info!("drained");
     }
     for stages in [&stages, &status_stages] {
-        stages.enter(Stage::Cut);
+        stages.enter(ShutdownStage::Aborted);
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);

@@ -11,17 +11,17 @@ use axum::routing::post;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
-use super::body::{self, Budget, Share, Unread, Whole, Why};
-use super::drain::Stage;
+use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Reservation};
+use super::drain::ShutdownStage;
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Phase, Request};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
-use crate::evaluators::{Evaluators, InForce, Undone};
+use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
 use crate::inventory::Inventory;
 use crate::policy::Action;
-use crate::review::{Supervisor, review_supervised, undecided};
+use crate::review::{EvaluationObserver, review_supervised, undecided};
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
@@ -34,10 +34,10 @@ const LONGEST: Duration = Duration::from_secs(30);
 pub struct App {
     pub current: Arc<Current>,
     pub inventory: Arc<Inventory>,
-    pub evaluators: Evaluators,
+    pub evaluators: EvaluationPool,
     pub metrics: Arc<Metrics>,
-    pub budget: Budget,
-    pub stage: watch::Receiver<Stage>,
+    pub budget: MemoryBudget,
+    pub stage: watch::Receiver<ShutdownStage>,
 }
 
 /// Which webhook asks. The path only names it: whichever is asked judges the whole policy set.
@@ -46,13 +46,13 @@ struct Webhook {
     name: &'static str,
     phase: Phase,
     /// Is it registered with `Fail`, so that an answer counts even if no policy could be asked?
-    patient: bool,
+    fail_closed: bool,
 }
 
 /// The routes of the webhook.
 pub fn webhook(app: Arc<App>) -> Router {
-    let door = |name, phase, patient| {
-        let webhook = Webhook { name, phase, patient };
+    let door = |name, phase, fail_closed| {
+        let webhook = Webhook { name, phase, fail_closed };
         post(move |State(app): State<Arc<App>>, request: HttpRequest| async move {
             answer(&app, webhook, request).await
         })
@@ -65,9 +65,9 @@ pub fn webhook(app: Arc<App>) -> Router {
 }
 
 /// A request, with its share of the memory for bodies: whoever still holds the one holds the other.
-struct Question {
+struct PendingReview {
     request: Request,
-    _share: Share,
+    _share: Reservation,
 }
 
 async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResponse {
@@ -88,10 +88,10 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
     let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    let Whole { bytes, share } = match body::read(http.into_body(), said, &app.budget, deadline).await {
+    let RequestBody { bytes, share } = match body::read(http.into_body(), said, &app.budget, deadline).await {
         Ok(whole) => whole,
-        Err(Unread { why: Why::NoRoom, message, .. }) => return shed("", message),
-        Err(Unread { why, message, beginning }) => {
+        Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
+        Err(BodyError { why, message, beginning }) => {
             return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
         }
     };
@@ -100,7 +100,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
     drop(bytes);
-    let question = Arc::new(Question { request, _share: share });
+    let question = Arc::new(PendingReview { request, _share: share });
     let request = &question.request;
     let operation = request.operation.as_str();
     let in_force = app.current.in_force();
@@ -136,14 +136,14 @@ async fn judge(
     app: &Arc<App>,
     in_force: &Arc<InForce>,
     webhook: Webhook,
-    question: &Arc<Question>,
+    question: &Arc<PendingReview>,
     deadline: Instant,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
     let work = {
         let (app, in_force, question) = (Arc::clone(app), Arc::clone(in_force), Arc::clone(question));
-        move |supervisor: &dyn Supervisor| {
+        move |supervisor: &dyn EvaluationObserver| {
             review_supervised(&in_force.set, &app.inventory, &question.request, now, supervisor)
         }
     };
@@ -153,13 +153,13 @@ async fn judge(
     };
     let reason = undone.reason();
     let answer = match undone {
-        Undone::QueueFull => return Err(Unanswered { answer: Answer::Shed, reason }),
-        Undone::Broken(_) => Answer::Broken,
-        Undone::Late => Answer::TimedOut,
+        NotEvaluated::QueueFull => return Err(Unanswered { answer: Answer::Shed, reason }),
+        NotEvaluated::Broken(_) => Answer::Broken,
+        NotEvaluated::Late => Answer::TimedOut,
     };
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
-    match webhook.patient {
+    match webhook.fail_closed {
         true => Ok((undecided(&in_force.set, &app.inventory, &question.request, reason), Some(answer))),
         false => Err(Unanswered { answer, reason }),
     }
@@ -238,7 +238,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         unknown = unknown.join(","),
         patched = patched.map(crate::policy::PolicyId::as_str).collect::<Vec<_>>().join(","),
         evaluated = decision.evaluated,
-        set_aside = decision.set_aside.map(crate::decision::SetAside::as_str),
+        set_aside = decision.set_aside.map(crate::decision::Exemption::as_str),
         milliseconds = took.as_secs_f64() * 1000.0,
         "review"
     );

@@ -32,7 +32,7 @@ impl Catalogue {
             waiting.extend(directory.dirs());
             for file in directory.files() {
                 let path = file.path().to_string_lossy().into_owned();
-                if let Some(text) = file.contents_utf8().filter(|_| kind(&path) != Kind::Other) {
+                if let Some(text) = file.contents_utf8().filter(|_| kind(&path) != FileKind::Other) {
                     files.insert(path.clone(), SourceText::new(format!("policies/{path}"), text));
                 }
             }
@@ -44,8 +44,9 @@ impl Catalogue {
     /// that are not there is no error, since they were written for the whole.
     #[must_use]
     pub fn without_policies(mut self) -> Self {
-        self.files.retain(|path, _| !matches!(kind(path), Kind::Policy | Kind::Test | Kind::Example));
-        let profiles = self.files.keys().filter(|path| kind(path) == Kind::Profile);
+        self.files
+            .retain(|path, _| !matches!(kind(path), FileKind::Policy | FileKind::Test | FileKind::Example));
+        let profiles = self.files.keys().filter(|path| kind(path) == FileKind::Profile);
         self.partial_profiles = profiles.cloned().collect();
         self
     }
@@ -59,7 +60,7 @@ impl Catalogue {
         let (mut files, mut errors) = (BTreeMap::new(), Vec::new());
         for path in paths {
             let relative = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
-            if kind(&relative) == Kind::Other {
+            if kind(&relative) == FileKind::Other {
                 continue;
             }
             match read_text(&path) {
@@ -67,7 +68,7 @@ impl Catalogue {
                 Err(error) => errors.push(error),
             }
         }
-        if errors.is_empty() && !files.keys().any(|path| kind(path) == Kind::Policy) {
+        if errors.is_empty() && !files.keys().any(|path| kind(path) == FileKind::Policy) {
             errors.push(
                 SourceText::new(directory.display().to_string(), "")
                     .error(0, 0, "the directory holds no policy")
@@ -114,10 +115,10 @@ impl Catalogue {
     /// The same without any binding.
     pub fn unbound(&self) -> Sources {
         Sources {
-            policies: self.of_kind(Kind::Policy),
-            libraries: self.of_kind(Kind::Library),
-            projections: self.of_kind(Kind::Projection),
-            engines: self.of_kind(Kind::Engines),
+            policies: self.of_kind(FileKind::Policy),
+            libraries: self.of_kind(FileKind::Library),
+            projections: self.of_kind(FileKind::Projection),
+            engines: self.of_kind(FileKind::Engines),
             tests: Vec::new(),
             profile: None,
             partial_profile: false,
@@ -125,7 +126,9 @@ impl Catalogue {
             places: self
                 .files
                 .iter()
-                .filter(|(path, _)| matches!(kind(path), Kind::Policy | Kind::Library | Kind::Test))
+                .filter(|(path, _)| {
+                    matches!(kind(path), FileKind::Policy | FileKind::Library | FileKind::Test)
+                })
                 .map(|(path, text)| (text.clone(), path.clone()))
                 .collect(),
         }
@@ -133,14 +136,14 @@ impl Catalogue {
 
     /// Modules of `test_*` rules.
     pub fn tests(&self) -> Vec<SourceText> {
-        self.of_kind(Kind::Test)
+        self.of_kind(FileKind::Test)
     }
 
     /// Examples of policies: path below `policies/` and text.
     pub fn examples(&self) -> impl Iterator<Item = (&str, &SourceText)> {
         self.files
             .iter()
-            .filter(|(path, _)| kind(path) == Kind::Example)
+            .filter(|(path, _)| kind(path) == FileKind::Example)
             .map(|(path, text)| (path.as_str(), text))
     }
 
@@ -160,13 +163,13 @@ impl Catalogue {
         paths.into_iter().filter(|path| text(self, path) != text(other, path)).cloned().collect()
     }
 
-    fn of_kind(&self, wanted: Kind) -> Vec<SourceText> {
+    fn of_kind(&self, wanted: FileKind) -> Vec<SourceText> {
         self.files.iter().filter(|(path, _)| kind(path) == wanted).map(|(_, text)| text.clone()).collect()
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum FileKind {
     Policy,
     Library,
     Test,
@@ -178,17 +181,17 @@ enum Kind {
 }
 
 /// What a file is, by its path below `policies/`.
-fn kind(path: &str) -> Kind {
+fn kind(path: &str) -> FileKind {
     let steps: Vec<&str> = path.split(['/', '\\']).collect();
     let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
     match steps.as_slice() {
-        [.., file] if file.ends_with("_test.rego") => Kind::Test,
-        ["lib", ..] if path.ends_with(".rego") => Kind::Library,
-        _ if path == ENGINES || path == SHIPPED_ENGINES => Kind::Engines,
-        ["workloads", _] if yaml => Kind::Projection,
-        ["profiles", _] if yaml => Kind::Profile,
-        [_, _, "examples", _] if yaml => Kind::Example,
-        [.., file] if file.ends_with(".rego") => Kind::Policy,
-        _ => Kind::Other,
+        [.., file] if file.ends_with("_test.rego") => FileKind::Test,
+        ["lib", ..] if path.ends_with(".rego") => FileKind::Library,
+        _ if path == ENGINES || path == SHIPPED_ENGINES => FileKind::Engines,
+        ["workloads", _] if yaml => FileKind::Projection,
+        ["profiles", _] if yaml => FileKind::Profile,
+        [_, _, "examples", _] if yaml => FileKind::Example,
+        [.., file] if file.ends_with(".rego") => FileKind::Policy,
+        _ => FileKind::Other,
     }
 }

@@ -10,14 +10,14 @@ use serde_json::Value;
 use super::render::HelmValues;
 use super::tree::{Source, is_manifest};
 use super::{files_below, read_bytes};
-use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, User};
+use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, UserInfo};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::inventory::{Fact, Inventory};
 use crate::path::{self, Segment};
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
-use crate::yaml::{self, Place, Positions};
+use crate::yaml::{self, Positions, SourceSpan};
 
 /// The name of standard input.
 pub const STDIN: &str = "<stdin>";
@@ -75,7 +75,7 @@ impl Manifest {
     ) -> Option<Request> {
         let kind = GroupVersionKind::new(self.api_version(), self.kind());
         let projection = projections
-            .of(&KindRef { kind: kind.kind.clone(), group: kind.group.clone() })
+            .of(&GroupKind { kind: kind.kind.clone(), group: kind.group.clone() })
             .filter(|projection| projection.versions.contains(&kind.version))?;
         Some(Request {
             uid: String::new(),
@@ -89,7 +89,7 @@ impl Manifest {
             request_name: self.metadata("name").to_owned(),
             namespace: if projection.namespaced { self.namespace(default_namespace) } else { String::new() },
             operation: if old.is_some() { Operation::Update } else { Operation::Create },
-            user: User::default(),
+            user: UserInfo::default(),
             object: Some(Object::from((*self.object).clone())),
             old_object: old.map(|old| Object::from((*old.object).clone())),
             dry_run: false,
@@ -98,9 +98,9 @@ impl Manifest {
         })
     }
 
-    fn kind_ref(&self) -> KindRef {
+    fn kind_ref(&self) -> GroupKind {
         let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(self.api_version(), self.kind());
-        KindRef { kind, group }
+        GroupKind { kind, group }
     }
 
     /// What an inventory is to know of this object of a run. `before`: what it was, for what is judged
@@ -110,9 +110,9 @@ impl Manifest {
         inventory: &Inventory,
         before: Option<Option<&Manifest>>,
         default_namespace: &str,
-    ) -> Shipped {
+    ) -> ScannedObject {
         let kind = self.kind_ref();
-        Shipped {
+        ScannedObject {
             fact: inventory.read(&kind, &self.object, default_namespace),
             changed: before.map(|before| before.is_none_or(|before| before.object != self.object)),
             namespace: self.namespace(default_namespace),
@@ -148,7 +148,7 @@ impl Manifest {
     }
 
     /// Where a node is; for a missing one its nearest existing parent.
-    pub fn place(&self, path: &[Segment]) -> Place {
+    pub fn place(&self, path: &[Segment]) -> SourceSpan {
         let mut whole = self.prefix.clone();
         whole.extend_from_slice(path);
         self.positions.place(&whole)
@@ -156,8 +156,8 @@ impl Manifest {
 }
 
 /// An object that comes with a run, as far as others need to know of it.
-pub struct Shipped {
-    kind: KindRef,
+pub struct ScannedObject {
+    kind: GroupKind,
     namespace: String,
     name: String,
     fact: Option<Fact>,
@@ -165,7 +165,7 @@ pub struct Shipped {
     changed: Option<bool>,
 }
 
-impl Shipped {
+impl ScannedObject {
     /// Tells an inventory of it.
     pub fn tell(self, inventory: &mut Inventory) {
         self.fact.into_iter().for_each(|fact| inventory.add(fact));
@@ -186,7 +186,7 @@ pub struct Manifests {
     /// Documents that are no Kubernetes object.
     pub foreign: usize,
     /// Kinds of lists that hold all objects of one kind, such as the API server answers: `PodList`.
-    pub listed: Vec<KindRef>,
+    pub listed: Vec<GroupKind>,
 }
 
 impl Manifests {
@@ -287,7 +287,7 @@ impl Manifests {
         let of_items = manifest.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
         self.listed.extend(of_items.map(|kind| {
             let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(manifest.api_version(), kind);
-            KindRef { kind, group }
+            GroupKind { kind, group }
         }));
         for (index, item) in items.as_array().into_iter().flatten().enumerate() {
             let mut prefix = manifest.prefix.clone();

@@ -4,8 +4,8 @@
 pub mod catalogue;
 pub mod manifests;
 pub mod render;
+pub mod sandbox;
 pub mod tree;
-pub mod trial;
 
 use std::collections::HashSet;
 use std::io::Read as _;

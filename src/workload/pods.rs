@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::engines::Engines;
 use super::image::ImageRef;
+use super::json_node::JsonNode;
 use super::memory::memory_settings;
-use super::node::Node;
 use super::probes::{lifecycle, probe};
 use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
 
 /// The containers of a pod spec, init containers first.
-pub fn containers(spec: &Node<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
+pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
     // By name: a pod may have as many mounts as volumes, and looking through all for each is quadratic.
     let volumes: HashMap<&str, &Volume> =
         volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
@@ -24,7 +24,12 @@ pub fn containers(spec: &Node<'_>, volumes: &[Volume], engines: &Engines) -> Vec
     init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect()
 }
 
-fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engines: &Engines) -> Container {
+fn container(
+    node: &JsonNode<'_>,
+    role: Role,
+    volumes: &HashMap<&str, &Volume>,
+    engines: &Engines,
+) -> Container {
     let name = node.child("name").string().unwrap_or_default();
     let image_name = node.child("image").string().unwrap_or_default();
     let image = ImageRef::parse(&image_name).ok();
@@ -62,14 +67,14 @@ fn container(node: &Node<'_>, role: Role, volumes: &HashMap<&str, &Volume>, engi
     container
 }
 
-fn env(node: &Node<'_>) -> Env {
+fn env(node: &JsonNode<'_>) -> Env {
     let source = node.child("valueFrom");
     let from = source.raw().and_then(|value| value.as_object()?.keys().next().cloned()).unwrap_or_default();
     let value = if from.is_empty() { Some(node.child("value").string().unwrap_or_default()) } else { None };
     Env { name: node.child("name").string().unwrap_or_default(), value, from, path: node.path.clone() }
 }
 
-fn port(node: &Node<'_>) -> Port {
+fn port(node: &JsonNode<'_>) -> Port {
     Port {
         name: node.child("name").string().unwrap_or_default(),
         port: node.child("containerPort").integer().unwrap_or_default(),
@@ -79,7 +84,7 @@ fn port(node: &Node<'_>) -> Port {
 }
 
 /// CPU, memory and disk of a `requests` or `limits`.
-pub fn amounts(node: &Node<'_>) -> Resources {
+pub fn amounts(node: &JsonNode<'_>) -> Resources {
     Resources {
         cpu: node.child("cpu").millis(),
         memory: node.child("memory").bytes(),
@@ -88,13 +93,13 @@ pub fn amounts(node: &Node<'_>) -> Resources {
 }
 
 /// Mounted file systems, and raw devices: both are where data goes.
-fn mounts(node: &Node<'_>, container: &str, volumes: &HashMap<&str, &Volume>) -> Vec<Mount> {
+fn mounts(node: &JsonNode<'_>, container: &str, volumes: &HashMap<&str, &Volume>) -> Vec<Mount> {
     let mounts = node.child("volumeMounts").items().into_iter().map(|node| (node, "mountPath"));
     let devices = node.child("volumeDevices").items().into_iter().map(|node| (node, "devicePath"));
     mounts.chain(devices).map(|(node, key)| mount(&node, key, container, volumes)).collect()
 }
 
-fn mount(node: &Node<'_>, key: &'static str, container: &str, volumes: &HashMap<&str, &Volume>) -> Mount {
+fn mount(node: &JsonNode<'_>, key: &'static str, container: &str, volumes: &HashMap<&str, &Volume>) -> Mount {
     let name = node.child("name").string().unwrap_or_default();
     let volume = volumes.get(name.as_str());
     Mount {
@@ -127,11 +132,11 @@ pub fn clean(path: &str) -> String {
 }
 
 /// The volumes of a pod spec.
-pub fn volumes(spec: &Node<'_>) -> Vec<Volume> {
+pub fn volumes(spec: &JsonNode<'_>) -> Vec<Volume> {
     spec.child("volumes").items().iter().map(volume).collect()
 }
 
-fn volume(node: &Node<'_>) -> Volume {
+fn volume(node: &JsonNode<'_>) -> Volume {
     let source = node
         .raw()
         .and_then(|value| value.as_object())

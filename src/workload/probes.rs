@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::node::Node;
+use super::json_node::JsonNode;
 use super::view::{Lifecycle, Port, Probe};
 
 /// Timings default as in core/v1 `SetDefaults_Probe`; a zero means unset there, too.
-pub fn probe(node: &Node<'_>, ports: &[Port]) -> Option<Probe> {
+pub fn probe(node: &JsonNode<'_>, ports: &[Port]) -> Option<Probe> {
     let written = node.raw()?;
     let seconds =
         |key: &'static str, default| node.child(key).integer().filter(|n| *n != 0).unwrap_or(default);
@@ -54,7 +54,7 @@ fn handler(kind: &str, written: &Map<String, Value>) -> Value {
 
 /// A port by its number, or by the name of one that the container listens on. A number written as text
 /// is the kubelet's last resort.
-fn number(node: &Node<'_>, ports: &[Port]) -> Option<i64> {
+fn number(node: &JsonNode<'_>, ports: &[Port]) -> Option<i64> {
     match node.raw()? {
         Value::String(name) => {
             let named = ports.iter().find(|port| port.name == *name).map(|port| port.port);
@@ -65,7 +65,7 @@ fn number(node: &Node<'_>, ports: &[Port]) -> Option<i64> {
 }
 
 /// What a container does before it is stopped.
-pub fn lifecycle(container: &Node<'_>) -> Option<Lifecycle> {
+pub fn lifecycle(container: &JsonNode<'_>) -> Option<Lifecycle> {
     let hook = container.child("lifecycle").child("preStop");
     let written = hook.raw()?;
     let pre_stop = ["exec", "httpGet", "sleep", "tcpSocket"]

@@ -10,7 +10,7 @@ use super::class::class;
 use super::data_dirs::dirs;
 use super::engines::{EngineRow, Engines};
 use super::image::ImageRef;
-use super::node::{Node, Problem};
+use super::json_node::{JsonNode, Problem};
 use super::pods;
 use super::projection::{Claims, Field, Projection};
 use super::rollout::update;
@@ -41,12 +41,12 @@ pub fn project(
     self_classify: bool,
 ) -> Projected {
     let problems = RefCell::new(Vec::new());
-    let mut workload = read(&Node::root(object, &problems), namespace, projection, engines);
+    let mut workload = read(&JsonNode::root(object, &problems), namespace, projection, engines);
     workload.class = class(projection.class, &workload, self_classify);
     Projected { workload, problems: problems.into_inner() }
 }
 
-fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {
+fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {
     let metadata = root.child("metadata");
     let string = |field: &Option<Field<String>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).string().or_else(|| field.default.clone()))
@@ -93,7 +93,7 @@ fn read(root: &Node<'_>, namespace: &str, projection: &Projection, engines: &Eng
     workload
 }
 
-fn name(metadata: &Node<'_>) -> String {
+fn name(metadata: &JsonNode<'_>) -> String {
     let name = metadata.child("name").string().unwrap_or_default();
     match metadata.child("generateName").string() {
         Some(prefix) if name.is_empty() => format!("{prefix}*"),
@@ -101,14 +101,14 @@ fn name(metadata: &Node<'_>) -> String {
     }
 }
 
-fn owner(metadata: &Node<'_>) -> Option<Owner> {
+fn owner(metadata: &JsonNode<'_>) -> Option<Owner> {
     let owners = metadata.child("ownerReferences").items();
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
     let string = |key: &'static str| owner.child(key).string().unwrap_or_default();
     Some(Owner { kind: string("kind"), api_version: string("apiVersion"), name: string("name") })
 }
 
-fn retention(node: &Node<'_>) -> Retention {
+fn retention(node: &JsonNode<'_>) -> Retention {
     let policy = |key: &'static str| node.child(key).string().unwrap_or_else(|| "Retain".to_owned());
     Retention {
         when_deleted: policy("whenDeleted"),
@@ -117,7 +117,7 @@ fn retention(node: &Node<'_>) -> Retention {
     }
 }
 
-fn read_pods(template: &Node<'_>, selector: Option<Value>, engines: &Engines, workload: &mut Workload) {
+fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines, workload: &mut Workload) {
     let metadata = template.child("metadata");
     let spec = template.child("spec");
     let labels = metadata.child("labels").string_map();

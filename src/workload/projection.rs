@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde::{Deserialize, Deserializer};
 
 use super::engines::Engines;
-use super::share::Rounding;
+use super::int_or_percent::Rounding;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::reader::read_one;
 
 /// Keys that lead to a value, written with dots; the empty text is the object itself.
@@ -163,8 +163,8 @@ pub struct Projection {
 /// All projections and the table of engines.
 #[derive(Clone, Debug, Default)]
 pub struct Projections {
-    by_kind: HashMap<KindRef, Projection>,
-    kind_by_resource: HashMap<(String, String), KindRef>,
+    by_kind: HashMap<GroupKind, Projection>,
+    kind_by_resource: HashMap<(String, String), GroupKind>,
     /// The table of engines.
     pub engines: Engines,
 }
@@ -193,7 +193,7 @@ impl Projections {
     }
 
     fn add(&mut self, projection: Projection, text: &SourceText) -> Result<(), Diagnostic> {
-        let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
+        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
         let resource = (projection.group.clone(), projection.plural.clone());
         if self.by_kind.insert(kind.clone(), projection).is_some() {
             return Err(text.error(1, 0, format!("{} has two projections", kind.kind)));
@@ -203,17 +203,17 @@ impl Projections {
     }
 
     /// The projection of a kind.
-    pub fn of(&self, kind: &KindRef) -> Option<&Projection> {
+    pub fn of(&self, kind: &GroupKind) -> Option<&Projection> {
         self.by_kind.get(kind)
     }
 
     /// The kind of a resource by group and plural name.
-    pub fn kind_of(&self, group: &str, plural: &str) -> Option<&KindRef> {
+    pub fn kind_of(&self, group: &str, plural: &str) -> Option<&GroupKind> {
         self.kind_by_resource.get(&(group.to_owned(), plural.to_owned()))
     }
 
     /// All of them, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (&KindRef, &Projection)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&GroupKind, &Projection)> {
         self.by_kind.iter()
     }
 }

@@ -2,13 +2,13 @@
 
 use serde_json::Value;
 
-use super::node::Node;
+use super::int_or_percent::{IntOrPercent, Rounding};
+use super::json_node::JsonNode;
 use super::projection::{Rolling, Updates};
-use super::share::{Rounding, Share};
 use super::view::Update;
 
 /// The update strategy of a workload with so many replicas.
-pub fn update(root: &Node<'_>, updates: &Updates, replicas: Option<i64>) -> Update {
+pub fn update(root: &JsonNode<'_>, updates: &Updates, replicas: Option<i64>) -> Update {
     let node = root.at(&updates.path.0);
     let kind = node.child("type").string().unwrap_or_else(|| updates.default.clone());
     let rolling = node.child("rollingUpdate");
@@ -38,14 +38,14 @@ pub fn update(root: &Node<'_>, updates: &Updates, replicas: Option<i64>) -> Upda
 
 /// A share of the replicas; `default` if neither the object nor the API says anything.
 fn pods(
-    node: &Node<'_>,
+    node: &JsonNode<'_>,
     written: Option<&Value>,
     replicas: Option<i64>,
     rounding: Rounding,
     default: i64,
 ) -> Option<i64> {
     let Some(written) = written else { return Some(default) };
-    match Share::parse(written) {
+    match IntOrPercent::parse(written) {
         Ok(share) => share.of(replicas, rounding),
         Err(error) => {
             node.problem(format!("{} {error}", crate::path::dotted(&node.path)));

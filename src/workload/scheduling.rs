@@ -2,14 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::json_node::JsonNode;
 use super::labels::Selector;
-use super::node::Node;
 use super::view::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread, Strings};
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
 /// The scheduling part of a pod spec. `labels` and `namespace` are the pods' own.
-pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Scheduling {
+pub fn scheduling(spec: &JsonNode<'_>, labels: &Strings, namespace: &str) -> Scheduling {
     let anti_affinity = spec.child("affinity").child("podAntiAffinity");
     let required = anti_affinity.child("requiredDuringSchedulingIgnoredDuringExecution").items();
     let preferred = anti_affinity.child("preferredDuringSchedulingIgnoredDuringExecution").items();
@@ -44,19 +44,19 @@ pub fn scheduling(spec: &Node<'_>, labels: &Strings, namespace: &str) -> Schedul
 }
 
 /// The terms of required node affinity of an `affinity`, or of a volume's `nodeAffinity.required`.
-fn required_nodes(affinity: &Node<'_>) -> Vec<NodeTerm> {
+fn required_nodes(affinity: &JsonNode<'_>) -> Vec<NodeTerm> {
     let node_affinity = affinity.child("nodeAffinity");
     node_terms(&node_affinity.child("requiredDuringSchedulingIgnoredDuringExecution"))
 }
 
 /// The terms of a NodeSelector.
-pub fn node_terms(selector: &Node<'_>) -> Vec<NodeTerm> {
-    let expression = |node: &Node<'_>| NodeExpression {
+pub fn node_terms(selector: &JsonNode<'_>) -> Vec<NodeTerm> {
+    let expression = |node: &JsonNode<'_>| NodeExpression {
         key: node.child("key").string().unwrap_or_default(),
         operator: node.child("operator").string().unwrap_or_default(),
         values: node.child("values").strings(),
     };
-    let term = |node: &Node<'_>| NodeTerm {
+    let term = |node: &JsonNode<'_>| NodeTerm {
         expressions: ["matchExpressions", "matchFields"]
             .into_iter()
             .flat_map(|key| node.child(key).items())
@@ -101,7 +101,7 @@ fn both(sets: impl Iterator<Item = BTreeSet<String>>) -> Option<BTreeSet<String>
     sets.reduce(|some, more| some.intersection(&more).cloned().collect())
 }
 
-fn term(node: &Node<'_>, weight: Option<i64>, labels: &Strings, namespace: &str) -> AntiAffinity {
+fn term(node: &JsonNode<'_>, weight: Option<i64>, labels: &Strings, namespace: &str) -> AntiAffinity {
     AntiAffinity {
         required: weight.is_none(),
         weight,
@@ -111,7 +111,7 @@ fn term(node: &Node<'_>, weight: Option<i64>, labels: &Strings, namespace: &str)
     }
 }
 
-fn spread(node: &Node<'_>, labels: &Strings) -> Spread {
+fn spread(node: &JsonNode<'_>, labels: &Strings) -> Spread {
     Spread {
         topology_key: node.child("topologyKey").string().unwrap_or_default(),
         max_skew: node.child("maxSkew").integer().unwrap_or(1),
@@ -127,7 +127,7 @@ fn spread(node: &Node<'_>, labels: &Strings) -> Spread {
 
 /// A nil selector selects nothing. `matchLabelKeys` take the pod's own values, so they always agree;
 /// `mismatchLabelKeys` exclude pods with the pod's own value, so they never do, if the label is there.
-fn selects_own_pods(node: &Node<'_>, labels: &Strings) -> bool {
+fn selects_own_pods(node: &JsonNode<'_>, labels: &Strings) -> bool {
     let selector = node.child("labelSelector");
     let Some(written) = selector.raw() else { return false };
     let mismatched = node.child("mismatchLabelKeys").strings();
@@ -142,7 +142,7 @@ fn selects_own_pods(node: &Node<'_>, labels: &Strings) -> bool {
 
 /// Without `namespaces` and `namespaceSelector` a term means the pod's own namespace. The labels of
 /// the namespace are not in the object, so of the selectors only the empty one is known to reach it.
-fn reaches_own_namespace(node: &Node<'_>, namespace: &str) -> bool {
+fn reaches_own_namespace(node: &JsonNode<'_>, namespace: &str) -> bool {
     let names = node.child("namespaces").strings();
     let selector = node.child("namespaceSelector");
     let own_name = BTreeMap::from([("kubernetes.io/metadata.name".to_owned(), namespace.to_owned())]);

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
+use super::int_or_percent::{IntOrPercent, Rounding};
+use super::json_node::JsonNode;
 use super::labels::Selector;
-use super::node::Node;
 use super::projection::{Field, Scaler};
-use super::share::{Rounding, Share};
 use super::view::{Autoscaler, DisruptionBudget, Service, ServicePort, Target};
 
 /// A PodDisruptionBudget. In policy/v1 an empty selector selects every pod of the namespace, none no pod.
-pub fn disruption_budget(root: &Node<'_>) -> DisruptionBudget {
+pub fn disruption_budget(root: &JsonNode<'_>) -> DisruptionBudget {
     let spec = root.child("spec");
     let selector = spec.child("selector");
     let parsed = selector.raw().map(Selector::from_json);
@@ -31,14 +31,14 @@ pub fn disruption_budget(root: &Node<'_>) -> DisruptionBudget {
     }
 }
 
-fn share(node: &Node<'_>) -> Option<Share> {
-    Share::parse(node.raw()?)
+fn share(node: &JsonNode<'_>) -> Option<IntOrPercent> {
+    IntOrPercent::parse(node.raw()?)
         .map_err(|error| node.problem(format!("{} {error}", crate::path::dotted(&node.path))))
         .ok()
 }
 
 /// A HorizontalPodAutoscaler, or what works like one.
-pub fn autoscaler(root: &Node<'_>, scaler: &Scaler) -> Autoscaler {
+pub fn autoscaler(root: &JsonNode<'_>, scaler: &Scaler) -> Autoscaler {
     let target = root.at(&scaler.target.0);
     let string = |key: &'static str| target.child(key).string();
     let integer = |field: &Option<Field<i64>>| {
@@ -73,12 +73,12 @@ pub fn autoscaler(root: &Node<'_>, scaler: &Scaler) -> Autoscaler {
 
 /// The most pods of `max` that one step of these rules removes. Without rules it is all of them. A
 /// percentage leaves whole pods, rounded down, as the controller does.
-fn scale_down(rules: &Node<'_>, max: i64) -> i64 {
+fn scale_down(rules: &JsonNode<'_>, max: i64) -> i64 {
     let policies = rules.child("policies").items();
     let removes = policies.iter().map(|policy| {
         let value = policy.child("value").integer().unwrap_or_default().max(0);
         match policy.child("type").string().as_deref() {
-            Some("Percent") => Share::Percent(value).of(Some(max), Rounding::Up).unwrap_or(max),
+            Some("Percent") => IntOrPercent::Percent(value).of(Some(max), Rounding::Up).unwrap_or(max),
             _ => value,
         }
     });
@@ -90,7 +90,7 @@ fn scale_down(rules: &Node<'_>, max: i64) -> i64 {
 }
 
 /// A Service; defaults as in core/v1 `SetDefaults_Service`.
-pub fn service(root: &Node<'_>) -> Service {
+pub fn service(root: &JsonNode<'_>) -> Service {
     let spec = root.child("spec");
     Service {
         kind: spec.child("type").string().unwrap_or_else(|| "ClusterIP".to_owned()),
@@ -102,7 +102,7 @@ pub fn service(root: &Node<'_>) -> Service {
     }
 }
 
-fn service_port(node: &Node<'_>) -> ServicePort {
+fn service_port(node: &JsonNode<'_>) -> ServicePort {
     let port = node.child("port");
     let is_set = |value: &&Value| {
         !matches!(value, Value::String(name) if name.is_empty()) && value.as_i64() != Some(0)

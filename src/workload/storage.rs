@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::node::Node;
+use super::json_node::JsonNode;
 use super::scheduling::node_terms;
 use super::view::{Claim, DataSource, PersistentVolume, StorageClass, Strings, Topology, Volume};
 
@@ -11,7 +11,7 @@ const DEFAULT_CLASS: [&str; 2] =
     ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
 /// A claim as it is written: a PVC, or a template of one.
-pub fn claim(node: &Node<'_>, origin: &'static str, name: String) -> Claim {
+pub fn claim(node: &JsonNode<'_>, origin: &'static str, name: String) -> Claim {
     let spec = node.child("spec");
     let status = node.child("status");
     let class = spec.child("storageClassName");
@@ -45,13 +45,14 @@ pub fn claim(node: &Node<'_>, origin: &'static str, name: String) -> Claim {
     }
 }
 
-fn text(node: &Node<'_>, key: &'static str) -> Option<String> {
+fn text(node: &JsonNode<'_>, key: &'static str) -> Option<String> {
     node.child(key).string().filter(|text| !text.is_empty())
 }
 
 /// The API server copies one of the two fields to the other, so either tells.
-fn data_source(spec: &Node<'_>) -> Option<DataSource> {
-    let source = ["dataSourceRef", "dataSource"].map(|key| spec.child(key)).into_iter().find(Node::exists)?;
+fn data_source(spec: &JsonNode<'_>) -> Option<DataSource> {
+    let source =
+        ["dataSourceRef", "dataSource"].map(|key| spec.child(key)).into_iter().find(JsonNode::exists)?;
     let string = |key: &'static str| source.child(key).string().unwrap_or_default();
     Some(DataSource {
         kind: string("kind"),
@@ -63,7 +64,7 @@ fn data_source(spec: &Node<'_>) -> Option<DataSource> {
 }
 
 /// The claim templates of a StatefulSet.
-pub fn templates(node: &Node<'_>) -> Vec<Claim> {
+pub fn templates(node: &JsonNode<'_>) -> Vec<Claim> {
     node.items()
         .iter()
         .map(|node| {
@@ -84,7 +85,7 @@ pub fn template_volumes(templates: &[Claim]) -> impl Iterator<Item = Volume> {
 }
 
 /// The claims that a pod's volumes use or make.
-pub fn pod_claims(spec: &Node<'_>) -> Vec<Claim> {
+pub fn pod_claims(spec: &JsonNode<'_>) -> Vec<Claim> {
     spec.child("volumes")
         .items()
         .iter()
@@ -108,7 +109,7 @@ pub fn pod_claims(spec: &Node<'_>) -> Vec<Claim> {
 }
 
 /// A StorageClass; defaults as in storage/v1 `SetDefaults_StorageClass`.
-pub fn storage_class(node: &Node<'_>) -> StorageClass {
+pub fn storage_class(node: &JsonNode<'_>) -> StorageClass {
     let annotations = node.child("metadata").child("annotations").string_map();
     StorageClass {
         provisioner: node.child("provisioner").string().unwrap_or_default(),
@@ -127,8 +128,8 @@ pub fn storage_class(node: &Node<'_>) -> StorageClass {
     }
 }
 
-fn topologies(terms: &Node<'_>) -> Vec<Topology> {
-    let topology = |node: Node<'_>| Topology {
+fn topologies(terms: &JsonNode<'_>) -> Vec<Topology> {
+    let topology = |node: JsonNode<'_>| Topology {
         key: node.child("key").string().unwrap_or_default(),
         values: node.child("values").strings(),
         path: node.path,
@@ -142,7 +143,7 @@ fn topologies(terms: &Node<'_>) -> Vec<Topology> {
 }
 
 /// A PersistentVolume; a statically made one is retained unless it says otherwise.
-pub fn persistent_volume(node: &Node<'_>) -> PersistentVolume {
+pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
     let spec = node.child("spec");
     let claim = spec.child("claimRef");
     let name = |key: &'static str| claim.child(key).string().unwrap_or_default();
@@ -185,7 +186,7 @@ pub fn persistent_volume(node: &Node<'_>) -> PersistentVolume {
 
 /// Zones by node affinity, else by the labels of old volumes, which part several with two underscores.
 /// CSI drivers have keys of their own: `topology.ebs.csi.aws.com/zone`.
-fn zones(spec: &Node<'_>, labels: &Strings) -> BTreeSet<String> {
+fn zones(spec: &JsonNode<'_>, labels: &Strings) -> BTreeSet<String> {
     let is_zone = |key: &str| key.ends_with("/zone");
     let terms = node_terms(&spec.child("nodeAffinity").child("required"));
     let expressions = terms.into_iter().flat_map(|term| term.expressions);

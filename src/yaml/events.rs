@@ -8,7 +8,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::Document;
 use super::error::YamlError;
 use super::offsets::Offsets;
-use super::positions::Spot;
+use super::positions::Mark;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind, too_deep};
 
@@ -166,7 +166,7 @@ impl Reader<'_> {
 
     /// Refuses what the parser, by YAML 1.2, takes otherwise than go-yaml, by YAML 1.1 as libyaml
     /// has it. All of it is rare, but a gate must not judge another value than kubectl sends.
-    fn undisputed(&mut self, event: &Event<'_>, span: Span, spot: Spot) -> Result<(), YamlError> {
+    fn undisputed(&mut self, event: &Event<'_>, span: Span, spot: Mark) -> Result<(), YamlError> {
         let (anchored, tagged) = match event {
             Event::Scalar(_, _, anchor, tag) => (*anchor != 0, tag.is_some()),
             Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag) => {
@@ -213,7 +213,7 @@ impl Reader<'_> {
     }
 
     /// Looks for tabs before something that stands in no brackets.
-    fn outside(&mut self, event: &Event<'_>, span: Span, spot: Spot) -> Result<(), YamlError> {
+    fn outside(&mut self, event: &Event<'_>, span: Span, spot: Mark) -> Result<(), YamlError> {
         let block = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
         let collection = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
         if !block {
@@ -297,7 +297,7 @@ fn has_slash_escape(written: &str) -> bool {
     })
 }
 
-pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Spot) -> Result<Scalar, YamlError> {
+pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Mark) -> Result<Scalar, YamlError> {
     match tag {
         None if plain => Ok(scalar::plain(text)),
         None => Ok(Scalar::Text(text.to_owned())),

@@ -5,7 +5,7 @@
 
 use super::Document;
 use super::error::YamlError;
-use super::positions::Spot;
+use super::positions::Mark;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind};
 
@@ -131,7 +131,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The spot from `start`, which must not lie before an earlier one, to the current byte.
-    fn spot(&mut self, start: usize) -> Spot {
+    fn spot(&mut self, start: usize) -> Mark {
         let bytes = self.text.as_bytes();
         for (offset, byte) in bytes.iter().enumerate().take(start).skip(self.counted) {
             let next = bytes.get(offset + 1);
@@ -143,7 +143,7 @@ impl<'t> Reader<'t> {
             }
         }
         self.counted = start;
-        Spot { line: self.line, column: self.column, start: start as u32, end: self.at as u32 }
+        Mark { line: self.line, column: self.column, start: start as u32, end: self.at as u32 }
     }
 
     /// Recursion is bounded because the builder refuses to open too many collections.

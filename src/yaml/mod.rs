@@ -28,7 +28,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 pub use error::YamlError;
-pub use positions::{Place, Positions};
+pub use positions::{Positions, SourceSpan};
 
 /// No text larger than this is read.
 const MAX_BYTES: usize = 64 << 20;

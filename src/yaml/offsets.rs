@@ -3,7 +3,7 @@
 use saphyr_parser::{Marker, Span};
 
 use super::error::YamlError;
-use super::positions::Spot;
+use super::positions::Mark;
 
 /// From saphyr's character counts to byte offsets.
 pub(super) struct Offsets<'t> {
@@ -60,7 +60,7 @@ impl<'t> Offsets<'t> {
         within.map_or(self.text.len(), |(byte, _)| stride + byte)
     }
 
-    pub fn spot(&self, span: Span) -> Spot {
+    pub fn spot(&self, span: Span) -> Mark {
         let Span { start, end } = span;
         let mut spot = self.point(start);
         let slice = self.text.get(spot.start as usize..self.byte(end.index())).unwrap_or_default();
@@ -68,7 +68,7 @@ impl<'t> Offsets<'t> {
         spot
     }
 
-    pub fn point(&self, mark: Marker) -> Spot {
+    pub fn point(&self, mark: Marker) -> Mark {
         let byte = self.byte(mark.index()) as u32;
         let (mut line, mut column) = (mark.line() as u32 + self.breaks, mark.col() as u32 + 1);
         if !self.lines.is_empty() {
@@ -77,14 +77,14 @@ impl<'t> Offsets<'t> {
             let part = self.text.get(start..byte as usize).unwrap_or_default();
             (line, column) = (before as u32 + self.breaks, part.chars().count() as u32 + 1);
         }
-        Spot { line, column, start: byte, end: byte }
+        Mark { line, column, start: byte, end: byte }
     }
 
     /// Where a value that is not written would stand. The parser gives the indicator before it,
     /// or else whatever comes next.
     ///
     /// Fails for `{a:,b}`: go-yaml takes the colon for part of the text there, as YAML 1.1 does.
-    pub fn nothing(&self, span: Span) -> Result<Spot, YamlError> {
+    pub fn nothing(&self, span: Span) -> Result<Mark, YamlError> {
         let spot = self.spot(span);
         let byte = |at: usize| self.text.as_bytes().get(at).copied().unwrap_or(b' ');
         let at = spot.start as usize;
@@ -100,18 +100,18 @@ impl<'t> Offsets<'t> {
         Ok(self.point(if matches!(self.slice(spot), ":" | "-") { span.end } else { span.start }))
     }
 
-    pub fn slice(&self, spot: Spot) -> &'t str {
+    pub fn slice(&self, spot: Mark) -> &'t str {
         self.text.get(spot.start as usize..spot.end as usize).unwrap_or_default()
     }
 
-    pub fn bracket_end(&self, spot: Spot) -> Option<u32> {
+    pub fn bracket_end(&self, spot: Mark) -> Option<u32> {
         matches!(self.slice(spot), "]" | "}").then_some(spot.end)
     }
 
     /// Where the content of a node begins, after its anchor and its tag.
     ///
     /// Fails if go-yaml would find another end of either.
-    pub fn content(&self, spot: Spot) -> Result<usize, &'static str> {
+    pub fn content(&self, spot: Mark) -> Result<usize, &'static str> {
         let byte = |at: usize| self.text.as_bytes().get(at).copied();
         let mut at = spot.start as usize;
         // Never more than an anchor and a tag; what follows is content.
@@ -145,7 +145,7 @@ impl<'t> Offsets<'t> {
     }
 
     /// Whether a collection that begins here is one in brackets.
-    pub fn is_flow(&self, spot: Spot) -> bool {
+    pub fn is_flow(&self, spot: Mark) -> bool {
         let first = self.content(spot).ok().and_then(|at| self.text.as_bytes().get(at));
         matches!(first, Some(b'[' | b'{'))
     }
@@ -161,7 +161,7 @@ impl<'t> Offsets<'t> {
     }
 
     /// Helm's comment between the end of the document before and the root of this one.
-    pub fn helm_source(&self, head: u32, root: Spot) -> Option<String> {
+    pub fn helm_source(&self, head: u32, root: Mark) -> Option<String> {
         let head = self.text.get(head as usize..root.start as usize)?;
         let source = head.lines().rev().find_map(|line| line.strip_prefix("# Source: "))?;
         Some(source.trim().to_owned())

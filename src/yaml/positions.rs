@@ -4,7 +4,7 @@ use crate::path::Segment;
 
 /// A stretch of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct SourceSpan {
     /// 1-based line of the first character.
     pub line: usize,
     /// 1-based column of the first character, in characters.
@@ -27,7 +27,7 @@ pub struct Positions {
 
 #[derive(Clone, Debug)]
 pub(super) struct Node {
-    pub spot: Spot,
+    pub spot: Mark,
     pub shape: Shape,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct Entry {
     pub key: Box<str>,
     /// What the key was before it was made a text.
     pub typed: KeyType,
-    pub spot: Spot,
+    pub spot: Mark,
     pub child: u32,
 }
 
@@ -58,17 +58,17 @@ pub(super) enum KeyType {
     Text,
 }
 
-/// A [`Place`] at half the size; texts are bounded far below 4 GiB.
+/// A [`SourceSpan`] at half the size; texts are bounded far below 4 GiB.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spot {
+pub(super) struct Mark {
     pub line: u32,
     pub column: u32,
     pub start: u32,
     pub end: u32,
 }
 
-impl From<Spot> for Place {
-    fn from(spot: Spot) -> Self {
+impl From<Mark> for SourceSpan {
+    fn from(spot: Mark) -> Self {
         Self {
             line: spot.line as usize,
             column: spot.column as usize,
@@ -80,8 +80,8 @@ impl From<Spot> for Place {
 
 impl Positions {
     /// The place of the node at a path; for a missing node, of its nearest existing parent.
-    pub fn place(&self, path: &[Segment]) -> Place {
-        let mut place = Place::default();
+    pub fn place(&self, path: &[Segment]) -> SourceSpan {
+        let mut place = SourceSpan::default();
         let mut node = self.nodes.last();
         let mut steps = path.iter();
         while let Some(here) = node {
@@ -92,7 +92,7 @@ impl Positions {
     }
 
     /// The place of the mapping key that a path ends with, if it is there.
-    pub fn key_place(&self, path: &[Segment]) -> Option<Place> {
+    pub fn key_place(&self, path: &[Segment]) -> Option<SourceSpan> {
         let (last, parents) = path.split_last()?;
         let mut node = self.nodes.last()?;
         for step in parents {

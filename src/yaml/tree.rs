@@ -9,7 +9,7 @@ use std::mem;
 use serde_json::Value;
 
 use super::error::YamlError;
-use super::positions::{Entry, KeyType, Node, Positions, Shape, Spot};
+use super::positions::{Entry, KeyType, Mark, Node, Positions, Shape};
 use super::scalar::Scalar;
 
 /// Lists and mappings within each other; deeper than any Kubernetes schema goes.
@@ -37,7 +37,7 @@ pub(super) struct Builder {
 
 struct Frame {
     anchor: usize,
-    spot: Spot,
+    spot: Mark,
     body: Body,
 }
 
@@ -50,15 +50,15 @@ enum Body {
 struct Fields {
     own: Vec<Entry>,
     pending: Option<Pending>,
-    merge: Option<(Spot, Vec<Entry>)>,
+    merge: Option<(Mark, Vec<Entry>)>,
 }
 
 enum Pending {
-    Key(String, KeyType, Spot),
-    Merge(Spot),
+    Key(String, KeyType, Mark),
+    Merge(Mark),
 }
 
-fn error(spot: Spot, message: impl Into<String>) -> YamlError {
+fn error(spot: Mark, message: impl Into<String>) -> YamlError {
     YamlError::new(spot.line as usize, spot.column as usize, message)
 }
 
@@ -67,23 +67,23 @@ pub(super) fn too_deep(line: usize, column: usize) -> YamlError {
     YamlError::new(line, column, message)
 }
 
-fn too_large(spot: Spot) -> YamlError {
+fn too_large(spot: Mark) -> YamlError {
     let message = format!("aliases expand to more than {MAX_EXPANSION} further nodes");
     error(spot, message).help("write the values out, or use fewer aliases of aliases")
 }
 
 impl Builder {
     /// Where the collections that are still open begin, the innermost first.
-    pub fn open_since(&self) -> impl Iterator<Item = Spot> {
+    pub fn open_since(&self) -> impl Iterator<Item = Mark> {
         self.frames.iter().rev().map(|frame| frame.spot)
     }
 
     /// Where the root begins, once it is complete.
-    pub fn root(&self) -> Option<Spot> {
+    pub fn root(&self) -> Option<Mark> {
         self.nodes.last().map(|node| node.spot)
     }
 
-    pub fn open(&mut self, kind: Kind, anchor: usize, spot: Spot) -> Result<(), YamlError> {
+    pub fn open(&mut self, kind: Kind, anchor: usize, spot: Mark) -> Result<(), YamlError> {
         if self.fields_awaiting_key().is_some() {
             return Err(error(spot, "a list or a mapping cannot be a key"));
         }
@@ -118,7 +118,7 @@ impl Builder {
         scalar: Scalar,
         plain: bool,
         anchor: usize,
-        spot: Spot,
+        spot: Mark,
     ) -> Result<(), YamlError> {
         let Some(fields) = self.fields_awaiting_key() else {
             let id = self.leaf(scalar, anchor, spot);
@@ -135,7 +135,7 @@ impl Builder {
     }
 
     /// `name` is the alias as written.
-    pub fn alias(&mut self, anchor: usize, name: &str, spot: Spot) -> Result<(), YamlError> {
+    pub fn alias(&mut self, anchor: usize, name: &str, spot: Mark) -> Result<(), YamlError> {
         let Some(&id) = self.anchors.get(&anchor) else {
             let recursive = self.frames.iter().any(|frame| frame.anchor == anchor);
             return Err(if recursive {
@@ -182,13 +182,13 @@ impl Builder {
         }
     }
 
-    fn leaf(&mut self, scalar: Scalar, anchor: usize, spot: Spot) -> u32 {
+    fn leaf(&mut self, scalar: Scalar, anchor: usize, spot: Mark) -> u32 {
         let leaf = Shape::Leaf(self.leaves.len() as u32);
         self.leaves.push(scalar);
         self.push(leaf, anchor, spot)
     }
 
-    fn push(&mut self, shape: Shape, anchor: usize, spot: Spot) -> u32 {
+    fn push(&mut self, shape: Shape, anchor: usize, spot: Mark) -> u32 {
         let id = self.nodes.len() as u32;
         self.nodes.push(Node { spot, shape });
         if anchor != 0 {
@@ -198,7 +198,7 @@ impl Builder {
     }
 
     /// Hands a node to the collection it stands in; `spot` is where it is used.
-    fn attach(&mut self, id: u32, spot: Spot, aliased: bool) -> Result<(), YamlError> {
+    fn attach(&mut self, id: u32, spot: Mark, aliased: bool) -> Result<(), YamlError> {
         self.last_end = spot.end;
         let Some(frame) = self.frames.last_mut() else {
             return Ok(());
@@ -233,7 +233,7 @@ impl Builder {
     }
 }
 
-fn pending_key(scalar: Scalar, spot: Spot) -> Result<Pending, YamlError> {
+fn pending_key(scalar: Scalar, spot: Mark) -> Result<Pending, YamlError> {
     let message = match scalar {
         Scalar::Null => "null cannot be a key",
         _ => "a number this large cannot be a key",
@@ -314,7 +314,7 @@ impl Fields {
 }
 
 /// To kubectl `1` and `"1"` are two keys, until it makes JSON of them and keeps either.
-fn ambiguous(merge: Spot, key: &str) -> YamlError {
+fn ambiguous(merge: Mark, key: &str) -> YamlError {
     error(merge, format!("<< brings in the key {key:?} a second time, with another type"))
         .help("quote both keys, or neither")
 }

@@ -10,7 +10,7 @@ const ROOMS: &[&[&str]] = &[
     &["diagnostic"],
     &["yaml"],
     &["reader"],
-    // The domain is one storey: a policy knows requests and views, a view knows the policies' KindRef.
+    // The domain is one storey: a policy knows requests and views, a view knows the policies' GroupKind.
     &["admission", "policy", "workload", "inventory"],
     &["engine"],
     &["policyset"],

@@ -8,7 +8,7 @@ use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
 use stategate::admission::Operation;
 use stategate::inventory::{Inventory, Related, Subject};
-use stategate::policy::selector::KindRef;
+use stategate::policy::selector::GroupKind;
 use stategate::policyset::PolicySet;
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::labels::Selector;
@@ -21,10 +21,10 @@ const NAMESPACES: [&str; 2] = ["one", "two"];
 const CLAIMS: [&str; 8] =
     ["data-pg-0", "data-pg-1", "data-pg-01", "data-pg-x", "data-web-0", "logs-pg-0", "logs", "data-pg"];
 
-fn kind_of(object: &Value) -> KindRef {
+fn kind_of(object: &Value) -> GroupKind {
     let version = object["apiVersion"].as_str().unwrap();
     let group = version.split_once('/').map_or("", |(group, _)| group);
-    KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() }
+    GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() }
 }
 
 fn labels() -> impl Strategy<Value = Value> {
@@ -95,7 +95,7 @@ fn events() -> impl Strategy<Value = Vec<(bool, Value)>> {
     proptest::collection::vec((prop::bool::weighted(0.8), object()), 0..60)
 }
 
-type Identity = (KindRef, String, String);
+type Identity = (GroupKind, String, String);
 
 fn identity(object: &Value) -> Identity {
     let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default().to_owned();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stategate::admission::{Phase, Request, wire};
-use stategate::decision::{Decision, SetAside};
+use stategate::decision::{Decision, Exemption};
 use stategate::inventory::Inventory;
 use stategate::policy::Action;
 use stategate::policyset::PolicySet;
@@ -160,9 +160,9 @@ fn an_owner_answers_for_its_pods_and_nobody_else() {
     let by_config_map = owned("ConfigMap", "v1");
     assert!(by_config_map.set_aside.is_none() && !by_config_map.allowed());
     let by_workload = owned("Deployment", "apps/v1");
-    assert!(by_workload.set_aside == Some(SetAside::Owned) && by_workload.findings.is_empty());
+    assert!(by_workload.set_aside == Some(Exemption::Owned) && by_workload.findings.is_empty());
     let by_operator = owned("Cluster", "postgresql.cnpg.io/v1");
-    assert_eq!(by_operator.set_aside, Some(SetAside::Operated));
+    assert_eq!(by_operator.set_aside, Some(Exemption::Operated));
     assert!(by_operator.allowed() && by_operator.patch.is_none());
     assert!(
         !by_operator.findings.is_empty() && by_operator.findings.iter().all(|f| f.action == Action::Audit)
@@ -209,7 +209,7 @@ fn a_pod_of_sixty_thousand_volumes_is_judged_in_a_breath() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
         "spec": {"volumes": volumes, "containers": [{"name": "c", "image": "nginx", "volumeMounts": mounts}]}});
     let set = production();
-    let kind = stategate::policy::selector::KindRef { kind: "Pod".to_owned(), group: String::new() };
+    let kind = stategate::policy::selector::GroupKind { kind: "Pod".to_owned(), group: String::new() };
     let projection = set.projections().of(&kind).unwrap();
     // A quadratic walk takes minutes here.
     let projected =

@@ -7,7 +7,7 @@ mod siblings;
 mod storage;
 
 use serde_json::{Value, json};
-use stategate::policy::selector::KindRef;
+use stategate::policy::selector::GroupKind;
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::project;
 use stategate::workload::projection::Projections;
@@ -24,7 +24,7 @@ fn view(object: &Value) -> Value {
 fn view_as(object: &Value, self_classify: bool) -> Value {
     let all = projections();
     let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
-    let kind = KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let kind = GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
     let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, self_classify);
     assert_eq!(projected.problems, [], "{object}");
     serde_json::to_value(projected.workload).unwrap()
@@ -34,7 +34,7 @@ fn view_as(object: &Value, self_classify: bool) -> Value {
 fn problems(object: &Value) -> Vec<String> {
     let all = projections();
     let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
-    let kind = KindRef { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let kind = GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
     let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, true);
     projected.problems.into_iter().map(|problem| problem.message).collect()
 }

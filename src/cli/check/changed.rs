@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
-use super::pipeline::Before;
+use super::pipeline::PreviousObjects;
 use crate::cli::project::Project;
 use crate::source::manifests::Manifests;
 use crate::source::tree::{Source, is_manifest};
@@ -80,8 +80,8 @@ impl Changed {
     }
 
     /// The old objects, for changed files only: what a renderer made of the old files is not known.
-    pub fn before(self, namespace: &str) -> Before {
-        Before::new(self.old.objects, namespace, false)
+    pub fn before(self, namespace: &str) -> PreviousObjects {
+        PreviousObjects::new(self.old.objects, namespace, false)
     }
 }
 

@@ -7,36 +7,36 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::admission::{GroupVersionKind, Phase, Request};
-use crate::cli::judging::{Bench, blocking};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
+use crate::cli::review_pool::{ReviewPool, blocking};
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::path::{self, Segment};
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Judged, Remedy, Report};
-use crate::source::manifests::{Manifest, Manifests, STDIN, Shipped};
+use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
+use crate::source::manifests::{Manifest, Manifests, STDIN, ScannedObject};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
 use crate::yaml::edit::edit;
 
 /// One thing to read, and whether it is to be judged or only to be known of.
-pub struct Part {
+pub struct TreeSource {
     pub source: Source,
     pub judged: bool,
 }
 
 /// The state of the objects before the change that is judged.
 #[derive(Default)]
-pub struct Before {
+pub struct PreviousObjects {
     objects: HashMap<(String, String, String, String), Vec<Manifest>>,
     /// Holds what programs make of directories, too.
     rendered: bool,
 }
 
-impl Before {
+impl PreviousObjects {
     pub fn new(objects: Vec<Manifest>, namespace: &str, rendered: bool) -> Self {
         let mut before = Self { rendered, ..Self::default() };
         for object in objects {
@@ -60,10 +60,10 @@ impl Before {
 
 /// What all parts are judged with.
 pub struct Pipeline {
-    pub bench: Arc<Bench>,
+    pub bench: Arc<ReviewPool>,
     /// What is known beside the manifests, as of a bundle.
     pub inventory: Inventory,
-    pub before: Before,
+    pub before: PreviousObjects,
     pub namespace: String,
     pub values: HelmValues,
     /// Is it to be told what `fix` would write?
@@ -72,10 +72,10 @@ pub struct Pipeline {
 }
 
 /// What the first pass keeps of a source.
-struct Known {
+struct ScannedSource {
     source: Source,
     judged: bool,
-    objects: Vec<Shipped>,
+    objects: Vec<ScannedObject>,
     errors: Vec<Diagnostic>,
     foreign: usize,
     /// What cannot be read a second time, or not at the same price.
@@ -91,11 +91,11 @@ struct Task {
 
 impl Pipeline {
     /// Judges every manifest as the webhook would, once its own patches are applied.
-    pub fn run(self, parts: Vec<Part>) -> anyhow::Result<Report> {
+    pub fn run(self, parts: Vec<TreeSource>) -> anyhow::Result<Report> {
         let bench = Arc::clone(&self.bench);
         let this = Arc::new(self);
         let progress = Progress::start("reading", parts.len());
-        let read = |part: Part| {
+        let read = |part: TreeSource| {
             let this = Arc::clone(&this);
             blocking(move || this.know(part))
         };
@@ -124,13 +124,13 @@ impl Pipeline {
         Ok(report)
     }
 
-    fn know(&self, Part { source, judged }: Part) -> Known {
+    fn know(&self, TreeSource { source, judged }: TreeSource) -> ScannedSource {
         let mut manifests = Manifests::of(&source, &self.values);
         let shipped = |manifest: &Manifest| {
             let before = judged.then(|| self.before.of(manifest, &source, &self.namespace));
             manifest.shipped(&self.inventory, before, &self.namespace)
         };
-        Known {
+        ScannedSource {
             objects: manifests.objects.iter().map(shipped).collect(),
             errors: std::mem::take(&mut manifests.errors),
             foreign: manifests.foreign,
@@ -142,11 +142,11 @@ impl Pipeline {
 
     /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
-    fn tasks(&self, known: Vec<Known>, report: &mut Report) -> Vec<Task> {
+    fn tasks(&self, known: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
         let mut bundle = self.inventory.clone();
-        let (rendered, files): (Vec<Known>, Vec<Known>) =
+        let (rendered, files): (Vec<ScannedSource>, Vec<ScannedSource>) =
             known.into_iter().partition(|known| matches!(known.source, Source::Rendered(_)));
-        let mut told = |known: &mut Known, inventory: &mut Inventory| {
+        let mut told = |known: &mut ScannedSource, inventory: &mut Inventory| {
             known.objects.drain(..).for_each(|object| object.tell(inventory));
             if known.judged {
                 report.errors.append(&mut known.errors);
@@ -157,7 +157,7 @@ impl Pipeline {
         let mut files = files;
         files.iter_mut().for_each(|known| told(known, &mut bundle));
         let shared = Arc::new(bundle.clone());
-        for Known { source, kept, .. } in files.into_iter().filter(|known| known.judged) {
+        for ScannedSource { source, kept, .. } in files.into_iter().filter(|known| known.judged) {
             tasks.push(Task { source, kept, inventory: Arc::clone(&shared) });
         }
         for mut known in rendered {
@@ -230,10 +230,10 @@ impl Pipeline {
         inventory: &Arc<Inventory>,
         manifests: &[&Manifest],
         requests: &[Arc<Request>],
-        objects: &mut [Judged],
+        objects: &mut [ReviewedObject],
     ) -> anyhow::Result<()> {
-        let is_file = |object: &Judged| object.template.is_none() && &*object.file != STDIN;
-        let wrong = |object: &Judged| !object.findings.is_empty() && is_file(object);
+        let is_file = |object: &ReviewedObject| object.template.is_none() && &*object.file != STDIN;
+        let wrong = |object: &ReviewedObject| !object.findings.is_empty() && is_file(object);
         let all = manifests.iter().zip(requests).zip(objects).filter(|(_, object)| wrong(object));
         let (of, objects): (Vec<_>, Vec<_>) = all.unzip();
         let asked: Vec<Arc<Request>> = of
@@ -257,9 +257,9 @@ impl Pipeline {
         request: &Request,
         decision: Decision,
         hidden: &[Range<usize>],
-    ) -> Judged {
+    ) -> ReviewedObject {
         let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
-        let mut object = Judged {
+        let mut object = ReviewedObject {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
             name: request.name(),

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::inventory::InventoryArguments;
-use super::judging::Bench;
 use super::policies::{PolicyArguments, RULE_TIME};
+use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours, print, say};
 use crate::admission::{Phase, Request};
@@ -25,7 +25,7 @@ use crate::server::Origin as _;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
-use plan::Judged;
+use plan::ReviewedManifest;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut manifests = read(arguments)?;
     let errors = std::mem::take(&mut manifests.errors);
     let inventory = arguments.inventory.read(&in_force.set, &arguments.namespace)?;
-    let bench = Bench::open(in_force, jiff::Timestamp::now())?;
+    let bench = ReviewPool::open(in_force, jiff::Timestamp::now())?;
     let before = files(&manifests);
     let (mut fixed, mut refusals, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     // What is set right in one object may show what is wrong with the next one.
@@ -150,10 +150,10 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
 
 fn judge(
     arguments: &Arguments,
-    bench: &Arc<Bench>,
+    bench: &Arc<ReviewPool>,
     inventory: Inventory,
     manifests: &Manifests,
-) -> anyhow::Result<Vec<Judged>> {
+) -> anyhow::Result<Vec<ReviewedManifest>> {
     let set = bench.set();
     let mut inventory = inventory.bundle();
     manifests.ship(&mut inventory, &Manifests::default(), &arguments.namespace);
@@ -173,7 +173,9 @@ fn judge(
     };
     let decisions = bench.each(vec![requests], judge, || {})?.into_iter().flatten();
     let judged = asked.into_iter().zip(decisions);
-    Ok(judged.map(|((manifest, request), decision)| Judged { manifest, request, decision }).collect())
+    Ok(judged
+        .map(|((manifest, request), decision)| ReviewedManifest { manifest, request, decision })
+        .collect())
 }
 
 /// What --policy leaves of the policies that the other flags name.

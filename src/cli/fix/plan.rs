@@ -14,7 +14,7 @@ use crate::source::manifests::Manifest;
 use crate::yaml::edit::{Change, Refusal, edit};
 
 /// An object, what was asked about it and what came out.
-pub struct Judged {
+pub struct ReviewedManifest {
     pub manifest: Manifest,
     pub request: Arc<Request>,
     pub decision: Decision,
@@ -40,9 +40,9 @@ pub struct Planned {
 }
 
 /// Puts all patches into the texts.
-pub fn plan(judged: &[Judged]) -> Planned {
+pub fn plan(judged: &[ReviewedManifest]) -> Planned {
     let mut planned = Planned::default();
-    let patched: Vec<(&Judged, &Patched)> =
+    let patched: Vec<(&ReviewedManifest, &Patched)> =
         judged.iter().filter_map(|judged| Some((judged, judged.decision.patch.as_ref()?))).collect();
     // Objects of one file follow each other.
     for group in patched.chunk_by(|(a, _), (b, _)| a.manifest.file.name == b.manifest.file.name) {
@@ -76,7 +76,7 @@ pub fn plan(judged: &[Judged]) -> Planned {
     planned
 }
 
-fn refused(judged: &Judged, patched: &Patched, refusal: Refusal) -> Diagnostic {
+fn refused(judged: &ReviewedManifest, patched: &Patched, refusal: Refusal) -> Diagnostic {
     let policies: Vec<&str> = patched.policies.iter().map(PolicyId::as_str).collect();
     let message = format!(
         "{} is left alone ({}): {}",

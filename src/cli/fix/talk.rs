@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::STDIN;
-use super::plan::{Fixed, Judged};
+use super::plan::{Fixed, ReviewedManifest};
 use crate::cli::{Exit, count, say};
 use crate::policy::PolicyId;
 use crate::policy::binding::OnFailure;
@@ -31,7 +31,7 @@ pub fn fixed(fixed: &[Fixed], written: bool) {
 }
 
 /// What is left for people, and who could not decide.
-pub fn left(judged: &[Judged]) -> Exit {
+pub fn left(judged: &[ReviewedManifest]) -> Exit {
     let mut exit = Exit::Clean;
     for judged in judged {
         let object = judged.request.display_name();

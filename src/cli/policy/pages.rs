@@ -7,7 +7,7 @@ use super::standing::{Standing, TIERS, skippable, standing, tier_name};
 use crate::cli::example::{self, Example};
 use crate::cli::policies;
 use crate::decision::message::{refusal, warnings};
-use crate::policy::parameters::{Kind, Parameter};
+use crate::policy::parameters::{Parameter, ParameterType};
 use crate::policy::{Action, Patches, Policy};
 use crate::policyset::PolicySet;
 use crate::report::page::Block;
@@ -390,7 +390,7 @@ fn parameters(policy: &Policy, mutates: bool) -> Vec<Block> {
 }
 
 fn type_of(parameter: &Parameter) -> String {
-    let name = |kind: Kind| format!("{kind:?}").to_lowercase();
+    let name = |kind: ParameterType| format!("{kind:?}").to_lowercase();
     match parameter.of {
         Some(of) => format!("{} of {}", name(parameter.kind), name(of)),
         None => name(parameter.kind),

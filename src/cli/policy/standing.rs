@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::admission::{GroupVersionKind, GroupVersionResource, Phase, Request, User};
+use crate::admission::{GroupVersionKind, GroupVersionResource, Phase, Request, UserInfo};
 use crate::inventory::Inventory;
 use crate::policy::{Action, Policy};
 use crate::policyset::PolicySet;
@@ -98,7 +98,7 @@ fn probes(set: &PolicySet, policy: &Policy) -> Vec<Request> {
                 request_name: String::new(),
                 namespace: if projection.namespaced { NAMESPACE.to_owned() } else { String::new() },
                 operation: *operation,
-                user: User::default(),
+                user: UserInfo::default(),
                 object: None,
                 old_object: None,
                 dry_run: false,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::admission::Request;
-use crate::cli::example::{self, Example, Judged};
+use crate::cli::example::{self, Example, ReviewedExample};
 use crate::decision::{Decision, Unknown};
 use crate::policy::Action;
 use crate::policyset::PolicySet;
@@ -55,7 +55,7 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
 }
 
 /// The patched object is the expected one, passes, and gets no further patch.
-fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &Judged) -> anyhow::Result<()> {
+fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &ReviewedExample) -> anyhow::Result<()> {
     let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
     let expected = example::one_object(out)?;
     let patched = judged.decisions.iter().find_map(|decision| decision.patch.as_ref());

@@ -20,7 +20,7 @@ use super::{Exit, count, say};
 use crate::diagnostic::Diagnostics;
 use crate::report::junit::{self, Case, Verdict};
 use crate::source::catalogue::Catalogue;
-use run::{Kept, Tried};
+use run::{TestCache, TestRun};
 
 #[derive(Args)]
 #[command(after_help = "Without DIR the shipped catalogue is tested.
@@ -95,7 +95,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let started = Instant::now();
     let own = arguments.dir.as_deref().map(Catalogue::directory).transpose();
-    once(arguments, &outputs, own, started.elapsed(), &mut Kept::default())
+    once(arguments, &outputs, own, started.elapsed(), &mut TestCache::default())
 }
 
 /// One run, told in all formats.
@@ -104,7 +104,7 @@ fn once(
     outputs: &[Output<Format>],
     own: Result<Option<Catalogue>, Diagnostics>,
     reading: Duration,
-    kept: &mut Kept,
+    kept: &mut TestCache,
 ) -> anyhow::Result<Exit> {
     let tried = own.map_err(anyhow::Error::from).and_then(|own| {
         let catalogue = catalogue_below(own.as_ref(), arguments.no_catalogue);
@@ -135,7 +135,7 @@ fn once(
 /// The name of the whole in reports.
 const NAME: &str = "stategate test";
 
-fn text(tried: &Tried, arguments: &Arguments) -> String {
+fn text(tried: &TestRun, arguments: &Arguments) -> String {
     let mut text = if arguments.coverage { tried.reached.to_string() } else { String::new() };
     for outcome in &tried.outcomes {
         match &outcome.failure {
@@ -156,7 +156,7 @@ fn text(tried: &Tried, arguments: &Arguments) -> String {
     text + &format!("{policies}, {tests}, {examples}{objects}: {} failed\n", tried.failed())
 }
 
-fn cases(tried: &Tried) -> Vec<Case> {
+fn cases(tried: &TestRun) -> Vec<Case> {
     let case = |outcome: &run::Outcome| Case {
         suite: tried.ids.get(&outcome.package).unwrap_or(&outcome.package).clone(),
         name: outcome.name.clone(),

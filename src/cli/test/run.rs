@@ -11,15 +11,15 @@ use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
 use crate::cli::example;
-use crate::cli::judging::watched;
 use crate::cli::policies;
 use crate::cli::record::Record;
+use crate::cli::review_pool::watched;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{self, Coverage, Definition, Rego};
 use crate::evaluators::Work;
 use crate::policy::PolicyId;
 use crate::policyset::{PolicySet, Sources};
-use crate::review::Supervisor;
+use crate::review::EvaluationObserver;
 use crate::source::catalogue::Catalogue;
 
 /// One test, example or demand on a policy, and why it failed.
@@ -38,7 +38,7 @@ pub struct Outcome {
 }
 
 /// What a run found.
-pub struct Tried {
+pub struct TestRun {
     pub outcomes: Vec<Outcome>,
     pub policies: usize,
     pub tests: usize,
@@ -50,7 +50,7 @@ pub struct Tried {
     pub ids: BTreeMap<String, String>,
 }
 
-impl Tried {
+impl TestRun {
     pub fn failed(&self) -> usize {
         self.outcomes.iter().filter(|outcome| outcome.failure.is_some()).count()
     }
@@ -58,23 +58,23 @@ impl Tried {
 
 /// What the next run need not do again, because the texts are the same.
 #[derive(Default)]
-pub struct Kept {
+pub struct TestCache {
     loaded: Option<PolicySet>,
     rego: Option<(String, RegoTests)>,
-    alone: Alone,
+    alone: SinglePolicySets,
 }
 
 /// How many policies were loaded, and how long it took; None if they were kept from the last run.
-pub type Loaded = Option<(usize, Duration)>;
+pub type LoadTime = Option<(usize, Duration)>;
 
 /// Runs everything. `loaded` is told as soon as the policies are there.
 pub fn all(
     tested: &Catalogue,
     catalogue: &Catalogue,
     arguments: &Arguments,
-    kept: &mut Kept,
-    loaded: impl FnOnce(Loaded),
-) -> anyhow::Result<Tried> {
+    kept: &mut TestCache,
+    loaded: impl FnOnce(LoadTime),
+) -> anyhow::Result<TestRun> {
     loaded(load(catalogue, &tested.tests(), kept)?);
     let mut record = Record::default();
     let RegoTests { mut outcomes, coverage, definitions } =
@@ -117,7 +117,7 @@ pub fn all(
     );
     let policies = kept.loaded.iter().flat_map(PolicySet::policies);
     let ids = policies.map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
-    Ok(Tried {
+    Ok(TestRun {
         policies: tested.unbound().policies.len(),
         outcomes,
         tests,
@@ -129,7 +129,7 @@ pub fn all(
 }
 
 /// Compiles the policies as everything else does that judges by them.
-fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut Kept) -> Result<Loaded, Diagnostics> {
+fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Result<LoadTime, Diagnostics> {
     let sources = catalogue.unbound();
     if kept.loaded.as_ref().is_some_and(|set| set.digest() == sources.digest()) {
         return Ok(None);
@@ -157,7 +157,7 @@ struct RegoTests {
     definitions: Vec<Definition>,
 }
 
-impl Kept {
+impl TestCache {
     fn rego_tests(
         &mut self,
         tested: &Catalogue,
@@ -192,7 +192,7 @@ fn rego_tests(
     texts: &[SourceText],
     tests: &[SourceText],
     mut record: Option<&mut Record>,
-    supervisor: &dyn Supervisor,
+    supervisor: &dyn EvaluationObserver,
 ) -> anyhow::Result<RegoTests> {
     let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
@@ -287,9 +287,9 @@ fn say_where(outcome: &mut Outcome, definitions: &[Definition], coverage: &[Cove
 }
 
 /// Policy sets of one policy, by its folder and whether its patches are applied.
-type Alone = BTreeMap<(String, bool), PolicySet>;
+type SinglePolicySets = BTreeMap<(String, bool), PolicySet>;
 
-fn locked(alone: &Mutex<Alone>) -> MutexGuard<'_, Alone> {
+fn locked(alone: &Mutex<SinglePolicySets>) -> MutexGuard<'_, SinglePolicySets> {
     alone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -298,10 +298,10 @@ fn examples(
     tested: &Catalogue,
     catalogue: &Catalogue,
     flags: &str,
-    mut kept: Alone,
-    supervisor: &dyn Supervisor,
-) -> anyhow::Result<(Vec<Outcome>, Alone)> {
-    let (mut sets, mut outcomes) = (Alone::new(), Vec::new());
+    mut kept: SinglePolicySets,
+    supervisor: &dyn EvaluationObserver,
+) -> anyhow::Result<(Vec<Outcome>, SinglePolicySets)> {
+    let (mut sets, mut outcomes) = (SinglePolicySets::new(), Vec::new());
     for example in example::all(tested) {
         let mutate = example.expects() == "patch";
         let key = (example.folder.to_owned(), mutate);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::run::Kept;
+use super::run::TestCache;
 use super::{Arguments, Format, once};
 use crate::cli::output::Output;
 use crate::cli::{Exit, complain, say};
@@ -33,7 +33,7 @@ pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> any
         .context("cannot start to wait for Ctrl-C")?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
-        let mut kept = Kept::default();
+        let mut kept = TestCache::default();
         let started = Instant::now();
         let mut seen = Catalogue::directory(dir);
         let mut reading = started.elapsed();

@@ -83,7 +83,7 @@ const LACKING: &[(&str, &str)] = &[
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     for rule in &scope.module.policy {
         walk::rule(rule, &mut |node| {
-            if let walk::Node::Call(call) = node {
+            if let walk::AstNode::Call(call) = node {
                 one(scope, call, errors);
             }
         });

@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
 use crate::engine::rego::{Expr, Ref, Rule, RuleHead};
 use crate::engine::shape::{Never, Shape};
-use crate::engine::walk::{self, Node, Origin};
+use crate::engine::walk::{self, AstNode, ValueOrigin};
 
 /// Steps from one name to the next; a policy has a handful.
 const MAX_STEPS: usize = 60;
@@ -24,17 +24,17 @@ pub const MAX_SHOWN: usize = 80;
 const MAX_PACKAGE: usize = 8;
 
 /// One rule and what its local names stand for.
-pub struct Known<'a> {
+pub struct KnownRule<'a> {
     pub scope: &'a Scope<'a>,
     pub rule: &'a Rule,
-    pub locals: BTreeMap<&'a str, Vec<Origin<'a>>>,
+    pub locals: BTreeMap<&'a str, Vec<ValueOrigin<'a>>>,
 }
 
 /// The calls of each function: the rule that calls, and what it gives.
 type Calls<'a> = HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>;
 
 pub struct Fields<'a> {
-    pub rules: Vec<Known<'a>>,
+    pub rules: Vec<KnownRule<'a>>,
     /// The rules of a name: `stategate.lib.globs.matches_any`.
     pub by_name: HashMap<String, Vec<usize>>,
     calls: Calls<'a>,
@@ -63,9 +63,9 @@ pub fn check<'a>(
         }
         errors.extend(heads::parts(&fields, index));
         walk::rule(known.rule, &mut |node| match node {
-            Node::Reference(expr) => errors.extend(fields.follow(index, expr, 0).err()),
-            Node::Not(expr, body) => errors.extend(fields.negated(index, expr, body)),
-            Node::Call(Expr::Call { fcn, params, .. }) => {
+            AstNode::Reference(expr) => errors.extend(fields.follow(index, expr, 0).err()),
+            AstNode::Not(expr, body) => errors.extend(fields.negated(index, expr, body)),
+            AstNode::Call(Expr::Call { fcn, params, .. }) => {
                 if let ("object.get", [of, path, _]) =
                     (fixed_path(fcn).unwrap_or_default().join(".").as_str(), params.as_slice())
                 {
@@ -91,12 +91,14 @@ impl<'a> Fields<'a> {
                 let index = rules.len();
                 let name = fixed_start(walk::head(rule));
                 by_name.entry(format!("{}.{}", scope.package, name.join("."))).or_default().push(index);
-                let mut locals: BTreeMap<&str, Vec<Origin<'_>>> = BTreeMap::new();
+                let mut locals: BTreeMap<&str, Vec<ValueOrigin<'_>>> = BTreeMap::new();
                 walk::rule(rule, &mut |node| match node {
-                    Node::Declares(span, origin) => locals.entry(span.text()).or_default().push(origin),
-                    Node::Unifies(span) => locals.entry(span.text()).or_default().push(Origin::Unknown),
+                    AstNode::Declares(span, origin) => locals.entry(span.text()).or_default().push(origin),
+                    AstNode::Unifies(span) => {
+                        locals.entry(span.text()).or_default().push(ValueOrigin::Unknown)
+                    }
                     // What a test gives a function is the test's own.
-                    Node::Call(Expr::Call { fcn, params, .. }) if scope.purpose != Purpose::Test => {
+                    AstNode::Call(Expr::Call { fcn, params, .. }) if scope.purpose != Purpose::Test => {
                         let path = fixed_path(fcn).unwrap_or_default();
                         if let Callee::Function(_) = scope.callee(&path) {
                             calls.entry(scope.whole(&path)).or_default().push((index, params));
@@ -104,7 +106,7 @@ impl<'a> Fields<'a> {
                     }
                     _ => {}
                 });
-                rules.push(Known { scope, rule, locals });
+                rules.push(KnownRule { scope, rule, locals });
             }
         }
         Fields {
@@ -122,7 +124,7 @@ impl<'a> Fields<'a> {
 
     /// What a reference leads to, or the first field on its way that is not there.
     pub fn follow(&self, rule: usize, expr: &'a Expr, steps: usize) -> Result<Arc<Shape>, Diagnostic> {
-        let Some(Known { scope, .. }) = self.rules.get(rule) else { return Ok(open()) };
+        let Some(KnownRule { scope, .. }) = self.rules.get(rule) else { return Ok(open()) };
         let (refr, span) = match expr {
             Expr::RefDot { refr, field, .. } => (refr, Some(&field.0)),
             Expr::RefBrack { refr, index, .. } => match index.as_ref() {
@@ -165,7 +167,7 @@ impl<'a> Fields<'a> {
 
     /// The shape of an expression in a rule.
     pub fn shape(&self, rule: usize, expr: &'a Expr, steps: usize) -> Arc<Shape> {
-        let Some(Known { scope, .. }) = self.rules.get(rule).filter(|_| steps < MAX_STEPS) else {
+        let Some(KnownRule { scope, .. }) = self.rules.get(rule).filter(|_| steps < MAX_STEPS) else {
             return open();
         };
         let steps = steps + 1;
@@ -216,10 +218,10 @@ impl<'a> Fields<'a> {
             // While it is being found, a name that leads back to itself is open.
             self.found.borrow_mut().insert((rule, name), open());
             let shapes = origins.iter().map(|origin| match origin {
-                Origin::Value(expr) => self.shape(rule, expr, steps),
-                Origin::Item(expr) => self.shape(rule, expr, steps).item(),
-                Origin::Argument(position) => self.argument(known, *position, steps),
-                Origin::Unknown => open(),
+                ValueOrigin::Value(expr) => self.shape(rule, expr, steps),
+                ValueOrigin::Item(expr) => self.shape(rule, expr, steps).item(),
+                ValueOrigin::Argument(position) => self.argument(known, *position, steps),
+                ValueOrigin::Unknown => open(),
             });
             Shape::one_of(shapes)
         } else if known.scope.names.has_rule(&known.scope.package, name) {
@@ -255,7 +257,7 @@ impl<'a> Fields<'a> {
     }
 
     /// What the calls of a function give it.
-    fn argument(&self, known: &Known<'a>, position: usize, steps: usize) -> Arc<Shape> {
+    fn argument(&self, known: &KnownRule<'a>, position: usize, steps: usize) -> Arc<Shape> {
         let path = fixed_start(walk::head(known.rule)).join(".");
         let calls = self.calls.get(&format!("{}.{path}", known.scope.package));
         let given = calls.into_iter().flatten().map(|(caller, params)| match params.get(position) {

@@ -6,7 +6,7 @@ use super::names::{Scope, Target, fixed_start};
 use crate::diagnostic::Diagnostic;
 use crate::engine::reads::fixed_path;
 use crate::engine::rego::{Expr, Rule};
-use crate::engine::walk::{self, Node};
+use crate::engine::walk::{self, AstNode};
 
 const MAX_CHAIN: usize = 500;
 
@@ -67,8 +67,8 @@ fn collect<'a>(scopes: &'a [Scope<'a>]) -> Rules<'a> {
         let Some(uses) = rules.uses.get_mut(index) else { continue };
         walk::rule(rule, &mut |node| {
             let path = match node {
-                Node::Reference(expr) => fixed_start(expr),
-                Node::Call(Expr::Call { fcn, .. }) => fixed_path(fcn).unwrap_or_default(),
+                AstNode::Reference(expr) => fixed_start(expr),
+                AstNode::Call(Expr::Call { fcn, .. }) => fixed_path(fcn).unwrap_or_default(),
                 _ => return,
             };
             match scope.target(&path) {

@@ -3,18 +3,18 @@
 
 use std::collections::BTreeSet;
 
-use super::fields::{Fields, Known};
+use super::fields::{Fields, KnownRule};
 use super::names::{Scope, fixed_start};
 use crate::diagnostic::Diagnostic;
 use crate::engine::rego::{Expr, Literal, Query, Rule, RuleHead};
-use crate::engine::walk::{self, Node, Origin};
+use crate::engine::walk::{self, AstNode, ValueOrigin};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     for rule in &scope.module.policy {
         let Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } = rule.as_ref() else { continue };
         let mut bound: BTreeSet<&str> = BTreeSet::new();
         walk::rule(rule, &mut |node| {
-            if let Node::Declares(span, _) = node {
+            if let AstNode::Declares(span, _) = node {
                 bound.insert(span.text());
             }
         });
@@ -94,7 +94,7 @@ fn brackets<'a>(refr: &'a Expr, found: &mut Vec<&'a Expr>) {
     }
 }
 
-fn goes_through_some(known: &Known<'_>, query: &Query) -> bool {
+fn goes_through_some(known: &KnownRule<'_>, query: &Query) -> bool {
     query.stmts.iter().any(|statement| match &statement.literal {
         Literal::SomeVars { .. } | Literal::SomeIn { .. } => true,
         Literal::Expr { expr, .. } => goes_through(known, expr),
@@ -103,7 +103,7 @@ fn goes_through_some(known: &Known<'_>, query: &Query) -> bool {
 }
 
 /// Does an expression stand for several values? Comprehensions in it are each one.
-fn goes_through(known: &Known<'_>, expr: &Expr) -> bool {
+fn goes_through(known: &KnownRule<'_>, expr: &Expr) -> bool {
     let through = |expr: &Expr| goes_through(known, expr);
     match expr {
         Expr::RefDot { refr, .. } => through(refr),
@@ -112,7 +112,7 @@ fn goes_through(known: &Known<'_>, expr: &Expr) -> bool {
                 Expr::Var { span, .. } => {
                     let origins = known.locals.get(span.text()).into_iter().flatten();
                     let is_rule = known.scope.names.has_rule(&known.scope.package, span.text());
-                    !is_rule && origins.into_iter().all(|origin| matches!(origin, Origin::Unknown))
+                    !is_rule && origins.into_iter().all(|origin| matches!(origin, ValueOrigin::Unknown))
                 }
                 other => through(other),
             };

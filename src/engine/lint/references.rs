@@ -3,13 +3,13 @@
 use super::names::{Purpose, Scope, Target, fixed_start};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
-use crate::engine::walk::{self, Node};
+use crate::engine::walk::{self, AstNode};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     imports(scope, errors);
     for rule in &scope.module.policy {
         walk::rule(rule, &mut |node| match node {
-            Node::Reference(expr) => {
+            AstNode::Reference(expr) => {
                 let path = fixed_start(expr);
                 match scope.target(&path) {
                     Target::Package(package) if fixed_path(expr).is_none() => errors.push(
@@ -36,7 +36,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                     _ => {}
                 }
             }
-            Node::Declares(span, _) => {
+            AstNode::Declares(span, _) => {
                 let name = span.text();
                 let hides = scope.names.has_rule(&scope.package, name)
                     || scope.imports.contains_key(name)
@@ -49,7 +49,7 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                     );
                 }
             }
-            Node::With(modifier) if scope.purpose != Purpose::Test => errors.push(
+            AstNode::With(modifier) if scope.purpose != Purpose::Test => errors.push(
                 scope
                     .error(&modifier.refr, "`with` replaces what a policy is asked about: it is for tests")
                     .with_help("pass what differs as an argument of a function"),

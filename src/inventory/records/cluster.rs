@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
-use crate::workload::Node;
+use crate::workload::JsonNode;
 use crate::workload::view::Strings;
 
 /// A Node.
@@ -68,9 +68,9 @@ pub struct PriorityRecord {
 }
 
 impl NodeRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let spec = node.child("spec");
-        let taint = |node: &Node<'_>| {
+        let taint = |node: &JsonNode<'_>| {
             let string = |key: &'static str| node.child(key).string().unwrap_or_default();
             Taint { key: string("key"), value: string("value"), effect: string("effect") }
         };
@@ -93,7 +93,7 @@ impl NodeRecord {
 }
 
 impl QuotaRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self {
             name: head.name,
             namespace: head.namespace,
@@ -103,7 +103,7 @@ impl QuotaRecord {
     }
 }
 
-fn amounts(node: &Node<'_>) -> BTreeMap<String, i64> {
+fn amounts(node: &JsonNode<'_>) -> BTreeMap<String, i64> {
     let keys = node.raw().and_then(|value| value.as_object()).into_iter().flat_map(|map| map.keys());
     let amount = |key: &String| {
         let value = node.child(key.clone());
@@ -116,7 +116,7 @@ fn amounts(node: &Node<'_>) -> BTreeMap<String, i64> {
 impl LimitRecord {
     /// Defaults as in core/v1 `SetDefaults_LimitRangeItem`: a limit is the maximum if none is said, a
     /// request is the limit, or else the minimum.
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let (mut requests, mut limits) = (Amounts::default(), Amounts::default());
         let all = node.child("spec").child("limits").items();
         for limit in all.iter().filter(|limit| limit.child("type").string().as_deref() == Some("Container")) {
@@ -148,7 +148,7 @@ impl LimitRecord {
 }
 
 impl PriorityRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self {
             name: head.name,
             value: node.child("value").integer().unwrap_or_default(),

@@ -11,11 +11,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kinds::Sort;
-use crate::policy::selector::KindRef;
+use super::kinds::ResourceRole;
+use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{Node, project};
+use crate::workload::{JsonNode, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
@@ -73,10 +73,10 @@ pub struct Head {
 impl Record {
     /// Of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
     /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
-    pub fn read(kind: &KindRef, object: &Value, default_namespace: &str, rules: Rules<'_>) -> Option<Self> {
-        let sort = Sort::of(kind, rules.projections)?;
+    pub fn read(kind: &GroupKind, object: &Value, default_namespace: &str, rules: Rules<'_>) -> Option<Self> {
+        let sort = ResourceRole::of(kind, rules.projections)?;
         let problems = RefCell::new(Vec::new());
-        let node = &Node::root(object, &problems);
+        let node = &JsonNode::root(object, &problems);
         let head = Head::read(node, sort, default_namespace);
         if head.name.is_empty() {
             return None;
@@ -87,25 +87,25 @@ impl Record {
             Some(project(object, &namespace, projection, engines, rules.self_classify).workload)
         };
         Some(match sort {
-            Sort::Namespace => Self::Namespace(NamespaceRecord {
+            ResourceRole::Namespace => Self::Namespace(NamespaceRecord {
                 name: head.name,
                 labels: head.labels,
                 annotations: head.annotations,
             }),
-            Sort::StorageClass => Self::StorageClass(ClassRecord::read(node, head)),
-            Sort::AttributesClass => Self::AttributesClass(AttributesRecord::read(node, head)),
-            Sort::Claim => Self::Claim(Box::new(ClaimRecord::read(node, head))),
-            Sort::Volume => Self::Volume(VolumeRecord::read(node, head)),
-            Sort::Snapshot => Self::Snapshot(SnapshotRecord::read(node, head)),
-            Sort::SnapshotClass => Self::SnapshotClass(SnapshotClassRecord::read(node, head)),
-            Sort::Workload => Self::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
-            Sort::Budget => Self::Budget(BudgetRecord::of(view()?, head)?),
-            Sort::Service => Self::Service(ServiceRecord::of(view()?, head)?),
-            Sort::Autoscaler => Self::Autoscaler(AutoscalerRecord::of(kind, view()?, head)?),
-            Sort::Quota => Self::Quota(QuotaRecord::read(node, head)),
-            Sort::LimitRange => Self::LimitRange(LimitRecord::read(node, head)),
-            Sort::Node => Self::Node(NodeRecord::read(node, head)),
-            Sort::PriorityClass => Self::PriorityClass(PriorityRecord::read(node, head)),
+            ResourceRole::StorageClass => Self::StorageClass(ClassRecord::read(node, head)),
+            ResourceRole::AttributesClass => Self::AttributesClass(AttributesRecord::read(node, head)),
+            ResourceRole::Claim => Self::Claim(Box::new(ClaimRecord::read(node, head))),
+            ResourceRole::Volume => Self::Volume(VolumeRecord::read(node, head)),
+            ResourceRole::Snapshot => Self::Snapshot(SnapshotRecord::read(node, head)),
+            ResourceRole::SnapshotClass => Self::SnapshotClass(SnapshotClassRecord::read(node, head)),
+            ResourceRole::Workload => Self::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
+            ResourceRole::Budget => Self::Budget(BudgetRecord::of(view()?, head)?),
+            ResourceRole::Service => Self::Service(ServiceRecord::of(view()?, head)?),
+            ResourceRole::Autoscaler => Self::Autoscaler(AutoscalerRecord::of(kind, view()?, head)?),
+            ResourceRole::Quota => Self::Quota(QuotaRecord::read(node, head)),
+            ResourceRole::LimitRange => Self::LimitRange(LimitRecord::read(node, head)),
+            ResourceRole::Node => Self::Node(NodeRecord::read(node, head)),
+            ResourceRole::PriorityClass => Self::PriorityClass(PriorityRecord::read(node, head)),
         })
     }
 
@@ -116,7 +116,7 @@ impl Record {
 }
 
 impl Head {
-    fn read(node: &Node<'_>, sort: Sort, default_namespace: &str) -> Self {
+    fn read(node: &JsonNode<'_>, sort: ResourceRole, default_namespace: &str) -> Self {
         let metadata = node.child("metadata");
         let namespace = metadata.child("namespace").string().filter(|namespace| !namespace.is_empty());
         Self {
@@ -133,7 +133,7 @@ impl Head {
 }
 
 /// The owner that manages an object.
-fn owner(metadata: &Node<'_>) -> Option<Owner> {
+fn owner(metadata: &JsonNode<'_>) -> Option<Owner> {
     let owners = metadata.child("ownerReferences").items();
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;
     let string = |key: &'static str| owner.child(key).string().unwrap_or_default();

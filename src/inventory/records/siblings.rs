@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Head;
 use crate::admission::GroupVersionKind;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::Workload;
 use crate::workload::labels::Selector;
 use crate::workload::view::{self, Owner, Strings};
@@ -47,7 +47,7 @@ pub struct AutoscalerRecord {
     #[serde(skip)]
     pub namespace: String,
     #[serde(skip)]
-    pub own_kind: KindRef,
+    pub own_kind: GroupKind,
     /// Is there a controller that keeps it as it is?
     #[serde(skip)]
     pub owned: bool,
@@ -91,7 +91,7 @@ pub fn serves(service: &view::Service, labels: &Strings) -> bool {
 }
 
 impl AutoscalerRecord {
-    pub fn of(kind: &KindRef, view: Workload, head: Head) -> Option<Self> {
+    pub fn of(kind: &GroupKind, view: Workload, head: Head) -> Option<Self> {
         Some(Self {
             kind: kind.kind.clone(),
             own_kind: kind.clone(),
@@ -104,8 +104,8 @@ impl AutoscalerRecord {
 }
 
 /// The workload that an autoscaler names.
-pub fn target(scaler: &view::Autoscaler) -> (KindRef, String) {
+pub fn target(scaler: &view::Autoscaler) -> (GroupKind, String) {
     let GroupVersionKind { group, kind, .. } =
         GroupVersionKind::new(&scaler.target.api_version, &scaler.target.kind);
-    (KindRef { kind, group }, scaler.target.name.clone())
+    (GroupKind { kind, group }, scaler.target.name.clone())
 }

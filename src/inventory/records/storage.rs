@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Head;
 use crate::workload::view::{self, Owner, Strings};
-use crate::workload::{Node, claim, persistent_volume, storage_class};
+use crate::workload::{JsonNode, claim, persistent_volume, storage_class};
 
 /// A StorageClass.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
@@ -76,7 +76,7 @@ pub struct SnapshotClassRecord {
 }
 
 impl ClassRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self {
             class: storage_class(node),
             created: node.child("metadata").child("creationTimestamp").string().unwrap_or_default(),
@@ -88,7 +88,7 @@ impl ClassRecord {
 }
 
 impl AttributesRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self {
             name: head.name,
             driver: node.child("driverName").string().unwrap_or_default(),
@@ -98,14 +98,14 @@ impl AttributesRecord {
 }
 
 impl ClaimRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let claim = view::Claim { annotations: head.annotations, ..claim(node, "object", head.name) };
         Self { claim, namespace: head.namespace, owner: head.owner }
     }
 }
 
 impl VolumeRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self {
             name: head.name,
             volume: persistent_volume(node),
@@ -116,7 +116,7 @@ impl VolumeRecord {
 }
 
 impl SnapshotRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let status = node.child("status");
         Self {
             name: head.name,
@@ -130,7 +130,7 @@ impl SnapshotRecord {
 }
 
 impl SnapshotClassRecord {
-    pub fn read(node: &Node<'_>, head: Head) -> Self {
+    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         Self { name: head.name, driver: node.child("driver").string().unwrap_or_default() }
     }
 }

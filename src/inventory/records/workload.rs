@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::related::Subject;
 use super::without_copy;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 
@@ -15,7 +15,7 @@ use crate::workload::{Class, Workload};
 #[derive(Clone, Debug, Default)]
 pub struct WorkloadRecord {
     /// Its kind.
-    pub kind: KindRef,
+    pub kind: GroupKind,
     /// What policies read of it.
     pub brief: Brief,
     /// Claims that its pods name and mount.
@@ -83,7 +83,7 @@ impl WorkloadRecord {
     }
 
     /// What of a view other objects ask for.
-    pub fn of(kind: &KindRef, view: Workload) -> Self {
+    pub fn of(kind: &GroupKind, view: Workload) -> Self {
         let mounts = mounts(&view);
         let of_data = data_volumes(&view);
         let templates = || view.claims.iter().filter(|claim| claim.origin == "template");

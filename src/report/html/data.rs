@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::visible;
 use crate::path;
 use crate::policy::{Action, Severity};
-use crate::report::spot::{self, Fingerprints};
-use crate::report::{Excerpt, Judged, Report};
+use crate::report::location::{self, Fingerprints};
+use crate::report::{Excerpt, Report, ReviewedObject};
 
 /// The data.
 #[derive(Serialize)]
@@ -71,7 +71,7 @@ pub const NO_CATEGORY: &str = "reading";
 
 /// The data of a report, the worst findings first.
 pub fn of(report: &Report) -> Data {
-    let all = spot::worst_first(report);
+    let all = location::worst_first(report);
     let mut policies: BTreeMap<&str, Policy> = BTreeMap::new();
     for (_, found) in &all {
         let finding = &found.finding;
@@ -89,7 +89,7 @@ pub fn of(report: &Report) -> Data {
     }
     let policy_at: BTreeMap<&str, usize> =
         policies.keys().enumerate().map(|(index, id)| (*id, index)).collect();
-    let object_at: BTreeMap<*const Judged, usize> = report
+    let object_at: BTreeMap<*const ReviewedObject, usize> = report
         .objects
         .iter()
         .enumerate()

@@ -8,7 +8,7 @@ use super::data::NO_CATEGORY;
 use super::visible;
 use crate::policy::{Action, Severity};
 use crate::report::text::{completed, counted, unjudged};
-use crate::report::{Judged, Report};
+use crate::report::{Report, ReviewedObject};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
@@ -32,8 +32,8 @@ pub struct Page {
     finding_count: usize,
     object_count: usize,
     open_count: usize,
-    kinds: Vec<Kind>,
-    total: Kind,
+    kinds: Vec<KindCount>,
+    total: KindCount,
     not_covered: String,
     foreign: String,
     known: String,
@@ -72,7 +72,7 @@ struct Cell {
 }
 
 #[derive(Default, Serialize)]
-struct Kind {
+struct KindCount {
     name: String,
     api_version: String,
     objects: usize,
@@ -120,7 +120,7 @@ pub fn of(report: &Report) -> Page {
         summary.objects.saturating_sub(refused),
     );
     let kinds = kinds(report);
-    let total = kinds.iter().fold(Kind::default(), |total, kind| Kind {
+    let total = kinds.iter().fold(KindCount::default(), |total, kind| KindCount {
         objects: total.objects + kind.objects,
         refused: total.refused + kind.refused,
         warned: total.warned + kind.warned,
@@ -193,7 +193,7 @@ fn many(names: &[String]) -> String {
     }
 }
 
-fn refused(object: &Judged) -> bool {
+fn refused(object: &ReviewedObject) -> bool {
     object.findings.iter().any(|found| !found.known && found.finding.action == Action::Deny)
         || object.failures.iter().any(|(_, _, refuses)| *refuses)
 }
@@ -237,13 +237,13 @@ fn often(report: &Report) -> Vec<Often> {
     shown.collect()
 }
 
-fn kinds(report: &Report) -> Vec<Kind> {
-    let mut kinds: BTreeMap<(&str, &str), Kind> = BTreeMap::new();
+fn kinds(report: &Report) -> Vec<KindCount> {
+    let mut kinds: BTreeMap<(&str, &str), KindCount> = BTreeMap::new();
     for object in &report.objects {
-        let kind = kinds.entry((&object.kind, &object.api_version)).or_insert_with(|| Kind {
+        let kind = kinds.entry((&object.kind, &object.api_version)).or_insert_with(|| KindCount {
             name: visible(&object.kind),
             api_version: visible(&object.api_version),
-            ..Kind::default()
+            ..KindCount::default()
         });
         kind.objects += 1;
         let news = object.findings.iter().any(|found| !found.known);

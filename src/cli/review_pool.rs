@@ -10,10 +10,10 @@ use tokio::task::JoinSet;
 
 use crate::admission::Request;
 use crate::decision::Decision;
-use crate::evaluators::{Evaluators, InForce, Undone, Work};
+use crate::evaluators::{EvaluationPool, InForce, NotEvaluated, Work};
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
-use crate::review::{Supervisor, review_supervised, undecided};
+use crate::review::{EvaluationObserver, review_supervised, undecided};
 use crate::telemetry::metrics::Metrics;
 
 /// One review may take so long, policies that stick included.
@@ -24,15 +24,15 @@ const WHOLE_RUN: Duration = Duration::from_secs(3600);
 const WAITING: usize = 4;
 
 /// Where manifests are read and judged: on all cores, a few at a time.
-pub struct Bench {
+pub struct ReviewPool {
     in_force: Arc<InForce>,
     now: jiff::Timestamp,
-    evaluators: Evaluators,
+    evaluators: EvaluationPool,
     reviews: Semaphore,
     threads: usize,
 }
 
-impl Bench {
+impl ReviewPool {
     /// Starts the threads.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl Bench {
     pub fn open(in_force: Arc<InForce>, now: jiff::Timestamp) -> anyhow::Result<Arc<Self>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let metrics = Arc::new(Metrics::new(in_force.set.digest(), in_force.set.profile()));
-        let evaluators = Evaluators::start(threads, threads * WAITING, metrics);
+        let evaluators = EvaluationPool::start(threads, threads * WAITING, metrics);
         let evaluators = evaluators.context("cannot start the evaluation threads")?;
         let reviews = Semaphore::new(threads * WAITING);
         Ok(Arc::new(Self { in_force, now, evaluators, reviews, threads }))
@@ -131,7 +131,7 @@ impl Bench {
         let (in_force, now) = (Arc::clone(&self.in_force), self.now);
         let work = {
             let (inventory, request) = (Arc::clone(&inventory), Arc::clone(&request));
-            move |supervisor: &dyn Supervisor| {
+            move |supervisor: &dyn EvaluationObserver| {
                 review_supervised(&in_force.set, &inventory, &request, now, supervisor)
             }
         };
@@ -156,7 +156,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// # Errors
 /// If two things stick, or it breaks off.
 pub fn watched<T: Send + 'static>(work: Work<T>) -> anyhow::Result<T> {
-    let evaluators = Evaluators::start(1, 1, Arc::new(Metrics::new("", "")));
+    let evaluators = EvaluationPool::start(1, 1, Arc::new(Metrics::new("", "")));
     let evaluators = evaluators.context("cannot start the evaluation thread")?;
     let deadline = Instant::now() + WHOLE_RUN;
     let wait = || {
@@ -166,11 +166,11 @@ pub fn watched<T: Send + 'static>(work: Work<T>) -> anyhow::Result<T> {
     // `--watch` runs within a runtime of its own, whose thread must not wait for another.
     let computed = std::thread::scope(|scope| scope.spawn(wait).join());
     match computed
-        .unwrap_or(Ok(Err(Undone::Broken(None))))
+        .unwrap_or(Ok(Err(NotEvaluated::Broken(None))))
         .context("cannot wait for the evaluation thread")?
     {
         Ok(result) => Ok(result),
-        Err(Undone::Broken(Some(what))) => {
+        Err(NotEvaluated::Broken(Some(what))) => {
             anyhow::bail!("{what} does not come back, and is not the only one")
         }
         Err(undone) => anyhow::bail!("{}", undone.reason()),

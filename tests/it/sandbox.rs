@@ -48,7 +48,7 @@ fn what_the_child_dies_of_is_an_error_that_names_the_policy() {
 }
 
 #[test]
-fn a_sound_policy_passes_its_trial() {
+fn a_sound_policy_passes_the_sandbox() {
     let policies = directory(&[("own/tried/tried.rego", &policy("\tcount(long) == 0"))]);
     stategate(&["policy", "list", "--policies", policies.path().to_str().unwrap()]).expect(0, &["tried"]);
     stategate(&["test", policies.path().to_str().unwrap()]).expect(1, &["tried"]);

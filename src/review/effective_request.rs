@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use crate::admission::{GroupVersionKind, Object, Request};
 use crate::inventory::Inventory;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::policyset::PolicySet;
 
 /// The subresource.
 const SCALE: &str = "scale";
 
 /// What a request means.
-pub struct Meaning<'a> {
+pub struct EffectiveRequest<'a> {
     /// The request as it came.
     pub asked: &'a Request,
     of: Of,
@@ -22,10 +22,10 @@ enum Of {
     /// An update of the replicas of this parent: the request as it would be without the subresource.
     Parent(Box<Request>),
     /// The same, but the parent is not known. Its kind.
-    UnknownParent(KindRef),
+    UnknownParent(GroupKind),
 }
 
-impl<'a> Meaning<'a> {
+impl<'a> EffectiveRequest<'a> {
     /// Of a request.
     pub fn of(set: &PolicySet, inventory: &Inventory, asked: &'a Request) -> Self {
         Self { asked, of: Of::new(set, inventory, asked) }
@@ -40,7 +40,7 @@ impl<'a> Meaning<'a> {
     }
 
     /// The kind of the parent, if it is not known.
-    pub fn unknown_parent(&self) -> Option<&KindRef> {
+    pub fn unknown_parent(&self) -> Option<&GroupKind> {
         match &self.of {
             Of::UnknownParent(kind) => Some(kind),
             Of::Itself | Of::Parent(_) => None,
@@ -60,7 +60,7 @@ impl Of {
             return Self::Itself;
         };
         let Some(field) = &projection.replicas else { return Self::Itself };
-        let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
+        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
         let Some(parent) = inventory.parent(&kind, &request.namespace, &request.request_name) else {
             return Self::UnknownParent(kind);
         };

@@ -18,7 +18,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Inventory;
 use crate::policy::PolicyId;
 use crate::policyset::{PolicySet, Sources};
-use crate::review::{Supervisor, review_supervised};
+use crate::review::{EvaluationObserver, review_supervised};
 
 /// The hidden subcommand that is the child.
 pub const SUBCOMMAND: &str = "try-policies";
@@ -33,7 +33,7 @@ const LONGEST_VERDICT: u64 = 4 << 20;
 
 /// So often a policy that fails is asked.
 const ATTEMPTS: usize = 3;
-/// What policies are asked in the trial: one request of each kind that most of them judge.
+/// What policies are asked in the sandbox: one request of each kind that most of them judge.
 const REVIEWS: &[&str] = &[
     include_str!("../../tests/fixtures/reviews/create-statefulset.json"),
     include_str!("../../tests/fixtures/reviews/update-statefulset-label.json"),
@@ -213,7 +213,7 @@ struct Asks<'a> {
     kind: &'a str,
 }
 
-impl Supervisor for Asks<'_> {
+impl EvaluationObserver for Asks<'_> {
     fn asks(&self, policy: &PolicyId) -> Result<(), String> {
         (self.doing)(format!("asking policy {policy} about a {}", self.kind));
         Ok(())

@@ -6,7 +6,7 @@ use crate::engine::{Session, Value};
 use crate::policy::PolicyId;
 
 /// Who watches over a review from outside, since a policy that does not come back cannot say so itself.
-pub trait Supervisor {
+pub trait EvaluationObserver {
     /// The policy is about to be asked.
     ///
     /// # Errors
@@ -18,9 +18,9 @@ pub trait Supervisor {
 }
 
 /// Nobody watches.
-pub struct Unsupervised;
+pub struct Unobserved;
 
-impl Supervisor for Unsupervised {
+impl EvaluationObserver for Unobserved {
     fn asks(&self, _: &PolicyId) -> Result<(), String> {
         Ok(())
     }
@@ -29,12 +29,12 @@ impl Supervisor for Unsupervised {
 }
 
 /// A session, and who watches over it.
-pub struct Questions<'a> {
+pub struct PolicyEvaluator<'a> {
     pub session: &'a mut Session,
-    pub supervisor: &'a dyn Supervisor,
+    pub supervisor: &'a dyn EvaluationObserver,
 }
 
-impl Questions<'_> {
+impl PolicyEvaluator<'_> {
     /// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
     pub fn ask<T: for<'de> Deserialize<'de>>(
         &mut self,

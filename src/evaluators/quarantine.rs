@@ -11,13 +11,13 @@ const STRIKES: u32 = 2;
 
 /// Which policies took threads down, and which are in quarantine for it.
 #[derive(Default)]
-pub struct Conduct {
+pub struct Quarantine {
     strikes: Mutex<BTreeMap<PolicyId, u32>>,
     /// Is any policy in quarantine? Asked for every policy of every request.
     any: AtomicBool,
 }
 
-impl Conduct {
+impl Quarantine {
     /// Is the policy not asked any more?
     pub fn quarantined(&self, policy: &PolicyId) -> bool {
         self.any.load(Ordering::Relaxed) && self.strikes().get(policy).is_some_and(|count| *count >= STRIKES)
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn the_second_time_is_once_too_often() {
-        let (conduct, policy) = (Conduct::default(), PolicyId::new("slow"));
+        let (conduct, policy) = (Quarantine::default(), PolicyId::new("slow"));
         assert!(!conduct.strike(&policy));
         assert!(!conduct.quarantined(&policy) && conduct.quarantine().is_empty());
         assert!(conduct.strike(&policy));

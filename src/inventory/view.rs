@@ -1,56 +1,56 @@
 //! What of the inventory counts for one request, and for one policy of it.
 
-use super::kinds::{Mode, Needs, Sort, keys};
+use super::kinds::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 use super::{Inventory, Subject, storage};
 use crate::admission::Operation;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 
 /// The inventory as one request sees it.
 #[derive(Clone, Copy)]
-pub struct Sight<'a> {
+pub struct InventoryView<'a> {
     inventory: &'a Inventory,
     subject: &'a Subject<'a>,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> InventoryView<'a> {
     /// Of one request.
     pub fn new(inventory: &'a Inventory, subject: &'a Subject<'a>) -> Self {
         Self { inventory, subject }
     }
 
     /// The kinds that a policy cannot judge this request without, and that are not known.
-    pub fn missing(&self, needs: &Needs) -> Vec<KindRef> {
+    pub fn missing(&self, needs: &InventoryRequirements) -> Vec<GroupKind> {
         let missing = needs.iter().filter(|(kind, mode)| {
             let known = match mode {
-                Mode::Optional => true,
-                Mode::Bundle => self.inventory.state.bundle || self.knows(kind),
-                Mode::Cluster => self.knows(kind),
+                InventoryScope::Optional => true,
+                InventoryScope::Bundle => self.inventory.state.bundle || self.knows(kind),
+                InventoryScope::Cluster => self.knows(kind),
             };
             !known && self.sort(kind).is_some_and(|sort| self.concerns(sort))
         });
         missing.map(|(kind, _)| kind.clone()).collect()
     }
 
-    fn sort(&self, kind: &KindRef) -> Option<Sort> {
-        Sort::of(kind, &self.inventory.state.projections)
+    fn sort(&self, kind: &GroupKind) -> Option<ResourceRole> {
+        ResourceRole::of(kind, &self.inventory.state.projections)
     }
 
     /// All that this request asks for of a kind is known, even if the kind as a whole is not.
-    fn knows(&self, kind: &KindRef) -> bool {
+    fn knows(&self, kind: &GroupKind) -> bool {
         self.inventory.knows(kind) || self.sort(kind).is_some_and(|sort| self.resolves(sort))
     }
 
     /// Is every object that the request names in the inventory?
-    fn resolves(&self, sort: Sort) -> bool {
+    fn resolves(&self, sort: ResourceRole) -> bool {
         let (state, subject) = (&*self.inventory.state, self.subject);
         match sort {
-            Sort::Namespace => self.inventory.namespace_labels(&subject.workload.namespace).is_some(),
-            Sort::StorageClass => storage::classes_resolve(state, subject),
-            Sort::AttributesClass => {
+            ResourceRole::Namespace => self.inventory.namespace_labels(&subject.workload.namespace).is_some(),
+            ResourceRole::StorageClass => storage::classes_resolve(state, subject),
+            ResourceRole::AttributesClass => {
                 let mut named = storage::attributes_named(subject).peekable();
                 named.peek().is_some() && named.all(|name| state.cluster.attributes.contains_key(name))
             }
-            Sort::Snapshot => {
+            ResourceRole::Snapshot => {
                 let mut named = storage::snapshots_named(subject).peekable();
                 named.peek().is_some()
                     && named.all(|(namespace, name)| {
@@ -58,7 +58,7 @@ impl<'a> Sight<'a> {
                         namespace.is_some_and(|namespace| namespace.snapshots.contains_key(&name))
                     })
             }
-            Sort::PriorityClass => {
+            ResourceRole::PriorityClass => {
                 let scheduling = subject.workload.scheduling.as_ref();
                 scheduling.is_some_and(|wish| state.cluster.priorities.contains_key(&wish.priority_class))
             }
@@ -67,37 +67,44 @@ impl<'a> Sight<'a> {
     }
 
     /// Can objects of this sort matter to the request at all?
-    fn concerns(&self, sort: Sort) -> bool {
+    fn concerns(&self, sort: ResourceRole) -> bool {
         let subject = self.subject;
         let (claims, pods) = (!subject.workload.claims.is_empty(), subject.workload.pods.is_some());
         let deleted = subject.operation == Operation::Delete;
         let own = self.sort(&subject.kind);
         match sort {
-            Sort::Namespace => !subject.workload.namespace.is_empty(),
-            Sort::StorageClass => claims || matches!(own, Some(Sort::StorageClass | Sort::Volume)),
-            Sort::AttributesClass => storage::attributes_named(subject).next().is_some(),
-            Sort::Snapshot | Sort::SnapshotClass => storage::snapshots_named(subject).next().is_some(),
-            Sort::Claim => {
-                let holds = matches!(own, Some(Sort::StorageClass | Sort::Namespace));
-                claims || own == Some(Sort::Volume) || deleted && holds
+            ResourceRole::Namespace => !subject.workload.namespace.is_empty(),
+            ResourceRole::StorageClass => {
+                claims || matches!(own, Some(ResourceRole::StorageClass | ResourceRole::Volume))
             }
-            Sort::Volume | Sort::Quota => claims,
-            Sort::Workload => {
-                let holds = matches!(own, Some(Sort::Namespace));
-                let selects = matches!(own, Some(Sort::Budget | Sort::Service | Sort::Autoscaler));
+            ResourceRole::AttributesClass => storage::attributes_named(subject).next().is_some(),
+            ResourceRole::Snapshot | ResourceRole::SnapshotClass => {
+                storage::snapshots_named(subject).next().is_some()
+            }
+            ResourceRole::Claim => {
+                let holds = matches!(own, Some(ResourceRole::StorageClass | ResourceRole::Namespace));
+                claims || own == Some(ResourceRole::Volume) || deleted && holds
+            }
+            ResourceRole::Volume | ResourceRole::Quota => claims,
+            ResourceRole::Workload => {
+                let holds = matches!(own, Some(ResourceRole::Namespace));
+                let selects = matches!(
+                    own,
+                    Some(ResourceRole::Budget | ResourceRole::Service | ResourceRole::Autoscaler)
+                );
                 claims || selects || deleted && holds
             }
-            Sort::Budget
-            | Sort::Service
-            | Sort::Autoscaler
-            | Sort::LimitRange
-            | Sort::Node
-            | Sort::PriorityClass => pods,
+            ResourceRole::Budget
+            | ResourceRole::Service
+            | ResourceRole::Autoscaler
+            | ResourceRole::LimitRange
+            | ResourceRole::Node
+            | ResourceRole::PriorityClass => pods,
         }
     }
 
     /// May some policy see this key? `needs` are all of those that are asked.
-    pub fn sees<'n>(&self, key: &str, mut needs: impl Iterator<Item = &'n Needs>) -> bool {
+    pub fn sees<'n>(&self, key: &str, mut needs: impl Iterator<Item = &'n InventoryRequirements>) -> bool {
         let complete = self.complete(key);
         complete || needs.any(|needs| self.declared(key, needs))
     }
@@ -115,14 +122,14 @@ impl<'a> Sight<'a> {
 
     /// Does a policy with these needs see what the manifests of the run hold? Who can do without a kind
     /// sees what there is of it; who takes its absence for an answer sees that, too.
-    fn declared(&self, key: &str, needs: &Needs) -> bool {
+    fn declared(&self, key: &str, needs: &InventoryRequirements) -> bool {
         let state = &self.inventory.state;
-        let shown = |(kind, mode): (&KindRef, Mode)| {
+        let shown = |(kind, mode): (&GroupKind, InventoryScope)| {
             let sort = self.sort(kind).filter(|sort| sorts(key).contains(sort));
             sort.is_some_and(|sort| match mode {
-                Mode::Bundle => true,
-                Mode::Optional => state.shipped.contains(&sort),
-                Mode::Cluster => false,
+                InventoryScope::Bundle => true,
+                InventoryScope::Optional => state.shipped.contains(&sort),
+                InventoryScope::Cluster => false,
             })
         };
         state.bundle && needs.iter().any(shown)
@@ -130,7 +137,7 @@ impl<'a> Sight<'a> {
 
     /// Keys that one policy does not see although another does: what a bundle holds counts only for
     /// those who say so.
-    pub fn hidden(&self, needs: &Needs) -> Vec<&'static str> {
+    pub fn hidden(&self, needs: &InventoryRequirements) -> Vec<&'static str> {
         if !self.inventory.state.bundle {
             return Vec::new();
         }
@@ -138,6 +145,6 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn sorts(key: &str) -> &'static [Sort] {
+fn sorts(key: &str) -> &'static [ResourceRole] {
     keys().find(|(name, _)| *name == key).map_or(&[], |(_, sorts)| sorts)
 }

@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Found, Judged, Report};
+use super::{Found, Report, ReviewedObject};
 
 /// What stands in a path of a URI as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A range of lines in a file that people edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Spot<'a> {
+pub(super) struct ReportLocation<'a> {
     /// The file; for what was rendered from a template, the template.
     pub file: &'a str,
     /// Where in it; none for a template, whose lines are not those of what was rendered.
@@ -27,9 +27,9 @@ pub(super) struct Lines {
     pub end_column: usize,
 }
 
-impl<'a> Spot<'a> {
+impl<'a> ReportLocation<'a> {
     /// Where a finding is.
-    pub fn of(object: &'a Judged, found: &Found) -> Self {
+    pub fn of(object: &'a ReviewedObject, found: &Found) -> Self {
         let Some(template) = &object.template else {
             let (line, column) = (found.place.line.max(1), found.place.column.max(1));
             let (end_line, end_column) = found.excerpt.end.max((line, column));
@@ -39,7 +39,7 @@ impl<'a> Spot<'a> {
     }
 
     /// Where an object is, as far as it is known.
-    pub fn of_object(object: &'a Judged) -> Self {
+    pub fn of_object(object: &'a ReviewedObject) -> Self {
         Self { file: object.edited(), lines: None }
     }
 
@@ -77,7 +77,7 @@ pub(super) fn encoded(path: &str) -> String {
 }
 
 /// What is said of a finding whose file was rendered from a template: where it is in what was rendered.
-pub(super) fn rendered(object: &Judged, found: &Found) -> Option<String> {
+pub(super) fn rendered(object: &ReviewedObject, found: &Found) -> Option<String> {
     object.template.as_ref()?;
     Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))
 }
@@ -100,7 +100,7 @@ impl<'a> Fingerprints<'a> {
 }
 
 /// All findings with their objects, those that refuse first, then the worst; else in the report's order.
-pub(super) fn worst_first(report: &Report) -> Vec<(&Judged, &Found)> {
+pub(super) fn worst_first(report: &Report) -> Vec<(&ReviewedObject, &Found)> {
     let mut all: Vec<_> = report
         .objects
         .iter()

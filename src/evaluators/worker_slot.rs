@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::conduct::Conduct;
-use super::pool::{Lost, Misconduct, Why};
+use super::pool::{FaultKind, JobError, PolicyFault};
+use super::quarantine::Quarantine;
 use crate::policy::PolicyId;
-use crate::review::Supervisor;
+use crate::review::EvaluationObserver;
 
 /// A policy that is asked for longer is stuck: the engine's own timer would have ended it long before.
 pub const STUCK: Duration = Duration::from_secs(2);
@@ -14,11 +14,11 @@ pub const STUCK: Duration = Duration::from_secs(2);
 const ENDLESS: Duration = Duration::from_secs(60);
 
 /// Tells whoever waits that there will be no result; does nothing if it came after all.
-pub type Cancel = Box<dyn FnOnce(Lost) + Send>;
+pub type Cancel = Box<dyn FnOnce(JobError) + Send>;
 
 /// One thread's desk. The thread puts there what it is at; the watch may take it away.
 #[derive(Default)]
-pub struct Desk(Mutex<State>);
+pub struct WorkerSlot(Mutex<State>);
 
 #[derive(Default)]
 struct State {
@@ -29,29 +29,29 @@ struct State {
 struct Running {
     began: Instant,
     asking: Option<(PolicyId, Instant)>,
-    conduct: Arc<Conduct>,
+    conduct: Arc<Quarantine>,
     cancel: Cancel,
 }
 
 /// A thread that was given up, or broke off, and what it was at.
-pub struct Casualty {
+pub struct LostJob {
     /// The policy that was asked, if one was.
     pub policy: Option<PolicyId>,
     /// Where it is counted against it.
-    pub conduct: Arc<Conduct>,
+    pub conduct: Arc<Quarantine>,
     /// Who waits.
     pub cancel: Cancel,
 }
 
-impl Desk {
+impl WorkerSlot {
     /// A job begins.
-    pub fn begin(&self, conduct: Arc<Conduct>, cancel: Cancel) {
+    pub fn begin(&self, conduct: Arc<Quarantine>, cancel: Cancel) {
         let now = Instant::now();
         self.state().running = Some(Running { began: now, asking: None, conduct, cancel });
     }
 
     /// The job has ended; what it was at, unless the watch took it away.
-    pub fn end(&self) -> Option<Casualty> {
+    pub fn end(&self) -> Option<LostJob> {
         self.state().running.take().map(Running::casualty)
     }
 
@@ -61,7 +61,7 @@ impl Desk {
     }
 
     /// Gives the thread up if it is stuck.
-    pub fn give_up_if_stuck(&self, now: Instant) -> Option<Casualty> {
+    pub fn give_up_if_stuck(&self, now: Instant) -> Option<LostJob> {
         let mut state = self.state();
         let running = state.running.take_if(|running| running.stuck(now))?;
         state.given_up = true;
@@ -87,24 +87,26 @@ impl Running {
         }
     }
 
-    fn casualty(self) -> Casualty {
-        Casualty { policy: self.asking.map(|(policy, _)| policy), conduct: self.conduct, cancel: self.cancel }
+    fn casualty(self) -> LostJob {
+        LostJob { policy: self.asking.map(|(policy, _)| policy), conduct: self.conduct, cancel: self.cancel }
     }
 }
 
 /// Watches over one job: notes what is asked, and keeps away what must not be.
-pub struct Watched<'a> {
-    pub desk: &'a Desk,
-    pub conduct: &'a Conduct,
-    pub spared: Option<&'a Misconduct>,
+pub struct SlotObserver<'a> {
+    pub desk: &'a WorkerSlot,
+    pub conduct: &'a Quarantine,
+    pub spared: Option<&'a PolicyFault>,
 }
 
-impl Supervisor for Watched<'_> {
+impl EvaluationObserver for SlotObserver<'_> {
     fn asks(&self, policy: &PolicyId) -> Result<(), String> {
         if let Some(spared) = self.spared.filter(|spared| spared.policy == *policy) {
             return Err(match spared.why {
-                Why::Stuck => format!("it did not answer within {} s and cannot be stopped", STUCK.as_secs()),
-                Why::Panicked => "its evaluation broke off".to_owned(),
+                FaultKind::Stuck => {
+                    format!("it did not answer within {} s and cannot be stopped", STUCK.as_secs())
+                }
+                FaultKind::Panicked => "its evaluation broke off".to_owned(),
             });
         }
         if self.conduct.quarantined(policy) {

@@ -16,7 +16,7 @@ pub enum Rounding {
 
 /// Why a value is neither a number nor a percentage.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum ShareError {
+pub enum IntOrPercentError {
     /// Neither a number nor a percentage.
     #[error("must be a whole number or a percentage such as 25%, not {0}")]
     Neither(Value),
@@ -27,20 +27,20 @@ pub enum ShareError {
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Share {
+pub enum IntOrPercent {
     /// So many.
     Number(i64),
     /// So many of a hundred.
     Percent(i64),
 }
 
-impl Share {
+impl IntOrPercent {
     /// Reads what a manifest holds. The API server takes `"25%"` and `25`, never `"25"`.
     ///
     /// # Errors
     /// It is neither, or its number is absurd.
-    pub fn parse(value: &Value) -> Result<Self, ShareError> {
-        let neither = || ShareError::Neither(value.clone());
+    pub fn parse(value: &Value) -> Result<Self, IntOrPercentError> {
+        let neither = || IntOrPercentError::Neither(value.clone());
         let Value::String(text) = value else {
             return value.as_i64().filter(|number| *number >= 0).map(Self::Number).ok_or_else(neither);
         };
@@ -48,7 +48,10 @@ impl Share {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(neither());
         }
-        digits.parse().map(Self::Percent).map_err(|_| ShareError::TooLarge(text.chars().take(40).collect()))
+        digits
+            .parse()
+            .map(Self::Percent)
+            .map_err(|_| IntOrPercentError::TooLarge(text.chars().take(40).collect()))
     }
 
     /// The number that it is of `total`; a percentage of an unknown total is unknown.
@@ -74,7 +77,7 @@ mod tests {
     use serde_json::json;
 
     fn of(value: Value, total: i64, rounding: Rounding) -> i64 {
-        Share::parse(&value).unwrap().of(Some(total), rounding).unwrap()
+        IntOrPercent::parse(&value).unwrap().of(Some(total), rounding).unwrap()
     }
 
     #[test]
@@ -84,8 +87,8 @@ mod tests {
         assert_eq!(of(json!("50%"), 4, Rounding::Up), 2);
         assert_eq!(of(json!("150%"), 4, Rounding::Down), 6);
         assert_eq!(of(json!(7), 3, Rounding::Down), 7, "a number is itself");
-        assert_eq!(Share::parse(&json!("25%")).unwrap().of(None, Rounding::Up), None);
-        assert_eq!(Share::parse(&json!(2)).unwrap().of(None, Rounding::Up), Some(2));
+        assert_eq!(IntOrPercent::parse(&json!("25%")).unwrap().of(None, Rounding::Up), None);
+        assert_eq!(IntOrPercent::parse(&json!(2)).unwrap().of(None, Rounding::Up), Some(2));
     }
 
     #[test]
@@ -103,9 +106,12 @@ mod tests {
             json!(null),
             json!([1]),
         ] {
-            assert_eq!(Share::parse(&value), Err(ShareError::Neither(value)));
+            assert_eq!(IntOrPercent::parse(&value), Err(IntOrPercentError::Neither(value)));
         }
-        assert!(matches!(Share::parse(&json!("99999999999999999999%")), Err(ShareError::TooLarge(_))));
+        assert!(matches!(
+            IntOrPercent::parse(&json!("99999999999999999999%")),
+            Err(IntOrPercentError::TooLarge(_))
+        ));
     }
 
     proptest! {
@@ -114,7 +120,7 @@ mod tests {
         #[test]
         fn no_text_panics(text in any::<String>(), near in "[-+]?[0-9]{0,25}%?", total: i64) {
             for text in [text, near] {
-                if let Ok(share) = Share::parse(&json!(text)) {
+                if let Ok(share) = IntOrPercent::parse(&json!(text)) {
                     let (down, up) = (share.of(Some(total), Rounding::Down), share.of(Some(total), Rounding::Up));
                     prop_assert!(down.unwrap() <= up.unwrap());
                 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::joined::Joined;
-use super::questions::Questions;
+use super::evaluator::PolicyEvaluator;
+use super::input_builder::InputBuilder;
 use crate::admission::{Operation, Phase, Request};
 use crate::decision::{Finding, plain};
 use crate::engine::Document;
@@ -15,20 +15,20 @@ use crate::policyset::Selected;
 use crate::workload::Workload;
 
 /// What was wrong with the old object already, asked only if the new one has a fault.
-pub struct Before<'a> {
+pub struct Baseline<'a> {
     pub workload: Option<&'a Workload>,
     pub request: &'a Request,
-    pub joined: &'a Joined<'a>,
+    pub joined: &'a InputBuilder<'a>,
     pub document: Option<Document>,
 }
 
-impl Before<'_> {
+impl Baseline<'_> {
     /// Keys of the policy's violations in the old object, judged as if it were new and nothing was before
     /// it. If it cannot be judged, nothing is known to be pre-existing.
     pub fn violations(
         &mut self,
         shared: &Document,
-        questions: &mut Questions<'_>,
+        questions: &mut PolicyEvaluator<'_>,
         selected: &Selected<'_>,
     ) -> BTreeSet<String> {
         let (Operation::Update, Some(old)) = (self.request.operation, self.workload) else {

@@ -23,13 +23,13 @@ pub type Problems = RefCell<Vec<Problem>>;
 
 /// One value of the object. A missing value and a null are the same, as for the API server.
 #[derive(Clone)]
-pub struct Node<'v> {
+pub struct JsonNode<'v> {
     value: Option<&'v Value>,
     pub path: Path,
     problems: &'v Problems,
 }
 
-impl<'v> Node<'v> {
+impl<'v> JsonNode<'v> {
     pub fn root(value: &'v Value, problems: &'v Problems) -> Self {
         Self { value: Some(value), path: Path::new(), problems }
     }
@@ -59,7 +59,7 @@ impl<'v> Node<'v> {
         None
     }
 
-    pub fn child(&self, key: impl Into<Cow<'static, str>>) -> Node<'v> {
+    pub fn child(&self, key: impl Into<Cow<'static, str>>) -> JsonNode<'v> {
         let key = key.into();
         let value = match self.value {
             None => None,
@@ -72,16 +72,16 @@ impl<'v> Node<'v> {
         let mut path = Path::with_capacity(self.path.len() + 1);
         path.extend_from_slice(&self.path);
         path.push(Segment::Key(key));
-        Node { value, path, problems: self.problems }
+        JsonNode { value, path, problems: self.problems }
     }
 
     /// Follows keys down; no keys: the node itself.
-    pub fn at(&self, keys: &[String]) -> Node<'v> {
+    pub fn at(&self, keys: &[String]) -> JsonNode<'v> {
         keys.iter().fold(self.clone(), |node, key| node.child(key.clone()))
     }
 
     /// The elements of a list.
-    pub fn items(&self) -> Vec<Node<'v>> {
+    pub fn items(&self) -> Vec<JsonNode<'v>> {
         let items = match self.value {
             None => return Vec::new(),
             Some(Value::Array(items)) => items,
@@ -90,7 +90,7 @@ impl<'v> Node<'v> {
         let element = |(index, value)| {
             let mut path = self.path.clone();
             path.push(Segment::Index(index));
-            Node { value: Some(value), path, problems: self.problems }
+            JsonNode { value: Some(value), path, problems: self.problems }
         };
         items.iter().enumerate().map(element).collect()
     }
@@ -111,7 +111,7 @@ impl<'v> Node<'v> {
     }
 
     pub fn strings(&self) -> Vec<String> {
-        self.items().iter().filter_map(Node::string).collect()
+        self.items().iter().filter_map(JsonNode::string).collect()
     }
 
     /// A map from text to text, such as labels.

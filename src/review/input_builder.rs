@@ -3,26 +3,26 @@
 use crate::admission::{Operation, Phase, Request};
 use crate::decision::{Decision, Finding, Unknown};
 use crate::engine::{Document, InputError, Reads, Value as Rego};
-use crate::inventory::{Inventory, Needs, Related, Sight, Subject};
+use crate::inventory::{Inventory, InventoryRequirements, InventoryView, Related, Subject};
 use crate::policy::Action;
-use crate::policy::selector::KindRef;
+use crate::policy::selector::GroupKind;
 use crate::policyset::Selected;
 use crate::workload::Workload;
 use crate::workload::projection::Projection;
 
 /// Joins the inventory to the views of one request.
-pub struct Joined<'a> {
+pub struct InputBuilder<'a> {
     inventory: &'a Inventory,
-    kind: KindRef,
+    kind: GroupKind,
     operation: Operation,
     scaled: bool,
     /// What each policy needs of the inventory and reads of the input.
-    asked: Vec<(&'a Needs, &'a Reads)>,
+    asked: Vec<(&'a InventoryRequirements, &'a Reads)>,
 }
 
-impl<'a> Joined<'a> {
+impl<'a> InputBuilder<'a> {
     pub fn new(inventory: &'a Inventory, request: &Request, projection: &Projection) -> Self {
-        let kind = KindRef { kind: projection.kind.clone(), group: projection.group.clone() };
+        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
         let operation = request.operation;
         let scaled = !request.subresource.is_empty();
         Self { inventory, kind, operation, scaled, asked: Vec::new() }
@@ -50,7 +50,7 @@ impl<'a> Joined<'a> {
             let needs = &selected.policy.inventory;
             let missing = match &subject {
                 _ if needs.is_empty() => return true,
-                Some(subject) => Sight::new(self.inventory, subject).missing(needs),
+                Some(subject) => InventoryView::new(self.inventory, subject).missing(needs),
                 None => self.inventory.lacks(needs),
             };
             if missing.is_empty() {
@@ -67,14 +67,14 @@ impl<'a> Joined<'a> {
         &self,
         selected: &mut Vec<Selected<'a>>,
         phase: Phase,
-        kind: &KindRef,
+        kind: &GroupKind,
         decision: &mut Decision,
     ) {
         selected.drain(..).for_each(|selected| report(&selected, phase, vec![kind.clone()], decision));
     }
 
     /// What policies with these needs read is joined from now on.
-    pub fn join(&mut self, policies: impl Iterator<Item = (&'a Needs, &'a Reads)>) {
+    pub fn join(&mut self, policies: impl Iterator<Item = (&'a InventoryRequirements, &'a Reads)>) {
         self.asked.extend(policies);
     }
 
@@ -93,7 +93,7 @@ impl<'a> Joined<'a> {
         let related = match workload.or(old) {
             Some(subject) if self.reads(&["related"]) => {
                 let subject = self.subject(subject);
-                let sight = Sight::new(self.inventory, &subject);
+                let sight = InventoryView::new(self.inventory, &subject);
                 Related::of(self.inventory, &subject, |key| {
                     self.reads(&["related", key])
                         && sight.sees(key, self.asked.iter().map(|(needs, _)| *needs))
@@ -109,7 +109,7 @@ impl<'a> Joined<'a> {
         let hidden = match subject {
             Some(workload) if selected.reads().reads(&["related"]) => {
                 let subject = self.subject(workload);
-                Sight::new(self.inventory, &subject).hidden(&selected.policy.inventory)
+                InventoryView::new(self.inventory, &subject).hidden(&selected.policy.inventory)
             }
             _ => Vec::new(),
         };
@@ -118,7 +118,7 @@ impl<'a> Joined<'a> {
 }
 
 /// Reports that a policy cannot judge.
-pub fn report(selected: &Selected<'_>, phase: Phase, missing: Vec<KindRef>, decision: &mut Decision) {
+pub fn report(selected: &Selected<'_>, phase: Phase, missing: Vec<GroupKind>, decision: &mut Decision) {
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let unknown = Unknown { policy: selected.policy.id.clone(), missing };
     if selected.require_inventory && phase != Phase::Mutating {

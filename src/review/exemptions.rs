@@ -1,8 +1,8 @@
 //! Who is not judged, or not like others: objects on their way out, what owners answer for, waivers.
 
 use crate::admission::{GroupVersionKind, ObjectError, Operation, Request};
-use crate::decision::{Decision, SetAside, Waived};
-use crate::policy::selector::KindRef;
+use crate::decision::{Decision, Exemption, Waived};
+use crate::policy::selector::GroupKind;
 use crate::policy::skip;
 use crate::policyset::{PolicySet, Selected};
 
@@ -74,21 +74,21 @@ pub fn waive(
 /// Objects on their way out are left alone, and so are pods whose workload was judged. What an operator
 /// owns is only recorded: it would undo any change, and its own resource is what a person can change.
 /// A delete is judged all the same: whoever deletes a database's claim does not ask its owner.
-pub fn set_aside(set: &PolicySet, request: &Request) -> Result<Option<SetAside>, ObjectError> {
+pub fn set_aside(set: &PolicySet, request: &Request) -> Result<Option<Exemption>, ObjectError> {
     let Some(subject) = request.subject() else { return Ok(None) };
     let metadata = subject.metadata()?;
     if metadata.deletion_timestamp.is_some() {
-        return Ok(Some(SetAside::Terminating));
+        return Ok(Some(Exemption::Terminating));
     }
     let Some(owner) = metadata.controller().filter(|_| request.operation != Operation::Delete) else {
         return Ok(None);
     };
     let owner = GroupVersionKind::new(&owner.api_version, &owner.kind);
-    let judged = set.projections().of(&KindRef { kind: owner.kind, group: owner.group.clone() }).is_some();
+    let judged = set.projections().of(&GroupKind { kind: owner.kind, group: owner.group.clone() }).is_some();
     let custom = owner.group.contains('.') && !owner.group.ends_with(".k8s.io");
     Ok(match (judged, custom) {
-        (true, _) => Some(SetAside::Owned),
-        (false, true) => Some(SetAside::Operated),
+        (true, _) => Some(Exemption::Owned),
+        (false, true) => Some(Exemption::Operated),
         (false, false) => None,
     })
 }

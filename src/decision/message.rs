@@ -35,9 +35,8 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
             text.push_str(&format!("  at:  {}\n", path::dotted(&finding.path)));
         }
         text.push_str(&format!("  fix: {}\n", finding.fix));
-        if let Some(docs) = &finding.docs {
-            text.push_str(&format!("  why: {} ({docs})\n", finding.title));
-        }
+        let (label, reason) = finding.reason();
+        text.push_str(&format!("  {label}: {reason}\n"));
     }
     if denied.len() > SHOWN {
         text.push_str(&format!(

@@ -90,6 +90,8 @@ pub struct Finding {
     pub key: String,
     /// How it is set right.
     pub fix: String,
+    /// Why it matters, in one sentence.
+    pub why: Option<Arc<str>>,
     /// Where to read more.
     pub docs: Option<String>,
     /// What the policy adds for programs.
@@ -100,10 +102,21 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// The reason behind the finding, under the label that reports print: `why` and the policy's reason or,
+    /// for a policy that gives none, `rule` and its title; with the page to read.
+    pub fn reason(&self) -> (&'static str, String) {
+        let (label, reason) = match &self.why {
+            Some(why) => ("why", why),
+            None => ("rule", &self.title),
+        };
+        let docs = self.docs.as_ref().map(|docs| format!(" ({docs})")).unwrap_or_default();
+        (label, format!("{reason}{docs}"))
+    }
+
     /// What is wrong, and whether it was before.
     pub fn told(&self) -> Cow<'_, str> {
         if self.pre_existing {
-            Cow::Owned(format!("it had this before: {}", self.message))
+            Cow::Owned(format!("already present before this change: {}", self.message))
         } else {
             Cow::Borrowed(&self.message)
         }
@@ -217,6 +230,7 @@ impl Finding {
             path: Path::new(),
             key: "inventory".to_owned(),
             fix: "give these objects with --inventory FILE, or connect stategate to the cluster".to_owned(),
+            why: policy.why.clone(),
             docs: policy.related.first().cloned(),
             details: None,
             sensitive: policy.sensitive,
@@ -237,6 +251,7 @@ impl Finding {
             message,
             path,
             fix: "write the field as the Kubernetes API defines it".to_owned(),
+            why: Some("what cannot be read cannot be judged, so no policy could protect its data".into()),
             docs: None,
             details: None,
             sensitive: false,

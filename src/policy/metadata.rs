@@ -46,6 +46,7 @@ struct Custom {
     #[serde(default)]
     parameters: BTreeMap<String, Parameter>,
     fix: String,
+    why: Option<String>,
     at_admission: Option<Action>,
     #[serde(default)]
     inventory: InventoryRequirements,
@@ -107,6 +108,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         matches: metadata.custom.matches,
         parameters: metadata.custom.parameters,
         fix: metadata.custom.fix.trim().into(),
+        why: metadata.custom.why.map(|why| why.trim().into()),
         terminating: metadata.custom.terminating,
         sensitive: metadata.custom.sensitive,
         ratchet: metadata.custom.ratchet,

@@ -137,6 +137,8 @@ pub struct Policy {
     pub title: Arc<str>,
     /// Why it matters, in two or three sentences.
     pub description: Arc<str>,
+    /// Why a violation matters, in one sentence: what reports print as `why:`.
+    pub why: Option<Arc<str>>,
     /// Where to read more.
     pub related: Vec<String>,
     /// How bad a violation is.

@@ -84,10 +84,8 @@ fn finding(object: &ReviewedObject, found: &Found) -> String {
         text.push_str(&format!("  from: {template}\n"));
     }
     text.push_str(&format!("  fix: {}\n", finding.fix));
-    match &finding.docs {
-        Some(docs) => text.push_str(&format!("  why: {} ({docs})\n\n", finding.title)),
-        None => text.push_str(&format!("  why: {}\n\n", finding.title)),
-    }
+    let (label, reason) = finding.reason();
+    text.push_str(&format!("  {label}: {reason}\n\n"));
     text
 }
 

@@ -84,9 +84,8 @@ fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
     if let Some(rendered) = location::rendered(object, found) {
         text.push_str(&format!("\n{rendered}"));
     }
-    if let Some(docs) = &finding.docs {
-        text.push_str(&format!("\nwhy: {} ({docs})", finding.title));
-    }
+    let (label, reason) = finding.reason();
+    text.push_str(&format!("\n{label}: {reason}"));
     Annotation {
         level: match finding.action {
             Action::Deny => Level::Error,

@@ -96,10 +96,13 @@ struct JsonFinding<'a> {
     action: Action,
     /// What is wrong with this object.
     message: &'a str,
-    /// How to set it right.
+    /// How to fix it.
     fix: &'a str,
     /// What the policy demands.
     title: &'a str,
+    /// Why it matters, in one sentence; absent if the policy gives no reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
     /// Where to read more.
     #[serde(skip_serializing_if = "Option::is_none")]
     docs: Option<&'a str>,
@@ -352,6 +355,7 @@ fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding
         message: &finding.message,
         fix: &finding.fix,
         title: &finding.title,
+        why: finding.why.as_deref(),
         docs: finding.docs.as_deref(),
         object: json_object(object),
         path: path::pointer(&finding.path),

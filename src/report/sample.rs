@@ -121,6 +121,7 @@ fn found(
         path: path::from_pointer(pointer),
         key: pointer.to_owned(),
         fix: format!("write `x: y` for {HOSTILE}"),
+        why: Some("an emptyDir is wiped whenever its pod leaves the node".into()),
         docs: Some("https://kubernetes.io/docs/concepts/storage/volumes/#emptydir".to_owned()),
         details: Some(json!({"volume": HOSTILE})),
         sensitive: false,

@@ -161,10 +161,10 @@ fn result<'a>(
         markdown(&elsewhere),
         markdown(&finding.fix)
     );
-    if let Some(docs) = &finding.docs {
-        text.push_str(&format!("\nWhy: {} ({docs})", finding.title));
-        shown.push_str(&format!("\n\n**Why:** [{}]({docs})", markdown(&finding.title)));
-    }
+    let (_, reason) = finding.reason();
+    let label = if finding.why.is_some() { "Why" } else { "Rule" };
+    text.push_str(&format!("\n{label}: {reason}"));
+    shown.push_str(&format!("\n\n**{label}:** {}", markdown(&reason)));
     let fingerprint = fingerprints.of(found);
     let mut partial_fingerprints = BTreeMap::from([("stategate/v1", fingerprint.clone())]);
     if object.template.is_some() {

@@ -151,12 +151,8 @@ fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
         }
         None => group,
     };
-    match &finding.docs {
-        Some(docs) => {
-            group.element(Level::NOTE.with_name("why").message(format!("{} ({docs})", finding.title)))
-        }
-        None => group,
-    }
+    let (label, reason) = finding.reason();
+    group.element(Level::NOTE.with_name(label).message(reason))
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {

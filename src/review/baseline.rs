@@ -80,6 +80,7 @@ impl Violation {
             message: plain(&self.msg),
             path: self.path.0,
             fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
+            why: policy.why.clone(),
             docs: policy.related.first().cloned(),
             details: self.details,
             sensitive: policy.sensitive,

@@ -255,6 +255,7 @@ mod tests {
             path: Vec::new(),
             key: String::new(),
             fix: String::new(),
+            why: None,
             docs: None,
             details: None,
             sensitive: false,

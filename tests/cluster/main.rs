@@ -192,7 +192,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
 
     // What was wrong before does not stop other changes; making it worse is refused.
     let label = admin.run(&["label", "statefulset", "legacy", "-n", "shop", "team=data"], "");
-    assert!(label.succeeded() && label.stderr.contains("it had this before"), "{label:?}");
+    assert!(label.succeeded() && label.stderr.contains("already present before this change"), "{label:?}");
     assert!(
         stored(&admin, "legacy")["spec"]["template"]["spec"]["affinity"].is_null(),
         "nothing new is added to what runs"

@@ -146,7 +146,7 @@ fn what_the_old_version_had_already_only_warns() {
         directory(&[("old.yaml", NAIVE), ("new.yaml", &NAIVE.replace("postgres:16.4", "postgres:16.5"))]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
-        .expect(0, &["warning[volume-no-emptydir-data]: it had this before"]);
+        .expect(0, &["warning[volume-no-emptydir-data]: already present before this change"]);
     // Something new beside it is refused.
     let worse = NAIVE.replace(
         "      volumes:",

@@ -193,7 +193,7 @@ fn differences(mut found: Found, answer: &Value) -> Vec<String> {
     }
     for warning in response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let (policy, said) = warning.split_once(": ").unwrap_or((warning, ""));
-        let said = said.strip_prefix("it had this before: ").unwrap_or(said);
+        let said = said.strip_prefix("already present before this change: ").unwrap_or(said);
         let said = said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…');
         let one_line = |message: &str| message.split_whitespace().collect::<Vec<_>>().join(" ");
         let told = found.iter().find(|(id, _, message)| id == policy && one_line(message).starts_with(said));

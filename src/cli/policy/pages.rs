@@ -43,12 +43,15 @@ impl Library {
             Block::Text(format!("{}.", policy.title.trim_end_matches('.'))),
             Block::List(facts(policy)),
             heading("Why"),
-            Block::Text(policy.description.to_string()),
-            heading("How to set it right"),
-            Block::Text(policy.fix.to_string()),
         ];
+        page.extend(policy.why.as_deref().map(|why| Block::Text(sentence(why))));
+        page.extend([
+            Block::Text(policy.description.to_string()),
+            heading("How to fix it"),
+            Block::Text(policy.fix.to_string()),
+        ]);
         page.extend(self.examples(policy)?);
-        page.push(heading("What profiles make of it"));
+        page.push(heading("Behaviour by profile"));
         page.push(self.standings(policy));
         let patches = self.sets.values().map(|set| standing(set, policy, None));
         page.extend(parameters(
@@ -410,4 +413,12 @@ fn binding(policy: &Policy, mutates: bool) -> String {
         "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: our-{id}}}\nspec:\n  \
          policies: {{ids: [{id}]}}\n  override: true\n{mutate}  parameters:\n    {id}:\n{values}"
     )
+}
+
+/// A reason as a sentence of its own: reports print it behind `why:`, without a full stop.
+fn sentence(reason: &str) -> String {
+    let mut letters = reason.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    let text: String = first.chain(letters).collect();
+    if text.ends_with('.') { text } else { text + "." }
 }

@@ -25,7 +25,8 @@ pub fn faults(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, 
             });
         };
         // Of a scaffold (`policy new`) that nobody has filled in.
-        if [&policy.title, &policy.description, &policy.fix].iter().any(|text| text.starts_with("TODO")) {
+        let texts = [&policy.title, &policy.description, &policy.fix].into_iter().chain(&policy.why);
+        if texts.into_iter().any(|text| text.starts_with("TODO")) {
             fault("METADATA", "its METADATA still says TODO".to_owned());
         }
         let has = |kinds: &[&str]| {

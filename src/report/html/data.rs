@@ -22,6 +22,9 @@ pub struct Data {
 struct Policy {
     id: String,
     title: String,
+    /// Why a violation matters, in one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<String>,
     description: String,
     category: String,
     docs: Vec<String>,
@@ -80,6 +83,7 @@ pub fn of(report: &Report) -> Data {
             Policy {
                 id: visible(finding.policy.as_str()),
                 title: visible(&finding.title),
+                why: finding.why.as_deref().map(visible),
                 description: policy.map(|policy| visible(&policy.description)).unwrap_or_default(),
                 category: policy.map_or_else(|| NO_CATEGORY.to_owned(), |policy| visible(&policy.category)),
                 docs: policy

@@ -17,6 +17,11 @@
   const prose = (text) =>
     text.split(/(`[^`\n]+`)/).map((part) => (/^`[^`]+`$/.test(part) ? make("code", "", part.slice(1, -1)) : part));
 
+  const sentence = (text) => {
+    const start = text.charAt(0).toUpperCase() + text.slice(1);
+    return start.endsWith(".") ? start : `${start}.`;
+  };
+
   const words = { action: { deny: "refused", warn: "warned", audit: "recorded" }, state: { new: "new", before: "there before", known: "known already" } };
   const orders = { action: ["deny", "warn", "audit"], severity: ["critical", "high", "medium", "low"], state: ["new", "before", "known"] };
   // Rows leave out the folders that all files share; what is chosen shows the whole path.
@@ -247,8 +252,8 @@
     line("Policy", make("code", "", policy.id));
     parts.push(about);
     if (finding.snippet) parts.push(snippet(finding));
-    parts.push(make("div", "fix", make("h3", "", "How to set it right"), make("p", "", ...prose(finding.fix))));
-    parts.push(make("h3", "", "Why"), make("p", "title", ...prose(policy.title), policy.title.endsWith(".") ? "" : "."));
+    parts.push(make("div", "fix", make("h3", "", "How to fix it"), make("p", "", ...prose(finding.fix))));
+    parts.push(make("h3", "", "Why"), make("p", "title", ...prose(sentence(policy.why || policy.title))));
     if (policy.description) parts.push(make("p", "", ...prose(policy.description)));
     for (const docs of policy.docs) parts.push(make("p", "", link(docs)));
     parts.push(make("p", "says", make("code", "", `stategate explain ${policy.id}`), " has examples and parameters."));

@@ -10,7 +10,8 @@
 #   match: {kinds: [StatefulSet.apps]}
 #   # sensitive: true  # what it finds may be a credential: no report shows the text; keep it out of msg as well
 #   parameters: {}
-#   fix: TODO how it is set right, as a command or a field.
+#   fix: TODO how to fix it, as a command or a field
+#   why: TODO why a violation matters, in one short clause
 package stategate.{category}.{policy}
 
 violation contains v if {

@@ -1,139 +1,89 @@
 //! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
+//!
+//! Compiled policies and what is bound to them are separate: a changed binding or exception takes over the
+//! compiled policies of the set before it.
 
-mod bind;
-mod needs;
+mod bindings;
+mod compiled;
+mod enforcement;
+mod requirements;
+mod sources;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
-use crate::admission::{Operation, Phase, Request};
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Module, Reads, Rego, Session, Value, on_large_stack};
-use crate::inventory::Inventory;
-use crate::policy::binding::{Binding, OnFailure};
+use crate::admission::{Request, ReviewMode, ReviewScope};
+use crate::diagnostic::{Diagnostics, SourceText};
+use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
+use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::Exception;
-use crate::policy::selector::GroupKind;
-use crate::policy::{Action, Patches, Policy, PolicyId, metadata, package_path};
+use crate::policy::{Action, Patches, Policy, PolicyId};
 use crate::workload::projection::{Projection, Projections};
 
-use bind::{BindingOrigin, KnownPolicies, PolicyBindings, Profile};
-
-/// The texts that a policy set is made of.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Sources {
-    /// Policies: Rego with METADATA.
-    pub policies: Vec<SourceText>,
-    /// Rego that policies share, without METADATA of its own.
-    pub libraries: Vec<SourceText>,
-    /// `test_*` rules; loaded by `stategate test` only.
-    pub tests: Vec<SourceText>,
-    /// Projections, one kind a file.
-    pub projections: Vec<SourceText>,
-    /// Tables of engines.
-    pub engines: Vec<SourceText>,
-    /// The profile: a Profile and PolicyBindings.
-    pub profile: Option<SourceText>,
-    /// The profile may name policies and categories that are not there: they were left out.
-    pub partial_profile: bool,
-    /// A user's own PolicyBindings and PolicyExceptions.
-    pub bindings: Vec<SourceText>,
-    /// All modules of directories, tests too, and where they stand below the root. A module that is not
-    /// here, such as one that comes in a resource of the cluster, may have any package.
-    pub places: Vec<(SourceText, String)>,
-}
-
-impl Sources {
-    /// SHA-256 over all texts that judge, in hex.
-    pub fn digest(&self) -> String {
-        let mut hash = Sha256::new();
-        let texts = [&self.policies, &self.libraries, &self.projections, &self.engines];
-        let mut sorted: Vec<&SourceText> =
-            texts.into_iter().flatten().chain(&self.profile).chain(&self.bindings).collect();
-        sorted.sort_by(|a, b| a.name.cmp(&b.name));
-        for text in sorted {
-            for part in [&text.name, &text.text] {
-                hash.update(part.len().to_be_bytes());
-                hash.update(part.as_bytes());
-            }
-        }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-}
-
-/// A policy and how the engine asks it.
-#[derive(Debug)]
-struct CompiledPolicy {
-    policy: Policy,
-    violation: Option<String>,
-    patch: Option<String>,
-    reads: Reads,
-    bound: PolicyBindings,
-}
+pub use bindings::API_VERSION;
+use bindings::KnownPolicies;
+use compiled::{CompiledPolicies, CompiledPolicy, Readable};
+pub use enforcement::Enforcement;
+use enforcement::{Bindings, PolicyBindings};
+pub use sources::Sources;
 
 /// What judges requests.
 pub struct PolicySet {
-    policies: Vec<CompiledPolicy>,
-    by_operation: HashMap<(GroupKind, Operation, String), Vec<usize>>,
-    bindings: Vec<Binding>,
-    exceptions: Vec<Exception>,
-    profile: Profile,
-    projections: Arc<Projections>,
-    rego: Rego,
+    compiled: Arc<CompiledPolicies>,
+    bindings: Bindings,
+    /// By the position of the compiled policy.
+    of_policies: Vec<PolicyBindings>,
     digest: String,
 }
 
-/// A policy that is to be asked about one request, with what its bindings make of it.
+/// How to compile a policy set.
+#[derive(Clone, Copy, Default)]
+pub struct CompileOptions<'a> {
+    /// How long a rule may take by the clock; none: what a webhook has, see
+    /// [`Rego::limit_rules`](crate::engine::Rego::limit_rules).
+    pub rule_limit: Option<Duration>,
+    /// A set whose compiled policies are taken over if their texts are the same; then no Rego is compiled.
+    pub reuse: Option<&'a PolicySet>,
+    /// Hears of each text of Rego before it is parsed.
+    pub before_parsing: Option<&'a (dyn Fn(&SourceText) + Sync)>,
+}
+
+/// A policy that reviews one request, with what its bindings make of it.
 pub struct Selected<'a> {
     /// The policy.
     pub policy: &'a Policy,
-    /// What it is told.
-    pub parameters: &'a Value,
-    /// What happens to a violation.
-    pub action: Action,
-    /// What happens if it cannot decide.
-    pub on_failure: OnFailure,
-    /// Is its patch applied?
-    pub mutate: bool,
-    /// Is the object's own skip annotation honoured?
-    pub skippable: bool,
-    /// Is it a violation if it cannot judge for want of other objects?
-    pub require_inventory: bool,
-    loaded: &'a CompiledPolicy,
+    /// The values of its parameters.
+    pub parameters: &'a ParameterValues,
+    /// What the bindings make of it.
+    pub enforcement: Enforcement,
+    compiled: &'a CompiledPolicy,
 }
 
 impl<'a> Selected<'a> {
     /// The rule that finds violations, if it has one.
-    pub fn violation_rule(&self) -> Option<&str> {
-        self.loaded.violation.as_deref()
+    pub fn violation_rule(&self) -> Option<&'a RuleId> {
+        self.compiled.violation.as_ref()
     }
 
-    /// The rule that sets things right, if it has one.
-    pub fn patch_rule(&self) -> Option<&str> {
-        self.loaded.patch.as_deref()
-    }
-
-    /// The rule whose patches are applied in this phase, if there is one.
-    pub fn patching_rule(&self, phase: Phase) -> Option<&str> {
-        let applied = match self.policy.patches {
-            Patches::Admission => phase != Phase::Validating,
-            Patches::Fix => phase == Phase::Fix,
+    /// The rule whose patches apply in this mode, if there is one.
+    pub fn patch_rule(&self, mode: ReviewMode) -> Option<&'a RuleId> {
+        let applies = match self.policy.patches {
+            Patches::Admission => mode.mutates(),
+            Patches::Fix => mode == ReviewMode::Fix,
         };
-        self.patch_rule().filter(|_| applied && self.mutate)
+        self.compiled.patch.as_ref().filter(|_| applies && self.enforcement.mutate)
     }
 
-    /// Whatever it finds is only recorded, and nothing is changed.
-    pub fn only_record(&mut self) {
-        self.action = Action::Audit;
-        self.on_failure = OnFailure::Warn;
-        self.mutate = false;
+    /// What happens to a violation in this mode: at admission, siblings may still arrive.
+    pub fn action(&self, mode: ReviewMode) -> Action {
+        let milder = self.policy.at_admission.filter(|_| mode == ReviewMode::Validate);
+        self.enforcement.action.min(milder.unwrap_or(Action::Deny))
     }
 
-    /// What of the input it reads.
+    /// What it reads of the input document.
     pub fn reads(&self) -> &'a Reads {
-        &self.loaded.reads
+        &self.compiled.reads
     }
 }
 
@@ -141,89 +91,44 @@ impl PolicySet {
     /// Reads, checks and compiles everything.
     ///
     /// # Errors
-    /// All errors that could be found in one go; then there is no policy set.
-    pub fn compile(sources: &Sources) -> Result<Self, Diagnostics> {
-        Self::compile_saying(sources, &|_| {})
-    }
-
-    /// The same; `before` hears of each text of Rego before it is parsed.
-    ///
-    /// # Errors
-    /// As [`Self::compile`].
-    pub fn compile_saying(
-        sources: &Sources,
-        before: &(dyn Fn(&SourceText) + Sync),
-    ) -> Result<Self, Diagnostics> {
-        on_large_stack(|| Self::build(sources, before)).unwrap_or_else(|error| {
+    /// All errors that can be found in one go; then there is no policy set.
+    pub fn compile(sources: &Sources, options: CompileOptions<'_>) -> Result<Self, Diagnostics> {
+        on_large_stack(|| Self::build(sources, options)).unwrap_or_else(|error| {
             let message = format!("cannot be loaded: no thread for it: {error}");
             Err(SourceText::new("policies", "").error(0, 0, message).into())
         })
     }
 
-    fn build(sources: &Sources, before: &dyn Fn(&SourceText)) -> Result<Self, Diagnostics> {
+    fn build(sources: &Sources, options: CompileOptions<'_>) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
-        let mut keep =
-            |result: Result<(), Diagnostics>| errors.extend(result.err().into_iter().flat_map(|e| e.0));
-
-        let mut policies = Vec::new();
-        for text in &sources.policies {
-            keep(metadata::read(text).map(|policy| policies.push((policy, text))));
-        }
-        keep(none(sources.places.iter().filter_map(|(text, path)| package_path::check(text, path))));
-        keep(duplicates(&policies));
-        let mut projections = Projections::default();
-        keep(Projections::read(&sources.projections, &sources.engines).map(|read| projections = read));
-        let (mut profile, mut bindings, mut exceptions) = (Profile::default(), Vec::new(), Vec::new());
-        let known = KnownPolicies {
-            policies: policies.iter().map(|(policy, _)| policy).collect(),
-            complete: policies.len() == sources.policies.len(),
-        };
-        let of_profile =
-            if sources.partial_profile { BindingOrigin::PartialProfile } else { BindingOrigin::Profile };
-        let shipped = sources.profile.iter().map(|text| (text, of_profile));
-        for (text, origin) in shipped.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
-            keep(bind::read(text, origin, &known).map(|read| {
-                bindings.extend(read.bindings);
-                exceptions.extend(read.exceptions);
-                profile = read.profile.unwrap_or(std::mem::take(&mut profile));
-            }));
-        }
-        let texts: Vec<SourceText> =
-            sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
-        let mut rego = None;
-        keep(Rego::load_policies(&texts, &known.policies, before).map(|loaded| rego = Some(loaded)));
-        let Some(mut rego) = rego else { return Err(Diagnostics(errors)) };
-
-        let modules: BTreeMap<String, Module> =
-            rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
-        let mut loaded = Vec::new();
-        for (policy, text) in policies {
-            match load(policy, text, &modules, &bindings, &profile, &projections) {
-                Ok(policy) => loaded.push((policy, text)),
-                Err(error) => errors.push(error),
+        let (compiled, bindings) = match options.reuse.filter(|set| set.is_compiled_from(sources)) {
+            Some(set) => {
+                let known = KnownPolicies { policies: set.policies().collect(), complete: true };
+                (Some(Arc::clone(&set.compiled)), Bindings::read(sources, &known, &mut errors))
             }
-        }
-        let entry_point = loaded.iter().find_map(|(policy, text)| {
-            let rule = policy.violation.as_ref().or(policy.patch.as_ref())?;
-            Some((rule, *text))
-        });
-        if let Some((rule, text)) = entry_point {
-            errors.extend(rego.prepare(rule, text).err().into_iter().flat_map(|errors| errors.0));
-        }
-        if !errors.is_empty() {
+            None => {
+                let readable = Readable::read(sources, &mut errors);
+                let policies = readable.policies.iter().map(|(policy, _)| policy).collect();
+                let known = KnownPolicies { policies, complete: readable.complete };
+                let bindings = Bindings::read(sources, &known, &mut errors);
+                let before = |text: &SourceText| options.before_parsing.iter().for_each(|hear| hear(text));
+                let compiled = CompiledPolicies::compile(sources, readable, &before);
+                (compiled.map_err(|faults| errors.extend(faults.0)).ok().map(Arc::new), bindings)
+            }
+        };
+        let Some(mut compiled) = compiled.filter(|_| errors.is_empty()) else {
             return Err(Diagnostics(errors));
+        };
+        if let (Some(limit), Some(compiled)) = (options.rule_limit, Arc::get_mut(&mut compiled)) {
+            compiled.rego.limit_rules(limit);
         }
-        let policies: Vec<CompiledPolicy> = loaded.into_iter().map(|(policy, _)| policy).collect();
-        Ok(Self {
-            by_operation: index(&policies, &projections),
-            policies,
-            bindings,
-            exceptions,
-            profile,
-            projections: Arc::new(projections),
-            rego,
-            digest: sources.digest(),
-        })
+        let of_policies = bindings.of_policies(&compiled.policies)?;
+        Ok(Self { compiled, bindings, of_policies, digest: sources.digest() })
+    }
+
+    /// Are its policies compiled from these texts? Bindings may differ.
+    pub fn is_compiled_from(&self, sources: &Sources) -> bool {
+        self.compiled.digest == sources.policy_digest()
     }
 
     /// A policy by its id.
@@ -231,83 +136,79 @@ impl PolicySet {
         self.policies().find(|policy| policy.id.as_str() == id)
     }
 
+    /// What a request is about, as policies are indexed; none if no projection knows its kind. For a
+    /// subresource the request names the subresource's own kind (Scale); policies name the parent's.
+    pub fn scope(&self, request: &Request) -> Option<ReviewScope> {
+        let resource = &request.resource;
+        let kind = self.compiled.projections.kind_of(&resource.group, &resource.resource)?.clone();
+        Some(ReviewScope { kind, operation: request.operation, subresource: request.subresource.clone() })
+    }
+
     /// Do any policies match this request, as far as its envelope tells?
     pub fn matches(&self, request: &Request) -> bool {
         !self.indexed(request).is_empty()
     }
 
-    /// The policies that judge this request, and what their bindings make of them.
-    /// The class of the workload is not asked yet: that needs the object.
+    /// The policies that review this request, and what their bindings make of them. The class of the workload
+    /// is not considered yet: that needs the object.
     pub fn select<'a>(&'a self, request: &Request, inventory: &Inventory) -> Vec<Selected<'a>> {
         let labels = inventory.namespace_labels(&request.namespace);
-        let binding_applies: Vec<bool> =
-            self.bindings.iter().map(|binding| binding.spec.matches.selects(request, labels)).collect();
+        let all = &self.bindings.bindings;
+        let applies: Vec<bool> =
+            all.iter().map(|binding| binding.spec.matches.selects(request, labels)).collect();
         let mut selected = Vec::new();
-        for loaded in self.indexed(request).iter().filter_map(|index| self.policies.get(*index)) {
-            for chosen in loaded.bound.select(&self.bindings, &binding_applies, &request.user) {
-                selected.push(Selected {
-                    policy: &loaded.policy,
-                    parameters: chosen.parameters,
-                    action: chosen.action,
-                    on_failure: chosen.on_failure,
-                    mutate: chosen.mutate,
-                    skippable: chosen.skippable,
-                    require_inventory: chosen.require_inventory,
-                    loaded,
-                });
+        for position in self.indexed(request) {
+            let (Some(compiled), Some(bindings)) =
+                (self.compiled.policies.get(*position), self.of_policies.get(*position))
+            else {
+                continue;
+            };
+            for (parameters, enforcement) in bindings.select(all, &applies, &request.user) {
+                selected.push(Selected { policy: &compiled.policy, parameters, enforcement, compiled });
             }
         }
         selected
     }
 
     fn indexed(&self, request: &Request) -> &[usize] {
-        // For a subresource the request's kind is the subresource's own (Scale); policies name the parent's.
-        let kind = self.projections.kind_of(&request.resource.group, &request.resource.resource);
-        let key = kind.map(|kind| (kind.clone(), request.operation, request.subresource.clone()));
-        key.and_then(|key| self.by_operation.get(&key)).map_or(&[], Vec::as_slice)
+        let scope = self.scope(request);
+        scope.and_then(|scope| self.compiled.by_scope.get(&scope)).map_or(&[], Vec::as_slice)
     }
 
-    /// The exception that waives a policy for a request, if there is one.
+    /// The exception that exempts a request from a policy, if there is one.
     pub fn exception(
         &self,
         policy: &PolicyId,
         request: &Request,
         now: jiff::Timestamp,
     ) -> Option<&Exception> {
-        self.exceptions.iter().find(|exception| exception.waives(policy, request, now))
+        self.bindings.exceptions.iter().find(|exception| exception.waives(policy, request, now))
     }
 
     /// The projection of a request's kind.
     pub fn projection(&self, request: &Request) -> Option<&Projection> {
-        let kind = self.projections.kind_of(&request.resource.group, &request.resource.resource)?;
-        self.projections.of(kind)
+        let projections = &self.compiled.projections;
+        projections.of(projections.kind_of(&request.resource.group, &request.resource.resource)?)
     }
 
     /// All projections and the table of engines.
     pub fn projections(&self) -> &Projections {
-        &self.projections
+        &self.compiled.projections
     }
 
-    /// An inventory that reads workloads as this policy set does, with nothing in it.
-    pub fn inventory(&self) -> Inventory {
-        Inventory::new(Arc::clone(&self.projections), self.self_classify())
+    /// The writer of an inventory that reads workloads as this policy set does, with nothing in it.
+    pub fn inventory_writer(&self) -> InventoryWriter {
+        InventoryWriter::new(Arc::clone(&self.compiled.projections), self.self_classify())
     }
 
     /// May annotations lower the class of a workload?
     pub fn self_classify(&self) -> bool {
-        self.profile.spec.self_classify
+        self.bindings.profile.spec.self_classify
     }
 
-    /// The same, with more time for each rule than a webhook has: [`Rego::allow`].
-    #[must_use]
-    pub fn allowing(mut self, limit: std::time::Duration) -> Self {
-        self.rego.allow(limit);
-        self
-    }
-
-    /// A place to evaluate rules in.
-    pub fn session(&self) -> Session {
-        self.rego.session()
+    /// An evaluator of its rules.
+    pub fn evaluator(&self) -> Evaluator {
+        self.compiled.rego.evaluator()
     }
 
     /// SHA-256 over all texts, in hex: the same texts, the same verdicts.
@@ -317,118 +218,106 @@ impl PolicySet {
 
     /// The name of the profile; empty if there is none.
     pub fn profile(&self) -> &str {
-        &self.profile.metadata.name
+        &self.bindings.profile.metadata.name
     }
 
     /// All policies, by category and id.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.iter().map(|loaded| &loaded.policy)
+        self.compiled.policies.iter().map(|compiled| &compiled.policy)
     }
 
-    /// What the webhooks must be asked: kinds, operations and subresources that a bound policy judges.
-    pub fn coverage(&self) -> BTreeSet<(GroupKind, Operation, String)> {
-        self.coverage_of(|loaded| loaded.violation.is_some())
+    /// The policies that any binding turns on.
+    fn bound(&self) -> impl Iterator<Item = (&CompiledPolicy, &PolicyBindings)> {
+        let all = self.compiled.policies.iter().zip(&self.of_policies);
+        all.filter(|(_, bindings)| bindings.anywhere(&self.bindings.bindings))
+    }
+
+    /// What the webhooks must send: kinds, operations and subresources that a bound policy judges.
+    pub fn coverage(&self) -> BTreeSet<ReviewScope> {
+        self.coverage_of(|compiled, _| compiled.violation.is_some())
     }
 
     /// The same for the mutating webhook: what a policy may patch.
-    pub fn mutation_coverage(&self) -> BTreeSet<(GroupKind, Operation, String)> {
-        self.coverage_of(|loaded| {
-            let patches = loaded.patch.is_some() && loaded.policy.patches == Patches::Admission;
-            patches && loaded.bound.mutates(&self.bindings)
+    pub fn mutation_coverage(&self) -> BTreeSet<ReviewScope> {
+        self.coverage_of(|compiled, bindings| {
+            let patches = compiled.patch.is_some() && compiled.policy.patches == Patches::Admission;
+            patches && bindings.mutates(&self.bindings.bindings)
         })
     }
 
     fn coverage_of(
         &self,
-        wanted: impl Fn(&CompiledPolicy) -> bool,
-    ) -> BTreeSet<(GroupKind, Operation, String)> {
-        self.by_operation
-            .iter()
-            .filter(|(_, indexes)| {
-                let mut loaded = indexes.iter().filter_map(|index| self.policies.get(*index));
-                loaded.any(|loaded| loaded.bound.anywhere(&self.bindings) && wanted(loaded))
-            })
-            .map(|(key, _)| key.clone())
-            .collect()
+        wanted: impl Fn(&CompiledPolicy, &PolicyBindings) -> bool,
+    ) -> BTreeSet<ReviewScope> {
+        let wanted: Vec<&Policy> = self
+            .bound()
+            .filter(|(compiled, bindings)| wanted(compiled, bindings))
+            .map(|(compiled, _)| &compiled.policy)
+            .collect();
+        let reviews = |positions: &Vec<usize>| {
+            let mut policies = positions.iter().filter_map(|position| self.compiled.policies.get(*position));
+            policies.any(|compiled| wanted.iter().any(|policy| policy.id == compiled.policy.id))
+        };
+        let covered = self.compiled.by_scope.iter().filter(|(_, positions)| reviews(positions));
+        covered.map(|(scope, _)| scope.clone()).collect()
     }
 }
 
-fn duplicates(policies: &[(Policy, &SourceText)]) -> Result<(), Diagnostics> {
-    let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
-    none(policies.iter().filter_map(|(policy, text)| {
-        let first = seen.insert(&policy.id, policy)?;
-        let message = format!("the policy {} is already defined in {}", policy.id, first.source);
-        Some(
-            text.error(1, 0, message)
-                .with_help("ids are unique across all categories: rename the folder and the package"),
-        )
-    }))
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-fn none(errors: impl Iterator<Item = Diagnostic>) -> Result<(), Diagnostics> {
-    let errors: Vec<Diagnostic> = errors.collect();
-    if errors.is_empty() { Ok(()) } else { Err(Diagnostics(errors)) }
-}
+    use super::*;
 
-fn load(
-    policy: Policy,
-    text: &SourceText,
-    modules: &BTreeMap<String, Module>,
-    bindings: &[Binding],
-    profile: &Profile,
-    projections: &Projections,
-) -> Result<CompiledPolicy, Diagnostic> {
-    let module = modules
-        .get(&policy.package)
-        .ok_or_else(|| text.error(1, 0, format!("the package {} was not loaded", policy.package)))?;
-    let rule = |name: &str| {
-        module.rules.iter().any(|rule| rule == name).then(|| format!("data.{}.{name}", policy.package))
-    };
-    let (violation, patch) = (rule("violation"), rule("patch"));
-    if violation.is_none() && patch.is_none() {
-        return Err(text
-            .error(
-                1,
-                0,
-                format!(
-                    "the policy {} defines neither `violation` nor `patch`, so it can never fire",
-                    policy.id
-                ),
-            )
-            .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
-    }
-    if patch.is_none() && policy.patches == Patches::Fix {
-        let message = format!("the policy {} says `patches: fix` and has no `patch` rule", policy.id);
-        return Err(text.error(1, 0, message).with_help("write `patch contains p if { … }`, or take it out"));
-    }
-    needs::check(&policy, &module.reads, projections, text)?;
-    let bound = PolicyBindings::new(&policy, bindings, profile, text)?;
-    Ok(CompiledPolicy { violation, patch, reads: module.reads.clone(), bound, policy })
-}
-
-fn index(
-    policies: &[CompiledPolicy],
-    projections: &Projections,
-) -> HashMap<(GroupKind, Operation, String), Vec<usize>> {
-    let mut index: HashMap<_, Vec<usize>> = HashMap::new();
-    for (position, loaded) in policies.iter().enumerate() {
-        let matches = &loaded.policy.matches;
-        let subresources: &[String] =
-            if matches.subresources.is_empty() { &[String::new()] } else { &matches.subresources };
-        for (kind, projection) in projections.iter() {
-            if !matches.kinds.is_empty() && !matches.kinds.contains(kind) {
-                continue;
-            }
-            for operation in &matches.operations {
-                for subresource in subresources {
-                    // Only what has replicas is scaled.
-                    if subresource == "scale" && projection.replicas.is_none() {
-                        continue;
-                    }
-                    index.entry((kind.clone(), *operation, subresource.clone())).or_default().push(position);
-                }
-            }
+    fn sources(reason: &str) -> Sources {
+        let text = |name: &str, text: &str| SourceText::new(name, text);
+        let policy = include_str!("../policies/storage/pvc_no_shrink/pvc_no_shrink.rego");
+        let exception = format!(
+            "apiVersion: {API_VERSION}\nkind: PolicyException\nmetadata: {{name: one}}\n\
+             spec: {{policies: [pvc-no-shrink], match: {{}}, reason: {reason}}}\n"
+        );
+        Sources {
+            policies: vec![text("policies/storage/pvc_no_shrink/pvc_no_shrink.rego", policy)],
+            projections: vec![text(
+                "policies/workloads/statefulset.yaml",
+                include_str!("../policies/workloads/statefulset.yaml"),
+            )],
+            bindings: vec![text("exceptions.yaml", &exception)],
+            ..Sources::default()
         }
     }
-    index
+
+    #[test]
+    fn a_changed_exception_compiles_no_rego() {
+        let parsed = AtomicUsize::new(0);
+        let count = |_: &SourceText| {
+            parsed.fetch_add(1, Ordering::Relaxed);
+        };
+        let options = CompileOptions { before_parsing: Some(&count), ..CompileOptions::default() };
+        let first = PolicySet::compile(&sources("until the migration"), options).unwrap();
+        assert_eq!(parsed.swap(0, Ordering::Relaxed), 1);
+        let options = CompileOptions { reuse: Some(&first), ..options };
+        let second = PolicySet::compile(&sources("until next spring"), options).unwrap();
+        assert_eq!(parsed.swap(0, Ordering::Relaxed), 0);
+        assert!(Arc::ptr_eq(&first.compiled, &second.compiled));
+        assert_ne!(first.digest(), second.digest());
+
+        let mut changed = sources("until next spring");
+        changed.policies =
+            vec![SourceText::new(&*changed.policies[0].name, format!("{}\n", changed.policies[0].text))];
+        let third = PolicySet::compile(&changed, options).unwrap();
+        assert_eq!(parsed.load(Ordering::Relaxed), 1);
+        assert!(!Arc::ptr_eq(&first.compiled, &third.compiled));
+    }
+
+    #[test]
+    fn what_is_wrong_with_bindings_is_found_without_compiling_too() {
+        let first = PolicySet::compile(&sources("until the migration"), CompileOptions::default()).unwrap();
+        let options = CompileOptions { reuse: Some(&first), ..CompileOptions::default() };
+        let mut wrong = sources("until next spring");
+        wrong.bindings[0] =
+            SourceText::new("b.yaml", wrong.bindings[0].text.replace("no-shrink", "no-shrimp"));
+        let Err(errors) = PolicySet::compile(&wrong, options) else { panic!("it names no policy") };
+        assert!(errors.to_string().contains("there is no policy pvc-no-shrimp"), "{errors}");
+    }
 }

@@ -1,7 +1,8 @@
 //! The pipeline: one request in, one decision out.
 //!
 //! ```text
-//! select ─▶ set aside? ─▶ view ─▶ patch (mutating) ─▶ violations (validating) ─▶ ratchet ─▶ fold
+//! select ─▶ exempt ─▶ state as requested ─▶ patch ─▶ state as patched ─▶ violations ─▶ ratchet ─▶ fold
+//!                     (object, views, joins)                                (state as it was before)
 //! ```
 //!
 //! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
@@ -12,25 +13,32 @@ mod effective_request;
 mod evaluator;
 mod exemptions;
 mod input_builder;
+mod state;
+mod violation;
+
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::admission::{Object, Operation, Phase, Request};
+use crate::admission::{GroupKind, Operation, Request, ReviewMode};
 use crate::decision::patch::{self, PolicyPatch};
-use crate::decision::{Decision, Exemption, Failure, Finding, Patched};
-use crate::engine::{Document, InputError, Reads, Session};
+use crate::decision::{Decision, Failure, FailureCause, Finding, Patched, Unknown};
+use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::Policy;
 use crate::policyset::{PolicySet, Selected};
+use crate::workload::Problem;
 use crate::workload::projection::Projection;
-use crate::workload::{Problem, Workload, project};
 
-use baseline::{Baseline, Violation};
+use baseline::Baseline;
 use effective_request::EffectiveRequest;
 use evaluator::PolicyEvaluator;
-pub use evaluator::{EvaluationObserver, Unobserved};
-use input_builder::InputBuilder;
+pub use evaluator::{Evaluation, EvaluationObserver, Unobserved};
+use exemptions::Waivers;
+use input_builder::{InputBuilder, Needs};
+use state::{RequestState, ViewReader};
+use violation::Violation;
 
 /// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
@@ -39,79 +47,61 @@ const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 
 /// Judges one request.
 ///
-/// `now` is the time of the request; the same arguments always give the same decision.
-pub fn review(set: &PolicySet, inventory: &Inventory, request: &Request, now: jiff::Timestamp) -> Decision {
-    review_supervised(set, inventory, request, now, &Unobserved)
-}
-
-/// The same under supervision. The supervisor decides nothing but which policies may be asked.
-pub fn review_supervised(
+/// `now` is the time of the request; the same arguments always give the same decision. The observer decides
+/// nothing but which policies may be evaluated.
+pub fn review(
     set: &PolicySet,
     inventory: &Inventory,
     request: &Request,
+    mode: ReviewMode,
     now: jiff::Timestamp,
-    supervisor: &dyn EvaluationObserver,
-) -> Decision {
-    decide(PolicyEvaluator { session: &mut set.session(), supervisor }, set, inventory, request, now)
-}
-
-/// The same in a session of this policy set that the caller holds: one that records what it is asked.
-pub fn review_in(
-    session: &mut Session,
-    set: &PolicySet,
-    inventory: &Inventory,
-    request: &Request,
-    now: jiff::Timestamp,
-) -> Decision {
-    decide(PolicyEvaluator { session, supervisor: &Unobserved }, set, inventory, request, now)
-}
-
-fn decide(
-    questions: PolicyEvaluator<'_>,
-    set: &PolicySet,
-    inventory: &Inventory,
-    request: &Request,
-    now: jiff::Timestamp,
+    observer: &dyn EvaluationObserver,
 ) -> Decision {
     if !set.matches(request) {
         return Decision::default();
     }
-    let meaning = EffectiveRequest::of(set, inventory, request);
-    let selected = set.select(meaning.judged(), inventory);
+    let effective = EffectiveRequest::of(set, inventory, request);
+    let selected = set.select(effective.reviewed(), inventory);
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
-    let decision = match Review::new(questions, set, inventory, &meaning, projection, selected, now) {
-        Ok(review) => review.decide(),
-        Err(problem) => Decision { findings: vec![Finding::unreadable(problem)], ..Decision::default() },
+    let review = Review {
+        set,
+        request: &effective,
+        mode,
+        inputs: InputBuilder::new(inventory, &effective, projection, now),
+        views: views(set, inventory, &effective, projection),
+        waivers: Waivers::of(set, effective.reviewed(), now),
+        evaluator: PolicyEvaluator { evaluator: set.evaluator(), observer },
+        decision: Decision { parent: parent(set, request), ..Decision::default() },
     };
-    Decision { parent: parent(set, request), ..decision }
+    review.decide(selected)
 }
 
-/// Of a request to a subresource: the kind of the object that it belongs to.
-fn parent(set: &PolicySet, request: &Request) -> Option<String> {
-    let projection = set.projection(request).filter(|_| !request.subresource.is_empty())?;
-    Some(projection.kind.clone())
-}
-
-/// The decision if nobody could be asked: every policy that would have judged the request counts as
-/// failed, and its binding says what follows.
-pub fn undecided(set: &PolicySet, inventory: &Inventory, request: &Request, reason: &str) -> Decision {
-    let wanted = |selected: &Selected<'_>| match request.phase {
-        Phase::Mutating => selected.patching_rule(request.phase).is_some(),
-        Phase::Validating | Phase::Both | Phase::Fix => selected.violation_rule().is_some(),
+/// The decision if nobody could be asked: every policy that would have judged the request counts as failed,
+/// and its binding says what follows.
+pub fn undecided(
+    set: &PolicySet,
+    inventory: &Inventory,
+    request: &Request,
+    mode: ReviewMode,
+    cause: &FailureCause,
+) -> Decision {
+    let wanted = |selected: &Selected<'_>| match mode.validates() {
+        true => selected.violation_rule().is_some(),
+        false => selected.patch_rule(mode).is_some(),
     };
-    let failures = set
-        .select(request, inventory)
-        .iter()
-        .filter(|selected| wanted(selected))
-        .map(|selected| Failure::new(selected.policy, reason.to_owned(), selected.on_failure))
-        .collect();
-    Decision { failures, parent: parent(set, request), ..Decision::default() }
+    let selected = set.select(request, inventory);
+    let failures = selected.iter().filter(|selected| wanted(selected));
+    Decision {
+        failures: failures.map(|selected| failure(selected, cause.clone())).collect(),
+        parent: parent(set, request),
+        ..Decision::default()
+    }
 }
 
-/// The input document of a request, for policies that read this much and are told these parameters:
-/// what is asked first, before any patch. For people who write policies; `review` builds its own.
+/// The input document of a request, for policies that read this much and have these parameters: as the
+/// request was made, before any patch. For people who write policies; `review` builds its own.
 ///
 /// # Errors
 /// If the object cannot be read, or no projection knows its kind.
@@ -121,269 +111,252 @@ pub fn input(
     request: &Request,
     policies: &[&Policy],
     reads: &Reads,
-    parameters: &crate::engine::Value,
+    parameters: &ParameterValues,
     now: jiff::Timestamp,
-) -> Result<crate::engine::Value, Problem> {
+) -> Result<Value, Problem> {
     let projection = set
         .projection(request)
         .ok_or_else(|| unreadable(format!("no policy judges {}", request.kind.kind)))?;
-    let namespace = inventory.namespace_labels(&request.namespace);
-    let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
-    let (asked, meaning) = (request, EffectiveRequest::of(set, inventory, request));
-    let request = meaning.judged();
-    let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-        let object = object.as_ref().filter(|_| meaning.has_views());
-        object.map(|object| view(set, request, projection, tier, object)).transpose()
-    };
-    let (workload, old) = (view(&request.object)?, view(&request.old_object));
-    let old = if workload.is_some() { old.ok().flatten() } else { old? };
-    let shared = Document::new(asked, &|path| reads.reads(path), namespace, now).map_err(unreadable)?;
-    let mut joined = InputBuilder::new(inventory, request, projection);
-    joined.join(policies.iter().map(|policy| (&policy.inventory, reads)));
-    let document = joined.document(&shared, workload.as_ref(), old.as_ref()).map_err(unreadable)?;
-    Ok(document.for_policy(parameters, &[]))
+    let effective = EffectiveRequest::of(set, inventory, request);
+    let inputs = InputBuilder::new(inventory, &effective, projection, now);
+    let state = RequestState::requested(&effective, views(set, inventory, &effective, projection))?;
+    let needs: Vec<Needs<'_>> = policies.iter().map(|policy| (&policy.inventory, reads)).collect();
+    let document = inputs.document(&state, &needs).map_err(unreadable)?;
+    document.to_json(parameters).map_err(unreadable)
 }
 
-/// The view of an object of the request; an error if a field that it needs cannot be read.
-fn view(
-    set: &PolicySet,
-    request: &Request,
-    projection: &Projection,
-    tier: Option<&String>,
-    object: &Object,
-) -> Result<Workload, Problem> {
-    let value = object.value().map_err(unreadable)?;
-    let engines = &set.projections().engines;
-    let projected = project(value, &request.namespace, projection, engines, set.self_classify());
-    match projected.problems.into_iter().next() {
-        Some(problem) => Err(problem),
-        None => Ok(Workload { tier: tier.cloned(), ..projected.workload }),
-    }
+fn views<'a>(
+    set: &'a PolicySet,
+    inventory: &'a Inventory,
+    request: &'a EffectiveRequest<'_>,
+    projection: &'a Projection,
+) -> ViewReader<'a> {
+    let namespace = request.reviewed().namespace.as_str();
+    let tier = inventory.namespace_labels(namespace).and_then(|labels| labels.get(TIER_LABEL));
+    ViewReader { set, projection, namespace, tier, has_views: request.has_views() }
+}
+
+/// Of a request to a subresource: the kind of the object that it belongs to.
+fn parent(set: &PolicySet, request: &Request) -> Option<String> {
+    let projection = set.projection(request).filter(|_| !request.subresource.is_empty())?;
+    Some(projection.kind.clone())
 }
 
 /// One request on its way through the pipeline.
 struct Review<'a> {
     set: &'a PolicySet,
-    request: &'a Request,
-    projection: &'a Projection,
-    selected: Vec<Selected<'a>>,
-    tier: Option<&'a String>,
-    workload: Option<Workload>,
-    old_workload: Option<Workload>,
-    joined: InputBuilder<'a>,
-    document: Document,
-    questions: PolicyEvaluator<'a>,
+    request: &'a EffectiveRequest<'a>,
+    mode: ReviewMode,
+    inputs: InputBuilder<'a>,
+    views: ViewReader<'a>,
+    waivers: Waivers<'a>,
+    evaluator: PolicyEvaluator<'a>,
     decision: Decision,
 }
 
-impl<'a> Review<'a> {
-    fn new(
-        questions: PolicyEvaluator<'a>,
-        set: &'a PolicySet,
-        inventory: &'a Inventory,
-        meaning: &'a EffectiveRequest<'a>,
-        projection: &'a Projection,
-        mut selected: Vec<Selected<'a>>,
-        now: jiff::Timestamp,
-    ) -> Result<Self, Problem> {
-        let mut decision = Decision::default();
-        let request = meaning.judged();
-        if let Some(subject) = request.subject() {
-            subject.value().map_err(unreadable)?;
-        }
-        let namespace = inventory.namespace_labels(&request.namespace);
-        let tier = namespace.and_then(|labels| labels.get(TIER_LABEL));
-        decision.set_aside = exemptions::set_aside(set, request).map_err(unreadable)?;
-        match decision.set_aside {
-            Some(Exemption::Operated) => selected.iter_mut().for_each(Selected::only_record),
-            Some(Exemption::Owned | Exemption::Terminating) => {
-                selected.retain(|selected| selected.policy.terminating)
-            }
-            None => {}
-        }
-        let view = |object: &Option<Object>| -> Result<Option<Workload>, Problem> {
-            let Some(object) = object.as_ref().filter(|_| !selected.is_empty() && meaning.has_views()) else {
-                return Ok(None);
+impl Review<'_> {
+    fn decide(mut self, selected: Vec<Selected<'_>>) -> Decision {
+        if let Err(problem) = self.run(selected) {
+            self.decision = Decision {
+                findings: vec![Finding::unreadable(problem)],
+                parent: self.decision.parent,
+                ..Decision::default()
             };
-            self::view(set, request, projection, tier, object).map(Some)
-        };
-        let workload = view(&request.object)?;
-        // What is stored was accepted once; if it cannot be read it is only no help in judging the new one.
-        let old_workload = if workload.is_some() {
-            view(&request.old_object).ok().flatten()
-        } else {
-            view(&request.old_object)?
-        };
-        let class = workload.as_ref().or(old_workload.as_ref()).map(|workload| workload.class);
-        selected
-            .retain(|selected| class.is_none_or(|class| selected.policy.matches.classes.contains(&class)));
-
-        exemptions::waive(set, request, now, &mut selected, &mut decision);
-
-        let mut joined = InputBuilder::new(inventory, request, projection);
-        let subject = workload.as_ref().or(old_workload.as_ref());
-        match meaning.unknown_parent() {
-            Some(kind) => joined.give_up(&mut selected, request.phase, kind, &mut decision),
-            None => joined.sort_out(&mut selected, request.phase, subject, &mut decision),
         }
-        let document =
-            Document::new(meaning.asked, &|path| joined.reads(path), namespace, now).map_err(unreadable)?;
-        Ok(Self {
-            set,
-            request,
-            projection,
-            selected,
-            tier,
-            workload,
-            old_workload,
-            joined,
-            document,
-            questions,
-            decision,
-        })
-    }
-
-    fn decide(mut self) -> Decision {
-        if self.selected.is_empty() {
-            self.decision.settle();
-            return self.decision;
-        }
-        self.decision.evaluated = self.selected.len();
-        if self.request.phase != Phase::Validating {
-            self.patch();
-        }
-        if self.request.phase != Phase::Mutating {
-            self.violations();
-        }
+        self.decision.settle();
         self.decision
     }
 
-    /// Asks every policy that may set things right, and applies what they say together.
-    fn patch(&mut self) {
-        let (Some(object), Some(workload)) = (&self.request.object, &self.workload) else { return };
-        let Ok(object) = object.value() else { return };
-        if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
-            || self.request.operation == Operation::Delete
-            // What is stored by a request to a subresource is not the object that a patch is for.
-            || !self.request.subresource.is_empty()
-        {
-            return;
+    /// # Errors
+    /// If the object cannot be read.
+    fn run(&mut self, mut selected: Vec<Selected<'_>>) -> Result<(), Problem> {
+        let exemption = exemptions::exemption(self.set, self.request.reviewed()).map_err(unreadable)?;
+        self.decision.exemption = exemption;
+        exemptions::exempt(exemption, &mut selected);
+        if selected.is_empty() {
+            return Ok(());
         }
-        let patching: Vec<&Selected<'_>> = self
-            .selected
-            .iter()
-            .filter(|selected| selected.patching_rule(self.request.phase).is_some())
-            .collect();
-        if patching.is_empty() {
-            return;
+        let requested = RequestState::requested(self.request, self.views)?;
+        let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
+        let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));
+        if self.mode.validates() {
+            self.validate(state.as_ref().unwrap_or(&requested), &selected);
         }
-        let subject = self.workload.as_ref();
-        let document = match self.joined.document(&self.document, subject, self.old_workload.as_ref()) {
-            Ok(document) => document,
-            Err(error) => return fail_all(&mut self.decision, &patching, &error),
+        let accepted = state.is_some();
+        self.decision.patch = patched.filter(|_| accepted);
+        Ok(())
+    }
+
+    /// The policies that judge this state: their class fits, nobody waives them, and what they need of the
+    /// inventory is known. Why one of the others does not is recorded.
+    fn judging<'s, 'p>(
+        &mut self,
+        state: &RequestState<'_>,
+        selected: &'s [Selected<'p>],
+        patching: bool,
+    ) -> Vec<&'s Selected<'p>> {
+        let class = state.class();
+        let fits = |selected: &&Selected<'_>| {
+            class.is_none_or(|class| selected.policy.matches.classes.contains(&class))
         };
-        let mut patches: Vec<PolicyPatch> = Vec::new();
-        for selected in patching {
-            let rule = selected.patch_rule().unwrap_or_default();
-            let input = self.joined.input(&document, selected, subject);
-            match self.questions.ask(&selected.policy.id, rule, input) {
-                Ok(operations) => {
-                    patches.push(PolicyPatch { policy: selected.policy.id.clone(), operations })
-                }
-                Err(error) => {
-                    self.decision.failures.push(Failure::new(selected.policy, error, selected.on_failure))
-                }
-            }
+        let mut judging: Vec<&Selected<'_>> = selected.iter().filter(fits).collect();
+        if judging.is_empty() {
+            return judging;
         }
-        if self.request.operation == Operation::Update {
-            let old =
-                self.request.old_object.as_ref().and_then(|old| old.value().ok()).unwrap_or(&Value::Null);
+        self.waivers.waive(&mut judging, &mut self.decision);
+        judging.retain(|selected| {
+            // A policy that patches nothing is not evaluated for its patch.
+            if patching && selected.patch_rule(self.mode).is_none() {
+                return true;
+            }
+            let missing = self.inputs.missing(state, &selected.policy.inventory);
+            // Said once: by the policy's violations if it has any that are sought, too.
+            let said_later = patching && self.mode.validates() && selected.violation_rule().is_some();
+            if !missing.is_empty() && !said_later {
+                unknown(selected, self.mode, &missing, &mut self.decision);
+            }
+            missing.is_empty()
+        });
+        judging
+    }
+
+    /// What the policies that patch change together.
+    fn patch(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) -> Option<Patched> {
+        let judging = self.judging(state, selected, true);
+        self.decision.evaluated = judging.len();
+        let (object, workload) = (state.object.as_deref()?, state.workload.as_deref()?);
+        if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
+            || state.operation == Operation::Delete
+            // What a request to a subresource stores is not the object that a patch is for.
+            || !self.request.reviewed().subresource.is_empty()
+        {
+            return None;
+        }
+        let mut patches = self.patches(state, &judging);
+        if state.operation == Operation::Update {
+            let old = state.old_object.as_deref().unwrap_or(&Value::Null);
             patches.iter_mut().for_each(|patch| patch.keep_what_was_there(old));
         }
-        match patch::combine(object, &patches, self.request.phase != Phase::Fix) {
-            Ok(Some(patched)) => self.accept(patched),
-            Ok(None) => {}
+        match patch::combine(object, &patches, self.mode != ReviewMode::Fix) {
+            Ok(patched) => patched,
             Err(conflict) => {
-                let of = |selected: &&Selected<'_>| conflict.policies.contains(&selected.policy.id);
-                for selected in self.selected.iter().filter(of) {
-                    self.decision.failures.push(Failure::new(
-                        selected.policy,
-                        conflict.to_string(),
-                        selected.on_failure,
-                    ));
-                }
+                let policies = conflict.policies.clone();
+                self.fail(selected, |policy| policies.contains(&policy.id), conflict);
+                None
             }
         }
     }
 
-    /// From here on the patched object is the object.
-    fn accept(&mut self, patched: Patched) {
-        let engines = &self.set.projections().engines;
-        let projected = project(
-            &patched.object,
-            &self.request.namespace,
-            self.projection,
-            engines,
-            self.set.self_classify(),
-        );
-        let tier = self.tier.cloned();
-        self.workload = Some(Workload { tier, ..projected.workload });
-        self.decision.patch = Some(patched);
-    }
-
-    /// Asks every policy what is wrong.
-    fn violations(&mut self) {
-        let judging: Vec<&Selected<'_>> =
-            self.selected.iter().filter(|selected| selected.violation_rule().is_some()).collect();
-        let (mut findings, mut failures) = (Vec::new(), Vec::new());
-        {
-            let object = match &self.decision.patch {
-                Some(patched) => &patched.object,
-                None => value(self.request).unwrap_or(&Value::Null),
-            };
-            let (joined, old) = (&self.joined, self.old_workload.as_ref());
-            let subject = self.workload.as_ref().or(old);
-            let document = match joined.document(&self.document, self.workload.as_ref(), old) {
-                Ok(document) => document,
-                Err(error) => return fail_all(&mut self.decision, &judging, &error),
-            };
-            let mut before = Baseline { workload: old, request: self.request, joined, document: None };
-            for selected in judging {
-                let rule = selected.violation_rule().unwrap_or_default();
-                let input = joined.input(&document, selected, subject);
-                let violations: Vec<Violation> = match self.questions.ask(&selected.policy.id, rule, input) {
-                    Ok(violations) => violations,
-                    Err(error) => {
-                        failures.push(Failure::new(selected.policy, error, selected.on_failure));
-                        continue;
-                    }
-                };
-                let first = findings.len();
-                findings
-                    .extend(violations.into_iter().map(|v| v.finding(selected, self.request.phase, object)));
-                if selected.policy.ratchet && findings.len() > first {
-                    let known = before.violations(&self.document, &mut self.questions, selected);
-                    findings.iter_mut().skip(first).for_each(|finding| finding.ratchet(&known));
-                }
+    fn patches(&mut self, state: &RequestState<'_>, judging: &[&Selected<'_>]) -> Vec<PolicyPatch> {
+        let patching: Vec<_> = judging
+            .iter()
+            .filter_map(|selected| Some((*selected, selected.patch_rule(self.mode)?)))
+            .collect();
+        if patching.is_empty() {
+            return Vec::new();
+        }
+        let needs: Vec<Needs<'_>> = patching.iter().map(|(selected, _)| selected.needs()).collect();
+        let document = self.inputs.document(state, &needs);
+        let mut patches = Vec::new();
+        for (selected, rule) in patching {
+            let policy = &selected.policy.id;
+            let operations = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
+                let document = self.inputs.for_policy(document, state, selected.needs());
+                self.evaluator.evaluate(policy, rule, &document, selected.parameters)
+            });
+            match operations {
+                Ok(operations) => patches.push(PolicyPatch { policy: policy.clone(), operations }),
+                Err(cause) => self.decision.failures.push(failure(selected, cause)),
             }
         }
-        self.decision.findings.extend(findings);
-        self.decision.failures.extend(failures);
-        self.decision.settle();
+        patches
+    }
+
+    /// From here on the patched object is the object; one that cannot be read is a failure of the policies that
+    /// patched it, and the object is judged as it came.
+    fn accept<'s>(
+        &mut self,
+        patched: &'s Patched,
+        requested: &'s RequestState<'_>,
+        selected: &[Selected<'_>],
+    ) -> Option<RequestState<'s>> {
+        match requested.patched(patched, self.views) {
+            Ok(state) => Some(state),
+            Err(problem) => {
+                let cause = FailureCause::UnreadablePatch(problem);
+                self.fail(selected, |policy| patched.policies.contains(&policy.id), cause);
+                None
+            }
+        }
+    }
+
+    fn fail(
+        &mut self,
+        selected: &[Selected<'_>],
+        of: impl Fn(&Policy) -> bool,
+        cause: impl Into<FailureCause>,
+    ) {
+        let cause = cause.into();
+        let failed = selected.iter().filter(|selected| of(selected.policy));
+        self.decision.failures.extend(failed.map(|selected| failure(selected, cause.clone())));
+    }
+
+    /// What the policies find wrong with this state, and which of it was wrong before.
+    fn validate(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) {
+        let judging = self.judging(state, selected, false);
+        self.decision.evaluated = judging.len();
+        let judging: Vec<_> =
+            judging.into_iter().filter_map(|selected| Some((selected, selected.violation_rule()?))).collect();
+        if judging.is_empty() {
+            return;
+        }
+        let needs: Vec<Needs<'_>> = judging.iter().map(|(selected, _)| selected.needs()).collect();
+        let document = self.inputs.document(state, &needs);
+        let mut baseline =
+            Baseline { state: state.baseline(), inputs: &self.inputs, needs: &needs, document: None };
+        for (selected, rule) in judging {
+            let policy = &selected.policy.id;
+            let found = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
+                let document = self.inputs.for_policy(document, state, selected.needs());
+                self.evaluator.evaluate::<Violation>(policy, rule, &document, selected.parameters)
+            });
+            let found = match found {
+                Ok(found) => found,
+                Err(cause) => {
+                    self.decision.failures.push(failure(selected, cause));
+                    continue;
+                }
+            };
+            let known = match selected.policy.ratchet && !found.is_empty() {
+                true => baseline.violations(selected, &mut self.evaluator),
+                false => BTreeSet::new(),
+            };
+            self.decision.findings.extend(found.into_iter().map(|violation| {
+                let mut finding = violation.finding(selected, self.mode, state.subject_object());
+                finding.ratchet(&known);
+                finding
+            }));
+        }
     }
 }
 
-/// The object that the request is about, if it can be read.
-fn value(request: &Request) -> Option<&Value> {
-    request.subject().and_then(|object| object.value().ok())
+/// Records that a policy cannot judge because objects of these kinds are not known. Nothing is refused for
+/// that, unless a binding says so.
+fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], decision: &mut Decision) {
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let unknown = Unknown { policy: selected.policy.id.clone(), missing };
+    if selected.enforcement.require_inventory && mode.validates() {
+        let finding = Finding::inventory_required(selected.policy, selected.action(mode), &unknown);
+        decision.findings.push(finding);
+    } else if !decision.unknown.contains(&unknown) {
+        decision.unknown.push(unknown);
+    }
+}
+
+fn failure(selected: &Selected<'_>, cause: impl Into<FailureCause>) -> Failure {
+    Failure::new(selected.policy, cause, selected.enforcement.on_failure)
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {
     Problem { message: error.to_string(), path: Path::new() }
-}
-
-fn fail_all(decision: &mut Decision, selected: &[&Selected<'_>], error: &InputError) {
-    let failures =
-        selected.iter().map(|selected| Failure::new(selected.policy, error.to_string(), selected.on_failure));
-    decision.failures.extend(failures);
 }

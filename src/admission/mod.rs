@@ -1,5 +1,6 @@
 //! The request under review: what the API server, a manifest, a live object or a test asks about.
 
+mod kind;
 mod object;
 pub mod wire;
 
@@ -10,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use kind::{GroupKind, GroupVersionKind, GroupVersionResource, ObjectRef, ReviewMode, ReviewScope};
 pub use object::{Metadata, Object, ObjectError, OwnerReference};
 
 /// One change under review.
@@ -18,7 +20,7 @@ pub use object::{Metadata, Object, ObjectError, OwnerReference};
 /// everything after it is the same for all of them.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The API server's name for this question, echoed in the answer. Empty outside of admission.
+    /// The API server's name for this request, echoed in the response. Empty outside of admission.
     pub uid: String,
     /// The kind of the object (for a subresource, the kind of the subresource: `Scale`).
     pub kind: GroupVersionKind,
@@ -43,8 +45,6 @@ pub struct Request {
     pub dry_run: bool,
     /// CreateOptions, UpdateOptions or DeleteOptions, as sent.
     pub options: Value,
-    /// Which question is asked.
-    pub phase: Phase,
 }
 
 impl Request {
@@ -88,23 +88,14 @@ impl Request {
     }
 }
 
-/// Which of the API server's two admission phases asks, or both at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
-    /// The mutating webhook: what should be added? It refuses nothing; what will be stored is
-    /// judged in the validating phase, after every other webhook has had its say.
-    Mutating,
-    /// The validating webhook: may the object be stored as it is?
-    Validating,
-    /// Outside of the API server: the patches are applied, then the patched object is judged.
-    Both,
-    /// The same for a source file that is to be set right: patches that belong only there are applied, too,
-    /// and the object gets no note of who patched it.
-    Fix,
+impl AsRef<Request> for Request {
+    fn as_ref(&self) -> &Request {
+        self
+    }
 }
 
 /// What is being done to the object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub enum Operation {
@@ -134,39 +125,6 @@ impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// Group, version and kind of an object; the core group is the empty string.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
-pub struct GroupVersionKind {
-    #[serde(default)]
-    pub group: String,
-    pub version: String,
-    pub kind: String,
-}
-
-impl GroupVersionKind {
-    /// `apps/v1`, or `v1` for the core group.
-    pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
-    }
-
-    /// From an object's `apiVersion` and `kind`.
-    pub fn new(api_version: &str, kind: &str) -> Self {
-        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-        Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
-    }
-}
-
-/// Group, version and plural name of a resource.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
-pub struct GroupVersionResource {
-    #[serde(default)]
-    pub group: String,
-    pub version: String,
-    pub resource: String,
 }
 
 /// Who asks (authentication.k8s.io/v1 UserInfo).

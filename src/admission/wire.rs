@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, UserInfo};
+use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo};
 
 /// The only version that stategate speaks; the API server knows it since 1.16.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -72,7 +72,7 @@ fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, 
 /// # Errors
 /// If the body is no AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps
 /// the uid wherever one can be found, even in a body that was cut off.
-pub fn decode(body: &[u8], phase: Phase) -> Result<Request, BadReview> {
+pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     let refuse = |message: String| BadReview { uid: recover_uid(body), message };
     let review: WireReview = serde_json::from_slice(body)
         .map_err(|error| refuse(format!("the body is no AdmissionReview that can be read: {error}")))?;
@@ -113,7 +113,6 @@ pub fn decode(body: &[u8], phase: Phase) -> Result<Request, BadReview> {
         old_object: request.old_object,
         dry_run: request.dry_run.unwrap_or(false),
         options: request.options,
-        phase,
     })
 }
 

@@ -7,7 +7,6 @@ mod pipeline;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use changed::Changed;
@@ -18,11 +17,10 @@ use pipeline::{Pipeline, PreviousObjects, TreeSource};
 
 use super::inventory::InventoryArguments;
 use super::output::{self, Output};
-use super::policies::{PolicyArguments, RULE_TIME};
+use super::policies::{PolicyArguments, load};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
-use crate::evaluators::InForce;
 use crate::policy::Action;
 use crate::source::manifests::Manifests;
 use crate::source::render::HelmValues;
@@ -103,7 +101,7 @@ enum FailOn {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
     let loading = Instant::now();
-    let set = arguments.policies.policy_set()?.allowing(RULE_TIME);
+    let set = load(&arguments.policies.patient_source())?;
     if arguments.verbose {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }
@@ -122,20 +120,20 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
         let touches = |changed: &Changed| changed.touches(&source, &arguments.values, &project);
-        let judged = changed.as_ref().is_none_or(touches);
-        TreeSource { source, judged }
+        let reviewed = changed.as_ref().is_none_or(touches);
+        TreeSource { source, reviewed }
     };
     let parts: Vec<TreeSource> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
-    let inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
-    if let Some(knowledge) = arguments.inventory.knowledge(&set, &inventory).filter(|_| arguments.verbose) {
-        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.known)));
-        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.wanted)));
+    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+    if let Some(knowledge) = arguments.inventory.knowledge(&set, &cluster).filter(|_| arguments.verbose) {
+        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.complete)));
+        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.incomplete)));
     }
     let pipeline = Pipeline {
-        inventory,
-        bench: ReviewPool::open(Arc::new(InForce::new(set)), jiff::Timestamp::now())?,
+        cluster,
+        pool: ReviewPool::open(set, jiff::Timestamp::now())?,
         before: match changed {
             Some(changed) => changed.before(&arguments.namespace),
             None => PreviousObjects::new(old.objects, &arguments.namespace, true),

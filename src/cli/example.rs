@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::admission::{Phase, Request, wire};
+use crate::admission::{Request, ReviewMode, wire};
 use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::cli::policies;
 use crate::decision::Decision;
@@ -10,9 +10,11 @@ use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
 use crate::policy::Patches;
 use crate::policyset::{PolicySet, Sources};
-use crate::review::review;
+use crate::review::{EvaluationObserver, review};
+use crate::source::bundle::Bundle;
 use crate::source::catalogue::Catalogue;
 use crate::source::manifests::{Manifest, Manifests};
+use crate::source::policies::cluster_of;
 use crate::workload::projection::Projections;
 
 /// The time that examples are judged at: a run today and a run next year agree.
@@ -68,26 +70,38 @@ impl Example<'_> {
         self.file.split('_').next().unwrap_or_default()
     }
 
-    /// What it asks, and what is known beside: exactly as `check` takes the same files.
+    /// How it is reviewed. Patches that belong in files are shown as `stategate fix` makes them.
+    pub fn mode(&self, set: &PolicySet) -> ReviewMode {
+        match self.expects() == "patch" && set.policies().all(|policy| policy.patches == Patches::Fix) {
+            true => ReviewMode::Fix,
+            false => ReviewMode::MutateAndValidate,
+        }
+    }
+
+    /// Its requests, and what is known beside: exactly as `check` takes the same files.
     pub fn requests(&self, set: &PolicySet) -> anyhow::Result<(Vec<Request>, Inventory)> {
         let new = manifests(self.text)?;
         let old = self.old.map(manifests).transpose()?.unwrap_or_default();
-        let mut inventory = set.inventory().bundle();
-        self.cluster.map(manifests).transpose()?.unwrap_or_default().tell(&mut inventory, DEFAULT_NAMESPACE);
-        new.ship(&mut inventory, &old, DEFAULT_NAMESPACE);
-        let mut requests = requests(&new, &old, set.projections())?;
-        // Patches that belong in files are shown as `stategate fix` makes them.
-        if self.expects() == "patch" && set.policies().all(|policy| policy.patches == Patches::Fix) {
-            requests.iter_mut().for_each(|request| request.phase = Phase::Fix);
-        }
-        Ok((requests, inventory))
+        let cluster = match self.cluster {
+            Some(text) => cluster_of(&manifests(text)?, set.inventory_writer(), DEFAULT_NAMESPACE),
+            None => set.inventory_writer().snapshot(),
+        };
+        let mut bundle = Bundle::beside(&cluster, DEFAULT_NAMESPACE);
+        bundle.add_reviewed(&new, &old);
+        Ok((requests(&new, &old, set.projections())?, bundle.inventory()))
     }
 
     /// Puts it through the whole pipeline.
-    pub fn judge(&self, set: &PolicySet) -> anyhow::Result<ReviewedExample> {
+    pub fn review(
+        &self,
+        set: &PolicySet,
+        observer: &dyn EvaluationObserver,
+    ) -> anyhow::Result<ReviewedExample> {
         let now = now()?;
         let (requests, inventory) = self.requests(set)?;
-        let decisions = requests.iter().map(|request| review(set, &inventory, request, now)).collect();
+        let mode = self.mode(set);
+        let decisions =
+            requests.iter().map(|request| review(set, &inventory, request, mode, now, observer)).collect();
         Ok(ReviewedExample { requests, inventory, decisions })
     }
 }
@@ -115,15 +129,15 @@ pub fn request(
     namespace: &str,
 ) -> anyhow::Result<Option<Request>> {
     if manifest.kind() == "AdmissionReview" {
-        return Ok(Some(wire::decode(&serde_json::to_vec(&*manifest.object)?, Phase::Validating)?));
+        return Ok(Some(wire::decode(&serde_json::to_vec(&*manifest.object)?)?));
     }
-    let before = old.objects.iter().find(|old| old.identity(namespace) == manifest.identity(namespace));
-    Ok(manifest.request(projections, before, namespace, Phase::Both))
+    let before = old.objects.iter().find(|old| old.reference(namespace) == manifest.reference(namespace));
+    Ok(manifest.request(projections, before, namespace))
 }
 
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
-    policies::compile(&alone_sources(catalogue, folder, mutate))
+    PolicySet::compile(&alone_sources(catalogue, folder, mutate), policies::compile_options())
 }
 
 /// What that policy set is compiled from.

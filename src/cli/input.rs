@@ -7,13 +7,14 @@ use clap::Args;
 use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, example, print, say};
-use crate::admission::Request;
+use crate::admission::{Request, ReviewMode};
 use crate::diagnostic::{Diagnostics, did_you_mean};
-use crate::engine::{Reads, Value, to_value};
+use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
 use crate::policy::Policy;
 use crate::policyset::{PolicySet, Selected};
-use crate::review;
+use crate::review::{self, Unobserved};
+use crate::source::bundle::Bundle;
 use crate::source::manifests::Manifests;
 use crate::workload::Class;
 
@@ -63,30 +64,32 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
     let new = read(std::slice::from_ref(&arguments.file))?;
     let old = read(arguments.old.as_slice())?;
-    let mut inventory = arguments.inventory.read(&set, &arguments.namespace)?.bundle();
-    new.ship(&mut inventory, &old, &arguments.namespace);
+    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+    let mut bundle = Bundle::beside(&cluster, &arguments.namespace);
+    bundle.add_reviewed(&new, &old);
+    let inventory = bundle.inventory();
     let mut requests = Vec::new();
     for manifest in &new.objects {
         requests.extend(example::request(manifest, &old, set.projections(), &arguments.namespace)?);
     }
     let request = arguments.choose(&set, &inventory, &requests)?;
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
-    let input = |policies: &[&Policy], reads: &Reads, parameters: &Value| -> anyhow::Result<_> {
-        let input = review::input(&set, &inventory, request, policies, reads, parameters, now)
-            .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))?;
-        Ok::<serde_json::Value, anyhow::Error>(serde_json::to_value(&input)?)
+    let input = |policies: &[&Policy], reads: &Reads, parameters: &ParameterValues| {
+        review::input(&set, &inventory, request, policies, reads, parameters, now)
+            .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))
     };
     let all: Vec<&Policy> = set.policies().collect();
     let document = match &arguments.policy {
-        None => input(&all, &Reads::everything(), &to_value(&serde_json::json!({}))?)?,
+        None => input(&all, &Reads::everything(), &ParameterValues::new(&serde_json::json!({}))?)?,
         Some(id) => {
             let selected = asked(&set, &inventory, request, id)?;
             let document = input(&[selected.policy], selected.reads(), selected.parameters)?;
             if let Some(reason) = not_asked(selected.policy, &document) {
                 say(&format!("note: {id} is not asked about it: {reason}\n"));
             }
-            let decision = review::review(&set, &inventory, request, now);
-            if let Some(aside) = decision.set_aside {
+            let decision =
+                review::review(&set, &inventory, request, ReviewMode::MutateAndValidate, now, &Unobserved);
+            if let Some(aside) = decision.exemption {
                 say(&format!("note: it is not judged like others: {}\n", aside.as_str()));
             }
             for unknown in decision.unknown.iter().filter(|unknown| unknown.policy == selected.policy.id) {
@@ -169,7 +172,7 @@ fn asked<'a>(
         .into_iter()
         .filter(|selected| selected.policy.id == policy.id)
         .collect();
-    selected.sort_by_key(|selected| selected.action);
+    selected.sort_by_key(|selected| selected.enforcement.action);
     if selected.len() > 1 {
         say(&format!(
             "note: bindings ask {id} {} times with different parameters; these are of the strictest\n",

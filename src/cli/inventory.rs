@@ -4,11 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::diagnostic::Diagnostics;
 use crate::inventory::Inventory;
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
-use crate::source::manifests::Manifests;
+use crate::source::policies::InventorySource;
 
 #[derive(Args, Clone, Default)]
 pub struct InventoryArguments {
@@ -25,9 +24,9 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 /// What is known at the start, for people and logs.
 pub struct Knowledge {
     /// Kinds of which every object is known.
-    pub known: String,
+    pub complete: String,
     /// Kinds that policies need and that are not known, each with these policies.
-    pub wanted: String,
+    pub incomplete: String,
 }
 
 impl InventoryArguments {
@@ -36,22 +35,19 @@ impl InventoryArguments {
         if self.inventory.is_empty() {
             return None;
         }
-        let known: Vec<String> = inventory.known().map(ToString::to_string).collect();
-        let wanted = set.wants(inventory).into_iter().map(|(kind, policies)| {
+        let complete: Vec<String> = inventory.complete().map(ToString::to_string).collect();
+        let incomplete = set.incomplete(inventory).into_iter().map(|(kind, policies)| {
             let policies: Vec<&str> = policies.into_iter().map(PolicyId::as_str).collect();
             format!("{kind} ({})", policies.join(", "))
         });
-        Some(Knowledge { known: known.join(", "), wanted: wanted.collect::<Vec<_>>().join(", ") })
+        Some(Knowledge {
+            complete: complete.join(", "),
+            incomplete: incomplete.collect::<Vec<_>>().join(", "),
+        })
     }
 
-    /// What the flag names; nothing without it.
-    pub fn read(&self, set: &PolicySet, default_namespace: &str) -> Result<Inventory, Diagnostics> {
-        let mut inventory = set.inventory();
-        let manifests = Manifests::read(&self.inventory);
-        if !manifests.errors.is_empty() {
-            return Err(Diagnostics(manifests.errors));
-        }
-        manifests.tell(&mut inventory, default_namespace);
-        Ok(inventory)
+    /// Where the inventory comes from.
+    pub fn source(&self, default_namespace: &str) -> InventorySource {
+        InventorySource { paths: self.inventory.clone(), default_namespace: default_namespace.to_owned() }
     }
 }

@@ -1,18 +1,14 @@
 //! The flags that choose what judges: shared by all subcommands.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::diagnostic::Diagnostics;
-use crate::policyset::{PolicySet, Sources};
-use crate::server::Origin;
+use crate::policyset::{CompileOptions, PolicySet};
 use crate::source::catalogue::Catalogue;
-use crate::source::{read_text, sandbox};
-
-/// Binds every policy, so that the sandbox evaluates every policy.
-const TRIED_PROFILE: &str = "production";
+use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
 
 /// What a rule may take by the clock where nobody waits at a webhook: CI runs on busy machines. Less
 /// than what the watch over the evaluation threads takes for stuck.
@@ -45,83 +41,47 @@ pub struct CatalogueArguments {
 }
 
 impl CatalogueArguments {
-    /// The shipped catalogue, with the user's directory laid over it.
-    pub fn catalogue(&self) -> Result<Catalogue, Diagnostics> {
-        let own = self.policies.as_deref().map(Catalogue::directory).transpose()?;
-        Ok(catalogue_below(own.as_ref(), self.no_catalogue))
-    }
-
-    /// The same, tried, so that all of it can be compiled in this process.
+    /// The shipped catalogue with the user's directory laid over it, tried so that all of it can be compiled in
+    /// this process.
     pub fn tried(&self) -> Result<Catalogue, Diagnostics> {
-        let catalogue = self.catalogue()?;
-        if self.policies.is_some() {
-            tried(&catalogue)?;
+        let own = self.policies.as_deref().map(Catalogue::directory).transpose()?;
+        let catalogue = catalogue_below(own.as_ref(), self.no_catalogue);
+        if own.is_some() {
+            try_in_sandbox(&catalogue)?;
         }
         Ok(catalogue)
     }
 }
 
 impl PolicyArguments {
-    pub fn policy_set(&self) -> anyhow::Result<PolicySet> {
-        Ok(self.compile(&self.sources()?)?)
-    }
-
-    /// Everything that the flags name, read anew at every call.
-    pub fn sources(&self) -> anyhow::Result<Sources> {
-        let mut sources = self.catalogue.catalogue()?.sources(&self.profile).map_err(Diagnostics::from)?;
-        for file in &self.bindings {
-            sources.bindings.push(read_text(file).map_err(Diagnostics::from)?);
+    /// What the flags name, with the time that a rule has at the webhook.
+    pub fn source(&self) -> PolicySource {
+        PolicySource {
+            directory: self.catalogue.policies.clone(),
+            no_catalogue: self.catalogue.no_catalogue,
+            profile: self.profile.clone(),
+            bindings: self.bindings.clone(),
+            rule_limit: None,
         }
-        Ok(sources)
     }
 
-    /// Can what the flags name change while the process runs?
-    pub fn may_change(&self) -> bool {
-        self.catalogue.policies.is_some() || !self.bindings.is_empty()
-    }
-}
-
-impl Origin for PolicyArguments {
-    fn read(&self) -> Result<Sources, String> {
-        self.sources().map_err(|error| format!("{error:#}"))
+    /// The same, with the time that a rule has on the command line.
+    pub fn patient_source(&self) -> PolicySource {
+        PolicySource { rule_limit: Some(RULE_TIME), ..self.source() }
     }
 
-    /// What does not come with the binary is tried outside this process first.
-    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics> {
-        if self.catalogue.policies.is_some() {
-            sandbox::of(&this_program(), sources)?;
-        }
-        PolicySet::compile(sources)
+    /// What the flags name, compiled as for the webhook.
+    pub fn policy_set(&self) -> Result<PolicySet, Diagnostics> {
+        load(&self.source())
     }
 }
 
-/// Compiles for a run on the command line.
-pub fn compile(sources: &Sources) -> Result<PolicySet, Diagnostics> {
-    Ok(PolicySet::compile(sources)?.allowing(RULE_TIME))
+/// Reads and compiles.
+pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
+    source.compile(&source.read()?, None)
 }
 
-/// Tries a catalogue that holds more than the shipped one in a process of its own, tests and all.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn tried(catalogue: &Catalogue) -> Result<(), Diagnostics> {
-    let mut sources = catalogue.sources(TRIED_PROFILE)?;
-    sources.tests = catalogue.tests();
-    sandbox::of(&this_program(), &sources)
-}
-
-/// This binary, even if another one has taken its place on the disk since.
-fn this_program() -> PathBuf {
-    let own = Path::new("/proc/self/exe");
-    if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
-}
-
-/// The shipped catalogue, with another laid over it.
-pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
-    let shipped = Catalogue::embedded();
-    let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
-    match own {
-        Some(own) => shipped.overlaid(own),
-        None => shipped,
-    }
+/// How to compile for a run on the command line.
+pub fn compile_options() -> CompileOptions<'static> {
+    CompileOptions { rule_limit: Some(RULE_TIME), ..CompileOptions::default() }
 }

@@ -1,6 +1,7 @@
 //! What `stategate test --record` writes: every question to a rule with its input and its answer, so
 //! that a second engine can be asked the same.
 
+use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,20 +10,54 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::example;
-use crate::admission::{Phase, Request};
+use crate::admission::ReviewMode;
 use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::cli::policies;
-use crate::decision::Decision;
+use crate::decision::FailureCause;
 use crate::diagnostic::Diagnostics;
-use crate::engine::{Reads, RecordedEvaluation, Session, Value, to_value};
-use crate::inventory::Inventory;
+use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, Reads, RuleId};
 use crate::path::{self, Path, Segment};
+use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
-use crate::review::review_in;
+use crate::review::{Evaluation, EvaluationObserver, review};
+use crate::source::bundle::Bundle;
 use crate::source::catalogue::Catalogue;
 use crate::source::manifests::Manifests;
 
-/// Questions and answers, one JSON document a line, none twice.
+/// Keeps every evaluation that it observes, with its input and its answer.
+#[derive(Default)]
+pub struct Recorder(RefCell<Vec<Recorded>>);
+
+struct Recorded {
+    rule: RuleId,
+    document: InputDocument,
+    parameters: ParameterValues,
+    answer: Result<Answer, EvaluationError>,
+}
+
+impl EvaluationObserver for Recorder {
+    fn before(&self, _: &PolicyId) -> Result<(), FailureCause> {
+        Ok(())
+    }
+
+    fn after(&self, evaluation: &Evaluation<'_>) {
+        self.0.borrow_mut().push(Recorded {
+            rule: evaluation.rule.clone(),
+            document: evaluation.document.clone(),
+            parameters: evaluation.parameters.clone(),
+            answer: evaluation.answer.clone(),
+        });
+    }
+}
+
+impl Recorder {
+    /// What was evaluated since the last time.
+    fn take(&self) -> Vec<Recorded> {
+        self.0.take()
+    }
+}
+
+/// Evaluations and their answers, one JSON document a line, none twice.
 #[derive(Default)]
 pub struct Record {
     lines: BTreeSet<String>,
@@ -43,9 +78,9 @@ struct Line<'a> {
 }
 
 impl Record {
-    /// What a session was asked about a file since the last time.
-    pub fn add(&mut self, file: &str, session: &mut Session) -> anyhow::Result<()> {
-        session.take_record().iter().try_for_each(|asked| self.line(file, None, asked).map(drop))
+    /// What was evaluated on a file since the last time.
+    pub fn add(&mut self, file: &str, recorder: &Recorder) -> anyhow::Result<()> {
+        recorder.take().iter().try_for_each(|recorded| self.line(file, None, recorded).map(drop))
     }
 
     /// Takes over what another record holds.
@@ -54,19 +89,15 @@ impl Record {
     }
 
     /// Is the line new?
-    fn line(
-        &mut self,
-        file: &str,
-        without: Option<&str>,
-        asked: &RecordedEvaluation,
-    ) -> anyhow::Result<bool> {
-        let (answer, error) = match &asked.answer {
-            Ok(Value::Undefined) => (None, None),
-            Ok(answer) => (Some(serde_json::value::to_raw_value(answer)?), None),
-            Err(error) => (None, Some(error.as_str())),
+    fn line(&mut self, file: &str, without: Option<&str>, recorded: &Recorded) -> anyhow::Result<bool> {
+        let (answer, error) = match &recorded.answer {
+            Ok(answer) => (answer.to_json()?, None),
+            Err(error) => (None, Some(error.to_string())),
         };
-        let input = serde_json::value::to_raw_value(&asked.input)?;
-        let line = Line { file, rule: &asked.rule, without, input, answer, error };
+        let answer = answer.map(|answer| serde_json::value::to_raw_value(&answer)).transpose()?;
+        let input = serde_json::value::to_raw_value(&recorded.document.to_json(&recorded.parameters)?)?;
+        let rule = recorded.rule.as_str();
+        let line = Line { file, rule, without, input, answer, error: error.as_deref() };
         Ok(self.lines.insert(serde_json::to_string(&line)? + "\n"))
     }
 
@@ -81,20 +112,17 @@ impl Record {
                     Entry::Vacant(entry) => entry.insert(example::alone(catalogue, example.folder, mutate)?),
                 };
                 let (requests, inventory) = example.requests(set)?;
-                let mut session = recording(set);
-                let mut reads = Reads::default();
-                for mut request in requests {
-                    if mutate {
-                        request.phase = Phase::Fix;
-                    }
+                let mode = if mutate { ReviewMode::Fix } else { example.mode(set) };
+                let (recorder, mut reads) = (Recorder::default(), Reads::default());
+                for request in requests {
                     set.select(&request, &inventory)
                         .iter()
                         .for_each(|selected| reads.extend(selected.reads()));
-                    ask(&mut session, set, &inventory, request)?;
+                    review(set, &inventory, &request, mode, example::now()?, &recorder);
                 }
-                for asked in session.take_record() {
-                    if self.line(&example.text.name, None, &asked)? && thin {
-                        self.thin(&example.text.name, &asked, &reads, &mut session)?;
+                for recorded in recorder.take() {
+                    if self.line(&example.text.name, None, &recorded)? && thin {
+                        self.thin(&example.text.name, &recorded, &reads, &mut set.evaluator())?;
                     }
                 }
             }
@@ -102,18 +130,18 @@ impl Record {
         Ok(())
     }
 
-    /// Asks once more for each field of the document that is read, without it. Items of a list are alike:
+    /// Evaluates once more for each field of the document that is read, without it. Items of a list are alike:
     /// a field is left out of the first that has it.
     fn thin(
         &mut self,
         file: &str,
-        asked: &RecordedEvaluation,
+        recorded: &Recorded,
         reads: &Reads,
-        session: &mut Session,
+        evaluator: &mut Evaluator,
     ) -> anyhow::Result<()> {
-        let document = serde_json::to_value(&asked.input)?;
+        let whole = recorded.document.to_json(&recorded.parameters)?;
         let (mut fields, mut known) = (Vec::new(), BTreeSet::new());
-        fields_of(&document, &mut Vec::new(), &mut fields);
+        fields_of(&whole, &mut Vec::new(), &mut fields);
         for field in fields {
             let names: Vec<&str> = field
                 .iter()
@@ -125,17 +153,17 @@ impl Record {
             if !reads.reads(&names) || !known.insert(names.join("/")) {
                 continue;
             }
-            let mut thinner = document.clone();
+            let mut thinner = whole.clone();
             if let Some((Segment::Key(name), above)) = field.split_last()
                 && let Some(serde_json::Value::Object(above)) = path::get_mut(&mut thinner, above)
             {
                 above.remove(name.as_ref());
             }
-            // The answer is in the record of the session, an error as well.
-            let _ = session.evaluate(&asked.rule, to_value(&thinner)?);
-            for asked in session.take_record() {
-                self.line(file, Some(&path::dotted(&field)), &asked)?;
-            }
+            let (document, parameters) = InputDocument::from_json(&thinner)?;
+            let rule = recorded.rule.clone();
+            let answer = evaluator.evaluate(&rule, &document, &parameters);
+            let recorded = Recorded { rule, document, parameters, answer };
+            self.line(file, Some(&path::dotted(&field)), &recorded)?;
         }
         Ok(())
     }
@@ -149,15 +177,16 @@ impl Record {
     ) -> anyhow::Result<Vec<(String, Option<String>)>> {
         let mut outcomes = Vec::new();
         for profile in catalogue.profiles() {
-            let set = policies::compile(&catalogue.sources(&profile).map_err(Diagnostics::from)?)?;
+            let sources = catalogue.sources(&profile).map_err(Diagnostics::from)?;
+            let set = PolicySet::compile(&sources, policies::compile_options())?;
             for path in paths {
                 let mut manifests = Manifests::read(std::slice::from_ref(path));
                 if !manifests.errors.is_empty() {
                     return Err(Diagnostics(manifests.errors).into());
                 }
-                let mut inventory = set.inventory().bundle();
-                manifests.ship(&mut inventory, &Manifests::default(), DEFAULT_NAMESPACE);
-                let mut session = recording(&set);
+                let mut bundle = Bundle::beside(&set.inventory_writer().snapshot(), DEFAULT_NAMESPACE);
+                bundle.add_reviewed(&manifests, &Manifests::default());
+                let (inventory, recorder) = (bundle.inventory(), Recorder::default());
                 let mut judged = 0;
                 // One by one, so that the record can name the file of each.
                 for manifest in std::mem::take(&mut manifests.objects) {
@@ -166,13 +195,14 @@ impl Record {
                     for request in example::requests(&one, &Manifests::default(), set.projections())? {
                         judged += 1;
                         let name = format!("{} ({file}, {profile})", request.display_name());
-                        let failures = ask(&mut session, &set, &inventory, request)?.failures;
-                        let failure = failures.first();
+                        let mode = ReviewMode::MutateAndValidate;
+                        let decision = review(&set, &inventory, &request, mode, example::now()?, &recorder);
+                        let failure = decision.failures.first();
                         let failure = failure
-                            .map(|failure| format!("{} could not decide: {}", failure.policy, failure.error));
+                            .map(|failure| format!("{} could not decide: {}", failure.policy, failure.cause));
                         outcomes.push((name, failure));
                     }
-                    self.add(&file, &mut session)?;
+                    self.add(&file, &recorder)?;
                 }
                 if judged == 0 {
                     anyhow::bail!("{}: holds no object that a policy could judge", path.display());
@@ -208,22 +238,4 @@ fn fields_of(value: &serde_json::Value, path: &mut Path, fields: &mut Vec<Path>)
         }
         _ => {}
     }
-}
-
-fn recording(set: &PolicySet) -> Session {
-    let mut session = set.session();
-    session.record();
-    session
-}
-
-/// Both webhooks at once, whichever of them a recorded AdmissionReview was for; or all patches.
-fn ask(
-    session: &mut Session,
-    set: &PolicySet,
-    inventory: &Inventory,
-    request: Request,
-) -> anyhow::Result<Decision> {
-    let phase = if request.phase == Phase::Fix { Phase::Fix } else { Phase::Both };
-    let request = Request { phase, ..request };
-    Ok(review_in(session, set, inventory, &request, example::now()?))
 }

@@ -8,9 +8,9 @@ use clap::{Args, ValueEnum};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, print};
-use crate::admission::{Phase, wire};
+use crate::admission::{ReviewMode, wire};
 use crate::decision::answer::respond;
-use crate::review::review;
+use crate::review::{Unobserved, review};
 use crate::source;
 
 #[derive(Args)]
@@ -42,7 +42,7 @@ enum Webhook {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
-    let inventory = arguments.inventory.read(&set, DEFAULT_NAMESPACE)?;
+    let inventory = arguments.inventory.source(DEFAULT_NAMESPACE).read(&set)?;
     let body = if arguments.file.as_os_str() == "-" {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body)?;
@@ -50,14 +50,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     } else {
         source::read_bytes(&arguments.file).map_err(crate::diagnostic::Diagnostics::from)?
     };
-    let phase = match arguments.webhook {
-        Webhook::Validate => Phase::Validating,
-        Webhook::Mutate => Phase::Mutating,
+    let mode = match arguments.webhook {
+        Webhook::Validate => ReviewMode::Validate,
+        Webhook::Mutate => ReviewMode::Mutate,
     };
-    let (uid, response, exit) = match wire::decode(&body, phase) {
+    let (uid, response, exit) = match wire::decode(&body) {
         Ok(request) => {
-            let decision = review(&set, &inventory, &request, jiff::Timestamp::now());
-            let response = respond(&request, &decision);
+            let decision = review(&set, &inventory, &request, mode, jiff::Timestamp::now(), &Unobserved);
+            let response = respond(&request, mode, &decision);
             let exit = if !decision.decided() {
                 Exit::Broken
             } else if response.allowed {

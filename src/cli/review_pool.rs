@@ -8,12 +8,11 @@ use anyhow::Context as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::admission::Request;
+use crate::admission::{Request, ReviewMode};
 use crate::decision::Decision;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated, Work};
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
-use crate::review::{EvaluationObserver, review_supervised, undecided};
 use crate::telemetry::metrics::Metrics;
 
 /// One review may take so long, policies that stick included.
@@ -23,9 +22,9 @@ const WHOLE_RUN: Duration = Duration::from_secs(3600);
 /// Reviews that wait for each thread.
 const WAITING: usize = 4;
 
-/// Where manifests are read and judged: on all cores, a few at a time.
+/// Where manifests are read and reviewed: on all cores, a few at a time.
 pub struct ReviewPool {
-    in_force: Arc<InForce>,
+    in_force: InForce,
     now: jiff::Timestamp,
     evaluators: EvaluationPool,
     reviews: Semaphore,
@@ -37,12 +36,13 @@ impl ReviewPool {
     ///
     /// # Errors
     /// If they cannot be started.
-    pub fn open(in_force: Arc<InForce>, now: jiff::Timestamp) -> anyhow::Result<Arc<Self>> {
+    pub fn open(set: PolicySet, now: jiff::Timestamp) -> anyhow::Result<Arc<Self>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let metrics = Arc::new(Metrics::new(in_force.set.digest(), in_force.set.profile()));
+        let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
         let evaluators = EvaluationPool::start(threads, threads * WAITING, metrics);
         let evaluators = evaluators.context("cannot start the evaluation threads")?;
         let reviews = Semaphore::new(threads * WAITING);
+        let in_force = InForce::new(set, Inventory::default());
         Ok(Arc::new(Self { in_force, now, evaluators, reviews, threads }))
     }
 
@@ -99,47 +99,40 @@ impl ReviewPool {
         })
     }
 
-    /// Judges requests; the decisions are in their order.
+    /// Reviews requests with the inventory of their bundle; the decisions are in their order.
     ///
     /// # Errors
     /// If a review breaks off.
-    pub async fn judge(
+    pub async fn review(
         self: &Arc<Self>,
-        inventory: &Arc<Inventory>,
+        inventory: &Inventory,
         requests: &[Arc<Request>],
+        mode: ReviewMode,
     ) -> anyhow::Result<Vec<Decision>> {
-        let judged: Vec<_> = requests
+        let in_force = Arc::new(self.in_force.with_inventory(inventory.clone()));
+        let reviews: Vec<_> = requests
             .iter()
             .map(|request| {
-                let (bench, inventory, request) =
-                    (Arc::clone(self), Arc::clone(inventory), Arc::clone(request));
+                let (pool, in_force, request) =
+                    (Arc::clone(self), Arc::clone(&in_force), Arc::clone(request));
                 tokio::spawn(async move {
                     // It is never closed; if it were, the queue would still be bounded.
-                    let _place = bench.reviews.acquire().await;
-                    bench.judge_one(inventory, request).await
+                    let _place = pool.reviews.acquire().await;
+                    pool.review_one(&in_force, request, mode).await
                 })
             })
             .collect();
-        let mut decisions = Vec::with_capacity(judged.len());
-        for decision in judged {
+        let mut decisions = Vec::with_capacity(reviews.len());
+        for decision in reviews {
             decisions.push(decision.await.context("a review broke off")?);
         }
         Ok(decisions)
     }
 
-    async fn judge_one(&self, inventory: Arc<Inventory>, request: Arc<Request>) -> Decision {
-        let (in_force, now) = (Arc::clone(&self.in_force), self.now);
-        let work = {
-            let (inventory, request) = (Arc::clone(&inventory), Arc::clone(&request));
-            move |supervisor: &dyn EvaluationObserver| {
-                review_supervised(&in_force.set, &inventory, &request, now, supervisor)
-            }
-        };
+    async fn review_one(&self, in_force: &Arc<InForce>, request: Arc<Request>, mode: ReviewMode) -> Decision {
         let deadline = Instant::now() + LONGEST;
-        match self.evaluators.compute(&self.in_force.conduct, deadline, Arc::new(work)).await {
-            Ok(decision) => decision,
-            Err(undone) => undecided(self.set(), &inventory, &request, undone.reason()),
-        }
+        let reviewed = self.evaluators.review(in_force, Arc::clone(&request), mode, self.now, deadline).await;
+        reviewed.unwrap_or_else(|error| in_force.undecided(&request, mode, &error))
     }
 }
 

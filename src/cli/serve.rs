@@ -13,7 +13,7 @@ use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
-use crate::server::{self, Config, Origin, Started, Tls};
+use crate::server::{self, Config, Sources, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -105,10 +105,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
     let loading = Instant::now();
-    let set = arguments.policies.policy_set()?;
+    let sources = Sources {
+        policies: arguments.policies.source(),
+        inventory: arguments.inventory.source(DEFAULT_NAMESPACE),
+    };
+    let loaded = sources.load()?;
     let loading = loading.elapsed();
-    let inventory = Arc::new(arguments.inventory.read(&set, DEFAULT_NAMESPACE)?);
-    let knowledge = arguments.inventory.knowledge(&set, &inventory);
+    let set = Arc::clone(&loaded.in_force.set);
+    let knowledge = arguments.inventory.knowledge(&set, &loaded.in_force.inventory);
     let tls = match (arguments.tls_cert, arguments.tls_key) {
         (Some(cert), Some(key)) => Tls::Files { cert, key },
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -138,16 +142,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         "loaded"
     );
     if let Some(knowledge) = knowledge {
-        tracing::info!(known = knowledge.known, needed_but_unknown = knowledge.wanted, "inventory");
+        tracing::info!(known = knowledge.complete, needed_but_unknown = knowledge.incomplete, "inventory");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
-    let policies = arguments.policies;
-    let origin = policies.may_change().then(|| -> Arc<dyn Origin> { Arc::new(policies) });
-    runtime.block_on(server::run(config, set, inventory, origin, |started| {
+    runtime.block_on(server::run(config, sources, loaded, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
     }))?;
     Ok(Exit::Clean)

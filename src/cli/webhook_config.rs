@@ -13,8 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 
 use super::policies::PolicyArguments;
 use super::{Exit, print};
-use crate::admission::Operation;
-use crate::policy::selector::GroupKind;
+use crate::admission::{GroupKind, Operation, ReviewScope};
 use crate::policyset::PolicySet;
 use crate::source;
 
@@ -47,7 +46,7 @@ pub struct Arguments {
     timeout: i32,
 }
 
-/// Whose writes are never asked about: the cluster must be able to run and to heal itself.
+/// Whose writes are never scopes about: the cluster must be able to run and to heal itself.
 const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// CEL over the request's user only: `object` is null on DELETE, and an expression that errs under
@@ -159,20 +158,18 @@ struct Webhooks<'a> {
     service: Option<ServiceReference>,
 }
 
-type WebhookScopes = BTreeSet<(GroupKind, Operation, String)>;
-
 impl Webhooks<'_> {
     fn validating(&self, set: &PolicySet) -> anyhow::Result<ValidatingWebhookConfiguration> {
-        let (fail, ignore): (WebhookScopes, WebhookScopes) =
+        let (fail, ignore): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
             set.coverage().into_iter().partition(may_stop_a_write);
         let webhooks = [("fail", "Fail", fail), ("ignore", "Ignore", ignore)]
             .into_iter()
-            .filter(|(_, _, asked)| !asked.is_empty())
-            .map(|(path, failure_policy, asked)| {
+            .filter(|(_, _, scopes)| !scopes.is_empty())
+            .map(|(path, failure_policy, scopes)| {
                 Ok(ValidatingWebhook {
                     name: format!("{path}.validate.stategate.io"),
                     client_config: self.client(&format!("/validate/{path}")),
-                    rules: Some(rules(set, &asked)?),
+                    rules: Some(rules(set, &scopes)?),
                     failure_policy: Some(failure_policy.to_owned()),
                     match_policy: Some("Equivalent".to_owned()),
                     match_conditions: Some(conditions()),
@@ -189,14 +186,14 @@ impl Webhooks<'_> {
 
     /// Mutation is never worth an outage: it is always `Ignore`.
     fn mutating(&self, set: &PolicySet) -> anyhow::Result<Option<MutatingWebhookConfiguration>> {
-        let asked = set.mutation_coverage();
-        if asked.is_empty() {
+        let scopes = set.mutation_coverage();
+        if scopes.is_empty() {
             return Ok(None);
         }
         let webhook = MutatingWebhook {
             name: "mutate.stategate.io".to_owned(),
             client_config: self.client("/mutate"),
-            rules: Some(rules(set, &asked)?),
+            rules: Some(rules(set, &scopes)?),
             failure_policy: Some("Ignore".to_owned()),
             match_policy: Some("Equivalent".to_owned()),
             match_conditions: Some(conditions()),
@@ -239,9 +236,10 @@ impl Webhooks<'_> {
     }
 }
 
-/// The short list (architecture §11): writes that are refused when nobody can judge them. Everything
-/// else goes on without stategate, whatever its severity.
-fn may_stop_a_write((kind, operation, subresource): &(GroupKind, Operation, String)) -> bool {
+/// The writes that are refused when nobody can judge them. Everything else goes on without stategate, whatever
+/// its severity.
+fn may_stop_a_write(scope: &ReviewScope) -> bool {
+    let ReviewScope { kind, operation, subresource } = scope;
     let name = (kind.kind.as_str(), kind.group.as_str());
     subresource.is_empty()
         && match operation {
@@ -260,10 +258,10 @@ fn conditions() -> Vec<MatchCondition> {
         .to_vec()
 }
 
-/// Kinds that are asked about in the same way share a rule.
-fn rules(set: &PolicySet, asked: &WebhookScopes) -> anyhow::Result<Vec<RuleWithOperations>> {
+/// Kinds that are scopes about in the same way share a rule.
+fn rules(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> anyhow::Result<Vec<RuleWithOperations>> {
     let mut operations: BTreeMap<(&GroupKind, &String), BTreeSet<Operation>> = BTreeMap::new();
-    for (kind, operation, subresource) in asked {
+    for ReviewScope { kind, operation, subresource } in scopes {
         operations.entry((kind, subresource)).or_default().insert(*operation);
     }
     let mut rules: BTreeMap<_, Vec<String>> = BTreeMap::new();

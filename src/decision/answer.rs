@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Decision, Finding, message};
 use crate::admission::wire::{Cause, Details, Response, Status};
-use crate::admission::{Phase, Request};
+use crate::admission::{Request, ReviewMode};
 use crate::path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
@@ -14,8 +14,8 @@ use crate::policy::binding::OnFailure;
 /// The mutating webhook refuses only what cannot be read; it patches, and what comes of it is judged
 /// by the validating webhook. A patch is never part of a validating answer: the API server would
 /// reject the answer.
-pub fn respond(request: &Request, decision: &Decision) -> Response {
-    let mutating = request.phase == Phase::Mutating;
+pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Response {
+    let mutating = mode == ReviewMode::Mutate;
     let failed = |failure: &super::Failure| failure.on_failure == OnFailure::Deny;
     let allowed = decision.allowed()
         || mutating && decision.findings.iter().all(|finding| finding.action != Action::Deny);

@@ -47,7 +47,7 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
     for failure in failed.iter().take(SHOWN) {
         text.push_str(&format!(
             "\n{}\n  the policy could not decide: {}\n  fix: try again; if it stays, tell those who run stategate\n",
-            failure.policy, failure.error
+            failure.policy, failure.cause
         ));
     }
     text
@@ -64,7 +64,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
         .failures
         .iter()
         .filter(|failure| failure.on_failure == OnFailure::Warn)
-        .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.error));
+        .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.cause));
     fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
 }
 

@@ -1,6 +1,7 @@
 //! What all policies together said of one request.
 
 pub mod answer;
+mod failure;
 pub mod message;
 pub mod patch;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+
+pub use failure::{Failure, FailureCause};
 
 use crate::path::Path;
 use crate::policy::binding::OnFailure;
@@ -34,7 +37,7 @@ pub struct Decision {
     /// Policies that were asked.
     pub evaluated: usize,
     /// Why policies that match were not asked, or their findings only recorded.
-    pub set_aside: Option<Exemption>,
+    pub exemption: Option<Exemption>,
     /// Of a request to a subresource: the kind of the object that it belongs to.
     pub parent: Option<String>,
 }
@@ -121,18 +124,6 @@ impl Finding {
             Cow::Borrowed(&self.message)
         }
     }
-}
-
-/// A policy that could not decide.
-#[derive(Clone, Debug, Serialize)]
-pub struct Failure {
-    /// Which policy.
-    pub policy: PolicyId,
-    /// Why.
-    pub error: String,
-    /// What follows.
-    #[serde(skip)]
-    pub on_failure: OnFailure,
 }
 
 /// A policy that could not be asked: objects that it needs are not known. That refuses nothing.
@@ -266,12 +257,5 @@ impl Unknown {
             [one] => format!("{one} is not known"),
             many => format!("{} are not known", many.join(", ")),
         }
-    }
-}
-
-impl Failure {
-    /// A policy that could not decide.
-    pub fn new(policy: &Policy, error: String, on_failure: OnFailure) -> Self {
-        Self { policy: policy.id.clone(), error, on_failure }
     }
 }

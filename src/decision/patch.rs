@@ -47,7 +47,7 @@ impl PolicyPatch {
 }
 
 /// Two policies, or two operations of one, that cannot both have their way.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("patches of {} cannot be applied together: {reason} at {}", names(.policies), path::dotted(.path))]
 pub struct Conflict {
     /// The policies.

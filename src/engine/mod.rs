@@ -1,6 +1,8 @@
-//! Rego: loading it, asking it, and the document it is asked about.
+//! The engine: loads Rego, checks it, builds the input document and evaluates rules over it. regorus, its
+//! values and its AST stay in here.
 
 mod definitions;
+mod evaluation;
 mod input;
 mod lint;
 mod reads;
@@ -10,10 +12,7 @@ mod to_value;
 mod walk;
 
 pub use definitions::Definition;
-pub use input::{Document, InputError};
+pub use evaluation::{Answer, EvaluationError, RuleId};
+pub use input::{Input, InputDocument, InputError, NamespaceObject, ParameterValues, Review, input_schema};
 pub use reads::Reads;
-pub use rego::{
-    Coverage, Module, RecordedEvaluation, Rego, STACK, Session, Value, backtraces_slow_parsing,
-    on_large_stack,
-};
-pub use to_value::to_value;
+pub use rego::{Coverage, Evaluator, Module, Rego, STACK, backtraces_slow_parsing, on_large_stack};

@@ -9,12 +9,15 @@ use std::num::NonZeroU32;
 use std::thread;
 use std::time::Duration;
 
+use regorus::LimitError;
 use regorus::unstable as ast;
 use regorus::utils::limits::ExecutionTimerConfig;
 
-pub use regorus::Value;
+pub(super) use regorus::Value;
 
 use super::definitions::{self, Definition};
+use super::evaluation::{Answer, EvaluationError, RuleId};
+use super::input::{InputDocument, ParameterValues};
 use super::lint;
 use super::reads::{self, Reads};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -44,6 +47,14 @@ pub struct Module {
     pub rules: Vec<String>,
     /// What of the input it reads, helpers included.
     pub reads: Reads,
+}
+
+impl Module {
+    /// One of its rules; none if it has no rule of this name.
+    pub fn rule(&self, name: &str) -> Option<RuleId> {
+        let there = self.rules.iter().any(|rule| rule == name);
+        there.then(|| RuleId(format!("data.{}.{name}", self.package).into()))
+    }
 }
 
 impl Rego {
@@ -104,29 +115,29 @@ impl Rego {
     ///
     /// # Errors
     /// If the path leads to no rule, or any rule cannot be compiled.
-    pub fn prepare(&mut self, entry_point: &str, text: &SourceText) -> Result<(), Diagnostics> {
-        match self.engine.compile_with_entrypoint(&entry_point.into()) {
+    pub fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
+        match self.engine.compile_with_entrypoint(&entry_point.as_str().into()) {
             Ok(_) => Ok(()),
             Err(error) => Err(diagnostic(text, &error).into()),
         }
     }
 
-    /// A place to ask questions in that remembers which lines were reached.
-    pub fn observed_session(&self) -> Session {
-        let mut session = self.session();
-        session.engine.set_enable_coverage(true);
-        session
+    /// Evaluates and measures which lines are reached.
+    pub fn covering_evaluator(&self) -> Evaluator {
+        let mut evaluator = self.evaluator();
+        evaluator.engine.set_enable_coverage(true);
+        evaluator
     }
 
-    /// From now on a rule may take so long by the clock; 200 ms without it. Who waits for an answer has
-    /// little time; who runs on a busy machine, such as CI, should have more.
-    pub fn allow(&mut self, limit: Duration) {
+    /// Sets how long a rule may take by the clock; 200 ms by default. A webhook has little time; a run on a
+    /// busy machine, such as CI, should allow more.
+    pub fn limit_rules(&mut self, limit: Duration) {
         self.engine.set_execution_timer_config(timer(limit));
     }
 
-    /// A place to ask questions in. Cheap: it shares everything that was prepared.
-    pub fn session(&self) -> Session {
-        Session { engine: self.engine.clone(), record: None }
+    /// An evaluator of these modules. Cheap: it shares everything that was prepared.
+    pub fn evaluator(&self) -> Evaluator {
+        Evaluator { engine: self.engine.clone() }
     }
 }
 
@@ -135,49 +146,31 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
     ExecutionTimerConfig { limit, check_interval }
 }
 
-/// One thread's own engine. Sessions share modules, not inputs.
-pub struct Session {
+/// Evaluates rules for one thread. Evaluators share modules, not inputs.
+pub struct Evaluator {
     engine: regorus::Engine,
-    record: Option<Vec<RecordedEvaluation>>,
 }
 
-/// One question to a rule, and what it answered.
-#[derive(Clone, Debug)]
-pub struct RecordedEvaluation {
-    /// `data.…`
-    pub rule: String,
-    /// The whole input document.
-    pub input: Value,
-    /// What [`Session::evaluate`] gave.
-    pub answer: Result<Value, String>,
-}
-
-impl Session {
-    /// Keeps every question from now on, with its answer.
-    pub fn record(&mut self) {
-        self.record = Some(Vec::new());
-    }
-
-    /// What was asked since `record`, or since the last time that this was called.
-    pub fn take_record(&mut self) -> Vec<RecordedEvaluation> {
-        self.record.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
-    /// The value of a rule (`data.…`) for an input.
+impl Evaluator {
+    /// The value of a rule for a document and these parameters.
     ///
     /// # Errors
-    /// What the interpreter says: a failed builtin with its place, or that the time is up.
-    pub fn evaluate(&mut self, rule: &str, input: Value) -> Result<Value, String> {
-        let asked = self.record.as_ref().map(|_| input.clone());
-        self.engine.set_input(input);
-        let answer = self.engine.eval_rule(rule.to_owned()).map_err(|error| one_line(&error.to_string()));
-        if let (Some(record), Some(input)) = (&mut self.record, asked) {
-            record.push(RecordedEvaluation { rule: rule.to_owned(), input, answer: answer.clone() });
+    /// If the rule was stopped, a builtin failed, or the rule contradicts itself. What an answer must be for a
+    /// policy is checked by [`Answer::elements`].
+    pub fn evaluate(
+        &mut self,
+        rule: &RuleId,
+        document: &InputDocument,
+        parameters: &ParameterValues,
+    ) -> Result<Answer, EvaluationError> {
+        self.engine.set_input(document.with(parameters));
+        match self.engine.eval_rule(rule.as_str().to_owned()) {
+            Ok(value) => Ok(Answer { rule: rule.clone(), value }),
+            Err(error) => Err(evaluation_error(&error)),
         }
-        answer
     }
 
-    /// Which lines were reached so far; of an observed session only.
+    /// Which lines were reached so far; only of an evaluator that measures coverage.
     ///
     /// # Errors
     /// What the engine says.
@@ -189,6 +182,21 @@ impl Session {
             missed: file.not_covered,
         };
         Ok(report.files.into_iter().map(of_file).collect())
+    }
+}
+
+/// regorus tells a reached limit by its type; of all else only the text tells what it was.
+fn evaluation_error(
+    error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
+) -> EvaluationError {
+    if let Some(LimitError::TimeLimitExceeded { limit, .. }) = error.as_ref().downcast_ref() {
+        return EvaluationError::Timeout(*limit);
+    }
+    let message = one_line(&error.to_string());
+    if message.contains("multiple outputs") {
+        EvaluationError::Conflict(message)
+    } else {
+        EvaluationError::Builtin(message)
     }
 }
 

@@ -8,9 +8,15 @@ use serde::ser::{self, Serialize};
 use super::rego::Value;
 
 /// A type that the engine cannot hold: raw bytes.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ToValueError(String);
+
+impl ToValueError {
+    pub(super) fn new(message: &str) -> Self {
+        Self(message.to_owned())
+    }
+}
 
 impl ser::Error for ToValueError {
     fn custom<T: Display>(message: T) -> Self {

@@ -27,7 +27,7 @@ use crate::telemetry::metrics::Metrics;
 /// How often the watch looks.
 const LOOK: Duration = Duration::from_millis(100);
 /// So many threads that were given up may compute on at once; each takes a core and holds memory.
-const MOST_LOST: usize = 8;
+const MOST_ABANDONED: usize = 8;
 
 /// A number of threads that evaluate, and a bounded queue in front of them. They end when this value is
 /// dropped and the queue is empty.
@@ -39,19 +39,19 @@ pub struct EvaluationPool {
 struct Job {
     /// Nobody waits for the result after this.
     deadline: Instant,
-    conduct: Arc<Quarantine>,
-    spared: Option<PolicyFault>,
+    quarantine: Arc<Quarantine>,
+    excluded: Option<PolicyFault>,
     work: Box<dyn FnOnce(&SlotObserver<'_>) + Send>,
     cancel: Cancel,
 }
 
 struct Shared {
     jobs: Mutex<Receiver<Job>>,
-    desks: Mutex<Vec<Arc<WorkerSlot>>>,
+    slots: Mutex<Vec<Arc<WorkerSlot>>>,
     /// Threads started so far, for their names.
     started: AtomicUsize,
     /// Threads that were given up and are not back.
-    lost: AtomicUsize,
+    abandoned: AtomicUsize,
     overrun: Notify,
     metrics: Arc<Metrics>,
 }
@@ -77,7 +77,7 @@ pub struct PolicyFault {
     /// Which policy.
     pub policy: PolicyId,
     /// What it did.
-    pub why: FaultKind,
+    pub kind: FaultKind,
 }
 
 /// How a thread was lost.
@@ -90,7 +90,8 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    fn as_str(self) -> &'static str {
+    /// `stuck` or `panicked`, as metrics label it.
+    pub fn as_str(self) -> &'static str {
         match self {
             FaultKind::Stuck => "stuck",
             FaultKind::Panicked => "panicked",
@@ -107,9 +108,9 @@ impl EvaluationPool {
         let (sender, receiver) = sync_channel(queue);
         let shared = Arc::new(Shared {
             jobs: Mutex::new(receiver),
-            desks: Mutex::default(),
+            slots: Mutex::default(),
             started: AtomicUsize::new(0),
-            lost: AtomicUsize::new(0),
+            abandoned: AtomicUsize::new(0),
             overrun: Notify::new(),
             metrics,
         });
@@ -117,7 +118,7 @@ impl EvaluationPool {
             spawn_worker(&shared)?;
         }
         let watched = Arc::downgrade(&shared);
-        thread::Builder::new().name("evaluators-watch".to_owned()).spawn(move || watch(&watched))?;
+        thread::Builder::new().name("evaluation-watchdog".to_owned()).spawn(move || watch(&watched))?;
         Ok(Self { jobs: sender, shared })
     }
 
@@ -132,8 +133,8 @@ impl EvaluationPool {
     /// If too many jobs wait already.
     pub(super) fn submit<T: Send + 'static>(
         &self,
-        conduct: &Arc<Quarantine>,
-        spared: Option<PolicyFault>,
+        quarantine: &Arc<Quarantine>,
+        excluded: Option<PolicyFault>,
         deadline: Instant,
         work: Work<T>,
     ) -> Result<oneshot::Receiver<Result<T, JobError>>, QueueFull> {
@@ -152,10 +153,10 @@ impl EvaluationPool {
             let answer = answer.clone();
             Box::new(move |lost| answer(Err(lost)))
         };
-        let work = Box::new(move |watched: &SlotObserver<'_>| answer(Ok(work(watched))));
+        let work = Box::new(move |observer: &SlotObserver<'_>| answer(Ok(work(observer))));
         // Counted first: the job may be taken before this thread goes on.
         self.shared.metrics.queue_depth.inc();
-        let job = Job { deadline, conduct: Arc::clone(conduct), spared, work, cancel };
+        let job = Job { deadline, quarantine: Arc::clone(quarantine), excluded, work, cancel };
         self.jobs.try_send(job).map_err(|_| {
             self.shared.metrics.queue_depth.dec();
             QueueFull
@@ -166,40 +167,40 @@ impl EvaluationPool {
 
 /// Starts one more thread.
 fn spawn_worker(shared: &Arc<Shared>) -> io::Result<()> {
-    let desk = Arc::new(WorkerSlot::default());
+    let slot = Arc::new(WorkerSlot::default());
     let number = shared.started.fetch_add(1, Ordering::Relaxed);
     let thread = {
-        let (shared, desk) = (Arc::clone(shared), Arc::clone(&desk));
-        move || work(&shared, &desk)
+        let (shared, slot) = (Arc::clone(shared), Arc::clone(&slot));
+        move || work(&shared, &slot)
     };
     thread::Builder::new().name(format!("{EVALUATION_THREADS}{number}")).stack_size(STACK).spawn(thread)?;
-    shared.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
+    shared.slots.lock().unwrap_or_else(PoisonError::into_inner).push(slot);
     Ok(())
 }
 
-fn work(shared: &Arc<Shared>, desk: &Arc<WorkerSlot>) {
+fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
     loop {
         // The lock is held while waiting for a job, not while doing it.
         let next = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { deadline, conduct, spared, work, cancel }) = next else { return };
+        let Ok(Job { deadline, quarantine, excluded, work, cancel }) = next else { return };
         shared.metrics.queue_depth.dec();
         if Instant::now() >= deadline {
             cancel(JobError::Expired);
             continue;
         }
-        desk.begin(Arc::clone(&conduct), cancel);
+        slot.begin(Arc::clone(&quarantine), cancel);
         // Nothing of a job is looked at after its panic, so nothing half-done can be seen.
-        let job = || work(&SlotObserver { desk, conduct: &conduct, spared: spared.as_ref() });
+        let job = || work(&SlotObserver { slot, quarantine: &quarantine, excluded: excluded.as_ref() });
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
-        let was_at = desk.end();
-        if desk.given_up() {
-            let left = shared.lost.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
+        let unfinished = slot.end();
+        if slot.is_abandoned() {
+            let left = shared.abandoned.fetch_sub(1, Ordering::Relaxed).saturating_sub(1);
             shared.metrics.threads_lost.set(i64::try_from(left).unwrap_or(i64::MAX));
             return;
         }
-        if let (true, Some(casualty)) = (panicked, was_at) {
+        if let (true, Some(lost)) = (panicked, unfinished) {
             // What a panic left behind on this thread is not known: another one goes on.
-            return replace(shared, desk, casualty, FaultKind::Panicked);
+            return replace(shared, slot, lost, FaultKind::Panicked);
         }
     }
 }
@@ -210,14 +211,14 @@ fn watch(shared: &Weak<Shared>) {
         thread::sleep(LOOK);
         let Some(shared) = shared.upgrade() else { return };
         let now = Instant::now();
-        let desks = shared.desks.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for desk in desks {
-            let Some(casualty) = desk.give_up_if_stuck(now) else { continue };
-            let lost = shared.lost.fetch_add(1, Ordering::Relaxed) + 1;
-            shared.metrics.threads_lost.set(i64::try_from(lost).unwrap_or(i64::MAX));
-            replace(&shared, &desk, casualty, FaultKind::Stuck);
-            if lost > MOST_LOST {
-                error!(lost, "too many evaluation threads are stuck; the process must be started again");
+        let slots = shared.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for slot in slots {
+            let Some(lost) = slot.abandon_if_stuck(now) else { continue };
+            let abandoned = shared.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
+            shared.metrics.threads_lost.set(i64::try_from(abandoned).unwrap_or(i64::MAX));
+            replace(&shared, &slot, lost, FaultKind::Stuck);
+            if abandoned > MOST_ABANDONED {
+                error!(abandoned, "too many evaluation threads are stuck; the process must be started again");
                 shared.overrun.notify_one();
             }
         }
@@ -225,13 +226,13 @@ fn watch(shared: &Weak<Shared>) {
 }
 
 /// Another thread takes the place of one that is lost; what it was at is said and counted.
-fn replace(shared: &Arc<Shared>, desk: &Arc<WorkerSlot>, casualty: LostJob, why: FaultKind) {
-    let LostJob { policy, conduct, cancel } = casualty;
-    shared.metrics.thread_replaced(policy.as_ref().map_or("", PolicyId::as_str), why.as_str());
-    let quarantined = policy.as_ref().is_some_and(|policy| conduct.strike(policy));
+fn replace(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>, lost: LostJob, kind: FaultKind) {
+    let LostJob { policy, quarantine, cancel } = lost;
+    shared.metrics.thread_replaced(policy.as_ref().map_or("", PolicyId::as_str), kind.as_str());
+    let quarantined = policy.as_ref().is_some_and(|policy| quarantine.count(policy));
     error!(
         policy = policy.as_ref().map(PolicyId::as_str),
-        reason = why.as_str(),
+        reason = kind.as_str(),
         limit_seconds = STUCK.as_secs(),
         quarantined,
         "an evaluation thread is lost and replaced"
@@ -239,12 +240,12 @@ fn replace(shared: &Arc<Shared>, desk: &Arc<WorkerSlot>, casualty: LostJob, why:
     if let (true, Some(policy)) = (quarantined, &policy) {
         shared.metrics.quarantined(policy.as_str());
     }
-    shared.desks.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, desk));
+    shared.slots.lock().unwrap_or_else(PoisonError::into_inner).retain(|known| !Arc::ptr_eq(known, slot));
     if let Err(error) = spawn_worker(shared) {
         error!(%error, "a lost evaluation thread cannot be replaced");
     }
     // Last, so that whoever is told finds a thread to ask again.
-    cancel(policy.map_or(JobError::Broken, |policy| JobError::Policy(PolicyFault { policy, why })));
+    cancel(policy.map_or(JobError::Broken, |policy| JobError::Policy(PolicyFault { policy, kind })));
 }
 
 #[cfg(test)]
@@ -289,13 +290,13 @@ mod tests {
         let pool = EvaluationPool::start(1, 4, Arc::clone(&metrics)).unwrap();
         assert_eq!(run::<()>(&pool, |_| panic!("on purpose")), Err(JobError::Broken));
         let guilty = PolicyId::new("guilty");
-        let misconduct = PolicyFault { policy: guilty.clone(), why: FaultKind::Panicked };
+        let fault = PolicyFault { policy: guilty.clone(), kind: FaultKind::Panicked };
         let asked = guilty.clone();
-        let lost = run::<()>(&pool, move |supervisor| {
-            supervisor.asks(&asked).unwrap();
+        let lost = run::<()>(&pool, move |observer| {
+            observer.before(&asked).unwrap();
             panic!("on purpose");
         });
-        assert_eq!(lost, Err(JobError::Policy(misconduct)));
+        assert_eq!(lost, Err(JobError::Policy(fault)));
         assert_eq!(run(&pool, |_| 7), Ok(7));
         let text = metrics.encode().unwrap();
         let line = r#"stategate_evaluation_threads_replaced_total{policy="guilty",reason="panicked"} 1"#;
@@ -306,25 +307,25 @@ mod tests {
     fn a_stuck_policy_is_spared_then_quarantined_and_its_threads_are_replaced() {
         let metrics = metrics();
         let pool = EvaluationPool::start(1, 4, Arc::clone(&metrics)).unwrap();
-        let conduct = Arc::new(Quarantine::default());
+        let quarantine = Arc::new(Quarantine::default());
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let stuck = PolicyId::new("stuck");
         let work: Work<Result<(), String>> = {
             let stuck = stuck.clone();
-            Arc::new(move |supervisor| {
-                supervisor.asks(&stuck)?;
+            Arc::new(move |observer| {
+                observer.before(&stuck).map_err(|cause| cause.to_string())?;
                 let _ = gate.lock().unwrap().recv();
-                supervisor.answered();
+
                 Ok(())
             })
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        let compute = || runtime.block_on(pool.compute(&conduct, soon(), Arc::clone(&work))).unwrap();
+        let compute = || runtime.block_on(pool.compute(&quarantine, soon(), Arc::clone(&work))).unwrap();
         assert!(compute().unwrap_err().contains("did not answer within 2 s"));
-        assert!(conduct.quarantine().is_empty());
+        assert!(quarantine.policies().is_empty());
         assert!(compute().unwrap_err().contains("did not answer within 2 s"));
-        assert_eq!(conduct.quarantine(), [stuck]);
+        assert_eq!(quarantine.policies(), [stuck]);
         assert!(compute().unwrap_err().contains("in quarantine"));
         let text = metrics.encode().unwrap();
         for line in [
@@ -344,18 +345,18 @@ mod tests {
 
     #[test]
     fn too_many_lost_threads_are_a_reason_to_end() {
-        let pool = EvaluationPool::start(MOST_LOST + 1, MOST_LOST + 1, metrics()).unwrap();
+        let pool = EvaluationPool::start(MOST_ABANDONED + 1, MOST_ABANDONED + 1, metrics()).unwrap();
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
-        let conduct = Arc::default();
-        let waiting: Vec<_> = (0..=MOST_LOST)
+        let quarantine = Arc::default();
+        let waiting: Vec<_> = (0..=MOST_ABANDONED)
             .map(|number| {
                 let (gate, policy) = (Arc::clone(&gate), PolicyId::new(format!("stuck-{number}")));
-                let work: Work<()> = Arc::new(move |supervisor| {
-                    supervisor.asks(&policy).unwrap();
+                let work: Work<()> = Arc::new(move |observer| {
+                    observer.before(&policy).unwrap();
                     let _ = gate.lock().map(|gate| gate.recv());
                 });
-                pool.submit(&conduct, None, soon(), work).unwrap()
+                pool.submit(&quarantine, None, soon(), work).unwrap()
             })
             .collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -374,19 +375,19 @@ mod tests {
         let (go, gate) = mpsc::channel::<()>();
         let (begun, has_begun) = mpsc::channel();
         let ends = Mutex::new((begun, gate));
-        let conduct = Arc::default();
+        let quarantine = Arc::default();
         let first: Work<()> = Arc::new(move |_| {
             let (begun, gate) = &*ends.lock().unwrap();
             begun.send(()).unwrap();
             gate.recv().unwrap();
         });
-        let first = pool.submit(&conduct, None, soon(), first).unwrap();
+        let first = pool.submit(&quarantine, None, soon(), first).unwrap();
         has_begun.recv().unwrap();
         let late: Work<()> = Arc::new(|_| unreachable!("it is too late"));
-        let late = pool.submit(&conduct, None, Instant::now(), late).unwrap();
+        let late = pool.submit(&quarantine, None, Instant::now(), late).unwrap();
         assert_eq!(metrics.queue_depth.get(), 1);
         let third: Work<()> = Arc::new(|_| ());
-        assert!(pool.submit(&conduct, None, soon(), third).is_err());
+        assert!(pool.submit(&quarantine, None, soon(), third).is_err());
         go.send(()).unwrap();
         first.blocking_recv().unwrap().unwrap();
         assert_eq!(late.blocking_recv().unwrap(), Err(JobError::Expired));

@@ -1,124 +1,128 @@
-//! What one evaluation thread is at, as the watch sees it.
+//! What one evaluation thread works on, as the watchdog sees it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::pool::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
+use crate::decision::FailureCause;
 use crate::policy::PolicyId;
-use crate::review::EvaluationObserver;
+use crate::review::{Evaluation, EvaluationObserver};
 
-/// A policy that is asked for longer is stuck: the engine's own timer would have ended it long before.
+/// A policy whose evaluation takes longer is stuck: the engine's own timer would have ended it long before.
 pub const STUCK: Duration = Duration::from_secs(2);
-/// A job that is at it for longer without asking a policy is stuck, too. None should ever be.
+/// A job that takes longer without evaluating a policy is stuck, too. None should ever be.
 const ENDLESS: Duration = Duration::from_secs(60);
 
-/// Tells whoever waits that there will be no result; does nothing if it came after all.
+/// Reports that there will be no result; does nothing if there is one after all.
 pub type Cancel = Box<dyn FnOnce(JobError) + Send>;
 
-/// One thread's desk. The thread puts there what it is at; the watch may take it away.
+/// One thread's slot. The thread puts there what it works on; the watchdog may take it away.
 #[derive(Default)]
 pub struct WorkerSlot(Mutex<State>);
 
 #[derive(Default)]
 struct State {
     running: Option<Running>,
-    given_up: bool,
+    abandoned: bool,
 }
 
 struct Running {
     began: Instant,
-    asking: Option<(PolicyId, Instant)>,
-    conduct: Arc<Quarantine>,
+    evaluating: Option<(PolicyId, Instant)>,
+    quarantine: Arc<Quarantine>,
     cancel: Cancel,
 }
 
-/// A thread that was given up, or broke off, and what it was at.
+/// A job whose thread was abandoned or panicked.
 pub struct LostJob {
-    /// The policy that was asked, if one was.
+    /// The policy that was being evaluated, if one was.
     pub policy: Option<PolicyId>,
-    /// Where it is counted against it.
-    pub conduct: Arc<Quarantine>,
-    /// Who waits.
+    /// Where the fault counts.
+    pub quarantine: Arc<Quarantine>,
+    /// Reports it to whoever waits for the result.
     pub cancel: Cancel,
 }
 
 impl WorkerSlot {
     /// A job begins.
-    pub fn begin(&self, conduct: Arc<Quarantine>, cancel: Cancel) {
-        let now = Instant::now();
-        self.state().running = Some(Running { began: now, asking: None, conduct, cancel });
+    pub fn begin(&self, quarantine: Arc<Quarantine>, cancel: Cancel) {
+        let began = Instant::now();
+        self.state().running = Some(Running { began, evaluating: None, quarantine, cancel });
     }
 
-    /// The job has ended; what it was at, unless the watch took it away.
+    /// The job has ended; what it was, unless the watchdog took it away.
     pub fn end(&self) -> Option<LostJob> {
-        self.state().running.take().map(Running::casualty)
+        self.state().running.take().map(Running::lost)
     }
 
-    /// Has the watch given this thread up? Then it must take no further job.
-    pub fn given_up(&self) -> bool {
-        self.state().given_up
+    /// Has the watchdog abandoned this thread? Then it must take no further job.
+    pub fn is_abandoned(&self) -> bool {
+        self.state().abandoned
     }
 
-    /// Gives the thread up if it is stuck.
-    pub fn give_up_if_stuck(&self, now: Instant) -> Option<LostJob> {
+    /// Abandons the thread if it is stuck.
+    pub fn abandon_if_stuck(&self, now: Instant) -> Option<LostJob> {
         let mut state = self.state();
-        let running = state.running.take_if(|running| running.stuck(now))?;
-        state.given_up = true;
-        Some(running.casualty())
+        let running = state.running.take_if(|running| running.is_stuck(now))?;
+        state.abandoned = true;
+        Some(running.lost())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn asking(&self, policy: Option<PolicyId>) {
+    fn evaluating(&self, policy: Option<PolicyId>) {
         if let Some(running) = &mut self.state().running {
-            running.asking = policy.map(|policy| (policy, Instant::now()));
+            running.evaluating = policy.map(|policy| (policy, Instant::now()));
         }
     }
 }
 
 impl Running {
-    fn stuck(&self, now: Instant) -> bool {
-        match &self.asking {
+    fn is_stuck(&self, now: Instant) -> bool {
+        match &self.evaluating {
             Some((_, since)) => now.saturating_duration_since(*since) > STUCK,
             None => now.saturating_duration_since(self.began) > ENDLESS,
         }
     }
 
-    fn casualty(self) -> LostJob {
-        LostJob { policy: self.asking.map(|(policy, _)| policy), conduct: self.conduct, cancel: self.cancel }
+    fn lost(self) -> LostJob {
+        let policy = self.evaluating.map(|(policy, _)| policy);
+        LostJob { policy, quarantine: self.quarantine, cancel: self.cancel }
     }
 }
 
-/// Watches over one job: notes what is asked, and keeps away what must not be.
+/// Watches over one job: notes in the slot what is evaluated, and keeps away what must not be.
 pub struct SlotObserver<'a> {
-    pub desk: &'a WorkerSlot,
-    pub conduct: &'a Quarantine,
-    pub spared: Option<&'a PolicyFault>,
+    pub slot: &'a WorkerSlot,
+    pub quarantine: &'a Quarantine,
+    /// The policy that took down the thread that had this job before.
+    pub excluded: Option<&'a PolicyFault>,
 }
 
 impl EvaluationObserver for SlotObserver<'_> {
-    fn asks(&self, policy: &PolicyId) -> Result<(), String> {
-        if let Some(spared) = self.spared.filter(|spared| spared.policy == *policy) {
-            return Err(match spared.why {
+    fn before(&self, policy: &PolicyId) -> Result<(), FailureCause> {
+        if let Some(fault) = self.excluded.filter(|fault| fault.policy == *policy) {
+            let message = match fault.kind {
                 FaultKind::Stuck => {
                     format!("it did not answer within {} s and cannot be stopped", STUCK.as_secs())
                 }
                 FaultKind::Panicked => "its evaluation broke off".to_owned(),
-            });
+            };
+            return Err(FailureCause::NotEvaluated { kind: fault.kind.as_str(), message });
         }
-        if self.conduct.quarantined(policy) {
-            return Err(
-                "it is in quarantine until policies are reloaded: it took evaluation threads down".to_owned()
-            );
+        if self.quarantine.contains(policy) {
+            let message =
+                "it is in quarantine until policies are reloaded: it took evaluation threads down".to_owned();
+            return Err(FailureCause::NotEvaluated { kind: "quarantined", message });
         }
-        self.desk.asking(Some(policy.clone()));
+        self.slot.evaluating(Some(policy.clone()));
         Ok(())
     }
 
-    fn answered(&self) {
-        self.desk.asking(None);
+    fn after(&self, _: &Evaluation<'_>) {
+        self.slot.evaluating(None);
     }
 }

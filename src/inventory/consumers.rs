@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::records::{ClaimMount, WorkloadRecord, mounts};
 use super::related::Subject;
-use super::siblings::judged;
+use super::siblings::reviewed;
 use super::storage::{ordinal, templates};
 use super::store::{Key, Namespace, State};
-use crate::admission::GroupVersionKind;
+use crate::admission::GroupKind;
 use crate::workload::Class;
 use crate::workload::view::Owner;
 
@@ -42,7 +42,8 @@ pub struct Consumer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
     /// Is it judged itself in the same run, so that its faults are told there? Never at admission.
-    pub judged: bool,
+    #[serde(rename = "judged")]
+    pub reviewed: bool,
 }
 
 /// Something that would be hurt.
@@ -76,8 +77,8 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
         read_only: mount.read_only,
         holds_data: mount.holds_data,
         replicas: record.brief.replicas,
-        judged: record.brief.owner.is_none()
-            && judged(state, subject, &record.kind, &record.brief.namespace, &record.brief.name),
+        reviewed: record.brief.owner.is_none()
+            && reviewed(state, subject, &record.kind, &record.brief.namespace, &record.brief.name),
         owner: record.brief.owner.clone(),
     };
     let claims = names(namespace, subject);
@@ -145,8 +146,7 @@ pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, sub
             return true;
         }
         let Some(above) = owner else { return false };
-        let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&above.api_version, &above.kind);
-        key = (crate::policy::selector::GroupKind { kind, group }, above.name.clone());
+        key = (GroupKind::new(&above.api_version, &above.kind), above.name.clone());
         owner = namespace.workloads.get(&key).and_then(|record| record.brief.owner.as_ref());
     }
     false

@@ -1,12 +1,13 @@
 //! Nodes: counted as they come, found by their labels.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::persistent::{Index, Map, enter, forget};
 use super::records::{NodeRecord, Taint};
 use super::related::Subject;
 use crate::workload::view::NodeExpression;
@@ -17,12 +18,12 @@ const NAME: &str = "metadata.name";
 /// All nodes. What every request asks for is counted when a node comes or goes, not when it is asked.
 #[derive(Clone, Debug, Default)]
 pub struct Nodes {
-    by_name: BTreeMap<String, Arc<NodeRecord>>,
-    by_label: HashMap<(String, String), BTreeSet<String>>,
+    by_name: Map<String, Arc<NodeRecord>>,
+    by_label: Index<(String, String), String>,
     /// Of nodes that are not cordoned.
-    by_taints: BTreeMap<Vec<Taint>, usize>,
-    zones: BTreeMap<String, usize>,
-    label_keys: BTreeMap<String, usize>,
+    by_taints: Map<Vec<Taint>, usize>,
+    zones: Map<String, usize>,
+    label_keys: Map<String, usize>,
     schedulable: usize,
 }
 
@@ -45,27 +46,22 @@ impl Nodes {
     pub fn insert(&mut self, node: NodeRecord) {
         self.remove(&node.name);
         for (key, value) in &node.labels {
-            self.by_label.entry((key.clone(), value.clone())).or_default().insert(node.name.clone());
-            *self.label_keys.entry(key.clone()).or_default() += 1;
+            enter(&mut self.by_label, (key.clone(), value.clone()), node.name.clone());
+            count(&mut self.label_keys, key);
         }
         if !node.cordoned {
             self.schedulable += 1;
-            *self.by_taints.entry(node.taints.clone()).or_default() += 1;
-            node.zone().into_iter().for_each(|zone| *self.zones.entry(zone.clone()).or_default() += 1);
+            count(&mut self.by_taints, &node.taints);
+            node.zone().into_iter().for_each(|zone| count(&mut self.zones, zone));
         }
-        self.by_name.insert(node.name.clone(), Arc::new(node));
+        self.by_name.insert_mut(node.name.clone(), Arc::new(node));
     }
 
     pub fn remove(&mut self, name: &str) {
-        let Some(node) = self.by_name.remove(name) else { return };
+        let Some(node) = self.by_name.get(name).cloned() else { return };
+        self.by_name.remove_mut(name);
         for (key, value) in &node.labels {
-            let label = (key.clone(), value.clone());
-            if let Some(names) = self.by_label.get_mut(&label) {
-                names.remove(name);
-                if names.is_empty() {
-                    self.by_label.remove(&label);
-                }
-            }
+            forget(&mut self.by_label, &(key.clone(), value.clone()), &node.name);
             discount(&mut self.label_keys, key);
         }
         if !node.cordoned {
@@ -75,13 +71,18 @@ impl Nodes {
         }
     }
 
+    /// The names of all nodes.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.by_name.keys()
+    }
+
     /// What a workload asks of nodes, counted.
     pub fn summary(&self, subject: &Subject<'_>) -> NodesSummary {
         NodesSummary {
-            count: self.by_name.len(),
+            count: self.by_name.size(),
             schedulable: self.schedulable,
             matching: self.matching(&Wishes::of(subject)),
-            zones: self.zones.clone(),
+            zones: self.zones.iter().map(|(zone, count)| (zone.clone(), *count)).collect(),
             label_keys: self.label_keys.keys().cloned().collect(),
         }
     }
@@ -125,12 +126,16 @@ impl Nodes {
     }
 }
 
-fn discount<K: Ord + Clone>(counts: &mut BTreeMap<K, usize>, key: &K) {
-    if let Some(count) = counts.get_mut(key) {
-        *count -= 1;
-        if *count == 0 {
-            counts.remove(key);
-        }
+fn count<K: Ord + Clone>(counts: &mut Map<K, usize>, key: &K) {
+    let before = counts.get(key).copied().unwrap_or_default();
+    counts.insert_mut(key.clone(), before + 1);
+}
+
+fn discount<K: Ord + Clone>(counts: &mut Map<K, usize>, key: &K) {
+    match counts.get(key).copied() {
+        None => {}
+        Some(0 | 1) => drop(counts.remove_mut(key)),
+        Some(before) => counts.insert_mut(key.clone(), before - 1),
     }
 }
 

@@ -15,8 +15,8 @@ use super::records::{
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, RelatedClaim, Snapshot};
-use crate::admission::Operation;
-use crate::policy::selector::GroupKind;
+use crate::admission::{GroupKind, Operation};
+
 use crate::workload::Workload;
 
 /// What is joined: the object as it will be stored or, if it goes, as it is.

@@ -13,8 +13,7 @@ use super::records::{
 };
 use super::related::Subject;
 use super::store::{Namespace, State};
-use crate::admission::GroupVersionKind;
-use crate::policy::selector::GroupKind;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::view::Strings;
 
 /// A PodDisruptionBudget that selects the subject's pods.
@@ -32,7 +31,8 @@ pub struct RelatedBudget {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<i64>,
     /// Is the budget judged itself in the same run, so that its faults are told there? Never at admission.
-    pub judged: bool,
+    #[serde(rename = "judged")]
+    pub reviewed: bool,
 }
 
 /// What sets the subject's size.
@@ -42,7 +42,8 @@ pub struct RelatedAutoscaler {
     pub autoscaler: Arc<AutoscalerRecord>,
     /// Is the autoscaler judged itself in the same run, so that its faults are told there? Never at
     /// admission.
-    pub judged: bool,
+    #[serde(rename = "judged")]
+    pub reviewed: bool,
 }
 
 /// A workload that the subject selects or targets.
@@ -70,7 +71,7 @@ fn labels<'s>(subject: &Subject<'s>) -> Option<&'s Strings> {
 pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
     let selecting = namespace.budgets.values().filter(|budget| budget.selects.matches(labels));
-    let complete = state.bundle || SELECTED.iter().all(|(kind, group)| state.knows(kind, group));
+    let complete = state.bundle || SELECTED.iter().all(|(kind, group)| state.is_complete(kind, group));
     let related = |budget: &Arc<BudgetRecord>| {
         let others = || selected(namespace, &budget.selects).filter(|other| !other.is(subject));
         let pods = || {
@@ -84,8 +85,8 @@ pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
                 .and_then(|replicas| allowed(&budget.budget, replicas)),
             workloads: complete.then(|| others().count() + 1),
             pods: complete.then(pods).flatten(),
-            judged: budget.owner.is_none()
-                && judged(state, subject, &budget_kind(), &budget.namespace, &budget.name),
+            reviewed: budget.owner.is_none()
+                && reviewed(state, subject, &budget_kind(), &budget.namespace, &budget.name),
             budget: Arc::clone(budget),
         }
     };
@@ -114,7 +115,8 @@ pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscale
     let all = own(state, subject).into_iter().flat_map(|namespace| namespace.autoscalers.values());
     let own = (subject.kind.clone(), subject.workload.name.clone());
     let related = |scaler: &Arc<AutoscalerRecord>| RelatedAutoscaler {
-        judged: !scaler.owned && judged(state, subject, &scaler.own_kind, &scaler.namespace, &scaler.name),
+        reviewed: !scaler.owned
+            && reviewed(state, subject, &scaler.own_kind, &scaler.namespace, &scaler.name),
         autoscaler: Arc::clone(scaler),
     };
     all.filter(|scaler| target(&scaler.autoscaler) == own).map(related).collect()
@@ -122,9 +124,10 @@ pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscale
 
 /// Is this object judged itself in the same run, and is what there is to say of it and the subject
 /// together its own fault? An object that stays as it was is only at fault if the subject stays, too.
-pub fn judged(state: &State, subject: &Subject<'_>, kind: &GroupKind, namespace: &str, name: &str) -> bool {
+pub fn reviewed(state: &State, subject: &Subject<'_>, kind: &GroupKind, namespace: &str, name: &str) -> bool {
     let changed = |kind: &GroupKind, namespace: &str, name: &str| {
-        state.judged.get(&(kind.clone(), namespace.to_owned(), name.to_owned())).copied()
+        let object = ObjectRef { kind: kind.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
+        state.reviewed.get(&object).copied()
     };
     let view = subject.workload;
     // What is scaled is no manifest, but in the cluster already.
@@ -142,10 +145,8 @@ fn selected<'n>(
     selects: &Selects,
 ) -> impl Iterator<Item = &'n Arc<WorkloadRecord>> {
     namespace.workloads.values().filter(|record| {
-        let owner = record.brief.owner.as_ref().map(|owner| {
-            let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(&owner.api_version, &owner.kind);
-            (GroupKind { kind, group }, owner.name.clone())
-        });
+        let owner = record.brief.owner.as_ref();
+        let owner = owner.map(|owner| (GroupKind::new(&owner.api_version, &owner.kind), owner.name.clone()));
         let owner = owner.and_then(|owner| namespace.workloads.get(&owner));
         selects.matches(&record.brief.pods.labels)
             && !owner.is_some_and(|owner| selects.matches(&owner.brief.pods.labels))

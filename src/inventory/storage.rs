@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::consumers::{self, ClaimMounter};
+use super::persistent::Map;
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
 use super::store::{Namespace, NamespacedName, State};
@@ -164,7 +165,7 @@ pub fn templates<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s str> 
 }
 
 /// Entries whose name is the prefix and an ordinal, with the ordinal.
-pub fn with_prefix<T>(map: &BTreeMap<String, T>, prefix: String) -> impl Iterator<Item = (u64, &T)> {
+pub fn with_prefix<T>(map: &Map<String, T>, prefix: String) -> impl Iterator<Item = (u64, &T)> {
     map.range(prefix.clone()..)
         .take_while({
             let prefix = prefix.clone();

@@ -1,83 +1,80 @@
 //! Records by kind, namespace and name, and the indexes that joins follow.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::kinds::ResourceRole;
+use serde_json::Value;
+
 use super::nodes::Nodes;
+use super::persistent::{Index, Map, enter, forget};
 use super::records::{
     AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
-    NamespaceRecord, PriorityRecord, QuotaRecord, Record, Rules, ServiceRecord, SnapshotClassRecord,
+    NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord, SnapshotClassRecord,
     SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
-use crate::policy::selector::GroupKind;
-use crate::workload::projection::Projections;
+use super::roles::ResourceRole;
+use crate::admission::{GroupKind, ObjectRef};
 
 /// Kind and name within one namespace.
 pub type Key = (GroupKind, String);
 /// Namespace and name.
 pub type NamespacedName = (String, String);
 
-/// Objects by kind, namespace and name, and whether they are new or changed.
-pub type Judged = HashMap<(GroupKind, String, String), bool>;
-
-/// Everything that is known. Two states share what lives in a namespace, and what lives in none.
+/// Everything that is known. A copy shares all records and indexes with its original.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    pub projections: Arc<Projections>,
-    pub self_classify: bool,
+    pub reader: RecordReader,
+    /// Are these the manifests of one run, beside what is known of a cluster?
     pub bundle: bool,
-    /// Objects that are judged themselves in this run, and whether they are new or changed.
-    pub judged: Arc<Judged>,
-    /// Sorts of the manifests of this run, known or not.
-    pub shipped: BTreeSet<ResourceRole>,
+    /// Objects that are reviewed themselves in this run, and whether they are new or changed.
+    pub reviewed: Map<ObjectRef, bool>,
+    /// Roles of the manifests of this run, complete or not.
+    pub bundled: BTreeSet<ResourceRole>,
     /// Kinds of which every object is in here.
-    pub known: BTreeMap<GroupKind, ResourceRole>,
-    pub namespaces: HashMap<String, Arc<Namespace>>,
+    pub complete: BTreeMap<GroupKind, ResourceRole>,
+    pub namespaces: Map<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
+    /// Objects kept whole: what may be the parent of a request to `scale`.
+    pub whole: Map<ObjectRef, Arc<Value>>,
 }
 
-/// What lives in no namespace.
+/// What is in no namespace.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
-    pub classes: BTreeMap<String, Arc<ClassRecord>>,
-    pub attributes: BTreeMap<String, Arc<AttributesRecord>>,
-    pub snapshot_classes: BTreeMap<String, Arc<SnapshotClassRecord>>,
-    pub priorities: BTreeMap<String, Arc<PriorityRecord>>,
-    pub volumes: BTreeMap<String, Arc<VolumeRecord>>,
+    pub classes: Map<String, Arc<ClassRecord>>,
+    pub attributes: Map<String, Arc<AttributesRecord>>,
+    pub snapshot_classes: Map<String, Arc<SnapshotClassRecord>>,
+    pub priorities: Map<String, Arc<PriorityRecord>>,
+    pub volumes: Map<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
     /// Volumes by the claim that they say they are bound to.
-    pub bound: BTreeMap<NamespacedName, BTreeSet<String>>,
+    pub bound: Index<NamespacedName, String>,
     /// Claims by their class.
-    pub claims_of: BTreeMap<String, BTreeSet<NamespacedName>>,
+    pub claims_of: Index<String, NamespacedName>,
 }
 
-/// What lives in one namespace, and the Namespace itself.
+/// What is in one namespace, and the Namespace itself.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     pub namespace: Option<Arc<NamespaceRecord>>,
-    pub claims: BTreeMap<String, Arc<ClaimRecord>>,
-    pub snapshots: BTreeMap<String, Arc<SnapshotRecord>>,
-    pub workloads: BTreeMap<Key, Arc<WorkloadRecord>>,
-    pub budgets: BTreeMap<String, Arc<BudgetRecord>>,
-    pub services: BTreeMap<String, Arc<ServiceRecord>>,
-    pub autoscalers: BTreeMap<Key, Arc<AutoscalerRecord>>,
-    pub quotas: BTreeMap<String, Arc<QuotaRecord>>,
-    pub limits: BTreeMap<String, Arc<LimitRecord>>,
-    /// Who mounts a claim, by the claim's name.
-    pub mounted_by: BTreeMap<String, BTreeSet<Key>>,
-    /// Who makes claims, by all of their name but the ordinal: `data-pg`.
-    pub made_by: BTreeMap<String, BTreeSet<Key>>,
+    pub claims: Map<String, Arc<ClaimRecord>>,
+    pub snapshots: Map<String, Arc<SnapshotRecord>>,
+    pub workloads: Map<Key, Arc<WorkloadRecord>>,
+    pub budgets: Map<String, Arc<BudgetRecord>>,
+    pub services: Map<String, Arc<ServiceRecord>>,
+    pub autoscalers: Map<Key, Arc<AutoscalerRecord>>,
+    pub quotas: Map<String, Arc<QuotaRecord>>,
+    pub limits: Map<String, Arc<LimitRecord>>,
+    /// The workloads that mount a claim, by the claim's name.
+    pub mounted_by: Index<String, Key>,
+    /// The workloads whose templates make claims, by all of the claims' name but the ordinal: `data-pg`.
+    pub made_by: Index<String, Key>,
 }
 
 impl State {
-    pub fn rules(&self) -> Rules<'_> {
-        Rules { projections: &self.projections, self_classify: self.self_classify }
-    }
-
     /// Are all objects of this kind in here?
-    pub fn knows(&self, kind: &str, group: &str) -> bool {
-        self.known.keys().any(|known| known.kind == kind && known.group == group)
+    pub fn is_complete(&self, kind: &str, group: &str) -> bool {
+        self.complete.keys().any(|known| known.kind == kind && known.group == group)
     }
 
     pub fn insert(&mut self, record: Record) {
@@ -90,8 +87,8 @@ impl State {
                 let place = (record.namespace.clone(), record.claim.name.clone());
                 self.remove_claim(&place);
                 let class = record.claim.storage_class.clone();
-                self.cluster_mut().claims_of.entry(class).or_default().insert(place.clone());
-                self.namespace_mut(&place.0).claims.insert(place.1, Arc::from(record));
+                enter(&mut self.cluster_mut().claims_of, class, place.clone());
+                self.namespace_mut(&place.0).claims.insert_mut(place.1, Arc::from(record));
             }
             Record::StorageClass(record) => {
                 put(&mut self.cluster_mut().classes, &record.name.clone(), record)
@@ -121,7 +118,7 @@ impl State {
             }
             Record::Autoscaler(record) => {
                 let key = (record.own_kind.clone(), record.name.clone());
-                self.namespace_mut(&record.namespace).autoscalers.insert(key, Arc::new(record));
+                self.namespace_mut(&record.namespace).autoscalers.insert_mut(key, Arc::new(record));
             }
             Record::Quota(record) => {
                 put(&mut self.namespace_mut(&record.namespace).quotas, &record.name.clone(), record);
@@ -132,28 +129,57 @@ impl State {
         }
     }
 
-    pub fn remove(&mut self, kind: &GroupKind, namespace: &str, name: &str) {
-        let Some(sort) = ResourceRole::of(kind, &self.projections) else { return };
-        match sort {
-            ResourceRole::Namespace => self.namespace_mut(name).namespace = None,
-            ResourceRole::Claim => self.remove_claim(&(namespace.to_owned(), name.to_owned())),
-            sort if sort.cluster_scoped() => self.cluster_mut().remove(sort, name),
-            sort if self.namespaces.contains_key(namespace) => {
-                self.namespace_mut(namespace).remove(sort, kind, name);
+    pub fn remove(&mut self, object: &ObjectRef) {
+        let ObjectRef { kind, namespace, name } = object;
+        self.whole.remove_mut(object);
+        match self.reader.role(kind) {
+            None => {}
+            Some(ResourceRole::Namespace) => self.namespace_mut(name).namespace = None,
+            Some(ResourceRole::Claim) => self.remove_claim(&(namespace.clone(), name.clone())),
+            Some(role) if role.cluster_scoped() => self.cluster_mut().remove(role, name),
+            Some(role) if self.namespaces.contains_key(namespace) => {
+                self.namespace_mut(namespace).remove(role, kind, name);
             }
-            _ => {}
+            Some(_) => {}
         }
+    }
+
+    /// All objects of one kind.
+    pub fn objects_of(&self, kind: &GroupKind) -> Vec<ObjectRef> {
+        let Some(role) = self.reader.role(kind) else { return Vec::new() };
+        let object = |namespace: &str, name: &String| ObjectRef {
+            kind: kind.clone(),
+            namespace: namespace.to_owned(),
+            name: name.clone(),
+        };
+        if role == ResourceRole::Namespace {
+            let known = self.namespaces.iter().filter(|(_, namespace)| namespace.namespace.is_some());
+            return known.map(|(name, _)| object("", name)).collect();
+        }
+        if role.cluster_scoped() {
+            return self.cluster.names(role).into_iter().map(|name| object("", name)).collect();
+        }
+        let names = |(namespace, inside): (&String, &Arc<Namespace>)| -> Vec<ObjectRef> {
+            inside.names(role, kind).into_iter().map(|name| object(namespace, name)).collect()
+        };
+        self.namespaces.iter().flat_map(names).collect()
     }
 
     fn remove_claim(&mut self, place: &NamespacedName) {
         let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
         let Some(record) = known.cloned() else { return };
         forget(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
-        self.namespace_mut(&place.0).claims.remove(&place.1);
+        self.namespace_mut(&place.0).claims.remove_mut(&place.1);
     }
 
     fn namespace_mut(&mut self, name: &str) -> &mut Namespace {
-        Arc::make_mut(self.namespaces.entry(name.to_owned()).or_default())
+        if !self.namespaces.contains_key(name) {
+            self.namespaces.insert_mut(name.to_owned(), Arc::default());
+        }
+        match self.namespaces.get_mut(name) {
+            Some(namespace) => Arc::make_mut(namespace),
+            None => unreachable!("it was put in above"),
+        }
     }
 
     fn cluster_mut(&mut self) -> &mut Cluster {
@@ -165,25 +191,39 @@ impl Cluster {
     fn insert_volume(&mut self, record: VolumeRecord) {
         self.remove(ResourceRole::Volume, &record.name);
         if let Some(place) = claim_of(&record) {
-            self.bound.entry(place).or_default().insert(record.name.clone());
+            enter(&mut self.bound, place, record.name.clone());
         }
-        self.volumes.insert(record.name.clone(), Arc::new(record));
+        self.volumes.insert_mut(record.name.clone(), Arc::new(record));
     }
 
-    fn remove(&mut self, sort: ResourceRole, name: &str) {
-        match sort {
-            ResourceRole::StorageClass => drop(self.classes.remove(name)),
-            ResourceRole::AttributesClass => drop(self.attributes.remove(name)),
-            ResourceRole::SnapshotClass => drop(self.snapshot_classes.remove(name)),
-            ResourceRole::PriorityClass => drop(self.priorities.remove(name)),
+    fn remove(&mut self, role: ResourceRole, name: &str) {
+        match role {
+            ResourceRole::StorageClass => drop(self.classes.remove_mut(name)),
+            ResourceRole::AttributesClass => drop(self.attributes.remove_mut(name)),
+            ResourceRole::SnapshotClass => drop(self.snapshot_classes.remove_mut(name)),
+            ResourceRole::PriorityClass => drop(self.priorities.remove_mut(name)),
             ResourceRole::Node => self.nodes.remove(name),
             ResourceRole::Volume => {
-                let place = self.volumes.remove(name).and_then(|record| claim_of(&record));
-                if let Some(place) = place {
+                if let Some(place) = self.volumes.get(name).and_then(|record| claim_of(record)) {
                     forget(&mut self.bound, &place, &name.to_owned());
                 }
+                self.volumes.remove_mut(name);
             }
             _ => {}
+        }
+    }
+}
+
+impl Cluster {
+    fn names(&self, role: ResourceRole) -> Vec<&String> {
+        match role {
+            ResourceRole::StorageClass => self.classes.keys().collect(),
+            ResourceRole::AttributesClass => self.attributes.keys().collect(),
+            ResourceRole::SnapshotClass => self.snapshot_classes.keys().collect(),
+            ResourceRole::PriorityClass => self.priorities.keys().collect(),
+            ResourceRole::Volume => self.volumes.keys().collect(),
+            ResourceRole::Node => self.nodes.names().collect(),
+            _ => Vec::new(),
         }
     }
 }
@@ -198,16 +238,17 @@ impl Namespace {
         let key = (record.kind.clone(), record.brief.name.clone());
         self.remove_workload(&key);
         for ClaimMount { claim, .. } in &record.mounts {
-            self.mounted_by.entry(claim.clone()).or_default().insert(key.clone());
+            enter(&mut self.mounted_by, claim.clone(), key.clone());
         }
         for template in &record.templates {
-            self.made_by.entry(format!("{template}-{}", key.1)).or_default().insert(key.clone());
+            enter(&mut self.made_by, format!("{template}-{}", key.1), key.clone());
         }
-        self.workloads.insert(key, Arc::new(record));
+        self.workloads.insert_mut(key, Arc::new(record));
     }
 
     fn remove_workload(&mut self, key: &Key) {
-        let Some(record) = self.workloads.remove(key) else { return };
+        let Some(record) = self.workloads.get(key).cloned() else { return };
+        self.workloads.remove_mut(key);
         for ClaimMount { claim, .. } in &record.mounts {
             forget(&mut self.mounted_by, claim, key);
         }
@@ -216,31 +257,41 @@ impl Namespace {
         }
     }
 
-    fn remove(&mut self, sort: ResourceRole, kind: &GroupKind, name: &str) {
+    fn remove(&mut self, role: ResourceRole, kind: &GroupKind, name: &str) {
         let key = || (kind.clone(), name.to_owned());
-        match sort {
+        match role {
             ResourceRole::Workload => self.remove_workload(&key()),
-            ResourceRole::Autoscaler => drop(self.autoscalers.remove(&key())),
-            ResourceRole::Snapshot => drop(self.snapshots.remove(name)),
-            ResourceRole::Budget => drop(self.budgets.remove(name)),
-            ResourceRole::Service => drop(self.services.remove(name)),
-            ResourceRole::Quota => drop(self.quotas.remove(name)),
-            ResourceRole::LimitRange => drop(self.limits.remove(name)),
+            ResourceRole::Autoscaler => drop(self.autoscalers.remove_mut(&key())),
+            ResourceRole::Snapshot => drop(self.snapshots.remove_mut(name)),
+            ResourceRole::Budget => drop(self.budgets.remove_mut(name)),
+            ResourceRole::Service => drop(self.services.remove_mut(name)),
+            ResourceRole::Quota => drop(self.quotas.remove_mut(name)),
+            ResourceRole::LimitRange => drop(self.limits.remove_mut(name)),
             _ => {}
         }
     }
 }
 
-fn put<T>(records: &mut BTreeMap<String, Arc<T>>, name: &str, record: T) {
-    records.insert(name.to_owned(), Arc::new(record));
-}
-
-/// Takes one entry out of an index, and the place of the last one with it.
-fn forget<P: Ord, K: Ord>(index: &mut BTreeMap<P, BTreeSet<K>>, at: &P, key: &K) {
-    if let Some(keys) = index.get_mut(at) {
-        keys.remove(key);
-        if keys.is_empty() {
-            index.remove(at);
+impl Namespace {
+    fn names(&self, role: ResourceRole, kind: &GroupKind) -> Vec<&String> {
+        match role {
+            ResourceRole::Workload => of_kind(kind, self.workloads.keys()),
+            ResourceRole::Autoscaler => of_kind(kind, self.autoscalers.keys()),
+            ResourceRole::Claim => self.claims.keys().collect(),
+            ResourceRole::Snapshot => self.snapshots.keys().collect(),
+            ResourceRole::Budget => self.budgets.keys().collect(),
+            ResourceRole::Service => self.services.keys().collect(),
+            ResourceRole::Quota => self.quotas.keys().collect(),
+            ResourceRole::LimitRange => self.limits.keys().collect(),
+            _ => Vec::new(),
         }
     }
+}
+
+fn of_kind<'k>(kind: &GroupKind, keys: impl Iterator<Item = &'k Key>) -> Vec<&'k String> {
+    keys.filter(|(of, _)| of == kind).map(|(_, name)| name).collect()
+}
+
+fn put<T>(records: &mut Map<String, Arc<T>>, name: &str, record: T) {
+    records.insert_mut(name.to_owned(), Arc::new(record));
 }

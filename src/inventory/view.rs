@@ -1,9 +1,9 @@
 //! What of the inventory counts for one request, and for one policy of it.
 
-use super::kinds::{InventoryRequirements, InventoryScope, ResourceRole, keys};
+use super::roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 use super::{Inventory, Subject, storage};
+use crate::admission::GroupKind;
 use crate::admission::Operation;
-use crate::policy::selector::GroupKind;
 
 /// The inventory as one request sees it.
 #[derive(Clone, Copy)]
@@ -26,24 +26,24 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Bundle => self.inventory.state.bundle || self.knows(kind),
                 InventoryScope::Cluster => self.knows(kind),
             };
-            !known && self.sort(kind).is_some_and(|sort| self.concerns(sort))
+            !known && self.role(kind).is_some_and(|role| self.concerns(role))
         });
         missing.map(|(kind, _)| kind.clone()).collect()
     }
 
-    fn sort(&self, kind: &GroupKind) -> Option<ResourceRole> {
-        ResourceRole::of(kind, &self.inventory.state.projections)
+    fn role(&self, kind: &GroupKind) -> Option<ResourceRole> {
+        self.inventory.state.reader.role(kind)
     }
 
     /// All that this request asks for of a kind is known, even if the kind as a whole is not.
     fn knows(&self, kind: &GroupKind) -> bool {
-        self.inventory.knows(kind) || self.sort(kind).is_some_and(|sort| self.resolves(sort))
+        self.inventory.is_complete(kind) || self.role(kind).is_some_and(|role| self.resolves(role))
     }
 
     /// Is every object that the request names in the inventory?
-    fn resolves(&self, sort: ResourceRole) -> bool {
+    fn resolves(&self, role: ResourceRole) -> bool {
         let (state, subject) = (&*self.inventory.state, self.subject);
-        match sort {
+        match role {
             ResourceRole::Namespace => self.inventory.namespace_labels(&subject.workload.namespace).is_some(),
             ResourceRole::StorageClass => storage::classes_resolve(state, subject),
             ResourceRole::AttributesClass => {
@@ -67,12 +67,12 @@ impl<'a> InventoryView<'a> {
     }
 
     /// Can objects of this sort matter to the request at all?
-    fn concerns(&self, sort: ResourceRole) -> bool {
+    fn concerns(&self, role: ResourceRole) -> bool {
         let subject = self.subject;
         let (claims, pods) = (!subject.workload.claims.is_empty(), subject.workload.pods.is_some());
         let deleted = subject.operation == Operation::Delete;
-        let own = self.sort(&subject.kind);
-        match sort {
+        let own = self.role(&subject.kind);
+        match role {
             ResourceRole::Namespace => !subject.workload.namespace.is_empty(),
             ResourceRole::StorageClass => {
                 claims || matches!(own, Some(ResourceRole::StorageClass | ResourceRole::Volume))
@@ -115,9 +115,9 @@ impl<'a> InventoryView<'a> {
         if ["namespace", "parent"].contains(&key) {
             return true;
         }
-        let sorts = sorts(key);
-        sorts.iter().any(|sort| self.resolves(*sort))
-            || self.inventory.state.known.values().any(|sort| sorts.contains(sort))
+        let roles = roles(key);
+        roles.iter().any(|role| self.resolves(*role))
+            || self.inventory.state.complete.values().any(|role| roles.contains(role))
     }
 
     /// Does a policy with these needs see what the manifests of the run hold? Who can do without a kind
@@ -125,10 +125,10 @@ impl<'a> InventoryView<'a> {
     fn declared(&self, key: &str, needs: &InventoryRequirements) -> bool {
         let state = &self.inventory.state;
         let shown = |(kind, mode): (&GroupKind, InventoryScope)| {
-            let sort = self.sort(kind).filter(|sort| sorts(key).contains(sort));
-            sort.is_some_and(|sort| match mode {
+            let role = self.role(kind).filter(|role| roles(key).contains(role));
+            role.is_some_and(|role| match mode {
                 InventoryScope::Bundle => true,
-                InventoryScope::Optional => state.shipped.contains(&sort),
+                InventoryScope::Optional => state.bundled.contains(&role),
                 InventoryScope::Cluster => false,
             })
         };
@@ -145,6 +145,6 @@ impl<'a> InventoryView<'a> {
     }
 }
 
-fn sorts(key: &str) -> &'static [ResourceRole] {
-    keys().find(|(name, _)| *name == key).map_or(&[], |(_, sorts)| sorts)
+fn roles(key: &str) -> &'static [ResourceRole] {
+    keys().find(|(name, _)| *name == key).map_or(&[], |(_, roles)| roles)
 }

@@ -1,43 +1,10 @@
 //! Which requests a policy judges, and which policies a binding means.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use super::{Policy, PolicyId, Severity};
-use crate::admission::Operation;
+use crate::admission::{GroupKind, Operation};
 use crate::workload::Class;
-
-/// A kind without its version: `StatefulSet.apps`, `PersistentVolumeClaim`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GroupKind {
-    /// `StatefulSet`
-    pub kind: String,
-    /// `apps`; empty for core.
-    pub group: String,
-}
-
-impl fmt::Display for GroupKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.group.as_str() {
-            "" => f.write_str(&self.kind),
-            group => write!(f, "{}.{group}", self.kind),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for GroupKind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
-        if !kind.starts_with(|first: char| first.is_ascii_uppercase()) {
-            return Err(de::Error::custom(format!(
-                "`{text}` is no kind: write Kind.group, such as StatefulSet.apps or PersistentVolumeClaim"
-            )));
-        }
-        Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
-    }
-}
 
 /// `custom.match` of a policy: all keys must agree.
 #[derive(Clone, Debug, Deserialize)]

@@ -1,85 +1,76 @@
-//! A request to the scale subresource is a change of its parent's replicas, and is judged as one.
+//! A request to `scale` is reviewed as the update of its parent's replicas that it is.
 
 use serde_json::Value;
 
-use crate::admission::{GroupVersionKind, Object, Request};
+use crate::admission::{GroupKind, GroupVersionKind, Object, ObjectRef, Request};
 use crate::inventory::Inventory;
-use crate::policy::selector::GroupKind;
 use crate::policyset::PolicySet;
 
 /// The subresource.
 const SCALE: &str = "scale";
 
-/// What a request means.
-pub struct EffectiveRequest<'a> {
-    /// The request as it came.
-    pub asked: &'a Request,
-    of: Of,
-}
-
-enum Of {
-    Itself,
-    /// An update of the replicas of this parent: the request as it would be without the subresource.
-    Parent(Box<Request>),
-    /// The same, but the parent is not known. Its kind.
-    UnknownParent(GroupKind),
+/// The request that is reviewed in the place of one that was made.
+pub enum EffectiveRequest<'a> {
+    /// The request as it was made.
+    AsMade(&'a Request),
+    /// The update of a parent's replicas that a request to `scale` stands for.
+    OfParent(Box<Request>),
+    /// The same, but the parent is not known.
+    UnknownParent(&'a Request, GroupKind),
 }
 
 impl<'a> EffectiveRequest<'a> {
     /// Of a request.
-    pub fn of(set: &PolicySet, inventory: &Inventory, asked: &'a Request) -> Self {
-        Self { asked, of: Of::new(set, inventory, asked) }
+    pub fn of(set: &PolicySet, inventory: &Inventory, made: &'a Request) -> Self {
+        let Some(projection) = set.projection(made).filter(|_| made.subresource == SCALE) else {
+            return Self::AsMade(made);
+        };
+        let Some(field) = &projection.replicas else { return Self::AsMade(made) };
+        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
+        let parent = ObjectRef { kind, namespace: made.namespace.clone(), name: made.request_name.clone() };
+        let Some(object) = inventory.whole(&parent) else { return Self::UnknownParent(made, parent.kind) };
+        let scaled = |scale: &Option<Object>| {
+            let spec = scale.as_ref()?.value().ok()?.get("spec");
+            // The API leaves a zero out.
+            let wanted = spec.and_then(|spec| spec.get("replicas")).cloned().unwrap_or(Value::from(0));
+            Some(Object::from(with(object, &field.path.0, wanted)))
+        };
+        Self::OfParent(Box::new(Request {
+            kind: GroupVersionKind {
+                group: parent.kind.group,
+                version: made.resource.version.clone(),
+                kind: parent.kind.kind,
+            },
+            object: scaled(&made.object),
+            old_object: scaled(&made.old_object),
+            ..made.clone()
+        }))
     }
 
-    /// The request to judge.
-    pub fn judged(&self) -> &Request {
-        match &self.of {
-            Of::Parent(request) => request,
-            Of::Itself | Of::UnknownParent(_) => self.asked,
+    /// The request to review.
+    pub fn reviewed(&self) -> &Request {
+        match self {
+            Self::OfParent(request) => request,
+            Self::AsMade(request) | Self::UnknownParent(request, _) => request,
         }
     }
 
     /// The kind of the parent, if it is not known.
     pub fn unknown_parent(&self) -> Option<&GroupKind> {
-        match &self.of {
-            Of::UnknownParent(kind) => Some(kind),
-            Of::Itself | Of::Parent(_) => None,
+        match self {
+            Self::UnknownParent(_, kind) => Some(kind),
+            Self::AsMade(_) | Self::OfParent(_) => None,
         }
     }
 
-    /// Does the request to judge carry an object of its kind, so that there is a view of it? Of other
-    /// subresources only the envelope is judged.
+    /// Does the request carry objects of its kind, so that there are views of them? Of other subresources only
+    /// the envelope is reviewed.
     pub fn has_views(&self) -> bool {
-        self.asked.subresource.is_empty() || matches!(self.of, Of::Parent(_))
-    }
-}
-
-impl Of {
-    fn new(set: &PolicySet, inventory: &Inventory, request: &Request) -> Self {
-        let Some(projection) = set.projection(request).filter(|_| request.subresource == SCALE) else {
-            return Self::Itself;
-        };
-        let Some(field) = &projection.replicas else { return Self::Itself };
-        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
-        let Some(parent) = inventory.parent(&kind, &request.namespace, &request.request_name) else {
-            return Self::UnknownParent(kind);
-        };
-        let scaled = |scale: &Option<Object>| {
-            let spec = scale.as_ref()?.value().ok()?.get("spec");
-            // The API leaves a zero out.
-            let wanted = spec.and_then(|spec| spec.get("replicas")).cloned().unwrap_or(Value::from(0));
-            Some(Object::from(with(parent, &field.path.0, wanted)))
-        };
-        Self::Parent(Box::new(Request {
-            kind: GroupVersionKind {
-                group: kind.group,
-                version: request.resource.version.clone(),
-                kind: kind.kind,
-            },
-            object: scaled(&request.object),
-            old_object: scaled(&request.old_object),
-            ..request.clone()
-        }))
+        match self {
+            Self::AsMade(request) => request.subresource.is_empty(),
+            Self::OfParent(_) => true,
+            Self::UnknownParent(..) => false,
+        }
     }
 }
 

@@ -1,59 +1,67 @@
-//! What a policy is asked, and under whose eyes.
+//! Evaluates the policies of one request, under the eyes of an observer.
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::engine::{Session, Value};
+use crate::decision::FailureCause;
+use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, RuleId};
 use crate::policy::PolicyId;
 
-/// Who watches over a review from outside, since a policy that does not come back cannot say so itself.
+/// Watches over evaluations from outside, since a policy that does not come back cannot say so itself. It
+/// decides nothing but which policies may be evaluated.
 pub trait EvaluationObserver {
-    /// The policy is about to be asked.
+    /// The policy is about to be evaluated.
     ///
     /// # Errors
     /// Why it must not be: then it counts as failed.
-    fn asks(&self, policy: &PolicyId) -> Result<(), String>;
+    fn before(&self, policy: &PolicyId) -> Result<(), FailureCause>;
 
-    /// The policy has answered.
-    fn answered(&self);
+    /// The policy was evaluated.
+    fn after(&self, evaluation: &Evaluation<'_>);
+}
+
+/// One evaluation of a rule, and what came of it.
+#[derive(Clone, Copy)]
+pub struct Evaluation<'a> {
+    /// The rule.
+    pub rule: &'a RuleId,
+    /// The input document, without the parameters.
+    pub document: &'a InputDocument,
+    /// The parameters.
+    pub parameters: &'a ParameterValues,
+    /// The value of the rule, before it is read as violations or patches.
+    pub answer: &'a Result<Answer, EvaluationError>,
 }
 
 /// Nobody watches.
 pub struct Unobserved;
 
 impl EvaluationObserver for Unobserved {
-    fn asks(&self, _: &PolicyId) -> Result<(), String> {
+    fn before(&self, _: &PolicyId) -> Result<(), FailureCause> {
         Ok(())
     }
 
-    fn answered(&self) {}
+    fn after(&self, _: &Evaluation<'_>) {}
 }
 
-/// A session, and who watches over it.
+/// Evaluates the rules of policies.
 pub struct PolicyEvaluator<'a> {
-    pub session: &'a mut Session,
-    pub supervisor: &'a dyn EvaluationObserver,
+    pub evaluator: Evaluator,
+    pub observer: &'a dyn EvaluationObserver,
 }
 
 impl PolicyEvaluator<'_> {
-    /// Asks one rule and reads its answer strictly: what cannot be read is a failure, never "nothing found".
-    pub fn ask<T: for<'de> Deserialize<'de>>(
+    /// Evaluates one rule and reads its elements strictly: what cannot be read is a failure, never "nothing
+    /// found".
+    pub fn evaluate<T: DeserializeOwned>(
         &mut self,
         policy: &PolicyId,
-        rule: &str,
-        input: Value,
-    ) -> Result<Vec<T>, String> {
-        self.supervisor.asks(policy)?;
-        let answer = self.session.evaluate(rule, input);
-        self.supervisor.answered();
-        let answer = answer?;
-        match &answer {
-            Value::Set(set) if set.is_empty() => return Ok(Vec::new()),
-            Value::Set(_) => {}
-            _ => return Err(format!("{rule} is no set: write `contains`")),
-        }
-        let json = serde_json::to_value(&answer)
-            .map_err(|error| format!("{rule} holds a value that is no JSON: {error}"))?;
-        serde_json::from_value(json)
-            .map_err(|error| format!("{rule} holds an element that cannot be read: {error}"))
+        rule: &RuleId,
+        document: &InputDocument,
+        parameters: &ParameterValues,
+    ) -> Result<Vec<T>, FailureCause> {
+        self.observer.before(policy)?;
+        let answer = self.evaluator.evaluate(rule, document, parameters);
+        self.observer.after(&Evaluation { rule, document, parameters, answer: &answer });
+        Ok(answer?.elements()?)
     }
 }

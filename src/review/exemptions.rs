@@ -1,80 +1,95 @@
-//! Who is not judged, or not like others: objects on their way out, what owners answer for, waivers.
+//! Objects that are not judged, or not like others: those on their way out, those whose owner is judged, and
+//! those that an exception or their own annotation exempts from a policy.
 
 use crate::admission::{GroupVersionKind, ObjectError, Operation, Request};
 use crate::decision::{Decision, Exemption, Waived};
-use crate::policy::selector::GroupKind;
-use crate::policy::skip;
+use crate::policy::PolicyId;
+use crate::policy::skip::{self, Skip};
 use crate::policyset::{PolicySet, Selected};
 
-/// Takes out the policies that an exception or the object's own skip annotation waives, and says so.
-pub fn waive(
-    set: &PolicySet,
-    request: &Request,
+/// What exempts one object from single policies: exceptions, and its own skip annotation.
+pub struct Waivers<'a> {
+    set: &'a PolicySet,
+    request: &'a Request,
     now: jiff::Timestamp,
-    selected: &mut Vec<Selected<'_>>,
-    decision: &mut Decision,
-) {
-    if selected.is_empty() {
-        return;
-    }
-    let metadata = request.subject().and_then(|object| object.metadata().ok());
-    let skip = match metadata.map(|metadata| skip::skip(&metadata.annotations, now)) {
-        Some(Ok(skip)) => skip,
-        Some(Err(error)) => {
-            decision.notes.push(error.to_string());
-            None
-        }
-        None => None,
-    };
-    let waived = |selected: &Selected<'_>| {
-        let policy = &selected.policy.id;
-        let by_exception = set.exception(policy, request, now).map(|exception| Waived {
-            policy: policy.clone(),
-            exception: Some(exception.name.clone()),
-            reason: exception.spec.reason.clone(),
-        });
-        let by_skip = || {
-            let skip = skip.as_ref().filter(|skip| skip.policies.contains(policy))?;
-            Some((
-                selected.skippable,
-                Waived { policy: policy.clone(), exception: None, reason: skip.reason.clone() },
-            ))
+    skip: Option<Skip>,
+    /// Why the skip annotation does not count.
+    bad_skip: Option<String>,
+}
+
+impl<'a> Waivers<'a> {
+    /// Of a request.
+    pub fn of(set: &'a PolicySet, request: &'a Request, now: jiff::Timestamp) -> Self {
+        let metadata = request.subject().and_then(|object| object.metadata().ok());
+        let (skip, bad_skip) = match metadata.map(|metadata| skip::skip(&metadata.annotations, now)) {
+            Some(Ok(skip)) => (skip, None),
+            Some(Err(error)) => (None, Some(error.to_string())),
+            None => (None, None),
         };
-        match (by_exception, by_skip) {
-            (Some(waived), _) => Some((true, waived)),
-            (None, by_skip) => by_skip(),
-        }
-    };
-    selected.retain(|selected| match waived(selected) {
-        None => true,
-        Some((true, waived)) => {
-            if !decision.waived.contains(&waived) {
-                decision.waived.push(waived);
+        Self { set, request, now, skip, bad_skip }
+    }
+
+    /// Takes out the policies that are waived, and records it.
+    pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {
+        let mut notes: Vec<String> = self.bad_skip.iter().cloned().collect();
+        selected.retain(|selected| match self.waiver(&selected.policy.id) {
+            None => true,
+            Some(waived) if waived.exception.is_some() || selected.enforcement.skippable => {
+                if !decision.waived.contains(&waived) {
+                    decision.waived.push(waived);
+                }
+                false
             }
-            false
-        }
-        Some((false, waived)) => {
-            let note = format!(
-                "{} is ignored for {}: it may not be skipped by annotation",
-                skip::SKIP,
-                waived.policy
-            );
+            Some(waived) => {
+                notes.push(format!(
+                    "{} is ignored for {}: it may not be skipped by annotation",
+                    skip::SKIP,
+                    waived.policy
+                ));
+                true
+            }
+        });
+        let skipped = self.skip.iter().flat_map(|skip| &skip.policies);
+        let unknown = skipped.filter(|id| self.set.policy(id.as_str()).is_none());
+        notes.extend(unknown.map(|id| format!("{} names {id}, which is no policy", skip::SKIP)));
+        for note in notes {
             if !decision.notes.contains(&note) {
                 decision.notes.push(note);
             }
-            true
         }
-    });
-    if let Some(skip) = skip {
-        let unknown = skip.policies.iter().filter(|id| !set.policies().any(|policy| policy.id == **id));
-        decision.notes.extend(unknown.map(|id| format!("{} names {id}, which is no policy", skip::SKIP)));
+    }
+
+    /// What waives a policy; whether its own annotation may is for the bindings to say.
+    fn waiver(&self, policy: &PolicyId) -> Option<Waived> {
+        if let Some(exception) = self.set.exception(policy, self.request, self.now) {
+            return Some(Waived {
+                policy: policy.clone(),
+                exception: Some(exception.name.clone()),
+                reason: exception.spec.reason.clone(),
+            });
+        }
+        let skip = self.skip.as_ref().filter(|skip| skip.policies.contains(policy))?;
+        Some(Waived { policy: policy.clone(), exception: None, reason: skip.reason.clone() })
+    }
+}
+
+/// Leaves of the policies those that judge an exempt object all the same.
+pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
+    match exemption {
+        Some(Exemption::Operated) => {
+            selected.iter_mut().for_each(|selected| selected.enforcement.only_record());
+        }
+        Some(Exemption::Owned | Exemption::Terminating) => {
+            selected.retain(|selected| selected.policy.terminating);
+        }
+        None => {}
     }
 }
 
 /// Objects on their way out are left alone, and so are pods whose workload was judged. What an operator
 /// owns is only recorded: it would undo any change, and its own resource is what a person can change.
 /// A delete is judged all the same: whoever deletes a database's claim does not ask its owner.
-pub fn set_aside(set: &PolicySet, request: &Request) -> Result<Option<Exemption>, ObjectError> {
+pub fn exemption(set: &PolicySet, request: &Request) -> Result<Option<Exemption>, ObjectError> {
     let Some(subject) = request.subject() else { return Ok(None) };
     let metadata = subject.metadata()?;
     if metadata.deletion_timestamp.is_some() {
@@ -84,7 +99,7 @@ pub fn set_aside(set: &PolicySet, request: &Request) -> Result<Option<Exemption>
         return Ok(None);
     };
     let owner = GroupVersionKind::new(&owner.api_version, &owner.kind);
-    let judged = set.projections().of(&GroupKind { kind: owner.kind, group: owner.group.clone() }).is_some();
+    let judged = set.projections().of(&owner.group_kind()).is_some();
     let custom = owner.group.contains('.') && !owner.group.ends_with(".k8s.io");
     Ok(match (judged, custom) {
         (true, _) => Some(Exemption::Owned),

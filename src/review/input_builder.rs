@@ -1,138 +1,147 @@
-//! What the inventory adds to a request, and which policies cannot judge without it.
+//! Builds the input documents of one request, and finds the policies that cannot judge it because other
+//! objects are not known.
 
-use crate::admission::{Operation, Phase, Request};
-use crate::decision::{Decision, Finding, Unknown};
-use crate::engine::{Document, InputError, Reads, Value as Rego};
-use crate::inventory::{Inventory, InventoryRequirements, InventoryView, Related, Subject};
-use crate::policy::Action;
-use crate::policy::selector::GroupKind;
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::effective_request::EffectiveRequest;
+use super::state::RequestState;
+use crate::admission::{GroupKind, Request};
+use crate::engine::{Input, InputDocument, InputError, NamespaceObject, Reads, Review};
+use crate::inventory::{Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, Subject};
 use crate::policyset::Selected;
 use crate::workload::Workload;
 use crate::workload::projection::Projection;
 
-/// Joins the inventory to the views of one request.
+/// What does not change from one state of a request to the next.
 pub struct InputBuilder<'a> {
     inventory: &'a Inventory,
+    request: &'a Request,
     kind: GroupKind,
-    operation: Operation,
-    scaled: bool,
-    /// What each policy needs of the inventory and reads of the input.
-    asked: Vec<(&'a InventoryRequirements, &'a Reads)>,
+    namespace: Option<&'a NamespaceLabels>,
+    now: String,
+    /// The kind of the object itself, if it is not known: then no policy can judge it.
+    unknown_parent: Option<&'a GroupKind>,
 }
 
+/// What a policy needs of the inventory, and what it reads of the input document.
+pub type Needs<'a> = (&'a InventoryRequirements, &'a Reads);
+
 impl<'a> InputBuilder<'a> {
-    pub fn new(inventory: &'a Inventory, request: &Request, projection: &Projection) -> Self {
-        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
-        let operation = request.operation;
-        let scaled = !request.subresource.is_empty();
-        Self { inventory, kind, operation, scaled, asked: Vec::new() }
+    pub fn new(
+        inventory: &'a Inventory,
+        request: &'a EffectiveRequest<'_>,
+        projection: &Projection,
+        now: jiff::Timestamp,
+    ) -> Self {
+        let (unknown_parent, request) = (request.unknown_parent(), request.reviewed());
+        Self {
+            inventory,
+            request,
+            kind: GroupKind { kind: projection.kind.clone(), group: projection.group.clone() },
+            namespace: inventory.namespace_labels(&request.namespace),
+            now: now.to_string(),
+            unknown_parent,
+        }
     }
 
-    fn subject<'s>(&self, workload: &'s Workload) -> Subject<'s> {
-        Subject { kind: self.kind.clone(), operation: self.operation, scaled: self.scaled, workload }
+    fn subject<'s>(&self, state: &RequestState<'_>, workload: &'s Workload) -> Subject<'s> {
+        Subject {
+            kind: self.kind.clone(),
+            operation: state.operation,
+            scaled: !self.request.subresource.is_empty(),
+            workload,
+        }
     }
 
-    /// Sorts out the policies that cannot judge because objects that they need are not known. Nothing is
-    /// refused for that, unless a binding says so. What the others read is joined from now on.
-    pub fn sort_out(
-        &mut self,
-        selected: &mut Vec<Selected<'a>>,
-        phase: Phase,
-        subject: Option<&Workload>,
-        decision: &mut Decision,
-    ) {
-        let subject = subject.map(|workload| self.subject(workload));
-        selected.retain(|selected| {
-            // Who sets nothing right is not asked in this phase.
-            if phase == Phase::Mutating && selected.patching_rule(phase).is_none() {
-                return true;
+    /// The kinds that a policy cannot judge this state without, and that are not known.
+    pub fn missing(&self, state: &RequestState<'_>, requirements: &InventoryRequirements) -> Vec<GroupKind> {
+        if let Some(kind) = self.unknown_parent {
+            return vec![kind.clone()];
+        }
+        if requirements.is_empty() {
+            return Vec::new();
+        }
+        match state.subject() {
+            Some(workload) => {
+                InventoryView::new(self.inventory, &self.subject(state, workload)).missing(requirements)
             }
-            let needs = &selected.policy.inventory;
-            let missing = match &subject {
-                _ if needs.is_empty() => return true,
-                Some(subject) => InventoryView::new(self.inventory, subject).missing(needs),
-                None => self.inventory.lacks(needs),
-            };
-            if missing.is_empty() {
-                return true;
-            }
-            report(selected, phase, missing, decision);
-            false
-        });
-        self.join(selected.iter().map(|selected| (&selected.policy.inventory, selected.reads())));
+            None => self.inventory.incomplete(requirements),
+        }
     }
 
-    /// No policy can judge, because the object itself is not known: it is of this kind.
-    pub fn give_up(
-        &self,
-        selected: &mut Vec<Selected<'a>>,
-        phase: Phase,
-        kind: &GroupKind,
-        decision: &mut Decision,
-    ) {
-        selected.drain(..).for_each(|selected| report(&selected, phase, vec![kind.clone()], decision));
-    }
-
-    /// What policies with these needs read is joined from now on.
-    pub fn join(&mut self, policies: impl Iterator<Item = (&'a InventoryRequirements, &'a Reads)>) {
-        self.asked.extend(policies);
-    }
-
-    /// Does any of the policies read something at this path of the input?
-    pub fn reads(&self, path: &[&str]) -> bool {
-        self.asked.iter().any(|(_, reads)| reads.reads(path))
-    }
-
-    /// The shared document with these views and what is related to the first that is there.
+    /// The document that these policies share: what at least one of them reads.
     pub fn document(
         &self,
-        shared: &Document,
-        workload: Option<&Workload>,
-        old: Option<&Workload>,
-    ) -> Result<Document, InputError> {
-        let related = match workload.or(old) {
-            Some(subject) if self.reads(&["related"]) => {
-                let subject = self.subject(subject);
-                let sight = InventoryView::new(self.inventory, &subject);
+        state: &RequestState<'_>,
+        needs: &[Needs<'_>],
+    ) -> Result<InputDocument, InputError> {
+        let reads = |path: &[&str]| needs.iter().any(|(_, reads)| reads.reads(path));
+        let related = match state.subject() {
+            Some(workload) if reads(&["related"]) => {
+                let subject = self.subject(state, workload);
+                let view = InventoryView::new(self.inventory, &subject);
                 Related::of(self.inventory, &subject, |key| {
-                    self.reads(&["related", key])
-                        && sight.sees(key, self.asked.iter().map(|(needs, _)| *needs))
+                    reads(&["related", key]) && view.sees(key, needs.iter().map(|(needs, _)| *needs))
                 })
             }
             _ => Related::default(),
         };
-        shared.with_views(workload, old, &related)
+        InputDocument::new(&Input {
+            review: reads(&["review"]).then(|| self.review(state, &reads)),
+            workload: state.workload.as_deref(),
+            old_workload: state.old_workload.as_deref(),
+            related: reads(&["related"]).then_some(&related),
+            now: reads(&["now"]).then(|| self.now.clone()),
+        })
     }
 
-    /// The input of one policy: the document, without what only others may see.
-    pub fn input(&self, document: &Document, selected: &Selected<'_>, subject: Option<&Workload>) -> Rego {
-        let hidden = match subject {
-            Some(workload) if selected.reads().reads(&["related"]) => {
-                let subject = self.subject(workload);
-                InventoryView::new(self.inventory, &subject).hidden(&selected.policy.inventory)
+    fn review<'s>(&'s self, state: &'s RequestState<'_>, reads: &dyn Fn(&[&str]) -> bool) -> Review<'s> {
+        fn given<'o>(object: Option<&'o Cow<'_, Value>>) -> Option<&'o Value> {
+            object.map(AsRef::as_ref)
+        }
+        let request = self.request;
+        Review {
+            uid: &request.uid,
+            kind: &request.kind,
+            resource: &request.resource,
+            sub_resource: &request.subresource,
+            name: request.name(),
+            namespace: &request.namespace,
+            operation: state.operation,
+            user_info: &request.user,
+            dry_run: request.dry_run,
+            options: &request.options,
+            object: reads(&["review", "object"]).then(|| given(state.object.as_ref())),
+            old_object: reads(&["review", "oldObject"]).then(|| given(state.old_object.as_ref())),
+            namespace_object: self
+                .namespace
+                .filter(|_| reads(&["review", "namespaceObject"]))
+                .map(|labels| NamespaceObject::new(&request.namespace, labels)),
+        }
+    }
+
+    /// The document of one policy: without what only others may see.
+    pub fn for_policy<'d>(
+        &self,
+        document: &'d InputDocument,
+        state: &RequestState<'_>,
+        (requirements, reads): Needs<'_>,
+    ) -> Cow<'d, InputDocument> {
+        let hidden = match state.subject() {
+            Some(workload) if reads.reads(&["related"]) => {
+                InventoryView::new(self.inventory, &self.subject(state, workload)).hidden(requirements)
             }
             _ => Vec::new(),
         };
-        document.for_policy(selected.parameters, &hidden)
+        document.hiding(&hidden)
     }
 }
 
-/// Reports that a policy cannot judge.
-pub fn report(selected: &Selected<'_>, phase: Phase, missing: Vec<GroupKind>, decision: &mut Decision) {
-    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let unknown = Unknown { policy: selected.policy.id.clone(), missing };
-    if selected.require_inventory && phase != Phase::Mutating {
-        let action = selected.at_most(phase);
-        decision.findings.push(Finding::inventory_required(selected.policy, action, &unknown));
-    } else if !decision.unknown.contains(&unknown) {
-        decision.unknown.push(unknown);
-    }
-}
-
-impl Selected<'_> {
-    /// What happens to a violation in this phase: at admission siblings may still arrive.
-    pub fn at_most(&self, phase: Phase) -> Action {
-        let milder = self.policy.at_admission.filter(|_| phase == Phase::Validating).unwrap_or(Action::Deny);
-        self.action.min(milder)
+impl<'a> Selected<'a> {
+    /// What it needs of the inventory, and what it reads of the input document.
+    pub fn needs(&self) -> Needs<'a> {
+        (&self.policy.inventory, self.reads())
     }
 }

@@ -49,13 +49,13 @@ pub struct Endpoint {
     /// Connections at once; more wait in the system's backlog.
     pub connections: usize,
     pub handshake: Duration,
-    pub patience: IdleTimeouts,
+    pub timeouts: IdleTimeouts,
 }
 
 /// Accepts the connections of a listener until [`ShutdownStage::Closing`], and serves each to its end.
-pub async fn serve(listener: TcpListener, door: Endpoint, mut stage: Observer) {
-    let places = Arc::new(Semaphore::new(door.connections.max(1)));
-    let door = Arc::new(door);
+pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stage: Observer) {
+    let places = Arc::new(Semaphore::new(endpoint.connections.max(1)));
+    let endpoint = Arc::new(endpoint);
     loop {
         let (stream, place) = tokio::select! {
             biased;
@@ -69,12 +69,12 @@ pub async fn serve(listener: TcpListener, door: Endpoint, mut stage: Observer) {
                 }
             },
         };
-        let (door, stage) = (Arc::clone(&door), stage.clone());
+        let (endpoint, stage) = (Arc::clone(&endpoint), stage.clone());
         tokio::spawn(async move {
-            let mut cut = stage.clone();
+            let mut aborted = stage.clone();
             tokio::select! {
-                () = connection(stream, &door, stage) => {}
-                () = cut.reached(ShutdownStage::Aborted) => {}
+                () = connection(stream, &endpoint, stage) => {}
+                () = aborted.reached(ShutdownStage::Aborted) => {}
             }
             drop(place);
         });
@@ -91,16 +91,16 @@ async fn accept(
     Ok((stream, place))
 }
 
-async fn connection(stream: TcpStream, door: &Endpoint, stage: Observer) {
+async fn connection(stream: TcpStream, endpoint: &Endpoint, stage: Observer) {
     // Only slower without it.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &door.tls else {
-        return drive(stream, false, door, stage).await;
+    let Some(tls) = &endpoint.tls else {
+        return drive(stream, false, endpoint, stage).await;
     };
-    match timeout(door.handshake, TlsAcceptor::from(tls.load_full()).accept(stream)).await {
+    match timeout(endpoint.handshake, TlsAcceptor::from(tls.load_full()).accept(stream)).await {
         Ok(Ok(stream)) => {
             let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-            drive(stream, http2, door, stage).await;
+            drive(stream, http2, endpoint, stage).await;
         }
         Ok(Err(error)) => debug!(%error, "a TLS handshake failed"),
         Err(_) => debug!("a TLS handshake took too long"),
@@ -108,12 +108,12 @@ async fn connection(stream: TcpStream, door: &Endpoint, stage: Observer) {
 }
 
 /// Serves one connection to its end.
-async fn drive<S>(stream: S, http2: bool, door: &Endpoint, mut stage: Observer)
+async fn drive<S>(stream: S, http2: bool, endpoint: &Endpoint, mut stage: Observer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let activity = Activity::new(!http2);
-    let router = TowerToHyperService::new(door.router.clone());
+    let router = TowerToHyperService::new(endpoint.router.clone());
     let service = {
         let (activity, stage) = (Arc::clone(&activity), stage.clone());
         service_fn(move |request: Request<Incoming>| {
@@ -144,8 +144,8 @@ where
             ending = Some(Instant::now());
             connection.as_mut().graceful_shutdown();
         }
-        let deadline = match (activity.deadline(door.patience), ending) {
-            (Some(deadline), Some(since)) => Some(deadline.min(since + door.patience.head)),
+        let deadline = match (activity.deadline(endpoint.timeouts), ending) {
+            (Some(deadline), Some(since)) => Some(deadline.min(since + endpoint.timeouts.head)),
             (deadline, _) => deadline,
         };
         tokio::select! {

@@ -32,8 +32,8 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         fault => format!("newer policies are not in force:\n{fault}\n"),
     };
     let quarantine: String = in_force
-        .conduct
-        .quarantine()
+        .quarantine
+        .policies()
         .iter()
         .map(|policy| format!("policy {policy} is in quarantine: it took evaluation threads down\n"))
         .collect();

@@ -28,11 +28,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use crate::evaluators::EvaluationPool;
-use crate::inventory::Inventory;
-use crate::policyset::PolicySet;
 use crate::telemetry::metrics::Metrics;
 
-pub use reload::Origin;
+pub use reload::{Loaded, Sources};
 pub use tls::{Tls, TlsError};
 
 use activity::IdleTimeouts;
@@ -120,37 +118,38 @@ pub struct Started {
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once.
 ///
-/// Both ports are open before `on_ready` is called. With `origin` the policy set is reloaded when its sources
-/// change; without, it stays.
+/// Both ports are open before `on_ready` is called. What is in force is reloaded when its sources change.
 ///
 /// # Errors
 /// If an address is taken, the certificate cannot be read, or a thread cannot be started.
 pub async fn run(
     config: Config,
-    set: PolicySet,
-    inventory: Arc<Inventory>,
-    origin: Option<Arc<dyn Origin>>,
+    sources: Sources,
+    loaded: Loaded,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
-    let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
+    let metrics = Arc::new({
+        let set = &loaded.in_force.set;
+        Metrics::new(set.digest(), set.profile())
+    });
     let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics))
         .map_err(ServeError::Threads)?;
-    let mut asked = ShutdownSignals::new().map_err(ServeError::Signals)?;
+    let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.
-    let (stages, status_stages) = (Shutdown::new(), Shutdown::new());
+    let (shutdown, status_shutdown) = (Shutdown::new(), Shutdown::new());
     let budget =
         MemoryBudget::new(config.max_body, USUAL_BODIES, config.max_body.saturating_mul(LARGE_BODIES));
-    let current = Arc::new(Current::new(set));
+    let (current, version) = Current::new(loaded);
+    let current = Arc::new(current);
     let app = Arc::new(App {
         current: Arc::clone(&current),
-        inventory,
         evaluators,
         metrics: Arc::clone(&metrics),
         budget,
-        stage: stages.watch(),
+        stage: shutdown.watch(),
     });
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),
@@ -159,42 +158,42 @@ pub async fn run(
     };
     let tls = Arc::new(ArcSwap::new(certificate.config));
     tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
-    let door = Endpoint {
+    let endpoint = Endpoint {
         tls: Some(tls),
         router: routes::webhook(Arc::clone(&app)),
         connections: config.max_connections,
         handshake: HANDSHAKE,
-        patience: IDLE_TIMEOUTS,
+        timeouts: IDLE_TIMEOUTS,
     };
-    let status_door = Endpoint {
+    let status_endpoint = Endpoint {
         tls: None,
         router: health::router(Arc::clone(&app)),
         connections: STATUS_CONNECTIONS,
         handshake: HANDSHAKE,
-        patience: IDLE_TIMEOUTS,
+        timeouts: IDLE_TIMEOUTS,
     };
-    let webhook = tokio::spawn(connections::serve(webhook, door, stages.connection()));
-    let status = tokio::spawn(connections::serve(status, status_door, status_stages.connection()));
-    if let Some(origin) = origin {
-        tokio::spawn(reload::watch(current, metrics, origin, config.reload_every));
+    let webhook = tokio::spawn(connections::serve(webhook, endpoint, shutdown.connection()));
+    let status = tokio::spawn(connections::serve(status, status_endpoint, status_shutdown.connection()));
+    if sources.may_change() {
+        tokio::spawn(reload::watch(current, metrics, sources, version, config.reload_every));
     }
     on_ready(&started);
 
     let overrun = tokio::select! {
-        signal = asked.next() => {
+        signal = signals.next() => {
             info!(signal, "draining");
             false
         }
         () = app.evaluators.overrun() => true,
     };
-    stages.enter(ShutdownStage::Draining);
+    shutdown.enter(ShutdownStage::Draining);
     let in_time = tokio::select! {
         in_time = async {
             sleep(config.drain_delay).await;
-            stages.enter(ShutdownStage::Closing);
-            timeout_at(Instant::now() + DRAIN, stages.ended()).await.is_ok()
+            shutdown.enter(ShutdownStage::Closing);
+            timeout_at(Instant::now() + DRAIN, shutdown.ended()).await.is_ok()
         } => in_time,
-        signal = asked.next() => {
+        signal = signals.next() => {
             warn!(signal, "ends without waiting for requests in flight");
             false
         }
@@ -202,8 +201,8 @@ pub async fn run(
     if in_time {
         info!("drained");
     }
-    for stages in [&stages, &status_stages] {
-        stages.enter(ShutdownStage::Aborted);
+    for shutdown in [&shutdown, &status_shutdown] {
+        shutdown.enter(ShutdownStage::Aborted);
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);

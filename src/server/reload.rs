@@ -1,7 +1,7 @@
-//! The policy set in force, and how another takes its place: built aside, tried, swapped whole.
+//! What is in force, and how it is replaced: built aside, tried, swapped whole.
 //!
-//! Sources are read again on a timer and compared by content: a mounted ConfigMap or Secret swaps a
-//! symlink, which no file event tells reliably. On an error the last good set stays in force and says so.
+//! Sources are read again on a timer and compared by content: a mounted ConfigMap or Secret swaps a symlink,
+//! which no file event tells reliably. On an error what was in force last stays in force and says so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,25 +11,11 @@ use tracing::{error, info};
 
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
-use crate::policyset::{PolicySet, Sources};
+use crate::policyset::{self, PolicySet};
+use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
 
-/// Where the policy set comes from. Asked on a thread of its own: it may block.
-pub trait Origin: Send + Sync {
-    /// Reads the sources again.
-    ///
-    /// # Errors
-    /// Why they cannot be read.
-    fn read(&self) -> Result<Sources, String>;
-
-    /// Compiles sources that are new.
-    ///
-    /// # Errors
-    /// What is wrong with them.
-    fn compile(&self, sources: &Sources) -> Result<PolicySet, Diagnostics>;
-}
-
-/// The policy set that judges now.
+/// What is in force now.
 pub struct Current {
     in_force: ArcSwap<InForce>,
     /// What is wrong with newer sources; empty if nothing is.
@@ -37,12 +23,14 @@ pub struct Current {
 }
 
 impl Current {
-    /// A set that was compiled already.
-    pub fn new(set: PolicySet) -> Self {
-        Self { in_force: ArcSwap::from_pointee(InForce::new(set)), fault: Mutex::new(String::new()) }
+    /// What was loaded at the start, and from which state of the sources.
+    pub fn new(loaded: Loaded) -> (Self, Version) {
+        let current =
+            Self { in_force: ArcSwap::from_pointee(loaded.in_force), fault: Mutex::new(String::new()) };
+        (current, loaded.version)
     }
 
-    /// The set in force. A request keeps the one that it began with.
+    /// What is in force. A request keeps what it began with.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
     }
@@ -52,7 +40,8 @@ impl Current {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn accept(&self, set: PolicySet, metrics: &Metrics) {
+    fn accept(&self, in_force: InForce, metrics: &Metrics) {
+        let set = &in_force.set;
         info!(
             policy_set = set.digest(),
             profile = set.profile(),
@@ -60,49 +49,128 @@ impl Current {
             "reloaded"
         );
         metrics.reloaded(set.digest(), set.profile());
-        self.in_force.store(Arc::new(InForce::new(set)));
+        self.in_force.store(Arc::new(in_force));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// The sources are what they were: a fault of reading them is over, one of their content is not.
-    fn still(&self, seen: &str) {
-        if self.in_force.load().set.digest() == seen {
+    fn unchanged(&self, content_is_good: bool) {
+        if content_is_good {
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
 
     fn refuse(&self, reason: String, metrics: &Metrics) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        // Said once for each fault, not at every look.
+        // Said once for each fault, not each time that the sources are read.
         if *fault != reason {
-            error!(reason, "the policies cannot be reloaded; the last good set stays in force");
+            error!(
+                reason,
+                "policies, bindings or inventory cannot be reloaded; the last good ones stay in force"
+            );
             metrics.reload_failed();
             *fault = reason;
         }
     }
 }
 
+/// Where what is in force comes from.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// Policies and bindings.
+    pub policies: PolicySource,
+    /// The inventory.
+    pub inventory: InventorySource,
+}
+
+/// What tells one state of the sources from another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    digest: String,
+    inventory: Fingerprint,
+}
+
+impl Sources {
+    /// Can they change while the process runs?
+    pub fn may_change(&self) -> bool {
+        self.policies.may_change() || !self.inventory.paths.is_empty()
+    }
+
+    /// Loads everything for the first time.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn load(&self) -> Result<Loaded, Diagnostics> {
+        let (sources, version) = self.read()?;
+        Ok(Loaded { in_force: self.compile(&sources, None)?, version })
+    }
+
+    fn read(&self) -> Result<(policyset::Sources, Version), Diagnostics> {
+        // Before the files are read: a change while they are shows the next time.
+        let inventory = self.inventory.fingerprint()?;
+        let sources = self.policies.read()?;
+        let version = Version { digest: sources.digest(), inventory };
+        Ok((sources, version))
+    }
+
+    /// The inventory is read by the projections of its own set: both are new, or none is.
+    fn compile(
+        &self,
+        sources: &policyset::Sources,
+        previous: Option<&PolicySet>,
+    ) -> Result<InForce, Diagnostics> {
+        let set = self.policies.compile(sources, previous)?;
+        let inventory = self.inventory.read(&set)?;
+        Ok(InForce::new(set, inventory))
+    }
+
+    fn look(&self, known: &Version, in_force: &InForce) -> Look {
+        match self.read() {
+            Err(errors) => Look::Unreadable(errors.to_string()),
+            Ok((_, version)) if version == *known => Look::Unchanged,
+            Ok((sources, version)) => {
+                let loaded = self.compile(&sources, Some(&in_force.set));
+                Look::Changed(version, loaded.map(Box::new).map_err(|errors| errors.to_string()))
+            }
+        }
+    }
+}
+
+/// What was loaded, and from which state of the sources.
+pub struct Loaded {
+    /// What is in force.
+    pub in_force: InForce,
+    version: Version,
+}
+
 /// Looks for new sources for ever.
-pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, origin: Arc<dyn Origin>, every: Duration) {
+pub async fn watch(
+    current: Arc<Current>,
+    metrics: Arc<Metrics>,
+    sources: Sources,
+    mut seen: Version,
+    every: Duration,
+) {
     let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     timer.tick().await;
-    // The digest of what was last looked at, good or bad, so that neither is compiled twice.
-    let mut seen = current.in_force().set.digest().to_owned();
+    // `seen` is what was last looked at, good or bad, so that neither is loaded twice.
+    let mut content_is_good = true;
+    let sources = Arc::new(sources);
     loop {
         timer.tick().await;
-        let (origin, known) = (Arc::clone(&origin), seen.clone());
-        let looked = tokio::task::spawn_blocking(move || look(origin.as_ref(), &known)).await;
+        let (sources, known, in_force) = (Arc::clone(&sources), seen.clone(), current.in_force());
+        let looked = tokio::task::spawn_blocking(move || sources.look(&known, &in_force)).await;
         match looked {
-            Ok(Look::Same) => current.still(&seen),
+            Ok(Look::Unchanged) => current.unchanged(content_is_good),
             Ok(Look::Unreadable(reason)) => current.refuse(reason, &metrics),
-            Ok(Look::New(digest, Ok(set))) => {
-                seen = digest;
-                current.accept(*set, &metrics);
-            }
-            Ok(Look::New(digest, Err(reason))) => {
-                seen = digest;
-                current.refuse(reason, &metrics);
+            Ok(Look::Changed(version, loaded)) => {
+                seen = version;
+                content_is_good = loaded.is_ok();
+                match loaded {
+                    Ok(in_force) => current.accept(*in_force, &metrics),
+                    Err(reason) => current.refuse(reason, &metrics),
+                }
             }
             Err(panic) => current.refuse(format!("loading them broke off: {panic}"), &metrics),
         }
@@ -110,20 +178,7 @@ pub async fn watch(current: Arc<Current>, metrics: Arc<Metrics>, origin: Arc<dyn
 }
 
 enum Look {
-    Same,
+    Unchanged,
     Unreadable(String),
-    New(String, Result<Box<PolicySet>, String>),
-}
-
-fn look(origin: &dyn Origin, known: &str) -> Look {
-    let sources = match origin.read() {
-        Ok(sources) => sources,
-        Err(reason) => return Look::Unreadable(reason),
-    };
-    let digest = sources.digest();
-    if digest == known {
-        return Look::Same;
-    }
-    let compiled = origin.compile(&sources).map_err(|errors| errors.to_string());
-    Look::New(digest, compiled.map(Box::new))
+    Changed(Version, Result<Box<InForce>, String>),
 }

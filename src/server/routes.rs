@@ -1,4 +1,4 @@
-//! The three doors of the webhook, and the way of a body through them.
+//! The three routes of the webhook, and the way of a body through them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +15,11 @@ use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Res
 use super::drain::ShutdownStage;
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
-use crate::admission::{Phase, Request};
+use crate::admission::{Request, ReviewMode};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
-use crate::inventory::Inventory;
 use crate::policy::Action;
-use crate::review::{EvaluationObserver, review_supervised, undecided};
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
@@ -33,7 +31,6 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// What every request needs.
 pub struct App {
     pub current: Arc<Current>,
-    pub inventory: Arc<Inventory>,
     pub evaluators: EvaluationPool,
     pub metrics: Arc<Metrics>,
     pub budget: MemoryBudget,
@@ -44,30 +41,36 @@ pub struct App {
 #[derive(Clone, Copy)]
 struct Webhook {
     name: &'static str,
-    phase: Phase,
+    mode: ReviewMode,
     /// Is it registered with `Fail`, so that an answer counts even if no policy could be asked?
     fail_closed: bool,
 }
 
 /// The routes of the webhook.
 pub fn webhook(app: Arc<App>) -> Router {
-    let door = |name, phase, fail_closed| {
-        let webhook = Webhook { name, phase, fail_closed };
+    let route = |name, mode, fail_closed| {
+        let webhook = Webhook { name, mode, fail_closed };
         post(move |State(app): State<Arc<App>>, request: HttpRequest| async move {
             answer(&app, webhook, request).await
         })
     };
     Router::new()
-        .route("/validate/fail", door("validate/fail", Phase::Validating, true))
-        .route("/validate/ignore", door("validate/ignore", Phase::Validating, false))
-        .route("/mutate", door("mutate", Phase::Mutating, false))
+        .route("/validate/fail", route("validate/fail", ReviewMode::Validate, true))
+        .route("/validate/ignore", route("validate/ignore", ReviewMode::Validate, false))
+        .route("/mutate", route("mutate", ReviewMode::Mutate, false))
         .with_state(app)
 }
 
 /// A request, with its share of the memory for bodies: whoever still holds the one holds the other.
 struct PendingReview {
     request: Request,
-    _share: Reservation,
+    _memory: Reservation,
+}
+
+impl AsRef<Request> for PendingReview {
+    fn as_ref(&self) -> &Request {
+        &self.request
+    }
 }
 
 async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResponse {
@@ -95,17 +98,17 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
             return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
         }
     };
-    let request = match wire::decode(&bytes, webhook.phase) {
+    let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
     drop(bytes);
-    let question = Arc::new(PendingReview { request, _share: share });
-    let request = &question.request;
+    let pending = Arc::new(PendingReview { request, _memory: share });
+    let request = &pending.request;
     let operation = request.operation.as_str();
     let in_force = app.current.in_force();
     let (decision, answer) = if in_force.set.matches(request) {
-        match judge(app, &in_force, webhook, &question, deadline).await {
+        match judge(app, &in_force, webhook, &pending, deadline).await {
             Ok(judged) => judged,
             Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),
             Err(Unanswered { answer, reason }) => {
@@ -117,7 +120,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     } else {
         (Decision::default(), None)
     };
-    let response = respond(request, &decision);
+    let response = respond(request, webhook.mode, &decision);
     let answer = answer.unwrap_or(if response.allowed { Answer::Allowed } else { Answer::Denied });
     app.metrics.review(webhook.name, operation, answer, started.elapsed());
     app.metrics.decision(&decision);
@@ -136,31 +139,26 @@ async fn judge(
     app: &Arc<App>,
     in_force: &Arc<InForce>,
     webhook: Webhook,
-    question: &Arc<PendingReview>,
+    pending: &Arc<PendingReview>,
     deadline: Instant,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
     // Time is data to the decision; this is where it comes from.
     let now = jiff::Timestamp::now();
-    let work = {
-        let (app, in_force, question) = (Arc::clone(app), Arc::clone(in_force), Arc::clone(question));
-        move |supervisor: &dyn EvaluationObserver| {
-            review_supervised(&in_force.set, &app.inventory, &question.request, now, supervisor)
-        }
-    };
-    let undone = match app.evaluators.compute(&in_force.conduct, deadline, Arc::new(work)).await {
+    let reviewed = app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+    let error = match reviewed {
         Ok(decision) => return Ok((decision, None)),
-        Err(undone) => undone,
+        Err(error) => error,
     };
-    let reason = undone.reason();
-    let answer = match undone {
+    let reason = error.reason();
+    let answer = match error {
         NotEvaluated::QueueFull => return Err(Unanswered { answer: Answer::Shed, reason }),
         NotEvaluated::Broken(_) => Answer::Broken,
-        NotEvaluated::Late => Answer::TimedOut,
+        NotEvaluated::TimedOut => Answer::TimedOut,
     };
     // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
     // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
     match webhook.fail_closed {
-        true => Ok((undecided(&in_force.set, &app.inventory, &question.request, reason), Some(answer))),
+        true => Ok((in_force.undecided(&pending.request, webhook.mode, &error), Some(answer))),
         false => Err(Unanswered { answer, reason }),
     }
 }
@@ -238,7 +236,7 @@ fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Resp
         unknown = unknown.join(","),
         patched = patched.map(crate::policy::PolicyId::as_str).collect::<Vec<_>>().join(","),
         evaluated = decision.evaluated,
-        set_aside = decision.set_aside.map(crate::decision::Exemption::as_str),
+        exemption = decision.exemption.map(crate::decision::Exemption::as_str),
         milliseconds = took.as_secs_f64() * 1000.0,
         "review"
     );

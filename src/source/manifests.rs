@@ -1,6 +1,5 @@
 //! Manifests: files, directories and standard input to the objects in them.
 
-use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,11 +9,11 @@ use serde_json::Value;
 use super::render::HelmValues;
 use super::tree::{Source, is_manifest};
 use super::{files_below, read_bytes};
-use crate::admission::{GroupVersionKind, GroupVersionResource, Object, Operation, Phase, Request, UserInfo};
+use crate::admission::{
+    GroupKind, GroupVersionKind, GroupVersionResource, Object, ObjectRef, Operation, Request, UserInfo,
+};
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::inventory::{Fact, Inventory};
 use crate::path::{self, Segment};
-use crate::policy::selector::GroupKind;
 use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
 use crate::yaml::{self, Positions, SourceSpan};
@@ -71,11 +70,10 @@ impl Manifest {
         projections: &Projections,
         old: Option<&Manifest>,
         default_namespace: &str,
-        phase: Phase,
     ) -> Option<Request> {
         let kind = GroupVersionKind::new(self.api_version(), self.kind());
         let projection = projections
-            .of(&GroupKind { kind: kind.kind.clone(), group: kind.group.clone() })
+            .of(&kind.group_kind())
             .filter(|projection| projection.versions.contains(&kind.version))?;
         Some(Request {
             uid: String::new(),
@@ -94,31 +92,7 @@ impl Manifest {
             old_object: old.map(|old| Object::from((*old.object).clone())),
             dry_run: false,
             options: Value::Null,
-            phase,
         })
-    }
-
-    fn kind_ref(&self) -> GroupKind {
-        let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(self.api_version(), self.kind());
-        GroupKind { kind, group }
-    }
-
-    /// What an inventory is to know of this object of a run. `before`: what it was, for what is judged
-    /// itself in the run.
-    pub fn shipped(
-        &self,
-        inventory: &Inventory,
-        before: Option<Option<&Manifest>>,
-        default_namespace: &str,
-    ) -> ScannedObject {
-        let kind = self.kind_ref();
-        ScannedObject {
-            fact: inventory.read(&kind, &self.object, default_namespace),
-            changed: before.map(|before| before.is_none_or(|before| before.object != self.object)),
-            namespace: self.namespace(default_namespace),
-            name: self.metadata("name").to_owned(),
-            kind,
-        }
     }
 
     fn namespace(&self, default: &str) -> String {
@@ -128,10 +102,13 @@ impl Manifest {
         }
     }
 
-    /// Group, kind, namespace and name: what two states of one object have in common.
-    pub fn identity(&self, default_namespace: &str) -> (String, String, String, String) {
-        let kind = GroupVersionKind::new(self.api_version(), self.kind());
-        (kind.group, kind.kind, self.namespace(default_namespace), self.metadata("name").to_owned())
+    /// What two states of one object have in common.
+    pub fn reference(&self, default_namespace: &str) -> ObjectRef {
+        ObjectRef {
+            kind: GroupKind::new(self.api_version(), self.kind()),
+            namespace: self.namespace(default_namespace),
+            name: self.metadata("name").to_owned(),
+        }
     }
 
     /// The change of its text that makes it `object`.
@@ -152,27 +129,6 @@ impl Manifest {
         let mut whole = self.prefix.clone();
         whole.extend_from_slice(path);
         self.positions.place(&whole)
-    }
-}
-
-/// An object that comes with a run, as far as others need to know of it.
-pub struct ScannedObject {
-    kind: GroupKind,
-    namespace: String,
-    name: String,
-    fact: Option<Fact>,
-    /// Only of what is judged: is it new, or not as it was before?
-    changed: Option<bool>,
-}
-
-impl ScannedObject {
-    /// Tells an inventory of it.
-    pub fn tell(self, inventory: &mut Inventory) {
-        self.fact.into_iter().for_each(|fact| inventory.add(fact));
-        match self.changed {
-            Some(changed) => inventory.judges(&self.kind, &self.namespace, &self.name, changed),
-            None => inventory.ships(&self.kind),
-        }
     }
 }
 
@@ -285,10 +241,7 @@ impl Manifests {
         }
         let Some(items) = items else { return self.objects.push(manifest) };
         let of_items = manifest.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
-        self.listed.extend(of_items.map(|kind| {
-            let GroupVersionKind { group, kind, .. } = GroupVersionKind::new(manifest.api_version(), kind);
-            GroupKind { kind, group }
-        }));
+        self.listed.extend(of_items.map(|kind| GroupKind::new(manifest.api_version(), kind)));
         for (index, item) in items.as_array().into_iter().flatten().enumerate() {
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
@@ -304,29 +257,6 @@ impl Manifests {
                 fields.insert("apiVersion".to_owned(), manifest.api_version().into());
             }
             self.flatten(Manifest { object: Arc::new(item), prefix, bare, ..manifest.clone() });
-        }
-    }
-
-    /// Tells an inventory of these objects of a cluster: of their kinds there are no others.
-    pub fn tell(&self, inventory: &mut Inventory, default_namespace: &str) {
-        for manifest in &self.objects {
-            let kind = manifest.kind_ref();
-            inventory.insert(&kind, &manifest.object, default_namespace);
-            inventory.keep(&kind, Arc::clone(&manifest.object), default_namespace);
-            inventory.know(&kind);
-        }
-        self.listed.iter().for_each(|kind| inventory.know(kind));
-    }
-
-    /// Tells an inventory of these objects, which are judged themselves in this run. `old`: what some of
-    /// them were before.
-    pub fn ship(&self, inventory: &mut Inventory, old: &Manifests, default_namespace: &str) {
-        let before: HashMap<_, &Manifest> =
-            old.objects.iter().map(|manifest| (manifest.identity(default_namespace), manifest)).collect();
-        for manifest in &self.objects {
-            let old = before.get(&manifest.identity(default_namespace)).copied();
-            manifest.shipped(inventory, Some(old), default_namespace).tell(inventory);
-            inventory.keep(&manifest.kind_ref(), Arc::clone(&manifest.object), default_namespace);
         }
     }
 }

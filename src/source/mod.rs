@@ -1,8 +1,10 @@
 //! Where policies and manifests come from: the embedded catalogue, directories, files.
 #![expect(clippy::disallowed_methods, reason = "this room reads files for everybody else")]
 
+pub mod bundle;
 pub mod catalogue;
 pub mod manifests;
+pub mod policies;
 pub mod render;
 pub mod sandbox;
 pub mod tree;

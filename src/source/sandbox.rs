@@ -13,12 +13,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wait_timeout::ChildExt as _;
 
-use crate::admission::{Phase, wire};
+use crate::admission::{ReviewMode, wire};
+use crate::decision::FailureCause;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::Inventory;
 use crate::policy::PolicyId;
-use crate::policyset::{PolicySet, Sources};
-use crate::review::{EvaluationObserver, review_supervised};
+use crate::policyset::{CompileOptions, PolicySet, Sources};
+use crate::review::{Evaluation, EvaluationObserver, review};
 
 /// The hidden subcommand that is the child.
 pub const SUBCOMMAND: &str = "try-policies";
@@ -55,7 +56,7 @@ enum Line {
 ///
 /// # Errors
 /// What is wrong with them, or how the child ended.
-pub fn of(program: &Path, sources: &Sources) -> Result<(), Diagnostics> {
+pub fn run(program: &Path, sources: &Sources) -> Result<(), Diagnostics> {
     let texts = serde_json::to_vec(sources).map_err(|error| whole(&format!("cannot be tried: {error}")))?;
     let mut child = Command::new(program)
         .arg(SUBCOMMAND)
@@ -169,14 +170,16 @@ pub fn child() -> std::io::Result<()> {
 
 /// Compiles, then asks every policy.
 fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Diagnostics> {
-    let set = PolicySet::compile_saying(sources, &|text| doing(format!("loading {}", text.name)))?;
+    let before = |text: &SourceText| doing(format!("loading {}", text.name));
+    let options = CompileOptions { before_parsing: Some(&before), ..CompileOptions::default() };
+    let set = PolicySet::compile(sources, options)?;
     for text in REVIEWS {
-        let Ok(request) = wire::decode(text.as_bytes(), Phase::Fix) else { continue };
-        let asks = Asks { doing, kind: &request.kind.kind };
+        let Ok(request) = wire::decode(text.as_bytes()) else { continue };
+        let announcer = Announcer { doing, kind: &request.kind.kind };
         // The engine's timer counts time that a busy machine gave to others: one good answer is enough.
         let ask = || {
             let now = jiff::Timestamp::UNIX_EPOCH;
-            review_supervised(&set, &Inventory::default(), &request, now, &asks).failures
+            review(&set, &Inventory::default(), &request, ReviewMode::Fix, now, &announcer).failures
         };
         let mut failures = ask();
         for _ in 1..ATTEMPTS {
@@ -193,7 +196,7 @@ fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Dia
                     failure.policy,
                     request.operation.as_str(),
                     request.kind.kind,
-                    failure.error
+                    failure.cause
                 );
                 let source =
                     set.policy(failure.policy.as_str()).map_or("--policies", |policy| &policy.source);
@@ -208,16 +211,16 @@ fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Dia
 }
 
 /// Says which policy is asked, before it is.
-struct Asks<'a> {
+struct Announcer<'a> {
     doing: &'a (dyn Fn(String) + Sync),
     kind: &'a str,
 }
 
-impl EvaluationObserver for Asks<'_> {
-    fn asks(&self, policy: &PolicyId) -> Result<(), String> {
-        (self.doing)(format!("asking policy {policy} about a {}", self.kind));
+impl EvaluationObserver for Announcer<'_> {
+    fn before(&self, policy: &PolicyId) -> Result<(), FailureCause> {
+        (self.doing)(format!("evaluating policy {policy} on a {}", self.kind));
         Ok(())
     }
 
-    fn answered(&self) {}
+    fn after(&self, _: &Evaluation<'_>) {}
 }

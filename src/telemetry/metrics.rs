@@ -69,6 +69,12 @@ struct PolicyLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct FailureLabels {
+    policy: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ThreadLabels {
     policy: String,
     reason: &'static str,
@@ -91,7 +97,7 @@ pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<WebhookLabels, Histogram>,
     violations: Family<ViolationLabels, Counter>,
-    failures: Family<PolicyLabels, Counter>,
+    failures: Family<FailureLabels, Counter>,
     unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
@@ -207,7 +213,8 @@ impl Metrics {
             self.violations.get_or_create(&labels).inc();
         }
         for failure in &decision.failures {
-            self.failures.get_or_create(&PolicyLabels { policy: failure.policy.to_string() }).inc();
+            let labels = FailureLabels { policy: failure.policy.to_string(), reason: failure.cause.kind() };
+            self.failures.get_or_create(&labels).inc();
         }
         for unknown in &decision.unknown {
             self.unknown.get_or_create(&PolicyLabels { policy: unknown.policy.to_string() }).inc();
@@ -229,6 +236,7 @@ impl Metrics {
 mod tests {
     use super::*;
     use crate::decision::{Failure, Finding, Unknown};
+    use crate::engine::EvaluationError;
     use crate::policy::binding::OnFailure;
     use crate::policy::{Action, PolicyId, Severity};
 
@@ -260,8 +268,9 @@ mod tests {
             details: None,
             sensitive: false,
         };
+        let timeout = EvaluationError::Timeout(Duration::from_millis(200));
         let failure =
-            Failure { policy: PolicyId::new("two"), error: String::new(), on_failure: OnFailure::Deny };
+            Failure { policy: PolicyId::new("two"), cause: timeout.into(), on_failure: OnFailure::Deny };
         metrics.decision(&Decision {
             findings: vec![finding],
             failures: vec![failure],
@@ -275,7 +284,7 @@ mod tests {
             r#"stategate_review_duration_seconds_count{webhook="validate/fail"} 6"#,
             r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
             r#"stategate_violations_total{policy="one",action="warn"} 1"#,
-            r#"stategate_policy_failures_total{policy="two"} 1"#,
+            r#"stategate_policy_failures_total{policy="two",reason="timeout"} 1"#,
             r#"stategate_policy_unknown_total{policy="three"} 1"#,
             "stategate_evaluation_queue_depth 0",
             "stategate_evaluation_threads_lost 0",

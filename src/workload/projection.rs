@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::engines::Engines;
 use super::int_or_percent::Rounding;
+use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::policy::selector::GroupKind;
 use crate::reader::read_one;
 
 /// Keys that lead to a value, written with dots; the empty text is the object itself.

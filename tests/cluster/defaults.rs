@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use stategate::policyset::PolicySet;
+use stategate::policyset::{CompileOptions, PolicySet};
 use stategate::source::catalogue::Catalogue;
 use stategate::source::manifests::Manifests;
 use stategate::workload::project;
@@ -18,14 +18,16 @@ const CUSTOM_GROUPS: [&str; 2] = ["autoscaling.k8s.io", "keda.sh"];
 fn manifests_and_stored_objects_give_the_same_view() {
     let api = ApiServer::start();
     let admin = api.kubectl("admin");
-    let set = PolicySet::compile(&Catalogue::embedded().sources("production").unwrap()).unwrap();
+    let set =
+        PolicySet::compile(&Catalogue::embedded().sources("production").unwrap(), CompileOptions::default())
+            .unwrap();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/manifests/all-kinds.yaml");
     let manifests = Manifests::read(std::slice::from_ref(&file));
     assert!(manifests.errors.is_empty(), "{:?}", manifests.errors);
     let mut kinds = std::collections::BTreeSet::new();
     for manifest in &manifests.objects {
         let request = manifest
-            .request(set.projections(), None, "default", stategate::admission::Phase::Both)
+            .request(set.projections(), None, "default")
             .unwrap_or_else(|| panic!("{} has no projection", manifest.kind()));
         let projection = set.projection(&request).unwrap();
         let text = serde_json::to_string(&*manifest.object).unwrap();

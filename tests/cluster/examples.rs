@@ -137,7 +137,7 @@ fn each_change_can_be_made(api: &ApiServer, admin: &Kubectl, catalogue: &Catalog
             write(directory, &path, number, &object);
         };
         for (number, manifest) in new.iter().enumerate().filter(|(_, object)| !is_custom(object)) {
-            let state = old.iter().find(|old| old.identity("") == manifest.identity(""));
+            let state = old.iter().find(|old| old.reference("") == manifest.reference(""));
             // What does not change was there before.
             put(&before, number, state.unwrap_or(manifest));
             let Some(state) = state else { continue };

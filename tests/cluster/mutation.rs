@@ -3,7 +3,7 @@
 use serde_json::Value;
 use stategate::path;
 use stategate::policy::Patches;
-use stategate::policyset::PolicySet;
+use stategate::policyset::{CompileOptions, PolicySet};
 use stategate::source::catalogue::Catalogue;
 
 use crate::harness::{ApiServer, Kubectl, Stategate};
@@ -24,7 +24,8 @@ fn every_example_of_a_patch_is_stored_as_it_says() {
     register_and_wait(&api, &gate);
 
     let catalogue = Catalogue::embedded();
-    let set = PolicySet::compile(&catalogue.sources("production").unwrap()).unwrap();
+    let set =
+        PolicySet::compile(&catalogue.sources("production").unwrap(), CompileOptions::default()).unwrap();
     let mut done = Vec::new();
     for (path, text) in catalogue.examples() {
         let Some(stem) = path.strip_suffix(".in.yaml") else { continue };

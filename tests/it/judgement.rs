@@ -1,29 +1,20 @@
 //! Ways around the policies that somebody has tried, and sane workloads that were once refused.
 
 use serde_json::{Value, json};
-use stategate::admission::{Phase, Request, wire};
+use stategate::admission::{Request, wire};
 use stategate::decision::{Decision, Exemption};
-use stategate::inventory::Inventory;
 use stategate::policy::Action;
-use stategate::policyset::PolicySet;
-use stategate::review::review;
-use stategate::source::catalogue::Catalogue;
 use stategate::source::manifests::Manifests;
 
-use crate::support::{GOOD, NAIVE, directory, stategate_with};
-
-fn production() -> PolicySet {
-    PolicySet::compile(&Catalogue::embedded().sources("production").unwrap()).unwrap()
-}
+use crate::support::{GOOD, NAIVE, directory, production, stategate_with, validate};
 
 fn judge(manifest: &str) -> Decision {
     let set = production();
     let mut manifests = Manifests::default();
     manifests.add("test.yaml".to_owned(), manifest.as_bytes());
     assert!(manifests.errors.is_empty(), "{:?}", manifests.errors);
-    let request =
-        manifests.objects[0].request(set.projections(), None, "default", Phase::Validating).unwrap();
-    review(&set, &Inventory::default(), &request, "2026-01-01T00:00:00Z".parse().unwrap())
+    let request = manifests.objects[0].request(set.projections(), None, "default").unwrap();
+    validate(&set, &request)
 }
 
 fn denied(manifest: &str) -> Vec<String> {
@@ -158,11 +149,11 @@ fn an_owner_answers_for_its_pods_and_nobody_else() {
         judge(&NAIVE.replace("  namespace: shop\n", &format!("  namespace: shop\n{owner}")))
     };
     let by_config_map = owned("ConfigMap", "v1");
-    assert!(by_config_map.set_aside.is_none() && !by_config_map.allowed());
+    assert!(by_config_map.exemption.is_none() && !by_config_map.allowed());
     let by_workload = owned("Deployment", "apps/v1");
-    assert!(by_workload.set_aside == Some(Exemption::Owned) && by_workload.findings.is_empty());
+    assert!(by_workload.exemption == Some(Exemption::Owned) && by_workload.findings.is_empty());
     let by_operator = owned("Cluster", "postgresql.cnpg.io/v1");
-    assert_eq!(by_operator.set_aside, Some(Exemption::Operated));
+    assert_eq!(by_operator.exemption, Some(Exemption::Operated));
     assert!(by_operator.allowed() && by_operator.patch.is_none());
     assert!(
         !by_operator.findings.is_empty() && by_operator.findings.iter().all(|f| f.action == Action::Audit)
@@ -175,8 +166,8 @@ fn update(old: Value, new: Value) -> Decision {
         "uid": "u", "kind": {"group": "apps", "version": "v1", "kind": "StatefulSet"},
         "resource": {"group": "apps", "version": "v1", "resource": "statefulsets"}, "operation": "UPDATE",
         "namespace": "shop", "name": "pg", "userInfo": {"username": "dev"}, "object": new, "oldObject": old}});
-    let request: Request = wire::decode(body.to_string().as_bytes(), Phase::Validating).unwrap();
-    review(&set, &Inventory::default(), &request, "2026-01-01T00:00:00Z".parse().unwrap())
+    let request: Request = wire::decode(body.to_string().as_bytes()).unwrap();
+    validate(&set, &request)
 }
 
 fn object(manifest: &str) -> Value {
@@ -209,7 +200,7 @@ fn a_pod_of_sixty_thousand_volumes_is_judged_in_a_breath() {
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"},
         "spec": {"volumes": volumes, "containers": [{"name": "c", "image": "nginx", "volumeMounts": mounts}]}});
     let set = production();
-    let kind = stategate::policy::selector::GroupKind { kind: "Pod".to_owned(), group: String::new() };
+    let kind = stategate::admission::GroupKind { kind: "Pod".to_owned(), group: String::new() };
     let projection = set.projections().of(&kind).unwrap();
     // A quadratic walk takes minutes here.
     let projected =

@@ -30,11 +30,14 @@ fn what_the_child_dies_of_is_an_error_that_names_the_policy() {
         (
             // 2 GB.
             "\tcontains(ten(ten(ten(long))), \"never\")",
-            ["asking policy tried about a StatefulSet ended the process that tried it", "more than 1024 MiB"],
+            [
+                "evaluating policy tried on a StatefulSet ended the process that tried it",
+                "more than 1024 MiB",
+            ],
         ),
         (
             "\tstrings.any_prefix_match(split(long, \"a\"), split(trim_suffix(replace(long, \"a\", \"b\"), \",\"), \",\"))",
-            ["asking policy tried about a StatefulSet took longer than 10 s", "multiplies its input"],
+            ["evaluating policy tried on a StatefulSet took longer than 10 s", "multiplies its input"],
         ),
         (
             "\ttime.parse_rfc3339_ns(input.workload.name) > 1",

@@ -1,5 +1,11 @@
 //! Runs the binary as a user does.
 
+use stategate::admission::{Request, ReviewMode};
+use stategate::decision::Decision;
+use stategate::inventory::Inventory;
+use stategate::policyset::{CompileOptions, PolicySet};
+use stategate::review::{Unobserved, review};
+use stategate::source::catalogue::Catalogue;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -81,4 +87,16 @@ pub const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml"
 /// [`GOOD`] without what is shipped beside it.
 pub fn good_workload() -> &'static str {
     GOOD.split("---\n").next().unwrap()
+}
+
+/// The shipped policies under the profile production.
+pub fn production() -> PolicySet {
+    let sources = Catalogue::embedded().sources("production").unwrap();
+    PolicySet::compile(&sources, CompileOptions::default()).unwrap()
+}
+
+/// The decision of the validating webhook, with nothing known beside the request.
+pub fn validate(set: &PolicySet, request: &Request) -> Decision {
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    review(set, &Inventory::default(), request, ReviewMode::Validate, now, &Unobserved)
 }

@@ -7,7 +7,7 @@ mod siblings;
 mod storage;
 
 use serde_json::{Value, json};
-use stategate::policy::selector::GroupKind;
+use stategate::admission::GroupKind;
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::project;
 use stategate::workload::projection::Projections;

@@ -1,7 +1,7 @@
 //! Recorded AdmissionReviews decode; bad bodies get the answer that the API server understands.
 
 use stategate::admission::wire::{decode, encode, recover_uid, refusal};
-use stategate::admission::{Operation, Phase, Request};
+use stategate::admission::{Operation, Request};
 
 pub fn recorded() -> Vec<(String, Vec<u8>)> {
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reviews");
@@ -17,13 +17,13 @@ pub fn recorded() -> Vec<(String, Vec<u8>)> {
 
 fn request(name: &str) -> Request {
     let (_, body) = recorded().into_iter().find(|(file, _)| file == name).unwrap();
-    decode(&body, Phase::Validating).unwrap()
+    decode(&body).unwrap()
 }
 
 #[test]
 fn every_recorded_review_decodes() {
     for (file, body) in recorded() {
-        let request = decode(&body, Phase::Validating).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let request = decode(&body).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(!request.uid.is_empty() && !request.kind.kind.is_empty(), "{file}");
         assert!(!request.name().is_empty(), "{file} has no name");
         for object in [&request.object, &request.old_object].into_iter().flatten() {
@@ -63,7 +63,7 @@ fn a_body_that_is_cut_off_keeps_its_uid_wherever_it_is_cut() {
     let after_uid =
         body.windows(whole.len()).position(|window| window == whole.as_bytes()).unwrap() + whole.len() + 1;
     for cut in (0..body.len()).step_by(37) {
-        let bad = decode(&body[..cut], Phase::Validating).unwrap_err();
+        let bad = decode(&body[..cut]).unwrap_err();
         match bad.uid {
             Some(uid) => assert_eq!(uid, whole),
             None => assert!(cut < after_uid, "cut at {cut} lost the uid"),
@@ -114,7 +114,7 @@ fn bad_bodies_are_never_let_through() {
         (r#"{"request":{"uid":5}}"#, None, "invalid type"),
     ];
     for (body, uid, message) in cases {
-        let bad = decode(body.as_bytes(), Phase::Validating).expect_err(body);
+        let bad = decode(body.as_bytes()).expect_err(body);
         assert_eq!(bad.uid.as_deref(), *uid, "{body}");
         assert!(bad.message.contains(message), "{body}\n  says {:?}, not {message:?}", bad.message);
         let answer = encode("u", &refusal(&bad)).unwrap();
@@ -130,6 +130,6 @@ fn nesting_beyond_all_measure_is_an_error_not_a_crash() {
     let body = format!(
         r#"{{"kind":"AdmissionReview","apiVersion":"admission.k8s.io/v1","request":{{"uid":"deep","kind":{{"group":"apps","version":"v1","kind":"StatefulSet"}},"resource":{{"group":"apps","version":"v1","resource":"statefulsets"}},"operation":"CREATE","object":{{"spec":{deep}}}}}}}"#
     );
-    let request = decode(body.as_bytes(), Phase::Validating).unwrap();
+    let request = decode(body.as_bytes()).unwrap();
     assert!(request.object.unwrap().value().unwrap_err().to_string().contains("recursion limit"));
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::admission::{GroupVersionKind, Phase, Request};
+use crate::admission::{GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
@@ -17,7 +17,8 @@ use crate::path::{self, Segment};
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
-use crate::source::manifests::{Manifest, Manifests, STDIN, ScannedObject};
+use crate::source::bundle::{Bundle, ScannedObject};
+use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
 use crate::yaml::edit::edit;
@@ -25,13 +26,13 @@ use crate::yaml::edit::edit;
 /// One thing to read, and whether it is to be judged or only to be known of.
 pub struct TreeSource {
     pub source: Source,
-    pub judged: bool,
+    pub reviewed: bool,
 }
 
 /// The state of the objects before the change that is judged.
 #[derive(Default)]
 pub struct PreviousObjects {
-    objects: HashMap<(String, String, String, String), Vec<Manifest>>,
+    objects: HashMap<ObjectRef, Vec<Manifest>>,
     /// Holds what programs make of directories, too.
     rendered: bool,
 }
@@ -40,7 +41,7 @@ impl PreviousObjects {
     pub fn new(objects: Vec<Manifest>, namespace: &str, rendered: bool) -> Self {
         let mut before = Self { rendered, ..Self::default() };
         for object in objects {
-            before.objects.entry(object.identity(namespace)).or_default().push(object);
+            before.objects.entry(object.reference(namespace)).or_default().push(object);
         }
         before
     }
@@ -50,7 +51,7 @@ impl PreviousObjects {
         if matches!(source, Source::Rendered(_)) && !self.rendered {
             return None;
         }
-        let all = self.objects.get(&manifest.identity(namespace))?;
+        let all = self.objects.get(&manifest.reference(namespace))?;
         let same = all.iter().find(|old| old.file.name == manifest.file.name);
         // Of a branch, what still lies in another file is another environment's, or the like.
         let moved = |old: &&Manifest| self.rendered || !Path::new(old.file.name.as_ref()).exists();
@@ -60,9 +61,9 @@ impl PreviousObjects {
 
 /// What all parts are judged with.
 pub struct Pipeline {
-    pub bench: Arc<ReviewPool>,
-    /// What is known beside the manifests, as of a bundle.
-    pub inventory: Inventory,
+    pub pool: Arc<ReviewPool>,
+    /// What is known beside the manifests.
+    pub cluster: Inventory,
     pub before: PreviousObjects,
     pub namespace: String,
     pub values: HelmValues,
@@ -74,7 +75,7 @@ pub struct Pipeline {
 /// What the first pass keeps of a source.
 struct ScannedSource {
     source: Source,
-    judged: bool,
+    reviewed: bool,
     objects: Vec<ScannedObject>,
     errors: Vec<Diagnostic>,
     foreign: usize,
@@ -86,30 +87,30 @@ struct ScannedSource {
 struct Task {
     source: Source,
     kept: Option<Arc<Manifests>>,
-    inventory: Arc<Inventory>,
+    inventory: Inventory,
 }
 
 impl Pipeline {
     /// Judges every manifest as the webhook would, once its own patches are applied.
     pub fn run(self, parts: Vec<TreeSource>) -> anyhow::Result<Report> {
-        let bench = Arc::clone(&self.bench);
+        let pool = Arc::clone(&self.pool);
         let this = Arc::new(self);
         let progress = Progress::start("reading", parts.len());
         let read = |part: TreeSource| {
             let this = Arc::clone(&this);
-            blocking(move || this.know(part))
+            blocking(move || this.scan(part))
         };
-        let known = bench.each(parts, read, || progress.step())?;
-        let progress = progress.next("checking", known.iter().filter(|known| known.judged).count());
+        let scanned = pool.each(parts, read, || progress.step())?;
+        let progress = progress.next("checking", scanned.iter().filter(|scanned| scanned.reviewed).count());
 
-        let mut report = Report { profile: bench.set().profile().to_owned(), ..Report::default() };
-        let tasks = this.tasks(known, &mut report);
+        let mut report = Report { profile: pool.set().profile().to_owned(), ..Report::default() };
+        let tasks = this.tasks(scanned, &mut report);
         let judge = |task: Task| {
             let this = Arc::clone(&this);
             async move { this.judge(task).await }
         };
         let mut unknown_namespaces = BTreeSet::new();
-        for (part, unknown) in bench.each(tasks, judge, || progress.step())? {
+        for (part, unknown) in pool.each(tasks, judge, || progress.step())? {
             report.append(part);
             unknown_namespaces.extend(unknown);
         }
@@ -124,47 +125,51 @@ impl Pipeline {
         Ok(report)
     }
 
-    fn know(&self, TreeSource { source, judged }: TreeSource) -> ScannedSource {
+    fn scan(&self, TreeSource { source, reviewed }: TreeSource) -> ScannedSource {
         let mut manifests = Manifests::of(&source, &self.values);
-        let shipped = |manifest: &Manifest| {
-            let before = judged.then(|| self.before.of(manifest, &source, &self.namespace));
-            manifest.shipped(&self.inventory, before, &self.namespace)
+        let scan = |manifest: &Manifest| match reviewed {
+            true => {
+                let before = self.before.of(manifest, &source, &self.namespace);
+                ScannedObject::reviewed(manifest, before, self.cluster.reader(), &self.namespace)
+            }
+            false => ScannedObject::beside(manifest, self.cluster.reader(), &self.namespace),
         };
         ScannedSource {
-            objects: manifests.objects.iter().map(shipped).collect(),
+            objects: manifests.objects.iter().map(scan).collect(),
             errors: std::mem::take(&mut manifests.errors),
             foreign: manifests.foreign,
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
-            judged,
+            reviewed,
         }
     }
 
     /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
-    fn tasks(&self, known: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
-        let mut bundle = self.inventory.clone();
-        let (rendered, files): (Vec<ScannedSource>, Vec<ScannedSource>) =
-            known.into_iter().partition(|known| matches!(known.source, Source::Rendered(_)));
-        let mut told = |known: &mut ScannedSource, inventory: &mut Inventory| {
-            known.objects.drain(..).for_each(|object| object.tell(inventory));
-            if known.judged {
-                report.errors.append(&mut known.errors);
-                report.foreign += known.foreign;
+    fn tasks(&self, scanned: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
+        let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
+            scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));
+        let mut add = |scanned: &mut ScannedSource, bundle: &mut Bundle| {
+            scanned.objects.drain(..).for_each(|object| bundle.add(object));
+            if scanned.reviewed {
+                report.errors.append(&mut scanned.errors);
+                report.foreign += scanned.foreign;
             }
         };
-        let mut tasks = Vec::new();
-        let mut files = files;
-        files.iter_mut().for_each(|known| told(known, &mut bundle));
-        let shared = Arc::new(bundle.clone());
-        for ScannedSource { source, kept, .. } in files.into_iter().filter(|known| known.judged) {
-            tasks.push(Task { source, kept, inventory: Arc::clone(&shared) });
-        }
-        for mut known in rendered {
-            let mut own = bundle.clone();
-            told(&mut known, &mut own);
-            if known.judged {
-                tasks.push(Task { source: known.source, kept: known.kept, inventory: Arc::new(own) });
+        let mut bundle = Bundle::beside(&self.cluster, &self.namespace);
+        files.iter_mut().for_each(|scanned| add(scanned, &mut bundle));
+        let shared = bundle.inventory();
+        let mut tasks: Vec<Task> = files
+            .into_iter()
+            .filter(|scanned| scanned.reviewed)
+            .map(|ScannedSource { source, kept, .. }| Task { source, kept, inventory: shared.clone() })
+            .collect();
+        for mut scanned in rendered {
+            let mut own = Bundle::beside(&shared, &self.namespace);
+            add(&mut scanned, &mut own);
+            if scanned.reviewed {
+                let ScannedSource { source, kept, .. } = scanned;
+                tasks.push(Task { source, kept, inventory: own.inventory() });
             }
         }
         tasks
@@ -180,12 +185,12 @@ impl Pipeline {
                 blocking(move || Arc::new(Manifests::of(&source, &this.values))).await?
             }
         };
-        let set = self.bench.set();
+        let set = self.pool.set();
         let (mut report, mut unknown_namespaces) = (Report::default(), Vec::new());
         let (mut judged, mut requests) = (Vec::new(), Vec::new());
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
             let old = self.before.of(manifest, &source, &self.namespace);
-            let Some(request) = manifest.request(set.projections(), old, &self.namespace, Phase::Both) else {
+            let Some(request) = manifest.request(set.projections(), old, &self.namespace) else {
                 report.not_covered += 1;
                 report.errors.extend(nearly_known(set, manifest));
                 continue;
@@ -201,7 +206,7 @@ impl Pipeline {
             judged.push(manifest);
             requests.push(Arc::new(request));
         }
-        let decisions = self.bench.judge(&inventory, &requests).await?;
+        let decisions = self.pool.review(&inventory, &requests, ReviewMode::MutateAndValidate).await?;
         let hidden: Vec<Range<usize>> = judged
             .iter()
             .zip(&decisions)
@@ -227,7 +232,7 @@ impl Pipeline {
     /// Tells of each object with findings what `fix` would write into its file.
     async fn add_remedies(
         &self,
-        inventory: &Arc<Inventory>,
+        inventory: &Inventory,
         manifests: &[&Manifest],
         requests: &[Arc<Request>],
         objects: &mut [ReviewedObject],
@@ -236,11 +241,8 @@ impl Pipeline {
         let wrong = |object: &ReviewedObject| !object.findings.is_empty() && is_file(object);
         let all = manifests.iter().zip(requests).zip(objects).filter(|(_, object)| wrong(object));
         let (of, objects): (Vec<_>, Vec<_>) = all.unzip();
-        let asked: Vec<Arc<Request>> = of
-            .iter()
-            .map(|(_, request)| Arc::new(Request { phase: Phase::Fix, ..Request::clone(request) }))
-            .collect();
-        let decisions = self.bench.judge(inventory, &asked).await?;
+        let requests: Vec<Arc<Request>> = of.iter().map(|(_, request)| Arc::clone(request)).collect();
+        let decisions = self.pool.review(inventory, &requests, ReviewMode::Fix).await?;
         for (((manifest, _), object), decision) in of.into_iter().zip(objects).zip(decisions) {
             let Some(patched) = decision.patch else { continue };
             // What cannot be written is told by `fix`.
@@ -258,7 +260,7 @@ impl Pipeline {
         decision: Decision,
         hidden: &[Range<usize>],
     ) -> ReviewedObject {
-        let aside = decision.set_aside.map(|reason| format!("not judged like others: {}", reason.as_str()));
+        let aside = decision.exemption.map(|reason| format!("not judged like others: {}", reason.as_str()));
         let mut object = ReviewedObject {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
@@ -269,7 +271,9 @@ impl Pipeline {
             failures: decision
                 .failures
                 .into_iter()
-                .map(|failure| (failure.policy, failure.error, failure.on_failure == OnFailure::Deny))
+                .map(|failure| {
+                    (failure.policy, failure.cause.to_string(), failure.on_failure == OnFailure::Deny)
+                })
                 .collect(),
             unknown: decision.unknown,
             waived: decision.waived,

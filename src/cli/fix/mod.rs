@@ -12,16 +12,15 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::inventory::InventoryArguments;
-use super::policies::{PolicyArguments, RULE_TIME};
+use super::policies::{PolicyArguments, load};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours, print, say};
-use crate::admission::{Phase, Request};
+use crate::admission::{Request, ReviewMode};
 use crate::diagnostic::{SourceText, did_you_mean};
-use crate::evaluators::InForce;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
-use crate::server::Origin as _;
+use crate::source::bundle::Bundle;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
@@ -66,16 +65,16 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let in_force = Arc::new(InForce::new(policy_set(arguments)?));
+    let set = policy_set(arguments)?;
     let mut manifests = read(arguments)?;
     let errors = std::mem::take(&mut manifests.errors);
-    let inventory = arguments.inventory.read(&in_force.set, &arguments.namespace)?;
-    let bench = ReviewPool::open(in_force, jiff::Timestamp::now())?;
+    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+    let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
     let before = files(&manifests);
     let (mut fixed, mut refusals, mut judged) = (Vec::new(), Vec::new(), Vec::new());
     // What is set right in one object may show what is wrong with the next one.
     for _ in 0..ROUNDS {
-        judged = judge(arguments, &bench, inventory.clone(), &manifests)?;
+        judged = review(arguments, &pool, &cluster, &manifests)?;
         let planned = plan::plan(&judged);
         refusals = planned.refusals;
         if planned.fixed.is_empty() {
@@ -148,39 +147,37 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
     Ok(all)
 }
 
-fn judge(
+fn review(
     arguments: &Arguments,
-    bench: &Arc<ReviewPool>,
-    inventory: Inventory,
+    pool: &Arc<ReviewPool>,
+    cluster: &Inventory,
     manifests: &Manifests,
 ) -> anyhow::Result<Vec<ReviewedManifest>> {
-    let set = bench.set();
-    let mut inventory = inventory.bundle();
-    manifests.ship(&mut inventory, &Manifests::default(), &arguments.namespace);
-    let asked: Vec<(Manifest, Arc<Request>)> = manifests
+    let mut bundle = Bundle::beside(cluster, &arguments.namespace);
+    bundle.add_reviewed(manifests, &Manifests::default());
+    let inventory = bundle.inventory();
+    let reviewed: Vec<(Manifest, Arc<Request>)> = manifests
         .objects
         .iter()
         .filter_map(|manifest| {
-            let request = manifest.request(set.projections(), None, &arguments.namespace, Phase::Fix)?;
+            let request = manifest.request(pool.set().projections(), None, &arguments.namespace)?;
             Some((manifest.clone(), Arc::new(request)))
         })
         .collect();
-    let requests: Vec<Arc<Request>> = asked.iter().map(|(_, request)| Arc::clone(request)).collect();
-    let inventory = Arc::new(inventory);
-    let judge = |requests: Vec<Arc<Request>>| {
-        let (bench, inventory) = (Arc::clone(bench), Arc::clone(&inventory));
-        async move { bench.judge(&inventory, &requests).await }
+    let requests: Vec<Arc<Request>> = reviewed.iter().map(|(_, request)| Arc::clone(request)).collect();
+    let review = |requests: Vec<Arc<Request>>| {
+        let (pool, inventory) = (Arc::clone(pool), inventory.clone());
+        async move { pool.review(&inventory, &requests, ReviewMode::Fix).await }
     };
-    let decisions = bench.each(vec![requests], judge, || {})?.into_iter().flatten();
-    let judged = asked.into_iter().zip(decisions);
-    Ok(judged
-        .map(|((manifest, request), decision)| ReviewedManifest { manifest, request, decision })
-        .collect())
+    let decisions = pool.each(vec![requests], review, || {})?.into_iter().flatten();
+    let manifest = |((manifest, request), decision)| ReviewedManifest { manifest, request, decision };
+    Ok(reviewed.into_iter().zip(decisions).map(manifest).collect())
 }
 
 /// What --policy leaves of the policies that the other flags name.
 fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
-    let mut sources = arguments.policies.sources()?;
+    let source = arguments.policies.patient_source();
+    let mut sources = source.read()?;
     let ids: Vec<String> = arguments.policy.iter().map(|id| id.replace('_', "-")).collect();
     if !ids.is_empty() {
         let binding = serde_json::json!({
@@ -191,21 +188,19 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
         });
         sources.bindings.push(SourceText::new("<--policy>", binding.to_string()));
     }
-    let known = arguments.policies.sources()?;
-    let set = match arguments.policies.compile(&sources) {
-        Ok(set) => set,
+    match source.compile(&sources, None) {
+        Ok(set) => Ok(set),
         // The binding for --policy names a policy that is not there.
-        Err(error) if ids.is_empty() => return Err(error.into()),
+        Err(error) if ids.is_empty() => Err(error.into()),
         Err(error) => {
-            let all = arguments.policies.compile(&known)?;
+            let all = load(&source)?;
             let is_known = |id: &&String| all.policies().any(|policy| policy.id.as_str() == id.as_str());
             let Some(unknown) = ids.iter().find(|id| !is_known(id)) else { return Err(error.into()) };
             let help = did_you_mean(unknown, all.policies().map(|policy| policy.id.as_str()))
                 .unwrap_or_else(|| "`stategate policy list` shows all".to_owned());
             anyhow::bail!("there is no policy {unknown}\n  help: {help}");
         }
-    };
-    Ok(set.allowing(RULE_TIME))
+    }
 }
 
 /// Shows or writes one text.

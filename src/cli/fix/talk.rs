@@ -36,7 +36,7 @@ pub fn left(judged: &[ReviewedManifest]) -> Exit {
     for judged in judged {
         let object = judged.request.display_name();
         for failure in &judged.decision.failures {
-            say(&format!("error: {object}: {} could not decide: {}\n", failure.policy, failure.error));
+            say(&format!("error: {object}: {} could not decide: {}\n", failure.policy, failure.cause));
             if failure.on_failure == OnFailure::Deny {
                 exit = Exit::Broken;
             }

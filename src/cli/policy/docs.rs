@@ -6,10 +6,10 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::pages::{Library, folder};
-use crate::cli::policies::{catalogue_below, tried};
 use crate::cli::{Exit, print, say};
 use crate::policy::Policy;
 use crate::report::page::{Block, markdown};
+use crate::source::policies::{catalogue_below, try_in_sandbox};
 use crate::source::{catalogue::Catalogue, read_text};
 
 #[derive(Args)]
@@ -39,7 +39,7 @@ const MARK: &str =
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let own = Catalogue::directory(&arguments.dir)?;
     let catalogue = catalogue_below(Some(&own), arguments.no_catalogue);
-    tried(&catalogue)?;
+    try_in_sandbox(&catalogue)?;
     let library = Library::new(catalogue)?;
     let sources: Vec<_> = own.unbound().policies.into_iter().map(|text| text.name).collect();
     let policies: Vec<&Policy> =

@@ -11,6 +11,7 @@ use crate::policy::parameters::{Parameter, ParameterType};
 use crate::policy::{Action, Patches, Policy};
 use crate::policyset::PolicySet;
 use crate::report::page::Block;
+use crate::review::Unobserved;
 use crate::source::catalogue::Catalogue;
 
 /// Policies as every shipped profile judges them.
@@ -25,7 +26,7 @@ impl Library {
         let mut sets = BTreeMap::new();
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(crate::diagnostic::Diagnostics::from)?;
-            sets.insert(profile, policies::compile(&sources)?);
+            sets.insert(profile, PolicySet::compile(&sources, policies::compile_options())?);
         }
         anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
         Ok(Self { catalogue, sets })
@@ -217,7 +218,7 @@ impl Library {
         }
         if let Some(example) = all.iter().find(|example| example.expects() == "patch") {
             let set = example::alone(&self.catalogue, &folder, true)?;
-            let judged = example.judge(&set)?;
+            let judged = example.review(&set, &Unobserved)?;
             if let Some(patched) = judged.decisions.into_iter().find_map(|decision| decision.patch) {
                 blocks.push(heading(match policy.patches {
                     Patches::Admission => "Added at admission",
@@ -351,7 +352,7 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
 
 /// What the API server tells whoever sends the example.
 fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
-    let judged = example.judge(set)?;
+    let judged = example.review(set, &Unobserved)?;
     let refused = judged.requests.iter().zip(&judged.decisions).find(|(_, decision)| !decision.allowed());
     if let Some((request, decision)) = refused {
         return Ok(refusal(request, decision));

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::admission::{GroupVersionKind, GroupVersionResource, Phase, Request, UserInfo};
-use crate::inventory::Inventory;
+use crate::admission::{GroupVersionKind, GroupVersionResource, Request, ReviewMode, UserInfo};
+use crate::inventory::{Inventory, InventoryWriter, Record};
 use crate::policy::{Action, Policy};
 use crate::policyset::PolicySet;
 use crate::review::TIER_LABEL;
@@ -43,16 +43,17 @@ impl fmt::Display for Standing {
 
 /// Asks the policy set what it would do in a Namespace of this tier.
 pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standing {
-    let mut inventory = Inventory::default();
     let labels = tier.map(|tier| (TIER_LABEL.to_owned(), tier.to_owned()));
-    inventory.add_namespace(NAMESPACE, labels.into_iter().collect());
+    let mut writer = InventoryWriter::default();
+    writer.replace(Record::namespace(NAMESPACE.to_owned(), labels.into_iter().collect()));
+    let inventory = writer.snapshot();
     let mut standing = Standing { action: None, mutates: false, fixes: false };
     for request in probes(set, policy) {
         for selected in set.select(&request, &inventory) {
             if selected.policy.id == policy.id {
-                standing.action = standing.action.max(Some(selected.action));
-                standing.mutates |= selected.patching_rule(Phase::Mutating).is_some();
-                standing.fixes |= selected.patching_rule(Phase::Fix).is_some();
+                standing.action = standing.action.max(Some(selected.enforcement.action));
+                standing.mutates |= selected.patch_rule(ReviewMode::Mutate).is_some();
+                standing.fixes |= selected.patch_rule(ReviewMode::Fix).is_some();
             }
         }
     }
@@ -64,7 +65,7 @@ pub fn skippable(set: &PolicySet, policy: &Policy) -> bool {
     let inventory = Inventory::default();
     probes(set, policy).iter().all(|request| {
         let mut selected = set.select(request, &inventory).into_iter();
-        selected.all(|selected| selected.policy.id != policy.id || selected.skippable)
+        selected.all(|selected| selected.policy.id != policy.id || selected.enforcement.skippable)
     })
 }
 
@@ -103,7 +104,6 @@ fn probes(set: &PolicySet, policy: &Policy) -> Vec<Request> {
                 old_object: None,
                 dry_run: false,
                 options: serde_json::Value::Null,
-                phase: Phase::Both,
             })
         })
         .collect()

@@ -7,17 +7,22 @@ use crate::cli::example::{self, Example, ReviewedExample};
 use crate::decision::{Decision, Unknown};
 use crate::policy::Action;
 use crate::policyset::PolicySet;
-use crate::review::review;
+use crate::review::{EvaluationObserver, review};
 
 /// Puts the example through the pipeline and compares. `flags` make other subcommands see the policy.
-pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Result<()> {
+pub fn assert(
+    example: &Example<'_>,
+    set: &PolicySet,
+    flags: &str,
+    observer: &dyn EvaluationObserver,
+) -> anyhow::Result<()> {
     if example.text.text.lines().any(|line| line.trim_start().starts_with("# TODO")) {
         anyhow::bail!("a comment in it still says TODO, and the README would show it");
     }
-    let judged = example.judge(set)?;
-    let decisions = &judged.decisions;
+    let reviewed = example.review(set, observer)?;
+    let decisions = &reviewed.decisions;
     if let Some(failure) = decisions.iter().flat_map(|decision| &decision.failures).next() {
-        anyhow::bail!("the policy could not decide: {}", failure.error);
+        anyhow::bail!("the policy could not decide: {}", failure.cause);
     }
     let unknown: Vec<String> =
         decisions.iter().flat_map(|decision| &decision.unknown).map(Unknown::reason).collect();
@@ -47,7 +52,7 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
             example.text.name
         ),
         ("pass" | "deny" | "warn", _) => anyhow::bail!("{}", describe(decisions)),
-        ("patch", _) => assert_patch(example, set, &judged),
+        ("patch", _) => assert_patch(example, set, &reviewed, observer),
         _ => anyhow::bail!(
             "an example is named pass_*.yaml, deny_*.yaml, warn_*.yaml, unknown_*.yaml or patch_*.in.yaml"
         ),
@@ -55,10 +60,15 @@ pub fn assert(example: &Example<'_>, set: &PolicySet, flags: &str) -> anyhow::Re
 }
 
 /// The patched object is the expected one, passes, and gets no further patch.
-fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &ReviewedExample) -> anyhow::Result<()> {
+fn assert_patch(
+    example: &Example<'_>,
+    set: &PolicySet,
+    reviewed: &ReviewedExample,
+    observer: &dyn EvaluationObserver,
+) -> anyhow::Result<()> {
     let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
     let expected = example::one_object(out)?;
-    let patched = judged.decisions.iter().find_map(|decision| decision.patch.as_ref());
+    let patched = reviewed.decisions.iter().find_map(|decision| decision.patch.as_ref());
     let Some(patched) = patched else { anyhow::bail!("nothing was patched") };
     if patched.object != *expected.object {
         let difference = json_patch::diff(&expected.object, &patched.object);
@@ -69,10 +79,10 @@ fn assert_patch(example: &Example<'_>, set: &PolicySet, judged: &ReviewedExample
         );
     }
     let patched_ones =
-        judged.requests.iter().zip(&judged.decisions).filter(|(_, decision)| decision.patch.is_some());
+        reviewed.requests.iter().zip(&reviewed.decisions).filter(|(_, decision)| decision.patch.is_some());
     for (request, _) in patched_ones {
         let again = Request { object: Some(patched.object.clone().into()), ..request.clone() };
-        let second = review(set, &judged.inventory, &again, example::now()?);
+        let second = review(set, &reviewed.inventory, &again, example.mode(set), example::now()?, observer);
         if second.patch.is_some() {
             anyhow::bail!("the patched object is patched again: the patch is not idempotent");
         }

@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 
 use super::output::{self, Output};
-use super::policies::{self, catalogue_below};
 use super::{Exit, count, say};
 use crate::diagnostic::Diagnostics;
 use crate::report::junit::{self, Case, Verdict};
 use crate::source::catalogue::Catalogue;
+use crate::source::policies::{catalogue_below, try_in_sandbox};
 use run::{TestCache, TestRun};
 
 #[derive(Args)]
@@ -109,7 +109,7 @@ fn once(
     let tried = own.map_err(anyhow::Error::from).and_then(|own| {
         let catalogue = catalogue_below(own.as_ref(), arguments.no_catalogue);
         if own.is_some() {
-            policies::tried(&catalogue)?;
+            try_in_sandbox(&catalogue)?;
         }
         let tested = own.unwrap_or_else(|| catalogue.clone());
         run::all(&tested, &catalogue, arguments, kept, |loaded| {

@@ -12,14 +12,15 @@ use super::complete;
 use super::coverage::Reached;
 use crate::cli::example;
 use crate::cli::policies;
-use crate::cli::record::Record;
+use crate::cli::record::{Record, Recorder};
 use crate::cli::review_pool::watched;
+use crate::decision::FailureCause;
 use crate::diagnostic::{Diagnostics, SourceText};
-use crate::engine::{self, Coverage, Definition, Rego};
+use crate::engine::{Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId};
 use crate::evaluators::Work;
 use crate::policy::PolicyId;
-use crate::policyset::{PolicySet, Sources};
-use crate::review::EvaluationObserver;
+use crate::policyset::{CompileOptions, PolicySet, Sources};
+use crate::review::{Evaluation, EvaluationObserver};
 use crate::source::catalogue::Catalogue;
 
 /// One test, example or demand on a policy, and why it failed.
@@ -84,10 +85,10 @@ pub fn all(
     let work: Work<anyhow::Result<Vec<Outcome>>> = {
         let (tested, catalogue, alone) = (tested.clone(), catalogue.clone(), Arc::clone(&alone));
         let flags = arguments.policy_flags();
-        Arc::new(move |supervisor| {
+        Arc::new(move |observer| {
             // Taken out, not borrowed: an attempt that sticks holds nothing that the next one needs.
             let kept = std::mem::take(&mut *locked(&alone));
-            let (outcomes, sets) = examples(&tested, &catalogue, &flags, kept, supervisor)?;
+            let (outcomes, sets) = examples(&tested, &catalogue, &flags, kept, observer)?;
             *locked(&alone) = sets;
             Ok(outcomes)
         })
@@ -135,16 +136,18 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Re
         return Ok(None);
     }
     let started = Instant::now();
-    let set = policies::compile(&sources).map_err(|Diagnostics(mut errors)| {
-        // Whoever broke a policy may have broken its test: both are said in one go.
-        let texts: Vec<SourceText> =
-            [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
-        if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat()) {
-            errors
-                .extend(more.into_iter().filter(|error| tests.iter().any(|test| test.name == error.source)));
-        }
-        Diagnostics(errors)
-    })?;
+    let set =
+        PolicySet::compile(&sources, policies::compile_options()).map_err(|Diagnostics(mut errors)| {
+            // Whoever broke a policy may have broken its test: both are said in one go.
+            let texts: Vec<SourceText> =
+                [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
+            if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat()) {
+                errors.extend(
+                    more.into_iter().filter(|error| tests.iter().any(|test| test.name == error.source)),
+                );
+            }
+            Diagnostics(errors)
+        })?;
     let (policies, time) = (set.policies().count(), started.elapsed());
     kept.loaded = Some(set);
     Ok(Some((policies, time)))
@@ -173,9 +176,9 @@ impl TestCache {
             return Ok(same.clone());
         }
         let recording = record.is_some();
-        let work: Work<anyhow::Result<(RegoTests, Record)>> = Arc::new(move |supervisor| {
+        let work: Work<anyhow::Result<(RegoTests, Record)>> = Arc::new(move |observer| {
             let mut recorded = Record::default();
-            let run = rego_tests(&texts, &tests, recording.then_some(&mut recorded), supervisor)?;
+            let run = rego_tests(&texts, &tests, recording.then_some(&mut recorded), observer)?;
             Ok((run, recorded))
         });
         let (run, recorded) = watched(work)??;
@@ -192,33 +195,27 @@ fn rego_tests(
     texts: &[SourceText],
     tests: &[SourceText],
     mut record: Option<&mut Record>,
-    supervisor: &dyn EvaluationObserver,
+    observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<RegoTests> {
     let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
     let definitions = rego.definitions();
     // What the compiler says of one module holds for all of them: it ends the run, not one test.
-    let mut all_rules = modules.iter().zip(texts).flat_map(|(module, text)| {
-        module
-            .rules
-            .iter()
-            .filter(|rule| rule.starts_with("test_"))
-            .map(move |rule| (format!("data.{}.{rule}", module.package), text))
-    });
-    if let Some((path, text)) = all_rules.next() {
-        rego.prepare(&path, text)?;
+    let first = modules
+        .iter()
+        .zip(texts)
+        .find_map(|(module, text)| Some((module.rule(tests_of(module).next()?)?, text)));
+    if let Some((rule, text)) = first {
+        rego.prepare(&rule, text)?;
     }
-    rego.allow(policies::RULE_TIME);
-    let mut session = rego.observed_session();
-    if record.is_some() {
-        session.record();
-    }
+    rego.limit_rules(policies::RULE_TIME);
+    let mut evaluator = rego.covering_evaluator();
+    let recorder = Recorder::default();
     let of_tests = modules.iter().rev().take(tests.len()).rev();
     let mut outcomes = Vec::new();
     for (module, text) in of_tests.zip(tests) {
         let package = module.package.strip_suffix("_test").unwrap_or(&module.package);
-        let rules: Vec<&String> = module.rules.iter().filter(|rule| rule.starts_with("test_")).collect();
-        if rules.is_empty() {
+        if tests_of(module).next().is_none() {
             outcomes.push(Outcome {
                 package: package.to_owned(),
                 name: "test_*".to_owned(),
@@ -228,44 +225,62 @@ fn rego_tests(
                 failure: Some("the file has no test_* rule".to_owned()),
             });
         }
-        for rule in rules {
-            let path = format!("data.{}.{rule}", module.package);
+        for name in tests_of(module) {
+            let Some(rule) = module.rule(name) else { continue };
             let started = Instant::now();
-            let value = supervisor.asks(&PolicyId::new(path.as_str())).and_then(|()| {
-                let value = session.evaluate(&path, BTreeMap::new().into());
-                supervisor.answered();
-                value
-            });
+            let failure = rego_test(&mut evaluator, &rule, observer, record.is_some().then_some(&recorder));
             let time = started.elapsed();
-            let failure = match value {
-                Ok(engine::Value::Bool(true)) => None,
-                Ok(engine::Value::Undefined) => Some(UNDEFINED.to_owned()),
-                Ok(value) => Some(format!(
-                    "is {}, not true",
-                    value.to_json_str().unwrap_or_else(|error| error.to_string())
-                )),
-                Err(error) => Some(error),
-            };
             let here =
-                |definition: &&Definition| *definition.source == *text.name && definition.name == *rule;
+                |definition: &&Definition| *definition.source == *text.name && definition.name == *name;
             let line = definitions.iter().find(here).map_or(1, |definition| definition.first_line);
             let place = format!("{}:{line}", text.name);
             outcomes.push(Outcome {
                 package: package.to_owned(),
-                name: rule.clone(),
-                title: format!("{path} ({place})"),
+                name: name.clone(),
+                title: format!("{rule} ({place})"),
                 place,
                 time,
                 failure,
             });
         }
         if let Some(record) = record.as_deref_mut() {
-            record.add(&text.name, &mut session)?;
+            record.add(&text.name, &recorder)?;
         }
     }
-    let coverage = session.coverage().map_err(anyhow::Error::msg)?;
+    let coverage = evaluator.coverage().map_err(anyhow::Error::msg)?;
     outcomes.iter_mut().for_each(|outcome| say_where(outcome, &definitions, &coverage));
     Ok(RegoTests { outcomes, coverage, definitions })
+}
+
+/// The names of a module's tests.
+fn tests_of(module: &Module) -> impl Iterator<Item = &String> {
+    module.rules.iter().filter(|rule| rule.starts_with("test_"))
+}
+
+/// Why a test fails; none if it passes.
+fn rego_test(
+    evaluator: &mut Evaluator,
+    rule: &RuleId,
+    observer: &dyn EvaluationObserver,
+    recorder: Option<&Recorder>,
+) -> Option<String> {
+    if let Err(cause) = observer.before(&PolicyId::new(rule.as_str())) {
+        return Some(cause.to_string());
+    }
+    let (document, parameters) = (InputDocument::default(), ParameterValues::undefined());
+    let answer = evaluator.evaluate(rule, &document, &parameters);
+    let evaluation = Evaluation { rule, document: &document, parameters: &parameters, answer: &answer };
+    observer.after(&evaluation);
+    recorder.into_iter().for_each(|recorder| recorder.after(&evaluation));
+    match answer {
+        Ok(answer) if answer.is_true() => None,
+        Ok(answer) => Some(match answer.to_json() {
+            Ok(None) => UNDEFINED.to_owned(),
+            Ok(Some(value)) => format!("is {value}, not true"),
+            Err(error) => error.to_string(),
+        }),
+        Err(error) => Some(error.to_string()),
+    }
 }
 
 /// Of a test that is undefined.
@@ -299,7 +314,7 @@ fn examples(
     catalogue: &Catalogue,
     flags: &str,
     mut kept: SinglePolicySets,
-    supervisor: &dyn EvaluationObserver,
+    observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<(Vec<Outcome>, SinglePolicySets)> {
     let (mut sets, mut outcomes) = (SinglePolicySets::new(), Vec::new());
     for example in example::all(tested) {
@@ -311,25 +326,44 @@ fn examples(
                 let sources = example::alone_sources(catalogue, example.folder, mutate);
                 match kept.remove(&key).filter(|set| set.digest() == sources.digest()) {
                     Some(set) => set,
-                    None => policies::compile(&sources)?,
+                    // With patches and without them, the same policy is compiled once.
+                    None => {
+                        let reuse = sets.get(&(example.folder.to_owned(), !mutate));
+                        let options = CompileOptions { reuse, ..policies::compile_options() };
+                        PolicySet::compile(&sources, options)?
+                    }
                 }
             }
         };
         let started = Instant::now();
-        let failure = supervisor.asks(&PolicyId::new(&*example.text.name)).and_then(|()| {
-            let asserted = assert(&example, &set, flags).map_err(|error| error.to_string());
-            supervisor.answered();
-            asserted
-        });
+        let name = PolicyId::new(&*example.text.name);
+        let asserted = assert(&example, &set, flags, &NamedExample { name, observer });
         outcomes.push(Outcome {
             package: format!("stategate.{}", example.folder.replace('/', ".")),
             name: example.file.to_owned(),
             title: example.text.name.to_string(),
             place: example.text.name.to_string(),
             time: started.elapsed(),
-            failure: failure.err(),
+            failure: asserted.err().map(|error| error.to_string()),
         });
         sets.insert(key, set);
     }
     Ok((outcomes, sets))
+}
+
+/// Counts what a policy does against the example that it is evaluated on: if one sticks, the others of its
+/// policy still run.
+struct NamedExample<'a> {
+    name: PolicyId,
+    observer: &'a dyn EvaluationObserver,
+}
+
+impl EvaluationObserver for NamedExample<'_> {
+    fn before(&self, _: &PolicyId) -> Result<(), FailureCause> {
+        self.observer.before(&self.name)
+    }
+
+    fn after(&self, evaluation: &Evaluation<'_>) {
+        self.observer.after(evaluation);
+    }
 }

@@ -6,13 +6,14 @@ mod storage;
 mod workload;
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kinds::ResourceRole;
-use crate::policy::selector::GroupKind;
+use super::roles::ResourceRole;
+use crate::admission::GroupKind;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
 use crate::workload::{JsonNode, project};
@@ -27,14 +28,72 @@ pub use workload::{Brief, ClaimMount, WorkloadRecord, mounts};
 /// kubectl's copy of the whole object: large, and nobody's business.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// How objects are read.
-pub struct Rules<'a> {
-    pub projections: &'a Projections,
-    pub self_classify: bool,
+/// Reads objects into records, as one policy set reads workloads.
+#[derive(Clone, Debug, Default)]
+pub struct RecordReader {
+    projections: Arc<Projections>,
+    /// May annotations lower the class of a workload?
+    self_classify: bool,
 }
 
-/// One object.
+impl RecordReader {
+    /// Workloads are read by these projections; `self_classify` lets their annotations lower their class.
+    pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
+        Self { projections, self_classify }
+    }
+
+    /// What a kind is to the joins; none if no join knows it.
+    pub fn role(&self, kind: &GroupKind) -> Option<ResourceRole> {
+        ResourceRole::of(kind, &self.projections)
+    }
+
+    /// Do objects of this kind have replicas, so that they can be scaled?
+    pub fn is_scalable(&self, kind: &GroupKind) -> bool {
+        self.projections.of(kind).is_some_and(|projection| projection.replicas.is_some())
+    }
+
+    /// The record of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
+    /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
+    pub fn read(&self, kind: &GroupKind, object: &Value, default_namespace: &str) -> Option<Record> {
+        let role = self.role(kind)?;
+        let problems = RefCell::new(Vec::new());
+        let node = &JsonNode::root(object, &problems);
+        let head = Head::read(node, role, default_namespace);
+        if head.name.is_empty() {
+            return None;
+        }
+        let namespace = head.namespace.clone();
+        let view = || {
+            let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
+            Some(project(object, &namespace, projection, engines, self.self_classify).workload)
+        };
+        Some(match role {
+            ResourceRole::Namespace => Record::Namespace(NamespaceRecord {
+                name: head.name,
+                labels: head.labels,
+                annotations: head.annotations,
+            }),
+            ResourceRole::StorageClass => Record::StorageClass(ClassRecord::read(node, head)),
+            ResourceRole::AttributesClass => Record::AttributesClass(AttributesRecord::read(node, head)),
+            ResourceRole::Claim => Record::Claim(Box::new(ClaimRecord::read(node, head))),
+            ResourceRole::Volume => Record::Volume(VolumeRecord::read(node, head)),
+            ResourceRole::Snapshot => Record::Snapshot(SnapshotRecord::read(node, head)),
+            ResourceRole::SnapshotClass => Record::SnapshotClass(SnapshotClassRecord::read(node, head)),
+            ResourceRole::Workload => Record::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
+            ResourceRole::Budget => Record::Budget(BudgetRecord::of(view()?, head)?),
+            ResourceRole::Service => Record::Service(ServiceRecord::of(view()?, head)?),
+            ResourceRole::Autoscaler => Record::Autoscaler(AutoscalerRecord::of(kind, view()?, head)?),
+            ResourceRole::Quota => Record::Quota(QuotaRecord::read(node, head)),
+            ResourceRole::LimitRange => Record::LimitRange(LimitRecord::read(node, head)),
+            ResourceRole::Node => Record::Node(NodeRecord::read(node, head)),
+            ResourceRole::PriorityClass => Record::PriorityClass(PriorityRecord::read(node, head)),
+        })
+    }
+}
+
+/// What an inventory keeps of one object.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the words are the API's own")]
 pub enum Record {
     Namespace(NamespaceRecord),
     StorageClass(ClassRecord),
@@ -71,44 +130,6 @@ pub struct Head {
 }
 
 impl Record {
-    /// Of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
-    /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
-    pub fn read(kind: &GroupKind, object: &Value, default_namespace: &str, rules: Rules<'_>) -> Option<Self> {
-        let sort = ResourceRole::of(kind, rules.projections)?;
-        let problems = RefCell::new(Vec::new());
-        let node = &JsonNode::root(object, &problems);
-        let head = Head::read(node, sort, default_namespace);
-        if head.name.is_empty() {
-            return None;
-        }
-        let namespace = head.namespace.clone();
-        let view = || {
-            let (projection, engines) = (rules.projections.of(kind)?, &rules.projections.engines);
-            Some(project(object, &namespace, projection, engines, rules.self_classify).workload)
-        };
-        Some(match sort {
-            ResourceRole::Namespace => Self::Namespace(NamespaceRecord {
-                name: head.name,
-                labels: head.labels,
-                annotations: head.annotations,
-            }),
-            ResourceRole::StorageClass => Self::StorageClass(ClassRecord::read(node, head)),
-            ResourceRole::AttributesClass => Self::AttributesClass(AttributesRecord::read(node, head)),
-            ResourceRole::Claim => Self::Claim(Box::new(ClaimRecord::read(node, head))),
-            ResourceRole::Volume => Self::Volume(VolumeRecord::read(node, head)),
-            ResourceRole::Snapshot => Self::Snapshot(SnapshotRecord::read(node, head)),
-            ResourceRole::SnapshotClass => Self::SnapshotClass(SnapshotClassRecord::read(node, head)),
-            ResourceRole::Workload => Self::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
-            ResourceRole::Budget => Self::Budget(BudgetRecord::of(view()?, head)?),
-            ResourceRole::Service => Self::Service(ServiceRecord::of(view()?, head)?),
-            ResourceRole::Autoscaler => Self::Autoscaler(AutoscalerRecord::of(kind, view()?, head)?),
-            ResourceRole::Quota => Self::Quota(QuotaRecord::read(node, head)),
-            ResourceRole::LimitRange => Self::LimitRange(LimitRecord::read(node, head)),
-            ResourceRole::Node => Self::Node(NodeRecord::read(node, head)),
-            ResourceRole::PriorityClass => Self::PriorityClass(PriorityRecord::read(node, head)),
-        })
-    }
-
     /// A Namespace of which only the labels are known.
     pub fn namespace(name: String, labels: Strings) -> Self {
         Self::Namespace(NamespaceRecord { name, labels, annotations: Strings::new() })
@@ -116,12 +137,12 @@ impl Record {
 }
 
 impl Head {
-    fn read(node: &JsonNode<'_>, sort: ResourceRole, default_namespace: &str) -> Self {
+    fn read(node: &JsonNode<'_>, role: ResourceRole, default_namespace: &str) -> Self {
         let metadata = node.child("metadata");
         let namespace = metadata.child("namespace").string().filter(|namespace| !namespace.is_empty());
         Self {
             name: metadata.child("name").string().unwrap_or_default(),
-            namespace: match sort.cluster_scoped() {
+            namespace: match role.cluster_scoped() {
                 true => String::new(),
                 false => namespace.unwrap_or_else(|| default_namespace.to_owned()),
             },

@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
+use crate::admission::GroupKind;
 use crate::admission::GroupVersionKind;
-use crate::policy::selector::GroupKind;
 use crate::workload::Workload;
 use crate::workload::labels::Selector;
 use crate::workload::view::{self, Owner, Strings};

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::related::Subject;
 use super::without_copy;
-use crate::policy::selector::GroupKind;
+use crate::admission::GroupKind;
 use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 

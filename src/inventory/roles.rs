@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::policy::selector::GroupKind;
+use crate::admission::GroupKind;
 use crate::workload::projection::Projections;
 
 /// What a kind is to the joins.
@@ -63,7 +63,7 @@ const KINDS: &[(&str, &str, ResourceRole)] = &[
     ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
 ];
 
-/// Keys of `input.related` that a policy must declare a kind for: one of these sorts.
+/// Keys of `input.related` that a policy must declare a kind for: one of these roles.
 const KEYS: &[(&str, &[ResourceRole])] = &[
     ("storage_classes", &[ResourceRole::StorageClass]),
     ("storage_class_names", &[ResourceRole::StorageClass]),
@@ -92,7 +92,7 @@ impl ResourceRole {
     pub fn of(kind: &GroupKind, projections: &Projections) -> Option<Self> {
         let fixed = KINDS.iter().find(|(name, group, _)| *name == kind.kind && *group == kind.group);
         fixed
-            .map(|(_, _, sort)| *sort)
+            .map(|(_, _, role)| *role)
             .or_else(|| projections.of(kind)?.template.is_some().then_some(Self::Workload))
     }
 
@@ -118,7 +118,7 @@ impl ResourceRole {
     }
 }
 
-/// Keys of `input.related` and the sorts that fill them.
+/// Keys of `input.related` and the roles that fill them.
 pub fn keys() -> impl Iterator<Item = (&'static str, &'static [ResourceRole])> {
     KEYS.iter().copied()
 }

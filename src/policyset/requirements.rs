@@ -3,24 +3,24 @@
 use std::collections::BTreeMap;
 
 use super::PolicySet;
+use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::engine::Reads;
 use crate::inventory::{Inventory, ResourceRole, keys};
-use crate::policy::selector::GroupKind;
 use crate::policy::{Policy, PolicyId};
 use crate::workload::projection::Projections;
 
 impl PolicySet {
-    /// The kinds that bound policies cannot judge without and of which an inventory does not know every
-    /// object, each with these policies.
-    pub fn wants(&self, inventory: &Inventory) -> BTreeMap<GroupKind, Vec<&PolicyId>> {
-        let mut wanted: BTreeMap<GroupKind, Vec<&PolicyId>> = BTreeMap::new();
-        for loaded in self.policies.iter().filter(|loaded| loaded.bound.anywhere(&self.bindings)) {
-            for kind in inventory.lacks(&loaded.policy.inventory) {
-                wanted.entry(kind).or_default().push(&loaded.policy.id);
+    /// The kinds that bound policies cannot judge without and that are not complete in an inventory, each with
+    /// these policies.
+    pub fn incomplete(&self, inventory: &Inventory) -> BTreeMap<GroupKind, Vec<&PolicyId>> {
+        let mut incomplete: BTreeMap<GroupKind, Vec<&PolicyId>> = BTreeMap::new();
+        for (compiled, _) in self.bound() {
+            for kind in inventory.incomplete(&compiled.policy.inventory) {
+                incomplete.entry(kind).or_default().push(&compiled.policy.id);
             }
         }
-        wanted
+        incomplete
     }
 }
 

@@ -1,18 +1,13 @@
-//! Profiles and bindings: read, checked against the policies, and joined to them.
-
-use std::collections::BTreeMap;
+//! Files of profiles, bindings and exceptions: read, and checked against the policies that they name.
 
 use serde::Deserialize;
 
-use crate::admission::UserInfo;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
-use crate::engine::{Value, to_value};
 use crate::path::{Path, Segment};
-use crate::policy::binding::{Binding, BindingAction, BindingSpec, OnFailure};
+use crate::policy::binding::{Binding, BindingSpec};
 use crate::policy::exception::{Exception, ExceptionSpec};
-use crate::policy::parameters::Parameters;
 use crate::policy::skip::REASON_LENGTH;
-use crate::policy::{Action, Policy, PolicyId, Severity};
+use crate::policy::{Policy, PolicyId};
 use crate::reader;
 use crate::yaml::Document;
 
@@ -57,13 +52,13 @@ struct Head<S> {
 
 /// What a file of bindings holds.
 #[derive(Debug, Default)]
-pub struct Bindings {
+pub struct BindingsFile {
     pub profile: Option<Profile>,
     pub bindings: Vec<Binding>,
     pub exceptions: Vec<Exception>,
 }
 
-/// Whose bindings a file holds.
+/// Who wrote a file of bindings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum BindingOrigin {
     /// A profile.
@@ -90,9 +85,9 @@ pub fn read(
     text: &SourceText,
     origin: BindingOrigin,
     known: &KnownPolicies<'_>,
-) -> Result<Bindings, Diagnostics> {
+) -> Result<BindingsFile, Diagnostics> {
     let shipped = origin != BindingOrigin::User;
-    let (mut read, mut errors) = (Bindings::default(), Vec::new());
+    let (mut read, mut errors) = (BindingsFile::default(), Vec::new());
     for document in reader::documents(text)? {
         let line = document.positions.place(&[]).line;
         match document.value.get("kind").and_then(|kind| kind.as_str()) {
@@ -273,136 +268,4 @@ fn exception_faults(
         errors.push(fault(text, document, &at, message));
     }
     errors
-}
-
-/// The bindings that mean one policy.
-#[derive(Debug)]
-pub struct PolicyBindings {
-    own_action: Action,
-    own_on_failure: OnFailure,
-    own_skippable: bool,
-    /// Distinct parameter values: bindings that tell a policy the same share one evaluation.
-    parameter_sets: Vec<Value>,
-    /// Binding and parameter set, by position.
-    pairs: Vec<(usize, usize)>,
-}
-
-/// What the bindings that apply to one request make of a policy.
-pub struct Enforcement<'a> {
-    pub parameters: &'a Value,
-    pub action: Action,
-    pub on_failure: OnFailure,
-    pub mutate: bool,
-    pub skippable: bool,
-    pub require_inventory: bool,
-}
-
-impl PolicyBindings {
-    pub fn new(
-        policy: &Policy,
-        bindings: &[Binding],
-        profile: &Profile,
-        text: &SourceText,
-    ) -> Result<Self, Diagnostic> {
-        let left_out = profile.spec.without.contains(&policy.id);
-        let means = |binding: &Binding| {
-            let chosen = &binding.spec.policies;
-            chosen.selects(policy) && !(left_out && (binding.shipped || !chosen.ids.contains(&policy.id)))
-        };
-        let (mut distinct, mut pairs): (Vec<Parameters>, _) = (Vec::new(), Vec::new());
-        for (position, binding) in bindings.iter().enumerate() {
-            if !means(binding) {
-                continue;
-            }
-            let values = parameters(policy, binding.spec.parameters.get(&policy.id), text)?;
-            let set = distinct.iter().position(|known| *known == values).unwrap_or_else(|| {
-                distinct.push(values);
-                distinct.len() - 1
-            });
-            pairs.push((position, set));
-        }
-        let parameter_sets = distinct
-            .iter()
-            .map(to_value)
-            .collect::<Result<_, _>>()
-            .map_err(|error| text.error(0, 0, error.to_string()))?;
-        let own_on_failure = match policy.severity {
-            Severity::Critical => OnFailure::Deny,
-            _ => OnFailure::Warn,
-        };
-        let own_skippable = policy.severity < Severity::Critical;
-        Ok(Self { own_action: policy.action, own_on_failure, own_skippable, parameter_sets, pairs })
-    }
-
-    /// One choice for each distinct parameter set that applies; the strictest action wins.
-    pub fn select(&self, bindings: &[Binding], applies: &[bool], user: &UserInfo) -> Vec<Enforcement<'_>> {
-        let applying = || {
-            let pairs = self.pairs.iter().filter(|(binding, _)| applies.get(*binding) == Some(&true));
-            pairs.filter_map(|(binding, set)| Some((bindings.get(*binding)?, *set)))
-        };
-        let overridden = applying().any(|(binding, _)| binding.spec.overrides);
-        let of_set = |(set, parameters)| {
-            applying()
-                .filter(|(binding, of)| *of == set && !(overridden && binding.shipped))
-                .filter_map(|(binding, _)| self.choose(parameters, &binding.spec, user))
-                .reduce(|a, b| Enforcement {
-                    parameters,
-                    action: a.action.max(b.action),
-                    on_failure: a.on_failure.max(b.on_failure),
-                    mutate: a.mutate || b.mutate,
-                    skippable: a.skippable && b.skippable,
-                    require_inventory: a.require_inventory || b.require_inventory,
-                })
-        };
-        self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
-    }
-
-    fn choose<'a>(
-        &self,
-        parameters: &'a Value,
-        spec: &BindingSpec,
-        user: &UserInfo,
-    ) -> Option<Enforcement<'a>> {
-        let action = spec.action.map_or(Some(self.own_action), BindingAction::action)?;
-        let on_failure = spec.on_failure.unwrap_or(self.own_on_failure);
-        let (action, on_failure) = match spec.matches.warns_only(user) {
-            true => (action.min(Action::Warn), OnFailure::Warn),
-            false => (action, on_failure),
-        };
-        let skippable = spec.skippable.unwrap_or(self.own_skippable);
-        let BindingSpec { mutate, require_inventory, .. } = *spec;
-        Some(Enforcement { parameters, action, on_failure, mutate, skippable, require_inventory })
-    }
-
-    /// Is the policy bound to anything at all?
-    pub fn anywhere(&self, bindings: &[Binding]) -> bool {
-        self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))
-    }
-
-    /// Does any binding apply its patch?
-    pub fn mutates(&self, bindings: &[Binding]) -> bool {
-        self.specs(bindings).any(|spec| spec.mutate)
-    }
-
-    fn specs<'a>(&'a self, bindings: &'a [Binding]) -> impl Iterator<Item = &'a BindingSpec> {
-        self.pairs.iter().filter_map(|(binding, _)| bindings.get(*binding)).map(|binding| &binding.spec)
-    }
-}
-
-fn parameters(
-    policy: &Policy,
-    values: Option<&BTreeMap<String, serde_json::Value>>,
-    text: &SourceText,
-) -> Result<Parameters, Diagnostic> {
-    policy
-        .parameters
-        .iter()
-        .map(|(name, parameter)| {
-            let value = values.and_then(|values| values.get(name)).unwrap_or(&parameter.default);
-            let value = parameter
-                .convert(value)
-                .map_err(|error| text.error(0, 0, format!("parameter {name} {error}")))?;
-            Ok((name.clone(), value))
-        })
-        .collect()
 }

@@ -1,0 +1,136 @@
+//! Names of kinds, of objects, and of what a policy can be asked to review.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use super::Operation;
+
+/// A kind without its version, as METADATA and bindings write it: `StatefulSet.apps`,
+/// `PersistentVolumeClaim` (`schema.GroupKind` in apimachinery).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct GroupKind {
+    /// `StatefulSet`
+    pub kind: String,
+    /// `apps`; empty for the core group.
+    pub group: String,
+}
+
+impl GroupKind {
+    /// From an object's `apiVersion` and `kind`.
+    pub fn new(api_version: &str, kind: &str) -> Self {
+        let group = api_version.split_once('/').map_or("", |(group, _)| group);
+        Self { kind: kind.to_owned(), group: group.to_owned() }
+    }
+}
+
+impl fmt::Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.group.as_str() {
+            "" => f.write_str(&self.kind),
+            group => write!(f, "{}.{group}", self.kind),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
+        if !kind.starts_with(|first: char| first.is_ascii_uppercase()) {
+            return Err(de::Error::custom(format!(
+                "`{text}` is no kind: write Kind.group, such as StatefulSet.apps or PersistentVolumeClaim"
+            )));
+        }
+        Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
+    }
+}
+
+/// One object of a cluster or of a bundle of manifests.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObjectRef {
+    /// Its kind.
+    pub kind: GroupKind,
+    /// Its namespace; empty for cluster-scoped objects.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What policies are indexed by, and what a webhook rule covers: an operation on a kind or on one of its
+/// subresources.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReviewScope {
+    /// The kind; for a subresource the parent's.
+    pub kind: GroupKind,
+    /// The operation.
+    pub operation: Operation,
+    /// `scale`, `status`, …; empty for the object itself.
+    pub subresource: String,
+}
+
+/// What a review is for. It decides which patches apply and whether violations are sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReviewMode {
+    /// The mutating webhook: patches only. It refuses nothing; the validating webhook judges what will be
+    /// stored, after every other webhook has had its say.
+    Mutate,
+    /// The validating webhook: may the object be stored as it is?
+    Validate,
+    /// Outside of the API server: patches apply, then the patched object is judged.
+    MutateAndValidate,
+    /// The same for a source file that `stategate fix` rewrites: patches that belong only in files apply,
+    /// too, and no annotation names the policies that patched.
+    Fix,
+}
+
+impl ReviewMode {
+    /// Are patches sought?
+    pub fn mutates(self) -> bool {
+        self != Self::Validate
+    }
+
+    /// Are violations sought?
+    pub fn validates(self) -> bool {
+        self != Self::Mutate
+    }
+}
+
+/// Group, version and kind of an object; the core group is the empty string.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct GroupVersionKind {
+    #[serde(default)]
+    pub group: String,
+    pub version: String,
+    pub kind: String,
+}
+
+impl GroupVersionKind {
+    /// From an object's `apiVersion` and `kind`.
+    pub fn new(api_version: &str, kind: &str) -> Self {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
+    }
+
+    /// `apps/v1`, or `v1` for the core group.
+    pub fn api_version(&self) -> String {
+        if self.group.is_empty() { self.version.clone() } else { format!("{}/{}", self.group, self.version) }
+    }
+
+    /// The same without the version.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind { kind: self.kind.clone(), group: self.group.clone() }
+    }
+}
+
+/// Group, version and plural name of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[expect(missing_docs, reason = "the words are the API's own")]
+pub struct GroupVersionResource {
+    #[serde(default)]
+    pub group: String,
+    pub version: String,
+    pub resource: String,
+}

@@ -1,0 +1,107 @@
+//! What comes of evaluating a rule: an answer that is read strictly, or an error that says what kind of fault
+//! it was.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use super::rego::Value;
+
+/// A rule or function of a loaded module, by its path: `data.stategate.storage.pvc_no_shrink.violation`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RuleId(pub(super) Arc<str>);
+
+impl RuleId {
+    /// The path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for RuleId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a rule gave no answer that counts. Never "nothing found".
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EvaluationError {
+    /// It ran longer than a rule may.
+    #[error("it was stopped after {} ms", .0.as_millis())]
+    Timeout(Duration),
+    /// A builtin failed, or an operand had the wrong type; with the place in the Rego.
+    #[error("{0}")]
+    Builtin(String),
+    /// A complete rule or a function has several values; with the place in the Rego.
+    #[error("{0}")]
+    Conflict(String),
+    /// The rule is not a partial set.
+    #[error("{0} is no set: write `contains`")]
+    NotASet(RuleId),
+    /// An element is not what a violation or a patch operation is.
+    #[error("{rule} holds an element that cannot be read: {reason}")]
+    Undecodable {
+        /// The rule.
+        rule: RuleId,
+        /// What is wrong with the element.
+        reason: String,
+    },
+}
+
+impl EvaluationError {
+    /// The kind of fault, as metrics label it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Timeout(_) => "timeout",
+            Self::Builtin(_) => "builtin",
+            Self::Conflict(_) => "conflict",
+            Self::NotASet(_) => "not_a_set",
+            Self::Undecodable { .. } => "undecodable",
+        }
+    }
+}
+
+/// The value of a rule for one input.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub(super) rule: RuleId,
+    pub(super) value: Value,
+}
+
+impl Answer {
+    /// The elements of a partial set.
+    ///
+    /// # Errors
+    /// If it is not a set, or an element is not a `T`.
+    pub fn elements<T: DeserializeOwned>(&self) -> Result<Vec<T>, EvaluationError> {
+        match &self.value {
+            Value::Set(set) if set.is_empty() => return Ok(Vec::new()),
+            Value::Set(_) => {}
+            _ => return Err(EvaluationError::NotASet(self.rule.clone())),
+        }
+        serde_json::to_value(&self.value).and_then(serde_json::from_value).map_err(|error| {
+            EvaluationError::Undecodable { rule: self.rule.clone(), reason: error.to_string() }
+        })
+    }
+
+    /// Is it `true`, as a test demands?
+    pub fn is_true(&self) -> bool {
+        self.value == Value::Bool(true)
+    }
+
+    /// Has the rule no value at all?
+    pub fn is_undefined(&self) -> bool {
+        self.value == Value::Undefined
+    }
+
+    /// The value as JSON; none if it is undefined.
+    ///
+    /// # Errors
+    /// If JSON cannot hold it.
+    pub fn to_json(&self) -> Result<Option<serde_json::Value>, serde_json::Error> {
+        if self.is_undefined() { Ok(None) } else { serde_json::to_value(&self.value).map(Some) }
+    }
+}

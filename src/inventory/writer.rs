@@ -1,0 +1,184 @@
+//! The one way to change what is known.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::Inventory;
+use super::records::{Record, RecordReader};
+use super::store::State;
+use crate::admission::{GroupKind, ObjectRef};
+use crate::workload::projection::Projections;
+
+/// Changes an inventory and hands out snapshots of it. A change copies what it changes, however large the
+/// inventory is and however many snapshots of it there are.
+#[derive(Debug, Default)]
+pub struct InventoryWriter {
+    state: State,
+}
+
+impl From<&Inventory> for InventoryWriter {
+    /// Goes on from a snapshot, which stays as it is.
+    fn from(inventory: &Inventory) -> Self {
+        Self { state: State::clone(&inventory.state) }
+    }
+}
+
+impl InventoryWriter {
+    /// With nothing in it. Workloads are read by these projections; `self_classify` lets their annotations
+    /// lower their class.
+    pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
+        let reader = RecordReader::new(projections, self_classify);
+        Self { state: State { reader, ..State::default() } }
+    }
+
+    /// What is added from here on comes with the manifests of one run: kinds that a policy takes from the
+    /// [bundle](super::InventoryScope::Bundle) are complete with it.
+    #[must_use]
+    pub fn bundle(mut self) -> Self {
+        self.state.bundle = true;
+        self
+    }
+
+    /// Reads objects as this inventory does, without holding the writer.
+    pub fn reader(&self) -> &RecordReader {
+        &self.state.reader
+    }
+
+    /// Adds an object, or replaces it.
+    pub fn replace(&mut self, record: Record) {
+        self.state.insert(record);
+    }
+
+    /// Takes an object out.
+    pub fn remove(&mut self, object: &ObjectRef) {
+        self.state.remove(object);
+    }
+
+    /// Replaces all objects of a kind by these, which are all that there are.
+    pub fn relist(&mut self, kind: &GroupKind, records: impl IntoIterator<Item = Record>) {
+        self.state.objects_of(kind).iter().for_each(|object| self.state.remove(object));
+        records.into_iter().for_each(|record| self.state.insert(record));
+        self.mark_complete(kind);
+    }
+
+    /// All objects of this kind are in here. A kind that no join knows is left out.
+    pub fn mark_complete(&mut self, kind: &GroupKind) {
+        if let Some(role) = self.state.reader.role(kind) {
+            self.state.complete.insert(kind.clone(), role);
+        }
+    }
+
+    /// Objects of this kind come with the manifests of the run.
+    pub fn mark_bundled(&mut self, kind: &GroupKind) {
+        self.state.bundled.extend(self.state.reader.role(kind));
+    }
+
+    /// The object is reviewed itself in this run; `changed`: it is new, or differs from what it was before.
+    pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
+        self.mark_bundled(&object.kind);
+        self.state.reviewed.insert_mut(object, changed);
+    }
+
+    /// Keeps an object whole, so that it can be the parent of a request to `scale`. One without replicas is
+    /// left out.
+    pub fn keep_whole(&mut self, reference: ObjectRef, object: Arc<Value>) {
+        if self.state.reader.is_scalable(&reference.kind) {
+            self.state.whole.insert_mut(reference, object);
+        }
+    }
+
+    /// What is known now.
+    pub fn snapshot(&self) -> Inventory {
+        Inventory { state: Arc::new(self.state.clone()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn kind(text: &str) -> GroupKind {
+        let (kind, group) = text.split_once('.').unwrap_or((text, ""));
+        GroupKind { kind: kind.to_owned(), group: group.to_owned() }
+    }
+
+    fn claim(namespace: &str, name: &str) -> (ObjectRef, Value) {
+        let reference = ObjectRef {
+            kind: kind("PersistentVolumeClaim"),
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        };
+        let metadata = json!({"namespace": namespace, "name": name});
+        (reference, json!({"metadata": metadata, "spec": {"storageClassName": "fast"}}))
+    }
+
+    fn add(writer: &mut InventoryWriter, (reference, object): &(ObjectRef, Value)) {
+        let record = writer.reader().read(&reference.kind, object, "").unwrap();
+        writer.replace(record);
+    }
+
+    #[test]
+    fn a_snapshot_never_changes_and_shares_what_is_the_same() {
+        let mut writer = InventoryWriter::default();
+        add(&mut writer, &claim("shop", "data-pg-0"));
+        add(&mut writer, &claim("blog", "data-pg-0"));
+        let before = writer.snapshot();
+        let changed = claim("shop", "data-pg-1");
+        add(&mut writer, &changed);
+        writer.remove(&claim("shop", "data-pg-0").0);
+        let after = writer.snapshot();
+        let claims = |inventory: &Inventory, namespace: &str| -> Vec<String> {
+            inventory.state.namespaces.get(namespace).unwrap().claims.keys().cloned().collect()
+        };
+        assert_eq!(claims(&before, "shop"), ["data-pg-0"]);
+        assert_eq!(claims(&after, "shop"), ["data-pg-1"]);
+        let blog = |inventory: &Inventory| Arc::clone(inventory.state.namespaces.get("blog").unwrap());
+        assert!(Arc::ptr_eq(&blog(&before), &blog(&after)), "an untouched namespace is not copied");
+    }
+
+    #[test]
+    fn a_relisted_kind_holds_what_was_listed_and_is_complete() {
+        let mut writer = InventoryWriter::default();
+        let kind = kind("PersistentVolumeClaim");
+        add(&mut writer, &claim("shop", "gone"));
+        add(&mut writer, &claim("shop", "stays"));
+        assert!(!writer.snapshot().is_complete(&kind));
+        let listed = [claim("shop", "stays"), claim("blog", "new")];
+        let records: Vec<Record> = listed
+            .iter()
+            .map(|(reference, object)| writer.reader().read(&reference.kind, object, "").unwrap())
+            .collect();
+        writer.relist(&kind, records);
+        let mut known = writer.state.objects_of(&kind);
+        known.sort();
+        assert_eq!(known, [listed[1].0.clone(), listed[0].0.clone()]);
+        assert!(writer.snapshot().is_complete(&kind));
+        writer.relist(&kind, []);
+        assert!(writer.state.objects_of(&kind).is_empty() && writer.state.cluster.claims_of.is_empty());
+    }
+
+    #[test]
+    fn every_role_is_listed_and_forgotten() {
+        let mut writer = InventoryWriter::default();
+        let mut seen: HashMap<GroupKind, usize> = HashMap::new();
+        for kind in super::super::ResourceRole::kinds() {
+            let object = json!({
+                "metadata": {"name": "one", "namespace": "shop"},
+                "spec": {"minAvailable": 1, "scaleTargetRef": {"kind": "StatefulSet", "name": "pg"}},
+            });
+            let Some(record) = writer.reader().read(&kind, &object, "") else { continue };
+            writer.replace(record);
+            let known = writer.state.objects_of(&kind);
+            assert_eq!(known.len(), 1, "{kind}");
+            writer.remove(&known[0]);
+            assert!(writer.state.objects_of(&kind).is_empty(), "{kind}");
+            *seen.entry(kind).or_default() += 1;
+        }
+        assert!(seen.len() >= 10, "{seen:?}");
+    }
+}

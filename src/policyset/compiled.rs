@@ -1,0 +1,178 @@
+//! Policies, checked and compiled, without any binding: what Rego costs to load is paid here, once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::requirements;
+use super::sources::Sources;
+use crate::admission::ReviewScope;
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::engine::{Module, Reads, Rego, RuleId};
+use crate::policy::{Patches, Policy, PolicyId, metadata, package_path};
+use crate::workload::projection::Projections;
+
+/// A policy and what the engine knows of it.
+#[derive(Debug)]
+pub struct CompiledPolicy {
+    pub policy: Policy,
+    /// The rule that finds violations.
+    pub violation: Option<RuleId>,
+    /// The rule that patches.
+    pub patch: Option<RuleId>,
+    /// What it reads of the input document.
+    pub reads: Reads,
+}
+
+/// All policies of a set, indexed by what they review.
+pub struct CompiledPolicies {
+    pub policies: Vec<CompiledPolicy>,
+    /// Positions in `policies`.
+    pub by_scope: HashMap<ReviewScope, Vec<usize>>,
+    pub projections: Arc<Projections>,
+    pub rego: Rego,
+    /// Of the texts that it was compiled from.
+    pub digest: String,
+}
+
+/// Policies whose METADATA could be read, each with its text.
+pub struct Readable<'a> {
+    pub policies: Vec<(Policy, &'a SourceText)>,
+    /// Could all of them be read?
+    pub complete: bool,
+}
+
+impl<'a> Readable<'a> {
+    /// Reads the METADATA of all policies; what is wrong with it goes to `errors`.
+    pub fn read(sources: &'a Sources, errors: &mut Vec<Diagnostic>) -> Self {
+        let mut policies = Vec::new();
+        for text in &sources.policies {
+            match metadata::read(text) {
+                Ok(policy) => policies.push((policy, text)),
+                Err(faults) => errors.extend(faults.0),
+            }
+        }
+        errors.extend(sources.places.iter().filter_map(|(text, path)| package_path::check(text, path)));
+        errors.extend(duplicates(&policies));
+        Self { complete: policies.len() == sources.policies.len(), policies }
+    }
+}
+
+impl CompiledPolicies {
+    /// Checks and compiles. `before` hears of each text of Rego before it is parsed.
+    ///
+    /// # Errors
+    /// All errors that can be found in one go.
+    pub fn compile(
+        sources: &Sources,
+        readable: Readable<'_>,
+        before: &dyn Fn(&SourceText),
+    ) -> Result<Self, Diagnostics> {
+        let mut errors = Vec::new();
+        let projections =
+            Projections::read(&sources.projections, &sources.engines).unwrap_or_else(|faults| {
+                errors.extend(faults.0);
+                Projections::default()
+            });
+        let texts: Vec<SourceText> =
+            sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
+        let known: Vec<&Policy> = readable.policies.iter().map(|(policy, _)| policy).collect();
+        let mut rego = match Rego::load_policies(&texts, &known, before) {
+            Ok(rego) => rego,
+            Err(faults) => {
+                errors.extend(faults.0);
+                return Err(Diagnostics(errors));
+            }
+        };
+        let modules: BTreeMap<String, Module> =
+            rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
+        let mut policies = Vec::new();
+        let mut entry_point = None;
+        for (policy, text) in readable.policies {
+            match compiled(policy, text, &modules, &projections) {
+                Ok(policy) => {
+                    let rule = policy.violation.as_ref().or(policy.patch.as_ref());
+                    entry_point = entry_point.or_else(|| rule.cloned().map(|rule| (rule, text)));
+                    policies.push(policy);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        if let Some((rule, text)) = entry_point {
+            errors.extend(rego.prepare(&rule, text).err().into_iter().flat_map(|faults| faults.0));
+        }
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
+        }
+        Ok(Self {
+            by_scope: index(&policies, &projections),
+            policies,
+            projections: Arc::new(projections),
+            rego,
+            digest: sources.policy_digest(),
+        })
+    }
+}
+
+fn duplicates(policies: &[(Policy, &SourceText)]) -> Vec<Diagnostic> {
+    let mut seen: HashMap<&PolicyId, &Policy> = HashMap::new();
+    let again = policies.iter().filter_map(|(policy, text)| {
+        let first = seen.insert(&policy.id, policy)?;
+        let message = format!("the policy {} is already defined in {}", policy.id, first.source);
+        Some(
+            text.error(1, 0, message)
+                .with_help("ids are unique across all categories: rename the folder and the package"),
+        )
+    });
+    again.collect()
+}
+
+fn compiled(
+    policy: Policy,
+    text: &SourceText,
+    modules: &BTreeMap<String, Module>,
+    projections: &Projections,
+) -> Result<CompiledPolicy, Diagnostic> {
+    let module = modules
+        .get(&policy.package)
+        .ok_or_else(|| text.error(1, 0, format!("the package {} was not loaded", policy.package)))?;
+    let (violation, patch) = (module.rule("violation"), module.rule("patch"));
+    if violation.is_none() && patch.is_none() {
+        let message =
+            format!("the policy {} defines neither `violation` nor `patch`, so it can never fire", policy.id);
+        return Err(text
+            .error(1, 0, message)
+            .with_help("write `violation contains v if { …; v := {\"msg\": …, \"path\": …} }`"));
+    }
+    if patch.is_none() && policy.patches == Patches::Fix {
+        let message = format!("the policy {} says `patches: fix` and has no `patch` rule", policy.id);
+        return Err(text.error(1, 0, message).with_help("write `patch contains p if { … }`, or take it out"));
+    }
+    requirements::check(&policy, &module.reads, projections, text)?;
+    Ok(CompiledPolicy { violation, patch, reads: module.reads.clone(), policy })
+}
+
+fn index(policies: &[CompiledPolicy], projections: &Projections) -> HashMap<ReviewScope, Vec<usize>> {
+    let mut index: HashMap<_, Vec<usize>> = HashMap::new();
+    for (position, compiled) in policies.iter().enumerate() {
+        let matches = &compiled.policy.matches;
+        let subresources: &[String] =
+            if matches.subresources.is_empty() { &[String::new()] } else { &matches.subresources };
+        for (kind, projection) in projections.iter() {
+            if !matches.kinds.is_empty() && !matches.kinds.contains(kind) {
+                continue;
+            }
+            for operation in &matches.operations {
+                for subresource in subresources {
+                    // Only what has replicas is scaled.
+                    if subresource == "scale" && projection.replicas.is_none() {
+                        continue;
+                    }
+                    let (kind, subresource) = (kind.clone(), subresource.clone());
+                    let scope = ReviewScope { kind, operation: *operation, subresource };
+                    index.entry(scope).or_default().push(position);
+                }
+            }
+        }
+    }
+    index
+}

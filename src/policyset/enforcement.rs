@@ -1,0 +1,203 @@
+//! What the bindings make of each policy, and of one policy for one request.
+
+use std::collections::BTreeMap;
+
+use super::bindings::{self, BindingOrigin, KnownPolicies, Profile};
+use super::compiled::CompiledPolicy;
+use super::sources::Sources;
+use crate::admission::UserInfo;
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::engine::ParameterValues;
+use crate::policy::binding::{Binding, BindingAction, BindingSpec, OnFailure};
+use crate::policy::exception::Exception;
+use crate::policy::parameters::Parameters;
+use crate::policy::{Action, Policy, Severity};
+
+/// The profile, bindings and exceptions of a policy set.
+#[derive(Debug, Default)]
+pub struct Bindings {
+    pub profile: Profile,
+    pub bindings: Vec<Binding>,
+    pub exceptions: Vec<Exception>,
+}
+
+impl Bindings {
+    /// Reads them; what is wrong with them goes to `errors`.
+    pub fn read(sources: &Sources, known: &KnownPolicies<'_>, errors: &mut Vec<Diagnostic>) -> Self {
+        let shipped = match sources.partial_profile {
+            true => BindingOrigin::PartialProfile,
+            false => BindingOrigin::Profile,
+        };
+        let texts = sources.profile.iter().map(|text| (text, shipped));
+        let mut all = Self::default();
+        for (text, origin) in texts.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
+            match bindings::read(text, origin, known) {
+                Ok(read) => {
+                    all.bindings.extend(read.bindings);
+                    all.exceptions.extend(read.exceptions);
+                    all.profile = read.profile.unwrap_or(std::mem::take(&mut all.profile));
+                }
+                Err(faults) => errors.extend(faults.0),
+            }
+        }
+        all
+    }
+
+    /// What they make of each of these policies, in the same order.
+    ///
+    /// # Errors
+    /// If a parameter has a value that the policy does not take.
+    pub fn of_policies(&self, policies: &[CompiledPolicy]) -> Result<Vec<PolicyBindings>, Diagnostics> {
+        let bind = |compiled: &CompiledPolicy| PolicyBindings::new(&compiled.policy, self);
+        policies.iter().map(bind).collect()
+    }
+}
+
+/// The bindings that select one policy.
+#[derive(Debug)]
+pub struct PolicyBindings {
+    /// What holds where a binding does not say otherwise.
+    own: Enforcement,
+    /// Distinct parameter values: bindings that tell a policy the same share one evaluation.
+    parameter_sets: Vec<ParameterValues>,
+    /// Binding and parameter set, by position.
+    pairs: Vec<(usize, usize)>,
+}
+
+/// What the bindings that apply to one request make of a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Enforcement {
+    /// What happens to a violation.
+    pub action: Action,
+    /// What happens if the policy cannot decide.
+    pub on_failure: OnFailure,
+    /// Does its patch apply?
+    pub mutate: bool,
+    /// Does the object's own skip annotation count?
+    pub skippable: bool,
+    /// Is it a violation if it cannot judge because other objects are not known?
+    pub require_inventory: bool,
+}
+
+impl Enforcement {
+    /// Whatever the policy finds is only recorded, and nothing is changed.
+    pub fn only_record(&mut self) {
+        self.action = Action::Audit;
+        self.on_failure = OnFailure::Warn;
+        self.mutate = false;
+    }
+
+    /// The stricter of both in every respect.
+    fn stricter(self, other: Self) -> Self {
+        Self {
+            action: self.action.max(other.action),
+            on_failure: self.on_failure.max(other.on_failure),
+            mutate: self.mutate || other.mutate,
+            skippable: self.skippable && other.skippable,
+            require_inventory: self.require_inventory || other.require_inventory,
+        }
+    }
+}
+
+impl PolicyBindings {
+    fn new(policy: &Policy, all: &Bindings) -> Result<Self, Diagnostics> {
+        let text = SourceText::new(&*policy.source, "");
+        let left_out = all.profile.spec.without.contains(&policy.id);
+        let selects = |binding: &Binding| {
+            let chosen = &binding.spec.policies;
+            chosen.selects(policy) && !(left_out && (binding.shipped || !chosen.ids.contains(&policy.id)))
+        };
+        let (mut distinct, mut pairs): (Vec<Parameters>, _) = (Vec::new(), Vec::new());
+        for (position, binding) in all.bindings.iter().enumerate().filter(|(_, binding)| selects(binding)) {
+            let values = parameters(policy, binding.spec.parameters.get(&policy.id), &text)?;
+            let set = distinct.iter().position(|known| *known == values).unwrap_or_else(|| {
+                distinct.push(values);
+                distinct.len() - 1
+            });
+            pairs.push((position, set));
+        }
+        let parameter_sets = distinct
+            .iter()
+            .map(ParameterValues::new)
+            .collect::<Result<_, _>>()
+            .map_err(|error| text.error(0, 0, error.to_string()))?;
+        let own = Enforcement {
+            action: policy.action,
+            on_failure: match policy.severity {
+                Severity::Critical => OnFailure::Deny,
+                _ => OnFailure::Warn,
+            },
+            mutate: false,
+            skippable: policy.severity < Severity::Critical,
+            require_inventory: false,
+        };
+        Ok(Self { own, parameter_sets, pairs })
+    }
+
+    /// One for each distinct parameter set that applies; the strictest binding of it counts.
+    pub fn select(
+        &self,
+        bindings: &[Binding],
+        applies: &[bool],
+        user: &UserInfo,
+    ) -> Vec<(&ParameterValues, Enforcement)> {
+        let applying = || {
+            let pairs = self.pairs.iter().filter(|(binding, _)| applies.get(*binding) == Some(&true));
+            pairs.filter_map(|(binding, set)| Some((bindings.get(*binding)?, *set)))
+        };
+        let overridden = applying().any(|(binding, _)| binding.spec.overrides);
+        let of_set = |(set, parameters)| {
+            let enforcement = applying()
+                .filter(|(binding, of)| *of == set && !(overridden && binding.shipped))
+                .filter_map(|(binding, _)| self.enforcement(&binding.spec, user))
+                .reduce(Enforcement::stricter)?;
+            Some((parameters, enforcement))
+        };
+        self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
+    }
+
+    fn enforcement(&self, spec: &BindingSpec, user: &UserInfo) -> Option<Enforcement> {
+        let own = self.own;
+        let action = spec.action.map_or(Some(own.action), BindingAction::action)?;
+        let on_failure = spec.on_failure.unwrap_or(own.on_failure);
+        let (action, on_failure) = match spec.matches.warns_only(user) {
+            true => (action.min(Action::Warn), OnFailure::Warn),
+            false => (action, on_failure),
+        };
+        let skippable = spec.skippable.unwrap_or(own.skippable);
+        let BindingSpec { mutate, require_inventory, .. } = *spec;
+        Some(Enforcement { action, on_failure, mutate, skippable, require_inventory })
+    }
+
+    /// Is the policy bound to anything at all?
+    pub fn anywhere(&self, bindings: &[Binding]) -> bool {
+        self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))
+    }
+
+    /// Does any binding apply its patch?
+    pub fn mutates(&self, bindings: &[Binding]) -> bool {
+        self.specs(bindings).any(|spec| spec.mutate)
+    }
+
+    fn specs<'a>(&'a self, bindings: &'a [Binding]) -> impl Iterator<Item = &'a BindingSpec> {
+        self.pairs.iter().filter_map(|(binding, _)| bindings.get(*binding)).map(|binding| &binding.spec)
+    }
+}
+
+fn parameters(
+    policy: &Policy,
+    values: Option<&BTreeMap<String, serde_json::Value>>,
+    text: &SourceText,
+) -> Result<Parameters, Diagnostic> {
+    policy
+        .parameters
+        .iter()
+        .map(|(name, parameter)| {
+            let value = values.and_then(|values| values.get(name)).unwrap_or(&parameter.default);
+            let value = parameter
+                .convert(value)
+                .map_err(|error| text.error(0, 0, format!("parameter {name} {error}")))?;
+            Ok((name.clone(), value))
+        })
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! One state of the object under review: all that a policy may see of it, and nothing of any other state.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+
+use super::effective_request::EffectiveRequest;
+use super::unreadable;
+use crate::admission::{Object, Operation, Request};
+use crate::decision::Patched;
+use crate::policyset::PolicySet;
+use crate::workload::projection::Projection;
+use crate::workload::{Class, Problem, Workload, project};
+
+/// Reads objects of one request into views.
+#[derive(Clone, Copy)]
+pub struct ViewReader<'a> {
+    pub set: &'a PolicySet,
+    pub projection: &'a Projection,
+    pub namespace: &'a str,
+    pub tier: Option<&'a String>,
+    /// Does the request carry objects of its kind? Of most subresources only the envelope is reviewed.
+    pub has_views: bool,
+}
+
+impl ViewReader<'_> {
+    /// The view of an object; an error if a field that it needs cannot be read.
+    fn read(&self, object: Option<&Value>) -> Result<Option<Workload>, Problem> {
+        let Some(object) = object.filter(|_| self.has_views) else { return Ok(None) };
+        let engines = &self.set.projections().engines;
+        let projected = project(object, self.namespace, self.projection, engines, self.set.self_classify());
+        match projected.problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => Ok(Some(Workload { tier: self.tier.cloned(), ..projected.workload })),
+        }
+    }
+}
+
+/// The object and its predecessor in one state of a request, with their views. Input documents are built from
+/// such a value only, so a view and the raw object beside it always agree.
+#[derive(Clone)]
+pub struct RequestState<'a> {
+    /// What is done to the object.
+    pub operation: Operation,
+    /// The object as it will be stored.
+    pub object: Option<Cow<'a, Value>>,
+    /// The object as it is stored.
+    pub old_object: Option<Cow<'a, Value>>,
+    /// The view of the one …
+    pub workload: Option<Cow<'a, Workload>>,
+    /// … and of the other.
+    pub old_workload: Option<Cow<'a, Workload>>,
+}
+
+impl<'a> RequestState<'a> {
+    /// The state that the request asks for.
+    ///
+    /// # Errors
+    /// If an object cannot be read that the review needs.
+    pub fn requested(request: &'a EffectiveRequest<'_>, views: ViewReader<'_>) -> Result<Self, Problem> {
+        let Request { operation, object, old_object, .. } = request.reviewed();
+        let value = |object: &'a Option<Object>| -> Result<Option<&'a Value>, Problem> {
+            object.as_ref().map(Object::value).transpose().map_err(unreadable)
+        };
+        let (object, old_object) = (value(object)?, value(old_object)?);
+        let workload = views.read(object)?;
+        // What is stored was accepted once; if no view can be made of it, it is only no help in judging the
+        // new object.
+        let old_workload = match (views.read(old_object), &workload) {
+            (Err(_), Some(_)) => None,
+            (old, _) => old?,
+        };
+        Ok(Self {
+            operation: *operation,
+            object: object.map(Cow::Borrowed),
+            old_object: old_object.map(Cow::Borrowed),
+            workload: workload.map(Cow::Owned),
+            old_workload: old_workload.map(Cow::Owned),
+        })
+    }
+
+    /// The state that patches make of it.
+    ///
+    /// # Errors
+    /// If the patched object cannot be read.
+    pub fn patched(&'a self, patched: &'a Patched, views: ViewReader<'_>) -> Result<Self, Problem> {
+        Ok(Self {
+            operation: self.operation,
+            object: Some(Cow::Borrowed(&patched.object)),
+            old_object: self.old_object.as_deref().map(Cow::Borrowed),
+            workload: views.read(Some(&patched.object))?.map(Cow::Owned),
+            old_workload: self.old_workload.as_deref().map(Cow::Borrowed),
+        })
+    }
+
+    /// The state before an update: the old object alone, as if it were created as it is stored. None if there
+    /// is nothing to compare with.
+    pub fn baseline(&self) -> Option<RequestState<'_>> {
+        if self.operation != Operation::Update {
+            return None;
+        }
+        let (object, workload) = (self.old_object.as_deref()?, self.old_workload.as_deref()?);
+        Some(RequestState {
+            operation: Operation::Create,
+            object: Some(Cow::Borrowed(object)),
+            old_object: None,
+            workload: Some(Cow::Borrowed(workload)),
+            old_workload: None,
+        })
+    }
+
+    /// The view that the review is about: that of the object or, on DELETE, of what is stored.
+    pub fn subject(&self) -> Option<&Workload> {
+        self.workload.as_deref().or(self.old_workload.as_deref())
+    }
+
+    /// The object that the review is about.
+    pub fn subject_object(&self) -> &Value {
+        self.object.as_deref().or(self.old_object.as_deref()).unwrap_or(&Value::Null)
+    }
+
+    /// The class of the workload; none if there is no view.
+    pub fn class(&self) -> Option<Class> {
+        self.subject().map(|workload| workload.class)
+    }
+}

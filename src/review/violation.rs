@@ -1,0 +1,48 @@
+//! What policies find wrong.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::admission::ReviewMode;
+use crate::decision::{Finding, plain};
+use crate::path;
+use crate::policyset::Selected;
+
+/// One element of a policy's `violation`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Violation {
+    msg: String,
+    #[serde(default)]
+    path: path::Written,
+    key: Option<String>,
+    details: Option<Value>,
+    fix: Option<String>,
+}
+
+impl Violation {
+    /// Its identity over time: list items are known by name, since their position changes.
+    pub fn key(&self, object: &Value) -> String {
+        self.key.clone().unwrap_or_else(|| path::stable(object, &self.path.0))
+    }
+
+    /// The finding of a policy in an object.
+    pub fn finding(self, selected: &Selected<'_>, mode: ReviewMode, object: &Value) -> Finding {
+        let policy = selected.policy;
+        Finding {
+            policy: policy.id.clone(),
+            title: policy.title.clone(),
+            severity: policy.severity,
+            action: selected.action(mode),
+            pre_existing: false,
+            key: self.key(object),
+            message: plain(&self.msg),
+            path: self.path.0,
+            fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
+            why: policy.why.clone(),
+            docs: policy.related.first().cloned(),
+            details: self.details,
+            sensitive: policy.sensitive,
+        }
+    }
+}

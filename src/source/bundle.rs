@@ -1,0 +1,85 @@
+//! The manifests of one run as an inventory, so that they are reviewed together.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::manifests::{Manifest, Manifests};
+use crate::admission::ObjectRef;
+use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
+
+/// What the others of a run need to know of one of its objects.
+pub struct ScannedObject {
+    reference: ObjectRef,
+    record: Option<Record>,
+    /// Of an object that is reviewed itself in this run: is it new, or does it differ from what it was before?
+    changed: Option<bool>,
+    /// The object itself, if it may be the parent of a request to `scale` in the same run.
+    whole: Option<Arc<Value>>,
+}
+
+impl ScannedObject {
+    /// Of an object that is reviewed itself in the run; `before`: what it was.
+    pub fn reviewed(
+        manifest: &Manifest,
+        before: Option<&Manifest>,
+        reader: &RecordReader,
+        default_namespace: &str,
+    ) -> Self {
+        let changed = before.is_none_or(|before| before.object != manifest.object);
+        Self { changed: Some(changed), ..Self::beside(manifest, reader, default_namespace) }
+    }
+
+    /// Of an object that is only beside those that are reviewed.
+    pub fn beside(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
+        let reference = manifest.reference(default_namespace);
+        let record = reader.read(&reference.kind, &manifest.object, default_namespace);
+        Self { reference, record, changed: None, whole: None }
+    }
+}
+
+/// The objects of one run, beside what is known of a cluster.
+pub struct Bundle {
+    writer: InventoryWriter,
+    default_namespace: String,
+}
+
+impl Bundle {
+    /// A bundle without objects.
+    pub fn beside(cluster: &Inventory, default_namespace: &str) -> Self {
+        let writer = InventoryWriter::from(cluster).bundle();
+        Self { writer, default_namespace: default_namespace.to_owned() }
+    }
+
+    /// Adds an object.
+    pub fn add(&mut self, object: ScannedObject) {
+        let ScannedObject { reference, record, changed, whole } = object;
+        record.into_iter().for_each(|record| self.writer.replace(record));
+        whole.into_iter().for_each(|object| self.writer.keep_whole(reference.clone(), object));
+        match changed {
+            Some(changed) => self.writer.mark_reviewed(reference, changed),
+            None => self.writer.mark_bundled(&reference.kind),
+        }
+    }
+
+    /// Adds objects that are reviewed themselves in this run; `old`: what some of them were before. One of them
+    /// may be a request to `scale` another.
+    pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
+        let default_namespace = self.default_namespace.clone();
+        let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
+        let before: HashMap<ObjectRef, &Manifest> =
+            old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
+        for manifest in &manifests.objects {
+            let before = before.get(&reference(manifest)).copied();
+            let reader = self.writer.reader();
+            let scanned = ScannedObject::reviewed(manifest, before, reader, &default_namespace);
+            self.add(ScannedObject { whole: Some(Arc::clone(&manifest.object)), ..scanned });
+        }
+    }
+
+    /// The inventory that the objects are reviewed with.
+    pub fn inventory(&self) -> Inventory {
+        self.writer.snapshot()
+    }
+}

@@ -1,6 +1,6 @@
-//! What one request costs, part by part. `cargo bench --bench review`
+//! Measures the cost of one request, part by part. `cargo bench --bench review`
 //!
-//! Figures of different machines do not compare; the rows of one run do.
+//! Compare figures only within one run, not between machines.
 #![allow(clippy::unwrap_used, reason = "a benchmark that cannot go on says so by ending")]
 
 use std::sync::LazyLock;
@@ -13,7 +13,7 @@ use stategate::review::review;
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::project;
 
-/// As in the binary.
+/// The same allocator as in the binary.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -80,13 +80,13 @@ fn review_update_statefulset(bencher: divan::Bencher<'_, '_>) {
     judge(bencher, UPDATE_STATEFULSET, Phase::Validating);
 }
 
-/// Policies judge CronJobs, but not one that keeps no data: that shows only in its object.
+/// Policies match CronJobs, but do not apply to one that keeps no data, which only its object shows.
 #[divan::bench]
 fn review_of_a_class_that_no_policy_judges(bencher: divan::Bencher<'_, '_>) {
     judge(bencher, CREATE_CRONJOB, Phase::Validating);
 }
 
-/// No policy judges the kind: its object is never parsed.
+/// No policy matches the kind, so its object is never parsed.
 #[divan::bench]
 fn review_that_no_policy_matches(bencher: divan::Bencher<'_, '_>) {
     judge_request(bencher, || {

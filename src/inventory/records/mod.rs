@@ -1,4 +1,4 @@
-//! What is kept of an object: the few fields that joins and policies read.
+//! Records of objects: the few fields that joins and policies read.
 
 mod cluster;
 mod siblings;
@@ -24,16 +24,16 @@ pub use storage::{
 };
 pub use workload::{Brief, ClaimMount, WorkloadRecord, mounts};
 
-/// kubectl's copy of the whole object: large, and nobody's business.
+/// kubectl's copy of the whole object, which is large and not needed.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
-/// How objects are read.
+/// Settings for reading objects.
 pub struct Rules<'a> {
     pub projections: &'a Projections,
     pub self_classify: bool,
 }
 
-/// One object.
+/// The record of one object.
 #[derive(Clone, Debug)]
 pub enum Record {
     Namespace(NamespaceRecord),
@@ -61,7 +61,7 @@ pub struct NamespaceRecord {
     pub annotations: Strings,
 }
 
-/// What every object says of itself.
+/// Metadata common to all objects.
 pub struct Head {
     pub name: String,
     pub namespace: String,
@@ -71,8 +71,8 @@ pub struct Head {
 }
 
 impl Record {
-    /// Of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
-    /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
+    /// Reads the record of an object; `None` if no join uses its kind or it has no name. Unreadable fields
+    /// are left out: an API server has accepted stored objects, and manifests are reviewed on their own.
     pub fn read(kind: &GroupKind, object: &Value, default_namespace: &str, rules: Rules<'_>) -> Option<Self> {
         let sort = ResourceRole::of(kind, rules.projections)?;
         let problems = RefCell::new(Vec::new());
@@ -132,7 +132,7 @@ impl Head {
     }
 }
 
-/// The owner that manages an object.
+/// The owner that controls an object.
 fn owner(metadata: &JsonNode<'_>) -> Option<Owner> {
     let owners = metadata.child("ownerReferences").items();
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;

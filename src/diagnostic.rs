@@ -1,26 +1,26 @@
-//! An error in a text that a person wrote: what is wrong, where, and what to write instead.
+//! Errors in texts written by people: what is wrong, where, and what to write instead.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// A text and the name people know it by.
+/// A text and the name that messages refer to it by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SourceText {
-    /// Path as given, or a name in angle brackets: `<stdin>`.
+    /// The path as given, or a name in angle brackets: `<stdin>`.
     pub name: Arc<str>,
     /// The text.
     pub text: Arc<str>,
 }
 
 impl SourceText {
-    /// A named text.
+    /// Creates a named text.
     pub fn new(name: impl Into<Arc<str>>, text: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), text: text.into() }
     }
 
-    /// An error at a place of this text (1-based; 0: unknown).
+    /// An error at a position in this text (1-based; 0 if unknown).
     pub fn error(&self, line: usize, column: usize, message: impl Into<String>) -> Diagnostic {
         Diagnostic { source: Arc::clone(&self.name), line, column, message: message.into(), help: None }
     }
@@ -29,20 +29,20 @@ impl SourceText {
 /// One error in one text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Diagnostic {
-    /// Which text.
+    /// Name of the text.
     pub source: Arc<str>,
-    /// 1-based; 0: the whole text.
+    /// 1-based line; 0 for the whole text.
     pub line: usize,
-    /// 1-based, in characters; 0: the whole line.
+    /// 1-based column in characters; 0 for the whole line.
     pub column: usize,
     /// What is wrong.
     pub message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
-    /// The same error, with what to do about it.
+    /// Adds help to the error.
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
@@ -67,7 +67,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// The known word that is closest to a wrong one, as the help of an error; none if nothing is close.
+/// Help that suggests the known word closest to a misspelled one; `None` if no word is close.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     known
         .into_iter()
@@ -77,7 +77,7 @@ pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -
         .map(|(_, word)| format!("did you mean {word}?"))
 }
 
-/// All errors that were found in one go.
+/// All errors found in one pass.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct Diagnostics(pub Vec<Diagnostic>);

@@ -1,4 +1,4 @@
-//! Paths into a manifest: which key of which item of which key.
+//! Paths into a manifest, as sequences of keys and list indexes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -40,7 +40,7 @@ impl From<usize> for Segment {
 /// The steps from the root of a document to a node; empty for the root itself.
 pub type Path = Vec<Segment>;
 
-/// The path as a JSON pointer (RFC 6901): `/spec/containers/0/image`.
+/// Formats the path as a JSON pointer (RFC 6901): `/spec/containers/0/image`.
 pub fn pointer(path: &[Segment]) -> String {
     path.iter().fold(String::new(), |mut out, segment| {
         out.push('/');
@@ -52,10 +52,9 @@ pub fn pointer(path: &[Segment]) -> String {
     })
 }
 
-/// The path in the style of kubectl's field errors: `spec.containers[0].image`.
+/// Formats the path like kubectl's field errors: `spec.containers[0].image`.
 ///
-/// A key that would be ambiguous there stands in quotes:
-/// `metadata.annotations["stategate.io/skip"]`.
+/// Ambiguous keys are quoted: `metadata.annotations["stategate.io/skip"]`.
 pub fn dotted(path: &[Segment]) -> String {
     let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
     path.iter().fold(String::new(), |mut out, segment| {
@@ -72,10 +71,10 @@ pub fn dotted(path: &[Segment]) -> String {
     })
 }
 
-/// The path a JSON pointer names; the inverse of [`pointer`].
+/// Parses a JSON pointer; the inverse of [`pointer`].
 ///
-/// A pointer does not tell keys from indexes, so a step that is a canonical number becomes an
-/// index. [`get`] and the positions take an index for a key where there is a mapping.
+/// A pointer does not distinguish keys from indexes, so a step that is a canonical number becomes an index.
+/// In a mapping, [`get`] and the positions treat an index as a key.
 pub fn from_pointer(pointer: &str) -> Path {
     pointer
         .split('/')
@@ -87,7 +86,7 @@ pub fn from_pointer(pointer: &str) -> Path {
         .collect()
 }
 
-/// The value at a path, if there is one.
+/// The value at a path, if it exists.
 pub fn get<'a>(value: &'a Value, path: &[Segment]) -> Option<&'a Value> {
     path.iter().try_fold(value, |value, segment| match (value, segment) {
         (Value::Array(items), Segment::Index(index)) => items.get(*index),
@@ -96,7 +95,7 @@ pub fn get<'a>(value: &'a Value, path: &[Segment]) -> Option<&'a Value> {
     })
 }
 
-/// The value at a path, to change it.
+/// The value at a path, for modification.
 pub fn get_mut<'a>(value: &'a mut Value, path: &[Segment]) -> Option<&'a mut Value> {
     path.iter().try_fold(value, |value, segment| match (value, segment) {
         (Value::Array(items), Segment::Index(index)) => items.get_mut(*index),
@@ -105,8 +104,8 @@ pub fn get_mut<'a>(value: &'a mut Value, path: &[Segment]) -> Option<&'a mut Val
     })
 }
 
-/// The path with the names of list items instead of their positions, where they have one: the
-/// identity of a place over time, since positions change when something is inserted above.
+/// Formats the path with the names of list items, where they have one, instead of their indexes. This
+/// identifies a place over time, because indexes change when an item is inserted above.
 pub fn stable(object: &Value, path: &[Segment]) -> String {
     let mut node = Some(object);
     path.iter().fold(String::new(), |mut out, segment| {
@@ -121,13 +120,13 @@ pub fn stable(object: &Value, path: &[Segment]) -> String {
     })
 }
 
-/// A claim template has its name in its metadata.
+/// Claim templates carry their name in the metadata.
 fn item_name(item: &Value) -> Option<String> {
     let name = item.get("name").or_else(|| item.get("metadata")?.get("name"))?;
     Some(name.as_str()?.to_owned())
 }
 
-/// A path as a policy writes it: a list of keys and indexes, or a JSON pointer.
+/// A path as written by a policy: a list of keys and indexes, or a JSON pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written(pub Path);
 
@@ -164,7 +163,7 @@ impl<'de> Deserialize<'de> for Written {
 }
 
 impl Segment {
-    /// The step as a key; an index stands for the key of the same digits.
+    /// The step as a key; an index becomes the key with the same digits.
     pub(crate) fn as_key(&self) -> Cow<'_, str> {
         match self {
             Self::Key(key) => Cow::Borrowed(key),

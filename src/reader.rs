@@ -1,4 +1,4 @@
-//! YAML texts of our own formats to types, with the place of every error.
+//! Parses YAML texts in stategate's own formats into types, with the position of every error.
 
 mod collect;
 
@@ -11,18 +11,18 @@ use crate::path::Segment;
 use crate::yaml::{self, Document};
 use collect::{Fault, What, collect};
 
-/// Reads a text that holds one document.
+/// Parses a text that contains one document.
 ///
 /// # Errors
-/// If it is no YAML, holds none or more than one document, or does not fit the type.
+/// If it is not valid YAML, contains no document or several, or does not fit the type.
 pub fn read_one<T: DeserializeOwned>(text: &SourceText) -> Result<T, Diagnostics> {
     typed(text, &one(text)?)
 }
 
-/// The one document of a text.
+/// The single document of a text.
 ///
 /// # Errors
-/// If it is no YAML, or holds none or more than one document.
+/// If it is not valid YAML, or contains no document or several.
 pub fn one(text: &SourceText) -> Result<Document, Diagnostics> {
     let mut documents = documents(text)?.into_iter();
     match (documents.next(), documents.next()) {
@@ -38,7 +38,7 @@ pub fn one(text: &SourceText) -> Result<Document, Diagnostics> {
 /// Reads all documents of a text.
 ///
 /// # Errors
-/// If it is no YAML.
+/// If it is not valid YAML.
 pub fn documents(text: &SourceText) -> Result<Vec<Document>, Diagnostic> {
     yaml::read(&text.text).map_err(|error| {
         let mut diagnostic = text.error(error.line, error.column, error.message);
@@ -47,10 +47,10 @@ pub fn documents(text: &SourceText) -> Result<Vec<Document>, Diagnostic> {
     })
 }
 
-/// A document as a type.
+/// Converts a document to a type.
 ///
 /// # Errors
-/// If it does not fit: all that does not, each at its key or value.
+/// All mismatches, each at its key or value.
 pub fn typed<T: DeserializeOwned>(text: &SourceText, document: &Document) -> Result<T, Diagnostics> {
     let (read, errors) = typed_in_part(text, document);
     match read.value {
@@ -59,7 +59,7 @@ pub fn typed<T: DeserializeOwned>(text: &SourceText, document: &Document) -> Res
     }
 }
 
-/// The same, with what could be read beside the errors, so that it can be checked, too.
+/// Like [`typed`], but returns a partial value together with the errors, so that it can also be checked.
 pub fn typed_in_part<T: DeserializeOwned>(
     text: &SourceText,
     document: &Document,
@@ -73,7 +73,7 @@ pub fn typed_in_part<T: DeserializeOwned>(
 
 fn diagnostic(text: &SourceText, document: &Document, fault: &Fault) -> Diagnostic {
     let place = match fault.what {
-        // The key is what is wrong, not its value.
+        // The error is in the key, not in its value.
         What::UnknownKey(_) => document.positions.key_place(&fault.path),
         _ => None,
     };

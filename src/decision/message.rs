@@ -1,4 +1,4 @@
-//! The words a person reads when a request is refused.
+//! The text that users read when a request is refused or gets a warning.
 
 use super::{Decision, Failure, Finding};
 use crate::admission::Request;
@@ -6,17 +6,17 @@ use crate::path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 
-/// The API server shows at most so many characters of one warning in full (256), and 4,096 of all.
-/// A warning with a line break is dropped without a trace.
+/// The API server shows up to 256 characters of one warning in full, and 4,096 of all warnings. It silently
+/// drops a warning that contains a line break.
 const WARNING_LIMIT: usize = 256;
 const WARNINGS_LIMIT: usize = 4096;
 
-/// Nobody reads more than so many findings in a terminal.
+/// More findings than this are not readable in a terminal.
 pub const SHOWN: usize = 20;
 
-/// Why the request is refused: what is wrong, where, how it is set right and where to read why.
+/// Why the request is refused: what is wrong, where, how to fix it and where to read more.
 ///
-/// kubectl prints it behind `admission webhook "…" denied the request: `, line breaks included.
+/// kubectl prints it after `admission webhook "…" denied the request: `, line breaks included.
 pub fn refusal(request: &Request, decision: &Decision) -> String {
     let denied: Vec<&Finding> =
         decision.findings.iter().filter(|finding| finding.action == Action::Deny).collect();
@@ -53,7 +53,7 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
     text
 }
 
-/// One line for each finding and failure that does not refuse the request but that its user shall know.
+/// One line for each finding, failure and note that does not refuse the request but that the user should see.
 pub fn warnings(decision: &Decision) -> Vec<String> {
     let findings = decision
         .findings
@@ -68,7 +68,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
     fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
 }
 
-/// Cuts warnings to what the API server shows, and says how many are left out.
+/// Cuts warnings to what the API server shows, and reports how many are omitted.
 fn fit(warnings: Vec<String>) -> Vec<String> {
     let total = warnings.len();
     let mut left = WARNINGS_LIMIT - WARNING_LIMIT;

@@ -1,4 +1,4 @@
-//! Patches: what policies ask for, put together without contradiction.
+//! Patches: combines the operations of all policies and detects conflicts.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::Patched;
 use crate::path::{self, Path, Segment};
 use crate::policy::PolicyId;
 
-/// Annotation that names the policies that added something to an object.
+/// The annotation that names the policies that changed an object.
 pub const MUTATED_BY: &str = "stategate.io/mutated-by";
 
 /// One element of a policy's `patch`.
@@ -28,7 +28,7 @@ enum Op {
     Remove,
 }
 
-/// What one policy asks for.
+/// The patch of one policy.
 #[derive(Clone, Debug)]
 pub struct PolicyPatch {
     /// The policy.
@@ -38,15 +38,14 @@ pub struct PolicyPatch {
 }
 
 impl PolicyPatch {
-    /// On an UPDATE a patch is made again only where the old object carried it: a manifest that
-    /// replaces the object drops what was added to it, but nothing new is added to what runs, since
-    /// that would restart its pods.
+    /// On an UPDATE, keeps only operations whose result the old object already had: a manifest that replaces
+    /// the object drops what was added to it, but adding anything new would restart running pods.
     pub fn keep_what_was_there(&mut self, old: &Value) {
         self.operations.retain(|operation| path::get(old, &operation.path.0) == Some(&operation.value));
     }
 }
 
-/// Two policies, or two operations of one, that cannot both have their way.
+/// Two policies, or two operations of one policy, that contradict each other.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("patches of {} cannot be applied together: {reason} at {}", names(.policies), path::dotted(.path))]
 pub struct Conflict {
@@ -61,12 +60,12 @@ fn names(policies: &[PolicyId]) -> String {
     policies.iter().map(PolicyId::as_str).collect::<Vec<_>>().join(" and ")
 }
 
-/// Applies the patches of all policies to an object. None if they change nothing. If it is to be signed,
-/// an annotation says which policies changed it.
+/// Applies the patches of all policies to an object. None if they change nothing. If `signed`, an annotation
+/// names the policies that changed it.
 ///
 /// # Errors
-/// If two operations set the same place, or one sets a place inside of what another sets, to
-/// different values; or if a place cannot be set.
+/// If two operations set the same place, or one sets a place inside of what another sets, to different
+/// values; or if a place cannot be set.
 pub fn combine(object: &Value, patches: &[PolicyPatch], signed: bool) -> Result<Option<Patched>, Conflict> {
     let mut operations: Vec<(&PolicyId, &PatchOperation)> = patches
         .iter()
@@ -139,7 +138,7 @@ fn apply(object: &mut Value, operation: &PatchOperation) -> Result<(), &'static 
     Ok(())
 }
 
-/// The value below a segment; a missing map entry is made.
+/// The value below a segment; creates a missing map entry.
 fn child<'v>(node: &'v mut Value, segment: &Segment) -> Result<&'v mut Value, &'static str> {
     match segment {
         Segment::Key(key) => {
@@ -156,7 +155,7 @@ fn child<'v>(node: &'v mut Value, segment: &Segment) -> Result<&'v mut Value, &'
     }
 }
 
-/// Leaves word of who changed the object.
+/// Records in an annotation which policies changed the object.
 fn sign(object: &mut Value, policies: &[PolicyId]) {
     let path = ["metadata", "annotations", MUTATED_BY].map(|key| Segment::Key(key.into()));
     let mut names: Vec<String> = path::get(object, &path)
@@ -171,6 +170,6 @@ fn sign(object: &mut Value, policies: &[PolicyId]) {
     names.dedup();
     let value = Value::String(names.join(","));
     let operation = PatchOperation { op: Op::Add, path: path::Written(path.to_vec()), value };
-    // An object whose metadata or annotations are no maps was refused as unreadable before.
+    // Objects whose metadata or annotations are not maps have already been refused as unreadable.
     let _ = apply(object, &operation);
 }

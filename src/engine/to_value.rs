@@ -1,4 +1,4 @@
-//! From our types straight to the engine's values, without JSON in between.
+//! Converts Rust values directly to the engine's values, without JSON in between.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -7,7 +7,7 @@ use serde::ser::{self, Serialize};
 
 use super::rego::Value;
 
-/// A type that the engine cannot hold: raw bytes.
+/// A value that the engine cannot represent: raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct ToValueError(String);
@@ -24,10 +24,10 @@ impl ser::Error for ToValueError {
     }
 }
 
-/// The engine's value of a serializable one.
+/// Converts a serializable value to an engine value.
 ///
 /// # Errors
-/// If it holds bytes, or its own `Serialize` fails.
+/// If it contains bytes, or its own `Serialize` fails.
 pub fn to_value<T: Serialize + ?Sized>(value: &T) -> Result<Value, ToValueError> {
     value.serialize(ToValue)
 }

@@ -1,31 +1,31 @@
-//! Goes through a rule once and tells what there is.
+//! Visits the parts of a rule.
 
 use crate::engine::rego::{
     AssignOp, Expr, Literal, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
 };
 
-/// Something in a rule.
+/// A part of a rule.
 pub enum AstNode<'a> {
-    /// A whole reference: `x`, `x.y`, `x[y].z`. What stands in its brackets follows by itself.
+    /// A whole reference: `x`, `x.y`, `x[y].z`. The contents of its brackets are visited separately.
     Reference(&'a Expr),
-    /// `f(x)`. Its arguments follow by themselves.
+    /// `f(x)`. Its arguments are visited separately.
     Call(&'a Expr),
-    /// A local name, where it is introduced, and what it stands for.
+    /// A local name where it is introduced, and its origin.
     Declares(&'a Span, ValueOrigin<'a>),
-    /// A name that this place gives a value if nothing else does: in `x = y`, in brackets, in `walk`.
+    /// A name that is bound here unless it is bound elsewhere: in `x = y`, in brackets, in `walk`.
     Unifies(&'a Span),
-    /// `not x`, and the body it is a line of. What stands behind it follows by itself.
+    /// `not x`, and the body that contains the line. The negated expression is visited separately.
     Not(&'a Expr, &'a Query),
-    /// `with x as y`
+    /// `with x as y`.
     With(&'a WithModifier),
 }
 
-/// What a local name stands for.
+/// The origin of a local name.
 #[derive(Clone, Copy)]
 pub enum ValueOrigin<'a> {
-    /// This.
+    /// This expression.
     Value(&'a Expr),
-    /// One item of this.
+    /// An item of this collection.
     Item(&'a Expr),
     /// This argument of the function, counted from 0.
     Argument(usize),
@@ -33,7 +33,7 @@ pub enum ValueOrigin<'a> {
     Unknown,
 }
 
-/// Where a rule's name stands.
+/// The reference in a rule's head.
 pub fn head(rule: &Rule) -> &Expr {
     match rule {
         Rule::Spec {
@@ -44,8 +44,8 @@ pub fn head(rule: &Rule) -> &Expr {
     }
 }
 
-/// Tells of everything in a rule, in the order of the text. The recursion is bounded: brackets nest
-/// 12 deep, and an expression has 250 operators (see `lint::text`).
+/// Visits every part of a rule in source order. The recursion is bounded: brackets nest at most 12 levels
+/// deep, and an expression has at most 250 operators (see `lint::text`).
 pub fn rule<'a>(rule: &'a Rule, tell: &mut dyn FnMut(AstNode<'a>)) {
     Walk { tell }.rule(rule);
 }
@@ -212,7 +212,7 @@ impl<'a> Walk<'_, 'a> {
         }
     }
 
-    /// What stands in the brackets of a reference, or what it is taken from if that is no name.
+    /// Visits the contents of a reference's brackets, and its base if that is not a name.
     fn brackets(&mut self, expr: &'a Expr) {
         match expr {
             Expr::RefDot { refr, .. } => self.brackets(refr),

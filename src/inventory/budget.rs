@@ -1,14 +1,16 @@
-//! How many pods a PodDisruptionBudget lets go, rounded as the disruption controller rounds.
+//! The number of pods that a PodDisruptionBudget allows to be evicted, rounded as in the disruption
+//! controller.
 
 use serde_json::Value;
 
 use crate::workload::int_or_percent::{IntOrPercent, Rounding};
 use crate::workload::view::DisruptionBudget;
 
-/// How many of so many healthy pods may be evicted. None if the budget cannot be read.
+/// The number of pods that may be evicted if all replicas are healthy. `None` if the budget cannot be read.
 ///
-/// kube-controller-manager, `disruption.go`: percentages are of the wished-for replicas and rounded up,
-/// also that of `maxUnavailable`; without pods, or without any demand, nothing may go.
+/// As in kube-controller-manager, `disruption.go`: percentages refer to the desired replicas and are rounded
+/// up, including those of `maxUnavailable`; without replicas, or without either bound, no eviction is
+/// allowed.
 pub fn allowed(budget: &DisruptionBudget, replicas: i64) -> Option<i64> {
     let least = match (&budget.max_unavailable, &budget.min_available) {
         (Some(most), _) => replicas.saturating_sub(scaled(most, replicas)?).max(0),

@@ -1,4 +1,4 @@
-//! Who uses a claim, and who would be hurt by a delete.
+//! Finds the workloads that use a claim and the objects that a deletion would affect.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::workload::view::Owner;
 pub struct ClaimMounter {
     pub kind: String,
     pub name: String,
-    /// Does no container of it write?
+    /// Whether none of its containers writes to the claim.
     pub read_only: bool,
 }
 
@@ -31,22 +31,23 @@ pub struct Consumer {
     pub kind: String,
     pub name: String,
     pub class: Class,
-    /// The name of the data store that runs in it, if one does.
+    /// Name of the data store that runs in the workload, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
     pub read_only: bool,
-    /// Does the claim hold a data directory of that data store, or a part of one?
+    /// Whether the claim holds all or part of a data directory of that data store.
     pub holds_data: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// Is it judged itself in the same run, so that its faults are told there? Never at admission.
+    /// Whether the same run reviews this workload itself and reports its problems there. Always false at
+    /// admission.
     #[serde(rename = "judged")]
     pub reviewed: bool,
 }
 
-/// Something that would be hurt.
+/// An object that a deletion would affect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Dependant {
     pub kind: String,
@@ -65,7 +66,7 @@ pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<C
     of_claim(namespace, subject, claim).map(user).collect()
 }
 
-/// Other workloads that mount a claim that the subject is, mounts or makes.
+/// Other workloads that mount a claim that the subject is, mounts or creates.
 pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
     let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
     let consumer = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| Consumer {
@@ -86,7 +87,7 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
     claims.iter().flat_map(of).collect()
 }
 
-/// Names of the claims that the subject is, mounts or makes, as far as somebody else may mount them.
+/// Names of the claims that the subject is, mounts or creates, as far as other workloads may mount them.
 fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
     let own = own.map(|claim| claim.name.clone());
@@ -103,8 +104,8 @@ fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     own.chain(mounted).chain(made).collect()
 }
 
-/// Who mounts a claim, and how: by name, or because its templates make it. Neither the subject nor what
-/// it owns.
+/// The workloads that mount a claim by name or create it from their templates, and how. Excludes the subject
+/// and what it owns.
 fn of_claim<'n>(
     namespace: &'n Namespace,
     subject: &'n Subject<'_>,
@@ -122,7 +123,7 @@ fn of_claim<'n>(
     })
 }
 
-/// How the workload whose templates make a claim uses it.
+/// How the workload whose template creates a claim uses it.
 fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
     let makes = |template: &String| {
         let rest = claim.strip_prefix(template.as_str()).and_then(|rest| rest.strip_prefix('-'));
@@ -135,12 +136,13 @@ fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
     }
 }
 
-/// Is it the subject, or owned by it, if only through others: a pod of a ReplicaSet of a Deployment?
+/// Whether the record is the subject or is owned by it, directly or indirectly, such as a pod of a ReplicaSet
+/// of a Deployment.
 pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, subject: &Subject<'_>) -> bool {
     let is_subject = |key: &Key| key.0 == subject.kind && key.1 == subject.workload.name;
     let mut key = (record.kind.clone(), record.brief.name.clone());
     let mut owner = record.brief.owner.as_ref();
-    // Owners of owners are few; a cycle of them is somebody's mistake, and must not hang us.
+    // Ownership chains are short; the limit ensures termination if they form a cycle.
     for _ in 0..5 {
         if is_subject(&key) {
             return true;
@@ -152,7 +154,7 @@ pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, sub
     false
 }
 
-/// What a delete of the subject would hurt.
+/// The objects that deleting the subject would affect.
 pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
     let workload = subject.workload;
     let of_workload = |record: &Arc<WorkloadRecord>| Dependant {

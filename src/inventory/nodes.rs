@@ -1,4 +1,4 @@
-//! Nodes: counted as they come, found by their labels.
+//! Counts nodes as they are added and removed, and finds them by their labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,33 +12,34 @@ use super::records::{NodeRecord, Taint};
 use super::related::Subject;
 use crate::workload::view::NodeExpression;
 
-/// The one field of a node that may be asked for.
+/// The only node field that a selector may refer to.
 const NAME: &str = "metadata.name";
 
-/// All nodes. What every request asks for is counted when a node comes or goes, not when it is asked.
+/// All nodes. The counts that every request needs are updated when a node is added or removed.
 #[derive(Clone, Debug, Default)]
 pub struct Nodes {
     by_name: Map<String, Arc<NodeRecord>>,
     by_label: Index<(String, String), String>,
-    /// Of nodes that are not cordoned.
+    /// The number of nodes that are not cordoned, by their taints.
     by_taints: Map<Vec<Taint>, usize>,
     zones: Map<String, usize>,
     label_keys: Map<String, usize>,
     schedulable: usize,
 }
 
-/// `input.related.nodes`
+/// The nodes of the cluster, `input.related.nodes`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct NodesSummary {
-    /// All of them.
+    /// Number of nodes.
     pub count: usize,
-    /// Those that are not cordoned; only they count below.
+    /// Number of nodes that are not cordoned; `matching` and `zones` count only these.
     pub schedulable: usize,
-    /// Those that the pods may run on by their selector, required affinity and tolerations.
+    /// Number of nodes that the pods may run on according to their selector, required affinity and
+    /// tolerations.
     pub matching: usize,
-    /// How many in each zone.
+    /// Number of nodes in each zone.
     pub zones: BTreeMap<String, usize>,
-    /// Keys of labels of any node.
+    /// Label keys of all nodes.
     pub label_keys: Vec<String>,
 }
 
@@ -76,7 +77,7 @@ impl Nodes {
         self.by_name.keys()
     }
 
-    /// What a workload asks of nodes, counted.
+    /// The counts for a workload.
     pub fn summary(&self, subject: &Subject<'_>) -> NodesSummary {
         NodesSummary {
             count: self.by_name.size(),
@@ -109,7 +110,7 @@ impl Nodes {
         names.len()
     }
 
-    /// The nodes that one wish names by their labels or name; none if it does not name any.
+    /// The nodes that a requirement names by label value or name; `None` if it does not name any.
     fn named(&self, wish: &Wish) -> Option<Vec<&Arc<NodeRecord>>> {
         if wish.operator != "In" {
             return None;
@@ -139,9 +140,9 @@ fn discount<K: Ord + Clone>(counts: &mut Map<K, usize>, key: &K) {
     }
 }
 
-/// What the pods of a workload ask of nodes.
+/// The pods' requirements on nodes.
 struct Wishes {
-    /// One of these must be met whole; none: any node will do.
+    /// At least one term must hold completely; empty means that any node fits.
     terms: Vec<Vec<Wish>>,
     tolerations: Vec<Value>,
 }
@@ -152,7 +153,7 @@ struct Wish {
     key: String,
     operator: String,
     values: Vec<String>,
-    /// It means a field of the node (`metadata.name`), not a label.
+    /// Whether the key is a field of the node (`metadata.name`) instead of a label.
     field: bool,
 }
 
@@ -170,7 +171,7 @@ impl Wishes {
         let mut always: Vec<Wish> =
             scheduling.node_selector.iter().map(|(key, value)| is(key, value, false)).collect();
         always.extend(scheduling.node_name.iter().map(|name| is(NAME, name, true)));
-        // A term that asks for nothing is met by no node.
+        // A term without expressions matches no node.
         let required = scheduling.node_affinity.iter().filter(|term| !term.expressions.is_empty());
         let mut terms: Vec<Vec<Wish>> = required
             .map(|term| term.expressions.iter().map(Wish::of).chain(always.iter().cloned()).collect())
@@ -210,7 +211,7 @@ impl Wish {
     }
 }
 
-/// core/v1 `Toleration.ToleratesTaint`
+/// As core/v1 `Toleration.ToleratesTaint`.
 fn tolerates(toleration: &Value, taint: &Taint) -> bool {
     let text = |key: &str| toleration.get(key).and_then(Value::as_str).unwrap_or_default();
     let (key, effect) = (text("key"), text("effect"));

@@ -1,4 +1,4 @@
-//! Joins of workloads and what stands beside them: budgets, Services, autoscalers.
+//! Joins between workloads and the objects that act on their pods: budgets, Services, autoscalers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,26 +21,27 @@ use crate::workload::view::Strings;
 pub struct RelatedBudget {
     #[serde(flatten)]
     pub budget: Arc<BudgetRecord>,
-    /// How many of the subject's pods it lets go if all are healthy.
+    /// Number of the subject's pods that it allows to be evicted if all are healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_disruptions: Option<i64>,
-    /// How many workloads it selects, the subject among them; left out if not all of them are known.
+    /// Number of workloads that it selects, including the subject; left out if not all workloads are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workloads: Option<usize>,
-    /// The pods of all of these; left out if not all of their numbers are known.
+    /// Number of pods of these workloads; left out if not all of their replica counts are known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<i64>,
-    /// Is the budget judged itself in the same run, so that its faults are told there? Never at admission.
+    /// Whether the same run reviews the budget itself and reports its problems there. Always false at
+    /// admission.
     #[serde(rename = "judged")]
     pub reviewed: bool,
 }
 
-/// What sets the subject's size.
+/// An autoscaler that targets the subject.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RelatedAutoscaler {
     #[serde(flatten)]
     pub autoscaler: Arc<AutoscalerRecord>,
-    /// Is the autoscaler judged itself in the same run, so that its faults are told there? Never at
+    /// Whether the same run reviews the autoscaler itself and reports its problems there. Always false at
     /// admission.
     #[serde(rename = "judged")]
     pub reviewed: bool,
@@ -51,12 +52,13 @@ pub struct RelatedAutoscaler {
 pub struct RelatedWorkload {
     #[serde(flatten)]
     pub workload: Brief,
-    /// Of a PodDisruptionBudget: how many of its pods it lets go if all are healthy.
+    /// For a PodDisruptionBudget: number of the workload's pods that it allows to be evicted if all are
+    /// healthy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_disruptions: Option<i64>,
 }
 
-/// The kinds of workloads that budgets are written for.
+/// The kinds of workloads that budgets usually select.
 const SELECTED: [(&str, &str); 2] = [("StatefulSet", "apps"), ("Deployment", "apps")];
 
 fn own<'s>(state: &'s State, subject: &Subject<'_>) -> Option<&'s Arc<Namespace>> {
@@ -105,12 +107,12 @@ pub fn services(state: &State, subject: &Subject<'_>) -> Vec<Arc<ServiceRecord>>
     namespace.services.values().filter(|service| serves(&service.service, labels)).cloned().collect()
 }
 
-/// The Service that the subject names as its own.
+/// The subject's governing Service.
 pub fn governing_service(state: &State, subject: &Subject<'_>) -> Option<Arc<ServiceRecord>> {
     own(state, subject)?.services.get(subject.workload.service_name.as_ref()?).cloned()
 }
 
-/// What sets the subject's size.
+/// The autoscalers that target the subject.
 pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscaler> {
     let all = own(state, subject).into_iter().flat_map(|namespace| namespace.autoscalers.values());
     let own = (subject.kind.clone(), subject.workload.name.clone());
@@ -122,15 +124,15 @@ pub fn autoscalers(state: &State, subject: &Subject<'_>) -> Vec<RelatedAutoscale
     all.filter(|scaler| target(&scaler.autoscaler) == own).map(related).collect()
 }
 
-/// Is this object judged itself in the same run, and is what there is to say of it and the subject
-/// together its own fault? An object that stays as it was is only at fault if the subject stays, too.
+/// Whether the same run reviews this object, and problems between it and the subject are reported there. An
+/// unchanged object is responsible for them only if the subject is also unchanged.
 pub fn reviewed(state: &State, subject: &Subject<'_>, kind: &GroupKind, namespace: &str, name: &str) -> bool {
     let changed = |kind: &GroupKind, namespace: &str, name: &str| {
         let object = ObjectRef { kind: kind.clone(), namespace: namespace.to_owned(), name: name.to_owned() };
         state.reviewed.get(&object).copied()
     };
     let view = subject.workload;
-    // What is scaled is no manifest, but in the cluster already.
+    // A scaled subject is not a manifest but is already in the cluster.
     let own = changed(&subject.kind, &view.namespace, &view.name).filter(|_| !subject.scaled);
     own.zip(changed(kind, namespace, name)).is_some_and(|(own, other)| other || !own)
 }
@@ -139,7 +141,7 @@ fn budget_kind() -> GroupKind {
     GroupKind { kind: "PodDisruptionBudget".to_owned(), group: "policy".to_owned() }
 }
 
-/// The workloads whose pods a selector selects. What belongs to another of them is that one's pods.
+/// The workloads whose pods a selector selects, without those owned by another selected workload.
 fn selected<'n>(
     namespace: &'n Namespace,
     selects: &Selects,
@@ -175,17 +177,17 @@ pub fn workloads(state: &State, subject: &Subject<'_>) -> Vec<RelatedWorkload> {
     }
 }
 
-/// Quotas of the subject's namespace.
+/// The quotas in the subject's namespace.
 pub fn quotas(state: &State, subject: &Subject<'_>) -> Vec<Arc<QuotaRecord>> {
     own(state, subject).into_iter().flat_map(|namespace| namespace.quotas.values().cloned()).collect()
 }
 
-/// Limit ranges of the subject's namespace.
+/// The limit ranges in the subject's namespace.
 pub fn limits(state: &State, subject: &Subject<'_>) -> Vec<Arc<LimitRecord>> {
     own(state, subject).into_iter().flat_map(|namespace| namespace.limits.values().cloned()).collect()
 }
 
-/// The priority class that the subject names, and those that others get without naming one.
+/// The priority class that the subject names, and those that apply by default.
 pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<PriorityRecord>> {
     let named = subject.workload.scheduling.as_ref().map(|scheduling| scheduling.priority_class.as_str());
     let all = state.cluster.priorities.iter();

@@ -14,14 +14,15 @@ use super::related::Subject;
 use super::store::{Namespace, NamespacedName, State};
 use crate::workload::view::Claim;
 
-/// The class that a claim gets if it names none: of several the newest, then the first by name
-/// (the API server's admission plugin DefaultStorageClass).
+/// The default class: the newest one, or among equals the first by name (the API server's admission plugin
+/// DefaultStorageClass).
 pub fn default_class(state: &State) -> Option<&Arc<ClassRecord>> {
     let defaults = state.cluster.classes.values().filter(|class| class.class.is_default);
     defaults.min_by_key(|class| (Reverse(&class.created), &class.name))
 }
 
-/// The classes that claims of the subject name or get, and every default one; never the subject itself.
+/// The classes that the subject's claims use, the class of a volume, and all default classes; never the
+/// subject itself.
 pub fn classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<ClassRecord>> {
     let own = subject.workload.storage_class.is_some().then_some(&subject.workload.name);
     let all = &state.cluster.classes;
@@ -50,7 +51,7 @@ pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, A
     subject.workload.claims.iter().filter_map(class).collect()
 }
 
-/// The class that a claim names, and whether it wants none at all. None if the claim is not known.
+/// The class that a claim names, and whether it opts out of any class. `None` if the claim is not known.
 fn wanted_class<'s>(state: &'s State, subject: &Subject<'s>, claim: &'s Claim) -> Option<(&'s str, bool)> {
     if claim.origin == "reference" {
         let stored = state.namespaces.get(&subject.workload.namespace)?.claims.get(&claim.name)?;
@@ -59,12 +60,12 @@ fn wanted_class<'s>(state: &'s State, subject: &Subject<'s>, claim: &'s Claim) -
     Some((&claim.storage_class, wants_none(claim)))
 }
 
-/// `storageClassName: ""`: it wants no class, not even the default one.
+/// Whether the claim opts out of any class, including the default, with `storageClassName: ""`.
 fn wants_none(claim: &Claim) -> bool {
     claim.class_named && claim.storage_class.is_empty()
 }
 
-/// Does every claim of the subject name a class that is known?
+/// Whether the subject has claims and all of them name a known class or opt out of classes.
 pub fn classes_resolve(state: &State, subject: &Subject<'_>) -> bool {
     let claims = &subject.workload.claims;
     let resolves = |claim: &Claim| {
@@ -74,19 +75,19 @@ pub fn classes_resolve(state: &State, subject: &Subject<'_>) -> bool {
     !claims.is_empty() && claims.iter().all(resolves)
 }
 
-/// The VolumeAttributesClasses that claims of the subject name.
+/// The VolumeAttributesClasses that the subject's claims name.
 pub fn attributes_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = &'s str> {
     let named = subject.workload.claims.iter().filter_map(|claim| claim.volume_attributes_class.as_deref());
     named.filter(|name| !name.is_empty())
 }
 
-/// Those of them that are there.
+/// Those of the named classes that exist.
 pub fn attributes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<AttributesRecord>> {
     let all = &state.cluster.attributes;
     attributes_named(subject).filter_map(|name| Some((name.to_owned(), Arc::clone(all.get(name)?)))).collect()
 }
 
-/// The VolumeSnapshots that claims of the subject are filled from.
+/// The VolumeSnapshots that the subject's claims are populated from.
 pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = NamespacedName> {
     let sources = subject.workload.claims.iter().filter_map(|claim| claim.data_source.as_ref());
     sources.filter(|source| source.kind == "VolumeSnapshot").map(|source| {
@@ -95,7 +96,7 @@ pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = Nam
     })
 }
 
-/// A snapshot, with the driver of its class.
+/// A VolumeSnapshot, with the driver of its class.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Snapshot {
     #[serde(flatten)]
@@ -104,7 +105,7 @@ pub struct Snapshot {
     driver: Option<String>,
 }
 
-/// Those of them that are there, by name.
+/// Those of the named snapshots that exist, by name.
 pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snapshot> {
     let find = |(namespace, name): NamespacedName| {
         let snapshot = state.namespaces.get(&namespace)?.snapshots.get(&name)?;
@@ -120,18 +121,18 @@ pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snaps
 pub struct RelatedClaim {
     #[serde(flatten)]
     pub claim: Arc<ClaimRecord>,
-    /// The claim template that made it.
+    /// The claim template that created it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Which pod's it is.
+    /// The ordinal of the pod that it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ordinal: Option<u64>,
     /// Other workloads that mount it.
     pub mounted_by: Vec<ClaimMounter>,
 }
 
-/// The claims that the subject's volumes name, and those that its templates have made; of a volume the
-/// claim that it is bound to.
+/// The claims that the subject's volumes name and those created from its templates; for a volume, the claim
+/// that it is bound to.
 pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     if let Some(volume) = &subject.workload.persistent_volume {
         let bound = volume.claim_namespace.as_ref().zip(volume.claim_name.as_ref());
@@ -153,7 +154,7 @@ pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
         let made = with_prefix(&namespace.claims, prefix);
         made.map(move |(ordinal, claim)| related(namespace, subject, claim, Some((template, ordinal))))
     });
-    // A set may mount by name what its template makes; then the template tells more.
+    // A StatefulSet may also mount by name what its template creates; the template gives more information.
     let by_name = named.chain(made).map(|claim| (claim.claim.claim.name.clone(), claim));
     by_name.collect::<BTreeMap<_, _>>().into_values().collect()
 }
@@ -164,7 +165,7 @@ pub fn templates<'s>(subject: &'s Subject<'_>) -> impl Iterator<Item = &'s str> 
     claims.map(|claim| claim.name.as_str())
 }
 
-/// Entries whose name is the prefix and an ordinal, with the ordinal.
+/// Entries whose name is the prefix followed by an ordinal, with that ordinal.
 pub fn with_prefix<T>(map: &Map<String, T>, prefix: String) -> impl Iterator<Item = (u64, &T)> {
     map.range(prefix.clone()..)
         .take_while({
@@ -174,7 +175,7 @@ pub fn with_prefix<T>(map: &Map<String, T>, prefix: String) -> impl Iterator<Ite
         .filter_map(move |(name, entry)| Some((ordinal(name.strip_prefix(&prefix)?)?, entry)))
 }
 
-/// A number as the StatefulSet controller writes it: digits, no leading zero.
+/// An ordinal as the StatefulSet controller writes it: digits without leading zeros.
 pub fn ordinal(text: &str) -> Option<u64> {
     let canonical = text == "0" || !text.starts_with('0');
     (canonical && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
@@ -194,7 +195,7 @@ fn related(
     }
 }
 
-/// The volumes behind those claims, or behind the claim under review.
+/// The volumes bound to these claims or to the claim under review.
 pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
     let cluster = &state.cluster;
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");

@@ -1,4 +1,4 @@
-//! Where policies apply, with which parameters, and what happens to a violation.
+//! Where policies apply, with which parameters, and what a violation leads to.
 
 use std::collections::BTreeMap;
 
@@ -14,49 +14,49 @@ use crate::workload::labels::{self, Selector};
 pub struct Binding {
     /// `metadata.name`
     pub name: String,
-    /// Does it come with the profile, or from a user?
+    /// Does it come from the profile, rather than from a user?
     pub shipped: bool,
     /// `spec`
     pub spec: BindingSpec,
 }
 
-/// `spec` of a PolicyBinding (architecture §7).
+/// The `spec` of a PolicyBinding.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingSpec {
-    /// The policies it means; without it all of them.
+    /// The policies it applies to; all by default.
     pub policies: PolicySelector,
-    /// The requests it means; without it all of them.
+    /// The requests it applies to; all by default.
     #[serde(rename = "match")]
     pub matches: BindingMatch,
-    /// What happens to a violation; without it what each policy says.
+    /// The action on a violation; each policy's own by default.
     pub action: Option<BindingAction>,
-    /// Replaces the profile's bindings for the policies and requests that it selects: how a user loosens
-    /// a shipped profile.
+    /// Replaces the profile's bindings for the selected policies and requests. Users loosen a shipped profile
+    /// this way.
     #[serde(rename = "override")]
     pub overrides: bool,
-    /// Is an object's own skip annotation honoured? Without it only for policies below critical.
+    /// Is an object's own skip annotation honoured? By default only for policies below critical.
     pub skippable: Option<bool>,
     /// Are the patches of these policies applied?
     pub mutate: bool,
-    /// What happens if a policy fails to decide; without it `deny` for critical ones, else `warn`.
+    /// What happens if a policy fails to decide: by default `deny` for critical policies, else `warn`.
     pub on_failure: Option<OnFailure>,
-    /// Is it a violation if a policy cannot judge because other objects that it needs are not known?
+    /// Is it a violation if a policy cannot be evaluated because other objects it needs are unknown?
     pub require_inventory: bool,
-    /// Values by policy and parameter; without one the policy's own default.
+    /// Values by policy and parameter; missing ones take the policy's default.
     pub parameters: BTreeMap<PolicyId, BTreeMap<String, serde_json::Value>>,
 }
 
-/// `spec.action`: an action, or none at all.
+/// `spec.action`: an action, or `off`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BindingAction {
     /// The request is refused.
     Deny,
-    /// The user is told.
+    /// The user is warned.
     Warn,
-    /// It is only recorded.
+    /// The violation is only recorded.
     Audit,
-    /// The policies are not asked.
+    /// The policies are not evaluated.
     Off,
 }
 
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for BindingAction {
         enum Written {
             Action(Action),
             Off(Off),
-            /// YAML 1.1, which Kubernetes speaks, reads a bare `off` as false.
+            /// YAML 1.1, which Kubernetes uses, reads a bare `off` as false.
             False(bool),
         }
         #[derive(Deserialize)]
@@ -86,7 +86,7 @@ impl<'de> Deserialize<'de> for BindingAction {
 }
 
 impl BindingAction {
-    /// The action; none for `off`.
+    /// The action; None for `off`.
     pub fn action(self) -> Option<Action> {
         match self {
             BindingAction::Deny => Some(Action::Deny),
@@ -97,17 +97,17 @@ impl BindingAction {
     }
 }
 
-/// What happens if a policy fails to decide. Ordered by strictness.
+/// What happens if a policy fails to decide, ordered by strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
-    /// The user is told.
+    /// The user is warned.
     Warn,
     /// The request is refused.
     Deny,
 }
 
-/// `spec.match` of a binding: all keys must agree.
+/// `spec.match` of a binding: all keys must match.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingMatch {
@@ -115,17 +115,17 @@ pub struct BindingMatch {
     pub namespace_selector: Selector,
     /// Objects by label.
     pub object_selector: Selector,
-    /// Namespaces it leaves alone, by name (`*` and `?` allowed).
+    /// Names of namespaces it does not apply to (`*` and `?` allowed).
     pub excluded_namespaces: Vec<String>,
-    /// Users it leaves alone, by name (`*` and `?` allowed).
+    /// Names of users it does not apply to (`*` and `?` allowed).
     pub excluded_users: Vec<String>,
-    /// Users who are warned where others are refused, by name (`*` and `?` allowed).
+    /// Names of users who get a warning instead of a denial (`*` and `?` allowed).
     pub warn_only_users: Vec<String>,
 }
 
 impl BindingMatch {
-    /// Is this request meant? `labels` are its namespace's; unknown ones select what an unlabelled
-    /// namespace selects. An object whose labels cannot be read is meant by every objectSelector.
+    /// Does the binding apply to this request? `labels` are those of its namespace; if unknown, the namespace
+    /// is treated as unlabelled. An object whose labels cannot be read matches every objectSelector.
     pub fn selects(&self, request: &Request, labels: Option<&BTreeMap<String, String>>) -> bool {
         let glob_any = |patterns: &[String], text: &str| patterns.iter().any(|p| labels::glob(p, text));
         let unlabelled = BTreeMap::new();
@@ -141,7 +141,7 @@ impl BindingMatch {
             && (self.object_selector.is_empty() || object_selected())
     }
 
-    /// Is this user warned where others are refused?
+    /// Does this user get a warning instead of a denial?
     pub fn warns_only(&self, user: &UserInfo) -> bool {
         self.warn_only_users.iter().any(|pattern| labels::glob(pattern, &user.username))
     }

@@ -1,4 +1,5 @@
-//! Exceptions: reasoned, time-limited waivers for named policies and objects, granted beside the object.
+//! Exceptions: time-limited waivers with a reason for named policies and objects, kept apart from the
+//! objects.
 
 use serde::Deserialize;
 
@@ -11,41 +12,41 @@ use crate::workload::labels::glob;
 pub struct Exception {
     /// `metadata.name`
     pub name: String,
-    /// `metadata.namespace`: it waives only what lives there. Empty: everywhere.
+    /// `metadata.namespace`: the exception applies only to objects there. Empty: everywhere.
     pub namespace: String,
     /// `spec`
     pub spec: ExceptionSpec,
 }
 
-/// `spec` of a PolicyException (architecture §7).
+/// The `spec` of a PolicyException.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExceptionSpec {
     /// The policies it waives.
     pub policies: Vec<PolicyId>,
-    /// The objects it is for.
+    /// The objects it applies to.
     #[serde(rename = "match")]
     pub matches: ExceptionMatch,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who says so.
+    /// Who approved it.
     pub approved_by: Option<String>,
-    /// From then on it is ignored, by every front end alike.
+    /// When it expires; from then on every front end ignores it.
     pub expires_at: Option<jiff::Timestamp>,
 }
 
-/// `spec.match` of an exception: all keys must agree; an empty list leaves the choice open.
+/// `spec.match` of an exception: all keys must match; an empty list matches everything.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExceptionMatch {
-    /// Kinds: `StatefulSet`.
+    /// Kinds, such as `StatefulSet`.
     pub kinds: Vec<String>,
     /// Names (`*` and `?` allowed).
     pub names: Vec<String>,
 }
 
 impl Exception {
-    /// Has it run out?
+    /// Has it expired?
     pub fn expired(&self, now: jiff::Timestamp) -> bool {
         self.spec.expires_at.is_some_and(|end| end <= now)
     }

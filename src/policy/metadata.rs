@@ -1,4 +1,4 @@
-//! The `# METADATA` block of a policy, read strictly.
+//! The `# METADATA` block of a policy, parsed strictly.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::inventory::InventoryRequirements;
 use crate::path::{Path, Segment};
 use crate::reader;
 
-/// Root of all policy packages.
+/// The root of all policy packages.
 pub const ROOT_PACKAGE: &str = "stategate";
 
 #[derive(Deserialize)]
@@ -64,11 +64,11 @@ fn yes() -> bool {
     true
 }
 
-/// Reads the METADATA of a policy's package.
+/// Reads the METADATA block of a policy's package.
 ///
 /// # Errors
-/// If there is no block right before `package`, if it is no YAML, if a key is unknown, missing or of
-/// the wrong type, or if the package is not `stategate.<category>.<policy>`.
+/// If there is no block right before `package`, if it is not YAML, if a key is unknown, missing or of the
+/// wrong type, or if the package is not `stategate.<category>.<policy>`.
 pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
     let block = block(text)?;
     let mut errors = Vec::new();
@@ -81,7 +81,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
     for (name, parameter) in parameters {
         let path = ["custom", "parameters"].map(Segment::from).into_iter().chain([name.clone().into()]);
         let mut path: Path = path.collect();
-        // What already has a fault has a stand-in here, whose default proves nothing.
+        // A faulty parameter is represented by a stand-in, whose default means nothing.
         if let (true, Err(error)) = (read.is_sound(&path), parameter.convert(&parameter.default)) {
             path.push("default".into());
             let place = document.positions.place(&path);
@@ -116,7 +116,7 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
     })
 }
 
-/// Category and name that a package says.
+/// The category and name in a policy's package.
 fn package(text: &SourceText, block: &Block) -> Result<(String, String), Diagnostic> {
     match block.package.split('.').collect::<Vec<_>>().as_slice() {
         [ROOT_PACKAGE, category, name] => Ok(((*category).to_owned(), (*name).to_owned())),
@@ -138,7 +138,7 @@ struct Block {
 }
 
 impl Block {
-    /// From places in the YAML to places in the file; each line has lost its `# `.
+    /// Converts positions in the YAML to positions in the file; each line has lost its `# `.
     fn shift(&self, mut errors: Diagnostics) -> Diagnostics {
         for error in &mut errors.0 {
             error.line += self.first;

@@ -1,17 +1,17 @@
-//! Where a module stands: whoever reads an id or a package finds its file, and nothing is loaded that
-//! its place does not announce.
+//! Ties module paths to packages: an id or a package leads to its file, and no module loads from an
+//! unexpected path.
 
 use super::metadata::{ROOT_PACKAGE, package_line};
 use crate::diagnostic::{Diagnostic, SourceText};
 
-/// An error if the package of a module is not the one that its path below the root of the policies
-/// stands for: `<category>/<policy>/<policy>.rego`, `<policy>_test.rego` beside it, `lib/<name>.rego`.
+/// An error if a module's package does not match its path below the policy root:
+/// `<category>/<policy>/<policy>.rego`, `<policy>_test.rego` beside it, `lib/<name>.rego`.
 pub fn check(text: &SourceText, path: &str) -> Option<Diagnostic> {
     let (line, package) = package_line(text)?;
     let steps: Vec<&str> = path.split(['/', '\\']).collect();
     let stem = steps.last()?.strip_suffix(".rego")?;
     let (subject, suffix) = stem.strip_suffix("_test").map_or((stem, ""), |subject| (subject, "_test"));
-    // A test may be a package of its own, or part of the one that it tests.
+    // A test may have its own package, or share that of the policy it tests.
     let fits =
         |wanted: &str| package == wanted || (!suffix.is_empty() && package == format!("{wanted}_test"));
     let wanted = match steps.as_slice() {
@@ -23,7 +23,7 @@ pub fn check(text: &SourceText, path: &str) -> Option<Diagnostic> {
             return Some(misplaced(text, line, path, &format!("{category}/{folder}/{folder}{suffix}.rego")));
         }
         _ => {
-            // What the package itself says is the best guess of where the file belongs.
+            // The package itself is the best hint of where the file belongs.
             let belongs = match package.split('.').collect::<Vec<_>>().as_slice() {
                 [ROOT_PACKAGE, "lib", name] => format!("lib/{}{suffix}.rego", of(name)),
                 [ROOT_PACKAGE, category, name] => {
@@ -51,7 +51,7 @@ fn of(name: &str) -> &str {
     name.strip_suffix("_test").unwrap_or(name)
 }
 
-/// Can it be a step of a package?
+/// Is it a valid package segment?
 fn is_name(step: &str) -> bool {
     step.starts_with(|first: char| first.is_ascii_lowercase())
         && step.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')

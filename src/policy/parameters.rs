@@ -1,4 +1,4 @@
-//! What a policy may be told, and whether what it is told fits.
+//! The parameters of policies: types, defaults and conversion.
 
 use std::collections::BTreeMap;
 
@@ -17,19 +17,19 @@ pub struct Parameter {
     /// Its type.
     #[serde(rename = "type")]
     pub kind: ParameterType,
-    /// Type of the elements of a list or of the values of a map; without it they may be anything.
+    /// Type of a list's elements or a map's values; any type by default.
     pub of: Option<ParameterType>,
     /// Its value unless a binding says otherwise.
     pub default: Value,
-    /// What it does.
+    /// What it is for.
     pub description: String,
 }
 
-/// Type of a parameter.
+/// The type of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ParameterType {
-    /// Text.
+    /// A string.
     String,
     /// `true` or `false`.
     Boolean,
@@ -37,13 +37,13 @@ pub enum ParameterType {
     Integer,
     /// Any number.
     Number,
-    /// `24h`, `7d`; the policy reads seconds.
+    /// A duration such as `24h` or `7d`; the policy reads seconds.
     Duration,
-    /// `10Gi`; the policy reads bytes.
+    /// A quantity such as `10Gi`; the policy reads bytes.
     Quantity,
     /// A list.
     List,
-    /// A map with text as keys.
+    /// A map with string keys.
     Map,
 }
 
@@ -53,7 +53,7 @@ pub enum ParameterType {
 pub struct ParameterError(String);
 
 impl Parameter {
-    /// The value as the policy reads it.
+    /// Converts a value to the form that the policy reads.
     ///
     /// # Errors
     /// If it does not fit the type.

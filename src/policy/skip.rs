@@ -1,24 +1,24 @@
-//! The skip annotations: an object's own, reasoned and time-limited way out of policies.
+//! The skip annotations: an object's own waiver of policies, with a reason and an optional time limit.
 
 use std::collections::BTreeMap;
 
 use super::PolicyId;
 
-/// Ids of policies, with commas.
+/// Comma-separated policy ids.
 pub const SKIP: &str = "stategate.io/skip";
-/// Why: at least [`REASON_LENGTH`] characters.
+/// The reason: at least [`REASON_LENGTH`] characters.
 pub const SKIP_REASON: &str = "stategate.io/skip-reason";
-/// Until when: a date or an RFC 3339 time. Without it for good.
+/// The end of the waiver: a date or an RFC 3339 time. Without it the waiver does not expire.
 pub const SKIP_UNTIL: &str = "stategate.io/skip-until";
-/// A reason is a sentence, not a dot.
+/// Minimum length of a reason, in characters: a reason is a sentence, not a dot.
 pub const REASON_LENGTH: usize = 10;
 
-/// What an object asks to be spared.
+/// The waiver that an object requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Skip {
-    /// From these policies.
+    /// The policies to skip.
     pub policies: Vec<PolicyId>,
-    /// For this reason.
+    /// The reason.
     pub reason: String,
 }
 
@@ -28,23 +28,23 @@ pub enum SkipError {
     /// There is no reason.
     #[error("{SKIP} is ignored: {SKIP_REASON} must say why, in {REASON_LENGTH} characters or more")]
     NoReason,
-    /// Wildcards would skip policies that nobody has thought of.
+    /// Wildcards would also skip policies that nobody considered.
     #[error("{SKIP} is ignored: it names policies one by one, without wildcards")]
     Wildcard,
-    /// The time cannot be read.
+    /// The time cannot be parsed.
     #[error(
         "{SKIP} is ignored: {SKIP_UNTIL} {0:?} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z)"
     )]
     Until(String),
-    /// The time is over.
+    /// The waiver has expired.
     #[error("{SKIP} is ignored: it ran out at {0}")]
     Expired(jiff::Timestamp),
 }
 
-/// Reads the annotations of an object. None if it asks for nothing.
+/// Reads the annotations of an object. None if they request no waiver.
 ///
 /// # Errors
-/// If it asks in a way that does not count; then nothing is skipped.
+/// If the request is invalid; then nothing is skipped.
 pub fn skip(annotations: &BTreeMap<String, String>, now: jiff::Timestamp) -> Result<Option<Skip>, SkipError> {
     let get = |key: &str| annotations.get(key).map(|text| text.trim()).filter(|text| !text.is_empty());
     let Some(ids) = get(SKIP) else { return Ok(None) };
@@ -64,13 +64,13 @@ pub fn skip(annotations: &BTreeMap<String, String>, now: jiff::Timestamp) -> Res
     Ok(Some(Skip { policies, reason: reason.to_owned() }))
 }
 
-/// A time, or the end of a day in UTC.
+/// Parses a time, or a date as the end of that day in UTC.
 pub fn instant(text: &str) -> Option<jiff::Timestamp> {
     let end_of_day = || {
         let day: jiff::civil::Date = text.parse().ok()?;
         Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     };
-    // A date is no time: jiff would read one out of it only with a zone.
+    // A date alone is not an instant: jiff parses one only with a time zone.
     text.parse().ok().or_else(end_of_day)
 }
 

@@ -1,8 +1,8 @@
-//! A value to a type, with all that does not fit instead of the first thing only.
+//! Converts a value to a type and collects all mismatches instead of only the first.
 //!
-//! serde stops at the first error. So a value is read again and again: what was wrong is noted, a
-//! stand-in takes its place, and the next reading goes past it. Names of keys, required keys and types
-//! are those of the Rust types; there is no second list of them.
+//! serde stops at the first error, so the value is read repeatedly: each error is recorded, its place is
+//! repaired with a stand-in, and the next pass continues behind it. Key names, required keys and types come
+//! from the Rust types; they are not listed a second time.
 
 mod source;
 
@@ -14,58 +14,58 @@ use serde_json::Value;
 
 use crate::path::{Path, Segment};
 
-/// More faults in one document are more of the same.
+/// The maximum number of faults reported for one document.
 const MAX_FAULTS: usize = 50;
 
-/// Something of a value that does not fit its type.
+/// A part of a value that does not fit its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// Where.
+    /// Path of the fault.
     pub path: Path,
-    /// What.
+    /// The kind of fault.
     pub what: What,
 }
 
-/// What does not fit.
+/// The kind of a fault.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    /// The type has no such key; it has these. The path ends with the key.
+    /// The type has no such key; lists its keys. The path ends with the key.
     UnknownKey(&'static [&'static str]),
-    /// The type needs this key. The path leads to what should have it.
+    /// The type requires this key. The path leads to the map that lacks it.
     MissingKey(&'static str),
-    /// It is none of these words.
+    /// Not one of the allowed words, which follow.
     UnknownWord(String, &'static [&'static str]),
-    /// Anything else.
+    /// Any other error.
     Other(String),
 }
 
-/// What is done about a place that does not fit, so that reading goes on.
+/// How to repair a place that does not fit, so that reading can continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Repair {
-    /// An empty value of the wanted type is read instead.
+    /// Read an empty value of the expected type instead.
     StandIn,
-    /// It is left out.
+    /// Skip it.
     LeaveOut,
 }
 
 type Repairs = BTreeMap<Path, Repair>;
 
-/// What could be read of a value.
+/// The readable part of a value.
 pub struct Collected<T> {
-    /// With stand-ins at the faults; none if not even that fits.
+    /// The value with stand-ins at the faults; `None` if even that does not fit.
     pub value: Option<T>,
-    /// In the order in which they were found.
+    /// The faults, in the order found.
     pub faults: Vec<Fault>,
 }
 
 impl<T> Collected<T> {
-    /// Does everything at or below this path fit?
+    /// Whether everything at or below this path fits.
     pub fn is_sound(&self, path: &[Segment]) -> bool {
         !self.faults.iter().any(|fault| fault.path.starts_with(path))
     }
 }
 
-/// Reads a value as a type, past what does not fit.
+/// Converts a value to a type, continuing past faults.
 pub fn collect<T: DeserializeOwned>(value: &Value) -> Collected<T> {
     let (mut repairs, mut faults) = (Repairs::new(), Vec::new());
     while faults.len() < MAX_FAULTS {
@@ -79,7 +79,7 @@ pub fn collect<T: DeserializeOwned>(value: &Value) -> Collected<T> {
             place.push(Segment::from(*key));
         }
         match repaired(&repairs, &place) {
-            // What is wrong with a stand-in is not the author's fault: it does not do.
+            // An error in a stand-in is not the author's fault; the repair itself failed.
             Some(place) => {
                 if !give_way(&mut repairs, &place) {
                     break;
@@ -98,14 +98,14 @@ pub fn collect<T: DeserializeOwned>(value: &Value) -> Collected<T> {
     Collected { value: None, faults }
 }
 
-/// The closest place at or above this one that was repaired.
+/// The closest repaired place at or above this one.
 fn repaired(repairs: &Repairs, place: &[Segment]) -> Option<Path> {
     let mut above = (0..=place.len()).rev().filter_map(|length| place.get(..length));
     above.find(|path| repairs.contains_key(*path)).map(<[Segment]>::to_vec)
 }
 
-/// A repair that did not do: an item is left out of its list, else all that is around it gets a
-/// stand-in. False if there is nothing around it.
+/// Widens a repair that failed: drops an item from its list, or else replaces the enclosing value with a
+/// stand-in. Returns false if there is no enclosing value.
 fn give_way(repairs: &mut Repairs, place: &[Segment]) -> bool {
     if matches!(place.last(), Some(Segment::Index(_))) && repairs.get(place) == Some(&Repair::StandIn) {
         repairs.insert(place.to_vec(), Repair::LeaveOut);
@@ -128,10 +128,10 @@ impl fmt::Display for What {
     }
 }
 
-/// What one reading ends with.
+/// The error of one pass.
 #[derive(Debug)]
 struct Error {
-    /// The last step first.
+    /// In reverse order: the last step comes first.
     path: Path,
     what: What,
 }
@@ -248,7 +248,7 @@ mod tests {
         Two,
     }
 
-    /// A type for which no stand-in does.
+    /// A type for which no stand-in is valid.
     #[derive(Debug, PartialEq, Deserialize)]
     #[serde(try_from = "String")]
     struct Even(usize);

@@ -1,4 +1,4 @@
-//! The report as test cases: every object is one, which fails if it would be refused.
+//! The report as test cases: one for each object, which fails if the object would be refused.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
 
-/// One suite a file, one case an object. Classes are kinds: Jenkins takes what stands before the last dot
-/// of a class for its package, which a file's name would tear apart.
+/// One suite per file, one case per object. The class is the kind: Jenkins treats everything before the last
+/// dot of a class as its package, which would split a file name.
 pub fn of(report: &Report) -> Vec<Case> {
     report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).collect()
 }

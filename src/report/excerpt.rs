@@ -1,28 +1,28 @@
-//! The few lines of a file that show where a node is. A report keeps these, not the files.
+//! The few lines of a file that show a node. A report keeps these, not whole files.
 
 use std::ops::Range;
 
 use crate::yaml::SourceSpan;
 
-/// An excerpt shows at most so many lines of the node.
+/// Nodes of more lines are shown by their first line alone.
 const LINES: usize = 4;
 
-/// Whole lines of a file with a node in them. A node may be half a file: then its first line is enough
-/// to find it.
+/// Whole lines of a file that contain a node. Since a node may be half a file, the first line of a large node
+/// is enough to find it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The lines, without the last line's end. Empty if they may hold a credential.
+    /// The lines, without the last line break. Empty if they may contain a credential.
     pub lines: String,
-    /// The number of the first, 1-based.
+    /// The number of the first line, 1-based.
     pub first_line: usize,
-    /// Where in `lines` the node is, in bytes.
+    /// The node's byte range in `lines`.
     pub node: Range<usize>,
     /// Line and column (1-based, in characters) after the last character of the whole node.
     pub end: (usize, usize),
 }
 
 impl Excerpt {
-    /// The lines of a text around a place in it; no lines if any of them touches what is hidden.
+    /// The lines of a text around a place; no lines if any of them overlaps a hidden range.
     pub fn of(text: &str, place: &SourceSpan, hidden: &[Range<usize>]) -> Self {
         let start = place.start.min(text.len());
         let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();

@@ -1,14 +1,14 @@
-//! The report as workflow commands: GitHub Actions shows each beside its line in the changes of a pull request.
+//! The report as workflow commands: GitHub Actions shows each beside its line in a pull request's diff.
 
 use super::location::{self, ReportLocation};
 use super::{Found, Report, ReviewedObject, plain};
 use crate::diagnostic::Diagnostic;
 use crate::policy::Action;
 
-/// GitHub shows so many annotations of one level for each step; the log has all.
+/// How many annotations of one level GitHub shows for each step; the log has all of them.
 const SHOWN: usize = 10;
 
-/// One line an annotation, the worst first, since GitHub shows the first few.
+/// One line per annotation, the worst first, since GitHub shows only the first few.
 pub fn render(report: &Report) -> String {
     let mut all: Vec<Annotation> = report.errors.iter().map(error).collect();
     let failures = report.objects.iter().flat_map(|object| {
@@ -121,7 +121,7 @@ fn place(spot: &ReportLocation<'_>) -> String {
         return place;
     }
     place.push_str(&format!(",line={},endLine={}", spot.line(), spot.end_line()));
-    // GitHub takes columns of a single line only, and the last one is the last character's.
+    // GitHub accepts columns only for a single line, and expects the end column to be inclusive.
     if let Some(lines) = spot.lines.filter(|lines| lines.line == lines.end_line) {
         let end = lines.end_column.saturating_sub(1).max(lines.column);
         place.push_str(&format!(",col={},endColumn={end}", lines.column));
@@ -134,7 +134,7 @@ fn file(file: &str) -> String {
 }
 
 fn data(text: &str) -> String {
-    // Line breaks have a form of their own here.
+    // Line breaks are encoded below; all other control characters are escaped here.
     let pieces: Vec<_> = text
         .split_inclusive(['\r', '\n'])
         .map(|piece| {

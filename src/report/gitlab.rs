@@ -1,4 +1,4 @@
-//! The report as GitLab's Code Quality: what a merge request shows as better or worse.
+//! The report as GitLab Code Quality, which merge requests show as improvements and regressions.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Lines {
     end: usize,
 }
 
-/// GitLab's severities. It has no blocker for what does not block.
+/// GitLab's severities. Only a denial is a blocker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
@@ -42,7 +42,7 @@ enum Level {
 /// The report as one JSON array.
 ///
 /// # Errors
-/// Only if serde_json fails to write, which for these types it does not.
+/// Only if serde_json fails to write, which cannot happen for these types.
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     let mut fingerprints = Fingerprints::default();
     let mut issues: Vec<Issue> = report.errors.iter().map(error).collect();
@@ -99,7 +99,7 @@ fn file(file: &str) -> String {
     location::path(file).unwrap_or_else(|| file.to_owned())
 }
 
-/// What refuses keeps its severity, what warns loses one, what is only recorded is for information.
+/// A denial keeps its severity, a warning drops by one, and audit findings are informational.
 fn level(action: Action, severity: Severity) -> Level {
     match (action, severity) {
         (Action::Audit, _) | (Action::Warn, Severity::Low) => Level::Info,

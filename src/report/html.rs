@@ -1,9 +1,9 @@
-//! The report as one page for a browser: for people who would rather look than read.
+//! The report as one HTML page, for people who prefer a browser.
 //!
-//! The page needs nothing but itself, and its own Content-Security-Policy holds it to that: only its style
-//! and its script run, known by their hashes, and nothing is fetched. Numbers and lists of the run are in the
-//! page as HTML; the findings are data that the script shows, some dozen at a time, so that ten thousand scroll
-//! as well as ten.
+//! The page is self-contained, and its Content-Security-Policy enforces that: only its own style and script
+//! run, identified by their hashes, and nothing is fetched. The run's counts and lists are static HTML; the
+//! findings are data that the script renders a few dozen at a time, so that ten thousand scroll as well as
+//! ten.
 
 mod data;
 mod summary;
@@ -20,21 +20,22 @@ const PAGE: &str = include_str!("html/page.html");
 const STYLE: &str = include_str!("html/style.css");
 const SCRIPT: &str = include_str!("html/script.js");
 
-/// Why there is no page: the template is wrong, or the data cannot be written. Neither depends on a report.
+/// Why the page cannot be rendered: the template is wrong, or the data cannot be serialized. Neither depends
+/// on the report.
 #[derive(Debug, thiserror::Error)]
 pub enum HtmlError {
-    /// The page's template.
+    /// The template cannot be rendered.
     #[error("the page cannot be made: {0}")]
     Template(#[from] minijinja::Error),
-    /// The page's data.
+    /// The data cannot be serialized.
     #[error("the page's data cannot be written: {0}")]
     Data(#[from] serde_json::Error),
 }
 
-/// The whole page.
+/// Renders the whole page.
 ///
 /// # Errors
-/// Only if the template that is built in is wrong.
+/// Only if the built-in template is wrong.
 pub fn render(report: &Report) -> Result<String, HtmlError> {
     let data = serde_json::to_string(&data::of(report))?;
     let mut page = summary::of(report);
@@ -43,7 +44,7 @@ pub fn render(report: &Report) -> Result<String, HtmlError> {
     page.data = in_script(&data);
     let mut environment = Environment::new();
     environment.add_filter("grouped", |number: usize| grouped(number));
-    // What ends in .html is escaped.
+    // minijinja autoescapes templates whose name ends in .html.
     environment.add_template("page.html", PAGE)?;
     Ok(environment.get_template("page.html")?.render(Serde(page))?)
 }
@@ -52,7 +53,7 @@ fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
-/// `10,000`
+/// Formats a number with thousands separators: `10,000`.
 fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
@@ -65,12 +66,12 @@ fn grouped(number: usize) -> String {
     })
 }
 
-/// JSON that no HTML parser takes for the end of its element, or for a comment.
+/// JSON that an HTML parser cannot take for the end of its element, or for a comment.
 fn in_script(json: &str) -> String {
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
-/// What is not seen, or turns the order of what is seen around, is spelled out.
+/// Escapes invisible characters and those that change the display order.
 fn visible(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -124,7 +125,7 @@ mod tests {
         assert_eq!(findings[0]["action"], "deny");
         assert_eq!(findings[0]["snippet"]["node"], "b: 1");
         assert_eq!(findings.iter().filter(|one| one["known"] == true).count(), 1);
-        // A sensitive excerpt is not kept: there is no snippet, and no empty one.
+        // A sensitive excerpt is not kept: its finding has no snippet, not an empty one.
         assert_eq!(findings.iter().filter(|one| one.get("snippet").is_none()).count(), 1);
         let ids: Vec<&str> =
             data["policies"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();

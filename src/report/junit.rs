@@ -1,4 +1,4 @@
-//! The report for CI systems that show tests: JUnit's XML, as Jenkins, GitLab and their like read it.
+//! The report as JUnit XML, as read by Jenkins, GitLab and other CI systems that show tests.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,20 +7,20 @@ use std::time::Duration;
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-/// One thing that was tried.
+/// One test case.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
-    /// What it belongs to: a policy, a file.
+    /// The suite it belongs to: a policy or a file.
     pub suite: String,
-    /// The class that Jenkins sorts it into; none: the suite.
+    /// The class under which Jenkins groups it; defaults to the suite.
     pub class: Option<String>,
-    /// Its own name.
+    /// Its name.
     pub name: String,
-    /// The file it is about, which GitLab shows beside it.
+    /// The file it is about; GitLab shows it beside the case.
     pub file: Option<String>,
     /// How long it took.
     pub time: Duration,
-    /// What else there is to say, however it ended.
+    /// Further output, whatever the verdict.
     pub output: String,
     /// How it ended.
     pub verdict: Verdict,
@@ -29,16 +29,16 @@ pub struct Case {
 /// How a case ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// As it should.
+    /// As expected.
     #[default]
     Passed,
-    /// Not as it should; the text says where and how.
+    /// Not as expected; the text says where and how.
     Failed(String),
-    /// It could not be tried; the text says why.
+    /// It could not be run; the text says why.
     Broken(String),
 }
 
-/// The report of a check: one suite a file, one case an object.
+/// The report of a check: one suite per file, one case per object.
 ///
 /// # Errors
 /// As [`render`].
@@ -46,10 +46,10 @@ pub fn of_check(report: &super::Report) -> io::Result<String> {
     render("stategate check", &super::cases::of(report))
 }
 
-/// The whole report: suites in the order of their names.
+/// The whole report, with suites sorted by name.
 ///
 /// # Errors
-/// Only if the XML cannot be written, which to memory it can.
+/// Only if the XML cannot be written, which cannot happen in memory.
 pub fn render(name: &str, cases: &[Case]) -> io::Result<String> {
     let mut suites: BTreeMap<&str, Vec<&Case>> = BTreeMap::new();
     for case in cases {
@@ -91,7 +91,7 @@ fn case(xml: &mut Writer<Vec<u8>>, case: &Case) -> io::Result<()> {
     }
     element.write_inner_content(|xml| {
         if let Some((tag, text)) = &ending {
-            // An attribute keeps no line breaks: the first line there, all of it inside.
+            // Attributes do not preserve line breaks: the first line goes there, the full text inside.
             let message = text.lines().next().unwrap_or_default();
             let element = xml.create_element(*tag).with_attribute(("message", message));
             element.write_text_content(BytesText::new(text))?;
@@ -124,7 +124,7 @@ fn seconds(time: Duration) -> String {
     format!("{:.6}", time.as_secs_f64())
 }
 
-/// XML has no way to write some characters, not even by their number: they are spelled out as in Rust.
+/// XML cannot represent some characters, not even as character references: these are escaped as in Rust.
 fn clean(text: &str) -> String {
     let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     let mut clean = String::with_capacity(text.len());
@@ -145,7 +145,7 @@ mod tests {
         Case { suite: suite.to_owned(), name: name.to_owned(), time, verdict, ..Case::default() }
     }
 
-    /// Elements with their attributes, and texts, as a reader of XML sees them.
+    /// Elements with their attributes, and texts, as an XML reader sees them.
     fn read(xml: &str) -> Vec<String> {
         let element = |start: &BytesStart<'_>| {
             let attributes = start.attributes().map(|attribute| {

@@ -1,4 +1,4 @@
-//! Where the formats of CI systems point: at the file that people edit.
+//! The locations that CI formats report: in the file that people edit.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Found, Report, ReviewedObject};
 
-/// What stands in a path of a URI as it is.
+/// Characters that stay unencoded in the path of a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A range of lines in a file that people edit.
+/// A range of lines in the file that people edit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReportLocation<'a> {
-    /// The file; for what was rendered from a template, the template.
+    /// The file; for a rendered object, its template.
     pub file: &'a str,
-    /// Where in it; none for a template, whose lines are not those of what was rendered.
+    /// The lines; None for a template, whose lines differ from the rendered output.
     pub lines: Option<Lines>,
 }
 
-/// 1-based; columns in characters, the last one after the last character.
+/// 1-based; columns in characters. The end column is one past the last character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lines {
     pub line: usize,
@@ -28,7 +28,7 @@ pub(super) struct Lines {
 }
 
 impl<'a> ReportLocation<'a> {
-    /// Where a finding is.
+    /// The location of a finding.
     pub fn of(object: &'a ReviewedObject, found: &Found) -> Self {
         let Some(template) = &object.template else {
             let (line, column) = (found.place.line.max(1), found.place.column.max(1));
@@ -38,12 +38,12 @@ impl<'a> ReportLocation<'a> {
         Self { file: template, lines: None }
     }
 
-    /// Where an object is, as far as it is known.
+    /// The location of an object, as far as it is known.
     pub fn of_object(object: &'a ReviewedObject) -> Self {
         Self { file: object.edited(), lines: None }
     }
 
-    /// The first line: 1 where none is known.
+    /// The first line; 1 if none is known.
     pub fn line(&self) -> usize {
         self.lines.map_or(1, |lines| lines.line)
     }
@@ -53,13 +53,13 @@ impl<'a> ReportLocation<'a> {
         self.lines.map_or(1, |lines| lines.end_line)
     }
 
-    /// The path with forward slashes and without `./`; none for standard input.
+    /// The path with forward slashes and without `./`; None for standard input.
     pub fn path(&self) -> Option<String> {
         path(self.file)
     }
 }
 
-/// A path as CI systems compare it with those of the repository; none for what is no file.
+/// A repository-relative path as CI systems compare it; None for input that is not a file.
 pub(super) fn path(file: &str) -> Option<String> {
     if file.starts_with('<') {
         return None;
@@ -71,24 +71,23 @@ pub(super) fn path(file: &str) -> Option<String> {
     Some(path.to_owned())
 }
 
-/// A path as the path of a URI.
+/// Percent-encodes a path for a URI.
 pub(super) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// What is said of a finding whose file was rendered from a template: where it is in what was rendered.
+/// For a finding in a rendered object: its location in the rendered output.
 pub(super) fn rendered(object: &ReviewedObject, found: &Found) -> Option<String> {
     object.template.as_ref()?;
     Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))
 }
 
-/// Fingerprints that tell all findings of a report apart: systems that know findings by them would drop
-/// the second of two that have the same.
+/// Makes the fingerprints of a report unique: systems that identify findings by fingerprint drop duplicates.
 #[derive(Default)]
 pub(super) struct Fingerprints<'a>(HashMap<&'a str, usize>);
 
 impl<'a> Fingerprints<'a> {
-    /// The fingerprint, with a number if it was there before.
+    /// The fingerprint, numbered if it has occurred before.
     pub fn of(&mut self, found: &'a Found) -> String {
         let seen = self.0.entry(&found.fingerprint).or_default();
         *seen += 1;
@@ -99,7 +98,7 @@ impl<'a> Fingerprints<'a> {
     }
 }
 
-/// All findings with their objects, those that refuse first, then the worst; else in the report's order.
+/// All findings with their objects, sorted by action, then severity; otherwise in report order.
 pub(super) fn worst_first(report: &Report) -> Vec<(&ReviewedObject, &Found)> {
     let mut all: Vec<_> = report
         .objects

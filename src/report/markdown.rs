@@ -1,6 +1,6 @@
-//! Text of users in Markdown: it shows as it was written, and makes no links, pictures or mentions.
+//! User text in Markdown: shown as written, without creating links, images or mentions.
 
-/// One line of text. What stands between two backticks is code and stays so.
+/// Escapes one line of text. Text between two backticks stays code.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -9,7 +9,7 @@ pub(super) fn escaped(text: &str) -> String {
         prose(before, &mut out);
         let after = from.get(1..).unwrap_or_default();
         match after.find('`').and_then(|end| Some((after.get(..end)?, after.get(end + 1..)?))) {
-            // A run of backticks would end elsewhere than it seems.
+            // A run of backticks would end at an unexpected place.
             Some((code, next)) if !code.is_empty() && !next.starts_with('`') && !out.ends_with('`') => {
                 out.push('`');
                 out.extend(code.chars().map(|c| if c.is_control() { ' ' } else { c }));
@@ -33,7 +33,7 @@ fn prose(text: &str, out: &mut String) {
                 out.push('\\');
                 out.push(c);
             }
-            // A word joiner: it is not seen, and nobody is called.
+            // An invisible word joiner prevents a mention.
             '@' => out.push_str("@\u{2060}"),
             c if c.is_control() => out.push(' '),
             c => out.push(c),

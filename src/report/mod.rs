@@ -1,4 +1,4 @@
-//! What a run found, and how it is shown.
+//! The results of a run and the formats that show them.
 
 mod cases;
 mod excerpt;
@@ -34,26 +34,26 @@ pub use excerpt::Excerpt;
 use plain::plain;
 pub use remedy::Remedy;
 
-/// Everything that one run of `check` has to say.
+/// The results of one run of `check`.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The profile that judged.
+    /// The profile that was applied.
     pub profile: String,
-    /// Judged objects, in the order of their files.
+    /// Reviewed objects, in file order.
     pub objects: Vec<ReviewedObject>,
-    /// The policies that found something.
+    /// The policies with findings.
     pub policies: BTreeMap<PolicyId, Policy>,
-    /// What could not be read.
+    /// Inputs that could not be read.
     pub errors: Vec<Diagnostic>,
-    /// Objects of kinds that no policy judges.
+    /// Number of objects of kinds that no policy covers.
     pub not_covered: usize,
-    /// Documents that are no Kubernetes object.
+    /// Number of documents that are not Kubernetes objects.
     pub foreign: usize,
-    /// What the reader should know of the run as a whole.
+    /// Notes on the run as a whole.
     pub notes: Vec<String>,
 }
 
-/// One object and what was found.
+/// One reviewed object and its findings.
 #[derive(Debug)]
 pub struct ReviewedObject {
     /// `apps/v1`
@@ -64,45 +64,45 @@ pub struct ReviewedObject {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// CREATE, or UPDATE where an old version is known.
+    /// CREATE, or UPDATE if an old version is known.
     pub operation: Operation,
-    /// The file it is in; places are places in it.
+    /// The file that contains it; spans refer to this file.
     pub file: Arc<str>,
-    /// The file that people edit, where `file` was made from another: a chart's template.
+    /// The file that people edit, if `file` was rendered from it: a chart's template.
     pub template: Option<Arc<str>>,
-    /// What was found, and where in the file.
+    /// The findings, with their places in the file.
     pub findings: Vec<Found>,
-    /// Policies that could not decide: which, why, and whether that refuses the object.
+    /// Policies that failed to decide: the policy, the error, and whether the failure refuses the object.
     pub failures: Vec<(PolicyId, String, bool)>,
-    /// Policies that could not be asked because other objects that they need are not known.
+    /// Policies that could not be evaluated because other objects they need are unknown.
     pub unknown: Vec<Unknown>,
     /// Policies that were waived.
     pub waived: Vec<Waived>,
-    /// What its user should know: a skip annotation that does not count.
+    /// Notes for the user, such as a skip annotation that does not count.
     pub notes: Vec<String>,
-    /// Policies that would add something at admission.
+    /// Policies that would patch the object at admission.
     pub patched_by: Vec<PolicyId>,
-    /// What `stategate fix` would write; only for formats that show it.
+    /// What `stategate fix` would write; set only for formats that show it.
     pub remedy: Option<Remedy>,
 }
 
 /// One finding in one file.
 #[derive(Debug)]
 pub struct Found {
-    /// What.
+    /// The finding.
     pub finding: Finding,
-    /// Where.
+    /// Its span in the file.
     pub place: SourceSpan,
-    /// The lines there.
+    /// The lines at that span.
     pub excerpt: Excerpt,
-    /// The same for the same finding in the same file, wherever in the file its object has moved to.
+    /// Identifies the finding within its file, and does not change when the object moves within the file.
     pub fingerprint: String,
-    /// A file of known findings holds it: it fails no run.
+    /// Is the finding listed in a file of known findings? Known findings do not fail a run.
     pub known: bool,
 }
 
 impl ReviewedObject {
-    /// What tells a finding of this object from all others: everything but the lines.
+    /// The fingerprint of a finding: a digest of everything that identifies it except its lines.
     pub fn fingerprint(&self, file: &str, finding: &Finding) -> String {
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
         digest(&[finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key])
@@ -122,7 +122,7 @@ impl ReviewedObject {
     }
 }
 
-/// What tells these parts from others, in 32 hexadecimal digits.
+/// A digest of the parts as 32 hexadecimal digits.
 fn digest(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
@@ -178,7 +178,7 @@ impl Report {
         self.notes.extend(notes);
     }
 
-    /// How much of what.
+    /// Counts the report's contents.
     pub fn summary(&self) -> Summary {
         let count = |action| self.news().filter(|(_, found)| found.finding.action == action).count();
         Summary {
@@ -195,12 +195,12 @@ impl Report {
         }
     }
 
-    /// Is there a finding of this action or a stricter one?
+    /// Is there a new finding with this action or a stricter one?
     pub fn has(&self, action: Action) -> bool {
         self.news().any(|(_, found)| found.finding.action >= action)
     }
 
-    /// Did a policy fail whose failure refuses the object?
+    /// Did any policy fail in a way that refuses the object?
     pub fn failed(&self) -> bool {
         self.objects.iter().flat_map(|object| &object.failures).any(|(_, _, refuses)| *refuses)
     }

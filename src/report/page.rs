@@ -1,26 +1,26 @@
-//! A page of knowledge, shown as Markdown or on a terminal: one content, two forms.
+//! A documentation page that renders both as Markdown and for a terminal.
 
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     /// The title of the page.
     Title(String),
-    /// The title of a part.
+    /// The title of a section.
     Heading(String),
-    /// Prose; what stands in backticks is code.
+    /// Prose; text in backticks is code.
     Text(String),
-    /// Rows of prose under their heads.
+    /// A table of prose: column headings and rows.
     Table(Vec<String>, Vec<Vec<String>>),
-    /// Text as it is, and the language it is in.
+    /// Verbatim text and its language.
     Code(&'static str, String),
-    /// Prose, point by point.
+    /// A bulleted list of prose.
     List(Vec<String>),
 }
 
-/// Text on a terminal is broken here.
+/// Line width on a terminal.
 const WIDTH: usize = 100;
 
-/// The page as GitHub's Markdown.
+/// Renders the page as GitHub-flavoured Markdown.
 pub fn markdown(blocks: &[Block]) -> String {
     let blocks: Vec<String> = blocks.iter().map(markdown_block).collect();
     blocks.join("\n")
@@ -51,7 +51,7 @@ fn markdown_block(block: &Block) -> String {
     }
 }
 
-/// Prose says `<how>` and `*` and means it; code in backticks is left alone.
+/// Escapes `<` and `*` in prose, as in `<how>`; code in backticks is left alone.
 fn escaped(prose: &str) -> String {
     let mut code = false;
     prose.chars().fold(String::new(), |mut out, c| {
@@ -64,7 +64,7 @@ fn escaped(prose: &str) -> String {
     })
 }
 
-/// The page for a terminal.
+/// Renders the page for a terminal.
 pub fn terminal(blocks: &[Block]) -> String {
     let blocks: Vec<String> = blocks.iter().map(terminal_block).collect();
     blocks.join("\n")
@@ -89,7 +89,7 @@ fn terminal_block(block: &Block) -> String {
     }
 }
 
-/// Rows under their heads, in columns two blanks apart.
+/// A table with column headings and columns two spaces apart.
 pub fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let all = || std::iter::once(head).chain(rows.iter().map(Vec::as_slice));
     let cells = |row: &[String]| -> Vec<String> { row.iter().map(|cell| one_line(cell)).collect() };
@@ -107,7 +107,7 @@ pub fn table(head: &[String], rows: &[Vec<String>]) -> String {
     all().map(line).collect()
 }
 
-/// Rows one below the other, for tables that are wider than the terminal.
+/// Rows stacked vertically, for tables wider than the terminal.
 fn stacked(head: &[String], rows: &[Vec<String>]) -> String {
     let row = |cells: &Vec<String>| -> String {
         let named = head.iter().zip(cells).enumerate();

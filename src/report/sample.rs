@@ -1,4 +1,4 @@
-//! A report with something of everything, for the tests of its formats. Its texts are hostile.
+//! A report that covers every kind of entry, for the tests of the formats. Its texts are hostile.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::path;
 use crate::policy::{Action, PolicyId, Severity, metadata};
 use crate::yaml::SourceSpan;
 
-/// What would like to be HTML, a link, a command, or the end of a string.
+/// Text that tries to be HTML, a link, a command, or the end of a string.
 pub const HOSTILE: &str = "<script>alert(1)</script> \"'`](javascript:x) ![x](http://e.x) ]]> -->\u{202e}drow\u{202c} 🐘 עברית %0A::error::x\u{7}";
 
 const TEXT: &str =
@@ -32,7 +32,7 @@ const POLICY: &str = "\
 package stategate.encryption.volume_no_emptydir_data
 ";
 
-/// The report.
+/// The sample report.
 pub fn report() -> Report {
     let policy = metadata::read(&SourceText::new("p.rego", POLICY)).unwrap();
     let mut plain = judged("shop/my pg.yaml", None);

@@ -1,7 +1,7 @@
-//! The report as SARIF 2.1.0, for code scanning: what is read by GitHub, Azure DevOps and editors.
+//! The report as SARIF 2.1.0, for code scanning on GitHub, Azure DevOps and in editors.
 //!
-//! A policy is a rule, a finding a result. What is known already is suppressed. A policy that was waived
-//! or could not be asked has no result: it is a notification.
+//! A policy is a rule, a finding a result. Known findings are suppressed. A policy that was waived or could
+//! not be evaluated has no result but a notification.
 
 mod types;
 
@@ -18,19 +18,19 @@ use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::{Action, Policy, Severity};
 
-/// GitHub refuses a run with more results, and stores the first 5,000 of them.
+/// GitHub rejects a run with more results, and stores the first 5,000 of them.
 const RESULTS: usize = 25_000;
-/// GitHub shows at most so many characters of a rule's descriptions.
+/// Characters that GitHub shows of a rule's descriptions.
 const DESCRIPTION: usize = 1024;
-/// Categories whose findings belong among a repository's security alerts.
+/// Categories whose findings belong with a repository's security alerts.
 const SECURITY: &[&str] = &["encryption", "security", "data-protection"];
-/// What paths are relative to.
+/// The base of relative paths.
 const ROOT: &str = "%SRCROOT%";
 
 /// The report as one SARIF log.
 ///
 /// # Errors
-/// Only if serde_json fails to write, which for these types it does not.
+/// Only if serde_json fails to write, which cannot happen for these types.
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     render_at_most(report, RESULTS)
 }
@@ -79,7 +79,7 @@ fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::E
     serde_json::to_string_pretty(&log)
 }
 
-/// The rules of all findings; what no policy says, such as that an object cannot be read, is one, too.
+/// The rules of all findings, including those that come from no policy, such as an unreadable object.
 fn rules(report: &Report) -> Vec<Rule<'_>> {
     let mut rules: BTreeMap<&str, Rule<'_>> =
         report.policies.values().map(|policy| (policy.id.as_str(), rule(policy))).collect();
@@ -128,7 +128,7 @@ fn properties(category: Option<&str>, severity: Severity) -> Properties<'_> {
     Properties {
         tags,
         precision: "high",
-        // How GitHub sorts what is no security matter.
+        // How GitHub ranks findings that are not security alerts.
         problem_severity: match severity {
             Severity::Critical | Severity::High => "error",
             Severity::Medium => "warning",
@@ -136,7 +136,7 @@ fn properties(category: Option<&str>, severity: Severity) -> Properties<'_> {
         },
         severity,
         category,
-        // In the middle of the bands that GitHub draws: over 9 is critical, from 7 high, from 4 medium.
+        // The middle of GitHub's bands: over 9 is critical, from 7 high, from 4 medium.
         security_severity: security.then_some(match severity {
             Severity::Critical => "9.5",
             Severity::High => "8.0",
@@ -168,7 +168,7 @@ fn result<'a>(
     let fingerprint = fingerprints.of(found);
     let mut partial_fingerprints = BTreeMap::from([("stategate/v1", fingerprint.clone())]);
     if object.template.is_some() {
-        // GitHub makes this one of the line, which for a template is the same for all findings.
+        // GitHub would compute this from the line, which for a template is the same for all findings.
         partial_fingerprints.insert("primaryLocationLineHash", fingerprint);
     }
     ResultItem {
@@ -195,7 +195,7 @@ fn result<'a>(
     }
 }
 
-/// What `stategate fix` would write for the object, if that sets this finding right.
+/// What `stategate fix` would write for the object, if it fixes this finding.
 fn fix(object: &ReviewedObject, found: &Found) -> Option<types::Fix> {
     let remedy = object.remedy.as_ref().filter(|remedy| remedy.policies.contains(&found.finding.policy))?;
     let policies: Vec<&str> = remedy.policies.iter().map(|policy| policy.as_str()).collect();
@@ -232,7 +232,7 @@ fn artifact(spot: &ReportLocation<'_>) -> ArtifactLocation {
 fn physical(spot: &ReportLocation<'_>, found: Option<&Found>) -> PhysicalLocation {
     let artifact_location = artifact(spot);
     let Some(lines) = spot.lines else {
-        // GitHub wants a line.
+        // GitHub requires a line.
         return PhysicalLocation {
             artifact_location,
             region: found.map(|_| Region::line(1)),
@@ -240,7 +240,7 @@ fn physical(spot: &ReportLocation<'_>, found: Option<&Found>) -> PhysicalLocatio
         };
     };
     let Lines { line, column, end_line, end_column } = lines;
-    // Of a large node only the first line was kept: that is not the region's text.
+    // For a large node only the first line is kept, which is not the region's full text.
     let excerpt = found.map(|found| &found.excerpt).filter(|excerpt| {
         !excerpt.lines.is_empty() && excerpt.first_line + excerpt.lines.matches('\n').count() == end_line
     });
@@ -283,7 +283,7 @@ fn logical(object: &ReviewedObject, path: &[path::Segment]) -> Vec<LogicalLocati
     all
 }
 
-/// What kept stategate from judging.
+/// Inputs that could not be read, and policies that failed to decide.
 fn problems(report: &Report) -> Vec<Notification<'_>> {
     let errors = report.errors.iter().map(error);
     let failures = report.objects.iter().flat_map(|object| {
@@ -296,7 +296,7 @@ fn problems(report: &Report) -> Vec<Notification<'_>> {
     errors.chain(failures).collect()
 }
 
-/// What was not judged, and why: what the run was told, or was not.
+/// Policies not evaluated for lack of inventory, waived policies, and the notes of the run.
 fn conditions(report: &Report) -> Vec<Notification<'_>> {
     let objects = report.objects.iter().flat_map(|object| {
         let name = object.display_name();
@@ -352,7 +352,7 @@ fn level(action: Action) -> Level {
     }
 }
 
-/// `pvc-no-shrink` is `PvcNoShrink`.
+/// Converts `pvc-no-shrink` to `PvcNoShrink`.
 fn pascal(id: &str) -> String {
     id.split('-')
         .flat_map(|word| {
@@ -362,7 +362,7 @@ fn pascal(id: &str) -> String {
         .collect()
 }
 
-/// As much of a description as GitHub takes.
+/// Cuts a description to the length that GitHub shows.
 fn cut(text: &str) -> String {
     match text.char_indices().nth(DESCRIPTION - 1) {
         Some((end, _)) if text.chars().count() > DESCRIPTION => {
@@ -372,12 +372,12 @@ fn cut(text: &str) -> String {
     }
 }
 
-/// In a plain message `[text](target)` is a link; what users wrote is none.
+/// Escapes brackets: in a plain message `[text](target)` is a link, which user text must not become.
 fn unlinked(text: &str) -> String {
     if text.contains("](") { text.replace('[', "\\[").replace(']', "\\]") } else { text.to_owned() }
 }
 
-/// Text that Markdown shows as it is; what stands in backticks is code.
+/// Text that Markdown shows verbatim; text in backticks is code.
 fn markdown(text: &str) -> String {
     super::markdown::escaped(text)
 }
@@ -400,7 +400,7 @@ mod tests {
     #[test]
     fn a_report_with_everything_agrees_with_the_official_schema() {
         let schema = include_str!("../../tests/fixtures/formats/sarif-schema-2.1.0.json");
-        // A bracket there is not escaped, which only lenient regular expressions take.
+        // The official schema does not escape a bracket here, which only lenient regular expressions accept.
         let schema = serde_json::from_str(&schema.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
         let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
         let log: serde_json::Value = serde_json::from_str(&render(&sample::report()).unwrap()).unwrap();
@@ -426,7 +426,7 @@ mod tests {
         let told = |kind: &str| invocation[kind].to_string();
         assert!(told("toolExecutionNotifications").contains("the policy could not decide"));
         assert!(told("toolConfigurationNotifications").contains("waived by exception legacy"));
-        // A link that somebody wrote is no link.
+        // A link in user text is not rendered as a link.
         let messages: Vec<String> = [
             &invocation["toolExecutionNotifications"],
             &invocation["toolConfigurationNotifications"],

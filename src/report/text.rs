@@ -1,4 +1,4 @@
-//! The report for people: each finding reads like a compiler's error.
+//! The report for people: each finding reads like a compiler error.
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
 
-/// The report, with or without colours.
+/// Renders the report, with or without colours.
 pub fn render(report: &Report, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
@@ -67,7 +67,7 @@ pub fn render(report: &Report, colours: bool) -> String {
     out
 }
 
-/// Which policies would complete which objects: one entry for each set of policies.
+/// The objects that policies would patch: one entry for each set of policies.
 pub(super) fn completed(report: &Report) -> Vec<(String, Vec<String>)> {
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
@@ -81,7 +81,7 @@ pub(super) fn completed(report: &Report) -> Vec<(String, Vec<String>)> {
     all
 }
 
-/// The first few of many names: a list that nobody reads hides what comes after it.
+/// The first few of many names: a long list hides what comes after it.
 fn some(names: &[String]) -> String {
     const SHOWN: usize = 4;
     match names.split_at_checked(SHOWN) {
@@ -90,7 +90,7 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// What could not be judged for one reason: one line, not one for each object and policy.
+/// Policies and objects that could not be evaluated for one reason, reported on one line.
 pub(super) struct Unjudged {
     pub reason: String,
     pub policies: Vec<String>,
@@ -170,12 +170,12 @@ fn diagnostic(error: &Diagnostic) -> Group<'_> {
     }
 }
 
-/// `1 object`, `2 objects`
+/// Formats `1 object`, `2 objects`.
 pub(super) fn counted(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The numbers of a report in one line.
+/// The counts of a report in one line.
 pub(super) fn summary(report: &Report) -> String {
     let summary = report.summary();
     let mut parts = vec![counted(summary.deny, "error"), counted(summary.warn, "warning")];

@@ -1,4 +1,4 @@
-//! What a connection is doing, so that one that does nothing can be told from one that works.
+//! Tracks what a connection is doing, to distinguish stalled connections from working ones.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,30 +8,30 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
-/// The state of one connection; its driver, its stream and its requests share it.
+/// The state of one connection, shared by its driver, its stream and its requests.
 #[derive(Debug)]
 pub struct Activity {
     state: Mutex<State>,
     changed: Notify,
-    /// Bytes between two requests begin the next one (HTTP/1). In HTTP/2 they may be a PING.
+    /// Do bytes between two requests begin the next one (HTTP/1)? In HTTP/2 they may be a PING.
     bytes_are_heads: bool,
 }
 
 #[derive(Debug)]
 struct State {
     in_flight: usize,
-    /// Has there been a request at all?
+    /// Has there been any request?
     used: bool,
-    /// The beginning of a request has arrived, but not all of its head.
+    /// Part of a request's head has arrived, but not all of it.
     head: bool,
-    /// When the present state began.
+    /// When the current state began.
     since: Instant,
 }
 
-/// How long a connection may be without a request.
+/// How long a connection may go without a request.
 #[derive(Clone, Copy, Debug)]
 pub struct IdleTimeouts {
-    /// For the head of a request, from its first byte, or from the handshake for the first request.
+    /// To complete the head of a request, from its first byte, or from the handshake for the first request.
     pub head: Duration,
     /// Between two requests.
     pub idle: Duration,
@@ -44,7 +44,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while it holds the lock, and every state is a valid one.
+        // Nothing panics while holding the lock, and every state is valid.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -53,25 +53,25 @@ impl Activity {
         self.state().used
     }
 
-    /// When patience ends; none while a request is in flight, for that has a deadline of its own.
+    /// When the timeout expires; None while a request is in flight, which has its own deadline.
     pub fn deadline(&self, patience: IdleTimeouts) -> Option<Instant> {
         let state = self.state();
         let long = if state.head || !state.used { patience.head } else { patience.idle };
         (state.in_flight == 0).then(|| state.since + long)
     }
 
-    /// Is it merely unused between two requests, so that it may be ended politely?
+    /// Is it merely unused between two requests, so that it may be closed gracefully?
     pub fn is_idle(&self) -> bool {
         let state = self.state();
         state.in_flight == 0 && state.used && !state.head
     }
 
-    /// Until something changed since the last call.
+    /// Waits for a change since the last call.
     pub async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// A request begins; it ends when the value is dropped.
+    /// Marks the beginning of a request; it ends when the value is dropped.
     pub fn request(self: &Arc<Self>) -> InFlight {
         let mut state = self.state();
         state.in_flight += 1;
@@ -110,7 +110,7 @@ impl Drop for InFlight {
     }
 }
 
-/// A stream that tells its connection's activity of every byte that arrives.
+/// A stream that reports incoming bytes to its connection's activity.
 #[derive(Debug)]
 pub struct TrackedStream<S> {
     pub stream: S,

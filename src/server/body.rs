@@ -1,4 +1,4 @@
-//! The body of a request: read within its size, its time and the memory there is for all of them.
+//! Request bodies: read within limits on size, time and the memory shared by all of them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout_at;
 
-/// Of a body that says at once that it is too large, so much is read: the API server writes the uid
-/// at its beginning, and with it the answer is a refusal, which no failurePolicy lets through.
+/// How much is read of a body whose Content-Length is too large. The API server writes the uid near the
+/// beginning, which allows the answer to be a denial that no failurePolicy lets through.
 const BEGINNING: usize = 64 << 10;
-/// After the last byte that counts, a client that still sends gets so long to finish: it reads its
-/// answer only then, and a connection that is closed before may lose the answer.
+/// How long a client may continue to send after the last byte that counts: it reads the answer only
+/// afterwards, and may lose it if the connection closes earlier.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// So much of every body is paid for from a purse of its own. A usual review fits, so that a few slow
-/// clients with large bodies cannot keep all others out.
+/// The first bytes of every body are paid from a separate budget. A usual review fits, so that a few slow
+/// clients with large bodies cannot block all others.
 const SMALL: usize = 64 << 10;
 
-/// Memory for bodies: each of them has a bound, and all at once.
+/// Memory budget for bodies: a limit for each body, and one for all of them.
 pub struct MemoryBudget {
     largest: usize,
     small: Arc<Semaphore>,
@@ -28,15 +28,15 @@ pub struct MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// No body is larger than `largest`. The first 64 KiB are there for `usual` bodies at once; what is
-    /// more shares `more` bytes.
+    /// No body may exceed `largest`. The first 64 KiB are reserved for `usual` bodies at once; everything
+    /// beyond shares `more` bytes.
     pub fn new(largest: usize, usual: usize, more: usize) -> Self {
         let purse = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
         Self { largest, small: purse(SMALL.saturating_mul(usual)), large: purse(more.max(largest)) }
     }
 }
 
-/// A body's share of the budget, given back when it is dropped.
+/// A body's share of the budget, returned on drop.
 #[derive(Debug, Default)]
 pub struct Reservation {
     small: Option<OwnedSemaphorePermit>,
@@ -44,7 +44,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// Pays for a body that grows; false if there is not enough left.
+    /// Reserves memory for a body that grows; false if the budget is exhausted.
     fn grow(&mut self, budget: &MemoryBudget, from: usize, to: usize) -> bool {
         let small = to.min(SMALL) - from.min(SMALL);
         pay(&budget.small, &mut self.small, small) && pay(&budget.large, &mut self.large, to - from - small)
@@ -61,19 +61,19 @@ fn pay(purse: &Arc<Semaphore>, paid: &mut Option<OwnedSemaphorePermit>, bytes: u
     true
 }
 
-/// A body, and its share of the budget, to be kept as long as what was read of it.
+/// A body and its share of the budget, to be kept as long as the data read from it.
 #[derive(Debug)]
 pub struct RequestBody {
     pub bytes: Vec<u8>,
     pub share: Reservation,
 }
 
-/// Why a body was not read whole.
+/// Why a body could not be read completely.
 #[derive(Debug)]
 pub struct BodyError {
     pub why: BodyErrorKind,
     pub message: String,
-    /// What came of it.
+    /// The bytes that did arrive.
     pub beginning: Vec<u8>,
 }
 
@@ -82,12 +82,12 @@ pub enum BodyErrorKind {
     TooLarge,
     TooSlow,
     Broken,
-    /// The bodies of other requests take up all memory.
+    /// The bodies of other requests have exhausted the budget.
     NoRoom,
 }
 
 impl BodyErrorKind {
-    /// For a client of which no uid is known.
+    /// For a client whose uid is unknown.
     pub fn status(self) -> StatusCode {
         match self {
             BodyErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -147,7 +147,7 @@ fn size(bytes: usize) -> String {
     if bytes >= 1 << 20 { format!("{} MiB", bytes >> 20) } else { format!("{bytes} bytes") }
 }
 
-/// Hears a client out that is still sending, within bounds; what it says is dropped.
+/// Drains and discards what a client still sends, within limits.
 async fn linger(mut body: Body, bytes: usize, deadline: Instant) {
     let deadline = deadline.min(Instant::now() + LINGER);
     let mut left = bytes;

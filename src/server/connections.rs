@@ -1,11 +1,11 @@
-//! Connections: accepted up to a bound, cut when they stall, ended politely in a drain.
+//! Connections: accepted up to a limit, cut when they stall, closed gracefully in a drain.
 //!
-//! Written on hyper-util and tokio-rustls instead of axum-server, whose connections tell HTTP/1 from
-//! HTTP/2 by the first bytes, for which no time-out can be set: a client that finishes the handshake
-//! and is silent from then on would hold its place for ever. Here ALPN has told them apart already,
-//! so that hyper reads a request at once and [`Activity`] keeps the time. hyper's own
-//! `header_read_timeout` is not used: it also runs between two requests, and a server that ends idle
-//! connections before its clients do makes them lose requests (Go keeps them for 90 seconds).
+//! Built on hyper-util and tokio-rustls instead of axum-server, which distinguishes HTTP/1 from HTTP/2 by the
+//! first bytes and allows no timeout for that: a client that completes the handshake and then stays silent
+//! would occupy its slot forever. Here ALPN has already selected the protocol, so hyper reads a request at
+//! once and [`Activity`] tracks the time. hyper's own `header_read_timeout` is not used: it also runs between
+//! two requests, and a server that closes idle connections before its clients do makes them lose requests (Go
+//! keeps them for 90 seconds).
 
 use std::convert::Infallible;
 use std::io;
@@ -31,28 +31,28 @@ use tracing::{debug, warn};
 use super::activity::{Activity, IdleTimeouts, TrackedStream};
 use super::drain::{Observer, ShutdownStage};
 
-/// Requests at once on one HTTP/2 connection.
+/// Concurrent requests on one HTTP/2 connection.
 const STREAMS: u32 = 256;
-/// Bytes of all headers of one request.
+/// Maximum size of a request's headers, in bytes.
 const HEADERS: u32 = 16 << 10;
-/// A peer that answers no PING is gone.
+/// Interval between PINGs, and timeout after which a silent peer is considered gone.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
-/// After a failed accept: mostly there are no file descriptors left, and some must be freed first.
+/// Pause after a failed accept, usually for lack of file descriptors, until some are freed.
 const BREATH: Duration = Duration::from_millis(50);
 
-/// What a listener serves, and within which bounds.
+/// What a listener serves, and its limits.
 #[derive(Clone)]
 pub struct Endpoint {
-    /// None: plain HTTP/1.1. A connection keeps what is in force at its handshake.
+    /// None: plain HTTP/1.1. A connection keeps the certificate in force at its handshake.
     pub tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub router: Router,
-    /// Connections at once; more wait in the system's backlog.
+    /// Concurrent connections; further ones wait in the system's backlog.
     pub connections: usize,
     pub handshake: Duration,
     pub timeouts: IdleTimeouts,
 }
 
-/// Accepts the connections of a listener until [`ShutdownStage::Closing`], and serves each to its end.
+/// Accepts a listener's connections until [`ShutdownStage::Closing`], and serves each to its end.
 pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stage: Observer) {
     let places = Arc::new(Semaphore::new(endpoint.connections.max(1)));
     let endpoint = Arc::new(endpoint);
@@ -81,7 +81,7 @@ pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stage: Observe
     }
 }
 
-/// The place comes first: who has none is not accepted, and the backlog keeps the order.
+/// Acquires a slot before accepting, so that excess connections keep their order in the backlog.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
@@ -92,7 +92,7 @@ async fn accept(
 }
 
 async fn connection(stream: TcpStream, endpoint: &Endpoint, stage: Observer) {
-    // Only slower without it.
+    // On failure the connection is merely slower.
     let _ = stream.set_nodelay(true);
     let Some(tls) = &endpoint.tls else {
         return drive(stream, false, endpoint, stage).await;
@@ -123,7 +123,7 @@ where
             async move {
                 let mut answer = answer.await?;
                 if old && stage.draining() {
-                    // The client goes elsewhere before its connection is ended under its hands.
+                    // Tells the client to open a new connection before this one is closed.
                     answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 }
                 drop(in_flight);
@@ -135,11 +135,11 @@ where
     let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(&activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     let mut stopping = false;
-    // Since when it is asked to end.
+    // When the shutdown of the connection began.
     let mut ending: Option<Instant> = None;
     loop {
-        // A connection without any request yet may have one under way: it is waited for, so that no
-        // request is cut; hyper would end such a connection at once.
+        // A connection without any request so far may have one under way: it is given time, so that no
+        // request is cut; hyper would close such a connection at once.
         if stopping && ending.is_none() && activity.used() {
             ending = Some(Instant::now());
             connection.as_mut().graceful_shutdown();

@@ -1,7 +1,7 @@
-//! The end of a server, in steps that everybody can see.
+//! Server shutdown, in stages that all tasks can observe.
 //!
 //! ```text
-//! Open ──asked──▶ Draining ──drain delay──▶ Closing ──all answered, or the limit──▶ Cut
+//! Open ──signal──▶ Draining ──drain delay──▶ Closing ──all answered, or timeout──▶ Aborted
 //! ```
 
 use std::io;
@@ -9,26 +9,26 @@ use std::io;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
-/// How far the end has come. Only ever grows.
+/// The stage of a shutdown. Stages only advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ShutdownStage {
     /// Requests are served.
     Open,
-    /// Requests are served, but `/readyz` says no: a Service's endpoints lag behind.
+    /// Requests are served, but `/readyz` fails: a Service's endpoints lag behind.
     Draining,
-    /// No new connections; what was begun is finished.
+    /// No new connections; requests in flight are completed.
     Closing,
-    /// Whatever is still there is dropped.
+    /// Remaining connections are dropped.
     Aborted,
 }
 
-/// The only one who moves the stage of a listener and its connections.
+/// Controls the stage of a listener and its connections.
 pub struct Shutdown {
     stage: watch::Sender<ShutdownStage>,
     alive: watch::Sender<()>,
 }
 
-/// What a connection knows of the stage. It is waited for as long as it holds one of these.
+/// A connection's view of the stage. The shutdown waits for it as long as it exists.
 #[derive(Clone)]
 pub struct Observer {
     stage: watch::Receiver<ShutdownStage>,
@@ -40,12 +40,12 @@ impl Shutdown {
         Self { stage: watch::Sender::new(ShutdownStage::Open), alive: watch::Sender::new(()) }
     }
 
-    /// For a connection, or whoever accepts them.
+    /// An observer for a connection, or for the task that accepts connections.
     pub fn connection(&self) -> Observer {
         Observer { stage: self.stage.subscribe(), _alive: self.alive.subscribe() }
     }
 
-    /// For those who only want to know; nobody waits for them.
+    /// For tasks that only watch; the shutdown does not wait for them.
     pub fn watch(&self) -> watch::Receiver<ShutdownStage> {
         self.stage.subscribe()
     }
@@ -54,14 +54,14 @@ impl Shutdown {
         self.stage.send_replace(stage);
     }
 
-    /// Until there are no connections any more.
+    /// Waits until no connections are left.
     pub async fn ended(&self) {
         self.alive.closed().await;
     }
 }
 
 impl Observer {
-    /// Until this stage or a later one; for a server that is gone already, at once.
+    /// Waits for this stage or a later one; returns at once if the server is gone.
     pub async fn reached(&mut self, stage: ShutdownStage) {
         let _ = self.stage.wait_for(|now| *now >= stage).await;
     }
@@ -71,19 +71,19 @@ impl Observer {
     }
 }
 
-/// Who may ask for the end: the kubelet by SIGTERM, a person at a terminal by SIGINT.
+/// The signals that request a shutdown: SIGTERM from the kubelet, SIGINT from a terminal.
 pub struct ShutdownSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl ShutdownSignals {
-    /// From here on neither signal kills the process.
+    /// Installs the handlers; neither signal kills the process from here on.
     pub fn new() -> io::Result<Self> {
         Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    /// Until the next signal; returns its name.
+    /// Waits for the next signal and returns its name.
     pub async fn next(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",

@@ -1,4 +1,4 @@
-//! Is it alive, is it ready, what did it do: on a port of its own, without TLS.
+//! Liveness, readiness and metrics, on a separate port without TLS.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The embedded catalogue, and directories of policies laid over it.
+//! The embedded catalogue, and policy directories overlaid on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,19 +12,19 @@ use crate::policyset::Sources;
 static POLICIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
 const ENGINES: &str = "workloads/engines.yaml";
-/// In the order of names behind [`ENGINES`].
+/// Sorts after [`ENGINES`].
 const SHIPPED_ENGINES: &str = "workloads/engines.yaml.shipped";
 
-/// Policies, libraries, projections, profiles, tests and examples by their path below `policies/`.
+/// Policies, libraries, projections, profiles, tests and examples, keyed by path below `policies/`.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     files: BTreeMap<String, SourceText>,
-    /// Paths of profiles that name policies which were left out.
+    /// Paths of profiles that name policies left out of this catalogue.
     partial_profiles: BTreeSet<String>,
 }
 
 impl Catalogue {
-    /// What ships inside the binary.
+    /// The catalogue embedded in the binary.
     pub fn embedded() -> Self {
         let mut files = BTreeMap::new();
         let mut waiting = vec![&POLICIES];
@@ -40,8 +40,8 @@ impl Catalogue {
         Self { files, ..Self::default() }
     }
 
-    /// The same without its policies, their tests and examples. Profiles stay: what they say of policies
-    /// that are not there is no error, since they were written for the whole.
+    /// This catalogue without its policies, their tests and examples. Profiles stay; their references to
+    /// missing policies are not errors, since they were written for the full catalogue.
     #[must_use]
     pub fn without_policies(mut self) -> Self {
         self.files
@@ -51,10 +51,10 @@ impl Catalogue {
         self
     }
 
-    /// Only what is in a directory.
+    /// The contents of a directory alone.
     ///
     /// # Errors
-    /// If it cannot be read, or holds no policy.
+    /// If it cannot be read, or contains no policy.
     pub fn directory(directory: &Path) -> Result<Self, Diagnostics> {
         let paths = files_below(directory)?;
         let (mut files, mut errors) = (BTreeMap::new(), Vec::new());
@@ -78,8 +78,8 @@ impl Catalogue {
         if errors.is_empty() { Ok(Self { files, ..Self::default() }) } else { Err(Diagnostics(errors)) }
     }
 
-    /// Lays another catalogue over this one: a file of the same path replaces the one below. Tables of
-    /// engines are added up instead, with the other's rows first, so that an own row takes none away.
+    /// Overlays another catalogue: a file replaces the one with the same path. Engine tables are concatenated
+    /// instead, with the other's rows first, so overlaid rows remove none.
     #[must_use]
     pub fn overlaid(mut self, other: &Catalogue) -> Self {
         if other.files.contains_key(ENGINES)
@@ -92,10 +92,10 @@ impl Catalogue {
         self
     }
 
-    /// What a policy set is compiled from. Tests are left out; `with_tests` adds them.
+    /// The sources from which a policy set is compiled, without tests; `with_tests` adds them.
     ///
     /// # Errors
-    /// If there is no such profile.
+    /// If the profile does not exist.
     pub fn sources(&self, profile: &str) -> Result<Sources, Diagnostic> {
         let path = format!("profiles/{profile}.yaml");
         let text = self.files.get(&path);
@@ -112,7 +112,7 @@ impl Catalogue {
         })
     }
 
-    /// The same without any binding.
+    /// The sources without any binding.
     pub fn unbound(&self) -> Sources {
         Sources {
             policies: self.of_kind(FileKind::Policy),
@@ -134,12 +134,12 @@ impl Catalogue {
         }
     }
 
-    /// Modules of `test_*` rules.
+    /// Modules with `test_*` rules.
     pub fn tests(&self) -> Vec<SourceText> {
         self.of_kind(FileKind::Test)
     }
 
-    /// Examples of policies: path below `policies/` and text.
+    /// Policy examples: path below `policies/` and text.
     pub fn examples(&self) -> impl Iterator<Item = (&str, &SourceText)> {
         self.files
             .iter()
@@ -147,14 +147,14 @@ impl Catalogue {
             .map(|(path, text)| (path.as_str(), text))
     }
 
-    /// Names of the profiles.
+    /// Profile names.
     pub fn profiles(&self) -> impl Iterator<Item = String> {
         self.files
             .keys()
             .filter_map(|path| Some(path.strip_prefix("profiles/")?.strip_suffix(".yaml")?.to_owned()))
     }
 
-    /// Files that are in one of both only, or differ.
+    /// Paths of files that exist in only one of the two catalogues, or differ.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let paths: BTreeSet<&String> = self.files.keys().chain(other.files.keys()).collect();
         let text = |catalogue: &Self, path: &str| -> Option<std::sync::Arc<str>> {
@@ -180,7 +180,7 @@ enum FileKind {
     Other,
 }
 
-/// What a file is, by its path below `policies/`.
+/// Classifies a file by its path below `policies/`.
 fn kind(path: &str) -> FileKind {
     let steps: Vec<&str> = path.split(['/', '\\']).collect();
     let yaml = path.ends_with(".yaml") || path.ends_with(".yml");

@@ -1,4 +1,4 @@
-//! Where policies and manifests come from: the embedded catalogue, directories, files.
+//! Where policies and manifests come from: the embedded catalogue, directories and files.
 #![expect(clippy::disallowed_methods, reason = "this room reads files for everybody else")]
 
 pub mod bundle;
@@ -15,18 +15,18 @@ use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, SourceText};
 
-/// The largest file that is read: far above what an API server stores (1.5 MiB).
+/// The largest file that is read: well above what an API server stores (1.5 MiB).
 const FILE_LIMIT: u64 = 64 << 20;
 
-/// Files below a directory, in order of their names; hidden ones are left out.
+/// Files below a directory, sorted by path; hidden files are skipped.
 ///
 /// # Errors
 /// If a directory cannot be listed.
 pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut files = Vec::new();
     let mut waiting = vec![directory.to_owned()];
-    // A mounted ConfigMap is made of links, to directories as well. Each real directory is read once,
-    // so that a link that leads back up ends.
+    // A mounted ConfigMap consists of symlinks, some of them to directories. Each real directory is read
+    // once, so a link to a parent does not loop.
     let mut seen = HashSet::new();
     while let Some(directory) = waiting.pop() {
         let real = directory.canonicalize().map_err(|error| unreadable(&directory, &error))?;
@@ -50,7 +50,7 @@ pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     Ok(files)
 }
 
-/// The bytes of a file.
+/// Reads a file as bytes.
 ///
 /// # Errors
 /// If it cannot be read, or is larger than 64 MiB.
@@ -64,10 +64,10 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     Ok(bytes)
 }
 
-/// A file of text.
+/// Reads a text file.
 ///
 /// # Errors
-/// If it cannot be read, or is no UTF-8.
+/// If it cannot be read, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<SourceText, Diagnostic> {
     let text = String::from_utf8(read_bytes(path)?).map_err(|error| {
         diagnostic(path, format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))

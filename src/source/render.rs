@@ -1,4 +1,4 @@
-//! Manifests that a program makes: `kubectl kustomize`, `helm template`.
+//! Manifests rendered by a program: `kubectl kustomize`, `helm template`.
 
 use std::ffi::OsString;
 use std::io::Read as _;
@@ -15,7 +15,7 @@ use crate::diagnostic::Diagnostic;
 /// Remote bases and charts are fetched over the network.
 const LONGEST: Duration = Duration::from_secs(120);
 
-/// Who makes manifests of a directory.
+/// The program that renders a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Renderer {
     /// `kubectl kustomize`, or `kustomize build` where there is no kubectl.
@@ -24,17 +24,17 @@ pub enum Renderer {
     Helm,
 }
 
-/// What `helm template` is told.
+/// Options for `helm template`.
 #[derive(Clone, Debug, Default)]
 pub struct HelmValues {
-    /// Files of values, the last one strongest.
+    /// Values files; the last one takes precedence.
     pub files: Vec<PathBuf>,
-    /// The namespace of the release.
+    /// The release namespace.
     pub namespace: String,
 }
 
 impl Rendered {
-    /// What people call the result: the command that makes it, in angle brackets, as it is no file.
+    /// Display name of the result: the rendering command in angle brackets, since it is not a file.
     pub fn name(&self) -> String {
         let command = match self.renderer {
             Renderer::Kustomize => "kubectl kustomize",
@@ -43,10 +43,10 @@ impl Rendered {
         format!("<{command} {}>", self.directory.display())
     }
 
-    /// The file that people edit, of an object that says it was rendered from `source`.
+    /// The file to edit for an object that was rendered from `source`.
     pub fn template(&self, source: Option<&str>) -> PathBuf {
         match (self.renderer, source.and_then(|source| source.split_once('/'))) {
-            // Helm says the chart's name first, which is not always that of its directory.
+            // Helm prints the chart's name first, which may differ from its directory's name.
             (Renderer::Helm, Some((_, below))) => self.directory.join(below),
             (Renderer::Helm, None) => self.directory.join("Chart.yaml"),
             (Renderer::Kustomize, _) => {
@@ -62,11 +62,11 @@ impl Rendered {
     /// Runs the program.
     ///
     /// # Errors
-    /// If it is not there, refuses the directory, takes too long or says too much.
+    /// If it is missing, rejects the directory, takes too long or produces too much output.
     pub fn render(&self, values: &HelmValues) -> Result<Vec<u8>, Diagnostic> {
         let here = Path::new(".");
         let directory = if self.directory.as_os_str().is_empty() { here } else { &self.directory };
-        // A directory may be called like a flag: a whole path begins with no dash.
+        // A directory's name may look like a flag; an absolute path never starts with a dash.
         let directory = std::path::absolute(directory)
             .map_err(|error| self.error(format!("has no whole path: {error}")))?;
         match self.renderer {
@@ -101,7 +101,7 @@ impl Rendered {
         diagnostic(&self.directory, message.into())
     }
 
-    /// None if there is no such program.
+    /// None if the program does not exist.
     fn output(&self, program: &str, arguments: &[OsString]) -> Option<Result<Vec<u8>, Diagnostic>> {
         let child = Command::new(program)
             .args(arguments)
@@ -114,7 +114,7 @@ impl Rendered {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
             Err(error) => return Some(Err(self.error(format!("{program} cannot be run: {error}")))),
         };
-        // Both pipes are read while it runs, or it would wait for them to be emptied.
+        // Both pipes are read while the program runs; otherwise it would block on a full pipe.
         let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
         let read = |pipe: Option<&mut dyn std::io::Read>| {
             let mut bytes = Vec::new();
@@ -126,7 +126,7 @@ impl Rendered {
             let err = scope.spawn(move || read(stderr.as_mut().map(|pipe| pipe as &mut dyn std::io::Read)));
             let status = child.wait_timeout(LONGEST);
             if !matches!(status, Ok(Some(_))) {
-                // It is gone already if this fails.
+                // This fails only if the child has already ended.
                 let _ = child.kill();
                 let _ = child.wait();
             }
@@ -151,7 +151,7 @@ impl Rendered {
     }
 }
 
-/// A release is named like its chart's directory, as far as that is a name for Kubernetes.
+/// A release is named after its chart's directory, as far as that is a valid Kubernetes name.
 fn release(directory: &Path) -> String {
     let real = directory.canonicalize().unwrap_or_else(|_| directory.to_owned());
     let name = real.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();

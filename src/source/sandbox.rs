@@ -1,9 +1,8 @@
-//! Policies from outside the binary are tried in a child process first.
+//! Tries policies from outside the binary in a child process first.
 //!
-//! A parser that blows up, a stack that overflows and a builtin that never ends cannot be caught within
-//! a process. So the child compiles the texts under limits on memory, time and stack, and judges some
-//! recorded reviews with them; its verdict is the load error. What the child died of never reaches the
-//! process that serves.
+//! A runaway parser, a stack overflow or a builtin that never returns cannot be caught within a process. The
+//! child therefore compiles the sources under limits on memory and time, and evaluates them on some recorded
+//! reviews; its verdict is the load error. Whatever kills the child never reaches the serving process.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
@@ -21,20 +20,20 @@ use crate::policy::PolicyId;
 use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::review::{Evaluation, EvaluationObserver, review};
 
-/// The hidden subcommand that is the child.
+/// The hidden subcommand that runs the child.
 pub const SUBCOMMAND: &str = "try-policies";
-/// Processor time. A set that takes longer to load would be no good to serve with.
+/// CPU time limit. A set that takes longer to load is not fit to serve.
 const TIME: Duration = Duration::from_secs(10);
-/// The same by the clock, however busy the machine is.
+/// Wall-clock limit, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Memory that the child may hold; a thousand policies need a tenth of it.
+/// Memory limit for the child; a thousand policies need a tenth of it.
 const MEMORY: u64 = 1 << 30;
-/// A verdict that is longer is cut: nobody reads so many errors.
+/// Longer verdicts are cut off: nobody reads that many errors.
 const LONGEST_VERDICT: u64 = 4 << 20;
 
-/// So often a policy that fails is asked.
+/// How often a failing policy is evaluated.
 const ATTEMPTS: usize = 3;
-/// What policies are asked in the sandbox: one request of each kind that most of them judge.
+/// The recorded reviews: one request of each kind that most policies check.
 const REVIEWS: &[&str] = &[
     include_str!("../../tests/fixtures/reviews/create-statefulset.json"),
     include_str!("../../tests/fixtures/reviews/update-statefulset-label.json"),
@@ -43,27 +42,27 @@ const REVIEWS: &[&str] = &[
     include_str!("../../tests/fixtures/reviews/delete-pvc.json"),
 ];
 
-/// What the child writes, one JSON a line.
+/// A line of the child's output, as JSON.
 #[derive(Serialize, Deserialize)]
 enum Line {
-    /// It is about to do this, in words that complete "while …".
+    /// What the child is about to do, in words that complete "while …".
     Doing(String),
-    /// This is wrong; nothing, if nothing is.
+    /// The errors found; empty if there are none.
     Verdict(Diagnostics),
 }
 
-/// Has the policies tried by a child process: `program` is this very binary.
+/// Tries the policies in a child process; `program` is this very binary.
 ///
 /// # Errors
-/// What is wrong with them, or how the child ended.
+/// The errors in the policies, or how the child ended.
 pub fn run(program: &Path, sources: &Sources) -> Result<(), Diagnostics> {
     let texts = serde_json::to_vec(sources).map_err(|error| whole(&format!("cannot be tried: {error}")))?;
     let mut child = Command::new(program)
         .arg(SUBCOMMAND)
         .env_clear()
-        // regorus parses many times slower with it.
+        // Backtraces make regorus parse many times slower.
         .env("RUST_LIB_BACKTRACE", "0")
-        // The allocator would take a gigabyte at the start, and the limit would count it.
+        // Otherwise the allocator reserves a gigabyte at startup, which counts towards the limit.
         .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -72,7 +71,7 @@ pub fn run(program: &Path, sources: &Sources) -> Result<(), Diagnostics> {
         .map_err(|error| whole(&format!("cannot be tried in a process of their own: {error}")))?;
     let (input, output) = (child.stdin.take(), child.stdout.take());
     std::thread::scope(|scope| {
-        // Both ends at once, since a pipe holds little. A child that dies early closes them.
+        // Writes and reads concurrently, since a pipe holds little. A child that dies early closes both ends.
         scope.spawn(move || input.map(|mut input| input.write_all(&texts)));
         let heard = scope.spawn(move || output.map(|output| listen(output.take(LONGEST_VERDICT))));
         let ended = wait(&mut child);
@@ -86,7 +85,7 @@ pub fn run(program: &Path, sources: &Sources) -> Result<(), Diagnostics> {
     })
 }
 
-/// What the child said last, and its verdict.
+/// The child's last reported activity, and its verdict.
 fn listen(output: impl std::io::Read) -> (String, Option<Diagnostics>) {
     let mut doing = String::new();
     for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -130,7 +129,7 @@ fn died(doing: &str, ended: Ended) -> Diagnostic {
 #[cfg(unix)]
 fn out_of_time(status: ExitStatus) -> bool {
     use std::os::unix::process::ExitStatusExt as _;
-    // SIGXCPU first, SIGKILL if it goes on.
+    // SIGXCPU first; SIGKILL if the process continues.
     matches!(status.signal(), Some(9 | 24))
 }
 
@@ -143,12 +142,12 @@ fn whole(message: &str) -> Diagnostic {
     SourceText::new("--policies", "").error(0, 0, message)
 }
 
-/// The child: reads the texts from its standard input, and writes its verdict to its standard output.
+/// The child: reads the sources from stdin and writes its verdict to stdout.
 ///
 /// # Errors
-/// If the texts cannot be read, or the verdict cannot be written.
+/// If the sources cannot be read, or the verdict cannot be written.
 pub fn child() -> std::io::Result<()> {
-    // Without the limits nothing would be lost but their protection; the parent's patience holds anyway.
+    // A limit that cannot be set only weakens the protection; the parent's timeout still applies.
     #[cfg(unix)]
     {
         let _ = rlimit::setrlimit(rlimit::Resource::DATA, MEMORY, MEMORY);
@@ -168,7 +167,7 @@ pub fn child() -> std::io::Result<()> {
     say(&Line::Verdict(verdict.err().unwrap_or_else(|| Diagnostics(Vec::new()))))
 }
 
-/// Compiles, then asks every policy.
+/// Compiles the sources, then evaluates every policy.
 fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Diagnostics> {
     let before = |text: &SourceText| doing(format!("loading {}", text.name));
     let options = CompileOptions { before_parsing: Some(&before), ..CompileOptions::default() };
@@ -176,7 +175,7 @@ fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Dia
     for text in REVIEWS {
         let Ok(request) = wire::decode(text.as_bytes()) else { continue };
         let announcer = Announcer { doing, kind: &request.kind.kind };
-        // The engine's timer counts time that a busy machine gave to others: one good answer is enough.
+        // The engine's timer includes time the machine gave to other processes: one good answer is enough.
         let ask = || {
             let now = jiff::Timestamp::UNIX_EPOCH;
             review(&set, &Inventory::default(), &request, ReviewMode::Fix, now, &announcer).failures
@@ -210,7 +209,7 @@ fn attempt(sources: &Sources, doing: &(dyn Fn(String) + Sync)) -> Result<(), Dia
     Ok(())
 }
 
-/// Says which policy is asked, before it is.
+/// Reports each policy before it is evaluated.
 struct Announcer<'a> {
     doing: &'a (dyn Fn(String) + Sync),
     kind: &'a str,

@@ -1,7 +1,7 @@
-//! Which files a run reads: what its user named, without what was ignored, in the order of their paths.
+//! Which files a run reads: those named by the user, minus ignored ones, sorted by path.
 //!
-//! Files that a Kustomize directory is made of, and those of a Helm chart, are no manifests: patches and
-//! templates are not what gets stored. Such a directory is one source, which is rendered.
+//! The files of a Kustomize directory or a Helm chart are not manifests: patches and templates are not what
+//! gets stored. Such a directory is one source, which is rendered.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -15,59 +15,59 @@ use super::{diagnostic, read_bytes};
 use crate::diagnostic::Diagnostic;
 use crate::yaml;
 
-/// Paths that this file names, in the way of `.gitignore`, are not read.
+/// Paths matched by this file, in `.gitignore` syntax, are not read.
 pub const IGNORE_FILE: &str = ".stategateignore";
 const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 const CHART: &str = "Chart.yaml";
-/// What of a chart's directory belongs to it, beside its values.
+/// The parts of a chart's directory that belong to the chart, besides its values.
 const CHART_PARTS: [&str; 4] = ["templates", "charts", "crds", "ci"];
 
-/// What to read and what to leave.
+/// What to read and what to skip.
 #[derive(Debug)]
 pub struct Choice {
-    /// Globs of paths that are left out, as in a `.gitignore` at the project's root.
+    /// Globs of paths to leave out, as in a `.gitignore` at the project's root.
     pub exclude: Vec<String>,
-    /// Leave out what `.gitignore` and `.stategateignore` name.
+    /// Leave out paths matched by `.gitignore` and `.stategateignore`.
     pub ignored: bool,
-    /// Render Kustomize directories and charts; else their files are read as they are.
+    /// Render Kustomize directories and charts; otherwise their files are read as they are.
     pub rendered: bool,
 }
 
-/// One thing to read.
+/// One input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// Standard input.
     Stdin,
     /// A file.
     File(PathBuf),
-    /// A directory that a program makes manifests of.
+    /// A directory that a program renders to manifests.
     Rendered(Rendered),
 }
 
-/// A directory that a program makes manifests of.
+/// A directory that a program renders to manifests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rendered {
     /// The directory.
     pub directory: PathBuf,
-    /// By which program.
+    /// The program that renders it.
     pub renderer: Renderer,
-    /// All files that it is made of, as far as they lie in the tree.
+    /// All files it is built from that lie in the tree.
     pub files: BTreeSet<PathBuf>,
 }
 
-/// What a run reads.
+/// The inputs of a run.
 #[derive(Debug, Default)]
 pub struct Tree {
-    /// In a stable order, each once.
+    /// The sources in a stable order, without duplicates.
     pub sources: Vec<Source>,
-    /// What could not be listed.
+    /// Errors from listing files and directories.
     pub errors: Vec<Diagnostic>,
-    /// Files that --exclude left out.
+    /// Number of files that --exclude left out.
     pub excluded: usize,
 }
 
 impl Tree {
-    /// Finds all sources below the named paths; `relative` tells a path from the project's root.
+    /// Finds all sources below the named paths; `relative` returns a path relative to the project's root.
     pub fn walk(paths: &[PathBuf], choice: &Choice, relative: impl Fn(&Path) -> PathBuf) -> Self {
         let mut tree = Self::default();
         let exclude = match patterns(&choice.exclude) {
@@ -96,7 +96,7 @@ impl Tree {
         tree.excluded = all - files.len();
         let named: BTreeSet<PathBuf> =
             paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
-        // The templates of a chart are no YAML, so they are never read as they are.
+        // Chart templates are not YAML, so they are never read as they are.
         let mut rendered = take_charts(&mut files);
         if choice.rendered {
             rendered.extend(take_kustomizations(&mut files));
@@ -104,7 +104,7 @@ impl Tree {
         } else {
             rendered.clear();
         }
-        // A file that is named is read as it is, whatever else is made of it.
+        // A file named by the user is read as it is, even if it is also part of a rendered directory.
         files.extend(named.iter().cloned());
         tree.sources = files
             .into_iter()
@@ -120,7 +120,7 @@ impl Tree {
     fn directory(&mut self, directory: &Path, choice: &Choice, files: &mut BTreeSet<PathBuf>) {
         let mut walk = WalkBuilder::new(directory);
         walk.standard_filters(choice.ignored).hidden(true).ignore(false).follow_links(true);
-        // What only this machine ignores is checked in CI, so it is checked here.
+        // Files ignored only on this machine are checked in CI, so they are checked here too.
         walk.git_global(false).git_exclude(false);
         if choice.ignored {
             walk.add_custom_ignore_filename(IGNORE_FILE);
@@ -133,7 +133,7 @@ impl Tree {
                     files.insert(tidy(entry.path()));
                 }
                 Ok(_) => {}
-                // A link that leads back up: all below it is in the tree already.
+                // A link to a parent directory: everything below it is already in the tree.
                 Err(error) if is_loop(&error) => {}
                 Err(error) => self.errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
             }
@@ -154,7 +154,7 @@ fn patterns(globs: &[String]) -> Result<Gitignore, Diagnostic> {
     builder.build().map_err(|error| wrong(&globs.join(" "), error))
 }
 
-/// Patterns are asked about relative paths only.
+/// Patterns match relative paths only.
 fn below_root(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
 }
@@ -167,13 +167,13 @@ fn is_loop(error: &ignore::Error) -> bool {
     }
 }
 
-/// `./a//b` is `a/b`: one file has one name.
+/// Normalizes `./a//b` to `a/b`, so that each file has one name.
 pub fn tidy(path: &Path) -> PathBuf {
     let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
     if tidy.as_os_str().is_empty() { PathBuf::from(".") } else { tidy }
 }
 
-/// Is it named like a manifest?
+/// Does the file have a manifest's extension?
 pub fn is_manifest(path: &Path) -> bool {
     path.extension().and_then(|extension| extension.to_str()).is_some_and(|extension| {
         ["yaml", "yml", "json"].iter().any(|known| extension.eq_ignore_ascii_case(known))
@@ -188,7 +188,7 @@ fn is_kustomization(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| KUSTOMIZATIONS.contains(&name))
 }
 
-/// Named by the user, but there only to be rendered.
+/// Named by the user, but only an input to rendering.
 fn is_part_of_rendering(path: &Path) -> bool {
     is_kustomization(path) || path.file_name().is_some_and(|name| name == CHART)
 }
@@ -197,7 +197,7 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// Takes what belongs to charts out of the files.
+/// Removes the files that belong to charts, and returns the charts.
 fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     let mut rendered = Vec::new();
     let charts: Vec<PathBuf> = files
@@ -206,7 +206,7 @@ fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         .map(|file| parent(file).to_owned())
         .collect();
     for directory in charts {
-        // The charts below a chart are parts of it, and are gone with its files.
+        // Charts below a chart are parts of it; their files were removed with it.
         let is_part = |file: &&PathBuf| file.strip_prefix(&directory).is_ok_and(is_chart_part);
         let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
@@ -219,24 +219,24 @@ fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     rendered
 }
 
-/// Is this path within a chart a part of it? Other files may lie beside them.
+/// Is this path within a chart a part of the chart? Other files may lie beside the parts.
 fn is_chart_part(path: &Path) -> bool {
     let first = path.components().next().and_then(|part| part.as_os_str().to_str()).unwrap_or_default();
     let top = path.components().count() == 1;
     CHART_PARTS.contains(&first) || (top && (first == CHART || first.starts_with("values")))
 }
 
-/// Two names of one file, through links or whole paths, are one file: the first name counts.
+/// Drops duplicate names of one file, through symlinks or absolute paths; the first name counts.
 fn each_once(files: &mut BTreeSet<PathBuf>) {
     let mut seen = BTreeSet::new();
     files.retain(|file| match file.canonicalize() {
-        // A pipe has no other name, and one that is not there is told by whoever reads it.
+        // A pipe has no other name, and a missing file is reported when it is read.
         Ok(real) if real.is_file() => seen.insert(real),
         _ => true,
     });
 }
 
-/// Takes what belongs to Kustomize directories out of the files.
+/// Removes the files that belong to Kustomize directories, and returns those directories.
 fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     let mut rendered = Vec::new();
     let kustomizations: BTreeMap<PathBuf, Kustomization> = files
@@ -246,7 +246,7 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         .collect();
     let used: BTreeSet<&PathBuf> = kustomizations.values().flat_map(|one| &one.directories).collect();
     let is_root = |directory: &&PathBuf| !used.contains(directory);
-    // What is reached from no root is a circle: the renderer says so.
+    // Directories not reachable from any root form a cycle: the renderer reports it.
     let (roots, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = kustomizations.keys().partition(is_root);
     let mut reached = BTreeSet::new();
     for directory in roots.into_iter().chain(rest) {
@@ -269,24 +269,24 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     rendered
 }
 
-/// A chart of the type `library` makes no manifests.
+/// A chart of type `library` renders no manifests.
 fn is_library(chart: &Path) -> bool {
     let chart = document(&chart.join(CHART));
     chart.get("type").and_then(Value::as_str) == Some("library")
 }
 
-/// What one kustomization names.
+/// The paths named by one kustomization.
 #[derive(Debug, Default)]
 struct Kustomization {
     component: bool,
-    /// Files, its own among them.
+    /// Files, including the kustomization itself.
     files: BTreeSet<PathBuf>,
     /// Other Kustomize directories.
     directories: BTreeSet<PathBuf>,
 }
 
 impl Kustomization {
-    /// The fields that name files and directories, of all releases of Kustomize.
+    /// Reads the fields that name files and directories, for all releases of Kustomize.
     fn read(file: &Path) -> Self {
         let value = document(file);
         let mut own = Self {
@@ -330,7 +330,7 @@ impl Kustomization {
             return;
         }
         let path = resolved(&directory.join(text));
-        // The empty path is the current directory.
+        // An empty path is the current directory.
         if path.as_os_str().is_empty() || path.is_dir() {
             if directories && path != directory {
                 self.directories.insert(path);
@@ -340,7 +340,7 @@ impl Kustomization {
         }
     }
 
-    /// That of a directory, which may lie outside the tree.
+    /// The kustomization of a directory, which may lie outside the tree.
     fn in_directory(directory: &Path) -> Option<Self> {
         let file = KUSTOMIZATIONS.iter().map(|name| directory.join(name)).find(|file| file.is_file())?;
         Some(Self::read(&file))
@@ -351,19 +351,19 @@ fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
     value.and_then(Value::as_array).into_iter().flatten()
 }
 
-/// A text, or the texts of a list.
+/// A string, or the strings of a list.
 fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
     value.and_then(Value::as_str).into_iter().chain(items(value).filter_map(Value::as_str))
 }
 
-/// What a Kustomize directory is made of.
+/// What a Kustomize directory is built from.
 #[derive(Default)]
 struct MadeOf {
     files: BTreeSet<PathBuf>,
     directories: BTreeSet<PathBuf>,
 }
 
-/// All files of a Kustomize directory and of those that it is made of, within the tree and outside.
+/// All files of a Kustomize directory and of those it is built from, inside and outside the tree.
 fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> MadeOf {
     let (mut made_of, mut waiting) = (MadeOf::default(), vec![directory.to_owned()]);
     while let Some(directory) = waiting.pop() {
@@ -380,7 +380,7 @@ fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> MadeOf {
     made_of
 }
 
-/// `a/./b/../c` is `a/c`, as Kustomize takes it: by the names alone.
+/// Normalizes `a/./b/../c` to `a/c` lexically, as Kustomize does.
 pub fn resolved(path: &Path) -> PathBuf {
     let mut out = PathBuf::new();
     for part in path.components() {
@@ -390,7 +390,7 @@ pub fn resolved(path: &Path) -> PathBuf {
                 Some(Component::Normal(_)) => {
                     out.pop();
                 }
-                // There is nothing above it.
+                // The root has no parent.
                 Some(Component::RootDir) => {}
                 _ => out.push(part),
             },
@@ -400,7 +400,7 @@ pub fn resolved(path: &Path) -> PathBuf {
     out
 }
 
-/// The first document of a file. What is wrong with it is said by the program that renders it.
+/// The first document of a file. Errors are left to the program that renders it.
 fn document(file: &Path) -> Value {
     let bytes = read_bytes(file).unwrap_or_default();
     let documents = yaml::read_bytes(&bytes).unwrap_or_default();

@@ -1,30 +1,30 @@
-//! What stategate says of itself: logs and metrics. Bodies, annotations and values never get here.
+//! Logs and metrics. Neither contains request bodies, annotations or values.
 
 pub mod metrics;
 
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
-/// Threads that evaluate policies are named so, followed by a number.
+/// Name prefix of the threads that evaluate policies; a number follows.
 pub const EVALUATION_THREADS: &str = "evaluate-";
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Logs go to stderr from here on, panics among them. `filter` as in `RUST_LOG`; `info` if there is
-/// none, or, with a warning, if it is wrong.
+/// Sends logs, including panics, to stderr. `filter` is as in `RUST_LOG`; the default is `info`, which also
+/// replaces an invalid filter, with a warning.
 pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     let asked = filter.map(EnvFilter::try_new).transpose();
     let wrong = asked.as_ref().err().map(ToString::to_string);
     let filter = asked.ok().flatten().unwrap_or_else(|| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second call, as in tests of one process, changes nothing.
+    // A second call, as from several tests in one process, has no effect.
     let first = match format {
         LogFormat::Text => builder.with_target(false).with_ansi(colours).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
@@ -37,8 +37,7 @@ pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     }
 }
 
-/// A panic is a log line like all others. What it says is left out on evaluation threads: it may
-/// quote the object under review.
+/// Logs a panic. The message is omitted on evaluation threads, since it may quote the object under review.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");

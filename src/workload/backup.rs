@@ -1,10 +1,10 @@
-//! The backup contract that a workload's annotations declare (catalogue §3.1).
+//! The backup contract that a workload declares in its annotations.
 
 use super::schedule::{self, Schedule};
 use super::view::{AnnotationError, Backup, BackupSchedule, Strings};
 use crate::path::{Path, Segment};
 
-/// What `stategate.io/backup-*`, `rpo` and `rto` say.
+/// Reads the annotations `stategate.io/backup-*`, `rpo` and `rto`.
 pub fn backup(annotations: &Strings) -> Backup {
     let get = |name: &str| annotations.get(&key(name)).map(|text| text.trim());
     let mut errors = Vec::new();

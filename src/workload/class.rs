@@ -1,4 +1,4 @@
-//! What would be lost with an object (catalogue §2).
+//! Classifies objects by the data that would be lost with them.
 
 use std::collections::HashSet;
 
@@ -6,7 +6,7 @@ use super::pods::{clean, covers};
 use super::projection::ClassRule;
 use super::view::{Class, Volume, Workload};
 
-/// Directories of a node that are the node's own: agents, drivers and builders write there.
+/// Directories that belong to the node itself: agents, drivers and builders write there.
 const OF_THE_NODE: &[&str] = &[
     "/bin",
     "/boot",
@@ -32,13 +32,13 @@ const OF_THE_NODE: &[&str] = &[
     "/var/tmp",
 ];
 
-/// The class by the object's shape and, where it may speak for itself, its annotations.
+/// The class derived from the object's shape and, where annotations are allowed to override it, from them.
 ///
-/// An annotation may always raise the class; it lowers it only if `self_classify` is set.
+/// An annotation may always raise the class; it lowers the class only if `self_classify` is set.
 pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class {
     let rule = if ends(rule, workload) { ClassRule::Batch } else { rule };
     let shape = shape(rule, workload);
-    // A claim or a class is what it is, whatever it says of itself.
+    // Annotations cannot override the class of storage and sibling objects.
     if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
         return shape;
     }
@@ -87,15 +87,17 @@ fn writes_to(workload: &Workload, sources: &[&str]) -> bool {
         .any(|mount| !mount.read_only && sources.contains(&mount.source.as_str()))
 }
 
-/// A pod that does a task and ends: a client, a copy, a restore by hand. It is a Job without the Job.
+/// Whether the pod runs a task and exits, such as a client, a copy or a manual restore. Such a pod is treated
+/// like a Job.
 fn ends(rule: ClassRule, workload: &Workload) -> bool {
     let never_again = |policy: &str| matches!(policy, "Never" | "OnFailure");
     matches!(rule, ClassRule::Workload | ClassRule::Moving)
         && workload.pods.as_ref().is_some_and(|pods| never_again(&pods.restart_policy))
 }
 
-/// Does it write to a directory of the node that is not the node's own? Pods of a DaemonSet belong to their
-/// node, and are not asked; those of a Deployment go elsewhere, and their files stay.
+/// Whether the workload writes to a node directory that does not belong to the node itself. This applies to
+/// Deployments, whose pods move to other nodes and leave their files behind, but not to DaemonSets, whose
+/// pods are tied to their node.
 fn keeps_on_the_node(workload: &Workload) -> bool {
     let kept = workload.volumes.iter().filter(|volume| is_data_of_the_node(volume));
     let kept: HashSet<&str> = kept.map(|volume| volume.name.as_str()).collect();
@@ -105,7 +107,7 @@ fn keeps_on_the_node(workload: &Workload) -> bool {
 
 fn is_data_of_the_node(volume: &Volume) -> bool {
     let Some(path) = volume.host_path.as_deref().map(clean) else { return false };
-    // A file's or a socket's name has a dot; without a type the API does not say what it is.
+    // A dot in the name suggests a file or a socket; without a type the API does not say which one it is.
     let directory = match volume.host_path_type.as_deref() {
         Some("Directory" | "DirectoryOrCreate") => true,
         None | Some("") => path.rsplit('/').next().is_some_and(|name| !name.contains('.')),

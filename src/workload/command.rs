@@ -1,9 +1,10 @@
-//! What a container runs: its program with its words, also where a shell runs a script of them.
+//! The command lines a container runs: each program with its arguments, including those in a shell script.
 
 use super::script::{Script, parse};
 use super::view::Container;
 
-/// Programs that run the words after them. An entry point that gets flags only runs the image's own program.
+/// Programs that run the rest of their command line. An entry point that gets only flags runs the image's own
+/// program.
 const WRAPPERS: &[&str] = &[
     "exec",
     "nohup",
@@ -21,10 +22,10 @@ const WRAPPERS: &[&str] = &[
     "!",
     "{",
 ];
-/// Programs that run the words after them as the user that is named first.
+/// Programs that run the rest of their command line as the user named first.
 const USER_WRAPPERS: &[&str] = &["gosu", "su-exec"];
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash"];
-/// Commands of a script that run no server, and name no directory of one.
+/// Script commands that neither run a server nor name one of its directories.
 const HELPERS: &[&str] = &[
     "[", "[[", "case", "cat", "cd", "chgrp", "chmod", "chown", "cp", "date", "done", "echo", "esac", "exit",
     "export", "false", "fi", "find", "for", "hostname", "id", "install", "ln", "mkdir", "mv", "printf",
@@ -32,19 +33,20 @@ const HELPERS: &[&str] = &[
     "ulimit", "umask", "unset", "wait", "}",
 ];
 
-/// The commands of a container. Of an image's own entry point only the words that are added to it.
+/// The commands of a container. If the image's own entry point runs, only the arguments passed to it.
 #[derive(Clone, Debug, Default)]
 pub struct CommandLine {
-    /// Each with its program first, unless that is the image's own; wrappers such as `exec` are left out.
+    /// Each command starts with its program, unless that is the image's own; wrappers such as `exec` are
+    /// stripped.
     pub commands: Vec<Vec<String>>,
-    /// Variables that a script sets; they win over those of the container.
+    /// Variables set by a script; they override those of the container.
     pub variables: Vec<(String, String)>,
-    /// Does it all stand here? Not if a script decides by itself what it runs, or is a file.
+    /// Whether the commands are fully visible. False if a script decides at run time what to run, or if the
+    /// program or script is a file that is not in the manifest.
     pub certain: bool,
 }
 
 impl CommandLine {
-    /// Reads the command and the arguments of a container.
     pub fn of(container: &Container) -> Self {
         let words: Vec<String> = container.command.iter().chain(&container.args).cloned().collect();
         let words = unwrapped(&words);
@@ -55,7 +57,7 @@ impl CommandLine {
         }
         match script_of(words) {
             Some(text) => Self::of_script(container, parse(text)),
-            // A script in a file: nobody knows what it does.
+            // The script is in a file, so its content is unknown.
             None => Self { commands: vec![words.to_vec()], variables: Vec::new(), certain: false },
         }
     }
@@ -78,19 +80,19 @@ impl CommandLine {
         line
     }
 
-    /// The commands that do the work.
+    /// The commands other than helpers such as `mkdir`.
     pub fn works(&self) -> impl Iterator<Item = &Vec<String>> {
         self.commands
             .iter()
             .filter(|words| words.first().is_none_or(|word| !HELPERS.contains(&program(word))))
     }
 
-    /// All words of the commands that do the work.
+    /// All words of those commands.
     pub fn words(&self) -> impl Iterator<Item = &String> {
         self.works().flatten()
     }
 
-    /// The values of flags: `--flag=x`, `--flag x`; `None` for one that has none.
+    /// The values of flags, written `--flag=x` or `--flag x`; `None` for a flag without a value.
     pub fn values<'a>(&'a self, flags: &'a [String]) -> impl Iterator<Item = Option<&'a str>> {
         let of_command = move |words: &'a Vec<String>| {
             let next = words.iter().skip(1).map(|word| Some(word.as_str())).chain([None]);
@@ -105,18 +107,18 @@ impl CommandLine {
         self.works().flat_map(of_command)
     }
 
-    /// What a script sets a variable to at last.
+    /// The last value that a script assigns to a variable.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// The last part of a path.
+/// The last segment of a path.
 pub fn program(word: &str) -> &str {
     word.rsplit('/').next().unwrap_or(word)
 }
 
-/// `NAME=value`
+/// Splits `NAME=value`.
 fn assignment(word: &str) -> Option<(String, String)> {
     let (name, value) = word.split_once('=')?;
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
@@ -124,7 +126,7 @@ fn assignment(word: &str) -> Option<(String, String)> {
     is_name.then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// The words without those that only lead to them.
+/// The words without leading wrappers.
 fn unwrapped(mut words: &[String]) -> &[String] {
     while let [first, rest @ ..] = words {
         let first = program(first);
@@ -143,7 +145,7 @@ fn unwrapped(mut words: &[String]) -> &[String] {
     words
 }
 
-/// What is after `-c` or `-ec`, of a shell's words.
+/// The script after `-c` or `-ec` in a shell's arguments.
 fn script_of(words: &[String]) -> Option<&str> {
     let mut words = words.iter().skip(1);
     while let Some(word) = words.next() {
@@ -157,7 +159,7 @@ fn script_of(words: &[String]) -> Option<&str> {
     None
 }
 
-/// A file of a volume that is run is not the image's.
+/// A program run from a mounted volume is not part of the image.
 fn is_a_mounted_file(container: &Container, word: &str) -> bool {
     let mut mounts = container.mounts.iter();
     word.starts_with('/') && mounts.any(|mount| super::pods::covers(&mount.mount_path, word))

@@ -1,4 +1,4 @@
-//! Where a container with an engine writes.
+//! The directories a container that runs an engine writes to.
 
 use super::command::CommandLine;
 use super::engines::{AlsoDirs, EngineRow};
@@ -6,20 +6,20 @@ use super::pods::{clean, covers};
 use super::script;
 use super::view::{Container, DataDir, Env};
 
-/// So many directories a container may name; with more nobody looks.
+/// The most directories read from one container.
 const MOST: usize = 256;
 
-/// What is said of a directory.
+/// What a setting says about the data directory.
 enum Said {
     Nothing,
-    /// It is named, but by something that is not in the manifest.
+    /// A directory is named, but by something outside the manifest.
     Unknown,
     These(Vec<String>),
 }
 
 impl EngineRow {
-    /// Where the container writes. Empty if something decides that is not in the manifest: a Secret, a
-    /// ConfigMap, a configuration file.
+    /// The directories the container writes to. Empty if something outside the manifest decides: a Secret, a
+    /// ConfigMap or a configuration file.
     pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
         let line = CommandLine::of(container);
         let reading = Reading { row: self, container, certain: self.is_certain(&line), line: &line };
@@ -46,7 +46,7 @@ impl Reading<'_> {
             return named(dirs, "environment");
         }
         let positional = self.positional();
-        // Of several sets of servers with drives each, a pod is in one.
+        // With several sets of servers and drives, each pod belongs to only one of them.
         let sets = positional.iter().filter(|word| word.contains("://")).count();
         let flags = self.line.values(&self.row.arguments);
         match known(flags.chain(positional.iter().map(|word| Some(word.as_str())))) {
@@ -86,12 +86,12 @@ impl Reading<'_> {
         }
     }
 
-    /// What a script says that may not come to it is no more than a guess.
+    /// A directory named in a script that may not reach that line is only a guess.
     fn origin(&self, origin: &'static str) -> &'static str {
         if self.certain { origin } else { "guess" }
     }
 
-    /// As the image has it, unless something that cannot be seen may say otherwise.
+    /// The image's default, downgraded to a guess if something outside the manifest may override it.
     fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
         let configured = |path: &String| {
             self.container.mounts.iter().any(|m| covers(&m.mount_path, path) || covers(path, &m.mount_path))
@@ -105,7 +105,7 @@ impl Reading<'_> {
         if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { self.origin(origin) }
     }
 
-    /// The value of a variable; `Some(None)`: it is set, and nobody knows to what.
+    /// The value of a variable; `Some(None)` if it is set to an unknown value.
     fn variable(&self, name: &str) -> Option<Option<String>> {
         if let Some(value) = self.line.variable(name) {
             return Some(Some(value.to_owned()));
@@ -129,7 +129,7 @@ impl Reading<'_> {
         self.row.switches.iter().any(|switch| switch == flag.trim_start_matches('-'))
     }
 
-    /// Words that are neither flags nor their values.
+    /// The words that are neither flags nor flag values.
     fn positional(&self) -> Vec<String> {
         let Some(after) = &self.row.positional_after else { return Vec::new() };
         let mut found = Vec::new();
@@ -147,7 +147,7 @@ impl Reading<'_> {
     }
 }
 
-/// All directories of all values. A reference to a variable hides only its own.
+/// All directories in all values. A variable reference hides only its own directory.
 fn known<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Said {
     let mut given = false;
     let mut all: Vec<String> = Vec::new();
@@ -173,18 +173,18 @@ fn named(dirs: Vec<String>, origin: &'static str) -> Vec<DataDir> {
     dirs.into_iter().map(|dir| DataDir { dir, origin, ..DataDir::default() }).collect()
 }
 
-/// Kubernetes lets the last variable of a name win.
+/// If a variable is listed twice, Kubernetes uses the last entry.
 pub fn last_named<'a>(env: &'a [Env], name: &str) -> Option<&'a Env> {
     env.iter().rev().find(|env| env.name == name)
 }
 
-/// The absolute directories of a comma-separated list.
+/// The absolute directories in a comma-separated list.
 pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
     named(list.split(',').filter_map(|dir| plain(dir.trim())).collect(), origin)
 }
 
-/// The directories of one value: a list, a URL, a range, or what `cockroach` calls a store
-/// (`path=/data,attrs=ssd`). Of those that something else decides, nothing.
+/// The directories in one value: a list, a URL, a range, or a `cockroach` store (`path=/data,attrs=ssd`).
+/// Skips directories that cannot be read from the text, such as variable references.
 fn paths(value: &str) -> Vec<String> {
     let items = value.split(',').map(str::trim);
     items
@@ -195,7 +195,7 @@ fn paths(value: &str) -> Vec<String> {
         .collect()
 }
 
-/// `https://host{0...3}/export` is the directory `/export` of each host.
+/// `https://host{0...3}/export` means the directory `/export` on each host.
 fn path_of(word: &str) -> Option<&str> {
     let remote = ["http://", "https://"].iter().find_map(|scheme| word.strip_prefix(scheme));
     match remote {
@@ -204,7 +204,7 @@ fn path_of(word: &str) -> Option<&str> {
     }
 }
 
-/// `/export{0...1}` is `/export0` and `/export1`.
+/// Expands `/export{0...1}` to `/export0` and `/export1`.
 fn expand(path: &str) -> Vec<String> {
     let mut done = Vec::new();
     let mut waiting = vec![path.to_owned()];
@@ -221,19 +221,19 @@ fn expand(path: &str) -> Vec<String> {
     done
 }
 
-/// The first range of a path, written out.
+/// Expands the first range in a path.
 fn range(path: &str) -> Option<Vec<String>> {
     let (before, rest) = path.split_once('{')?;
     let (range, after) = rest.split_once('}')?;
     let (first, last) = range.split_once("...")?;
     let (from, to): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
-    // `{01...16}` has two digits all through.
+    // `{01...16}` pads every number to two digits.
     let width = if first.starts_with('0') { first.len() } else { 0 };
     (from <= to && to - from < MOST)
         .then(|| (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect())
 }
 
-/// A path that says where it leads: absolute, without references to variables or patterns.
+/// An absolute path without variable references or patterns.
 fn plain(text: &str) -> Option<String> {
     let dir = clean(text);
     (text.starts_with('/') && dir.len() > 1 && !text.contains(['$', '{', '*', '`'])).then_some(dir)

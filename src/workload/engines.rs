@@ -1,4 +1,4 @@
-//! The table of data stores (catalogue §2.1): which container runs which. Where it writes: `data_dirs`.
+//! The table of data stores: maps containers to engines. `data_dirs` finds the directories they write to.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use super::labels::glob;
 use super::pods::covers;
 use super::view::Container;
 
-/// The table `policies/workloads/engines.yaml`.
+/// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Engines {
@@ -20,134 +20,134 @@ pub struct Engines {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EngineRow {
-    /// `postgres`
+    /// For example `postgres`.
     pub name: String,
-    /// Last segments of the images' repositories; `*` and `?` allowed. Not substrings: clients of an
-    /// engine (`postgres-exporter`) are not the engine.
+    /// Patterns for the last segment of the image repository; `*` and `?` are allowed. They match the whole
+    /// segment, so that clients such as `postgres-exporter` are not taken for the engine.
     images: Vec<String>,
-    /// It is this engine only if one of these arguments is given.
+    /// The row matches only if one of these arguments is given.
     #[serde(default)]
     requires_argument: Vec<String>,
-    /// The engine's own programs; patterns. Needed where a script runs them beside clients.
+    /// Patterns for the engine's own programs. Needed where a script runs them next to clients.
     #[serde(default)]
     programs: Vec<String>,
-    /// It is a client of the engine, or something else out of the same image, if a command begins with one
-    /// of these words, and none runs the engine. Patterns.
+    /// Patterns. If a command starts with one of these words and no command runs the engine, the container is
+    /// a client or another tool from the same image.
     #[serde(default)]
     clients: Vec<String>,
-    /// What it is told if it is to keep nothing.
+    /// Settings that tell the engine to keep no data.
     #[serde(default)]
     idle: Vec<Idle>,
-    /// `pg18` in a tag is the engine's version, wherever it stands.
+    /// A prefix that marks the engine's version anywhere in a tag: `pg` in `pg18`.
     pub version_prefix: Option<String>,
-    /// Does it need a majority of its members?
+    /// Whether the engine needs a majority of its members.
     #[serde(default)]
     pub quorum: bool,
-    /// Environment variables that name the data directory (a comma-separated list is allowed).
+    /// Environment variables that name the data directory; a comma-separated list is allowed.
     #[serde(default)]
     pub(super) environment: Vec<String>,
-    /// Do they win over arguments?
+    /// Whether the variables override arguments.
     #[serde(default)]
     pub(super) environment_wins: bool,
-    /// Arguments that name it: `--datadir=/x`, `--datadir /x`.
+    /// Arguments that name the data directory: `--datadir=/x` or `--datadir /x`.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
-    /// After this word every word that is neither a flag nor a flag's value is a data directory, or the
-    /// URL of one: `minio server /data`.
+    /// After this word, every word that is neither a flag nor a flag value is a data directory or the URL of
+    /// one: `minio server /data`.
     pub(super) positional_after: Option<String>,
-    /// Flags without a value, by name; all others that have no `=` are followed by theirs.
+    /// Names of flags without a value; any other flag without `=` is followed by its value.
     #[serde(default)]
     pub(super) switches: Vec<String>,
-    /// An argument with this ending is a configuration file, and that decides.
+    /// An argument with this suffix is a configuration file, which then determines the directories.
     pub(super) config_file: Option<String>,
-    /// With one of these arguments a configuration file may name other directories than the image's.
+    /// With one of these arguments, a configuration file may override the image's default directories.
     #[serde(default)]
     pub(super) config_arguments: Vec<String>,
-    /// What is mounted here may name other directories than the image's.
+    /// A volume mounted at one of these paths may override the image's default directories.
     #[serde(default)]
     pub(super) config_mounts: Vec<String>,
-    /// Where it writes if nothing else is said; the first row that fits the image counts.
+    /// The default directories; the first row that matches the image applies.
     data: Vec<DefaultDirs>,
-    /// Directories beside the data directory that must be kept as well.
+    /// Directories besides the data directory that must also be persisted.
     #[serde(default)]
     also: Vec<AlsoDirs>,
 }
 
-/// A role that keeps nothing. Everything that is said here must hold.
+/// A role that keeps no data. All conditions must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Idle {
-    /// Only for repositories like these.
+    /// Only for matching repositories.
     #[serde(default)]
     repositories: Vec<String>,
-    /// One of these words, or flags with a value, is given; or no words are named.
+    /// At least one of these words or flags (with or without a value) is given; empty means any.
     #[serde(default)]
     words: Vec<String>,
-    /// None of these words or flags is given; one that begins with `*` stands for words that end so.
+    /// None of these words or flags is given; a leading `*` matches by suffix.
     #[serde(default)]
     without: Vec<String>,
-    /// At least one of these arguments and variables is given, and all values are among `values`.
+    /// At least one of these arguments and variables is given, and all their values are in `values`.
     #[serde(default)]
     arguments: Vec<String>,
     #[serde(default)]
     environment: Vec<String>,
     #[serde(default)]
     values: Vec<String>,
-    /// And this, too.
+    /// A further condition that must also hold.
     and: Option<Box<Idle>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DefaultDirs {
-    /// Only for repositories like these: `bitnami/*`.
+    /// Only for matching repositories, such as `bitnami/*`.
     #[serde(default)]
     repositories: Vec<String>,
-    /// Only for images whose repository ends so: `postgres`.
+    /// Only for images whose last repository segment matches, such as `postgres`.
     #[serde(default)]
     images: Vec<String>,
     /// Only from this major version on.
     from_major: Option<u64>,
-    /// Only before this major version. A row with either is for images whose version is known.
+    /// Only before this major version. A row with either bound needs an image whose version is known.
     before_major: Option<u64>,
-    /// `{major}` stands for the image's major version.
+    /// `{major}` is replaced with the image's major version.
     dirs: Vec<String>,
-    /// What the image declares as VOLUME. containerd lays an empty volume over it, which goes with the
-    /// container, unless something is mounted at exactly that path.
+    /// Paths that the image declares as VOLUME. containerd mounts an empty volume there, which is removed
+    /// with the container, unless something is mounted at exactly that path.
     #[serde(default)]
     volumes: Vec<String>,
 }
 
-/// A second directory of an engine.
+/// An additional directory of an engine.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AlsoDirs {
-    /// As for the data directory.
+    /// Conditions on the image, as in [`DefaultDirs`].
     #[serde(default)]
     repositories: Vec<String>,
     #[serde(default)]
     images: Vec<String>,
-    /// Environment variables that name it.
+    /// Environment variables that name the directory.
     #[serde(default)]
     pub(super) environment: Vec<String>,
-    /// Arguments that name it.
+    /// Arguments that name the directory.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
     /// Environment variables that hold such arguments.
     #[serde(default)]
     pub(super) arguments_in: Vec<String>,
-    /// Where it is if nobody names it; empty: then there is none.
+    /// The default; empty means that there is no such directory unless it is named.
     #[serde(default)]
     pub(super) dirs: Vec<String>,
 }
 
 impl Engines {
-    /// Adds another table; the rows that are there already win.
+    /// Appends another table; existing rows take precedence.
     pub fn extend(&mut self, other: Engines) {
         self.engines.extend(other.engines);
     }
 
-    /// The row of a container, by its image and what it runs of it.
+    /// The row for a container, chosen by its image and its commands.
     pub fn of(&self, container: &Container) -> Option<&EngineRow> {
         let image = container.image.as_ref()?;
         let mut rows =
@@ -159,7 +159,7 @@ impl Engines {
         })
     }
 
-    /// The row of a name.
+    /// The row with a name.
     pub fn named(&self, name: &str) -> Option<&EngineRow> {
         self.engines.iter().find(|row| row.name == name)
     }
@@ -178,7 +178,7 @@ impl EngineRow {
     fn is_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
         let works: Vec<&Vec<String>> = line.works().collect();
         if works.is_empty() {
-            // Nothing but `sleep infinity`, say.
+            // For example only `sleep infinity`.
             return line.commands.iter().any(|words| self.client(words));
         }
         let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.client(words));
@@ -209,14 +209,14 @@ impl EngineRow {
         self.idle.iter().any(|idle| idle.holds(container, line))
     }
 
-    /// Is it plain what runs? One program that may be the engine, and nothing that decides by itself.
+    /// Whether it is clear what runs: a single program that may be the engine, and no run-time decisions.
     pub(super) fn is_certain(&self, line: &CommandLine) -> bool {
         let works = || line.works().filter(|words| !self.client(words));
         let programs = works().filter(|words| self.is_program(words)).count();
         line.certain && works().count() - programs + programs.min(1) <= 1
     }
 
-    /// The image's own VOLUME that keeps a mount at `mount_path` from holding `dir`.
+    /// The VOLUME declared by the image that keeps a mount at `mount_path` from holding `dir`.
     pub fn hiding_volume(&self, container: &Container, mount_path: &str, dir: &str) -> Option<&String> {
         let row = self.row(container.image.as_ref()?)?;
         row.volumes
@@ -233,7 +233,7 @@ impl EngineRow {
         })
     }
 
-    /// The second directories of an image.
+    /// The additional directories of an image.
     pub(super) fn also(&self, image: &ImageRef) -> impl Iterator<Item = &AlsoDirs> {
         self.also.iter().filter(move |row| fits(&row.repositories, &row.images, image))
     }
@@ -248,7 +248,7 @@ impl EngineRow {
         prefixed.or_else(|| image.version().map(|version| version.major))
     }
 
-    /// The directories of an image of which nobody says otherwise.
+    /// The image's default directories.
     pub(super) fn defaults(&self, image: &ImageRef) -> Vec<String> {
         let major = self.major(image).map(|major| major.to_string()).unwrap_or_default();
         let dirs = self.row(image).into_iter().flat_map(|row| &row.dirs);

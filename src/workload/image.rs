@@ -1,9 +1,9 @@
 //! Image references as Docker and containerd understand them.
 //!
-//! Grammar and defaults are those of
-//! [distribution/reference](https://github.com/distribution/reference/blob/main/normalize.go):
-//! `postgres:16` is `docker.io/library/postgres:16`. A missing tag stays missing here, so that a
-//! policy can tell `postgres` from `postgres:latest`.
+//! Grammar and defaults follow
+//! [distribution/reference](https://github.com/distribution/reference/blob/main/normalize.go): `postgres:16`
+//! is `docker.io/library/postgres:16`. A missing tag stays empty, so that a policy can distinguish `postgres`
+//! from `postgres:latest`.
 
 use std::fmt;
 
@@ -11,26 +11,26 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
-/// The longest registry and repository together, in bytes.
+/// The maximum length of registry and repository together, in bytes.
 const MAX_NAME_LENGTH: usize = 255;
-/// The longest tag, in bytes.
+/// The maximum length of a tag, in bytes.
 const MAX_TAG_LENGTH: usize = 128;
 
 /// Why a text is not an image reference.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ImageError {
-    /// Registry and repository are longer than a registry would take.
+    /// Registry and repository together are longer than registries accept.
     #[error("an image name of {0} bytes is too long: at most {MAX_NAME_LENGTH} are allowed")]
     TooLong(usize),
-    /// The part before the first slash looks like a registry and is none.
+    /// The part before the first slash looks like a registry but is not a valid one.
     #[error("image {image:?}: {registry:?} is not a registry: write a host such as ghcr.io:443")]
     Registry {
         /// The whole reference.
         image: String,
-        /// What stands for the registry.
+        /// The part in place of the registry.
         registry: String,
     },
-    /// The repository is missing or has characters it may not have.
+    /// The repository is missing or contains invalid characters.
     #[error(
         "image {image:?}: {repository:?} is not a repository: write lower-case letters and \
          digits, in parts separated by / and within them by one of . _ __ -"
@@ -38,10 +38,10 @@ pub enum ImageError {
     Repository {
         /// The whole reference.
         image: String,
-        /// What stands for the repository.
+        /// The part in place of the repository.
         repository: String,
     },
-    /// The text after the colon is no tag.
+    /// The text after the colon is not a valid tag.
     #[error(
         "image {image:?}: {tag:?} is not a tag: write at most {MAX_TAG_LENGTH} letters, digits \
          and _ . - without . or - at the start"
@@ -49,33 +49,33 @@ pub enum ImageError {
     Tag {
         /// The whole reference.
         image: String,
-        /// What stands for the tag.
+        /// The part in place of the tag.
         tag: String,
     },
-    /// The text after the at sign is no digest.
+    /// The text after the at sign is not a valid digest.
     #[error("image {image:?}: {digest:?} is not a digest: write sha256: and 64 hex digits")]
     Digest {
         /// The whole reference.
         image: String,
-        /// What stands for the digest.
+        /// The part in place of the digest.
         digest: String,
     },
 }
 
-/// An image reference in its parts. Shown, it is the full name: `docker.io/library/postgres:16`.
+/// An image reference split into its parts. Displays as the full name: `docker.io/library/postgres:16`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ImageRef {
-    /// The registry's host, with its port if one is given; `docker.io` if none is named.
+    /// The registry host, with its port if one is given; `docker.io` by default.
     pub registry: String,
-    /// The path within the registry, `library/postgres` for `postgres`.
+    /// The path within the registry: `library/postgres` for `postgres`.
     pub repository: String,
-    /// The tag, or empty.
+    /// The tag; empty if there is none.
     pub tag: String,
-    /// The digest with its algorithm, `sha256:…`, or empty.
+    /// The digest with its algorithm, `sha256:…`; empty if there is none.
     pub digest: String,
 }
 
-/// What a tag says about the version of the software: `16.4-alpine` is 16.4.
+/// The software version in a tag: `16.4-alpine` is 16.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Version {
     /// The first number.
@@ -97,10 +97,10 @@ impl fmt::Display for Version {
 }
 
 impl ImageRef {
-    /// Parses a container's `image` and fills in what Docker would.
+    /// Parses a container's `image` and fills in the same defaults as Docker.
     ///
     /// # Errors
-    /// Names the part that is wrong. Such an image could not be pulled.
+    /// Names the invalid part. Such an image could not be pulled.
     pub fn parse(text: &str) -> Result<ImageRef, ImageError> {
         let image = || text.to_owned();
         let (rest, digest) = match text.split_once('@') {
@@ -139,14 +139,14 @@ impl ImageRef {
         })
     }
 
-    /// The last part of the repository, which usually names the software: `postgres`.
+    /// The last segment of the repository, which usually names the software: `postgres`.
     #[must_use]
     pub fn basename(&self) -> &str {
         self.repository.rsplit('/').next().unwrap_or_default()
     }
 
-    /// The version in the tag: the numbers before the first `-` or `_`, after an optional `v`.
-    /// `None` for tags of another shape (`latest`, `pg16.4`, `17beta1`), which nobody can order.
+    /// The version in the tag: the numbers before the first `-` or `_`, after an optional `v`. `None` for
+    /// tags of another shape (`latest`, `pg16.4`, `17beta1`), which have no defined order.
     #[must_use]
     pub fn version(&self) -> Option<Version> {
         let numbers = numbers(self.words().next()?)?;
@@ -157,23 +157,23 @@ impl ImageRef {
         })
     }
 
-    /// All numbers of the version. Where the tag has the word `PREFIX16.4`, those are it.
+    /// All numbers of the version. If the tag contains the word `PREFIX16.4`, these are its numbers.
     #[must_use]
     pub fn release(&self, prefix: Option<&str>) -> Option<Vec<u64>> {
         let prefixed = |word: &str| numbers(word.strip_prefix(prefix?)?);
         self.words().find_map(prefixed).or_else(|| numbers(self.words().next()?))
     }
 
-    /// The words of the tag that are no version: `alpine` of `16.4-alpine3.20`, `debian` of
-    /// `16.4.0-debian-12-r1`. Numbers at the end of a word are its own release and left out, and so is
-    /// the word `PREFIX16.4`.
+    /// The words of the tag that are not a version: `alpine` for `16.4-alpine3.20`, `debian` for
+    /// `16.4.0-debian-12-r1`. Drops trailing numbers of a word, which are its own release, and the word
+    /// `PREFIX16.4`.
     #[must_use]
     pub fn flavour(&self, prefix: Option<&str>) -> String {
         let is_number = |c: char| c.is_ascii_digit() || c == '.';
         let is_version =
             |word: &str| prefix.is_some_and(|prefix| word.strip_prefix(prefix).and_then(numbers).is_some());
         let name = |word| str::trim_matches(word, is_number);
-        // `r1` is the packager's count, `latest` no flavour; a word with numbers inside is a hash.
+        // `r1` is a packaging revision, `latest` is not a flavour, and a word with digits inside is a hash.
         let tells = |name: &&str| {
             name.len() > 1 && *name != "latest" && name.bytes().all(|byte| byte.is_ascii_alphabetic())
         };
@@ -186,7 +186,7 @@ impl ImageRef {
     }
 }
 
-/// `16.4` as numbers.
+/// Parses `16.4` into its numbers.
 fn numbers(text: &str) -> Option<Vec<u64>> {
     text.split('.').map(str::parse).collect::<Result<_, _>>().ok()
 }
@@ -254,7 +254,7 @@ fn is_tag(text: &str) -> bool {
         && text.bytes().all(is_allowed)
 }
 
-/// An algorithm's name and hex digits: 64 of them for sha256, at least 32 for any other.
+/// An algorithm name and hex digits: 64 of them for sha256, at least 32 for any other algorithm.
 fn is_digest(text: &str) -> bool {
     let Some((algorithm, hex)) = text.split_once(':') else {
         return false;

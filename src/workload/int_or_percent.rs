@@ -1,16 +1,16 @@
-//! A number, or a percentage of another one: `IntOrString` of Kubernetes.
+//! A number, or a percentage of another number: the `IntOrString` of Kubernetes.
 
 use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
-/// Where a percentage that gives no whole number goes.
+/// How to round a percentage that does not give a whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rounding {
-    /// To the next larger number.
+    /// Up to the next whole number.
     Up,
-    /// To the next smaller number.
+    /// Down to the next whole number.
     Down,
 }
 
@@ -20,25 +20,25 @@ pub enum IntOrPercentError {
     /// Neither a number nor a percentage.
     #[error("must be a whole number or a percentage such as 25%, not {0}")]
     Neither(Value),
-    /// It does not fit.
+    /// The number is out of range.
     #[error("is too large: {0}")]
     TooLarge(String),
 }
 
-/// What was written.
+/// The value as written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IntOrPercent {
-    /// So many.
+    /// An absolute number.
     Number(i64),
-    /// So many of a hundred.
+    /// A percentage.
     Percent(i64),
 }
 
 impl IntOrPercent {
-    /// Reads what a manifest holds. The API server takes `"25%"` and `25`, never `"25"`.
+    /// Parses a value from a manifest. Like the API server, accepts `"25%"` and `25`, but not `"25"`.
     ///
     /// # Errors
-    /// It is neither, or its number is absurd.
+    /// The value is neither a number nor a percentage, or is out of range.
     pub fn parse(value: &Value) -> Result<Self, IntOrPercentError> {
         let neither = || IntOrPercentError::Neither(value.clone());
         let Value::String(text) = value else {
@@ -54,7 +54,7 @@ impl IntOrPercent {
             .map_err(|_| IntOrPercentError::TooLarge(text.chars().take(40).collect()))
     }
 
-    /// The number that it is of `total`; a percentage of an unknown total is unknown.
+    /// The absolute number, given `total`; `None` for a percentage of an unknown total.
     #[must_use]
     pub fn of(self, total: Option<i64>, rounding: Rounding) -> Option<i64> {
         let percent = match self {
@@ -129,7 +129,7 @@ mod tests {
 
         #[test]
         fn agrees_with_the_apis_own_arithmetic(percent in 0..500_i64, total in 0..100_000_i64) {
-            // intstr.GetScaledValueFromIntOrPercent works in floating point.
+            // intstr.GetScaledValueFromIntOrPercent uses floating point.
             let exact = percent as f64 * total as f64 / 100.0;
             prop_assert_eq!(of(json!(format!("{percent}%")), total, Rounding::Up), exact.ceil() as i64);
             prop_assert_eq!(of(json!(format!("{percent}%")), total, Rounding::Down), exact.floor() as i64);

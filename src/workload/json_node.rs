@@ -1,4 +1,4 @@
-//! A place in an object: typed reading that remembers where it is and what could not be read.
+//! A position in an object: typed access that tracks its path and collects the fields it cannot read.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -9,19 +9,19 @@ use serde_json::Value;
 use super::quantity;
 use crate::path::{Path, Segment};
 
-/// A field that does not have the type that the API gives it.
+/// A field whose type is not the one the API defines.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     /// What is wrong.
     pub message: String,
-    /// Where.
+    /// The field's path.
     pub path: Path,
 }
 
-/// What is wrong with the object, gathered while it is read.
+/// Problems collected while the object is read.
 pub type Problems = RefCell<Vec<Problem>>;
 
-/// One value of the object. A missing value and a null are the same, as for the API server.
+/// One value of the object. Like the API server, treats null as missing.
 #[derive(Clone)]
 pub struct JsonNode<'v> {
     value: Option<&'v Value>,
@@ -75,7 +75,7 @@ impl<'v> JsonNode<'v> {
         JsonNode { value, path, problems: self.problems }
     }
 
-    /// Follows keys down; no keys: the node itself.
+    /// Follows keys downwards; without keys, returns the node itself.
     pub fn at(&self, keys: &[String]) -> JsonNode<'v> {
         keys.iter().fold(self.clone(), |node, key| node.child(key.clone()))
     }
@@ -114,7 +114,7 @@ impl<'v> JsonNode<'v> {
         self.items().iter().filter_map(JsonNode::string).collect()
     }
 
-    /// A map from text to text, such as labels.
+    /// A map of strings, such as labels.
     pub fn string_map(&self) -> BTreeMap<String, String> {
         match self.value {
             None => BTreeMap::new(),
@@ -125,12 +125,12 @@ impl<'v> JsonNode<'v> {
         }
     }
 
-    /// A quantity in whole units: bytes.
+    /// A quantity in whole units, such as bytes.
     pub fn bytes(&self) -> Option<i64> {
         self.quantity(quantity::json_bytes)
     }
 
-    /// A quantity in thousandths: millicores.
+    /// A quantity in thousandths, such as millicores.
     pub fn millis(&self) -> Option<i64> {
         self.quantity(quantity::json_millis)
     }
@@ -141,7 +141,7 @@ impl<'v> JsonNode<'v> {
             .ok()
     }
 
-    /// Text of a scalar as written, for values that may be a number or text (quantities, ports).
+    /// The text of a scalar as written, for values that may be a number or a string (quantities, ports).
     pub fn scalar_text(&self) -> String {
         match self.value {
             Some(Value::String(text)) => text.clone(),

@@ -1,4 +1,4 @@
-//! Label selectors, as Kubernetes matches them, and globs for names.
+//! Label selectors as Kubernetes matches them, and globs for names.
 
 use std::collections::BTreeMap;
 
@@ -7,17 +7,17 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
-/// Why a value is not a label selector: fields, operators or types that it does not have, or values
-/// that do not fit an operator.
+/// Why a value is not a valid label selector: unknown fields or operators, wrong types, or values that do not
+/// fit the operator.
 #[derive(Debug, Error)]
 #[error("label selector: {0}")]
 pub struct LabelError(#[from] serde_json::Error);
 
-/// Which objects are meant, by their labels: all conditions must hold, and no condition means every
-/// object. This is
+/// Selects objects by their labels: all conditions must hold, and an empty selector matches every object.
+/// This is
 /// [`metav1.LabelSelector`](https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/).
 ///
-/// Whatever is deserialised is validated, also within another type.
+/// Deserialization validates the selector, also inside another type.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Selector {
@@ -35,23 +35,23 @@ pub struct Selector {
 pub struct Requirement {
     /// The label's key.
     pub key: String,
-    /// How the label is judged.
+    /// The operator applied to the label.
     pub operator: Operator,
-    /// What [`Operator::In`] and [`Operator::NotIn`] compare with; empty for the others.
+    /// The values for [`Operator::In`] and [`Operator::NotIn`]; empty for the other operators.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
 }
 
-/// How a [`Requirement`] judges a label.
+/// The operator of a [`Requirement`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
-    /// The label is there and has one of the values.
+    /// The label exists and has one of the values.
     In,
-    /// The label has none of the values, or is not there.
+    /// The label has none of the values or does not exist.
     NotIn,
-    /// The label is there.
+    /// The label exists.
     Exists,
-    /// The label is not there.
+    /// The label does not exist.
     DoesNotExist,
 }
 
@@ -59,9 +59,9 @@ impl Selector {
     /// Reads and validates a selector from a manifest.
     ///
     /// # Errors
-    /// A field or operator that does not exist, `In` or `NotIn` without values, `Exists` or
-    /// `DoesNotExist` with values. `null` is an error: Kubernetes gives it the opposite meaning of
-    /// an empty selector, so the caller must decide.
+    /// An unknown field or operator, `In` or `NotIn` without values, `Exists` or `DoesNotExist` with values.
+    /// `null` is an error: in Kubernetes it means the opposite of an empty selector, so the caller must
+    /// decide.
     pub fn from_json(value: &Value) -> Result<Selector, LabelError> {
         Ok(Selector::deserialize(value)?)
     }
@@ -73,7 +73,7 @@ impl Selector {
             && self.match_expressions.iter().all(|requirement| requirement.matches(labels))
     }
 
-    /// Whether there is no condition, so that everything matches.
+    /// Whether the selector has no conditions and so matches everything.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.match_labels.is_empty() && self.match_expressions.is_empty()
@@ -112,7 +112,7 @@ fn requirements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Requir
     Ok(requirements)
 }
 
-/// Templating leaves `matchLabels:` with nothing behind it, which the API server reads as empty.
+/// Templates can leave `matchLabels:` without a value; the API server treats that as empty.
 fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -121,11 +121,11 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
-/// Whether a whole name matches a pattern in which `*` stands for any text, `?` for any one
-/// character and everything else for itself.
+/// Whether a whole name matches a pattern in which `*` matches any text, `?` any one character and everything
+/// else itself.
 ///
-/// Never more steps than pattern length × text length, whatever the pattern: only the latest `*`
-/// is ever tried again, because a longer match of an earlier one cannot help.
+/// Takes at most pattern length × text length steps for any pattern: backtracks only to the latest `*`,
+/// because extending the match of an earlier one cannot help.
 #[must_use]
 pub fn glob(pattern: &str, text: &str) -> bool {
     let (mut pattern, mut text) = (pattern.chars(), text.chars());
@@ -138,7 +138,7 @@ pub fn glob(pattern: &str, text: &str) -> bool {
                 text = before;
                 latest_star = Some((pattern.clone(), text.clone()));
             }
-            // What the pattern still needs, a longer star would not leave either.
+            // Extending the last star cannot supply what the pattern still needs.
             (Some(_), None) => return false,
             (Some(expected), Some(found)) if expected == '?' || expected == found => {}
             _ => {
@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn a_glob_of_many_stars_ends_soon() {
-        // Exponential backtracking would not end while anybody waits.
+        // Exponential backtracking would not finish.
         assert!(!glob(&format!("{}b", "*a".repeat(500)), &"a".repeat(5_000)));
         assert!(!glob(&"*a".repeat(2_000), &"a".repeat(1_999)));
     }

@@ -1,41 +1,42 @@
-//! Memory that a data store is told to take: found in a container's environment, command and arguments,
-//! in the units of each.
+//! Memory settings of data stores, read from a container's environment, command and arguments in the unit
+//! each one uses.
 
 use super::quantity;
 use super::view::{Container, MemorySetting};
 use crate::path::{Path, Segment};
 
-/// A value longer than this is none.
+/// Longer values are ignored.
 const MAX_LENGTH: usize = 64;
-/// PostgreSQL counts in pages of 8 kB where no unit is written.
+/// PostgreSQL counts in pages of 8 kB if a value has no unit.
 const PAGE: i64 = 8 << 10;
 
-/// What a flag's value is read as.
+/// The unit syntax of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Units {
-    /// `2g`: k, m, g and t in either case, of 1024; bytes without. The JVM and MySQL.
+    /// JVM and MySQL: `2g`; k, m, g and t in either case are powers of 1024; bytes without a unit.
     Binary,
-    /// `2gb` is of 1024, `2g` of 1000, in either case.
+    /// `2gb` uses powers of 1024, `2g` powers of 1000, in either case.
     Redis,
-    /// `8GB`: kB, MB, GB and TB, of 1024; pages without.
+    /// `8GB`: kB, MB, GB and TB are powers of 1024; pages without a unit.
     Postgres,
-    /// Gibibytes, with a fraction.
+    /// Gibibytes, optionally with a fraction.
     Gibi,
-    /// `2G` or `2Gi`, both of 1024.
+    /// `2G` or `2Gi`, both powers of 1024.
     Seastar,
-    /// `2G` is of 1000, `2Gi` of 1024.
+    /// `2G` uses powers of 1000, `2Gi` powers of 1024.
     Quantity,
-    /// A percentage of the container's limit.
+    /// A percentage of the container's memory limit.
     Percent,
 }
 
-/// The settings of a container, each once: what comes last wins, and arguments come after the environment.
+/// The memory settings of a container, each listed once: the last value wins, and arguments follow the
+/// environment.
 pub fn memory_settings(container: &Container) -> Vec<MemorySetting> {
     let mut found = Found { settings: Vec::new(), container };
     for env in &container.env {
         let Some(value) = &env.value else { continue };
         let path = || below(&env.path, "value".into());
-        // Cassandra's script makes -Xmx of it.
+        // Cassandra's start script turns this into -Xmx.
         if env.name == "MAX_HEAP_SIZE" {
             found.add("-Xmx", Units::Binary, value, path);
         } else {
@@ -61,8 +62,8 @@ struct Found<'a> {
 }
 
 impl Found<'_> {
-    /// Looks through the words of a text, such as `-Xms1g -Xmx2g` or a line for a shell. The value of its
-    /// last word may be the `next` text.
+    /// Scans the words of a text, such as `-Xms1g -Xmx2g` or a shell command line. The value of the last word
+    /// may be in the `next` text.
     fn scan(&mut self, text: &str, next: &str, path: impl Fn() -> Path) {
         let mut words = text.split_ascii_whitespace().map(plain).peekable();
         while let Some(word) = words.next() {
@@ -75,13 +76,13 @@ impl Found<'_> {
         }
     }
 
-    /// Many programs have a flag `--memory`; of these it is known what it means.
+    /// Many programs have a `--memory` flag; for these engines its meaning is known.
     fn is_seastar(&self) -> bool {
         ["redpanda", "scylla"].contains(&self.container.engine.as_str())
     }
 
     fn add(&mut self, name: &'static str, units: Units, text: &str, path: impl Fn() -> Path) {
-        // A reference to a variable is a value, too, if one that nobody knows here.
+        // A variable reference counts as a value, although it cannot be resolved here.
         if text.len() > MAX_LENGTH || !text.starts_with(|c: char| c.is_ascii_digit() || c == '$') {
             return;
         }
@@ -94,15 +95,15 @@ impl Found<'_> {
     }
 }
 
-/// Without what a shell takes away.
+/// Strips quotes and punctuation.
 fn plain(word: &str) -> &str {
     word.trim_matches(['"', '\'', ';', ',', '(', ')', '[', ']'])
 }
 
-/// The setting that a word makes, and its value if the word has it.
+/// The setting that a word names, and its value if the word contains it.
 fn flag(word: &str) -> Option<(&'static str, Units, Option<&str>)> {
     let name = word.trim_start_matches('-');
-    // Nearly every word ends here.
+    // Fast path: almost every word ends here.
     if !name.starts_with(['X', 's', 'i', 'm', 'w']) {
         return None;
     }
@@ -115,7 +116,7 @@ fn flag(word: &str) -> Option<(&'static str, Units, Option<&str>)> {
         None if dashed => (name, None),
         None => return None,
     };
-    // Only these two take dashes within the name.
+    // These two also accept dashes inside the name.
     let is = |known: &str| {
         name.len() == known.len()
             && name.bytes().zip(known.bytes()).all(|(a, b)| a == b || (a, b) == (b'-', b'_'))
@@ -133,7 +134,7 @@ fn flag(word: &str) -> Option<(&'static str, Units, Option<&str>)> {
     }
 }
 
-/// The bytes of an amount; None if it is none in these units, or too large.
+/// The bytes of an amount; `None` if it is not valid in these units or too large.
 fn bytes(units: Units, text: &str) -> Option<i64> {
     let (number, unit) =
         text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
@@ -164,7 +165,7 @@ fn suffix(units: Units, unit: &str) -> Option<&'static str> {
                 decimal()
             }
         }
-        // The server tells kB from KB and refuses the second.
+        // PostgreSQL accepts kB but not KB.
         (Units::Postgres, "b") if ["kB", "MB", "GB", "TB"].contains(&unit) => binary(),
         (Units::Postgres, "") if unit == "B" => Some(""),
         _ => None,

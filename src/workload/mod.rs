@@ -1,8 +1,8 @@
-//! The workload view: whatever holds state, in one shape.
+//! The workload view: one shape for every kind of object that holds state.
 //!
-//! A policy that must itself find the pod template of seven kinds, apply the API's defaults, parse
-//! quantities and match label selectors is slow, and wrong in its own way. It is done here, once,
-//! typed: [`project`] turns an object into a [`view::Workload`] by the projection of its kind.
+//! Policies should not have to find the pod template of seven kinds, apply the API's defaults, parse
+//! quantities and match label selectors themselves: that would be slow and error-prone. [`project`] does it
+//! once and typed, turning an object into a [`view::Workload`] by the projection of its kind.
 
 mod backup;
 mod class;

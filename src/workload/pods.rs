@@ -13,7 +13,7 @@ use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
 
 /// The containers of a pod spec, init containers first.
 pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
-    // By name: a pod may have as many mounts as volumes, and looking through all for each is quadratic.
+    // Looked up by name: a pod may have as many mounts as volumes, and a linear search for each is quadratic.
     let volumes: HashMap<&str, &Volume> =
         volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
     let init = spec.child("initContainers").items().into_iter().map(|node| {
@@ -60,7 +60,7 @@ fn container(
         name,
     };
     container.memory_settings = memory_settings(&container);
-    // What an init container leaves behind is for the others.
+    // An init container prepares data for the other containers but does not run the engine.
     if role != Role::Init {
         container.engine = engines.of(&container).map(|row| row.name.clone()).unwrap_or_default();
     }
@@ -83,7 +83,7 @@ fn port(node: &JsonNode<'_>) -> Port {
     }
 }
 
-/// CPU, memory and disk of a `requests` or `limits`.
+/// The CPU, memory and ephemeral storage of `requests` or `limits`.
 pub fn amounts(node: &JsonNode<'_>) -> Resources {
     Resources {
         cpu: node.child("cpu").millis(),
@@ -92,7 +92,7 @@ pub fn amounts(node: &JsonNode<'_>) -> Resources {
     }
 }
 
-/// Mounted file systems, and raw devices: both are where data goes.
+/// Mounted file systems and raw block devices; both may hold data.
 fn mounts(node: &JsonNode<'_>, container: &str, volumes: &HashMap<&str, &Volume>) -> Vec<Mount> {
     let mounts = node.child("volumeMounts").items().into_iter().map(|node| (node, "mountPath"));
     let devices = node.child("volumeDevices").items().into_iter().map(|node| (node, "devicePath"));
@@ -117,7 +117,7 @@ fn mount(node: &JsonNode<'_>, key: &'static str, container: &str, volumes: &Hash
     }
 }
 
-/// A path without `.`, `..`, doubled and trailing slashes: `/data/../tmp/` is `/tmp`.
+/// Normalizes a path: removes `.`, `..`, and doubled and trailing slashes. `/data/../tmp/` becomes `/tmp`.
 pub fn clean(path: &str) -> String {
     let mut steps: Vec<&str> = Vec::new();
     for step in path.split('/') {
@@ -150,7 +150,7 @@ fn volume(node: &JsonNode<'_>) -> Volume {
         host_path: if source == "hostPath" { body.child("path").string() } else { None },
         host_path_type: if source == "hostPath" { body.child("type").string() } else { None },
         medium: if source == "emptyDir" { body.child("medium").string() } else { None },
-        // Zero means no limit, as for the kubelet.
+        // Zero means no limit, as in the kubelet.
         size_limit: if source == "emptyDir" {
             body.child("sizeLimit").bytes().filter(|n| *n > 0)
         } else {
@@ -164,13 +164,13 @@ fn volume(node: &JsonNode<'_>) -> Volume {
     }
 }
 
-/// Does a mount at `mount_path` hold the directory `dir`?
+/// Whether a mount at `mount_path` contains the directory `dir`.
 pub fn covers(mount_path: &str, dir: &str) -> bool {
     mount_path == "/"
         || dir.strip_prefix(mount_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The mount that holds a directory: the closest one at or above it.
+/// The mount that contains a directory: the closest one at or above it.
 pub fn holding<'a>(mounts: &'a [Mount], dir: &str) -> Option<&'a Mount> {
     mounts.iter().filter(|mount| covers(&mount.mount_path, dir)).max_by_key(|mount| mount.mount_path.len())
 }

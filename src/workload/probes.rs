@@ -1,11 +1,11 @@
-//! Probes and hooks: what a container is asked, and when.
+//! Probes and lifecycle hooks of containers.
 
 use serde_json::{Map, Value};
 
 use super::json_node::JsonNode;
 use super::view::{Lifecycle, Port, Probe};
 
-/// Timings default as in core/v1 `SetDefaults_Probe`; a zero means unset there, too.
+/// Timings default as in core/v1 `SetDefaults_Probe`, where zero also means unset.
 pub fn probe(node: &JsonNode<'_>, ports: &[Port]) -> Option<Probe> {
     let written = node.raw()?;
     let seconds =
@@ -38,7 +38,7 @@ pub fn probe(node: &JsonNode<'_>, ports: &[Port]) -> Option<Probe> {
     })
 }
 
-/// With the API's defaults, so that two handlers that mean the same are the same.
+/// Applies the API's defaults, so that equivalent handlers compare equal.
 fn handler(kind: &str, written: &Map<String, Value>) -> Value {
     let defaults: &[(&str, &str)] = match kind {
         "httpGet" => &[("path", "/"), ("scheme", "HTTP")],
@@ -52,8 +52,8 @@ fn handler(kind: &str, written: &Map<String, Value>) -> Value {
     Value::Object(handler)
 }
 
-/// A port by its number, or by the name of one that the container listens on. A number written as text
-/// is the kubelet's last resort.
+/// A port given by number, or by the name of one of the container's ports. Like the kubelet, falls back to
+/// parsing a string as a number.
 fn number(node: &JsonNode<'_>, ports: &[Port]) -> Option<i64> {
     match node.raw()? {
         Value::String(name) => {
@@ -64,7 +64,7 @@ fn number(node: &JsonNode<'_>, ports: &[Port]) -> Option<i64> {
     }
 }
 
-/// What a container does before it is stopped.
+/// The container's preStop hook.
 pub fn lifecycle(container: &JsonNode<'_>) -> Option<Lifecycle> {
     let hook = container.child("lifecycle").child("preStop");
     let written = hook.raw()?;

@@ -1,4 +1,4 @@
-//! From an object to its workload view.
+//! Projects an object to its workload view.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -20,19 +20,19 @@ use super::voters;
 use super::{siblings, storage};
 use crate::path::{Path, Segment};
 
-/// A view, and what of the object could not be read.
+/// A view, and the fields of the object that could not be read.
 #[derive(Clone, Debug)]
 pub struct Projected {
-    /// The view; what could not be read is left out of it.
+    /// The view; unreadable fields are left out.
     pub workload: Workload,
-    /// Fields that do not have the type that the API gives them.
+    /// Fields whose type is not the one the API defines.
     pub problems: Vec<Problem>,
 }
 
-/// The view of an object.
+/// Builds the view of an object.
 ///
-/// `namespace` is the request's: a manifest may leave its own out. `self_classify` lets annotations
-/// lower the class.
+/// `namespace` is the request's, because a manifest may omit its own. `self_classify` lets annotations lower
+/// the class.
 pub fn project(
     object: &Value,
     namespace: &str,
@@ -151,8 +151,8 @@ fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines
     workload.engine = engine(workload, engines);
 }
 
-/// The engine of a workload: what its annotations say, else what its images are. An annotation that
-/// names no engine of the table, or no usable path, counts for nothing: a typo must not switch a guard off.
+/// The engine of a workload, taken from its annotations or else from its images. Ignores an annotation that
+/// names no known engine or no usable path, so that a typo cannot switch a guard off.
 fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     let annotation = |name: &str| {
         let key = format!("stategate.io/{name}");
@@ -165,7 +165,7 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
             .filter(|text| !text.is_empty())
     };
     let running = || workload.containers.iter().filter(|container| !container.engine.is_empty());
-    // A main container is what the pod is for, wherever a sidecar stands.
+    // Prefer a main container over a sidecar, wherever the sidecar is listed.
     let by_image = running().find(|container| container.role == Role::Main).or_else(|| running().next());
     let declared = annotation("engine").filter(|name| engines.named(name).is_some());
     let name = declared.or(by_image.map(|container| container.engine.as_str()))?;
@@ -204,8 +204,7 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
     })
 }
 
-/// The directories of one container, each with the mount that holds it. A guess that nothing is mounted for
-/// says nothing.
+/// The directories of one container, each with the mount that holds it. Drops guesses without a mount.
 fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> Vec<DataDir> {
     let hold = |mut dir: DataDir| {
         dir.container = container.name.clone();

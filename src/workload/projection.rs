@@ -1,4 +1,4 @@
-//! Which paths of a kind hold what: read from `policies/workloads/<kind>.yaml`.
+//! The paths at which each kind holds its fields, read from `policies/workloads/<kind>.yaml`.
 
 use std::collections::HashMap;
 
@@ -10,7 +10,7 @@ use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::reader::read_one;
 
-/// Keys that lead to a value, written with dots; the empty text is the object itself.
+/// Keys that lead to a value, written with dots; the empty string is the object itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys(pub Vec<String>);
 
@@ -21,32 +21,32 @@ impl<'de> Deserialize<'de> for Keys {
     }
 }
 
-/// A value and what it is if nobody says.
+/// The path of a value, and its default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field<T> {
-    /// Where it is.
+    /// Path of the value.
     pub path: Keys,
     /// The API's default.
     pub default: Option<T>,
 }
 
-/// How changes of a kind roll out.
+/// The rollout settings of a kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Updates {
-    /// Where it is.
+    /// Path of the update strategy.
     pub path: Keys,
-    /// The API's default type.
+    /// The API's default strategy type.
     pub default: String,
-    /// The API's defaults of `rollingUpdate`, where the type is `RollingUpdate`.
+    /// The API's defaults for `rollingUpdate`, which apply if the type is `RollingUpdate`.
     #[serde(default)]
     pub rolling: Rolling,
-    /// How the kind's controller rounds a percentage of `maxUnavailable`.
+    /// How the kind's controller rounds a percentage in `maxUnavailable`.
     pub round_unavailable: Rounding,
 }
 
-/// `rollingUpdate`
+/// The defaults of `rollingUpdate`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[expect(missing_docs, reason = "the words are the API's own")]
@@ -56,93 +56,96 @@ pub struct Rolling {
     pub max_surge: Option<serde_json::Value>,
 }
 
-/// Where an autoscaler says what it does.
+/// The fields of an autoscaler.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scaler {
-    /// `kind`, `name` and `apiVersion` of what it scales.
+    /// Path of `kind`, `name` and `apiVersion` of the scale target.
     pub target: Keys,
-    /// The kind, if the target names none.
+    /// The kind if the target does not name one.
     pub target_kind: Option<String>,
-    /// The version, if the target names none.
+    /// The API version if the target does not name one.
     pub target_api_version: Option<String>,
-    /// The fewest pods.
+    /// The minimum number of pods.
     pub min: Option<Field<i64>>,
-    /// The number of pods while there is nothing to do.
+    /// The number of pods while idle.
     pub idle: Option<Keys>,
-    /// The most pods.
+    /// The maximum number of pods.
     pub max: Option<Field<i64>>,
     /// `behavior` of a HorizontalPodAutoscaler.
     pub behavior: Option<Keys>,
-    /// What it may do to running pods.
+    /// The update mode, which says whether running pods may be changed.
     pub mode: Option<Field<String>>,
 }
 
-/// How a kind's class is found (catalogue §2).
+/// How to determine the class of a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ClassRule {
-    /// Durable in any case: claims, volumes, classes.
+    /// Always durable: claims, volumes, storage classes.
     Storage,
-    /// Durable in any case: budgets, autoscalers and Services. Whether they concern data depends on the
-    /// workloads beside them, which a policy must look at.
+    /// Always durable: budgets, autoscalers and Services. Whether they concern data depends on the workloads
+    /// they select or scale, which a policy must check.
     Sibling,
-    /// Durable if it has claims, writable volumes or an engine, else it only has stable names.
+    /// Durable if it has claim templates, writes to a claim or host path, or runs an engine; otherwise
+    /// identity-only.
     Identity,
-    /// Durable if it writes to a claim or runs an engine, else nothing. If its pods end: as `Batch`.
+    /// Durable if it writes to a claim or runs an engine; otherwise none. If its pods run to completion,
+    /// treated as `Batch`.
     Workload,
-    /// As `Workload`, and durable, too, if it writes to a directory of the node that is not the node's own.
+    /// Like `Workload`, but also durable if it writes to a node directory that does not belong to the node
+    /// itself.
     Moving,
-    /// Batch if it uses a claim, else nothing.
+    /// Batch if it uses a claim; otherwise none.
     Batch,
 }
 
-/// Claims of a kind.
+/// Where a kind holds its claims.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Claims {
-    /// The object is a claim.
+    /// The object itself is a claim.
     Object,
-    /// A list of claim templates.
+    /// Path of a list of claim templates.
     Templates(Keys),
 }
 
-/// One kind's projection.
+/// The projection of one kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Projection {
-    /// `StatefulSet`
+    /// For example `StatefulSet`.
     pub kind: String,
-    /// `apps`; empty for core.
+    /// For example `apps`; empty for the core group.
     #[serde(default)]
     pub group: String,
     /// Served versions that have this shape.
     pub versions: Vec<String>,
-    /// `statefulsets`
+    /// For example `statefulsets`.
     pub plural: String,
-    /// Does it live in a namespace?
+    /// Whether the kind is namespaced.
     pub namespaced: bool,
-    /// How its class is found.
+    /// How to determine the class.
     pub class: ClassRule,
-    /// Number of replicas.
+    /// The number of replicas.
     pub replicas: Option<Field<i64>>,
-    /// The pod template; the empty path for a Pod.
+    /// Path of the pod template; the empty path for a Pod.
     pub template: Option<Keys>,
-    /// The workload's own label selector.
+    /// Path of the workload's own label selector.
     pub selector: Option<Keys>,
-    /// Claims.
+    /// The claims.
     pub claims: Option<Claims>,
-    /// How changes roll out.
+    /// The rollout settings.
     pub update: Option<Updates>,
-    /// `persistentVolumeClaimRetentionPolicy`
+    /// Path of `persistentVolumeClaimRetentionPolicy`.
     pub retention: Option<Keys>,
-    /// `podManagementPolicy`
+    /// The field `podManagementPolicy`.
     pub pod_management: Option<Field<String>>,
-    /// `minReadySeconds`
+    /// The field `minReadySeconds`.
     pub min_ready_seconds: Option<Field<i64>>,
-    /// `serviceName`
+    /// Path of `serviceName`.
     pub service_name: Option<Keys>,
-    /// `revisionHistoryLimit`
+    /// The field `revisionHistoryLimit`.
     pub revision_history: Option<Field<i64>>,
     /// The object is a StorageClass.
     #[serde(default)]
@@ -153,27 +156,27 @@ pub struct Projection {
     /// The object is a PodDisruptionBudget.
     #[serde(default)]
     pub disruption_budget: bool,
-    /// The object is an autoscaler.
+    /// The autoscaler fields, if the object is an autoscaler.
     pub autoscaler: Option<Scaler>,
     /// The object is a Service.
     #[serde(default)]
     pub service: bool,
 }
 
-/// All projections and the table of engines.
+/// All projections and the engine table.
 #[derive(Clone, Debug, Default)]
 pub struct Projections {
     by_kind: HashMap<GroupKind, Projection>,
     kind_by_resource: HashMap<(String, String), GroupKind>,
-    /// The table of engines.
+    /// The engine table.
     pub engines: Engines,
 }
 
 impl Projections {
-    /// Reads the files of `policies/workloads/`.
+    /// Reads the files in `policies/workloads/`.
     ///
     /// # Errors
-    /// All errors of all files.
+    /// All errors in all files.
     pub fn read(projections: &[SourceText], engines: &[SourceText]) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
         let mut all = Self::default();
@@ -207,12 +210,12 @@ impl Projections {
         self.by_kind.get(kind)
     }
 
-    /// The kind of a resource by group and plural name.
+    /// The kind of a resource, given its group and plural name.
     pub fn kind_of(&self, group: &str, plural: &str) -> Option<&GroupKind> {
         self.kind_by_resource.get(&(group.to_owned(), plural.to_owned()))
     }
 
-    /// All of them, in no order.
+    /// All projections, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = (&GroupKind, &Projection)> {
         self.by_kind.iter()
     }

@@ -1,13 +1,13 @@
 //! Kubernetes quantities (`20Gi`, `500m`, `1e3`) as whole numbers.
 //!
-//! The grammar and the rounding are those of
+//! Grammar and rounding follow
 //! [`resource.Quantity`](https://github.com/kubernetes/apimachinery/blob/master/pkg/api/resource/quantity.go):
-//! a sign, decimal digits with an optional fraction, and one suffix. What has no whole number at
-//! the asked scale is rounded away from zero, because who asks for a little must get some.
+//! a sign, decimal digits with an optional fraction, and one suffix. A value that is not whole at the
+//! requested scale is rounded away from zero, so that a small request is never rounded to nothing.
 //!
-//! Two things are stricter than Kubernetes, on purpose. A value outside `i64` is an error, where
-//! Kubernetes caps it without a word. A text whose arithmetic could be long (`1e1000000000`) is
-//! refused before any arithmetic.
+//! Two rules are deliberately stricter than in Kubernetes. A value outside `i64` is an error, where
+//! Kubernetes silently caps it. A text that could be expensive to evaluate (`1e1000000000`) is refused before
+//! any arithmetic.
 
 use serde_json::Value;
 use thiserror::Error;
@@ -16,19 +16,19 @@ use thiserror::Error;
 const MAX_LENGTH: usize = 64;
 /// The most significant digits read: 10^20 × 2^60 is the largest product that still fits `u128`.
 const MAX_DIGITS: usize = 20;
-/// The largest exponent read, up or down: `1e18` is the last power of ten inside `i64`.
+/// The largest exponent read, in either direction: `1e18` is the largest power of ten within `i64`.
 const MAX_EXPONENT: i32 = 18;
 
-/// Why a text is not a quantity that can be worked with.
+/// Why a text is not a usable quantity.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuantityError {
-    /// The text is absurdly long; it is not repeated in the message.
+    /// The text is too long; the message does not repeat it.
     #[error("a quantity of {0} bytes is too long: at most {MAX_LENGTH} are read")]
     TooLong(usize),
-    /// There are no digits where the number should be.
+    /// The text does not start with a number.
     #[error("quantity {0:?} does not start with a number: write one such as 500m, 2 or 20Gi")]
     NoNumber(String),
-    /// The number is followed by something that is no suffix.
+    /// The number is followed by an unknown suffix.
     #[error(
         "quantity {text:?} has the unknown suffix {suffix:?}: use Ki Mi Gi Ti Pi Ei, \
          n u m k M G T P E, an exponent such as e3, or none"
@@ -39,21 +39,21 @@ pub enum QuantityError {
         /// What follows the number.
         suffix: String,
     },
-    /// The exponent would cost time or memory to raise.
+    /// The exponent is too large to evaluate cheaply.
     #[error("quantity {0:?} has an exponent beyond ±{MAX_EXPONENT}")]
     ExponentOutOfRange(String),
-    /// The number is more precise than any resource can be.
+    /// The number has more digits than any resource needs.
     #[error("quantity {0:?} has more than {MAX_DIGITS} significant digits")]
     TooManyDigits(String),
-    /// The value does not fit a signed 64-bit number at the asked scale.
+    /// The value does not fit a signed 64-bit number at the requested scale.
     #[error("quantity {0:?} is too large: its value does not fit 64 bits")]
     TooLarge(String),
-    /// A manifest holds something that is neither text nor a number.
+    /// The value in the manifest is neither a string nor a number.
     #[error("{0} is not a quantity: write text such as \"20Gi\" or a number")]
     NotAQuantity(Value),
 }
 
-/// Reads a quantity as whole units, rounded away from zero: bytes for memory and storage.
+/// Parses a quantity into whole units, rounded away from zero: bytes for memory and storage.
 ///
 /// # Errors
 /// See [`QuantityError`].
@@ -61,7 +61,7 @@ pub fn bytes(text: &str) -> Result<i64, QuantityError> {
     scaled(text, 0)
 }
 
-/// Reads a quantity as thousandths, rounded away from zero: millicores for cpu.
+/// Parses a quantity into thousandths, rounded away from zero: millicores for CPU.
 ///
 /// # Errors
 /// See [`QuantityError`].
@@ -69,24 +69,24 @@ pub fn millis(text: &str) -> Result<i64, QuantityError> {
     scaled(text, 3)
 }
 
-/// [`bytes`] for a manifest's value, which may be a JSON number as well as a string.
+/// [`bytes`] for a manifest value, which may be a JSON number or a string.
 ///
 /// # Errors
-/// See [`QuantityError`]. `null` is an error: an absent quantity is for the caller to see.
+/// See [`QuantityError`]. `null` is an error: callers must handle a missing quantity.
 pub fn json_bytes(value: &Value) -> Result<i64, QuantityError> {
     from_json(value, bytes)
 }
 
-/// [`millis`] for a manifest's value, which may be a JSON number as well as a string.
+/// [`millis`] for a manifest value, which may be a JSON number or a string.
 ///
 /// # Errors
-/// See [`QuantityError`]. `null` is an error: an absent quantity is for the caller to see.
+/// See [`QuantityError`]. `null` is an error: callers must handle a missing quantity.
 pub fn json_millis(value: &Value) -> Result<i64, QuantityError> {
     from_json(value, millis)
 }
 
-/// Bytes for a person: `20Gi` where the unit divides them, else one decimal (`1.5Gi`), in the
-/// largest binary unit they fill. For messages only: the decimal is rounded.
+/// Formats bytes for messages in the largest binary unit that fits: `20Gi` if the value is a multiple of the
+/// unit, otherwise rounded to one decimal (`1.5Gi`).
 #[must_use]
 pub fn human_bytes(bytes: i64) -> String {
     const UNITS: [(&str, u32); 6] = [("Ei", 60), ("Pi", 50), ("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
@@ -106,14 +106,14 @@ pub fn human_bytes(bytes: i64) -> String {
 
 fn from_json(value: &Value, read: fn(&str) -> Result<i64, QuantityError>) -> Result<i64, QuantityError> {
     match value {
-        // Kubernetes trims here and only here (`Quantity.UnmarshalJSON`).
+        // Kubernetes trims white space only here (`Quantity.UnmarshalJSON`).
         Value::String(text) => read(text.trim()),
         Value::Number(number) => read(&number.to_string()),
         _ => Err(QuantityError::NotAQuantity(value.clone())),
     }
 }
 
-/// What a suffix multiplies by: 2^`binary` × 10^`decimal`.
+/// The factor of a suffix: 2^`binary` × 10^`decimal`.
 struct Multiplier {
     binary: u32,
     decimal: i32,
@@ -149,7 +149,7 @@ fn scaled(text: &str, scale: i32) -> Result<i64, QuantityError> {
     }
     let mantissa: u128 = significant.parse().map_err(|_| no_number())?;
 
-    // Both lengths are below MAX_LENGTH, so the casts cannot lose anything.
+    // Both lengths are below MAX_LENGTH, so the casts are lossless.
     let dropped_zeros = (digits.len() - trimmed.len()) as i32;
     let power = multiplier.decimal + scale + dropped_zeros - fraction.len() as i32;
     let ten_to_power = 10_u128.checked_pow(power.unsigned_abs());
@@ -157,7 +157,7 @@ fn scaled(text: &str, scale: i32) -> Result<i64, QuantityError> {
     let magnitude = if power >= 0 {
         ten_to_power.and_then(|factor| product.checked_mul(factor)).ok_or_else(too_large)?
     } else {
-        // A divisor beyond u128 is larger than any product: what is left rounds up to one.
+        // A divisor beyond u128 is larger than any product, so the result rounds up to one.
         ten_to_power.map_or(1, |divisor| product.div_ceil(divisor))
     };
     let magnitude = i128::try_from(magnitude).map_err(|_| too_large())?;

@@ -1,4 +1,4 @@
-//! How changes roll out, and how many pods that may take down at once.
+//! How changes roll out, and how many pods a rollout may take down at once.
 
 use serde_json::Value;
 
@@ -7,7 +7,7 @@ use super::json_node::JsonNode;
 use super::projection::{Rolling, Updates};
 use super::view::Update;
 
-/// The update strategy of a workload with so many replicas.
+/// The update strategy of a workload with this many replicas.
 pub fn update(root: &JsonNode<'_>, updates: &Updates, replicas: Option<i64>) -> Update {
     let node = root.at(&updates.path.0);
     let kind = node.child("type").string().unwrap_or_else(|| updates.default.clone());
@@ -36,7 +36,7 @@ pub fn update(root: &JsonNode<'_>, updates: &Updates, replicas: Option<i64>) -> 
     }
 }
 
-/// A share of the replicas; `default` if neither the object nor the API says anything.
+/// A share of the replicas; `default` if neither the object nor the API sets one.
 fn pods(
     node: &JsonNode<'_>,
     written: Option<&Value>,
@@ -54,8 +54,8 @@ fn pods(
     }
 }
 
-/// With neither more nor fewer pods nothing could ever roll, so controllers take one down all the same.
-/// They cannot take down more than there are.
+/// If both bounds are zero, nothing could roll out, so controllers take down one pod anyway. Capped at the
+/// number of replicas.
 fn at_once(down: Option<i64>, surge: Option<i64>, replicas: Option<i64>) -> Option<i64> {
     let down = match (down?, surge) {
         (0, Some(0)) => 1,

@@ -1,9 +1,9 @@
-//! When something runs: the cron dialects of Kubernetes, and durations.
+//! Schedules and durations: the cron dialects of Kubernetes controllers.
 //!
-//! A [`Schedule`] answers one question about a backup: how long can it be until the next one?
+//! A [`Schedule`] answers one question about a backup: what is the longest time until the next run?
 //!
-//! Cron is read as [robfig/cron](https://pkg.go.dev/github.com/robfig/cron/v3#ParseStandard) reads
-//! it, because the CronJob controller, Velero and CloudNativePG do. Its rules differ from crontab
+//! Cron expressions are read as [robfig/cron](https://pkg.go.dev/github.com/robfig/cron/v3#ParseStandard)
+//! reads them, because the CronJob controller, Velero and CloudNativePG use it. Its rules differ from crontab
 //! in places: Sunday is `0` and never `7`, `5/15` means `5-max/15`, and `?` means `*`.
 
 mod duration;
@@ -14,16 +14,16 @@ use thiserror::Error;
 
 pub use duration::duration_seconds;
 
-/// Why a text is not a duration or a schedule.
+/// Why a text is not a valid duration or schedule.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ScheduleError {
-    /// The duration, and the units that its reader knows.
+    /// The duration is malformed; also holds the units that its reader accepts.
     #[error("duration {0:?} is not a row of numbers with units ({1}), such as 1h30m")]
     DurationShape(String, String),
-    /// A duration has a minus sign.
+    /// The duration has a minus sign.
     #[error("duration {0:?} is negative: write it without the minus sign")]
     DurationNegative(String),
-    /// A duration is beyond what Go can hold.
+    /// The duration is longer than Go can represent.
     #[error("duration {0:?} is too long: the longest is 292 years")]
     DurationTooLong(String),
     /// The zone after `TZ=` is not a name, or nothing follows it.
@@ -32,23 +32,23 @@ pub enum ScheduleError {
          Europe/Berlin, a space and the schedule"
     )]
     Zone(String),
-    /// A word with `@` that stands for no schedule.
+    /// An unknown `@` word.
     #[error(
         "schedule {0:?} is not known: use @yearly, @annually, @monthly, @weekly, @daily, \
          @midnight, @hourly or @every with a duration"
     )]
     UnknownDescriptor(String),
-    /// The schedule, and the fields that it should have in order.
+    /// The schedule has the wrong number of fields; also holds the fields expected, in order.
     #[error("schedule {0:?} must have {1}")]
     FieldCount(String, &'static str),
-    /// One field of a cron schedule is wrong.
+    /// One field of a cron schedule is invalid.
     #[error("{field} field {text:?}: {problem}")]
     Field {
-        /// Which field, such as `hour`.
+        /// The field's name, such as `hour`.
         field: &'static str,
         /// The field as written.
         text: String,
-        /// What is wrong with it and what it allows, for a person.
+        /// What is wrong with the field and what it allows, as text for a person.
         problem: String,
     },
 }
@@ -67,26 +67,26 @@ enum Timing {
 }
 
 impl Schedule {
-    /// Parses a CronJob's or Velero's schedule: five cron fields, `@daily` and its like, or
-    /// `@every 6h`, each optionally after `TZ=Zone ` or `CRON_TZ=Zone `
-    /// ([robfig/cron v3](https://pkg.go.dev/github.com/robfig/cron/v3#ParseStandard)).
+    /// Parses a CronJob's or Velero's schedule: five cron fields, an `@` word such as `@daily`, or
+    /// `@every 6h`, each optionally preceded by `TZ=Zone ` or `CRON_TZ=Zone ` ([robfig/cron
+    /// v3](https://pkg.go.dev/github.com/robfig/cron/v3#ParseStandard)).
     ///
     /// # Errors
-    /// Names the field and what it allows. Unlike robfig, a negative `@every` is refused rather
-    /// than run each second, and only the shape of a zone's name is checked.
+    /// Names the field and what it allows. Unlike robfig, refuses a negative `@every` instead of running it
+    /// every second, and checks only the shape of a zone's name.
     pub fn parse(text: &str) -> Result<Schedule, ScheduleError> {
         let (zone, rest) = split_zone(text)?;
         Ok(Schedule { zone: zone.map(str::to_owned), timing: Timing::parse(rest, Dialect::Five)? })
     }
 
-    /// Parses a CloudNativePG ScheduledBackup's schedule: six cron fields, seconds first, or one of
-    /// the `@` forms, without a zone. The operator uses
-    /// [robfig/cron v1](https://github.com/robfig/cron/blob/v1.2.0/parser.go), where a stepped star
-    /// (`*/2`) still counts as a star when both day fields are given; in v3 it does not.
+    /// Parses a CloudNativePG ScheduledBackup's schedule: six cron fields, seconds first, or one of the `@`
+    /// forms, without a zone. The operator uses [robfig/cron
+    /// v1](https://github.com/robfig/cron/blob/v1.2.0/parser.go), where a stepped star (`*/2`) still counts
+    /// as a star when both day fields are given; in v3 it does not.
     ///
     /// # Errors
-    /// Names the field and what it allows. Five fields are refused: the operator would take
-    /// `0 2 * * *` for "each hour at minute 2", which nobody means.
+    /// Names the field and what it allows. Five fields are refused: the operator would read `0 2 * * *` as
+    /// "every hour at minute 2", which is hardly ever intended.
     pub fn parse_with_seconds(text: &str) -> Result<Schedule, ScheduleError> {
         Ok(Schedule { zone: None, timing: Timing::parse(text, Dialect::Six)? })
     }
@@ -97,11 +97,11 @@ impl Schedule {
         self.zone.as_deref()
     }
 
-    /// The longest time between two runs in a row, in seconds; `None` if it never runs
+    /// The longest time between two consecutive runs, in seconds; `None` if the schedule never runs
     /// (`0 0 31 2 *`).
     ///
-    /// Exact over the days from 2024 to 2032, which hold three leap days. Daylight saving is left
-    /// out: it can move a run by an hour.
+    /// Exact over the days from 2024 to 2032, which include three leap days. Ignores daylight saving time,
+    /// which can shift a run by an hour.
     #[must_use]
     pub fn max_gap_seconds(&self) -> Option<i64> {
         match &self.timing {
@@ -124,7 +124,7 @@ fn split_zone(text: &str) -> Result<(Option<&str>, &str), ScheduleError> {
         .ok_or_else(|| ScheduleError::Zone(text.to_owned()))
 }
 
-/// Which fields a cron schedule has, and with them whose reading it gets.
+/// The fields of a cron schedule and the library version whose rules apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
     /// robfig/cron v3 `ParseStandard`.
@@ -145,7 +145,7 @@ impl Dialect {
 impl Timing {
     fn parse(text: &str, dialect: Dialect) -> Result<Timing, ScheduleError> {
         if let Some(duration) = text.strip_prefix("@every ") {
-            // robfig's `Every` cuts to whole seconds and runs at most once in each.
+            // robfig's `Every` truncates to whole seconds and runs at most once per second.
             let seconds = duration::nanoseconds(duration, duration::GO_UNITS)? / duration::SECOND;
             return Ok(Timing::Every { seconds: seconds.max(1) });
         }
@@ -192,7 +192,7 @@ impl Calendar {
         })
     }
 
-    /// Every day it runs has the same runs, so the cost is one look at each day.
+    /// All matching days have the same run times, so the cost is one check per day.
     fn longest_gap(&self) -> Option<i64> {
         let minute = Runs::ONE.repeated(self.seconds.iter())?;
         let hour = minute.repeated(self.minutes.iter().map(|minute| minute * 60))?;
@@ -204,7 +204,7 @@ impl Calendar {
     fn runs_on(&self, day: &Day) -> bool {
         let of_month = self.days_of_month.contains(day.of_month);
         let of_week = self.days_of_week.contains(day.of_week);
-        // Cron's oldest trap: two restricted day fields widen each other.
+        // In cron, two restricted day fields match either day instead of both.
         let day_matches = if self.days_of_month.star || self.days_of_week.star {
             of_month && of_week
         } else {
@@ -214,7 +214,7 @@ impl Calendar {
     }
 }
 
-/// The runs within some stretch of time, in seconds from its start.
+/// The runs within a period, in seconds from its start.
 #[derive(Debug, Clone, Copy)]
 struct Runs {
     first: i64,
@@ -225,7 +225,7 @@ struct Runs {
 impl Runs {
     const ONE: Runs = Runs { first: 0, last: 0, longest_gap: 0 };
 
-    /// These runs again at each of the starts, which ascend; `None` if there is no start.
+    /// These runs repeated at each of the ascending starts; `None` if there are no starts.
     fn repeated(self, starts: impl Iterator<Item = i64>) -> Option<Runs> {
         starts.map(|start| Runs { first: start + self.first, last: start + self.last, ..self }).reduce(
             |before, after| Runs {
@@ -258,7 +258,7 @@ fn days() -> impl Iterator<Item = Day> {
 
 fn days_in_month(year: u32, month: u32) -> usize {
     match month {
-        // Enough until the year 2100.
+        // Valid until the year 2100.
         2 if year.is_multiple_of(4) => 29,
         2 => 28,
         4 | 6 | 9 | 11 => 30,
@@ -270,7 +270,7 @@ fn days_in_month(year: u32, month: u32) -> usize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Values {
     bits: u64,
-    /// Whether the field was left open, which decides how two day fields combine.
+    /// Whether the field is unrestricted, which decides how the two day fields combine.
     star: bool,
 }
 
@@ -289,7 +289,7 @@ struct Field {
     name: &'static str,
     min: u32,
     max: u32,
-    /// Names for the values from `min` on; empty if there are none.
+    /// Names for the values from `min` on; empty if the field has none.
     names: &'static [&'static str],
 }
 
@@ -326,7 +326,7 @@ impl Field {
         Ok(values)
     }
 
-    /// One element of the list: a value or a range, perhaps with a step.
+    /// Parses one list element: a value or a range, optionally with a step.
     fn element(&self, text: &str, dialect: Dialect) -> Result<Values, String> {
         let parts = |text, separator| match str::split_once(text, separator) {
             Some((first, second)) => (first, Some(second)),
@@ -336,7 +336,7 @@ impl Field {
         let (start, end) = parts(range, '-');
         let star = start == "*" || start == "?";
         let (low, high) = match end {
-            // Without a look at the end: robfig takes `*-5` for `*`.
+            // robfig ignores the end of the range here and reads `*-5` as `*`.
             _ if star => (self.min, self.max),
             Some(end) => (self.value(start)?, self.value(end)?),
             None if step.is_some() => (self.value(start)?, self.max),
@@ -521,7 +521,7 @@ mod tests {
         assert_eq!(Schedule::parse("@reboot"), Err(ScheduleError::UnknownDescriptor("@reboot".to_owned())));
     }
 
-    /// A field as text, with the values it should allow and whether it is a star.
+    /// A field as text, the values it should allow, and whether it is a star.
     type Oracle = (String, Vec<u32>, bool);
 
     fn field(min: u32, max: u32) -> impl Strategy<Value = Oracle> {
@@ -547,7 +547,7 @@ mod tests {
         std::array::from_fn(|value| values.contains(&(value as u32)))
     }
 
-    /// Month and day of month by Howard Hinnant's `civil_from_days`, unlike the tested code.
+    /// Month and day of month by Howard Hinnant's `civil_from_days`, independent of the code under test.
     fn civil(days_since_2024: i64) -> (usize, usize) {
         let z = days_since_2024 + 19_723 + 719_468;
         let day_of_era = z % 146_097;
@@ -559,7 +559,7 @@ mod tests {
         (if shifted < 10 { shifted + 3 } else { shifted - 9 } as usize, day as usize)
     }
 
-    /// Looks at every minute of the days asked for.
+    /// Checks every minute of the given number of days.
     fn brute_force(fields: &[Oracle; 5], days: i64) -> Option<i64> {
         let [minutes, hours, days_of_month, months, days_of_week] = fields.each_ref().map(allowed);
         let star = fields[2].2 || fields[4].2;

@@ -1,4 +1,4 @@
-//! Where pods may run: anti-affinity, spread, and whether they select the workload's own pods.
+//! Where pods may run: anti-affinity, spread constraints, and whether these select the workload's own pods.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use super::view::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread, St
 
 const HOSTNAME: &str = "kubernetes.io/hostname";
 
-/// The scheduling part of a pod spec. `labels` and `namespace` are the pods' own.
+/// The scheduling part of a pod spec. `labels` and `namespace` are those of the pods.
 pub fn scheduling(spec: &JsonNode<'_>, labels: &Strings, namespace: &str) -> Scheduling {
     let anti_affinity = spec.child("affinity").child("podAntiAffinity");
     let required = anti_affinity.child("requiredDuringSchedulingIgnoredDuringExecution").items();
@@ -43,7 +43,7 @@ pub fn scheduling(spec: &JsonNode<'_>, labels: &Strings, namespace: &str) -> Sch
     }
 }
 
-/// The terms of required node affinity of an `affinity`, or of a volume's `nodeAffinity.required`.
+/// The terms of required node affinity in an `affinity`.
 fn required_nodes(affinity: &JsonNode<'_>) -> Vec<NodeTerm> {
     let node_affinity = affinity.child("nodeAffinity");
     node_terms(&node_affinity.child("requiredDuringSchedulingIgnoredDuringExecution"))
@@ -71,8 +71,9 @@ pub fn node_terms(selector: &JsonNode<'_>) -> Vec<NodeTerm> {
     }
 }
 
-/// The nodes it is pinned to. `nodeName` goes past the scheduler, so nothing else counts then; else
-/// `nodeSelector` and affinity must both hold. A term that pins nothing leaves every node open.
+/// The nodes that the pods are pinned to. `nodeName` bypasses the scheduler and therefore overrides
+/// everything else; otherwise `nodeSelector` and affinity must both hold. A term without a host name leaves
+/// every node open.
 fn hostnames(
     node_name: Option<&String>,
     node_selector: &Strings,
@@ -90,13 +91,13 @@ fn hostnames(
         let pinned = term.expressions.iter().filter(pins);
         both(pinned.map(|expression| expression.values.iter().cloned().collect()))
     });
-    // One open term opens them all.
+    // One unrestricted term allows every node.
     let of_affinity: Option<Vec<BTreeSet<String>>> = of_terms.collect();
     let of_affinity = of_affinity.filter(|sets| !sets.is_empty());
     both(selected.into_iter().chain(of_affinity.map(|sets| sets.into_iter().flatten().collect())))
 }
 
-/// What is in all sets; nothing if there is no set.
+/// The intersection of all sets; `None` if there are no sets.
 fn both(sets: impl Iterator<Item = BTreeSet<String>>) -> Option<BTreeSet<String>> {
     sets.reduce(|some, more| some.intersection(&more).cloned().collect())
 }
@@ -125,8 +126,8 @@ fn spread(node: &JsonNode<'_>, labels: &Strings) -> Spread {
     }
 }
 
-/// A nil selector selects nothing. `matchLabelKeys` take the pod's own values, so they always agree;
-/// `mismatchLabelKeys` exclude pods with the pod's own value, so they never do, if the label is there.
+/// A missing selector selects nothing. `matchLabelKeys` use the pod's own values, so they always match;
+/// `mismatchLabelKeys` exclude pods with the pod's own value, so they never match if the label is present.
 fn selects_own_pods(node: &JsonNode<'_>, labels: &Strings) -> bool {
     let selector = node.child("labelSelector");
     let Some(written) = selector.raw() else { return false };
@@ -140,8 +141,8 @@ fn selects_own_pods(node: &JsonNode<'_>, labels: &Strings) -> bool {
     }
 }
 
-/// Without `namespaces` and `namespaceSelector` a term means the pod's own namespace. The labels of
-/// the namespace are not in the object, so of the selectors only the empty one is known to reach it.
+/// Without `namespaces` and `namespaceSelector`, a term applies to the pod's own namespace. The object does
+/// not hold the namespace's labels, so a selector is matched only against `kubernetes.io/metadata.name`.
 fn reaches_own_namespace(node: &JsonNode<'_>, namespace: &str) -> bool {
     let names = node.child("namespaces").strings();
     let selector = node.child("namespaceSelector");

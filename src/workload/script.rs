@@ -1,22 +1,22 @@
-//! Shell scripts, as far as their commands and words go. Nothing is expanded: `$X` stays as it is written.
+//! Splits shell scripts into commands and words. Nothing is expanded: `$X` stays as written.
 
 /// The simple commands of a script.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Script {
-    /// Each by its words, without quotes and redirections.
+    /// The words of each command, without quotes and redirections.
     pub commands: Vec<Vec<String>>,
-    /// Does it decide or repeat anything, define functions, or run what it makes up?
+    /// Whether the script branches, loops, groups commands, defines functions or runs generated code.
     pub branches: bool,
 }
 
-/// Of a script with more commands only these are read.
+/// The most commands read from one script.
 const MOST: usize = 1000;
 
-/// Words that, first in a command, make a script more than a list of commands.
+/// Words that, at the start of a command, make a script more than a list of commands.
 const BRANCHING: &[&str] =
     &["if", "while", "for", "until", "case", "select", "function", "eval", "source", ".", "{"];
 
-/// Reads a script. What is no valid script gives some words all the same.
+/// Parses a script. An invalid script still yields its words.
 pub fn parse(text: &str) -> Script {
     let mut reader = Reader::new(text);
     reader.read();
@@ -32,7 +32,7 @@ struct Reader<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     word: Option<String>,
     words: Vec<String>,
-    /// The next word is where output goes.
+    /// The next word is the target of a redirection.
     redirected: bool,
     script: Script,
 }
@@ -104,9 +104,9 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `>file`, `2>&1`, `<<END`
+    /// Handles `>file`, `2>&1` and `<<END`.
     fn redirect(&mut self, c: char) {
-        // The number before it is the stream's.
+        // A number before it is the file descriptor.
         if self.word.as_ref().is_some_and(|word| word.chars().all(|c| c.is_ascii_digit())) {
             self.word = None;
         }
@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `$X`, `${X:-y}`, `$(command)`: kept as it is written, as one piece.
+    /// `$X`, `${X:-y}`, `$(command)`: kept as written, as one piece.
     fn reference(&mut self) {
         self.push('$');
         let (open, close) = match self.rest.peek() {

@@ -1,4 +1,4 @@
-//! What stands beside workloads: disruption budgets, autoscalers, Services.
+//! Objects that act on a workload's pods: disruption budgets, autoscalers, Services.
 
 use serde_json::Value;
 
@@ -8,7 +8,8 @@ use super::labels::Selector;
 use super::projection::{Field, Scaler};
 use super::view::{Autoscaler, DisruptionBudget, Service, ServicePort, Target};
 
-/// A PodDisruptionBudget. In policy/v1 an empty selector selects every pod of the namespace, none no pod.
+/// A PodDisruptionBudget. In policy/v1 an empty selector selects every pod of the namespace, a missing one
+/// selects none.
 pub fn disruption_budget(root: &JsonNode<'_>) -> DisruptionBudget {
     let spec = root.child("spec");
     let selector = spec.child("selector");
@@ -37,7 +38,7 @@ fn share(node: &JsonNode<'_>) -> Option<IntOrPercent> {
         .ok()
 }
 
-/// A HorizontalPodAutoscaler, or what works like one.
+/// A HorizontalPodAutoscaler or an equivalent object.
 pub fn autoscaler(root: &JsonNode<'_>, scaler: &Scaler) -> Autoscaler {
     let target = root.at(&scaler.target.0);
     let string = |key: &'static str| target.child(key).string();
@@ -71,8 +72,8 @@ pub fn autoscaler(root: &JsonNode<'_>, scaler: &Scaler) -> Autoscaler {
     }
 }
 
-/// The most pods of `max` that one step of these rules removes. Without rules it is all of them. A
-/// percentage leaves whole pods, rounded down, as the controller does.
+/// The most pods that one step of these rules removes, starting from `max`. Without rules, all of them. For a
+/// percentage, the remaining pods are rounded down, as in the controller.
 fn scale_down(rules: &JsonNode<'_>, max: i64) -> i64 {
     let policies = rules.child("policies").items();
     let removes = policies.iter().map(|policy| {
@@ -89,7 +90,7 @@ fn scale_down(rules: &JsonNode<'_>, max: i64) -> i64 {
     }
 }
 
-/// A Service; defaults as in core/v1 `SetDefaults_Service`.
+/// A Service, with defaults as in core/v1 `SetDefaults_Service`.
 pub fn service(root: &JsonNode<'_>) -> Service {
     let spec = root.child("spec");
     Service {

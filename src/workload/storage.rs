@@ -1,4 +1,4 @@
-//! Claims, volumes and classes.
+//! Claims, volumes and storage classes.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ const LEGACY_CLASS: &str = "volume.beta.kubernetes.io/storage-class";
 const DEFAULT_CLASS: [&str; 2] =
     ["storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class"];
 
-/// A claim as it is written: a PVC, or a template of one.
+/// A claim as written: a PVC or a template for one.
 pub fn claim(node: &JsonNode<'_>, origin: &'static str, name: String) -> Claim {
     let spec = node.child("spec");
     let status = node.child("status");
@@ -21,7 +21,7 @@ pub fn claim(node: &JsonNode<'_>, origin: &'static str, name: String) -> Claim {
     let size = spec.child("resources").child("requests").child("storage");
     let volume_name = spec.child("volumeName").string().filter(|name| !name.is_empty());
     let by_hand = volume_name.is_some() || spec.child("selector").exists();
-    // Only an explicit "" opts out of the default class (api reference, PersistentVolumeClaimSpec).
+    // Only an explicit "" opts out of the default class (API reference, PersistentVolumeClaimSpec).
     let opted_out = class.raw().and_then(|value| value.as_str()) == Some("");
     Claim {
         name,
@@ -49,7 +49,7 @@ fn text(node: &JsonNode<'_>, key: &'static str) -> Option<String> {
     node.child(key).string().filter(|text| !text.is_empty())
 }
 
-/// The API server copies one of the two fields to the other, so either tells.
+/// The API server copies each of the two fields to the other, so either one is enough.
 fn data_source(spec: &JsonNode<'_>) -> Option<DataSource> {
     let source =
         ["dataSourceRef", "dataSource"].map(|key| spec.child(key)).into_iter().find(JsonNode::exists)?;
@@ -73,7 +73,7 @@ pub fn templates(node: &JsonNode<'_>) -> Vec<Claim> {
         .collect()
 }
 
-/// The volumes that claim templates make; they win over the pod's volumes of the same name.
+/// The volumes that claim templates create; they override pod volumes with the same name.
 pub fn template_volumes(templates: &[Claim]) -> impl Iterator<Item = Volume> {
     templates.iter().map(|claim| Volume {
         name: claim.name.clone(),
@@ -84,7 +84,7 @@ pub fn template_volumes(templates: &[Claim]) -> impl Iterator<Item = Volume> {
     })
 }
 
-/// The claims that a pod's volumes use or make.
+/// The claims that a pod's volumes use or create.
 pub fn pod_claims(spec: &JsonNode<'_>) -> Vec<Claim> {
     spec.child("volumes")
         .items()
@@ -108,7 +108,7 @@ pub fn pod_claims(spec: &JsonNode<'_>) -> Vec<Claim> {
         .collect()
 }
 
-/// A StorageClass; defaults as in storage/v1 `SetDefaults_StorageClass`.
+/// A StorageClass, with defaults as in storage/v1 `SetDefaults_StorageClass`.
 pub fn storage_class(node: &JsonNode<'_>) -> StorageClass {
     let annotations = node.child("metadata").child("annotations").string_map();
     StorageClass {
@@ -142,7 +142,7 @@ fn topologies(terms: &JsonNode<'_>) -> Vec<Topology> {
         .collect()
 }
 
-/// A PersistentVolume; a statically made one is retained unless it says otherwise.
+/// A PersistentVolume. The reclaim policy defaults to Retain, as for statically provisioned volumes.
 pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
     let spec = node.child("spec");
     let claim = spec.child("claimRef");
@@ -184,8 +184,8 @@ pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
     }
 }
 
-/// Zones by node affinity, else by the labels of old volumes, which part several with two underscores.
-/// CSI drivers have keys of their own: `topology.ebs.csi.aws.com/zone`.
+/// Zones from node affinity, or else from the labels of older volumes, where two underscores separate several
+/// zones. CSI drivers use keys of their own, such as `topology.ebs.csi.aws.com/zone`.
 fn zones(spec: &JsonNode<'_>, labels: &Strings) -> BTreeSet<String> {
     let is_zone = |key: &str| key.ends_with("/zone");
     let terms = node_terms(&spec.child("nodeAffinity").child("required"));

@@ -1,8 +1,8 @@
-//! The workload view: what holds state, in one shape for every kind, with the API's defaults applied.
+//! The workload view: one shape for every kind that holds state, with the API's defaults applied.
 //!
-//! It is what policies read as `input.workload`. Names are snake_case; every element carries `path`,
-//! the keys and indexes that lead to it in the object, so that a violation can point at it. A value
-//! that the object does not have, and that has no default, is left out, so that Rego finds it undefined.
+//! Policies read it as `input.workload`. Names are in snake_case. Elements carry `path`, the keys and indexes
+//! that lead to them in the object, so that a violation can point at it. A value that the object does not set
+//! and that has no default is left out, so that it is undefined in Rego.
 
 use std::collections::BTreeMap;
 
@@ -29,54 +29,54 @@ use crate::path::Path;
 /// Labels or annotations.
 pub type Strings = BTreeMap<String, String>;
 
-/// Whatever holds state, a workload, a claim, a volume or a storage class, or stands beside it.
+/// An object that holds state (a workload, claim, volume or storage class) or acts on one that does.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Workload {
     /// `StatefulSet`, `PersistentVolumeClaim`, …
     pub kind: String,
-    /// `apps/v1`
+    /// For example `apps/v1`.
     pub api_version: String,
-    /// `metadata.name`; for a `generateName` the prefix and `*`.
+    /// `metadata.name`; for a `generateName`, the prefix followed by `*`.
     pub name: String,
     /// Empty for cluster-scoped kinds.
     pub namespace: String,
-    /// `metadata.labels`
+    /// `metadata.labels`.
     pub labels: Strings,
-    /// `metadata.annotations`
+    /// `metadata.annotations`.
     pub annotations: Strings,
-    /// The owner that manages the object.
+    /// The owner that controls the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
-    /// What would be lost with it.
+    /// What data would be lost with the object.
     pub class: Class,
-    /// The data store that runs in it, if its image (or annotation) tells.
+    /// The data store that runs in the workload, if its image or an annotation identifies one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
-    /// `dev`, `staging`, `prod`: the label `stategate.io/tier` of the Namespace; left out if unknown.
+    /// `dev`, `staging` or `prod`, from the Namespace label `stategate.io/tier`; left out if unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tier: Option<String>,
-    /// Wished-for replicas; left out for kinds that have none.
+    /// Desired number of replicas; left out for kinds without replicas.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
-    /// The pod template's metadata; left out for kinds without pods.
+    /// Pod-level fields of the pod template; left out for kinds without pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pods: Option<Pods>,
-    /// Init containers first, then the others, as in the pod.
+    /// Init containers first, then the others, in the pod's order.
     pub containers: Vec<Container>,
-    /// The pod's volumes and, in a StatefulSet, one for each claim template.
+    /// The pod's volumes and, for a StatefulSet, one for each claim template.
     pub volumes: Vec<Volume>,
-    /// Claims that the object is, makes or uses.
+    /// Claims that the object is, creates or uses.
     pub claims: Vec<Claim>,
-    /// Where its pods may run.
+    /// Where the pods may run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheduling: Option<Scheduling>,
     /// How changes roll out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub update: Option<Update>,
-    /// What becomes of a StatefulSet's claims.
+    /// What happens to a StatefulSet's claims when it is deleted or scaled down.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    /// `OrderedReady` or `Parallel`
+    /// `OrderedReady` or `Parallel`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pod_management: Option<String>,
     /// Seconds a pod must be ready before it counts as available.
@@ -88,32 +88,32 @@ pub struct Workload {
     /// The governing Service of a StatefulSet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
-    /// `default` if the pod names none.
+    /// The pods' service account; `default` if none is named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<String>,
-    /// How many old revisions are kept.
+    /// Number of old revisions to keep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history: Option<i64>,
-    /// A StorageClass.
+    /// Set if the object is a StorageClass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<StorageClass>,
-    /// A PersistentVolume.
+    /// Set if the object is a PersistentVolume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub persistent_volume: Option<PersistentVolume>,
-    /// A PodDisruptionBudget.
+    /// Set if the object is a PodDisruptionBudget.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub disruption_budget: Option<DisruptionBudget>,
-    /// A HorizontalPodAutoscaler, VerticalPodAutoscaler or ScaledObject.
+    /// Set if the object is a HorizontalPodAutoscaler, VerticalPodAutoscaler or ScaledObject.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscaler: Option<Autoscaler>,
-    /// A Service.
+    /// Set if the object is a Service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service>,
-    /// What the annotations say of backup.
+    /// The backup contract declared in the annotations.
     pub backup: Backup,
 }
 
-/// What would be lost with an object (catalogue §2).
+/// What data would be lost with an object.
 #[derive(
     Clone,
     Copy,
@@ -130,20 +130,20 @@ pub struct Workload {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
-    /// Data that nothing else can bring back.
+    /// Data that cannot be recreated from elsewhere.
     Durable,
-    /// Data that can be built again, and says so.
+    /// Data that the object declares to be rebuildable.
     Cache,
-    /// Stable names, no data.
+    /// Stable names but no data.
     IdentityOnly,
-    /// A Job or CronJob that uses a claim.
+    /// A workload that runs to completion, such as a Job or CronJob, and uses a claim.
     Batch,
-    /// Nothing: policies for stateful workloads leave it alone.
+    /// No data; policies for stateful workloads skip it.
     #[default]
     None,
 }
 
-/// The managing owner.
+/// The controlling owner.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Owner {
@@ -155,26 +155,26 @@ pub struct Owner {
 /// How changes roll out.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Update {
-    /// `RollingUpdate`, `OnDelete`, `Recreate`
+    /// `RollingUpdate`, `OnDelete` or `Recreate`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// StatefulSet: ordinals below it are left alone.
+    /// StatefulSet: pods with a lower ordinal are not updated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<i64>,
-    /// As written: a number or a percentage.
+    /// A number or a percentage, as written or by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<Value>,
-    /// As written: a number or a percentage.
+    /// A number or a percentage, as written or by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_surge: Option<Value>,
-    /// So many pods may be down at once in a rollout, rounded as the controller does. Left out: nobody
-    /// can tell, because pods are replaced by hand or a percentage is of an unknown number.
+    /// Number of pods that a rollout may take down at once, rounded as the controller does. Left out if
+    /// unknown: pods are replaced manually, or it is a percentage of an unknown number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unavailable_pods: Option<i64>,
-    /// So many pods more than wished for may run in a rollout; left out as above.
+    /// Number of extra pods that may run during a rollout; left out if unknown, as above.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub surge_pods: Option<i64>,
-    /// Where it is.
+    /// Path of the update strategy in the object.
     pub path: Path,
 }
 

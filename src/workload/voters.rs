@@ -1,4 +1,4 @@
-//! Do the members of a workload vote? Some are part of a quorum's engine and yet have no voice in it.
+//! Determines whether the members of a workload vote. Some members run a quorum engine without a vote.
 
 use super::view::{Env, Workload};
 
@@ -10,15 +10,15 @@ const ROLE_LISTS: &[(&str, &str)] = &[
     ("KAFKA_CFG_PROCESS_ROLES", "controller"),
 ];
 
-/// Alone by design: an arbiter, a hidden member, an Elasticsearch that is told to make no cluster.
+/// Settings of non-voting or standalone members: an arbiter, a hidden member, a single-node Elasticsearch.
 const ALONE: &[(&str, &str)] = &[
     ("MONGODB_REPLICA_SET_MODE", "arbiter"),
     ("MONGODB_REPLICA_SET_MODE", "hidden"),
     ("discovery.type", "single-node"),
 ];
 
-/// Does the environment of the engine's container leave room for a vote? What comes from a Secret or
-/// ConfigMap may well name the role.
+/// Whether the environment of the engine's container allows a vote. A value from a Secret or ConfigMap may
+/// name the voting role.
 pub fn vote(workload: &Workload, container: &str) -> bool {
     let own = workload.containers.iter().filter(|own| own.name == container);
     own.flat_map(|own| &own.env).all(leaves_a_vote)

@@ -1,10 +1,10 @@
-//! The one error of the reader, and the advice that goes with it.
+//! The reader's error type and its advice.
 
 use thiserror::Error;
 
-/// Why a text could not be read, where, and what would help.
+/// Why and where a text could not be parsed, and how to fix it.
 ///
-/// `line` and `column` are 1-based and count characters, as an editor shows them.
+/// `line` and `column` are 1-based and count characters, as editors do.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct YamlError {
@@ -14,7 +14,7 @@ pub struct YamlError {
     pub line: usize,
     /// 1-based column, in characters.
     pub column: usize,
-    /// How to mend it, when the reader can tell.
+    /// How to fix it, if known.
     pub help: Option<String>,
 }
 
@@ -28,10 +28,10 @@ impl YamlError {
         self
     }
 
-    /// Adds the advice that the lines around the error call for.
+    /// Adds advice based on the lines around the error.
     ///
-    /// Mistakes seldom surface where they were made: a tab breaks the line it is on or the one
-    /// before it, a template action may leave the whole block after it out of joint.
+    /// Mistakes often surface far from where they were made: a tab breaks its own line or the one before it,
+    /// and a template action can shift the indentation of the whole block after it.
     pub(super) fn advised(mut self, text: &str) -> Self {
         let first = self.line.saturating_sub(2);
         let near: Vec<&str> = text.lines().skip(first).take(3).collect();

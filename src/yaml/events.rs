@@ -1,4 +1,4 @@
-//! YAML texts, by the events of saphyr's parser.
+//! Reads YAML texts from the events of saphyr's parser.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,19 +12,19 @@ use super::positions::Mark;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind, too_deep};
 
-/// What comes before a piece.
+/// The context before a piece.
 #[derive(Clone, Copy)]
 pub(super) struct Head {
-    /// Where the document before ended: Helm's comment stands between.
+    /// End of the previous document: Helm's comment is between the two.
     pub since: u32,
-    /// The line breaks before the piece.
+    /// Number of line breaks before the piece.
     pub breaks: u32,
 }
 
-/// How often white space is changed before the parser's word is final.
+/// The number of white-space corrections before the parser's error is final.
 const MAX_CHANGES: usize = 200;
 
-/// Reads the one document of a piece; `Some(None)` if it is null.
+/// Reads the single document of a piece; `Some(None)` if it is null.
 pub(super) fn read(
     text: &str,
     piece: Range<usize>,
@@ -46,7 +46,7 @@ pub(super) fn read(
         match reader.document(&body, head.since) {
             Ok(document) => return Ok(document),
             Err(Stop::Wrong(error)) => return Err(error),
-            // The parser minds some tabs and line ends that are mere spaces to kubectl.
+            // The parser rejects some tabs and line ends that kubectl treats as spaces.
             Err(Stop::Space { within, error }) => {
                 let spaces = " ".repeat(within.len());
                 changes += 1;
@@ -63,10 +63,10 @@ pub(super) fn read(
     }
 }
 
-/// Why a document was not read to its end.
+/// Why reading a document stopped early.
 enum Stop {
     Wrong(YamlError),
-    /// The parser minds the white space here, in what it was given.
+    /// The parser rejects the white space at this range of its input.
     Space {
         within: Range<usize>,
         error: YamlError,
@@ -82,9 +82,9 @@ impl From<YamlError> for Stop {
 struct Reader<'t> {
     offsets: Offsets<'t>,
     builder: Builder,
-    /// Up to where the text outside of scalars and brackets has been looked at.
+    /// How far the text outside scalars and brackets has been checked.
     seen: usize,
-    /// The byte order marks in quotes so far.
+    /// Number of byte order marks in quotes so far.
     marks: usize,
 }
 
@@ -143,8 +143,8 @@ impl Reader<'_> {
         Ok(document)
     }
 
-    /// Refuses characters that kubectl refuses, and line ends of YAML 1.1 that YAML 1.2 has dropped:
-    /// whichever way they were read, someone would read another document.
+    /// Refuses characters that kubectl refuses, and line ends that exist in YAML 1.1 but not in 1.2: readers
+    /// disagree on them.
     fn characters(&self) -> Result<(), YamlError> {
         let body = self.offsets.text.get(self.offsets.base..).unwrap_or_default();
         let odd = body.char_indices().find(|(_, char)| match char {
@@ -164,8 +164,9 @@ impl Reader<'_> {
         Err(YamlError::new(line, column, error).help("write it as an escape, in double quotes"))
     }
 
-    /// Refuses what the parser, by YAML 1.2, takes otherwise than go-yaml, by YAML 1.1 as libyaml
-    /// has it. All of it is rare, but a gate must not judge another value than kubectl sends.
+    /// Refuses constructs that the parser (YAML 1.2) reads differently from go-yaml (YAML 1.1, as in
+    /// libyaml). They are all rare, but a gate must not evaluate a different value from the one kubectl
+    /// sends.
     fn undisputed(&mut self, event: &Event<'_>, span: Span, spot: Mark) -> Result<(), YamlError> {
         let (anchored, tagged) = match event {
             Event::Scalar(_, _, anchor, tag) => (*anchor != 0, tag.is_some()),
@@ -212,7 +213,7 @@ impl Reader<'_> {
         self.builder.open_since().any(|spot| self.offsets.is_flow(spot))
     }
 
-    /// Looks for tabs before something that stands in no brackets.
+    /// Checks for tabs before an event outside brackets.
     fn outside(&mut self, event: &Event<'_>, span: Span, spot: Mark) -> Result<(), YamlError> {
         let block = matches!(event, Event::Scalar(_, ScalarStyle::Literal | ScalarStyle::Folded, ..));
         let collection = matches!(event, Event::SequenceStart(..) | Event::MappingStart(..));
@@ -229,7 +230,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Refuses a tab that indents something, even if that is a comment or nothing at all.
+    /// Refuses a tab used as indentation, even before a comment or on an empty line.
     fn gap(&self, to: usize) -> Result<(), YamlError> {
         let Some(gap) = self.offsets.text.get(self.seen..to).filter(|gap| gap.contains('\t')) else {
             return Ok(());
@@ -276,8 +277,8 @@ impl Reader<'_> {
     }
 }
 
-/// The line end before this place within brackets, if a space would mean the same there: that is
-/// sure where a comma, a colon or a bracket is on either side, and no comment.
+/// The line end before this position in brackets, if a space would mean the same there. That is certain only
+/// next to a comma, colon or bracket, and not after a comment.
 fn line_end_between_tokens(body: &str, at: usize) -> Option<Range<usize>> {
     let before = body.get(..at)?.trim_end_matches([' ', '\t']);
     let line = before.strip_suffix('\n')?;
@@ -306,12 +307,12 @@ pub(super) fn typed(text: &str, plain: bool, tag: Option<&Tag>, spot: Mark) -> R
     }
 }
 
-/// The tag in one piece; a verbatim one (`!<...>`) comes without a handle.
+/// The tag as one string; a verbatim tag (`!<...>`) has no handle.
 fn full(tag: &Tag) -> String {
     format!("{}{}", tag.handle, tag.suffix)
 }
 
-/// Says what the parser means in words for somebody who has not written it.
+/// Rewords the parser's message for people who do not know the parser.
 fn explain(error: &ScanError, offsets: &Offsets<'_>, builder: &Builder) -> YamlError {
     let (mark, info) = (error.marker(), error.info());
     let place = offsets.point(*mark);
@@ -341,7 +342,7 @@ fn explain(error: &ScanError, offsets: &Offsets<'_>, builder: &Builder) -> YamlE
     }
 }
 
-/// What usually lies behind a message of the parser.
+/// The usual cause of a parser message.
 fn advice(info: &str) -> Option<&'static str> {
     Some(match info {
         _ if info.contains("unexpected end of stream") => "the quote that opens here is not closed",

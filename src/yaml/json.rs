@@ -1,7 +1,7 @@
-//! JSON texts, read as JSON.
+//! Reads JSON texts with a JSON parser.
 //!
-//! YAML is almost a superset: it has no surrogate pairs (`\ud83d\ude00`), bounds the length of
-//! keys and minds control characters. kubectl tries JSON first for the same reason.
+//! YAML is almost a superset of JSON, but has no surrogate pairs (`\ud83d\ude00`), limits the length of keys
+//! and rejects control characters. kubectl also tries JSON first.
 
 use super::Document;
 use super::error::YamlError;
@@ -9,11 +9,11 @@ use super::positions::Mark;
 use super::scalar::{self, Scalar};
 use super::tree::{Builder, Kind};
 
-/// Why the text was not read to its end as JSON.
+/// Why reading JSON stopped early.
 pub(super) enum Stop {
-    /// It may still be YAML.
+    /// The text may still be YAML.
     NotJson,
-    /// It is JSON, but not a manifest in any notation.
+    /// The text is JSON, but not a valid manifest in any format.
     Wrong(YamlError),
 }
 
@@ -23,12 +23,13 @@ impl From<YamlError> for Stop {
     }
 }
 
-/// Reads JSON values one after the other, from `from` on. Gives where YAML takes over, if it does.
+/// Reads consecutive JSON values, starting at `from`. Returns the position at which YAML takes over, if it
+/// does.
 ///
 /// # Errors
 ///
-/// Something is wrong with a value, or what follows two or more of them is no JSON: kubectl does not
-/// try it as YAML then.
+/// If a value is invalid, or if two or more values are followed by text that is not JSON: kubectl does not
+/// try YAML then.
 pub(super) fn read_stream(
     text: &str,
     from: usize,
@@ -60,7 +61,7 @@ pub(super) fn read_stream(
     }
 }
 
-/// Whether a text is JSON values throughout, apart or with `---` lines between.
+/// Whether a text consists only of JSON values, optionally separated by `---` lines.
 pub(super) fn is_json(text: &str) -> bool {
     let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let mut reader = Reader::new(text, mark);
@@ -77,7 +78,7 @@ pub(super) fn is_json(text: &str) -> bool {
     }
 }
 
-/// Reads a text that is one JSON value.
+/// Reads a text that is a single JSON value.
 pub(super) fn read_whole(text: &str, from: usize) -> Result<Option<Document>, Stop> {
     let mut reader = Reader::new(text, from);
     reader.skip_space();
@@ -91,7 +92,7 @@ struct Reader<'t> {
     at: usize,
     line: u32,
     column: u32,
-    /// How far `line` and `column` have been counted.
+    /// The position up to which `line` and `column` have been counted.
     counted: usize,
     builder: Builder,
 }
@@ -130,7 +131,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// The spot from `start`, which must not lie before an earlier one, to the current byte.
+    /// The span from `start`, which must not precede an earlier one, to the current byte.
     fn spot(&mut self, start: usize) -> Mark {
         let bytes = self.text.as_bytes();
         for (offset, byte) in bytes.iter().enumerate().take(start).skip(self.counted) {
@@ -146,7 +147,7 @@ impl<'t> Reader<'t> {
         Mark { line: self.line, column: self.column, start: start as u32, end: self.at as u32 }
     }
 
-    /// Recursion is bounded because the builder refuses to open too many collections.
+    /// The recursion is bounded because the builder limits the nesting of collections.
     fn value(&mut self) -> Result<(), Stop> {
         let start = self.at;
         match self.peek() {
@@ -256,7 +257,7 @@ impl<'t> Reader<'t> {
                     char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
                 } else {
                     self.at = after;
-                    // Go replaces half a pair rather than refusing it.
+                    // Go replaces a lone surrogate instead of refusing it.
                     char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)
                 }
             }
@@ -274,7 +275,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// Narrows what YAML takes for a decimal number to what JSON does.
+/// Whether a YAML decimal number is also a valid JSON number.
 fn is_json_number(word: &str) -> bool {
     let body = word.strip_prefix('-').unwrap_or(word);
     let (mantissa, exponent) = body.split_once(['e', 'E']).unwrap_or((body, "0"));

@@ -1,10 +1,10 @@
-//! Reads manifests as kubectl does, and knows the place of every node.
+//! Reads manifests as kubectl does, and records the position of every node.
 //!
-//! kubectl reads a manifest with `sigs.k8s.io/yaml`: go-yaml v2 gives the scalars their types (by
-//! the YAML 1.1 type repository, so `yes` is a boolean and `0644` is 420), then everything is made
-//! JSON. A gate that reads otherwise judges another object than the one that gets stored, so this
-//! reader follows that path, not YAML 1.2. Where go-yaml silently drops something, such as the
-//! first of two equal keys, it refuses instead.
+//! kubectl reads manifests with `sigs.k8s.io/yaml`: go-yaml v2 types the scalars (by the YAML 1.1 type
+//! repository, so `yes` is a boolean and `0644` is 420), then everything is converted to JSON. A gate that
+//! parses differently would evaluate a different object from the one that is stored, so this reader follows
+//! go-yaml instead of YAML 1.2. Where go-yaml silently drops something, such as the first of two equal keys,
+//! this reader refuses the text.
 //!
 //! ```text
 //! text ── stream ── saphyr events ─┐
@@ -30,7 +30,7 @@ use serde_json::Value;
 pub use error::YamlError;
 pub use positions::{Positions, SourceSpan};
 
-/// No text larger than this is read.
+/// The maximum size of a text, in bytes.
 const MAX_BYTES: usize = 64 << 20;
 
 /// One document of a text.
@@ -38,21 +38,20 @@ const MAX_BYTES: usize = 64 << 20;
 pub struct Document {
     /// The content, as kubectl would send it to the API server.
     pub value: Value,
-    /// Where every node stands in the text.
+    /// The position of every node in the text.
     pub positions: Positions,
-    /// The template that Helm says it rendered the document from (`# Source: chart/x.yaml`).
+    /// The template from which Helm rendered the document, taken from its comment (`# Source: chart/x.yaml`).
     pub source: Option<String>,
 }
 
-/// Reads all documents of a text; those that are empty or `null` are left out.
+/// Reads all documents of a text; empty and `null` documents are left out.
 ///
-/// Offsets in the positions count from the start of `text`, a byte order mark included.
+/// Offsets in the positions count from the start of `text`, including a byte order mark.
 ///
 /// # Errors
 ///
-/// The first thing in the text that is not YAML, that JSON has no form for (`.inf`, a null key),
-/// that is ambiguous (a key given twice), or that is beyond the bounds on size, nesting and alias
-/// expansion.
+/// The first place in the text that is not YAML, that JSON cannot represent (`.inf`, a null key), that is
+/// ambiguous (a duplicate key), or that exceeds the limits on size, nesting and alias expansion.
 pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     if text.len() > MAX_BYTES {
         return Err(too_long(text.len()));
@@ -62,11 +61,11 @@ pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
 
 /// Reads all documents of a file in UTF-8, or in UTF-16 with a byte order mark.
 ///
-/// For UTF-16 the offsets in the positions are those of the text in UTF-8.
+/// For UTF-16, the offsets in the positions refer to the text in UTF-8.
 ///
 /// # Errors
 ///
-/// As [`read`], and for bytes that are in neither encoding.
+/// As for [`read`], and for bytes in neither encoding.
 pub fn read_bytes(bytes: &[u8]) -> Result<Vec<Document>, YamlError> {
     if bytes.len() > MAX_BYTES {
         return Err(too_long(bytes.len()));
@@ -74,11 +73,11 @@ pub fn read_bytes(bytes: &[u8]) -> Result<Vec<Document>, YamlError> {
     read(&text(bytes)?)
 }
 
-/// The text of a file in UTF-8, or in UTF-16 with a byte order mark.
+/// Decodes a file in UTF-8, or in UTF-16 with a byte order mark.
 ///
 /// # Errors
 ///
-/// For bytes that are in neither encoding.
+/// For bytes in neither encoding.
 pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
     match bytes {
         [0xff, 0xfe, wide @ ..] => utf16(wide, u16::from_le_bytes).map(Cow::Owned),

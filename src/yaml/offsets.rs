@@ -1,21 +1,21 @@
-//! From what the parser counts to places in the text, and what the text says there.
+//! Maps the parser's character counts to positions in the text, and reads the text there.
 
 use saphyr_parser::{Marker, Span};
 
 use super::error::YamlError;
 use super::positions::Mark;
 
-/// From saphyr's character counts to byte offsets.
+/// Converts saphyr's character counts to byte offsets.
 pub(super) struct Offsets<'t> {
-    /// The text up to the end of what the parser sees.
+    /// The text up to the end of the parser's input.
     pub text: &'t str,
-    /// The bytes before what the parser sees.
+    /// The number of bytes before the parser's input.
     pub base: usize,
-    /// The line breaks before it.
+    /// The number of line breaks before the parser's input.
     breaks: u32,
-    /// The byte offset of every [`STRIDE`]th character; empty if characters are bytes.
+    /// The byte offset of every [`STRIDE`]th character; empty if all characters are single bytes.
     strides: Vec<usize>,
-    /// Where the lines begin, if the parser does not see them all.
+    /// The line starts, if they must be found in the text itself.
     lines: Vec<usize>,
 }
 
@@ -32,7 +32,7 @@ impl<'t> Offsets<'t> {
         Self { text, base, breaks, strides, lines: Vec::new() }
     }
 
-    /// Finds the lines in the text itself, because the parser is given another one.
+    /// Finds the lines in the text itself, because the parser's input has been modified.
     pub fn count_lines(&mut self) {
         if self.lines.is_empty() {
             let bytes = self.text.as_bytes();
@@ -80,10 +80,10 @@ impl<'t> Offsets<'t> {
         Mark { line, column, start: byte, end: byte }
     }
 
-    /// Where a value that is not written would stand. The parser gives the indicator before it,
-    /// or else whatever comes next.
+    /// The position of a value that is not written. The parser reports the indicator before it, or else the
+    /// next token.
     ///
-    /// Fails for `{a:,b}`: go-yaml takes the colon for part of the text there, as YAML 1.1 does.
+    /// Fails for `{a:,b}`: go-yaml, following YAML 1.1, reads the colon as part of the text there.
     pub fn nothing(&self, span: Span) -> Result<Mark, YamlError> {
         let spot = self.spot(span);
         let byte = |at: usize| self.text.as_bytes().get(at).copied().unwrap_or(b' ');
@@ -108,13 +108,13 @@ impl<'t> Offsets<'t> {
         matches!(self.slice(spot), "]" | "}").then_some(spot.end)
     }
 
-    /// Where the content of a node begins, after its anchor and its tag.
+    /// The start of a node's content, after its anchor and tag.
     ///
-    /// Fails if go-yaml would find another end of either.
+    /// Fails if go-yaml would end either of them elsewhere.
     pub fn content(&self, spot: Mark) -> Result<usize, &'static str> {
         let byte = |at: usize| self.text.as_bytes().get(at).copied();
         let mut at = spot.start as usize;
-        // Never more than an anchor and a tag; what follows is content.
+        // At most one anchor and one tag; the rest is content.
         for _ in 0..2 {
             match byte(at) {
                 Some(b'&' | b'*') => {
@@ -144,13 +144,13 @@ impl<'t> Offsets<'t> {
         Ok(at)
     }
 
-    /// Whether a collection that begins here is one in brackets.
+    /// Whether the collection at this position is in flow style (brackets).
     pub fn is_flow(&self, spot: Mark) -> bool {
         let first = self.content(spot).ok().and_then(|at| self.text.as_bytes().get(at));
         matches!(first, Some(b'[' | b'{'))
     }
 
-    /// Line and column for an error at this byte.
+    /// Line and column of a byte, for error messages.
     pub fn line_and_column(&self, byte: usize) -> (usize, usize) {
         let before = self.text.get(self.base..byte).unwrap_or_default();
         let line_start = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
@@ -160,7 +160,7 @@ impl<'t> Offsets<'t> {
         (self.breaks as usize + lines + 1, column)
     }
 
-    /// Helm's comment between the end of the document before and the root of this one.
+    /// Helm's comment between the end of the previous document and the root of this one.
     pub fn helm_source(&self, head: u32, root: Mark) -> Option<String> {
         let head = self.text.get(head as usize..root.start as usize)?;
         let source = head.lines().rev().find_map(|line| line.strip_prefix("# Source: "))?;

@@ -1,8 +1,8 @@
-//! Where in the text every node stands.
+//! The position of every node in the text.
 
 use crate::path::Segment;
 
-/// A stretch of the text.
+/// A range of the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SourceSpan {
     /// 1-based line of the first character.
@@ -15,13 +15,13 @@ pub struct SourceSpan {
     pub end: usize,
 }
 
-/// The places of all nodes of one document.
+/// The positions of all nodes of one document.
 ///
-/// A tree beside the value. A node reached through an alias stands where it is anchored, and so
-/// do the keys that a merge (`<<`) brings in.
+/// The tree mirrors the value. A node reached through an alias has the position of its anchor, and so do keys
+/// added by a merge (`<<`).
 #[derive(Clone, Debug)]
 pub struct Positions {
-    /// Children come before their parents, so the root is the last.
+    /// Children come before their parents, so the root is last.
     pub(super) nodes: Vec<Node>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Node {
 
 #[derive(Clone, Debug)]
 pub(super) enum Shape {
-    /// A scalar; the number of its value in the builder's list.
+    /// A scalar; the index of its value in the builder's list.
     Leaf(u32),
     List(Box<[u32]>),
     /// Sorted by key.
@@ -43,13 +43,13 @@ pub(super) enum Shape {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub key: Box<str>,
-    /// What the key was before it was made a text.
+    /// The key's type before it was converted to a string.
     pub typed: KeyType,
     pub spot: Mark,
     pub child: u32,
 }
 
-/// The type of a key in YAML.
+/// The YAML type of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyType {
     Bool,
@@ -58,7 +58,7 @@ pub(super) enum KeyType {
     Text,
 }
 
-/// A [`SourceSpan`] at half the size; texts are bounded far below 4 GiB.
+/// A [`SourceSpan`] at half the size; texts are limited to far less than 4 GiB.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mark {
     pub line: u32,
@@ -79,7 +79,7 @@ impl From<Mark> for SourceSpan {
 }
 
 impl Positions {
-    /// The place of the node at a path; for a missing node, of its nearest existing parent.
+    /// The position of the node at a path; for a missing node, of its nearest existing ancestor.
     pub fn place(&self, path: &[Segment]) -> SourceSpan {
         let mut place = SourceSpan::default();
         let mut node = self.nodes.last();
@@ -91,7 +91,7 @@ impl Positions {
         place
     }
 
-    /// The place of the mapping key that a path ends with, if it is there.
+    /// The position of the mapping key at the end of a path, if it exists.
     pub fn key_place(&self, path: &[Segment]) -> Option<SourceSpan> {
         let (last, parents) = path.split_last()?;
         let mut node = self.nodes.last()?;

@@ -1,34 +1,34 @@
-//! What a scalar means: the YAML 1.1 type repository (<https://yaml.org/type/>), as narrowed and
-//! bent by go-yaml v2 (`resolve.go`), which is what kubectl reads manifests with.
+//! Types of scalars: the YAML 1.1 type repository (<https://yaml.org/type/>) with the deviations of go-yaml
+//! v2 (`resolve.go`), the library kubectl reads manifests with.
 
 use serde_json::{Number, Value};
 
-/// A scalar with its type.
+/// A typed scalar.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Scalar {
     Null,
     Bool(bool),
     Int(i64),
-    /// Only for what is beyond `i64`.
+    /// Only for values beyond `i64`.
     Uint(u64),
     Float(f64),
     Text(String),
 }
 
 impl Scalar {
-    /// The JSON value, as Go prints it: a whole float prints without a point, so `1.0` is `1`.
+    /// The JSON value, as Go prints it: a whole float prints without a decimal point, so `1.0` becomes `1`.
     ///
-    /// Fails for infinities and NaN, which JSON has no form for.
+    /// `None` for infinities and NaN, which JSON cannot represent.
     pub fn into_value(self) -> Option<Value> {
         Some(match self {
             Self::Null => Value::Null,
             Self::Bool(bool) => bool.into(),
             Self::Int(int) => int.into(),
-            // Beyond `i64` the API server and kubectl know floats only.
+            // Beyond `i64`, the API server and kubectl only have floats.
             Self::Uint(int) => Self::Float(int as f64).into_value()?,
             Self::Float(float) if float.fract() == 0.0 => {
-                // Through the shortest decimal form, because that is what Go prints: above 2^53
-                // it is not the exact value of the float.
+                // Go prints the shortest decimal form, which above 2^53 differs from the exact value of the
+                // float.
                 let digits = float.to_string();
                 let whole = digits.parse::<i64>().map(Number::from);
                 let whole = whole.or_else(|_| digits.parse::<u64>().map(Number::from));
@@ -39,9 +39,9 @@ impl Scalar {
         })
     }
 
-    /// The JSON object key, as sigs.k8s.io/yaml makes it.
+    /// The JSON object key, as sigs.k8s.io/yaml creates it.
     ///
-    /// Fails for null and for integers beyond `i64`, as there.
+    /// `None` for null and for integers beyond `i64`, as in that library.
     pub fn into_key(self) -> Option<String> {
         Some(match self {
             Self::Null | Self::Uint(_) => return None,
@@ -65,9 +65,9 @@ pub(super) fn plain(text: &str) -> Scalar {
     typed.unwrap_or_else(|| Scalar::Text(text.to_owned()))
 }
 
-/// A scalar of any style under an explicit tag, given in full (`tag:yaml.org,2002:int`).
+/// A scalar of any style with an explicit tag, given in full (`tag:yaml.org,2002:int`).
 ///
-/// go-yaml takes a scalar under a tag it does not know for a string, the lone `!` included.
+/// Like go-yaml, treats a scalar with an unknown tag as a string, including the lone `!`.
 ///
 /// # Errors
 ///
@@ -91,9 +91,9 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     })
 }
 
-/// The words of YAML 1.1 in their three casings; other casings are strings.
+/// The YAML 1.1 keywords in their three casings; other casings are strings.
 ///
-/// The single letters are booleans too: go-yaml v3 dropped them, v2 and hence kubectl did not.
+/// The single letters are also booleans: go-yaml v3 dropped them, but v2, which kubectl uses, did not.
 fn word(text: &str) -> Option<Scalar> {
     Some(match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
@@ -120,11 +120,11 @@ fn number(text: &str) -> Option<Scalar> {
     let digits = text.replace('_', "");
     integer(&digits)
         .or_else(|| decimal_float(&digits))
-        // go-yaml parses what follows `0b` as a signed number of its own.
+        // go-yaml parses the text after `0b` as a signed number.
         .or_else(|| i64::from_str_radix(digits.strip_prefix("0b")?, 2).ok().map(Scalar::Int))
 }
 
-/// Go's `ParseInt` and then `ParseUint` with base 0: `12`, `-0x1f`, `0o17`, `017`, `0b11`.
+/// Go's `ParseInt` followed by `ParseUint`, both with base 0: `12`, `-0x1f`, `0o17`, `017`, `0b11`.
 fn integer(text: &str) -> Option<Scalar> {
     let negative = text.starts_with('-');
     let body = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -135,7 +135,7 @@ fn integer(text: &str) -> Option<Scalar> {
         [b'0', _, ..] => (8, body.get(1..)?),
         _ => (10, body),
     };
-    // Rust would take a second sign here.
+    // Rust would accept a second sign here.
     if digits.starts_with(['+', '-']) {
         return None;
     }
@@ -167,7 +167,7 @@ fn decimal_float(text: &str) -> Option<Scalar> {
     Some(Scalar::Float(float))
 }
 
-/// A float with a leading point, where Go allows underscores between digits only.
+/// A float with a leading point, where Go allows underscores only between digits.
 fn point_float(text: &str) -> Option<Scalar> {
     let bytes = text.as_bytes();
     let lone = bytes.windows(2).any(|pair| match pair {
@@ -180,13 +180,13 @@ fn point_float(text: &str) -> Option<Scalar> {
     decimal_float(&text.replace('_', ""))
 }
 
-/// Enough of a timestamp to be told from a slip: they stay strings either way.
+/// Whether the text looks enough like a timestamp not to be a mistake; timestamps stay strings.
 fn is_date(text: &str) -> bool {
     let year = text.split('-').next().unwrap_or_default();
     year.len() == 4 && text.len() > 7 && year.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Go's `FormatFloat(f, 'g', -1, 32)`, in single precision because sigs.k8s.io/yaml does so.
+/// Go's `FormatFloat(f, 'g', -1, 32)`; sigs.k8s.io/yaml uses single precision here.
 fn float_key(float: f64) -> String {
     let single = float as f32;
     if single.is_nan() {
@@ -206,7 +206,7 @@ fn float_key(float: f64) -> String {
     }
 }
 
-/// Standard base64 with padding; line breaks are skipped, as Go does.
+/// Standard base64 with padding; skips line breaks like Go.
 fn base64(text: &str) -> Option<Vec<u8>> {
     let clean: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
     let mut out = Vec::with_capacity(clean.len() / 4 * 3);
@@ -237,7 +237,7 @@ fn sextet(byte: u8) -> Option<u32> {
     }))
 }
 
-/// Text of bytes, every byte that is not UTF-8 replaced on its own, as Go's JSON encoder does.
+/// Decodes bytes as text, replacing every byte that is not UTF-8 separately, like Go's JSON encoder.
 fn go_utf8(bytes: &[u8]) -> String {
     bytes.utf8_chunks().fold(String::new(), |mut out, chunk| {
         out.push_str(chunk.valid());

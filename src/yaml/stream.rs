@@ -1,8 +1,8 @@
-//! Where one document ends and the next begins, by kubectl's rules rather than those of YAML.
+//! Splits a text into documents by kubectl's rules instead of YAML's.
 //!
-//! kubectl cuts a file at the lines that begin with `---`, before anything has parsed it, and takes
-//! the first document of each piece. A file that begins with a brace is a stream of JSON values; if
-//! that fails within the first two, the rest is YAML.
+//! kubectl splits a file at lines that start with `---`, before parsing anything, and takes the first
+//! document of each piece. A file that starts with a brace is a stream of JSON values; if parsing fails
+//! within the first two, the rest is YAML.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     let body = text.get(mark..).unwrap_or_default();
     let mut documents = Vec::new();
     let mut from = mark;
-    // kubectl looks for a brace only; what else may be JSON as a whole is of no use to it.
+    // kubectl detects JSON only by a brace; other texts are read as JSON only if they are JSON as a whole.
     match body.trim_start().chars().next() {
         Some('{') => match json::read_stream(text, mark, &mut documents)? {
             None => return Ok(documents),
@@ -35,7 +35,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     for piece in pieces(text, from)? {
         let content = text.get(piece.clone()).unwrap_or_default();
         let found = events::read(text, piece.clone(), head)?;
-        // Comments before the first separator belong to what follows it.
+        // Comments before the first separator belong to the document after it.
         if found.is_some() || piece.start > from || content.starts_with("---") {
             head.since = piece.end as u32;
         }
@@ -45,14 +45,14 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     Ok(documents)
 }
 
-/// White space up to the end of its first line is no part of the YAML that follows JSON.
+/// White space up to the end of its first line does not belong to the YAML after the JSON.
 fn after_space(text: &str, from: usize) -> usize {
     let rest = text.get(from..).unwrap_or_default();
     let space = rest.len() - rest.trim_start().len();
     from + rest.get(..space).and_then(|space| space.find('\n')).map_or(space, |line| line + 1)
 }
 
-/// The stretches between separators. A separator that has nothing before it belongs to what follows.
+/// The ranges between separators. A separator without text before it belongs to the following piece.
 fn pieces(text: &str, from: usize) -> Result<Vec<Range<usize>>, YamlError> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (from, from);
@@ -75,12 +75,12 @@ fn pieces(text: &str, from: usize) -> Result<Vec<Range<usize>>, YamlError> {
     Ok(pieces)
 }
 
-/// Where the line that begins here ends.
+/// The start of the next line.
 fn next_line(text: &str, from: usize) -> usize {
     text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |line| from + line + 1)
 }
 
-/// Line breaks as the parser counts them: a carriage return alone is one.
+/// Counts line breaks as the parser does: a lone carriage return is one.
 fn line_breaks(text: &str) -> u32 {
     let bytes = text.as_bytes();
     let lone = |at: usize| bytes.get(at + 1) != Some(&b'\n');

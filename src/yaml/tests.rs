@@ -1,4 +1,4 @@
-//! The oracle of the case tables is `sigs.k8s.io/yaml` 1.4.0 (what kubectl 1.32 links): every
+//! The reference for the case tables is `sigs.k8s.io/yaml` 1.4.0 (as linked by kubectl 1.32): every
 //! expectation in `scalars_are_typed_as_kubectl_types_them` was checked against its `YAMLToJSON`.
 
 use proptest::prelude::*;
@@ -604,8 +604,8 @@ fn template_remnants_are_recognised() {
     assert_eq!(one("a: '{{ x }}'").value, json!({"a": "{{ x }}"}));
 }
 
-/// What reading does to a number on purpose: whole floats become integers, and integers beyond
-/// `i64` are rounded as floats are.
+/// Number changes that reading makes on purpose: whole floats become integers, and integers beyond `i64` are
+/// rounded like floats.
 fn normal(value: &Value) -> Value {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -667,7 +667,7 @@ proptest! {
         prop_assert_eq!(&only(&value.to_string()), &normal(&value));
     }
 
-    // The YAML parser takes no raw control characters, hence only printable ones.
+    // The YAML parser rejects raw control characters, so only printable ones are generated.
     #[test]
     fn json_within_yaml_reads_back(value in any_json("[^\\p{C}\\p{Zl}\\p{Zp}]{0,12}")) {
         prop_assert_eq!(&only(&format!("# c\n- {value}"))[0], &normal(&value));

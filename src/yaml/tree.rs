@@ -1,7 +1,7 @@
-//! From a stream of nodes to a value and its positions.
+//! Builds a value and its positions from a stream of nodes.
 //!
-//! Nothing here recurses over what the text nests before the nesting has been counted, and
-//! nothing is copied for an alias before the copies have been counted.
+//! Recursion over nested text starts only after its nesting has been counted, and aliases are copied only
+//! after the copies have been counted.
 
 use std::collections::HashMap;
 use std::mem;
@@ -12,9 +12,9 @@ use super::error::YamlError;
 use super::positions::{Entry, KeyType, Mark, Node, Positions, Shape};
 use super::scalar::Scalar;
 
-/// Lists and mappings within each other; deeper than any Kubernetes schema goes.
+/// The maximum nesting of lists and mappings; deeper than any Kubernetes schema.
 const MAX_DEPTH: usize = 100;
-/// Nodes and keys that aliases and merges may add to what the text itself spells out.
+/// The maximum number of nodes and keys that aliases and merges may add to those written in the text.
 const MAX_EXPANSION: usize = 1_000_000;
 
 /// The kind of a collection.
@@ -31,7 +31,7 @@ pub(super) struct Builder {
     anchors: HashMap<usize, u32>,
     frames: Vec<Frame>,
     merged: usize,
-    /// Where the last node ended: a block collection ends with its last child.
+    /// The end of the last node: a block collection ends with its last child.
     last_end: u32,
 }
 
@@ -73,12 +73,12 @@ fn too_large(spot: Mark) -> YamlError {
 }
 
 impl Builder {
-    /// Where the collections that are still open begin, the innermost first.
+    /// The start of each open collection, innermost first.
     pub fn open_since(&self) -> impl Iterator<Item = Mark> {
         self.frames.iter().rev().map(|frame| frame.spot)
     }
 
-    /// Where the root begins, once it is complete.
+    /// The position of the root, once it is complete.
     pub fn root(&self) -> Option<Mark> {
         self.nodes.last().map(|node| node.spot)
     }
@@ -98,7 +98,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Ends the innermost collection; `end` is where its bracket ended, if it has one.
+    /// Closes the innermost collection; `end` is the end of its bracket, if it has one.
     pub fn close(&mut self, end: Option<u32>) -> Result<(), YamlError> {
         let Some(Frame { anchor, mut spot, body }) = self.frames.pop() else {
             return Ok(());
@@ -112,7 +112,7 @@ impl Builder {
         self.attach(id, spot, false)
     }
 
-    /// `plain` says that a `<<` in this place would be a merge key.
+    /// `plain` means that `<<` is a merge key here.
     pub fn scalar(
         &mut self,
         scalar: Scalar,
@@ -197,7 +197,7 @@ impl Builder {
         id
     }
 
-    /// Hands a node to the collection it stands in; `spot` is where it is used.
+    /// Adds a node to its parent collection; `spot` is where it is used.
     fn attach(&mut self, id: u32, spot: Mark, aliased: bool) -> Result<(), YamlError> {
         self.last_end = spot.end;
         let Some(frame) = self.frames.last_mut() else {
@@ -248,7 +248,7 @@ fn pending_key(scalar: Scalar, spot: Mark) -> Result<Pending, YamlError> {
     Ok(Pending::Key(key, typed, spot))
 }
 
-/// The entries a merge brings in, strongest first. go-yaml takes an alias of a mapping, a mapping
+/// The entries that a merge adds, in order of precedence. go-yaml accepts an alias of a mapping, a mapping,
 /// or a list of these two, but not an alias of a list.
 fn inherited(nodes: &[Node], id: u32, aliased: bool) -> Option<Vec<Entry>> {
     let map = |id: u32| match &nodes.get(id as usize)?.shape {
@@ -283,7 +283,7 @@ impl Fields {
             return Ok(entries);
         };
 
-        // Stable, so that of equal keys the strongest stays first.
+        // Stable sort: of equal keys, the one with the highest precedence stays first.
         inherited.sort_by(|a, b| a.key.cmp(&b.key));
         inherited.dedup_by(|weaker, stronger| weaker.key == stronger.key && weaker.typed == stronger.typed);
         if let Some([first, _]) = inherited.windows(2).find(|pair| matches!(pair, [a, b] if a.key == b.key)) {
@@ -295,8 +295,8 @@ impl Fields {
             match find(&entry.key).and_then(|own| entries.get(own)) {
                 None => added.push(entry),
                 Some(own) if own.typed != entry.typed => return Err(ambiguous(merge, &own.key)),
-                // By the YAML type repository the explicit key wins wherever it stands; go-yaml
-                // lets the later one win. Whichever we took, someone would read it otherwise.
+                // By the YAML type repository, the explicit key wins wherever it is written; in go-yaml the
+                // later one wins. Readers disagree, so it is refused.
                 Some(own) if own.spot.start < merge.start => {
                     let message = format!(
                         "<< also sets the key {:?} of line {}, and kubectl would take the merged value",
@@ -313,13 +313,13 @@ impl Fields {
     }
 }
 
-/// To kubectl `1` and `"1"` are two keys, until it makes JSON of them and keeps either.
+/// To kubectl, `1` and `"1"` are two keys until the conversion to JSON keeps only one of them.
 fn ambiguous(merge: Mark, key: &str) -> YamlError {
     error(merge, format!("<< brings in the key {key:?} a second time, with another type"))
         .help("quote both keys, or neither")
 }
 
-/// Turns nodes into values, counting what aliases multiply.
+/// Converts nodes to values, and counts the copies made by aliases.
 struct Growth<'b> {
     nodes: &'b [Node],
     leaves: &'b mut [Scalar],

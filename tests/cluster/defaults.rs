@@ -1,5 +1,5 @@
-//! The view of a manifest in CI is the view of the same object at admission: the API server's own
-//! defaults are the oracle.
+//! A manifest in CI gives the same view as the stored object at admission: the API server's own defaults are
+//! the oracle.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use stategate::workload::project;
 
 use crate::harness::ApiServer;
 
-/// Groups of custom resources, of which the API server alone knows nothing.
+/// Groups of custom resources, which a bare API server does not know.
 const CUSTOM_GROUPS: [&str; 2] = ["autoscaling.k8s.io", "keda.sh"];
 
 #[test]
@@ -51,7 +51,7 @@ fn manifests_and_stored_objects_give_the_same_view() {
     assert_eq!(kinds, projected, "a kind with a projection is not in all-kinds.yaml, or the other way round");
 }
 
-/// Status and what the cluster itself fills in are not defaults.
+/// Removes the status and what the cluster itself fills in, which are not defaults.
 fn without_status(mut view: Value) -> Value {
     for claim in view["claims"].as_array_mut().into_iter().flatten() {
         if let Some(claim) = claim.as_object_mut() {
@@ -61,13 +61,13 @@ fn without_status(mut view: Value) -> Value {
     if let Some(annotations) = view["annotations"].as_object_mut() {
         annotations.remove("deprecated.daemonset.template.generation");
     }
-    // A Job is told apart by labels that hold its uid, and a Namespace has its name as one.
+    // The cluster adds labels with a Job's uid and name, and with a Namespace's name.
     for place in ["/labels", "/pods/labels"] {
         if let Some(labels) = view.pointer_mut(place).and_then(Value::as_object_mut) {
             labels.retain(|key, _| !by_the_cluster(key));
         }
     }
-    // The admission plugin DefaultTolerationSeconds gives every pod these two.
+    // The admission plugin DefaultTolerationSeconds adds these two to every pod.
     if let Some(tolerations) = view["scheduling"]["tolerations"].as_array_mut() {
         let by_plugin = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
         tolerations.retain(|toleration| !by_plugin.contains(&toleration["key"].as_str().unwrap_or_default()));

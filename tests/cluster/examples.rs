@@ -1,5 +1,4 @@
-//! Examples are real: what the examples of the policies show is what an API server stores, and what it
-//! lets people change.
+//! The policies' examples are realistic: an API server stores their objects and allows their changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,18 +12,18 @@ use stategate::source::manifests::{Manifest, Manifests};
 
 use crate::harness::{ApiServer, Kubectl};
 
-/// Groups of custom resources, of which the API server alone knows nothing.
+/// Groups of custom resources, which a bare API server does not know.
 const CUSTOM_GROUPS: [&str; 3] = ["autoscaling.k8s.io", "keda.sh", "snapshot.storage.k8s.io"];
 
-/// Examples of changes that the API server refuses as well (those whose path begins so), and a piece of
-/// what it says. Their policies say it before anything is applied, and what to do instead.
+/// Examples of changes that the API server refuses too, by path prefix, with a part of its message. The
+/// policies report them before anything is applied, and say what to do instead.
 const REFUSED_AS_WELL: [(&str, &str); 6] = [
     ("storage/pvc_expansion_supported/examples/deny_class_without_expansion", "must support resize"),
     ("storage/pvc_no_shrink/examples/deny_shrink_claim", "can not be less than"),
     ("storage/pvc_no_shrink/examples/deny_shrink_template", STATEFUL_SET),
     ("storage/pvc_storage_class_immutable/examples/deny_claim_changes_class", "spec is immutable"),
     ("storage/pvc_storage_class_immutable/examples/deny_template_changes_class", STATEFUL_SET),
-    // All of them: that is what the policy is about.
+    // All of them: they are the subject of the policy.
     ("storage/statefulset_immutable_fields/examples/deny_", STATEFUL_SET),
 ];
 
@@ -43,14 +42,14 @@ fn is_custom(manifest: &Manifest) -> bool {
     CUSTOM_GROUPS.contains(&group)
 }
 
-/// kubectl names the file of an object that is refused, so each has one of its own.
+/// One file for each object, since kubectl names the file of a refused object.
 fn write(directory: &Path, example: &str, number: usize, object: &Value) {
     fs::create_dir_all(directory).unwrap();
     fs::write(directory.join(format!("{}.{number}.json", example.replace('/', "+"))), object.to_string())
         .unwrap();
 }
 
-/// The lines with which kubectl reports what was refused, by example.
+/// kubectl's error messages for refused objects, by example.
 fn refused(stderr: &str) -> BTreeMap<String, String> {
     let line = |line: &str| {
         let (file, why) = line.split_once("\": ").filter(|_| line.starts_with("Error"))?;
@@ -104,7 +103,7 @@ fn each_can_be_created(api: &ApiServer, admin: &Kubectl, catalogue: &Catalogue) 
     let started = Instant::now();
     let directory = files.to_str().unwrap();
     let output = admin.run(&["create", "--dry-run=server", "--validate=strict", "-f", directory], "");
-    // What an object is called is looked at last, so a namespace that is there has passed all else.
+    // Existence of the name is checked last, so an existing namespace has passed all other checks.
     let (there, refused): (BTreeMap<_, _>, BTreeMap<_, _>) =
         refused(&output.stderr).into_iter().partition(|(_, why)| why.ends_with("already exists"));
     assert!(refused.is_empty(), "{refused:#?}");
@@ -119,7 +118,7 @@ fn each_can_be_created(api: &ApiServer, admin: &Kubectl, catalogue: &Catalogue) 
     assert!(examples > 100 && known["StatefulSet"] > 100, "the catalogue has lost its examples");
 }
 
-/// The state before is stored, in a namespace of its own, and the change asked for.
+/// Stores the old state in a separate namespace, then requests the change.
 fn each_change_can_be_made(api: &ApiServer, admin: &Kubectl, catalogue: &Catalogue) {
     let [before, bound, after] = ["before", "bound", "after"].map(|name| api.dir().join(name));
     let texts: BTreeMap<&str, &SourceText> = catalogue.examples().collect();
@@ -138,7 +137,7 @@ fn each_change_can_be_made(api: &ApiServer, admin: &Kubectl, catalogue: &Catalog
         };
         for (number, manifest) in new.iter().enumerate().filter(|(_, object)| !is_custom(object)) {
             let state = old.iter().find(|old| old.reference("") == manifest.reference(""));
-            // What does not change was there before.
+            // Objects without an old version existed before, unchanged.
             put(&before, number, state.unwrap_or(manifest));
             let Some(state) = state else { continue };
             if state.object["status"].is_object() && state.kind() == "PersistentVolumeClaim" {
@@ -155,7 +154,7 @@ fn each_change_can_be_made(api: &ApiServer, admin: &Kubectl, catalogue: &Catalog
     let made = refused(&admin.run(&["create", "-f", before.to_str().unwrap()], "").stderr);
     let there = |why: &String| why.ends_with("already exists");
     assert!(made.values().all(there), "{made:#?}");
-    // A status is not stored by who creates the object.
+    // The status is ignored on creation.
     admin.ok(&["replace", "--subresource=status", "-f", bound.to_str().unwrap()], "");
     let output =
         admin.run(&["replace", "--dry-run=server", "--validate=strict", "-f", after.to_str().unwrap()], "");

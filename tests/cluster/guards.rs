@@ -1,5 +1,5 @@
-//! The guards of changes, as somebody at kubectl meets them: what is refused, that the command in the
-//! refusal works, and what the gate can only know if it is told what else is in the cluster.
+//! The guards against dangerous changes, from kubectl's side: what is refused, that the command in the
+//! refusal works, and what the gate knows only from the inventory.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ metadata: {name: pg, namespace: shop}
 spec: {maxUnavailable: 0, selector: {matchLabels: {app: pg}}}
 ";
 
-/// Runs the command that stands in a refusal's line `fix:`, up to the comma, as that user.
+/// Runs the command in a refusal's `fix:` line, up to the comma, as that user.
 #[track_caller]
 fn take_the_advice(kubectl: &Kubectl, refusal: &Output) -> String {
     let (_, advice) = refusal.stderr.split_once("kubectl annotate").expect("a command that confirms");
@@ -26,8 +26,8 @@ fn take_the_advice(kubectl: &Kubectl, refusal: &Output) -> String {
     command
 }
 
-/// The kinds that the guards ask about. A list of one kind says that there are none; a `kubectl get` of
-/// several kinds leaves a kind without objects out.
+/// The kinds that the guards need. The list of a single kind states that there are none; a `kubectl get` of
+/// several kinds omits those without objects.
 const KINDS: [&str; 4] = [
     "/api/v1/namespaces",
     "/apis/apps/v1/statefulsets",
@@ -35,7 +35,7 @@ const KINDS: [&str; 4] = [
     "/apis/policy/v1/poddisruptionbudgets",
 ];
 
-/// Writes what is in the cluster now for the gate, which reads it when it starts.
+/// Writes the cluster's current objects to the inventory, which the gate reads at startup.
 fn tell(admin: &Kubectl, inventory: &Path, kinds: &[&str]) {
     for kind in kinds {
         let file = format!("{}.json", kind.replace('/', "-"));
@@ -61,7 +61,7 @@ fn changes_that_lose_data_are_refused_until_they_are_confirmed() {
     let mut gate =
         Stategate::start(dir.path(), &["--drain-delay", "0", "--inventory", inventory.to_str().unwrap()]);
     register_and_wait(&api, &gate);
-    // Without the budget that is in the same file.
+    // Without the budget in the same file.
     let (good, _) = GOOD.split_once("---").unwrap();
     silent(&admin.apply(good));
     silent(&admin.apply(&good.replace("namespace: shop", "namespace: play")));
@@ -95,7 +95,7 @@ fn an_image_goes_back(dev: &Kubectl) {
             "stategate.io/confirm-version-change='16.4->15.6'",
         ],
     );
-    // A rollback of a patch is none, and the confirmation of one step is not that of another.
+    // A patch rollback is not a downgrade, and the confirmation of one step does not cover another.
     silent(&set_image("postgres:16.3"));
     silent(&set_image("postgres:16.4"));
     take_the_advice(dev, &refusal);
@@ -119,13 +119,13 @@ fn a_retention_is_flipped(admin: &Kubectl, dev: &Kubectl) {
         ],
     );
     silent(&patch(dev, "shop", r#"{"whenDeleted":"Retain"}"#));
-    // The Namespace says that nothing in it is precious: only the inventory knows.
+    // The Namespace is labelled as development: only the inventory knows that.
     silent(&patch(admin, "play", r#"{"whenScaled":"Delete"}"#));
     silent(&patch(admin, "play", r#"{"whenScaled":"Retain"}"#));
 }
 
-/// The API server looks at what it never allows before it asks anybody: nothing is left to guard there,
-/// and what stategate has to say of it is for `check`.
+/// The API server rejects what it never allows before it calls a webhook: nothing is left to guard at
+/// admission, and stategate's findings on such changes matter to `check` only.
 fn claims_shrink_and_change_their_class(admin: &Kubectl, dev: &Kubectl, gate: &Stategate) {
     let patch = |change: &str| {
         dev.run(&["patch", "pvc", "data-pg-0", "-n", "shop", "--type=merge", "-p", change], "")
@@ -133,7 +133,7 @@ fn claims_shrink_and_change_their_class(admin: &Kubectl, dev: &Kubectl, gate: &S
     let asked = || gate.log().matches("\"name\":\"data-pg-0\"").count();
     let smaller = r#"{"spec":{"resources":{"requests":{"storage":"512Mi"}}}}"#;
     bound_claim(admin, "data-pg-0");
-    // It does not compare the sizes of a claim that does not say what it has.
+    // It does not compare sizes if the claim's status states no capacity.
     refused(&patch(smaller), &["pvc-no-shrink [high]", "claim data-pg-0 shrinks from 1Gi to 512Mi"]);
 
     let has = r#"{"status":{"capacity":{"storage":"1Gi"}}}"#;
@@ -157,7 +157,7 @@ fn without_its_parent_a_scale_is_let_through(admin: &Kubectl, dev: &Kubectl, gat
     assert!(!gate.metrics().contains(unknown));
     silent(&dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=0"], ""));
     assert_eq!(replicas(admin, "shop"), 0);
-    // Nothing that the user could do about it, so those who run the gate are told.
+    // The user can do nothing about it, so it appears in the gate's metrics and log.
     assert!(gate.metrics().contains(unknown), "{}", gate.metrics());
     let log = gate.log();
     let line =
@@ -167,7 +167,7 @@ fn without_its_parent_a_scale_is_let_through(admin: &Kubectl, dev: &Kubectl, gat
     let missing = line["unknown"].as_str().unwrap();
     assert!(missing.contains("scale-to-zero-guard") && missing.contains("scale-down-guard"), "{line}");
     assert_eq!((&line["allowed"], &line["deny"]), (&true.into(), &"".into()), "{line}");
-    // An edit of the object brings all that there is to know.
+    // An edit of the object itself carries everything the guard needs.
     silent(&dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=3"], ""));
     let edit = r#"{"spec":{"replicas":0}}"#;
     refused(
@@ -213,11 +213,11 @@ fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Statega
     silent(&scale(dev, "shop", "4"));
     silent(&scale(dev, "shop", "3"));
     assert_eq!(replicas(admin, "shop"), 3);
-    // Where the Namespace says that it is for development, nobody is asked.
+    // In a Namespace labelled as development, no confirmation is needed.
     silent(&scale(admin, "play", "0"));
 
     take_the_advice(dev, &refusal);
-    // A file does not follow the cluster: until it is made anew, the gate does not know.
+    // A file does not follow the cluster: until it is rewritten, the gate does not see the confirmation.
     refused(&scale(dev, "shop", "0"), &["nobody has confirmed it"]);
     tell(admin, inventory, &KINDS);
     gate.restart();

@@ -1,6 +1,6 @@
-//! stategate behind a real API server: what a person at the other end of kubectl sees.
+//! stategate behind a real API server, as seen through kubectl.
 //!
-//! Each test has its own API server and its own stategate, so they may run side by side.
+//! Each test has its own API server and its own stategate, so tests may run in parallel.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,7 +24,7 @@ use serde_json::Value;
 
 const GOOD: &str = include_str!("../fixtures/manifests/good-postgres.yaml");
 const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml");
-/// As good as it gets without anti-affinity and spread: the webhook adds them.
+/// Complete except for anti-affinity and spread, which the webhook adds.
 const PLAIN: &str = include_str!("../fixtures/manifests/plain-postgres.yaml");
 
 const STATELESS: &str = "
@@ -60,7 +60,7 @@ fn claim(name: &str) -> String {
     )
 }
 
-/// A claim as it is when a volume is bound to it: nothing in this cluster binds any.
+/// A claim marked as bound; nothing in this cluster binds volumes.
 fn bound_claim(admin: &Kubectl, name: &str) {
     admin.apply(&claim(name));
     let patch = r#"{"status":{"phase":"Bound"}}"#;
@@ -104,11 +104,11 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     let dir = tempfile::tempdir().unwrap();
     let (api, gate) = start(dir.path());
     let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
-    // What ran before stategate came.
+    // A workload from before stategate was installed.
     admin.apply(&NAIVE.replace("name: pg", "name: legacy"));
     register_and_wait(&api, &gate);
 
-    // A refusal says what is wrong, where, how to mend it and why; nothing is stored.
+    // A refusal says what is wrong, where, how to fix it and why; nothing is stored.
     let refusal = dev.run(&["apply", "-f", "-"], NAIVE);
     println!("{}", refusal.stderr);
     refused(
@@ -135,13 +135,13 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         &["ignore.validate.stategate.io", "storage-class-required"],
     );
 
-    // A good one passes without a word and unchanged.
+    // A good object passes silently and unchanged.
     silent(&dev.run(&["create", "--dry-run=server", "-f", "-"], GOOD));
     assert!(admin.run(&["get", "statefulset", "pg", "-n", "shop"], "").stderr.contains("not found"));
     silent(&dev.run(&["apply", "-f", "-"], STATELESS));
     silent(&dev.run(&["apply", "-f", "-"], POD));
 
-    // One without anti-affinity and spread gets them, once.
+    // An object without anti-affinity and spread gets them, once.
     silent(&dev.run(&["apply", "-f", "-"], PLAIN));
     let first = stored(&admin, "pg");
     let pod = &first["spec"]["template"]["spec"];
@@ -160,7 +160,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         first["metadata"]["resourceVersion"],
         "not a byte changed"
     );
-    // A manifest that replaces the object drops them; they are put back, so no pod restarts.
+    // A manifest that replaces the object drops them; they are restored, so no pod restarts.
     silent(&dev.run(&["replace", "-f", "-"], PLAIN));
     let replaced = stored(&admin, "pg");
     assert_eq!(replaced["spec"], first["spec"]);
@@ -170,7 +170,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         first["metadata"]["annotations"]["stategate.io/mutated-by"]
     );
 
-    // Nothing is added to what a user has chosen, nor where a user says no; then the user is told.
+    // Nothing is added where the user has chosen a value or opted out; opting out leads to a warning.
     let chosen = GOOD
         .replace("whenUnsatisfiable: ScheduleAnyway", "whenUnsatisfiable: DoNotSchedule")
         .replace("name: pg\n", "name: chosen\n");
@@ -190,7 +190,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
     assert!(warned.succeeded() && warned.stderr.contains("Warning: topology-spread-zone: "), "{warned:?}");
     assert!(stored(&admin, "declined")["spec"]["template"]["spec"]["topologySpreadConstraints"].is_null());
 
-    // What was wrong before does not stop other changes; making it worse is refused.
+    // Existing violations do not block other changes; new ones are refused.
     let label = admin.run(&["label", "statefulset", "legacy", "-n", "shop", "team=data"], "");
     assert!(label.succeeded() && label.stderr.contains("already present before this change"), "{label:?}");
     assert!(
@@ -230,7 +230,7 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
             .run(&["get", "pvc", name, "-n", "shop", "-o", "jsonpath={.metadata.deletionTimestamp}"], "");
         claim.succeeded() && claim.stdout.is_empty()
     };
-    // As an ordinary user and as an admin, by name and all at once.
+    // As an ordinary user and as an admin, by name and as a collection.
     let refusal = dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], "");
     println!("{}", refusal.stderr);
     refused(
@@ -256,7 +256,7 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
     let server_dry_run = dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--dry-run=server"], "");
     refused(&server_dry_run, &["delete-guard-pvc"]);
 
-    // The command of the refusal works as it is printed, and only for the claim that it names.
+    // The command from the refusal works as printed, and only for the claim it names.
     dev.ok(&["annotate", "pvc", "data-pg-0", "-n", "shop", "stategate.io/confirm-delete=data-pg-0"], "");
     dev.ok(&["annotate", "pvc", "data-pg-1", "-n", "shop", "stategate.io/confirm-delete=data-pg-0"], "");
     silent(&dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""));
@@ -266,7 +266,7 @@ fn a_claim_with_data_is_deleted_only_on_purpose() {
         &["delete-guard-pvc"],
     );
 
-    // Nothing is lost with a claim that holds nothing, and controllers do their work.
+    // Deleting an unbound claim loses nothing, and controllers can do their work.
     admin.apply(&claim("empty"));
     silent(&dev.run(&["delete", "pvc", "empty", "-n", "shop", "--wait=false"], ""));
     silent(&api.kubectl("gc").run(&["delete", "pvc", "data-pg-2", "-n", "shop", "--wait=false"], ""));
@@ -283,7 +283,7 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     bound_claim(&admin, "data-pg-1");
     gate.kill();
 
-    // Everything that is not on the short list.
+    // Operations outside the short list of guarded ones.
     for manifest in [
         STATELESS,
         POD,
@@ -297,7 +297,7 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     silent(&dev.run(&["delete", "pod", "tool", "-n", "shop", "--wait=false"], ""));
     silent(&dev.run(&["delete", "deployment", "web", "-n", "shop", "--wait=false"], ""));
 
-    // The short list is refused, and the message names the webhook that did not answer.
+    // Operations on the short list are refused, and the message names the webhook that did not respond.
     let names_the_webhook = |output: &Output| {
         assert!(
             !output.succeeded()
@@ -312,16 +312,16 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     names_the_webhook(&admin.run(&["create", "-f", "-"], PLAIN_CLASS));
     names_the_webhook(&dev.run(&["delete", "pvc", "data-pg-0", "-n", "shop", "--wait=false"], ""));
 
-    // Controllers, the garbage collector and nodes are not asked about at all.
+    // Requests by controllers, the garbage collector and nodes are never sent to the webhook.
     silent(
         &api.kubectl("controller").run(&["label", "statefulset", "pg", "-n", "shop", "by=controller"], ""),
     );
     silent(&api.kubectl("gc").run(&["delete", "pvc", "data-pg-1", "-n", "shop", "--wait=false"], ""));
     silent(&api.kubectl("node").run(&["label", "statefulset", "pg", "-n", "shop", "by-node=yes"], ""));
-    // Nor is kube-system.
+    // Nor are those in kube-system.
     silent(&admin.run(&["create", "-f", "-"], &PLAIN.replace("namespace: shop", "namespace: kube-system")));
 
-    // The break-glass command in the head of the configuration brings everything back.
+    // The break-glass command at the top of the configuration restores service.
     let config = gate.webhook_config(&[]);
     let command =
         config.lines().find_map(|line| line.strip_prefix("#   kubectl ")).expect("a break-glass command");
@@ -331,7 +331,7 @@ fn without_stategate_the_cluster_goes_on_and_only_the_short_list_waits() {
     });
     assert!(brought_back, "the break-glass command did not help");
 
-    // And stategate, when it is back and registered again, judges as before.
+    // Once stategate is back and registered again, it reviews as before.
     gate.restart();
     register_and_wait(&api, &gate);
     refused(

@@ -1,4 +1,4 @@
-//! What the webhook completes is what the examples of the policies say, once, and under their name.
+//! Patches at admission match the policies' examples, are applied once, and name their policies.
 
 use serde_json::Value;
 use stategate::path;
@@ -9,8 +9,7 @@ use stategate::source::catalogue::Catalogue;
 use crate::harness::{ApiServer, Kubectl, Stategate};
 use crate::register_and_wait;
 
-/// The profile lets this one restore whatever was there: what else is wrong with an example is only
-/// warned about, and the profile stays as it is shipped.
+/// The shipped profile lets this user restore anything: other violations in an example lead only to warnings.
 const RESTORER: &str = "system:serviceaccount:velero:velero";
 const SUPERUSERS: &str = "--as-group=system:masters";
 const MUTATED_BY: &str = "stategate.io/mutated-by";
@@ -30,7 +29,7 @@ fn every_example_of_a_patch_is_stored_as_it_says() {
     for (path, text) in catalogue.examples() {
         let Some(stem) = path.strip_suffix(".in.yaml") else { continue };
         let policy = policy_id(path);
-        // Its patches are for files; that they stay out of the cluster is tested beside `fix`.
+        // Its patches apply to files only; the tests of `fix` check that they stay out of the cluster.
         if set.policy(&policy).is_some_and(|policy| policy.patches == Patches::Fix) {
             continue;
         }
@@ -45,7 +44,7 @@ fn every_example_of_a_patch_is_stored_as_it_says() {
             object["metadata"]["namespace"] = namespace.clone().into();
             object
         });
-        // Other policies complete it as well, and sign for it.
+        // Other policies patch it as well, and add their names.
         let signed = wanted["metadata"]["annotations"].as_object_mut().unwrap().remove(MUTATED_BY).unwrap();
         assert_eq!(signed, policy, "{path}");
         let restore = |verb: &str| {
@@ -62,12 +61,12 @@ fn every_example_of_a_patch_is_stored_as_it_says() {
         let again = restore("apply");
         let version = |object: &Value| object["metadata"]["resourceVersion"].clone();
         assert_eq!(version(&again), version(&first), "{path}: applied again, it is not left alone");
-        // A manifest that replaces the object drops what was added: it is put back, and no pod restarts.
+        // A manifest that replaces the object drops what was added: it is restored, and no pod restarts.
         let replaced = restore("replace");
         assert_eq!(replaced["spec"], first["spec"], "{path}");
         assert_eq!(replaced["metadata"]["generation"], first["metadata"]["generation"], "{path}");
         assert_eq!(replaced["metadata"]["annotations"][MUTATED_BY], names, "{path}");
-        // An ordinary change of it by somebody else keeps it, too.
+        // An ordinary change by another client keeps it, too.
         let kind = given["kind"].as_str().unwrap();
         let name = given["metadata"]["name"].as_str().unwrap();
         admin.ok(&["annotate", kind, name, "-n", &namespace, "note=x", "--as", RESTORER, SUPERUSERS], "");
@@ -88,7 +87,7 @@ fn policy_id(path: &str) -> String {
     path.split('/').nth(1).unwrap().replace('_', "-")
 }
 
-/// Everything that is wanted is there; the API server and other policies may have added to it.
+/// Asserts that everything wanted is present; the API server and other policies may have added more.
 #[track_caller]
 fn holds(stored: &Value, wanted: &Value, example: &str, at: &mut path::Path) {
     match (stored, wanted) {

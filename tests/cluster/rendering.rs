@@ -21,14 +21,14 @@ fn check(path: &str, arguments: &[&str]) -> (i32, String) {
     (run.status.code().unwrap_or(-1), said)
 }
 
-/// A PATH with the tools and what they need. helm is not among what KUBEBUILDER_ASSETS may name.
+/// A PATH with the tools and their dependencies. KUBEBUILDER_ASSETS does not contain helm.
 fn path() -> String {
     let built = concat!(env!("CARGO_MANIFEST_DIR"), "/target/cluster-tools");
     assert!(Path::new(built).join("helm").exists(), "helm is missing: run tests/cluster/tools/install");
     format!("{}:{built}:{}", harness::tools().display(), std::env::var("PATH").unwrap_or_default())
 }
 
-/// Object, file that people edit and policy of every finding of a policy.
+/// Object, template and file of each finding of a policy.
 fn found(report: &str, policy: &str) -> Vec<(String, String, String)> {
     let report: Value = serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -56,7 +56,7 @@ fn a_tree_is_rendered_where_it_has_to_be() {
     assert_eq!(code, 1, "{report}");
     let mut lost = found(&report, "volume-no-emptydir-data");
     lost.sort();
-    // The base is rendered as a part of the overlay; patch and settings are no manifests.
+    // The base is rendered as part of the overlay; patches and values are not manifests.
     assert_eq!(
         lost,
         [

@@ -1,16 +1,16 @@
-//! The house keeps its walls: imports run downward only, regorus has one user, no file is an orphan.
+//! Structural checks: imports run downward only, some crates belong to one module, no source file is
+//! orphaned.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Rooms from the bottom to the top. A room imports from itself and from those before it; rooms on
-/// one line do not import from each other unless named so below.
+/// Top-level modules from bottom to top. A module imports only from its own layer and the layers before it.
 const ROOMS: &[&[&str]] = &[
     &["path"],
     &["diagnostic"],
     &["yaml"],
     &["reader"],
-    // The domain is one storey: a policy knows requests and views, a view knows the policies' GroupKind.
+    // The domain is one layer: a policy knows requests and views, a view knows the policies' GroupKind.
     &["admission", "policy", "workload", "inventory"],
     &["engine"],
     &["policyset"],
@@ -24,7 +24,7 @@ const ROOMS: &[&[&str]] = &[
     &["cli"],
 ];
 
-/// Crates that belong to one room alone.
+/// Crates that may be used only in the given places.
 const OWNED: &[(&str, &str)] = &[
     ("regorus", "engine/rego.rs"),
     ("axum", "server/"),
@@ -71,7 +71,7 @@ fn storey(room: &str) -> Option<usize> {
     ROOMS.iter().position(|rooms| rooms.contains(&room))
 }
 
-/// Names that follow `prefix` in code (comments left out).
+/// Names that follow `prefix` in code, outside comments.
 fn mentions<'a>(text: &'a str, prefix: &'a str) -> impl Iterator<Item = &'a str> {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(move |line| {
         line.match_indices(prefix).filter_map(move |(at, _)| {
@@ -158,7 +158,7 @@ fn files_are_rooms_not_halls() {
 
 #[test]
 fn the_pure_rooms_touch_no_clock_and_no_files() {
-    // .clippy.toml bans the calls; this finds whoever lifts the ban.
+    // .clippy.toml bans the calls; this finds modules that lift the ban.
     for (file, text) in sources() {
         let lifted = text.contains("clippy::disallowed_methods");
         let edge = ["source/", "evaluators/", "server/", "telemetry/", "cli/"]

@@ -1,5 +1,5 @@
-//! Whatever comes in, it ends in a clear error that names the place, or in a verdict: never a panic, a
-//! hang or a silent pass.
+//! Any input ends in a clear error that names the place, or in a verdict: never in a panic, a hang or a
+//! silent pass.
 
 use crate::support::{GOOD, directory, stategate, stategate_with, write};
 
@@ -52,7 +52,7 @@ fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
         .expect(2, &["nothing to check"]);
     stategate_with(&["check", "-"], &GOOD.replace("StatefulSet", "Statefulset"))
         .expect(2, &["kind: StatefulSet"]);
-    // Served by no API server under this version: not silently passed as judged.
+    // No API server serves this version: it must not silently pass as checked.
     let beta = GOOD.replace("apps/v1", "apps/v1beta1");
     stategate_with(&["check", "-"], &beta).expect(2, &["apps/v1beta1 StatefulSet", "apiVersion: apps/v1"]);
 }
@@ -292,7 +292,7 @@ fn a_policy_that_fails_is_never_a_pass() {
         ("endless", POLICY.replace("input.workload.replicas == 0", "xs := [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]\n\tcount([1 | some a in xs; some b in xs; some c in xs; some d in xs; some e in xs; some f in xs; a + b + c + d + e + f == 0]) > 0")),
     ];
     for (name, text) in fails {
-        // Only in this namespace: a policy that fails on any StatefulSet is not even loaded.
+        // Fails in this namespace only: a policy that fails on every StatefulSet does not even load.
         let text = text
             .replace("severity: high", "severity: critical")
             .replace("if {\n", "if {\n\tinput.workload.namespace == \"shop\"\n");

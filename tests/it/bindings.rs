@@ -1,4 +1,4 @@
-//! Bindings, exceptions and skip annotations: how people tune policies without touching Rego.
+//! Bindings, exceptions and skip annotations: tuning policies without touching Rego.
 
 use crate::support::{GOOD, NAIVE, directory, stategate_with};
 
@@ -212,7 +212,7 @@ fn mistakes_are_errors_with_their_place() {
     ] {
         check(&text, GOOD).expect(2, &needles);
     }
-    // All of them at once.
+    // All errors are reported at once.
     let two =
         format!("{}---\n{}", binding("{policies: {ids: [first]}}"), binding("{policies: {ids: [second]}}"));
     check(&two, GOOD).expect(2, &["no policy first", "no policy second", "bindings.yaml:9"]);

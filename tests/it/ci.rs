@@ -1,4 +1,4 @@
-//! What is wired into other people's CI: the GitHub Action and the hooks for pre-commit.
+//! CI integrations: the GitHub Action and the pre-commit hooks.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,13 +9,13 @@ use crate::support::{GOOD, NAIVE, directory, run_in};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The one document of a file of the repository.
+/// The single YAML document in a file of the repository.
 fn document(path: &str) -> Value {
     let text = std::fs::read(Path::new(ROOT).join(path)).unwrap();
     stategate::yaml::read_bytes(&text).unwrap().remove(0).value
 }
 
-/// The step of the action that checks, as the runner runs it.
+/// The action's check step, run as a runner does; returns exit code and output.
 fn action(directory: &Path, inputs: &[(&str, &str)]) -> (i32, String) {
     let program = Path::new(env!("CARGO_BIN_EXE_stategate")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());

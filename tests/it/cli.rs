@@ -1,4 +1,4 @@
-//! The command line as its users meet it: exit code, stdout, stderr.
+//! The command line: exit code, stdout, stderr.
 
 use serde_json::Value;
 
@@ -87,7 +87,7 @@ fn the_tier_of_the_namespace_decides_how_strict_it_is() {
     assert_eq!(action_in("prod"), (1, Some("deny".to_owned())));
     assert_eq!(action_in("staging"), (1, Some("warn".to_owned())), "the critical ones still refuse");
     assert_eq!(action_in("dev"), (0, Some("warn".to_owned())));
-    // prod wants hard anti-affinity, which no webhook adds.
+    // The prod tier requires hard anti-affinity, which no webhook adds.
     let of = |tier: &str| {
         found(&json(&["-"], &namespace(tier)).1).iter().any(|(policy, _)| policy == "anti-affinity-required")
     };
@@ -147,7 +147,7 @@ fn what_the_old_version_had_already_only_warns() {
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
         .expect(0, &["warning[volume-no-emptydir-data]: already present before this change"]);
-    // Something new beside it is refused.
+    // A new violation beside it is refused.
     let worse = NAIVE.replace(
         "      volumes:",
         "        - {name: second, image: 'redis:7', ports: [{containerPort: 6379}]}\n      volumes:",

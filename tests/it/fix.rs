@@ -1,4 +1,4 @@
-//! `stategate fix`: files are set right, and nothing else in them changes.
+//! `stategate fix`: files are fixed, and nothing else in them changes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{GOOD, NAIVE, Run, directory, stategate, stategate_with, write};
 
-/// Patches of production, and the two ways in which they are asked for.
+/// The patches of the production profile.
 const FIXED: &str =
     "anti-affinity-required, min-ready-seconds, termination-grace-period, topology-spread-zone";
 
@@ -87,7 +87,7 @@ fn what_is_fixed_is_what_the_webhook_would_have_stored() {
     stategate(&["fix", "--write", &file]).expect(0, &[]);
     let fixed = fs::read_to_string(&file).unwrap();
     assert!(!fixed.contains("stategate.io/mutated-by"), "{fixed}");
-    // Nothing is left for the webhook to add, and a second run changes nothing.
+    // The webhook has nothing left to add, and a second run changes nothing.
     assert_eq!(json(&[&file])["patches"], Value::Array(Vec::new()));
     let again = stategate(&["fix", "--write", &file]);
     again.expect(0, &[]);
@@ -272,7 +272,7 @@ fn a_policy_says_where_its_patches_belong() {
     run(&nothing, &["check"]).expect(2, &["says `patches: fix` and has no `patch` rule"]);
 }
 
-/// Comments, where no text has a number sign in it.
+/// The comments of a file whose strings contain no number sign.
 fn comments(text: &str) -> Vec<&str> {
     text.lines()
         .filter_map(|line| line.split_once('#').filter(|(head, _)| head.is_empty() || head.ends_with(' ')))
@@ -291,7 +291,7 @@ fn yaml_files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Every example that is refused or warned of, and every fixture: each is a bundle of its own.
+/// Covers every example that is refused or warned about, and every fixture, each as a separate bundle.
 #[test]
 fn every_example_and_fixture_is_fixed_for_good() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -335,17 +335,17 @@ metadata: {name: soft}
 spec: {policies: {ids: [anti-affinity-required]}, override: true, mutate: true}
 ";
 
-/// Who fixes it, and what is wrong with that.
+/// The policies that fix a file, and what is wrong with the result.
 fn fixed_for_good(file: &Path) -> (Vec<String>, String) {
     let before = fs::read_to_string(file).unwrap();
-    // An AdmissionReview is no manifest.
+    // An AdmissionReview is not a manifest.
     if before.contains("kind: AdmissionReview") {
         return (Vec::new(), String::new());
     }
     let directory = directory(&[("x.yaml", &before)]);
     let copy = directory.path().join("x.yaml");
     let copy = copy.to_str().unwrap();
-    // Everything is bound there; only hard anti-affinity, which it wants, is nothing that a patch gives.
+    // The regulated profile binds every policy; but it requires hard anti-affinity, which no patch adds.
     let soft = write(directory.path(), "soft.yml", SOFT);
     let regulated = ["--profile", "regulated", "--bindings", soft.to_str().unwrap()];
     let run = stategate(&[&["fix", "--write", copy][..], &regulated].concat());
@@ -371,7 +371,7 @@ fn fixed_for_good(file: &Path) -> (Vec<String>, String) {
     if !old.iter().all(|comment| rest.any(|other| other == comment)) {
         fault += &format!("comments are lost: {old:?} {new:?}");
     }
-    // What the webhook adds, too, is in the fixtures often enough.
+    // The fixtures cover these patches often enough.
     let usual = ["anti-affinity-required", "min-ready-seconds", "topology-spread-zone"];
     let shown = file.to_str().unwrap().contains("/fixtures/");
     if shown || policies.iter().any(|policy| !usual.contains(&policy.as_str())) {

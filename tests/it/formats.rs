@@ -1,4 +1,4 @@
-//! The formats of `stategate check`, on real manifests and held to their schemas.
+//! The output formats of `stategate check` on real manifests, validated against their schemas.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::{NAIVE, directory, stategate, stategate_with, write};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
-/// Runs `check` and returns what it wrote in a format to a file.
+/// Runs `check` with output in a format to a file, and returns the file's content.
 fn written(format: &str, arguments: &[&str], stdin: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report");
@@ -24,7 +24,7 @@ fn json(format: &str, arguments: &[&str], stdin: &str) -> Value {
     serde_json::from_str(&written(format, arguments, stdin)).unwrap()
 }
 
-/// The arguments of `check` for every suite of fixtures, and for what cannot be read.
+/// The arguments of `check` for every suite of fixtures, and for inputs that cannot be read.
 fn runs() -> Vec<Vec<String>> {
     let path = |path: &Path| path.display().to_string();
     let mut runs: Vec<Vec<String>> = ["naive", "well-made"]
@@ -45,7 +45,7 @@ fn runs() -> Vec<Vec<String>> {
     runs
 }
 
-/// The same schema, which takes no field that it does not name.
+/// The schema with unnamed fields forbidden.
 fn strict(mut schema: Value) -> Value {
     fn close(schema: &mut Value) {
         match schema {
@@ -73,10 +73,10 @@ fn own_schema() -> Value {
 fn every_report_agrees_with_its_schema() {
     let own = jsonschema::validator_for(&strict(own_schema())).unwrap();
     let sarif = std::fs::read_to_string(Path::new(FIXTURES).join("formats/sarif-schema-2.1.0.json")).unwrap();
-    // A bracket there is not escaped, which only lenient regular expressions take.
+    // The official schema does not escape a bracket here, which only lenient regular expressions accept.
     let sarif = serde_json::from_str(&sarif.replace("{2}]?$", "{2}\\\\]?$")).unwrap();
     let sarif = jsonschema::options().should_validate_formats(true).build(&sarif).unwrap();
-    // What GitLab's own parser demands of an issue, and what its documentation names.
+    // The requirements of GitLab's parser, plus the fields in its documentation.
     let gitlab = jsonschema::validator_for(&serde_json::json!({
         "type": "array",
         "items": {

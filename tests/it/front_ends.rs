@@ -1,10 +1,10 @@
 //! Front ends agree: `check`, `review` and the webhook over HTTPS find the same in the same change.
 //!
-//! The cases are the catalogue's own: of each policy the first example that violates it and that is one
-//! object. Each is put into a namespace of its own, so that one run of `check` judges them all and none
-//! is another's sibling; what else there is in the cluster all are told alike, so nothing is unknown.
-//! Every policy refuses, so that the webhook's answer tells the place of what it found. What arrives
-//! after its workload only warns at admission; such findings are compared by what they say.
+//! The cases come from the catalogue: for each policy, the first example that violates it and consists of one
+//! object. Each case has its own namespace, so that one run of `check` covers all of them without making any
+//! a sibling of another. All front ends get the same inventory, so nothing is unknown. Every policy denies,
+//! so that the webhook's response contains the place of each finding. Findings on objects that arrive after
+//! their workload only warn at admission; they are compared by their messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use stategate::source::catalogue::Catalogue;
 use crate::server::Server;
 use crate::support::{stategate, stategate_with, write};
 
-/// Every how many cases `review` is asked as well: it loads the catalogue for each.
+/// Every how many cases `review` runs too: it loads the catalogue for each.
 const REVIEWED: usize = 3;
 
 const BINDINGS: &str = "
@@ -26,7 +26,7 @@ metadata: {name: strict}
 spec: {override: true, action: deny, mutate: true}
 ";
 
-/// Lists of one kind say that there is no more of it.
+/// Kinds with an empty list in the inventory, which states that the cluster has none of them.
 const KINDS: [(&str, &str); 17] = [
     ("v1", "PersistentVolumeClaim"),
     ("v1", "PersistentVolume"),
@@ -54,10 +54,10 @@ struct Case {
     old: Option<Value>,
 }
 
-/// Policy, place and message of a finding; without the place where only a warning tells of it.
+/// Policy, place and message of a finding; the place is empty if only a warning reports it.
 type Found = BTreeSet<(String, String, String)>;
 
-/// Of each policy the first violation that is one object, apart from all others by namespace or name.
+/// For each policy the first violation that consists of one object, separated by namespace or name.
 fn cases() -> Vec<Case> {
     let catalogue = Catalogue::embedded();
     let texts: BTreeMap<&str, &str> = catalogue.examples().map(|(path, text)| (path, &*text.text)).collect();
@@ -74,7 +74,7 @@ fn cases() -> Vec<Case> {
         let Some(stem) = path.strip_suffix(".yaml").filter(|stem| violates && own(stem)) else {
             continue;
         };
-        // All cases share one cluster here, that of `inventory`.
+        // Here all cases share one cluster, that of `inventory`.
         if texts.contains_key(format!("{stem}.inventory.yaml").as_str()) {
             continue;
         }
@@ -101,7 +101,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// What both front ends are told of the cluster.
+/// Writes the cluster inventory for all front ends.
 fn inventory(directory: &Path, cases: &[Case]) {
     let list = |(version, kind): (&str, &str), items: Vec<Value>| {
         let list = json!({"apiVersion": version, "kind": format!("{kind}List"), "items": items});
@@ -140,7 +140,7 @@ fn plural(object: &Value) -> String {
     if kind.ends_with("class") { format!("{kind}es") } else { format!("{kind}s") }
 }
 
-/// The object as the mutating webhook's answer leaves it.
+/// The object as patched by the mutating webhook's response.
 fn patched(mut object: Value, answer: &Value) -> Value {
     assert_eq!(answer["response"]["allowed"], true, "{answer}");
     if let Some(patch) = answer["response"]["patch"].as_str() {
@@ -170,7 +170,7 @@ fn check(arguments: &[&str]) -> BTreeMap<(String, String), Found> {
     found
 }
 
-/// An RFC 6901 pointer as people read it.
+/// Converts an RFC 6901 pointer to the dotted form.
 fn dotted(pointer: &str) -> String {
     let segment = |part: &str| match part.parse::<usize>() {
         Ok(index) => stategate::path::Segment::from(index),
@@ -179,8 +179,7 @@ fn dotted(pointer: &str) -> String {
     stategate::path::dotted(&pointer.split('/').skip(1).map(segment).collect::<Vec<_>>())
 }
 
-/// Takes what the answer of the webhook tells out of what `check` found; what is left on either side is
-/// a difference.
+/// Compares the webhook's response with what `check` found; anything left on either side is a difference.
 fn differences(mut found: Found, answer: &Value) -> Vec<String> {
     let response = &answer["response"];
     let mut only_there = Vec::new();

@@ -1,10 +1,10 @@
-//! Other objects: what is joined to a request, what happens if it is not known, and who can tell.
+//! The inventory: which objects are joined to a request, and what happens if some are unknown.
 
 use serde_json::Value;
 
 use crate::support::{Run, directory, stategate_with, write};
 
-/// A policy that says for every object what it sees of `input.related`.
+/// A policy whose body inspects `input.related`.
 pub fn policy(kinds: &str, inventory: &str, body: &str) -> String {
     format!(
         "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: high\n#   action: deny\n\
@@ -14,7 +14,7 @@ pub fn policy(kinds: &str, inventory: &str, body: &str) -> String {
     )
 }
 
-/// A directory with this policy alone, and files beside it.
+/// A directory with only this policy, and files beside it.
 pub struct Case {
     directory: tempfile::TempDir,
 }
@@ -88,7 +88,7 @@ fn a_needed_kind_that_is_not_known_makes_the_outcome_unknown_and_refuses_nothing
     assert_eq!(report["unknown"][0]["policy"], "looks");
     assert_eq!(report["unknown"][0]["missing"][0], "StorageClass.storage.k8s.io");
     assert_eq!(report["summary"]["unknown"], 1);
-    // An object without claims has nothing to do with classes.
+    // Storage classes do not matter to an object without claims.
     let without = SET.split("  volumeClaimTemplates").next().unwrap();
     let none = case.check(&[], without).expect(0, &["0 errors"]).stdout.clone();
     assert!(!none.contains("unknown"), "{none}");
@@ -103,7 +103,7 @@ fn the_inventory_of_the_flag_is_joined_and_known() {
     case.check(&["--inventory", &cluster], &unnamed).expect(1, &["data is Retain by slow"]);
     let none = SET.replace("storageClassName: fast", "storageClassName: ''");
     case.check(&["--inventory", &cluster], &none).expect(0, &["0 errors"]);
-    // All that the object names is in the bundle itself: more need not be known.
+    // The bundle contains everything the object names: nothing more need be known.
     case.check(&[], &format!("{SET}{FAST}")).expect(1, &["data is Delete by fast"]);
     case.check(&[], &format!("{unnamed}{FAST}")).expect(0, &["1 unknown"]);
 }
@@ -137,7 +137,7 @@ fn what_is_read_must_be_declared_and_what_is_declared_must_exist() {
     Case::new(&mode).check(&[], SET).expect(2, &["`must` is none of"]);
 }
 
-/// What a policy sees in one key of `input.related` for the objects of some kinds; null: it is undefined.
+/// What a policy on the given kinds sees under one key of `input.related`; null if undefined.
 pub fn seen(kinds: &str, inventory: &str, key: &str, manifest: &str, cluster: &str) -> Value {
     let body = "msg := \"seen\"";
     let text = policy(kinds, inventory, body).replace(
@@ -205,7 +205,7 @@ spec:
     let scalers =
         seen("StatefulSet.apps", "HorizontalPodAutoscaler.autoscaling: bundle", "autoscalers", &bundle, "");
     assert_eq!((&scalers[0]["scale_down_pods"], &scalers[0]["min"]), (&2.into(), &1.into()));
-    // Absent from a bundle means that there is none; who can do without sees nothing instead.
+    // If a bundle contains none, the list is empty; for `optional` the key is undefined instead.
     let bundled = |mode: &str| {
         seen("StatefulSet.apps", &format!("PodDisruptionBudget.policy: {mode}"), "pdbs", SET, "")
     };
@@ -269,14 +269,14 @@ spec:
     assert_eq!(pvcs[0]["mounted_by"], mounted);
     let pvs = join("StatefulSet.apps", "PersistentVolume: cluster", "pvs", SET);
     assert_eq!((&pvs[0]["name"], &pvs[0]["reclaim_policy"]), (&"pv-1".into(), &"Delete".into()));
-    // The set's own pod is not another user of its claim.
+    // The set's own pod does not count as another consumer of its claim.
     let consumers = join("StatefulSet.apps", "Deployment.apps: cluster", "consumers", SET);
     assert_eq!(consumers.as_array().unwrap().len(), 1, "{consumers}");
     assert_eq!(
         (&consumers[0]["name"], &consumers[0]["claim"], &consumers[0]["replicas"]),
         (&"report".into(), &"data-pg-1".into(), &2.into())
     );
-    // Seen from the claim: who mounts it, and who makes it.
+    // From the claim's side: the workloads that mount it, and the one that creates it.
     let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data-pg-1, namespace: shop}\nspec: {resources: {requests: {storage: 10Gi}}}\n---\n";
     let users =
         join("PersistentVolumeClaim", "Deployment.apps: bundle", "consumers", &format!("{claim}{SET}"));
@@ -335,14 +335,14 @@ fn a_scale_request_is_judged_as_an_update_of_its_parent() {
     let cluster = case.file("cluster.yaml", &parent);
     case.run("review", &[&review, "--inventory", &cluster], "")
         .expect(1, &["StatefulSet pg from 5 to 0 of Scale"]);
-    // Its annotations count: the confirmation, and the skip.
+    // The parent's annotations count, both for the confirmation and for the skip.
     let confirmed = case.file("confirmed.yaml", &parent.replace("'no'", "'yes'"));
     case.run("review", &[&review, "--inventory", &confirmed], "").expect(0, &["\"allowed\": true"]);
     let skipped = parent
         .replace("'no'", "'no', stategate.io/skip: looks, stategate.io/skip-reason: 'we know what we do'");
     let skipped = case.file("skipped.yaml", &skipped);
     case.run("review", &[&review, "--inventory", &skipped], "").expect(0, &["\"waived\": \"looks\""]);
-    // Without the parent nobody can tell, and nobody is refused.
+    // Without the parent the outcome is unknown, and nothing is refused.
     case.run("review", &[&review], "").expect(0, &["\"unknown\": \"looks\""]);
     case.run("input", &[&review, "--inventory", &cluster, "--policy", "looks"], "")
         .expect(0, &["\"replicas\": 0", "\"subResource\": \"scale\""]);
@@ -383,7 +383,8 @@ fn a_list_of_the_api_server_is_complete_even_if_it_is_empty() {
 
 #[test]
 fn what_the_old_object_had_is_judged_by_what_was_related_to_it() {
-    // The old pods had a budget; the new labels lose it. That is new, however the new object is joined.
+    // The old pods had a budget; with the new labels it is lost. That is a new violation, however the new
+    // object is joined.
     let text = policy(
         "StatefulSet.apps",
         "PodDisruptionBudget.policy: bundle",
@@ -421,7 +422,7 @@ fn siblings_only_warn_at_admission_and_count_in_full_in_check() {
     let case = Case::new(&text);
     case.check(&[], SET).expect(1, &["error[looks]: no budget"]);
     let review = case.file("review.json", include_str!("../fixtures/reviews/create-statefulset.json"));
-    // Nobody said which budgets there are: at admission that is not known.
+    // The inventory contains no list of budgets, so at admission they are unknown.
     case.run("review", &[&review], "").expect(0, &["\"unknown\": \"looks\""]);
     let cluster = case.file("cluster.yaml", BUDGET);
     case.run("review", &[&review, "--inventory", &cluster], "").expect(0, &["looks: no budget"]);

@@ -1,4 +1,4 @@
-//! The joins find through indexes what a look at every object finds, whatever came and went before.
+//! Indexed joins find the same as a scan of all objects, after any sequence of additions and removals.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -89,7 +89,7 @@ fn object() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// An object comes, or goes again.
+/// Objects are added and removed.
 fn events() -> impl Strategy<Value = Vec<(bool, Value)>> {
     proptest::collection::vec((prop::bool::weighted(0.8), object()), 0..60)
 }
@@ -142,7 +142,7 @@ fn names(list: &Value, keys: &[&str]) -> BTreeSet<Vec<String>> {
     set
 }
 
-/// Does a workload mount a claim, or make it?
+/// Does a workload mount or create a claim?
 fn uses(object: &Value, claim: &str) -> bool {
     let spec = &object["spec"];
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -152,7 +152,7 @@ fn uses(object: &Value, claim: &str) -> bool {
     let name = object["metadata"]["name"].as_str().unwrap();
     let makes = list(&spec["volumeClaimTemplates"]).iter().any(|template| {
         let prefix = format!("{}-{name}-", template["metadata"]["name"].as_str().unwrap());
-        // The numbers of all ordinals there may be in these tests.
+        // All ordinals that occur in these tests.
         (0..10).any(|ordinal| format!("{prefix}{ordinal}") == claim)
     });
     mounts || makes

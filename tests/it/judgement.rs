@@ -1,4 +1,4 @@
-//! Ways around the policies that somebody has tried, and sane workloads that were once refused.
+//! Attempts to evade the policies, and sane workloads that must not be refused.
 
 use serde_json::{Value, json};
 use stategate::admission::{Request, wire};
@@ -27,7 +27,7 @@ fn has(manifest: &str, policy: &str) -> bool {
     denied(manifest).iter().any(|id| id == policy)
 }
 
-/// The good PostgreSQL with another image and mount.
+/// The good PostgreSQL manifest with another image and mount path.
 fn postgres(image: &str, mount: &str) -> String {
     let pgdata = "            - name: PGDATA\n              value: /var/lib/postgresql/data/pgdata\n";
     let manifest = GOOD.replace(pgdata, "").replace("postgres:16.4", image);
@@ -202,7 +202,7 @@ fn a_pod_of_sixty_thousand_volumes_is_judged_in_a_breath() {
     let set = production();
     let kind = stategate::admission::GroupKind { kind: "Pod".to_owned(), group: String::new() };
     let projection = set.projections().of(&kind).unwrap();
-    // A quadratic walk takes minutes here.
+    // A quadratic algorithm takes minutes here.
     let projected =
         stategate::workload::project(&pod, "default", projection, &set.projections().engines, true);
     assert_eq!(projected.workload.containers[0].mounts.len(), 60_000);

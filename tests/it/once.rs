@@ -1,4 +1,4 @@
-//! What a workload learns of the objects beside it, so that a fault of both is told once.
+//! What a workload's policies learn about related objects, so that a shared fault is reported only once.
 
 use serde_json::{Value, json};
 
@@ -30,7 +30,7 @@ spec:
 
 const BUDGETS: &str = "PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle";
 
-/// A policy that finds every budget, and says whether it is judged in the same run.
+/// A policy that flags every budget, and says whether the budget is evaluated in the same run.
 fn says_who_is_judged() -> String {
     policy(
         "StatefulSet.apps",
@@ -63,7 +63,7 @@ fn what_is_checked_together_is_judged_itself_and_the_inventory_is_not() {
     };
     let bundled = scalers(&format!("{SET}{SCALER}"), "");
     assert_eq!((&bundled[0]["judged"], &bundled[0]["min"]), (&true.into(), &3.into()));
-    // Without rules one step removes all above the minimum, whoever reads the autoscaler.
+    // Without scaling rules, one step may remove all pods above the minimum.
     assert_eq!(bundled[0]["scale_down_pods"], 2);
     assert_eq!(scalers(SET, SCALER)[0]["judged"], false);
     let own = seen("HorizontalPodAutoscaler.autoscaling", "", "namespace", SCALER, "");
@@ -97,7 +97,7 @@ fn at_admission_nothing_else_is_judged() {
     let cluster = format!("{SET}{BUDGET}").replace("namespace: shop", "namespace: default");
     let cluster = case.file("cluster.yaml", &cluster);
     let said = case.run("review", &[&review, "--inventory", &cluster], "");
-    // The headline names what is scaled.
+    // The headline names the scaled object.
     said.expect(1, &["judged: false", "StatefulSet default/pg (scale): 1 problem"]);
 }
 
@@ -107,7 +107,7 @@ fn a_budget_counts_the_pods_of_all_that_it_selects() {
     assert_eq!((&alone[0]["workloads"], &alone[0]["pods"]), (&1.into(), &3.into()));
     let both = budgets(&format!("{SET}{BUDGET}{REPORT}"), "");
     assert_eq!((&both[0]["workloads"], &both[0]["pods"]), (&2.into(), &5.into()));
-    // The pods of a Deployment are its own, not a workload more.
+    // The pods of a Deployment are its own, not another workload.
     let pod = r#"---
 apiVersion: v1
 kind: Pod
@@ -128,7 +128,7 @@ spec: {containers: [{name: c, image: report}]}
         pod,
     );
     assert_eq!(from_the_budget.as_array().unwrap().len(), 2, "{from_the_budget}");
-    // At admission somebody must know all workloads before they are counted.
+    // At admission, all workloads must be known before they are counted.
     let text = policy(
         "StatefulSet.apps",
         "PodDisruptionBudget.policy: cluster",
@@ -198,7 +198,7 @@ fn who_can_do_without_a_kind_sees_what_the_manifests_hold_of_it() {
     assert_eq!(optional(&format!("{SET}{BUDGET}"), "")[0]["name"], "pg");
     assert_eq!(optional(SET, ""), Value::Null, "of none nobody says that there is none");
     assert_eq!(optional(SET, BUDGET)[0]["name"], "pg");
-    // Who needs all of a kind is not content with those.
+    // A policy that needs all objects of a kind does not make do with those in the manifests.
     let needed = policy("StatefulSet.apps", "PodDisruptionBudget.policy: cluster", "msg := \"seen\"");
     Case::new(&needed).check(&[], &format!("{SET}{BUDGET}")).expect(0, &["1 unknown"]);
 }
@@ -226,7 +226,7 @@ fn the_start_says_what_the_inventory_knows_and_what_it_lacks() {
         let line = said.stderr.lines().find(|line| line.contains("needed")).unwrap_or_default();
         line.contains(&format!("{kind} ("))
     };
-    // A bundle holds what is shipped with a workload; nobody needs what is optional.
+    // A bundle contains what ships with a workload, and optional kinds are not needed.
     assert!(!of_looks("Service") && !of_looks("PriorityClass.scheduling.k8s.io") && !of_looks("Node"));
     let quiet = case.check(&["--inventory", &cluster], SET);
     assert!(!quiet.stderr.contains("inventory:"), "{}", quiet.stderr);

@@ -1,4 +1,4 @@
-//! A finding names a place in the file, and the text at that place is the node or its nearest parent.
+//! A finding points to a place in the file, where the text is the node or its nearest existing parent.
 
 use stategate::path::from_pointer;
 use stategate::source::manifests::{Manifest, Manifests};
@@ -16,13 +16,13 @@ impl File {
         Self { text: text.to_owned(), objects: manifests.objects }
     }
 
-    /// The text from the place of a node on must begin so; line and column must be those of that text.
+    /// Asserts that the text at the node's place begins with `begin`, and that line and column match.
     #[track_caller]
     fn at(&self, object: usize, pointer: &str, line: usize, begin: &str) {
         let place = self.objects[object].place(&from_pointer(pointer));
         let found = &self.text[place.start..];
         assert!(found.starts_with(begin), "{pointer}: {:?}, not {begin:?}", &found[..found.len().min(30)]);
-        // Counted anew from the text, as an editor counts.
+        // Computed from the text, as an editor counts.
         let before = &self.text[..place.start];
         let lines: Vec<&str> = before.split('\n').collect();
         let column = lines.last().unwrap().trim_start_matches('\u{feff}').chars().count() + 1;
@@ -49,7 +49,7 @@ fn block_and_flow_style() {
     file.at(0, "/spec/containers/1/env/0/value", 9, "'x'");
     file.at(0, "/spec/volumes/0", 13, "name: |");
     file.at(0, "/spec/volumes/0/name", 14, "text");
-    // What is missing stands at its parent.
+    // A missing node is located at its parent.
     file.at(0, "/spec/containers/0/resources/limits", 6, "name: db");
     file.at(0, "/spec/containers/1/env/7", 9, "[{name: A");
     file.at(0, "/status", 1, "apiVersion");
@@ -107,7 +107,7 @@ fn crlf_and_byte_order_marks_and_beyond_ascii() {
         file.at(0, "/spec/ключ/9", 9, "[é");
         file.at(1, "/spec/ä", 14, "ö}");
     }
-    // The place in UTF-16 is the one in the same text as UTF-8.
+    // The place in UTF-16 text equals that in the same text as UTF-8.
     let wide: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect();
     let mut manifests = Manifests::default();
     manifests.add("x.yaml".to_owned(), &wide);
@@ -127,7 +127,7 @@ fn items_of_lists() {
     file.at(1, "/spec/b", 11, "2\n");
     file.at(1, "/nope", 8, "apiVersion");
     file.at(2, "/metadata/name", 16, "c}");
-    // The kind of the item is said by the list only.
+    // Only the list states the item's kind.
     file.at(2, "/kind", 16, "metadata");
 }
 

@@ -1,4 +1,4 @@
-//! `policy list`, `policy docs`, `policy new`, `explain` and `input`, as authors of policies meet them.
+//! `policy list`, `policy docs`, `policy new`, `explain` and `input`, as policy authors use them.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// The catalogue in a directory that a test may change.
+/// A copy of the catalogue that a test may modify.
 fn catalogue() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy(Path::new(POLICIES), dir.path());
@@ -168,7 +168,7 @@ fn docs_say_what_a_refusal_looks_like() {
     );
 }
 
-/// What a README tells people to copy must load.
+/// What a README suggests copying must load.
 #[test]
 fn the_bindings_and_exceptions_of_the_readmes_load() {
     let mut bindings = Vec::new();
@@ -193,7 +193,7 @@ fn docs_keep_what_is_not_theirs() {
     stategate(&["policy", "docs", root]).expect(2, &["README.md: was not written by"]);
     assert_eq!(std::fs::read_to_string(own).unwrap(), "# Our policies, by hand\n");
     stategate(&["policy", "docs", &format!("{root}/nowhere")]).expect(2, &["cannot be read"]);
-    // An example that shows nothing must not become documentation.
+    // An example that demonstrates nothing must not become documentation.
     let dir = catalogue();
     let example = "storage/pvc_no_shrink/examples/deny_shrink_claim";
     std::fs::copy(dir.path().join(format!("{example}.old.yaml")), dir.path().join(format!("{example}.yaml")))
@@ -231,7 +231,7 @@ fn explain_tells_all_that_is_known() {
     stategate(&["explain", "zzz"]).expect(2, &["stategate policy list"]);
 }
 
-/// Says the whole input back.
+/// Returns its whole input.
 const MIRROR: &str = "# METADATA
 # title: Mirror
 # description: Shows what it sees.
@@ -262,7 +262,7 @@ fn input_is_exactly_what_a_policy_sees() {
     let path = |name: &str| text(&dir.path().join(name)).to_owned();
     let (policies, new, old) = (path("p"), path("new.yaml"), path("old.yaml"));
     for before in [&[] as &[&str], &["--old", &old]] {
-        // Baseline changes nothing, so that the violations are asked of the object as it came.
+        // The baseline profile changes nothing, so violations are evaluated on the original object.
         let common = [&["--profile", "baseline", "--policies", &policies], before].concat();
         let report = stategate(&[&["check", "-o", "json", &new], &common[..]].concat());
         let report = parsed(&report.stdout);
@@ -321,7 +321,7 @@ fn input_says_why_there_is_none() {
     refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither, but"]);
     let run = stategate_with(&["input", "-", "--object", "StatefulSet/other"], &two);
     assert_eq!(parsed(&run.expect(0, &[]).stdout)["workload"]["name"], "other");
-    // It is printed, and that nobody would be asked about it is said beside it.
+    // The input is printed, with a note that the policy would not be evaluated on it.
     let cache = good_workload()
         .replace("  annotations:\n", "  annotations:\n    stategate.io/data-durability: cache\n");
     assert_ne!(cache, good_workload());

@@ -1,4 +1,4 @@
-//! `stategate test --record` and `--objects`: what a second engine is asked (tests/opa).
+//! `stategate test --record` and `--objects`: the questions for a second engine (tests/opa).
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use crate::support::{GOOD, directory, stategate, write};
 
 const POLICIES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies");
 
-/// The lines about one file and rule.
+/// The records of one file and rule.
 fn lines(record: &str, file: &str, rule: &str) -> Vec<Value> {
     let lines = record.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines

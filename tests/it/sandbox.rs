@@ -1,8 +1,9 @@
-//! Policies from outside are tried in a child process: what would end or stall a process ends that one.
+//! External policies are tried in a child process: whatever would kill or stall a process affects only the
+//! child.
 
 use crate::support::{directory, stategate};
 
-/// Loads and passes every check; what it does shows only when it is asked.
+/// Loads and passes every check; its effect shows only on evaluation.
 fn policy(body: &str) -> String {
     format!(
         r#"# METADATA

@@ -1,4 +1,4 @@
-//! A credential that a policy finds is shown nowhere.
+//! A credential that a policy finds appears in no output.
 
 use crate::support::{directory, stategate, write};
 
@@ -61,7 +61,7 @@ fn no_output_shows_a_credential() {
     }
     let text = stategate(&["check", &yaml]);
     text.expect(1, &["redis.yaml:16:15", "args[0]; the text is not shown: it may hold a credential"]);
-    // What stands elsewhere is shown as ever.
+    // Other lines are shown as usual.
     text.expect(1, &["metadata: {name: redis, namespace: shop}"]);
     stategate(&["check", "-o", "json", &yaml]).expect(1, &["\"sensitive\": true"]);
 }
@@ -88,7 +88,7 @@ fn a_policy_says_itself_that_it_finds_credentials() {
     assert!(check().expect(1, &["error[looks]: found"]).stdout.contains(SECRET));
     write(dir.path(), "own/looks/looks.rego", policy("#   sensitive: true\n"));
     assert!(!check().expect(1, &["error[looks]: found"]).stdout.contains(SECRET));
-    // A failing example is reported too, in both formats.
+    // A failing example is reported in both formats, too.
     for format in ["text", "junit"] {
         let run = stategate(&["test", &policies, "-o", format]);
         run.expect(1, &["found"]);

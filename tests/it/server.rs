@@ -1,5 +1,5 @@
-//! `serve` over real sockets: TLS, bounds, errors at the start, and the drain. What a real API server
-//! makes of it is in tests/cluster.
+//! `serve` over real sockets: TLS, limits, startup errors and the drain. tests/cluster covers its use by a
+//! real API server.
 
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::support::{directory, stategate, write};
 use crate::wire::recorded;
 
-/// How long a test waits before it says that something hangs.
+/// How long a test waits before it reports a hang.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Server {
@@ -43,7 +43,7 @@ fn trust(ca_file: &Path) -> Arc<ClientConfig> {
 
 impl Server {
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
-        // Port 0 is chosen by the system; the log says which it was.
+        // The system chooses the port; the log contains it.
         let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
             .args([
                 "serve",
@@ -117,14 +117,14 @@ fn request(stream: &mut impl Write, path: &str, body: &[u8]) {
         body.len()
     )
     .unwrap();
-    // A server that has heard enough answers before the end of the body, and closes.
+    // A server may respond before the end of the body, and close.
     let _ = stream.write_all(body).and_then(|()| stream.flush());
 }
 
 fn response(stream: &mut impl Read) -> (u16, String) {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
-    // Not every end of a connection is a tidy one; what counts is what came before it.
+    // Not every connection is closed cleanly; what counts is the data before.
     while let Ok(read @ 1..) = stream.read(&mut buffer) {
         bytes.extend_from_slice(&buffer[..read]);
     }
@@ -145,7 +145,7 @@ fn it_answers_needs_nothing_and_keeps_its_authority() {
         ] {
             let (code, answer) = server.post(path, &body);
             assert_eq!(code, 200, "{file}: {answer}");
-            // One engine, one verdict: the command line says the same.
+            // The command line reaches the same verdict.
             let said = crate::support::stategate_with(
                 &["review", "--webhook", webhook, "-"],
                 std::str::from_utf8(&body).unwrap(),
@@ -174,7 +174,8 @@ fn it_answers_needs_nothing_and_keeps_its_authority() {
     assert_eq!(code, Some(0), "{log}");
     assert!(!log.contains("s3cr3t") && !log.contains("last-applied"), "a body reached the log:\n{log}");
 
-    // A restart keeps authority and certificate; another name makes a new certificate under it.
+    // A restart keeps authority and certificate; a new name leads to a new certificate under the same
+    // authority.
     let certificate = std::fs::read(dir.path().join("tls.crt")).unwrap();
     let again = Server::start(dir.path(), &[]);
     assert_eq!(std::fs::read(dir.path().join("tls.crt")).unwrap(), certificate);
@@ -206,7 +207,7 @@ fn http2_is_offered() {
     let stream = TcpStream::connect(server.address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     let mut stream = StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream);
-    // The preface and an empty SETTINGS frame; the server's own SETTINGS come back.
+    // The preface and an empty SETTINGS frame; the server responds with its own SETTINGS.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).unwrap();
@@ -234,13 +235,13 @@ fn bad_bodies_get_the_answer_that_the_api_server_understands() {
     };
     refused(server.post("/validate/ignore", &whole[..whole.len() / 2]), "EOF");
     refused(server.post("/mutate", &whole[..whole.len() / 2]), "EOF");
-    // Larger than the bound: the uid stands at its beginning.
+    // Larger than the limit: the uid is at the beginning.
     let mut large = whole.clone();
     large.truncate(whole.len() - 2);
     large.extend(std::iter::repeat_n(b' ', 2 << 20));
     refused(server.post("/validate/fail", &large), "larger than 1 MiB");
     assert_eq!(server.post("/validate/fail", &vec![b' '; 2 << 20]).0, 413);
-    // Said to be longer than it is.
+    // Content-Length exceeds the actual size.
     let mut short = server.connect();
     write!(
         short,
@@ -266,7 +267,7 @@ fn idle_and_slow_clients_do_not_stop_others() {
     for _ in 0..20 {
         assert_eq!(server.post("/validate/fail", body).0, 200);
     }
-    // The one that never ends its head is cut off.
+    // The client that never completes its head is cut off.
     let mut rest = Vec::new();
     let _ = slow.read_to_end(&mut rest);
     assert!(!String::from_utf8_lossy(&rest).contains(" 200 "));
@@ -279,7 +280,7 @@ fn sigterm_cuts_off_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), &["--drain-delay", "2"]);
     let body = recorded().swap_remove(2).1;
-    // Requests that are half sent when the signal comes.
+    // Requests that are half sent when the signal arrives.
     let mut halves: Vec<_> = (0..8)
         .map(|_| {
             let mut stream = server.connect();
@@ -300,7 +301,7 @@ fn sigterm_cuts_off_nobody() {
         assert!(std::time::Instant::now() < deadline, "it does not say that it drains");
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Still taken: a Service notices late.
+    // Still accepted: a Service's endpoints lag behind.
     assert_eq!(server.post("/validate/fail", &body).0, 200);
     for stream in &mut halves {
         stream.write_all(&body[1000..]).unwrap();
@@ -316,7 +317,7 @@ fn what_hinders_the_start_is_said_with_exit_code_2() {
     let tls_dir = dir.path().to_str().unwrap();
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let taken = taken.local_addr().unwrap().to_string();
-    // The system chooses one that is free, so no other process can take it first.
+    // The system chooses a free port, so no other process can take it first.
     let free = "127.0.0.1:0".to_owned();
     stategate(&["serve", "--tls-dir", tls_dir, "--listen", &taken, "--status-listen", &free])
         .expect(2, &[&taken, "--listen", "in use"]);
@@ -347,7 +348,7 @@ fn what_hinders_the_start_is_said_with_exit_code_2() {
         ])
     };
     let own = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    // Made by the first run above.
+    // Generated by the first run above.
     assert!(dir.path().join("tls.crt").exists());
     serve(&path("none.pem"), &own("tls.key")).expect(2, &["none.pem"]);
     serve(&path("empty.pem"), &own("tls.key")).expect(2, &["empty.pem", "no certificate"]);
@@ -355,7 +356,7 @@ fn what_hinders_the_start_is_said_with_exit_code_2() {
     serve(&own("tls.crt"), &path("empty.pem")).expect(2, &["empty.pem", "private key"]);
     serve(&own("tls.crt"), &own("ca.key")).expect(2, &["tls.crt", "ca.key", "cannot be used together"]);
     stategate(&["serve", "--tls-cert", &own("tls.crt")]).expect(2, &["--tls-key"]);
-    // A broken file of its own is not replaced behind its owner's back.
+    // A broken file of its own is not silently replaced.
     write(dir.path(), "tls.crt", "broken");
     stategate(&["serve", "--tls-dir", tls_dir, "--listen", &free, "--status-listen", &free])
         .expect(2, &["tls.crt"]);
@@ -368,7 +369,7 @@ fn own_policy(message: &str) -> String {
     )
 }
 
-/// What a mounted ConfigMap does: a new directory, and a link that is swapped to it.
+/// Updates like a mounted ConfigMap: a new directory, and a symlink swapped to it.
 fn swap(root: &Path, version: usize, text: &str) {
     let data = root.join(format!("..version-{version}/always"));
     write(&data, "always.rego", text);
@@ -396,7 +397,7 @@ fn policies_are_reloaded_whole_or_not_at_all() {
     wait_for(&server, &body, "version 0 says no");
     swap(policies.path(), 1, &own_policy("version 1 says no"));
     wait_for(&server, &body, "version 1 says no");
-    // A broken one is named, and changes nothing.
+    // A broken policy is named, and changes nothing.
     swap(policies.path(), 2, "package stategate.own.always\n\nviolation contains");
     let deadline = std::time::Instant::now() + PATIENCE;
     let fault = loop {
@@ -412,7 +413,7 @@ fn policies_are_reloaded_whole_or_not_at_all() {
     assert!(server.post("/validate/fail", &body).1.contains("version 1 says no"));
     assert!(server.get("/metrics").1.contains("stategate_policy_set_reloads_total{result=\"failed\"} 1"));
 
-    // Under load nobody notices a hundred reloads.
+    // A hundred reloads under load disturb no request.
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..2)
@@ -447,7 +448,7 @@ fn policies_are_reloaded_whole_or_not_at_all() {
 fn a_replaced_certificate_is_taken_up_without_a_restart() {
     let (dir, other, files) =
         (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    // Two certificates under two authorities, made by two servers.
+    // Two certificates under two authorities, generated by two servers.
     for dir in [&dir, &other] {
         kill(Server::start(dir.path(), &[]));
     }
@@ -478,7 +479,7 @@ fn a_replaced_certificate_is_taken_up_without_a_restart() {
         client.complete_io(&mut stream).is_ok()
     };
     assert!(trusted(dir.path()) && !trusted(other.path()));
-    // Half a replacement does not fit together: it is said, and the old one stays.
+    // A partial replacement does not fit together: it is logged, and the old one stays.
     copy(other.path(), "tls.crt");
     line("the one in force stays");
     assert!(trusted(dir.path()));
@@ -489,7 +490,7 @@ fn a_replaced_certificate_is_taken_up_without_a_restart() {
     child.wait().unwrap();
 }
 
-/// Until the server closes the connection, which it must.
+/// Waits until the server closes the connection, which it must.
 fn wait_for_end(stream: &mut impl Read, what: &str) {
     let mut buffer = [0; 4096];
     loop {
@@ -501,7 +502,7 @@ fn wait_for_end(stream: &mut impl Read, what: &str) {
     }
 }
 
-/// One answer on a connection that stays open.
+/// One response on a connection that stays open.
 fn kept_alive(stream: &mut (impl Read + Write), body: &[u8]) -> String {
     write!(stream, "POST /validate/fail HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len())
         .unwrap();
@@ -536,13 +537,13 @@ fn finish_handshake(stream: &mut StreamOwned<ClientConnection, TcpStream>) {
     }
 }
 
-/// HTTP/2 as far as a test needs it: whole frames out, answers of one stream in.
+/// A minimal HTTP/2 client: sends whole frames, reads the response on one stream.
 struct Http2(StreamOwned<ClientConnection, TcpStream>);
 
 impl Http2 {
     fn new(server: &Server) -> Self {
         let mut stream = connect_h2(server);
-        // The preface, and a SETTINGS frame that says nothing.
+        // The preface and an empty SETTINGS frame.
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
         Self(stream)
     }
@@ -557,7 +558,7 @@ impl Http2 {
         let mut headers = Vec::new();
         for (name, value) in [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", path)]
         {
-            // A literal that nobody has to remember, without compression.
+            // A literal header field without indexing or compression.
             headers.push(0);
             for text in [name, value] {
                 headers.push(u8::try_from(text.len()).unwrap());
@@ -567,7 +568,7 @@ impl Http2 {
         self.send(1, 4, stream, &headers);
     }
 
-    /// The body of the answer on this stream, and whether the server said GOAWAY before its end.
+    /// The response body on this stream, and whether GOAWAY arrived before its end.
     fn answer(&mut self, stream: u32) -> (String, bool) {
         let (mut body, mut goaway) = (Vec::new(), false);
         loop {
@@ -606,7 +607,7 @@ fn who_never_asks_is_cut_and_who_asks_now_and_then_is_not() {
     wait_for_end(&mut silent, "a connection without a request");
     wait_for_end(&mut silent_h2, "an HTTP/2 connection without a preface");
     wait_for_end(&mut status, "a status connection without a request");
-    // It has been quiet for longer than they, but it has asked before.
+    // It has been idle for longer than the others, but has made a request before.
     assert!(kept_alive(&mut regular, body).contains(r#""allowed""#));
     kill(server);
 }
@@ -623,7 +624,7 @@ fn large_bodies_neither_fill_the_memory_nor_keep_others_out() {
         stream.write_all(&vec![b' '; (1 << 20) - 1]).and_then(|()| stream.flush()).unwrap();
         stream
     };
-    // Eight of the largest fit; none of these gives its share back before its deadline.
+    // Eight of the maximum size fit; none of these returns its share before its deadline.
     let held: Vec<_> = (0..8).map(|_| half(&server)).collect();
     let padded = [&body[..], &vec![b' '; (1 << 20) - body.len()]].concat();
     let deadline = std::time::Instant::now() + PATIENCE;
@@ -634,7 +635,7 @@ fn large_bodies_neither_fill_the_memory_nor_keep_others_out() {
     let (_, metrics) = server.get("/metrics");
     assert!(metrics.contains(r#"operation="",answer="shed"}"#), "{metrics}");
     drop(held);
-    // Somebody who sends far too much hears why, and not only that the connection broke.
+    // A client that sends far too much gets a reason, not just a broken connection.
     let far_too_much = [&body[..body.len() - 2], &vec![b' '; 3 << 20]].concat();
     for _ in 0..10 {
         let (code, answer) = server.post("/validate/fail", &far_too_much);
@@ -661,7 +662,8 @@ fn a_drain_ends_connections_only_between_their_requests() {
     let server = Server::start(dir.path(), &["--drain-delay", "0"]);
     let body = recorded().swap_remove(2).1;
     let (first, rest) = body.split_at(1000);
-    // One whose request is under way over HTTP/2, one over HTTP/1, and two whose first is still to come.
+    // One connection with a request in flight over HTTP/2, one over HTTP/1, and two without any request so
+    // far.
     let mut h2 = Http2::new(&server);
     h2.post(1, "/validate/fail");
     h2.send(0, 0, 1, first);
@@ -670,7 +672,7 @@ fn a_drain_ends_connections_only_between_their_requests() {
     h1.write_all(first).and_then(|()| h1.flush()).unwrap();
     let (mut fresh, mut fresh_h2) = (server.connect(), Http2::new(&server));
     finish_handshake(&mut fresh);
-    // Another answer on each side shows that what was sent has arrived.
+    // Another response on each side shows that what was sent has arrived.
     h2.post(3, "/validate/fail");
     h2.send(0, 1, 3, &body);
     assert!(h2.answer(3).0.contains(r#""allowed""#));

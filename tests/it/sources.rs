@@ -1,12 +1,11 @@
-//! Which files `check` reads, and what it makes of repositories: ignored and excluded files, a branch's
-//! changes, known findings, the configuration.
+//! Which files `check` reads: ignored and excluded files, changes of a branch, known findings, configuration.
 
 use std::path::Path;
 use std::process::Command;
 
 use crate::support::{GOOD, NAIVE, Run, directory, run_in, write};
 
-/// What a run says of itself at its end.
+/// The summary at the end of a run.
 fn summary(run: &Run) -> &str {
     run.stdout.lines().last().unwrap_or_default()
 }
@@ -147,7 +146,7 @@ fn known_findings_fail_no_run() {
     let written = std::fs::read_to_string(files.path().join("known.json")).unwrap();
     check(&["--known", "known.json"]).expect(0, &["0 errors, 0 warnings"]);
 
-    // Lines move, directories are changed into: a finding stays the same.
+    // Line numbers and the working directory change, but a finding stays the same.
     write(files.path(), "pg.yaml", format!("# moved\n\n{NAIVE}"));
     check(&["--known", "known.json"]).expect(0, &[]);
     std::fs::create_dir(files.path().join("below")).unwrap();
@@ -205,7 +204,7 @@ fn the_configuration_is_found_upwards_and_flags_win() {
         let found = shown.stdout.lines().find(|found| found.starts_with(line));
         assert!(found.is_some_and(|found| found.ends_with(origin)), "{line} {origin}:\n{}", shown.stdout);
     }
-    // What it prints is a configuration.
+    // The output is a valid configuration.
     let printed = directory(&[("stategate.yaml", &shown.stdout), ("shop/pg.yaml", NAIVE)]);
     let again = run_in(printed.path(), &["config", "show"]);
     again.expect(0, &["profile: baseline", "failOn: warn"]);
@@ -294,12 +293,12 @@ fn a_change_is_never_passed_over() {
     let elsewhere = directory(&[("pg.yaml", NAIVE)]);
     since(&[elsewhere.path().to_str().unwrap()]).expect(1, &["1 object checked"]);
 
-    // Another environment's object of the same name is another object.
+    // An object of the same name in another environment is a different object.
     write(repository.path(), "dev/pg.yaml", format!("# touched\n{GOOD}"));
     write(repository.path(), "prod2/pg.yaml", NAIVE);
     since(&["."]).expect(1, &["--> prod2/pg.yaml", "error["]);
 
-    // A base outside of what is named.
+    // A base outside the named paths.
     write(repository.path(), "base/pg.yaml", NAIVE);
     let rendered = run_in(repository.path(), &["check", "prod", "--changed-since", "HEAD"]);
     assert!(!rendered.stdout.contains("0 objects checked: 0 errors, 0 warnings ("), "{}", rendered.stdout);
@@ -374,10 +373,10 @@ fn a_configuration_goes_with_any_command_line() {
     ]);
     run_in(files.path(), &["check", "--", "pg.yaml"]).expect(0, &["(profile baseline)", "1 object checked"]);
     run_in(files.path(), &["check", "--", "-x.yaml"]).expect(0, &["(profile baseline)", "1 object checked"]);
-    // Without a PATH it is all that is below the configuration.
+    // Without a PATH, everything below the configuration file is checked.
     let all = run_in(&files.path().join("old"), &["check"]);
     all.expect(0, &["3 objects checked"]);
-    // What a flag cannot go with gives way.
+    // Settings that conflict with a flag give way.
     let since = run_in(files.path(), &["check", ".", "--changed-since", "HEAD"]);
     since.expect(2, &["--changed-since needs a git repository"]);
 }

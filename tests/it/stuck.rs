@@ -1,4 +1,4 @@
-//! A policy that does not come back: found out, spared, quarantined; the webhook goes on.
+//! A policy that never returns is detected, skipped and quarantined, while the webhook keeps serving.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use crate::server::{PATIENCE, Server};
 use crate::support::{directory, stategate, write};
 
-/// No loop of the policy's own that the engine's timer could stop: one call of a builtin that compares
-/// each of 100,000 texts with each other one.
+/// Not a loop in Rego, which the engine's timer could stop, but a single builtin call that compares each of
+/// 100,000 strings with every other.
 const STICKS: &str = r#"# METADATA
 # title: Nothing sticks
 # description: D.
@@ -67,7 +67,7 @@ fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_re
     };
     let sticks = || ask(json!({"stick": "yes"}));
 
-    // The other policies have judged: only this one is missing, and its binding lets that pass.
+    // The other policies have been evaluated: only this one is missing, and its binding lets that pass.
     for _ in 0..2 {
         let said = sticks();
         assert!(said.contains("storage-class-required"), "{said}");
@@ -89,7 +89,7 @@ fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_re
         assert!(metrics.contains(line), "{line} is not in\n{metrics}");
     }
 
-    // A new version begins with a clean sheet.
+    // A new version starts without a record.
     write(policies.path(), "own/sticks/sticks.rego", STICKS.replace("== \"yes\"", "== \"no\""));
     let deadline = Instant::now() + PATIENCE;
     while server.get("/readyz").1.contains("quarantine") {

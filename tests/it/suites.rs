@@ -1,8 +1,8 @@
-//! No false alarms: well-made workloads hear nothing, naive ones exactly what an expert would say.
+//! No false alarms: well-made workloads get no findings, naive ones exactly those an expert would report.
 //!
-//! A line of an expectation is `policy-id severity/action Kind/name /path`. One that begins with `superfluous`
-//! is found today and should not be, one with `missing` should be found and is not: both end the day that the
-//! policy changes, and the test says so.
+//! A line of an expectation is `policy-id severity/action Kind/name /path`. A line that begins with
+//! `superfluous` is found but should not be; one with `missing` should be found but is not. The test fails
+//! when either stops being true, and asks for the line to be updated.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::support::stategate;
 
 const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/suites");
 
-/// One run of `stategate check`, and what is expected of it.
+/// One run of `stategate check`, and its expected findings.
 struct Case {
     name: String,
     arguments: Vec<String>,
@@ -85,8 +85,7 @@ fn policies_of(lines: &BTreeSet<String>) -> Vec<&str> {
     policies.into_iter().collect()
 }
 
-/// What is refused. All files of a directory are one run here: an object more makes no
-/// refusal milder.
+/// The denials. All files of a directory are one run here: additional objects do not turn a denial into less.
 #[track_caller]
 fn refused_by_the_baseline(arguments: &[&str]) -> BTreeSet<String> {
     let report = report(&[&["--profile", "baseline"], arguments].concat());
@@ -94,7 +93,7 @@ fn refused_by_the_baseline(arguments: &[&str]) -> BTreeSet<String> {
     refused.map(line_of).collect()
 }
 
-/// The manifests of a suite; each is a bundle of its own.
+/// The manifests of a suite; each is a separate bundle.
 fn of_files(suite: &str) -> Vec<Case> {
     let files = entries(suite).into_iter().filter(|path| path.extension().is_some_and(|e| e == "yaml"));
     files
@@ -122,7 +121,7 @@ fn all_have_an_expectation(cases: &[Case]) {
     }
 }
 
-/// Runs all cases, as many at once as there are processors, and ends with every difference of all of them.
+/// Runs all cases in parallel, and fails with all differences.
 #[track_caller]
 fn judge(cases: &[Case]) {
     let (next, differences) = (AtomicUsize::new(0), Mutex::new(String::new()));
@@ -141,7 +140,7 @@ fn judge(cases: &[Case]) {
     assert!(differences.is_empty(), "\n{differences}");
 }
 
-/// What is found and not expected (+), and what is expected and not found (-).
+/// Findings that are not expected (+), and expected findings that are missing (-).
 fn difference(case: &Case) -> String {
     let arguments: Vec<&str> = case.arguments.iter().map(String::as_str).collect();
     let report = report(&arguments);
@@ -174,7 +173,7 @@ struct Expected {
 }
 
 impl Expected {
-    /// Without a file nothing is expected.
+    /// A missing file means that nothing is expected.
     fn read(path: &Path) -> Self {
         let mut expected = Self::default();
         let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -192,7 +191,7 @@ impl Expected {
     }
 }
 
-/// A finding of the object as a whole has no path.
+/// A finding on the object as a whole has no path.
 fn line_of(finding: &Value) -> String {
     let object = &finding["object"];
     let line = format!(

@@ -10,7 +10,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How a run ended and what it said.
+/// The exit code and output of a run.
 pub struct Run {
     pub code: i32,
     pub stdout: String,
@@ -18,7 +18,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// Exit code and what must be in stdout and stderr together.
+    /// Expects an exit code, and texts in stdout and stderr combined.
     #[track_caller]
     pub fn expect(&self, code: i32, needles: &[&str]) -> &Self {
         let said = format!("{}{}", self.stdout, self.stderr);
@@ -39,7 +39,7 @@ pub fn stategate_with(arguments: &[&str], stdin: &str) -> Run {
     run(Command::new(env!("CARGO_BIN_EXE_stategate")).args(arguments), stdin)
 }
 
-/// With this as its current directory.
+/// Runs in this working directory.
 pub fn run_in(directory: &Path, arguments: &[&str]) -> Run {
     run(Command::new(env!("CARGO_BIN_EXE_stategate")).args(arguments).current_dir(directory), "")
 }
@@ -53,7 +53,7 @@ fn run(command: &mut Command, stdin: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // A program that refuses its arguments does not read.
+    // A program that rejects its arguments does not read stdin.
     let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
     let output = child.wait_with_output().unwrap();
     Run {
@@ -63,7 +63,7 @@ fn run(command: &mut Command, stdin: &str) -> Run {
     }
 }
 
-/// A directory with these files.
+/// A temporary directory with these files.
 pub fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -79,12 +79,12 @@ pub fn write(directory: &Path, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     path
 }
 
-/// A PostgreSQL that production accepts without a word.
+/// A PostgreSQL manifest without findings in production.
 pub const GOOD: &str = include_str!("../fixtures/manifests/good-postgres.yaml");
-/// The same as a beginner writes it.
+/// The same database as a beginner writes it.
 pub const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml");
 
-/// [`GOOD`] without what is shipped beside it.
+/// [`GOOD`] without the other objects in its file.
 pub fn good_workload() -> &'static str {
     GOOD.split("---\n").next().unwrap()
 }

@@ -1,4 +1,4 @@
-//! `stategate test` as authors and CI systems meet it, and `--no-catalogue`.
+//! `stategate test` as authors and CI systems use it, and `--no-catalogue`.
 
 use std::fs::File;
 use std::path::Path;
@@ -25,7 +25,7 @@ import data.stategate.storage.mine
 test_zero if count(mine.violation) == 1 with input as {\"workload\": {\"replicas\": 0}}
 ";
 
-/// A policy of one's own that passes.
+/// A custom policy that passes.
 fn mine(more: &[(&str, &str)]) -> tempfile::TempDir {
     let zero = GOOD.replace("replicas: 3", "replicas: 0");
     let files = [
@@ -64,7 +64,7 @@ fn junit_has_a_suite_for_each_policy_and_says_where_a_test_failed() {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
     }
 
-    // To stdout instead of the text, and several at once.
+    // To stdout instead of the text, and several formats at once.
     let run = stategate(&["test", path, "-o", "junit"]);
     assert!(run.expect(1, &[]).stdout.starts_with("<?xml") && !run.stdout.contains("FAIL"));
     let plain = dir.path().join("out.txt");
@@ -101,11 +101,11 @@ fn coverage_names_rules_and_functions_that_no_test_reaches() {
     run.expect(
         1,
         &[
-            // It was tried: whatever asks for one rule of a package has the engine look at all.
+            // The rule was evaluated: querying one rule of a package evaluates all of them.
             "mine.rego, not lines 12, 14",
             "storage/mine/mine.rego:12: rule doubt has a value in no test",
             "storage/mine/mine.rego:17: function large is reached by no test",
-            // Nothing imports it, so that the engine itself does not name it.
+            // Nothing imports it, so the engine does not report it by itself.
             "   0 %  ",
             "storage/other/other.rego:7: rule violation is reached by no test",
         ],
@@ -117,7 +117,7 @@ fn coverage_names_rules_and_functions_that_no_test_reaches() {
     );
 }
 
-/// A program that stays, and all that it says.
+/// A long-running process and its output.
 struct Staying {
     child: Child,
     log: tempfile::NamedTempFile,
@@ -142,7 +142,7 @@ impl Staying {
         std::fs::read_to_string(self.log.path()).unwrap()
     }
 
-    /// Waits until it has run so many times, and gives what the last run said.
+    /// Waits for the given run, and returns its output.
     #[track_caller]
     fn run(&mut self, number: usize) -> String {
         let until = Instant::now() + Duration::from_secs(60);
@@ -188,7 +188,7 @@ fn watch_runs_again_when_a_file_is_replaced_and_outlives_a_broken_policy() {
     let first = watching.run(1);
     assert!(first.contains(" policies in ") && first.contains(": 0 failed"), "{first}");
 
-    // As editors do: the new text is written beside the old and moved over it.
+    // Like an editor: writes the new text to another file and renames it.
     let rule = dir.path().join("storage/mine/mine.rego");
     let replace = |text: &str| {
         let beside = write(dir.path(), ".mine.rego.swp", text);
@@ -213,7 +213,7 @@ fn watch_runs_again_when_a_file_is_replaced_and_outlives_a_broken_policy() {
     replace(RULE);
     assert!(watching.run(4).contains(": 0 failed"));
 
-    // Only an example: the policies are not loaded again. What is no part of policies is not looked at.
+    // Only an example changes, so policies are not reloaded. Other files are ignored.
     write(dir.path(), "storage/mine/notes.txt", "nothing");
     write(dir.path(), "storage/mine/examples/warn_zero.yaml", GOOD);
     let fifth = watching.run(5);
@@ -271,7 +271,7 @@ violation contains v if {
     let run = with(&["check", "-", "--fail-on", "warn", "-v"]);
     run.expect(1, &["warning[pvc-no-shrink]: ours", "loaded 1 policy in "]);
     stategate_with(&["check", "-"], NAIVE).expect(1, &["volume-no-emptydir-data"]);
-    // The table of data stores stays: without it this Deployment would be nobody's business.
+    // The table of data stores stays: without it this Deployment would not be covered.
     stategate_with(&[&["check", "-"], &own[..]].concat(), NAIVE).expect(0, &["0 errors, 1 warning"]);
     with(&["explain", "pvc-no-shrink"]).expect(0, &["Judges:"]);
     with(&["explain", "backup-declared"]).expect(2, &["there is no policy"]);
@@ -282,7 +282,7 @@ violation contains v if {
     stategate(&["policy", "docs", path, "--no-catalogue"]).expect(0, &["2 of 2 files written"]);
     stategate(&["test", path, "--no-catalogue"]).expect(1, &["loaded 1 policy in ", "no test_* rule"]);
 
-    // A binding of one's own may not name what is not there; nor may a profile of one's own.
+    // Custom bindings and profiles must not name policies that do not exist.
     let binding = |kind: &str| {
         format!(
             "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: {kind}}}\nspec: {{policies: {{ids: [backup-declared]}}}}\n"

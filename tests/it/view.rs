@@ -1,4 +1,4 @@
-//! The workload view: what runs where, what would be lost, what keeps replicas apart.
+//! The workload view: what runs where, what data would be lost, what keeps replicas apart.
 
 mod engines;
 mod pods;
@@ -30,7 +30,7 @@ fn view_as(object: &Value, self_classify: bool) -> Value {
     serde_json::to_value(projected.workload).unwrap()
 }
 
-/// What of an object cannot be read.
+/// The fields of an object that cannot be read.
 fn problems(object: &Value) -> Vec<String> {
     let all = projections();
     let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
@@ -156,7 +156,7 @@ fn the_data_directory_is_what_the_container_uses() {
         dirs(pg("postgres:16", data, json!([{"name": "PGDATA", "value": "/pg"}]))),
         one("/pg", "environment", None)
     );
-    // The last one of a name wins, as in a container; what is not in the manifest is not guessed.
+    // The last variable with a name wins, as in a container; values outside the manifest are not guessed.
     let twice = json!([{"name": "PGDATA", "value": "/pg"}, {"name": "PGDATA", "value": own}]);
     assert_eq!(dirs(pg("postgres:16", data, twice)), one(own, "environment", Some(data)));
     assert_eq!(

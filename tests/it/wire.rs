@@ -1,4 +1,4 @@
-//! Recorded AdmissionReviews decode; bad bodies get the answer that the API server understands.
+//! Recorded AdmissionReviews decode; malformed bodies get a response that the API server understands.
 
 use stategate::admission::wire::{decode, encode, recover_uid, refusal};
 use stategate::admission::{Operation, Request};

@@ -1,5 +1,5 @@
-// Command second-opinion asks OPA what stategate's own engine was asked, and ends with 1 if OPA
-// answers anything else.
+// Command second-opinion evaluates the recorded questions on OPA, and exits with 1 if any answer differs from
+// that of stategate's own engine.
 package main
 
 import (

@@ -19,14 +19,14 @@ import (
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
-// result is what a comparison found.
+// result is the outcome of a comparison.
 type result struct {
-	// Thinned questions are those about documents that lack a field.
+	// Thinned questions have an input document that lacks a field.
 	policies, tests, questions, thinned, files int
 	differences                                []string
 }
 
-// question is one line of the record. If neither answer nor error is there, the rule was undefined.
+// question is one line of the record. Without answer and error, the rule was undefined.
 type question struct {
 	File    string          `json:"file"`
 	Rule    string          `json:"rule"`
@@ -36,7 +36,7 @@ type question struct {
 	Error   *string         `json:"error"`
 }
 
-// String says which question it is.
+// String identifies the question.
 func (q question) String() string {
 	if q.Without != "" {
 		return fmt.Sprintf("%s, without %s: %s", q.File, q.Without, q.Rule)
@@ -44,12 +44,12 @@ func (q question) String() string {
 	return q.File + ": " + q.Rule
 }
 
-// isTest tells the rules that `stategate test` and OPA's tester run.
+// isTest reports whether the rule is one that `stategate test` and OPA's tester run.
 func (q question) isTest() bool {
 	return strings.HasPrefix(q.Rule[strings.LastIndex(q.Rule, ".")+1:], "test_")
 }
 
-// compare puts every question of the record to OPA, and looks for what the record leaves out.
+// compare evaluates every question of the record on OPA, and looks for gaps in the record.
 func compare(ctx context.Context, policies, record string) (result, error) {
 	modules, examples, err := read(policies)
 	if err != nil {
@@ -104,7 +104,7 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithStrict(true).WithCapabilities(ast.CapabilitiesForThisVersion())
 }
 
-// read parses all modules below a directory, and names the examples that a policy is asked about:
+// read parses all modules below a directory, and returns the examples that policies are evaluated on:
 // `.old.yaml`, `.inventory.yaml` and `.out.yaml` belong to another example.
 func read(directory string) (map[string]*ast.Module, []string, error) {
 	modules, examples := map[string]*ast.Module{}, []string{}
@@ -160,7 +160,7 @@ func readRecord(path string) ([]question, error) {
 	return questions, lines.Err()
 }
 
-// runTests has OPA run all tests, and names those that pass.
+// runTests runs all tests on OPA, and returns the names of those that ran.
 func (r *result) runTests(ctx context.Context, modules map[string]*ast.Module) (map[string]bool, error) {
 	results, err := tester.NewRunner().
 		SetCompiler(newCompiler()).
@@ -182,7 +182,7 @@ func (r *result) runTests(ctx context.Context, modules map[string]*ast.Module) (
 	return passed, nil
 }
 
-// ask puts one question to OPA.
+// ask evaluates one question on OPA.
 func (r *result) ask(ctx context.Context, query rego.PreparedEvalQuery, question question) error {
 	input, err := ast.ValueFromReader(bytes.NewReader(question.Input))
 	if err != nil {
@@ -207,14 +207,14 @@ func (r *result) ask(ctx context.Context, query rego.PreparedEvalQuery, question
 	return nil
 }
 
-// reply is what an engine made of a question: a value, a failure, or neither if the rule is undefined.
+// reply is an engine's result: a value, a failure, or neither if the rule is undefined.
 type reply struct {
 	value   ast.Value
 	failure string
 }
 
-// equal compares values as Rego does: 1 and 1.0 are one number. The engines word their failures
-// differently, so any two of them are equal.
+// equal compares values as Rego does: 1 and 1.0 are equal. The engines word their failures differently, so
+// any two failures are equal.
 func (r reply) equal(other reply) bool {
 	if r.value == nil || other.value == nil {
 		return r.value == nil && other.value == nil && (r.failure == "") == (other.failure == "")
@@ -248,7 +248,7 @@ func (q question) answered() (reply, error) {
 	return reply{value: parsed}, err
 }
 
-// value reads a rule's value. Both engines print a set as a list, so its order says nothing.
+// value parses a rule's value. Both engines print a set as a list, so the order of lists is ignored.
 func value(printed any) (ast.Value, error) {
 	parsed, err := ast.InterfaceToValue(printed)
 	if list, ok := parsed.(*ast.Array); ok && err == nil {
@@ -257,7 +257,7 @@ func value(printed any) (ast.Value, error) {
 	return parsed, err
 }
 
-// missing looks for what was never asked: then agreement means nothing.
+// missing looks for gaps in the record: agreement on what was never evaluated means nothing.
 func (r *result) missing(
 	modules map[string]*ast.Module, examples []string, passed, rules, files map[string]bool,
 ) {
@@ -272,7 +272,7 @@ func (r *result) missing(
 		}
 	}
 	for _, example := range examples {
-		// Nobody is asked where the outcome is unknown.
+		// Policies with an unknown outcome are not evaluated.
 		if !files[example] && !strings.HasPrefix(filepath.Base(example), "unknown_") {
 			r.differ("%s: the record holds no question about this example", example)
 		}

@@ -1,4 +1,4 @@
-//! Calls: what is called is there, takes so many arguments, and is harmless.
+//! Checks calls: the callee exists, the number of arguments fits, and the builtin is allowed.
 
 use super::names::{Callee, Purpose, Scope};
 use super::sprintf;
@@ -7,7 +7,7 @@ use crate::engine::reads::fixed_path;
 use crate::engine::rego::{self, Expr};
 use crate::engine::walk;
 
-/// Builtins that no policy may call (by their name or its start), why, and what to do instead.
+/// Builtins that policies must not call (a name or its prefix), the reason, and the alternative.
 const FORBIDDEN: &[(&str, &str, &str)] = &[
     (
         "http.send",
@@ -66,7 +66,7 @@ const FORBIDDEN: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Builtins of OPA that people ask for and that the engine lacks: starts of names, and what there is.
+/// OPA builtins that users ask for but the engine lacks: name prefixes and the alternative.
 const LACKING: &[(&str, &str)] = &[
     ("any", "write a rule with `some x in list`"),
     ("all", "write `every x in list { … }`"),
@@ -147,7 +147,8 @@ fn builtin(
     let given = params.len();
     match rego::builtin_arguments(name) {
         _ if name == "print" => {}
-        // It hands its result to a pattern. With one argument the engine gives nothing, and OPA everything.
+        // The extra argument is the pattern that receives the result. With one argument, the engine returns
+        // nothing, while OPA returns everything.
         _ if name == "walk" && given == 2 => {}
         _ if name == "walk" => errors.push(arity(scope, call, name, "2", given).with_help(
             "write `some path, value` and then walk(x, [path, value]), each on a line of its own",
@@ -177,7 +178,8 @@ fn builtin(
     }
 }
 
-/// `graph.` is all that starts so; `print` is just that; `numbers.range` is numbers.range_step, too.
+/// `graph.` matches every name with that prefix, `print` only itself, and `numbers.range` also
+/// numbers.range_step.
 fn is(name: &str, start: &str) -> bool {
     name == start || (start.contains(['.', '_']) && name.starts_with(start))
 }

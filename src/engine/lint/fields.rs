@@ -1,6 +1,6 @@
-//! Reads of `input`: a field that is never there makes its line undefined, so that the policy quietly
-//! never fires. Every read is followed through variables, arguments, helpers and what they return, as
-//! far as that is certain; what is not certain is let be.
+//! Checks reads of `input`: a field that never exists makes its line undefined, so the policy silently never
+//! fires. Every read is followed through variables, arguments, helpers and their results, as far as that is
+//! certain; uncertain reads are not reported.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -15,38 +15,38 @@ use crate::engine::rego::{Expr, Ref, Rule, RuleHead};
 use crate::engine::shape::{Never, Shape};
 use crate::engine::walk::{self, AstNode, ValueOrigin};
 
-/// Steps from one name to the next; a policy has a handful.
+/// The most steps from one name to the next; policies need only a few.
 const MAX_STEPS: usize = 60;
 
-/// What is longer is not repeated in a message.
+/// The longest expression repeated in a message.
 pub const MAX_SHOWN: usize = 80;
-/// Steps of the longest path to a rule; packages are not deep.
+/// The most segments in the path of a rule; packages are not deeply nested.
 const MAX_PACKAGE: usize = 8;
 
-/// One rule and what its local names stand for.
+/// A rule and the origins of its local names.
 pub struct KnownRule<'a> {
     pub scope: &'a Scope<'a>,
     pub rule: &'a Rule,
     pub locals: BTreeMap<&'a str, Vec<ValueOrigin<'a>>>,
 }
 
-/// The calls of each function: the rule that calls, and what it gives.
+/// The calls of each function: the calling rule and its arguments.
 type Calls<'a> = HashMap<String, Vec<(usize, &'a [Ref<Expr>])>>;
 
 pub struct Fields<'a> {
     pub rules: Vec<KnownRule<'a>>,
-    /// The rules of a name: `stategate.lib.globs.matches_any`.
+    /// The rules with each name, such as `stategate.lib.globs.matches_any`.
     pub by_name: HashMap<String, Vec<usize>>,
     calls: Calls<'a>,
-    /// The shape of `input` in each package that is not open.
+    /// The shape of `input` in each package where it is known.
     inputs: &'a HashMap<String, Arc<Shape>>,
-    /// The shape where nothing is known of the policy.
+    /// The shape of `input` in all other packages.
     input: Arc<Shape>,
     found: RefCell<HashMap<(usize, &'a str), Arc<Shape>>>,
     values: RefCell<HashMap<String, Arc<Shape>>>,
-    /// Whether rules hold whatever the request.
+    /// Whether rules hold for every request.
     pub always: RefCell<HashMap<String, bool>>,
-    /// What the lines of a body need, by the body's address.
+    /// The references that the lines of a body need, by the body's address.
     pub needed: RefCell<HashMap<usize, Rc<BTreeSet<&'a str>>>>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
                     AstNode::Unifies(span) => {
                         locals.entry(span.text()).or_default().push(ValueOrigin::Unknown)
                     }
-                    // What a test gives a function is the test's own.
+                    // The arguments of calls in tests say nothing about `input`.
                     AstNode::Call(Expr::Call { fcn, params, .. }) if scope.purpose != Purpose::Test => {
                         let path = fixed_path(fcn).unwrap_or_default();
                         if let Callee::Function(_) = scope.callee(&path) {
@@ -122,7 +122,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a reference leads to, or the first field on its way that is not there.
+    /// The shape a reference leads to, or an error at the first field on its path that does not exist.
     pub fn follow(&self, rule: usize, expr: &'a Expr, steps: usize) -> Result<Arc<Shape>, Diagnostic> {
         let Some(KnownRule { scope, .. }) = self.rules.get(rule) else { return Ok(open()) };
         let (refr, span) = match expr {
@@ -144,7 +144,7 @@ impl<'a> Fields<'a> {
             .map_err(|never| fault(scope.error_at_span(span, ""), refr.span().text(), name, &never))
     }
 
-    /// `object.get(of, path, default)`
+    /// Checks `object.get(of, path, default)`.
     fn looked_up(&self, rule: usize, of: &'a Expr, path: &'a Expr) -> Option<Diagnostic> {
         let keys: Vec<&Expr> = match path {
             Expr::Array { items, .. } => items.iter().map(AsRef::as_ref).collect(),
@@ -204,7 +204,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What a name stands for in a rule.
+    /// The shape of a name in a rule.
     pub fn name(&self, rule: usize, name: &'a str, steps: usize) -> Arc<Shape> {
         let Some(known) = self.rules.get(rule) else { return open() };
         if let Some(found) = self.found.borrow().get(&(rule, name)) {
@@ -215,7 +215,7 @@ impl<'a> Fields<'a> {
         } else if let Some(import) = known.scope.imports.get(name) {
             self.imported(known.scope, import, steps)
         } else if let Some(origins) = known.locals.get(name) {
-            // While it is being found, a name that leads back to itself is open.
+            // While the shape is being determined, a name that refers to itself is open.
             self.found.borrow_mut().insert((rule, name), open());
             let shapes = origins.iter().map(|origin| match origin {
                 ValueOrigin::Value(expr) => self.shape(rule, expr, steps),
@@ -245,7 +245,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The shape of a rule of another package, if the reference is just that.
+    /// The shape of a rule in another package, if the reference names exactly that rule.
     fn of_rule(&self, scope: &Scope<'_>, expr: &'a Expr, steps: usize) -> Option<Arc<Shape>> {
         let path = fixed_path(expr).filter(|path| path.len() <= MAX_PACKAGE)?;
         let elsewhere = path.first().is_some_and(|root| root == "data" || scope.imports.contains_key(root));
@@ -256,7 +256,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// What the calls of a function give it.
+    /// The shape of an argument, from all calls of the function.
     fn argument(&self, known: &KnownRule<'a>, position: usize, steps: usize) -> Arc<Shape> {
         let path = fixed_start(walk::head(known.rule)).join(".");
         let calls = self.calls.get(&format!("{}.{path}", known.scope.package));
@@ -267,7 +267,7 @@ impl<'a> Fields<'a> {
         Shape::one_of(given)
     }
 
-    /// What a rule is, or a function returns.
+    /// The shape of a rule's value or of a function's result.
     fn value(&self, name: &str, steps: usize) -> Arc<Shape> {
         if let Some(found) = self.values.borrow().get(name) {
             return Arc::clone(found);
@@ -298,7 +298,7 @@ impl<'a> Fields<'a> {
                     (refr, value)
                 }
             };
-            // A head with dots or brackets makes an object of many rules.
+            // Rules whose head has dots or brackets together make an object.
             shapes.push(if matches!(refr.as_ref(), Expr::Var { .. }) { value } else { open() });
         }
         let shape = Shape::one_of(shapes.into_iter());
@@ -311,7 +311,7 @@ fn open() -> Arc<Shape> {
     Arc::new(Shape::Open)
 }
 
-/// What stands between the quotes of a literal.
+/// The text between the quotes of a literal.
 pub fn text(written: &str) -> &str {
     written.trim_matches(['"', '`'])
 }

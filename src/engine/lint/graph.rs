@@ -1,4 +1,4 @@
-//! Which rule uses which: recursion and long chains overflow the stack, which ends the process.
+//! Checks which rules use which others: recursion and long chains overflow the stack, which ends the process.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -12,7 +12,7 @@ const MAX_CHAIN: usize = 500;
 
 struct Rules<'a> {
     names: Vec<String>,
-    /// Where a rule is first written.
+    /// The place where each rule first occurs.
     places: Vec<(&'a Scope<'a>, &'a Rule)>,
     uses: Vec<BTreeSet<usize>>,
 }
@@ -88,14 +88,13 @@ fn collect<'a>(scopes: &'a [Scope<'a>]) -> Rules<'a> {
     rules
 }
 
-/// Takes away rules that use none that are left, until nothing changes: what stays is part of a cycle
-/// or uses one.
+/// Repeatedly removes rules that use no remaining rule. The rest is part of a cycle or uses one.
 fn unordered(rules: &Rules<'_>) -> BTreeSet<usize> {
     let ordered: BTreeSet<usize> = order(rules).into_iter().collect();
     (0..rules.names.len()).filter(|rule| !ordered.contains(rule)).collect()
 }
 
-/// Rules so that each comes after all that it uses; those on cycles are missing.
+/// Sorts rules so that each follows all rules that it uses; leaves out rules on cycles.
 fn order(rules: &Rules<'_>) -> Vec<usize> {
     let mut used_by: Vec<Vec<usize>> = vec![Vec::new(); rules.names.len()];
     let mut missing: Vec<usize> = Vec::new();
@@ -122,8 +121,8 @@ fn order(rules: &Rules<'_>) -> Vec<usize> {
     ordered
 }
 
-/// One cycle for every group of rules that use each other: from each rule that is left, follow one use
-/// after the other until a rule comes again.
+/// One cycle for every group of mutually recursive rules: from each remaining rule, follows one use after
+/// another until a rule repeats.
 fn cycles(rules: &Rules<'_>, left: &BTreeSet<usize>) -> Vec<Vec<usize>> {
     let (mut done, mut found) = (BTreeSet::new(), Vec::new());
     for start in left {
@@ -134,7 +133,7 @@ fn cycles(rules: &Rules<'_>, left: &BTreeSet<usize>) -> Vec<Vec<usize>> {
             if !on_way.insert(rule) {
                 let from = way.iter().position(|on| *on == rule).unwrap_or_default();
                 let mut cycle = way.split_off(from);
-                // The same cycle always begins with the same rule.
+                // Rotate so that the same cycle always starts with the same rule.
                 let first = cycle.iter().enumerate().min_by_key(|(_, rule)| **rule).map_or(0, |(at, _)| at);
                 cycle.rotate_left(first);
                 found.push(cycle);
@@ -149,7 +148,7 @@ fn cycles(rules: &Rules<'_>, left: &BTreeSet<usize>) -> Vec<Vec<usize>> {
     found
 }
 
-/// The longest chain, if it is too long.
+/// An error for the longest chain, if it exceeds the limit.
 fn longest(rules: &Rules<'_>) -> Option<Diagnostic> {
     let mut lengths = vec![1; rules.names.len()];
     for rule in order(rules) {
@@ -169,7 +168,7 @@ fn longest(rules: &Rules<'_>) -> Option<Diagnostic> {
     })
 }
 
-/// Without the common start of all packages.
+/// The name without the prefix shared by all packages.
 fn short(name: &str) -> &str {
     name.strip_prefix("stategate.").unwrap_or(name)
 }

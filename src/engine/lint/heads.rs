@@ -1,5 +1,5 @@
-//! Heads of rules that go through elements. The interpreter forgets what it has found already, or fails,
-//! when the head of another element is undefined: violations would vanish without a word.
+//! Checks heads of rules that iterate over elements. If the head is undefined for one element, the
+//! interpreter drops the results found so far, or fails, so violations would disappear silently.
 
 use std::collections::BTreeSet;
 
@@ -47,8 +47,8 @@ fn is_bound(expr: &Expr, bound: &BTreeSet<&str>) -> bool {
     }
 }
 
-/// The same of other heads: `x[key] := value if some …` and `x := value if some …`. What certainly is
-/// there may stand in them. Functions are right.
+/// The same check for other heads: `x[key] := value if some …` and `x := value if some …`. They may contain
+/// parts that are always defined. Functions are not affected.
 pub fn parts<'a>(fields: &Fields<'a>, rule: usize) -> Option<Diagnostic> {
     let known = fields.rules.get(rule)?;
     let Rule::Spec { head, bodies, .. } = known.rule else { return None };
@@ -82,7 +82,7 @@ pub fn parts<'a>(fields: &Fields<'a>, rule: usize) -> Option<Diagnostic> {
     )))
 }
 
-/// What stands in the brackets of a head.
+/// The expressions in the brackets of a head.
 fn brackets<'a>(refr: &'a Expr, found: &mut Vec<&'a Expr>) {
     match refr {
         Expr::RefBrack { refr, index, .. } => {
@@ -102,7 +102,7 @@ fn goes_through_some(known: &KnownRule<'_>, query: &Query) -> bool {
     })
 }
 
-/// Does an expression stand for several values? Comprehensions in it are each one.
+/// Whether an expression iterates over several values. A comprehension in it is a single value.
 fn goes_through(known: &KnownRule<'_>, expr: &Expr) -> bool {
     let through = |expr: &Expr| goes_through(known, expr);
     match expr {

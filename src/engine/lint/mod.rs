@@ -1,5 +1,5 @@
-//! Load-time checks of policies: what would be slow, end the process, or quietly never fire is refused
-//! with its place and what to write instead (architecture §8.3). Policies are untrusted code.
+//! Load-time checks of policies. Refuses anything that would be slow, end the process or silently never fire,
+//! and reports its position and the fix. Policies are untrusted code.
 
 mod calls;
 mod fields;
@@ -22,9 +22,9 @@ use crate::diagnostic::{Diagnostic, SourceText};
 use crate::policy::Policy;
 use names::{Names, Scope};
 
-/// Checks modules against each other; `texts` are theirs, in the same order. They are not complete if
-/// some could not be parsed: what is not found may then be there. The policies are those whose METADATA
-/// says what parameters there are.
+/// Checks modules against each other; `texts` are their texts, in the same order. `complete` is false if some
+/// modules could not be parsed and may define what the others refer to. `policies` are those whose METADATA
+/// declares their parameters.
 pub fn check_modules<'a>(
     modules: impl Iterator<Item = &'a AstModule> + Clone,
     texts: &[&SourceText],
@@ -42,7 +42,7 @@ pub fn check_modules<'a>(
     }
     let before = errors.len();
     graph::check(&scopes, &mut errors);
-    // What follows rules from use to use comes to no end in a circle.
+    // The checks below follow rules from use to use, which would not terminate on a cycle.
     if errors.len() > before {
         return errors;
     }

@@ -1,4 +1,4 @@
-//! Which names there are in all modules, and what a name means in one of them.
+//! The names defined in all modules, and what a name refers to in each module.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,7 +7,7 @@ use crate::engine::reads::fixed_path;
 use crate::engine::rego::{AstModule, Expr, Rule, RuleHead, Span};
 use crate::engine::walk;
 
-/// What a file is for; that decides what it may do.
+/// The purpose of a file, which decides what it may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Policy,
@@ -18,41 +18,41 @@ pub enum Purpose {
 /// Rules and functions by package.
 pub struct Names {
     packages: BTreeMap<String, Package>,
-    /// False if there are modules that could not be parsed, so that what is not found may be in them.
+    /// False if some modules could not be parsed, so that missing names may be defined there.
     pub complete: bool,
 }
 
 #[derive(Default)]
 struct Package {
     rules: BTreeSet<String>,
-    /// By their whole name below the package, with the numbers of arguments they take.
+    /// By full name below the package, with the numbers of arguments they accept.
     functions: BTreeMap<String, BTreeSet<usize>>,
 }
 
-/// What a path leads to.
+/// What a path refers to.
 #[derive(PartialEq, Eq)]
 pub enum Target {
-    /// A name that this rule introduces.
+    /// A name introduced by the rule itself.
     Local,
     Input,
-    /// `package.rule`
+    /// A rule, as `package.rule`.
     Rule(String),
-    /// A package, or something that contains packages.
+    /// A package, or a prefix of packages.
     Package(String),
-    /// The package is there, its rule is not.
+    /// The package exists, but the rule does not.
     NoRule {
         package: String,
         rule: String,
     },
-    /// Below `data`, but no package.
+    /// A path below `data` that is not a package.
     Nothing(String),
 }
 
-/// What is called.
+/// What a call refers to.
 pub enum Callee<'n> {
     Function(&'n BTreeSet<usize>),
     Rule,
-    /// Not defined in any module: a builtin, or nothing.
+    /// Not defined in any module: a builtin or unknown.
     Foreign,
     Missing {
         package: String,
@@ -61,7 +61,7 @@ pub enum Callee<'n> {
 }
 
 impl Names {
-    /// Of all modules together.
+    /// Collects the names of all modules.
     pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>, complete: bool) -> Self {
         let mut names = Self { packages: BTreeMap::new(), complete };
         for module in modules {
@@ -80,7 +80,7 @@ impl Names {
         names
     }
 
-    /// What a path below `data` leads to.
+    /// What a path below `data` refers to.
     pub fn below_data(&self, path: &[String]) -> Target {
         for length in (1..=path.len()).rev() {
             let (Some(package), rule) = (path.get(..length), path.get(length)) else { continue };
@@ -104,17 +104,17 @@ impl Names {
         self.packages.keys().map(String::as_str)
     }
 
-    /// Names of the rules of a package.
+    /// The names of the rules in a package.
     pub fn rules(&self, package: &str) -> impl Iterator<Item = &str> {
         self.packages.get(package).into_iter().flat_map(|package| package.rules.iter().map(String::as_str))
     }
 
-    /// Has a package a rule of this name?
+    /// Whether a package has a rule with this name.
     pub fn has_rule(&self, package: &str, name: &str) -> bool {
         self.packages.get(package).is_some_and(|package| package.rules.contains(name))
     }
 
-    /// Names of the functions of a package.
+    /// The names of the functions in a package.
     pub fn functions(&self, package: &str) -> impl Iterator<Item = &str> {
         self.packages
             .get(package)
@@ -123,14 +123,14 @@ impl Names {
     }
 }
 
-/// One module and how names are read in it.
+/// A module and its name resolution.
 pub struct Scope<'a> {
     pub names: &'a Names,
     pub module: &'a AstModule,
     pub text: &'a SourceText,
     pub package: String,
     pub purpose: Purpose,
-    /// What imports stand for; the first step is `data` or `input`.
+    /// The paths that imports stand for; the first segment is `data` or `input`.
     pub imports: BTreeMap<String, Vec<String>>,
 }
 
@@ -157,7 +157,7 @@ impl<'a> Scope<'a> {
         Self { names, module, text, package, purpose, imports }
     }
 
-    /// What a path means here.
+    /// What a path refers to in this module.
     pub fn target(&self, path: &[String]) -> Target {
         let Some((root, rest)) = path.split_first() else { return Target::Local };
         match root.as_str() {
@@ -176,7 +176,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What a path that starts with `data` or `input` leads to.
+    /// What a path that starts with `data` or `input` refers to.
     pub fn target_of(&self, path: &[String]) -> Target {
         match path.split_first() {
             Some((root, rest)) if root == "data" => self.names.below_data(rest),
@@ -184,7 +184,7 @@ impl<'a> Scope<'a> {
         }
     }
 
-    /// What the function of a call is.
+    /// What the function of a call refers to.
     pub fn callee(&self, path: &[String]) -> Callee<'a> {
         let own = |package: &str, function: &str| {
             self.names.packages.get(package).and_then(|package| package.functions.get(function))
@@ -194,7 +194,8 @@ impl<'a> Scope<'a> {
         }
         match self.target(path) {
             Target::Rule(rule) => {
-                // The rule's name is one step; a function may have several: take the package away.
+                // The target holds only the first segment of a rule's name, but a function's name may have
+                // several, so remove the package from the full path.
                 let whole = self.whole(path);
                 let package = rule.rsplit_once('.').map_or("", |(package, _)| package);
                 let function = whole.strip_prefix(package).map_or("", |rest| rest.trim_start_matches('.'));
@@ -232,7 +233,7 @@ impl<'a> Scope<'a> {
         self.error_at(start, message)
     }
 
-    /// An error at a span whose start is right.
+    /// An error at a span with a correct start.
     pub fn error_at_span(&self, span: &Span, message: impl Into<String>) -> Diagnostic {
         self.error_at(span.start as usize, message)
     }
@@ -245,12 +246,12 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The fixed start of a reference's path.
+/// The fixed prefix of a reference's path.
 pub fn fixed_start(expr: &Expr) -> Vec<String> {
     crate::engine::reads::fixed_start(expr)
 }
 
-/// The package of a module, with dots.
+/// The package of a module, in dotted form.
 pub fn package(module: &AstModule) -> String {
     fixed_path(&module.package.refr).unwrap_or_default().join(".")
 }

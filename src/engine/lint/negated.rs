@@ -1,10 +1,11 @@
-//! `not` before something that has an undefined part. The engine takes the whole for undefined, so that
-//! the `not` holds. OPA computes the parts first, outside of the `not`, so that its line does not hold.
-//! A policy must mean the same to both, so a part that may be undefined gets a line of its own.
+//! Checks `not` before an expression with a part that may be undefined. The engine treats the whole
+//! expression as undefined, so the `not` holds. OPA evaluates such parts first, outside the `not`, so the
+//! line does not hold. A policy must mean the same to both, so a part that may be undefined needs a line of
+//! its own.
 //!
-//! What OPA computes first: arguments of calls and operands of operators (`in`, `<`, `!=`, `+`), with
-//! references, calls and what is made of them; keys in brackets. What it leaves where it stands: a bare
-//! reference, also as an operand of `==`.
+//! OPA evaluates these parts first: arguments of calls and operands of operators (`in`, `<`, `!=`, `+`), with
+//! the references, calls and composites in them, and keys in brackets. It leaves a bare reference in place,
+//! also as an operand of `==`.
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -18,15 +19,15 @@ use crate::engine::rego::{BoolOp, Expr, Literal, Query, Rule, RuleHead};
 /// Builtins that are undefined for an empty collection.
 const OF_NOTHING: &[&str] = &["max", "min"];
 
-/// The view is not deeper; what is, users have written.
+/// The view is not deeper than this; longer paths lead into user-defined content.
 const MAX_PATH: usize = 16;
 
 impl<'a> Fields<'a> {
-    /// The error of `not expr`, if it may mean two things.
+    /// The error for `not expr`, if it is ambiguous.
     pub fn negated(&self, rule: usize, expr: &'a Expr, body: &'a Query) -> Option<Diagnostic> {
         let part = self.apart(rule, expr, body)?;
         let scope = self.rules.get(rule)?.scope;
-        // The parser's span of a call or reference may go over several lines.
+        // The parser's span of a call or reference may cover several lines.
         let shown = match part.span().text() {
             long if long.contains('\n') || long.len() > MAX_SHOWN => "this part",
             short => short,
@@ -40,7 +41,7 @@ impl<'a> Fields<'a> {
         )))
     }
 
-    /// The first part that is computed before the `not` and may be undefined.
+    /// The first part that OPA evaluates before the `not` and that may be undefined.
     fn apart(&self, rule: usize, expr: &'a Expr, body: &'a Query) -> Option<&'a Expr> {
         match expr {
             Expr::RefDot { refr, .. } => self.apart(rule, refr, body),
@@ -93,13 +94,13 @@ impl<'a> Fields<'a> {
             Expr::Membership { key, value, collection, .. } => {
                 key.iter().chain([value, collection]).find_map(|part| self.undefined(rule, part, body))
             }
-            // Literals are what they are, and a comprehension over nothing is empty.
+            // Literals are always defined, and a comprehension over nothing is empty.
             _ => None,
         }
     }
 
-    /// The references that other lines of a body need: if one of them is undefined, the body does not
-    /// hold whatever the `not` says.
+    /// The references that other lines of a body need: if one of them is undefined, the body fails whatever
+    /// the `not` says.
     fn needed(&self, body: &'a Query) -> Rc<BTreeSet<&'a str>> {
         let key = std::ptr::from_ref(body) as usize;
         if let Some(found) = self.needed.borrow().get(&key) {
@@ -115,14 +116,14 @@ impl<'a> Fields<'a> {
                 Literal::SomeVars { .. } | Literal::NotExpr { .. } => {}
             }
         }
-        // Each `_` is another one.
+        // Each `_` is a different variable.
         found.retain(|text| !text.contains("[_]"));
         let found = Rc::new(found);
         self.needed.borrow_mut().insert(key, Rc::clone(&found));
         found
     }
 
-    /// Is a reference defined whatever the request?
+    /// Whether a reference is defined for every request.
     fn is_defined(&self, rule: usize, expr: &'a Expr) -> bool {
         let Some(known) = self.rules.get(rule) else { return false };
         let path = fixed_path(expr);
@@ -139,7 +140,7 @@ impl<'a> Fields<'a> {
         };
         match expr {
             Expr::Var { span, .. } => match known.scope.imports.get(span.text()) {
-                // `import input.x`: of its parts only what is fixed here.
+                // `import input.x`: only the fixed fields of its path are checked.
                 Some(import) => self.import_is_defined(rule, import),
                 None => true,
             },
@@ -164,13 +165,13 @@ impl<'a> Fields<'a> {
             })
     }
 
-    /// Does a rule have a value whatever the request? Sets and objects that are collected do, and what
-    /// has a default or a value without a condition.
+    /// Whether a rule has a value for every request. This is true for partial sets and objects, and for rules
+    /// with a default or an unconditional value.
     fn always_holds(&self, name: &str) -> bool {
         if let Some(known) = self.always.borrow().get(name) {
             return *known;
         }
-        // Rules that use each other are refused elsewhere; here they must only come to an end.
+        // Recursive rules are refused elsewhere; this only ensures termination.
         self.always.borrow_mut().insert(name.to_owned(), false);
         let mut indexes = self.by_name.get(name).into_iter().flatten();
         let always = indexes.any(|index| match self.rules.get(*index).map(|known| known.rule) {
@@ -190,7 +191,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// References without which an expression is undefined.
+/// The references without which an expression is undefined.
 fn needs<'a>(expr: &'a Expr, found: &mut BTreeSet<&'a str>) {
     match expr {
         Expr::Var { span, .. } => drop(found.insert(span.text())),

@@ -1,4 +1,5 @@
-//! References: what they name is there, and is named for good; `with` is for tests.
+//! Checks references: they name an existing rule or package, names are not redefined, and `with` is used only
+//! in tests.
 
 use super::names::{Purpose, Scope, Target, fixed_start};
 use crate::diagnostic::{Diagnostic, did_you_mean};

@@ -1,5 +1,5 @@
-//! Formats of sprintf. The engine fails on what OPA prints as well as it can, so a sloppy message
-//! would take the violation with it.
+//! Checks the formats of sprintf. The engine fails where OPA prints a best effort, so a faulty format would
+//! lose the violation.
 
 use super::names::Scope;
 use crate::diagnostic::Diagnostic;
@@ -38,7 +38,7 @@ pub fn check(scope: &Scope<'_>, format: &Expr, arguments: &Expr) -> Option<Diagn
     })
 }
 
-/// How many arguments a format takes; or what is wrong with it, and what to write.
+/// The number of arguments a format takes, or what is wrong with it and how to fix it.
 fn verbs(format: &str) -> Result<usize, (String, String)> {
     let mut verbs = 0;
     let mut rest = format.chars().peekable();

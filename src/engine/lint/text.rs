@@ -1,22 +1,23 @@
-//! Checks of a text before the parser sees it.
+//! Checks a text before it is parsed.
 //!
-//! The parser tries a bracket as a comprehension, then as a set, then as an object: every level of
-//! nesting doubles its work, and long chains of operators recurse. Neither can be stopped once begun.
+//! The parser tries a bracket as a comprehension, then as a set, then as an object, so every level of nesting
+//! doubles its work, and long chains of operators recurse. Neither can be interrupted.
 
 use crate::diagnostic::{Diagnostic, SourceText};
 
-/// A policy is a page or two; the largest table of patterns seen in the field has a tenth of this.
+/// A policy is a page or two; the largest known pattern table takes a tenth of this.
 const MAX_BYTES: usize = 256 * 1024;
-/// A literal patch of a pod's affinity nests nine deep.
+/// A literal patch of a pod's affinity nests nine levels deep.
 const MAX_DEPTH: usize = 12;
-/// Operators, dots and indexes on the way down to one leaf of an expression.
+/// Operators, dots and indexes on the path to one leaf of an expression.
 const MAX_OPERATORS: usize = 250;
-/// Sum of 2^depth over all tokens: about half a second of parsing. The shipped policies need 0.1 % of it.
+/// Sum of 2^depth over all tokens; corresponds to about half a second of parsing. The shipped policies use
+/// 0.1 % of it.
 const MAX_COST: u64 = 2_000_000;
-/// After so many errors of this kind in one file the next are more of the same.
+/// The maximum number of errors of this kind reported per file.
 const MAX_ERRORS: usize = 10;
 
-/// Finds what would make the parser slow or run out of stack.
+/// Finds constructs that would make the parser slow or overflow its stack.
 pub fn check(text: &SourceText) -> Vec<Diagnostic> {
     if text.text.len() > MAX_BYTES {
         let message =
@@ -36,8 +37,8 @@ struct Scan<'a> {
     rest: std::iter::Peekable<std::str::Chars<'a>>,
     line: usize,
     column: usize,
-    /// For each open bracket, and for the file itself: operators of its current expression, and whether
-    /// the parser backtracks over it.
+    /// For each open bracket, and for the file itself: the number of operators in its current expression, and
+    /// whether the parser backtracks over it.
     levels: Vec<(usize, bool)>,
     operators: usize,
     cost: u64,
@@ -101,7 +102,7 @@ impl<'a> Scan<'a> {
     fn next(&mut self) -> Option<char> {
         let next = self.rest.next()?;
         self.column += 1;
-        // A line end belongs to its line; the next character begins the next one.
+        // A line break belongs to the line it ends.
         if next == '\n' {
             self.line += 1;
             self.column = 0;
@@ -113,7 +114,7 @@ impl<'a> Scan<'a> {
         if self.rest.peek().is_some_and(|c| wanted(*c)) { self.next() } else { None }
     }
 
-    /// The rest of a string; a line end ends it, too: the parser says so.
+    /// Skips the rest of a string; a line break also ends it, and the parser reports that.
     fn string(&mut self) {
         while let Some(next) = self.next_if(|c| c != '\n') {
             match next {

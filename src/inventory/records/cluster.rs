@@ -14,9 +14,9 @@ use crate::workload::view::Strings;
 pub struct NodeRecord {
     pub name: String,
     pub labels: Strings,
-    /// Nothing new is put there.
+    /// Whether the node is closed to new pods.
     pub cordoned: bool,
-    /// Those that keep pods away.
+    /// The taints that keep pods away.
     pub taints: Vec<Taint>,
 }
 
@@ -28,7 +28,7 @@ pub struct Taint {
     pub effect: String,
 }
 
-/// A ResourceQuota. Processor time in thousandths of a core, all else in bytes or pieces.
+/// A ResourceQuota. CPU is in millicores; all other amounts are in bytes or counts.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct QuotaRecord {
     pub name: String,
@@ -38,7 +38,7 @@ pub struct QuotaRecord {
     pub namespace: String,
 }
 
-/// What a LimitRange gives to containers that say nothing themselves.
+/// The defaults that a LimitRange sets for containers without requests or limits of their own.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LimitRecord {
     pub name: String,
@@ -48,7 +48,7 @@ pub struct LimitRecord {
     pub namespace: String,
 }
 
-/// Millicores and bytes.
+/// Resource amounts: `cpu` in millicores, `memory` in bytes.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Amounts {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,7 +85,7 @@ impl NodeRecord {
         }
     }
 
-    /// The zone that its label tells.
+    /// The zone, from the node's labels.
     pub fn zone(&self) -> Option<&String> {
         let keys = ["topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone"];
         keys.iter().find_map(|key| self.labels.get(*key))
@@ -114,8 +114,8 @@ fn amounts(node: &JsonNode<'_>) -> BTreeMap<String, i64> {
 }
 
 impl LimitRecord {
-    /// Defaults as in core/v1 `SetDefaults_LimitRangeItem`: a limit is the maximum if none is said, a
-    /// request is the limit, or else the minimum.
+    /// Defaults as in core/v1 `SetDefaults_LimitRangeItem`: the default limit falls back to the maximum, and
+    /// the default request to the limit or else the minimum.
     pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let (mut requests, mut limits) = (Amounts::default(), Amounts::default());
         let all = node.child("spec").child("limits").items();
@@ -132,7 +132,7 @@ impl LimitRecord {
                 cpu: cpu("defaultRequest").or(own.cpu).or_else(|| cpu("min")),
                 memory: memory("defaultRequest").or(own.memory).or_else(|| memory("min")),
             };
-            // The first that says something wins, as in the admission plugin.
+            // The first item that sets a value wins, as in the admission plugin.
             limits.cpu = limits.cpu.or(own.cpu);
             limits.memory = limits.memory.or(own.memory);
             requests.cpu = requests.cpu.or(requested.cpu);

@@ -1,4 +1,4 @@
-//! What is kept of an object: the few fields that joins and policies read.
+//! Records of objects: the few fields that joins and policies read.
 
 mod cluster;
 mod siblings;
@@ -25,7 +25,7 @@ pub use storage::{
 };
 pub use workload::{Brief, ClaimMount, WorkloadRecord, mounts};
 
-/// kubectl's copy of the whole object: large, and nobody's business.
+/// kubectl's copy of the whole object, which is large and not needed.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Reads objects into records, as one policy set reads workloads.
@@ -120,7 +120,7 @@ pub struct NamespaceRecord {
     pub annotations: Strings,
 }
 
-/// What every object says of itself.
+/// Metadata common to all objects.
 pub struct Head {
     pub name: String,
     pub namespace: String,
@@ -153,7 +153,7 @@ impl Head {
     }
 }
 
-/// The owner that manages an object.
+/// The owner that controls an object.
 fn owner(metadata: &JsonNode<'_>) -> Option<Owner> {
     let owners = metadata.child("ownerReferences").items();
     let owner = owners.iter().find(|owner| owner.child("controller").boolean() == Some(true))?;

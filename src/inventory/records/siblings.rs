@@ -1,4 +1,4 @@
-//! What stands beside workloads: budgets, Services, autoscalers.
+//! Records of objects that act on a workload's pods: budgets, Services, autoscalers.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,7 +23,8 @@ pub struct BudgetRecord {
     pub selects: Selects,
 }
 
-/// Which pods a budget selects. None: a selector that is not there, or cannot be read, selects nothing.
+/// The pods that a budget selects. `None` if the selector is missing or cannot be read, which selects
+/// nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Selects(Option<Selector>);
 
@@ -37,7 +38,7 @@ pub struct ServiceRecord {
     pub namespace: String,
 }
 
-/// What sets the size of a workload or of its pods.
+/// An object that scales a workload or resizes its pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AutoscalerRecord {
     pub kind: String,
@@ -48,18 +49,18 @@ pub struct AutoscalerRecord {
     pub namespace: String,
     #[serde(skip)]
     pub own_kind: GroupKind,
-    /// Is there a controller that keeps it as it is?
+    /// Whether a controller manages the autoscaler.
     #[serde(skip)]
     pub owned: bool,
 }
 
 impl Selects {
-    /// What the view of a budget says.
+    /// Reads the selector from the view of a budget.
     pub fn of(budget: &view::DisruptionBudget) -> Self {
         Self(budget.selector.as_ref().and_then(|written| Selector::from_json(written).ok()))
     }
 
-    /// Does it select pods with these labels?
+    /// Whether it selects pods with these labels.
     pub fn matches(&self, labels: &Strings) -> bool {
         self.0.as_ref().is_some_and(|selector| selector.matches(labels))
     }
@@ -84,7 +85,7 @@ impl ServiceRecord {
     }
 }
 
-/// Does a Service select pods with these labels? One without a selector selects none.
+/// Whether a Service selects pods with these labels. A Service without a selector selects none.
 pub fn serves(service: &view::Service, labels: &Strings) -> bool {
     let selector = &service.selector;
     !selector.is_empty() && selector.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -103,7 +104,7 @@ impl AutoscalerRecord {
     }
 }
 
-/// The workload that an autoscaler names.
+/// The workload that an autoscaler targets.
 pub fn target(scaler: &view::Autoscaler) -> (GroupKind, String) {
     let GroupVersionKind { group, kind, .. } =
         GroupVersionKind::new(&scaler.target.api_version, &scaler.target.kind);

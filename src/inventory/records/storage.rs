@@ -1,4 +1,4 @@
-//! Classes, claims, volumes and snapshots.
+//! Records of storage classes, claims, volumes and snapshots.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub struct ClassRecord {
     pub class: view::StorageClass,
     pub annotations: Strings,
     pub labels: Strings,
-    /// Of several default classes the newest wins.
+    /// Creation time: of several default classes, the newest wins.
     #[serde(skip)]
     pub created: String,
 }
@@ -56,10 +56,10 @@ pub struct SnapshotRecord {
     pub name: String,
     #[serde(skip)]
     pub namespace: String,
-    /// Left out: nobody has said yet.
+    /// Whether the snapshot is ready; left out if not yet reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<bool>,
-    /// Bytes.
+    /// Restore size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_size: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! Workloads, as other objects see them.
+//! Workloads as seen by other objects.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,20 +11,20 @@ use crate::admission::GroupKind;
 use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 
-/// What has pods.
+/// An object with pods.
 #[derive(Clone, Debug, Default)]
 pub struct WorkloadRecord {
-    /// Its kind.
+    /// The workload's kind.
     pub kind: GroupKind,
-    /// What policies read of it.
+    /// The fields that policies read.
     pub brief: Brief,
-    /// Claims that its pods name and mount.
+    /// Claims that its volumes name.
     pub mounts: Vec<ClaimMount>,
-    /// Claim templates that hold its engine's data.
+    /// Claim templates that hold data of its engine.
     pub data_templates: Vec<String>,
     /// Claim templates of a StatefulSet.
     pub templates: Vec<String>,
-    /// The governing Service; empty: none.
+    /// The governing Service; empty if there is none.
     pub service_name: String,
 }
 
@@ -32,13 +32,13 @@ pub struct WorkloadRecord {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimMount {
     pub claim: String,
-    /// May no container write to it?
+    /// Whether all its mounts of the claim are read-only.
     pub read_only: bool,
-    /// Is a data directory of its engine on it, or a part of one?
+    /// Whether the claim holds all or part of a data directory of its engine.
     pub holds_data: bool,
 }
 
-/// A workload, as other objects see it.
+/// A workload as seen by other objects.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Brief {
     pub kind: String,
@@ -61,7 +61,7 @@ pub struct Brief {
 pub struct BriefEngine {
     pub name: String,
     pub quorum: bool,
-    /// Do its members vote in that majority?
+    /// Whether its members vote in the quorum.
     pub votes: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
@@ -75,14 +75,14 @@ pub struct BriefPods {
 }
 
 impl WorkloadRecord {
-    /// Is it the subject, as it is stored now?
+    /// Whether this is the stored version of the subject.
     pub fn is(&self, subject: &Subject<'_>) -> bool {
         self.kind == subject.kind
             && self.brief.name == subject.workload.name
             && self.brief.namespace == subject.workload.namespace
     }
 
-    /// What of a view other objects ask for.
+    /// Extracts the fields that other objects need from a view.
     pub fn of(kind: &GroupKind, view: Workload) -> Self {
         let mounts = mounts(&view);
         let of_data = data_volumes(&view);
@@ -134,7 +134,7 @@ pub fn mounts(view: &Workload) -> Vec<ClaimMount> {
             *read_only &= mount.read_only;
         }
     }
-    // A volume that no container mounts keeps its claim in use all the same.
+    // A volume that no container mounts still uses its claim.
     for (volume, claim) in named() {
         mounted.entry(claim).or_insert(volume.read_only);
     }
@@ -151,7 +151,7 @@ pub fn mounts(view: &Workload) -> Vec<ClaimMount> {
         .collect()
 }
 
-/// Volumes that hold a data directory of the engine, or a part of one that is on a claim.
+/// Volumes that hold a data directory of the engine, or, in the case of a claim, a part of one.
 fn data_volumes(view: &Workload) -> BTreeSet<&str> {
     let dirs = || view.engine.iter().flat_map(|engine| &engine.data_dirs);
     let whole = dirs().filter_map(|dir| dir.mount.as_ref());

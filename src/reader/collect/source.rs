@@ -1,4 +1,4 @@
-//! A value as serde reads it, with the repairs made to it.
+//! A value as serde reads it, with its repairs applied.
 
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer, StrDeserializer};
 use serde::de::{
@@ -18,7 +18,7 @@ pub fn read<T: DeserializeOwned>(value: &Value, repairs: &Repairs) -> Result<T, 
     T::deserialize(Source { value, path: root, repairs })
 }
 
-/// A value at a place; none: a stand-in of whatever type is asked for.
+/// A value at a path; without a value, a stand-in of whatever type is requested.
 struct Source<'a> {
     value: Option<&'a Value>,
     path: Path,
@@ -26,7 +26,7 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    /// The parts of a list or map, less what is left out.
+    /// The parts of a list or map, except those that are left out.
     fn parts(&self, steps: impl Iterator<Item = (Segment, &'a Value)>) -> Vec<(Segment, Source<'a>)> {
         let mut parts = Vec::new();
         for (step, value) in steps {
@@ -48,7 +48,7 @@ impl<'a> Source<'a> {
         (key, Source { value: None, path, repairs: self.repairs })
     }
 
-    /// Keys that are missing and have a stand-in.
+    /// Missing keys that have a stand-in.
     fn added<'s>(&'s self, fields: &'s serde_json::Map<String, Value>) -> impl Iterator<Item = Segment> + 's {
         self.repairs.iter().filter_map(move |(path, repair)| {
             let (last, around) = path.split_last()?;
@@ -59,7 +59,7 @@ impl<'a> Source<'a> {
     }
 }
 
-/// A way to read a value, and what a stand-in is there.
+/// Defines deserialization methods, each with its stand-in.
 macro_rules! stand_in {
     ($($method:ident => |$visitor:ident| $stand_in:expr;)*) => {$(
         fn $method<V: Visitor<'de>>(self, $visitor: V) -> Result<V::Value, Error> {
@@ -173,7 +173,7 @@ impl<'de> Deserializer<'de> for Source<'_> {
     }
 }
 
-/// Refuses everything: what is there is no word.
+/// Accepts no value, because the input is not a string.
 struct OneOf(&'static [&'static str]);
 
 enum Never {}
@@ -186,7 +186,7 @@ impl Visitor<'_> for OneOf {
     }
 }
 
-/// The items of a list or the entries of a map, one after the other.
+/// The items of a list or the entries of a map, in sequence.
 struct Parts<'a> {
     rest: std::vec::IntoIter<(Segment, Source<'a>)>,
     value: Option<(Segment, Source<'a>)>,

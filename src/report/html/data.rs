@@ -1,4 +1,4 @@
-//! What the page's script shows. Objects and policies stand once, findings point at them.
+//! The data that the page's script shows. Objects and policies appear once; findings refer to them by index.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::policy::{Action, Severity};
 use crate::report::location::{self, Fingerprints};
 use crate::report::{Excerpt, Report, ReviewedObject};
 
-/// The data.
+/// The findings of a report, with their policies and objects.
 #[derive(Serialize)]
 pub struct Data {
     policies: Vec<Policy>,
@@ -69,10 +69,10 @@ struct Snippet {
     after: String,
 }
 
-/// The category of findings that no policy of the report says, such as that an object cannot be read.
+/// The category of findings that come from no policy in the report, such as an unreadable object.
 pub const NO_CATEGORY: &str = "reading";
 
-/// The data of a report, the worst findings first.
+/// The data of a report, worst findings first.
 pub fn of(report: &Report) -> Data {
     let all = location::worst_first(report);
     let mut policies: BTreeMap<&str, Policy> = BTreeMap::new();

@@ -6,14 +6,14 @@
   const [list, detail, search, shown] = ["list", "detail", "search", "shown"].map($);
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-  // All text is set as text: nothing in a report is ever read as HTML.
+  // Text is always set as text: nothing in a report is ever parsed as HTML.
   const make = (tag, className, ...children) => {
     const element = document.createElement(tag);
     if (className) element.className = className;
     element.append(...children.filter((child) => child !== null));
     return element;
   };
-  // What stands in backticks is code.
+  // Text in backticks is code.
   const prose = (text) =>
     text.split(/(`[^`\n]+`)/).map((part) => (/^`[^`]+`$/.test(part) ? make("code", "", part.slice(1, -1)) : part));
 
@@ -24,7 +24,7 @@
 
   const words = { action: { deny: "refused", warn: "warned", audit: "recorded" }, state: { new: "new", before: "there before", known: "known already" } };
   const orders = { action: ["deny", "warn", "audit"], severity: ["critical", "high", "medium", "low"], state: ["new", "before", "known"] };
-  // Rows leave out the folders that all files share; what is chosen shows the whole path.
+  // Rows omit the folders that all files share; the selected finding shows the full path.
   const folders = objects.map((object) => (object.template || object.file).split("/").slice(0, -1));
   const shared = folders.reduce((all, one) => all.slice(0, all.findIndex((name, at) => name !== one[at]) >>> 0), folders[0] || []).length;
   const short = (file) => file.split("/").slice(shared).join("/");
@@ -40,7 +40,7 @@
       .join("\n").toLowerCase();
   }
 
-  /* What is asked for. It lives in the address, so that a view can be sent to somebody. */
+  /* The current query. It is kept in the URL, so that a view can be shared. */
   const facets = { action: (f) => f.action, severity: (f) => f.severity, state: (f) => f.state, category: (f) => f.category, policy: (f) => f.id, namespace: (f) => f.namespace, file: (f) => f.file };
   const names = Object.keys(facets);
   const asked = { text: "", order: "worst", tab: "findings", chosen: "" };
@@ -78,7 +78,7 @@
   const fits = (finding, parts, but) =>
     names.every((name) => {
       if (name === but) return true;
-      // What is known is shown only to who asks for it.
+      // Known findings are shown only on request.
       if (!asked[name].size) return name !== "state" || finding.state !== "known";
       return asked[name].has(facets[name](finding));
     }) && parts.every((part) => finding.text.includes(part));
@@ -105,7 +105,7 @@
     write();
   };
 
-  /* The filters. Each says how many findings it would leave, given the others. */
+  /* The filters. Each option shows how many findings it would leave, given the other filters. */
   const facetsShown = (parts) => {
     for (const box of document.querySelectorAll("[data-facet]")) {
       const name = box.dataset.facet;
@@ -153,7 +153,7 @@
     box.parentElement.hidden = values.length < 2 && !asked[name].size;
   };
 
-  /* The list: only the rows in sight are in the document. */
+  /* The list: only the visible rows are in the document. */
   const rows = new Map();
   const rowHeight = () => {
     const size = getComputedStyle(document.documentElement);
@@ -166,7 +166,7 @@
     const first = Math.max(0, Math.floor(-top / height) - 6);
     const last = Math.min(view.length, Math.ceil((innerHeight - top) / height) + 6);
     for (const [index, element] of rows) {
-      // The chosen row stays: assistive technology points at it.
+      // The selected row stays: assistive technology refers to it.
       if ((index < first || index >= last) && index !== at) { element.remove(); rows.delete(index); }
     }
     for (let index = first; index < last; index += 1) add(index, height);
@@ -224,7 +224,7 @@
     detail.replaceChildren(close, ...full(finding));
     detail.scrollTop = 0;
   };
-  /* On a wide screen the chosen finding is always beside the list; on a narrow one it covers it. */
+  /* On a wide screen the selected finding is always beside the list; on a narrow one it covers the list. */
   const narrow = matchMedia("(max-width: 800px)");
   const open = (wanted, back) => {
     detail.classList.toggle("open", wanted);
@@ -233,7 +233,7 @@
     if (back) list.focus({ preventScroll: true });
   };
 
-  /* Everything about one finding. */
+  /* The full details of one finding. */
   const full = (finding) => {
     const [policy, object] = [policies[finding.policy], objects[finding.object]];
     const parts = [
@@ -293,7 +293,7 @@
     return pre;
   };
 
-  /* Parts of the page. */
+  /* Tabs. */
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const turn = () => {
     for (const tab of tabs) {
@@ -336,7 +336,7 @@
     keep(painted);
   });
 
-  /* Keys. */
+  /* Keyboard shortcuts. */
   const typing = (target) => target instanceof Element && target.matches("input, select, textarea");
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -377,7 +377,7 @@
     }
   });
 
-  /* Paper gets every finding that is shown. */
+  /* Printing includes every finding that is shown. */
   addEventListener("beforeprint", () => {
     const sheets = view.map((finding) => make("article", `finding ${finding.action}`, ...full(finding)));
     $("print").replaceChildren(make("h2", "", `Findings: ${shown.textContent}`), ...sheets);

@@ -1,4 +1,4 @@
-//! What the page says without its script: how much of what was found, checked and not judged.
+//! What the page shows without its script: counts of what was found, checked and left unevaluated.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::report::{Report, ReviewedObject};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
-/// What the template is filled with.
+/// The template's context.
 #[derive(Default, Serialize)]
 pub struct Page {
     pub style: &'static str,
@@ -55,13 +55,13 @@ struct Category {
     count: usize,
 }
 
-/// A policy that found much.
+/// A policy with many findings.
 #[derive(Serialize)]
 struct Often {
     id: String,
     title: String,
     count: usize,
-    /// Of a hundred, beside the one that found most.
+    /// Bar width in percent of the policy with the most findings.
     width: usize,
 }
 
@@ -81,7 +81,7 @@ struct KindCount {
     clean: usize,
 }
 
-/// Things of one sort that are not findings.
+/// A section of entries of one sort that are not findings.
 #[derive(Serialize)]
 struct Part {
     title: &'static str,
@@ -98,7 +98,7 @@ struct Item {
     more: String,
 }
 
-/// The page of a report, but for its style, script and data.
+/// The page of a report, without style, script and data.
 pub fn of(report: &Report) -> Page {
     let summary = report.summary();
     let refused = report.objects.iter().filter(|object| refused(object)).count();
@@ -183,7 +183,7 @@ pub fn of(report: &Report) -> Page {
     }
 }
 
-/// Names, as many as a page bears.
+/// Joins names, as many as fit on a page.
 fn many(names: &[String]) -> String {
     const SHOWN: usize = 100;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| visible(name)).collect();

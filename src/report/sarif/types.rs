@@ -1,4 +1,4 @@
-//! The part of SARIF 2.1.0 that is written. A test holds it to the official schema.
+//! The part of SARIF 2.1.0 that stategate writes. A test validates it against the official schema.
 
 use std::collections::BTreeMap;
 
@@ -148,7 +148,7 @@ pub struct Reference<'a> {
     pub id: &'a str,
 }
 
-/// A result; named so as not to hide Rust's own.
+/// A SARIF result, named so as not to shadow `std::result::Result`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResultItem<'a> {

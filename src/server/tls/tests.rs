@@ -7,7 +7,7 @@ fn load(dir: &Path, names: &[&str]) -> Result<(), TlsError> {
     Tls::SelfMade { dir: dir.to_owned(), names }.load().map(|_| ())
 }
 
-/// All files; `.lock` is none that matters.
+/// The contents of all generated files except `.lock`.
 fn files(dir: &Path) -> [Vec<u8>; 4] {
     ["ca.key", "ca.crt", "tls.key", "tls.crt"].map(|name| fs::read(dir.join(name)).unwrap())
 }
@@ -18,7 +18,7 @@ fn is_current(dir: &Path, names: &[&str]) -> bool {
     own.is_current(&own.authority().unwrap(), &names).unwrap()
 }
 
-/// A certificate of the authority in `dir` that ends then.
+/// Generates a certificate signed by the authority in `dir` that expires at `end`.
 fn leaf_until(dir: &Path, end: Duration) {
     let own = SelfMade::new(dir);
     let authority = own.authority().unwrap();

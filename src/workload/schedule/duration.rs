@@ -1,12 +1,12 @@
-//! Durations as Go writes them, with days and weeks.
+//! Durations in Go's notation, extended with days and weeks.
 
 use super::ScheduleError;
 
 /// Nanoseconds in a second.
 pub(super) const SECOND: i64 = 1_000_000_000;
 
-/// Units of a Go duration in nanoseconds, from
-/// [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration). Both signs for micro are Go's.
+/// Units of a Go duration in nanoseconds, from [`time.ParseDuration`](https://pkg.go.dev/time#ParseDuration).
+/// Go accepts both micro signs.
 pub(super) const GO_UNITS: &[(&str, i64)] = &[
     ("ns", 1),
     ("us", 1_000),
@@ -17,22 +17,22 @@ pub(super) const GO_UNITS: &[(&str, i64)] = &[
     ("m", 60 * SECOND),
     ("h", 3_600 * SECOND),
 ];
-/// What operators accept beside Go's units.
+/// Units that operators accept in addition to Go's.
 const DAY_UNITS: &[(&str, i64)] = &[("d", 86_400 * SECOND), ("w", 7 * 86_400 * SECOND)];
 
-/// Reads a duration as whole seconds, rounded up: Go's units (`1h30m`, `1.5h`, `500ms`) and also
-/// days and weeks (`35d`, `2w`), each of 24 hours.
+/// Parses a duration into whole seconds, rounded up. Accepts Go's units (`1h30m`, `1.5h`, `500ms`) and days
+/// and weeks (`35d`, `2w`) of 24-hour days.
 ///
 /// # Errors
-/// A missing or unknown unit, a minus sign, or more than 292 years (what Go can hold). An ISO 8601
-/// duration (`P1D`) is not read.
+/// A missing or unknown unit, a minus sign, or more than 292 years (Go's limit). ISO 8601 durations (`P1D`)
+/// are not supported.
 pub fn duration_seconds(text: &str) -> Result<i64, ScheduleError> {
     let units: Vec<_> = GO_UNITS.iter().chain(DAY_UNITS).copied().collect();
     let duration = nanoseconds(text, &units)?;
     Ok(duration / SECOND + i64::from(duration % SECOND != 0))
 }
 
-/// Reads as Go does: whatever is finer than a nanosecond is cut off.
+/// Parses like Go: truncates to whole nanoseconds.
 pub(super) fn nanoseconds(text: &str, units: &[(&str, i64)]) -> Result<i64, ScheduleError> {
     let shape = || {
         let known: Vec<&str> = units.iter().map(|(name, _)| *name).collect();
@@ -77,7 +77,7 @@ pub(super) fn nanoseconds(text: &str, units: &[(&str, i64)]) -> Result<i64, Sche
 
 /// `0.fraction` of a length.
 fn part_of(length: i64, fraction: &str) -> i64 {
-    // Eighteen digits go below a nanosecond even of a week, and fit the arithmetic.
+    // Eighteen digits resolve below a nanosecond even for a week, and fit the arithmetic.
     let digits = fraction.get(..18).unwrap_or(fraction);
     let numerator = digits.bytes().fold(0_i128, |n, digit| n * 10 + i128::from(digit - b'0'));
     let denominator = digits.bytes().fold(1_i128, |n, _| n * 10);

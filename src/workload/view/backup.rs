@@ -5,46 +5,46 @@ use serde::Serialize;
 
 use crate::path::Path;
 
-/// The backup contract: annotations `stategate.io/backup-*`, `rpo`, `rto`.
+/// The backup contract: the annotations `stategate.io/backup-*`, `rpo` and `rto`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Backup {
-    /// `velero`, `k10`, `operator`, …; empty: not declared.
+    /// For example `velero`, `k10` or `operator`; empty if not declared.
     pub methods: Vec<String>,
-    /// How often.
+    /// The declared backup schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<BackupSchedule>,
-    /// Seconds a backup is kept.
+    /// How long a backup is kept, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retention_seconds: Option<i64>,
-    /// Seconds of work that may be lost.
+    /// The recovery point objective: how much recent work may be lost, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rpo_seconds: Option<i64>,
-    /// What of `rpo`, `rto` and `backup-retention` cannot be read, and why.
+    /// The annotations `rpo`, `rto` and `backup-retention` that cannot be read, with the reason.
     pub errors: Vec<AnnotationError>,
 }
 
-/// `stategate.io/backup-schedule`.
+/// The annotation `stategate.io/backup-schedule`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BackupSchedule {
-    /// As written.
+    /// The schedule as written.
     pub text: String,
-    /// Why it cannot be read; left out if it can.
+    /// Why the schedule cannot be read; left out if it is valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// The longest time between two runs; left out if it never runs.
+    /// The longest time between two runs, in seconds; left out if the schedule never runs or cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_gap_seconds: Option<i64>,
-    /// Where it is.
+    /// Path of the annotation in the object.
     pub path: Path,
 }
 
 /// An annotation that cannot be read.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AnnotationError {
-    /// The annotation.
+    /// The annotation's key.
     pub key: String,
-    /// Why.
+    /// Why it cannot be read.
     pub error: String,
-    /// Where it is.
+    /// Path of the annotation in the object.
     pub path: Path,
 }

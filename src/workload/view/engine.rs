@@ -6,35 +6,37 @@ use serde::Serialize;
 use super::pods::Mount;
 use crate::path::Path;
 
-/// A data store, by the table `policies/workloads/engines.yaml` and the annotations that override it.
+/// A data store, identified by the table `policies/workloads/engines.yaml` or by the annotations that
+/// override it.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Engine {
-    /// `postgres`, `kafka`, …
+    /// For example `postgres` or `kafka`.
     pub name: String,
-    /// As the image's tag says: `16.4`.
+    /// The version in the image's tag, such as `16.4`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// The leading number of the version.
+    /// The major version.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub major: Option<u64>,
-    /// All numbers of the version: `[16, 4]`; left out if the tag tells none.
+    /// All numbers of the version, such as `[16, 4]`; left out if the tag does not contain one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<Vec<u64>>,
-    /// What the image is made of, as its tag says, without numbers: `alpine`, `management-alpine`; empty
-    /// if it says nothing.
+    /// The variant of the image according to its tag, without numbers, such as `alpine` or
+    /// `management-alpine`; empty if the tag names none.
     pub flavour: String,
-    /// The container that runs it; empty if only an annotation names the engine.
+    /// The container that runs the engine; empty if only an annotation names it.
     pub container: String,
-    /// Does it need a majority of its members?
+    /// Whether the engine needs a majority of its members.
     pub quorum: bool,
-    /// Do its members vote in that majority? Brokers, data nodes and arbiters do not, where the
-    /// environment of the container says that they are such.
+    /// Whether the members vote in that majority. False for brokers, data nodes and arbiters whose role is
+    /// set in the container's environment.
     pub votes: bool,
-    /// Where it writes. Of several with the origin `default` or `guess` it is enough that one is persisted,
-    /// since the table cannot know which the image uses; of the others it uses each. Empty if something
-    /// that cannot be seen decides. Of all containers that run an engine, except init containers.
+    /// The directories the engine writes to, in all containers that run an engine except init containers. Of
+    /// several directories with the origin `default` or `guess`, one persisted directory is enough, because
+    /// the table cannot tell which one the image uses; of the other origins, the engine uses every directory.
+    /// Empty if settings outside the manifest decide.
     pub data_dirs: Vec<DataDir>,
-    /// The element that names the image.
+    /// Path of the element that identifies the engine: a container's `image` or the annotation.
     pub path: Path,
 }
 
@@ -43,16 +45,17 @@ pub struct Engine {
 pub struct DataDir {
     /// Absolute path inside the container.
     pub dir: String,
-    /// The container that writes there.
+    /// The container that writes to it.
     pub container: String,
-    /// Who says so: `annotation`, `argument`, `environment`; `default`: the table's data directories of the
-    /// image; `also`: its directories beside that; `guess`: a script or the table says so, but what cannot
-    /// be seen (`envFrom`, a script's way) may say otherwise; such a one is told only if it is mounted.
+    /// Where the directory comes from: `annotation`; `argument`; `environment`; `default`: the table's data
+    /// directories for the image; `also`: the table's additional directories; `guess`: a script or the table
+    /// names it, but something that cannot be seen (`envFrom`, the path a script takes) may override it.
+    /// Guesses are listed only if something is mounted there.
     pub origin: &'static str,
-    /// The mount that holds it: the closest one at or above it. Left out: the container's own layer does.
+    /// The mount that holds the directory: the closest one at or above it. Left out if no mount holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mount: Option<Mount>,
-    /// The image declares this path as VOLUME, so that the mount above it does not hold the directory.
+    /// The path of a VOLUME declared by the image that keeps the mount above it from holding the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hidden_by: Option<String>,
 }

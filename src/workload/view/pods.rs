@@ -1,4 +1,4 @@
-//! Pods in the view: containers, what they mount and how they are probed.
+//! Pods in the view: containers, their mounts and their probes.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -8,103 +8,103 @@ use super::Strings;
 use crate::path::Path;
 use crate::workload::image::ImageRef;
 
-/// The pods' metadata.
+/// Pod-level fields.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Pods {
-    /// Labels of the template.
+    /// Labels of the pod template.
     pub labels: Strings,
-    /// Annotations of the template.
+    /// Annotations of the pod template.
     pub annotations: Strings,
-    /// The workload's own selector (a LabelSelector as written), if it has one.
+    /// The workload's own selector (a LabelSelector, as written), if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Value>,
-    /// `Always`, `OnFailure` or `Never`
+    /// `Always`, `OnFailure` or `Never`.
     pub restart_policy: String,
-    /// What is reserved for the pod as a whole (Kubernetes 1.34, KEP-2837).
+    /// Resource requests of the pod as a whole (Kubernetes 1.34, KEP-2837).
     pub requests: Resources,
-    /// What the pod as a whole may use at most.
+    /// Resource limits of the pod as a whole.
     pub limits: Resources,
-    /// The pod template; empty for a bare Pod.
+    /// Path of the pod template; empty for a bare Pod.
     pub path: Path,
-    /// The pod's spec.
+    /// Path of the pod spec.
     pub spec_path: Path,
 }
 
-/// What a container is for.
+/// The role of a container.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// It does the work.
+    /// A regular container.
     #[default]
     Main,
-    /// It runs before the others and ends.
+    /// Runs to completion before the regular containers start.
     Init,
-    /// An init container that stays (`restartPolicy: Always`).
+    /// An init container that keeps running (`restartPolicy: Always`).
     Sidecar,
 }
 
 /// A container.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Container {
-    /// Its name.
+    /// The container's name.
     pub name: String,
-    /// What it is for.
+    /// The container's role.
     pub role: Role,
-    /// The reference as written.
+    /// The image reference as written.
     pub image_name: String,
-    /// The reference taken apart; left out if it is none.
+    /// The image reference split into its parts; left out if it is not valid.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<ImageRef>,
-    /// The engine of the table that the image is; empty: none.
+    /// The engine in the table that matches the container; empty if none does.
     pub engine: String,
-    /// Entry point.
+    /// The entry point (`command`).
     pub command: Vec<String>,
     /// Arguments.
     pub args: Vec<String>,
-    /// Environment.
+    /// Environment variables.
     pub env: Vec<Env>,
-    /// Does it take more of its environment from ConfigMaps or Secrets as a whole?
+    /// Whether `envFrom` adds all keys of ConfigMaps or Secrets to the environment.
     pub env_from: bool,
-    /// Ports it says it listens on.
+    /// Declared ports.
     pub ports: Vec<Port>,
-    /// What is reserved for it.
+    /// Resource requests.
     pub requests: Resources,
-    /// What it may use at most.
+    /// Resource limits.
     pub limits: Resources,
-    /// What its data store or its JVM is told to take.
+    /// Memory settings of the data store or JVM.
     pub memory_settings: Vec<MemorySetting>,
-    /// Ready to serve?
+    /// The readiness probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub readiness: Option<Probe>,
-    /// Alive?
+    /// The liveness probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liveness: Option<Probe>,
-    /// Started?
+    /// The startup probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<Probe>,
-    /// What is done before it is stopped; left out: nothing.
+    /// The preStop hook; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<Lifecycle>,
     /// Mounted volumes.
     pub mounts: Vec<Mount>,
-    /// Its SecurityContext as written.
+    /// The SecurityContext, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Value>,
-    /// Where it is.
+    /// Path of the container in the object.
     pub path: Path,
 }
 
 /// An environment variable.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Env {
-    /// Its name.
+    /// The variable's name.
     pub name: String,
-    /// The literal value; left out if it comes from elsewhere.
+    /// The literal value; left out if the value comes from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// `secretKeyRef`, `configMapKeyRef`, `fieldRef`, …; empty for a literal.
+    /// The source of the value: `secretKeyRef`, `configMapKeyRef`, `fieldRef`, …; empty for a literal.
     pub from: String,
-    /// Where it is.
+    /// Path of the variable in the object.
     pub path: Path,
 }
 
@@ -119,96 +119,97 @@ pub struct Port {
     pub path: Path,
 }
 
-/// Amounts of resources.
+/// Resource amounts.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Resources {
-    /// Millicores.
+    /// CPU in millicores.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<i64>,
-    /// Bytes.
+    /// Memory in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
-    /// Bytes.
+    /// Ephemeral storage in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ephemeral_storage: Option<i64>,
 }
 
-/// A probe, its timings in seconds.
+/// A probe. All timings are in seconds.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Probe {
-    /// The handler as written: `{"exec": …}`, `{"httpGet": …}`, `{"tcpSocket": …}` or `{"grpc": …}`.
+    /// The handler with the API's defaults: `{"exec": …}`, `{"httpGet": …}`, `{"tcpSocket": …}` or
+    /// `{"grpc": …}`.
     pub handler: Value,
-    /// `exec`, `httpGet`, `tcpSocket` or `grpc`; empty: it asks nothing.
+    /// `exec`, `httpGet`, `tcpSocket` or `grpc`; empty if the probe has no handler.
     pub kind: &'static str,
-    /// The port that it asks, by number; left out if no port of the container has the name.
+    /// The probed port, by number; left out if no port of the container has that name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<i64>,
-    /// The path of an `httpGet`.
+    /// The path of an `httpGet` probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_path: Option<String>,
-    /// The host that it asks instead of the pod.
+    /// The host to probe instead of the pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host: Option<String>,
-    /// What an `exec` runs.
+    /// The command of an `exec` probe.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<Vec<String>>,
-    /// Seconds before the first try.
+    /// Seconds before the first attempt.
     pub initial_delay: i64,
-    /// Seconds between tries.
+    /// Seconds between attempts.
     pub period: i64,
-    /// Seconds a try may take.
+    /// Timeout of an attempt, in seconds.
     pub timeout: i64,
-    /// Failures in a row that count.
+    /// Consecutive failures before the probe counts as failed.
     pub failure_threshold: i64,
-    /// Successes in a row that count.
+    /// Consecutive successes before the probe counts as successful.
     pub success_threshold: i64,
-    /// Seconds of failing tries in a row until it counts: `failure_threshold` times `period`.
+    /// Seconds of consecutive failures until the probe counts as failed: `failure_threshold` times `period`.
     pub budget_seconds: i64,
-    /// Where it is.
+    /// Path of the probe in the object.
     pub path: Path,
 }
 
-/// Memory that a program is told to take.
+/// A memory setting of a program.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct MemorySetting {
     /// `-Xmx`, `-XX:MaxRAMPercentage`, `shared_buffers`, `innodb_buffer_pool_size`, `maxmemory`,
-    /// `wiredTigerCacheSizeGB`, `--memory` or `max_server_memory_usage`
+    /// `wiredTigerCacheSizeGB`, `--memory` or `max_server_memory_usage`.
     pub name: &'static str,
-    /// Bytes; of a percentage the part of the memory limit. Left out: it cannot be read, refers to a
-    /// variable, or is a percentage and there is no limit.
+    /// The amount in bytes; a percentage is converted using the memory limit. Left out if the value cannot be
+    /// read, refers to a variable, or is a percentage without a memory limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
     /// The value as written.
     pub text: String,
-    /// The argument, or the value of the variable, that has it.
+    /// Path of the argument, or of the variable's value, that sets it.
     pub path: Path,
 }
 
-/// A container's hooks.
+/// A container's lifecycle hooks.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Lifecycle {
-    /// `exec`, `httpGet`, `sleep` or `tcpSocket`
+    /// The preStop handler: `exec`, `httpGet`, `sleep` or `tcpSocket`.
     pub pre_stop: &'static str,
-    /// Where the hook is.
+    /// Path of the hook in the object.
     pub path: Path,
 }
 
-/// A volume in a container.
+/// A volume mounted in a container.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Mount {
     /// The container's name.
     pub container: String,
     /// The volume's name.
     pub volume: String,
-    /// The volume's source, as in [`Volume::source`]; empty if the pod has no such volume.
+    /// The source of the volume, as in `volumes`; empty if the pod has no such volume.
     pub source: String,
-    /// Where in the container.
+    /// The mount path in the container.
     pub mount_path: String,
-    /// Which part of the volume.
+    /// The part of the volume that is mounted (`subPath` or `subPathExpr`).
     #[serde(skip_serializing_if = "String::is_empty")]
     pub sub_path: String,
-    /// Read only, by the mount or by its volume?
+    /// Whether the mount or its volume is read-only.
     pub read_only: bool,
-    /// Where it is.
+    /// Path of the mount in the object.
     pub path: Path,
 }

@@ -14,21 +14,21 @@ use crate::path::Path;
 pub struct Scheduling {
     /// Terms of `podAntiAffinity`, required ones first.
     pub anti_affinity: Vec<AntiAffinity>,
-    /// `topologySpreadConstraints`
+    /// `topologySpreadConstraints`.
     pub spread: Vec<Spread>,
-    /// `nodeSelector`
+    /// `nodeSelector`.
     pub node_selector: Strings,
-    /// Terms of required node affinity: one of them must hold.
+    /// Terms of required node affinity; at least one of them must hold.
     pub node_affinity: Vec<NodeTerm>,
-    /// The only nodes that its pods may run on, by `nodeName`, `nodeSelector` or required node affinity.
-    /// Left out: it is not pinned.
+    /// The only nodes that the pods may run on, from `nodeName`, `nodeSelector` or required node affinity.
+    /// Left out if the pods are not pinned.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostnames: Option<BTreeSet<String>>,
-    /// As written.
+    /// Tolerations, as written.
     pub tolerations: Vec<Value>,
-    /// Empty: none.
+    /// Name of the priority class; empty if there is none.
     pub priority_class: String,
-    /// Set: pinned to this node.
+    /// The node that the pods are pinned to by `nodeName`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node_name: Option<String>,
 }
@@ -36,25 +36,26 @@ pub struct Scheduling {
 /// One term of `podAntiAffinity`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AntiAffinity {
-    /// Required, or only preferred?
+    /// Whether the term is required rather than preferred.
     pub required: bool,
     /// Weight of a preferred term.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<i64>,
-    /// `kubernetes.io/hostname`, …
+    /// For example `kubernetes.io/hostname`.
     pub topology_key: String,
-    /// Does it select the workload's own pods? If not, it does not keep them apart.
+    /// Whether the term selects the workload's own pods. If not, it does not keep them apart.
     pub matches_self: bool,
-    /// Where it is.
+    /// Path of the term in the object.
     pub path: Path,
 }
 
-/// One term of required node affinity: all its expressions must hold. A term without any holds nowhere.
+/// One term of required node affinity: all its expressions must hold. A term without expressions matches no
+/// node.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct NodeTerm {
-    /// On labels, then on fields (`metadata.name`).
+    /// Expressions on labels, then on fields (`metadata.name`).
     pub expressions: Vec<NodeExpression>,
-    /// Where it is.
+    /// Path of the term in the object.
     pub path: Path,
 }
 
@@ -70,17 +71,17 @@ pub struct NodeExpression {
 /// A topology spread constraint.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Spread {
-    /// `topology.kubernetes.io/zone`, …
+    /// For example `topology.kubernetes.io/zone`.
     pub topology_key: String,
-    /// At most this much more in one place than in another.
+    /// The largest allowed difference in pod count between two domains.
     pub max_skew: i64,
-    /// `DoNotSchedule` or `ScheduleAnyway`
+    /// `DoNotSchedule` or `ScheduleAnyway`.
     pub when_unsatisfiable: String,
-    /// At least so many places.
+    /// The minimum number of domains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_domains: Option<i64>,
-    /// Does it select the workload's own pods?
+    /// Whether the constraint selects the workload's own pods.
     pub matches_self: bool,
-    /// Where it is.
+    /// Path of the constraint in the object.
     pub path: Path,
 }

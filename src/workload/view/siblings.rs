@@ -1,4 +1,4 @@
-//! What stands beside workloads and acts on their pods, in the view.
+//! Objects that act on a workload's pods, in the view.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,46 +10,48 @@ use crate::path::Path;
 /// A PodDisruptionBudget.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DisruptionBudget {
-    /// As written: a number or a percentage.
+    /// A number or a percentage, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_available: Option<Value>,
-    /// As written: a number or a percentage.
+    /// A number or a percentage, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_unavailable: Option<Value>,
-    /// A LabelSelector as written; left out: it selects no pod.
+    /// A LabelSelector, as written; if left out, the budget selects no pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Value>,
-    /// Does it select every pod of the namespace?
+    /// Whether the budget selects every pod of the namespace.
     pub selects_all: bool,
-    /// `IfHealthyBudget` or `AlwaysAllow`; left out means the first.
+    /// `IfHealthyBudget` or `AlwaysAllow`; `IfHealthyBudget` applies if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unhealthy_pod_eviction_policy: Option<String>,
-    /// Where its spec is.
+    /// Path of the spec in the object.
     pub path: Path,
 }
 
-/// Whatever changes the number or the size of pods by itself.
+/// An object that automatically changes the number or size of pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Autoscaler {
-    /// What it scales.
+    /// The scale target.
     pub target: Target,
-    /// The fewest pods; left out if it does not change their number.
+    /// The minimum number of pods; left out if the autoscaler does not change the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min: Option<i64>,
-    /// The most pods; left out if it does not change their number.
+    /// The maximum number of pods; left out if the autoscaler does not change the number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max: Option<i64>,
-    /// So many pods may one step down remove at most. Left out if it does not change their number.
+    /// The most pods that one scale-down step may remove; left out if the autoscaler does not change the
+    /// number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_down_pods: Option<i64>,
-    /// A VerticalPodAutoscaler's `Off`, `Initial`, `Recreate`, `InPlaceOrRecreate` or `Auto`.
+    /// The update mode of a VerticalPodAutoscaler: `Off`, `Initial`, `Recreate`, `InPlaceOrRecreate` or
+    /// `Auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
-    /// Where its spec is.
+    /// Path of the spec in the object.
     pub path: Path,
 }
 
-/// What an autoscaler scales.
+/// The target of an autoscaler.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Target {
@@ -62,34 +64,34 @@ pub struct Target {
 /// A Service.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Service {
-    /// `ClusterIP`, `NodePort`, `LoadBalancer`, `ExternalName`
+    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Without an address of its own: names lead to the pods themselves.
+    /// Whether the Service has no cluster IP, so that its DNS names resolve to the pods.
     pub headless: bool,
-    /// Do names lead to pods that are not ready, too?
+    /// Whether DNS also publishes pods that are not ready.
     pub publish_not_ready: bool,
-    /// Labels of the pods that it leads to; empty: somebody else says where it leads.
+    /// Labels of the selected pods; empty if the endpoints are managed separately.
     pub selector: Strings,
-    /// Its ports.
+    /// The ports.
     pub ports: Vec<ServicePort>,
-    /// Where its spec is.
+    /// Path of the spec in the object.
     pub path: Path,
 }
 
 /// A port of a Service.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ServicePort {
-    /// Left out: it has none.
+    /// The port's name; left out if it has none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Its number.
+    /// The port's number.
     pub port: i64,
-    /// The pods' port, by number or name.
+    /// The port on the pods, by number or name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_port: Option<Value>,
-    /// `TCP`, `UDP` or `SCTP`
+    /// `TCP`, `UDP` or `SCTP`.
     pub protocol: String,
-    /// Where it is.
+    /// Path of the port in the object.
     pub path: Path,
 }

@@ -1,4 +1,4 @@
-//! Storage in the view: volumes, claims and classes.
+//! Storage in the view: volumes, claims and storage classes.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use crate::path::Path;
 /// A volume of the pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Volume {
-    /// Its name.
+    /// The volume's name.
     pub name: String,
     /// `volumeClaimTemplate`, `persistentVolumeClaim`, `ephemeral`, `emptyDir`, `hostPath`, …
     pub source: String,
-    /// The claim it uses, by name.
+    /// The claim that the volume uses, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
     /// The directory of a `hostPath`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_path: Option<String>,
-    /// What a `hostPath` must be: `Directory`, `File`, `Socket`, …; left out: nobody says.
+    /// The required type of a `hostPath`: `Directory`, `File`, `Socket`, …; left out if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub host_path_type: Option<String>,
     /// `Memory` for a tmpfs `emptyDir`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub medium: Option<String>,
-    /// Bytes that an `emptyDir` may hold; left out: no limit of its own.
+    /// Size limit of an `emptyDir` in bytes; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_limit: Option<i64>,
     /// The CSI driver of an inline volume.
@@ -36,72 +36,72 @@ pub struct Volume {
     /// The server of an `nfs` volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nfs_server: Option<String>,
-    /// Read only for everybody?
+    /// Whether the volume is read-only for every container.
     pub read_only: bool,
-    /// Where it is.
+    /// Path of the volume in the object.
     pub path: Path,
 }
 
-/// A claim to storage.
+/// A claim for storage.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Claim {
-    /// Its name; for a template the template's.
+    /// The claim's name; for a template, the template's name.
     pub name: String,
-    /// `object` (a PVC under review), `template`, `ephemeral`, `reference` or `cr`.
+    /// `object` (a PVC under review), `template`, `ephemeral` or `reference`.
     pub origin: &'static str,
-    /// The class asked for; empty: none.
+    /// The storage class named by the claim; empty if it names none.
     pub storage_class: String,
-    /// Does it name a class, if only the empty one? If not, the cluster's default class counts.
+    /// Whether the claim sets a class, even an empty one. If not, the cluster's default class applies.
     pub class_named: bool,
-    /// Its VolumeAttributesClass.
+    /// The VolumeAttributesClass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_attributes_class: Option<String>,
-    /// What it is filled from.
+    /// The source that the volume is populated from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_source: Option<DataSource>,
-    /// Its own labels; none for a reference.
+    /// Labels of the claim; empty for a reference.
     pub labels: Strings,
-    /// Its own annotations; none for a reference.
+    /// Annotations of the claim; empty for a reference.
     pub annotations: Strings,
-    /// Bound by hand to a volume that exists, so it needs no class.
+    /// Whether the claim is bound manually to an existing volume, so that it needs no class.
     pub static_binding: bool,
-    /// Bytes; left out if it asks for none.
+    /// Requested size in bytes; left out if the claim requests none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
-    /// The size as people write it: `20Gi`.
+    /// The requested size as written, such as `20Gi`.
     pub size_text: String,
-    /// `ReadWriteOnce`, …
+    /// For example `ReadWriteOnce`.
     pub access_modes: Vec<String>,
-    /// `Filesystem` or `Block`
+    /// `Filesystem` or `Block`.
     pub volume_mode: String,
-    /// `Pending`, `Bound`, `Lost`; only of a PVC.
+    /// `Pending`, `Bound` or `Lost`; only for a PVC.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// The volume it is bound to.
+    /// The volume that the claim is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_name: Option<String>,
-    /// Bytes it has, as its status says.
+    /// Actual capacity in bytes, from the claim's status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i64>,
-    /// Where it is; empty for a PVC itself.
+    /// Path of the claim in the object; empty for a PVC itself.
     pub path: Path,
-    /// Where its spec is.
+    /// Path of the claim's spec.
     pub spec_path: Path,
 }
 
-/// What a claim is filled from: a snapshot, another claim, …
+/// The source that a claim is populated from: a snapshot, another claim, …
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct DataSource {
     /// `VolumeSnapshot`, `PersistentVolumeClaim`, …
     pub kind: String,
-    /// Its name.
+    /// The source's name.
     pub name: String,
-    /// Empty for the core group.
+    /// The source's API group; empty for the core group.
     pub api_group: String,
-    /// Left out: the claim's own.
+    /// The source's namespace; if left out, it is the claim's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
-    /// Where it is.
+    /// Path of the source in the object.
     pub path: Path,
 }
 
@@ -119,31 +119,31 @@ pub struct StorageClass {
     pub allowed_topologies: Vec<Topology>,
 }
 
-/// Where volumes of a class may be made.
+/// Where volumes of a class may be provisioned.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Topology {
-    /// `topology.kubernetes.io/zone`, …
+    /// For example `topology.kubernetes.io/zone`.
     pub key: String,
-    /// The places.
+    /// The allowed values.
     pub values: Vec<String>,
-    /// Where it is.
+    /// Path of the term in the object.
     pub path: Path,
 }
 
 /// A PersistentVolume.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PersistentVolume {
-    /// `Retain` or `Delete`
+    /// `Retain` or `Delete`.
     pub reclaim_policy: String,
-    /// Its class; empty: none.
+    /// The storage class; empty if there is none.
     pub storage_class: String,
-    /// Bytes.
+    /// Capacity in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capacity: Option<i64>,
-    /// `Available`, `Bound`, `Released`, `Failed`
+    /// `Available`, `Bound`, `Released` or `Failed`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// `namespace/name` of the claim it is bound to.
+    /// `namespace/name` of the claim that the volume is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim: Option<String>,
     /// The namespace of that claim.
@@ -152,13 +152,13 @@ pub struct PersistentVolume {
     /// The name of that claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_name: Option<String>,
-    /// The zones that it can be reached from, by its node affinity or its labels; empty: not told.
+    /// The zones from which the volume is reachable, from its node affinity or labels; empty if unknown.
     pub zones: BTreeSet<String>,
-    /// What its CSI driver says of it.
+    /// The volume attributes set for its CSI driver.
     pub volume_attributes: Strings,
-    /// Read only for everybody?
+    /// Whether the volume is read-only for every container.
     pub read_only: bool,
-    /// `csi`, `hostPath`, `nfs`, `local`, …
+    /// For example `csi`, `hostPath`, `nfs` or `local`.
     pub source: String,
     /// The CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]

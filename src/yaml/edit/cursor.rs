@@ -1,6 +1,6 @@
-//! Steps through a text between its nodes.
+//! A cursor that skips the text between nodes.
 
-/// A place in a text.
+/// A position in a text.
 #[derive(Clone, Copy)]
 pub struct Cursor<'t> {
     pub text: &'t str,
@@ -20,7 +20,7 @@ impl<'t> Cursor<'t> {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
-    /// Over white space, line ends and comments. A `#` is a comment only after white space.
+    /// Skips white space, line ends and comments. A `#` starts a comment only after white space.
     pub fn skip_gap(&mut self) {
         loop {
             let before = self.at;
@@ -37,7 +37,7 @@ impl<'t> Cursor<'t> {
         self.text.get(..self.at).is_some_and(|before| before.ends_with('\n'))
     }
 
-    /// Over what stands between two nodes of a collection.
+    /// Skips the text between two nodes of a collection.
     pub fn skip_separators(&mut self, flow: bool) {
         self.skip_gap();
         if flow && self.peek() == Some(',') {
@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Over so many anchors and tags; they are on the line of what is before them, or on the next one.
+    /// Skips this many anchors and tags, with the gaps before them.
     pub fn skip_marks(&mut self, count: usize) {
         for _ in 0..count {
             self.skip_gap();
@@ -56,14 +56,14 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// After the quote that closes the one at this place.
+    /// The position after the quote that closes the one at the cursor.
     pub fn quoted_end(&self, quote: char) -> usize {
         let mut characters = self.rest().char_indices().skip(1).peekable();
         while let Some((at, character)) = characters.next() {
             if character == '\\' && quote == '"' {
                 characters.next();
             } else if character == quote {
-                // Two single quotes are one in the text.
+                // In single quotes, a doubled quote is an escaped one.
                 if quote == '\'' && characters.peek().is_some_and(|(_, next)| *next == '\'') {
                     characters.next();
                 } else {
@@ -74,8 +74,8 @@ impl<'t> Cursor<'t> {
         self.text.len()
     }
 
-    /// The end of a block scalar that begins here and whose last visible character is before `end`: with
-    /// `+` the empty lines below belong to it.
+    /// The end of a block scalar that starts at the cursor and whose last visible character is before `end`.
+    /// With the indicator `+`, it includes the blank lines below.
     pub fn block_scalar_end(&self, end: usize) -> usize {
         let header_end = line_end(self.text, self.at);
         let header = self.text.get(self.at..header_end).unwrap_or_default();
@@ -94,7 +94,7 @@ impl<'t> Cursor<'t> {
     }
 }
 
-/// Where the line of a place ends, before its line break.
+/// The end of the line, before its line break.
 pub fn line_end(text: &str, at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let line = rest.split('\n').next().unwrap_or_default();
@@ -102,28 +102,28 @@ pub fn line_end(text: &str, at: usize) -> usize {
     if line.ends_with('\r') && end < text.len() { end - 1 } else { end }
 }
 
-/// Where the line of a place begins.
+/// The start of the line.
 pub fn line_start(text: &str, at: usize) -> usize {
     text.get(..at).and_then(|before| before.rfind('\n')).map_or(bom(text), |newline| newline + 1)
 }
 
-/// Where the line below that of a place begins, if there is one.
+/// The start of the next line, if there is one.
 pub fn next_line(text: &str, at: usize) -> Option<usize> {
     let newline = text.get(at..)?.find('\n')?;
     Some(at + newline + 1)
 }
 
-/// The line of a place, from that place on.
+/// The rest of the line.
 pub fn line(text: &str, at: usize) -> &str {
     text.get(at..line_end(text, at)).unwrap_or_default()
 }
 
-/// 0-based column of a place, in characters.
+/// 0-based column of a position, in characters.
 pub fn column(text: &str, at: usize) -> usize {
     text.get(line_start(text, at)..at).unwrap_or_default().chars().count()
 }
 
-/// 1-based number of the line of a place.
+/// 1-based line number of a position.
 pub fn line_number(text: &str, at: usize) -> usize {
     text.get(..at).unwrap_or_default().matches('\n').count() + 1
 }

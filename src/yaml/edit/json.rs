@@ -1,4 +1,4 @@
-//! The layout of a JSON text.
+//! The layout of JSON texts.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::super::json;
 use super::cursor::Cursor;
 use super::layout::{Entry, Form, Item, Layout, Node};
 
-/// The layouts of all documents; None if the text is no JSON.
+/// The layouts of all documents; `None` if the text is not JSON.
 pub fn layouts(text: &str) -> Option<Vec<Layout>> {
     if !json::is_json(text) {
         return None;
@@ -27,7 +27,7 @@ pub fn layouts(text: &str) -> Option<Vec<Layout>> {
     }
 }
 
-/// The text is JSON, and its nesting is bounded: it was read before.
+/// The text is known to be JSON with bounded nesting, because it was parsed before.
 struct Reader<'t> {
     cursor: Cursor<'t>,
 }
@@ -38,7 +38,7 @@ impl Reader<'_> {
         self.cursor.at += rest.len() - rest.trim_start().len();
     }
 
-    /// Over one character, if it is there.
+    /// Skips one character if it comes next.
     fn take(&mut self, character: char) -> bool {
         let there = self.cursor.peek() == Some(character);
         self.cursor.at += usize::from(there);

@@ -1,5 +1,5 @@
-//! How the nodes of a document lie in its text, in the order of the text and with nothing resolved:
-//! what an editor must know and a reader must not.
+//! Where the nodes of a document are in its text, in text order and without resolving anything. An editor
+//! needs this information, a reader does not.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -13,31 +13,31 @@ use super::super::scalar::Scalar;
 use super::cursor::Cursor;
 use super::json;
 
-/// A node as it is written.
+/// A node as written.
 #[derive(Debug)]
 pub struct Node {
-    /// After the colon or the dash before it, and after its own anchor and tag: what is written from here
-    /// to `end` is the node.
+    /// Start of the node's slot: after the preceding colon or dash and after the node's own anchor and tag.
+    /// The text from here to `end` is the node.
     pub slot: usize,
-    /// Its first character; `slot` if nothing is written.
+    /// Start of the node's text; equal to `slot` if nothing is written.
     pub start: usize,
-    /// After its last character; of a block collection that of its last node.
+    /// End of the node's text; for a block collection, the end of its last node.
     pub end: usize,
-    /// The parser's number of its anchor; 0: it has none.
+    /// The parser's number for the node's anchor; 0 if it has none.
     pub anchor: usize,
-    /// Whether an anchor or a tag stands before it.
+    /// Whether an anchor or a tag precedes the node.
     pub marked: bool,
     pub form: Form,
 }
 
 #[derive(Debug)]
 pub enum Form {
-    /// Nothing is written.
+    /// No text: an implicit null.
     Nothing,
     Plain,
     Single,
     Double,
-    /// `|` and `>`
+    /// A block scalar, `|` or `>`.
     Block,
     Alias,
     Map {
@@ -48,7 +48,7 @@ pub enum Form {
         flow: bool,
         items: Vec<Item>,
     },
-    /// Something that nobody writes in a manifest, such as a list as a key.
+    /// A form that hardly occurs in manifests and is not edited, such as a list as a key.
     Odd,
 }
 
@@ -56,29 +56,29 @@ pub enum Form {
 pub struct Entry {
     pub key: String,
     pub span: Range<usize>,
-    /// `<<`
+    /// Whether the key is `<<`.
     pub merge: bool,
     pub value: Node,
 }
 
 #[derive(Debug)]
 pub struct Item {
-    /// Where its dash is, if it has one.
+    /// Position of the dash, if the item has one.
     pub dash: Option<usize>,
     pub node: Node,
 }
 
-/// One document: its root and who uses its anchors.
+/// One document: its root and the uses of its anchors.
 #[derive(Debug)]
 pub struct Layout {
     pub root: Node,
-    /// For the number of an anchor, where its aliases are.
+    /// The positions of the aliases of each anchor, by anchor number.
     pub uses: HashMap<usize, Vec<usize>>,
-    /// The whole text is JSON.
+    /// Whether the whole text is JSON.
     pub json: bool,
 }
 
-/// The layouts of all documents that hold something.
+/// The layouts of all non-empty documents.
 pub fn layouts(text: &str) -> Result<Vec<Layout>, YamlError> {
     match json::layouts(text) {
         Some(layouts) => Ok(layouts),
@@ -131,7 +131,7 @@ impl<'t> Events<'t> {
         Cursor { text: self.text, at }
     }
 
-    /// The text was read before, so its nesting is bounded.
+    /// The nesting is bounded, because the text was parsed before.
     fn node(&mut self, event: Event<'t>, span: Span, slot: usize) -> Result<Node, YamlError> {
         let mut cursor = self.cursor(slot);
         let marks = match &event {
@@ -178,7 +178,7 @@ impl<'t> Events<'t> {
         start + self.text.get(start..end).unwrap_or_default().trim_end().len()
     }
 
-    /// After the bracket that closes a collection, whose `end` is that of its last node so far.
+    /// The position after the closing bracket of a collection, whose `end` is that of its last node so far.
     fn bracket_end(&self, node: &Node, empty: bool) -> usize {
         let mut cursor = self.cursor(if empty { node.start + 1 } else { node.end });
         cursor.skip_separators(true);
@@ -197,7 +197,7 @@ impl<'t> Events<'t> {
                 }
                 break;
             }
-            // A pair without braces in a list, and `? key`, begin elsewhere than at their key.
+            // A pair without braces in a list, and `? key`, do not start at their key.
             let from =
                 self.cursor(if entries.is_empty() { node.start + usize::from(flow) } else { node.end });
             let mut cursor = from;
@@ -250,7 +250,7 @@ impl<'t> Events<'t> {
             odd |= !flow && cursor.peek() != Some('-');
             let slot = cursor.at + usize::from(!flow);
             let item = self.node(event, span, slot)?;
-            // `[a: b]` is a list of a map without braces.
+            // `[a: b]` is a list that contains a mapping without braces.
             odd |= flow && matches!(item.form, Form::Map { flow: false, .. });
             node.end = item.end;
             items.push(Item { dash, node: item });

@@ -1,12 +1,12 @@
-//! Changes values in a text and leaves everything else as it is: comments, order, indents, quotes.
+//! Changes values in a text and preserves everything else: comments, order, indentation, quotes.
 //!
 //! ```text
-//! text ── layout (where every node lies) ─┐
-//! what shall be there ── what differs ────┴─ splices ── new text ── read again: is it what was asked for?
+//! text ── layout (position of every node) ─┐
+//! wanted values ── differences ────────────┴─ splices ── new text ── parse again, compare with the request
 //! ```
 //!
-//! The last step is the proof: a text that does not read as exactly what was asked for, or whose other
-//! documents read otherwise than before, is never given out.
+//! The last step guarantees the result: a text that does not parse to exactly the requested values, or whose
+//! other documents parse differently than before, is never returned.
 
 mod cursor;
 mod json;
@@ -24,32 +24,32 @@ use thiserror::Error;
 
 use crate::path::{self, Path};
 
-/// What shall be where.
+/// A value to set.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// Which document of the text, counted as [`super::read`] gives them.
+    /// Index of the document in the text, as returned by [`super::read`].
     pub document: usize,
-    /// Where in the document.
+    /// Path in the document.
     pub path: Path,
-    /// What shall be there.
+    /// The new value.
     pub value: Value,
 }
 
-/// Why a text is not changed.
+/// Why a text cannot be changed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}: {reason}")]
 pub struct Refusal {
-    /// 1-based line of what is in the way.
+    /// 1-based line of the obstacle.
     pub line: usize,
-    /// What is in the way, as one sentence without a full stop.
+    /// The obstacle, as one sentence without a full stop.
     pub reason: String,
 }
 
-/// The text with these changes; the same text if all is there already.
+/// Applies the changes; returns the text unchanged if they are already present.
 ///
 /// # Errors
-/// If the text cannot be changed without changing something else: an anchor that is used elsewhere, an
-/// alias, a merged key; or if the changed text would not read as what was asked for.
+/// If the text cannot be changed without side effects (an anchor that is used elsewhere, an alias, a merged
+/// key), or if the changed text would not parse to the requested values.
 pub fn edit(text: &str, changes: &[Change]) -> Result<String, Refusal> {
     let unread = |error: super::YamlError| Refusal { line: error.line, reason: error.message };
     let before: Vec<Value> =

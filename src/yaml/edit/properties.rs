@@ -1,4 +1,4 @@
-//! Documents in every style, changed at random: what was asked for is there, and nothing else has changed.
+//! Property tests: random changes to documents in every style apply exactly, and nothing else changes.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -7,7 +7,7 @@ use similar::{ChangeTag, TextDiff};
 use super::{Change, edit};
 use crate::yaml::read;
 
-/// Decisions of the writer, used up one by one.
+/// The writer's random choices, consumed one by one.
 struct Choices(Vec<u8>, usize);
 
 impl Choices {
@@ -77,7 +77,7 @@ fn document() -> impl Strategy<Value = Value> {
         .prop_map(|fields| Value::Object(fields.into_iter().collect::<Map<_, _>>()))
 }
 
-/// Writes documents as people do, that is, in all ways at once.
+/// Writes documents in all the styles people use, mixed at random.
 struct Writer {
     choices: Choices,
     comments: usize,
@@ -122,7 +122,7 @@ impl Writer {
         }
     }
 
-    /// What follows a colon or a dash, and the lines below.
+    /// The text after a colon or a dash, and the lines below.
     fn behind(&mut self, value: &Value, indent: usize, item: bool) -> (String, Vec<String>) {
         let filled = super::write::is_filled(value);
         if filled && self.choices.one_of(5) > 0 {
@@ -204,7 +204,7 @@ enum What {
     Removed,
 }
 
-/// Changes something somewhere. `at` says where.
+/// Changes a random node, chosen by `at`.
 fn mutate(value: &mut Value, at: &mut dyn Iterator<Item = u8>, new: &Value) -> Option<What> {
     let mut next = || at.next().map(usize::from);
     let choice = next()?;
@@ -246,7 +246,7 @@ fn mutate(value: &mut Value, at: &mut dyn Iterator<Item = u8>, new: &Value) -> O
     }
 }
 
-/// The comments of a text, in order. No value of a document looks like one.
+/// The comments of a text, in order. No value in the test documents looks like one.
 fn comments(text: &str) -> Vec<&str> {
     text.split(['\n', '\r']).filter_map(|line| line.find("# c").map(|at| &line[at..])).collect()
 }
@@ -285,13 +285,13 @@ proptest! {
         prop_assert_eq!(&after, &wanted);
         if what == Some(What::Added) {
             prop_assert_eq!(comments(&text), comments(&edited), "{}\n{}", text, edited);
-            // One line may be written into: that of brackets, or of a key without a value.
+            // One line may be modified: the line of the brackets, or of a key without a value.
             let gone = TextDiff::from_lines(text.trim_end(), edited.trim_end()).iter_all_changes()
                 .filter(|change| change.tag() == ChangeTag::Delete)
                 .count();
             prop_assert!(gone <= 1, "{text}\n{edited}");
         }
-        // Once there, nothing is left to do.
+        // Applying the same change again changes nothing.
         let again = Change { document: index, path: Vec::new(), value: wanted[index].clone() };
         prop_assert_eq!(edit(&edited, &[again]).unwrap(), edited);
     }
@@ -304,7 +304,8 @@ proptest! {
         let change = Change { document: 0, path: Vec::new(), value: wanted.clone() };
         let edited = edit(&text, &[change]).unwrap();
         prop_assert_eq!(serde_json::from_str::<Value>(&edited).unwrap(), wanted.clone());
-        // Written in its own order it is what the printer prints: the same indents throughout.
+        // Apart from the order of keys, the result matches the printer's output, so the indentation is
+        // consistent.
         let printed = if pretty { serde_json::to_string_pretty(&wanted) } else { serde_json::to_string(&wanted) }.unwrap();
         let sorted = |text: &str| {
             let mut lines: Vec<String> = text.lines().map(|line| line.trim_end_matches(',').replace("\\u2028", "\u{2028}")).collect();

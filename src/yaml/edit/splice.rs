@@ -1,4 +1,4 @@
-//! From what shall be different to the places of the text that change.
+//! Turns value differences into text changes.
 
 use std::ops::Range;
 
@@ -10,19 +10,19 @@ use super::layout::{Entry, Form, Item, Layout, Node};
 use super::style::{self, indent_of, step_below};
 use super::write::{Style, is_filled, quoted};
 
-/// A stretch of the text and what stands there instead.
+/// A range of the text and its replacement.
 #[derive(Debug)]
 pub struct Splice {
     pub at: Range<usize>,
     pub text: String,
 }
 
-/// The text with all of it; None if two of them overlap.
+/// Applies all splices; `None` if two of them overlap.
 pub fn apply(text: &str, mut splices: Vec<Splice>) -> Option<String> {
     let removed: Vec<Range<usize>> =
         splices.iter().filter(|splice| splice.text.is_empty()).map(|splice| splice.at.clone()).collect();
     for splice in splices.iter_mut().filter(|splice| splice.at.is_empty()) {
-        // What goes below a line that goes itself goes below the one before.
+        // Text inserted below a removed line moves below the line before it.
         while let Some(gone) =
             removed.iter().find(|gone| gone.start < splice.at.start && splice.at.start < gone.end)
             && gone.start == line_start(text, gone.start)
@@ -33,7 +33,8 @@ pub fn apply(text: &str, mut splices: Vec<Splice>) -> Option<String> {
             splice.at = above..above;
         }
     }
-    // Stable: what is put in at one place stays in its order, and before what is taken out from there on.
+    // Stable sort: insertions at the same position keep their order and come before a removal that starts
+    // there.
     splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     let (mut out, mut done) = (String::with_capacity(text.len()), 0);
     for splice in splices {
@@ -45,21 +46,21 @@ pub fn apply(text: &str, mut splices: Vec<Splice>) -> Option<String> {
     Some(out)
 }
 
-/// What turns one document into what is wanted.
+/// The splices that turn one document into the wanted value.
 pub fn splices(text: &str, layout: &Layout, before: &Value, wanted: &Value) -> Result<Vec<Splice>, Refusal> {
     let mut editor = Editor { text, layout, style: style::of(text, layout), splices: Vec::new() };
     editor.node(&layout.root, before, wanted, Context { flow: layout.json, indent: None, item: false })?;
     Ok(editor.splices)
 }
 
-/// What a node stands in.
+/// The surroundings of a node.
 #[derive(Clone, Copy)]
 struct Context {
-    /// Within brackets.
+    /// Inside brackets.
     flow: bool,
-    /// The column of its key or dash; none for a root.
+    /// The column of the node's key or dash; `None` for a root.
     indent: Option<usize>,
-    /// It is an item of a list.
+    /// Whether the node is a list item.
     item: bool,
 }
 
@@ -79,7 +80,7 @@ impl Editor<'_> {
         self.splices.push(Splice { at, text: text.into() });
     }
 
-    /// Lines below the line of a place.
+    /// Inserts lines below the line at a position.
     fn lines_below(&mut self, at: usize, lines: &[String]) {
         let end = line_end(self.text, at);
         let text = lines.iter().map(|line| format!("{}{line}", self.style.line_break)).collect::<String>();
@@ -150,7 +151,7 @@ impl Editor<'_> {
             wanted.iter().filter(|(key, _)| !before.contains_key(*key)).collect();
         let stays = |entry: &Entry| entry.merge || wanted.contains_key(&entry.key);
         let last = entries.iter().rposition(stays).filter(|_| !added.is_empty());
-        // What goes from the end of brackets makes room for what comes there.
+        // If entries at the end of the brackets are removed, the new entries replace them.
         let gone = entries.last().filter(|end| flow && last.is_some() && !stays(end));
         removed.retain(|index| gone.is_none() || last.is_none_or(|last| *index < last));
         let spans: Vec<_> = entries.iter().map(|entry| entry.span.start..entry.value.end).collect();
@@ -180,7 +181,7 @@ impl Editor<'_> {
         self.append_in_brackets(node, last.span.start, last.value.end, &texts)
     }
 
-    /// The style, but for what the mapping itself shows.
+    /// The document's style, overridden by what the mapping itself shows.
     fn style_within(&self, entries: &[Entry]) -> Style {
         let mut style = self.style.clone();
         for entry in entries {
@@ -259,7 +260,7 @@ impl Editor<'_> {
         }
     }
 
-    /// What stands between two nodes in brackets: the node at `place` is one of them.
+    /// The separator between two nodes in brackets, one of which is at `place`.
     fn separator(&self, node: &Node, place: usize) -> String {
         if self.slice(node.start..place).contains('\n') {
             format!(",{}{}", self.style.line_break, indent_of(self.text, place))
@@ -268,7 +269,7 @@ impl Editor<'_> {
         }
     }
 
-    /// Behind the last node in brackets, which reaches from `start` to `end`.
+    /// Appends after the last node in brackets, which spans `start` to `end`.
     fn append_in_brackets(
         &mut self,
         node: &Node,
@@ -286,7 +287,7 @@ impl Editor<'_> {
         cursor.skip_gap();
         let has_comma = cursor.peek() == Some(',');
         let from = if has_comma { cursor.at + 1 } else { end };
-        // A comment on the line of the last node stays there.
+        // A comment on the line of the last node stays on that line.
         let rest = line(self.text, from).trim_start();
         let at = if rest.is_empty() || rest.starts_with('#') { line_end(self.text, from) } else { from };
         if !has_comma {
@@ -298,7 +299,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// Takes entries or items out of their collection. Some are left.
+    /// Removes entries or items from their collection. At least one remains.
     fn remove(&mut self, spans: &[Range<usize>], mut removed: Vec<usize>, flow: bool) -> Result<(), Refusal> {
         removed.sort_unstable();
         for run in removed.chunk_by(|a, b| a + 1 == *b) {
@@ -321,7 +322,8 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// The lines of entries or items; if something else begins on their first line, only as far as the next.
+    /// Removes the lines of entries or items; if other text precedes them on their first line, removes only
+    /// up to the next entry.
     fn remove_lines(&mut self, start: usize, end: usize, next: Option<usize>) -> Result<(), Refusal> {
         let first = line_start(self.text, start);
         if self.slice(first..start).trim().is_empty() {
@@ -345,7 +347,7 @@ impl Editor<'_> {
         if lost { self.refuse(at, "a comment would go with it") } else { Ok(()) }
     }
 
-    /// Writes a node anew.
+    /// Replaces a node completely.
     fn replace(&mut self, node: &Node, wanted: &Value, context: Context) -> Result<(), Refusal> {
         let nothing = matches!(node.form, Form::Nothing);
         let in_block =
@@ -355,7 +357,7 @@ impl Editor<'_> {
             return self.refuse(node.slot, "a tag or an anchor stands where the value would");
         }
         if in_block && !matches!(node.form, Form::Block) {
-            // A comment behind its last line is about what goes, too.
+            // A comment at the end of the last line also belongs to the replaced node.
             self.loses_no_comment(&(whole.start..line_end(self.text, whole.end)), node.start)?;
         } else if self.slice(whole.clone()).contains('\n') {
             self.loses_no_comment(&whole, node.start)?;
@@ -404,7 +406,7 @@ impl Editor<'_> {
         Ok(())
     }
 
-    /// A text in the quotes that the old one had.
+    /// A string in the quotes of the old value.
     fn keeping_quotes(&self, node: &Node, wanted: &Value) -> Option<String> {
         match node.form {
             Form::Single => Some(quoted(wanted.as_str()?, '\'')),

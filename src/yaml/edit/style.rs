@@ -1,4 +1,4 @@
-//! How a document is written, from the document.
+//! Detects a document's style from its text.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use super::cursor::{column, line_start};
 use super::layout::{Entry, Form, Layout, Node};
 use super::write::Style;
 
-/// What most of the document does. Where it does nothing of a kind, what kubectl prints.
+/// The style that most of the document uses, with kubectl's output as the default.
 pub fn of(text: &str, layout: &Layout) -> Style {
     let mut seen = Seen::default();
     seen.node(text, &layout.root);
@@ -69,7 +69,7 @@ impl Seen {
     }
 }
 
-/// How much deeper than its key a collection is, and whether it is a list.
+/// A collection's indentation relative to its key, and whether it is a list.
 pub fn step_below(text: &str, entry: &Entry) -> Option<(usize, bool)> {
     let (inner, list) = match &entry.value.form {
         Form::Map { flow: false, entries } => (entries.first()?.span.start, false),
@@ -80,7 +80,7 @@ pub fn step_below(text: &str, entry: &Entry) -> Option<(usize, bool)> {
     Some((column(text, inner).checked_sub(outer)?, list))
 }
 
-/// The white space that the line of a place begins with.
+/// The leading white space of the line at a position.
 pub fn indent_of(text: &str, at: usize) -> &str {
     let line = text.get(line_start(text, at)..).unwrap_or_default();
     let length = line.find(|c: char| c != ' ' && c != '\t').unwrap_or(line.len());

@@ -8,12 +8,12 @@ fn change(document: usize, pointer: &str, value: Value) -> Change {
     Change { document, path: from_pointer(pointer), value }
 }
 
-/// The text after the node at a pointer of the first document has become this.
+/// The text after setting the node at a pointer in the first document.
 fn set(text: &str, pointer: &str, value: Value) -> Result<String, Refusal> {
     edit(text, &[change(0, pointer, value)])
 }
 
-/// The text after something was added to the mapping at a pointer.
+/// The text after adding fields to the mapping at a pointer.
 #[track_caller]
 fn with(text: &str, pointer: &str, added: Value) -> String {
     let document = read(text).unwrap().remove(0).value;

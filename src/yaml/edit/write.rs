@@ -1,30 +1,30 @@
-//! Values as text, in the style of the text around them.
+//! Writes values as text, in the style of the surrounding text.
 
 use serde_json::{Map, Value};
 
 use super::super::scalar::{self, Scalar};
 
-/// How a document is written.
+/// The style of a document.
 #[derive(Clone, Debug)]
 pub struct Style {
-    /// Its line break.
+    /// The line break.
     pub line_break: &'static str,
-    /// How much deeper than its key a mapping is.
+    /// Indentation of a mapping relative to its key.
     pub step: usize,
-    /// How much deeper than its key a list is.
+    /// Indentation of a list relative to its key.
     pub list_step: usize,
-    /// What its quoted texts begin with, mostly.
+    /// The most common quote character.
     pub quote: char,
-    /// Of a JSON text: what each level is indented by; None: all of it is on one line.
+    /// The indentation unit of a JSON text; `None` if the text is on one line.
     pub unit: Option<String>,
-    /// The whole text is JSON.
+    /// Whether the whole text is JSON.
     pub json: bool,
-    /// No white space after colons and commas.
+    /// Whether there is no white space after colons and commas.
     pub tight: bool,
 }
 
 impl Style {
-    /// The lines of a value that is not written behind its key: each with its indent, without line break.
+    /// The lines of a value on lines of its own, indented and without line breaks.
     pub fn block(&self, value: &Value, indent: usize) -> Vec<String> {
         match value {
             Value::Object(fields) => {
@@ -35,7 +35,7 @@ impl Style {
         }
     }
 
-    /// The lines of an entry of a mapping that is indented so.
+    /// The lines of a mapping entry at this indentation.
     pub fn entry(&self, key: &str, value: &Value, indent: usize) -> Vec<String> {
         let key = format!("{}{}:", " ".repeat(indent), self.text(key));
         match value {
@@ -49,7 +49,7 @@ impl Style {
         }
     }
 
-    /// The lines of an item of a list whose dashes are indented so.
+    /// The lines of a list item whose dash has this indentation.
     pub fn item(&self, value: &Value, indent: usize) -> Vec<String> {
         let dash = format!("{}-", " ".repeat(indent));
         if !is_filled(value) {
@@ -62,7 +62,7 @@ impl Style {
         lines
     }
 
-    /// A scalar, or what is empty, behind a key or a dash.
+    /// A scalar or empty collection after a key or a dash.
     fn behind(&self, head: &str, value: &Value, indent: usize) -> Vec<String> {
         match value.as_str().and_then(|text| literal(text, indent)) {
             Some((indicator, lines)) => std::iter::once(format!("{head} {indicator}")).chain(lines).collect(),
@@ -87,7 +87,7 @@ impl Style {
         }
     }
 
-    /// A value in a text of brackets, whose line is indented by `indent`.
+    /// A value in flow style, on a line indented by `indent`.
     pub fn flow(&self, value: &Value, indent: &str) -> String {
         let Some(unit) = self.unit.as_ref().filter(|_| is_filled(value)) else { return self.scalar(value) };
         let inner = format!("{indent}{unit}");
@@ -104,7 +104,7 @@ impl Style {
         format!("{open}{line_break}{inner}{}{line_break}{indent}{close}", lines.join(&separator))
     }
 
-    /// A key and its value in brackets.
+    /// A key and its value in flow style.
     pub fn pair(&self, key: &str, value: &str) -> String {
         format!("{}:{}{value}", self.text(key), if self.tight { "" } else { " " })
     }
@@ -118,7 +118,7 @@ impl Style {
     }
 }
 
-/// A mapping or a list with something in it.
+/// Whether the value is a non-empty mapping or list.
 pub fn is_filled(value: &Value) -> bool {
     match value {
         Value::Object(fields) => !fields.is_empty(),
@@ -127,7 +127,7 @@ pub fn is_filled(value: &Value) -> bool {
     }
 }
 
-/// A text in quotes; in single ones only where nothing needs to be escaped.
+/// The text in quotes; in single quotes only if nothing needs escaping.
 pub fn quoted(text: &str, quote: char) -> String {
     let special = |c: char| c.is_control() || matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}');
     if quote == '\'' && !text.contains(special) {
@@ -151,8 +151,8 @@ pub fn quoted(text: &str, quote: char) -> String {
     out
 }
 
-/// May the text be written without quotes? Only what no reader of YAML takes for anything else: not
-/// by 1.1, not by 1.2, not within brackets.
+/// Whether the text can be written without quotes: only if every YAML reader takes it as a string, under YAML
+/// 1.1 and 1.2 and inside brackets.
 fn is_plain(text: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/' | '-');
     let Some(first) = text.chars().next() else { return false };
@@ -167,7 +167,7 @@ fn is_plain(text: &str) -> bool {
     (first.is_ascii_alphabetic() || matches!(first, '_' | '/')) && !word
 }
 
-/// `100m`, `1.5Gi`, `30s`: digits and a suffix that is no part of any number.
+/// `100m`, `1.5Gi`, `30s`: digits and a suffix that is not part of any number format.
 fn is_quantity(text: &str) -> bool {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let suffix = text.get(digits.len()..).unwrap_or_default();
@@ -179,13 +179,14 @@ fn is_quantity(text: &str) -> bool {
         && ["m", "k", "M", "G", "T", "P", "Ki", "Mi", "Gi", "Ti", "Pi", "s", "h", "d"].contains(&suffix)
 }
 
-/// A text of several lines as a block: its indicator and its lines. None if a block cannot hold it.
+/// A multi-line text as a block scalar: its indicator and its lines. `None` if a block scalar cannot
+/// represent it.
 fn literal(text: &str, indent: usize) -> Option<(&'static str, Vec<String>)> {
     let body = text.trim_end_matches('\n');
     let indicator = match text.len() - body.len() {
         0 => "|-",
         1 => "|",
-        // What is below would have to be told from it.
+        // It would be indistinguishable from the lines below.
         _ => return None,
     };
     let visible =

@@ -1,8 +1,8 @@
-//! Looks at the HTML report in a real Chromium: what is drawn, clicked, typed and printed.
+//! Tests the HTML report in a real Chromium: drawing, clicks, typing and printing.
 //!
-//! `stategate-browser STATEGATE CHROMIUM PICTURES`: the binary whose report is looked at, the browser, and
-//! the directory for screenshots. The network is off; a page that asks for anything else than itself, or
-//! that says anything on its console, fails.
+//! `stategate-browser STATEGATE CHROMIUM PICTURES`: the binary that generates the report, the browser, and
+//! the directory for screenshots. The network is off; a page that requests anything but itself, or writes to
+//! its console, fails.
 
 #![allow(
     clippy::disallowed_methods,
@@ -102,7 +102,7 @@ fn click(page: &Page, _: &reports::Report) -> Result<()> {
     page.holds("document.querySelector('#detail .snippet mark') !== null")?;
     page.holds("document.querySelector('#detail .fix p').textContent.length > 10")?;
     page.holds("document.querySelector('#detail a').rel === 'noopener noreferrer'")?;
-    // The address leads back to it.
+    // The URL leads back to it.
     let address = page.text("location.hash")?;
     ensure!(address.contains("finding="), "the address does not name it: {address}");
     page.go(&address)?;
@@ -129,7 +129,7 @@ fn filters(page: &Page, report: &reports::Report) -> Result<()> {
     page.choose("namespace", "shop")?;
     page.shows(namespace)?;
     page.click("#reset")?;
-    // A number of the summary is a filter.
+    // Counts in the summary act as filters.
     let wanted = page.text("document.querySelector('.matrix td .critical').textContent")?;
     page.click(".matrix td .critical")?;
     page.shows(wanted.parse()?)
@@ -206,7 +206,7 @@ fn colours(page: &Page, _: &reports::Report) -> Result<()> {
     page.is(back, &dark)
 }
 
-/// Every text stands out from what is behind it as WCAG's AA asks: 4.5 to 1, large text 3 to 1.
+/// All text meets the contrast of WCAG level AA: 4.5 to 1, or 3 to 1 for large text.
 fn contrast(page: &Page) -> Result<()> {
     let weak = page.text(include_str!("contrast.js"))?;
     ensure!(weak.is_empty(), "too little contrast: {weak}");
@@ -273,7 +273,7 @@ fn nothing(page: &Page, _: &reports::Report) -> Result<()> {
     page.picture("nothing")
 }
 
-/// Milliseconds that the slowest of some searches takes, with what is drawn after it.
+/// The slowest of several searches in milliseconds, including layout.
 fn filter_time(page: &Page) -> Result<f64> {
     let text = page.text(
         "(() => { const search = document.querySelector('#search'); let slowest = 0;
@@ -307,7 +307,7 @@ fn ten_thousand(page: &Page, report: &reports::Report, small: f64, naive: &repor
     page.press("End")?;
     page.holds("document.querySelector('.row[aria-selected=true]').getAttribute('aria-posinset') === document.querySelector('.row').getAttribute('aria-setsize')")?;
     page.picture("ten-thousand-end")?;
-    // The work grows with the findings, and not faster; four times that is for a busy machine.
+    // Work grows at most linearly with the findings; the factor of four allows for a busy machine.
     let large = filter_time(page)?;
     let times = report.findings() as f64 / naive.findings() as f64;
     println!(

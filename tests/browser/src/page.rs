@@ -1,4 +1,4 @@
-//! One page in one tab, as its reader handles it.
+//! One page in one tab, driven as a reader would.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use crate::reports::Report;
 
-/// The browser, without any network.
+/// Starts the browser without network access.
 pub fn browser(chromium: &Path) -> Result<Browser> {
     let options = LaunchOptions::default_builder()
         .path(Some(chromium.to_owned()))
-        // Chromium's sandbox does not run as root, which is who runs tests in a container.
+        // Chromium's sandbox does not work as root, and tests in a container run as root.
         .sandbox(false)
         .window_size(Some((1360, 900)))
         .idle_browser_timeout(Duration::from_secs(300))
@@ -31,7 +31,7 @@ pub struct Page {
     tab: Arc<Tab>,
     url: String,
     pictures: PathBuf,
-    /// What the page said on its console, and what it asked for beside itself.
+    /// Console output of the page, and its requests for other resources.
     told: Arc<Mutex<Vec<String>>>,
 }
 
@@ -80,7 +80,7 @@ impl Page {
         Ok(page)
     }
 
-    /// Did the page keep to itself?
+    /// Asserts that the page logged nothing and requested nothing else.
     pub fn was_quiet(&self) -> Result<()> {
         let told = self.told.lock().map_err(|_| anyhow!("a listener ended"))?;
         ensure!(told.is_empty(), "the page said: {}", told.join("; "));
@@ -88,14 +88,14 @@ impl Page {
         Ok(())
     }
 
-    /// Opens the page anew at an address.
+    /// Opens the page afresh with this URL fragment.
     pub fn go(&self, hash: &str) -> Result<()> {
         self.tab.navigate_to("about:blank")?.wait_until_navigated()?;
         self.tab.navigate_to(&format!("{}{hash}", self.url))?.wait_until_navigated()?;
         Ok(())
     }
 
-    /// What an expression is, as text.
+    /// The value of an expression, as text.
     pub fn text(&self, expression: &str) -> Result<String> {
         let value = self.tab.evaluate(expression, false).with_context(|| expression.to_owned())?.value;
         Ok(match value {
@@ -115,7 +115,7 @@ impl Page {
         self.is(expression, "true")
     }
 
-    /// So many findings are in the list.
+    /// Asserts how many findings the list shows.
     pub fn shows(&self, findings: usize) -> Result<()> {
         self.is(
             "document.querySelector('#shown').textContent.split(' ')[0].replaceAll(',', '')",
@@ -132,7 +132,7 @@ impl Page {
             .with_context(|| selector.to_owned())
     }
 
-    /// Chooses an option of a filter.
+    /// Selects an option of a filter.
     pub fn choose(&self, facet: &str, value: &str) -> Result<()> {
         self.text(&format!(
             "(() => {{ const select = document.querySelector('select[data-facet={facet}]'); select.value = '{value}'; select.dispatchEvent(new Event('change')); return select.value; }})()"
@@ -148,7 +148,7 @@ impl Page {
         self.tab.press_key(key).map(|_| ())
     }
 
-    /// Waits until what was changed is drawn.
+    /// Waits until changes are drawn.
     pub fn frame(&self) -> Result<()> {
         self.tab
             .evaluate(
@@ -185,13 +185,13 @@ impl Page {
         Ok(())
     }
 
-    /// Opens the page as a browser does whose scripts are off.
+    /// Opens the page with scripts disabled.
     pub fn without_scripts(&self) -> Result<()> {
         self.tab.call_method(Emulation::SetScriptExecutionDisabled { value: true })?;
         self.go("")
     }
 
-    /// Has an element a size? Asked of the browser, not of a script.
+    /// Is the element visible? Asks the browser, since scripts may be disabled.
     pub fn is_drawn(&self, selector: &str) -> Result<bool> {
         let element = self.tab.find_element(selector).with_context(|| selector.to_owned())?;
         Ok(element.get_box_model().is_ok_and(|model| model.height > 0.0))
@@ -204,7 +204,7 @@ impl Page {
         Ok(())
     }
 
-    /// Prints the page, and says how many sheets that takes.
+    /// Prints the page and returns the number of sheets.
     pub fn print(&self) -> Result<usize> {
         let pdf = self.tab.print_to_pdf(Some(PrintToPdfOptions {
             print_background: Some(true),

@@ -12,14 +12,14 @@ use super::kubectl::Kubectl;
 use super::process::Daemon;
 use super::{STARTS, accepts, free_ports, tools, wait_until};
 
-/// How long a start may take. It takes four seconds on an idle machine.
+/// Startup limit. An idle machine takes four seconds.
 const START: Duration = Duration::from_secs(120);
 
-/// Who may talk to the test server.
+/// A user of the test server.
 pub struct User {
-    /// What tests call the user: the argument of [`ApiServer::kubectl`].
+    /// The user's id in tests: the argument of [`ApiServer::kubectl`].
     pub id: &'static str,
-    /// The name that the API server knows.
+    /// The user name on the API server.
     pub name: &'static str,
     /// The groups; the API server adds `system:authenticated`.
     pub groups: &'static [&'static str],
@@ -27,7 +27,7 @@ pub struct User {
 
 const ACCOUNTS: &[&str] = &["system:serviceaccounts", "system:serviceaccounts:kube-system"];
 
-/// The users of a test server. What they may do is in `users.yaml`.
+/// The users of a test server. Their rights are in `users.yaml`.
 pub const USERS: &[User] = &[
     User { id: "admin", name: "admin", groups: &["system:masters"] },
     User { id: "dev", name: "dev", groups: &[] },
@@ -40,7 +40,7 @@ pub const USERS: &[User] = &[
     User { id: "node", name: "system:node:n1", groups: &["system:nodes"] },
 ];
 
-/// A running API server. It ends with this value, and with the test process at the latest.
+/// A running API server. It ends when this value is dropped, or at the latest with the test process.
 pub struct ApiServer {
     // Dropped in this order: the directory goes last.
     server: Daemon,
@@ -51,8 +51,8 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts one, with the namespaces `default`, `kube-system` and `shop` and with [`USERS`], and
-    /// waits until it serves them.
+    /// Starts a server with the namespaces `default`, `kube-system` and `shop` and with [`USERS`], and waits
+    /// until it serves them.
     ///
     /// # Panics
     /// If a tool is missing or the server does not become ready.
@@ -89,7 +89,7 @@ impl ApiServer {
             .env_clear()
             .arg("--data-dir")
             .arg(path.join("etcd"))
-            // The data ends with the test.
+            // The data need not survive the test.
             .arg("--unsafe-no-fsync")
             .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
             .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
@@ -113,9 +113,10 @@ impl ApiServer {
                 "--authorization-mode=RBAC",
                 "--service-cluster-ip-range=10.0.0.0/24",
                 "--allow-privileged=true",
-                // No controller makes the account `default` that the plugin wants for each Pod.
+                // The plugin requires the service account `default` for each Pod, and no controller creates
+                // it.
                 "--disable-admission-plugins=ServiceAccount",
-                // There is one server, and no Service leads to it.
+                // There is only one server, and no Service leads to it.
                 "--endpoint-reconciler-type=none",
             ]);
         let server = Daemon::start("kube-apiserver", command, path.join("kube-apiserver.log"));
@@ -128,11 +129,11 @@ impl ApiServer {
         let mut listens = false;
         let mut ended = None;
         let ready = wait_until(START, || {
-            // kubectl costs more than a connection, and the server needs the processor now. The
-            // server's token file and certificate are this one's own, so that a server of another
-            // test run on the same port does not count.
+            // A plain connection is cheaper than kubectl, and the server needs the CPU now. Since the server
+            // has its own token file and certificate, another test run's server on the same port does not
+            // count as ready.
             listens = listens || accepts(self.port);
-            // Namespaces are made after /readyz; roles before.
+            // Namespaces are created after /readyz succeeds, roles before.
             let ready = listens
                 && there("/readyz")
                 && there("/api/v1/namespaces/default")
@@ -151,9 +152,9 @@ impl ApiServer {
         self.etcd.lost_its_port() || self.server.lost_its_port()
     }
 
-    /// Makes the namespaces and gives the users their rights.
+    /// Creates the namespaces and grants the users their rights.
     fn prepare(&self) {
-        // Without validation kubectl need not fetch and parse all of the API's description.
+        // Without validation kubectl need not fetch and parse the whole API schema.
         let args = ["create", "--validate=false", "-f", "-"];
         self.kubectl("admin").ok(&args, include_str!("users.yaml"));
     }
@@ -171,17 +172,17 @@ impl ApiServer {
         }
     }
 
-    /// The kubeconfig file of one of [`USERS`], for other clients than kubectl.
+    /// The kubeconfig file of one of [`USERS`], for clients other than kubectl.
     pub fn kubeconfig(&self, user: &str) -> PathBuf {
         self.dir.path().join(format!("{user}.kubeconfig"))
     }
 
-    /// The server's directory, for the files of a test; it goes with the server.
+    /// The server's directory, for test files; it is removed with the server.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// What the API server has logged so far.
+    /// The API server's log so far.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -192,7 +193,7 @@ fn write_credentials(dir: &Path, port: u16) {
     let write = |name: &str, text: &str| {
         fs::write(dir.join(name), text).unwrap_or_else(|error| panic!("{name}: {error}"));
     };
-    // Much quicker than the RSA keys that the server would make for itself.
+    // Much faster than the RSA keys that the server would generate itself.
     let accounts = rcgen::KeyPair::generate().expect("a key can be made");
     write("accounts.key", &accounts.serialize_pem());
     write("accounts.pub", &accounts.public_key_pem());
@@ -201,12 +202,12 @@ fn write_credentials(dir: &Path, port: u16) {
     write("server.crt", &own.cert.pem());
     write("server.key", &own.signing_key.serialize_pem());
 
-    // The directory's name makes the tokens of each server different.
+    // The directory's name makes each server's tokens unique.
     let secret = dir.file_name().unwrap_or_default().to_string_lossy();
     let token = |user: &User| format!("{}-{secret}", user.id);
     let line = |user: &User| {
         let line = format!("{},{},{}", token(user), user.name, user.id);
-        // An empty column would be a group without a name.
+        // An empty column would be a group with an empty name.
         if user.groups.is_empty() { line } else { format!("{line},\"{}\"", user.groups.join(",")) }
     };
     let lines: Vec<String> = USERS.iter().map(line).collect();
@@ -229,12 +230,12 @@ fn write_credentials(dir: &Path, port: u16) {
     }
 }
 
-/// The directories of servers begin with this and the id of the test process.
+/// Server directories are named with this prefix and the id of the test process.
 const PREFIX: &str = "cluster-";
 
-/// Removes what killed test runs left: etcd takes more than a hundred megabytes for each.
+/// Removes what killed test runs left behind: etcd takes more than a hundred megabytes for each.
 fn remove_leftovers() {
-    // Elsewhere there is no such easy way to see whether a process lives.
+    // Other systems have no equally easy way to see whether a process is alive.
     if !Path::new("/proc/self").exists() {
         return;
     }

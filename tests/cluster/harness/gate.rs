@@ -11,13 +11,13 @@ use super::process::Daemon;
 use super::{ApiServer, STARTS, free_ports, http_get, wait_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_stategate");
-/// How long a start may take: the machine may be busy with a build.
+/// Startup limit: the machine may be busy with a build.
 const START: Duration = Duration::from_secs(60);
-/// How long a stop may take, with all requests drained.
+/// Shutdown limit, including the drain of all requests.
 const STOP: Duration = Duration::from_secs(60);
-/// How long until the API server has noticed a webhook configuration; it takes a second or less.
+/// How long the API server may take to notice a webhook configuration; usually a second or less.
 const NOTICE: Duration = Duration::from_secs(30);
-/// How long to leave a port to whoever has it.
+/// How long to wait for another process to release a port.
 const PASSING: Duration = Duration::from_secs(1);
 
 /// A running `stategate serve`.
@@ -30,8 +30,8 @@ pub struct Stategate {
 }
 
 impl Stategate {
-    /// Starts `stategate serve` with these further arguments and waits until it is ready. Its
-    /// certificates (`--tls-dir`) and its log are in `dir`, which is made if it is missing.
+    /// Starts `stategate serve` with these extra arguments and waits until it is ready. Its certificates
+    /// (`--tls-dir`) and its log are in `dir`, which is created if missing.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -51,8 +51,8 @@ impl Stategate {
         }
     }
 
-    /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop): same arguments, same
-    /// certificates, same ports, so that a registered webhook finds it. The log begins anew.
+    /// Starts it again after [`kill`](Self::kill) or [`stop`](Self::stop) with the same arguments,
+    /// certificates and ports, so that a registered webhook finds it. The log is truncated.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -62,7 +62,7 @@ impl Stategate {
             self.daemon = serve(&self.dir, self.port, self.status_port, &self.args);
             match self.wait_until_ready() {
                 Ok(()) => return,
-                // A passing connection may have the port as its own end.
+                // A short-lived connection may use the port as its local end.
                 Err(_) if self.daemon.lost_its_port() && attempt < STARTS => sleep(PASSING),
                 Err(why) => panic!("stategate {why}\n{}", self.daemon.tail()),
             }
@@ -72,8 +72,8 @@ impl Stategate {
     fn wait_until_ready(&mut self) -> Result<(), String> {
         let mut end = None;
         let ready = wait_until(START, || {
-            // The answer first: if the process runs after it, it was the one that answered, for
-            // one that did not get its port would have ended.
+            // The response comes first: if the process still runs afterwards, it was the one that responded,
+            // since it would have ended without its port.
             let ready = matches!(http_get(self.status_port, "/readyz"), Ok((200, _)));
             end = self.daemon.ended();
             ready || end.is_some()
@@ -85,12 +85,12 @@ impl Stategate {
         }
     }
 
-    /// The base of the addresses that the API server calls.
+    /// The base URL for the API server's calls.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}", self.port)
     }
 
-    /// The certificate of the CA that signed the server's own.
+    /// The CA certificate that signed the server certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.dir.join("ca.crt")
     }
@@ -100,25 +100,25 @@ impl Stategate {
         self.status_port
     }
 
-    /// The id of the process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.daemon.id()
     }
 
-    /// Ends it at once (SIGKILL); the API server then finds nobody.
+    /// Kills it (SIGKILL); the API server then reaches nothing.
     pub fn kill(&mut self) {
         self.daemon.kill();
     }
 
-    /// Asks it to end (SIGTERM) and returns how it ended.
+    /// Sends SIGTERM and returns the exit status.
     ///
     /// # Panics
-    /// If it does not end.
+    /// If it does not end in time.
     pub fn stop(&mut self) -> ExitStatus {
         self.daemon.terminate(STOP)
     }
 
-    /// The metrics, as Prometheus reads them.
+    /// The metrics in Prometheus text format.
     ///
     /// # Panics
     /// If they cannot be read.
@@ -129,12 +129,12 @@ impl Stategate {
         }
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         self.daemon.log()
     }
 
-    /// What `stategate webhook-config` prints for this server.
+    /// The output of `stategate webhook-config` for this server.
     ///
     /// # Panics
     /// If it fails.
@@ -156,9 +156,9 @@ impl Stategate {
     }
 }
 
-/// Registers the webhooks that `stategate webhook-config` prints, and waits until the API server
-/// calls them: until `works`, asked with kubectl as `admin`, sees a request refused that must be
-/// (use `--dry-run=server`, so that nothing is left of the ones that came too early).
+/// Registers the webhooks printed by `stategate webhook-config`, and waits until the API server calls them:
+/// until `works`, called with kubectl as `admin`, sees the refusal of a request that must be refused (use
+/// `--dry-run=server`, so that premature requests leave nothing behind).
 ///
 /// # Panics
 /// If the configuration is refused, or the API server does not call the webhook.
@@ -189,7 +189,7 @@ fn serve(dir: &Path, port: u16, status_port: u16, args: &[String]) -> Daemon {
     Daemon::start("stategate", command, dir.join("stategate.log"))
 }
 
-/// `stategate`, apart from the clusters and settings of whoever runs the tests.
+/// `stategate`, isolated from the clusters and settings of the person running the tests.
 fn command(dir: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env("HOME", dir).env_remove("KUBECONFIG").env_remove("RUST_LOG").current_dir(dir);

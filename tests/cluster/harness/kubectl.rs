@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use super::wait_until;
 
-/// How long one call may take. Nothing a test does takes as long, but `kubectl delete` waits for
-/// ever on an object with a finalizer: no controller runs that would remove it.
+/// Time limit for one call. Nothing in the tests takes that long, but `kubectl delete` waits forever for an
+/// object with a finalizer: no controller runs that would remove it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a call of kubectl brought.
+/// The result of a kubectl call.
 #[derive(Clone, Debug)]
 pub struct Output {
-    /// The exit code; -1 if a signal ended it.
+    /// The exit code; -1 if a signal ended kubectl.
     pub code: i32,
-    /// What it wrote to its standard output.
+    /// Standard output.
     pub stdout: String,
-    /// What it wrote to its standard error: errors, and the warnings of admission webhooks.
+    /// Standard error: errors, and the warnings of admission webhooks.
     pub stderr: String,
 }
 
@@ -35,7 +35,7 @@ impl Output {
     }
 }
 
-/// kubectl as one user, apart from the configuration and caches of whoever runs the tests.
+/// kubectl as one user, isolated from the configuration and caches of the person running the tests.
 #[derive(Clone, Debug)]
 pub struct Kubectl {
     pub(super) program: PathBuf,
@@ -44,7 +44,7 @@ pub struct Kubectl {
 }
 
 impl Kubectl {
-    /// Runs kubectl with these arguments and this standard input, and returns what comes of it.
+    /// Runs kubectl with these arguments and this standard input, and returns the result.
     ///
     /// # Panics
     /// If kubectl cannot be started or takes longer than a minute.
@@ -54,7 +54,7 @@ impl Kubectl {
             .arg(self.home.join("cache"))
             .args(args)
             .env_clear()
-            // `kubectl diff` runs a program; the rest of the environment could change results.
+            // `kubectl diff` needs PATH to run a program; other variables could change results.
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", &self.home)
             .env("KUBECONFIG", &self.config)
@@ -67,10 +67,10 @@ impl Kubectl {
         let mut input = child.stdin.take().expect("stdin is a pipe");
         let mut output = child.stdout.take().expect("stdout is a pipe");
         let mut errors = child.stderr.take().expect("stderr is a pipe");
-        // One thread for each pipe: a full one blocks kubectl.
+        // One thread per pipe: a full pipe blocks kubectl.
         thread::scope(|scope| {
             scope.spawn(move || {
-                // kubectl may end without reading all of it.
+                // kubectl may exit without reading all of it.
                 let _ = input.write_all(stdin.as_bytes());
             });
             let stdout = scope.spawn(move || read(&mut output));
@@ -91,7 +91,7 @@ impl Kubectl {
         })
     }
 
-    /// Runs kubectl, which must succeed.
+    /// Runs kubectl and expects success.
     ///
     /// # Panics
     /// If it fails.
@@ -107,7 +107,7 @@ impl Kubectl {
         output
     }
 
-    /// `kubectl apply` of these manifests; a refusal is a result, not a failure.
+    /// `kubectl apply` of these manifests; a refusal is a result, not a panic.
     pub fn apply(&self, manifests: &str) -> Output {
         self.run(&["apply", "-f", "-"], manifests)
     }

@@ -1,7 +1,7 @@
-//! A real API server for the tests: etcd and kube-apiserver as child processes on loopback,
-//! kubectl as the client, and the `stategate` binary as the webhook that the server calls.
+//! A real API server for the tests: etcd and kube-apiserver as child processes on loopback, kubectl as the
+//! client, and the `stategate` binary as the webhook that the server calls.
 //!
-//! Everything a test starts ends with the value that holds it, and also when the test process is
+//! Everything a test starts ends when the value that holds it is dropped, and also when the test process is
 //! killed; see [`process`]. Nothing outside the target directory is read or written.
 
 #![allow(dead_code, unused_imports, reason = "each scenario uses the part of the harness it needs")]
@@ -23,10 +23,10 @@ pub use api_server::{ApiServer, USERS, User};
 pub use gate::{Stategate, register};
 pub use kubectl::{Kubectl, Output};
 
-/// How often a start is tried again because another process took one of its ports.
+/// How often a start is retried if another process has taken one of its ports.
 const STARTS: usize = 4;
 
-/// Where the tools are that `tests/cluster/tools/install` makes ready.
+/// The directory of the tools that `tests/cluster/tools/install` provides.
 ///
 /// # Panics
 /// If one is missing.
@@ -42,9 +42,9 @@ pub fn tools() -> PathBuf {
     dir
 }
 
-/// Ports of loopback that are free now. All are held until the last is found, so they differ.
+/// Currently free loopback ports. All are held until the last is found, so they differ.
 ///
-/// Another process may take one before its user binds it: starts are tried again for that.
+/// Another process may take one before it is bound, so starts are retried.
 fn free_ports<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = std::array::from_fn(|_| {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port")
@@ -52,21 +52,21 @@ fn free_ports<const N: usize>() -> [u16; N] {
     held.map(|listener| listener.local_addr().expect("a bound port has an address").port())
 }
 
-/// Whether something accepts connections on this port of loopback.
+/// Whether anything accepts connections on this loopback port.
 fn accepts(port: u16) -> bool {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
 }
 
-/// A GET over plain HTTP on loopback: the status code and the body.
+/// A plain HTTP GET on loopback: status code and body.
 ///
 /// # Errors
-/// If the server is not there, or its answer is not HTTP.
+/// If the server cannot be reached, or its response is not HTTP.
 pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    // HTTP/1.0, because the answer to it is never sent in chunks.
+    // HTTP/1.0, because its responses are never chunked.
     write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -78,10 +78,10 @@ pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
     }
 }
 
-/// Asks until the answer is yes; false once `limit` has passed.
+/// Polls until the condition is true; false once `limit` has passed.
 pub fn wait_until(limit: Duration, mut answer: impl FnMut() -> bool) -> bool {
     let start = Instant::now();
-    // Short waits should end soon, and long ones should leave the processor to others.
+    // Start with short pauses for quick results, and lengthen them to leave the CPU to others.
     let mut pause = Duration::from_millis(2);
     while !answer() {
         if start.elapsed() > limit {

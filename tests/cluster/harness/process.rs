@@ -1,11 +1,10 @@
 //! Child processes that never outlive the tests.
 //!
-//! A [`Daemon`] is killed when it is dropped, also by a panic. If the test process itself is
-//! killed, nothing is dropped; so each daemon has a guard: a shell that waits on a pipe which only
-//! the test process holds, and kills the daemon when that pipe closes. Unlike a parent-death
-//! signal, which fires when the *thread* that started the child ends, this allows a daemon to be
-//! shared by tests on many threads. Both run in process groups of their own, so that an interrupt
-//! from the terminal does not end the guard before the daemon.
+//! A [`Daemon`] is killed when it is dropped, also by a panic. If the test process itself is killed, nothing
+//! is dropped; so each daemon has a guard: a shell that waits on a pipe held only by the test process, and
+//! kills the daemon when that pipe closes. Unlike a parent-death signal, which fires when the *thread* that
+//! started the child ends, this allows tests on many threads to share a daemon. Both run in process groups of
+//! their own, so that an interrupt from the terminal does not end the guard before the daemon.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,7 +15,7 @@ use std::time::Duration;
 
 use super::wait_until;
 
-/// How many lines of a log go into a failure's message.
+/// How many log lines a failure message includes.
 const TAIL: usize = 30;
 
 /// A child process with its log file.
@@ -28,7 +27,7 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts the command; both its outputs go to the file `log`, which is emptied first.
+    /// Starts the command; stdout and stderr go to the file `log`, which is truncated first.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -59,32 +58,32 @@ impl Daemon {
         }
     }
 
-    /// The id of the process.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// How the process ended, if it has.
+    /// The exit status, if the process has ended.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let status = self.child.try_wait().expect("a child can be waited for")?;
-        // From here on its id may belong to another process.
+        // From here on another process may reuse the id.
         let _ = end(&mut self.guard);
         Some(status)
     }
 
-    /// Ends the process at once (SIGKILL) and waits until it is gone.
+    /// Kills the process (SIGKILL) and waits until it is gone.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = end(&mut self.guard);
         let _ = self.child.wait();
     }
 
-    /// Asks the process to end (SIGTERM), and waits for it.
+    /// Sends SIGTERM and waits for the process to end.
     ///
     /// # Panics
     /// If it has not ended after `limit`.
     pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
-        // The standard library can only kill. An ended child keeps its id until it is waited for.
+        // The standard library can only kill. An ended child keeps its id until it is reaped.
         if self.ended().is_none() {
             let sent =
                 Command::new("/bin/sh").args(["-c", "kill -TERM \"$0\"", &self.id().to_string()]).status();
@@ -100,7 +99,7 @@ impl Daemon {
         })
     }
 
-    /// What the process has written so far.
+    /// The process's output so far.
     pub fn log(&self) -> String {
         let bytes = fs::read(&self.log).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
@@ -114,7 +113,7 @@ impl Daemon {
         format!("--- last lines of {}:\n{}", self.name, last.join("\n"))
     }
 
-    /// Whether the process failed because another one has its port.
+    /// Whether the process failed because another one has taken its port.
     pub fn lost_its_port(&self) -> bool {
         self.log().to_lowercase().contains("address already in use")
     }
@@ -126,7 +125,7 @@ impl Drop for Daemon {
     }
 }
 
-/// Kills and waits.
+/// Kills the process and waits for it.
 fn end(child: &mut Child) -> io::Result<ExitStatus> {
     child.kill()?;
     child.wait()

@@ -1,9 +1,9 @@
-//! Where stategate and kubectl part, and why. Whatever is not listed here fails the tests, and so
-//! does what is listed and no longer so.
+//! Where stategate and kubectl differ, and why. Unlisted differences fail the tests, and so do listed ones
+//! that do not occur.
 
 use std::fmt;
 
-/// Who reads what the other does not.
+/// Which side reads what the other does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     OnlyKubectlReads,
@@ -21,7 +21,7 @@ impl fmt::Display for Side {
     }
 }
 
-/// Differences over the written files.
+/// Differences in the written files.
 pub const WRITTEN: &[(Side, &str, &[&str])] = &[
     (
         Side::OnlyKubectlReads,
@@ -250,7 +250,7 @@ pub const WRITTEN: &[(Side, &str, &[&str])] = &[
     (Side::OnlyWeRead, "a date that no calendar has stays a string", &["scalars/tag-timestamp-partly.yaml"]),
 ];
 
-/// Differences over the generated files: who reads, part of the message of the other, reason.
+/// Differences in the generated files: side, part of the other side's message, reason.
 pub const GENERATED: &[(Side, &str, &str)] = &[
     (Side::OnlyKubectlReads, "given twice, first in line", "a key given twice: kubectl keeps either"),
     (Side::OnlyKubectlReads, "a byte order mark", "a byte order mark within a document is invisible"),

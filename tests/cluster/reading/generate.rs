@@ -1,4 +1,4 @@
-//! Texts in mixed styles from random values. The same seed and number give the same text.
+//! Random texts in mixed styles. The same seed and number give the same text.
 
 use super::oracle::{API_VERSION, KIND};
 
@@ -148,7 +148,7 @@ impl Dice {
         (self.next() % bound as u64) as usize
     }
 
-    /// True once in so many times.
+    /// True once in `times` calls on average.
     fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == 0
     }
@@ -203,7 +203,7 @@ pub fn file(seed: u64, number: usize) -> (String, Vec<u8>) {
     (name, text.into_bytes())
 }
 
-/// Puts something in, or takes a character out, below the head.
+/// Inserts text or removes a character, below the head.
 fn edit(text: &mut String, dice: &mut Dice) {
     let from = text.rfind("spec:").unwrap_or_default() + 5;
     let places: Vec<usize> = text.char_indices().map(|(at, _)| at).filter(|at| *at >= from).collect();
@@ -223,7 +223,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// What follows `key:` or `-`, with the line break at its end.
+    /// The text after `key:` or `-`, including the final line break.
     fn value(&mut self, indent: usize, depth: usize) -> String {
         let kinds = if depth > 3 { 6 } else { 14 };
         match self.dice.below(kinds) {
@@ -263,7 +263,7 @@ impl Writer {
     }
 
     fn key(&mut self, count: usize) -> String {
-        // Few are equal, or most files would be refused for that.
+        // Few keys are equal; otherwise most files would be rejected for duplicates.
         match self.dice.below(5) {
             0 => self.dice.pick(KEYS).to_owned(),
             1 => format!("\"k {count}\""),
@@ -315,7 +315,7 @@ impl Writer {
 
     fn flow(&mut self, depth: usize, separator: &str) -> String {
         let item = |writer: &mut Self| match writer.dice.below(if depth > 3 { 3 } else { 5 }) {
-            // A comma would end it, and nothing leaves nothing between two of them.
+            // A comma would end the scalar, so such texts become empty items.
             0..3 => Some(writer.scalar(false)).filter(|text| !text.contains(',')).unwrap_or_default(),
             _ => writer.flow(depth + 1, separator),
         };
@@ -341,14 +341,14 @@ impl Writer {
             let line = self.dice.pick(&[
                 "one", "two  ", "a: b", "# c", "- x", "'q\"", "", "  deeper", "日本", "x\ty", "%a", "{b",
             ]);
-            // What comes first says how deep the text is indented.
+            // The first line determines the indentation.
             let line = if number == 0 { line.trim_start() } else { line };
             text.push_str(&if line.is_empty() { "\n".to_owned() } else { format!("{pad}{line}\n") });
         }
         text
     }
 
-    /// A plain or quoted text over some lines.
+    /// A plain or quoted scalar over several lines.
     fn long_text(&mut self, indent: usize) -> String {
         let pad = " ".repeat(indent + 1 + self.dice.below(3));
         let quote = self.dice.pick(&["", "'", "\""]);

@@ -1,8 +1,8 @@
-//! Manifests mean to stategate what they mean to kubectl: the same files go through both.
+//! stategate reads manifests as kubectl does: the same files go through both.
 //!
-//! kubectl prints what it has read with `create --dry-run=client -o json`. The objects are of a kind
-//! that keeps every field, so that nothing is defaulted, dropped or coerced on the way; it has no
-//! namespace, or kubectl would fill one in.
+//! kubectl prints what it has read with `create --dry-run=client -o json`. The objects are of a kind that
+//! preserves all fields, so that nothing is defaulted, dropped or coerced; the kind is cluster-scoped, since
+//! kubectl would otherwise fill in a namespace.
 
 mod differences;
 mod generate;
@@ -18,14 +18,14 @@ use crate::harness::ApiServer;
 use differences::{GENERATED, Side, WRITTEN};
 use oracle::{Oracle, Read};
 
-/// One text, and what it is called.
+/// A text and its name.
 struct Case {
     name: String,
     path: PathBuf,
     bytes: Vec<u8>,
 }
 
-/// How one text is read by both.
+/// How the two readings of one text compare.
 enum Verdict {
     Agree,
     BothRefuse,
@@ -66,7 +66,7 @@ fn first_difference(ours: &[Result<Value, String>], kubectl: &[Result<Value, Str
     })
 }
 
-/// The first node that is not the same, with both values.
+/// The first node that differs, with both values.
 fn differing_node(ours: &Value, kubectl: &Value, at: &str) -> Option<String> {
     match (ours, kubectl) {
         (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => {
@@ -81,9 +81,8 @@ fn differing_node(ours: &Value, kubectl: &Value, at: &str) -> Option<String> {
     }
 }
 
-/// Integers are the same if they are equal. Floats may differ in their last bit, because the JSON
-/// parser that reads kubectl's output for this test rounds so; it gives the same number a type by
-/// how it is written.
+/// Integers must be equal. Floats may differ in the last bit, because the JSON parser that reads kubectl's
+/// output for this test rounds so; it also types one number as integer or float depending on its notation.
 fn same_leaf(ours: &Value, kubectl: &Value) -> bool {
     match (ours, kubectl) {
         (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
@@ -117,7 +116,7 @@ fn written() -> Vec<Case> {
     cases
 }
 
-/// Counts, and whatever nobody has accounted for.
+/// Counts, and differences that are not listed.
 #[derive(Default)]
 struct Tally {
     agree: usize,
@@ -176,7 +175,7 @@ fn written_files_are_read_as_kubectl_reads_them() {
     assert!(gone.is_empty(), "listed, but read the same by now: {gone:?}");
 }
 
-/// A file of five megabytes; too large to be kept.
+/// A file of five megabytes; too large for the repository.
 fn large(dir: &Path) -> Case {
     let mut text = String::new();
     let mut number = 0;

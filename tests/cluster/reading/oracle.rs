@@ -1,4 +1,4 @@
-//! What kubectl makes of files.
+//! How kubectl reads files.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,16 +27,16 @@ spec:
     schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
 ";
 
-/// Stands between the files of one call: kubectl does not say which file an object is from.
+/// Separates the files of one call, since kubectl does not say which file an object comes from.
 const END: &str = "{\"apiVersion\": \"reading.stategate.io/v1\", \"kind\": \"Reading\", \"metadata\": {\"name\": \"end-of-file\"}}";
 
-/// How many files one kubectl reads.
+/// How many files one kubectl call reads.
 const BATCH: usize = 24;
 
-/// What came of one file.
+/// The result for one file.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// Its objects; one that this test cannot parse says why.
+    /// Its objects; an error for one that this test cannot parse.
     Objects(Vec<Result<Value, String>>),
     Refused(String),
 }
@@ -57,9 +57,9 @@ impl Oracle {
         Self { kubectl, end: end.to_string_lossy().into_owned() }
     }
 
-    /// One answer for each file.
+    /// One result for each file.
     pub fn read(&self, cases: &[Case]) -> Vec<Read> {
-        // Of what is wrong inside a list kubectl does not name the file, so lists are read one by one.
+        // kubectl does not name the file of an error inside a list, so lists are read one by one.
         let alone = |case: &Case| case.name.starts_with("lists/");
         let batches: Vec<&[Case]> =
             cases.chunk_by(|a, b| !alone(a) && !alone(b)).flat_map(|chunk| chunk.chunks(BATCH)).collect();
@@ -98,8 +98,8 @@ impl Oracle {
     }
 }
 
-/// The objects of each file, which the end markers divide. kubectl indents, so that only a whole
-/// object ends with a bracket at the begin of a line.
+/// Splits the output at the end markers. kubectl indents its output, so only the end of an object is a
+/// bracket at the beginning of a line.
 fn by_file(stdout: &str) -> Vec<Read> {
     let mut files = Vec::new();
     let mut objects = Vec::new();

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 
 use super::{deployment, statefulset, view};
 
-/// What a container runs, by its image and the words of it.
+/// The engine that a container runs, from its image and command line.
 fn engine(container: Value) -> String {
     let mut container = container;
     container["name"] = json!("c");
     view(&deployment(container, json!({})))["engine"]["name"].as_str().unwrap_or_default().to_owned()
 }
 
-/// `directory origin mount`, of a container that mounts the claim `v` at some paths.
+/// `directory origin mount` for each data directory of a container that mounts the claim `v` at these paths.
 fn dirs(container: Value, mounts: &[&str]) -> Vec<String> {
     let mut container = container;
     container["name"] = json!("c");
@@ -48,7 +48,7 @@ fn drives_of_minio_are_words_that_are_no_flags_and_no_values_of_flags() {
     assert_eq!(minio(json!(["server", "$(DIRS)"])), [""; 0]);
     let many: Vec<String> = (0..300).map(|n| format!("/d{n}")).collect();
     assert_eq!(minio(json!([["server".to_owned()].as_slice(), &many].concat())), [""; 0]);
-    // Each pod is in one of the two sets, and nobody says in which.
+    // Each pod is in one of the two sets, but the manifest does not say which.
     assert_eq!(
         minio(json!(["server", "http://a{0...3}/export0", "http://b{0...3}/export1"])),
         ["/export0 guess /export0"]
@@ -220,7 +220,8 @@ fn scripts_are_read_for_what_they_say_and_not_for_what_they_hide() {
     assert_eq!(pg("exec postgres", &[]), [format!("{data} default -")]);
     assert_eq!(pg("echo postgres -D /no; exec postgres", &[]), [format!("{data} default -")]);
     assert_eq!(pg(&format!("{} exec postgres -D /pgdata", "true;".repeat(2000)), &[]), [""; 0], "too long");
-    // Nobody knows which way these go: what is mounted may be it, what is not is no fault.
+    // The path these scripts take is unknown: a mounted directory may be the one, an unmounted one is no
+    // fault.
     for text in [
         "if test -d /x; then exec postgres -D /pgdata; fi; exec other",
         "exec \"$@\"",
@@ -262,7 +263,7 @@ fn directories_beside_the_data_directory_are_told_by_the_image() {
         zookeeper("zookeeper:3.9", own, &["/data"]),
         ["/data default /data", "/data/log environment /data"]
     );
-    // A zoo.cfg of one's own may say anything.
+    // A custom zoo.cfg may set anything.
     assert_eq!(zookeeper("zookeeper:3.9", none, &["/conf", "/data"]), ["/data guess /data"]);
 
     let pg = |env: Value| dirs(json!({"image": "postgres:16", "env": env}), &[]);

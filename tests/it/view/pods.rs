@@ -1,4 +1,4 @@
-//! What containers are asked, told and made of.
+//! Probes, settings and images of containers.
 
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{deployment, problems, statefulset, view};
 
-/// The scheduling part of a StatefulSet with this in its pod spec.
+/// The scheduling part of a StatefulSet with these fields in its pod spec.
 fn scheduled(more: Value) -> Value {
     view(&statefulset(json!({"name": "c", "image": "postgres"}), more))["scheduling"].clone()
 }
@@ -90,7 +90,7 @@ fn a_rollout_takes_down_as_many_pods_as_the_controller_would() {
     assert_eq!(pods("StatefulSet", 5, rolling(json!({"maxUnavailable": 3}))), (Some(3), Some(0)));
     assert_eq!(pods("StatefulSet", 5, json!({"type": "OnDelete"})), (None, None));
 
-    // How many nodes there are is not in the object.
+    // The object does not say how many nodes there are.
     assert_eq!(pods("DaemonSet", 0, json!({})), (Some(1), Some(0)));
     assert_eq!(pods("DaemonSet", 0, down("10%")), (None, Some(0)));
     assert_eq!(

@@ -1,4 +1,4 @@
-//! What stands beside workloads.
+//! Objects that act on a workload's pods.
 
 use serde_json::{Value, json};
 

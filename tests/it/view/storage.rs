@@ -1,4 +1,4 @@
-//! What is behind volumes and claims.
+//! Storage behind volumes and claims.
 
 use serde_json::{Value, json};
 

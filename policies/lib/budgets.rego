@@ -1,4 +1,4 @@
-# What a PodDisruptionBudget lets happen. Percentages are rounded up, as the API does.
+# How many evictions a PodDisruptionBudget allows. Percentages are rounded up, as the API does.
 package stategate.lib.budgets
 
 # How many of `pods` may be evicted at once.
@@ -6,7 +6,7 @@ allowed(budget, pods) := amount(budget.max_unavailable, pods)
 
 allowed(budget, pods) := pods - amount(budget.min_available, pods)
 
-# The disruption controller expects no pods then, and with none expected it allows no eviction.
+# Without either field, the disruption controller expects no pods, and then allows no eviction.
 allowed(budget, _) := 0 if says_nothing(budget)
 
 says_nothing(budget) if {
@@ -21,7 +21,7 @@ amount(value, pods) := ceil((pods * to_number(trim_suffix(value, "%"))) / 100) i
 	regex.match(`^[0-9]+%$`, value)
 }
 
-# As people read it.
+# The budget in words.
 text(budget) := sprintf("maxUnavailable %v", [budget.max_unavailable])
 
 text(budget) := sprintf("minAvailable %v", [budget.min_available])
@@ -32,20 +32,20 @@ field(budget) := "maxUnavailable" if {
 	not budget.min_available
 } else := "minAvailable"
 
-# What to write instead. The API server refuses a budget that says both.
+# What to set instead. The API server refuses a budget that sets both fields.
 remedy(budget) := "maxUnavailable: 1 in place of minAvailable" if {
 	budget.min_available
 } else := "maxUnavailable: 1"
 
-# The pods of all workloads that the budget under review selects; undefined if those of one are not known.
+# The pods of all workloads that the budget under review selects; undefined if the replicas of one of them are unknown.
 selected := sum([workload.replicas | some workload in input.related.workloads]) if {
 	every workload in input.related.workloads {
 		workload.replicas >= 0
 	}
 }
 
-# The pods that one of the budgets of the workload under review counts: minAvailable is a demand on those of all
-# workloads that it selects. Undefined if not all of them are known.
+# The pods that a budget of the workload under review counts: minAvailable applies to the pods of all workloads that
+# it selects. Undefined if not all of them are known.
 counted(budget) := budget.pods if budget.min_available
 
 counted(budget) := input.workload.replicas if not budget.min_available

@@ -1,9 +1,9 @@
-# A dangerous step is confirmed by an annotation that says which step is meant.
+# A dangerous step is confirmed by an annotation that names the step.
 package stategate.lib.confirm
 
 deadline := "stategate.io/confirm-until"
 
-# What the step lacks to be meant, going by the annotations of a view; undefined if nothing.
+# What the step still lacks to be confirmed, from the annotations of a view; undefined if it is confirmed.
 missing(view, key, wanted) := "nobody has confirmed it" if {
 	not view.annotations[key]
 } else := sprintf("the confirmation says %s", [said]) if {
@@ -14,13 +14,13 @@ missing(view, key, wanted) := "nobody has confirmed it" if {
 	not to_come(until)
 }
 
-# In UTC, times of this form are in the order of their letters: no need to parse what somebody typed.
+# In UTC, times of this form sort as text, so there is no need to parse user input.
 to_come(until) if {
 	regex.match(`^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]Z$`, until)
 	until > input.now
 }
 
-# What to type to confirm; the quotes keep a shell from taking `5->3` for a redirection.
+# The command that confirms the step; the quotes keep a shell from reading `5->3` as a redirection.
 command(resource, view, key, wanted) := sprintf(
 	"kubectl annotate %s %s%s --overwrite %s='%s'%s",
 	[resource, view.name, in_namespace(view), key, wanted, without_deadline(view)],
@@ -30,7 +30,7 @@ in_namespace(view) := "" if {
 	view.namespace == ""
 } else := sprintf(" -n %s", [view.namespace])
 
-# kubectl's way to take an annotation away.
+# kubectl's syntax for removing an annotation.
 without_deadline(view) := sprintf(" %s-", [deadline]) if {
 	view.annotations[deadline]
 } else := ""

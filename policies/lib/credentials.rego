@@ -1,7 +1,7 @@
-# Texts that carry a credential themselves, instead of naming where it is kept.
+# Texts that contain a credential themselves, instead of naming where it is stored.
 package stategate.lib.credentials
 
-# A URL with a password, scheme://user:password@host.
+# A URL with a password: scheme://user:password@host.
 embedded(text) if {
 	contains(text, "@")
 	some i, part in split(text, "://")
@@ -12,7 +12,7 @@ embedded(text) if {
 	own(user[1])
 }
 
-# A connection string or a script, … password=…
+# A connection string or a script: … password=…
 embedded(text) if {
 	small := lower(text)
 	some mark in ["password=", "accountkey=", "sharedaccesskey="]
@@ -23,7 +23,7 @@ embedded(text) if {
 
 first_word(text) := split(split(split(split(text, " ")[0], "&")[0], ";")[0], "\n")[0]
 
-# A word that is the credential itself: no $(VARIABLE) or ${VARIABLE}, no placeholder, no file and no switch.
+# A word that is the credential itself: not $(VARIABLE) or ${VARIABLE}, a placeholder, a file or a switch.
 own(quoted) if {
 	word := trim(quoted, `"'`)
 	word != ""
@@ -35,7 +35,7 @@ own(quoted) if {
 	not switch(word)
 }
 
-# To be filled in by a tool before it is applied.
+# A placeholder that a tool fills in before the manifest is applied.
 placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^>]*>|\{\{.*\}\})$`, text)
 
 switch(word) if lower(word) in {"true", "false", "yes", "no", "on", "off", "1", "0"}

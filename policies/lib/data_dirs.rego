@@ -1,8 +1,8 @@
-# Which of a data store's directories lie where data outlives the pod.
+# Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
-# Sources of volumes that hold nothing past the pod, or nothing that the pod wrote. Of the others some
-# last less long than a claim (hostPath): policies of their own speak of those.
+# Volume sources whose content does not outlive the pod, or that the pod does not write. Some of the others are less
+# durable than a claim (hostPath): separate policies check those.
 fleeting := {"emptyDir", "ephemeral", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
 
 persisted(dir) if {
@@ -11,9 +11,9 @@ persisted(dir) if {
 	not dir.mount.read_only
 }
 
-# Of the table's guesses one that is persisted is enough: nobody knows which of them the image uses.
-# What the workload itself names (annotation, argument, environment) it uses, every one of them, and so it does what the
-# image needs beside its data directory (also).
+# Of the directories that engines.yaml guesses, one that is persisted is enough, since it is unknown which of them the
+# image uses. Directories that the workload itself names (annotation, argument, environment) are all in use, and so are
+# those that the image needs beside its data directory (`also`).
 unpersisted contains dir if {
 	some dir in input.workload.engine.data_dirs
 	not persisted(dir)
@@ -30,7 +30,7 @@ only_a_guess(dir) if {
 	persisted(other)
 }
 
-# What cannot be seen may say that the data is elsewhere: where another volume would keep it, it may be there.
+# Configuration that is not visible may put the data elsewhere: where another volume would persist it, it may be there.
 only_a_guess(dir) if {
 	dir.origin == "guess"
 	some container in input.workload.containers
@@ -39,7 +39,7 @@ only_a_guess(dir) if {
 	persisted({"mount": mount})
 }
 
-# Mounts below a data directory that is persisted: each holds a part of the data.
+# Mounts below a persisted data directory: each holds a part of the data.
 parts contains mount if {
 	some dir in input.workload.engine.data_dirs
 	persisted(dir)
@@ -49,7 +49,7 @@ parts contains mount if {
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
 }
 
-# What keeps the data instead, as the kind allows.
+# What to keep the data on instead, as the kind allows.
 remedy := "an entry of spec.volumeClaimTemplates" if {
 	input.workload.kind == "StatefulSet"
 } else := "a persistentVolumeClaim (a StatefulSet makes one for each replica)"

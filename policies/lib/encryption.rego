@@ -1,6 +1,6 @@
-# Whether volumes of a StorageClass are encrypted at rest, as far as the class tells.
+# Whether volumes of a StorageClass are encrypted at rest, as far as the class shows.
 #
-# A class is asked for as {provisioner, parameters, annotations}; `told` are the parameters of a policy: extra_rules,
+# A class is {provisioner, parameters, annotations}; `told` holds the parameters of a policy: extra_rules,
 # attested_provisioners, account_default_encryption.
 package stategate.lib.encryption
 
@@ -9,7 +9,7 @@ import data.stategate.lib.globs
 # The class under review.
 reviewed := object.union(input.workload.storage_class, {"annotations": input.workload.annotations})
 
-# What a driver must be told. No parameters: the provider encrypts every disk anyway.
+# The parameters that a driver needs to encrypt. None: the provider encrypts every disk anyway.
 drivers := {
 	"ebs.csi.aws.com": {"encrypted": "true"},
 	"kubernetes.io/aws-ebs": {"encrypted": "true"},
@@ -36,13 +36,13 @@ drivers := {
 	"blockvolume.csi.oraclecloud.com": {},
 }
 
-# Told a key, the driver encrypts, whatever it is told besides.
+# With a key, the driver encrypts, whatever its other parameters are.
 by_key := {
 	"ebs.csi.aws.com": {"kmsKeyId": "?*"},
 	"kubernetes.io/aws-ebs": {"kmsKeyId": "?*"},
 }
 
-# Their parameters' names may be written in any case.
+# Drivers whose parameter names are case-insensitive.
 any_case := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs", "disk.csi.azure.com", "kubernetes.io/azure-disk"}
 
 ebs := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
@@ -66,14 +66,14 @@ encrypted(class, told) if {
 	}
 }
 
-# Unless the class says no in so many words.
+# By the default of the account, unless the class sets the parameter itself.
 encrypted(class, told) if {
 	told.account_default_encryption
 	class.provisioner in ebs
 	count(said(class, "encrypted")) == 0
 }
 
-# Each is a set of parameters that together make the driver encrypt.
+# Each way is a set of parameters that together make the driver encrypt.
 ways(provisioner, extra_rules) := {way |
 	some table in [drivers, by_key, extra_rules]
 	some pattern, needs in table
@@ -88,7 +88,7 @@ says(class, name, pattern) if {
 	}
 }
 
-# What a class says of a parameter: more than one value if its name is written in several ways.
+# The values that a class gives a parameter: more than one if its name occurs in several spellings.
 said(class, name) := {value |
 	some written, value in class.parameters
 	spelling(class.provisioner, written) == spelling(class.provisioner, name)
@@ -98,7 +98,7 @@ spelling(provisioner, name) := lower(name) if {
 	provisioner in any_case
 } else := name
 
-# What to set, in words.
+# The parameters to set, in words.
 remedy(provisioner, extra_rules) := concat(" or ", {text |
 	some way in ways(provisioner, extra_rules)
 	text := concat(", ", {one |

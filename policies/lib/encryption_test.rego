@@ -13,7 +13,7 @@ test_verdicts if {
 	encryption.verdict(class("csi.san.example", {}), told) == "attested"
 }
 
-# A class that says no is still attested: whoever wrote the reason has seen it.
+# A class with encryption off is still attested: the author of the reason has seen it.
 test_attestation_comes_first if {
 	annotated := {"annotations": {"stategate.io/encryption-attested": "drives encrypt themselves"}}
 	encryption.verdict(object.union(class("rbd.csi.ceph.com", {}), annotated), told) == "attested"

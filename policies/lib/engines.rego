@@ -1,7 +1,7 @@
 # Which data store runs in which container.
 package stategate.lib.engines
 
-# The container's own image tells. If only an annotation does, it means the one main container.
+# Known by the container's own image. If only an annotation names the engine, it means the one main container.
 of(container) := container.engine if container.engine != ""
 
 of(container) := input.workload.engine.name if {

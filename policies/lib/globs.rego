@@ -1,10 +1,10 @@
-# Globs as parameters use them: `*` stands for any characters, dots and slashes included.
+# Globs as used in parameters: `*` matches any characters, dots and slashes included.
 package stategate.lib.globs
 
-# Most parameters are plain words: comparing them costs far less than compiling each into an expression.
+# Most parameters are plain words, and comparing them costs far less than compiling each into a glob.
 matches_any(patterns, text) if text in patterns
 
-# glob.match takes `.` for a separator if it is given no delimiters; null says that there are none.
+# With an empty list of delimiters, glob.match treats `.` as a separator; null means that there are none.
 matches_any(patterns, text) if {
 	some pattern in patterns
 	some sign in ["*", "?", "[", "{", "\\"]

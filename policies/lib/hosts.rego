@@ -1,18 +1,18 @@
-# Which machine an address or a command line means: the pod itself, or another one.
+# Which machine an address or a command line refers to: the pod itself, or another one.
 package stategate.lib.hosts
 
-# `-h` is the host for these; for others it may be anything.
+# For these, `-h` is the host; for others it may be anything.
 clients := {
 	"pg_isready", "psql", "mysqladmin", "mysql", "mariadb", "redis-cli", "valkey-cli", "mongosh",
 	"mongo", "nodetool", "clickhouse-client", "mariadb-admin",
 }
 
-# The first word that is neither flag nor number is the host for these: `nc -z db 5432`.
+# For these, the first word that is neither a flag nor a number is the host: `nc -z db 5432`.
 connectors := {"nc", "ncat", "netcat", "telnet"}
 
 host_flags := {"--host", "--hostname", "--bootstrap-server", "--bootstrap-servers", "--endpoints"}
 
-# The other machines that a command asks.
+# The other machines that a command connects to.
 foreign_in(command) := [host |
 	words := words_of(command)
 	some i, word in words
@@ -35,7 +35,7 @@ named(words, i, word) := words[i + 1] if {
 	asked_by_a_client(words, i)
 }
 
-# Without a blank, as MySQL's clients are often called: -hdb.
+# Without a space, as is common with MySQL's clients: -hdb.
 named(words, i, word) := substring(word, 2, -1) if {
 	startswith(word, "-h")
 	not word in {"-h", "-help"}
@@ -73,7 +73,7 @@ of(address) := host if {
 	host := split(trim_prefix(after_user[count(after_user) - 1], "["), ":")[0]
 }
 
-# What holds a variable is only known in the pod, and is mostly the pod itself.
+# A host that contains a variable is known only in the pod, and is mostly the pod itself.
 foreign(host) if {
 	not host in {"", "localhost", "0.0.0.0"}
 	not startswith(host, "127.")

@@ -1,7 +1,8 @@
-# What is known of the claims that a workload only names. Whoever asks needs PersistentVolumeClaim in its inventory.
+# What is known about the claims that a workload only references. Policies that import this need PersistentVolumeClaim
+# in their inventory.
 package stategate.lib.known_claims
 
-# The claim with its access modes; of a claim that is only named, the PersistentVolumeClaim, if it is known.
+# The claim with its access modes; for a claim that is only referenced, the PersistentVolumeClaim, if it is known.
 resolved(claim) := claim if claim.origin == "template"
 
 resolved(claim) := pvc if {

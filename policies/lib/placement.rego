@@ -1,7 +1,8 @@
-# What keeps a workload's own pods apart, and what only seems to.
+# Which rules keep a workload's own pods apart, and which only seem to.
 package stategate.lib.placement
 
-# Something selects its own pods. A wish to spread over another key does not count: the webhook adds one to nearly all.
+# Some rule selects the workload's own pods. A soft spread constraint on another key does not count: the webhook adds
+# one to nearly every workload.
 own_rule(_) if {
 	some term in input.workload.scheduling.anti_affinity
 	term.matches_self
@@ -17,8 +18,8 @@ tells(constraint, _) if constraint.when_unsatisfiable == "DoNotSchedule"
 
 tells(constraint, key) if constraint.topology_key == key
 
-# A term may well be meant for another workload's pods. It is taken for a slip of the pen only if nothing
-# else selects its own.
+# A term may well be meant for another workload's pods. It counts as a mistake only if no other rule selects the
+# workload's own pods.
 mistaken(rule) if {
 	not rule.matches_self
 	not rule.max_skew
@@ -26,7 +27,7 @@ mistaken(rule) if {
 	not own_rule(key)
 }
 
-# A constraint counts pods as it places them: one that does not count its own does nothing useful.
+# A constraint counts pods as it places them: one that does not count its own pods does nothing useful.
 mistaken(rule) if {
 	not rule.matches_self
 	rule.max_skew

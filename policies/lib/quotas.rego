@@ -1,4 +1,4 @@
-# ResourceQuotas: which of their keys limit storage.
+# Which keys of a ResourceQuota limit storage.
 package stategate.lib.quotas
 
 of_class := ".storageclass.storage.k8s.io/"

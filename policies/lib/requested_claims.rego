@@ -1,7 +1,7 @@
-# Claims that somebody asks for with this request: templates, and claims that are applied by themselves.
+# Claims that this request asks for: templates, and claims that are applied on their own.
 package stategate.lib.requested_claims
 
-# Who makes claims from the templates of StatefulSets; the second if controllers have no names of their own.
+# The users that create claims from the templates of StatefulSets; the second where controllers share one user.
 makers := {"system:serviceaccount:kube-system:statefulset-controller", "system:kube-controller-manager"}
 
 requested contains claim if {
@@ -9,7 +9,8 @@ requested contains claim if {
 	claim.origin == "template"
 }
 
-# The template of a claim that a StatefulSet makes was judged: a replica more must not fail where it only warned.
+# The template of a claim that a StatefulSet creates was checked already: another replica must not fail where the
+# template only warned.
 requested contains claim if {
 	some claim in input.workload.claims
 	claim.origin == "object"

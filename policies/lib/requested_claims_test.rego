@@ -25,7 +25,7 @@ test_claim_of_a_template_is_not if {
 	names(request("object", "system:kube-controller-manager")) == set()
 }
 
-# Whoever changes the StatefulSet is asked, the controller as well.
+# Any user who changes the StatefulSet is checked, the controller included.
 test_template_is_requested_by_whom_ever if {
 	names(request("template", "system:kube-controller-manager")) == {"data"}
 }

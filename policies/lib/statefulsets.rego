@@ -1,7 +1,7 @@
-# How to change of a StatefulSet what it does not let be changed.
+# How to change a StatefulSet's immutable fields.
 package stategate.lib.statefulsets
 
-# Pods and claims stay; what is applied next takes them up again.
+# Pods and claims stay; the StatefulSet that is applied next adopts them.
 orphan := sprintf(
 	"kubectl delete statefulset %s -n %s --cascade=orphan",
 	[input.workload.name, input.workload.namespace],

@@ -5,8 +5,8 @@ import data.stategate.lib.confirm
 
 confirmation := "stategate.io/confirm-version-change"
 
-# Both engines, if their numbers compare. Those of different images often do not (timescaledb 2.17 runs PostgreSQL 16),
-# but PostgreSQL's major does, where the images tell it: the files of one open in the other.
+# Both engines, if their version numbers are comparable. Those of different images often are not (timescaledb 2.17 runs
+# PostgreSQL 16), but PostgreSQL's major version is, where the images show it: the files of one open in the other.
 change := {"old": old, "new": new, "text": text} if {
 	old := input.old_workload.engine
 	new := input.workload.engine
@@ -42,7 +42,7 @@ software(workload) := name if {
 	name := parts[count(parts) - 1]
 }
 
-# The tags' numbers, or the majors where the numbers are those of something else (2.17.2-pg16).
+# The numbers in the tags, or the major versions where those numbers belong to other software (2.17.2-pg16).
 step(old, new) := sprintf("%d->%d", [old.major, new.major]) if {
 	old.major != new.major
 	of_something_else(new)
@@ -56,7 +56,7 @@ of_something_else(engine) if {
 	not startswith(told, major)
 }
 
-# Is the new one below the old one in the first so many numbers, as far as both tags tell them?
+# Is the new version below the old one in the given count of leading numbers, as far as both tags show them?
 goes_back(old, new, numbers) if {
 	told := min([numbers, count(old.release), count(new.release)])
 	array.slice(new.release, 0, told) < array.slice(old.release, 0, told)
@@ -66,7 +66,7 @@ doubt := confirm.missing(input.workload, confirmation, change.text)
 
 command := confirm.command(lower(input.workload.kind), input.workload, confirmation, change.text)
 
-# Is a release below a version that is written out, in as many numbers as both tell?
+# Is a release below a version written as text, in as many numbers as both have?
 below(release, version) if {
 	wanted := [to_number(part) | some part in split(version, ".")]
 	told := min([count(wanted), count(release)])

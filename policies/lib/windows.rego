@@ -41,7 +41,7 @@ days_of(text) := {day | some item in items; some _, day in number_of; between(en
 	}
 }
 
-# First and last day of `Mon-Fri`; of `Sat` it is the same.
+# First and last day of `Mon-Fri`; for `Sat` both are the same.
 ends(item) := [number_of[days[0]], number_of[days[count(days) - 1]]] if {
 	days := split(item, "-")
 	count(days) <= 2
@@ -63,7 +63,7 @@ between([first, last], day) if {
 	day <= last
 }
 
-# Times written like this are in the order of their letters.
+# Times in this form sort as text.
 holds(w) if {
 	w.from < w.to
 	weekday(0) in w.days
@@ -71,7 +71,7 @@ holds(w) if {
 	time_of_day < w.to
 }
 
-# Over midnight: the window belongs to the day it begins on.
+# Across midnight: the window belongs to the day it begins on.
 holds(w) if {
 	w.from > w.to
 	weekday(0) in w.days

@@ -1,14 +1,14 @@
 # METADATA
-# title: A disruption budget lets at least one pod be evicted
+# title: A disruption budget allows at least one eviction
 # description: >-
-#   A budget that allows no eviction does not protect the data, it stops the node's drain: upgrades hang until
-#   somebody deletes pods by hand, without any budget, or the platform's patience ends and it ends them all.
-#   Judged is the budget when it comes, with the pods of all workloads that it selects, and a workload under a budget
-#   when it comes or is scaled: 5 replicas scaled to 3 leave minAvailable: 3 nothing to evict. Of a budget and a
-#   workload that are checked together the budget is at fault. Percentages are rounded up, as the API does: 90% of 3
-#   pods is all of them. A budget that says neither number allows no eviction at all. A single replica is left alone,
-#   since there a budget can only block or say nothing; so are budgets that an operator keeps. Budgets of stateless
-#   workloads are nobody's business here.
+#   A budget that allows no eviction does not protect the data; it blocks node drains. Upgrades hang until someone
+#   deletes pods by hand, without any budget, or until the platform runs out of patience and deletes them all. This
+#   policy checks a budget when it is submitted, counting the pods of all workloads that it selects, and a workload
+#   under a budget when it is submitted or scaled: 5 replicas scaled to 3 leave minAvailable: 3 nothing to evict. If
+#   the budget and the workload are checked together, the finding is reported on the budget. Percentages are rounded
+#   up, as the API does: 90% of 3 pods is all of them. A budget that sets neither number allows no eviction at all.
+#   Single replicas are exempt, because there a budget can only block or have no effect; so are budgets that an
+#   operator manages. Budgets of stateless workloads are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -19,8 +19,9 @@
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   patches: fix
 #   parameters:
-#     min_replicas: {type: integer, default: 2, description: "Fewer pods than this are left alone, whatever their budget."}
-#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
+#     min_replicas: {type: integer, default: 2, description: "A budget over fewer pods than this is not checked."}
+#   fix: "Set maxUnavailable: 1 in the PodDisruptionBudget, in place of its current minAvailable or maxUnavailable."
+#   why: "upgrades hang until someone deletes pods by hand, or the platform deletes them all without any budget"
 package stategate.availability.pdb_not_blocking
 
 import data.stategate.lib.budgets
@@ -38,7 +39,7 @@ violation contains v if {
 	}
 }
 
-# How a budget that blocks is set right does not depend on how many pods there are.
+# The fix for a budget that blocks does not depend on the number of pods.
 patch contains p if {
 	blocks
 	some p in budgets.operations(input.workload.disruption_budget)
@@ -47,7 +48,7 @@ patch contains p if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	not budget.judged # then it is told there
+	not budget.judged # reported on the budget itself
 	input.workload.replicas > 0
 	pods := budgets.counted(budget)
 	pods >= input.parameters.min_replicas

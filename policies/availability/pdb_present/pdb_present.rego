@@ -1,11 +1,11 @@
 # METADATA
 # title: A disruption budget covers the workload
 # description: >-
-#   Whoever drains a node asks the disruption budgets before pods are evicted. Without one, an upgrade of the nodes or
-#   an autoscaler that packs them may take all replicas at once.
-#   Judged are workloads with two replicas or more. The budget usually comes after its workload, so at admission this
-#   only warns; among the manifests of one run it must be there. A budget that asks for the workload's labels and the role
-#   of a member besides, as Patroni and operators set it at run time, is one: a second would block evictions of that role.
+#   Node drains consult disruption budgets before they evict pods. Without a budget, a node upgrade or an autoscaler
+#   that consolidates nodes may evict all replicas at once. This policy checks workloads with two replicas or more.
+#   The budget is usually applied after its workload, so at admission this only warns; among the manifests of one run
+#   the budget must be present. A budget that selects the workload's labels plus the role of a member, which Patroni
+#   and operators set at run time, counts: a second budget would block evictions of that role.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -16,13 +16,14 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   inventory: {PodDisruptionBudget.policy: bundle}
 #   parameters:
-#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
+#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are not checked.}
 #     role_labels:
 #       type: list
 #       of: string
 #       default: [role, spilo-role, cnpg.io/instanceRole, postgres-operator.crunchydata.com/role, patroni.io/role]
-#       description: Labels that members get as they run.
+#       description: Labels that members receive at run time.
 #   fix: "Add a PodDisruptionBudget with maxUnavailable: 1 and the workload's own selector."
+#   why: "node upgrades and autoscalers evict a pod unless a disruption budget refuses"
 package stategate.availability.pdb_present
 
 violation contains v if {
@@ -39,7 +40,7 @@ violation contains v if {
 	}
 }
 
-# The labels that it asks for are those of the pods, but for roles.
+# Apart from the roles, the budget selects the labels of the pods.
 covers_a_role if {
 	some budget in input.related.other_pdbs
 	wanted := object.get(budget.selector, "matchLabels", {})

@@ -1,12 +1,13 @@
 # METADATA
 # title: A disruption budget keeps the quorum
 # description: >-
-#   A store that decides by majority stops to write, or to answer at all, when half of its members are gone. A budget
-#   that lets so many be evicted at once turns an ordinary drain of nodes into an outage.
-#   Judged are data stores with a quorum (by their image, or stategate.io/quorum) with three members or more: what the
-#   budget leaves must be a majority, also after the workload is scaled. Of a budget and a workload that are checked
-#   together the budget is at fault. Of a budget over several workloads, of members that have no vote (brokers of
-#   Kafka, data nodes of Elasticsearch), and of Cassandra and others that replicate by a factor, nothing is said here.
+#   A store that decides by majority stops writing, or stops answering at all, when half of its members are gone. A
+#   budget that lets that many be evicted at once turns an ordinary node drain into an outage. This policy checks data
+#   stores with a quorum (known by their image, or by stategate.io/quorum) and three members or more: the members that
+#   the budget leaves must be a majority, also after the workload is scaled. If the budget and the workload are
+#   checked together, the finding is reported on the budget. Not checked are budgets over several workloads, members
+#   that have no vote (Kafka brokers, Elasticsearch data nodes), and stores such as Cassandra that replicate by a
+#   replication factor.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#think-about-how-your-application-reacts-to-disruptions
 # - ref: https://etcd.io/docs/v3.5/faq/
@@ -16,7 +17,8 @@
 #   match: {kinds: [PodDisruptionBudget.policy, StatefulSet.apps, Deployment.apps], subresources: ["", scale]}
 #   inventory: {PodDisruptionBudget.policy: bundle, StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   patches: fix
-#   fix: "Write maxUnavailable: 1 into the PodDisruptionBudget in place of what it says."
+#   fix: "Set maxUnavailable: 1 in the PodDisruptionBudget, in place of its current minAvailable or maxUnavailable."
+#   why: "an ordinary node drain can then stop writes, or the whole store"
 package stategate.availability.pdb_quorum_safe
 
 import data.stategate.lib.budgets
@@ -39,8 +41,8 @@ patch contains p if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	not budget.judged # then it is told there
-	budgets.counted(budget) == input.workload.replicas # nobody else's pods
+	not budget.judged # reported on the budget itself
+	budgets.counted(budget) == input.workload.replicas # covers no other workload's pods
 	loss := too_many(budget, input.workload)
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s (%s) %s", [budget.name, budgets.text(budget), loss]),
@@ -50,7 +52,7 @@ violation contains v if {
 	}
 }
 
-# What the budget under review lets happen.
+# The quorum loss that the budget under review allows.
 lost := loss if {
 	count(input.related.workloads) == 1
 	workload := input.related.workloads[0]

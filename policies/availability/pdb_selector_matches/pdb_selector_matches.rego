@@ -1,12 +1,12 @@
 # METADATA
-# title: Each pod has one disruption budget, and each budget has pods
+# title: Each pod has one disruption budget, and each budget selects pods
 # description: >-
-#   Pods that two budgets select cannot be evicted at all: the API answers with an error, and drains hang. A budget that
-#   selects nothing protects nothing, although it looks as if it did. One that selects every pod of a namespace with
-#   several workloads counts the web front end and the database as one.
-#   Charts ship the budget before its workload, so at admission this is only reported. Pods that an operator makes from
-#   a custom resource cannot be seen in manifests; a budget that selects by one of operator_labels may be theirs.
-#   So may one that selects by the role of a member, which it gets when it runs.
+#   Pods that two budgets select cannot be evicted at all: the eviction API returns an error, and drains hang. A
+#   budget that selects nothing protects nothing, although it looks as if it did. A budget that selects every pod of a
+#   namespace with several workloads counts the web front end and the database together. Charts apply the budget
+#   before its workload, so at admission this is only audited. Pods that an operator creates from a custom resource do
+#   not appear in manifests; a budget that selects by one of operator_labels may be meant for them, and passes. So
+#   does a budget that selects by the role of a member, which the member receives at run time.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
@@ -30,13 +30,15 @@
 #       - "patroni.io/role"
 #       - role
 #       - spilo-role
-#       description: Labels (globs) of pods that an operator makes from a custom resource, or that members get as they run.
+#       description: >-
+#         Labels (globs) of pods that an operator creates from a custom resource, or that members receive at run time.
 #   fix: Give the PodDisruptionBudget the selector of one workload, and each workload one PodDisruptionBudget.
+#   why: "evictions then fail, or pods are evicted that the budget only seems to protect"
 package stategate.availability.pdb_selector_matches
 
 import data.stategate.lib.globs
 
-# Nothing.
+# The budget selects nothing.
 violation contains v if {
 	budget := input.workload.disruption_budget
 	count(input.related.workloads) == 0
@@ -48,7 +50,7 @@ violation contains v if {
 	}
 }
 
-# Everything.
+# The budget selects everything.
 violation contains v if {
 	budget := input.workload.disruption_budget
 	budget.selects_all
@@ -66,7 +68,7 @@ violation contains v if {
 	}
 }
 
-# The same as another.
+# Two budgets select the same pods.
 violation contains v if {
 	names := sort([budget.name | some budget in input.related.pdbs])
 	count(names) > 1

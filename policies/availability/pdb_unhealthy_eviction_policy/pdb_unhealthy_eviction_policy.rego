@@ -1,11 +1,11 @@
 # METADATA
-# title: Members that catch up are not evicted
+# title: Members that are catching up are not evicted
 # description: >-
-#   With AlwaysAllow a pod that is not ready may be evicted whatever the budget says. That is right for web servers that
-#   crash in a loop. A member of a quorum is not ready while it catches up: when the quorum is lost, a drain may still
-#   evict the very members that are on their way back, and the outage starts over.
-#   Judged are budgets of data stores with a quorum. Without the field, and with IfHealthyBudget, such members are
-#   evicted only while the others are enough.
+#   With AlwaysAllow, a pod that is not ready may be evicted whatever the budget says. That is right for web servers
+#   in a crash loop. A quorum member is not ready while it catches up: when the quorum is lost, a drain may still
+#   evict the very members that are coming back, and the outage starts over. This policy checks budgets of data stores
+#   with a quorum. Without the field, and with IfHealthyBudget, such members are evicted only while enough others are
+#   healthy.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#unhealthy-pod-eviction-policy
 # custom:
@@ -15,6 +15,7 @@
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle}
 #   patches: fix
 #   fix: Remove unhealthyPodEvictionPolicy, or set it to IfHealthyBudget.
+#   why: "a drain can evict the very members that are coming back, and the outage starts over"
 package stategate.availability.pdb_unhealthy_eviction_policy
 
 violation contains v if {

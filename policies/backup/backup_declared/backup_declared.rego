@@ -1,13 +1,14 @@
 # METADATA
-# title: Durable workloads say how they are backed up
+# title: Durable workloads declare how they are backed up
 # description: >-
-#   A volume is no backup: a dropped table, a bad migration or a lost account takes it along. A workload that keeps data
-#   says how it is backed up, so that one that is not is found before it is needed, and reports can list all of them.
-#   It is a declaration, not a proof: that a backup runs and can be restored is for others to check. Velero's own
-#   annotation of volumes on the pods counts; schedules that cover a whole namespace are not seen here and need the
-#   annotation. Where nothing is kept at all, volume-data-dir-persisted and volume-no-emptydir-data speak of that, and this
-#   policy is silent: there is nothing to back up yet. What can be rebuilt from elsewhere needs no backup: it says so with
-#   stategate.io/data-durability: rebuildable, where its profile lets it.
+#   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload
+#   that keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports
+#   can list all of them. It is a declaration, not proof: other tools must check that a backup runs and can be
+#   restored. Velero's annotation on the pods that names volumes to back up counts; schedules that cover a whole
+#   namespace are not visible here and need the annotation. Where no data is kept at all, volume-data-dir-persisted
+#   and volume-no-emptydir-data report that and this policy stays silent, because there is nothing to back up yet.
+#   Data that can be rebuilt from elsewhere needs no backup: declare it with stategate.io/data-durability:
+#   rebuildable, if the profile allows that.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
@@ -20,8 +21,11 @@
 #       type: list
 #       of: string
 #       default: [velero, k10, operator, longhorn, volumesnapshot, external, none]
-#       description: The methods that a workload may name.
-#   fix: "Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, external, none); for what can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable."
+#       description: The backup methods that a workload may name.
+#   fix: >-
+#     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, external, none); for data
+#     that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
+#   why: "a dropped table, a bad migration or a lost account takes the volume's data with it"
 package stategate.backup.backup_declared
 
 import data.stategate.lib.data_dirs
@@ -70,7 +74,7 @@ violation contains v if {
 
 velero_backs_up_volumes if trim_space(input.workload.pods.annotations["backup.velero.io/backup-volumes"]) != ""
 
-# Every directory of the data is lost with its pod, and so nothing else of the pod is kept that would be data.
+# Every data directory is lost with its pod, and no other mount of the pod keeps data.
 nothing_is_kept if {
 	dirs := input.workload.engine.data_dirs
 	count(dirs) > 0

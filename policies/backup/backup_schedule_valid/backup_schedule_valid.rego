@@ -1,11 +1,11 @@
 # METADATA
-# title: Backups run often enough, and at all
+# title: Backups run, and run often enough
 # description: >-
-#   The longest time between two backups is the work that a restore loses. It must not be longer than the RPO that the
-#   workload promises (stategate.io/rpo), or, if it promises none, than max_gap allows for its tier. A schedule that
-#   cannot be read, such as hour 25, or that never comes, such as the 31st of February, makes no backup at all.
-#   Where a method of continuous_methods archives the log between base backups, the schedule is of base backups and
-#   only max_base_gap is asked for. A Namespace without a tier counts as prod.
+#   The longest time between two backups is the work that a restore loses. It must not exceed the RPO that the
+#   workload declares (stategate.io/rpo) or, without one, the max_gap of its tier. A schedule that cannot be parsed,
+#   such as hour 25, or that never comes due, such as 31 February, makes no backup at all. Where a method of
+#   continuous_methods archives the log between base backups, the schedule is that of the base backups, and only
+#   max_base_gap applies. A Namespace without a tier counts as prod.
 # related_resources:
 # - ref: https://velero.io/docs/main/api-types/schedule/
 # - ref: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
@@ -18,10 +18,18 @@
 #       type: map
 #       of: duration
 #       default: {prod: 24h, staging: 7d}
-#       description: The longest time between backups by tier, if the workload names no RPO.
-#     continuous_methods: {type: list, of: string, default: [operator], description: Backup methods that archive the log all the time.}
-#     max_base_gap: {type: duration, default: 7d, description: The longest time between base backups of those.}
-#   fix: Correct the annotation stategate.io/backup-schedule, or promise a longer stategate.io/rpo.
+#       description: The longest time between backups by tier, if the workload declares no RPO.
+#     continuous_methods:
+#       type: list
+#       of: string
+#       default: [operator]
+#       description: Backup methods that archive the log continuously.
+#     max_base_gap:
+#       type: duration
+#       default: 7d
+#       description: The longest time between base backups of continuous methods.
+#   fix: Correct the annotation stategate.io/backup-schedule, or declare a longer stategate.io/rpo.
+#   why: "a restore loses everything written since the last backup"
 package stategate.backup.backup_schedule_valid
 
 schedule := input.workload.backup.schedule

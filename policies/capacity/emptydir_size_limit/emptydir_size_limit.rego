@@ -1,10 +1,10 @@
 # METADATA
-# title: Scratch space has a bound
+# title: Scratch volumes have a size limit
 # description: >-
-#   An emptyDir without sizeLimit may fill the node's disk, and the kubelet then evicts the data store that wrote it, or
-#   its neighbours. One with medium Memory takes RAM from the container's own limit, or from the node if it has none.
-#   A container with a limit for ephemeral-storage bounds the pod's emptyDirs on disk, and passes. Volumes that hold the
-#   data directory are volume-no-emptydir-data's matter.
+#   An emptyDir without sizeLimit can fill the node's disk, and the kubelet then evicts the data store that wrote it,
+#   or its neighbours. One with medium Memory takes RAM from the container's own limit, or from the node if there is
+#   no limit. A container with a limit for ephemeral-storage bounds the pod's emptyDirs on disk, and such a pod
+#   passes. Volumes that hold the data directory are checked by volume-no-emptydir-data.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/#local-ephemeral-storage
@@ -13,6 +13,7 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps]}
 #   fix: Set sizeLimit in the emptyDir.
+#   why: "when the disk or memory runs out, the data store itself may be evicted or killed"
 package stategate.capacity.emptydir_size_limit
 
 import data.stategate.lib.data_dirs
@@ -42,7 +43,7 @@ holds_data(volume) if {
 	dir.mount.volume == volume.name
 }
 
-# A part of the data: volume-no-emptydir-data speaks of it, unless its name says that it may be lost.
+# A part of the data: volume-no-emptydir-data reports it, unless its name shows that it may be lost.
 holds_data(volume) if {
 	some mount in data_dirs.parts
 	mount.volume == volume.name

@@ -1,10 +1,10 @@
 # METADATA
-# title: A quota bounds the namespace's storage
+# title: A quota limits the namespace's storage
 # description: >-
-#   Without a quota one namespace can fill the storage backend: a loop that makes claims, or a size with a zero too
-#   many, and then no database of any namespace can grow.
-#   Judged are claims and StatefulSets with claim templates, where the namespace's quotas are known. Any ResourceQuota
-#   that limits storage counts: by requests.storage, by persistentvolumeclaims, or by storage class.
+#   Without a quota, one namespace can fill the storage backend: after a loop that creates claims, or a size with one
+#   zero too many, no database in any namespace can grow. This policy checks claims, and StatefulSets with claim
+#   templates, where the namespace's quotas are known. Any ResourceQuota that limits storage counts: by
+#   requests.storage, by persistentvolumeclaims, or by storage class.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
 # custom:
@@ -13,6 +13,7 @@
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps]}
 #   inventory: {ResourceQuota: optional}
 #   fix: Add a ResourceQuota with requests.storage to the namespace.
+#   why: "after one runaway loop or one zero too many, no database in any namespace can grow"
 package stategate.capacity.namespace_storage_quota
 
 import data.stategate.lib.quotas

@@ -1,10 +1,11 @@
 # METADATA
-# title: All replicas' claims fit into the quota
+# title: The claims of all replicas fit within the quota
 # description: >-
 #   A StatefulSet whose claims exceed the quota is accepted. Its first replicas start, and the next one waits for a
-#   claim that is refused again and again, which only the StatefulSet's events tell: half a cluster that never forms a
-#   quorum. Judged is what the claims that do not exist yet need, by size and by number, against what the quotas of
-#   the namespace have left, where both are known. A claim on its own is refused by the API server itself.
+#   claim that is refused again and again, which only the StatefulSet's events show: half a cluster that never forms a
+#   quorum. This policy compares what the claims that do not exist yet need, by size and by number, with what the
+#   quotas of the namespace have left, where both are known. The API server itself refuses a single claim that exceeds
+#   the quota.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
 # custom:
@@ -12,7 +13,8 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps], subresources: ["", scale]}
 #   inventory: {ResourceQuota: optional, PersistentVolumeClaim: optional, StorageClass.storage.k8s.io: optional}
-#   fix: Raise the quota, or ask for less storage or fewer replicas.
+#   fix: Raise the quota, request less storage, or run fewer replicas.
+#   why: "the API server accepts the StatefulSet anyway, and only its events show the refused claims"
 package stategate.capacity.quota_headroom
 
 import data.stategate.lib.quotas
@@ -39,7 +41,7 @@ violation contains v if {
 	}
 }
 
-# Those of its claims that the key counts and that are still to be made.
+# The claims that the key counts and that do not exist yet.
 need(key) := sum([amount(key, claim) |
 	some claim in input.workload.claims
 	claim.origin == "template"

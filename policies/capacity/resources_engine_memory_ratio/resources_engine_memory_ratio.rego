@@ -1,12 +1,13 @@
 # METADATA
-# title: A data store's cache fits into its memory limit
+# title: A data store's cache fits within its memory limit
 # description: >-
-#   What a data store is told to take for its heap or cache is not all that it takes: connections, sorting, threads and
-#   the page cache come on top. If the cache alone nearly fills the limit, the kernel kills the store when it gets busy.
-#   Looked at are the settings that a container's command, args and variables show, against its memory limit: -Xmx,
+#   The heap or cache that a data store is given is not all the memory it uses: connections, sorting, threads and the
+#   page cache come on top. If the cache alone nearly fills the limit, the kernel kills the store when it gets busy.
+#   This policy compares the settings that a container's command, args and variables show with its memory limit: -Xmx,
 #   -XX:MaxRAMPercentage, shared_buffers, innodb_buffer_pool_size, maxmemory, wiredTigerCacheSizeGB,
-#   max_server_memory_usage and Redpanda's --memory. Settings in configuration files are not seen. Without a limit resources-requests-required speaks.
-#   shared_buffers in huge pages do not count towards the memory limit: raise the ratio there.
+#   max_server_memory_usage and Redpanda's --memory. Settings in configuration files are not visible. A missing limit
+#   is reported by resources-requests-required. shared_buffers in huge pages do not count towards the memory limit:
+#   raise the ratio there.
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/runtime-config-resource.html
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/jvm-settings
@@ -31,13 +32,14 @@
 #         wiredTigerCacheSizeGB: 60
 #         max_server_memory_usage: 90
 #         "--memory": 95
-#       description: How much of the memory limit a setting may take, in percent.
+#       description: The largest share of the memory limit that a setting may take, in percent.
 #     max_heap_percent:
 #       type: map
 #       of: integer
 #       default: {elasticsearch: 50, cassandra: 60}
-#       description: The same for the heap, by engine, where the store needs as much beside its heap.
+#       description: The same for the heap, by engine, for stores that need as much memory again outside it.
 #   fix: Lower the setting, or raise the container's memory limit (and request).
+#   why: "connections, sorting, threads and the page cache need memory beyond the configured cache"
 package stategate.capacity.resources_engine_memory_ratio
 
 violation contains v if {

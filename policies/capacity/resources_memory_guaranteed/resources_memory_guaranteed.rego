@@ -2,11 +2,11 @@
 # title: A data store's memory request equals its limit
 # description: >-
 #   A container that uses more memory than it requested is among the first that a node under memory pressure evicts,
-#   and a node that promises more than it has lets the kernel kill a process of its own choice. A data store fills the
-#   memory it may use, so it always uses more than a smaller request.
-#   Judged are containers that run a known engine. Where request or limit is missing, resources-requests-required
-#   speaks; a limit alone is fine, since the API server makes it the request. With require_cpu CPU is judged alike,
-#   for the quality of service class Guaranteed. Nothing is patched: a bigger request may find no node.
+#   and on an overcommitted node the kernel kills a process of its own choice. A data store fills the memory it may
+#   use, so it always uses more than a smaller request. This policy checks containers that run a known engine. A
+#   missing request or limit is reported by resources-requests-required; a limit alone is fine, since the API server
+#   sets the request to it. With require_cpu, CPU is checked in the same way, for the quality of service class
+#   Guaranteed. Nothing is patched: a larger request may fit no node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-qos/
 # - ref: https://cloudnative-pg.io/documentation/current/resource_management/
@@ -17,8 +17,12 @@
 #     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
 #     classes: [durable, cache]
 #   parameters:
-#     require_cpu: {type: boolean, default: false, description: "CPU request and limit must be equal, too (class Guaranteed)."}
+#     require_cpu:
+#       type: boolean
+#       default: false
+#       description: Require CPU request and limit to be equal too (class Guaranteed).
 #   fix: Set requests.memory of the data store's container to its limits.memory.
+#   why: "a data store fills the memory it may use, and under pressure Guaranteed pods are spared longest"
 package stategate.capacity.resources_memory_guaranteed
 
 violation contains v if {

@@ -1,13 +1,13 @@
 # METADATA
 # title: Data stores reserve CPU and memory, and memory has a limit
 # description: >-
-#   Without requests the scheduler puts a data store on a node that is full already, and the node gets rid of it first
-#   when memory runs short. Without a memory limit one bad query takes the node's memory, and with it all neighbours.
-#   Judged are the main containers of durable workloads and caches, but not helpers named in exclude_containers, and not
-#   pods that are to end (restartPolicy Never or OnFailure): nobody sizes a client in an incident. A limit
-#   counts as a request, since the API server makes it one in the pod; a CPU limit is not asked for, since it throttles.
-#   What a LimitRange of the namespace fills in counts, if it is known, and so do resources of the pod as a whole
-#   (Kubernetes 1.34 and later). The right numbers only measuring tells.
+#   Without requests, the scheduler places a data store on a node that is already full, and the node evicts it first
+#   when memory runs short. Without a memory limit, one bad query takes the node's memory from all its neighbours.
+#   This policy checks the main containers of durable workloads and caches, except helpers named in exclude_containers
+#   and pods that run to completion (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A
+#   limit counts as a request, because the API server copies it into the pod's requests; a CPU limit is not required,
+#   because it throttles. Values that a LimitRange of the namespace fills in count, if it is known, and so do
+#   resources of the pod as a whole (Kubernetes 1.34 and later). Measure the workload to find the right numbers.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://kubernetes.io/docs/concepts/policy/limit-range/
@@ -24,13 +24,14 @@
 #       type: list
 #       of: string
 #       default: [requests.cpu, requests.memory, limits.memory]
-#       description: What each container must have, out of requests.cpu, requests.memory, limits.cpu and limits.memory.
+#       description: What each container must set, out of requests.cpu, requests.memory, limits.cpu and limits.memory.
 #     exclude_containers:
 #       type: list
 #       of: string
 #       default: [istio-proxy, linkerd-proxy, "*exporter"]
-#       description: Containers (globs) that may go without.
+#       description: Containers (globs) that are not checked.
 #   fix: "Set resources in the container: requests {cpu, memory} to what it uses, limits {memory} to the same memory."
+#   why: "it can land on a full node and be evicted first, and without a limit one query can take the whole node"
 package stategate.capacity.resources_requests_required
 
 import data.stategate.lib.globs
@@ -66,7 +67,7 @@ has(container, "limits.memory") if container.limits.memory
 
 has(_, wanted) if wanted in filled_in
 
-# By the pod as a whole. A limit is a request there, too.
+# Set on the pod as a whole. A limit counts as a request there too.
 filled_in contains wanted if {
 	some list in ["requests", "limits"]
 	some resource, _ in input.workload.pods[list]
@@ -78,7 +79,7 @@ filled_in contains wanted if {
 	wanted := sprintf("limits.%s", [resource])
 }
 
-# By a LimitRange of the namespace. Its default limit is a default request as well.
+# Set by a LimitRange of the namespace. Its default limit is also the default request.
 filled_in contains wanted if {
 	some range in input.related.limit_ranges
 	some amounts in [object.get(range, "default_requests", {}), object.get(range, "default_limits", {})]

@@ -1,10 +1,9 @@
 # METADATA
 # title: Development does not use premium storage
 # description: >-
-#   The fastest storage costs many times the ordinary one, and there is only so much of it. Claims of Namespaces labelled
-#   stategate.io/tier: dev have no need of it.
-#   Which classes are premium only you know: premium_classes names those of the big clouds. Claims without a class are
-#   storage-class-required's matter.
+#   The fastest storage costs many times as much as ordinary storage, and its capacity is limited. Claims of
+#   Namespaces labelled stategate.io/tier: dev do not need it. Only you know which classes are premium; the default of
+#   premium_classes names those of the big clouds. Claims without a class are checked by storage-class-required.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # custom:
@@ -16,8 +15,9 @@
 #       type: list
 #       of: string
 #       default: [premium-rwo, managed-premium, managed-csi-premium, "*io2*", "*ultra*"]
-#       description: Storage classes (globs) that are too dear for development.
+#       description: Storage classes (globs) that are too expensive for development.
 #   fix: Name an ordinary storage class in the claim.
+#   why: "premium storage costs many times as much as ordinary storage, and its capacity is limited"
 package stategate.capacity.storage_tier_cost
 
 import data.stategate.lib.globs

@@ -1,13 +1,13 @@
 # METADATA
-# title: Deleting a claim needs confirmation
+# title: Deleting a claim requires confirmation
 # description: >-
-#   Deleting a bound claim lets go of its volume, and with the usual reclaim policy Delete the disk is erased within
-#   seconds. One wrong name, context or label selector is enough. So whoever deletes says first, on the claim itself,
-#   which claim is meant: that is one command, it is in the audit log, and no script does it by accident.
-#   A claim that is not bound has nothing to lose. Controllers that clean up after a Namespace or a workload are exempt
-#   (it is the owner that is guarded); name the operators that delete claims when they scale down in exempt_users,
-#   each with its namespace: whoever may make a ServiceAccount there is exempt, too.
-#   Whether the volume would be retained, or a snapshot exists, is not looked at.
+#   Deleting a bound claim releases its volume, and with the usual reclaim policy Delete the disk is erased within
+#   seconds. One wrong name, context or label selector is enough. So the person who deletes first confirms, on the
+#   claim itself, which claim is meant: that is one command, it is in the audit log, and no script does it by
+#   accident. A claim that is not bound has nothing to lose. Controllers that clean up after a Namespace or a
+#   workload are exempt; add the operators that delete claims when they scale down to exempt_users, each with its
+#   namespace: anyone who may create a ServiceAccount there is exempt, too. The policy does not check whether the
+#   volume would be retained or whether a snapshot exists.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming
 # custom:
@@ -31,6 +31,7 @@
 #       description: Users (globs) who delete without confirmation.
 #     exempt_groups: {type: list, of: string, default: ["system:nodes"], description: Groups that delete without confirmation.}
 #   fix: "kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME, then delete it again."
+#   why: with reclaim policy Delete, the usual one, the disk is erased within seconds
 package stategate.data_protection.delete_guard_pvc
 
 import data.stategate.lib.confirm
@@ -59,7 +60,7 @@ volume(claim) := sprintf("its volume %s", [claim.volume_name]) if {
 
 bound(claim) if claim.phase == "Bound"
 
-# A volume is named but the status does not say so yet. A claim that is Lost has no volume any more.
+# A volume is named but the status does not show it yet. A claim that is Lost has lost its volume.
 bound(claim) if {
 	claim.volume_name
 	object.get(claim, "phase", "Pending") == "Pending"

@@ -1,11 +1,12 @@
 # METADATA
-# title: An update does not hand a StatefulSet's claims over to deletion
+# title: An update does not turn on the deletion of a StatefulSet's claims
 # description: >-
-#   With whenDeleted or whenScaled set to Delete, Kubernetes makes the pods' claims go with the StatefulSet or with the
-#   pods that it scales away, and with most storage classes the volumes are erased at once. Turned on for a StatefulSet
-#   that has data, the next `kubectl delete --cascade=foreground`, a renamed chart or a scale-down is the loss of it.
-#   Judged is the step from Retain to Delete in an update. A StatefulSet that is made with Delete, or had it before, is
-#   pvc-retention-policy's matter. Caches pass. Files are compared with their previous version (`--old`).
+#   With whenDeleted or whenScaled set to Delete, Kubernetes deletes the pods' claims with the StatefulSet or with
+#   the pods that are scaled away, and with most storage classes the volumes are erased at once. If it is turned on
+#   for a StatefulSet that has data, the next `kubectl delete --cascade=foreground`, renamed chart or scale-down
+#   loses that data. This policy checks the step from Retain to Delete in an update. pvc-retention-policy covers a
+#   StatefulSet that is created with Delete or already had it. Caches pass. Files are compared with their previous
+#   version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
 # - ref: https://kubernetes.io/docs/tasks/run-application/delete-stateful-set/
@@ -14,7 +15,10 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps], operations: [UPDATE]}
 #   ratchet: false
-#   fix: "Keep persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}; delete claims that are not needed by hand."
+#   fix: >-
+#     Keep persistentVolumeClaimRetentionPolicy: {whenDeleted: Retain, whenScaled: Retain}; delete unneeded claims by
+#     hand.
+#   why: a delete or scale-down that was safe until now would cost the data
 package stategate.data_protection.pvc_retention_flip
 
 import data.stategate.lib.retention

@@ -2,11 +2,11 @@
 # title: A StatefulSet keeps its claims
 # description: >-
 #   Claims outlive their StatefulSet unless persistentVolumeClaimRetentionPolicy says Delete: then deleting it, or
-#   scaling it down, deletes the claims, and with most storage classes the volumes with them. A StatefulSet that is
-#   only meant to be made anew comes back empty.
-#   Found is Delete for either event in a StatefulSet that is made, checked or audited. An update that turns Retain into
-#   Delete is pvc-retention-flip's matter. Absent means Retain, as the API server writes it; since it always does, the
-#   webhook has nothing to add. Caches pass; allow_when_scaled_delete is for workers whose data can be made again.
+#   scaling it down, deletes the claims, and with most storage classes the volumes with them. A StatefulSet that was
+#   only meant to be recreated comes back empty. This policy flags Delete for either event in a StatefulSet that is
+#   created, checked or audited. pvc-retention-flip covers an update that turns Retain into Delete. An absent field
+#   means Retain, and the API server writes that itself, so the webhook has nothing to add. Caches pass;
+#   allow_when_scaled_delete is for workers whose data can be created again.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
 # custom:
@@ -17,6 +17,7 @@
 #   parameters:
 #     allow_when_scaled_delete: {type: boolean, default: false, description: "Accept whenScaled: Delete."}
 #   fix: "Leave persistentVolumeClaimRetentionPolicy out, or set both values to Retain."
+#   why: a StatefulSet that is only recreated or scaled for a while comes back with empty volumes
 package stategate.data_protection.pvc_retention_policy
 
 import data.stategate.lib.retention

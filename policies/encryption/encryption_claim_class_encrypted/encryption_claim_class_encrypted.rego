@@ -1,15 +1,15 @@
 # METADATA
 # title: Claims use a class that encrypts
 # description: >-
-#   A claim gets the disk that its class makes, and a disk cannot be encrypted afterwards. A class that was there before
-#   anybody asked for encryption, or one that another team added, is found here: by the claims that use it, the default
-#   class of claims that name none included.
-#   A class is judged as by encryption-storageclass-at-rest, with the same table of drivers, the same attestations and
-#   parameters of the same names; give both the same values. Generic ephemeral volumes of all workloads are judged, too:
-#   what a data store sorts is data. A class of a driver that the table does not know is left to that policy, unless refuse_unknown
-#   is set: who deploys a workload cannot know what only the platform can attest. A claim that exists is left alone, and
-#   so is one more replica of a StatefulSet that exists, whose template only warns; volumes made by hand have no class.
-#   The classes are those of the cluster as stategate last saw them.
+#   A claim gets the disk that its class provides, and a disk cannot be encrypted afterwards. This policy finds
+#   classes that predate the demand for encryption, or that another team added, by the claims that use them,
+#   including the default class of claims that name none. It evaluates a class as encryption-storageclass-at-rest
+#   does, with the same table of drivers, the same attestations and parameters of the same names; give both policies
+#   the same values. Generic ephemeral volumes of all workloads are checked, too: what a data store sorts is data. A
+#   class whose driver the table does not know is left to that policy, unless refuse_unknown is set: whoever deploys
+#   a workload cannot know what only the platform can attest. An existing claim passes, and so does a further replica
+#   of an existing StatefulSet, whose template only warns; volumes made by hand have no class. The classes are those
+#   of the cluster as stategate last saw them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
@@ -23,7 +23,7 @@
 #       type: map
 #       of: map
 #       default: {}
-#       description: More drivers, or other ways for known ones. From provisioner (glob) to parameters and their values (globs).
+#       description: More drivers, or alternatives for known ones. From provisioner (glob) to parameters and their values (globs).
 #     attested_provisioners:
 #       type: list
 #       of: string
@@ -36,13 +36,14 @@
 #     refuse_unknown:
 #       type: boolean
 #       default: false
-#       description: Refuse classes of which nobody knows whether they encrypt.
+#       description: Refuse classes for which it is unknown whether they encrypt.
 #     exempt_classifications:
 #       type: list
 #       of: string
 #       default: []
 #       description: Values of the label data-classification that need no encryption.
 #   fix: Use a class that encrypts its volumes at rest.
+#   why: a disk cannot be encrypted afterwards; its data would have to move to a new volume
 package stategate.encryption.encryption_claim_class_encrypted
 
 import data.stategate.lib.encryption

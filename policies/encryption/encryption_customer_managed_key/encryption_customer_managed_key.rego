@@ -1,13 +1,13 @@
 # METADATA
-# title: Volumes are encrypted with a key of your own
+# title: Volumes are encrypted with your own key
 # description: >-
-#   With a key of the provider, who may decrypt is the provider's matter: the key cannot be withdrawn, its use is not in
-#   your audit log, and deleting the data for good means trusting somebody else. With a key of your own all of that is
-#   one switch. Judged are classes of drivers that take a key: EBS, disks and Filestore of Google Cloud, disks of Azure, Ceph, and those of
-#   key_parameters. Without configuration any key will do but alias/aws/ebs, which is the provider's;
-#   allowed_keys says which ones, by provisioner.
-#   A class that does not encrypt at all is the matter of encryption-storageclass-at-rest; what is attested to encrypt
-#   by other means passes. Longhorn's key is in your own Secret by design.
+#   With a provider's key, the provider decides who may decrypt: you cannot withdraw the key, its use is not in your
+#   audit log, and permanent deletion of the data depends on trusting someone else. With your own key all of that is
+#   in your hands. This policy checks classes of drivers that accept a key: EBS, disks and Filestore on Google Cloud,
+#   disks on Azure, Ceph, and the drivers in key_parameters. Without configuration any key passes except
+#   alias/aws/ebs, which is the provider's; allowed_keys lists the accepted keys by provisioner.
+#   encryption-storageclass-at-rest covers a class that does not encrypt at all; a class attested to encrypt by other
+#   means passes. Longhorn's key is in your own Secret by design.
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
 # - ref: https://cloud.google.com/kubernetes-engine/docs/how-to/using-cmek
@@ -22,7 +22,7 @@
 #       type: map
 #       of: list
 #       default: {}
-#       description: From provisioner to the keys (globs) that its classes may use. Without an entry any key will do.
+#       description: From provisioner to the keys (globs) that its classes may use. Without an entry any key passes.
 #     key_parameters:
 #       type: map
 #       of: string
@@ -32,7 +32,8 @@
 #       type: boolean
 #       default: false
 #       description: The AWS account encrypts every EBS volume by default.
-#   fix: Name a key of your own in the class's parameters.
+#   fix: Name your own key in the class's parameters.
+#   why: only with a key that you control can you cut off access to the data or destroy it for certain
 package stategate.encryption.encryption_customer_managed_key
 
 import data.stategate.lib.encryption
@@ -84,10 +85,10 @@ names contains name if {
 	globs.matches_any([pattern], class.provisioner)
 }
 
-# Of AWS, alias/aws/ebs is the provider's key.
+# On AWS, alias/aws/ebs is the provider's key.
 keys(name) := {key | some key in encryption.said(class, name); key != ""; not contains(key, "alias/aws/")}
 
-# A driver that is only known by its key counts as encrypting.
+# A driver known only by its key parameter counts as encrypting.
 encrypts if encryption.verdict(class, told) in {"encrypted", "unknown"}
 
 told := {

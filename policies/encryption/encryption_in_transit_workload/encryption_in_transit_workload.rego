@@ -1,11 +1,11 @@
 # METADATA
-# title: Data stores say how their connections are encrypted
+# title: Data stores encrypt their connections or declare how
 # description: >-
-#   Most data stores talk in the clear unless they are told otherwise: whoever can listen on the pod network reads
-#   passwords and data. Whether a store speaks TLS is seen from its arguments and environment; if a configuration file
-#   or a mesh decides, it is not, so the workload says it with the annotation stategate.io/tls: native or mesh.
-#   Judged are workloads whose main containers run a data store. An argument or variable that turns TLS on
-#   (tls_arguments, tls_variables) is believed unless its value is off, its certificates are not looked at.
+#   Most data stores use plain text unless configured otherwise: anyone who can listen on the pod network reads
+#   passwords and data. Arguments and environment show whether a store uses TLS; a configuration file or a mesh does
+#   not show there, so the workload declares it with the annotation stategate.io/tls: native or mesh. This policy
+#   checks workloads whose main containers run a data store. An argument or variable that turns TLS on
+#   (tls_arguments, tls_variables) is accepted unless its value is off; certificates are not checked.
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/ssl-tcp.html
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/security/encryption/
@@ -28,13 +28,14 @@
 #       - "*--tls*"
 #       - "*--cert-file*"
 #       - "*--certs-dir*"
-#       description: Arguments (globs, in small letters) that turn TLS on.
+#       description: Arguments (globs, in lower case) that turn TLS on.
 #     tls_variables:
 #       type: list
 #       of: string
 #       default: ["*enable_tls", "*tls_enabled", "*ssl_enabled", "*ssl.enabled", "*enable_ssl", "*tls_cert*", "*ssl_cert*", "*ssl_keystore*", "*cert_file"]
-#       description: Environment variables (globs, in small letters) that turn TLS on unless they are false, no, off or empty.
+#       description: Environment variables (globs, in lower case) that turn TLS on unless they are false, no, off or empty.
 #   fix: "Turn TLS on; if a configuration file or a mesh does it, annotate stategate.io/tls: native or mesh."
+#   why: most data stores use plain text unless TLS is turned on explicitly
 package stategate.encryption.encryption_in_transit_workload
 
 import data.stategate.lib.globs

@@ -1,10 +1,10 @@
 # METADATA
 # title: Traffic to network file systems is encrypted
 # description: >-
-#   Every read and write of a network file system goes over the network, and NFS sends it in the clear. The driver of EFS
-#   encrypts unless a volume tells it not to; a volume that does is found here. Other sources and drivers without
-#   encryption can be added with plain_sources, such as nfs or nfs.csi.k8s.io: whether the network below them is
-#   encrypted, only you know.
+#   Every read and write of a network file system crosses the network, and NFS sends it in the clear. The EFS driver
+#   encrypts unless a volume turns that off; this policy flags such volumes. Add other sources and drivers without
+#   encryption, such as nfs or nfs.csi.k8s.io, to plain_sources: only you know whether the network below them is
+#   encrypted.
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-efs-csi-driver/blob/master/examples/kubernetes/encryption_in_transit/README.md
 # custom:
@@ -18,6 +18,7 @@
 #       default: []
 #       description: Sources and drivers (globs) of volumes whose traffic is not encrypted.
 #   fix: Let the driver encrypt, or use storage whose traffic is encrypted.
+#   why: anyone who can capture the traffic reads every file that the pods read or write
 package stategate.encryption.encryption_nfs_in_transit
 
 import data.stategate.lib.globs

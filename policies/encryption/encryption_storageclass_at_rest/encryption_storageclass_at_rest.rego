@@ -1,11 +1,11 @@
 # METADATA
 # title: Storage classes encrypt at rest
 # description: >-
-#   A disk that is not encrypted can be read by whoever gets hold of it, of a snapshot or of a replaced drive, and it
-#   cannot be encrypted afterwards: the data must move to a new volume. Each driver is told in its own way; a table knows
-#   them. The EBS driver takes the value "true" only, "True" quietly gives a plain disk, so values are
-#   compared exactly; a kmsKeyId makes it encrypt, too. Google Cloud, Azure, DigitalOcean and Oracle encrypt every disk.
-#   What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
+#   An unencrypted disk can be read by anyone who obtains it, a snapshot of it or a replaced drive, and it cannot be
+#   encrypted afterwards: the data must move to a new volume. Each driver turns encryption on in its own way; a table
+#   lists them. Values are compared exactly, because the EBS driver accepts only "true": "True" silently creates a
+#   plain disk. A kmsKeyId also turns encryption on there. Google Cloud, Azure, DigitalOcean and Oracle encrypt every
+#   disk. What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
 #   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners).
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
@@ -21,7 +21,7 @@
 #       type: map
 #       of: map
 #       default: {}
-#       description: More drivers, or other ways for known ones. From provisioner (glob) to parameters and their values (globs).
+#       description: More drivers, or alternatives for known ones. From provisioner (glob) to parameters and their values (globs).
 #     attested_provisioners:
 #       type: list
 #       of: string
@@ -34,6 +34,7 @@
 #   fix: >-
 #     Set the driver's encryption parameter; or, if the storage encrypts by other means, annotate
 #     stategate.io/encryption-attested: <how>.
+#   why: a volume created without encryption stays so; encrypting it later means moving the data
 package stategate.encryption.encryption_storageclass_at_rest
 
 import data.stategate.lib.encryption

@@ -27,7 +27,7 @@ test_encrypted_ebs_passes if found(class("ebs.csi.aws.com", {"type": "gp3", "enc
 
 test_key_of_ebs_in_any_case_passes if found(class("ebs.csi.aws.com", {"Encrypted": "true"})) == set()
 
-# The driver compares with "true" and takes everything else for false.
+# The driver compares with "true" and treats everything else as false.
 test_value_of_ebs_must_be_exact if count(found(class("ebs.csi.aws.com", {"encrypted": "True"}))) == 1
 
 test_contradiction_of_ebs_fails if {

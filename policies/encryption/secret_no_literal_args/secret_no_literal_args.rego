@@ -1,13 +1,12 @@
 # METADATA
 # title: No credentials on command lines
 # description: >-
-#   A credential in command or args is as public as the manifest, and besides it shows in the process list of the node
-#   and in every `kubectl describe`.
-#   Looked for are the flags of secret_flags with a value, whether joined by = or as the next word, in scripts of
-#   `sh -c` too, URLs with a password, and password=. A value with a $ comes from a variable and passes; so do files,
-#   placeholders such as <password>, true and false. The value is never shown. Short flags such as -p mean different
-#   things and are not judged, nor are probes, hooks and configuration files in ConfigMaps.
-#   Variables are secret-no-literal-env's matter.
+#   A credential in command or args is as public as the manifest; it also shows in the process list of the node and
+#   in every `kubectl describe`. This policy looks for the flags in secret_flags with a value, joined by = or as the
+#   next word, also in scripts of `sh -c`, for URLs with a password, and for password=. A value with a $ comes from a
+#   variable and passes, and so do files, placeholders such as <password>, true and false. The value is never shown.
+#   Short flags such as -p have several meanings and are not checked, nor are probes, hooks and configuration files
+#   in ConfigMaps. secret-no-literal-env covers variables.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
@@ -24,7 +23,8 @@
 #       of: string
 #       default: [requirepass, masterauth, password, passwd, root-password, admin-password, secret-key, api-key, token]
 #       description: Long flags, without dashes, whose value is a credential.
-#   fix: Keep the credential in a Secret, give it to the container as a variable, and write $(VARIABLE) in its place.
+#   fix: Keep the credential in a Secret, pass it to the container as a variable, and write $(VARIABLE) instead.
+#   why: arguments show in the node's process list and in every kubectl describe
 package stategate.encryption.secret_no_literal_args
 
 import data.stategate.lib.credentials

@@ -1,13 +1,14 @@
 # METADATA
 # title: Credentials come from Secrets
 # description: >-
-#   A password that is written into a manifest is in Git, in every backup of it, in CI logs and in the annotation
-#   last-applied-configuration, readable for everybody who may read workloads; and it can only be changed by a rollout.
-#   A variable is judged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, however it is
-#   written) or by its value (a URL with a password, or a connection string with password= or AccountKey=). What passes: valueFrom,
-#   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, and the path of a file in a mounted volume. The value is never
-#   shown. A name that ends so and holds no credential, such as the name of a Secret, goes into allow_names.
-#   Init containers, sidecars, Jobs and caches are judged, too. ConfigMaps and envFrom are not seen here.
+#   A password written into a manifest is in Git, in every backup of it, in CI logs and in the annotation
+#   last-applied-configuration, readable by everyone who may read workloads; and only a rollout can change it. A
+#   variable is flagged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, in any spelling) or
+#   by its value (a URL with a password, or a connection string with password= or AccountKey=). These pass:
+#   valueFrom, $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false,
+#   and the path of a file in a mounted volume. The value is never shown. Add names that end like this but hold no
+#   credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked,
+#   too. ConfigMaps and envFrom are not visible here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
@@ -23,8 +24,11 @@
 #       type: list
 #       of: string
 #       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS"]
-#       description: Variables (globs) that hold no credential although they are named like one.
-#   fix: "Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the password: it has been seen."
+#       description: Variables (globs) that are named like a credential but hold none.
+#   fix: >-
+#     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the
+#     password: it has been exposed.
+#   why: everyone who can read the workload, its Git history or its CI logs can read the password
 package stategate.encryption.secret_no_literal_env
 
 import data.stategate.lib.credentials
@@ -56,7 +60,7 @@ finding(container, variable) := "holds a credential" if {
 
 named_like_one(name) if strings.any_suffix_match(replace(replace(name, "_", ""), ".", ""), endings)
 
-# Alone these letters end many a word.
+# With the underscore, because many words end in these letters.
 named_like_one(name) if strings.any_suffix_match(name, ["_PASS", "_PWD"])
 
 endings := [

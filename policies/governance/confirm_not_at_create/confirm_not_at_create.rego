@@ -1,12 +1,12 @@
 # METADATA
-# title: Confirmations are given when they are needed
+# title: Confirmations are added when they are needed, not at creation
 # description: >-
-#   A confirmation says that somebody has looked at this very object and means this very step. One that is in the
-#   manifest from the start was written before there was anything to look at: it would wave the step through years
-#   later, for whoever comes first.
-#   Found is any annotation stategate.io/confirm-… on an object that is created, of the kinds whose changes ask for
-#   one, and in a file that is checked without its previous version. Where changes come from Git, the confirmation is part of the change it confirms and is taken
-#   out with the next one. A copy of a live object brings its confirmations along: remove them.
+#   A confirmation states that someone has looked at this very object and intends this very step. One that is in the
+#   manifest from the start was written before there was anything to look at: it would let the step through years
+#   later, for anyone. This policy flags any annotation stategate.io/confirm-… on an object that is created, of the
+#   kinds whose changes need confirmation, and in a file that is checked without its previous version. Where changes
+#   come from Git, the confirmation is part of the change it confirms and is removed with the next one. A copy of a
+#   live object carries its confirmations along: remove them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/overview/working-with-objects/annotations/
 # custom:
@@ -17,7 +17,10 @@
 #     classes: [durable, cache, identity-only, batch]
 #     operations: [CREATE]
 #   patches: fix
-#   fix: "Remove the annotations stategate.io/confirm-… from the manifest; give a confirmation right before the step it is for."
+#   fix: >-
+#     Remove the annotations stategate.io/confirm-… from the manifest; add a confirmation right before the step it is
+#     for.
+#   why: "it would let the step through years later, for anyone, although nobody has looked at the object"
 package stategate.governance.confirm_not_at_create
 
 violation contains v if {

@@ -1,12 +1,13 @@
 # METADATA
-# title: Liveness asks only the process itself
+# title: Liveness probes check only the process itself
 # description: >-
-#   A liveness probe restarts the container that fails it. If it asks for the state of the cluster, or asks another
-#   machine, then one lost peer restarts every member at once, and the quorum that was only shaken is gone.
-#   Judged is what the probe shows: a host other than the pod's own (httpGet.host, a flag or an address in a command;
-#   what holds a variable passes), a command that asks for the cluster, an HTTP path that only some members answer
-#   (Vault answers /v1/sys/health of a standby with an error unless told otherwise: standbyok=true).
-#   A readiness probe may ask all of that. What a script of its own asks cannot be seen.
+#   A liveness probe restarts the container that fails it. If the probe checks the state of the cluster, or queries
+#   another machine, one lost peer restarts every member at once, and a quorum that was only shaken is lost. This
+#   policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in a
+#   command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd also
+#   /health without serializable=true), or an HTTP path that only some members answer (Vault answers /v1/sys/health on
+#   a standby with an error unless told otherwise: standbyok=true). A readiness probe may check all of that. What a
+#   script in the image checks is not visible.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/kubernetes/kubernetes/pull/110072
@@ -34,18 +35,21 @@
 #       - echo srvr
 #       - echo mntr
 #       - v1/status/leader
-#       description: Text in a command, in lower case, by which it asks for the cluster.
+#       description: Text in a command, in lower case, that shows that it checks the cluster.
 #     cluster_paths:
 #       type: list
 #       of: string
 #       default: [/_cluster/health, /v1/status/leader]
-#       description: HTTP paths that tell of the cluster.
+#       description: HTTP paths that report the state of the cluster.
 #     role_paths:
 #       type: list
 #       of: string
 #       default: [/leader, /primary, /master, /replica, /standby-leader]
-#       description: HTTP paths that only members of one role answer.
-#   fix: Let the livenessProbe ask the process itself (its own ping command, or tcpSocket), and the readinessProbe the rest.
+#       description: HTTP paths that only members with one role answer.
+#   fix: >-
+#     Have the livenessProbe check the process itself (its own ping command, or tcpSocket), and the readinessProbe the
+#     rest.
+#   why: "it restarts processes that are healthy, over a state that a restart does not repair"
 package stategate.health.probe_liveness_no_dependency
 
 import data.stategate.lib.hosts
@@ -146,7 +150,7 @@ role_check(container, probe) := path if {
 	not contains(path, "standbycode")
 }
 
-# `nodetool statusgossip` asks the node itself, unlike `nodetool status`.
+# `nodetool statusgossip` queries the node itself, unlike `nodetool status`.
 says(text, check) if {
 	contains(text, check)
 	not letters_follow(text, check)
@@ -159,7 +163,7 @@ letters_follow(text, check) if {
 	count(some_ends) == 0
 }
 
-# Elasticsearch answers from what the node knows, whatever the cluster's colour.
+# Elasticsearch then answers from the node's own state, whatever the cluster's health status.
 its_own_state(text) if {
 	contains(text, "local=true")
 	not contains(text, "wait_for_status")

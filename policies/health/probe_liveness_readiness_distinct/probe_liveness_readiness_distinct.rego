@@ -1,10 +1,11 @@
 # METADATA
 # title: Liveness is not a copy of readiness
 # description: >-
-#   A data store is not ready whenever it is busy, catches up or waits for a peer. If liveness asks the same question
-#   with the same patience, every such moment becomes a restart, and the restart makes it busier.
-#   Two probes ask the same if they run the same command, or get the same path, port or service; a port's name counts
-#   as its number. A tcpSocket asks as little as can be asked, and may be asked twice. The same question is fine where liveness waits longer: slack times as long as readiness.
+#   A data store is not ready whenever it is busy, catching up or waiting for a peer. If liveness runs the same check
+#   with the same patience, every such moment becomes a restart, and the restart makes the store busier. Two probes
+#   run the same check if they run the same command, or use the same path, port or service; a port's name counts as
+#   its number. A tcpSocket checks as little as possible and may be used for both. The same check is fine where
+#   liveness waits longer: slack times as long as readiness.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -16,8 +17,9 @@
 #     slack:
 #       type: number
 #       default: 3
-#       description: How many times as patient as readiness a liveness probe with the same question must be.
-#   fix: Let liveness ask less than readiness, or raise its failureThreshold.
+#       description: How many times as long as readiness a liveness probe with the same check must wait.
+#   fix: Make the livenessProbe check less than the readinessProbe, or raise its failureThreshold.
+#   why: "being busy or waiting for a peer then becomes a restart, and the restart makes the store busier"
 package stategate.health.probe_liveness_readiness_distinct
 
 violation contains v if {

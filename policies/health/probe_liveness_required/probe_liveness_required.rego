@@ -1,11 +1,11 @@
 # METADATA
 # title: Data stores have a liveness probe
 # description: >-
-#   A process that hangs still counts as running: nothing restarts it, and no standby takes over, until somebody looks.
-#   A liveness probe that asks the process itself finds it out within a minute.
-#   Judged are containers that a data store runs in. Those in exclude_engines are left alone: their makers ship no
-#   liveness probe, since a restart there costs more than it mends. Give the probe time with a startupProbe
-#   (probe-startup-budget), and let it ask nothing but the process (probe-liveness-no-dependency).
+#   A process that hangs still counts as running: nothing restarts it, and no standby takes over, until someone
+#   notices. A liveness probe that checks the process itself detects the hang within a minute. This policy checks
+#   containers that run a data store. Engines in exclude_engines are exempt: their vendors ship no liveness probe,
+#   because a restart there does more harm than good. Give the probe time with a startupProbe (probe-startup-budget),
+#   and let it check nothing but the process (probe-liveness-no-dependency).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/elastic/cloud-on-k8s/issues/2513
@@ -21,8 +21,13 @@
 #       of: string
 #       default: [elasticsearch, rabbitmq, etcd, consul, vault]
 #       description: Data stores that need no liveness probe.
-#     exclude_containers: {type: list, of: string, default: [], description: Containers (globs) that need no liveness probe.}
-#   fix: Add a livenessProbe that asks the process itself, and a startupProbe that leaves it time to recover.
+#     exclude_containers:
+#       type: list
+#       of: string
+#       default: []
+#       description: Containers (globs) that need no liveness probe.
+#   fix: Add a livenessProbe that checks the process itself, and a startupProbe that leaves it time to recover.
+#   why: "a hung process still counts as running, so it may stay down until someone notices"
 package stategate.health.probe_liveness_required
 
 import data.stategate.lib.engines

@@ -1,11 +1,11 @@
 # METADATA
 # title: Main containers have a readiness probe
 # description: >-
-#   Without a readiness probe a pod counts as ready as soon as its process runs: clients reach a data store that is
-#   still replaying its log, and a rolling update takes the next replica down before this one is back.
-#   Judged are containers that a data store runs in or that say which ports they serve; init containers, sidecars and
-#   those named in exclude_containers are not: the reloader that the Prometheus operator adds has a port and no probe.
-#   Whether the probe tests the right thing cannot be seen.
+#   Without a readiness probe, a pod counts as ready as soon as its process runs: clients reach a data store that is
+#   still replaying its log, and a rolling update takes the next replica down before this one is back. This policy
+#   checks containers that run a data store or declare the ports they serve. Init containers, sidecars and the
+#   containers named in exclude_containers are exempt; the config reloader that the Prometheus operator adds, for
+#   example, has a port and no probe. Whether the probe tests the right thing is not visible.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -19,7 +19,8 @@
 #       of: string
 #       default: [istio-proxy, linkerd-proxy, "*exporter", "*reloader"]
 #       description: Containers (globs) that need no readiness probe.
-#   fix: Add a readinessProbe that asks the data store itself, such as its own ping command.
+#   fix: Add a readinessProbe that queries the data store itself, such as its own ping command.
+#   why: "without a readiness probe a pod counts as ready as soon as its process runs"
 package stategate.health.probe_readiness_required
 
 import data.stategate.lib.globs
@@ -45,7 +46,7 @@ serves(container) if container.engine != ""
 
 serves(container) if count(container.ports) > 0
 
-# A client that starts, connects and asks needs more than the default of one second.
+# A client that has to start, connect and query needs more than the default of one second.
 example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "postgres"
 } else := "{exec: {command: [redis-cli, ping]}, timeoutSeconds: 5}" if {

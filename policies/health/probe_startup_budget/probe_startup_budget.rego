@@ -1,14 +1,13 @@
 # METADATA
-# title: Crash recovery has time before a probe kills it
+# title: Probes leave time for crash recovery
 # description: >-
-#   After a crash a data store replays its log before it answers. A liveness or startup probe that gives up sooner kills
-#   it in the middle, the replay begins again, and the container never comes up: a small outage becomes one that
-#   lasts until somebody edits the probe.
-#   Judged is how long a container may stay silent after its start: initialDelaySeconds + failureThreshold ×
-#   periodSeconds of the startupProbe, or of the livenessProbe where there is no startupProbe. Only data stores named
-#   in seconds are judged, and those without either probe pass. What
-#   answers during recovery cannot kill: a command that only looks for the process (pgrep, pidof), and a tcpSocket of
-#   PostgreSQL and Redis, which accept connections while they recover.
+#   After a crash, a data store replays its log before it answers. A liveness or startup probe that gives up sooner
+#   kills it midway, the replay starts again, and the container never comes up: a short outage becomes one that lasts
+#   until someone edits the probe. This policy checks how long a container may stay silent after its start:
+#   initialDelaySeconds + failureThreshold × periodSeconds of the startupProbe, or of the livenessProbe where there is
+#   no startupProbe. Only data stores named in seconds are checked, and those with neither probe pass. Probes that
+#   succeed during recovery cannot kill the container and pass: a command that only looks for the process (pgrep,
+#   pidof), and a tcpSocket of PostgreSQL or Redis, which accept connections while they recover.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -31,8 +30,9 @@
 #         clickhouse: 120
 #         redis: 120
 #         etcd: 120
-#       description: How many seconds a data store may need before it answers, by its name.
+#       description: How many seconds a data store may need before it answers, by engine.
 #   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
+#   why: "each kill starts the log replay again, so a short outage lasts until someone edits the probe"
 package stategate.health.probe_startup_budget
 
 import data.stategate.lib.engines
@@ -56,7 +56,7 @@ violation contains v if {
 	}
 }
 
-# While a startup probe has not succeeded, no liveness probe runs.
+# The liveness probe does not run until the startup probe has succeeded.
 killer(container) := container.startup if {
 	container.startup
 } else := container.liveness

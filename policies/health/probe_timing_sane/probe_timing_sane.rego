@@ -1,11 +1,11 @@
 # METADATA
-# title: Probes leave time to answer
+# title: Probes allow enough time to answer
 # description: >-
 #   A data store under load answers late. The default of one second for a command that starts a client, connects and
-#   asks is soon too short: pods flap out of their Service, or are restarted, just when they have most to do. Judged
-#   are the probes of containers that a data store runs in: a command's timeout, a timeout of twice the period or
-#   more, a liveness probe that gives up too soon, a readiness probe that looks too seldom. Whether a probe leaves
-#   time to start is judged by probe-startup-budget.
+#   queries is soon too short: pods drop out of their Service and return, or are restarted, just when load is highest.
+#   For containers that run a data store, this policy flags a command's timeout that is too short, a timeout of twice
+#   the period or more, a liveness probe that gives up too soon, and a readiness probe that runs too seldom. Whether a
+#   probe leaves time to start is checked by probe-startup-budget.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
 # custom:
@@ -13,13 +13,17 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], classes: [durable, cache]}
 #   parameters:
-#     min_exec_timeout: {type: duration, default: 2s, description: The least time that a command must be given.}
+#     min_exec_timeout: {type: duration, default: 2s, description: The shortest timeout allowed for a command.}
 #     min_liveness_budget:
 #       type: duration
 #       default: 20s
-#       description: The least time that a data store may fail before it is restarted.
-#     max_readiness_period: {type: duration, default: 60s, description: The longest time between two readiness tries.}
+#       description: The shortest time that a data store may fail its probe before it is restarted.
+#     max_readiness_period:
+#       type: duration
+#       default: 60s
+#       description: The longest time allowed between two readiness checks.
 #   fix: Set timeoutSeconds, periodSeconds and failureThreshold so that a busy data store still answers in time.
+#   why: "under load, healthy pods lose traffic or get restarted, or hung ones are noticed too late"
 package stategate.health.probe_timing_sane
 
 import data.stategate.lib.engines

@@ -1,13 +1,14 @@
 # METADATA
-# title: Autoscalers respect what a data store needs
+# title: Autoscalers respect the needs of a data store
 # description: >-
-#   An autoscaler sees load, not data. Left to its defaults it may remove all members but the last in one step, whether
-#   or not they hold the only copies, and a vertical one evicts the primary whenever its recommendation moves.
-#   Judged is the autoscaler when it comes, and the workload that it scales. It must not go below three members of a
-#   quorum, nor to zero; of a known data store whose replicas all hold data of their own it may remove one pod a step;
-#   and it must not evict pods of one that has a single primary. Read replicas of those may come and go. The
-#   two may come in any order, and where they are checked together the autoscaler is at fault; what scales a stateless
-#   workload is not judged.
+#   An autoscaler sees load, not data. Left to its defaults it may remove all members but the last in one step,
+#   whether or not they hold the only copies, and a vertical autoscaler evicts the primary whenever its recommendation
+#   changes. This policy checks an autoscaler when it is submitted, and the workload that it scales. The autoscaler
+#   must not go below three members of a quorum, nor to zero. If all replicas of a known data store hold data of their
+#   own, it may remove one pod per step; and it must not evict pods of a store that has a single primary. Read
+#   replicas of such stores may be added and removed freely. The autoscaler and the workload may be submitted in
+#   either order; if they are checked together, the finding is reported on the autoscaler. Autoscalers of stateless
+#   workloads are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/horizontal-pod-autoscale/#scaling-policies
 # - ref: https://keda.sh/docs/latest/reference/scaledobject-spec/
@@ -29,13 +30,19 @@
 #     ScaledObject.keda.sh: optional
 #     VerticalPodAutoscaler.autoscaling.k8s.io: optional
 #   parameters:
-#     min_members: {type: integer, default: 3, description: The fewest members of a data store with a quorum.}
+#     min_members:
+#       type: integer
+#       default: 3
+#       description: The fewest members allowed for a data store with a quorum.
 #     single_primary:
 #       type: list
 #       of: string
 #       default: [postgres, mysql, redis, mongodb]
 #       description: Data stores whose replicas follow one primary.
-#   fix: Keep the autoscaler above the quorum and slow, or take it away and size the data store by hand.
+#   fix: >-
+#     Keep the autoscaler's minimum above the quorum and its scale-down slow, or remove it and size the data store by
+#     hand.
+#   why: "an autoscaler sees load, not which pods hold a vote, a copy of the data or the primary role"
 package stategate.lifecycle.autoscaler_safe_for_stateful
 
 violation contains v if {
@@ -90,7 +97,7 @@ violation contains v if {
 	}
 }
 
-# The autoscaler under review with what it scales, or the workload under review with what scales it.
+# The autoscaler under review with its targets, or the workload under review with its autoscalers.
 pairs := array.concat(
 	[[scaler, target, input.workload.autoscaler.path] |
 		some target in input.related.workloads
@@ -99,7 +106,7 @@ pairs := array.concat(
 	],
 	[[scaler, input.workload, ["spec", "replicas"]] |
 		some scaler in input.related.autoscalers
-		not scaler.judged # then it is told there
+		not scaler.judged # reported on the autoscaler itself
 	],
 )
 

@@ -1,11 +1,11 @@
 # METADATA
 # title: An update changes one thing at a time
 # description: >-
-#   When a new version, another number of members and other nodes come in one update and the store then fails, nobody
-#   knows which it was, and rolling back takes all of it back, with members starting and stopping once more.
-#   Counted are, of a workload with a known engine: the image of the data store, the replicas, where its pods may run,
-#   and its volumes and claims. Two or more at once are found. Resources, variables and probes may change with any.
-#   Files are compared with their previous version (`--old`).
+#   If one update brings a new version, a different number of members and different nodes, and the store then fails,
+#   nobody knows which change caused it, and a rollback reverts all of them, stopping and starting members once more.
+#   For workloads with a known engine, this policy counts changes to the image of the data store, the replicas, where
+#   its pods may run, and its volumes and claims. It flags two or more in one update. Resources, variables and probes
+#   may change along with any of them. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates
 # custom:
@@ -13,7 +13,8 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE]}
 #   ratchet: false
-#   fix: Make one update of each change, and wait until all members are ready in between.
+#   fix: Apply each change as an update of its own, and wait until all members are ready in between.
+#   why: "if the store then fails, nobody knows which change caused it, and a rollback reverts all of them"
 package stategate.lifecycle.change_one_thing
 
 violation contains v if {
@@ -43,7 +44,7 @@ images(workload) := {name: image |
 	image := container.image_name
 }
 
-# Not ConfigMaps and Secrets, whose names change with their content.
+# Ignores ConfigMaps and Secrets, whose names change with their content.
 storage(workload) := {[name, source, claim] |
 	some volume in workload.volumes
 	name := volume.name

@@ -1,11 +1,12 @@
 # METADATA
 # title: Data stores run versions that still get fixes
 # description: >-
-#   A version past its end gets no more fixes, neither for security nor for data that it corrupts; and the longer it
-#   stays, the more versions lie between it and one that can be upgraded to. A few releases are known to damage data.
-#   The tag's version is compared with min_versions and known_bad, which go by the last part of the image's repository,
-#   since images of one engine count differently (mysql and mariadb). The lists are from November 2026: set your own
-#   where you keep longer or shorter to a version, or buy extended support. Versions that the tag does not tell pass.
+#   A version past its end of life gets no more fixes, neither for security nor for data corruption; and the longer it
+#   stays, the more versions lie between it and one that it can be upgraded to. A few releases are known to damage
+#   data. The version in the tag is compared with min_versions and known_bad, which are keyed by the last part of the
+#   image's repository, since images of one engine are numbered differently (mysql and mariadb). The lists are from
+#   November 2026: set your own if you retire versions earlier or later, or buy extended support. Images whose tag
+#   shows no version pass.
 # related_resources:
 # - ref: https://www.postgresql.org/support/versioning/
 # - ref: https://www.mongodb.com/legal/support-policy/lifecycles
@@ -41,7 +42,8 @@
 #       of: list
 #       default: {etcd: ["3.5.0", "3.5.1", "3.5.2"]}
 #       description: Versions that damage data, by the last part of the image's repository.
-#   fix: Plan the upgrade to a version that its makers still support, one series after the other.
+#   fix: Plan the upgrade to a version that its vendor still supports, one release series after the other.
+#   why: "bugs that corrupt or expose data stay unfixed in this version"
 package stategate.lifecycle.engine_version_supported
 
 import data.stategate.lib.versions
@@ -58,7 +60,7 @@ violation contains v if {
 	}
 }
 
-# pgvector:pg13 and timescaledb:2.14.2-pg14 tell PostgreSQL's version as well as their own.
+# pgvector:pg13 and timescaledb:2.14.2-pg14 give PostgreSQL's version as well as their own.
 listed_as(software) := "postgres" if {
 	not input.parameters.min_versions[software]
 	versions.tells_major(input.workload)

@@ -1,13 +1,13 @@
 # METADATA
 # title: PostgreSQL keeps its C library
 # description: >-
-#   PostgreSQL sorts text as its C library does. Alpine images have another C library (musl) than all others (glibc), and
-#   it sorts differently: after a change between them indexes on text no longer find what they hold, unique ones let
-#   duplicates in, and nothing says so until somebody checks.
-#   Found is an update between an Alpine image and another one of the same major version. With another major the data
-#   is migrated anyway, which image-major-upgrade-guard asks about. Databases with collations of their own (ICU, or C
-#   throughout) are not affected: confirm. Reindex right after the change. Tags that name no flavour count as glibc, but for the images
-#   in musl_images.
+#   PostgreSQL sorts text with its C library. Alpine images use a different C library (musl) from all others (glibc),
+#   and it sorts differently: after a change between them, indexes on text no longer find the rows they hold, unique
+#   indexes admit duplicates, and no error shows it until someone checks. This policy flags an update from an Alpine
+#   image to another image of the same major version, or back. With another major version the data is migrated anyway,
+#   which image-major-upgrade-guard covers. Databases with collations of their own (ICU, or C throughout) are not
+#   affected: confirm the change. Otherwise reindex right after it. Tags that name no flavour count as glibc, except
+#   for the images in musl_images.
 # related_resources:
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
 # - ref: https://www.postgresql.org/docs/current/collation.html
@@ -17,13 +17,20 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE]}
 #   ratchet: false
 #   parameters:
-#     engines: {type: list, of: string, default: [postgres], description: Engines whose files depend on the C library.}
+#     engines:
+#       type: list
+#       of: string
+#       default: [postgres]
+#       description: Engines whose files depend on the C library.
 #     musl_images:
 #       type: list
 #       of: string
 #       default: [timescaledb]
-#       description: Images, by the last part of their repository, that are Alpine without saying so in the tag.
-#   fix: "Keep the image's flavour. To change it, plan to reindex, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='glibc->musl'"
+#       description: Images, by the last part of their repository, that use Alpine although the tag does not say so.
+#   fix: >-
+#     Keep the image's flavour. To change it, plan to reindex, then: kubectl annotate KIND NAME
+#     stategate.io/confirm-version-change='glibc->musl'
+#   why: "indexes on text stop finding rows and unique indexes admit duplicates, without any error"
 package stategate.lifecycle.image_flavour_change
 
 import data.stategate.lib.confirm

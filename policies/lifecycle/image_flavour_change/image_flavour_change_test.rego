@@ -58,7 +58,7 @@ test_confirmed_passes if {
 	update(workload("postgres", 16, "", {}), workload("postgres", 16, "alpine", said)) == set()
 }
 
-# Of another repository, whose tag tells the major of PostgreSQL.
+# An image of another repository, whose tag shows PostgreSQL's major version.
 from(repository, view) := object.union(view, {"containers": [{
 	"name": "db",
 	"image": {"repository": repository, "tag": "x-pg16"},

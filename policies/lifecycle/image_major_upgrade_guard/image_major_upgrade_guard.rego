@@ -2,14 +2,15 @@
 # title: Major upgrades of data stores are deliberate
 # description: >-
 #   A new major version of PostgreSQL does not start on the files of the old one: a changed tag is an outage until
-#   somebody migrates the data. Others upgrade in place, but one series after the other; whoever skips one has nodes
-#   that do not start, on data that is half converted.
-#   An update is asked about if PostgreSQL's major version rises, if an engine of one_major_at_a_time rises by more than
-#   one major, or one of one_minor_at_a_time by more than one minor; and if a version of comes_from is reached from one
-#   that its makers do not let it be reached from. MySQL and MariaDB do not open each other's files: a change between
-#   them is asked about, too. Tags of the same image are compared, and of PostgreSQL those of other
-#   images, too, where they tell its major (pg17). Versions that the tag does not tell pass. Images that migrate by themselves are confirmed like all others. The way back is
-#   image-version-downgrade's matter. Files are compared with their previous version (`--old`).
+#   someone migrates the data. Other engines upgrade in place, but one release series after the other; skipping one
+#   leaves nodes that do not start, on data that is half converted. An update needs confirmation if PostgreSQL's major
+#   version rises, if an engine of one_major_at_a_time rises by more than one major version, or one of
+#   one_minor_at_a_time by more than one minor version, and if a version of comes_from is reached from a version that
+#   its vendor does not support as a starting point. MySQL and MariaDB do not open each other's files, so a change
+#   between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
+#   different images where they show its major version (pg17). Images whose tag shows no version pass. Images that
+#   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Files
+#   are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
@@ -49,8 +50,12 @@
 #         mysql/9: "8.4"
 #         kafka/4: "3.3"
 #       description: >-
-#         The oldest version that may go to a version and those above it, by the last part of the image's repository.
-#   fix: "Migrate the data as the vendor says, with a fresh backup, then: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
+#         The oldest version that may be upgraded to the given version or later, by the last part of the image's
+#         repository.
+#   fix: >-
+#     Migrate the data as the vendor documents, with a fresh backup, then: kubectl annotate KIND NAME
+#     stategate.io/confirm-version-change='OLD->NEW'
+#   why: "members may not start, and a skipped version can leave the data half converted"
 package stategate.lifecycle.image_major_upgrade_guard
 
 import data.stategate.lib.confirm
@@ -81,7 +86,7 @@ violation contains v if {
 	}
 }
 
-# They parted ways, and so did their files.
+# MariaDB is a fork of MySQL, and their file formats have diverged.
 family(workload) := "mariadb" if {
 	workload.engine.name == "mysql"
 	startswith(versions.software(workload), "mariadb")

@@ -1,14 +1,14 @@
 # METADATA
 # title: Images of data stores name a release
 # description: >-
-#   A tag such as latest, or a major version alone, is another image every few weeks. A pod that is only moved to
-#   another node then starts another version on its data, one replica before the other; a new base image may even sort
-#   text differently, which breaks indexes.
-#   Judged are the main containers of durable workloads, but not helpers named in exclude_containers. A digest always
-#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
-#   as in 16 or 16-alpine; date and build tags pass. A tag with two numbers passes, although some images publish later
-#   patches under it; require_digest asks for more. Not judged are images that an operator or a webhook fills in later, and
-#   pods that are to end (restartPolicy Never or OnFailure).
+#   A tag such as latest, or a major version alone, refers to a different image every few weeks. A pod that is merely
+#   moved to another node then starts another version on its data, one replica before the other; a new base image may
+#   even sort text differently, which breaks indexes. This policy checks the main containers of durable workloads,
+#   except helpers named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one
+#   of floating_tags, or if its version is a major number alone, as in 16 or 16-alpine; date and build tags pass. A
+#   tag with two numbers passes, although some images publish later patches under it; set require_digest for a
+#   stricter check. Images that an operator or a webhook fills in later, and pods that run to completion
+#   (restartPolicy Never or OnFailure), are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -21,15 +21,22 @@
 #       type: list
 #       of: string
 #       default: ["latest-*", "lts-*", "alpine*"]
-#       description: Tags (globs) that name no release although they have digits.
-#     allow_major_only: {type: boolean, default: false, description: "Accept a major version alone, as in postgres:16."}
-#     require_digest: {type: boolean, default: false, description: "Accept nothing but a digest: the same image, byte for byte."}
+#       description: Tags (globs) that name no release although they contain digits.
+#     allow_major_only:
+#       type: boolean
+#       default: false
+#       description: Accept a major version alone, as in postgres:16.
+#     require_digest:
+#       type: boolean
+#       default: false
+#       description: "Accept only a digest: the same image, byte for byte."
 #     exclude_containers:
 #       type: list
 #       of: string
 #       default: [istio-proxy, linkerd-proxy, "*exporter"]
 #       description: Containers (globs) whose images may float.
 #   fix: "Name the release in the tag (postgres:16.4, not postgres:16), or add the digest: IMAGE:TAG@sha256:…"
+#   why: "the publisher can move such a tag, and replicas may end up running different builds"
 package stategate.lifecycle.image_pinned
 
 import data.stategate.lib.globs
@@ -63,7 +70,7 @@ remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [contai
 	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 }
 
-# Their tags name the major version of the database alone: 17-3.5, pg17.
+# Images whose tags name only the major version of the database: 17-3.5, pg17.
 majors_only := {"postgis", "pgvector"}
 
 looseness(tag) := "has no tag, so it is whatever latest is" if {

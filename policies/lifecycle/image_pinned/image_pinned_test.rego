@@ -89,7 +89,7 @@ test_helpers_pass if {
 	}
 }
 
-# No image yet, or none that could be pulled: not this policy's matter.
+# No image yet, or one that cannot be pulled: not covered by this policy.
 test_image_that_is_none_passes if found([object.remove(container({}), ["image"])]) == set()
 
 test_fix_is_for_this_image if {

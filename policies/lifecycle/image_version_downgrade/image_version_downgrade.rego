@@ -1,14 +1,15 @@
 # METADATA
 # title: A data store's version never goes back
 # description: >-
-#   A newer version has often rewritten what is on the disk. An older one then does not start, or starts and
-#   misreads it. The way back from an upgrade is the backup that was made before it.
-#   Compared are the image tags before and after an update, if it is the same software: the numbers that stand for an
-#   on-disk format are the first two for most, the first for PostgreSQL and all three for Elasticsearch
-#   (significant_numbers). Going back within them is what a rollback of a patch is, and passes, unless
-#   it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 supports no way back by a patch either. A
-#   version that the tag does not tell passes as well: a digest alone, or a name. Where the vendor supports the way back, say so with the
-#   annotation. Files are compared with their previous version (`--old`).
+#   A newer version has often rewritten the files on disk. An older one then does not start, or starts and misreads
+#   them. The way back from an upgrade is the backup that was made before it. This policy compares the image tags
+#   before and after an update of the same software and, for PostgreSQL, also tags of different images where they show
+#   its major version. The numbers that stand for an on-disk format are the first two for most engines, the first for
+#   PostgreSQL and all three for Elasticsearch (significant_numbers). Going back only in the numbers after those is a
+#   patch rollback and passes, unless it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 does not
+#   support going back even by a patch. Images whose tag shows no version pass as well, such as a digest alone or a
+#   name. Where the vendor supports the downgrade, confirm it with the annotation. Files are compared with their
+#   previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html
@@ -28,8 +29,13 @@
 #       type: map
 #       of: string
 #       default: {mysql: "8.0.35", mysql-server: "8.0.35", percona: "8.0.35", percona-server: "8.0.35"}
-#       description: Within this series there is no way back to a patch before this release; by the last part of the image's repository.
-#   fix: "Keep the version; to go back, restore the backup from before the upgrade. If the vendor supports it: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'"
+#       description: >-
+#         A release below which patches of its series cannot be rolled back, by the last part of the image's
+#         repository.
+#   fix: >-
+#     Keep the version; to go back, restore the backup from before the upgrade. If the vendor supports it: kubectl
+#     annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'
+#   why: "some older versions do start on newer files, and misread them"
 package stategate.lifecycle.image_version_downgrade
 
 import data.stategate.lib.versions
@@ -53,14 +59,14 @@ violation contains v if {
 
 backwards(old, new) if new.major < old.major
 
-# The numbers of the tag are not always the engine's (2.17.2-pg16): the majors come first.
+# The numbers in the tag are not always the engine's (2.17.2-pg16), so the majors are compared first.
 backwards(old, new) if {
 	new.major == old.major
 	numbers := significant(old, new)
 	versions.goes_back(old, new, numbers)
 }
 
-# Within the series of a release in the map, every patch below that one counts.
+# Within the series of a release in the map, every patch below that release counts.
 significant(old, new) := 3 if {
 	floor := input.parameters.patches_count_below[versions.software(input.workload)]
 	series := concat(".", array.slice(split(floor, "."), 0, 2))

@@ -89,7 +89,7 @@ test_confirmation_of_another_step_does_not_count if {
 	contains(v.msg, "the confirmation says 3.8->3.7")
 }
 
-# It is on the new object: one on the old one was for the last step, or is being taken away.
+# The confirmation is read from the new object: one on the old object was for the previous step, or is being removed.
 test_confirmation_on_the_old_object_does_not_count if {
 	count(found(request(workload("kafka", [3, 8], confirmed("3.8->3.7")), workload("kafka", [3, 7], {})))) == 1
 }

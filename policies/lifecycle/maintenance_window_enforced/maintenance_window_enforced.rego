@@ -1,13 +1,14 @@
 # METADATA
-# title: Pods of data stores are only replaced in the declared window
+# title: Data store pods are replaced only in the declared window
 # description: >-
-#   Who declares a maintenance window has promised it to somebody. A changed pod template restarts every member, so it
-#   waits for the window.
-#   The window is the annotation stategate.io/maintenance-window of the workload, else of its Namespace, such as
-#   `Sat 01:00-05:00 UTC`, `Mon-Fri 22:00-04:00 UTC` or `daily 02:00-04:00 UTC`; several are separated by semicolons.
-#   Where none is declared, everything passes. Judged is an update of the pod template; replicas and annotations may
-#   change at any time. The workload's window is the one from before the update, so that nobody moves it in passing.
-#   One that cannot be read is never open. In an emergency say why: stategate.io/emergency, ten characters at least.
+#   A declared maintenance window is a promise to the users of the data store. A rollout of a changed pod template
+#   restarts every member, so the change has to wait for the window. The window is the annotation
+#   stategate.io/maintenance-window of the workload or, without one, of its Namespace, such as `Sat 01:00-05:00 UTC`,
+#   `Mon-Fri 22:00-04:00 UTC` or `daily 02:00-04:00 UTC`; separate several with semicolons. Where none is declared,
+#   everything passes. This policy checks updates of the pod template; replicas and the workload's own annotations may
+#   change at any time. If the workload had a window before the update, that one applies, so the same update cannot
+#   move it. A window that cannot be parsed is never open. In an emergency, state the reason in
+#   stategate.io/emergency, with at least ten characters.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates
 # custom:
@@ -17,8 +18,11 @@
 #   ratchet: false
 #   inventory: {Namespace: optional}
 #   parameters:
-#     exempt_users: {type: list, of: string, default: [], description: Users (globs) who update at any time.}
-#   fix: "Apply it in the window; in an emergency annotate the workload stategate.io/emergency: REASON in the same change."
+#     exempt_users: {type: list, of: string, default: [], description: Users (globs) who may update at any time.}
+#   fix: >-
+#     Apply it in the window; in an emergency, annotate the workload with stategate.io/emergency: REASON in the same
+#     change.
+#   why: "restarts outside the window can interrupt users who rely on it"
 package stategate.lifecycle.maintenance_window_enforced
 
 import data.stategate.lib.globs

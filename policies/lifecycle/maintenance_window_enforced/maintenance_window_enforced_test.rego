@@ -11,7 +11,7 @@ workload(annotations) := {
 	"pods": {"path": ["spec", "template"]},
 }
 
-# A Thursday, at midnight.
+# Thursday at midnight.
 request(old, new) := {
 	"review": {
 		"userInfo": {"username": "alice"},

@@ -1,10 +1,11 @@
 # METADATA
-# title: A member is up for a while before the next one restarts
+# title: A member stays ready for a while before the next one restarts
 # description: >-
-#   With minReadySeconds 0 a rolling update takes the next member down in the second this one first answers, before it
-#   has caught up, and a new version that crashes after some seconds gets through all members.
-#   Judged are StatefulSets with more than one replica that roll out by themselves. The webhook adds the value where it
-#   is 0: the API server does not store a 0, so it is the same as absent. The value can be changed at any time.
+#   With minReadySeconds 0, a rolling update takes the next member down the moment this one first answers, before it
+#   has caught up, and a new version that crashes after some seconds reaches all members. This policy checks
+#   StatefulSets with more than one replica whose updates roll out automatically (RollingUpdate). The webhook adds the
+#   value where it is 0: the API server does not store a 0, so it is the same as absent. The value can be changed at
+#   any time.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#minimum-ready-seconds
 # custom:
@@ -12,8 +13,12 @@
 #   action: audit
 #   match: {kinds: [StatefulSet.apps]}
 #   parameters:
-#     min: {type: integer, default: 10, description: "Seconds that are enough, and that are added."}
+#     min:
+#       type: integer
+#       default: 10
+#       description: The fewest seconds that pass, and the value that the webhook adds.
 #   fix: Set minReadySeconds in the StatefulSet's spec to the time that a member needs to catch up.
+#   why: "a version that crashes some seconds after its start can reach every member"
 package stategate.lifecycle.min_ready_seconds
 
 violation contains v if {
@@ -28,7 +33,7 @@ violation contains v if {
 	}
 }
 
-# Never changes what somebody wrote.
+# Leaves a value that was set explicitly.
 patch contains p if {
 	too_short
 	input.workload.min_ready_seconds == 0

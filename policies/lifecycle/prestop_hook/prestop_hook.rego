@@ -1,12 +1,12 @@
 # METADATA
 # title: Members hand over before they stop
 # description: >-
-#   Some data stores do not hand over when they get SIGTERM: RabbitMQ does not wait until its quorum queues have enough
-#   other members, and Cassandra behind a shell as process 1 never sees the signal and replays its commit log. A preStop
-#   hook does it for them, and the kubelet waits for it within the grace period.
-#   Judged are StatefulSets of the engines in commands with more than one replica. A hook that only sleeps hands nothing
-#   over. The hook runs within terminationGracePeriodSeconds: let that be longer than the hook may take. What else a
-#   hook does cannot be seen. Set another command, or none, where the image does it by itself.
+#   Some data stores do not hand over on SIGTERM: RabbitMQ does not wait until its quorum queues have enough other
+#   members, and Cassandra behind a shell as process 1 never sees the signal and replays its commit log. A preStop
+#   hook does this for them, and the kubelet waits for the hook. This policy checks StatefulSets of the engines in
+#   commands with more than one replica. A sleep hook hands nothing over. The hook runs within
+#   terminationGracePeriodSeconds, which must be longer than the hook may take. What an exec or httpGet hook does is
+#   not checked. Configure another command, or none, where the image hands over by itself.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/
 # - ref: https://www.rabbitmq.com/docs/upgrade#maintenance-mode
@@ -22,8 +22,9 @@
 #       default:
 #         rabbitmq: "rabbitmq-upgrade await_online_quorum_plus_one -t 60; rabbitmq-upgrade drain -t 30"
 #         cassandra: nodetool drain
-#       description: Engines that need a hook, and what it should run.
+#       description: Engines that need a hook, and the command it should run.
 #   fix: Add lifecycle.preStop to the data store's container, with the command that drains a member.
+#   why: "SIGTERM alone can cost queues their majority, or force a log replay at the next start"
 package stategate.lifecycle.prestop_hook
 
 violation contains v if {

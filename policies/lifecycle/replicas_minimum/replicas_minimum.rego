@@ -1,13 +1,13 @@
 # METADATA
-# title: No data store runs alone
+# title: Data stores run enough replicas
 # description: >-
-#   With one replica every node failure, node upgrade and eviction is downtime until the volume is attached elsewhere,
-#   and with a volume that is bound to its zone or node there may be no elsewhere.
-#   Judged are StatefulSets of the engines in min_replicas; engines that vote are replicas-quorum's matter, none at all
-#   scale-to-zero-guard's. More replicas of a plain image are more separate databases: replication has to be set up,
-#   which is what an operator does. Whether it is set up cannot be seen.
-#   A primary whose environment says that it replicates to a StatefulSet of standbys, as in Bitnami's charts, passes,
-#   and so do those standbys; Redis' master is told so with and without replicas, and is judged.
+#   With one replica, every node failure, node upgrade and eviction means downtime until the volume is attached to
+#   another node, and a volume that is bound to its zone or node may have no other node to go to. This policy checks
+#   StatefulSets of the engines in min_replicas; engines that vote are checked by replicas-quorum, zero replicas by
+#   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set
+#   up, which is what an operator does. Whether it is set up is not visible. A primary whose environment shows that it
+#   replicates to a StatefulSet of standbys, as in Bitnami's charts, passes, and so do those standbys; Redis' master
+#   has the same environment with and without replicas, and is checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
 # - ref: https://www.postgresql.org/docs/current/high-availability.html
@@ -23,7 +23,10 @@
 #       of: integer
 #       default: {postgres: 2, mysql: 2, redis: 2, clickhouse: 2, cassandra: 3, scylla: 3}
 #       description: The fewest replicas that pass, by engine.
-#   fix: Run it replicated, best by an operator for that data store; or say why not with stategate.io/skip and skip-reason.
+#   fix: >-
+#     Run it replicated, preferably through an operator for that data store; or record why not with stategate.io/skip
+#     and skip-reason.
+#   why: "a node failure, upgrade or eviction can mean downtime until the volume is attached to another node"
 package stategate.lifecycle.replicas_minimum
 
 violation contains v if {

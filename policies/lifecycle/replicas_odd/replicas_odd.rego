@@ -1,11 +1,11 @@
 # METADATA
 # title: Stores that vote have an odd number of members
 # description: >-
-#   Four voters live through the loss of one, just as three do, and there is one more that can fail: an even number
-#   costs a member and buys nothing. In two halves of a network neither half has a majority.
-#   Judged are StatefulSets of the engines in odd_engines, with four or more members; below that replicas-quorum speaks.
-#   Others, such as Kafka brokers or Elasticsearch nodes, elect among some of their members. A step of one on the way
-#   from an odd number passes. An arbiter that is a StatefulSet of its own cannot be seen: stategate.io/quorum: "false".
+#   Four voters survive the loss of one, just as three do, and there is one more that can fail: an even number costs a
+#   member and gains nothing. If the network splits into two halves, neither half has a majority. This policy checks
+#   StatefulSets of the engines in odd_engines with four or more members; fewer are checked by replicas-quorum. Other
+#   engines, such as Kafka or Elasticsearch, elect among only some of their members. A step of one from an odd number
+#   passes. An arbiter in a StatefulSet of its own is not visible: set stategate.io/quorum: "false".
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
 # - ref: https://www.rabbitmq.com/docs/clustering#node-count
@@ -19,7 +19,8 @@
 #       of: string
 #       default: [etcd, zookeeper, consul, vault, rabbitmq, mongodb, nats]
 #       description: Engines in which every member votes.
-#   fix: Set replicas to an odd number; one less lives through as many failures.
+#   fix: Set replicas to an odd number; one member fewer survives as many failures.
+#   why: "if the network splits into two equal halves, neither half has a majority"
 package stategate.lifecycle.replicas_odd
 
 violation contains v if {

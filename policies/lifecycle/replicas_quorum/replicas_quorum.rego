@@ -1,14 +1,13 @@
 # METADATA
 # title: Stores that vote have at least three members
 # description: >-
-#   A store that decides by majority needs three members to live through the loss of one. Two are worse than one:
-#   either of them stops both. With one there is nobody to vote with, and every restart is an outage.
-#   Judged are StatefulSets of engines that need a majority. Members that do not vote pass, where their environment says
-#   so: Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters of
-#   MongoDB. So does an Elasticsearch with discovery.type single-node.
-#   Where voters are spread over several StatefulSets, or one member alone is what is wanted, say
-#   stategate.io/quorum: "false". Scaling down is scale-down-guard's matter, zero members scale-to-zero-guard's, and
-#   even numbers replicas-odd's.
+#   A store that decides by majority needs three members to survive the loss of one. Two are worse than one: the loss
+#   of either stops both. With one member there is no other voter, and every restart is an outage. This policy checks
+#   StatefulSets of engines that need a majority. Members that do not vote pass where their environment shows it:
+#   Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters and hidden
+#   members of MongoDB. So does an Elasticsearch with discovery.type single-node. If the voters are spread over
+#   several StatefulSets, or a single member is intended, set stategate.io/quorum: "false". Scaling down is checked by
+#   scale-down-guard, zero members by scale-to-zero-guard, and even numbers by replicas-odd.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
 # - ref: https://www.mongodb.com/docs/manual/core/replica-set-architectures/
@@ -19,7 +18,10 @@
 #   match: {kinds: [StatefulSet.apps]}
 #   parameters:
 #     min: {type: integer, default: 3, description: The fewest members that pass.}
-#   fix: 'Set replicas to 3. If it runs alone on purpose, or its voters are elsewhere: annotate it stategate.io/quorum: "false".'
+#   fix: >-
+#     Set replicas to 3. If it runs alone on purpose, or its voters are elsewhere, annotate it with
+#     stategate.io/quorum: "false".
+#   why: "with fewer than three members, every restart of a member is an outage"
 package stategate.lifecycle.replicas_quorum
 
 violation contains v if {

@@ -1,9 +1,8 @@
 # METADATA
-# title: There is a revision to roll back to
+# title: A previous revision is kept to roll back to
 # description: >-
-#   `kubectl rollout undo` needs the revision before. With revisionHistoryLimit 0 or 1 it may be gone when the update
-#   that should be undone is the second one of the evening.
-#   Absent counts as 10, the API server's default.
+#   `kubectl rollout undo` needs the previous revision. With revisionHistoryLimit 0 or 1 it may be gone when the
+#   update to undo is the second one of the evening. A missing value counts as 10, the API server's default.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#revision-history
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#clean-up-policy
@@ -15,6 +14,7 @@
 #   parameters:
 #     min: {type: integer, default: 2, description: The fewest revisions that pass.}
 #   fix: Leave revisionHistoryLimit out, or set it to at least 2.
+#   why: "`kubectl rollout undo` cannot restore a revision that has been deleted"
 package stategate.lifecycle.revision_history_limit
 
 violation contains v if {
@@ -30,7 +30,7 @@ violation contains v if {
 	}
 }
 
-# Raises it; how many somebody wants to keep beyond that is not known.
+# Raises it only to the minimum; a higher number is a choice for the owner.
 patch contains p if {
 	input.workload.revision_history < input.parameters.min
 	p := {"op": "replace", "path": ["spec", "revisionHistoryLimit"], "value": input.parameters.min}

@@ -1,13 +1,13 @@
 # METADATA
 # title: StatefulSets shrink one member at a time and keep their majority
 # description: >-
-#   A member that is scaled away takes its share of the data with it. One at a time, the others can take over what it
-#   held; two at once may be all copies there are, and below a majority the rest stops.
-#   Asked about is a step of more than max_step, a step below three members or below the majority of those before where
-#   the engine votes, and any step if the StatefulSet deletes the claims of pods it scales away (whenScaled: Delete).
-#   Whether a member was drained before cannot be seen. An autoscaler passes where no known data store runs and claims
-#   are kept. Going to zero is scale-to-zero-guard's matter. For the scale subresource the annotation is read from the
-#   StatefulSet itself.
+#   A member that is scaled away takes its share of the data with it. If members go one at a time, the others can take
+#   over what each of them held; two at once may be all the copies there are, and below a majority the rest stops.
+#   This policy flags a step larger than max_step; where the engine votes, a step below three members or below the
+#   majority of the previous members; and any step if the StatefulSet deletes the claims of pods it scales away
+#   (whenScaled: Delete). Whether a member was drained first is not visible. An autoscaler passes where no known data
+#   store runs and claims are kept. Scaling to zero is checked by scale-to-zero-guard. For the scale subresource, the
+#   annotation is read from the StatefulSet itself.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/scale-stateful-set/
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#persistentvolumeclaim-retention
@@ -21,8 +21,11 @@
 #     subresources: ["", scale]
 #   ratchet: false
 #   parameters:
-#     max_step: {type: integer, default: 1, description: How many members may go at once.}
-#     min_members: {type: integer, default: 3, description: The fewest members that an engine that votes may be left with.}
+#     max_step: {type: integer, default: 1, description: How many members may be removed at once.}
+#     min_members:
+#       type: integer
+#       default: 3
+#       description: The fewest members that an engine that votes may be left with.
 #     autoscalers:
 #       type: list
 #       of: string
@@ -30,7 +33,10 @@
 #       - system:serviceaccount:kube-system:horizontal-pod-autoscaler
 #       - system:serviceaccount:keda:keda-operator
 #       description: Users (globs) that scale by load.
-#   fix: "Drain the member with the highest number, then scale down by one. To go on nevertheless: kubectl annotate statefulset NAME --overwrite stategate.io/confirm-scale='OLD->NEW'"
+#   fix: >-
+#     Drain the member with the highest number, then scale down by one. To proceed anyway: kubectl annotate
+#     statefulset NAME --overwrite stategate.io/confirm-scale='OLD->NEW'
+#   why: "a member removed before the others have taken over its data may hold the last copy"
 package stategate.lifecycle.scale_down_guard
 
 import data.stategate.lib.confirm
@@ -69,7 +75,7 @@ danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if 
 
 fewest := max([input.parameters.min_members, floor(input.old_workload.replicas / 2) + 1])
 
-# Of pods that are no known data store, those with a claim are often mere workers.
+# Pods with a claim that are not a known data store are often plain workers.
 scaled_by_load if {
 	not input.workload.engine
 	globs.matches_any(input.parameters.autoscalers, input.review.userInfo.username)

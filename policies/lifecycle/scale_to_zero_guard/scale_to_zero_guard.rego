@@ -1,11 +1,12 @@
 # METADATA
 # title: Scaling to zero needs confirmation
 # description: >-
-#   A data store without replicas is an outage of everything that uses it, and one wrong context or a stray value in a
-#   chart is enough. So whoever means it says so first, on the workload: which workload, and from how many replicas.
-#   Judged are updates that take the replicas to zero, whether by an edit or by `kubectl scale`. Creating a workload
-#   with zero replicas passes. Tools that scale to zero by schedule are named in exempt_users, each with its namespace.
-#   For the scale subresource the annotation is read from the workload itself.
+#   A data store without replicas is an outage for everything that uses it, and one wrong context or a stray value in
+#   a chart is enough to cause it. An intended scale to zero is therefore confirmed first, on the workload: which
+#   workload, and from how many replicas. This policy checks updates that take the replicas to zero, whether by an
+#   edit or by `kubectl scale`. Creating a workload with zero replicas passes. Name tools that scale to zero on a
+#   schedule in exempt_users, each with its namespace. For the scale subresource, the annotation is read from the
+#   workload itself.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/scale-stateful-set/
 # - ref: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_scale/
@@ -18,8 +19,13 @@
 #     subresources: ["", scale]
 #   ratchet: false
 #   parameters:
-#     exempt_users: {type: list, of: string, default: [], description: Users (globs) who scale to zero without confirmation.}
+#     exempt_users:
+#       type: list
+#       of: string
+#       default: []
+#       description: Users (globs) who may scale to zero without confirmation.
 #   fix: "kubectl annotate KIND NAME --overwrite stategate.io/confirm-scale='OLD->0', then scale it again."
+#   why: "one wrong context or stray chart value is enough to take down everything that uses it"
 package stategate.lifecycle.scale_to_zero_guard
 
 import data.stategate.lib.confirm

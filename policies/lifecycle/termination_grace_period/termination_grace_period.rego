@@ -1,12 +1,12 @@
 # METADATA
-# title: A data store has time to shut down
+# title: A data store has enough time to shut down
 # description: >-
-#   After the grace period the kubelet kills what still runs. A data store that is killed while it flushes starts by
-#   recovering from its log, which takes longer than the flush would have, and hands no leadership over; zero seconds
-#   are a power cut at every rollout.
-#   How long is enough depends on the engine (min_seconds); for all others only what is shorter than min_seconds_other
-#   is found. The API server fills in 30 seconds, so a missing value counts as 30, and the webhook changes nothing:
-#   it could not tell that default from a decision. Pods that are to end (restartPolicy Never or OnFailure) pass.
+#   After the grace period the kubelet kills what is still running. A data store that is killed while it flushes has
+#   to recover from its log at the next start, which takes longer than the flush would have, and hands over no
+#   leadership; zero seconds are a power cut at every rollout. How long is enough depends on the engine (min_seconds);
+#   for all others only periods shorter than min_seconds_other are flagged. The API server fills in 30 seconds, so a
+#   missing value counts as 30, and the webhook changes nothing: it could not distinguish that default from a
+#   decision. Pods that run to completion (restartPolicy Never or OnFailure) pass.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 # - ref: https://www.postgresql.org/docs/current/server-shutdown.html
@@ -41,9 +41,13 @@
 #         vault: 30
 #         influxdb: 60
 #         prometheus: 60
-#       description: Seconds that an engine needs, by its name.
-#     min_seconds_other: {type: integer, default: 10, description: Seconds for workloads whose engine is not in min_seconds.}
+#       description: Seconds that a shutdown needs, by engine.
+#     min_seconds_other:
+#       type: integer
+#       default: 10
+#       description: Seconds for workloads whose engine is not in min_seconds.
 #   fix: Set terminationGracePeriodSeconds in the pod's spec to what a shutdown under load takes.
+#   why: "being killed while it flushes is a power cut for the store, at every rollout, drain or eviction"
 package stategate.lifecycle.termination_grace_period
 
 violation contains v if {

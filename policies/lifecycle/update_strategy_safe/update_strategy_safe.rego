@@ -1,12 +1,13 @@
 # METADATA
-# title: Updates replace one member at a time, and all of them
+# title: Updates replace members one at a time, and replace all of them
 # description: >-
 #   While two members of a data store restart together, a third that fails takes the majority, or the last copy, with
-#   it. And an update that stops half-way by configuration leaves members on two versions without anybody noticing.
-#   Found are: maxUnavailable of more than one pod where a known engine runs with more than one replica; OnDelete, which
-#   replaces no pod until somebody deletes it (Vault wants it so: on_delete_engines; operators delete them themselves);
-#   and a partition at creation or in a file, which keeps the members below it on the old version. A partition set by
-#   an update is a staged rollout under way, and passes. A Deployment's strategy is another policy's matter.
+#   it. And an update that stops halfway by configuration leaves members on two versions unnoticed. This policy flags
+#   maxUnavailable of more than one pod where a known engine runs with more than one replica; OnDelete, which replaces
+#   no pod until someone deletes it (Vault requires it: on_delete_engines; operators delete the pods themselves); and
+#   a partition at creation, or in a file checked without its previous version, which keeps the members below it on
+#   the old version. A partition set by an update is a staged rollout in progress, and passes. The strategy of a
+#   Deployment is checked by another policy.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#partitions
@@ -20,8 +21,9 @@
 #       type: list
 #       of: string
 #       default: [vault]
-#       description: Engines whose pods are rightly replaced by hand.
+#       description: Engines whose pods are meant to be replaced by hand.
 #   fix: "updateStrategy: {type: RollingUpdate}, without partition and maxUnavailable."
+#   why: "an update can take the majority down with one more failure, or leave members on two versions"
 package stategate.lifecycle.update_strategy_safe
 
 violation contains v if {
@@ -67,7 +69,7 @@ violation contains v if {
 
 replaced_by_hand if input.workload.engine.name in input.parameters.on_delete_engines
 
-# An operator deletes the pods of its StatefulSets itself, in the order that it knows to be safe.
+# An operator deletes the pods of its StatefulSets itself, in an order that it knows to be safe.
 replaced_by_hand if input.workload.owner
 
 kept(partition) := "all members" if {

@@ -1,10 +1,10 @@
 # METADATA
 # title: Pods with data have a controller
 # description: >-
-#   A pod that nobody manages is gone with its node: nothing makes it anew, and its data sits in a claim that nobody
-#   mounts. It also keeps the claim in use, so that another pod cannot take it over.
-#   Judged is a Pod without owner that writes to a claim or runs a data store, when it is made. A pod that is to end
-#   (restartPolicy Never or OnFailure), such as a copy or a restore, passes.
+#   A pod without a controller is lost with its node: nothing recreates it, and its data sits in a claim that no pod
+#   mounts. It also keeps the claim in use, so that another pod cannot take it over. This policy checks, at creation,
+#   pods without an owner that write to a claim or run a data store. A pod that runs to completion (restartPolicy
+#   Never or OnFailure), such as a copy or a restore, passes.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/#working-with-pods
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/
@@ -13,6 +13,7 @@
 #   action: warn
 #   match: {kinds: [Pod], operations: [CREATE]}
 #   fix: "Make it a StatefulSet; for a task that ends, a Job, or set restartPolicy: Never."
+#   why: "an evicted or preempted pod without a controller is never recreated either"
 package stategate.lifecycle.workload_no_bare_pod
 
 violation contains v if {

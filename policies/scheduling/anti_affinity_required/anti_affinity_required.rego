@@ -1,13 +1,13 @@
 # METADATA
-# title: Replicas are on different nodes
+# title: Replicas run on different nodes
 # description: >-
-#   Replicas that share a node fail together, and with them the quorum or the standby that was to take over. Without
-#   anti-affinity the scheduler only tends to spread pods, and a drain at night undoes it.
-#   A preference is enough by default, and the webhook adds it where there is no anti-affinity at all. With
-#   require_hard the rule must be required: then no node may take two replicas, and with fewer nodes than replicas
-#   some stay pending. Rules that do not select the workload's own pods do not count; where such a rule is a mistake,
-#   anti-affinity-selector-matches-self says so instead of this policy. Of a key that is a slip for
-#   kubernetes.io/hostname (`hostname`) this policy is silent, too: anti-affinity-topology-key-valid speaks of it.
+#   Replicas that share a node fail together, and with them the quorum or the standby that should take over. Without
+#   anti-affinity the scheduler only tends to spread pods, and a drain at night undoes that. By default a preference
+#   is enough, and the webhook adds one where there is no anti-affinity at all. With require_hard the rule must be
+#   required: then no node may run two replicas, and with fewer nodes than replicas some stay pending. Rules that do
+#   not select the workload's own pods do not count; where such a rule is a mistake,
+#   anti-affinity-selector-matches-self reports it instead of this policy. A key mistyped for kubernetes.io/hostname
+#   (`hostname`) is left to anti-affinity-topology-key-valid as well.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -16,12 +16,17 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     require_hard: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
-#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
-#     hostname_keys: {type: list, of: string, default: [kubernetes.io/hostname], description: Node labels that tell nodes apart.}
+#     require_hard: {type: boolean, default: false, description: "Count only rules that the scheduler must obey."}
+#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are not checked.}
+#     hostname_keys:
+#       type: list
+#       of: string
+#       default: [kubernetes.io/hostname]
+#       description: Node labels that identify a node.
 #   fix: >-
 #     Add affinity.podAntiAffinity to the pod's spec, with topologyKey kubernetes.io/hostname and the labelSelector of
 #     the workload itself.
+#   why: "one node failure can then take the quorum, or the primary together with its standby"
 package stategate.scheduling.anti_affinity_required
 
 import data.stategate.lib.placement
@@ -43,7 +48,7 @@ violation contains v if {
 	}
 }
 
-# Never changes a rule that somebody wrote.
+# Leaves existing rules unchanged.
 patch contains p if {
 	input.workload.replicas >= input.parameters.min_replicas
 	not apart
@@ -86,14 +91,14 @@ preferred if {
 	rule.topology_key in input.parameters.hostname_keys
 }
 
-# A rule that was to do it selects other pods.
+# A rule meant to keep replicas apart selects other pods.
 mistaken if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	rule.topology_key in input.parameters.hostname_keys
 	placement.mistaken(rule)
 }
 
-# A rule that was to do it has a key that no node carries.
+# A rule meant to keep replicas apart has a key that no node carries.
 mistaken if {
 	some rule in array.concat(input.workload.scheduling.anti_affinity, input.workload.scheduling.spread)
 	rule.matches_self
@@ -102,7 +107,7 @@ mistaken if {
 	slip(rule.topology_key)
 }
 
-# `hostname` and the like, for kubernetes.io/hostname.
+# `hostname` and similar mistypings of kubernetes.io/hostname.
 slip(key) if lower(key) in {"hostname", "kubernetes.io/hostname"}
 
 slip(key) if endswith(key, ".kubernetes.io/hostname")

@@ -1,13 +1,14 @@
 # METADATA
 # title: Rules that keep replicas apart select the workload's own pods
 # description: >-
-#   A misspelt label in a labelSelector turns anti-affinity or a spread constraint into nothing, and nobody is told:
-#   the manifest looks right, the pods start, and one node's failure takes several replicas.
-#   Judged are workloads with two replicas or more. A term of podAntiAffinity may well be meant for the pods of another
-#   workload; it is a violation only if no other rule selects its own (a mere wish to spread over another key does not
-#   count). A topologySpreadConstraint must select its own pods in any case: it is those that it counts. What has no rule at all is for anti-affinity-required and
-#   topology-spread-zone, which are silent on the rules that this policy speaks of. Of a namespaceSelector only what
-#   the namespace's name tells is known.
+#   A misspelt label in a labelSelector turns anti-affinity or a spread constraint into nothing, without any error:
+#   the manifest looks right, the pods start, and one node's failure takes several replicas. This policy checks
+#   workloads with two replicas or more. A podAntiAffinity term may well be meant for the pods of another workload; it
+#   is a violation only if no other rule selects the workload's own pods (a soft spread constraint on another key does
+#   not count as such a rule). A topologySpreadConstraint must always select the workload's own pods, since those are
+#   the pods it counts. Workloads without any such rule are left to anti-affinity-required and topology-spread-zone,
+#   which in turn do not report the rules that this policy flags. For a namespaceSelector, only the namespace's name
+#   is known.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -16,8 +17,9 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are left alone.}
+#     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are not checked.}
 #   fix: Give the rule the labelSelector of the workload itself (its spec.selector).
+#   why: "the pods start without an error, and one node or zone failure can take several replicas"
 package stategate.scheduling.anti_affinity_selector_matches_self
 
 import data.stategate.lib.placement

@@ -1,13 +1,13 @@
 # METADATA
-# title: Topology keys are labels that nodes have
+# title: Topology keys are labels that nodes carry
 # description: >-
-#   Anti-affinity on a label that no node carries keeps nothing apart, and says so nowhere; a spread constraint on one
-#   that must be obeyed leaves pods pending. `hostname` for `kubernetes.io/hostname` is enough, and
-#   anti-affinity-required leaves that slip to this policy.
-#   Where the cluster's nodes are known, a key must be a label of one of them; of well-known keys that only holds for
-#   rules that must be obeyed. Otherwise keys of Kubernetes' own domain
-#   and keys without a domain must be well known or allowed; keys of other domains (those of clouds, of racks) pass.
-#   The failure-domain.beta.kubernetes.io labels are replaced since Kubernetes 1.17, and clouds stop setting them.
+#   Anti-affinity on a label that no node carries keeps nothing apart and reports no error; a required spread
+#   constraint on such a label leaves pods pending. `hostname` instead of `kubernetes.io/hostname` is enough to cause
+#   this, and anti-affinity-required leaves that mistake to this policy. Where the cluster's nodes are known, a key
+#   must be a label of at least one of them; for well-known keys this holds only for required rules. Otherwise, keys
+#   of Kubernetes' own domain and keys without a domain must be well known or allowed; keys of other domains (such as
+#   those of clouds or racks) pass. The failure-domain.beta.kubernetes.io labels have been replaced since Kubernetes
+#   1.17, and clouds stop setting them.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/labels-annotations-taints/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -32,6 +32,7 @@
 #       description: Node labels (globs) of Kubernetes' own domain, or without a domain, that may be topology keys.
 #   fix: >-
 #     Use kubernetes.io/hostname for nodes, topology.kubernetes.io/zone for zones, or a label that your nodes carry.
+#   why: "Kubernetes accepts any label key here, and reports no error when no node carries it"
 package stategate.scheduling.anti_affinity_topology_key_valid
 
 import data.stategate.lib.globs
@@ -71,7 +72,7 @@ wrong(_, key) := "is no label that Kubernetes gives to nodes" if {
 	not globs.matches_any(allowed, key)
 }
 
-# A wish for zones costs nothing where there are none; the webhook makes it, too.
+# A soft rule on zones does no harm where there are none; the webhook adds one itself.
 harmless(rule, key) if {
 	allowed := input.parameters.allowed_keys
 	globs.matches_any(allowed, key)
@@ -82,7 +83,7 @@ soft(rule) if rule.when_unsatisfiable == "ScheduleAnyway"
 
 soft(rule) if rule.required == false
 
-# Whoever uses a domain of their own knows their labels.
+# Keys of a custom domain are taken to be known to the user.
 ought_to_be_known(key) if not contains(key, "/")
 
 ought_to_be_known(key) if endswith(split(key, "/")[0], "kubernetes.io")

@@ -1,11 +1,11 @@
 # METADATA
 # title: Pods are not pinned to one node
 # description: >-
-#   A workload whose pods may only run on one node is down as long as that node is, whatever else it has in replicas,
-#   copies or budgets; and the node cannot be replaced without an outage.
-#   Judged is what the pod template says by nodeName, nodeSelector or required node affinity: at least as many nodes
-#   must be named as there are replicas, and never only one. Preferred node affinity pins nothing. Local volumes need
-#   no pin in the pod: the PersistentVolume's own node affinity brings the pod to its data.
+#   A workload whose pods may run on only one node is down for as long as that node is, whatever replicas, copies or
+#   budgets it has; and the node cannot be replaced without an outage. This policy checks nodeName, nodeSelector and
+#   required node affinity of the pod template: they must admit at least as many named nodes as there are replicas,
+#   and never only one. Preferred node affinity pins nothing. Local volumes need no pin in the pod: the
+#   PersistentVolume's own node affinity brings the pod to its data.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -14,9 +14,13 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     allowed_nodes: {type: list, of: string, default: [], description: Nodes (globs) that workloads may be pinned to.}
-#   fix: >-
-#     Choose nodes by a label that several of them carry, such as one of a node pool, instead of by name.
+#     allowed_nodes:
+#       type: list
+#       of: string
+#       default: []
+#       description: Nodes (globs) that workloads may be pinned to.
+#   fix: Select nodes by a label that several of them carry, such as the label of a node pool, instead of by name.
+#   why: "when a named node fails or is drained, there is no spare node that its pods may move to"
 package stategate.scheduling.scheduling_no_node_pin
 
 import data.stategate.lib.globs

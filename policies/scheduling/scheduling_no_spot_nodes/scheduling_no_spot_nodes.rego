@@ -1,12 +1,13 @@
 # METADATA
-# title: Data does not run on spot nodes
+# title: Data stores do not run on spot nodes
 # description: >-
-#   A cloud takes spot nodes back within two minutes or less, and when it needs capacity it takes many at once: a
-#   quorum, or a primary together with its standby. No budget stops that.
-#   Judged is whether the pods ask for spot nodes (nodeSelector, required node affinity) or tolerate their taint while
-#   nothing keeps them off. A toleration of every taint counts, too, unless the cluster's nodes are known and none of
-#   them carries a label of spot nodes. Spot nodes that carry no taint cannot be told from a manifest, and preferred
-#   node affinity is not judged. Caches that say so (stategate.io/data-durability) are left alone.
+#   A cloud provider reclaims spot nodes within two minutes or less, and when it needs capacity it reclaims many at
+#   once: a quorum, or a primary together with its standby. No disruption budget stops that. This policy checks
+#   whether the pods request spot nodes (nodeSelector, required node affinity) or tolerate their taint while nothing
+#   keeps the pods off those nodes. A toleration of every taint counts too, unless the cluster's nodes are known and
+#   none of them carries the label key of a spot label. Spot nodes without a taint cannot be recognised from a
+#   manifest, and preferred node affinity is not checked. Workloads declared as caches (stategate.io/data-durability)
+#   are exempt.
 # related_resources:
 # - ref: https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms
 # - ref: https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html
@@ -28,12 +29,12 @@
 #       - eks.amazonaws.com/capacityType=SPOT
 #       - karpenter.sh/capacity-type=spot
 #       - kubernetes.azure.com/scalesetpriority=spot
-#       description: Labels of spot nodes, which are their taints, too (key=value).
-#   fix: >-
-#     Take spot nodes out of nodeSelector, node affinity and tolerations, and ask for nodes that stay.
+#       description: Labels of spot nodes, also used as their taints (key=value).
+#   fix: Remove spot nodes from nodeSelector, node affinity and tolerations, and require nodes that are not reclaimed.
+#   why: "no disruption budget stops a reclaim, which can take the quorum, or a primary with its standby, at once"
 package stategate.scheduling.scheduling_no_spot_nodes
 
-# Asked for by a label.
+# Requested by a label.
 violation contains v if {
 	some label in input.parameters.spot_labels
 	[key, value] := split(label, "=")
@@ -48,7 +49,7 @@ violation contains v if {
 	}
 }
 
-# Tolerated, and nothing keeps the pods off. Who asks for spot nodes must tolerate them, too: that is one fault.
+# Tolerated, and nothing keeps the pods off. A request for spot nodes needs the toleration too: that is one fault.
 violation contains v if {
 	some i, toleration in input.workload.scheduling.tolerations
 	object.get(toleration, "effect", "") in {"", "NoSchedule"}
@@ -88,7 +89,7 @@ wants(expression, value) if {
 	value in expression.values
 }
 
-# A label that is either true or missing.
+# The label is either true or absent.
 wants(expression, "true") if expression.operator == "Exists"
 
 tolerated(toleration) := first if {
@@ -120,7 +121,7 @@ no_spot_node_here if {
 	}
 }
 
-# Each of the terms must: between them is an OR.
+# Every term must exclude them, since terms are combined with OR.
 kept_off if {
 	count(input.workload.scheduling.node_affinity) > 0
 	every term in input.workload.scheduling.node_affinity {

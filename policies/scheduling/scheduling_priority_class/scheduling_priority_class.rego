@@ -1,10 +1,10 @@
 # METADATA
 # title: Data stores run with a priority class
 # description: >-
-#   Without a class pods have priority 0, like any batch job: when a node is short of room the scheduler may end the
-#   database to start something else, and when a node is short of memory it is no later in the queue than a crawler.
-#   A class that the cluster gives by default counts where it is known. Where the named class is known, its value must
-#   be at least min_value; whether a class exists is not judged here.
+#   Without a class, pods have priority 0, like any batch job: when a node is full the scheduler may evict the
+#   database to start something else, and under memory pressure the kubelet does not spare it any longer than a
+#   crawler. A class that the cluster assigns by default counts where it is known. Where the named class is known, its
+#   value must be at least min_value; whether a class exists is not checked here.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
@@ -15,8 +15,9 @@
 #   inventory: {PriorityClass.scheduling.k8s.io: optional}
 #   parameters:
 #     allowed: {type: list, of: string, default: ["*"], description: Classes (globs) that count.}
-#     min_value: {type: integer, default: 1, description: The least value that a class must have where it is known.}
-#   fix: Set priorityClassName in the pod template to a class of your platform that is above that of batch jobs.
+#     min_value: {type: integer, default: 1, description: The lowest value that a known class may have.}
+#   fix: Set priorityClassName in the pod template to a class of your platform that ranks above batch jobs.
+#   why: "when nodes are full, the scheduler evicts pods of lower priority to place others"
 package stategate.scheduling.scheduling_priority_class
 
 import data.stategate.lib.globs

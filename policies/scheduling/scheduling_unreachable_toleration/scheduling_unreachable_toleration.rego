@@ -1,11 +1,12 @@
 # METADATA
-# title: Pods leave a lost node in time
+# title: Pods are removed from a lost node in time
 # description: >-
-#   When a node cannot be reached Kubernetes waits five minutes and then deletes its pods. A pod that tolerates the
-#   taint without limit is never deleted: the replica is missing until somebody notices. A StatefulSet makes the new pod
-#   only when the old one is known to be gone: when the node is back, removed, or tainted node.kubernetes.io/out-of-service.
-#   Judged are tolerations of node.kubernetes.io/unreachable and not-ready, and of every taint, that last longer than
-#   max_seconds. Where data is on local disks no other node can take the pod, and waiting may be right: waive it there.
+#   When a node cannot be reached, Kubernetes waits five minutes and then deletes its pods. A pod that tolerates the
+#   taint without limit is never deleted: the replica is missing until someone notices. A StatefulSet creates the new
+#   pod only when the old one is known to be gone: when the node is back, removed, or tainted
+#   node.kubernetes.io/out-of-service. This policy flags tolerations of node.kubernetes.io/unreachable, of
+#   node.kubernetes.io/not-ready, and of every taint, that last longer than max_seconds. Where data is on local disks,
+#   no other node can take the pod and waiting may be right: exempt the workload there.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/#taint-based-evictions
 # - ref: https://kubernetes.io/docs/tasks/run-application/force-delete-stateful-set-pod/
@@ -14,8 +15,12 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     max_seconds: {type: duration, default: 300s, description: The longest that a pod may stay on a node that is lost.}
+#     max_seconds:
+#       type: duration
+#       default: 300s
+#       description: The longest time that a pod may stay bound to a lost node.
 #   fix: Set tolerationSeconds to 300 or less, or remove the toleration.
+#   why: "until the toleration runs out, the lost pod is not deleted and no replacement is created"
 package stategate.scheduling.scheduling_unreachable_toleration
 
 violation contains v if {

@@ -1,13 +1,14 @@
 # METADATA
-# title: Scheduling rules can be obeyed in this cluster
+# title: Scheduling rules can be satisfied in this cluster
 # description: >-
-#   A rule that must be obeyed and cannot leaves pods pending: often not on the first day, but when a replica moves and
-#   finds no place. Volumes make it worse, since a pod must run in the zone that its volume is in.
-#   Judged is what the cluster's nodes, the claims' volumes and their storage classes tell, as far as they are known:
-#   required anti-affinity with more replicas than nodes or zones, a spread over more zones than there are, pods that
-#   fit no node, volumes and storage classes in zones that the pods may not run in. Nodes that are cordoned, or whose
-#   taints the pods do not tolerate, do not count. Where nodes are added on demand set assume_autoscaler: then only
-#   zones of volumes and classes are judged.
+#   A required rule that cannot be satisfied leaves pods pending: often not on the first day, but when a replica moves
+#   and finds no place. Volumes make it worse, since a pod must run in the zone of its volume. This policy checks
+#   rules against the cluster's nodes, the claims' volumes and their storage classes, as far as they are known. It
+#   flags required anti-affinity with more replicas than nodes or zones, a spread constraint whose minDomains exceeds
+#   the nodes or zones there are, so that not all replicas fit, pods that fit no node, and volumes and storage classes
+#   in zones that the pods may not run in. Nodes that are cordoned, or whose taints the pods do not tolerate, do not
+#   count. Where nodes are added on demand, set assume_autoscaler: then only the zones of volumes and classes are
+#   checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -22,8 +23,12 @@
 #     PersistentVolumeClaim: optional
 #     PersistentVolume: optional
 #   parameters:
-#     assume_autoscaler: {type: boolean, default: false, description: "Nodes are added on demand, so their number tells nothing."}
-#   fix: Add nodes, lower the replicas, or make the rule one that the scheduler need not obey.
+#     assume_autoscaler:
+#       type: boolean
+#       default: false
+#       description: Nodes are added on demand, so do not check against their number.
+#   fix: Add nodes, lower the replicas, or turn the required rule into a preference.
+#   why: "the scheduler leaves a pod Pending for as long as no node satisfies every required rule"
 package stategate.scheduling.topology_feasible
 
 zone := "topology.kubernetes.io/zone"
@@ -47,7 +52,7 @@ violation contains v if {
 	}
 }
 
-# With fewer zones than minDomains every zone takes at most maxSkew pods.
+# With fewer domains than minDomains, each domain takes at most maxSkew pods.
 violation contains v if {
 	some constraint in input.workload.scheduling.spread
 	constraint.matches_self

@@ -1,12 +1,11 @@
 # METADATA
-# title: Replicas are spread over zones
+# title: Replicas are spread across zones
 # description: >-
-#   A zone is what fails as a whole in a cloud. Replicas that all happen to be in one zone are gone together, together
-#   with the disks that are bound to it.
-#   The webhook adds a constraint that never blocks scheduling where there is none at all. Mind that a pod with
-#   constraints of its own no longer gets those that a scheduler may have by default. In a cluster with one zone set
-#   single_zone_cluster; nodes are not counted here. Of a rule on zones that selects other pods by mistake
-#   anti-affinity-selector-matches-self speaks instead.
+#   In a cloud, a zone fails as a whole. Replicas that all happen to be in one zone are lost together, along with the
+#   disks that are bound to it. Where there is no constraint at all, the webhook adds one that never blocks
+#   scheduling. Note that a pod with constraints of its own no longer gets the scheduler's default constraints. In a
+#   cluster with one zone, set single_zone_cluster; nodes are not counted here. A zone rule that selects other pods by
+#   mistake is reported by anti-affinity-selector-matches-self instead.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 # - ref: https://kubernetes.io/docs/setup/best-practices/multiple-zones/
@@ -15,13 +14,20 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
 #   parameters:
-#     min_replicas: {type: integer, default: 3, description: Workloads with fewer replicas are left alone.}
-#     max_skew: {type: integer, default: 1, description: The biggest maxSkew that counts as spread.}
-#     require_do_not_schedule: {type: boolean, default: false, description: "Only a rule that the scheduler must obey counts."}
-#     single_zone_cluster: {type: boolean, default: false, description: "The cluster has one zone, so nothing is asked for."}
+#     min_replicas: {type: integer, default: 3, description: Workloads with fewer replicas are not checked.}
+#     max_skew: {type: integer, default: 1, description: The largest maxSkew that counts as spread.}
+#     require_do_not_schedule:
+#       type: boolean
+#       default: false
+#       description: Count only rules that the scheduler must obey.
+#     single_zone_cluster:
+#       type: boolean
+#       default: false
+#       description: The cluster has one zone, so nothing is required.
 #   fix: >-
 #     Add topologySpreadConstraints to the pod's spec, with topologyKey topology.kubernetes.io/zone, maxSkew 1 and the
 #     labelSelector of the workload itself.
+#   why: "a zone fails as a whole, and the disks that are bound to it fail with it"
 package stategate.scheduling.topology_spread_zone
 
 import data.stategate.lib.placement
@@ -45,7 +51,7 @@ violation contains v if {
 	}
 }
 
-# Never changes constraints that somebody wrote.
+# Leaves existing constraints unchanged.
 patch contains p if {
 	asked_for
 	not spread_over_zones

@@ -1,12 +1,13 @@
 # METADATA
-# title: Data stores ask who comes in
+# title: Data stores require authentication
 # description: >-
-#   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them set,
-#   whoever reaches the port, which by default is every pod of the cluster, reads and deletes everything.
-#   Looked for are the variables in switches with one of the values there, and the arguments in flags, in containers
-#   that run a known engine. A variable that allows an empty password opens nothing where a password is given besides.
-#   Switches in configuration files, and stores that need no switch to be open, are not seen. Caches pass. Some images
-#   read these variables only when they make their data directory: afterwards change it there, too.
+#   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them
+#   set, anyone who can reach the port, which by default is every pod of the cluster, can read and delete everything.
+#   This policy looks for the variables in switches with one of the values listed there, and for the arguments in
+#   flags, in containers that run a known engine. A variable that allows an empty password passes if a password is
+#   set as well. Switches in configuration files, and stores that are open without any switch, are not detected.
+#   Caches pass. Some images read these variables only when they create their data directory: afterwards change the
+#   setting there, too.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
@@ -28,7 +29,7 @@
 #         xpack.security.enabled: ["false"]
 #         DISABLE_SECURITY_PLUGIN: ["true"]
 #         plugins.security.disabled: ["true"]
-#       description: Variables, and their values (globs, in small letters), that turn authentication off.
+#       description: Variables, and their values (globs, in lower case), that turn authentication off.
 #     flags:
 #       type: map
 #       of: list
@@ -36,8 +37,9 @@
 #         cockroach: ["--insecure", "--insecure=true"]
 #         mysql: ["--skip-grant-tables", "--skip-grant-tables=on", "--skip-grant-tables=1"]
 #         elasticsearch: ["-expack.security.enabled=false", "-eplugins.security.disabled=true"]
-#       description: Arguments (globs, in small letters) by data store that turn authentication off.
-#   fix: Take the variable out, and give the data store a password from a Secret.
+#       description: Arguments (globs, in lower case), by data store, that turn authentication off.
+#   fix: Remove the variable, and give the data store a password from a Secret.
+#   why: by default every pod of the cluster reaches the port, and can then read and delete everything
 package stategate.security.authentication_required
 
 import data.stategate.lib.globs
@@ -71,7 +73,7 @@ violation contains v if {
 	}
 }
 
-# What may be empty need not be.
+# The switch only permits an empty password: with a password set, the store is not open.
 has_password(container, variable) if {
 	contains(variable.name, "ALLOW_EMPTY")
 	some other in container.env

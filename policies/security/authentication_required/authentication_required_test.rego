@@ -37,7 +37,7 @@ test_value_from_elsewhere_passes if {
 	found(json.remove(request("redis", "ALLOW_EMPTY_PASSWORD", "yes"), ["workload/containers/0/env/0/value"])) == set()
 }
 
-# The entrypoint of the image only asks whether there is a value.
+# The entrypoint of the image only checks whether there is a value.
 test_any_value_opens_mysql if {
 	count(found(request("mysql", "MYSQL_ALLOW_EMPTY_PASSWORD", "no"))) == 1
 	found(request("mysql", "MYSQL_ALLOW_EMPTY_PASSWORD", "")) == set()

@@ -1,12 +1,13 @@
 # METADATA
 # title: Volumes with data are retained
 # description: >-
-#   What becomes of a disk when its claim goes is written on the PersistentVolume, and may be changed at any time.
-#   Turning Retain into Delete disarms what keeps the data, often long before the claim is deleted and by somebody else;
-#   it passes with the annotation stategate.io/confirm-delete: NAME-OF-THE-VOLUME, set before. A bound volume that would be
-#   deleted is told, too, whatever its class says: that is how to find volumes of operators that choose no class.
-#   Volumes that are not bound, scratch classes and the namespaces of exempt_namespaces are left alone. What a
-#   provisioner makes at this moment follows its class, which storageclass-reclaim-retain judges.
+#   What happens to a disk when its claim is deleted is set on the PersistentVolume and can be changed at any time.
+#   Changing Retain to Delete removes the protection, often long before the claim is deleted and by a different
+#   person. The change passes if the annotation stategate.io/confirm-delete: NAME-OF-THE-VOLUME was already present
+#   before it. A volume with a claim that would be erased is flagged, too, whatever its class says: this finds the
+#   volumes of operators that choose no class. Volumes without a claim, scratch classes and the namespaces in
+#   exempt_namespaces pass. A volume that a provisioner is just creating follows its class, which
+#   storageclass-reclaim-retain checks.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaiming
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -23,6 +24,7 @@
 #       description: Classes (globs) whose data may be lost.
 #     exempt_namespaces: {type: list, of: string, default: [], description: Namespaces (globs) whose data may be lost.}
 #   fix: "Set persistentVolumeReclaimPolicy: Retain."
+#   why: an erased disk cannot be recovered; a retained one can be bound to a new claim
 package stategate.storage.pv_reclaim_retain
 
 import data.stategate.lib.globs
@@ -57,12 +59,12 @@ scratch(volume) if globs.matches_any(input.parameters.scratch_classes, volume.st
 
 scratch(volume) if globs.matches_any(input.parameters.exempt_namespaces, volume.claim_namespace)
 
-# Before the change: one who may turn the policy may write the annotation with it.
+# From the object before the change: whoever may change the policy could add the annotation in the same request.
 confirmed if input.old_workload.annotations[confirmation] == input.workload.name
 
 flipped if input.old_workload.persistent_volume.reclaim_policy == "Retain"
 
-# A provisioner writes what its class says; once the volume is bound it is told.
+# A provisioner copies the policy of its class; the volume is flagged once it is bound.
 just_made(volume) if {
 	input.review.operation == "CREATE"
 	input.workload.annotations["pv.kubernetes.io/provisioned-by"]

@@ -1,11 +1,11 @@
 # METADATA
-# title: Data of one writer is on a claim for one pod
+# title: Data with one writer is on a claim for one pod
 # description: >-
-#   ReadWriteOnce lets every pod of one node use the volume: a second pod that lands there, for a test or by a rollout,
-#   writes the same files. ReadWriteOncePod lets one pod of the whole cluster use it, and the scheduler keeps others away.
-#   Judged are claim templates that hold a data directory and whose class belongs to drivers that are known to support
-#   it (drivers); it needs Kubernetes 1.29. A Job that mounts the claim for a backup can no longer do so beside
-#   the pod, so profiles leave this off.
+#   ReadWriteOnce lets every pod on one node use the volume: a second pod that lands there, for a test or during a
+#   rollout, writes the same files. ReadWriteOncePod limits the volume to one pod in the whole cluster, and the
+#   scheduler keeps others away. This policy checks claim templates that hold a data directory and whose class
+#   belongs to a driver known to support the mode (drivers); it needs Kubernetes 1.29. A Job that mounts the claim
+#   for a backup can then not run beside the pod, so profiles leave this policy off.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-access-mode-readwriteoncepod/
 # custom:
@@ -20,6 +20,7 @@
 #       default: ["*rbd.csi.ceph.com", ebs.csi.aws.com, pd.csi.storage.gke.io, disk.csi.azure.com]
 #       description: Provisioners (globs) that support ReadWriteOncePod.
 #   fix: "Set accessModes: [ReadWriteOncePod] in the claim template."
+#   why: two pods that write one data directory at the same time can corrupt it
 package stategate.storage.pvc_access_mode_rwop
 
 import data.stategate.lib.claims

@@ -1,13 +1,13 @@
 # METADATA
-# title: Data of one writer is not on a claim for many
+# title: Data with one writer is not on a claim for many
 # description: >-
-#   A data store expects to be the only one that writes its files. ReadWriteMany lets any number of pods on any node
-#   mount them: a second pod that is started by a slip or while a node is unreachable corrupts the data, and nothing
-#   stops it. With ReadWriteOnce the volume is attached to one node, with ReadWriteOncePod one pod may use it.
-#   Judged are claims with a file system that hold a data directory or a part of it; for claims that a pod only names,
-#   the PersistentVolumeClaim, if it is known. Raw block devices with ReadWriteMany are shared on purpose. Volumes of
-#   applications that share files are no data directories; a data store that shares its directory by design is listed
-#   in exempt_engines.
+#   A data store expects to be the only writer of its files. ReadWriteMany lets any number of pods on any node mount
+#   them: a second pod, started by mistake or while a node is unreachable, corrupts the data, and nothing stops it.
+#   With ReadWriteOnce the volume is attached to one node; with ReadWriteOncePod one pod may use it. This policy
+#   checks file system claims that hold a data directory or a part of one; for a claim that a pod only names it uses
+#   the PersistentVolumeClaim, if that is known. Raw block devices with ReadWriteMany are shared on purpose and pass.
+#   Volumes of applications that share files are not data directories. List data stores that share their directory by
+#   design in exempt_engines.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # custom:
@@ -17,7 +17,8 @@
 #   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
-#   fix: "Set accessModes: [ReadWriteOnce]; a claim that exists keeps its modes: make a new one and copy the data."
+#   fix: "Set accessModes: [ReadWriteOnce]; an existing claim keeps its modes: create a new one and copy the data."
+#   why: a second pod, started by mistake or while a node is unreachable, corrupts the data
 package stategate.storage.pvc_access_mode_single_writer
 
 import data.stategate.lib.claims

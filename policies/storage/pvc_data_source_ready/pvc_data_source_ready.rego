@@ -1,11 +1,12 @@
 # METADATA
-# title: A claim is restored from a snapshot that is there and fits
+# title: Claims are restored from a snapshot that is ready and fits
 # description: >-
-#   A claim whose snapshot does not exist, is not ready or failed stays pending, without an error, while somebody waits
-#   for the restore. One that is smaller than the snapshot, or of another driver, can never be made from it.
-#   Judged is what a claim names as VolumeSnapshot in its own namespace, when it is made; other sources (claims to clone,
-#   populators, snapshots of other namespaces) are not. A snapshot that is shipped in the same manifest is not ready
-#   yet, so this only warns. What stategate does not know of the cluster is not judged.
+#   A claim whose snapshot does not exist, is not ready or failed stays pending without an error while someone waits
+#   for the restore. A claim that is smaller than the snapshot, or that belongs to another driver, can never be
+#   created from it. This policy checks a VolumeSnapshot in the claim's own namespace when the claim is created;
+#   other sources (claims to clone, populators, snapshots in other namespaces) are not checked. A snapshot shipped in
+#   the same manifest is not ready yet, so this policy only warns. Whatever stategate does not know about the cluster
+#   is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#volume-snapshot-and-restore-volume-from-snapshot-support
@@ -15,6 +16,7 @@
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [CREATE]}
 #   inventory: {VolumeSnapshot.snapshot.storage.k8s.io: cluster, StorageClass.storage.k8s.io: optional}
 #   fix: Name a VolumeSnapshot that is ready (kubectl get volumesnapshot lists them).
+#   why: a pod does not start while its claim is pending, so the restore stalls
 package stategate.storage.pvc_data_source_ready
 
 violation contains v if {

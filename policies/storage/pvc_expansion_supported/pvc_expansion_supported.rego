@@ -1,10 +1,10 @@
 # METADATA
-# title: Claims grow only if their class lets them
+# title: Claims grow only if their class allows expansion
 # description: >-
-#   A claim can grow if its class says allowVolumeExpansion: true. The API server refuses it otherwise, when the disk is
-#   full and somebody is in a hurry; in files that are compared with their previous version (`--old`) it is found
-#   before. The field can be set on a class that exists, if the driver can expand volumes. A claim whose class is
-#   not known is not judged.
+#   A claim can grow only if its class sets allowVolumeExpansion: true. Otherwise the API server refuses the change,
+#   usually when the disk is full and time is short; comparing files with their previous version (`--old`) finds it
+#   earlier. The field can be set on an existing class if the driver can expand volumes. A claim whose class is not
+#   known is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
 # custom:
@@ -14,6 +14,7 @@
 #   ratchet: false
 #   inventory: {StorageClass.storage.k8s.io: cluster}
 #   fix: "Set allowVolumeExpansion: true on the class, if its driver can expand volumes."
+#   why: the API server refuses the larger size, so a full disk stays full
 package stategate.storage.pvc_expansion_supported
 
 violation contains v if {

@@ -1,10 +1,10 @@
 # METADATA
 # title: Storage never shrinks
 # description: >-
-#   Kubernetes cannot make a volume smaller. The API server refuses it with a message that does not say what to do
-#   instead, and a tool that works around it by deleting the claim deletes the data.
-#   One case is allowed, as the API server does: taking back a claim's expansion that has not happened, down to
-#   anything above the capacity that it has. Files are compared with their previous version (`--old`).
+#   Kubernetes cannot make a volume smaller. The API server refuses the change with a message that does not say what
+#   to do instead, and a tool that works around it by deleting the claim deletes the data. One case passes, as it
+#   does at the API server: reverting an expansion of a claim that has not happened, down to any size above the
+#   claim's current capacity. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#recovering-from-failure-when-expanding-volumes
@@ -13,7 +13,8 @@
 #   action: deny
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [UPDATE]}
 #   ratchet: false
-#   fix: Keep the size; to use less, make a new claim of the smaller size and copy the data.
+#   fix: Keep the size; to use less, create a new claim of the smaller size and copy the data.
+#   why: the API server refuses it, and deleting the claim to work around that can erase the data
 package stategate.storage.pvc_no_shrink
 
 violation contains v if {
@@ -34,7 +35,7 @@ violation contains v if {
 	}
 }
 
-# The request grew, the volume did not: it may go back to anything above what it has.
+# The request grew but the volume did not: the request may go back to anything above the current capacity.
 takes_back_an_expansion(old, claim) if {
 	claim.origin == "object"
 	old.capacity < claim.size

@@ -40,7 +40,7 @@ test_failed_expansion_may_be_taken_back if {
 	found(request("PersistentVolumeClaim", [expanding(10)], [claim("data", "object", 20)])) == set()
 }
 
-# The API server refuses it, too: the request must stay above the capacity.
+# The API server refuses this, too: the request must stay above the capacity.
 test_expansion_is_not_taken_back_to_the_capacity_itself if {
 	count(found(request("PersistentVolumeClaim", [expanding(10)], [claim("data", "object", 10)]))) == 1
 }

@@ -1,14 +1,14 @@
 # METADATA
 # title: Data has one writer
 # description: >-
-#   Two workloads that write the files of one data store corrupt them, and access modes do not prevent it: with
-#   ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test, a Job that restores a
-#   backup while the store runs, or a Pod for repairs.
-#   Judged are claims that hold a data directory of this workload or of the other, and claims that a StatefulSet makes
-#   for its replicas. Claims that applications share on purpose hold no data directory and pass, and so do read-only
-#   mounts and workloads with 0 replicas. Of a Job, CronJob or Pod and the workload whose claim it mounts, the Job is
-#   judged; of two workloads that are checked together the one whose data it is not. The other workloads are those that
-#   stategate last saw, or those of the same bundle of files.
+#   Two workloads that write the files of one data store corrupt them, and access modes short of ReadWriteOncePod do
+#   not prevent it: with ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test,
+#   a Job that restores a backup while the store runs, or a Pod for repairs. This policy checks claims that hold a
+#   data directory of this workload or of the other one, and claims that a StatefulSet creates for its replicas.
+#   Claims that applications share on purpose hold no data directory and pass, as do read-only mounts and workloads
+#   with 0 replicas. If a Job, CronJob or Pod mounts the claim of another workload, the Job, CronJob or Pod is
+#   flagged; if two workloads are checked together, the one that does not own the data. The other workloads are those
+#   that stategate last saw, or those in the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-pvc-datasource/
@@ -21,7 +21,8 @@
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
 #   parameters:
 #     allow_jobs: {type: boolean, default: false, description: Jobs may write to the claims of a data store.}
-#   fix: "Mount the claim with readOnly: true, or make a claim of your own from it (dataSource) and use that."
+#   fix: "Mount the claim with readOnly: true, or create your own claim from it (dataSource) and use that."
+#   why: "ReadWriteOnce does not prevent it: it admits every pod on the same node"
 package stategate.storage.pvc_single_consumer
 
 import data.stategate.lib.claims
@@ -47,7 +48,7 @@ violation contains v if {
 	}
 }
 
-# A Job or Pod that is there may have ended long ago; a new one is judged itself.
+# An existing Job or Pod may have ended long ago; a new one is reviewed itself.
 writes(consumer) if {
 	consumer.kind in {"StatefulSet", "Deployment", "DaemonSet"}
 	not consumer.read_only
@@ -62,7 +63,7 @@ writes_here(name) if {
 
 writes_here(name) if made_here(name)
 
-# A claim of this StatefulSet's own replicas.
+# A claim that this StatefulSet creates for one of its replicas.
 made_here(name) if {
 	input.workload.kind == "StatefulSet"
 	some claim in input.workload.claims
@@ -84,13 +85,13 @@ owned_here(name) if {
 
 owned_there(consumer) if consumer.holds_data
 
-# As StatefulSets name the claims of their replicas: <template>-<name>-<ordinal>.
+# StatefulSets name the claims of their replicas <template>-<name>-<ordinal>.
 owned_there(consumer) if {
 	consumer.kind == "StatefulSet"
 	contains(consumer.claim, concat("-", ["", consumer.name, ""]))
 }
 
-# The intruder is told. Of two data stores on one claim it is the one whose name comes last.
+# The workload that does not own the data is flagged; of two data stores on one claim, the one whose name sorts last.
 told_there(consumer) if {
 	consumer.judged
 	owned_here(consumer.claim)

@@ -1,12 +1,12 @@
 # METADATA
-# title: Claims ask for a sensible size
+# title: Claims request a sensible size
 # description: >-
-#   A claim is the one order of hardware that anybody may place with one line, and it cannot be taken back: a claim never
-#   shrinks. A zero too many is a bill, and a size without a unit is bytes: `storage: 20` is a disk that no data store
-#   fits in. Judged are claims and claim templates against a minimum and a maximum; the maximum is that of the class
-#   (class_maximum) or else of the tier, which is the label stategate.io/tier of the Namespace or default_tier. A tier
-#   without an entry has no maximum. Generic ephemeral volumes are not judged, nor what a StatefulSet that exists makes
-#   for one more replica.
+#   A claim is an order for hardware that anyone can place with one line, and it cannot be reduced: a claim never
+#   shrinks. One zero too many is a bill, and a size without a unit is in bytes: `storage: 20` is a disk that no data
+#   store fits on. This policy checks claims and claim templates against a minimum and a maximum. The maximum is that
+#   of the class (class_maximum) or else that of the tier, which is the label stategate.io/tier of the Namespace or
+#   default_tier. A tier without an entry has no maximum. Generic ephemeral volumes are not checked, nor are the
+#   claims that an existing StatefulSet creates for further replicas.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/
 # - ref: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
@@ -15,19 +15,20 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
 #   parameters:
-#     minimum: {type: quantity, default: 64Mi, description: The least a claim may ask for.}
+#     minimum: {type: quantity, default: 64Mi, description: The smallest size a claim may request.}
 #     maximum:
 #       type: map
 #       of: quantity
 #       default: {dev: 100Gi, staging: 1Ti, prod: 16Ti}
-#       description: The most a claim may ask for, by tier.
+#       description: The largest size a claim may request, by tier.
 #     class_maximum:
 #       type: map
 #       of: quantity
 #       default: {}
-#       description: The most a claim of a class (glob) may ask for, whatever the tier.
-#     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
-#   fix: Ask for what the data needs, with a unit such as Gi.
+#       description: The largest size a claim of a class (glob) may request, whatever the tier.
+#     default_tier: {type: string, default: prod, description: Tier of a Namespace without the label.}
+#   fix: Request what the data needs, with a unit such as Gi.
+#   why: a claim never shrinks, and a number without a unit means bytes
 package stategate.storage.pvc_size_limits
 
 import data.stategate.lib.globs
@@ -53,7 +54,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("claim %s asks for %s: %s allows %s", [claim.name, claim.size_text, limit.whose, shown(limit.bytes)]),
 		"path": path(claim),
-		# Growing further is a new fault.
+		# Growing further is a new violation.
 		"key": sprintf("%s over its maximum with %s", [claim.name, claim.size_text]),
 		"fix": sprintf("Ask for %s or less; a larger maximum is a parameter of this policy", [shown(limit.bytes)]),
 	}
@@ -73,7 +74,7 @@ tier := tiers.tier
 
 path(claim) := array.concat(claim.spec_path, ["resources", "requests", "storage"])
 
-# In the largest unit that leaves nothing over: a limit that was rounded up would be refused again.
+# In the largest unit without a remainder: a limit that was rounded up would be refused again.
 shown(bytes) := text if {
 	text := [sprintf("%d%s", [bytes / size, unit]) |
 		some [unit, size] in [["Ti", (mi * 1024) * 1024], ["Gi", mi * 1024], ["Mi", mi]]

@@ -1,11 +1,12 @@
 # METADATA
 # title: A claim keeps its storage class
 # description: >-
-#   The class decides how a volume is made, once. Changing it moves no data: the API server refuses the change with a
-#   message that does not say what to do instead, and a tool that works around it by deleting the claim deletes the
-#   data. Files are compared with their previous version (`--old`), so that it is found before anything is applied.
-#   A claim that named no class may get one, as the API server does it for claims that wait for a default class.
-#   A claim template without class cannot get one: it is a part of the StatefulSet that does not change.
+#   The class decides how a volume is created, once. Changing it moves no data: the API server refuses the change
+#   with a message that does not say what to do instead, and a tool that works around it by deleting the claim
+#   deletes the data. Files are compared with their previous version (`--old`), so the change is found before
+#   anything is applied. A claim that named no class may get one, as the API server does for claims that wait for a
+#   default class. A claim template without a class cannot get one: it is a part of the StatefulSet that does not
+#   change.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#retroactive-default-storageclass-assignment
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-attributes-classes/
@@ -14,7 +15,9 @@
 #   action: deny
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [UPDATE]}
 #   ratchet: false
-#   fix: Keep the class; to move, make a new claim of the other class and copy the data or restore a snapshot into it.
+#   fix: >-
+#     Keep the class; to move, create a new claim of the other class and copy the data or restore a snapshot into it.
+#   why: a class only shapes new volumes; deleting the claim to change it can erase the data
 package stategate.storage.pvc_storage_class_immutable
 
 import data.stategate.lib.statefulsets
@@ -37,7 +40,7 @@ violation contains v if {
 	}
 }
 
-# It waited for a default class; an explicit "" does not wait.
+# The claim waited for a default class; one with an explicit "" does not wait.
 backfilled(old) if {
 	old.origin == "object"
 	old.storage_class == ""

@@ -1,10 +1,11 @@
 # METADATA
 # title: Volume attributes classes exist and fit
 # description: >-
-#   A VolumeAttributesClass changes the speed of a volume while it is in use. One that the cluster does not have, or one
-#   that is for another driver, changes nothing: the claim keeps what it had and only an event on it tells; a new claim stays pending.
-#   Judged are claims that name one: it must exist, its driver must be the provisioner of the claim's class, and it must
-#   be allowed in the tier of the Namespace, if you say what is. What stategate does not know of the cluster is not judged.
+#   A VolumeAttributesClass changes the speed of a volume while it is in use. One that the cluster does not have, or
+#   that belongs to another driver, changes nothing: an existing claim keeps its attributes and only an event on it
+#   reports the problem; a new claim stays pending. This policy checks claims that name one: it must exist, its
+#   driver must be the provisioner of the claim's class, and it must be allowed in the tier of the Namespace if you
+#   list what is (allowed). Whatever stategate does not know about the cluster is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-attributes-classes/
 # custom:
@@ -18,8 +19,9 @@
 #       of: list
 #       default: {}
 #       description: Volume attributes classes (globs) by tier. A tier without an entry may use any.
-#     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
+#     default_tier: {type: string, default: prod, description: Tier of a Namespace without the label.}
 #   fix: Name a VolumeAttributesClass of the claim's driver (kubectl get volumeattributesclass lists them).
+#   why: the volume gets the wrong performance for its tier, or the claim stays pending without a volume
 package stategate.storage.pvc_volume_attributes_class
 
 import data.stategate.lib.globs

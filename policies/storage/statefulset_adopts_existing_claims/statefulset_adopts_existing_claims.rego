@@ -1,13 +1,13 @@
 # METADATA
-# title: A new StatefulSet does not take up foreign claims
+# title: A new StatefulSet does not adopt claims that do not match it
 # description: >-
-#   A StatefulSet finds its claims by their names. If claims of these names are there already, left behind by an older one
-#   or by another application of that name, its pods start on the old data, with the old size and class, and nobody is
-#   told. Judged is a StatefulSet that is made: claims of its replicas that exist and whose labels its selector does not
-#   fit, whose class is another one, or which are smaller than the template asks for.
-#   Claims of the same StatefulSet that was deleted with --cascade=orphan fit and pass, unless the size or class was the
-#   reason. If it is meant, say so with the annotation stategate.io/adopt-claims: "true".
-#   The claims are those that stategate last saw; if they are not known, nothing is said.
+#   A StatefulSet finds its claims by name. If claims with these names already exist, left behind by an older
+#   StatefulSet or by another application of that name, its pods start on the old data, with the old size and class,
+#   and nothing reports it. This policy checks a StatefulSet when it is created: it flags existing claims of its
+#   replicas whose labels do not match its selector, whose class differs, or which are smaller than the template
+#   requests. Claims of the same StatefulSet, deleted with --cascade=orphan, match and pass, unless the size or class
+#   was the reason for deleting it. To adopt claims on purpose, set the annotation stategate.io/adopt-claims: "true".
+#   The claims are those that stategate last saw; if they are not known, nothing is flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
 # custom:
@@ -15,7 +15,10 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps], operations: [CREATE]}
 #   inventory: {PersistentVolumeClaim: optional}
-#   fix: "Give the StatefulSet another name, or delete the old claims; or, if the data is meant, annotate stategate.io/adopt-claims: \"true\"."
+#   fix: >-
+#     Give the StatefulSet another name, or delete the old claims; or, to use the data on purpose, annotate
+#     stategate.io/adopt-claims: "true".
+#   why: claims match by name alone, so pods may start on another application's data or too small a disk
 package stategate.storage.statefulset_adopts_existing_claims
 
 violation contains v if {
@@ -40,7 +43,7 @@ adopts if input.workload.annotations["stategate.io/adopt-claims"] == "true"
 
 differs(claim, pvc) := array.concat(array.concat(of_labels(pvc), of_class(claim, pvc)), of_size(claim, pvc))
 
-# The controller puts the labels of the selector on the claims that it makes for a StatefulSet.
+# The controller puts the labels of the selector on the claims that it creates for a StatefulSet.
 of_labels(pvc) := ["its labels are those of something else"] if {
 	some key, value in input.workload.pods.selector.matchLabels
 	object.get(pvc.labels, key, "") != value

@@ -1,13 +1,13 @@
 # METADATA
-# title: A StatefulSet keeps what cannot be changed
+# title: A StatefulSet keeps its immutable fields
 # description: >-
-#   Of a StatefulSet that exists only replicas, ordinals, the pod template, updateStrategy, revisionHistoryLimit,
-#   minReadySeconds and persistentVolumeClaimRetentionPolicy can be changed. The API server refuses everything else with
-#   one sentence that names neither the field nor the way out, and a deploy tool that then replaces the StatefulSet
-#   stops every pod. It refuses before it asks a webhook, so this is found where it helps: in files that are compared
-#   with their previous version (`--old`), before anything is applied.
-#   A claim template that shrinks is the matter of pvc-no-shrink, one that changes its class that of
-#   pvc-storage-class-immutable. Deleting with --cascade=orphan leaves pods and claims as they are.
+#   On an existing StatefulSet only replicas, ordinals, the pod template, updateStrategy, revisionHistoryLimit,
+#   minReadySeconds and persistentVolumeClaimRetentionPolicy can be changed. The API server refuses everything else
+#   with one sentence that names neither the field nor the way out, and a deploy tool that then replaces the
+#   StatefulSet stops every pod. The API server refuses the update before it calls a webhook, so this policy works
+#   where it helps: on files that are compared with their previous version (`--old`), before anything is applied.
+#   pvc-no-shrink covers claim templates that shrink, pvc-storage-class-immutable those that change their class.
+#   Deleting with --cascade=orphan leaves pods and claims as they are.
 # related_resources:
 # - ref: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/stateful-set-v1/
 # - ref: https://kubernetes.io/docs/tasks/run-application/delete-stateful-set/
@@ -16,7 +16,10 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps], operations: [UPDATE], classes: [durable, cache, identity-only]}
 #   ratchet: false
-#   fix: Keep the field; or delete the StatefulSet with --cascade=orphan, which leaves pods and claims, and apply it again.
+#   fix: >-
+#     Keep the field; or delete the StatefulSet with --cascade=orphan, which leaves pods and claims, and apply it
+#     again.
+#   why: a deploy tool that replaces the StatefulSet to get the change through stops every pod
 package stategate.storage.statefulset_immutable_fields
 
 import data.stategate.lib.statefulsets
@@ -97,7 +100,7 @@ violation contains v if {
 	}
 }
 
-# Charts that write their version there fail at every upgrade.
+# Charts that put their version there fail at every upgrade.
 violation contains v if {
 	some pair in kept_templates
 	some key in ["labels", "annotations"]
@@ -111,7 +114,7 @@ violation contains v if {
 	}
 }
 
-# As the view calls them, and as the API does.
+# From the name in the view to the name in the API.
 fields := {
 	"access_modes": "accessModes",
 	"volume_mode": "volumeMode",
@@ -119,7 +122,7 @@ fields := {
 	"data_source": "dataSource",
 }
 
-# Where a data source is written may change.
+# The position of a data source in the file may change.
 value(claim, field) := source if {
 	field == "data_source"
 	source := object.remove(claim.data_source, ["path"])

@@ -1,13 +1,13 @@
 # METADATA
-# title: Claims use storage classes that are allowed in their tier
+# title: Claims use storage classes allowed in their tier
 # description: >-
-#   A class decides how fast, how safe and how dear a disk is, and the choice cannot be taken back: a claim keeps its
-#   class for life. Without configuration only classes that are scratch space by their name (denied) are refused; name
-#   the classes that you offer with `allowed`, for each tier or under "*" for those that have no list of their own.
-#   The tier is the label stategate.io/tier of the Namespace; a Namespace without it counts as default_tier.
-#   Claims that name no class are the matter of storage-class-required. Claims that are scratch space themselves
-#   (scratch_claims) may use what is denied, generic ephemeral volumes are not judged, and neither a claim that exists
-#   nor one more replica of a StatefulSet that exists is refused afterwards.
+#   A class decides how fast, how safe and how expensive a disk is, and the choice is final: a claim keeps its class
+#   for life. Without configuration this policy refuses only classes whose name marks them as scratch space (denied).
+#   Use `allowed` to name the classes that you offer, for each tier or under "*" for tiers without a list of their
+#   own. The tier is the label stategate.io/tier of the Namespace; a Namespace without it counts as default_tier.
+#   storage-class-required covers claims that name no class. Claims that are scratch space themselves
+#   (scratch_claims) may use a denied class, and generic ephemeral volumes are not checked. Existing claims and
+#   further replicas of an existing StatefulSet are not refused afterwards.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # custom:
@@ -19,15 +19,16 @@
 #       type: map
 #       of: list
 #       default: {}
-#       description: Classes (globs) by tier, "*" for tiers that are not listed. A tier without an entry may use any class.
-#     denied: {type: list, of: string, default: ["*ephemeral*", "*scratch*"], description: Classes (globs) that hold no data.}
+#       description: Classes (globs) by tier, "*" for tiers not listed. A tier without an entry may use any class.
+#     denied: {type: list, of: string, default: ["*ephemeral*", "*scratch*"], description: Classes (globs) that must not hold data.}
 #     scratch_claims:
 #       type: list
 #       of: string
 #       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may use a denied class.
-#     default_tier: {type: string, default: prod, description: Tier of a Namespace that has no label.}
-#   fix: Set storageClassName to a class that is allowed (kubectl get storageclass lists them).
+#     default_tier: {type: string, default: prod, description: Tier of a Namespace without the label.}
+#   fix: Set storageClassName to an allowed class (kubectl get storageclass lists them).
+#   why: a claim keeps its class for life; moving to another one means copying the data
 package stategate.storage.storage_class_allowed
 
 import data.stategate.lib.globs

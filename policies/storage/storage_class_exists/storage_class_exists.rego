@@ -1,11 +1,11 @@
 # METADATA
 # title: Claims name storage classes that exist
 # description: >-
-#   A claim of a class that the cluster does not have waits for ever, and its pod with it, without an error that anybody
-#   sees before the deadline of the deployment. Mostly it is a slip of the pen, or a manifest from another cluster.
-#   The classes are those of the cluster as stategate last saw them: a class that was made a moment ago may still be
-#   missing. A name that volumes made by hand share needs no class object; list such names in
-#   classes_without_object. A claim that has its volume passes.
+#   A claim whose class does not exist in the cluster waits forever, and its pod with it, without an error that
+#   anyone sees before the rollout times out. Usually the name is a typo, or the manifest comes from another cluster.
+#   The classes are those of the cluster as stategate last saw them: a class created a moment ago may still be
+#   missing. Volumes made by hand can share a class name that needs no StorageClass object; list such names in
+#   classes_without_object. A claim that already has its volume passes.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
@@ -19,8 +19,9 @@
 #       type: list
 #       of: string
 #       default: [manual]
-#       description: Names (globs) of classes that only volumes made by hand carry.
+#       description: Class names (globs) that only manually created volumes use.
 #   fix: Set storageClassName to a class of the cluster (kubectl get storageclass lists them).
+#   why: no error shows until the rollout times out; usually the name is a typo or from another cluster
 package stategate.storage.storage_class_exists
 
 import data.stategate.lib.globs

@@ -47,7 +47,7 @@ test_names_without_object_pass if {
 	found(request([claim("object", "manual"), claim("object", "static-nfs")])) == set()
 }
 
-# All that the request names is known, but not all that there is.
+# The classes that the request names are known, but not all classes of the cluster.
 test_no_list_of_names_says_nothing if {
 	found({"workload": request([claim("object", "fsat")]).workload, "related": {}, "parameters": {"classes_without_object": []}}) == set()
 }

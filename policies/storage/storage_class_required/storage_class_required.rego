@@ -1,13 +1,13 @@
 # METADATA
 # title: Persistent claims name their storage class
 # description: >-
-#   A claim without a class gets whatever class is the cluster's default on that day: a slow disk, one that is
-#   not encrypted, or one that is deleted with its claim; and a class is never changed afterwards. If there is no
-#   default the claim stays pending.
-#   At admission the API server has already filled the default into a PersistentVolumeClaim, so a claim that relies
-#   on it is found in files and in the templates of StatefulSets, which are not filled in. Claims that a volume made
-#   by hand serves (storageClassName "" with volumeName or selector) pass; generic ephemeral volumes are scratch
-#   space and are not judged; nor are the claims that a StatefulSet makes, whose templates were.
+#   A claim without a class gets whatever class is the cluster's default on that day: perhaps a slow disk, one that
+#   is not encrypted, or one that is deleted with its claim; and the class cannot be changed afterwards. If there is
+#   no default, the claim stays pending. At admission the API server has already filled the default into a
+#   PersistentVolumeClaim, so a claim that relies on it is found only in files and in the templates of StatefulSets,
+#   which are not filled in. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector)
+#   pass. Generic ephemeral volumes are scratch space and are not checked, nor are the claims that a StatefulSet
+#   creates, because its templates are checked instead.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
@@ -16,8 +16,9 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
 #   parameters:
-#     allow_cluster_default: {type: boolean, default: false, description: Accept claims that take the cluster's default class.}
+#     allow_cluster_default: {type: boolean, default: false, description: Accept claims that use the cluster's default class.}
 #   fix: Set storageClassName in the claim's spec to a class of your cluster (`kubectl get storageclass` lists them).
+#   why: the class cannot change later, and a default may be slow, unencrypted or erase its disks
 package stategate.storage.storage_class_required
 
 import data.stategate.lib.requested_claims
@@ -38,7 +39,7 @@ violation contains v if {
 
 judged(claim) if claim.origin == "template"
 
-# The class that a claim was made with it keeps: a later update cannot set it right.
+# A claim keeps the class it was created with: a later update cannot fix it.
 judged(claim) if {
 	claim.origin == "object"
 	input.review.operation == "CREATE"

@@ -1,11 +1,12 @@
 # METADATA
-# title: Databases are on disks with low latency
+# title: Databases use low-latency disks
 # description: >-
-#   Disks for throughput and spinning disks take tens of milliseconds for each sync, and a database syncs at every
-#   commit; etcd and other quorum stores lose their leader over it. Such a disk looks fine in a test and fails under load.
-#   Judged are claims that hold a data directory of the engines listed, by the type that their class asks for: sc1, st1
-#   and standard of EBS, pd-standard of Google Cloud (also if the class names no type: it is the default), Standard_LRS
-#   of Azure, and what slow_types adds. Claims for backups and archives hold no data directory and pass.
+#   Throughput-optimized and spinning disks take tens of milliseconds for each sync, and a database syncs at every
+#   commit; etcd and other quorum stores lose their leader over it. Such a disk looks fine in a test and fails under
+#   load. This policy checks claims that hold a data directory of the listed engines, by the disk type that their
+#   class requests: sc1, st1 and standard on EBS, pd-standard on Google Cloud (also if the class names no type, since
+#   it is the default), Standard_LRS on Azure, and the types in slow_types. Claims for backups and archives hold no
+#   data directory and pass.
 # related_resources:
 # - ref: https://docs.aws.amazon.com/ebs/latest/userguide/ebs-volume-types.html
 # - ref: https://cloud.google.com/kubernetes-engine/docs/how-to/persistent-volumes/gce-pd-csi-driver
@@ -20,13 +21,14 @@
 #       type: list
 #       of: string
 #       default: [postgres, mysql, mongodb, redis, etcd, zookeeper, consul, vault, elasticsearch, rabbitmq, cassandra, scylla, cockroach]
-#       description: Data stores that need low latency.
+#       description: Data stores that need low-latency disks.
 #     slow_types:
 #       type: map
 #       of: list
 #       default: {}
-#       description: More slow types, in small letters, by provisioner.
-#   fix: Use a class of SSDs for the data.
+#       description: More slow types, in lower case, by provisioner.
+#   fix: Use an SSD class for the data.
+#   why: each sync takes tens of milliseconds; that passes tests but fails under load
 package stategate.storage.storage_performance_tier
 
 import data.stategate.lib.claims
@@ -40,7 +42,7 @@ slow := {
 	"kubernetes.io/azure-disk": ["standard_lrs"],
 }
 
-# What a driver takes if the class names no type.
+# The type that a driver uses if the class names none.
 assumed := {"pd.csi.storage.gke.io": "pd-standard", "kubernetes.io/gce-pd": "pd-standard"}
 
 violation contains v if {

@@ -1,10 +1,10 @@
 # METADATA
 # title: Volumes can grow
 # description: >-
-#   A disk that is full stops its data store. If the class allows expansion, one edit of the claim makes room; if not,
-#   the data must move to a larger volume, in the middle of an outage. The field may be changed on a class that exists
-#   and then holds for the claims that it has.
-#   Drivers whose volumes have no size of their own or cannot grow are listed in no_expansion.
+#   A full disk stops its data store. If the class allows expansion, one edit of the claim makes room; if not, the
+#   data must move to a larger volume in the middle of an outage. The field can be changed on an existing class and
+#   then applies to its existing claims as well. no_expansion lists drivers whose volumes have no size of their own
+#   or cannot grow.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
@@ -26,6 +26,7 @@
 #       - "*nfs-subdir-external-provisioner*"
 #       description: Provisioners (globs) whose volumes cannot grow or have no size of their own.
 #   fix: "Set allowVolumeExpansion: true."
+#   why: a full disk stops its data store; with expansion, one edit of the claim makes room
 package stategate.storage.storageclass_allow_expansion
 
 import data.stategate.lib.globs

@@ -1,11 +1,12 @@
 # METADATA
-# title: Storage classes say where their volumes may be
+# title: Storage classes restrict where their volumes may be
 # description: >-
-#   Where data may lie is decided by the zones and regions that a class allows. A class without allowedTopologies follows
-#   the nodes: a node pool that somebody adds in another region takes the data there. Judged are allowedTopologies and
-#   the location of Azure's classes: they must be there (require_present), and each zone and region must be among
-#   allowed_regions, if you name any. Other topology keys (hosts, racks) say nothing of regions and pass.
-#   It is of use where residency is demanded and clusters span regions, so profiles leave it off.
+#   The zones and regions that a class allows decide where data may be stored. A class without allowedTopologies
+#   follows the nodes: a node pool added in another region takes the data there. This policy checks allowedTopologies
+#   and the location parameter of Azure's classes: one of them must be present (require_present), and each zone and
+#   region must be among allowed_regions, if you list any. Other topology keys (hosts, racks) say nothing about
+#   regions: their values are not compared with allowed_regions, and they alone do not satisfy require_present. The
+#   policy is useful where data residency is required and clusters span regions, so profiles leave it off.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allowed-topologies
 # custom:
@@ -17,9 +18,10 @@
 #       type: list
 #       of: string
 #       default: []
-#       description: Regions and zones (globs such as eu-west-1*) where data may be. Empty allows all that are named.
-#     require_present: {type: boolean, default: true, description: A class must restrict where its volumes are.}
+#       description: Regions and zones (globs such as eu-west-1*) where data may be. Empty allows any.
+#     require_present: {type: boolean, default: true, description: Require classes to restrict where their volumes are.}
 #   fix: Set allowedTopologies to zones or regions where the data may be.
+#   why: the data may end up in a region where it must not be stored
 package stategate.storage.storageclass_allowed_topologies
 
 import data.stategate.lib.globs
@@ -45,7 +47,7 @@ violation contains v if {
 	}
 }
 
-# topology.kubernetes.io/zone, and the zones and regions of drivers.
+# topology.kubernetes.io/zone, and the zone and region keys of drivers.
 places contains place if {
 	some topology in input.workload.storage_class.allowed_topologies
 	regex.match(`/(zone|region)$`, topology.key)

@@ -1,11 +1,11 @@
 # METADATA
-# title: Storage classes keep the disk when its claim goes
+# title: Storage classes keep the disk when its claim is deleted
 # description: >-
-#   With reclaimPolicy Delete, which is the default, the disk is erased within seconds after its claim is deleted: by a
-#   wrong name, by a Namespace that goes, by a chart that is uninstalled. With Retain it stays until somebody removes it.
-#   Judged are classes, and the classes that claims ask for as far as stategate knows them.
-#   Retained disks cost money until they are removed, so claims in tiers like dev (exempt_tiers) and classes for scratch
-#   data (scratch_classes) are left alone. Volumes made by hand have a policy of their own, so classes with
+#   With reclaimPolicy Delete, which is the default, the disk is erased within seconds after its claim is deleted: by
+#   a wrong name, with a deleted Namespace, or by an uninstalled chart. With Retain it stays until someone removes
+#   it. This policy checks classes, and the classes that claims request as far as stategate knows them. Retained
+#   disks cost money until they are removed, so claims in tiers such as dev (exempt_tiers) and classes for scratch
+#   data (scratch_classes) pass. Volumes made by hand have their own policy, so classes with
 #   kubernetes.io/no-provisioner pass.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
@@ -21,13 +21,14 @@
 #       of: string
 #       default: ["*scratch*", "*ephemeral*"]
 #       description: Classes (globs) whose data may be lost.
-#     judge_claims: {type: boolean, default: true, description: "Judge the classes of claims, too."}
+#     judge_claims: {type: boolean, default: true, description: Also check the classes that claims use.}
 #     exempt_tiers:
 #       type: list
 #       of: string
 #       default: [dev, staging]
 #       description: Tiers whose claims may use any class.
-#   fix: "Set reclaimPolicy: Retain; a class that exists must be deleted and made again, its volumes stay."
+#   fix: "Set reclaimPolicy: Retain; an existing class must be deleted and created again; its volumes stay."
+#   why: a wrong name, a deleted Namespace or an uninstalled chart erases the data within seconds
 package stategate.storage.storageclass_reclaim_retain
 
 import data.stategate.lib.globs
@@ -67,7 +68,7 @@ erases(class) if {
 
 judged(claim) if claim.origin == "template"
 
-# Afterwards the policy of its volume counts, which the claim does not tell.
+# After that the policy of its volume counts, which the claim does not show.
 judged(claim) if {
 	claim.origin == "object"
 	input.review.operation == "CREATE"

@@ -1,13 +1,13 @@
 # METADATA
 # title: Storage classes keep more than one copy
 # description: >-
-#   Storage that is made of the nodes' own disks is as safe as the number of copies it keeps: with one copy, a node
-#   that is lost takes the data with it. Judged are drivers that keep copies on nodes and are told how many by a
-#   parameter of the class: Longhorn (3 unless told otherwise), Portworx, OpenEBS Mayastor, and those of
-#   copies_parameters. With zone_redundant, disks of Google Cloud and Azure must be in more than one zone, too.
-#   One copy is right for data stores that replicate themselves: say so with the annotation
-#   stategate.io/replication: application. Pools that keep the copies themselves, such as Ceph's, do not tell it in the
-#   class and are not judged.
+#   Storage built from the nodes' own disks is as safe as the number of copies it keeps: with one copy, a lost node
+#   takes the data with it. This policy checks drivers that keep copies on nodes and take their number from a
+#   parameter of the class: Longhorn (3 by default), Portworx, OpenEBS Mayastor, and the drivers in
+#   copies_parameters. With zone_redundant, disks of Google Cloud and Azure must also be in more than one zone. One
+#   copy is right for data stores that replicate themselves: declare that with the annotation
+#   stategate.io/replication: application. Pools that keep the copies themselves, such as Ceph's, do not show it in
+#   the class and are not checked.
 # related_resources:
 # - ref: https://longhorn.io/docs/latest/references/storage-class-parameters/
 # - ref: https://docs.portworx.com/portworx-enterprise/reference/storageclass
@@ -17,14 +17,17 @@
 #   action: warn
 #   match: {kinds: [StorageClass.storage.k8s.io], operations: [CREATE]}
 #   parameters:
-#     minimum: {type: integer, default: 2, description: Copies that a class must keep.}
+#     minimum: {type: integer, default: 2, description: The number of copies that a class must keep.}
 #     copies_parameters:
 #       type: map
 #       of: string
 #       default: {}
-#       description: More drivers. From provisioner (glob) to the parameter that says how many copies it keeps.
-#     zone_redundant: {type: boolean, default: false, description: Disks of clouds must be in more than one zone.}
-#   fix: "Keep two copies or more; or annotate stategate.io/replication: application if the data stores replicate themselves."
+#       description: More drivers. From provisioner (glob) to the parameter that sets its number of copies.
+#     zone_redundant: {type: boolean, default: false, description: Cloud disks must be in more than one zone.}
+#   fix: >-
+#     Keep two copies or more; or annotate stategate.io/replication: application if the data stores replicate
+#     themselves.
+#   why: when a node or zone fails, only a copy elsewhere keeps the data available
 package stategate.storage.storageclass_replication_factor
 
 import data.stategate.lib.globs
@@ -36,7 +39,7 @@ copies_parameters := {
 	"io.openebs.csi-mayastor": "repl",
 }
 
-# What a driver does unless it is told.
+# The default of a driver.
 assumed := {"driver.longhorn.io": "3"}
 
 # Parameters that put a disk into more than one zone.
@@ -76,7 +79,7 @@ violation contains v if {
 	}
 }
 
-# Longhorn takes more than one copy only without it.
+# Longhorn rejects more than one copy with strict-local.
 besides := " and dataLocality: best-effort" if {
 	input.workload.storage_class.parameters.dataLocality == "strict-local"
 } else := ""

@@ -1,10 +1,10 @@
 # METADATA
 # title: One storage class is the default
 # description: >-
-#   If several classes are marked as the default, the newest one wins, without a word: claims that name no class change
-#   their disks when somebody installs a driver whose chart brings a default class. While the default moves from one
-#   class to another there may be two for a moment, so this only warns.
-#   The other classes are those of the cluster as stategate last saw them, or those of the same bundle of files.
+#   If several classes are marked as the default, the newest one wins without notice: new claims that name no class
+#   get different disks as soon as someone installs a driver whose chart brings a default class. While the default
+#   moves from one class to another there may briefly be two, so this policy only warns. The other classes are those
+#   of the cluster as stategate last saw them, or those in the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#default-storageclass
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-default-storage-class/
@@ -13,7 +13,8 @@
 #   action: warn
 #   match: {kinds: [StorageClass.storage.k8s.io]}
 #   inventory: {StorageClass.storage.k8s.io: bundle}
-#   fix: "Set the annotation storageclass.kubernetes.io/is-default-class of all but one to \"false\"."
+#   fix: "Set the annotation storageclass.kubernetes.io/is-default-class on all but one to \"false\"."
+#   why: new claims can silently get a slower, unencrypted or self-erasing disk
 package stategate.storage.storageclass_single_default
 
 annotation := "storageclass.kubernetes.io/is-default-class"

@@ -1,12 +1,11 @@
 # METADATA
-# title: Volumes are made where their pods are scheduled
+# title: Volumes are created where their pods are scheduled
 # description: >-
-#   With volumeBindingMode Immediate, which is the default, the disk is made as soon as the claim is: in a zone that
-#   is picked without knowing where the pod can run. A zonal disk in the wrong zone leaves its pod unschedulable, and
-#   the way out is to delete the claim, data included.
-#   Drivers whose volumes every node reaches are listed in topology_free; if yours is missing there, or your cluster
-#   has one zone and no local disks, say so with the parameters. Ceph RBD counts as reachable unless the class has
-#   topologyConstrainedPools.
+#   With volumeBindingMode Immediate, which is the default, the disk is created as soon as the claim is: in a zone
+#   that is picked without knowing where the pod can run. A zonal disk in the wrong zone leaves its pod
+#   unschedulable, and the way out is to delete the claim, data included. topology_free lists drivers whose volumes
+#   every node reaches; if yours is missing there, or if your cluster has one zone and no local disks, say so with
+#   the parameters. Ceph RBD counts as reachable unless the class sets topologyConstrainedPools.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
 # custom:
@@ -31,9 +30,10 @@
 #       - driver.longhorn.io
 #       - pxd.portworx.com
 #       - kubernetes.io/portworx-volume
-#       description: Provisioners (globs) whose volumes every node reaches.
+#       description: Provisioners (globs) whose volumes are reachable from every node.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
-#   fix: "Set volumeBindingMode: WaitForFirstConsumer; a class that exists must be deleted and made again."
+#   fix: "Set volumeBindingMode: WaitForFirstConsumer; an existing class must be deleted and created again."
+#   why: the only way out of the wrong zone is to delete the claim, data included
 package stategate.storage.storageclass_wait_for_first_consumer
 
 import data.stategate.lib.globs

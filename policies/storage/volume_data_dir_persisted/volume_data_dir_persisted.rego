@@ -1,19 +1,18 @@
 # METADATA
 # title: The real data directory is on a volume
 # description: >-
-#   A data store that writes beside its volume works until its container restarts: then everything is gone. It happens
-#   with a volume mounted at a path that the image does not use, a PGDATA outside of the volume, or the official
-#   postgres image from 18 on, which writes below /var/lib/postgresql/18 and no longer below /var/lib/postgresql/data.
-#   The directory is known from arguments, environment or the table of images; for an image of your own that writes
-#   elsewhere, say where with the annotation stategate.io/data-paths. If a Secret, a ConfigMap or a script decides,
-#   nothing is said. What a data store needs beside its data directory is judged like it: ZooKeeper's transactions
-#   (/datalog), a write-ahead log on a disk of its own. A volume that is mounted read-only keeps nothing either.
-#   A volume mounted above a path that the image declares as VOLUME holds nothing of it either: containerd lays an empty
-#   volume over that path, which goes with the container (CRI-O does so only if told to).
-#   A read-only ConfigMap or Secret that is mounted there keeps no data. An emptyDir there is the fault that
-#   volume-no-emptydir-data speaks of, a generic ephemeral volume that of volume-no-ephemeral-claim-data, a hostPath
-#   that of volume-no-hostpath-data. Two things are not seen: an inline csi volume that ends with its pod, and a
-#   VOLUME that the image declares below your mount (postgres before 18: /var/lib/postgresql/data) and that hides it.
+#   A data store that writes outside its volume works until its container restarts: then everything is gone. The
+#   cause is a volume mounted at a path that the image does not use, a PGDATA outside the volume, or the official
+#   postgres image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data.
+#   The directory is known from arguments, environment or the table of images; for your own image that writes
+#   elsewhere, set the annotation stategate.io/data-paths. If a Secret, a ConfigMap or a script decides, nothing is
+#   flagged. What a data store needs beside its data directory is checked, too: ZooKeeper's transactions (/datalog),
+#   a write-ahead log on a disk of its own. A volume that is mounted read-only, a ConfigMap or Secret included, keeps
+#   no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an empty
+#   volume over that path, which is deleted with the container (CRI-O does so only if configured to).
+#   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral
+#   volume, volume-no-hostpath-data a hostPath. Two cases are not detected: an inline csi volume, which ends with its
+#   pod, and a VOLUME that hides your mount in an image that the table of images does not list.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
@@ -26,7 +25,8 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
 #   fix: >-
 #     Mount a persistent volume that holds the data directory; if the image writes elsewhere, annotate
-#     stategate.io/data-paths: /the/path; what is only a cache, stategate.io/data-durability: cache.
+#     stategate.io/data-paths: /the/path; for a mere cache, annotate stategate.io/data-durability: cache.
+#   why: what is written outside a writable volume lives only as long as its container
 package stategate.storage.volume_data_dir_persisted
 
 import data.stategate.lib.data_dirs
@@ -50,7 +50,7 @@ consequence(dirs) := "every volume is mounted read-only: nothing that it writes 
 	}
 } else := "no volume holds it: a restart loses all of it"
 
-# The table's guesses are one place, wherever it is; every other directory is one of its own.
+# The table's guesses are alternatives for one place; every other directory counts by itself.
 places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {guess |
 	guesses := {dir.dir | some dir in dirs; data_dirs.guessed(dir)}
 	count(guesses) > 0
@@ -67,7 +67,7 @@ fix(where, hiding) := sprintf(
 	[concat(" and at ", hiding)],
 )
 
-# Where a cache is a common use of the engine.
+# Only for engines that are often used as a cache.
 way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {
 	input.workload.engine.name in {"redis", "elasticsearch", "prometheus", "loki", "tempo", "nats"}
 } else := ""
@@ -85,7 +85,7 @@ on_scratch(dir) if {
 	not dir.mount.read_only
 }
 
-# If one of the table's guesses is on scratch space, that is the fault, and another policy's.
+# If one of the table's guesses is on scratch space, that is the violation, and another policy reports it.
 guess_on_scratch(dir) if {
 	dir.origin == "default"
 	some other in data_dirs.unpersisted

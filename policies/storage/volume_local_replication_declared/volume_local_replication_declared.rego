@@ -1,15 +1,15 @@
 # METADATA
-# title: Data on disks of the node is replicated
+# title: Data on node-local disks is replicated
 # description: >-
-#   A local volume is as fast as the disk and as mortal as its node: when the node goes, the data goes, and until then
-#   the pod can run nowhere else. That is right for data stores that keep copies of their own on other nodes, and for
-#   nothing else; so the workload says how, with the annotation stategate.io/replication: sync:N for N copies written
-#   together, async:TARGET for one that follows, application for members that replicate among themselves, which needs
-#   two replicas or more.
-#   Judged by the provisioner of the claims' classes (local_provisioners); a class without a provisioner counts if it
-#   waits for its first consumer, as classes for local volumes do; and by the volume itself, if it is known, since a
-#   local or hostPath volume made by hand needs no class. Claims for scratch space (scratch_claims) pass.
-#   Directories of the node without a claim are the matter of volume-no-hostpath-data.
+#   A local volume is as fast as the disk and as short-lived as its node: when the node is lost, the data is lost,
+#   and until then the pod can run nowhere else. That only suits data stores that keep their own copies on other
+#   nodes; so the workload declares how it replicates, with the annotation stategate.io/replication: sync:N for N
+#   copies written together, async:TARGET for one that follows, or application for members that replicate among
+#   themselves, which needs two replicas or more. This policy goes by the provisioner of the claims' classes
+#   (local_provisioners). A class without a provisioner counts if it waits for its first consumer, as classes for
+#   local volumes do. It also checks the volume itself, if known, since a local or hostPath volume made by hand needs
+#   no class. Claims for scratch space (scratch_claims) pass. volume-no-hostpath-data covers node directories that
+#   are used without a claim.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#local
@@ -32,13 +32,16 @@
 #       - rawfile.csi.openebs.io
 #       - directpv-min-io
 #       - "*hostpath*"
-#       description: Provisioners (globs) whose volumes are on a disk of the node.
+#       description: Provisioners (globs) whose volumes are on a local disk of the node.
 #     scratch_claims:
 #       type: list
 #       of: string
 #       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may be lost.
-#   fix: "Say how the data is replicated: annotation stategate.io/replication; or use a class of network storage."
+#   fix: >-
+#     Declare how the data is replicated with the annotation stategate.io/replication, or use a network storage
+#     class.
+#   why: a local volume exists on one node only, and its pod can run nowhere else
 package stategate.storage.volume_local_replication_declared
 
 import data.stategate.lib.globs
@@ -72,14 +75,14 @@ local_claims contains name if {
 
 on_the_node(name) if is_local(input.related.claim_classes[name])
 
-# Made by hand: its class may be a name only.
+# A volume made by hand: its class may have no StorageClass object.
 on_the_node(name) if {
 	some volume in input.related.pvs
 	volume.source in {"local", "hostPath"}
 	volume.claim_name in made(name)
 }
 
-# The claim itself, and those that a template of this name has made.
+# The claim itself, and those created from a template of this name.
 made(name) := {name} | {pvc.name |
 	some pvc in input.related.pvcs
 	object.get(pvc, "template", "") == name
@@ -92,7 +95,7 @@ is_local(class) if {
 	class.volume_binding_mode == "WaitForFirstConsumer"
 }
 
-# What the workload does not say of its replication; undefined if it says enough.
+# What is missing from the workload's replication declaration; undefined if it is complete.
 doubt := "says nothing of replication" if {
 	not declared
 } else := "has one replica only" if {

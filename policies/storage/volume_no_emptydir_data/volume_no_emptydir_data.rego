@@ -1,14 +1,14 @@
 # METADATA
 # title: Data is not kept in an emptyDir
 # description: >-
-#   An emptyDir is wiped whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A data
-#   store that writes there loses everything it was trusted with. That holds for a part of the data, too: an emptyDir
-#   below a data directory that is persisted, such as a write-ahead log on a faster disk, makes the rest unusable.
-#   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are judged like it.
+#   An emptyDir is deleted whenever its pod leaves the node: at every drain, upgrade, eviction and rescheduling. A
+#   data store that writes there loses everything it was trusted with. The same holds for a part of the data: an
+#   emptyDir below a persisted data directory, such as a write-ahead log on a faster disk, makes the rest unusable.
+#   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are checked, too.
 #   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
-#   images; with envFrom or a script that decides, it is the table's as long as no other volume could hold the data.
-#   A directory without any volume is the fault that volume-data-dir-persisted speaks of. A cache says so
-#   with stategate.io/data-durability: cache.
+#   images; with envFrom or a script that decides, the table's directory is used as long as no other volume could
+#   hold the data. volume-data-dir-persisted covers a directory without any volume. Declare a cache with
+#   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # custom:
@@ -21,7 +21,10 @@
 #       of: string
 #       default: ["/tmp*", "/run*", "/dev/shm*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
-#   fix: "Use a claim instead of the emptyDir; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+#   fix: >-
+#     Use a claim instead of the emptyDir; or, if the data can be rebuilt, annotate stategate.io/data-durability:
+#     cache.
+#   why: an emptyDir is deleted whenever its pod leaves the node, at every drain, upgrade and eviction
 package stategate.storage.volume_no_emptydir_data
 
 import data.stategate.lib.data_dirs

@@ -1,12 +1,12 @@
 # METADATA
 # title: Data is not kept in a generic ephemeral volume
 # description: >-
-#   A generic ephemeral volume (volumes[].ephemeral) looks like a claim and is deleted with its pod: the claim that is
-#   made for it belongs to the pod. Every drain, upgrade, eviction and rescheduling makes a new, empty one. It is meant
-#   for scratch space that is too large for the node.
-#   Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the table
-#   of images) and what is mounted below them, such as a write-ahead log. Scratch paths and caches, which say
-#   stategate.io/data-durability: cache, pass.
+#   A generic ephemeral volume (volumes[].ephemeral) looks like a claim but is deleted with its pod, because the
+#   claim created for it belongs to the pod. Every drain, upgrade, eviction and rescheduling creates a new, empty
+#   one. It is meant for scratch space that is too large for the node. This policy checks data directories (known
+#   from arguments, environment, the annotation stategate.io/data-paths or the table of images) and what is mounted
+#   below them, such as a write-ahead log. Scratch paths pass, as do caches, which declare
+#   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
 # custom:
@@ -19,7 +19,10 @@
 #       of: string
 #       default: ["/tmp*", "/run*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
-#   fix: "Use a claim that outlives the pod; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+#   fix: >-
+#     Use a claim that outlives the pod; or, if the data can be rebuilt, annotate stategate.io/data-durability:
+#     cache.
+#   why: after every drain, upgrade and eviction the pod starts on a new, empty volume
 package stategate.storage.volume_no_ephemeral_claim_data
 
 import data.stategate.lib.data_dirs

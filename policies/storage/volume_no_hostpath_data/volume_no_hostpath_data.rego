@@ -1,16 +1,17 @@
 # METADATA
 # title: Data is not kept in a directory of the node
 # description: >-
-#   A hostPath is a directory of whichever node the pod runs on. A pod that moves finds an empty directory, or one with
-#   the files of an older pod, and starts on them without a word; nothing accounts for the space, and nothing deletes
-#   it. Judged are data directories (known from arguments, environment, the annotation stategate.io/data-paths or the
-#   table of images) and what is mounted below them; and, if those are not known, every directory of the node that is
-#   written to by a workload which has no other place that outlasts its pods. A Deployment that writes to a directory of
-#   the node is taken for one that keeps data there, unless it is one of the node's own (/var/log, /run, /dev, …); Pods
-#   and DaemonSets of images that nobody knows are not: annotate them stategate.io/stateful: "true".
-#   What agents and drivers use of a node (harmless_host_paths) is no data, nor is what is mounted read-only.
-#   For disks of the node use a local PersistentVolume: the scheduler brings the pod back to it. What else such disks
-#   need is told by volume-local-replication-declared. A cache says so with stategate.io/data-durability: cache.
+#   A hostPath is a directory of whichever node the pod runs on. A pod that moves finds an empty directory, or one
+#   with the files of an older pod, and starts on them without notice; nothing accounts for the space, and nothing
+#   deletes it. This policy checks data directories (known from arguments, environment, the annotation
+#   stategate.io/data-paths or the table of images) and what is mounted below them. If those are not known, it checks
+#   every node directory that is written to by a workload without any other storage that outlasts its pods. A
+#   Deployment that writes to a node directory is taken for one that keeps data there, unless the directory belongs
+#   to the node itself (/var/log, /run, /dev, …); Pods and DaemonSets of unknown images are not: annotate them
+#   stategate.io/stateful: "true". What agents and drivers use on a node (harmless_host_paths) is not data, nor is
+#   anything mounted read-only. For node disks use a local PersistentVolume: the scheduler brings the pod back to it;
+#   volume-local-replication-declared covers what else such disks need. Declare a cache with
+#   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -23,18 +24,21 @@
 #       type: list
 #       of: string
 #       default: []
-#       description: Directories of the nodes that hold data on purpose.
+#       description: Node directories that hold data on purpose.
 #     harmless_host_paths:
 #       type: list
 #       of: string
 #       default: [/dev, /etc, /lib/modules, /proc, /run, /sys, /usr, /var/lib/kubelet, /var/log, /var/run]
-#       description: Directories of the nodes that are no data of a workload whose data directory is not known.
+#       description: Node directories that do not count as data if a workload's data directory is not known.
 #     scratch_path_globs:
 #       type: list
 #       of: string
 #       default: ["*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
-#   fix: "Use a claim instead of the hostPath; or, if the data can be built again, annotate stategate.io/data-durability: cache."
+#   fix: >-
+#     Use a claim instead of the hostPath; or, if the data can be rebuilt, annotate stategate.io/data-durability:
+#     cache.
+#   why: the files belong to one node and go with it; nothing tracks their space or cleans them up
 package stategate.storage.volume_no_hostpath_data
 
 import data.stategate.lib.data_dirs
@@ -65,7 +69,7 @@ consequence := "a node that goes takes it along, and no quota counts it" if {
 	input.workload.kind == "DaemonSet"
 } else := "a pod that moves starts without it, or with old files"
 
-# And all of them share one claim.
+# All pods of a DaemonSet would share one claim.
 instead := "claims: make it a StatefulSet with spec.volumeClaimTemplates" if {
 	input.workload.kind == "DaemonSet"
 } else := data_dirs.remedy
@@ -88,7 +92,7 @@ on_the_node contains mount if {
 	not globs.matches_any(scratch, mount.mount_path)
 }
 
-# … or, as far as anybody can tell, all that there is.
+# … or the node directory is the only storage that is known.
 on_the_node contains mount if {
 	not data_dirs_known
 	not has_other_storage
@@ -101,7 +105,7 @@ on_the_node contains mount if {
 	not below_any(harmless, host_path)
 }
 
-# Of the table's guesses one that is kept elsewhere is the one that the image uses.
+# If one of the table's guesses is persisted elsewhere, that is the one the image uses.
 another_guess_is_kept(dir) if {
 	data_dirs.guessed(dir)
 	some other in input.workload.engine.data_dirs

@@ -1,12 +1,12 @@
 # METADATA
 # title: Volumes use CSI drivers
 # description: >-
-#   The volume plugins that were a part of Kubernetes are gone. Some are handed to a CSI driver, which must be installed
-#   and often cannot do for them what it does for its own volumes (snapshots, other disk types, newer parameters); the
-#   others no longer mount at all, so that the pod waits for ever after the next upgrade or restart.
-#   Judged are volumes of pods, PersistentVolumes and the provisioners of classes. What Kubernetes itself still does
-#   (hostPath, local, nfs, iscsi, fc, and classes with kubernetes.io/no-provisioner) passes. An existing
-#   PersistentVolume cannot be changed: move its data when it suits.
+#   The volume plugins that were part of Kubernetes are gone. Some are redirected to a CSI driver, which must be
+#   installed and often cannot do for them what it does for its own volumes (snapshots, other disk types, newer
+#   parameters); the others cannot be mounted at all, so that the pod waits forever after the next upgrade or
+#   restart. This policy checks volumes of pods, PersistentVolumes and the provisioners of classes. What Kubernetes
+#   itself still supports (hostPath, local, nfs, iscsi, fc, and classes with kubernetes.io/no-provisioner) passes. An
+#   existing PersistentVolume cannot be changed: move its data when it suits.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
 # - ref: https://github.com/kubernetes/enhancements/tree/master/keps/sig-storage/625-csi-migration
@@ -25,10 +25,11 @@
 #     - Job.batch
 #     - CronJob.batch
 #     classes: [durable, cache, batch]
-#   fix: Use the CSI driver of that storage.
+#   fix: Use the CSI driver for that storage.
+#   why: a volume that no CSI driver serves cannot be mounted, so its pod never starts
 package stategate.storage.volume_no_intree_plugins
 
-# Handed to a driver, by the name of the volume's source and of the provisioner.
+# Redirected to a CSI driver: from volume source or provisioner to the driver.
 drivers := {
 	"awsElasticBlockStore": "ebs.csi.aws.com",
 	"kubernetes.io/aws-ebs": "ebs.csi.aws.com",
@@ -46,7 +47,7 @@ drivers := {
 	"kubernetes.io/vsphere-volume": "csi.vsphere.vmware.com",
 }
 
-# Removed without a successor that takes over their volumes.
+# Removed, without a driver that takes over existing volumes.
 removed := {
 	"cephfs": "the driver cephfs.csi.ceph.com",
 	"rbd": "the driver rbd.csi.ceph.com",

@@ -1,12 +1,13 @@
 # METADATA
-# title: Data stores are not on network file systems
+# title: Data stores do not use network file systems
 # description: >-
-#   A database trusts that what it has synced is on the disk and that a lock is a lock. Network file systems (NFS, SMB,
-#   EFS, Azure Files) and buckets that are mounted weaken both: mounts cache, locks vanish with a server that restarts, every sync waits for the
-#   network. The result is a slow database on good days and a broken one after a failover.
-#   Judged are volumes that hold a data directory of the engines listed, or a part of it: nfs and csi volumes of the pod, and
-#   claims by the provisioner of their class or the source of their volume. Volumes for backups and archives pass, being
-#   no data directories. Storage that is certified for a database over NFS needs an exception, or a shorter list.
+#   A database relies on synced data being on the disk and on locks holding. Network file systems (NFS, SMB, EFS,
+#   Azure Files) and mounted buckets weaken both: mounts cache, locks vanish when a server restarts, and every sync
+#   waits for the network. The result is a slow database on good days and a broken one after a failover. This policy
+#   checks volumes that hold a data directory of the listed engines, or a part of one: nfs and csi volumes of the
+#   pod, and claims by the provisioner of their class or the source of their volume. Volumes for backups and archives
+#   are not data directories and pass. Storage that is certified for a database over NFS needs an exemption or a
+#   shorter list.
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/creating-cluster.html#CREATING-CLUSTER-NFS
 # - ref: https://etcd.io/docs/latest/op-guide/hardware/#disks
@@ -38,7 +39,7 @@
 #       - consul
 #       - influxdb
 #       - prometheus
-#       description: Data stores that need a file system of their own.
+#       description: Data stores that need their own file system.
 #     shared_provisioners:
 #       type: list
 #       of: string
@@ -54,6 +55,7 @@
 #       - blob.csi.azure.com
 #       description: Provisioners and drivers (globs) of network file systems and mounted buckets.
 #   fix: Use a class of block storage for the data.
+#   why: a database that cannot trust its syncs and locks may be corrupt after a failover
 package stategate.storage.volume_no_shared_filesystem_db
 
 import data.stategate.lib.claims
@@ -106,7 +108,7 @@ shared contains place if {
 	}
 }
 
-# Made by hand, without a class.
+# A volume made by hand, without a class.
 shared contains place if {
 	some claim in claims.of_data
 	name := claim.name

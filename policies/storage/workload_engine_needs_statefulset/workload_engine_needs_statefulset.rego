@@ -1,14 +1,14 @@
 # METADATA
 # title: Data stores run as StatefulSets or under an operator
 # description: >-
-#   Only a StatefulSet gives each member its own name and its own volume, starts and stops members in order, and never
-#   starts a second pod of a name before the first is known to be gone. A Deployment shares the claim that it names between
-#   all its pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
-#   many members as the cluster has nodes; a bare Pod is not made again when its node goes.
-#   Judged by the images of main containers; clients, exporters and proxies are no data stores. Some data stores are
-#   shipped as a Deployment of one replica and lock their files, of others most parts keep nothing themselves (Loki, Tempo):
-#   list them in exempt_engines. A cache says so with
-#   stategate.io/data-durability: cache. Pods and ReplicaSets that something owns are judged where they come from.
+#   Only a StatefulSet gives each member its own name and volume, starts and stops members in order, and never starts
+#   a second pod of a name before the first is known to be gone. A Deployment shares the claim it names between all
+#   its pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has
+#   as many members as the cluster has nodes; a bare Pod is not recreated when its node is lost. This policy goes by
+#   the images of main containers; clients, exporters and proxies are not data stores. Some data stores are shipped
+#   as a Deployment of one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo):
+#   list them in exempt_engines. Declare a cache with stategate.io/data-durability: cache. Pods and ReplicaSets with
+#   an owner are checked through their owner.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
 # custom:
@@ -18,9 +18,10 @@
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [prometheus, loki, tempo], description: Data stores that may run as any kind.}
 #   fix: Make it a StatefulSet with volumeClaimTemplates, or let an operator run it.
+#   why: a StatefulSet gives each member its own name and volume, and never runs a member twice
 package stategate.storage.workload_engine_needs_statefulset
 
-# What becomes of a data store that runs as such.
+# What happens to a data store that runs as this kind.
 consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
 	input.workload.kind in {"Deployment", "ReplicaSet"}
 	shares_a_claim

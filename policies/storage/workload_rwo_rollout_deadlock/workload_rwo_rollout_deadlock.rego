@@ -1,13 +1,13 @@
 # METADATA
-# title: A claim for one node is used by one pod at a time
+# title: A single-node claim is used by one pod at a time
 # description: >-
 #   A volume with access mode ReadWriteOnce is attached to one node, one with ReadWriteOncePod is used by one pod. A
-#   second pod on another node waits until the first lets go: with a rolling update, which starts the new pod before it
-#   stops the old one, that is never, and the rollout hangs with a Multi-Attach error. On the same node both write the
-#   same files.
-#   Judged are claims that a pod writes to and that all pods share: of Deployments, ReplicaSets and DaemonSets, and those
-#   that a StatefulSet names in its volumes instead of its claim templates. The access modes are those of the
-#   PersistentVolumeClaim; if it is not known, nothing is said. Scaling is judged like any other change.
+#   second pod on another node waits until the first releases the volume. A rolling update starts the new pod before
+#   it stops the old one, so that never happens, and the rollout hangs with a Multi-Attach error. On the same node
+#   both write the same files. This policy checks claims that a pod writes to and that all pods share: those of
+#   Deployments, ReplicaSets and DaemonSets, and those that a StatefulSet names in its volumes instead of its claim
+#   templates. The access modes are those of the PersistentVolumeClaim; if it is not known, nothing is flagged.
+#   Scaling is checked like any other change.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
@@ -19,7 +19,10 @@
 #     subresources: ["", scale]
 #   patches: fix
 #   inventory: {PersistentVolumeClaim: bundle}
-#   fix: "Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates."
+#   fix: >-
+#     Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with
+#     volumeClaimTemplates.
+#   why: "such a volume serves one node or one pod: a second pod hangs, or writes over the first's files"
 package stategate.storage.workload_rwo_rollout_deadlock
 
 import data.stategate.lib.claims
@@ -51,8 +54,8 @@ violation contains v if {
 	}
 }
 
-# For one pod only: how many there should be, and where their data is, nobody knows but its owner. The null
-# takes away what the API server has filled in.
+# Only for a single pod: with more, only the owner knows how many are wanted and where their data is. The null
+# removes the defaults that the API server has filled in.
 patch contains p if {
 	count(for_one_node) > 0
 	starts_a_second

@@ -43,7 +43,6 @@ pub struct Consumer {
     pub owner: Option<Owner>,
     /// Whether the same run reviews this workload itself and reports its problems there. Always false at
     /// admission.
-    #[serde(rename = "judged")]
     pub reviewed: bool,
 }
 

@@ -32,7 +32,6 @@ pub struct RelatedBudget {
     pub pods: Option<i64>,
     /// Whether the same run reviews the budget itself and reports its problems there. Always false at
     /// admission.
-    #[serde(rename = "judged")]
     pub reviewed: bool,
 }
 
@@ -43,7 +42,6 @@ pub struct RelatedAutoscaler {
     pub autoscaler: Arc<AutoscalerRecord>,
     /// Whether the same run reviews the autoscaler itself and reports its problems there. Always false at
     /// admission.
-    #[serde(rename = "judged")]
     pub reviewed: bool,
 }
 

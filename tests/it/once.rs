@@ -35,7 +35,7 @@ fn says_who_is_judged() -> String {
     policy(
         "StatefulSet.apps",
         "PodDisruptionBudget.policy: bundle",
-        "some budget in input.related.pdbs\n\tmsg := sprintf(\"judged: %v\", [budget.judged])",
+        "some budget in input.related.pdbs\n\tmsg := sprintf(\"reviewed: %v\", [budget.reviewed])",
     )
 }
 
@@ -45,13 +45,13 @@ fn budgets(manifest: &str, cluster: &str) -> Value {
 
 #[test]
 fn what_is_checked_together_is_judged_itself_and_the_inventory_is_not() {
-    assert_eq!(budgets(&format!("{SET}{BUDGET}"), "")[0]["judged"], true);
-    assert_eq!(budgets(SET, BUDGET)[0]["judged"], false);
+    assert_eq!(budgets(&format!("{SET}{BUDGET}"), "")[0]["reviewed"], true);
+    assert_eq!(budgets(SET, BUDGET)[0]["reviewed"], false);
     let owned = BUDGET.replace(
         "{name: pg, namespace: shop}",
         "{name: pg, namespace: shop, ownerReferences: [{apiVersion: a/v1, kind: B, name: c, uid: d, controller: true}]}",
     );
-    assert_eq!(budgets(&format!("{SET}{owned}"), "")[0]["judged"], false, "what is operated tells nobody");
+    assert_eq!(budgets(&format!("{SET}{owned}"), "")[0]["reviewed"], false, "what is operated tells nobody");
     let scalers = |manifest: &str, cluster: &str| {
         seen(
             "StatefulSet.apps",
@@ -62,10 +62,10 @@ fn what_is_checked_together_is_judged_itself_and_the_inventory_is_not() {
         )
     };
     let bundled = scalers(&format!("{SET}{SCALER}"), "");
-    assert_eq!((&bundled[0]["judged"], &bundled[0]["min"]), (&true.into(), &3.into()));
+    assert_eq!((&bundled[0]["reviewed"], &bundled[0]["min"]), (&true.into(), &3.into()));
     // Without scaling rules, one step may remove all pods above the minimum.
     assert_eq!(bundled[0]["scale_down_pods"], 2);
-    assert_eq!(scalers(SET, SCALER)[0]["judged"], false);
+    assert_eq!(scalers(SET, SCALER)[0]["reviewed"], false);
     let own = seen("HorizontalPodAutoscaler.autoscaling", "", "namespace", SCALER, "");
     assert_eq!(own, Value::Null);
 }
@@ -84,7 +84,7 @@ fn of_an_update_only_what_changed_is_at_fault() {
         (SET, BUDGET, true),
     ] {
         case.check(&["--old", &old, "--fail-on", "warn"], &format!("{set}{budget}"))
-            .expect(1, &[&format!("judged: {judged}")]);
+            .expect(1, &[&format!("reviewed: {judged}")]);
     }
 }
 
@@ -98,7 +98,7 @@ fn at_admission_nothing_else_is_judged() {
     let cluster = case.file("cluster.yaml", &cluster);
     let said = case.run("review", &[&review, "--inventory", &cluster], "");
     // The headline names the scaled object.
-    said.expect(1, &["judged: false", "StatefulSet default/pg (scale): 1 problem"]);
+    said.expect(1, &["reviewed: false", "StatefulSet default/pg (scale): 1 problem"]);
 }
 
 #[test]
@@ -151,10 +151,10 @@ fn consumers_tell_their_engine_and_whether_the_claim_holds_its_data() {
     };
     let of_set = consumers("StatefulSet.apps", SET, REPORT);
     assert_eq!((&of_set[0]["engine"], &of_set[0]["holds_data"]), (&"mysql".into(), &true.into()));
-    assert_eq!(of_set[0]["judged"], false);
+    assert_eq!(of_set[0]["reviewed"], false);
     let of_report = consumers("Deployment.apps", &format!("{SET}{REPORT}"), "");
     assert_eq!(
-        (&of_report[0]["engine"], &of_report[0]["holds_data"], &of_report[0]["judged"]),
+        (&of_report[0]["engine"], &of_report[0]["holds_data"], &of_report[0]["reviewed"]),
         (&"postgres".into(), &true.into(), &true.into())
     );
     let beside = REPORT.replace("mountPath: /var/lib/mysql", "mountPath: /dumps");

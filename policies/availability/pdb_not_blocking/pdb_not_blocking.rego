@@ -48,7 +48,7 @@ patch contains p if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	not budget.judged # reported on the budget itself
+	not budget.reviewed # reported on the budget itself
 	input.workload.replicas > 0
 	pods := budgets.counted(budget)
 	pods >= input.parameters.min_replicas

@@ -88,9 +88,9 @@ test_minimum_is_over_the_pods_of_others_too if {
 test_minimum_over_unknown_pods_is_not_judged if found(on_workload(3, [pdb({"min_available": 3})])) == set()
 
 test_budget_that_is_judged_itself_is_told_there if {
-	blocking := pdb({"max_unavailable": 0, "judged": true})
+	blocking := pdb({"max_unavailable": 0, "reviewed": true})
 	found(on_workload(3, [blocking])) == set()
-	count(found(on_workload(3, [object.union(blocking, {"judged": false})]))) == 1
+	count(found(on_workload(3, [object.union(blocking, {"reviewed": false})]))) == 1
 }
 
 test_budget_of_an_operator_passes if {

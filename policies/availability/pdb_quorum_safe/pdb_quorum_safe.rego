@@ -41,7 +41,7 @@ patch contains p if {
 violation contains v if {
 	some budget in input.related.pdbs
 	not budget.owner
-	not budget.judged # reported on the budget itself
+	not budget.reviewed # reported on the budget itself
 	budgets.counted(budget) == input.workload.replicas # covers no other workload's pods
 	loss := too_many(budget, input.workload)
 	v := {

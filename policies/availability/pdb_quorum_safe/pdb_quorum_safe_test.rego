@@ -82,7 +82,7 @@ test_members_without_a_vote_pass if {
 }
 
 test_budget_that_is_judged_itself_is_told_there if {
-	found(on_workload(workload(5), {"max_unavailable": 3, "judged": true})) == set()
+	found(on_workload(workload(5), {"max_unavailable": 3, "reviewed": true})) == set()
 }
 
 test_what_is_not_durable_passes if {

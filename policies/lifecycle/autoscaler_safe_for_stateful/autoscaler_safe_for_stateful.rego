@@ -106,7 +106,7 @@ pairs := array.concat(
 	],
 	[[scaler, input.workload, ["spec", "replicas"]] |
 		some scaler in input.related.autoscalers
-		not scaler.judged # reported on the autoscaler itself
+		not scaler.reviewed # reported on the autoscaler itself
 	],
 )
 

@@ -83,6 +83,6 @@ test_stateless_and_unknown_targets_pass if {
 }
 
 test_autoscaler_that_is_judged_itself_is_told_there if {
-	scaler := object.union(hpa(1, 1), {"kind": "HorizontalPodAutoscaler", "name": "kafka", "judged": true})
+	scaler := object.union(hpa(1, 1), {"kind": "HorizontalPodAutoscaler", "name": "kafka", "reviewed": true})
 	found(of_workload(target("kafka", true), [scaler])) == set()
 }

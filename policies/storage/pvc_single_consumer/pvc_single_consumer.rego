@@ -93,13 +93,13 @@ owned_there(consumer) if {
 
 # The workload that does not own the data is flagged; of two data stores on one claim, the one whose name sorts last.
 told_there(consumer) if {
-	consumer.judged
+	consumer.reviewed
 	owned_here(consumer.claim)
 	not owned_there(consumer)
 }
 
 told_there(consumer) if {
-	consumer.judged
+	consumer.reviewed
 	owned_here(consumer.claim)
 	concat("/", [consumer.kind, consumer.name]) > concat("/", [input.workload.kind, input.workload.name])
 }

@@ -10,7 +10,7 @@ consumer(kind, name, claim) := {
 	"read_only": false,
 	"holds_data": false,
 	"replicas": 1,
-	"judged": false,
+	"reviewed": false,
 }
 
 request(kind, claim, consumers) := {
@@ -113,15 +113,15 @@ test_job_that_writes_beside_a_data_store_fails if {
 }
 
 test_of_a_bundle_the_intruder_is_told if {
-	tools := object.union(consumer("Deployment", "tools", "orders"), {"judged": true})
+	tools := object.union(consumer("Deployment", "tools", "orders"), {"reviewed": true})
 	found(data_store([tools])) == set()
-	count(found(request("Deployment", "orders", [object.union(store_of_orders, {"judged": true})]))) == 1
-	replica := object.union(set_of_pg, {"judged": true})
+	count(found(request("Deployment", "orders", [object.union(store_of_orders, {"reviewed": true})]))) == 1
+	replica := object.union(set_of_pg, {"reviewed": true})
 	count(found(request("Deployment", "data-pg-0", [replica]))) == 1
 }
 
 test_of_two_data_stores_in_a_bundle_one_is_told if {
-	later := object.union(store_of_orders, {"name": "shipping", "judged": true})
+	later := object.union(store_of_orders, {"name": "shipping", "reviewed": true})
 	found(data_store([later])) == set()
 	count(found(data_store([object.union(later, {"name": "archive"})]))) == 1
 }

@@ -22,6 +22,7 @@ use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
 use crate::policy::Action;
+use crate::source::bundle::Bundle;
 use crate::source::manifests::Manifests;
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
@@ -127,7 +128,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
-    if let Some(knowledge) = arguments.inventory.knowledge(&set, &cluster).filter(|_| arguments.verbose) {
+    let bundle = Bundle::beside(&cluster, &arguments.namespace).inventory();
+    if let Some(knowledge) = arguments.inventory.knowledge(&set, &bundle).filter(|_| arguments.verbose) {
         super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.complete)));
         super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.incomplete)));
     }

@@ -334,7 +334,7 @@ fn a_scale_request_is_judged_as_an_update_of_its_parent() {
         SET.replace("namespace: shop", "namespace: default, annotations: {stategate.io/confirm: 'no'}");
     let cluster = case.file("cluster.yaml", &parent);
     case.run("review", &[&review, "--inventory", &cluster], "")
-        .expect(1, &["StatefulSet pg from 5 to 0 of Scale"]);
+        .expect(1, &["StatefulSet pg from 5 to 0 of StatefulSet"]);
     // The parent's annotations count, both for the confirmation and for the skip.
     let confirmed = case.file("confirmed.yaml", &parent.replace("'no'", "'yes'"));
     case.run("review", &[&review, "--inventory", &confirmed], "").expect(0, &["\"allowed\": true"]);

@@ -29,6 +29,7 @@ mod sandbox;
 mod sensitive;
 mod server;
 mod sources;
+mod states;
 mod stuck;
 mod suites;
 mod support;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use stategate::diagnostic::{Diagnostic, SourceText};
-use stategate::policyset::{PolicySet, Sources};
+use stategate::policyset::{CompileOptions, PolicySet, Sources};
 use stategate::source::catalogue::Catalogue;
 
 use crate::support::{GOOD, Run, directory, stategate_with, write};
@@ -58,7 +58,7 @@ impl Case {
             };
             texts.push(module.clone());
         }
-        PolicySet::compile(&sources).err().map(|errors| errors.0).unwrap_or_default()
+        PolicySet::compile(&sources, CompileOptions::default()).err().map(|errors| errors.0).unwrap_or_default()
     }
 
     /// Where its annotations and the reported errors differ, one `FILE:LINE: …` each.

@@ -269,12 +269,12 @@ fn a_patch_that_makes_the_object_unreadable_fails_and_is_dropped() {
 fn version(root: &std::path::Path, version: usize, field: &str) {
     let name = field.to_uppercase();
     let projection = format!(
-        "kind: Store\ngroup: example.com\nversions: [v1]\nplural: stores\nnamespaced: true\nclass: durable\n\
+        "kind: Store\ngroup: example.com\nversions: [v1]\nplural: stores\nnamespaced: true\nclass: workload\n\
          replicas: {{path: spec.{field}, default: 0}}\ntemplate: spec.template\n"
     );
     let policy = format!(
         "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: high\n#   action: deny\n\
-         #   match: {{kinds: [PodDisruptionBudget.policy], classes: [sibling]}}\n\
+         #   match: {{kinds: [PodDisruptionBudget.policy]}}\n\
          #   inventory: {{Store.example.com: cluster}}\n#   fix: F\n\
          package stategate.own.tells\n\nviolation contains v if {{\n\tsome store in input.related.workloads\n\t\
          v := {{\"msg\": sprintf(\"set {name} reads %d of version {version}\", [store.replicas])}}\n}}\n"

@@ -1,7 +1,7 @@
 //! Where rules and functions stand in their texts: whatever is said of one names its line.
 
+use super::ast::{AstModule, Rule, RuleHead};
 use super::reads::fixed_path;
-use super::rego::{AstModule, Rule, RuleHead};
 use super::walk;
 
 /// One definition of a rule or function; a name may have several.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::rego::Value;
+use super::ast::Value;
 
 /// A rule or function of a loaded module, by its path: `data.stategate.storage.pvc_no_shrink.violation`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

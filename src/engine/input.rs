@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::rego::Value;
+use super::ast::Value;
 use super::to_value::{ToValueError, to_value};
 use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, UserInfo};
 use crate::inventory::{NamespaceLabels, Related};

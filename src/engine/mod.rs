@@ -1,6 +1,7 @@
 //! The engine: loads Rego, checks it, builds the input document and evaluates rules over it. regorus, its
 //! values and its AST stay in here.
 
+mod ast;
 mod definitions;
 mod evaluation;
 mod input;
@@ -14,5 +15,5 @@ mod walk;
 pub use definitions::Definition;
 pub use evaluation::{Answer, EvaluationError, RuleId};
 pub use input::{Input, InputDocument, InputError, NamespaceObject, ParameterValues, Review, input_schema};
-pub use reads::Reads;
-pub use rego::{Coverage, Evaluator, Module, Rego, STACK, backtraces_slow_parsing, on_large_stack};
+pub use reads::{Module, Reads};
+pub use rego::{Coverage, Evaluator, Rego, STACK, backtraces_slow_parsing, on_large_stack};

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rego::{AstModule, Expr, Module};
+use super::ast::{AstModule, Expr};
+use super::evaluation::RuleId;
 use super::walk::{self, AstNode};
 
 /// Paths below `input` that are read, as far as they are fixed: `["review", "userInfo"]`.
@@ -29,6 +30,25 @@ impl Reads {
     /// Both together.
     pub fn extend(&mut self, other: &Reads) {
         self.0.extend(other.0.iter().cloned());
+    }
+}
+
+/// What there is in one module.
+#[derive(Clone, Debug)]
+pub struct Module {
+    /// `stategate.storage.storage_class_required`
+    pub package: String,
+    /// Names of its rules, in order, each once.
+    pub rules: Vec<String>,
+    /// What of the input it reads, helpers included.
+    pub reads: Reads,
+}
+
+impl Module {
+    /// One of its rules; none if it has no rule of this name.
+    pub fn rule(&self, name: &str) -> Option<RuleId> {
+        let there = self.rules.iter().any(|rule| rule == name);
+        there.then(|| RuleId(format!("data.{}.{name}", self.package).into()))
     }
 }
 

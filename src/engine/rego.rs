@@ -1,4 +1,4 @@
-//! The one file that names regorus.
+//! Rego modules and their evaluation, by regorus.
 //!
 //! The interpreter is the meaning of a policy. Strict builtin errors stay on: a builtin that fails is
 //! an error, not a rule that quietly does not fire. regorus reads RUST_BACKTRACE through its errors and
@@ -10,16 +10,13 @@ use std::thread;
 use std::time::Duration;
 
 use regorus::LimitError;
-use regorus::unstable as ast;
 use regorus::utils::limits::ExecutionTimerConfig;
-
-pub(super) use regorus::Value;
 
 use super::definitions::{self, Definition};
 use super::evaluation::{Answer, EvaluationError, RuleId};
 use super::input::{InputDocument, ParameterValues};
 use super::lint;
-use super::reads::{self, Reads};
+use super::reads::{self, Module};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::{Policy, metadata};
 
@@ -36,25 +33,6 @@ const TIMER_INTERVAL: u32 = 256;
 #[derive(Clone)]
 pub struct Rego {
     engine: regorus::Engine,
-}
-
-/// What there is in one module.
-#[derive(Clone, Debug)]
-pub struct Module {
-    /// `stategate.storage.storage_class_required`
-    pub package: String,
-    /// Names of its rules, in order, each once.
-    pub rules: Vec<String>,
-    /// What of the input it reads, helpers included.
-    pub reads: Reads,
-}
-
-impl Module {
-    /// One of its rules; none if it has no rule of this name.
-    pub fn rule(&self, name: &str) -> Option<RuleId> {
-        let there = self.rules.iter().any(|rule| rule == name);
-        there.then(|| RuleId(format!("data.{}.{name}", self.package).into()))
-    }
 }
 
 impl Rego {
@@ -253,19 +231,4 @@ fn one_line(rendered: &str) -> String {
         },
         None => rendered.split_whitespace().collect::<Vec<_>>().join(" "),
     }
-}
-
-pub(super) use ast::{
-    AssignOp, BoolOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody, RuleHead, Span,
-    WithModifier,
-};
-
-/// How many arguments a builtin takes; none if there is no such builtin.
-pub(super) fn builtin_arguments(name: &str) -> Option<u8> {
-    ast::BUILTINS.get(name).map(|(_, arguments)| *arguments)
-}
-
-/// Names of all builtins.
-pub(super) fn builtins() -> impl Iterator<Item = &'static str> {
-    ast::BUILTINS.keys().copied()
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use serde::ser::{self, Serialize};
 
-use super::rego::Value;
+use super::ast::Value;
 
 /// A value that the engine cannot represent: raw bytes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

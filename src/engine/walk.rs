@@ -1,8 +1,6 @@
 //! Visits the parts of a rule.
 
-use crate::engine::rego::{
-    AssignOp, Expr, Literal, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
-};
+use crate::engine::ast::{AssignOp, Expr, Literal, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier};
 
 /// A part of a rule.
 pub enum AstNode<'a> {

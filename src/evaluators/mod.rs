@@ -7,6 +7,7 @@
 //! process is better started again ([`EvaluationPool::overrun`]).
 #![expect(clippy::disallowed_methods, reason = "an edge: the watchdog keeps time")]
 
+mod fault;
 mod pool;
 mod quarantine;
 mod worker_slot;
@@ -14,7 +15,8 @@ mod worker_slot;
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use pool::{EvaluationPool, FaultKind, JobError, PolicyFault, QueueFull};
+pub use fault::{FaultKind, JobError, PolicyFault};
+pub use pool::{EvaluationPool, QueueFull};
 pub use quarantine::Quarantine;
 
 use crate::admission::{Request, ReviewMode};

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::pool::{FaultKind, JobError, PolicyFault};
+use super::fault::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
 use crate::decision::FailureCause;
 use crate::policy::PolicyId;

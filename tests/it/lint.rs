@@ -58,7 +58,10 @@ impl Case {
             };
             texts.push(module.clone());
         }
-        PolicySet::compile(&sources, CompileOptions::default()).err().map(|errors| errors.0).unwrap_or_default()
+        PolicySet::compile(&sources, CompileOptions::default())
+            .err()
+            .map(|errors| errors.0)
+            .unwrap_or_default()
     }
 
     /// Where its annotations and the reported errors differ, one `FILE:LINE: …` each.

@@ -239,7 +239,11 @@ fn the_ratchet_does_not_take_the_new_object_for_the_old_one() {
     let set = set(Vec::new());
     let decision = judge(&set, &request(&object(1.into()), Some(&object(3.into()))), ReviewMode::Validate);
     for (policy, _) in TWINS {
-        assert_eq!(found(&decision, policy), BTreeMap::from([("/spec/replicas".to_owned(), false)]), "{policy}");
+        assert_eq!(
+            found(&decision, policy),
+            BTreeMap::from([("/spec/replicas".to_owned(), false)]),
+            "{policy}"
+        );
     }
     assert!(!decision.allowed());
 }
@@ -326,7 +330,8 @@ fn a_reload_never_mixes_two_sets() {
                     let mut answers = [0, 0];
                     while !done.load(Ordering::Relaxed) {
                         let (code, answer) = server.post("/validate/fail?timeout=10s", &body);
-                        let (a, b) = (answer.contains("set A reads 1 of"), answer.contains("set B reads 2 of"));
+                        let (a, b) =
+                            (answer.contains("set A reads 1 of"), answer.contains("set B reads 2 of"));
                         assert!(code == 200 && a != b, "{code}: {answer}");
                         answers[usize::from(b)] += 1;
                     }

@@ -3,8 +3,8 @@
 use super::names::{Callee, Purpose, Scope};
 use super::sprintf;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::engine::ast::{self, Expr};
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{self, Expr};
 use crate::engine::walk;
 
 /// Builtins that policies must not call (a name or its prefix), the reason, and the alternative.
@@ -132,7 +132,7 @@ fn builtin(
     scope: &Scope<'_>,
     call: &Expr,
     name: &str,
-    params: &[rego::Ref<Expr>],
+    params: &[ast::Ref<Expr>],
     errors: &mut Vec<Diagnostic>,
 ) {
     let talks = ["print", "trace"].contains(&name);
@@ -145,7 +145,7 @@ fn builtin(
         return;
     }
     let given = params.len();
-    match rego::builtin_arguments(name) {
+    match ast::builtin_arguments(name) {
         _ if name == "print" => {}
         // The extra argument is the pattern that receives the result. With one argument, the engine returns
         // nothing, while OPA returns everything.
@@ -162,7 +162,7 @@ fn builtin(
         None => {
             let lacking = LACKING.iter().find(|(start, _)| is(name, start));
             let message = format!("there is no function {name}");
-            let builtins: Vec<&str> = rego::builtins().collect();
+            let builtins: Vec<&str> = ast::builtins().collect();
             let functions = scope.names.functions(&scope.package);
             let allowed = |known: &&str| !FORBIDDEN.iter().any(|(start, ..)| is(known, start));
             let known: Vec<&str> = builtins.into_iter().chain(functions).filter(allowed).collect();

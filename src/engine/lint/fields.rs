@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::heads;
 use super::names::{Callee, Purpose, Scope, Target, fixed_start};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::engine::ast::{Expr, Ref, Rule, RuleHead};
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{Expr, Ref, Rule, RuleHead};
 use crate::engine::shape::{Never, Shape};
 use crate::engine::walk::{self, AstNode, ValueOrigin};
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::names::{Scope, Target, fixed_start};
 use crate::diagnostic::Diagnostic;
+use crate::engine::ast::{Expr, Rule};
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{Expr, Rule};
 use crate::engine::walk::{self, AstNode};
 
 const MAX_CHAIN: usize = 500;

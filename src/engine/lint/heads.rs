@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::fields::{Fields, KnownRule};
 use super::names::{Scope, fixed_start};
 use crate::diagnostic::Diagnostic;
-use crate::engine::rego::{Expr, Literal, Query, Rule, RuleHead};
+use crate::engine::ast::{Expr, Literal, Query, Rule, RuleHead};
 use crate::engine::walk::{self, AstNode, ValueOrigin};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {

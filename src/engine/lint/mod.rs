@@ -16,7 +16,7 @@ pub use text::check as check_text;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::rego::AstModule;
+use super::ast::AstModule;
 use super::shape;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::policy::Policy;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::engine::ast::{AstModule, Expr, Rule, RuleHead, Span};
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{AstModule, Expr, Rule, RuleHead, Span};
 use crate::engine::walk;
 
 /// The purpose of a file, which decides what it may do.

@@ -13,8 +13,8 @@ use std::rc::Rc;
 use super::fields::{Fields, MAX_SHOWN, text};
 use super::names::Target;
 use crate::diagnostic::Diagnostic;
+use crate::engine::ast::{BoolOp, Expr, Literal, Query, Rule, RuleHead};
 use crate::engine::reads::fixed_path;
-use crate::engine::rego::{BoolOp, Expr, Literal, Query, Rule, RuleHead};
 
 /// Builtins that are undefined for an empty collection.
 const OF_NOTHING: &[&str] = &["max", "min"];
@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
             }
             Expr::Call { fcn, params, .. } => {
                 let name = fixed_path(fcn).unwrap_or_default().join(".");
-                let total = crate::engine::rego::builtin_arguments(&name).is_some()
+                let total = crate::engine::ast::builtin_arguments(&name).is_some()
                     && !OF_NOTHING.contains(&name.as_str());
                 let inner = params.iter().find_map(|param| self.undefined(rule, param, body));
                 inner.or((!total).then_some(expr))

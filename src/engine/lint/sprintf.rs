@@ -3,7 +3,7 @@
 
 use super::names::Scope;
 use crate::diagnostic::Diagnostic;
-use crate::engine::rego::Expr;
+use crate::engine::ast::Expr;
 
 const MAX_WIDTH: usize = 100;
 const VERBS: &str = "use %s (text), %d (whole number), %v (anything), %f, %.2f or %x";

@@ -1,26 +1,20 @@
 //! stategate decides, before the API server stores it, whether a change to a stateful workload is
 //! safe, and says so in words a person can act on.
 //!
-//! One pure function takes that decision; the webhook, the command line and the tests differ only in
-//! where a request comes from and where a decision goes:
+//! One pure function takes that decision, [`review::review`]; the webhook, the command line and the tests
+//! differ only in where a request comes from and where a decision goes:
 //!
 //! ```text
-//!  AdmissionReview bytes ─┐                                                         ┌─▶ AdmissionReview answer
-//!  manifests (check, fix) ├─▶ Request ─▶ select ─▶ view ─▶ evaluate ─▶ Decision ────┼─▶ report: text, JSON
-//!  examples (test)       ─┘     │          ▲                  ▲          ▲          └─▶ metrics, decision log
-//!                               │      PolicySet            Engine    Inventory
-//!                               └── review(&PolicySet, &Inventory, &Request, now) ──┘
-//!                                      sync · pure · no clock · no IO · total
+//!  AdmissionReview bytes ─┐                                                       ┌─▶ AdmissionReview response
+//!  manifests (check, fix) ├─▶ Request ─▶ select ─▶ states ─▶ evaluate ─▶ Decision ─┼─▶ report: text, JSON, …
+//!  examples (test)       ─┘     │          ▲         ▲           ▲                └─▶ metrics, log
+//!                               │      PolicySet  Inventory  Evaluator
+//!                               └── review(&PolicySet, &Inventory, &Request, mode, now, &observer)
+//!                                      synchronous · pure · no clock · no IO · total
 //! ```
 //!
-//! The rooms, each importing only from those above it:
-//!
-//! - plain data: [`path`], [`yaml`], [`diagnostic`], [`reader`]: texts, places in them, errors that name both;
-//! - domain: [`admission`] (what is asked), [`policy`] (what is demanded), [`workload`] (what holds
-//!   state, in one shape), [`inventory`] (what else is known);
-//! - decision: [`engine`] (Rego), [`policyset`], [`decision`](mod@decision), [`mod@review`], [`report`];
-//! - edges, where IO happens: [`source`], [`telemetry`], [`evaluators`] (threads that are watched), [`server`];
-//! - [`cli`].
+//! The rooms, each importing only from those above it, and the life of a request and of a manifest are
+//! described in `src/README.md`.
 
 pub mod diagnostic;
 pub mod path;
@@ -35,12 +29,13 @@ pub mod workload;
 pub mod decision;
 pub mod engine;
 pub mod policyset;
-pub mod report;
 pub mod review;
+
+pub mod report;
+pub mod source;
+pub mod telemetry;
 
 pub mod evaluators;
 pub mod server;
-pub mod source;
-pub mod telemetry;
 
 pub mod cli;

@@ -71,7 +71,7 @@ pub fn dotted(path: &[Segment]) -> String {
     })
 }
 
-/// Parses a JSON pointer; the inverse of [`pointer`].
+/// Parses a JSON pointer; the inverse of [`pointer()`].
 ///
 /// A pointer does not distinguish keys from indexes, so a step that is a canonical number becomes an index.
 /// In a mapping, [`get`] and the positions treat an index as a key.

@@ -32,7 +32,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::diagnostic::Diagnostics;
 use crate::source::sandbox;
 
-/// How a run ends (architecture §9). 2 beats 1.
+/// How a run ends. 2 beats 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Nothing found.

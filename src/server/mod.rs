@@ -23,6 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::Router;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
@@ -158,22 +160,10 @@ pub async fn run(
     };
     let tls = Arc::new(ArcSwap::new(certificate.config));
     tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
-    let endpoint = Endpoint {
-        tls: Some(tls),
-        router: routes::webhook(Arc::clone(&app)),
-        connections: config.max_connections,
-        handshake: HANDSHAKE,
-        timeouts: IDLE_TIMEOUTS,
-    };
-    let status_endpoint = Endpoint {
-        tls: None,
-        router: health::router(Arc::clone(&app)),
-        connections: STATUS_CONNECTIONS,
-        handshake: HANDSHAKE,
-        timeouts: IDLE_TIMEOUTS,
-    };
-    let webhook = tokio::spawn(connections::serve(webhook, endpoint, shutdown.connection()));
-    let status = tokio::spawn(connections::serve(status, status_endpoint, status_shutdown.connection()));
+    let served = endpoint(Some(tls), routes::webhook(Arc::clone(&app)), config.max_connections);
+    let webhook = tokio::spawn(connections::serve(webhook, served, shutdown.connection()));
+    let served = endpoint(None, health::router(Arc::clone(&app)), STATUS_CONNECTIONS);
+    let status = tokio::spawn(connections::serve(status, served, status_shutdown.connection()));
     if sources.may_change() {
         tokio::spawn(reload::watch(current, metrics, sources, version, config.reload_every));
     }
@@ -186,10 +176,21 @@ pub async fn run(
         }
         () = app.evaluators.overrun() => true,
     };
+    drain(&shutdown, &mut signals, config.drain_delay).await;
+    for shutdown in [&shutdown, &status_shutdown] {
+        shutdown.enter(ShutdownStage::Aborted);
+    }
+    // Both end at once now. Had one of them panicked, there would still be nothing left to do.
+    let _ = (webhook.await, status.await);
+    if overrun { Err(ServeError::Overrun) } else { Ok(()) }
+}
+
+/// Still takes requests for `delay`, then waits for those in flight; a signal ends both at once.
+async fn drain(shutdown: &Shutdown, signals: &mut ShutdownSignals, delay: Duration) {
     shutdown.enter(ShutdownStage::Draining);
     let in_time = tokio::select! {
         in_time = async {
-            sleep(config.drain_delay).await;
+            sleep(delay).await;
             shutdown.enter(ShutdownStage::Closing);
             timeout_at(Instant::now() + DRAIN, shutdown.ended()).await.is_ok()
         } => in_time,
@@ -201,12 +202,10 @@ pub async fn run(
     if in_time {
         info!("drained");
     }
-    for shutdown in [&shutdown, &status_shutdown] {
-        shutdown.enter(ShutdownStage::Aborted);
-    }
-    // Both end at once now. Had one of them panicked, there would still be nothing left to do.
-    let _ = (webhook.await, status.await);
-    if overrun { Err(ServeError::Overrun) } else { Ok(()) }
+}
+
+fn endpoint(tls: Option<Arc<ArcSwap<ServerConfig>>>, router: Router, connections: usize) -> Endpoint {
+    Endpoint { tls, router, connections, handshake: HANDSHAKE, timeouts: IDLE_TIMEOUTS }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

@@ -31,7 +31,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum_server", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "evaluators/ server/ cli/serve.rs cli/judging.rs cli/test/watch.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs cli/review_pool.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
@@ -39,7 +39,7 @@ const OWNED: &[(&str, &str)] = &[
     ("prometheus_client", "telemetry/ server/"),
     ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
-    ("quick_xml", "report/"),
+    ("quick_junit", "report/"),
     ("minijinja", "report/"),
     ("percent_encoding", "report/"),
 ];

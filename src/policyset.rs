@@ -2,6 +2,7 @@
 
 mod bind;
 mod needs;
+pub mod schema;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

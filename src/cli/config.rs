@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, Subcommand, ValueHint};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::project::{CONFIG_FILE, Project};
 use super::{Exit, print};
@@ -251,6 +251,49 @@ fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, S
         }
         _ => Ok(arguments),
     }
+}
+
+/// The JSON Schema of `stategate.yaml`: a property for each key, as the command line describes its flag.
+pub fn schema() -> Value {
+    let command = super::Arguments::command();
+    let check = command.find_subcommand("check").unwrap_or(&command);
+    let known = check.get_arguments().filter_map(|argument| {
+        let id = argument.get_id().as_str();
+        let (key, _) = keys(check).into_iter().find(|(_, known)| known == id)?;
+        Some((key, property(argument)))
+    });
+    let properties: serde_json::Map<String, Value> = known.collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": CONFIG_FILE,
+        "description": "Flags of a repository: the keys are the long names of flags of `stategate check` in camelCase; a flag on \
+            the command line wins. Paths are relative to the directory of this file.",
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+/// What [`flag`] accepts for an argument. `null` leaves it unset.
+fn property(argument: &Arg) -> Value {
+    let choices = argument.get_possible_values();
+    let choices = choices.iter().map(|choice| choice.get_name().into());
+    let choices: Vec<Value> = choices.chain([Value::Null]).collect();
+    let text = ["string", "number"];
+    let mut property = match argument.get_action() {
+        ArgAction::SetTrue => json!({"type": ["boolean", "null"]}),
+        _ if is_list(argument) => {
+            json!({"type": ["array", "string", "number", "null"], "items": {"type": text}})
+        }
+        _ if choices.len() == 1 => json!({"type": ["string", "number", "null"]}),
+        _ => json!({"enum": choices}),
+    };
+    if let Some(fields) = property.as_object_mut() {
+        fields.extend(argument.get_help().map(|help| ("description".to_owned(), help.to_string().into())));
+        let default = argument.get_default_values().first().filter(|_| argument.get_action().takes_values());
+        fields.extend(default.map(|default| ("default".to_owned(), default.to_string_lossy().into())));
+    }
+    property
 }
 
 /// Prints the configuration in force. `matches` are those of the run, the configuration included;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::selector::PolicySelector;
@@ -20,8 +21,8 @@ pub struct Binding {
     pub spec: BindingSpec,
 }
 
-/// `spec` of a PolicyBinding (architecture §7).
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `spec` of a PolicyBinding.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingSpec {
     /// The policies it means; without it all of them.
@@ -98,7 +99,7 @@ impl BindingAction {
 }
 
 /// What happens if a policy fails to decide. Ordered by strictness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// The user is told.
@@ -108,7 +109,7 @@ pub enum OnFailure {
 }
 
 /// `spec.match` of a binding: all keys must agree.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingMatch {
     /// Namespaces by label. Cluster-scoped objects always match.

@@ -1,8 +1,10 @@
 //! Exceptions: reasoned, time-limited waivers for named policies and objects, granted beside the object.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::PolicyId;
+use super::skip::REASON_LENGTH;
 use crate::admission::Request;
 use crate::workload::labels::glob;
 
@@ -17,16 +19,18 @@ pub struct Exception {
     pub spec: ExceptionSpec,
 }
 
-/// `spec` of a PolicyException (architecture §7).
-#[derive(Clone, Debug, Deserialize)]
+/// `spec` of a PolicyException.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExceptionSpec {
     /// The policies it waives.
+    #[schemars(length(min = 1))]
     pub policies: Vec<PolicyId>,
     /// The objects it is for.
     #[serde(rename = "match")]
     pub matches: ExceptionMatch,
     /// Why.
+    #[schemars(length(min = REASON_LENGTH))]
     pub reason: String,
     /// Who says so.
     pub approved_by: Option<String>,
@@ -35,7 +39,7 @@ pub struct ExceptionSpec {
 }
 
 /// `spec.match` of an exception: all keys must agree; an empty list leaves the choice open.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExceptionMatch {
     /// Kinds: `StatefulSet`.

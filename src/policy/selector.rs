@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Policy, PolicyId, Severity};
@@ -40,7 +41,7 @@ impl<'de> Deserialize<'de> for GroupKind {
 }
 
 /// `custom.match` of a policy: all keys must agree.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Kinds; none: every kind that has a projection.
@@ -77,7 +78,7 @@ fn create_and_update() -> Vec<Operation> {
 }
 
 /// `spec.policies` of a binding: the policies it means. Empty lists leave the choice open.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySelector {
     /// Of one of these categories.

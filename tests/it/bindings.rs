@@ -14,10 +14,14 @@ fn exception(namespace: &str, spec: &str) -> String {
 
 fn check(bindings: &str, manifest: &str) -> crate::support::Run {
     let dir = directory(&[("bindings.yaml", bindings)]);
-    stategate_with(
+    let run = stategate_with(
         &["check", "--bindings", dir.path().join("bindings.yaml").to_str().unwrap(), "-"],
         manifest,
-    )
+    );
+    if run.code < 2 {
+        crate::schema::bindings_agree(bindings);
+    }
+    run
 }
 
 const UNPROBED: &str = "          readinessProbe:\n            exec: {command: [pg_isready, -U, postgres]}\n            timeoutSeconds: 5\n";

@@ -1,4 +1,4 @@
-//! The report as GitLab's Code Quality: what a merge request shows as better or worse.
+//! The report for GitLab Code Quality: what a merge request shows as better or worse.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Lines {
     end: usize,
 }
 
-/// GitLab's severities. It has no blocker for what does not block.
+/// The severities of GitLab. Only what refuses is a blocker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
@@ -99,7 +99,7 @@ fn file(file: &str) -> String {
     location::path(file).unwrap_or_else(|| file.to_owned())
 }
 
-/// What refuses keeps its severity, what warns loses one, what is only recorded is for information.
+/// `deny` keeps its severity, `warn` is one level lower, `audit` is informational.
 fn level(action: Action, severity: Severity) -> Level {
     match (action, severity) {
         (Action::Audit, _) | (Action::Warn, Severity::Low) => Level::Info,

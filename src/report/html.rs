@@ -1,4 +1,4 @@
-//! The report as one page for a browser: for people who would rather look than read.
+//! The report as one page for a browser.
 //!
 //! The page needs nothing but itself, and its own Content-Security-Policy holds it to that: only its style
 //! and its script run, known by their hashes, and nothing is fetched. Numbers and lists of the run are in the

@@ -76,7 +76,7 @@ pub(super) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// What is said of a finding whose file was rendered from a template: where it is in what was rendered.
+/// Where a finding is in the rendered text, if its file was rendered from a template.
 pub(super) fn rendered(object: &ReviewedObject, found: &Found) -> Option<String> {
     object.template.as_ref()?;
     Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))

@@ -1,6 +1,6 @@
-//! Text of users in Markdown: it shows as it was written, and makes no links, pictures or mentions.
+//! User text in Markdown: shown as written, without links, pictures or mentions.
 
-/// One line of text. What stands between two backticks is code and stays so.
+/// One line of text. Text between two backticks stays code.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -33,7 +33,7 @@ fn prose(text: &str, out: &mut String) {
                 out.push('\\');
                 out.push(c);
             }
-            // A word joiner: it is not seen, and nobody is called.
+            // A word joiner is invisible, and prevents a mention.
             '@' => out.push_str("@\u{2060}"),
             c if c.is_control() => out.push(' '),
             c => out.push(c),

@@ -1,23 +1,23 @@
-//! A page of knowledge, shown as Markdown or on a terminal: one content, two forms.
+//! A page of documentation, written as Markdown or for a terminal.
 
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     /// The title of the page.
     Title(String),
-    /// The title of a part.
+    /// The title of a section.
     Heading(String),
-    /// Prose; what stands in backticks is code.
+    /// Prose; text in backticks is code.
     Text(String),
-    /// Rows of prose under their heads.
+    /// A table: its head and its rows, of prose.
     Table(Vec<String>, Vec<Vec<String>>),
-    /// Text as it is, and the language it is in.
+    /// Verbatim text and its language.
     Code(&'static str, String),
-    /// Prose, point by point.
+    /// A list of prose.
     List(Vec<String>),
 }
 
-/// Text on a terminal is broken here.
+/// The width at which text on a terminal is wrapped.
 const WIDTH: usize = 100;
 
 /// The page as GitHub's Markdown.
@@ -51,7 +51,7 @@ fn markdown_block(block: &Block) -> String {
     }
 }
 
-/// Prose says `<how>` and `*` and means it; code in backticks is left alone.
+/// Escapes `<` and `*` in prose, but not in code in backticks.
 fn escaped(prose: &str) -> String {
     let mut code = false;
     prose.chars().fold(String::new(), |mut out, c| {
@@ -89,7 +89,7 @@ fn terminal_block(block: &Block) -> String {
     }
 }
 
-/// Rows under their heads, in columns two blanks apart.
+/// A table with columns two blanks apart.
 pub fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let all = || std::iter::once(head).chain(rows.iter().map(Vec::as_slice));
     let cells = |row: &[String]| -> Vec<String> { row.iter().map(|cell| one_line(cell)).collect() };

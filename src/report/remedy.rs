@@ -2,21 +2,21 @@
 
 use crate::policy::PolicyId;
 
-/// Lines of a file that become others.
+/// A replacement of lines in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// Whose patches it makes.
+    /// The policies whose patches it contains.
     pub policies: Vec<PolicyId>,
-    /// Line and column (1-based, in characters) where what is replaced begins.
+    /// Line and column (1-based, in characters) of the start of the replaced text.
     pub from: (usize, usize),
-    /// And where it has ended; the same place if nothing is taken away.
+    /// Its end; the same place if nothing is removed.
     pub to: (usize, usize),
-    /// What is put there.
+    /// The new text.
     pub text: String,
 }
 
 impl Remedy {
-    /// The lines in which two texts differ. None if they do not.
+    /// The lines in which two texts differ; `None` if they do not.
     pub fn between(before: &str, after: &str, policies: Vec<PolicyId>) -> Option<Self> {
         let (old, new): (Vec<&str>, Vec<&str>) =
             (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());

@@ -198,7 +198,7 @@ fn junit_fails_what_would_be_refused() {
     let objects = json("json", &[&folder.path().display().to_string()], "")["summary"]["objects"].clone();
     assert_eq!(objects, cases.len());
     assert_eq!((junit.tests, junit.failures, junit.errors, files.len()), (cases.len(), 1, 0, 2), "{report}");
-    assert!(report.contains("it would be refused: ") && report.contains("  fix: "), "{report}");
+    assert!(report.contains("would be refused: ") && report.contains("  fix: "), "{report}");
 }
 
 #[test]
@@ -230,5 +230,5 @@ fn several_formats_at_once_and_an_unknown_one_is_an_error() {
     assert!(std::fs::read_to_string(file("html")).unwrap().starts_with("<!doctype html>"));
     assert!(std::fs::read_to_string(file("junit")).unwrap().starts_with("<?xml"));
     stategate(&["check", &manifest, "-o", "pdf"])
-        .expect(2, &["\"pdf\" is no format", "text, json, sarif, junit, github, gitlab, html"]);
+        .expect(2, &["\"pdf\" is not a format", "text, json, sarif, junit, github, gitlab, html"]);
 }

@@ -22,14 +22,14 @@ use crate::policyset::{PolicySet, Sources};
 use crate::review::EvaluationObserver;
 use crate::source::catalogue::Catalogue;
 
-/// One test, example or demand on a policy, and why it failed.
+/// One test, example or requirement, and why it failed.
 #[derive(Clone)]
 pub struct Outcome {
-    /// What it belongs to: the package of a policy or library.
+    /// The package of the policy or library.
     pub package: String,
-    /// As it is called there: `test_good_passes`, `pass_good.yaml`.
+    /// Its name there: `test_good_passes`, `pass_good.yaml`.
     pub name: String,
-    /// As it is called among all.
+    /// Its name in the output.
     pub title: String,
     /// File and line.
     pub place: String,
@@ -37,7 +37,7 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// What a run found.
+/// The result of a run.
 pub struct TestRun {
     pub outcomes: Vec<Outcome>,
     pub policies: usize,
@@ -56,7 +56,7 @@ impl TestRun {
     }
 }
 
-/// What the next run need not do again, because the texts are the same.
+/// Results that the next run reuses where the texts are the same.
 #[derive(Default)]
 pub struct TestCache {
     loaded: Option<PolicySet>,
@@ -64,10 +64,10 @@ pub struct TestCache {
     alone: SinglePolicySets,
 }
 
-/// How many policies were loaded, and how long it took; None if they were kept from the last run.
+/// How many policies were loaded, and how long it took; `None` if they were reused from the last run.
 pub type LoadTime = Option<(usize, Duration)>;
 
-/// Runs everything. `loaded` is told as soon as the policies are there.
+/// Runs everything. Calls `loaded` as soon as the policies are loaded.
 pub fn all(
     tested: &Catalogue,
     catalogue: &Catalogue,
@@ -128,7 +128,7 @@ pub fn all(
     })
 }
 
-/// Compiles the policies as everything else does that judges by them.
+/// Compiles the policies as the other subcommands do.
 fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Result<LoadTime, Diagnostics> {
     let sources = catalogue.unbound();
     if kept.loaded.as_ref().is_some_and(|set| set.digest() == sources.digest()) {
@@ -136,7 +136,7 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Re
     }
     let started = Instant::now();
     let set = policies::compile(&sources).map_err(|Diagnostics(mut errors)| {
-        // Whoever broke a policy may have broken its test: both are said in one go.
+        // A broken policy often comes with a broken test: report both at once.
         let texts: Vec<SourceText> =
             [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
         if let Err(Diagnostics(more)) = Rego::load(&[&texts, tests].concat()) {
@@ -197,7 +197,7 @@ fn rego_tests(
     let mut rego = Rego::load(texts)?;
     let modules = rego.modules();
     let definitions = rego.definitions();
-    // What the compiler says of one module holds for all of them: it ends the run, not one test.
+    // A compile error in one module affects all modules: it ends the run, not one test.
     let mut all_rules = modules.iter().zip(texts).flat_map(|(module, text)| {
         module
             .rules
@@ -293,7 +293,7 @@ fn locked(alone: &Mutex<SinglePolicySets>) -> MutexGuard<'_, SinglePolicySets> {
     alone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Every example of the tested directory, judged by its own policy alone.
+/// Every example of the tested directory, reviewed by its own policy alone.
 fn examples(
     tested: &Catalogue,
     catalogue: &Catalogue,

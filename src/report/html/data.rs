@@ -1,4 +1,4 @@
-//! What the page's script shows. Objects and policies stand once, findings point at them.
+//! The data of the page's script. Objects and policies are stored once; findings refer to them by index.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ struct Snippet {
     after: String,
 }
 
-/// The category of findings that no policy of the report says, such as that an object cannot be read.
+/// The category of findings without a policy, such as an object that cannot be read.
 pub const NO_CATEGORY: &str = "reading";
 
 /// The data of a report, the worst findings first.

@@ -7,6 +7,7 @@ mod bindings;
 mod compiled;
 mod enforcement;
 mod requirements;
+pub mod schema;
 mod sources;
 
 use std::collections::BTreeSet;

@@ -37,8 +37,8 @@ use crate::source::tree::Source;
   stategate check new/pg.yaml --old old/pg.yaml
   kubectl get sc,nodes,pvc -A -o yaml > cluster.yaml; stategate check shop/ --inventory cluster.yaml
 
-Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or judged,
-or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or
+evaluated, or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
 pub struct Arguments {
     #[command(flatten)]
     sources: SourceArguments,
@@ -46,48 +46,48 @@ pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
-    /// Read the files of Kustomize directories as they are, and those of Helm charts not at all
+    /// Do not render: read the files of Kustomize directories as they are, and skip Helm charts
     #[arg(long)]
     no_render: bool,
 
-    /// Values for the Helm charts; may be given several times
+    /// A values file for Helm charts; may be given several times
     #[arg(long, value_name = "FILE")]
     values: Vec<PathBuf>,
 
-    /// The previous version of the manifests (file or directory): judges each change as an update
+    /// The previous version of the manifests (file or directory); each change is checked as an update
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
-    /// Judge only what differs from where the branch left this git revision, changed files as updates
-    /// (what is rendered as new); all other files are known of. What a deleted file leaves behind is not
-    /// judged
+    /// Check only what differs from the point where the branch left this git revision: changed files as
+    /// updates, rendered manifests as new. Other files are read but not checked. What a deleted file
+    /// leaves behind is not checked
     #[arg(long, value_name = "REVISION", conflicts_with = "old")]
     changed_since: Option<String>,
 
-    /// Findings that a file of earlier ones holds do not fail the run, and are not shown as text
+    /// A file of known findings; they do not fail the run, and text output omits them
     #[arg(long, value_name = "FILE")]
     known: Option<PathBuf>,
 
-    /// Write the file of --known anew, with all that is found
+    /// Rewrite the file of --known with everything found now
     #[arg(long, conflicts_with = "changed_since")]
     write_known: bool,
 
     #[command(flatten)]
     inventory: InventoryArguments,
 
-    /// The namespace of objects that name none
+    /// The namespace of objects that do not name one
     #[arg(short, long, default_value = "default")]
     namespace: String,
 
-    /// How to show what was found, on stdout or in a file; several at once are allowed [default: text]
+    /// The format of the report, on stdout or in a file; may be given several times [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::parse::<Format>)]
     output: Vec<Output<Format>>,
 
-    /// The mildest action that makes the run fail
+    /// The mildest action that fails the run
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
 
-    /// Say how many policies were loaded, how long it took, and which kinds --inventory knows
+    /// Print how many policies were loaded, how long it took, and which kinds --inventory covers
     #[arg(short, long)]
     verbose: bool,
 }
@@ -108,9 +108,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let project = arguments.sources.project()?;
     if arguments.write_known && arguments.known.is_none() {
-        anyhow::bail!(
-            "--write-known needs to know which file\n  help: add --known FILE, or set known in stategate.yaml"
-        );
+        anyhow::bail!("--write-known needs a file\n  help: add --known FILE, or set known in stategate.yaml");
     }
     let known = match &arguments.known {
         Some(file) if !arguments.write_known => Some((file, KnownFindings::read(file)?)),
@@ -130,8 +128,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
     let bundle = Bundle::beside(&cluster, &arguments.namespace).inventory();
     if let Some(knowledge) = arguments.inventory.knowledge(&set, &bundle).filter(|_| arguments.verbose) {
-        super::say(&format!("inventory: all objects are known of: {}\n", or_none(&knowledge.complete)));
-        super::say(&format!("inventory: not known, but needed: {}\n", or_none(&knowledge.incomplete)));
+        super::say(&format!("inventory: all objects are known: {}\n", or_none(&knowledge.complete)));
+        super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));
     }
     let pipeline = Pipeline {
         cluster,
@@ -156,7 +154,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             known.mark(&mut report, file);
         } else {
             super::say(&format!(
-                "error: {} is left as it is: not everything could be read and judged\n",
+                "error: {} is unchanged: not everything could be read and evaluated\n",
                 file.display()
             ));
         }
@@ -173,7 +171,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(if !report.errors.is_empty() || report.failed() {
         Exit::Broken
     } else if report.objects.is_empty() && !filtered {
-        super::say("error: nothing to check: no object of a kind that a policy judges was found\n");
+        super::say("error: nothing to check: no object of a kind that a policy checks was found\n");
         Exit::Broken
     } else if report.has(fail_on) {
         Exit::Findings

@@ -1,4 +1,4 @@
-//! `stategate completions`: what a shell needs to complete commands.
+//! `stategate completions`: shell completions.
 
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
@@ -11,7 +11,7 @@ use super::{Exit, print};
   stategate completions zsh > \"${fpath[1]}/_stategate\"
   stategate completions fish > ~/.config/fish/completions/stategate.fish")]
 pub struct Arguments {
-    /// Whose completions
+    /// The shell
     #[arg(value_enum)]
     shell: Shell,
 }

@@ -1,12 +1,12 @@
-//! `stategate.yaml`: the flags of a repository, found upwards from where a command is run. Its keys are
-//! the long names of flags, its values what would be written behind them; a flag that is given wins.
+//! `stategate.yaml`: the flags of a repository, searched for from the current directory upwards. Its keys
+//! are the long names of flags, its values their values; a flag on the command line wins.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, Subcommand, ValueHint};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::project::{CONFIG_FILE, Project};
 use super::{Exit, print};
@@ -16,23 +16,23 @@ use crate::reader;
 use crate::source::read_text;
 use crate::yaml::Document;
 
-/// The key of the PATHs that are checked if none are given.
+/// The key of the PATHs to check if the command line names none.
 const PATHS: &str = "paths";
 
-/// Which configuration counts.
+/// Which configuration applies.
 #[derive(Args, Clone, Default)]
 pub struct ConfigArguments {
-    /// The configuration to use [default: stategate.yaml here or above, within the repository]
+    /// The configuration file [default: stategate.yaml in this directory or above, within the repository]
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     config: Option<PathBuf>,
 
-    /// Use no configuration
+    /// Ignore stategate.yaml
     #[arg(long)]
     no_config: bool,
 }
 
 impl ConfigArguments {
-    /// The file that counts.
+    /// The file that applies.
     pub fn file(&self) -> anyhow::Result<Option<PathBuf>> {
         match (&self.config, self.no_config) {
             (_, true) => Ok(None),
@@ -47,22 +47,22 @@ impl ConfigArguments {
   stategate config show
   stategate config show --profile baseline")]
 pub enum ConfigCommand {
-    /// Print what `check` would go by, and where each value comes from
+    /// Print the configuration that `check` would use, and where each value comes from
     Show(Box<super::check::Arguments>),
 }
 
-/// One value of a configuration, as the flag that it stands for.
+/// One value of a configuration, as its flag.
 struct Setting {
-    /// The argument's name in the command.
+    /// The id of the argument in the command.
     id: String,
     arguments: Vec<OsString>,
     line: usize,
 }
 
-/// The arguments of a run, with those of the configuration that the user did not give.
+/// The arguments of a run, completed by those of the configuration.
 ///
 /// # Errors
-/// If the configuration cannot be read, or a key or value of it is none.
+/// If the configuration cannot be read, or a key or value of it is wrong.
 pub fn configured(
     command: &Command,
     given: &[OsString],
@@ -72,7 +72,7 @@ pub fn configured(
     let Some((_, settings)) = settings(command, matches)? else { return Ok(given.to_vec()) };
     let wanted = settings.into_iter().filter(|setting| !is_overruled(command, matches, &setting.id));
     let (paths, flags): (Vec<Setting>, Vec<Setting>) = wanted.partition(|setting| setting.id == PATHS);
-    // Flags right behind the subcommand, since what follows a `--` is no flag; paths behind one.
+    // Flags go right after the subcommand, since what follows a `--` is not a flag; paths go after one.
     let (head, tail) = given.split_at_checked(1 + depth).unwrap_or((given, &[]));
     let mut all = head.to_vec();
     all.extend(flags.into_iter().flat_map(|setting| setting.arguments));
@@ -84,7 +84,7 @@ pub fn configured(
     Ok(all)
 }
 
-/// The subcommand that was chosen, and how many words name it.
+/// The chosen subcommand, and how many words name it.
 fn leaf<'a>(mut command: &'a Command, mut matches: &'a ArgMatches) -> (&'a Command, &'a ArgMatches, usize) {
     let mut depth = 0;
     while let Some((name, below)) = matches.subcommand()
@@ -95,7 +95,7 @@ fn leaf<'a>(mut command: &'a Command, mut matches: &'a ArgMatches) -> (&'a Comma
     (command, matches, depth)
 }
 
-/// Is it given on the command line, or something that it cannot go with?
+/// Is the argument, or one that conflicts with it, on the command line?
 fn is_overruled(command: &Command, matches: &ArgMatches, id: &str) -> bool {
     let find = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
     let against =
@@ -112,7 +112,7 @@ fn is_given(matches: &ArgMatches, id: &str) -> bool {
     matches.value_source(id) == Some(ValueSource::CommandLine)
 }
 
-/// The configuration of a command that has one; none otherwise.
+/// The configuration of a command; `None` if the command takes none, or there is none.
 fn settings(command: &Command, matches: &ArgMatches) -> anyhow::Result<Option<(PathBuf, Vec<Setting>)>> {
     if !command.get_arguments().any(|argument| argument.get_id() == "no_config") {
         return Ok(None);
@@ -128,17 +128,17 @@ fn settings(command: &Command, matches: &ArgMatches) -> anyhow::Result<Option<(P
 }
 
 fn read(command: &Command, text: &SourceText, base: &Path) -> anyhow::Result<Vec<Setting>> {
-    // A key of another command is no error here: one file serves all.
+    // A key of another command is not an error here: one file serves all commands.
     let check = super::Arguments::command();
     let check = check.find_subcommand("check").unwrap_or(command);
     let documents = reader::documents(text).map_err(Diagnostics::from)?;
-    // Comments only, or nothing yet.
+    // An empty file, or comments only.
     if documents.is_empty() {
         return Ok(Vec::new());
     }
     let document = reader::one(text)?;
     let Value::Object(fields) = &document.value else {
-        return Err(Diagnostics::from(text.error(1, 0, "must be a map of flags")).into());
+        return Err(Diagnostics::from(text.error(1, 0, "must be a map of keys to values")).into());
     };
     let (mut settings, mut errors) = (Vec::new(), Vec::new());
     for (key, value) in fields {
@@ -168,7 +168,7 @@ fn wrong(text: &SourceText, document: &Document, key: &str, message: String) -> 
     text.error(place.line, place.column, format!("{key}: {message}"))
 }
 
-/// What can be configured: the key, and the argument that it stands for.
+/// The keys, each with the id of its argument.
 fn keys(command: &Command) -> Vec<(String, String)> {
     let arguments = command.get_arguments().filter(|argument| {
         !["help", "config", "no_config", "write_known"].contains(&argument.get_id().as_str())
@@ -187,7 +187,7 @@ fn key(argument: &Arg) -> String {
     })
 }
 
-/// The flag that a value stands for. Paths are told from the configuration's directory.
+/// The flag for a value. Paths are relative to the directory of the configuration.
 fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, String> {
     if value.is_null() {
         return Ok(Vec::new());
@@ -207,7 +207,7 @@ fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, Str
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            _ => return Err("must be text, or a list of texts".to_owned()),
+            _ => return Err("must be a string or a list of strings".to_owned()),
         };
         let value = match (argument.get_value_hint(), argument.get_id().as_str(), text.split_once('=')) {
             (_, "output", Some((format, file))) => {
@@ -236,7 +236,7 @@ fn long(argument: &Arg) -> OsString {
     OsString::from(format!("--{}", argument.get_long().unwrap_or_default()))
 }
 
-/// Only the command line knows what a flag takes.
+/// Only the command line knows which values a flag takes.
 fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, String> {
     let name = OsString::from(command.get_name());
     // A path may look like a flag.
@@ -253,8 +253,50 @@ fn valid(command: &Command, arguments: Vec<OsString>) -> Result<Vec<OsString>, S
     }
 }
 
-/// Prints the configuration in force. `matches` are those of the run, the configuration included;
-/// `given` those without it.
+/// The JSON Schema of `stategate.yaml`: a property for each key, as the command line describes its flag.
+pub fn schema() -> Value {
+    let command = super::Arguments::command();
+    let check = command.find_subcommand("check").unwrap_or(&command);
+    let known = check.get_arguments().filter_map(|argument| {
+        let id = argument.get_id().as_str();
+        let (key, _) = keys(check).into_iter().find(|(_, known)| known == id)?;
+        Some((key, property(argument)))
+    });
+    let properties: serde_json::Map<String, Value> = known.collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": CONFIG_FILE,
+        "description": "Flags of a repository: the keys are the long names of flags of `stategate check` in camelCase; a flag on \
+            the command line wins. Paths are relative to the directory of this file.",
+        "type": ["object", "null"],
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+/// What [`flag`] accepts for an argument. `null` leaves it unset.
+fn property(argument: &Arg) -> Value {
+    let choices = argument.get_possible_values();
+    let choices = choices.iter().map(|choice| choice.get_name().into());
+    let choices: Vec<Value> = choices.chain([Value::Null]).collect();
+    let text = ["string", "number"];
+    let mut property = match argument.get_action() {
+        ArgAction::SetTrue => json!({"type": ["boolean", "null"]}),
+        _ if is_list(argument) => {
+            json!({"type": ["array", "string", "number", "null"], "items": {"type": text}})
+        }
+        _ if choices.len() == 1 => json!({"type": ["string", "number", "null"]}),
+        _ => json!({"enum": choices}),
+    };
+    if let Some(fields) = property.as_object_mut() {
+        fields.extend(argument.get_help().map(|help| ("description".to_owned(), help.to_string().into())));
+        let default = argument.get_default_values().first().filter(|_| argument.get_action().takes_values());
+        fields.extend(default.map(|default| ("default".to_owned(), default.to_string_lossy().into())));
+    }
+    property
+}
+
+/// Prints the effective configuration. `matches` include the configuration, `given` do not.
 pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyhow::Result<Exit> {
     let (command, given, _) = leaf(command, given);
     let matches = std::iter::successors(Some(matches), |matches| Some(matches.subcommand()?.1))
@@ -268,7 +310,7 @@ pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyh
             Some(format!("{}:{}", file.display(), setting.line))
         });
         let origin = match (matches.value_source(&id), of_config) {
-            _ if is_given(given, &id) => "given".to_owned(),
+            _ if is_given(given, &id) => "command line".to_owned(),
             (Some(ValueSource::CommandLine), Some(origin)) => origin,
             (Some(ValueSource::DefaultValue), _) => "default".to_owned(),
             (Some(ValueSource::EnvVariable), _) => "environment".to_owned(),
@@ -297,7 +339,7 @@ pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyh
     Ok(Exit::Clean)
 }
 
-/// A text as YAML writes it on one line.
+/// A string as YAML, on one line.
 fn yaml_text(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=".contains(c);
     if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { Value::from(text).to_string() }

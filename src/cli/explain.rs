@@ -1,4 +1,4 @@
-//! `stategate explain`: what a policy demands, why, and what to do about it.
+//! `stategate explain`: what a policy demands, why, and how to fix a violation.
 
 use clap::Args;
 
@@ -12,9 +12,9 @@ use crate::report::page::terminal;
 #[command(after_help = "Examples:
   stategate explain volume-no-emptydir-data
 
-Exit codes: 0 explained, 2 there is no such policy.")]
+Exit codes: 0 printed, 2 there is no such policy.")]
 pub struct Arguments {
-    /// The policy, as findings name it
+    /// The id of the policy
     id: String,
 
     #[command(flatten)]
@@ -26,7 +26,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let id = arguments.id.replace('_', "-");
     let Some(policy) = library.policies().find(|policy| policy.id.as_str() == id) else {
         let help = did_you_mean(&id, library.policies().map(|policy| policy.id.as_str()))
-            .unwrap_or_else(|| "`stategate policy list` shows all".to_owned());
+            .unwrap_or_else(|| "`stategate policy list` shows all policies".to_owned());
         anyhow::bail!("there is no policy {}\n  help: {help}", arguments.id);
     };
     print(&terminal(&library.page(policy)?))?;

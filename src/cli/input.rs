@@ -24,11 +24,11 @@ use crate::workload::Class;
   stategate input pg.yaml --old before.yaml --policy pvc-no-shrink
   stategate input delete-review.json --policy delete-guard-pvc
 
-Without --policy the document holds everything that a policy may read, and no parameters; with it what
-this policy reads and is told, as it is asked first: before any patch. The other objects in FILE are
+Without --policy the document contains everything that a policy may read, and no parameters; with
+it, what this policy reads, with its parameters, before any patch. The other objects in FILE are
 its inventory, as for `check`; objects of the cluster come with --inventory.
 
-Exit codes: 0 printed, 2 FILE holds no object that can be judged, or the policy does not judge it.")]
+Exit codes: 0 printed, 2 FILE contains no object that policies check, or the policy skips it.")]
 pub struct Arguments {
     /// A manifest or an AdmissionReview, as YAML or JSON, or - for standard input
     file: PathBuf,
@@ -36,22 +36,22 @@ pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
-    /// The document of this policy
+    /// Print the document of this policy
     #[arg(long, value_name = "ID")]
     policy: Option<String>,
 
-    /// The previous version of the manifest: the document of an update
+    /// The previous version of the manifest; the document is then that of an update
     #[arg(long, value_name = "FILE")]
     old: Option<PathBuf>,
 
     #[command(flatten)]
     inventory: InventoryArguments,
 
-    /// Which object, if the file holds several
+    /// Which object, if the file contains several
     #[arg(long, value_name = "KIND/NAME")]
     object: Option<String>,
 
-    /// The namespace of objects that name none
+    /// The namespace of objects that do not name one
     #[arg(short, long, default_value = "default")]
     namespace: String,
 

@@ -32,7 +32,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use crate::diagnostic::Diagnostics;
 use crate::source::sandbox;
 
-/// How a run ends. 2 beats 1.
+/// How a run ends: the exit code. 2 beats 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// Nothing found.
@@ -66,37 +66,37 @@ enum Command {
     Serve(serve::Arguments),
     /// Check manifests
     Check(check::Arguments),
-    /// Set manifests right: apply the patches of policies to the files
+    /// Fix manifests: apply the patches of policies to the files
     Fix(fix::Arguments),
-    /// Judge one AdmissionReview, exactly as the webhook would
+    /// Answer one AdmissionReview, exactly as the webhook would
     Review(review::Arguments),
     /// Run the tests and examples of policies
     Test(test::Arguments),
-    /// List, document and begin policies
+    /// List, document and create policies
     #[command(subcommand)]
     Policy(policy::Command),
-    /// Explain a policy: why, examples, how to set it right
+    /// Explain a policy: why it matters, examples, how to fix a violation
     Explain(explain::Arguments),
     /// Print the input document that a policy sees
     Input(input::Arguments),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
-    /// Show what a repository's stategate.yaml says
+    /// Show the effective configuration: stategate.yaml and flags
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Print the completions of a shell
+    /// Print shell completions
     Completions(completions::Arguments),
-    /// Print the JSON Schema of a document that stategate writes
+    /// Print the JSON Schema of a document that stategate reads or writes
     Schema(schema::Arguments),
-    /// The child process in which policies from outside are tried
+    /// The child process that loads untrusted policies
     #[command(name = sandbox::SUBCOMMAND, hide = true)]
     SandboxPolicies,
 }
 
-/// Its name as a plugin of kubectl, which calls it as `kubectl stategate`.
+/// The name of the kubectl plugin: kubectl runs it as `kubectl stategate`.
 const PLUGIN: &str = "kubectl-stategate";
 
-/// Parses the arguments, runs, and says how it ended. Errors go to stderr, results to stdout.
+/// Parses the arguments, runs the command and returns its exit code. Errors go to stderr, results to stdout.
 pub fn main() -> ExitCode {
     let given: Vec<OsString> = std::env::args_os().collect();
     let called = given.first().and_then(|called| Path::new(called).file_stem());
@@ -137,7 +137,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says what went wrong.
+/// Prints an error.
 fn complain(error: &anyhow::Error) {
     match error.downcast_ref::<Diagnostics>() {
         Some(Diagnostics(all)) => all.iter().for_each(|one| say(&format!("error: {one}\n"))),
@@ -154,7 +154,7 @@ fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// An error and its causes, each once: some name their cause in their own text.
+/// An error and its causes, each once: the text of some errors already contains their cause.
 fn story(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |story, cause| match story.as_str() {
         "" => cause,
@@ -163,17 +163,17 @@ fn story(error: &anyhow::Error) -> String {
     })
 }
 
-/// Talk, for people: stderr. Nobody may be listening, and that is no error.
+/// Prints a message for people to stderr. A closed stderr is not an error.
 fn say(text: &str) {
     use std::io::Write as _;
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
-/// The result: stdout.
+/// Prints a result to stdout.
 fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     match std::io::stdout().write_all(text.as_bytes()) {
-        // `stategate check | head` is not an error of ours.
+        // `stategate check | head` closes the pipe early.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

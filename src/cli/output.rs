@@ -1,4 +1,4 @@
-//! `-o FORMAT[=FILE]`: what was found in one or several formats, on stdout and in files.
+//! `-o FORMAT[=FILE]`: a report in one or several formats, on stdout and in files.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub struct Output<F> {
 /// Reads one `-o`.
 pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
     let (format, file) = match text.split_once('=') {
-        Some((_, "")) => return Err("there is no file after =".to_owned()),
+        Some((_, "")) => return Err("no file after =".to_owned()),
         Some((format, "-")) => (format, None),
         // `./a` and `a` are one file.
         Some((format, file)) => (format, Some(tidy(file.as_ref()))),
@@ -32,31 +32,31 @@ pub fn parse<F: ValueEnum>(text: &str) -> Result<Output<F>, String> {
                 .iter()
                 .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
                 .collect();
-            Err(format!("{format:?} is no format: write one of {}", known.join(", ")))
+            Err(format!("{format:?} is not a format: write one of {}", known.join(", ")))
         }
     }
 }
 
-/// Everything that is to be written: `usual` goes to stdout if nothing else does.
+/// All outputs: `usual` goes to stdout if nothing else does.
 pub fn all<F: Copy>(asked: &[Output<F>], usual: F) -> anyhow::Result<Vec<Output<F>>> {
     let mut outputs = asked.to_vec();
     let on_stdout = outputs.iter().filter(|output| output.file.is_none()).count();
-    anyhow::ensure!(on_stdout < 2, "two -o for stdout: give one of them a file, as in -o FORMAT=FILE");
+    anyhow::ensure!(on_stdout < 2, "two -o write to stdout: give one of them a file, as in -o FORMAT=FILE");
     if on_stdout == 0 {
         outputs.push(Output { format: usual, file: None });
     }
     let mut files: Vec<&PathBuf> = outputs.iter().filter_map(|output| output.file.as_ref()).collect();
     files.sort();
     if let Some([twice, _]) = files.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
-        anyhow::bail!("two -o for {}: one would overwrite the other", twice.display());
+        anyhow::bail!("two -o write to {}: one would overwrite the other", twice.display());
     }
     Ok(outputs)
 }
 
-/// Writes all, whatever becomes of one of them.
+/// Writes all outputs, even if one fails.
 ///
 /// # Errors
-/// The first.
+/// The first error.
 pub fn write_all<F>(
     outputs: &[Output<F>],
     render: impl Fn(&Output<F>) -> anyhow::Result<String>,
@@ -67,12 +67,12 @@ pub fn write_all<F>(
 }
 
 impl<F> Output<F> {
-    /// Writes a text to where it belongs.
+    /// Writes a text to its file or to stdout.
     pub fn write(&self, text: &str) -> anyhow::Result<()> {
         match &self.file {
             None => print(text),
             Some(file) => {
-                std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+                std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
             }
         }
     }

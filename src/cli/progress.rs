@@ -1,14 +1,14 @@
-//! How far a run is, for people who wait at a terminal for longer than a second.
+//! The progress bar of runs that take longer than a second on a terminal.
 
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// Who waits less sees no bar.
+/// Shorter runs show no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar on stderr; nothing where stderr is no terminal.
+/// A bar on stderr; nothing if stderr is not a terminal.
 pub struct Progress {
     bar: ProgressBar,
     started: Instant,
@@ -16,13 +16,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Begins the first phase of a run.
+    /// Starts the first phase of a run.
     pub fn start(what: &'static str, steps: usize) -> Self {
         let bar = bar(what, steps, ProgressDrawTarget::hidden());
         Self { bar, started: Instant::now(), shown: Cell::new(false) }
     }
 
-    /// The next phase.
+    /// Starts the next phase.
     #[must_use]
     pub fn next(self, what: &'static str, steps: usize) -> Self {
         self.bar.finish_and_clear();
@@ -31,7 +31,7 @@ impl Progress {
         Self { bar: bar(what, steps, target), ..self }
     }
 
-    /// One step is done.
+    /// Counts one step.
     pub fn step(&self) {
         if !self.shown.get() && self.started.elapsed() >= PATIENCE {
             self.shown.set(true);
@@ -40,7 +40,7 @@ impl Progress {
         self.bar.inc(1);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn end(self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! The directory that paths are told from: where the configuration is, or else the repository's root.
+//! The directory that paths are relative to: that of the configuration, or else the root of the repository.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use crate::source::tree::resolved;
 /// The configuration of a repository.
 pub const CONFIG_FILE: &str = "stategate.yaml";
 
-/// Where a run takes place.
+/// The directories of a run.
 #[derive(Clone, Debug)]
 pub struct Project {
     current: PathBuf,
@@ -32,8 +32,8 @@ impl Project {
         Ok(Self { current, root })
     }
 
-    /// The nearest configuration at or above the current directory, within its repository; told from the
-    /// current directory.
+    /// The nearest configuration at or above the current directory, within its repository, as a path relative
+    /// to the current directory.
     ///
     /// # Errors
     /// If there is no current directory.
@@ -50,18 +50,18 @@ impl Project {
         Ok(None)
     }
 
-    /// A path as it is from the root, wherever in the project it was said; others stay as they are.
+    /// A path relative to the root; a path outside stays as it is.
     pub fn relative(&self, path: &Path) -> PathBuf {
         let whole = self.absolute(path);
         whole.strip_prefix(&self.root).unwrap_or(path).to_owned()
     }
 
-    /// The whole path.
+    /// The absolute path.
     pub fn absolute(&self, path: &Path) -> PathBuf {
         resolved(&self.current.join(path))
     }
 
-    /// A path as people at the current directory write it.
+    /// A path as people write it from the current directory.
     pub fn shown(&self, path: &Path) -> PathBuf {
         match path.strip_prefix(&self.current) {
             Ok(below) if below.as_os_str().is_empty() => PathBuf::from("."),

@@ -18,7 +18,7 @@ use crate::source;
   stategate review create-statefulset.json
   stategate review --webhook mutate create-statefulset.json | jq -r .response.patch | base64 -d
 
-Exit codes: 0 allowed, 1 refused, 2 the file holds no AdmissionReview.")]
+Exit codes: 0 allowed, 1 refused, 2 the file is not an AdmissionReview, or a policy failed.")]
 pub struct Arguments {
     /// The AdmissionReview as JSON, or - for standard input
     file: PathBuf,
@@ -29,7 +29,7 @@ pub struct Arguments {
     #[command(flatten)]
     inventory: InventoryArguments,
 
-    /// Which webhook is asked
+    /// The webhook that answers
     #[arg(long, value_enum, default_value_t = Webhook::Validate)]
     webhook: Webhook,
 }

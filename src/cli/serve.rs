@@ -22,7 +22,8 @@ use crate::telemetry::{self, LogFormat};
   stategate serve --tls-name gate.example.com --listen 0.0.0.0:9443
   stategate serve --tls-cert tls.crt --tls-key tls.key --log-format json
 
-Without flags it serves the shipped policies of profile production with a certificate that it makes itself.")]
+Without flags it serves the shipped policies under the profile production, with a
+certificate that it generates.")]
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
@@ -38,43 +39,43 @@ pub struct Arguments {
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     status_listen: SocketAddr,
 
-    /// Where the self-made certificate is kept [default: stategate/tls below $XDG_STATE_HOME or ~/.local/state]
+    /// Directory of the generated certificate [default: stategate/tls below $XDG_STATE_HOME or ~/.local/state]
     #[arg(long, value_name = "DIR", conflicts_with_all = ["tls_cert", "tls_key"])]
     tls_dir: Option<PathBuf>,
 
-    /// A name or address that the API server calls stategate by; may be given several times
+    /// A name or address under which the API server reaches stategate; may be given several times
     #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key"])]
     tls_name: Vec<String>,
 
-    /// Certificate with its chain (PEM), instead of a self-made one
+    /// Certificate with its chain (PEM), instead of a generated one
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
 
-    /// Key of the certificate (PEM)
+    /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
 
-    /// Threads that evaluate policies [default: one for each core]
+    /// Threads that evaluate policies [default: one per core]
     #[arg(long)]
     threads: Option<usize>,
 
-    /// Reviews that may wait for a thread; more are answered 429
+    /// Reviews that may wait for a thread; further ones get status 429
     #[arg(long, default_value_t = 512)]
     queue: usize,
 
-    /// Largest body of a review, in MiB
+    /// Largest request body, in MiB
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     max_body: u16,
 
-    /// Seconds between two looks at policies, bindings and certificates, which are reloaded when they change
+    /// Seconds between two checks whether policies, bindings or certificates have changed and need a reload
     #[arg(long, default_value = "5", value_parser = seconds)]
     reload_every: Duration,
 
-    /// Seconds that requests are still taken after SIGTERM
+    /// Seconds to keep accepting requests after SIGTERM
     #[arg(long, default_value_t = 3)]
     drain_delay: u64,
 
-    /// How log lines look [default: text on a terminal, else json]
+    /// Format of log lines [default: text on a terminal, else json]
     #[arg(long, value_enum)]
     log_format: Option<Format>,
 }
@@ -163,7 +164,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs_f64(seconds))
 }
 
-/// The user's own place for state, so that a certificate outlives a restart.
+/// The user's directory for state, so that a certificate survives a restart.
 fn state_dir() -> anyhow::Result<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_STATE_HOME")
@@ -172,7 +173,7 @@ fn state_dir() -> anyhow::Result<PathBuf> {
         .context("neither XDG_STATE_HOME nor HOME is set: say with --tls-dir where the certificate is kept")
 }
 
-/// What to do next, for a person; a log line for everybody else.
+/// Prints the next steps on a terminal; otherwise only logs.
 fn greet(started: &Started, profile: &str, example: Option<&Path>, for_people: bool) {
     let port = started.listen.port();
     tracing::info!(

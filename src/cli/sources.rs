@@ -1,4 +1,4 @@
-//! The flags that say what is read: shared by all subcommands that take a tree of manifests.
+//! The flags that choose what to read, shared by all subcommands that take a tree of manifests.
 
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,12 @@ pub struct SourceArguments {
     #[command(flatten)]
     config: ConfigArguments,
 
-    /// Leave out files whose paths match, as patterns in a .gitignore do (of what is rendered the whole
-    /// directory, not a part); may be given several times
+    /// Exclude files whose paths match this .gitignore pattern (a rendered directory only as a whole); may
+    /// be given several times
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
-    /// Read also what .gitignore and .stategateignore name
+    /// Also read what .gitignore and .stategateignore exclude
     #[arg(long)]
     no_ignore: bool,
 }
@@ -33,15 +33,13 @@ impl SourceArguments {
         Ok(Project::find(self.config.file()?.as_deref())?)
     }
 
-    /// What is to be read.
+    /// What to read.
     pub fn tree(&self, project: &Project, rendered: bool) -> anyhow::Result<Tree> {
         let mut paths = self.paths.clone();
         if paths.is_empty() {
-            // A configuration without paths is for all below it.
+            // A configuration without paths applies to everything below it.
             let config = self.config.file()?.ok_or_else(|| {
-                anyhow::anyhow!(
-                    "there is no PATH\n  help: write . for this directory, or add a {CONFIG_FILE}"
-                )
+                anyhow::anyhow!("no PATH given\n  help: write . for this directory, or add a {CONFIG_FILE}")
             })?;
             paths.push(
                 config
@@ -52,7 +50,7 @@ impl SourceArguments {
             );
         }
         let choice = Choice { exclude: self.exclude.clone(), ignored: !self.no_ignore, rendered };
-        // CI systems know files by their relative paths.
+        // CI systems identify files by their relative paths.
         let paths: Vec<PathBuf> = paths.iter().map(|path| project.shown(path)).collect();
         Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))
     }

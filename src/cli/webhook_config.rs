@@ -1,4 +1,4 @@
-//! `stategate webhook-config`: what the API server must know to ask stategate.
+//! `stategate webhook-config`: the configuration with which the API server calls stategate.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
-    /// Where the API server reaches stategate: https://host:port
+    /// The URL at which the API server reaches stategate: https://host:port
     #[arg(long, value_name = "URL", required_unless_present = "service", conflicts_with = "service")]
     url: Option<String>,
 
@@ -33,11 +33,11 @@ pub struct Arguments {
     #[arg(long, value_name = "NAMESPACE/NAME")]
     service: Option<String>,
 
-    /// The certificate authority (PEM) that signed stategate's certificate; without it the API server's own roots
+    /// The certificate authority (PEM) that signed stategate's certificate [default: the API server's own roots]
     #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
 
-    /// The name of both configurations
+    /// The name of both webhook configurations
     #[arg(long, default_value = "stategate")]
     name: String,
 
@@ -46,11 +46,11 @@ pub struct Arguments {
     timeout: i32,
 }
 
-/// Whose writes are never scopes about: the cluster must be able to run and to heal itself.
+/// Namespaces whose writes never reach stategate: the cluster must be able to run and to heal itself.
 const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
-/// CEL over the request's user only: `object` is null on DELETE, and an expression that errs under
-/// `Fail` refuses the write. Absent fields are errors in CEL, so each is looked for first.
+/// CEL over the user of the request only: `object` is null on DELETE, and an expression that fails under
+/// `Fail` refuses the write. Absent fields are errors in CEL, so `has` guards each.
 const CONDITIONS: [(&str, &str); 3] = [
     ("not-a-node", r#"!has(request.userInfo.groups) || !("system:nodes" in request.userInfo.groups)"#),
     (
@@ -70,7 +70,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     anyhow::ensure!(
         !arguments.name.is_empty() && arguments.name.chars().all(plain),
-        "--name {:?}: a name has lower-case letters, digits, dashes and dots only",
+        "--name {:?}: use lower-case letters, digits, dashes and dots only",
         arguments.name
     );
     let set = arguments.policies.policy_set()?;
@@ -96,28 +96,31 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 fn check_url(url: &str) -> anyhow::Result<()> {
     let rest = url
         .strip_prefix("https://")
-        .ok_or_else(|| anyhow::anyhow!("--url {url:?}: the API server calls webhooks by https only"))?;
+        .ok_or_else(|| anyhow::anyhow!("--url {url:?}: the API server calls webhooks over https only"))?;
     anyhow::ensure!(
         !url.contains(|c: char| matches!(c, '?' | '#' | '@') || c.is_whitespace() || c.is_control()),
-        "--url {url:?}: may have no query, fragment, user or white space"
+        "--url {url:?}: must not have a query, fragment, user or white space"
     );
     let authority = rest.split('/').next().unwrap_or_default();
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    anyhow::ensure!(!host.is_empty(), "--url {url:?}: names no host");
+    anyhow::ensure!(!host.is_empty(), "--url {url:?}: has no host");
     if let Some(port) = port {
-        anyhow::ensure!(port.parse::<u16>().is_ok_and(|port| port > 0), "--url {url:?}: {port:?} is no port");
+        anyhow::ensure!(
+            port.parse::<u16>().is_ok_and(|port| port > 0),
+            "--url {url:?}: {port:?} is not a port"
+        );
     }
     Ok(())
 }
 
 fn head(name: &str, set: &PolicySet) -> String {
     format!(
-        "# Made by `stategate webhook-config` for profile {} (policy set {}).\n\
+        "# Written by `stategate webhook-config` for profile {} (policy set {}).\n\
          #\n\
-         # Break glass: if stategate is down and a write must go through at once, this takes it out of the way:\n\
+         # Break glass: if stategate is down and a write must go through at once, this command removes it:\n\
          #   kubectl delete validatingwebhookconfiguration,mutatingwebhookconfiguration {name}\n\
          # Applying this file again brings it back.\n",
         set.profile(),
@@ -130,12 +133,12 @@ fn certificates(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     let text = String::from_utf8_lossy(&pem);
     anyhow::ensure!(
         text.contains("-----BEGIN CERTIFICATE-----"),
-        "{}: holds no certificate; --ca-file takes a PEM file with BEGIN CERTIFICATE",
+        "{}: contains no certificate; --ca-file takes a PEM file with BEGIN CERTIFICATE",
         file.display()
     );
     anyhow::ensure!(
         !text.contains("PRIVATE KEY"),
-        "{}: holds a private key; give the certificate alone",
+        "{}: contains a private key; give the certificate alone",
         file.display()
     );
     Ok(pem)
@@ -184,7 +187,7 @@ impl Webhooks<'_> {
         Ok(ValidatingWebhookConfiguration { metadata: self.metadata(), webhooks: Some(webhooks) })
     }
 
-    /// Mutation is never worth an outage: it is always `Ignore`.
+    /// Always `Ignore`: mutation is not worth an outage.
     fn mutating(&self, set: &PolicySet) -> anyhow::Result<Option<MutatingWebhookConfiguration>> {
         let scopes = set.mutation_coverage();
         if scopes.is_empty() {
@@ -267,7 +270,7 @@ fn rules(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> anyhow::Result<Vec<
     let mut rules: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for ((kind, subresource), operations) in operations {
         let projection = set.projections().of(kind).ok_or_else(|| {
-            anyhow::anyhow!("there is no projection of {} in policies/workloads", kind.kind)
+            anyhow::anyhow!("there is no projection for {} in policies/workloads", kind.kind)
         })?;
         let resource = match subresource.as_str() {
             "" => projection.plural.clone(),

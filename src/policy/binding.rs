@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::selector::PolicySelector;
@@ -20,8 +21,8 @@ pub struct Binding {
     pub spec: BindingSpec,
 }
 
-/// The `spec` of a PolicyBinding.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `spec` of a PolicyBinding.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingSpec {
     /// The policies it applies to; all by default.
@@ -97,8 +98,8 @@ impl BindingAction {
     }
 }
 
-/// What happens if a policy fails to decide, ordered by strictness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+/// What happens if a policy fails to decide. Ordered by strictness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OnFailure {
     /// The user is warned.
@@ -107,8 +108,8 @@ pub enum OnFailure {
     Deny,
 }
 
-/// `spec.match` of a binding: all keys must match.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `spec.match` of a binding: all keys must agree.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingMatch {
     /// Namespaces by label. Cluster-scoped objects always match.

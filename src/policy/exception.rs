@@ -1,9 +1,11 @@
 //! Exceptions: time-limited waivers with a reason for named policies and objects, kept apart from the
 //! objects.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::PolicyId;
+use super::skip::REASON_LENGTH;
 use crate::admission::Request;
 use crate::workload::labels::glob;
 
@@ -18,16 +20,18 @@ pub struct Exception {
     pub spec: ExceptionSpec,
 }
 
-/// The `spec` of a PolicyException.
-#[derive(Clone, Debug, Deserialize)]
+/// `spec` of a PolicyException.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExceptionSpec {
     /// The policies it waives.
+    #[schemars(length(min = 1))]
     pub policies: Vec<PolicyId>,
     /// The objects it applies to.
     #[serde(rename = "match")]
     pub matches: ExceptionMatch,
-    /// The reason.
+    /// Why.
+    #[schemars(length(min = REASON_LENGTH))]
     pub reason: String,
     /// Who approved it.
     pub approved_by: Option<String>,
@@ -35,8 +39,8 @@ pub struct ExceptionSpec {
     pub expires_at: Option<jiff::Timestamp>,
 }
 
-/// `spec.match` of an exception: all keys must match; an empty list matches everything.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `spec.match` of an exception: all keys must agree; an empty list leaves the choice open.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExceptionMatch {
     /// Kinds, such as `StatefulSet`.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema};
 use serde::Deserialize;
 
 use super::parameters::Parameter;
@@ -16,46 +18,68 @@ use crate::reader;
 /// The root of all policy packages.
 pub const ROOT_PACKAGE: &str = "stategate";
 
-#[derive(Deserialize)]
+/// The `# METADATA` block that stands right above the package of a policy, without its `# `.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "Policy METADATA")]
 struct Metadata {
+    /// What the policy demands, in one line.
     title: String,
+    /// Why it matters, in two or three sentences.
     description: String,
+    /// Where to read more.
     #[serde(default)]
     related_resources: Vec<RelatedResource>,
+    /// What stategate needs to know.
     custom: Custom,
 }
 
-#[derive(Deserialize)]
+/// A page about the subject.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct RelatedResource {
+    /// Its URL.
     #[serde(rename = "ref")]
     reference: String,
+    /// What it is about. stategate does not show it.
     #[serde(default)]
     #[expect(dead_code, reason = "OPA's METADATA has it; only a reader of the file needs it")]
     description: String,
 }
 
-#[derive(Deserialize)]
+/// The keys of a METADATA block that OPA does not define.
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct Custom {
+    /// How bad a violation is.
     severity: Severity,
+    /// What happens to a violation unless a binding says otherwise.
     action: Action,
+    /// The requests that the policy evaluates: all keys must agree.
     #[serde(default, rename = "match")]
     matches: Match,
+    /// Parameters by name. A binding sets them; the policy reads them from `input.parameters`.
     #[serde(default)]
     parameters: BTreeMap<String, Parameter>,
+    /// How to fix a violation, unless the violation itself says it better.
     fix: String,
+    /// Why a violation matters, in one sentence: what reports print as `why:`.
     why: Option<String>,
+    /// What happens to a violation at admission, if that is milder than `action`: siblings may still arrive.
     at_admission: Option<Action>,
+    /// The kinds of other objects that the policy needs.
     #[serde(default)]
     inventory: InventoryRequirements,
+    /// Also evaluate objects that are already being deleted, and deletes of owned objects.
     #[serde(default)]
     terminating: bool,
+    /// A finding may contain a credential: reports say where it is and never show the text.
     #[serde(default)]
     sensitive: bool,
+    /// A violation that the previous version of the object has too only warns.
     #[serde(default = "yes")]
     ratchet: bool,
+    /// Where the patches of the policy are applied.
     #[serde(default)]
     patches: Patches,
 }
@@ -127,6 +151,19 @@ fn package(text: &SourceText, block: &Block) -> Result<(String, String), Diagnos
             )))
         }
     }
+}
+
+/// The JSON Schema of the METADATA block.
+pub fn schema() -> Schema {
+    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Metadata>()
+}
+
+/// The YAML of the METADATA block, without its `# `.
+///
+/// # Errors
+/// If there is no block right before `package`.
+pub fn yaml(text: &SourceText) -> Result<String, Diagnostics> {
+    Ok(block(text)?.yaml)
 }
 
 struct Block {

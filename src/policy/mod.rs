@@ -5,6 +5,7 @@ pub mod exception;
 pub mod metadata;
 pub mod package_path;
 pub mod parameters;
+mod schema;
 pub mod selector;
 pub mod skip;
 
@@ -21,7 +22,7 @@ use parameters::Parameter;
 use selector::Match;
 
 /// The name of a policy: the last segment of its package in kebab-case, `storage-class-required`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PolicyId(Arc<str>);
 
@@ -79,7 +80,7 @@ impl fmt::Display for Action {
 }
 
 /// Where a policy's patches are applied.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Patches {
     /// By the mutating webhook, and in source files.

@@ -1,5 +1,6 @@
 //! Which requests a policy judges, and which policies a binding means.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Policy, PolicyId, Severity};
@@ -7,7 +8,7 @@ use crate::admission::{GroupKind, Operation};
 use crate::workload::Class;
 
 /// `custom.match` of a policy: all keys must agree.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Kinds; none: every kind that has a projection.
@@ -44,7 +45,7 @@ fn create_and_update() -> Vec<Operation> {
 }
 
 /// `spec.policies` of a binding: the policies it means. Empty lists leave the choice open.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySelector {
     /// Of one of these categories.

@@ -1,5 +1,6 @@
 //! Files of profiles, bindings and exceptions: read, and checked against the policies that they name.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
@@ -22,15 +23,19 @@ pub struct Profile {
     pub spec: ProfileSpec,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `metadata` of our own documents.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Name {
+    /// The name that reports show.
     pub name: String,
+    /// The only namespace that a PolicyException applies to; without it every namespace.
     #[serde(default)]
     pub namespace: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// `spec` of a Profile.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProfileSpec {
     /// Annotations of a workload may lower its class.
@@ -40,13 +45,18 @@ pub struct ProfileSpec {
     pub without: Vec<PolicyId>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Head<S> {
+pub struct Head<S> {
+    /// The version of the document's shape.
+    #[schemars(extend("const" = API_VERSION))]
     api_version: String,
+    /// What the document is.
     #[serde(rename = "kind")]
     _kind: String,
+    /// Its name.
     metadata: Name,
+    /// Its content.
     spec: S,
 }
 

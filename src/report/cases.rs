@@ -27,10 +27,10 @@ fn object(object: &ReviewedObject) -> Case {
         output.push_str(&format!("{policy}: the policy could not decide: {error}\n"));
     }
     for unknown in &object.unknown {
-        output.push_str(&format!("{}: not judged: {}\n", unknown.policy, unknown.reason()));
+        output.push_str(&format!("{}: not evaluated: {}\n", unknown.policy, unknown.reason()));
     }
     for waived in &object.waived {
-        output.push_str(&format!("{}: waived: {}\n", waived.policy, waived.reason));
+        output.push_str(&format!("{}: exempt: {}\n", waived.policy, waived.reason));
     }
     for note in &object.notes {
         output.push_str(&format!("{note}\n"));
@@ -38,13 +38,15 @@ fn object(object: &ReviewedObject) -> Case {
     let verdict = if !broken.is_empty() {
         let mut text = String::new();
         for (policy, error, _) in &broken {
-            text.push_str(&format!("{policy}: the policy could not decide, which refuses it: {error}\n"));
+            text.push_str(&format!(
+                "{policy}: the policy could not decide, which refuses the object: {error}\n"
+            ));
         }
         Verdict::Broken(text + &refusing.iter().map(told).collect::<String>())
     } else if !refusing.is_empty() {
         let mut policies: Vec<&str> = refusing.iter().map(|found| found.finding.policy.as_str()).collect();
         policies.dedup();
-        let head = format!("it would be refused: {}\n\n", policies.join(", "));
+        let head = format!("would be refused: {}\n\n", policies.join(", "));
         Verdict::Failed(head + &refusing.iter().map(told).collect::<String>())
     } else {
         Verdict::Passed
@@ -118,7 +120,7 @@ mod tests {
         assert_eq!(all[2], Verdict::Passed);
         report.objects[0].failures.clear();
         let Verdict::Failed(text) = &verdicts(&report)[1] else { panic!("it passes") };
-        assert!(text.starts_with("it would be refused: volume-no-emptydir-data\n\n"), "{text}");
+        assert!(text.starts_with("would be refused: volume-no-emptydir-data\n\n"), "{text}");
         assert!(
             text.contains("  at:  shop/my pg.yaml:5:3 spec.a\n") && text.contains("  fix: write"),
             "{text}"

@@ -1,17 +1,16 @@
-//! The few lines of a file that show a node. A report keeps these, not whole files.
+//! The lines of a file that show a node. A report keeps these, not the files.
 
 use std::ops::Range;
 
 use crate::yaml::SourceSpan;
 
-/// Nodes of more lines are shown by their first line alone.
+/// An excerpt shows at most this many lines of the node.
 const LINES: usize = 4;
 
-/// Whole lines of a file that contain a node. Since a node may be half a file, the first line of a large node
-/// is enough to find it.
+/// The whole lines of a file that contain a node; of a large node only the first line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    /// The lines, without the last line break. Empty if they may contain a credential.
+    /// The lines, without the last line's end. Empty if they may contain a credential.
     pub lines: String,
     /// The number of the first line, 1-based.
     pub first_line: usize,
@@ -22,7 +21,7 @@ pub struct Excerpt {
 }
 
 impl Excerpt {
-    /// The lines of a text around a place; no lines if any of them overlaps a hidden range.
+    /// The lines of a text around a place in it; no lines if one of them overlaps a hidden range.
     pub fn of(text: &str, place: &SourceSpan, hidden: &[Range<usize>]) -> Self {
         let start = place.start.min(text.len());
         let node = text.get(start..place.end.min(text.len())).unwrap_or_default().trim_end();

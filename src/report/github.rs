@@ -5,10 +5,10 @@ use super::{Found, Report, ReviewedObject, plain};
 use crate::diagnostic::Diagnostic;
 use crate::policy::Action;
 
-/// How many annotations of one level GitHub shows for each step; the log has all of them.
+/// GitHub shows at most this many annotations of one level for each step; the log has all.
 const SHOWN: usize = 10;
 
-/// One line per annotation, the worst first, since GitHub shows only the first few.
+/// One annotation a line, the worst first, since GitHub shows only the first few.
 pub fn render(report: &Report) -> String {
     let mut all: Vec<Annotation> = report.errors.iter().map(error).collect();
     let failures = report.objects.iter().flat_map(|object| {
@@ -28,7 +28,7 @@ pub fn render(report: &Report) -> String {
         let count = all.iter().filter(|annotation| annotation.level == level).count();
         if count > SHOWN {
             out.push_str(&format!(
-                "{SHOWN} of {count} {} are shown as annotations; this log has them all.\n",
+                "{SHOWN} of {count} {} are shown as annotations; this log has all of them.\n",
                 level.plural()
             ));
         }
@@ -110,7 +110,7 @@ fn error(error: &Diagnostic) -> Annotation {
     Annotation {
         level: Level::Error,
         place,
-        title: "it cannot be read".to_owned(),
+        title: "cannot be read".to_owned(),
         text: format!("{}{help}", error.message),
     }
 }
@@ -134,7 +134,7 @@ fn file(file: &str) -> String {
 }
 
 fn data(text: &str) -> String {
-    // Line breaks are encoded below; all other control characters are escaped here.
+    // Line breaks are encoded below.
     let pieces: Vec<_> = text
         .split_inclusive(['\r', '\n'])
         .map(|piece| {

@@ -1,4 +1,4 @@
-//! The report as GitLab Code Quality, which merge requests show as improvements and regressions.
+//! The report for GitLab Code Quality: what a merge request shows as better or worse.
 
 use serde::Serialize;
 
@@ -28,7 +28,7 @@ struct Lines {
     end: usize,
 }
 
-/// GitLab's severities. Only a denial is a blocker.
+/// The severities of GitLab. Only what refuses is a blocker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
@@ -99,7 +99,7 @@ fn file(file: &str) -> String {
     location::path(file).unwrap_or_else(|| file.to_owned())
 }
 
-/// A denial keeps its severity, a warning drops by one, and audit findings are informational.
+/// `deny` keeps its severity, `warn` is one level lower, `audit` is informational.
 fn level(action: Action, severity: Severity) -> Level {
     match (action, severity) {
         (Action::Audit, _) | (Action::Warn, Severity::Low) => Level::Info,

@@ -1,4 +1,4 @@
-//! The report as one HTML page, for people who prefer a browser.
+//! The report as one page for a browser.
 //!
 //! The page is self-contained, and its Content-Security-Policy enforces that: only its own style and script
 //! run, identified by their hashes, and nothing is fetched. The run's counts and lists are static HTML; the

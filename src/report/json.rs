@@ -1,5 +1,5 @@
-//! The report for programs. Its shape is versioned by `apiVersion`: fields may be added to a version, but none
-//! changes its meaning or goes away. The JSON Schema of it is that of the types here.
+//! The report for programs. `apiVersion` is the version of its shape: a version may gain fields, but none changes
+//! its meaning or is removed. The types here define its JSON Schema.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ const KIND: &str = "CheckReport";
 #[serde(rename_all = "camelCase")]
 #[schemars(title = "CheckReport")]
 struct JsonReport<'a> {
-    /// The version of this shape. Fields may be added to a version; none changes its meaning or goes away.
+    /// The version of this shape. A version may gain fields; none changes its meaning or is removed.
     #[schemars(extend("const" = API_VERSION))]
     api_version: &'static str,
     /// What this document is.
@@ -30,27 +30,27 @@ struct JsonReport<'a> {
     kind: &'static str,
     /// The version of stategate that wrote it.
     stategate_version: &'static str,
-    /// The profile that judged.
+    /// The profile of the run.
     profile: &'a str,
     /// Numbers of the run.
     summary: Summary,
-    /// Every object that was judged, in the order of their files; those without a finding, too.
+    /// Every checked object, in the order of the files, including those without a finding.
     objects: Vec<JsonPlaced<'a>>,
-    /// What is wrong, object by object; of one object what refuses it first, then the worst.
+    /// The findings, object by object; of one object those that refuse it first, then the most severe.
     findings: Vec<JsonFinding<'a>>,
-    /// The policies that found something, by their ids.
+    /// The policies with findings, by id.
     policies: BTreeMap<&'a str, JsonPolicy<'a>>,
     /// Policies that could not decide.
     failures: Vec<JsonFailure<'a>>,
-    /// Objects that would be completed at admission, and by which policies.
+    /// Objects that policies would complete at admission.
     patches: Vec<JsonPatches<'a>>,
-    /// Policies that could not be asked, because other objects that they need are not known.
+    /// Policies that were not evaluated, because other objects that they need are not known.
     unknown: Vec<JsonUnknown<'a>>,
-    /// Policies that were not asked, because somebody waived them for the object.
+    /// Policies that were not evaluated, because the object is exempt from them.
     waived: Vec<JsonWaived<'a>>,
     /// What could not be read.
     errors: Vec<JsonError<'a>>,
-    /// What the reader should know of the run as a whole.
+    /// Notes about the run.
     notes: Vec<&'a str>,
 }
 
@@ -62,12 +62,12 @@ struct JsonObject<'a> {
     api_version: &'a str,
     /// Its kind: `StatefulSet`.
     kind: &'a str,
-    /// Its namespace; not there for kinds that have none.
+    /// Its namespace; absent for cluster-scoped kinds.
     #[serde(skip_serializing_if = "str::is_empty")]
     namespace: &'a str,
     /// Its name.
     name: &'a str,
-    /// Judged as CREATE, or as UPDATE where the previous version is known.
+    /// The operation it was checked as: CREATE, or UPDATE if the previous version is known.
     operation: &'static str,
 }
 
@@ -79,7 +79,7 @@ struct JsonPlaced<'a> {
     object: JsonObject<'a>,
     /// The file it is in; `<stdin>` for standard input.
     file: &'a str,
-    /// The template that the file was made from, where Helm names it: people edit this one.
+    /// The template that the file was rendered from, if Helm names it: the file to edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<&'a str>,
 }
@@ -110,9 +110,9 @@ struct JsonFinding<'a> {
     object: JsonObject<'a>,
     /// The field it is about: a JSON pointer (RFC 6901); empty for the whole object.
     path: String,
-    /// What tells it from other findings of the policy in the object, over time.
+    /// Distinguishes it from other findings of the policy in the object, over time.
     key: &'a str,
-    /// The previous version of the object has it, too; then it only warns.
+    /// The previous version of the object already has it; then it only warns.
     pre_existing: bool,
     /// The file the object is in; `<stdin>` for standard input.
     file: &'a str,
@@ -124,17 +124,17 @@ struct JsonFinding<'a> {
     end_line: usize,
     /// The column after the last character of the field.
     end_column: usize,
-    /// The template that the file was made from, where Helm names it: people edit this one.
+    /// The template that the file was rendered from, if Helm names it: the file to edit.
     #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<&'a str>,
-    /// The same for the same finding in the same file, wherever in the file it has moved to.
+    /// The same for the same finding in the same file, even if it moves within the file.
     fingerprint: &'a str,
-    /// A file of known findings holds it: it fails no run.
+    /// The file of known findings lists it: it does not fail a run.
     known: bool,
-    /// What the policy adds for programs; each policy has its own.
+    /// Additional data for programs; its shape depends on the policy.
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<&'a Value>,
-    /// What it points at may be a credential: no output shows the text.
+    /// The value it points at may be a credential: no output shows the text.
     sensitive: bool,
 }
 
@@ -162,19 +162,19 @@ struct JsonFailure<'a> {
     policy: &'a str,
     /// Why it could not.
     error: &'a str,
-    /// The object would be refused for that.
+    /// The failure refuses the object.
     refuses: bool,
-    /// The object that it was asked about.
+    /// The object for which it was evaluated.
     object: JsonObject<'a>,
     /// The file the object is in.
     file: &'a str,
 }
 
-/// What would be added to an object at admission.
+/// An object that policies would complete at admission.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonPatches<'a> {
-    /// The ids of the policies that would add something.
+    /// The ids of these policies.
     policies: Vec<&'a str>,
     /// The object.
     object: JsonObject<'a>,
@@ -182,7 +182,7 @@ struct JsonPatches<'a> {
     file: &'a str,
 }
 
-/// A policy that could not be asked. That refuses nothing.
+/// A policy that was not evaluated, which refuses nothing.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonUnknown<'a> {
@@ -190,22 +190,22 @@ struct JsonUnknown<'a> {
     policy: &'a str,
     /// The kinds that are not known: `StorageClass.storage.k8s.io`.
     missing: &'a [String],
-    /// The object that it would have been asked about.
+    /// The object for which it was not evaluated.
     object: JsonObject<'a>,
     /// The file the object is in.
     file: &'a str,
 }
 
-/// A policy that was waived for an object.
+/// A policy from which an object is exempt.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct JsonWaived<'a> {
     /// The id of the policy.
     policy: &'a str,
-    /// The name of the exception; not there if the object's own annotation waives it.
+    /// The name of the PolicyException; absent if the object's own annotation exempts it.
     #[serde(skip_serializing_if = "Option::is_none")]
     exception: Option<&'a str>,
-    /// Why, in the words of who waived it.
+    /// The reason that the exception or the annotation gives.
     reason: &'a str,
     /// The object.
     object: JsonObject<'a>,

@@ -76,7 +76,7 @@ pub(super) fn encoded(path: &str) -> String {
     utf8_percent_encode(path, PATH).to_string()
 }
 
-/// For a finding in a rendered object: its location in the rendered output.
+/// Where a finding is in the rendered text, if its file was rendered from a template.
 pub(super) fn rendered(object: &ReviewedObject, found: &Found) -> Option<String> {
     object.template.as_ref()?;
     Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))

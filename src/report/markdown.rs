@@ -1,6 +1,6 @@
-//! User text in Markdown: shown as written, without creating links, images or mentions.
+//! User text in Markdown: shown as written, without links, pictures or mentions.
 
-/// Escapes one line of text. Text between two backticks stays code.
+/// One line of text. Text between two backticks stays code.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut rest = text;
@@ -33,7 +33,7 @@ fn prose(text: &str, out: &mut String) {
                 out.push('\\');
                 out.push(c);
             }
-            // An invisible word joiner prevents a mention.
+            // A word joiner is invisible, and prevents a mention.
             '@' => out.push_str("@\u{2060}"),
             c if c.is_control() => out.push(' '),
             c => out.push(c),

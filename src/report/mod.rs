@@ -1,4 +1,4 @@
-//! The results of a run and the formats that show them.
+//! The report of a run, and its formats.
 
 mod cases;
 mod excerpt;
@@ -34,26 +34,26 @@ pub use excerpt::Excerpt;
 use plain::plain;
 pub use remedy::Remedy;
 
-/// The results of one run of `check`.
+/// The result of one run of `check`.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// The profile that was applied.
+    /// The profile of the run.
     pub profile: String,
-    /// Reviewed objects, in file order.
+    /// The checked objects, in the order of their files.
     pub objects: Vec<ReviewedObject>,
     /// The policies with findings.
     pub policies: BTreeMap<PolicyId, Policy>,
-    /// Inputs that could not be read.
+    /// Files that could not be read.
     pub errors: Vec<Diagnostic>,
-    /// Number of objects of kinds that no policy covers.
+    /// Objects of kinds that no policy checks.
     pub not_covered: usize,
-    /// Number of documents that are not Kubernetes objects.
+    /// Documents that are not Kubernetes objects.
     pub foreign: usize,
-    /// Notes on the run as a whole.
+    /// Notes about the run.
     pub notes: Vec<String>,
 }
 
-/// One reviewed object and its findings.
+/// One object and its findings.
 #[derive(Debug)]
 pub struct ReviewedObject {
     /// `apps/v1`
@@ -64,23 +64,23 @@ pub struct ReviewedObject {
     pub namespace: String,
     /// Its name.
     pub name: String,
-    /// CREATE, or UPDATE if an old version is known.
+    /// CREATE, or UPDATE if the old version is known.
     pub operation: Operation,
-    /// The file that contains it; spans refer to this file.
+    /// The file it is in; the places of findings are in it.
     pub file: Arc<str>,
-    /// The file that people edit, if `file` was rendered from it: a chart's template.
+    /// The file to edit, if `file` was rendered from another: a template of a chart.
     pub template: Option<Arc<str>>,
     /// The findings, with their places in the file.
     pub findings: Vec<Found>,
-    /// Policies that failed to decide: the policy, the error, and whether the failure refuses the object.
+    /// Policies that could not decide: id, error, and whether the failure refuses the object.
     pub failures: Vec<(PolicyId, String, bool)>,
-    /// Policies that could not be evaluated because other objects they need are unknown.
+    /// Policies that were not evaluated because other objects that they need are not known.
     pub unknown: Vec<Unknown>,
-    /// Policies that were waived.
+    /// Policies from which the object is exempt.
     pub waived: Vec<Waived>,
-    /// Notes for the user, such as a skip annotation that does not count.
+    /// Notes about the object, such as a skip annotation that is ignored.
     pub notes: Vec<String>,
-    /// Policies that would patch the object at admission.
+    /// Policies that would complete it at admission.
     pub patched_by: Vec<PolicyId>,
     /// What `stategate fix` would write; set only for formats that show it.
     pub remedy: Option<Remedy>,
@@ -95,20 +95,20 @@ pub struct Found {
     pub place: SourceSpan,
     /// The lines at that span.
     pub excerpt: Excerpt,
-    /// Identifies the finding within its file, and does not change when the object moves within the file.
+    /// The same for the same finding in the same file, even if the object moves within the file.
     pub fingerprint: String,
-    /// Is the finding listed in a file of known findings? Known findings do not fail a run.
+    /// The file of known findings lists it: it does not fail a run.
     pub known: bool,
 }
 
 impl ReviewedObject {
-    /// The fingerprint of a finding: a digest of everything that identifies it except its lines.
+    /// Identifies a finding of this object among all findings, independent of its lines.
     pub fn fingerprint(&self, file: &str, finding: &Finding) -> String {
         let group = self.api_version.rsplit_once('/').map_or("", |(group, _)| group);
         digest(&[finding.policy.as_str(), file, group, &self.kind, &self.namespace, &self.name, &finding.key])
     }
 
-    /// The file that people edit.
+    /// The file to edit.
     pub fn edited(&self) -> &str {
         self.template.as_deref().unwrap_or(&self.file)
     }
@@ -122,7 +122,7 @@ impl ReviewedObject {
     }
 }
 
-/// A digest of the parts as 32 hexadecimal digits.
+/// Identifies these parts, in 32 hexadecimal digits.
 fn digest(parts: &[&str]) -> String {
     let mut digest = Sha256::new();
     for part in parts {
@@ -136,25 +136,25 @@ fn digest(parts: &[&str]) -> String {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
-    /// Objects that were judged.
+    /// Checked objects.
     pub objects: usize,
-    /// Findings that refuse, known ones left out.
+    /// Findings that refuse, without known ones.
     pub deny: usize,
-    /// Findings that warn, known ones left out.
+    /// Findings that warn, without known ones.
     pub warn: usize,
-    /// Findings that are only recorded, known ones left out.
+    /// Findings that are only recorded, without known ones.
     pub audit: usize,
     /// Policies that could not decide, once for each object.
     pub failures: usize,
-    /// Policies that could not be asked, once for each object.
+    /// Policies that were not evaluated because of unknown objects, once for each object.
     pub unknown: usize,
-    /// What could not be read.
+    /// Files that could not be read.
     pub errors: usize,
-    /// Objects of kinds that no policy judges.
+    /// Objects of kinds that no policy checks.
     pub not_covered: usize,
-    /// Documents that are no Kubernetes object.
+    /// Documents that are not Kubernetes objects.
     pub foreign: usize,
-    /// Findings that are known already.
+    /// Known findings.
     pub known: usize,
 }
 
@@ -178,7 +178,7 @@ impl Report {
         self.notes.extend(notes);
     }
 
-    /// Counts the report's contents.
+    /// The numbers of the report.
     pub fn summary(&self) -> Summary {
         let count = |action| self.news().filter(|(_, found)| found.finding.action == action).count();
         Summary {

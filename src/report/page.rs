@@ -1,4 +1,4 @@
-//! A documentation page that renders both as Markdown and for a terminal.
+//! A page of documentation, written as Markdown or for a terminal.
 
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,15 +9,15 @@ pub enum Block {
     Heading(String),
     /// Prose; text in backticks is code.
     Text(String),
-    /// A table of prose: column headings and rows.
+    /// A table: its head and its rows, of prose.
     Table(Vec<String>, Vec<Vec<String>>),
     /// Verbatim text and its language.
     Code(&'static str, String),
-    /// A bulleted list of prose.
+    /// A list of prose.
     List(Vec<String>),
 }
 
-/// Line width on a terminal.
+/// The width at which text on a terminal is wrapped.
 const WIDTH: usize = 100;
 
 /// Renders the page as GitHub-flavoured Markdown.
@@ -51,7 +51,7 @@ fn markdown_block(block: &Block) -> String {
     }
 }
 
-/// Escapes `<` and `*` in prose, as in `<how>`; code in backticks is left alone.
+/// Escapes `<` and `*` in prose, but not in code in backticks.
 fn escaped(prose: &str) -> String {
     let mut code = false;
     prose.chars().fold(String::new(), |mut out, c| {
@@ -89,7 +89,7 @@ fn terminal_block(block: &Block) -> String {
     }
 }
 
-/// A table with column headings and columns two spaces apart.
+/// A table with columns two blanks apart.
 pub fn table(head: &[String], rows: &[Vec<String>]) -> String {
     let all = || std::iter::once(head).chain(rows.iter().map(Vec::as_slice));
     let cells = |row: &[String]| -> Vec<String> { row.iter().map(|cell| one_line(cell)).collect() };

@@ -1,9 +1,9 @@
-//! Names and messages contain user text: a line break or an escape sequence in them must not affect a
-//! terminal, nor a CI system that reads commands from its log.
+//! Names and messages contain user text: a line break or an escape sequence in it must not act on a terminal
+//! or on a CI system that reads commands from its log.
 
 use std::borrow::Cow;
 
-/// A text on a single line, with control characters escaped as in Rust.
+/// The text on one line, its control characters spelled out as in Rust.
 pub fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(char::is_control) {
         return Cow::Borrowed(text);

@@ -2,21 +2,21 @@
 
 use crate::policy::PolicyId;
 
-/// A replacement of whole lines.
+/// A replacement of lines in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remedy {
-    /// The policies whose patches it applies.
+    /// The policies whose patches it contains.
     pub policies: Vec<PolicyId>,
-    /// Line and column (1-based, in characters) where the replaced text begins.
+    /// Line and column (1-based, in characters) of the start of the replaced text.
     pub from: (usize, usize),
-    /// Where the replaced text ends, exclusive; equal to `from` for a pure insertion.
+    /// Its end; the same place if nothing is removed.
     pub to: (usize, usize),
-    /// The replacement.
+    /// The new text.
     pub text: String,
 }
 
 impl Remedy {
-    /// The lines in which two texts differ; None if the texts are equal.
+    /// The lines in which two texts differ; `None` if they do not.
     pub fn between(before: &str, after: &str, policies: Vec<PolicyId>) -> Option<Self> {
         let (old, new): (Vec<&str>, Vec<&str>) =
             (before.split_inclusive('\n').collect(), after.split_inclusive('\n').collect());

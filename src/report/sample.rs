@@ -74,7 +74,7 @@ pub fn report() -> Report {
             line: 2,
             column: 3,
             message: HOSTILE.to_owned(),
-            help: Some("write it otherwise".to_owned()),
+            help: Some("write it differently".to_owned()),
         }],
         not_covered: 1,
         foreign: 2,

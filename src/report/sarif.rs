@@ -1,7 +1,7 @@
-//! The report as SARIF 2.1.0, for code scanning on GitHub, Azure DevOps and in editors.
+//! The report as SARIF 2.1.0, for code scanning by GitHub, Azure DevOps and editors.
 //!
-//! A policy is a rule, a finding a result. Known findings are suppressed. A policy that was waived or could
-//! not be evaluated has no result but a notification.
+//! A policy is a rule, a finding a result. Known findings are suppressed. A policy that was not evaluated,
+//! or from which the object is exempt, has no result: it is a notification.
 
 mod types;
 
@@ -54,7 +54,7 @@ fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::E
         configuration.push(Notification::new(
             Level::Warning,
             format!(
-                "{cut} more findings are left out: code scanning takes {limit}, and these are the mildest"
+                "{cut} more findings are left out: code scanning takes {limit}, and these are the least severe"
             ),
         ));
     }
@@ -79,7 +79,7 @@ fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::E
     serde_json::to_string_pretty(&log)
 }
 
-/// The rules of all findings, including those that come from no policy, such as an unreadable object.
+/// The rules of all findings; findings without a policy, such as an object that cannot be read, get one, too.
 fn rules(report: &Report) -> Vec<Rule<'_>> {
     let mut rules: BTreeMap<&str, Rule<'_>> =
         report.policies.values().map(|policy| (policy.id.as_str(), rule(policy))).collect();
@@ -185,7 +185,7 @@ fn result<'a>(
             vec![Suppression {
                 kind: "external",
                 status: "accepted",
-                justification: "a file of known findings holds it",
+                justification: "listed in the file of known findings",
             }]
         } else {
             Vec::new()
@@ -195,14 +195,18 @@ fn result<'a>(
     }
 }
 
-/// What `stategate fix` would write for the object, if it fixes this finding.
+/// What `stategate fix` would write for the object, if that fixes this finding.
 fn fix(object: &ReviewedObject, found: &Found) -> Option<types::Fix> {
     let remedy = object.remedy.as_ref().filter(|remedy| remedy.policies.contains(&found.finding.policy))?;
     let policies: Vec<&str> = remedy.policies.iter().map(|policy| policy.as_str()).collect();
     let ((start_line, start_column), (end_line, end_column)) = (remedy.from, remedy.to);
     Some(types::Fix {
         description: Message {
-            text: format!("What stategate fix writes for {}: {}", object.display_name(), policies.join(", ")),
+            text: format!(
+                "What stategate fix would write for {}: {}",
+                object.display_name(),
+                policies.join(", ")
+            ),
             markdown: None,
         },
         artifact_changes: [types::ArtifactChange {
@@ -283,7 +287,7 @@ fn logical(object: &ReviewedObject, path: &[path::Segment]) -> Vec<LogicalLocati
     all
 }
 
-/// Inputs that could not be read, and policies that failed to decide.
+/// Errors and failed policies.
 fn problems(report: &Report) -> Vec<Notification<'_>> {
     let errors = report.errors.iter().map(error);
     let failures = report.objects.iter().flat_map(|object| {
@@ -296,14 +300,14 @@ fn problems(report: &Report) -> Vec<Notification<'_>> {
     errors.chain(failures).collect()
 }
 
-/// Policies not evaluated for lack of inventory, waived policies, and the notes of the run.
+/// What was not evaluated, and why; notes.
 fn conditions(report: &Report) -> Vec<Notification<'_>> {
     let objects = report.objects.iter().flat_map(|object| {
         let name = object.display_name();
         let unknown = object.unknown.iter().map({
             let name = name.clone();
             move |unknown| {
-                let text = format!("{name}: not judged: {}; give it with --inventory", unknown.reason());
+                let text = format!("{name}: not evaluated: {}; add it with --inventory", unknown.reason());
                 Notification::new(Level::Note, text).at(object_location(object)).of(unknown.policy.as_str())
             }
         });
@@ -314,7 +318,7 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
                     || "the object's annotation".to_owned(),
                     |exception| format!("exception {exception}"),
                 );
-                let text = format!("{name}: waived by {by}: {}", waived.reason);
+                let text = format!("{name}: exempt by {by}: {}", waived.reason);
                 Notification::new(Level::Note, text).at(object_location(object)).of(waived.policy.as_str())
             }
         });
@@ -425,8 +429,8 @@ mod tests {
         assert_eq!(invocation["executionSuccessful"], false);
         let told = |kind: &str| invocation[kind].to_string();
         assert!(told("toolExecutionNotifications").contains("the policy could not decide"));
-        assert!(told("toolConfigurationNotifications").contains("waived by exception legacy"));
-        // A link in user text is not rendered as a link.
+        assert!(told("toolConfigurationNotifications").contains("exempt by exception legacy"));
+        // A link that somebody wrote is no link.
         let messages: Vec<String> = [
             &invocation["toolExecutionNotifications"],
             &invocation["toolConfigurationNotifications"],

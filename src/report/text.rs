@@ -32,7 +32,7 @@ pub fn render(report: &Report, colours: bool) -> String {
     }
     let mut notes: Vec<String> = completed(report)
         .into_iter()
-        .map(|(policies, objects)| format!("at admission {policies} would complete {}", some(&objects)))
+        .map(|(policies, objects)| format!("at admission, {policies} would complete {}", some(&objects)))
         .collect();
     for object in &report.objects {
         for waived in &object.waived {
@@ -41,20 +41,17 @@ pub fn render(report: &Report, colours: bool) -> String {
                 .as_deref()
                 .map_or("its annotation".to_owned(), |name| format!("exception {name}"));
             notes.push(format!(
-                "{} is waived for {} by {by}: {}",
-                waived.policy,
+                "{} is exempt from {} by {by}: {}",
                 object.display_name(),
+                waived.policy,
                 waived.reason
             ));
         }
         notes.extend(object.notes.iter().map(|note| format!("{}: {note}", object.display_name())));
     }
     notes.extend(unjudged(report).into_iter().map(|Unjudged { reason, policies, objects }| {
-        format!(
-            "{} could not judge {}: {reason}; give it with --inventory",
-            policies.join(", "),
-            some(&objects)
-        )
+        let (policies, objects) = (policies.join(", "), some(&objects));
+        format!("not evaluated for {objects}: {policies} ({reason}; add it with --inventory)")
     }));
     notes.extend(report.notes.iter().cloned());
     for note in &notes {
@@ -90,7 +87,7 @@ fn some(names: &[String]) -> String {
     }
 }
 
-/// Policies and objects that could not be evaluated for one reason, reported on one line.
+/// The policies that were not evaluated for one reason: one line, not one for each object and policy.
 pub(super) struct Unjudged {
     pub reason: String,
     pub policies: Vec<String>,
@@ -134,9 +131,9 @@ fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
     let group = if excerpt.lines.is_empty() {
         let origin =
             Origin::path(plain(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));
-        title
-            .element(origin)
-            .element(Level::NOTE.message(format!("{label}; the text is not shown: it may hold a credential")))
+        title.element(origin).element(
+            Level::NOTE.message(format!("{label}; the text is not shown: it may contain a credential")),
+        )
     } else {
         let snippet = Snippet::source(excerpt.lines.as_str())
             .line_start(excerpt.first_line)
@@ -198,10 +195,10 @@ pub(super) fn summary(report: &Report) -> String {
         report.profile
     );
     if summary.not_covered > 0 {
-        line.push_str(&format!("; {} of kinds that no policy judges", summary.not_covered));
+        line.push_str(&format!("; {} of kinds that no policy checks", summary.not_covered));
     }
     if summary.known > 0 {
-        line.push_str(&format!("; {} known already", summary.known));
+        line.push_str(&format!("; {} already known", summary.known));
     }
     if summary.foreign > 0 {
         line.push_str(&format!("; {} skipped: not Kubernetes", counted(summary.foreign, "document")));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -17,33 +18,36 @@ pub struct LabelError(#[from] serde_json::Error);
 /// This is
 /// [`metav1.LabelSelector`](https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/label-selector/).
 ///
-/// Deserialization validates the selector, also inside another type.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Whatever is deserialised is validated, also within another type.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Selector {
     /// Labels that must have exactly these values.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub match_labels: BTreeMap<String, String>,
     /// Further conditions.
     #[serde(default, deserialize_with = "requirements", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<Requirement>>")]
     pub match_expressions: Vec<Requirement>,
 }
 
 /// One condition on one label.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requirement {
     /// The label's key.
     pub key: String,
-    /// The operator applied to the label.
+    /// How the label is matched.
     pub operator: Operator,
-    /// The values for [`Operator::In`] and [`Operator::NotIn`]; empty for the other operators.
+    /// What `In` and `NotIn` compare with; empty for the others.
     #[serde(default, deserialize_with = "nullable", skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub values: Vec<String>,
 }
 
-/// The operator of a [`Requirement`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// How a requirement matches a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Operator {
     /// The label exists and has one of the values.
     In,

@@ -40,7 +40,7 @@ const OWNED: &[(&str, &str)] = &[
     ("prometheus_client", "telemetry/ server/"),
     ("tracing", "telemetry/ evaluators/ server/ cli/"),
     ("include_dir", "source/"),
-    ("quick_xml", "report/"),
+    ("quick_junit", "report/"),
     ("minijinja", "report/"),
     ("percent_encoding", "report/"),
 ];

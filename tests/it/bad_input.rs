@@ -46,7 +46,7 @@ fn unknown_kinds_and_foreign_files_are_counted_not_judged() {
     );
     stategate_with(&["check", "-"], &manifests).expect(
         0,
-        &["2 objects checked", "1 of kinds that no policy judges", "1 document skipped: not Kubernetes"],
+        &["2 objects checked", "1 of kinds that no policy checks", "1 document skipped: not Kubernetes"],
     );
     stategate_with(&["check", "-"], "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}")
         .expect(2, &["nothing to check"]);

@@ -40,7 +40,7 @@ fn a_finding_reads_like_a_compilers() {
             "StatefulSet shop/pg · spec.template.spec.volumes[0]",
             "  = fix: ",
             "  = why: ",
-            "note: at admission anti-affinity-required, min-ready-seconds, topology-spread-zone would complete StatefulSet shop/pg",
+            "note: at admission, anti-affinity-required, min-ready-seconds, topology-spread-zone would complete StatefulSet shop/pg",
         ],
     );
     assert!(!run.stdout.contains('\u{1b}'), "colours in a pipe");

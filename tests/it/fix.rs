@@ -61,7 +61,12 @@ fn the_diff_is_one_that_git_and_patch_take() {
     let run = in_directory(directory.path(), binary, &["fix", "shop"], "");
     run.expect(
         1,
-        &["--- a/shop/pg.yaml\n+++ b/shop/pg.yaml\n@@ ", FIXED, "findings left for you", "can be fixed"],
+        &[
+            "--- a/shop/pg.yaml\n+++ b/shop/pg.yaml\n@@ ",
+            FIXED,
+            "findings left to fix by hand",
+            "can be fixed",
+        ],
     );
     assert!(!run.stdout.contains('\u{1b}'), "colours in a pipe");
     assert_eq!(fs::read_to_string(&file).unwrap(), NAIVE, "nothing is written without --write");
@@ -124,7 +129,7 @@ fn one_policy_may_be_chosen() {
     let run = stategate_with(&["fix", "-", "--write", "--policy", "min-ready-seconds"], NAIVE);
     run.expect(0, &["StatefulSet shop/pg: fixed: min-ready-seconds\n"]);
     assert_eq!(run.stdout, format!("{NAIVE}  minReadySeconds: 10\n"));
-    assert!(!run.stderr.contains("left for you"), "{}", run.stderr);
+    assert!(!run.stderr.contains("left to fix by hand"), "{}", run.stderr);
     let unknown = stategate_with(&["fix", "-", "--policy", "min-ready-second"], NAIVE);
     unknown.expect(2, &["there is no policy min-ready-second", "did you mean min-ready-seconds?"]);
 }
@@ -140,9 +145,9 @@ fn what_cannot_be_changed_safely_is_said() {
     run.expect(
         1,
         &[
-            "StatefulSet shop/pg is left alone (",
+            "StatefulSet shop/pg is unchanged (",
             "what is anchored here is used in line",
-            "write by hand: ",
+            "change by hand: ",
             "spec.template.spec.terminationGracePeriodSeconds: 60",
         ],
     );
@@ -177,7 +182,7 @@ fn nothing_to_judge_is_an_error() {
 fn templates_are_the_place_for_what_helm_made() {
     let rendered = format!("---\n# Source: shop/templates/pg.yaml\n{NAIVE}");
     stategate_with(&["fix", "-"], &rendered)
-        .expect(1, &["--- a/stdin", "note: Helm made this from shop/templates/pg.yaml"]);
+        .expect(1, &["--- a/stdin", "note: Helm rendered this from shop/templates/pg.yaml"]);
 }
 
 #[cfg(unix)]
@@ -196,7 +201,7 @@ fn links_and_permissions_stay() {
     write(directory.path(), "shop/pg.yaml", NAIVE);
     fs::set_permissions(&file, fs::Permissions::from_mode(0o440)).unwrap();
     let run = stategate(&["fix", "--write", &file]);
-    run.expect(2, &["pg.yaml: it is read-only"]);
+    run.expect(2, &["pg.yaml: is read-only"]);
     assert!(!run.stderr.contains("fixed: "), "{}", run.stderr);
     assert_eq!(fs::read_to_string(&file).unwrap(), NAIVE);
 }
@@ -214,7 +219,7 @@ fn other_forms_of_files_are_fixed_in_their_form() {
         std::iter::once(0xfeff).chain(NAIVE.encode_utf16()).flat_map(u16::to_le_bytes).collect();
     let directory = directory(&[]);
     let file = write(directory.path(), "wide.yaml", &utf16);
-    stategate(&["fix", "--write", file.to_str().unwrap()]).expect(2, &["it is in UTF-16"]);
+    stategate(&["fix", "--write", file.to_str().unwrap()]).expect(2, &["is in UTF-16"]);
     assert_eq!(fs::read(&file).unwrap(), utf16);
 
     let list = serde_json::json!({

@@ -82,7 +82,10 @@ fn a_needed_kind_that_is_not_known_makes_the_outcome_unknown_and_refuses_nothing
     let case = Case::new(&policy("StatefulSet.apps", "StorageClass.storage.k8s.io: cluster", RECLAIM));
     case.check(&[], SET).expect(
         0,
-        &["looks could not judge StatefulSet shop/pg: StorageClass.storage.k8s.io is not known", "1 unknown"],
+        &[
+            "not evaluated for StatefulSet shop/pg: looks (StorageClass.storage.k8s.io is not known; ",
+            "1 unknown",
+        ],
     );
     let report: Value = serde_json::from_str(&case.check(&["-o", "json"], SET).stdout).unwrap();
     assert_eq!(report["unknown"][0]["policy"], "looks");
@@ -453,7 +456,7 @@ fn examples_are_bundles_and_say_what_is_unknown() {
     let run =
         |directory: &tempfile::TempDir| stategate_with(&["test", directory.path().to_str().unwrap()], "");
     run(&files(SET)).expect(0, &["3 examples: 0 failed"]);
-    run(&files(&format!("{SET}{both}"))).expect(1, &["the policy was not in want of any object"]);
+    run(&files(&format!("{SET}{both}"))).expect(1, &["the policy did not lack any object"]);
     let forgotten = files(SET);
     write(forgotten.path(), "own/looks/examples/pass_slow.yaml", &slow);
     run(&forgotten)

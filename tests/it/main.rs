@@ -26,6 +26,7 @@ mod places;
 mod policy_cli;
 mod record;
 mod sandbox;
+mod schema;
 mod sensitive;
 mod server;
 mod sources;

@@ -217,8 +217,8 @@ fn the_start_says_what_the_inventory_knows_and_what_it_lacks() {
     said.expect(
         0,
         &[
-            "inventory: all objects are known of: Node\n",
-            "inventory: not known, but needed: StorageClass.storage.k8s.io (",
+            "inventory: all objects are known: Node\n",
+            "inventory: needed but not known: StorageClass.storage.k8s.io (",
             ", looks, ",
         ],
     );

@@ -200,8 +200,7 @@ fn docs_keep_what_is_not_theirs() {
         .unwrap();
     std::fs::remove_file(dir.path().join("storage/pvc_no_shrink/examples/deny_shrink_template.yaml"))
         .unwrap();
-    stategate(&["policy", "docs", text(dir.path())])
-        .expect(2, &["deny_shrink_claim.yaml: nothing is found in it"]);
+    stategate(&["policy", "docs", text(dir.path())]).expect(2, &["deny_shrink_claim.yaml: has no finding"]);
 }
 
 #[test]
@@ -213,7 +212,7 @@ fn explain_tells_all_that_is_known() {
             "volume-no-emptydir-data\n",
             "WHY",
             "An emptyDir is wiped",
-            "HOW TO SET IT RIGHT",
+            "HOW TO FIX IT",
             "REFUSED",
             "volume-no-emptydir-data [critical]",
             "ACCEPTED",
@@ -376,7 +375,7 @@ fn a_new_policy_loads_fails_its_tests_and_is_soon_filled_in() {
         stategate(&["explain", "claim-not-too-small", "--policies", root])
             .expect(0, &["claim-not-too-small"]);
 
-        stategate(&["policy", "new", kebab, "--dir", root]).expect(2, &["exists already"]);
+        stategate(&["policy", "new", kebab, "--dir", root]).expect(2, &["already exists"]);
         stategate(&["policy", "new", "other/claim_not_too_small", "--dir", root])
             .expect(2, &["ids are unique"]);
     }
@@ -392,13 +391,13 @@ fn a_bad_name_is_explained() {
         ("storage/claim size", "write claim-size"),
         ("storage/9-lives", "write lives"),
         ("storage/a--b", "write a-b"),
-        ("storage/..", "will not do"),
-        ("/etc", "will not do"),
+        ("storage/..", "is not a valid name"),
+        ("/etc", "is not a valid name"),
         ("storage/a/b", "write a-b"),
-        ("lib/claim", "is no category"),
+        ("lib/claim", "is not a category"),
         ("storage/claim-test", "ends like a test"),
-        ("storage/import", "word of Rego"),
-        ("storage/pvc-no-shrink", "there is a policy pvc-no-shrink already"),
+        ("storage/import", "keyword of Rego"),
+        ("storage/pvc-no-shrink", "the policy pvc-no-shrink already exists"),
     ] {
         stategate(&["policy", "new", name, "--dir", text(dir.path())]).expect(2, &[why]);
     }

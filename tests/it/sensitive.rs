@@ -60,8 +60,8 @@ fn no_output_shows_a_credential() {
         assert!(!said.contains(SECRET), "{arguments:?}:\n{said}");
     }
     let text = stategate(&["check", &yaml]);
-    text.expect(1, &["redis.yaml:16:15", "args[0]; the text is not shown: it may hold a credential"]);
-    // Other lines are shown as usual.
+    text.expect(1, &["redis.yaml:16:15", "args[0]; the text is not shown: it may contain a credential"]);
+    // What stands elsewhere is shown as ever.
     text.expect(1, &["metadata: {name: redis, namespace: shop}"]);
     stategate(&["check", "-o", "json", &yaml]).expect(1, &["\"sensitive\": true"]);
 }

@@ -142,7 +142,7 @@ fn known_findings_fail_no_run() {
     let files = directory(&[("stategate.yaml", ""), ("pg.yaml", NAIVE)]);
     let check = |more: &[&str]| run_in(files.path(), &[&["check", "."], more].concat());
     check(&["--known", "known.json"]).expect(2, &["there is no file known.json", "--write-known"]);
-    check(&["--known", "known.json", "--write-known"]).expect(0, &["known already"]);
+    check(&["--known", "known.json", "--write-known"]).expect(0, &["already known"]);
     let written = std::fs::read_to_string(files.path().join("known.json")).unwrap();
     check(&["--known", "known.json"]).expect(0, &["0 errors, 0 warnings"]);
 
@@ -151,13 +151,13 @@ fn known_findings_fail_no_run() {
     check(&["--known", "known.json"]).expect(0, &[]);
     std::fs::create_dir(files.path().join("below")).unwrap();
     let below = run_in(&files.path().join("below"), &["check", "..", "--known", "../known.json"]);
-    below.expect(0, &["known already"]);
+    below.expect(0, &["already known"]);
 
     write(files.path(), "new.yaml", NAIVE.replace("name: pg", "name: other"));
     check(&["--known", "known.json"]).expect(1, &["--> new.yaml"]);
     std::fs::remove_file(files.path().join("new.yaml")).unwrap();
     write(files.path(), "pg.yaml", GOOD);
-    check(&["--known", "known.json"]).expect(0, &["--write-known takes them out"]);
+    check(&["--known", "known.json"]).expect(0, &["--write-known removes them"]);
     check(&["--known", "known.json", "--write-known"]).expect(0, &[]);
     let rewritten = std::fs::read_to_string(files.path().join("known.json")).unwrap();
     assert!(rewritten.len() < written.len());
@@ -188,7 +188,7 @@ fn the_configuration_is_found_upwards_and_flags_win() {
     run.expect(0, &["../../shop/pg.yaml", "1 object checked", "(profile baseline)"]);
     assert!(files.path().join("out.json").exists(), "paths are told from the configuration's directory");
     run_in(&below, &["check", "--profile", "production"]).expect(1, &["(profile production)"]);
-    run_in(&below, &["check", "--no-config"]).expect(2, &["there is no PATH"]);
+    run_in(&below, &["check", "--no-config"]).expect(2, &["no PATH given"]);
     run_in(&below, &["check", "--no-config", "../../shop"]).expect(1, &["2 objects checked"]);
 
     let shown = run_in(&below, &["config", "show", "--fail-on", "warn"]);
@@ -197,7 +197,7 @@ fn the_configuration_is_found_upwards_and_flags_win() {
         ("profile: baseline", "# ../../stategate.yaml:2"),
         ("exclude: old/", "# ../../stategate.yaml:3"),
         ("paths: ../../shop", "# ../../stategate.yaml:4"),
-        ("failOn: warn", "# given"),
+        ("failOn: warn", "# command line"),
         ("namespace: default", "# default"),
         ("known: null", "# not set"),
     ] {
@@ -357,7 +357,7 @@ fn two_findings_alike_are_known_and_a_half_read_tree_is_not_recorded() {
     let before = std::fs::read_to_string(files.path().join("known.json")).unwrap();
     write(files.path(), "broken.yaml", "a: [");
     std::fs::remove_file(files.path().join("pg.yaml")).unwrap();
-    run_in(files.path(), &["check", "--write-known"]).expect(2, &["known.json is left as it is"]);
+    run_in(files.path(), &["check", "--write-known"]).expect(2, &["known.json is unchanged"]);
     assert_eq!(std::fs::read_to_string(files.path().join("known.json")).unwrap(), before);
     run_in(files.path(), &["check", "--no-config", ".", "--write-known"]).expect(2, &["add --known FILE"]);
 }
@@ -397,9 +397,9 @@ fn names_do_not_act_on_terminals_and_logs() {
 fn outputs_do_not_stand_in_each_others_way() {
     let files = directory(&[("pg.yaml", NAIVE)]);
     let check = |outputs: &[&str]| run_in(files.path(), &[&["check", "pg.yaml"], outputs].concat());
-    check(&["-o", "json=a", "-o", "sarif=./a"]).expect(2, &["two -o for a"]);
+    check(&["-o", "json=a", "-o", "sarif=./a"]).expect(2, &["two -o write to a"]);
     assert!(check(&["-o", "json=-"]).stdout.starts_with('{'));
     let broken = check(&["-o", "json=no/such/directory/x", "-o", "sarif=out.sarif"]);
-    broken.expect(2, &["cannot be written", "error[volume-no-emptydir-data]"]);
+    broken.expect(2, &["cannot write", "error[volume-no-emptydir-data]"]);
     assert!(files.path().join("out.sarif").exists());
 }

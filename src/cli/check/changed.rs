@@ -1,5 +1,5 @@
-//! `--changed-since`: what a branch changes, by git. Its old objects make each change an update, so that
-//! shrinks, downgrades and scale-downs are found in the pull request that asks for them.
+//! `--changed-since`: what a branch changes, according to git. The old objects turn each change into an
+//! update, so that shrinks, downgrades and scale-downs are found in the pull request that makes them.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -13,37 +13,37 @@ use crate::cli::project::Project;
 use crate::source::manifests::Manifests;
 use crate::source::tree::{Source, is_manifest};
 
-/// What differs between a revision and the files as they are.
+/// What differs between a revision and the current files.
 pub struct Changed {
     /// The repository.
     top: PathBuf,
-    /// Whole paths of changed, new and deleted files.
+    /// Absolute paths of changed, new and deleted files.
     files: BTreeSet<PathBuf>,
-    /// The changed and deleted manifests as they were.
+    /// The changed and deleted manifests before the change.
     old: Manifests,
 }
 
 impl Changed {
-    /// Since the branch left `revision`.
+    /// What changed since the branch left `revision`.
     pub fn since(revision: &str, project: &Project) -> anyhow::Result<Self> {
         let top = git(Path::new("."), &["rev-parse", "--show-toplevel"])
             .context("--changed-since needs a git repository")?;
         let top = PathBuf::from(text(top)?.trim_end());
         if revision == "HEAD" && git(&top, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
-            // Nothing was committed yet: everything is new.
+            // Without a commit everything is new.
             return Ok(Self { files: BTreeSet::from([top.clone()]), top, old: Manifests::default() });
         }
         let wanted = format!("{revision}^{{commit}}");
         let revision_id = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
             .map_err(|_| {
                 anyhow::anyhow!(
-                    "git knows no commit {revision}\n  help: a shallow clone has only the newest: fetch more (actions/checkout: fetch-depth: 0)"
+                    "git knows no commit {revision}\n  help: a shallow clone has only the newest commits: fetch more (actions/checkout: fetch-depth: 0)"
                 )
             })?;
         let revision_id = text(revision_id)?;
         let base = git(&top, &["merge-base", revision_id.trim_end(), "HEAD"]).map_err(|_| {
             anyhow::anyhow!(
-                "{revision} and HEAD have no commit in common\n  help: a shallow clone does not hold it: fetch more (actions/checkout: fetch-depth: 0)"
+                "{revision} and HEAD have no commit in common\n  help: a shallow clone does not contain it: fetch more (actions/checkout: fetch-depth: 0)"
             )
         })?;
         let base = text(base)?.trim_end().to_owned();
@@ -55,7 +55,7 @@ impl Changed {
         Ok(Self { top, files, old })
     }
 
-    /// Does a source differ, or what charts are told (`values`)?
+    /// Does a source differ, or a `values` file of its charts?
     pub fn touches(&self, source: &Source, values: &[PathBuf], project: &Project) -> bool {
         let changed = |file: &Path| self.is_changed(file, project);
         match source {
@@ -69,8 +69,8 @@ impl Changed {
         }
     }
 
-    /// Does a file differ? One that git cannot know of counts as changed: one outside of the repository,
-    /// and one that is not there, which is told by whoever reads it.
+    /// Does a file differ? A file that git does not know counts as changed: one outside the repository, or
+    /// one that does not exist, which reading it reports.
     fn is_changed(&self, file: &Path, project: &Project) -> bool {
         let whole = project.absolute(file);
         let Ok(real) = whole.canonicalize() else { return true };
@@ -79,7 +79,7 @@ impl Changed {
         !real.is_file() || !real.starts_with(&self.top) || listed(&whole) || listed(&real)
     }
 
-    /// The old objects, for changed files only: what a renderer made of the old files is not known.
+    /// The old objects, of changed files only: the old files were not rendered.
     pub fn before(self, namespace: &str) -> PreviousObjects {
         PreviousObjects::new(self.old.objects, namespace, false)
     }
@@ -87,7 +87,7 @@ impl Changed {
 
 fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> anyhow::Result<Manifests> {
     let mut manifests = Manifests::default();
-    // git is asked line by line, and no line can hold a name with a line break.
+    // git reads one name a line, so a name with a line break cannot be asked for.
     let is_asked = |file: &&PathBuf| is_manifest(file) && !file.display().to_string().contains('\n');
     let files: Vec<&PathBuf> = files.iter().filter(is_asked).collect();
     if files.is_empty() {
@@ -101,7 +101,7 @@ fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> 
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .context("git cannot be run")?;
+        .context("cannot run git")?;
     let mut asked = Vec::new();
     for file in &files {
         asked.extend_from_slice(base.as_bytes());
@@ -109,11 +109,11 @@ fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> 
         asked.extend_from_slice(file.as_os_str().as_encoded_bytes());
         asked.push(b'\n');
     }
-    let mut stdin = child.stdin.take().context("git takes no input")?;
-    // Both ends are served at once: git answers while it is asked.
+    let mut stdin = child.stdin.take().context("git does not read its input")?;
+    // git answers while it still reads: writing in the same thread could block both.
     let asking = std::thread::spawn(move || stdin.write_all(&asked));
-    let output = child.wait_with_output().context("git cannot be read")?.stdout;
-    asking.join().map_err(|_| anyhow::anyhow!("git cannot be asked"))?.context("git cannot be asked")?;
+    let output = child.wait_with_output().context("cannot read from git")?.stdout;
+    asking.join().map_err(|_| anyhow::anyhow!("cannot write to git"))?.context("cannot write to git")?;
     let mut rest = output.as_slice();
     for file in files {
         let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
@@ -126,18 +126,18 @@ fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> 
             rest = after;
             continue;
         };
-        let content: &[u8] = after.get(..size).context("git broke off in the middle of a file")?;
+        let content: &[u8] = after.get(..size).context("git ended in the middle of a file")?;
         manifests.add(project.shown(&top.join(file)).display().to_string(), content);
         rest = after.get(size + 1..).unwrap_or_default();
     }
-    // What could not be read then is not the fault of this change: its objects count as new.
+    // An old file that cannot be read is not the fault of this change: its objects count as new.
     manifests.errors.clear();
     Ok(manifests)
 }
 
 fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
     let output = Command::new("git").arg("-C").arg(directory).args(arguments).stdin(Stdio::null()).output();
-    let output = output.context("git cannot be run")?;
+    let output = output.context("cannot run git")?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         anyhow::bail!("git {}: {}", arguments.first().unwrap_or(&""), said.trim());
@@ -146,7 +146,7 @@ fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
 }
 
 fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
-    String::from_utf8(bytes).context("git names a path that is not UTF-8")
+    String::from_utf8(bytes).context("git prints a path that is not UTF-8")
 }
 
 fn paths(listed: &[u8]) -> Vec<PathBuf> {

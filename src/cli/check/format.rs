@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::report::{Report, github, gitlab, html, json, junit, sarif, text};
 
-/// What `-o` can be.
+/// The formats of `-o`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people.
@@ -13,23 +13,23 @@ pub enum Format {
     Json,
     /// SARIF 2.1.0, for code scanning and editors.
     Sarif,
-    /// JUnit's XML, for Jenkins and others that show tests.
+    /// JUnit XML, for Jenkins and other tools that show tests.
     Junit,
     /// Workflow commands: annotations in GitHub Actions.
     Github,
-    /// GitLab's Code Quality.
+    /// GitLab Code Quality.
     Gitlab,
-    /// One page to look at in a browser.
+    /// One page for a browser.
     Html,
 }
 
 impl Format {
-    /// Does it show what `stategate fix` would write?
+    /// Does the format show what `stategate fix` would write?
     pub fn shows_remedies(self) -> bool {
         self == Self::Sarif
     }
 
-    /// The whole report, with its last line ended.
+    /// The whole report, ending with a line break.
     pub fn render(self, report: &Report, colours: bool) -> anyhow::Result<String> {
         Ok(match self {
             Self::Text => text::render(report, colours),

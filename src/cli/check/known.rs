@@ -1,4 +1,4 @@
-//! Known findings: what a repository with a past had when it began to be checked. They fail no run.
+//! Known findings: the baseline of a repository that was not checked before. They do not fail a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct KnownFindings {
     findings: Vec<KnownFinding>,
 }
 
-/// One of them. Its fingerprint says which it is; the rest is for people who read the file.
+/// One known finding. The fingerprint identifies it; the other fields are for people who read the file.
 #[derive(Debug, Deserialize, Serialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(deny_unknown_fields)]
 struct KnownFinding {
@@ -41,7 +41,7 @@ impl KnownFindings {
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         if !file.exists() {
             anyhow::bail!(
-                "there is no file {} of known findings\n  help: --write-known makes it of what is found now",
+                "there is no file {} of known findings\n  help: --write-known writes it from the current findings",
                 file.display()
             );
         }
@@ -54,7 +54,7 @@ impl KnownFindings {
         Ok(known)
     }
 
-    /// All that was found in this run.
+    /// All findings of a run.
     pub fn of(report: &Report) -> Self {
         let mut all: Vec<KnownFinding> = report
             .objects
@@ -72,15 +72,15 @@ impl KnownFindings {
         Self { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), findings: all }
     }
 
-    /// Writes the file, one finding after the other in the order of files, so that a diff of it reads well.
+    /// Writes the file, its findings sorted by file, so that a diff of it reads well.
     pub fn write(&self, file: &Path) -> anyhow::Result<()> {
         let text = serde_json::to_string_pretty(self)? + "\n";
         std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
     }
 
-    /// Marks what is known, and notes what is known but gone from the files that were read.
+    /// Marks known findings, and notes how many of them are gone from the files that were read.
     pub fn mark(&self, report: &mut Report, file: &Path) {
-        // A file may hold one fingerprint twice: then two such findings are known, and a third is new.
+        // A file may contain a fingerprint twice: then two such findings are known, and a third is new.
         let mut left: BTreeMap<&str, usize> = BTreeMap::new();
         for known in &self.findings {
             *left.entry(&known.fingerprint).or_default() += 1;
@@ -101,7 +101,7 @@ impl KnownFindings {
         let gone = self.findings.iter().filter(is_gone).count();
         if gone > 0 {
             report.notes.push(format!(
-                "{} of {} {} gone: --write-known takes them out",
+                "{} of {} {} gone: --write-known removes them",
                 count(gone, "known finding", "known findings"),
                 file.display(),
                 if gone == 1 { "is" } else { "are" },

@@ -1,5 +1,5 @@
-//! From sources to a report, in two passes: what objects there are, then what is wrong with them. A file
-//! is read in each, so that what is kept between them is the inventory and not the tree.
+//! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
+//! Each pass reads the files, so that only the inventory is kept in memory between them.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -23,13 +23,13 @@ use crate::source::render::HelmValues;
 use crate::source::tree::Source;
 use crate::yaml::edit::edit;
 
-/// One thing to read, and whether it is to be judged or only to be known of.
+/// A source, and whether to check it or only to read it into the inventory.
 pub struct TreeSource {
     pub source: Source,
     pub reviewed: bool,
 }
 
-/// The state of the objects before the change that is judged.
+/// The objects before the change.
 #[derive(Default)]
 pub struct PreviousObjects {
     objects: HashMap<ObjectRef, Vec<Manifest>>,
@@ -59,7 +59,7 @@ impl PreviousObjects {
     }
 }
 
-/// What all parts are judged with.
+/// What all sources are checked with.
 pub struct Pipeline {
     pub pool: Arc<ReviewPool>,
     /// What is known beside the manifests.
@@ -67,7 +67,7 @@ pub struct Pipeline {
     pub before: PreviousObjects,
     pub namespace: String,
     pub values: HelmValues,
-    /// Is it to be told what `fix` would write?
+    /// Report what `fix` would write?
     pub remedies: bool,
     pub project: Project,
 }
@@ -91,7 +91,7 @@ struct Task {
 }
 
 impl Pipeline {
-    /// Judges every manifest as the webhook would, once its own patches are applied.
+    /// Reviews every manifest as the webhook would, after its own patches.
     pub fn run(self, parts: Vec<TreeSource>) -> anyhow::Result<Report> {
         let pool = Arc::clone(&self.pool);
         let this = Arc::new(self);
@@ -303,7 +303,7 @@ impl Pipeline {
     }
 }
 
-/// Hides any excerpt.
+/// Hides every excerpt.
 const EVERYTHING: Range<usize> = 0..usize::MAX;
 
 /// Where in a file a credential may stand that a policy points at: there, in what stands beside it (the
@@ -336,12 +336,12 @@ fn can_be_read_again(source: &Source) -> bool {
     matches!(source, Source::File(path) if path.is_file())
 }
 
-/// Bindings, exceptions and known findings lie among the manifests, and are none.
+/// Bindings, exceptions and known findings may lie among the manifests.
 fn is_own(manifest: &Manifest) -> bool {
     manifest.api_version().starts_with("stategate.io/")
 }
 
-/// A kind that is misspelt, or of a version that no API server serves, would pass unjudged.
+/// A misspelt kind, or a version that no API server serves, would pass unchecked.
 fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
     let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
     let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));

@@ -1,10 +1,10 @@
-//! Unified diffs that `git apply` and `patch -p1` take.
+//! Unified diffs for `git apply` and `patch -p1`.
 
 use std::path::{Component, Path, PathBuf};
 
 use similar::TextDiff;
 
-/// The name of a file in a diff: as seen from the directory, without a leading slash.
+/// The name of a file in a diff: relative to the directory, without a leading slash.
 pub fn name(file: &str, directory: Option<&Path>) -> String {
     let path = Path::new(file);
     let path = directory.and_then(|directory| path.strip_prefix(directory).ok()).unwrap_or(path);
@@ -12,7 +12,7 @@ pub fn name(file: &str, directory: Option<&Path>) -> String {
     for part in path.components() {
         match part {
             Component::Normal(part) => name.push(part),
-            // No diff may lead out of the directory it is applied in: that of `../a` is for the one above.
+            // A diff must not leave the directory that it is applied in: that of `../a` is for the one above.
             Component::ParentDir => {
                 name.pop();
             }
@@ -22,7 +22,7 @@ pub fn name(file: &str, directory: Option<&Path>) -> String {
     name.display().to_string()
 }
 
-/// What changes, with three lines around it.
+/// The changes, with three lines of context.
 pub fn unified(name: &str, before: &str, after: &str, colours: bool) -> String {
     let (old, new) = (head("a", name), head("b", name));
     let diff = TextDiff::from_lines(before, after);
@@ -48,7 +48,7 @@ pub fn unified(name: &str, before: &str, after: &str, colours: bool) -> String {
         .collect()
 }
 
-/// A name as git writes it: with a tab after white space, in quotes if it has what ends a line.
+/// A name as git writes it: with a tab behind a name with blanks, in quotes if it contains control characters.
 fn head(side: &str, name: &str) -> String {
     let name = format!("{side}/{name}");
     if name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {

@@ -28,28 +28,28 @@ use plan::ReviewedManifest;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  stategate fix shop/                                 what would change, as a diff
+  stategate fix shop/                                 print the changes as a diff
   stategate fix shop/ --write                         change the files
-  stategate fix shop/pg.yaml | git apply              the same by way of the diff
+  stategate fix shop/pg.yaml | git apply              the same through the diff
   stategate fix shop/ --policy termination-grace-period --write
   stategate fix - --write < pg.yaml > fixed.yaml
 
-Comments, order, indents and quotes of everything else stay as they are. What cannot be changed
-without changing something else is said, and left alone. The annotation stategate.io/mutated-by,
-by which the webhook leaves word, is not written into files.
+Comments, order, indents and quotes of everything else stay as they are. A change that would also
+change something else is reported, not made. The annotation stategate.io/mutated-by, which the
+webhook adds, is not written into files.
 
-Exit codes: 0 nothing to fix, or all of it written; 1 there is something to fix (the diff shows
-it), or something that cannot be changed in its file; 2 something could not be read, judged or
-written. What only a person can set right does not count: that is for `stategate check`.")]
+Exit codes: 0 nothing to fix, or everything written; 1 there is something to fix (the diff shows
+it), or a change that cannot be made in its file; 2 something could not be read, evaluated or
+written. Findings that only a person can fix do not count: `stategate check` reports them.")]
 pub struct Arguments {
     #[command(flatten)]
     sources: SourceArguments,
 
-    /// Change the files; of standard input, print the changed text
+    /// Change the files; for standard input, print the changed text
     #[arg(short, long)]
     write: bool,
 
-    /// Only what this policy asks for; may be given several times
+    /// Apply only the patches of this policy; may be given several times
     #[arg(long, value_name = "ID")]
     policy: Vec<String>,
 
@@ -59,7 +59,7 @@ pub struct Arguments {
     #[command(flatten)]
     inventory: InventoryArguments,
 
-    /// The namespace of objects that name none
+    /// The namespace of objects that do not name one
     #[arg(short, long, default_value = "default")]
     namespace: String,
 }
@@ -72,7 +72,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
     let before = files(&manifests);
     let (mut fixed, mut refusals, mut judged) = (Vec::new(), Vec::new(), Vec::new());
-    // What is set right in one object may show what is wrong with the next one.
+    // A fixed object may reveal what is wrong with another one.
     for _ in 0..ROUNDS {
         judged = review(arguments, &pool, &cluster, &manifests)?;
         let planned = plan::plan(&judged);
@@ -117,17 +117,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// More than policies of one bundle ever wait for each other.
+/// More rounds than policies of one bundle ever need to see the patches of each other.
 const ROUNDS: usize = 5;
 
-/// The files that the objects are in, each once, in their order.
+/// The files of the objects, each once, in order.
 fn files(manifests: &Manifests) -> Vec<SourceText> {
     let mut seen = HashSet::new();
     let files = manifests.objects.iter().map(|manifest| &manifest.file);
     files.filter(|file| seen.insert(Arc::clone(&file.name))).cloned().collect()
 }
 
-/// What can be changed: a file that something else is rendered from is not what gets stored.
+/// Reads the files that can be changed. The sources of rendered manifests cannot: they are not what is stored.
 fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
     let tree = arguments.sources.tree(&arguments.sources.project()?, true)?;
     let mut all = Manifests { errors: tree.errors, ..Manifests::default() };
@@ -174,7 +174,7 @@ fn review(
     Ok(reviewed.into_iter().zip(decisions).map(manifest).collect())
 }
 
-/// What --policy leaves of the policies that the other flags name.
+/// The policies of the other flags, restricted by --policy.
 fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
     let source = arguments.policies.patient_source();
     let mut sources = source.read()?;
@@ -203,10 +203,10 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
     }
 }
 
-/// Shows or writes one text.
+/// Prints the diff of one file, or writes the file.
 fn write(before: &SourceText, after: &str, to_file: bool, colours: bool) -> anyhow::Result<Exit> {
     let (name, before) = (&*before.name, &*before.text);
-    // What comes in by standard input comes out, changed or not.
+    // Standard input is printed, changed or not.
     if name == STDIN && to_file {
         print(after)?;
         return Ok(Exit::Clean);

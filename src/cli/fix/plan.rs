@@ -1,4 +1,4 @@
-//! Which text becomes what.
+//! Applies the patches to the texts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use crate::policy::PolicyId;
 use crate::source::manifests::Manifest;
 use crate::yaml::edit::{Change, Refusal, edit};
 
-/// An object, what was asked about it and what came out.
+/// An object, its request and the decision.
 pub struct ReviewedManifest {
     pub manifest: Manifest,
     pub request: Arc<Request>,
     pub decision: Decision,
 }
 
-/// An object that is set right in its text.
+/// An object whose text is patched.
 pub struct Fixed {
     pub file: Arc<str>,
     pub object: String,
     pub policies: Vec<PolicyId>,
-    /// The template that Helm made it from.
+    /// The template that Helm rendered it from.
     pub template: Option<String>,
 }
 
-/// What the patches make of the texts.
+/// The patched texts.
 #[derive(Default)]
 pub struct Planned {
-    /// By the names of their files.
+    /// By file name.
     pub texts: BTreeMap<Arc<str>, String>,
     pub fixed: Vec<Fixed>,
-    /// What cannot be changed in its text.
+    /// Patches that cannot be made in their text.
     pub refusals: Vec<Diagnostic>,
 }
 
-/// Puts all patches into the texts.
+/// Applies all patches to the texts.
 pub fn plan(judged: &[ReviewedManifest]) -> Planned {
     let mut planned = Planned::default();
     let patched: Vec<(&ReviewedManifest, &Patched)> =
@@ -53,7 +53,7 @@ pub fn plan(judged: &[ReviewedManifest]) -> Planned {
         let all = edit(&file.text, &changes);
         let mut text = file.text.to_string();
         for ((judged, patched), change) in group.iter().zip(changes) {
-            // If they cannot be made together, each is made for itself.
+            // If they cannot be made together, each is made on its own.
             let made = match &all {
                 Ok(after) => Ok(after.clone()),
                 Err(_) => edit(&text, &[change]),
@@ -79,7 +79,7 @@ pub fn plan(judged: &[ReviewedManifest]) -> Planned {
 fn refused(judged: &ReviewedManifest, patched: &Patched, refusal: Refusal) -> Diagnostic {
     let policies: Vec<&str> = patched.policies.iter().map(PolicyId::as_str).collect();
     let message = format!(
-        "{} is left alone ({}): {}",
+        "{} is unchanged ({}): {}",
         judged.request.display_name(),
         policies.join(", "),
         refusal.reason
@@ -89,7 +89,7 @@ fn refused(judged: &ReviewedManifest, patched: &Patched, refusal: Refusal) -> Di
         .manifest
         .file
         .error(refusal.line, 0, message)
-        .with_help(format!("write by hand: {}", by_hand.join("; ")))
+        .with_help(format!("change by hand: {}", by_hand.join("; ")))
 }
 
 fn by_hand(operation: &json_patch::PatchOperation) -> String {
@@ -99,7 +99,7 @@ fn by_hand(operation: &json_patch::PatchOperation) -> String {
     match operation {
         Add(add) => set(&add.path, &add.value),
         Replace(replace) => set(&replace.path, &replace.value),
-        Remove(remove) => format!("no {}", place(&remove.path)),
+        Remove(remove) => format!("remove {}", place(&remove.path)),
         other => other.to_string(),
     }
 }

@@ -1,4 +1,4 @@
-//! Puts a text in the place of a file: all of it or nothing.
+//! Replaces the content of a file atomically.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -6,34 +6,34 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-/// The file must still hold this text.
+/// Checks that a file still contains this text.
 ///
 /// # Errors
-/// If somebody has changed it since it was read, or it is in another encoding than the text.
+/// If the file was changed since it was read, or is in another encoding.
 pub fn must_be(path: &Path, text: &str) -> anyhow::Result<()> {
-    let bytes = fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     anyhow::ensure!(
         !matches!(bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]),
-        "{}: it is in UTF-16: save it as UTF-8 first",
+        "{}: is in UTF-16: save it as UTF-8 first",
         path.display()
     );
     anyhow::ensure!(
         bytes == text.as_bytes(),
-        "{}: somebody has changed it since it was read, so it is left alone: run it again",
+        "{}: was changed since it was read, so it was not written: run the command again",
         path.display()
     );
     Ok(())
 }
 
-/// Writes the new text beside the file, then puts it in its place: whoever reads it sees the old text or
-/// the new one. A link stays a link, and the file keeps its permissions.
+/// Writes the new text beside the file, then renames it over the file: a reader sees the old text or the
+/// new one. A link stays a link, and the file keeps its permissions.
 ///
 /// # Errors
-/// If the file may not be written, or does not hold the old text any more.
+/// If the file cannot be written, or was changed since it was read.
 pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
-    let real = fs::canonicalize(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let about = fs::metadata(&real).with_context(|| format!("{} cannot be read", path.display()))?;
-    anyhow::ensure!(!about.permissions().readonly(), "{}: it is read-only", path.display());
+    let real = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let about = fs::metadata(&real).with_context(|| format!("cannot read {}", path.display()))?;
+    anyhow::ensure!(!about.permissions().readonly(), "{}: is read-only", path.display());
     let beside = beside(&real);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
@@ -43,17 +43,17 @@ pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
         file.sync_all()
     })();
     let done = written
-        .with_context(|| format!("{} cannot be written", path.display()))
+        .with_context(|| format!("cannot write {}", path.display()))
         .and_then(|()| must_be(&real, before))
         .and_then(|()| {
-            fs::rename(&beside, &real).with_context(|| format!("{} cannot be replaced", path.display()))
+            fs::rename(&beside, &real).with_context(|| format!("cannot replace {}", path.display()))
         });
     if done.is_err() {
-        // If it was never made, there is nothing to remove.
+        // The file may not exist.
         let _ = fs::remove_file(&beside);
         return done;
     }
-    // The name is safe on the disk only when the directory is; not every system can do that.
+    // The rename is durable only once the directory is synced, which not every system supports.
     if let Some(directory) = real.parent() {
         let _ = fs::File::open(directory).and_then(|directory| directory.sync_all());
     }
@@ -65,7 +65,7 @@ fn beside(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.stategate-{}", std::process::id()))
 }
 
-/// A file of somebody else stays theirs, or is not replaced.
+/// Keeps the owner of the file, or fails.
 #[cfg(unix)]
 fn keep_owner(file: &fs::File, about: &fs::Metadata) -> std::io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown};
@@ -91,7 +91,7 @@ mod tests {
         let file = directory.path().join("pg.yaml");
         fs::write(&file, "a: 2\n").unwrap();
         let error = replace(&file, "a: 1\n", "a: 3\n").unwrap_err();
-        assert!(error.to_string().contains("somebody has changed it"), "{error:#}");
+        assert!(error.to_string().contains("was changed since it was read"), "{error:#}");
         assert_eq!(fs::read_to_string(&file).unwrap(), "a: 2\n");
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "nothing is left behind");
         replace(&file, "a: 2\n", "a: 3\n").unwrap();

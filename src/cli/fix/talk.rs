@@ -1,4 +1,4 @@
-//! What `fix` tells its user beside the diff.
+//! The messages of `fix` on stderr.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use crate::cli::{Exit, count, say};
 use crate::policy::PolicyId;
 use crate::policy::binding::OnFailure;
 
-/// Who set right what.
+/// Lists what was fixed, and by which policies.
 pub fn fixed(fixed: &[Fixed], written: bool) {
     let mut objects: BTreeMap<(&str, &str), BTreeSet<&PolicyId>> = BTreeMap::new();
     for one in fixed {
@@ -24,13 +24,13 @@ pub fn fixed(fixed: &[Fixed], written: bool) {
     if !templates.is_empty() {
         let templates: Vec<&str> = templates.into_iter().collect();
         say(&format!(
-            "note: Helm made this from {}: set it right there, or in the values\n",
+            "note: Helm rendered this from {}: fix it there, or in the values\n",
             templates.join(", ")
         ));
     }
 }
 
-/// What is left for people, and who could not decide.
+/// Lists failed policies and the findings that are left.
 pub fn left(judged: &[ReviewedManifest]) -> Exit {
     let mut exit = Exit::Clean;
     for judged in judged {
@@ -50,7 +50,10 @@ pub fn left(judged: &[ReviewedManifest]) -> Exit {
         let findings = count(left.values().sum(), "finding", "findings");
         let by_policy: Vec<String> =
             left.iter().map(|(policy, count)| format!("{policy} ({count})")).collect();
-        say(&format!("{findings} left for you: {}; stategate check shows them\n", by_policy.join(", ")));
+        say(&format!(
+            "{findings} left to fix by hand: {}; stategate check shows them\n",
+            by_policy.join(", ")
+        ));
     }
     exit
 }

@@ -17,22 +17,22 @@ use crate::source::{catalogue::Catalogue, read_text};
   stategate policy docs policies
   stategate policy docs --check policies
 
-Exit codes: 0 written or up to date, 1 files differ (--check), 2 something could not be read, judged or written.")]
+Exit codes: 0 written or up to date, 1 files differ (--check), 2 something could not be read, evaluated or written.")]
 pub struct Arguments {
     /// The directory of policies, as for `stategate test`
     #[arg(default_value = "policies")]
     dir: PathBuf,
 
-    /// Load the policies of DIR without the shipped ones beside them
+    /// Load the policies of DIR without the shipped ones
     #[arg(long)]
     no_catalogue: bool,
 
-    /// Write nothing, name the files that differ
+    /// Write nothing; list the files that differ
     #[arg(long)]
     check: bool,
 }
 
-/// The first line of every file that we write: a README without it is somebody's own.
+/// The first line of every generated file: a README without it was written by hand.
 const MARK: &str =
     "<!-- Written by `stategate policy docs` from METADATA and examples: change those. -->\n\n";
 
@@ -64,11 +64,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         if differing.is_empty() {
             return Ok(Exit::Clean);
         }
-        say(&format!("these differ; write them with: stategate policy docs {}\n", arguments.dir.display()));
+        say(&format!(
+            "these files are stale; write them with: stategate policy docs {}\n",
+            arguments.dir.display()
+        ));
         return Ok(Exit::Findings);
     }
     for (path, text) in &differing {
-        std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     say(&format!("{} of {count} files written\n", differing.len()));
     Ok(Exit::Clean)
@@ -78,7 +81,7 @@ fn text(page: &[Block]) -> String {
     format!("{MARK}{}", markdown(page))
 }
 
-/// What is there now. A README that somebody wrote by hand is not ours to replace.
+/// The current text. A README that was written by hand is never replaced.
 fn current(path: &Path) -> anyhow::Result<Option<String>> {
     if !path.exists() {
         return Ok(None);
@@ -86,7 +89,7 @@ fn current(path: &Path) -> anyhow::Result<Option<String>> {
     let text = read_text(path).map_err(crate::diagnostic::Diagnostics::from)?;
     anyhow::ensure!(
         text.text.starts_with(MARK.trim_end()),
-        "{}: was not written by `stategate policy docs`; move it away or rename it",
+        "{}: was not written by `stategate policy docs`; move or rename it",
         path.display()
     );
     Ok(Some(text.text.to_string()))

@@ -1,4 +1,4 @@
-//! `stategate policy list`: the policies and what a profile makes of them.
+//! `stategate policy list`: the policies and their action under a profile.
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::workload::labels::glob;
   stategate policy list --profile baseline --severity critical
   stategate policy list --id 'storage*' -o json
 
-The action is what happens in a Namespace without the label stategate.io/tier; -o json has all tiers.")]
+The action is that of a Namespace without the label stategate.io/tier; -o json has all tiers.")]
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
@@ -31,11 +31,11 @@ pub struct Arguments {
     #[arg(long, value_parser = ["critical", "high", "medium", "low"])]
     severity: Vec<String>,
 
-    /// Only policies of this id (* and ? allowed); may be given several times
+    /// Only policies whose id matches (* and ? allowed); may be given several times
     #[arg(long, value_name = "GLOB")]
     id: Vec<String>,
 
-    /// How to show them
+    /// The format
     #[arg(short, long, value_enum, default_value_t = Format::Table)]
     output: Format,
 }
@@ -66,7 +66,7 @@ impl Arguments {
             && any(&self.id, &|id| glob(&snake_or_kebab(id), policy.id.as_str()))
     }
 
-    /// A category that does not exist is an error of the user's, not an empty table.
+    /// An unknown category is an error, not an empty table.
     fn known(&self, set: &PolicySet) -> anyhow::Result<()> {
         for category in &self.category {
             let mut known = set.policies().map(|policy| &*policy.category);
@@ -126,7 +126,7 @@ struct JsonPolicy<'a> {
 
 #[derive(Serialize)]
 struct JsonTier {
-    /// None: a Namespace without the label.
+    /// `None`: a Namespace without the label.
     tier: Option<&'static str>,
     action: &'static str,
     mutates: bool,

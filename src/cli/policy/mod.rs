@@ -1,4 +1,4 @@
-//! `stategate policy …`: what policies there are, what they mean, and how a new one begins.
+//! `stategate policy …`: list, document and create policies.
 
 mod docs;
 mod list;
@@ -12,11 +12,11 @@ use super::Exit;
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Show the policies in a table
+    /// List the policies in a table
     List(list::Arguments),
-    /// Write the README of each policy and their index
+    /// Write the README of each policy and the index
     Docs(docs::Arguments),
-    /// Begin a policy: the rule, its test and its examples
+    /// Create a policy: its rule, test and examples
     New(new::Arguments),
 }
 

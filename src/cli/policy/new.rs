@@ -1,4 +1,4 @@
-//! `stategate policy new`: a folder that loads, and whose tests fail until somebody fills it in.
+//! `stategate policy new`: a policy that loads, and whose tests fail until it is filled in.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::source::catalogue::Catalogue;
   stategate policy new storage/claim-not-too-small
   stategate policy new health/probe_is_cheap --action warn --dir our-policies
 
-Exit codes: 0 written, 2 the name will not do, is taken, or the folder exists.")]
+Exit codes: 0 written, 2 the name is invalid or taken, or the folder exists.")]
 pub struct Arguments {
     /// Category and name, in kebab or snake case: storage/claim-not-too-small
     #[arg(value_name = "CATEGORY/NAME")]
@@ -36,7 +36,7 @@ enum Action {
     Warn,
 }
 
-/// The files, as a new author finds them.
+/// The files of a new policy.
 const POLICY: &str = include_str!("scaffold/policy.rego");
 const TEST: &str = include_str!("scaffold/policy_test.rego");
 const EXAMPLE: &str = include_str!("scaffold/example.yaml");
@@ -44,7 +44,7 @@ const EXAMPLE: &str = include_str!("scaffold/example.yaml");
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let name = Name::parse(&arguments.name)?;
     let folder = arguments.dir.join(&name.category).join(&name.policy);
-    anyhow::ensure!(!folder.exists(), "{} exists already: nothing was written", folder.display());
+    anyhow::ensure!(!folder.exists(), "{} already exists: nothing was written", folder.display());
     taken(&name, &arguments.dir)?;
 
     let (action, severity) = match arguments.action {
@@ -66,11 +66,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         (format!("{policy}_test.rego"), fill(TEST)),
         (
             "examples/pass_good.yaml".to_owned(),
-            example("TODO: an object that just passes, and shows what is wanted.", "3"),
+            example("TODO: an object that only just passes, and shows what is wanted.", "3"),
         ),
         (
             format!("examples/{action}_bad.yaml"),
-            example("TODO: the same object with the fault that the policy is about.", "1"),
+            example("TODO: the same object with the fault that the policy finds.", "1"),
         ),
     ];
     for (file, text) in &files {
@@ -84,9 +84,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("{} cannot be made", parent.display()))?;
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
     }
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn next_steps(id: &PolicyId, dir: &Path, folder: &Path, action: &str) -> String {
@@ -94,23 +94,23 @@ fn next_steps(id: &PolicyId, dir: &Path, folder: &Path, action: &str) -> String 
     let (dir, bad) = (dir.display(), bad.display());
     format!(
         "\nThe policy {id} loads, but its tests fail until it is filled in. Next:\n\
-         \x20 1. make {bad} and pass_good.yaml beside it say what you mean;\n\
-         \x20 2. look at what the rule sees:   stategate input --policies {dir} --policy {id} {bad}\n\
+         \x20 1. edit {bad} and pass_good.yaml beside it;\n\
+         \x20 2. print what the rule sees:       stategate input --policies {dir} --policy {id} {bad}\n\
          \x20 3. write the rule, its METADATA and its tests;\n\
-         \x20 4. run them at every change:     stategate test {dir} --watch\n\
+         \x20 4. test at every change:         stategate test {dir} --watch\n\
          \x20 5. write the README:             stategate policy docs {dir}\n"
     )
 }
 
-/// Category and name in snake case, as folders and packages have them.
+/// Category and name in snake case, as in folders and packages.
 struct Name {
     category: String,
     policy: String,
 }
 
-/// Folders beside the categories that hold no policies.
+/// Folders beside the categories that contain no policies.
 const RESERVED: [&str; 3] = ["lib", "profiles", "workloads"];
-/// Words that Rego keeps for itself: a package of that name cannot be imported.
+/// Keywords of Rego: a package of that name cannot be imported.
 const KEYWORDS: [&str; 16] = [
     "as", "contains", "data", "default", "else", "every", "false", "if", "import", "in", "input", "not",
     "null", "package", "some", "true",
@@ -125,10 +125,10 @@ impl Name {
         })?;
         let name = Self { category: segment(category)?, policy: segment(policy)? };
         if RESERVED.contains(&name.category.as_str()) {
-            anyhow::bail!("{category:?} is no category: the folder {category} holds something else");
+            anyhow::bail!("{category:?} is not a category: the folder {category} contains something else");
         }
         if name.policy.ends_with("_test") {
-            anyhow::bail!("{policy:?} ends like a test: a file …_test.rego holds tests, not a policy");
+            anyhow::bail!("{policy:?} ends like a test: a file …_test.rego contains tests, not a policy");
         }
         Ok(name)
     }
@@ -152,12 +152,12 @@ fn segment(text: &str) -> anyhow::Result<String> {
         let better = better.trim_start_matches(|c: char| c.is_ascii_digit() || c == '-');
         let example = if better.is_empty() { "claim-not-too-small" } else { better };
         anyhow::bail!(
-            "{text:?} will not do as a name: lower-case words of letters and digits, joined by - or _, \
-             a letter first\n  help: write {example}"
+            "{text:?} is not a valid name: use lower-case words of letters and digits, joined by - or _, \
+             starting with a letter\n  help: write {example}"
         );
     }
     if KEYWORDS.contains(&snake.as_str()) {
-        anyhow::bail!("{text:?} will not do as a name: it is a word of Rego");
+        anyhow::bail!("{text:?} is not a valid name: it is a keyword of Rego");
     }
     Ok(snake)
 }
@@ -165,7 +165,7 @@ fn segment(text: &str) -> anyhow::Result<String> {
 /// Is there a policy of this id, shipped or in the directory?
 fn taken(name: &Name, directory: &Path) -> anyhow::Result<()> {
     let shipped = Catalogue::embedded();
-    // An empty or missing directory is how everybody begins.
+    // A new directory may be empty or missing.
     let all = match Catalogue::directory(directory) {
         Ok(own) => shipped.overlaid(&own),
         Err(_) => shipped,
@@ -174,7 +174,7 @@ fn taken(name: &Name, directory: &Path) -> anyhow::Result<()> {
     for text in all.unbound().policies {
         if metadata::read(&text).is_ok_and(|policy| policy.id == id) {
             anyhow::bail!(
-                "there is a policy {id} already, in {}: ids are unique across all categories",
+                "the policy {id} already exists in {}: ids are unique across all categories",
                 text.name
             );
         }

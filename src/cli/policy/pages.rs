@@ -1,5 +1,5 @@
-//! What is known of a policy, from its METADATA, its examples and the shipped profiles, as a page.
-//! `policy docs` writes it as Markdown, `explain` shows it on the terminal.
+//! The page of a policy, from its METADATA, its examples and the shipped profiles. `policy docs` writes it
+//! as Markdown, `explain` prints it on the terminal.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::report::page::Block;
 use crate::review::Unobserved;
 use crate::source::catalogue::Catalogue;
 
-/// Policies as every shipped profile judges them.
+/// The policies under every shipped profile.
 pub struct Library {
     catalogue: Catalogue,
     /// By profile.
@@ -59,8 +59,8 @@ impl Library {
             policy,
             patches.into_iter().any(|standing| standing.mutates || standing.fixes),
         ));
-        page.push(heading("Waive it"));
-        page.extend(self.waiver(policy));
+        page.push(heading("Exempt an object"));
+        page.extend(self.exemption(policy));
         if !policy.related.is_empty() {
             page.push(heading("Read more"));
             page.push(Block::List(policy.related.clone()));
@@ -68,10 +68,10 @@ impl Library {
         Ok(page)
     }
 
-    fn waiver(&self, policy: &Policy) -> Vec<Block> {
+    fn exemption(&self, policy: &Policy) -> Vec<Block> {
         let id = &policy.id;
         let kinds: Vec<&str> = policy.matches.kinds.iter().map(|kind| kind.kind.as_str()).take(1).collect();
-        // An exception in a namespace waives only what lives there.
+        // An exception in a namespace applies to that namespace only.
         let somewhere = |set: &PolicySet| {
             let kinds = policy.matches.kinds.first();
             kinds.and_then(|kind| set.projections().of(kind)).is_none_or(|projection| projection.namespaced)
@@ -79,7 +79,7 @@ impl Library {
         let namespace = if self.sets.values().all(somewhere) { ", namespace: NAMESPACE" } else { "" };
         let mut blocks = vec![
             Block::Text(
-                "Whoever runs stategate waives it for named objects, best until a time (`expiresAt`):"
+                "An administrator exempts named objects with a PolicyException, preferably until a time (`expiresAt`):"
                     .to_owned(),
             ),
             Block::Code(
@@ -94,13 +94,13 @@ impl Library {
         ];
         let (may, may_not): (Vec<_>, Vec<_>) = self.sets.iter().partition(|(_, set)| skippable(set, policy));
         if may.is_empty() {
-            blocks.push(Block::Text("No annotation of the object itself skips it.".to_owned()));
+            blocks.push(Block::Text("An annotation of the object cannot skip this policy.".to_owned()));
             return blocks;
         }
         let names: Vec<&str> = may_not.iter().map(|(profile, _)| profile.as_str()).collect();
         let but = if names.is_empty() { String::new() } else { format!(" (not under {})", names.join(", ")) };
         blocks.push(Block::Text(format!(
-            "An object may ask for it itself{but}, for good or until `stategate.io/skip-until` (a date):"
+            "An object can skip this policy by its own annotations{but}, permanently or until `stategate.io/skip-until` (a date):"
         )));
         blocks.push(Block::Code(
             "yaml",
@@ -121,7 +121,7 @@ impl Library {
         Block::Table(head, self.sets.iter().map(row).collect())
     }
 
-    /// The index: what each profile makes of each policy, by category.
+    /// The index: the action of each policy under each profile, by category.
     pub fn index(&self, policies: &[&Policy]) -> Vec<Block> {
         let columns = self.columns(policies);
         let head: Vec<String> = ["Policy", "Demands", "Severity"]
@@ -133,13 +133,13 @@ impl Library {
         let mut page = vec![
             Block::Title("Policies".to_owned()),
             Block::Text(format!("{} policies, by category.", policies.len())),
-            heading("What each profile does"),
+            heading("Behaviour by profile"),
             Block::Text(
-                "A violation is refused (deny), answered with a warning (warn) or only recorded (audit); where \
-                 a policy is off nobody asks it. A profile that tells Namespaces apart by their label \
-                 `stategate.io/tier` has a column for each tier. A policy that mutates completes the object at \
-                 admission under the profiles named; where it says files, only `stategate fix` sets it right. One that is skippable lets an object ask for a waiver itself, \
-                 by its annotation `stategate.io/skip`."
+                "A violation is refused (deny), answered with a warning (warn) or only recorded (audit); a policy that \
+                 is off is not evaluated. A profile that distinguishes Namespaces by their label `stategate.io/tier` has \
+                 a column for each tier. A policy that mutates completes the object at admission under the profiles \
+                 named; where the column says files, only `stategate fix` applies its patches. An object can skip \
+                 a skippable policy by its annotation `stategate.io/skip`."
                     .to_owned(),
             ),
         ];
@@ -158,7 +158,7 @@ impl Library {
         page
     }
 
-    /// One for each profile; one for each tier where tiers make a difference to any policy.
+    /// One column for each profile; one for each tier if the profile distinguishes tiers.
     fn columns(&self, policies: &[&Policy]) -> Vec<Column<'_>> {
         let mut columns = Vec::new();
         for (profile, set) in &self.sets {
@@ -189,7 +189,7 @@ impl Library {
         }
     }
 
-    /// `yes`, `no`, or the profiles that it is true of.
+    /// `yes`, `no`, or the profiles for which it is true.
     fn under(&self, is: impl Fn(&PolicySet) -> bool) -> String {
         let (of, not): (Vec<_>, Vec<_>) = self.sets.iter().partition(|(_, set)| is(set));
         match (of.as_slice(), not.as_slice()) {
@@ -232,12 +232,12 @@ impl Library {
     }
 }
 
-/// A column of the index: a profile, in Namespaces of a tier or in all.
+/// A column of the index: a profile, in Namespaces of one tier or of all.
 #[derive(Clone)]
 struct Column<'a> {
     profile: &'a str,
     set: &'a PolicySet,
-    /// None: all alike.
+    /// `None`: all tiers.
     tier: Option<Option<&'static str>>,
 }
 
@@ -271,7 +271,7 @@ fn facts(policy: &Policy) -> Vec<String> {
     let mut facts = vec![
         format!("Severity: {}", policy.severity),
         format!("Category: {}", policy.category),
-        format!("Judges: {} of {}", operations.join(" and "), kinds.join(", ")),
+        format!("Checks: {} of {}", operations.join(" and "), kinds.join(", ")),
     ];
     let of_object = |name: &&String| name.is_empty();
     let (objects, subresources): (Vec<_>, Vec<_>) = policy.matches.subresources.iter().partition(of_object);
@@ -284,30 +284,29 @@ fn facts(policy: &Policy) -> Vec<String> {
         policy.inventory.iter().map(|(kind, mode)| format!("{kind} ({mode})")).collect();
     if !needed.is_empty() {
         facts.push(format!(
-            "Looks at other objects, as of a moment ago: {}; the outcome is unknown, and refuses nothing, \
-             where one that it needs is not known",
+            "Reads other objects from a snapshot: {}; where one that it needs is not known, the outcome is unknown \
+             and refuses nothing",
             needed.join(", ")
         ));
     }
     if let Some(action) = policy.at_admission {
-        facts.push(format!("At admission at most: {action}, because what is missing may still arrive"));
+        facts.push(format!("At admission at most: {action}, because missing objects may still arrive"));
     }
     if policy.sensitive {
-        facts
-            .push("What it finds may be a credential: reports say where it is, and never show it".to_owned());
+        facts.push("Findings may contain a credential: reports say where it is and never show it".to_owned());
     }
     if policy.patches == Patches::Fix {
         facts.push(
-            "Its patches belong in files: `stategate fix` applies them, the webhook never does".to_owned(),
+            "Patches files only: `stategate fix` applies its patches, the webhook never does".to_owned(),
         );
     }
     if policy.ratchet && policy.matches.operations.contains(&crate::admission::Operation::Update) {
-        facts.push("What the stored object has already only warns when it is updated".to_owned());
+        facts.push("On an update, a violation that the stored object already has only warns".to_owned());
     }
     facts
 }
 
-/// The refused and the accepted example that differ least: what is between them is the point.
+/// The refused and the accepted example that differ least: the difference shows the point.
 fn pair<'a, 'b>(
     policy: &Policy,
     all: &'a [Example<'b>],
@@ -323,7 +322,7 @@ fn pair<'a, 'b>(
     }
 }
 
-/// Lines that only one of the two has; what must go away tells less than what must be added.
+/// The lines that only one of the two has; a line to remove counts more than a line to add.
 fn distance(bad: &Example<'_>, good: &Example<'_>) -> usize {
     let mut count: BTreeMap<&str, isize> = BTreeMap::new();
     for (example, step) in [(bad, -1), (good, 1)] {
@@ -350,7 +349,7 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
     blocks
 }
 
-/// What the API server tells whoever sends the example.
+/// The answer of the API server to the example.
 fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
     let judged = example.review(set, &Unobserved)?;
     let refused = judged.requests.iter().zip(&judged.decisions).find(|(_, decision)| !decision.allowed());
@@ -361,7 +360,7 @@ fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
     let answer: String = warnings.map(|warning| format!("Warning: {warning}\n")).collect();
     anyhow::ensure!(
         !answer.is_empty(),
-        "{}: nothing is found in it; `stategate test` says more",
+        "{}: has no finding; `stategate test` prints more",
         example.text.name
     );
     Ok(answer)
@@ -371,7 +370,7 @@ fn parameters(policy: &Policy, mutates: bool) -> Vec<Block> {
     if policy.parameters.is_empty() {
         return vec![heading("Parameters"), Block::Text("None.".to_owned())];
     }
-    let head = ["Parameter", "Type", "Default", "Says"].map(str::to_owned).to_vec();
+    let head = ["Parameter", "Type", "Default", "Description"].map(str::to_owned).to_vec();
     let rows = policy.parameters.iter().map(|(name, parameter)| {
         vec![
             format!("`{name}`"),
@@ -384,9 +383,9 @@ fn parameters(policy: &Policy, mutates: bool) -> Vec<Block> {
         heading("Parameters"),
         Block::Table(head, rows.collect()),
         Block::Text(
-            "A binding of your own (`--bindings FILE`) gives other values; here are the defaults to start from. \
-             `override` puts it in the place of what the profile says of this policy: its action is then the \
-             policy's own unless you give `action`, in every Namespace unless you narrow `match`."
+            "Set other values in a binding of your own (`--bindings FILE`), starting from the defaults below. \
+             `override` replaces the bindings of the profile for this policy: the action is then the policy's \
+             own unless you set `action`, in every Namespace unless you narrow `match`."
                 .to_owned(),
         ),
         Block::Code("yaml", binding(policy, mutates)),
@@ -401,7 +400,7 @@ fn type_of(parameter: &Parameter) -> String {
     }
 }
 
-/// A binding to start from: it says what the defaults say.
+/// A binding with the default values.
 fn binding(policy: &Policy, mutates: bool) -> String {
     let values: String = policy
         .parameters
@@ -416,7 +415,7 @@ fn binding(policy: &Policy, mutates: bool) -> String {
     )
 }
 
-/// A reason as a sentence of its own: reports print it behind `why:`, without a full stop.
+/// A reason as a sentence: METADATA has it as it stands behind `why:`, without a full stop.
 fn sentence(reason: &str) -> String {
     let mut letters = reason.chars();
     let first = letters.next().into_iter().flat_map(char::to_uppercase);

@@ -1,4 +1,4 @@
-//! What a profile makes of a policy.
+//! The action and patches of a policy under a profile.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use crate::policy::{Action, Policy};
 use crate::policyset::PolicySet;
 use crate::review::TIER_LABEL;
 
-/// Tiers of a Namespace, as profiles know them: without the label first.
+/// The tiers of a Namespace that profiles distinguish; `None`: without the label.
 pub const TIERS: [Option<&str>; 4] = [None, Some("prod"), Some("staging"), Some("dev")];
 
-/// How a tier is called in a table.
+/// The heading of a tier in a table.
 pub fn tier_name(tier: Option<&str>) -> &str {
     tier.unwrap_or("no tier")
 }
 
-/// What happens to a violation, and whether the object is completed first.
+/// What happens to a violation, and where patches are applied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
-    /// None: the policy is not asked.
+    /// `None`: the policy is not evaluated.
     pub action: Option<Action>,
     /// At admission.
     pub mutates: bool,
@@ -41,7 +41,7 @@ impl fmt::Display for Standing {
     }
 }
 
-/// Asks the policy set what it would do in a Namespace of this tier.
+/// What the policy set would do in a Namespace of this tier.
 pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standing {
     let labels = tier.map(|tier| (TIER_LABEL.to_owned(), tier.to_owned()));
     let mut writer = InventoryWriter::default();
@@ -60,7 +60,7 @@ pub fn standing(set: &PolicySet, policy: &Policy, tier: Option<&str>) -> Standin
     standing
 }
 
-/// May an object's own annotation skip the policy?
+/// Can an object's own annotation skip the policy?
 pub fn skippable(set: &PolicySet, policy: &Policy) -> bool {
     let inventory = Inventory::default();
     probes(set, policy).iter().all(|request| {
@@ -72,7 +72,8 @@ pub fn skippable(set: &PolicySet, policy: &Policy) -> bool {
 /// A namespace that no profile names.
 const NAMESPACE: &str = "example";
 
-/// Requests that the policy judges: of namespaced kinds if there are any, because tiers tell them apart.
+/// Requests that the policy evaluates: of namespaced kinds if there are any, because tiers depend on the
+/// Namespace.
 fn probes(set: &PolicySet, policy: &Policy) -> Vec<Request> {
     let kinds = || {
         let all = set.projections().iter();

@@ -1,4 +1,4 @@
-//! What an example asserts by its name, and whether it holds.
+//! Checks what an example asserts by its name.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub fn assert(
     observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<()> {
     if example.text.text.lines().any(|line| line.trim_start().starts_with("# TODO")) {
-        anyhow::bail!("a comment in it still says TODO, and the README would show it");
+        anyhow::bail!("a comment still says TODO, and the README would show it");
     }
     let reviewed = example.review(set, observer)?;
     let decisions = &reviewed.decisions;
@@ -29,16 +29,16 @@ pub fn assert(
     match (example.expects(), unknown.is_empty(), strictest(decisions)) {
         ("unknown", false, None) => return Ok(()),
         ("unknown", false, Some(_)) => anyhow::bail!("{}", describe(decisions)),
-        ("unknown", true, _) => anyhow::bail!("the policy was not in want of any object"),
+        ("unknown", true, _) => anyhow::bail!("the policy did not lack any object"),
         (_, false, _) => anyhow::bail!(
             "the outcome is unknown: {}; add an object of that kind to the example, or to NAME.inventory.yaml beside it, \
-             which holds what is in the cluster",
+             the objects of the cluster",
             unknown.join("; ")
         ),
         (_, true, _) => {}
     }
     if decisions.iter().all(|decision| decision.evaluated == 0) {
-        anyhow::bail!("the policy was not asked: check kind, operation and class in its `match`");
+        anyhow::bail!("the policy was not evaluated: check kind, operation and class in its `match`");
     }
     let mut unwritten = decisions.iter().flat_map(|decision| &decision.findings);
     if let Some(finding) = unwritten.find(|finding| finding.message.contains("TODO")) {
@@ -47,7 +47,7 @@ pub fn assert(
     match (example.expects(), strictest(decisions)) {
         ("pass", None) | ("deny", Some(Action::Deny)) | ("warn", Some(Action::Warn)) => Ok(()),
         ("deny" | "warn", None) => anyhow::bail!(
-            "nothing was found; what the rule sees: stategate input{flags} --policy {} {}",
+            "no finding; to see the input of the rule: stategate input{flags} --policy {} {}",
             example.folder.rsplit('/').next().unwrap_or_default().replace('_', "-"),
             example.text.name
         ),
@@ -66,10 +66,10 @@ fn assert_patch(
     reviewed: &ReviewedExample,
     observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<()> {
-    let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml beside it"))?;
+    let out = example.out.ok_or_else(|| anyhow::anyhow!("there is no .out.yaml file beside it"))?;
     let expected = example::one_object(out)?;
     let patched = reviewed.decisions.iter().find_map(|decision| decision.patch.as_ref());
-    let Some(patched) = patched else { anyhow::bail!("nothing was patched") };
+    let Some(patched) = patched else { anyhow::bail!("no patch was made") };
     if patched.object != *expected.object {
         let difference = json_patch::diff(&expected.object, &patched.object);
         anyhow::bail!(
@@ -106,5 +106,5 @@ fn describe(decisions: &[Decision]) -> String {
             format!("{} {}: {} at {value}", finding.action, finding.policy, finding.message)
         })
         .collect();
-    if found.is_empty() { "nothing was found".to_owned() } else { found.join("\n") }
+    if found.is_empty() { "no finding".to_owned() } else { found.join("\n") }
 }

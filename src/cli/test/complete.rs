@@ -1,4 +1,4 @@
-//! What a policy must have beside its rule: filled-in METADATA, tests, examples, coverage.
+//! Requirements on a policy besides its rule: METADATA without TODO, tests, examples, coverage.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostics;
 use crate::policy::metadata;
 use crate::source::catalogue::Catalogue;
 
-/// Policies that no test and no example judges, or that nobody has filled in.
+/// Policies without tests or examples, or whose METADATA is not filled in.
 pub fn faults(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Diagnostics> {
     let mut missing = Vec::new();
     for text in tested.unbound().policies {
@@ -24,7 +24,7 @@ pub fn faults(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, 
                 failure: Some(failure),
             });
         };
-        // Of a scaffold (`policy new`) that nobody has filled in.
+        // A scaffold (`policy new`) that was not filled in.
         let texts = [&policy.title, &policy.description, &policy.fix].into_iter().chain(&policy.why);
         if texts.into_iter().any(|text| text.starts_with("TODO")) {
             fault("METADATA", "its METADATA still says TODO".to_owned());

@@ -1,4 +1,4 @@
-//! What of policies and libraries the `test_*` rules reach.
+//! Which parts of policies and libraries the `test_*` rules reach.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,16 +15,16 @@ pub struct Reached(Vec<File>);
 pub struct File {
     pub source: String,
     pub package: String,
-    /// Of its lines that hold code.
+    /// Of the lines of code.
     pub percent: usize,
-    /// Lines that are not reached, of definitions that are.
+    /// Lines that are not reached, in definitions that are.
     lines: Vec<u32>,
     /// Definitions that no test reaches or makes true.
     unreached: Vec<String>,
 }
 
 impl Reached {
-    /// Of what is tested; tests themselves do not count.
+    /// The coverage of everything but the tests themselves.
     pub fn of(tested: &Catalogue, coverage: &[Coverage], definitions: &[Definition]) -> Self {
         let Sources { policies, libraries, .. } = tested.unbound();
         let by_source: BTreeMap<&str, &Coverage> =
@@ -34,7 +34,7 @@ impl Reached {
                 definitions.iter().filter(|definition| *definition.source == *text.name).collect();
             match by_source.get(&*text.name) {
                 Some(coverage) => file(coverage, &of_file),
-                // The engine does not name a text of which it has evaluated nothing.
+                // The engine omits a text of which it has evaluated nothing.
                 None => {
                     let missed = of_file.iter().map(|definition| definition.first_line).collect();
                     let source = text.name.to_string();
@@ -61,8 +61,8 @@ fn file(coverage: &Coverage, definitions: &[&Definition]) -> File {
         // The head has its value last: if its line was not reached, the body never held.
         let head_missed = coverage.missed.contains(&definition.first_line);
         let what = match (any_reached, any_missed) {
-            (false, true) => "is reached by no test",
-            (true, true) if head_missed => "has a value in no test",
+            (false, true) => "is not reached by any test",
+            (true, true) if head_missed => "has no value in any test",
             _ => continue,
         };
         if !any_reached {

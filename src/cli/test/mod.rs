@@ -1,7 +1,7 @@
 //! `stategate test`: the tests and examples of policies.
 //!
-//! A `test_*` rule passes if it is true. An example goes through the whole pipeline, its file name
-//! is the assertion: `pass_`, `deny_`, `warn_`, `unknown_`, or `patch_….in.yaml` with its `….out.yaml`.
+//! A `test_*` rule passes if it is true. An example goes through the whole pipeline; its file name is the
+//! assertion: `pass_`, `deny_`, `warn_`, `unknown_`, or `patch_….in.yaml` with its `….out.yaml`.
 
 mod assertion;
 mod complete;
@@ -23,7 +23,7 @@ use crate::source::policies::{catalogue_below, try_in_sandbox};
 use run::{TestCache, TestRun};
 
 #[derive(Args)]
-#[command(after_help = "Without DIR the shipped catalogue is tested.
+#[command(after_help = "Without DIR, tests the shipped catalogue.
 
 Examples:
   stategate test our-policies --watch
@@ -34,48 +34,48 @@ pub struct Arguments {
     /// A directory of policies, as for --policies
     dir: Option<PathBuf>,
 
-    /// Load the policies of DIR without the shipped ones beside them
+    /// Load the policies of DIR without the shipped ones
     #[arg(long, requires = "dir")]
     no_catalogue: bool,
 
-    /// Say how much of each policy the test_* rules reach, and which rules and lines they do not
+    /// Print how much of each policy the test_* rules reach, and which rules and lines they do not reach
     #[arg(long)]
     coverage: bool,
 
-    /// The least share of lines in percent that the test_* rules must reach in every policy
+    /// The minimum share of lines, in percent, that the test_* rules must reach in every policy
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(0..=100))]
     min_coverage: Option<u8>,
 
-    /// text or junit, to stdout or to a file; may be given several times. Text goes to stdout unless
-    /// another format does
+    /// The format, text or junit, on stdout or in a file; may be given several times. Text goes to stdout
+    /// unless another format does
     #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::parse::<Format>)]
     output: Vec<Output<Format>>,
 
-    /// Stay, and run again when something in DIR changes; Ctrl-C ends with the last run's exit code
+    /// Run again whenever something in DIR changes; Ctrl-C exits with the exit code of the last run
     #[arg(long, requires = "dir")]
     watch: bool,
 
-    /// More objects to put to every policy, under every profile: none may fail to decide. Manifests and
-    /// AdmissionReviews, files or directories
+    /// More objects on which to evaluate every policy, under every profile; no policy may fail. Files or
+    /// directories of manifests and AdmissionReviews
     #[arg(long, value_name = "PATH")]
     objects: Vec<PathBuf>,
 
-    /// Write what every rule was asked and answered to a file, one JSON document a line: for a second
-    /// engine to be asked the same
+    /// Record the input and the result of every evaluation in a file, one JSON document per line, to repeat
+    /// them with another engine
     #[arg(long, value_name = "FILE", conflicts_with = "watch")]
     record: Option<PathBuf>,
 
-    /// Record of examples also what is answered if one field of the document is missing, each in turn
+    /// Also record the evaluations of examples with one field of the input removed, each field in turn
     #[arg(long, requires = "record")]
     thin: bool,
 
-    /// Name every test that passes, too
+    /// Also list the tests that pass
     #[arg(short, long)]
     verbose: bool,
 }
 
 impl Arguments {
-    /// What makes other subcommands see the same policies.
+    /// The flags with which other subcommands load the same policies.
     fn policy_flags(&self) -> String {
         let policies = self.dir.iter().map(|dir| format!(" --policies {}", dir.display()));
         policies.chain(self.no_catalogue.then(|| " --no-catalogue".to_owned())).collect()
@@ -98,7 +98,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     once(arguments, &outputs, own, started.elapsed(), &mut TestCache::default())
 }
 
-/// One run, told in all formats.
+/// One run, reported in all formats.
 fn once(
     arguments: &Arguments,
     outputs: &[Output<Format>],
@@ -121,7 +121,7 @@ fn once(
     for output in outputs {
         match (output.format, &tried) {
             (Format::Text, Ok(tried)) => output.write(&text(tried, arguments))?,
-            // What is wrong is said on stderr, by whoever gets the error.
+            // The caller prints the error to stderr.
             (Format::Text, Err(_)) => {}
             (Format::Junit, Ok(tried)) => output.write(&junit::render(NAME, &cases(tried))?)?,
             (Format::Junit, Err(error)) => output.write(&junit::render(NAME, &[broken(error)])?)?,
@@ -132,7 +132,7 @@ fn once(
     Ok(if tried.failed() > 0 || nothing { Exit::Findings } else { Exit::Clean })
 }
 
-/// The name of the whole in reports.
+/// The name of the run in reports.
 const NAME: &str = "stategate test";
 
 fn text(tried: &TestRun, arguments: &Arguments) -> String {
@@ -170,7 +170,7 @@ fn cases(tried: &TestRun) -> Vec<Case> {
     tried.outcomes.iter().map(case).collect()
 }
 
-/// A report that says why there is none: an old file must not pass for this run's.
+/// Reports a run that failed to load, so that the report of an earlier run is not mistaken for this one.
 fn broken(error: &anyhow::Error) -> Case {
     Case {
         suite: NAME.to_owned(),

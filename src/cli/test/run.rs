@@ -23,14 +23,14 @@ use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::review::{Evaluation, EvaluationObserver};
 use crate::source::catalogue::Catalogue;
 
-/// One test, example or demand on a policy, and why it failed.
+/// One test, example or requirement, and why it failed.
 #[derive(Clone)]
 pub struct Outcome {
-    /// What it belongs to: the package of a policy or library.
+    /// The package of the policy or library.
     pub package: String,
-    /// As it is called there: `test_good_passes`, `pass_good.yaml`.
+    /// Its name there: `test_good_passes`, `pass_good.yaml`.
     pub name: String,
-    /// As it is called among all.
+    /// Its name in the output.
     pub title: String,
     /// File and line.
     pub place: String,
@@ -38,7 +38,7 @@ pub struct Outcome {
     pub failure: Option<String>,
 }
 
-/// What a run found.
+/// The result of a run.
 pub struct TestRun {
     pub outcomes: Vec<Outcome>,
     pub policies: usize,
@@ -57,7 +57,7 @@ impl TestRun {
     }
 }
 
-/// What the next run need not do again, because the texts are the same.
+/// Results that the next run reuses where the texts are the same.
 #[derive(Default)]
 pub struct TestCache {
     loaded: Option<PolicySet>,
@@ -65,10 +65,10 @@ pub struct TestCache {
     alone: SinglePolicySets,
 }
 
-/// How many policies were loaded, and how long it took; None if they were kept from the last run.
+/// How many policies were loaded, and how long it took; `None` if they were reused from the last run.
 pub type LoadTime = Option<(usize, Duration)>;
 
-/// Runs everything. `loaded` is told as soon as the policies are there.
+/// Runs everything. Calls `loaded` as soon as the policies are loaded.
 pub fn all(
     tested: &Catalogue,
     catalogue: &Catalogue,
@@ -129,7 +129,7 @@ pub fn all(
     })
 }
 
-/// Compiles the policies as everything else does that judges by them.
+/// Compiles the policies as the other subcommands do.
 fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Result<LoadTime, Diagnostics> {
     let sources = catalogue.unbound();
     if kept.loaded.as_ref().is_some_and(|set| set.digest() == sources.digest()) {
@@ -308,7 +308,7 @@ fn locked(alone: &Mutex<SinglePolicySets>) -> MutexGuard<'_, SinglePolicySets> {
     alone.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Every example of the tested directory, judged by its own policy alone.
+/// Every example of the tested directory, reviewed by its own policy alone.
 fn examples(
     tested: &Catalogue,
     catalogue: &Catalogue,

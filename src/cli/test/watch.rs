@@ -1,8 +1,8 @@
 //! `stategate test --watch`: looks for changes by content, as `serve` does.
 //!
-//! Editors replace files by renaming new ones over them, and mounted directories swap links: events of
-//! the file system tell of either in many ways, of a network's not at all. Reading some hundred small
-//! files a few times a second costs little and misses nothing.
+//! Editors rename new files over old ones, and mounted directories swap links: file system events report
+//! either in many ways, and not at all on network file systems. Reading a few hundred small files a few
+//! times a second costs little and misses nothing.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ use crate::cli::{Exit, complain, say};
 use crate::diagnostic::Diagnostics;
 use crate::source::catalogue::Catalogue;
 
-/// Between two looks.
+/// The interval between two checks.
 const EVERY: Duration = Duration::from_millis(300);
-/// Several files may be saved at once: two looks this far apart must agree.
+/// Several files may be saved at once: two checks this far apart must agree.
 const SETTLED: Duration = Duration::from_millis(60);
 
 pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> anyhow::Result<Exit> {
@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> any
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("cannot start to wait for Ctrl-C")?;
+        .context("cannot wait for Ctrl-C")?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
         let mut kept = TestCache::default();
@@ -44,7 +44,7 @@ pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> any
                     Exit::Broken
                 },
             );
-            say(&format!("watching {}; Ctrl-C ends it\n", dir.display()));
+            say(&format!("watching {}; press Ctrl-C to stop\n", dir.display()));
             let Some((new, time)) = changed(dir, &seen, &mut interrupt).await else { return Ok(exit) };
             say(&separator(&seen, &new));
             (seen, reading) = (new, time);
@@ -54,7 +54,7 @@ pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> any
 
 type Seen = Result<Catalogue, Diagnostics>;
 
-/// Waits for another content; none if Ctrl-C comes first.
+/// Waits for a change; `None` if Ctrl-C comes first.
 async fn changed(dir: &Path, seen: &Seen, interrupt: &mut Signal) -> Option<(Seen, Duration)> {
     let mut pause = EVERY;
     let mut last: Option<Seen> = None;
@@ -76,7 +76,7 @@ async fn changed(dir: &Path, seen: &Seen, interrupt: &mut Signal) -> Option<(See
     }
 }
 
-/// What is not the same in both.
+/// What differs.
 fn differences(a: &Seen, b: &Seen) -> Vec<String> {
     match (a, b) {
         (Ok(a), Ok(b)) => a.differences(b),

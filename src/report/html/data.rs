@@ -1,4 +1,4 @@
-//! The data that the page's script shows. Objects and policies appear once; findings refer to them by index.
+//! The data of the page's script. Objects and policies are stored once; findings refer to them by index.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ struct Snippet {
     after: String,
 }
 
-/// The category of findings that come from no policy in the report, such as an unreadable object.
+/// The category of findings without a policy, such as an object that cannot be read.
 pub const NO_CATEGORY: &str = "reading";
 
 /// The data of a report, worst findings first.

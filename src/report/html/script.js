@@ -6,7 +6,7 @@
   const [list, detail, search, shown] = ["list", "detail", "search", "shown"].map($);
   const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
-  // Text is always set as text: nothing in a report is ever parsed as HTML.
+  // All text is set as text: nothing in a report is parsed as HTML.
   const make = (tag, className, ...children) => {
     const element = document.createElement(tag);
     if (className) element.className = className;
@@ -22,9 +22,9 @@
     return start.endsWith(".") ? start : `${start}.`;
   };
 
-  const words = { action: { deny: "refused", warn: "warned", audit: "recorded" }, state: { new: "new", before: "there before", known: "known already" } };
+  const words = { action: { deny: "refused", warn: "warned", audit: "recorded" }, state: { new: "new", before: "already present", known: "already known" } };
   const orders = { action: ["deny", "warn", "audit"], severity: ["critical", "high", "medium", "low"], state: ["new", "before", "known"] };
-  // Rows omit the folders that all files share; the selected finding shows the full path.
+  // Rows omit the folders that all files share; the selected finding shows the whole path.
   const folders = objects.map((object) => (object.template || object.file).split("/").slice(0, -1));
   const shared = folders.reduce((all, one) => all.slice(0, all.findIndex((name, at) => name !== one[at]) >>> 0), folders[0] || []).length;
   const short = (file) => file.split("/").slice(shared).join("/");
@@ -40,7 +40,7 @@
       .join("\n").toLowerCase();
   }
 
-  /* The current query. It is kept in the URL, so that a view can be shared. */
+  /* The filters. They are part of the address, so that a view can be shared. */
   const facets = { action: (f) => f.action, severity: (f) => f.severity, state: (f) => f.state, category: (f) => f.category, policy: (f) => f.id, namespace: (f) => f.namespace, file: (f) => f.file };
   const names = Object.keys(facets);
   const asked = { text: "", order: "worst", tab: "findings", chosen: "" };
@@ -78,7 +78,7 @@
   const fits = (finding, parts, but) =>
     names.every((name) => {
       if (name === but) return true;
-      // Known findings are shown only on request.
+      // Known findings are hidden unless selected.
       if (!asked[name].size) return name !== "state" || finding.state !== "known";
       return asked[name].has(facets[name](finding));
     }) && parts.every((part) => finding.text.includes(part));
@@ -92,7 +92,7 @@
     shown.textContent = `${view.length.toLocaleString("en")} of ${total.toLocaleString("en")} findings`;
     $("reset").disabled = !asked.text && names.every((name) => !asked[name].size);
     $("nothing").hidden = view.length > 0;
-    $("nothing").textContent = findings.length ? "No finding fits these filters." : "Nothing was found.";
+    $("nothing").textContent = findings.length ? "No finding matches these filters." : "No findings.";
     list.hidden = view.length === 0;
     document.querySelector(".filters").hidden = document.querySelector(".keys").hidden = !findings.length;
     const filters = names.filter((name) => asked[name].size).length;
@@ -105,7 +105,7 @@
     write();
   };
 
-  /* The filters. Each option shows how many findings it would leave, given the other filters. */
+  /* Each filter shows how many findings it would leave, given the others. */
   const facetsShown = (parts) => {
     for (const box of document.querySelectorAll("[data-facet]")) {
       const name = box.dataset.facet;
@@ -153,7 +153,7 @@
     box.parentElement.hidden = values.length < 2 && !asked[name].size;
   };
 
-  /* The list: only the visible rows are in the document. */
+  /* The list: only visible rows are in the document. */
   const rows = new Map();
   const rowHeight = () => {
     const size = getComputedStyle(document.documentElement);
@@ -166,7 +166,7 @@
     const first = Math.max(0, Math.floor(-top / height) - 6);
     const last = Math.min(view.length, Math.ceil((innerHeight - top) / height) + 6);
     for (const [index, element] of rows) {
-      // The selected row stays: assistive technology refers to it.
+      // The selected row stays: assistive technology points at it.
       if ((index < first || index >= last) && index !== at) { element.remove(); rows.delete(index); }
     }
     for (let index = first; index < last; index += 1) add(index, height);
@@ -224,7 +224,7 @@
     detail.replaceChildren(close, ...full(finding));
     detail.scrollTop = 0;
   };
-  /* On a wide screen the selected finding is always beside the list; on a narrow one it covers the list. */
+  /* On a wide screen the selected finding is beside the list; on a narrow one it covers the list. */
   const narrow = matchMedia("(max-width: 800px)");
   const open = (wanted, back) => {
     detail.classList.toggle("open", wanted);
@@ -256,7 +256,7 @@
     parts.push(make("h3", "", "Why"), make("p", "title", ...prose(sentence(policy.why || policy.title))));
     if (policy.description) parts.push(make("p", "", ...prose(policy.description)));
     for (const docs of policy.docs) parts.push(make("p", "", link(docs)));
-    parts.push(make("p", "says", make("code", "", `stategate explain ${policy.id}`), " has examples and parameters."));
+    parts.push(make("p", "says", make("code", "", `stategate explain ${policy.id}`), " prints examples and parameters."));
     if (finding.details) {
       parts.push(make("h3", "", "Details"), make("pre", "snippet", make("code", "", finding.details)));
     }
@@ -293,7 +293,7 @@
     return pre;
   };
 
-  /* Tabs. */
+  /* Sections of the page. */
   const tabs = [...document.querySelectorAll("[role=tab]")];
   const turn = () => {
     for (const tab of tabs) {
@@ -318,7 +318,7 @@
     });
   });
 
-  /* Colours: the system's, or the reader's choice. */
+  /* Colours: those of the system, or the reader's choice. */
   const themes = ["system", "light", "dark"];
   const theme = $("theme");
   const paint = (name) => {
@@ -377,7 +377,7 @@
     }
   });
 
-  /* Printing includes every finding that is shown. */
+  /* Print every finding that is shown. */
   addEventListener("beforeprint", () => {
     const sheets = view.map((finding) => make("article", `finding ${finding.action}`, ...full(finding)));
     $("print").replaceChildren(make("h2", "", `Findings: ${shown.textContent}`), ...sheets);

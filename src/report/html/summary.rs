@@ -1,4 +1,4 @@
-//! What the page shows without its script: counts of what was found, checked and left unevaluated.
+//! The part of the page that needs no script: the numbers, what was checked, and what was not.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::report::{Report, ReviewedObject};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
-/// The template's context.
+/// The data of the template.
 #[derive(Default, Serialize)]
 pub struct Page {
     pub style: &'static str,
@@ -61,7 +61,7 @@ struct Often {
     id: String,
     title: String,
     count: usize,
-    /// Bar width in percent of the policy with the most findings.
+    /// In percent of the policy with the most findings.
     width: usize,
 }
 
@@ -81,7 +81,7 @@ struct KindCount {
     clean: usize,
 }
 
-/// A section of entries of one sort that are not findings.
+/// Entries of one kind that are not findings.
 #[derive(Serialize)]
 struct Part {
     title: &'static str,
@@ -98,14 +98,14 @@ struct Item {
     more: String,
 }
 
-/// The page of a report, without style, script and data.
+/// The page of a report, without its style, script and data.
 pub fn of(report: &Report) -> Page {
     let summary = report.summary();
     let refused = report.objects.iter().filter(|object| refused(object)).count();
     let (mood, headline) = match () {
         () if refused > 0 => ("deny", format!("{} would be refused", counted(refused, "object"))),
         () if summary.errors > 0 => {
-            ("deny", format!("{} could not be read", counted(summary.errors, "text")))
+            ("deny", format!("{} could not be read", counted(summary.errors, "file")))
         }
         () if summary.objects == 0 => ("warn", "Nothing was checked".to_owned()),
         () if summary.warn > 0 => {
@@ -114,7 +114,7 @@ pub fn of(report: &Report) -> Page {
         () => ("good", "Nothing is refused".to_owned()),
     };
     let lead = format!(
-        "{} checked by the profile {}; {} would be accepted.",
+        "{} checked with the profile {}; {} would be accepted.",
         counted(summary.objects, "object"),
         report.profile,
         summary.objects.saturating_sub(refused),
@@ -150,9 +150,9 @@ pub fn of(report: &Report) -> Page {
             },
             Tile {
                 class: "unknown",
-                name: "Not judged",
+                name: "Not evaluated",
                 count: summary.unknown,
-                says: "questions that need what is not known",
+                says: "policies that need unknown objects",
             },
             Tile {
                 class: "deny",
@@ -164,7 +164,7 @@ pub fn of(report: &Report) -> Page {
                 class: "deny",
                 name: "Unreadable",
                 count: summary.errors,
-                says: "texts that could not be read",
+                says: "files that could not be read",
             },
         ],
         severities: SEVERITIES.iter().map(|severity| severity.as_str()).collect(),
@@ -183,7 +183,7 @@ pub fn of(report: &Report) -> Page {
     }
 }
 
-/// Joins names, as many as fit on a page.
+/// At most a hundred names.
 fn many(names: &[String]) -> String {
     const SHOWN: usize = 100;
     let shown: Vec<String> = names.iter().take(SHOWN).map(|name| visible(name)).collect();
@@ -272,7 +272,8 @@ fn parts(report: &Report) -> Vec<Part> {
             head: visible(&object.display_name()),
             place: visible(policy.as_str()),
             text: visible(error),
-            more: if *refuses { "The object is refused for it." } else { "It refuses nothing." }.to_owned(),
+            more: if *refuses { "The failure refuses the object." } else { "The failure refuses nothing." }
+                .to_owned(),
         })
     });
     let unknown = unjudged(report).into_iter().map(|one| Item {
@@ -305,22 +306,27 @@ fn parts(report: &Report) -> Vec<Part> {
         })
     });
     let of_run = report.notes.iter().map(|note| Item {
-        head: "The run".to_owned(),
+        head: "This run".to_owned(),
         text: visible(note),
         ..Item::default()
     });
     let all = [
-        ("Unreadable", "What could not be read was not judged.", "deny", unreadable.collect()),
+        (
+            "Unreadable",
+            "These files could not be read, so they were not checked.",
+            "deny",
+            unreadable.collect(),
+        ),
         ("Policy failures", "These policies could not decide.", "deny", failures.collect()),
         (
-            "Not judged",
-            "These policies need other objects that are not known: give them with --inventory. It refuses nothing.",
+            "Not evaluated",
+            "These policies need other objects that are not known: add them with --inventory. This refuses nothing.",
             "warn",
             unknown.collect(),
         ),
-        ("Waived", "Somebody took these policies off these objects.", "audit", waived.collect()),
-        ("Completed at admission", "These policies would add what is missing.", "", completed.collect()),
-        ("Notes", "What there is to know beside the findings.", "", of_objects.chain(of_run).collect()),
+        ("Exempt", "These objects are exempt from these policies.", "audit", waived.collect()),
+        ("Completed at admission", "These policies would complete these objects.", "", completed.collect()),
+        ("Notes", "Other information about the run and its objects.", "", of_objects.chain(of_run).collect()),
     ];
     all.into_iter()
         .map(|(title, says, class, items): (_, _, _, Vec<Item>)| Part { title, says, class, items })

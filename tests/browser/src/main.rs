@@ -78,7 +78,7 @@ fn numbers(page: &Page, report: &reports::Report) -> Result<()> {
     page.is("document.title.split(' ')[0]", &report.refused_objects().to_string())?;
     let summary = &report.json["summary"];
     for (name, key) in
-        [("Refused", "deny"), ("Warned", "warn"), ("Not judged", "unknown"), ("Unreadable", "errors")]
+        [("Refused", "deny"), ("Warned", "warn"), ("Not evaluated", "unknown"), ("Unreadable", "errors")]
     {
         let tile = format!(
             "[...document.querySelectorAll('.tile')].find((tile) => tile.textContent.startsWith('{name}')).querySelector('dd').textContent"
@@ -269,7 +269,7 @@ fn hostile_texts(page: &Page, report: &reports::Report) -> Result<()> {
 
 fn nothing(page: &Page, _: &reports::Report) -> Result<()> {
     page.is("document.querySelector('h1').textContent", "Nothing is refused")?;
-    page.is("document.querySelector('#nothing').textContent", "Nothing was found.")?;
+    page.is("document.querySelector('#nothing').textContent", "No findings.")?;
     page.picture("nothing")
 }
 

@@ -2,7 +2,7 @@ package stategate.{category}.{policy}_test
 
 import data.stategate.{category}.{policy} as policy
 
-# Only what the rule reads of the input. TODO: what yours reads.
+# Only the part of the input that the rule reads. TODO: what yours reads.
 request(overrides) := {
 	"workload": object.union({"kind": "StatefulSet", "name": "pg", "replicas": 3}, overrides),
 	"parameters": {},

@@ -85,15 +85,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             let selected = asked(&set, &inventory, request, id)?;
             let document = input(&[selected.policy], selected.reads(), selected.parameters)?;
             if let Some(reason) = not_asked(selected.policy, &document) {
-                say(&format!("note: {id} is not asked about it: {reason}\n"));
+                say(&format!("note: {id} is not evaluated: {reason}\n"));
             }
             let decision =
                 review::review(&set, &inventory, request, ReviewMode::MutateAndValidate, now, &Unobserved);
             if let Some(aside) = decision.exemption {
-                say(&format!("note: it is not judged like others: {}\n", aside.as_str()));
+                say(&format!("note: it is not checked like others: {}\n", aside.as_str()));
             }
             for unknown in decision.unknown.iter().filter(|unknown| unknown.policy == selected.policy.id) {
-                say(&format!("note: {id} is not asked about it: {}\n", unknown.reason()));
+                say(&format!("note: {id} is not evaluated: {}\n", unknown.reason()));
             }
             document
         }
@@ -141,11 +141,11 @@ impl Arguments {
         match (chosen.as_slice(), &self.object) {
             ([one], _) => Ok(one),
             ([], Some(wanted)) if !requests.is_empty() => {
-                anyhow::bail!("there is no {wanted}, but {}", all())
+                anyhow::bail!("there is no {wanted}; there are: {}", all())
             }
-            ([], _) => anyhow::bail!("{}: holds no object that a policy could judge", self.file.display()),
+            ([], _) => anyhow::bail!("{}: contains no object that a policy checks", self.file.display()),
             (_, _) => anyhow::bail!(
-                "{}: holds {} objects; choose one with --object: {}",
+                "{}: contains {} objects; choose one with --object: {}",
                 self.file.display(),
                 requests.len(),
                 all()
@@ -175,13 +175,13 @@ fn asked<'a>(
     selected.sort_by_key(|selected| selected.enforcement.action);
     if selected.len() > 1 {
         say(&format!(
-            "note: bindings ask {id} {} times with different parameters; these are of the strictest\n",
+            "note: bindings evaluate {id} {} times with different parameters; these are the strictest\n",
             selected.len()
         ));
     }
     selected.pop().ok_or_else(|| {
         anyhow::anyhow!(
-            "{id} is not asked about {} of {} under profile {}\n  help: `stategate explain {id}` says what it judges",
+            "{id} is not evaluated for {} of {} under profile {}\n  help: `stategate explain {id}` says what it checks",
             request.operation,
             request.display_name(),
             set.profile()

@@ -157,7 +157,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is no number of seconds"))?;
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
     if !(0.01..=3600.0).contains(&seconds) {
         return Err("from 0.01 to 3600 seconds".to_owned());
     }
@@ -170,7 +170,9 @@ fn state_dir() -> anyhow::Result<PathBuf> {
     absolute("XDG_STATE_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
         .map(|state| state.join("stategate/tls"))
-        .context("neither XDG_STATE_HOME nor HOME is set: say with --tls-dir where the certificate is kept")
+        .context(
+            "neither XDG_STATE_HOME nor HOME is set: give the directory of the certificate with --tls-dir",
+        )
 }
 
 /// Prints the next steps on a terminal; otherwise only logs.

@@ -310,14 +310,14 @@ fn input_says_why_there_is_none() {
     refused(
         &["--policy", "delete-guard-pvc"],
         good_workload(),
-        &["is not asked about CREATE of StatefulSet shop/pg"],
+        &["is not evaluated for CREATE of StatefulSet shop/pg"],
     );
     refused(&["--policy", "delete-guard-pcv"], good_workload(), &["did you mean delete-guard-pvc?"]);
-    refused(&[], "a: b\n", &["holds no object"]);
+    refused(&[], "a: b\n", &["contains no object"]);
     refused(&[], "a: [\n", &["<stdin>:"]);
     let two = format!("{}---\n{}", good_workload(), NAIVE.replace("name: pg\n", "name: other\n"));
     refused(&[], &two, &["--object", "StatefulSet/pg, StatefulSet/other"]);
-    refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither, but"]);
+    refused(&["--object", "StatefulSet/neither"], &two, &["there is no StatefulSet/neither; there are: "]);
     let run = stategate_with(&["input", "-", "--object", "StatefulSet/other"], &two);
     assert_eq!(parsed(&run.expect(0, &[]).stdout)["workload"]["name"], "other");
     // The input is printed, with a note that the policy would not be evaluated on it.
@@ -327,14 +327,14 @@ fn input_says_why_there_is_none() {
     let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &cache);
     run.expect(
         0,
-        &["backup-declared is not asked about it: its class is \"cache\", and `match` wants [\"durable\"]"],
+        &["backup-declared is not evaluated: its class is \"cache\", and `match` wants [\"durable\"]"],
     );
     let owned = good_workload().replace(
         "  annotations:\n",
         "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
     );
     let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &owned);
-    run.expect(0, &["note: it is not judged like others: the workload that owns it is judged instead"]);
+    run.expect(0, &["note: it is not checked like others: the workload that owns it is judged instead"]);
     stategate(&["input", "/nowhere.yaml"]).expect(2, &["cannot be read"]);
 }
 

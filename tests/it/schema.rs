@@ -10,7 +10,7 @@ use stategate::yaml;
 use crate::support::{directory, run_in, stategate, write};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const DOCUMENTS: [&str; 4] = ["binding", "input", "config", "policy", "check-report"];
+const DOCUMENTS: [&str; 5] = ["binding", "input", "config", "policy", "check-report"];
 
 /// The schema of a document.
 pub fn printed(document: &str) -> Value {
@@ -119,7 +119,10 @@ fn profiles_agree_and_name_their_schema() {
         let first = text.lines().next().unwrap();
         let schema = first.strip_prefix("# yaml-language-server: $schema=").unwrap();
         let schema = profile.parent().unwrap().join(schema).canonicalize().unwrap();
-        assert_eq!(schema, Path::new(ROOT).canonicalize().unwrap().join("policies/schemas/binding.schema.json"));
+        assert_eq!(
+            schema,
+            Path::new(ROOT).canonicalize().unwrap().join("policies/schemas/binding.schema.json")
+        );
     }
 }
 

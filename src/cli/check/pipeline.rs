@@ -118,7 +118,7 @@ impl Pipeline {
         if !unknown_namespaces.is_empty() {
             let names: Vec<String> = unknown_namespaces.into_iter().collect();
             report.notes.push(format!(
-                "the labels of namespace {} are not known, so it is judged like one without a tier; add its Namespace to the manifests",
+                "the labels of namespace {} are not known, so it is checked like one without a tier; add its Namespace to the manifests",
                 names.join(", ")
             ));
         }
@@ -260,7 +260,7 @@ impl Pipeline {
         decision: Decision,
         hidden: &[Range<usize>],
     ) -> ReviewedObject {
-        let aside = decision.exemption.map(|reason| format!("not judged like others: {}", reason.as_str()));
+        let aside = decision.exemption.map(|reason| format!("not checked like others: {}", reason.as_str()));
         let mut object = ReviewedObject {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
@@ -353,7 +353,7 @@ fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
         kind: known.kind.clone(),
     };
     let message =
-        format!("{} {} is no kind that an API server serves", manifest.api_version(), manifest.kind());
+        format!("{} {} is not a kind that an API server serves", manifest.api_version(), manifest.kind());
     let help = format!("write apiVersion: {}, kind: {}", right.api_version(), right.kind);
     Some(manifest.file.error(place.line, 0, message).with_help(help))
 }

@@ -111,7 +111,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     refusals.iter().for_each(|refusal| say(&format!("warning: {refusal}\n")));
     exit = exit.max(talk::left(&judged));
     if judged.is_empty() && exit != Exit::Broken {
-        say("error: nothing to fix: no object of a kind that a policy judges was found\n");
+        say("error: nothing to fix: no object of a kind that a policy checks was found\n");
         exit = Exit::Broken;
     }
     Ok(exit)
@@ -134,7 +134,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
     for source in &tree.sources {
         if let Source::Rendered(rendered) = source {
             say(&format!(
-                "note: {} is rendered: what to change in it is told by `stategate check`\n",
+                "note: {} is rendered: `stategate check` reports what to change in it\n",
                 rendered.directory.display()
             ));
             continue;
@@ -197,7 +197,7 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
             let is_known = |id: &&String| all.policies().any(|policy| policy.id.as_str() == id.as_str());
             let Some(unknown) = ids.iter().find(|id| !is_known(id)) else { return Err(error.into()) };
             let help = did_you_mean(unknown, all.policies().map(|policy| policy.id.as_str()))
-                .unwrap_or_else(|| "`stategate policy list` shows all".to_owned());
+                .unwrap_or_else(|| "`stategate policy list` shows all policies".to_owned());
             anyhow::bail!("there is no policy {unknown}\n  help: {help}");
         }
     }

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::pages::{Library, folder};
+use super::reference;
 use crate::cli::{Exit, print, say};
 use crate::policy::Policy;
 use crate::report::page::{Block, markdown};
@@ -49,6 +50,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut pages = vec![(file(""), text(&library.index(&policies)))];
     for policy in policies {
         pages.push((file(&folder(policy)), text(&library.page(policy)?)));
+    }
+    let libraries = own.unbound().libraries;
+    if !libraries.is_empty() {
+        pages.push((arguments.dir.join("INPUT.md"), text(&reference::input_page())));
+        pages.push((file("lib"), text(&reference::library_page(&libraries)?)));
     }
     let count = pages.len();
     let mut differing = Vec::new();

@@ -4,6 +4,7 @@ mod docs;
 mod list;
 mod new;
 pub mod pages;
+mod reference;
 pub mod standing;
 
 use clap::Subcommand;

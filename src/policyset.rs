@@ -1,7 +1,7 @@
-//! Policies, bindings and projections, compiled and indexed: immutable, replaced whole or not at all.
+//! Policies, bindings and projections, compiled and indexed: immutable, and replaced only as a whole.
 //!
-//! Compiled policies and what is bound to them are separate: a changed binding or exception takes over the
-//! compiled policies of the set before it.
+//! Compiled policies and bindings are separate: after a change to a binding or exception, the new set reuses
+//! the compiled policies of the previous one.
 
 mod bindings;
 mod compiled;
@@ -29,11 +29,11 @@ pub use enforcement::Enforcement;
 use enforcement::{Bindings, PolicyBindings};
 pub use sources::Sources;
 
-/// What judges requests.
+/// The policies and bindings that review requests.
 pub struct PolicySet {
     compiled: Arc<CompiledPolicies>,
     bindings: Bindings,
-    /// By the position of the compiled policy.
+    /// Indexed like the compiled policies.
     of_policies: Vec<PolicyBindings>,
     digest: String,
 }
@@ -41,28 +41,28 @@ pub struct PolicySet {
 /// How to compile a policy set.
 #[derive(Clone, Copy, Default)]
 pub struct CompileOptions<'a> {
-    /// How long a rule may take by the clock; none: what a webhook has, see
+    /// The wall-clock time limit for a rule; None for the default, which suits a webhook, see
     /// [`Rego::limit_rules`](crate::engine::Rego::limit_rules).
     pub rule_limit: Option<Duration>,
-    /// A set whose compiled policies are taken over if their texts are the same; then no Rego is compiled.
+    /// A set whose compiled policies are reused if their sources are the same; then no Rego is compiled.
     pub reuse: Option<&'a PolicySet>,
-    /// Hears of each text of Rego before it is parsed.
+    /// Called with each Rego source before it is parsed.
     pub before_parsing: Option<&'a (dyn Fn(&SourceText) + Sync)>,
 }
 
-/// A policy that reviews one request, with what its bindings make of it.
+/// A policy that reviews one request, with the effect of its bindings.
 pub struct Selected<'a> {
     /// The policy.
     pub policy: &'a Policy,
     /// The values of its parameters.
     pub parameters: &'a ParameterValues,
-    /// What the bindings make of it.
+    /// The effect of its bindings.
     pub enforcement: Enforcement,
     compiled: &'a CompiledPolicy,
 }
 
 impl<'a> Selected<'a> {
-    /// The rule that finds violations, if it has one.
+    /// The rule that finds violations, if there is one.
     pub fn violation_rule(&self) -> Option<&'a RuleId> {
         self.compiled.violation.as_ref()
     }
@@ -76,23 +76,24 @@ impl<'a> Selected<'a> {
         self.compiled.patch.as_ref().filter(|_| applies && self.enforcement.mutate)
     }
 
-    /// What happens to a violation in this mode: at admission, siblings may still arrive.
+    /// The action on a violation in this mode; it may be milder at admission, where related objects may still
+    /// arrive.
     pub fn action(&self, mode: ReviewMode) -> Action {
         let milder = self.policy.at_admission.filter(|_| mode == ReviewMode::Validate);
         self.enforcement.action.min(milder.unwrap_or(Action::Deny))
     }
 
-    /// What it reads of the input document.
+    /// The parts of the input document that it reads.
     pub fn reads(&self) -> &'a Reads {
         &self.compiled.reads
     }
 }
 
 impl PolicySet {
-    /// Reads, checks and compiles everything.
+    /// Reads, checks and compiles all sources.
     ///
     /// # Errors
-    /// All errors that can be found in one go; then there is no policy set.
+    /// All errors that can be found in one pass; then there is no policy set.
     pub fn compile(sources: &Sources, options: CompileOptions<'_>) -> Result<Self, Diagnostics> {
         on_large_stack(|| Self::build(sources, options)).unwrap_or_else(|error| {
             let message = format!("cannot be loaded: no thread for it: {error}");
@@ -127,31 +128,31 @@ impl PolicySet {
         Ok(Self { compiled, bindings, of_policies, digest: sources.digest() })
     }
 
-    /// Are its policies compiled from these texts? Bindings may differ.
+    /// Whether its policies are compiled from these sources. Bindings may differ.
     pub fn is_compiled_from(&self, sources: &Sources) -> bool {
         self.compiled.digest == sources.policy_digest()
     }
 
-    /// A policy by its id.
+    /// The policy with this id.
     pub fn policy(&self, id: &str) -> Option<&Policy> {
         self.policies().find(|policy| policy.id.as_str() == id)
     }
 
-    /// What a request is about, as policies are indexed; none if no projection knows its kind. For a
-    /// subresource the request names the subresource's own kind (Scale); policies name the parent's.
+    /// The scope of a request, as policies are indexed; None if no projection has its kind. For a
+    /// subresource, the request names the subresource's own kind (Scale); policies name the parent's.
     pub fn scope(&self, request: &Request) -> Option<ReviewScope> {
         let resource = &request.resource;
         let kind = self.compiled.projections.kind_of(&resource.group, &resource.resource)?.clone();
         Some(ReviewScope { kind, operation: request.operation, subresource: request.subresource.clone() })
     }
 
-    /// Do any policies match this request, as far as its envelope tells?
+    /// Whether any policy may match this request, according to its envelope.
     pub fn matches(&self, request: &Request) -> bool {
         !self.indexed(request).is_empty()
     }
 
-    /// The policies that review this request, and what their bindings make of them. The class of the workload
-    /// is not considered yet: that needs the object.
+    /// The policies that review this request, with the effect of their bindings. The class of the workload is
+    /// not considered yet, since it requires the object.
     pub fn select<'a>(&'a self, request: &Request, inventory: &Inventory) -> Vec<Selected<'a>> {
         let labels = inventory.namespace_labels(&request.namespace);
         let all = &self.bindings.bindings;
@@ -197,22 +198,22 @@ impl PolicySet {
         &self.compiled.projections
     }
 
-    /// The writer of an inventory that reads workloads as this policy set does, with nothing in it.
+    /// A writer for an empty inventory that reads workloads as this policy set does.
     pub fn inventory_writer(&self) -> InventoryWriter {
         InventoryWriter::new(Arc::clone(&self.compiled.projections), self.self_classify())
     }
 
-    /// May annotations lower the class of a workload?
+    /// Whether annotations may lower the class of a workload.
     pub fn self_classify(&self) -> bool {
         self.bindings.profile.spec.self_classify
     }
 
-    /// An evaluator of its rules.
+    /// An evaluator for its rules.
     pub fn evaluator(&self) -> Evaluator {
         self.compiled.rego.evaluator()
     }
 
-    /// SHA-256 over all texts, in hex: the same texts, the same verdicts.
+    /// SHA-256 over all sources, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> &str {
         &self.digest
     }
@@ -227,18 +228,19 @@ impl PolicySet {
         self.compiled.policies.iter().map(|compiled| &compiled.policy)
     }
 
-    /// The policies that any binding turns on.
+    /// The policies that any binding enables.
     fn bound(&self) -> impl Iterator<Item = (&CompiledPolicy, &PolicyBindings)> {
         let all = self.compiled.policies.iter().zip(&self.of_policies);
         all.filter(|(_, bindings)| bindings.anywhere(&self.bindings.bindings))
     }
 
-    /// What the webhooks must send: kinds, operations and subresources that a bound policy judges.
+    /// The scopes that the validating webhook must send: those that bound policies with a violation rule
+    /// review.
     pub fn coverage(&self) -> BTreeSet<ReviewScope> {
         self.coverage_of(|compiled, _| compiled.violation.is_some())
     }
 
-    /// The same for the mutating webhook: what a policy may patch.
+    /// The same for the mutating webhook: the scopes that policies may patch.
     pub fn mutation_coverage(&self) -> BTreeSet<ReviewScope> {
         self.coverage_of(|compiled, bindings| {
             let patches = compiled.patch.is_some() && compiled.policy.patches == Patches::Admission;

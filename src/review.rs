@@ -5,8 +5,8 @@
 //!                     (object, views, joins)                                (state as it was before)
 //! ```
 //!
-//! Synchronous, pure, total: no clock, no IO, no error. What goes wrong with a policy is an outcome,
-//! and its binding says whether that refuses the request.
+//! Synchronous, pure, total: no clock, no IO, no errors. A failing policy is an outcome, and its binding says
+//! whether that refuses the request.
 
 mod baseline;
 mod effective_request;
@@ -40,15 +40,15 @@ use input_builder::{InputBuilder, Needs};
 use state::{RequestState, ViewReader};
 use violation::Violation;
 
-/// Label of a Namespace that says how precious it is: `dev`, `staging`, `prod`.
+/// The Namespace label with its tier: `dev`, `staging`, `prod`.
 pub const TIER_LABEL: &str = "stategate.io/tier";
-/// Annotation of an object: `false` keeps all patches away.
+/// The annotation that, if `false`, prevents all patches to an object.
 const MUTATE_ANNOTATION: &str = "stategate.io/mutate";
 
-/// Judges one request.
+/// Reviews one request.
 ///
-/// `now` is the time of the request; the same arguments always give the same decision. The observer decides
-/// nothing but which policies may be evaluated.
+/// `now` is the time of the request; the same arguments always give the same decision. The observer only
+/// decides which policies may be evaluated.
 pub fn review(
     set: &PolicySet,
     inventory: &Inventory,
@@ -78,8 +78,8 @@ pub fn review(
     review.decide(selected)
 }
 
-/// The decision if nobody could be asked: every policy that would have judged the request counts as failed,
-/// and its binding says what follows.
+/// The decision if no policy could be evaluated: every policy that would have reviewed the request counts as
+/// failed, and its binding says what happens.
 pub fn undecided(
     set: &PolicySet,
     inventory: &Inventory,
@@ -100,11 +100,11 @@ pub fn undecided(
     }
 }
 
-/// The input document of a request, for policies that read this much and have these parameters: as the
-/// request was made, before any patch. For people who write policies; `review` builds its own.
+/// The input document of a request, for policies that read this much and have these parameters: as requested,
+/// before any patch. For policy authors; `review` builds its own.
 ///
 /// # Errors
-/// If the object cannot be read, or no projection knows its kind.
+/// If the object cannot be read, or no projection has its kind.
 pub fn input(
     set: &PolicySet,
     inventory: &Inventory,
@@ -136,13 +136,13 @@ fn views<'a>(
     ViewReader { set, projection, namespace, tier, has_views: request.has_views() }
 }
 
-/// Of a request to a subresource: the kind of the object that it belongs to.
+/// For a request to a subresource: the kind of its parent object.
 fn parent(set: &PolicySet, request: &Request) -> Option<String> {
     let projection = set.projection(request).filter(|_| !request.subresource.is_empty())?;
     Some(projection.kind.clone())
 }
 
-/// One request on its way through the pipeline.
+/// The state of one request in the pipeline.
 struct Review<'a> {
     set: &'a PolicySet,
     request: &'a EffectiveRequest<'a>,
@@ -187,8 +187,8 @@ impl Review<'_> {
         Ok(())
     }
 
-    /// The policies that judge this state: their class fits, nobody waives them, and what they need of the
-    /// inventory is known. Why one of the others does not is recorded.
+    /// The policies to evaluate on this state: their class matches, they are not waived, and what they need
+    /// of the inventory is known. Records why others are left out for a waiver or unknown inventory.
     fn judging<'s, 'p>(
         &mut self,
         state: &RequestState<'_>,
@@ -205,12 +205,12 @@ impl Review<'_> {
         }
         self.waivers.waive(&mut judging, &mut self.decision);
         judging.retain(|selected| {
-            // A policy that patches nothing is not evaluated for its patch.
+            // A policy without an applicable patch is not evaluated for patches.
             if patching && selected.patch_rule(self.mode).is_none() {
                 return true;
             }
             let missing = self.inputs.missing(state, &selected.policy.inventory);
-            // Said once: by the policy's violations if it has any that are sought, too.
+            // Reported only once: with the policy's violations, if it has any to look for.
             let said_later = patching && self.mode.validates() && selected.violation_rule().is_some();
             if !missing.is_empty() && !said_later {
                 unknown(selected, self.mode, &missing, &mut self.decision);
@@ -220,14 +220,14 @@ impl Review<'_> {
         judging
     }
 
-    /// What the policies that patch change together.
+    /// The combined changes of all patching policies.
     fn patch(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) -> Option<Patched> {
         let judging = self.judging(state, selected, true);
         self.decision.evaluated = judging.len();
         let (object, workload) = (state.object.as_deref()?, state.workload.as_deref()?);
         if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
             || state.operation == Operation::Delete
-            // What a request to a subresource stores is not the object that a patch is for.
+            // A request to a subresource does not store the object that a patch is for.
             || !self.request.reviewed().subresource.is_empty()
         {
             return None;
@@ -272,8 +272,8 @@ impl Review<'_> {
         patches
     }
 
-    /// From here on the patched object is the object; one that cannot be read is a failure of the policies that
-    /// patched it, and the object is judged as it came.
+    /// The state after patching, which replaces the requested one. If the patched object cannot be read, this
+    /// is a failure of the policies that patched it, and the object is reviewed as requested.
     fn accept<'s>(
         &mut self,
         patched: &'s Patched,
@@ -301,7 +301,7 @@ impl Review<'_> {
         self.decision.failures.extend(failed.map(|selected| failure(selected, cause.clone())));
     }
 
-    /// What the policies find wrong with this state, and which of it was wrong before.
+    /// Finds the violations in this state, and which of them already existed before.
     fn validate(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) {
         let judging = self.judging(state, selected, false);
         self.decision.evaluated = judging.len();
@@ -340,8 +340,8 @@ impl Review<'_> {
     }
 }
 
-/// Records that a policy cannot judge because objects of these kinds are not known. Nothing is refused for
-/// that, unless a binding says so.
+/// Records that a policy cannot be evaluated because objects of these kinds are unknown. This refuses nothing
+/// unless a binding requires the inventory.
 fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], decision: &mut Decision) {
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let unknown = Unknown { policy: selected.policy.id.clone(), missing };

@@ -1,4 +1,4 @@
-//! Names of kinds, of objects, and of what a policy can be asked to review.
+//! Names of kinds and objects, and the scopes and modes of a review.
 
 use std::fmt;
 
@@ -58,11 +58,11 @@ pub struct ObjectRef {
     pub name: String,
 }
 
-/// What policies are indexed by, and what a webhook rule covers: an operation on a kind or on one of its
-/// subresources.
+/// The key that policies are indexed by, and what a webhook rule covers: an operation on a kind or on one of
+/// its subresources.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ReviewScope {
-    /// The kind; for a subresource the parent's.
+    /// The kind; for a subresource, the parent's.
     pub kind: GroupKind,
     /// The operation.
     pub operation: Operation,
@@ -70,28 +70,28 @@ pub struct ReviewScope {
     pub subresource: String,
 }
 
-/// What a review is for. It decides which patches apply and whether violations are sought.
+/// What a review does: which patches apply, and whether violations are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReviewMode {
-    /// The mutating webhook: patches only. It refuses nothing; the validating webhook judges what will be
-    /// stored, after every other webhook has had its say.
+    /// The mutating webhook: patches only. It refuses only objects that cannot be read; the validating
+    /// webhook reviews what will be stored, after every other webhook has changed it.
     Mutate,
-    /// The validating webhook: may the object be stored as it is?
+    /// The validating webhook: no patches, only violations in the object as it is.
     Validate,
-    /// Outside of the API server: patches apply, then the patched object is judged.
+    /// Outside the API server: patches apply, then the patched object is reviewed.
     MutateAndValidate,
-    /// The same for a source file that `stategate fix` rewrites: patches that belong only in files apply,
-    /// too, and no annotation names the policies that patched.
+    /// The same for a source file that `stategate fix` rewrites: patches that belong only in files also
+    /// apply, and no annotation names the policies that patched.
     Fix,
 }
 
 impl ReviewMode {
-    /// Are patches sought?
+    /// Whether patches are looked for.
     pub fn mutates(self) -> bool {
         self != Self::Validate
     }
 
-    /// Are violations sought?
+    /// Whether violations are looked for.
     pub fn validates(self) -> bool {
         self != Self::Mutate
     }

@@ -1,4 +1,4 @@
-//! The request under review: what the API server, a manifest, a live object or a test asks about.
+//! The request under review, whether it comes from the API server, a manifest, a live object or a test.
 
 mod kind;
 mod object;
@@ -16,32 +16,32 @@ pub use object::{Metadata, Object, ObjectError, OwnerReference};
 
 /// One change under review.
 ///
-/// Built from an AdmissionReview ([`wire`]), a manifest, a live object or an example of a policy;
-/// everything after it is the same for all of them.
+/// Built from an AdmissionReview ([`wire`]), a manifest, a live object or a policy's example; the rest of the
+/// pipeline is the same for all of them.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The API server's name for this request, echoed in the response. Empty outside of admission.
+    /// The API server's identifier for this request, echoed in the response. Empty outside admission.
     pub uid: String,
-    /// The kind of the object (for a subresource, the kind of the subresource: `Scale`).
+    /// The kind of the object; for a subresource, the kind of the subresource, such as `Scale`.
     pub kind: GroupVersionKind,
-    /// The resource asked for; for a subresource, the parent's.
+    /// The requested resource; for a subresource, the parent's.
     pub resource: GroupVersionResource,
     /// `scale`, `status`, `eviction`, … or empty.
     pub subresource: String,
-    /// Name as the API server sent it: empty for `generateName` and for deletecollection.
-    /// [`Request::name`] is what people call the object.
+    /// The name as the API server sent it: empty for `generateName` and for deletecollection.
+    /// [`Request::name`] is the name to display.
     pub request_name: String,
     /// Empty for cluster-scoped objects.
     pub namespace: String,
-    /// What is being done.
+    /// The operation.
     pub operation: Operation,
-    /// Who does it.
+    /// The user who makes the request.
     pub user: UserInfo,
-    /// The object as it will be stored; none on DELETE.
+    /// The object as it will be stored; None on DELETE.
     pub object: Option<Object>,
-    /// The object as it is stored; none on CREATE.
+    /// The object as it is currently stored; None on CREATE.
     pub old_object: Option<Object>,
-    /// Nothing will be stored (`--dry-run=server`); judged like any other request.
+    /// Nothing will be stored (`--dry-run=server`); reviewed like any other request.
     pub dry_run: bool,
     /// CreateOptions, UpdateOptions or DeleteOptions, as sent.
     pub options: Value,
@@ -53,7 +53,8 @@ impl Request {
         self.object.as_ref().or(self.old_object.as_ref())
     }
 
-    /// The object's name, also for a deletecollection (which sends none) and `generateName`.
+    /// The object's name, including for a deletecollection (which sends none) and `generateName` (the prefix,
+    /// followed by `*`).
     pub fn name(&self) -> String {
         if !self.request_name.is_empty() {
             return self.request_name.clone();
@@ -73,7 +74,7 @@ impl Request {
         self.display_name_as(&self.kind.kind)
     }
 
-    /// The same with the kind of the object whose subresource this is: `StatefulSet shop/pg (scale)`.
+    /// The same with the kind of the subresource's parent: `StatefulSet shop/pg (scale)`.
     pub fn display_name_of_parent(&self, kind: &str) -> String {
         format!("{} ({})", self.display_name_as(kind), self.subresource)
     }
@@ -94,7 +95,7 @@ impl AsRef<Request> for Request {
     }
 }
 
-/// What is being done to the object.
+/// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 #[expect(missing_docs, reason = "the words are the API's own")]
@@ -106,7 +107,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// All of them, in the API's order.
+    /// All operations, in the API's order.
     pub const ALL: [Operation; 4] =
         [Operation::Create, Operation::Update, Operation::Delete, Operation::Connect];
 
@@ -127,7 +128,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// Who asks (authentication.k8s.io/v1 UserInfo).
+/// The user who makes the request (authentication.k8s.io/v1 UserInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct UserInfo {

@@ -1,4 +1,4 @@
-//! An object of a request: parsed only if somebody looks at it.
+//! An object in a request, parsed on first use.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// An API object, kept as the bytes that came and parsed on the first look.
+/// An API object, kept as the received bytes and parsed on first use.
 ///
-/// Most requests match no policy; theirs are never parsed (about 0.01 ms for 10 KB against 0.1 ms).
+/// Most requests match no policy, and their objects are never parsed (about 0.01 ms for 10 KB against 0.1
+/// ms).
 #[derive(Clone, Debug)]
 pub struct Object {
     raw: Option<Box<RawValue>>,
@@ -26,7 +27,7 @@ impl Object {
     /// The value of the object.
     ///
     /// # Errors
-    /// If the bytes are no JSON that can be held: above all more than 127 levels of nesting.
+    /// If the bytes are not JSON that can be represented, above all if it nests deeper than 127 levels.
     pub fn value(&self) -> Result<&Value, ObjectError> {
         let parsed = self.parsed.get_or_init(|| match &self.raw {
             Some(raw) => serde_json::from_str(raw.get()).map_err(|error| ObjectError(error.to_string())),
@@ -35,10 +36,10 @@ impl Object {
         parsed.as_ref().map_err(Clone::clone)
     }
 
-    /// The part of `metadata` that the pipeline itself looks at.
+    /// The part of `metadata` that the pipeline itself uses.
     ///
     /// # Errors
-    /// If the object is no JSON object, or a field of `metadata` has the wrong type.
+    /// If the object is not a JSON object, or a field of `metadata` has the wrong type.
     pub fn metadata(&self) -> Result<&Metadata, ObjectError> {
         self.metadata
             .get_or_init(|| {
@@ -73,7 +74,7 @@ impl From<Value> for Object {
     }
 }
 
-/// The part of ObjectMeta that the pipeline itself looks at.
+/// The part of ObjectMeta that the pipeline itself uses.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "a map")]
 #[expect(missing_docs, reason = "the words are the API's own")]
@@ -100,7 +101,7 @@ impl Metadata {
     }
 }
 
-/// Who owns an object (meta/v1 OwnerReference).
+/// An owner of an object (meta/v1 OwnerReference).
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the words are the API's own")]

@@ -1,8 +1,9 @@
-//! AdmissionReview v1 on the wire: bytes to [`Request`], [`Response`] to bytes.
+//! AdmissionReview v1 on the wire: decodes bytes to [`Request`], encodes [`Response`] to bytes.
 //!
-//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/>
-//! and the requests recorded from a real API server in `tests/fixtures/reviews/`. kube's generic
-//! `AdmissionReview<T>` is not used: objects stay the bytes that came, parsed only if a policy asks.
+//! Source: <https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/> and
+//! the requests recorded from a real API server in `tests/fixtures/reviews/`. kube's generic
+//! `AdmissionReview<T>` is not used: objects stay as the received bytes and are parsed only if a policy needs
+//! them.
 
 use std::cell::RefCell;
 
@@ -15,15 +16,15 @@ use serde_json::value::RawValue;
 
 use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo};
 
-/// The only version that stategate speaks; the API server knows it since 1.16.
+/// The only version that stategate supports; API servers have supported it since 1.16.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 
-/// A body that is no AdmissionReview that can be judged.
+/// A body that is not an AdmissionReview that can be reviewed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct BadReview {
-    /// The question's uid, if it could be recovered: then the answer is a refusal that the API
-    /// server understands. Without it only an HTTP error is left.
+    /// The request's uid, if it could be recovered: then the response is a refusal that the API server
+    /// understands. Without it, only an HTTP error is possible.
     pub uid: Option<String>,
     /// What is wrong.
     pub message: String,
@@ -70,8 +71,8 @@ fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, 
 /// Reads the body of a request to the webhook.
 ///
 /// # Errors
-/// If the body is no AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps
-/// the uid wherever one can be found, even in a body that was cut off.
+/// If the body is not an AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps the
+/// uid wherever one can be found, even in a truncated body.
 pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     let refuse = |message: String| BadReview { uid: recover_uid(body), message };
     let review: WireReview = serde_json::from_slice(body)
@@ -116,16 +117,16 @@ pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     })
 }
 
-/// The uid of a body that could not be decoded, as far as the body can be read at all.
+/// The uid of a body that could not be decoded, as far as the body can be read.
 pub fn recover_uid(body: &[u8]) -> Option<String> {
     let found = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
-    // The error is the expected end: the body is known to be bad, only the uid before it counts.
+    // An error is expected: the body is known to be bad, and only the uid before the error counts.
     let _ = Find { keys: &["request", "uid"], found: &found }.deserialize(&mut deserializer);
     found.into_inner().filter(|uid| !uid.is_empty())
 }
 
-/// Walks down `keys` and keeps the string at their end, even if the document breaks off later.
+/// Follows `keys` and keeps the string at their end, even if the document is cut off later.
 struct Find<'a> {
     keys: &'a [&'a str],
     found: &'a RefCell<Option<String>>,
@@ -165,16 +166,16 @@ impl<'de> Visitor<'de> for Find<'_> {
     }
 }
 
-/// The answer to one question.
+/// The response to one request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Response {
-    /// May it be stored?
+    /// Whether the object may be stored.
     pub allowed: bool,
-    /// Why not; only if it may not.
+    /// Why the request is refused; None if it is allowed.
     pub status: Option<Status>,
     /// Shown to the user by kubectl, one line each.
     pub warnings: Vec<String>,
-    /// What to change; only in the answer of the mutating webhook.
+    /// The changes to make; only in a response of the mutating webhook.
     pub patch: Option<json_patch::Patch>,
     /// For the API server's audit log.
     pub audit_annotations: std::collections::BTreeMap<String, String>,
@@ -183,13 +184,13 @@ pub struct Response {
 /// Why a request is refused (the part of meta/v1 Status that reaches the client).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Status {
-    /// HTTP code that the client sees.
+    /// The HTTP status code that the client sees.
     pub code: u16,
     /// `Forbidden`: with `Invalid` kubectl shows the causes and drops the message.
     pub reason: &'static str,
-    /// What people read.
+    /// The text shown to the user.
     pub message: String,
-    /// The fields at fault, for programs.
+    /// The faulty fields, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Details>,
 }
@@ -206,7 +207,7 @@ pub struct Details {
     pub causes: Vec<Cause>,
 }
 
-/// One fault: `reason` is the policy, `field` the place.
+/// One fault: `reason` is the policy, `field` the path.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Cause {
@@ -241,10 +242,10 @@ struct WireResponse<'a> {
     audit_annotations: &'a std::collections::BTreeMap<String, String>,
 }
 
-/// The body of the webhook's answer.
+/// The body of the webhook's response.
 ///
 /// # Errors
-/// Only if serde_json fails to write, which for these types it does not; the caller answers with an
+/// Only if serde_json fails to serialize, which does not happen for these types; the caller responds with an
 /// HTTP error, so that the failurePolicy decides.
 pub fn encode(uid: &str, response: &Response) -> Result<Vec<u8>, serde_json::Error> {
     let patch = response.patch.as_ref().map(serde_json::to_vec).transpose()?;
@@ -263,7 +264,7 @@ pub fn encode(uid: &str, response: &Response) -> Result<Vec<u8>, serde_json::Err
     })
 }
 
-/// The refusal of a body whose uid was recovered: what cannot be read is never let through.
+/// The refusal of a body whose uid was recovered: an unreadable request is never allowed.
 pub fn refusal(bad: &BadReview) -> Response {
     Response {
         allowed: false,

@@ -1,4 +1,4 @@
-//! Policies that could not decide, and why.
+//! Policies that failed to decide, and why.
 
 use super::patch::Conflict;
 use crate::engine::{EvaluationError, InputError};
@@ -7,45 +7,45 @@ use crate::policy::binding::OnFailure;
 use crate::policy::{Policy, PolicyId};
 use crate::workload::Problem;
 
-/// A policy that could not decide.
+/// A policy that failed to decide.
 #[derive(Clone, Debug)]
 pub struct Failure {
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyId,
-    /// Why.
+    /// The cause.
     pub cause: FailureCause,
-    /// What follows.
+    /// What the failure leads to.
     pub on_failure: OnFailure,
 }
 
 impl Failure {
-    /// A policy that could not decide.
+    /// A policy's failure, from its cause.
     pub fn new(policy: &Policy, cause: impl Into<FailureCause>, on_failure: OnFailure) -> Self {
         Self { policy: policy.id.clone(), cause: cause.into(), on_failure }
     }
 }
 
-/// Why a policy could not decide.
+/// Why a policy failed to decide.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum FailureCause {
-    /// Its Rego gave no answer that counts.
+    /// The evaluation of its Rego failed.
     #[error(transparent)]
     Evaluation(#[from] EvaluationError),
     /// No input document could be built for it.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// It was not evaluated: whoever watches over the evaluation kept it away, or had no time or place for it.
+    /// It was not evaluated: the observer excluded it, or there was no time or capacity for it.
     #[error("{message}")]
     NotEvaluated {
-        /// The kind of reason, as metrics label it: `stuck`, `quarantined`, `queue_full`, …
+        /// The kind of reason, as a metrics label: `stuck`, `quarantined`, `queue_full`, …
         kind: &'static str,
-        /// What a person reads.
+        /// The text shown to the user.
         message: String,
     },
-    /// Its patch contradicts another one, or cannot be applied.
+    /// Its patch conflicts with another one, or cannot be applied.
     #[error(transparent)]
     PatchConflict(#[from] Conflict),
-    /// The object could not be read once it was patched, so the patch was dropped.
+    /// The patched object could not be read, so the patch was dropped.
     #[error("its patch makes the object unreadable, so no patch was applied: {}{}", .0.message, at(.0))]
     UnreadablePatch(Problem),
 }
@@ -55,7 +55,7 @@ fn at(problem: &Problem) -> String {
 }
 
 impl FailureCause {
-    /// The kind of cause, as metrics label it.
+    /// The kind of cause, as a metrics label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Evaluation(error) => error.kind(),

@@ -1,4 +1,4 @@
-//! What all policies together said of one request.
+//! The outcome of all policies for one request.
 
 pub mod answer;
 mod failure;
@@ -19,42 +19,42 @@ use crate::policy::binding::OnFailure;
 use crate::policy::{Action, Policy, PolicyId, Severity};
 use crate::workload::Problem;
 
-/// All outcomes of one request, folded.
+/// The combined outcome of all policies for one request.
 #[derive(Clone, Debug, Default)]
 pub struct Decision {
-    /// What is wrong, most severe first.
+    /// The violations: the strictest action first, then the most severe.
     pub findings: Vec<Finding>,
-    /// Policies that could not decide.
+    /// Policies that failed to decide.
     pub failures: Vec<Failure>,
-    /// What is added to the object, and by which policies.
+    /// The changes to the object, and the policies that made them.
     pub patch: Option<Patched>,
-    /// Policies that could not be asked because other objects that they need are not known.
+    /// Policies that could not be evaluated because other objects that they need are unknown.
     pub unknown: Vec<Unknown>,
-    /// Policies that were not asked because somebody waived them for this object.
+    /// Policies that were not evaluated because they are waived for this object.
     pub waived: Vec<Waived>,
-    /// What its user should know of the request as a whole: a skip annotation that does not count.
+    /// Notes for the user about the request as a whole, such as a skip annotation that does not count.
     pub notes: Vec<String>,
-    /// Policies that were asked.
+    /// Number of policies that apply: not ruled out by class, a waiver or unknown inventory.
     pub evaluated: usize,
-    /// Why policies that match were not asked, or their findings only recorded.
+    /// Why matching policies were not evaluated, or why their findings are only recorded.
     pub exemption: Option<Exemption>,
-    /// Of a request to a subresource: the kind of the object that it belongs to.
+    /// For a request to a subresource: the kind of its parent object.
     pub parent: Option<String>,
 }
 
 impl Decision {
-    /// May the object be stored?
+    /// Whether the object may be stored.
     pub fn allowed(&self) -> bool {
         !self.findings.iter().any(|finding| finding.action == Action::Deny) && self.decided()
     }
 
-    /// Could every policy decide whose failure refuses the request?
+    /// Whether every policy whose failure refuses the request was able to decide.
     pub fn decided(&self) -> bool {
         !self.failures.iter().any(|failure| failure.on_failure == OnFailure::Deny)
     }
 
-    /// Brings the findings into the order in which people read them: what refuses first, then the
-    /// worst. A violation that several bindings found counts once, with the strictest action.
+    /// Sorts the findings for display: the strictest action first, then the most severe. A violation found
+    /// under several bindings counts once, with the strictest action.
     pub fn settle(&mut self) {
         self.findings.sort_by(|a, b| {
             (b.action, b.severity, &a.policy, &a.path, &a.key)
@@ -72,41 +72,41 @@ impl Decision {
     }
 }
 
-/// One violation of one policy, judged by its binding.
+/// One violation of one policy, with the action that its bindings set.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyId,
-    /// What it demands.
+    /// What the policy requires.
     pub title: Arc<str>,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
-    /// What happens.
+    /// The action.
     pub action: Action,
-    /// The old object has it too, so it only warns.
+    /// The old object already has this violation, so it only warns.
     pub pre_existing: bool,
-    /// What is wrong with this object.
+    /// What is wrong with the object.
     pub message: String,
-    /// Where.
+    /// The path of the fault.
     pub path: Path,
-    /// Its identity over time.
+    /// Identifies the violation across versions of the object.
     pub key: String,
-    /// How it is set right.
+    /// How to fix it.
     pub fix: String,
     /// Why it matters, in one sentence.
     pub why: Option<Arc<str>>,
-    /// Where to read more.
+    /// A link to further documentation.
     pub docs: Option<String>,
-    /// What the policy adds for programs.
+    /// Additional data from the policy, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub details: Option<Value>,
-    /// May what is at fault be a credential, so that nobody shows the text?
+    /// The faulty value may be a credential, so no output shows the text.
     pub sensitive: bool,
 }
 
 impl Finding {
-    /// The reason behind the finding, under the label that reports print: `why` and the policy's reason or,
-    /// for a policy that gives none, `rule` and its title; with the page to read.
+    /// The reason for the finding, under the label that reports print: `why` with the policy's reason or, if
+    /// it gives none, `rule` with its title; followed by a link to further documentation.
     pub fn reason(&self) -> (&'static str, String) {
         let (label, reason) = match &self.why {
             Some(why) => ("why", why),
@@ -116,7 +116,7 @@ impl Finding {
         (label, format!("{reason}{docs}"))
     }
 
-    /// What is wrong, and whether it was before.
+    /// The message, prefixed if the violation was already present before this change.
     pub fn told(&self) -> Cow<'_, str> {
         if self.pre_existing {
             Cow::Owned(format!("already present before this change: {}", self.message))
@@ -126,56 +126,57 @@ impl Finding {
     }
 }
 
-/// A policy that could not be asked: objects that it needs are not known. That refuses nothing.
+/// A policy that could not be evaluated because objects that it needs are unknown. By itself this refuses
+/// nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unknown {
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyId,
-    /// The kinds that are not known: `StorageClass.storage.k8s.io`.
+    /// The unknown kinds: `StorageClass.storage.k8s.io`.
     pub missing: Vec<String>,
 }
 
 /// A policy that was waived for an object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Waived {
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyId,
-    /// The exception's name; none: the object's own skip annotation.
+    /// The name of the exception; None for the object's own skip annotation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exception: Option<String>,
-    /// Why.
+    /// The reason for the waiver.
     pub reason: String,
 }
 
-/// What is added to the object.
+/// The changes that patches make to the object.
 #[derive(Clone, Debug)]
 pub struct Patched {
-    /// The smallest RFC 6902 difference between the object as it came and as it shall be.
+    /// The smallest RFC 6902 difference between the requested and the patched object.
     pub operations: json_patch::Patch,
-    /// The policies that asked for it.
+    /// The policies whose patches these are.
     pub policies: Vec<PolicyId>,
-    /// The object as it shall be.
+    /// The patched object.
     pub object: Value,
 }
 
-/// Why an object that policies match is not judged like others.
+/// Why an object is exempt although policies match it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Exemption {
-    /// It is being deleted already.
+    /// It is already being deleted.
     Terminating,
-    /// The workload that makes it was judged.
+    /// The workload that owns it is reviewed instead.
     Owned,
     /// An operator owns it: findings are only recorded, and nothing is patched.
     Operated,
 }
 
-/// The id of the finding for an object whose fields cannot be read. It belongs to the pipeline, not
-/// to the catalogue: what cannot be read cannot be judged, so no binding loosens it.
+/// The id of the finding for an object whose fields cannot be read. It belongs to the pipeline, not to the
+/// catalogue: an unreadable object cannot be reviewed, so no binding can relax it.
 pub const OBJECT_UNREADABLE: &str = "object-unreadable";
 
-/// Names and values come from whoever wrote the object: no control characters reach a terminal, and no
-/// value fills a screen.
+/// Makes text safe to display, since users control names and values in objects: replaces control characters
+/// and cuts off long text.
 pub fn plain(text: &str) -> String {
     const LIMIT: usize = 1000;
     let safe = text.chars().map(|c| if c.is_control() { ' ' } else { c });
@@ -187,7 +188,7 @@ pub fn plain(text: &str) -> String {
 }
 
 impl Exemption {
-    /// What people read.
+    /// The text shown to the user.
     pub fn as_str(self) -> &'static str {
         match self {
             Exemption::Terminating => "it is being deleted already",
@@ -198,7 +199,8 @@ impl Exemption {
 }
 
 impl Finding {
-    /// What the old object had already is not refused now: it would stop every other change, too.
+    /// Lowers the action to a warning if the old object already had the violation: a refusal would also stop
+    /// every other change.
     pub fn ratchet(&mut self, known: &BTreeSet<String>) {
         if known.contains(&self.key) {
             self.pre_existing = true;
@@ -206,7 +208,8 @@ impl Finding {
         }
     }
 
-    /// A policy could not be asked for want of other objects, and its binding demands that it is.
+    /// The finding for a policy that could not be evaluated because other objects are unknown, if its binding
+    /// requires the inventory.
     pub fn inventory_required(policy: &Policy, action: Action, unknown: &Unknown) -> Self {
         Self {
             policy: policy.id.clone(),
@@ -228,7 +231,7 @@ impl Finding {
         }
     }
 
-    /// The object, or one of its fields, cannot be read.
+    /// The finding for an object that cannot be read, or has a field that cannot be read.
     pub fn unreadable(problem: Problem) -> Self {
         let Problem { message, path } = problem;
         let message = plain(&message);
@@ -251,7 +254,7 @@ impl Finding {
 }
 
 impl Unknown {
-    /// What people read.
+    /// The text shown to the user.
     pub fn reason(&self) -> String {
         match self.missing.as_slice() {
             [one] => format!("{one} is not known"),

@@ -1,5 +1,5 @@
-//! What the rest of the engine uses of regorus: its AST, which may change in any release, its values and its
-//! table of builtins.
+//! The parts of regorus that the rest of the engine uses: its AST, which may change in any release, its
+//! values and its table of builtins.
 
 pub(super) use regorus::Value;
 pub(super) use regorus::unstable::{
@@ -7,7 +7,7 @@ pub(super) use regorus::unstable::{
     WithModifier,
 };
 
-/// How many arguments a builtin takes; none if there is no such builtin.
+/// The number of arguments of a builtin; None if there is no such builtin.
 pub(super) fn builtin_arguments(name: &str) -> Option<u8> {
     regorus::unstable::BUILTINS.get(name).map(|(_, arguments)| *arguments)
 }

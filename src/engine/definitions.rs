@@ -1,4 +1,4 @@
-//! Where rules and functions stand in their texts: whatever is said of one names its line.
+//! Locates rules and functions in their sources, so that messages about them can name the line.
 
 use super::ast::{AstModule, Rule, RuleHead};
 use super::reads::fixed_path;
@@ -7,13 +7,13 @@ use super::walk;
 /// One definition of a rule or function; a name may have several.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
-    /// Name of the text.
+    /// Name of the source.
     pub source: String,
     /// `stategate.storage.storage_class_required`
     pub package: String,
     /// `violation`
     pub name: String,
-    /// It takes arguments.
+    /// Whether it takes arguments.
     pub is_function: bool,
     /// The line of its head, 1-based.
     pub first_line: u32,
@@ -21,7 +21,7 @@ pub struct Definition {
     pub last_line: u32,
 }
 
-/// All definitions of a module, in the order of the text.
+/// All definitions in a module, in source order.
 pub fn of(module: &AstModule) -> impl Iterator<Item = Definition> {
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
     module.policy.iter().map(move |rule| {

@@ -1,5 +1,5 @@
-//! What comes of evaluating a rule: an answer that is read strictly, or an error that says what kind of fault
-//! it was.
+//! The result of evaluating a rule: a value that is decoded strictly, or an error that says what kind of
+//! fault occurred.
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,22 +26,22 @@ impl fmt::Display for RuleId {
     }
 }
 
-/// Why a rule gave no answer that counts. Never "nothing found".
+/// Why the evaluation of a rule failed. Never treated as "no violation".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    /// It ran longer than a rule may.
+    /// It exceeded the time limit for a rule.
     #[error("it was stopped after {} ms", .0.as_millis())]
     Timeout(Duration),
-    /// A builtin failed, or an operand had the wrong type; with the place in the Rego.
+    /// A builtin failed, or an operand had the wrong type; includes the position in the Rego.
     #[error("{0}")]
     Builtin(String),
-    /// A complete rule or a function has several values; with the place in the Rego.
+    /// A complete rule or a function has several values; includes the position in the Rego.
     #[error("{0}")]
     Conflict(String),
     /// The rule is not a partial set.
     #[error("{0} is no set: write `contains`")]
     NotASet(RuleId),
-    /// An element is not what a violation or a patch operation is.
+    /// An element does not have the form of a violation or a patch operation.
     #[error("{rule} holds an element that cannot be read: {reason}")]
     Undecodable {
         /// The rule.
@@ -52,7 +52,7 @@ pub enum EvaluationError {
 }
 
 impl EvaluationError {
-    /// The kind of fault, as metrics label it.
+    /// The kind of fault, as a metrics label.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Timeout(_) => "timeout",
@@ -87,20 +87,20 @@ impl Answer {
         })
     }
 
-    /// Is it `true`, as a test demands?
+    /// Whether the value is `true`, as a test requires.
     pub fn is_true(&self) -> bool {
         self.value == Value::Bool(true)
     }
 
-    /// Has the rule no value at all?
+    /// Whether the rule has no value.
     pub fn is_undefined(&self) -> bool {
         self.value == Value::Undefined
     }
 
-    /// The value as JSON; none if it is undefined.
+    /// The value as JSON; None if it is undefined.
     ///
     /// # Errors
-    /// If JSON cannot hold it.
+    /// If JSON cannot represent it.
     pub fn to_json(&self) -> Result<Option<serde_json::Value>, serde_json::Error> {
         if self.is_undefined() { Ok(None) } else { serde_json::to_value(&self.value).map(Some) }
     }

@@ -1,4 +1,4 @@
-//! The input document: what a policy sees of a request. [`Input`] is both its schema and what builds it.
+//! The input document: what a policy sees of a request. [`Input`] both defines its schema and builds it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,21 +13,22 @@ use crate::admission::{GroupVersionKind, GroupVersionResource, Operation, UserIn
 use crate::inventory::{NamespaceLabels, Related};
 use crate::workload::Workload;
 
-/// The document `input`, without the parameters, which differ from policy to policy. A part that no policy
-/// of the request reads is left out.
+/// The document `input`, without the parameters, which differ between policies. Parts that none of the
+/// evaluated policies read are left out.
 #[derive(Default, Serialize, JsonSchema)]
 #[schemars(transform = input_always_has)]
 pub struct Input<'a> {
-    /// The AdmissionRequest, in the shape that Gatekeeper gives it.
+    /// The AdmissionRequest, in Gatekeeper's format.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Review<'a>>,
-    /// The prepared view of the object as it will be stored; absent on DELETE and for most subresources.
+    /// The typed view of the object as it will be stored; absent on DELETE and for most subresources.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workload: Option<&'a Workload>,
-    /// The prepared view of the object as it is stored; absent on CREATE.
+    /// The typed view of the object as it is currently stored; absent on CREATE.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_workload: Option<&'a Workload>,
-    /// Other objects that concern the request, as far as `custom.inventory` declares them and they are known.
+    /// Other objects that relate to the request, as far as `custom.inventory` declares them and they are
+    /// known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<&'a Related>,
     /// The time of the request (RFC 3339, UTC).
@@ -35,46 +36,48 @@ pub struct Input<'a> {
     pub now: Option<String>,
 }
 
-/// `input.review`: one request, with the objects of the state that is judged. For a request to `scale` they
-/// are those of the parent, with the replicas that the request sets.
+/// `input.review`: the request, with the objects in the state that is evaluated. For a request to `scale`
+/// these are the parent objects, with the replicas that the request sets.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 #[schemars(transform = review_always_has)]
 pub struct Review<'a> {
-    /// The API server's name for the request; empty outside of admission.
+    /// The API server's identifier for the request; empty outside admission.
     pub uid: &'a str,
     /// Group, version and kind of the object.
     pub kind: &'a GroupVersionKind,
-    /// Group, version and plural name of the resource; for a subresource the parent's.
+    /// Group, version and plural name of the resource; for a subresource, the parent's.
     pub resource: &'a GroupVersionResource,
     /// `scale`, `status`, …; empty for the object itself.
     pub sub_resource: &'a str,
-    /// The name of the object, also where the API server sends none (deletecollection, generateName).
+    /// The name of the object, even if the API server sends none: for a deletecollection the object's own
+    /// name, for `generateName` the prefix followed by `*`.
     pub name: String,
     /// The namespace; empty for cluster-scoped objects.
     pub namespace: &'a str,
     /// CREATE, UPDATE, DELETE or CONNECT.
     pub operation: Operation,
-    /// Who makes the request.
+    /// The user who makes the request.
     pub user_info: &'a UserInfo,
-    /// Is nothing stored (`--dry-run=server`)?
+    /// Whether this is a dry run (`--dry-run=server`), which stores nothing.
     pub dry_run: bool,
-    /// CreateOptions, UpdateOptions or DeleteOptions as sent; null if none were.
+    /// CreateOptions, UpdateOptions or DeleteOptions as sent; null if none were sent.
     pub options: &'a Json,
     /// The object as it will be stored; null on DELETE.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Json")]
     pub object: Option<Option<&'a Json>>,
-    /// The object as it is stored; null on CREATE.
+    /// The object as it is currently stored; null on CREATE.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Json")]
     pub old_object: Option<Option<&'a Json>>,
-    /// The Namespace of the object, as far as it is known; absent otherwise.
+    /// The object's Namespace; absent if it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace_object: Option<NamespaceObject<'a>>,
 }
 
-/// A part is left out of a document only because no policy reads it: to each of them it is always there.
+/// A part is left out only if no policy reads it, so to every policy that reads it the part is always
+/// present.
 fn input_always_has(schema: &mut Schema) {
     require(schema, &["review", "related", "now"]);
 }
@@ -90,7 +93,7 @@ fn require(schema: &mut Schema, fields: &[&str]) {
     }
 }
 
-/// `input.review.namespaceObject`: a Namespace of which stategate knows the labels.
+/// `input.review.namespaceObject`: a Namespace whose labels are known.
 #[derive(Serialize, JsonSchema)]
 pub struct NamespaceObject<'a> {
     /// `Namespace`
@@ -105,14 +108,13 @@ struct NamespaceMetadata<'a> {
 }
 
 impl<'a> NamespaceObject<'a> {
-    /// Of a name and its labels.
+    /// Creates a Namespace from its name and labels.
     pub fn new(name: &'a str, labels: &'a NamespaceLabels) -> Self {
         Self { kind: "Namespace", metadata: NamespaceMetadata { name, labels } }
     }
 }
 
-/// The JSON Schema of the whole document, parameters included, for people who write policies and for their
-/// editors.
+/// The JSON Schema of the whole document, including parameters, for policy authors and their editors.
 pub fn input_schema() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = with_parameters(settings.into_generator());
@@ -133,34 +135,34 @@ fn with_parameters(generator: SchemaGenerator) -> Schema {
     schema
 }
 
-/// Why no input document could be built: the engine cannot hold it.
+/// Why no input document could be built: the engine cannot represent a value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request cannot be put into an input document: {0}")]
 pub struct InputError(#[from] ToValueError);
 
-/// An input document in the engine's own form. A clone is cheap.
+/// An input document in the engine's representation. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct InputDocument {
     parts: BTreeMap<Value, Value>,
 }
 
-/// The values of a policy's parameters in the engine's own form. A clone is cheap.
+/// The values of a policy's parameters in the engine's representation. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct ParameterValues(Value);
 
 impl InputDocument {
-    /// Of one state of a request.
+    /// Builds the document for one state of a request.
     ///
     /// # Errors
-    /// If the engine cannot hold it.
+    /// If the engine cannot represent it.
     pub fn new(input: &Input<'_>) -> Result<Self, InputError> {
         Self::of(to_value(input)?)
     }
 
-    /// Of a recorded document, and the parameters in it.
+    /// Splits a recorded document into the document and its parameters.
     ///
     /// # Errors
-    /// If the engine cannot hold it.
+    /// If the engine cannot represent it.
     pub fn from_json(document: &Json) -> Result<(Self, ParameterValues), InputError> {
         let mut document = Self::of(to_value(document)?)?;
         let parameters = document.parts.remove(&Value::from("parameters"));
@@ -176,7 +178,7 @@ impl InputDocument {
         }
     }
 
-    /// The same without these keys of `related`, which only other policies may see.
+    /// The document without these keys of `related`, which only other policies may see.
     pub fn hiding(&self, keys: &[&'static str]) -> Cow<'_, Self> {
         if keys.is_empty() {
             return Cow::Borrowed(self);
@@ -188,7 +190,7 @@ impl InputDocument {
         Cow::Owned(document)
     }
 
-    /// The whole document of one policy.
+    /// The whole document for one policy.
     pub(super) fn with(&self, parameters: &ParameterValues) -> Value {
         let mut parts = self.parts.clone();
         if parameters.0 != Value::Undefined {
@@ -197,25 +199,25 @@ impl InputDocument {
         parts.into()
     }
 
-    /// The whole document of one policy, for people and for records.
+    /// The whole document for one policy as JSON, for display and recording.
     ///
     /// # Errors
-    /// If it holds a value that JSON cannot, such as a number beyond all bounds.
+    /// If it contains a value that JSON cannot represent, such as a number that is too large.
     pub fn to_json(&self, parameters: &ParameterValues) -> Result<Json, serde_json::Error> {
         serde_json::to_value(self.with(parameters))
     }
 }
 
 impl ParameterValues {
-    /// Of values that a binding sets, or of defaults.
+    /// Converts the values that a binding sets, or the defaults.
     ///
     /// # Errors
-    /// If the engine cannot hold them.
+    /// If the engine cannot represent them.
     pub fn new(values: &impl Serialize) -> Result<Self, InputError> {
         Ok(Self(to_value(values)?))
     }
 
-    /// No parameters at all: `input.parameters` is undefined.
+    /// No parameters: `input.parameters` is undefined.
     pub fn undefined() -> Self {
         Self(Value::Undefined)
     }

@@ -1,5 +1,5 @@
-//! The engine: loads Rego, checks it, builds the input document and evaluates rules over it. regorus, its
-//! values and its AST stay in here.
+//! The engine: loads and checks Rego, builds the input document and evaluates rules on it. regorus, its
+//! values and its AST stay inside this module.
 
 mod ast;
 mod definitions;

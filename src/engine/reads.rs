@@ -1,4 +1,4 @@
-//! What a policy reads of the input, found in its AST: only that is built for it.
+//! Finds in the AST which parts of the input a policy reads, so that only those are built.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,56 +6,56 @@ use super::ast::{AstModule, Expr};
 use super::evaluation::RuleId;
 use super::walk::{self, AstNode};
 
-/// Paths below `input` that are read, as far as they are fixed: `["review", "userInfo"]`.
-/// The empty path means all of it.
+/// Paths below `input` that are read, up to the first variable segment: `["review", "userInfo"]`. The empty
+/// path means the whole input.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reads(BTreeSet<Vec<String>>);
 
 impl Reads {
-    /// All of the input.
+    /// The whole input.
     pub fn everything() -> Self {
         Self(BTreeSet::from([Vec::new()]))
     }
 
-    /// Is something at or below this path read, or something that contains it?
+    /// Whether anything at, below or above this path is read.
     pub fn reads(&self, path: &[&str]) -> bool {
         self.0.iter().any(|read| read.iter().zip(path).all(|(a, b)| a == b))
     }
 
-    /// Is exactly this path, or something below it, read by name?
+    /// Whether this path, or something below it, is read by name.
     pub fn names(&self, path: &[&str]) -> bool {
         self.0.iter().any(|read| read.len() >= path.len() && read.iter().zip(path).all(|(a, b)| a == b))
     }
 
-    /// Both together.
+    /// Adds the other reads.
     pub fn extend(&mut self, other: &Reads) {
         self.0.extend(other.0.iter().cloned());
     }
 }
 
-/// What there is in one module.
+/// Summary of one module.
 #[derive(Clone, Debug)]
 pub struct Module {
     /// `stategate.storage.storage_class_required`
     pub package: String,
-    /// Names of its rules, in order, each once.
+    /// Names of its rules, in source order, without duplicates.
     pub rules: Vec<String>,
-    /// What of the input it reads, helpers included.
+    /// The parts of the input that it reads, including through helpers.
     pub reads: Reads,
 }
 
 impl Module {
-    /// One of its rules; none if it has no rule of this name.
+    /// The rule of this name; None if the module has none.
     pub fn rule(&self, name: &str) -> Option<RuleId> {
         let there = self.rules.iter().any(|rule| rule == name);
         there.then(|| RuleId(format!("data.{}.{name}", self.package).into()))
     }
 }
 
-/// Summaries of modules; what helpers read counts for everybody who uses them.
+/// Summarizes modules; what a helper reads counts for every module that uses it.
 pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> {
     let mut found: Vec<(Module, BTreeSet<String>)> = modules.map(summary).collect();
-    // Helpers may use helpers: repeat until nothing is added. The sets only grow, so this ends.
+    // Helpers may use helpers, so repeat until nothing is added. The sets only grow, so the loop ends.
     loop {
         let by_package: BTreeMap<String, Reads> =
             found.iter().fold(BTreeMap::new(), |mut all, (module, _)| {
@@ -84,7 +84,7 @@ pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> 
 }
 
 fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
-    // `uses` holds paths below `data`, with dots.
+    // `uses` contains dotted paths below `data`.
     let (mut reads, mut uses) = (Reads::default(), BTreeSet::new());
     let mut note = |path: Vec<String>| match path.split_first() {
         Some((root, rest)) if root == "input" => drop(reads.0.insert(rest.to_vec())),
@@ -109,7 +109,7 @@ fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
     (Module { package, rules, reads }, uses)
 }
 
-/// The whole path of a reference, if all of it is fixed.
+/// The path of a reference, if all of it is fixed.
 pub(super) fn fixed_path(expr: &Expr) -> Option<Vec<String>> {
     match expr {
         Expr::Var { span, .. } => Some(vec![span.text().to_owned()]),
@@ -130,7 +130,7 @@ pub(super) fn fixed_path(expr: &Expr) -> Option<Vec<String>> {
     }
 }
 
-/// The longest start of a reference that is fixed; empty if it does not start with a name.
+/// The longest fixed prefix of a reference; empty if it does not start with a name.
 pub(super) fn fixed_start(expr: &Expr) -> Vec<String> {
     match (fixed_path(expr), expr) {
         (Some(path), _) => path,

@@ -1,8 +1,8 @@
-//! Rego modules and their evaluation, by regorus.
+//! Loads Rego modules and evaluates them with regorus.
 //!
-//! The interpreter is the meaning of a policy. Strict builtin errors stay on: a builtin that fails is
-//! an error, not a rule that quietly does not fire. regorus reads RUST_BACKTRACE through its errors and
-//! parses many times slower with it; see [`backtraces_slow_parsing`].
+//! The interpreter defines the meaning of a policy. Strict builtin errors stay on: a builtin that fails is an
+//! error, not a rule that silently does not fire. With RUST_BACKTRACE set, regorus' errors capture backtraces
+//! and parsing is many times slower; see [`backtraces_slow_parsing`].
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -20,16 +20,16 @@ use super::reads::{self, Module};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::{Policy, metadata};
 
-/// Stack for whoever parses or evaluates Rego: both recurse, and an overflow ends the process. Address
-/// space, not memory: only what is touched counts.
+/// Stack size in bytes for threads that parse or evaluate Rego: both recurse, and an overflow ends the
+/// process. This reserves address space, not memory: only touched pages count.
 pub const STACK: usize = 64 << 20;
-/// What one rule may take. Builtins are not interrupted by it; the deadline of the request is kept
-/// outside, by whoever waits for the evaluation.
+/// Time limit for one rule. It does not interrupt builtins; the caller that waits for the evaluation enforces
+/// the deadline of the request.
 const RULE_LIMIT: Duration = Duration::from_millis(200);
-/// Work units between two looks at the clock.
+/// Work units between two checks of the clock.
 const TIMER_INTERVAL: u32 = 256;
 
-/// Parsed and checked modules, ready to be asked.
+/// Parsed and checked modules, ready for evaluation.
 #[derive(Clone)]
 pub struct Rego {
     engine: regorus::Engine,
@@ -39,15 +39,15 @@ impl Rego {
     /// Parses all modules and compiles them together.
     ///
     /// # Errors
-    /// All parse errors of all modules, and what the checks say of those that could be parsed.
+    /// All parse errors in all modules, and the errors that the checks find in those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
-        // Libraries and tests have no METADATA; that of a policy with faults is told elsewhere.
+        // Libraries and tests have no METADATA; faults in a policy's METADATA are reported elsewhere.
         let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text).ok()).collect();
         Self::load_policies(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})
     }
 
-    /// The same for those who have read the METADATA of the policies already. `before` hears of each text
-    /// before it is parsed.
+    /// The same for callers that have already read the METADATA of the policies. `before` is called with each
+    /// source before it is parsed.
     ///
     /// # Errors
     /// As [`Rego::load`].
@@ -60,7 +60,7 @@ impl Rego {
         engine.set_execution_timer_config(timer(RULE_LIMIT));
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
         for text in texts {
-            // Before the parser sees it: what it would choke on cannot be stopped once begun.
+            // Before the parser sees the text: once the parser runs, it cannot be stopped.
             let unfit = lint::check_text(text);
             if !unfit.is_empty() {
                 errors.extend(unfit);
@@ -78,21 +78,21 @@ impl Rego {
         if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
     }
 
-    /// The modules in the order in which they were loaded.
+    /// The modules, in load order.
     pub fn modules(&mut self) -> Vec<Module> {
         reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
     }
 
-    /// Every rule and function of every module, in the order of the texts.
+    /// Every rule and function of every module, in source order.
     pub fn definitions(&mut self) -> Vec<Definition> {
         self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
     }
 
-    /// Prepares every rule, so that clones share the work, and finds what only shows then. One entry
+    /// Prepares every rule, so that clones share the work, and finds errors that only appear then. One entry
     /// point is enough: the engine compiles all modules for it, and copies them all for each further one.
     ///
     /// # Errors
-    /// If the path leads to no rule, or any rule cannot be compiled.
+    /// If the path does not lead to a rule, or any rule cannot be compiled.
     pub fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
         match self.engine.compile_with_entrypoint(&entry_point.as_str().into()) {
             Ok(_) => Ok(()),
@@ -100,20 +100,20 @@ impl Rego {
         }
     }
 
-    /// Evaluates and measures which lines are reached.
+    /// An evaluator that also measures line coverage.
     pub fn covering_evaluator(&self) -> Evaluator {
         let mut evaluator = self.evaluator();
         evaluator.engine.set_enable_coverage(true);
         evaluator
     }
 
-    /// Sets how long a rule may take by the clock; 200 ms by default. A webhook has little time; a run on a
+    /// Sets the wall-clock time limit for a rule; 200 ms by default. A webhook has little time; a run on a
     /// busy machine, such as CI, should allow more.
     pub fn limit_rules(&mut self, limit: Duration) {
         self.engine.set_execution_timer_config(timer(limit));
     }
 
-    /// An evaluator of these modules. Cheap: it shares everything that was prepared.
+    /// An evaluator for these modules. Cheap: it shares everything that was prepared.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator { engine: self.engine.clone() }
     }
@@ -124,17 +124,17 @@ fn timer(limit: Duration) -> ExecutionTimerConfig {
     ExecutionTimerConfig { limit, check_interval }
 }
 
-/// Evaluates rules for one thread. Evaluators share modules, not inputs.
+/// Evaluates rules on one thread. Evaluators share modules, not inputs.
 pub struct Evaluator {
     engine: regorus::Engine,
 }
 
 impl Evaluator {
-    /// The value of a rule for a document and these parameters.
+    /// Evaluates a rule on a document and these parameters.
     ///
     /// # Errors
-    /// If the rule was stopped, a builtin failed, or the rule contradicts itself. What an answer must be for a
-    /// policy is checked by [`Answer::elements`].
+    /// If the rule timed out, a builtin failed, or the rule has conflicting values. [`Answer::elements`]
+    /// checks that the value has the form that a policy requires.
     pub fn evaluate(
         &mut self,
         rule: &RuleId,
@@ -148,10 +148,10 @@ impl Evaluator {
         }
     }
 
-    /// Which lines were reached so far; only of an evaluator that measures coverage.
+    /// The lines reached so far; only for an evaluator that measures coverage.
     ///
     /// # Errors
-    /// What the engine says.
+    /// The engine's error message.
     pub fn coverage(&self) -> Result<Vec<Coverage>, String> {
         let report = self.engine.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
         let of_file = |file: regorus::coverage::File| Coverage {
@@ -163,7 +163,7 @@ impl Evaluator {
     }
 }
 
-/// regorus tells a reached limit by its type; of all else only the text tells what it was.
+/// regorus has an error type only for exceeded limits; other errors can be distinguished only by their text.
 fn evaluation_error(
     error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
 ) -> EvaluationError {
@@ -178,10 +178,10 @@ fn evaluation_error(
     }
 }
 
-/// Which lines of a module were reached. Lines that hold no code are in neither.
+/// The lines of a module that were reached or missed. Lines without code are in neither set.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    /// Name of the text.
+    /// Name of the source.
     pub source: String,
     /// 1-based.
     pub reached: BTreeSet<u32>,
@@ -189,7 +189,7 @@ pub struct Coverage {
     pub missed: BTreeSet<u32>,
 }
 
-/// Runs on a stack that is large enough for Rego, and waits for it.
+/// Runs `work` on a thread with a stack that is large enough for Rego, and waits for it.
 pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
     thread::scope(|scope| {
         let running = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work)?;
@@ -197,13 +197,13 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Resu
     })
 }
 
-/// True if the environment makes parsing many times slower: regorus' parser backtracks through
-/// errors, and each of them then captures a backtrace.
+/// Whether the environment makes parsing many times slower: regorus' parser backtracks through errors, and
+/// each of them then captures a backtrace.
 pub fn backtraces_slow_parsing(rust_backtrace: Option<&str>, rust_lib_backtrace: Option<&str>) -> bool {
     rust_lib_backtrace.or(rust_backtrace).is_some_and(|value| value != "0")
 }
 
-/// regorus formats its errors itself: `--> file:line:col`, the line with a caret, `error: …`.
+/// Parses regorus' rendered errors: `--> file:line:col`, the line with a caret, `error: …`.
 fn diagnostic(text: &SourceText, error: &impl std::fmt::Display) -> Diagnostic {
     let rendered = error.to_string();
     let place = rendered.lines().find_map(|line| {
@@ -221,7 +221,7 @@ fn diagnostic(text: &SourceText, error: &impl std::fmt::Display) -> Diagnostic {
     }
 }
 
-/// The `error:` line of a rendered error, or all of it in one line.
+/// The `error:` line of a rendered error, or all of it on one line.
 fn one_line(rendered: &str) -> String {
     let place = rendered.lines().find_map(|line| line.trim().strip_prefix("--> "));
     match rendered.lines().find_map(|line| line.trim().strip_prefix("error: ")) {

@@ -1,7 +1,7 @@
-//! What the input document can hold, so that a read of what is never there is found at load.
+//! The possible contents of the input document, so that a read of a field that never exists is found at load.
 //!
-//! The shape of the view is that of its Rust types: their JSON Schema, which follows the same serde
-//! attributes as what is sent to Rego. So a field that is added to a type is known here at once.
+//! The shape follows from the Rust types: it is built from their JSON Schema, which follows the same serde
+//! attributes as the data sent to Rego. A field added to a type is known here automatically.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -15,20 +15,20 @@ use crate::admission::Operation;
 use crate::policy::Policy;
 use crate::policy::parameters::{Parameter, ParameterType};
 
-/// What can be read of a value.
+/// What can be read from a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Anything: what users write, or what is not known.
+    /// Anything: user-defined or unknown content.
     Open,
     /// Text, a number or a boolean.
     Scalar,
-    /// A list or a set of such.
+    /// A list or set with elements of this shape.
     List(Arc<Shape>),
-    /// Any keys, with such values.
+    /// Any keys, with values of this shape.
     Map(Arc<Shape>),
-    /// These fields, and no others.
+    /// Exactly these fields.
     Object(BTreeMap<String, Field>),
-    /// One of these.
+    /// One of these shapes.
     OneOf(Vec<Arc<Shape>>),
 }
 
@@ -36,25 +36,25 @@ pub enum Shape {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     shape: Arc<Shape>,
-    /// Is it there in every request?
+    /// Whether it is present in every request.
     always: bool,
 }
 
-/// Why a field is never there.
+/// Why a field never exists.
 pub enum Never<'s> {
-    /// The fields are these.
+    /// The object has only these fields.
     Unknown(&'s BTreeMap<String, Field>),
     /// A list has items, not fields.
     List,
-    /// It has no parts.
+    /// A scalar has no parts.
     Scalar,
 }
 
 impl Shape {
-    /// What a field holds.
+    /// The shape of a field.
     ///
     /// # Errors
-    /// If it is never there.
+    /// If the field never exists.
     pub fn field(&self, name: &str) -> Result<Arc<Shape>, Never<'_>> {
         match self {
             Self::Open => Ok(Arc::new(Self::Open)),
@@ -70,7 +70,7 @@ impl Shape {
                 let found = shapes.iter().filter_map(|shape| match shape.field(name) {
                     Ok(shape) => Some(shape),
                     Err(reason) => {
-                        // A list of fields says more than that there are none.
+                        // A list of known fields is more helpful than the statement that there are none.
                         if !matches!(never, Some(Never::Unknown(_))) {
                             never = Some(reason);
                         }
@@ -86,7 +86,7 @@ impl Shape {
         }
     }
 
-    /// Is this field there, whatever the request?
+    /// Whether this field is present in every request.
     pub fn always_has(&self, name: &str) -> bool {
         match self {
             Self::Object(fields) => fields.get(name).is_some_and(|field| field.always),
@@ -95,7 +95,7 @@ impl Shape {
         }
     }
 
-    /// What an item or the value of some key is.
+    /// The shape of an item, or of the value of some key.
     pub fn item(&self) -> Arc<Shape> {
         match self {
             Self::List(item) | Self::Map(item) => Arc::clone(item),
@@ -104,7 +104,7 @@ impl Shape {
         }
     }
 
-    /// One of several; open if one of them is, or if there is none.
+    /// The union of several shapes; open if one of them is open, or if there are none.
     pub fn one_of(shapes: impl Iterator<Item = Arc<Shape>>) -> Arc<Shape> {
         let mut distinct: Vec<Arc<Shape>> = Vec::new();
         for shape in shapes {
@@ -124,7 +124,7 @@ impl Shape {
         }
     }
 
-    /// An object that a policy itself writes: all of its fields are there.
+    /// An object that a policy itself writes: all its fields are present.
     pub fn made_of(fields: Vec<(String, Arc<Shape>)>) -> Shape {
         Self::Object(fields.into_iter().map(|(name, shape)| always(&name, shape)).collect())
     }
@@ -142,7 +142,7 @@ impl Shape {
             let choices = choices.iter().filter(|choice| choice.get("type") != Some(&Value::from("null")));
             return Self::one_of(choices.map(Self::from_schema));
         }
-        // The type of an optional field is a list: the type, and null.
+        // The type of an optional field is a list of its type and null.
         let kind = match schema.get("type") {
             Some(Value::Array(kinds)) => kinds.iter().find(|kind| *kind != "null"),
             kind => kind,
@@ -185,21 +185,21 @@ impl Shape {
     }
 }
 
-/// The shape of every part but the parameters.
+/// The shape of every part except the parameters.
 static INPUT: LazyLock<Arc<Shape>> = LazyLock::new(Shape::of::<Input<'_>>);
 
 fn always(name: &str, shape: Arc<Shape>) -> (String, Field) {
     (name.to_owned(), Field { shape, always: true })
 }
 
-/// The shape of `input` for a policy; without one, as in a library, its parameters may be any.
+/// The shape of `input` for a policy; without a policy, as in a library, the parameters are open.
 pub fn input(policy: Option<&Policy>) -> Shape {
     let parameters = policy.map_or(Shape::Open, |policy| {
         let declared = policy.parameters.iter();
-        // Each has a default.
+        // Each has a default, so it is always present.
         Shape::Object(declared.map(|(name, p)| always(name, Arc::new(Shape::of_parameter(p)))).collect())
     });
-    // A DELETE has an old object only, and a subresource has no view.
+    // A DELETE has only an old object, and a subresource has no view.
     let has_view = policy.is_some_and(|policy| {
         let stored = |operation: &Operation| matches!(operation, Operation::Create | Operation::Update);
         policy.matches.operations.iter().all(stored) && policy.matches.subresources.is_empty()

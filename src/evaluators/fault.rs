@@ -1,38 +1,38 @@
-//! How a job on an evaluation thread is lost.
+//! Why a job on an evaluation thread is lost.
 
 use crate::policy::PolicyId;
 
-/// Why a job that was taken has no result.
+/// Why an accepted job has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum JobError {
-    /// Because of a policy.
+    /// A policy blocked the thread or panicked.
     Policy(PolicyFault),
-    /// It broke off while no policy was asked.
+    /// The job panicked or got stuck while no policy was being evaluated.
     Broken,
-    /// Its deadline passed in the queue, and it was never begun.
+    /// Its deadline passed in the queue, so it was not started.
     Expired,
 }
 
-/// What a policy did to a thread.
+/// A fault of a policy that cost an evaluation thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyFault {
-    /// Which policy.
+    /// The policy.
     pub policy: PolicyId,
-    /// What it did.
+    /// The kind of fault.
     pub kind: FaultKind,
 }
 
 /// How a thread was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FaultKind {
-    /// It does not come back.
+    /// The evaluation does not return.
     Stuck,
-    /// It broke off.
+    /// The evaluation panicked.
     Panicked,
 }
 
 impl FaultKind {
-    /// `stuck` or `panicked`, as metrics label it.
+    /// `stuck` or `panicked`, as a metrics label.
     pub fn as_str(self) -> &'static str {
         match self {
             FaultKind::Stuck => "stuck",

@@ -1,10 +1,10 @@
-//! Where policies are evaluated: on threads of their own, watched from outside.
+//! Evaluates policies on dedicated threads that a watchdog observes.
 //!
-//! The engine's timer stops a loop, not a builtin, and no thread can be killed. So a watchdog finds a policy
-//! that does not come back: its thread is abandoned and replaced, the request is reviewed again without the
-//! policy, and the policy counts as failed, with what its binding says of failures. One that does so twice is
-//! quarantined until the policies are loaded again. Abandoned threads go on computing; if too many do, the
-//! process is better started again ([`EvaluationPool::overrun`]).
+//! The engine's timer stops a loop but not a builtin, and a thread cannot be killed. So a watchdog detects a
+//! policy that does not return: it abandons and replaces the thread, the request is reviewed again without
+//! the policy, and the policy counts as failed, so that its binding's onFailure decides. A policy that does
+//! so twice is quarantined until the policies are reloaded. Abandoned threads keep computing; if there are
+//! too many of them, the process should be restarted ([`EvaluationPool::overrun`]).
 #![expect(clippy::disallowed_methods, reason = "an edge: the watchdog keeps time")]
 
 mod fault;
@@ -26,52 +26,53 @@ use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
 use crate::review::{EvaluationObserver, review, undecided};
 
-/// What is in force: policies and bindings, the inventory that was read for them, and which of the policies
-/// are in quarantine. One value, replaced whole, so that no request sees parts of two.
+/// What is in force: policies and bindings, the inventory that was read for them, and the quarantined
+/// policies. It is replaced as one value, so that a request never sees parts of two versions.
 #[derive(Clone)]
 pub struct InForce {
-    /// What judges.
+    /// The policies and bindings.
     pub set: Arc<PolicySet>,
-    /// What is known beside the request, read by the projections of the set.
+    /// Other objects, read with the projections of the set.
     pub inventory: Inventory,
-    /// Which policies of the set are in quarantine.
+    /// The quarantined policies of the set.
     pub quarantine: Arc<Quarantine>,
 }
 
 impl InForce {
-    /// A set of whose policies no fault is known.
+    /// A new policy set, with no known faults.
     pub fn new(set: PolicySet, inventory: Inventory) -> Self {
         Self { set: Arc::new(set), inventory, quarantine: Arc::default() }
     }
 
-    /// The same policies with another inventory that was read for them.
+    /// The same policies with another inventory, which must have been read for them.
     #[must_use]
     pub fn with_inventory(&self, inventory: Inventory) -> Self {
         Self { inventory, ..self.clone() }
     }
 
-    /// The decision if the review of a request has no result.
+    /// The decision for a request whose review has no result.
     pub fn undecided(&self, request: &Request, mode: ReviewMode, error: &NotEvaluated) -> Decision {
         undecided(&self.set, &self.inventory, request, mode, &error.cause())
     }
 }
 
-/// What is computed on an evaluation thread. It may be computed again, without a policy that stuck.
+/// A computation on an evaluation thread. It may be repeated without a faulty policy.
 pub type Work<T> = Arc<dyn Fn(&dyn EvaluationObserver) -> T + Send + Sync>;
 
 /// Why there is no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotEvaluated {
-    /// Too many jobs wait already.
+    /// Too many jobs are already waiting.
     QueueFull,
     /// The deadline has passed.
     TimedOut,
-    /// It panicked or stuck: twice because of policies, or not because of a policy.
+    /// It panicked or got stuck: twice because of policies (the last of which is named), or once without a
+    /// policy being evaluated.
     Broken(Option<PolicyId>),
 }
 
 impl NotEvaluated {
-    /// What a person reads of each policy that was not evaluated.
+    /// The text shown to the user for each policy that was not evaluated.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::QueueFull => "too many reviews are waiting; try again",
@@ -91,7 +92,7 @@ impl NotEvaluated {
 }
 
 impl EvaluationPool {
-    /// Reviews a request on a thread of the pool. `request` is held until no thread computes on it any more.
+    /// Reviews a request on a thread of the pool. `request` is kept until no thread uses it.
     ///
     /// # Errors
     /// If there is no result in time.
@@ -113,7 +114,8 @@ impl EvaluationPool {
         self.compute(&in_force.quarantine, deadline, Arc::new(work)).await
     }
 
-    /// Computes on a thread of the pool. If a policy sticks or panics, once again without that policy.
+    /// Runs `work` on a thread of the pool. If a policy gets stuck or panics, runs it once more without that
+    /// policy.
     ///
     /// # Errors
     /// If there is no result in time.
@@ -135,7 +137,8 @@ impl EvaluationPool {
                     continue;
                 }
                 Ok(Ok(Err(JobError::Policy(fault)))) => Err(NotEvaluated::Broken(Some(fault.policy))),
-                // Without an answer the thread itself is gone, which no work of ours can bring about.
+                // A dropped sender means that the thread itself is gone, which work of this crate cannot
+                // cause.
                 Ok(Ok(Err(JobError::Broken)) | Err(_)) => Err(NotEvaluated::Broken(None)),
                 Ok(Ok(Err(JobError::Expired))) | Err(_) => Err(NotEvaluated::TimedOut),
             };

@@ -1,9 +1,8 @@
-//! Threads that evaluate policies, a bounded queue in front of them, and a watch over them.
+//! Threads that evaluate policies, a bounded queue in front of them, and a watchdog.
 //!
-//! They are not tokio's: an evaluation computes and never waits, and the thread that accepts
-//! connections must not compute. They are few, since more than the processors have cores would only
-//! share them, and their stacks are large, since a policy may recurse and a stack that overflows
-//! ends the process.
+//! These are not tokio's threads: an evaluation computes and never waits, and the threads that accept
+//! connections must not be blocked by it. There are few of them, since more threads than cores would only
+//! compete, and their stacks are large, since a policy may recurse and a stack overflow ends the process.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,20 +24,20 @@ use crate::policy::PolicyId;
 use crate::telemetry::EVALUATION_THREADS;
 use crate::telemetry::metrics::Metrics;
 
-/// How often the watch looks.
+/// Interval between the watchdog's checks.
 const LOOK: Duration = Duration::from_millis(100);
-/// So many threads that were given up may compute on at once; each takes a core and holds memory.
+/// Maximum number of abandoned threads that may still compute; each occupies a core and holds memory.
 const MOST_ABANDONED: usize = 8;
 
-/// A number of threads that evaluate, and a bounded queue in front of them. They end when this value is
-/// dropped and the queue is empty.
+/// Evaluation threads with a bounded queue in front of them. They end when this value is dropped and the
+/// queue is empty.
 pub struct EvaluationPool {
     jobs: SyncSender<Job>,
     shared: Arc<Shared>,
 }
 
 struct Job {
-    /// Nobody waits for the result after this.
+    /// After this, the result is discarded.
     deadline: Instant,
     quarantine: Arc<Quarantine>,
     excluded: Option<PolicyFault>,
@@ -51,21 +50,21 @@ struct Shared {
     slots: Mutex<Vec<Arc<WorkerSlot>>>,
     /// Threads started so far, for their names.
     started: AtomicUsize,
-    /// Threads that were given up and are not back.
+    /// Abandoned threads that have not ended.
     abandoned: AtomicUsize,
     overrun: Notify,
     metrics: Arc<Metrics>,
 }
 
-/// Why a job was not taken: too many wait already.
+/// The job was rejected: too many are already waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueFull;
 
 impl EvaluationPool {
-    /// Starts `threads` threads (at least one); `queue` jobs may wait for them.
+    /// Starts `threads` threads (at least one), with a queue of `queue` waiting jobs.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot start a thread.
     pub fn start(threads: usize, queue: usize, metrics: Arc<Metrics>) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let shared = Arc::new(Shared {
@@ -84,15 +83,15 @@ impl EvaluationPool {
         Ok(Self { jobs: sender, shared })
     }
 
-    /// Returns once so many threads are lost that the process should be started again.
+    /// Returns once so many threads are lost that the process should be restarted.
     pub async fn overrun(&self) {
         self.shared.overrun.notified().await;
     }
 
-    /// Queues a job. The receiver always gets an answer: a result, or why there is none.
+    /// Queues a job. The receiver always gets a result, or the reason why there is none.
     ///
     /// # Errors
-    /// If too many jobs wait already.
+    /// If too many jobs are already waiting.
     pub(super) fn submit<T: Send + 'static>(
         &self,
         quarantine: &Arc<Quarantine>,
@@ -101,13 +100,13 @@ impl EvaluationPool {
         work: Work<T>,
     ) -> Result<oneshot::Receiver<Result<T, JobError>>, QueueFull> {
         let (sender, receiver) = oneshot::channel();
-        // The thread answers, or the watch does in its stead: whoever is first.
+        // Either the thread or the watchdog sends, whichever is first.
         let sender = Arc::new(Mutex::new(Some(sender)));
         let answer = {
             let sender = Arc::clone(&sender);
             move |result| {
                 let sender = sender.lock().unwrap_or_else(PoisonError::into_inner).take();
-                // Whoever asked may have given up.
+                // The receiver may have given up.
                 let _ = sender.map(|sender| sender.send(result));
             }
         };
@@ -116,7 +115,7 @@ impl EvaluationPool {
             Box::new(move |lost| answer(Err(lost)))
         };
         let work = Box::new(move |observer: &SlotObserver<'_>| answer(Ok(work(observer))));
-        // Counted first: the job may be taken before this thread goes on.
+        // Counted first: the job may be taken before this thread continues.
         self.shared.metrics.queue_depth.inc();
         let job = Job { deadline, quarantine: Arc::clone(quarantine), excluded, work, cancel };
         self.jobs.try_send(job).map_err(|_| {
@@ -142,7 +141,7 @@ fn spawn_worker(shared: &Arc<Shared>) -> io::Result<()> {
 
 fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
     loop {
-        // The lock is held while waiting for a job, not while doing it.
+        // The lock is held while waiting for a job, not while running it.
         let next = shared.jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { deadline, quarantine, excluded, work, cancel }) = next else { return };
         shared.metrics.queue_depth.dec();
@@ -151,7 +150,7 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
             continue;
         }
         slot.begin(Arc::clone(&quarantine), cancel);
-        // Nothing of a job is looked at after its panic, so nothing half-done can be seen.
+        // Nothing of a job is used after its panic, so no half-finished state is visible.
         let job = || work(&SlotObserver { slot, quarantine: &quarantine, excluded: excluded.as_ref() });
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
         let unfinished = slot.end();
@@ -161,13 +160,13 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
             return;
         }
         if let (true, Some(lost)) = (panicked, unfinished) {
-            // What a panic left behind on this thread is not known: another one goes on.
+            // The state that a panic leaves on this thread is unknown, so another one replaces it.
             return replace(shared, slot, lost, FaultKind::Panicked);
         }
     }
 }
 
-/// Looks after the threads for as long as there are any.
+/// Watches the threads for as long as there are any.
 fn watch(shared: &Weak<Shared>) {
     loop {
         thread::sleep(LOOK);
@@ -187,7 +186,7 @@ fn watch(shared: &Weak<Shared>) {
     }
 }
 
-/// Another thread takes the place of one that is lost; what it was at is said and counted.
+/// Replaces a lost thread; logs and counts what it was working on.
 fn replace(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>, lost: LostJob, kind: FaultKind) {
     let LostJob { policy, quarantine, cancel } = lost;
     shared.metrics.thread_replaced(policy.as_ref().map_or("", PolicyId::as_str), kind.as_str());
@@ -206,7 +205,7 @@ fn replace(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>, lost: LostJob, kind: Fa
     if let Err(error) = spawn_worker(shared) {
         error!(%error, "a lost evaluation thread cannot be replaced");
     }
-    // Last, so that whoever is told finds a thread to ask again.
+    // Last, so that the caller finds a free thread when it retries.
     cancel(policy.map_or(JobError::Broken, |policy| JobError::Policy(PolicyFault { policy, kind })));
 }
 
@@ -297,7 +296,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
-        // Those that come back after all end, and do not take the places of their successors.
+        // Threads that return after all end, and do not take the places of their replacements.
         drop(release);
         while !metrics.encode().unwrap().contains("stategate_evaluation_threads_lost 0") {
             thread::sleep(Duration::from_millis(5));

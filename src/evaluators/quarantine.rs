@@ -1,4 +1,4 @@
-//! Policies that took evaluation threads down, and those that are not evaluated any more because of it.
+//! Counts the evaluation threads that each policy cost, and quarantines policies that cost too many.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,31 +6,31 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::policy::PolicyId;
 
-/// A policy that takes down so many threads is quarantined.
+/// Number of faults after which a policy is quarantined.
 const FAULTS: u32 = 2;
 
-/// How often each policy of one set took a thread down, and which are in quarantine for it.
+/// The faults of each policy in a set, and the policies quarantined because of them.
 #[derive(Default)]
 pub struct Quarantine {
     faults: Mutex<BTreeMap<PolicyId, u32>>,
-    /// Is any policy in quarantine? Looked at for every policy of every request.
+    /// Whether any policy is in quarantine; checked for every policy of every request.
     any: AtomicBool,
 }
 
 impl Quarantine {
-    /// Is the policy not evaluated any more?
+    /// Whether the policy is in quarantine.
     pub fn contains(&self, policy: &PolicyId) -> bool {
         self.any.load(Ordering::Relaxed) && self.faults().get(policy).is_some_and(|count| *count >= FAULTS)
     }
 
-    /// The policies that are not evaluated any more.
+    /// The policies in quarantine.
     pub fn policies(&self) -> Vec<PolicyId> {
         let faults = self.faults();
         let quarantined = faults.iter().filter(|(_, count)| **count >= FAULTS);
         quarantined.map(|(policy, _)| policy.clone()).collect()
     }
 
-    /// Counts a fault of a policy; true if this one brings it into quarantine.
+    /// Counts a fault of a policy; returns true if this fault puts it in quarantine.
     pub(super) fn count(&self, policy: &PolicyId) -> bool {
         let mut faults = self.faults();
         let count = faults.entry(policy.clone()).or_default();

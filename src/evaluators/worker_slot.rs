@@ -1,4 +1,4 @@
-//! What one evaluation thread works on, as the watchdog sees it.
+//! The state of one evaluation thread, as the watchdog sees it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,15 +9,16 @@ use crate::decision::FailureCause;
 use crate::policy::PolicyId;
 use crate::review::{Evaluation, EvaluationObserver};
 
-/// A policy whose evaluation takes longer is stuck: the engine's own timer would have ended it long before.
+/// A policy whose evaluation takes longer is stuck: the engine's own timer should have stopped it long
+/// before.
 pub const STUCK: Duration = Duration::from_secs(2);
-/// A job that takes longer without evaluating a policy is stuck, too. None should ever be.
+/// A job that takes longer without evaluating a policy is also stuck. This should never happen.
 const ENDLESS: Duration = Duration::from_secs(60);
 
-/// Reports that there will be no result; does nothing if there is one after all.
+/// Reports that there will be no result; does nothing if there already is one.
 pub type Cancel = Box<dyn FnOnce(JobError) + Send>;
 
-/// One thread's slot. The thread puts there what it works on; the watchdog may take it away.
+/// The slot of one thread. The thread records its work here; the watchdog may take it away.
 #[derive(Default)]
 pub struct WorkerSlot(Mutex<State>);
 
@@ -36,32 +37,32 @@ struct Running {
 
 /// A job whose thread was abandoned or panicked.
 pub struct LostJob {
-    /// The policy that was being evaluated, if one was.
+    /// The policy that was being evaluated, if any.
     pub policy: Option<PolicyId>,
-    /// Where the fault counts.
+    /// The quarantine that counts the fault.
     pub quarantine: Arc<Quarantine>,
-    /// Reports it to whoever waits for the result.
+    /// Reports the loss to the caller that waits for the result.
     pub cancel: Cancel,
 }
 
 impl WorkerSlot {
-    /// A job begins.
+    /// Records that a job begins.
     pub fn begin(&self, quarantine: Arc<Quarantine>, cancel: Cancel) {
         let began = Instant::now();
         self.state().running = Some(Running { began, evaluating: None, quarantine, cancel });
     }
 
-    /// The job has ended; what it was, unless the watchdog took it away.
+    /// Records that the job has ended, and returns it unless the watchdog took it away.
     pub fn end(&self) -> Option<LostJob> {
         self.state().running.take().map(Running::lost)
     }
 
-    /// Has the watchdog abandoned this thread? Then it must take no further job.
+    /// Whether the watchdog has abandoned this thread. It must then take no further job.
     pub fn is_abandoned(&self) -> bool {
         self.state().abandoned
     }
 
-    /// Abandons the thread if it is stuck.
+    /// Abandons the thread if it is stuck, and returns its job.
     pub fn abandon_if_stuck(&self, now: Instant) -> Option<LostJob> {
         let mut state = self.state();
         let running = state.running.take_if(|running| running.is_stuck(now))?;
@@ -94,11 +95,11 @@ impl Running {
     }
 }
 
-/// Watches over one job: notes in the slot what is evaluated, and keeps away what must not be.
+/// Observes one job: records in the slot which policy is evaluated, and excludes policies that must not be.
 pub struct SlotObserver<'a> {
     pub slot: &'a WorkerSlot,
     pub quarantine: &'a Quarantine,
-    /// The policy that took down the thread that had this job before.
+    /// The policy that cost the job its previous thread.
     pub excluded: Option<&'a PolicyFault>,
 }
 

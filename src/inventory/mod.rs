@@ -1,8 +1,9 @@
-//! What is known of other objects: of the cluster, or of the manifests of one run.
+//! Records of other objects: of the cluster, or of the manifests of one run.
 //!
 //! One [`InventoryWriter`] holds small typed records and the indexes between them; readers get immutable
-//! snapshots, [`Inventory`], which share all that has not changed since. [`Related`] joins a snapshot to one
-//! request. No join looks at more than the objects of one namespace, however large the cluster.
+//! snapshots, [`Inventory`], which share all unchanged data. [`Related`] joins a snapshot with one request. A
+//! join reads cluster-scoped objects and those of one namespace, or follows an index; it never scans all
+//! namespaces.
 
 mod budget;
 mod consumers;
@@ -34,35 +35,35 @@ pub use writer::InventoryWriter;
 /// The labels of a Namespace.
 pub type NamespaceLabels = BTreeMap<String, String>;
 
-/// An immutable snapshot of other objects. Eventually consistent in a cluster; complete within one bundle of
-/// manifests. A clone is cheap.
+/// An immutable snapshot of other objects: eventually consistent for a cluster, complete for one bundle of
+/// manifests. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Inventory {
     state: Arc<State>,
 }
 
 impl Inventory {
-    /// Reads objects as this inventory does.
+    /// The reader that turns objects into records of this inventory.
     pub fn reader(&self) -> &RecordReader {
         &self.state.reader
     }
 
-    /// An object that is kept whole, since it may be the parent of a request to `scale`.
+    /// An object that is kept as a whole because it may be the parent of a request to `scale`.
     pub fn whole(&self, object: &ObjectRef) -> Option<&Arc<Value>> {
         self.state.whole.get(object)
     }
 
-    /// Are all objects of this kind in here?
+    /// Whether all objects of this kind are known.
     pub fn is_complete(&self, kind: &GroupKind) -> bool {
         self.state.complete.contains_key(kind)
     }
 
-    /// The kinds of which all objects are in here.
+    /// The kinds whose objects are all known.
     pub fn complete(&self) -> impl Iterator<Item = &GroupKind> {
         self.state.complete.keys()
     }
 
-    /// The kinds that a policy needs and that are not complete, whatever the request.
+    /// The kinds that a policy needs and that are incomplete, regardless of the request.
     pub fn incomplete(&self, requirements: &InventoryRequirements) -> Vec<GroupKind> {
         let known = |kind, scope| match scope {
             InventoryScope::Optional => true,
@@ -73,7 +74,7 @@ impl Inventory {
         incomplete.map(|(kind, _)| kind.clone()).collect()
     }
 
-    /// The labels of a Namespace; none if it is not known.
+    /// The labels of a Namespace; None if it is unknown.
     pub fn namespace_labels(&self, name: &str) -> Option<&NamespaceLabels> {
         Some(&self.state.namespaces.get(name)?.namespace.as_ref()?.labels)
     }

@@ -1,4 +1,4 @@
-//! `input.related`: what of the inventory concerns one request.
+//! `input.related`: the part of the inventory that relates to one request.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,92 +19,94 @@ use crate::admission::{GroupKind, Operation};
 
 use crate::workload::Workload;
 
-/// What is joined: the object as it will be stored or, if it goes, as it is.
+/// The object that is joined with the inventory: as it will be stored or, on DELETE, as it is stored.
 pub struct Subject<'a> {
-    /// Its kind; of a scale request the parent's.
+    /// Its kind; for a scale request, the parent's.
     pub kind: GroupKind,
-    /// What is done to it.
+    /// The operation on it.
     pub operation: Operation,
-    /// Is it the parent of a scale request?
+    /// Whether it is the parent of a scale request.
     pub scaled: bool,
     /// Its view.
     pub workload: &'a Workload,
 }
 
-/// Other objects that concern a request. A key whose kind is not known is undefined in Rego. It never
-/// holds the object under review itself.
+/// Other objects that relate to the request. A key whose kind is unknown is undefined in Rego. The object
+/// under review itself is never included.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Related {
-    /// The namespace that the object lives in.
+    /// The object's namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub namespace: Option<Arc<NamespaceRecord>>,
-    /// The classes that its claims name, and all default ones.
+    /// The storage classes of its claims or its volume, and all default ones, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_classes: Option<BTreeMap<String, Arc<ClassRecord>>>,
-    /// Names of all classes.
+    /// The names of all storage classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub storage_class_names: Option<Vec<String>>,
-    /// The class that a claim gets if it names none.
+    /// The name of the storage class that a claim gets if it names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_storage_class: Option<String>,
-    /// The class of each claim of the view, by the claim's name.
+    /// The storage class of each claim in the view, by the claim's name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_classes: Option<BTreeMap<String, Arc<ClassRecord>>>,
-    /// The VolumeAttributesClasses that its claims name.
+    /// The VolumeAttributesClasses that its claims name, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_attributes_classes: Option<BTreeMap<String, Arc<AttributesRecord>>>,
-    /// The claims that its volumes name and that its templates have made.
+    /// The claims that its volumes name and those created from its claim templates; for a PersistentVolume,
+    /// the claim that it is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvcs: Option<Vec<RelatedClaim>>,
-    /// The volumes behind these claims.
+    /// The volumes bound to these claims or, for a PersistentVolumeClaim, to the claim itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvs: Option<Vec<Arc<VolumeRecord>>>,
-    /// The snapshots that its claims are filled from.
+    /// The VolumeSnapshots that its claims are populated from, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<BTreeMap<String, Snapshot>>,
     /// Other workloads that mount one of its claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Vec<Consumer>>,
-    /// The budgets that select its pods.
+    /// The PodDisruptionBudgets that select its pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdbs: Option<Vec<RelatedBudget>>,
-    /// The other budgets of its namespace. Members may get labels as they run that one of these asks for.
+    /// The other PodDisruptionBudgets in its namespace. They may select labels that the pods get only at
+    /// runtime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other_pdbs: Option<Vec<Arc<BudgetRecord>>>,
     /// The Services that select its pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub services: Option<Vec<Arc<ServiceRecord>>>,
-    /// The Service that it names as its own.
+    /// Its governing Service (`serviceName`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub governing_service: Option<Arc<ServiceRecord>>,
-    /// What sets its size.
+    /// The autoscalers that target it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub autoscalers: Option<Vec<RelatedAutoscaler>>,
     /// The workloads that it selects or targets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workloads: Option<Vec<RelatedWorkload>>,
-    /// Quotas of its namespace.
+    /// The ResourceQuotas in its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Vec<Arc<QuotaRecord>>>,
-    /// Limit ranges of its namespace.
+    /// The LimitRanges in its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_ranges: Option<Vec<Arc<LimitRecord>>>,
-    /// Nodes, counted.
+    /// The cluster's nodes: how many there are, where, and how many fit the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesSummary>,
-    /// The priority class that it names, and the default one.
+    /// The PriorityClass that it names, and those that apply by default, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_classes: Option<BTreeMap<String, Arc<PriorityRecord>>>,
-    /// Of a scale request: what is scaled.
+    /// For a scale request: the object being scaled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Brief>,
-    /// Of a delete: what it would hurt.
+    /// For a DELETE: the objects that the deletion would affect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dependants: Option<Vec<Dependant>>,
 }
 
 impl Related {
-    /// Joins what is wanted. `wants` says of each key whether it is read and may be seen.
+    /// Joins the requested keys. `wants` returns whether a key is read and may be seen.
     pub fn of(inventory: &Inventory, subject: &Subject<'_>, wants: impl Fn(&str) -> bool) -> Self {
         let state = &*inventory.state;
         let namespace = state.namespaces.get(&subject.workload.namespace);

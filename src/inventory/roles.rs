@@ -1,4 +1,4 @@
-//! Which kinds the joins know, and what a policy says it needs of them.
+//! The kinds that the joins use, and what a policy declares that it needs of them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer, de};
 use crate::admission::GroupKind;
 use crate::workload::projection::Projections;
 
-/// What a kind is to the joins.
+/// The role of a kind in the joins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ResourceRole {
-    /// Labels and annotations of the namespace.
+    /// A Namespace.
     Namespace,
     /// A StorageClass.
     StorageClass,
@@ -25,13 +25,13 @@ pub enum ResourceRole {
     Snapshot,
     /// A VolumeSnapshotClass.
     SnapshotClass,
-    /// Whatever has pods.
+    /// Any kind with a pod template or pods.
     Workload,
     /// A PodDisruptionBudget.
     Budget,
     /// A Service.
     Service,
-    /// What sets the size of workloads.
+    /// Any kind that autoscales workloads.
     Autoscaler,
     /// A ResourceQuota.
     Quota,
@@ -63,7 +63,7 @@ const KINDS: &[(&str, &str, ResourceRole)] = &[
     ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
 ];
 
-/// Keys of `input.related` that a policy must declare a kind for: one of these roles.
+/// Keys of `input.related`. A policy that reads one must declare a kind that has one of its roles.
 const KEYS: &[(&str, &[ResourceRole])] = &[
     ("storage_classes", &[ResourceRole::StorageClass]),
     ("storage_class_names", &[ResourceRole::StorageClass]),
@@ -88,7 +88,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
 ];
 
 impl ResourceRole {
-    /// What a kind is; none if no join knows it.
+    /// The role of a kind; None if no join uses it.
     pub fn of(kind: &GroupKind, projections: &Projections) -> Option<Self> {
         let fixed = KINDS.iter().find(|(name, group, _)| *name == kind.kind && *group == kind.group);
         fixed
@@ -96,14 +96,14 @@ impl ResourceRole {
             .or_else(|| projections.of(kind)?.template.is_some().then_some(Self::Workload))
     }
 
-    /// The kinds without pods, as METADATA names them.
+    /// The kinds without pods, as named in METADATA.
     pub fn kinds() -> impl Iterator<Item = GroupKind> {
         KINDS
             .iter()
             .map(|(kind, group, _)| GroupKind { kind: (*kind).to_owned(), group: (*group).to_owned() })
     }
 
-    /// Do objects of this sort live outside of namespaces?
+    /// Whether objects with this role are cluster-scoped.
     pub fn cluster_scoped(self) -> bool {
         matches!(
             self,
@@ -123,19 +123,19 @@ pub fn keys() -> impl Iterator<Item = (&'static str, &'static [ResourceRole])> {
     KEYS.iter().copied()
 }
 
-/// How much a policy needs a kind.
+/// To what extent a policy needs a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InventoryScope {
-    /// It cannot judge unless all objects of the kind are known.
+    /// The policy cannot be evaluated unless all objects of the kind are known.
     Cluster,
-    /// What is shipped with the workload counts: absent from a bundle means that there is none.
+    /// The objects shipped with the workload suffice: if a bundle contains none, there are none.
     Bundle,
-    /// It judges without, too.
+    /// The policy can also be evaluated without the kind.
     Optional,
 }
 
-/// `custom.inventory` of a policy: the kinds that it needs beside the object.
+/// `custom.inventory` of a policy: the kinds that it needs besides the object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InventoryRequirements(BTreeMap<GroupKind, InventoryScope>);
 
@@ -151,12 +151,12 @@ impl<'de> Deserialize<'de> for InventoryRequirements {
 }
 
 impl InventoryRequirements {
-    /// Each kind and how much it is needed.
+    /// Each kind, and to what extent it is needed.
     pub fn iter(&self) -> impl Iterator<Item = (&GroupKind, InventoryScope)> {
         self.0.iter().map(|(kind, mode)| (kind, *mode))
     }
 
-    /// Is nothing needed?
+    /// Whether nothing is needed.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

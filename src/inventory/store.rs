@@ -1,4 +1,4 @@
-//! Records by kind, namespace and name, and the indexes that joins follow.
+//! Records by kind, namespace and name, and the indexes that the joins use.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,25 +20,25 @@ pub type Key = (GroupKind, String);
 /// Namespace and name.
 pub type NamespacedName = (String, String);
 
-/// Everything that is known. A copy shares all records and indexes with its original.
+/// The whole inventory. A copy shares all records and indexes with its original.
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub reader: RecordReader,
-    /// Are these the manifests of one run, beside what is known of a cluster?
+    /// Whether this includes the manifests of one run, in addition to the objects of a cluster.
     pub bundle: bool,
-    /// Objects that are reviewed themselves in this run, and whether they are new or changed.
+    /// Objects that the same run reviews, and whether they are new or changed.
     pub reviewed: Map<ObjectRef, bool>,
-    /// Roles of the manifests of this run, complete or not.
+    /// Roles of the manifests in this run, whether complete or not.
     pub bundled: BTreeSet<ResourceRole>,
-    /// Kinds of which every object is in here.
+    /// Kinds whose objects are all known.
     pub complete: BTreeMap<GroupKind, ResourceRole>,
     pub namespaces: Map<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
-    /// Objects kept whole: what may be the parent of a request to `scale`.
+    /// Objects kept as a whole because they may be the parent of a request to `scale`.
     pub whole: Map<ObjectRef, Arc<Value>>,
 }
 
-/// What is in no namespace.
+/// Cluster-scoped objects.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
     pub classes: Map<String, Arc<ClassRecord>>,
@@ -47,13 +47,13 @@ pub struct Cluster {
     pub priorities: Map<String, Arc<PriorityRecord>>,
     pub volumes: Map<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
-    /// Volumes by the claim that they say they are bound to.
+    /// Volumes by the claim that they name as bound.
     pub bound: Index<NamespacedName, String>,
-    /// Claims by their class.
+    /// Claims by their storage class.
     pub claims_of: Index<String, NamespacedName>,
 }
 
-/// What is in one namespace, and the Namespace itself.
+/// The objects in one namespace, and the Namespace itself.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
     pub namespace: Option<Arc<NamespaceRecord>>,
@@ -67,12 +67,12 @@ pub struct Namespace {
     pub limits: Map<String, Arc<LimitRecord>>,
     /// The workloads that mount a claim, by the claim's name.
     pub mounted_by: Index<String, Key>,
-    /// The workloads whose templates make claims, by all of the claims' name but the ordinal: `data-pg`.
+    /// The workloads whose templates create claims, by the claims' name without the ordinal: `data-pg`.
     pub made_by: Index<String, Key>,
 }
 
 impl State {
-    /// Are all objects of this kind in here?
+    /// Whether all objects of this kind are known.
     pub fn is_complete(&self, kind: &str, group: &str) -> bool {
         self.complete.keys().any(|known| known.kind == kind && known.group == group)
     }
@@ -228,7 +228,7 @@ impl Cluster {
     }
 }
 
-/// The claim that a volume is bound to, or kept for.
+/// The claim that a volume is bound to or reserved for.
 fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
     Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
 }

@@ -1,4 +1,4 @@
-//! What of the inventory counts for one request, and for one policy of it.
+//! The part of the inventory that applies to one request, and to each of its policies.
 
 use super::roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 use super::{Inventory, Subject, storage};
@@ -13,12 +13,12 @@ pub struct InventoryView<'a> {
 }
 
 impl<'a> InventoryView<'a> {
-    /// Of one request.
+    /// The view of one request.
     pub fn new(inventory: &'a Inventory, subject: &'a Subject<'a>) -> Self {
         Self { inventory, subject }
     }
 
-    /// The kinds that a policy cannot judge this request without, and that are not known.
+    /// The unknown kinds that a policy needs for this request.
     pub fn missing(&self, needs: &InventoryRequirements) -> Vec<GroupKind> {
         let missing = needs.iter().filter(|(kind, mode)| {
             let known = match mode {
@@ -35,12 +35,13 @@ impl<'a> InventoryView<'a> {
         self.inventory.state.reader.role(kind)
     }
 
-    /// All that this request asks for of a kind is known, even if the kind as a whole is not.
+    /// Whether everything that this request needs of a kind is known, even if the kind is incomplete.
     fn knows(&self, kind: &GroupKind) -> bool {
         self.inventory.is_complete(kind) || self.role(kind).is_some_and(|role| self.resolves(role))
     }
 
-    /// Is every object that the request names in the inventory?
+    /// Whether every object with this role that the request names is known; false for roles that a request
+    /// does not name.
     fn resolves(&self, role: ResourceRole) -> bool {
         let (state, subject) = (&*self.inventory.state, self.subject);
         match role {
@@ -66,7 +67,7 @@ impl<'a> InventoryView<'a> {
         }
     }
 
-    /// Can objects of this sort matter to the request at all?
+    /// Whether objects with this role can affect the request at all.
     fn concerns(&self, role: ResourceRole) -> bool {
         let subject = self.subject;
         let (claims, pods) = (!subject.workload.claims.is_empty(), subject.workload.pods.is_some());
@@ -103,15 +104,15 @@ impl<'a> InventoryView<'a> {
         }
     }
 
-    /// May some policy see this key? `needs` are all of those that are asked.
+    /// Whether any policy may see this key. `needs` are those of all evaluated policies.
     pub fn sees<'n>(&self, key: &str, mut needs: impl Iterator<Item = &'n InventoryRequirements>) -> bool {
         let complete = self.complete(key);
         complete || needs.any(|needs| self.declared(key, needs))
     }
 
-    /// Is the key known whatever a policy declares?
+    /// Whether the key is known regardless of a policy's declarations.
     fn complete(&self, key: &str) -> bool {
-        // What tells of the object itself, or of where it is.
+        // These describe the object itself or its location.
         if ["namespace", "parent"].contains(&key) {
             return true;
         }
@@ -120,8 +121,8 @@ impl<'a> InventoryView<'a> {
             || self.inventory.state.complete.values().any(|role| roles.contains(role))
     }
 
-    /// Does a policy with these needs see what the manifests of the run hold? Who can do without a kind
-    /// sees what there is of it; who takes its absence for an answer sees that, too.
+    /// Whether a policy with these needs sees the manifests of the run: if the kind is optional, whatever the
+    /// run contains; if it comes from the bundle, also its absence.
     fn declared(&self, key: &str, needs: &InventoryRequirements) -> bool {
         let state = &self.inventory.state;
         let shown = |(kind, mode): (&GroupKind, InventoryScope)| {
@@ -135,8 +136,8 @@ impl<'a> InventoryView<'a> {
         state.bundle && needs.iter().any(shown)
     }
 
-    /// Keys that one policy does not see although another does: what a bundle holds counts only for
-    /// those who say so.
+    /// Keys hidden from one policy although another sees them: the contents of a bundle count only for
+    /// policies that declare so.
     pub fn hidden(&self, needs: &InventoryRequirements) -> Vec<&'static str> {
         if !self.inventory.state.bundle {
             return Vec::new();

@@ -1,4 +1,4 @@
-//! The one way to change what is known.
+//! The only way to change the inventory.
 
 use std::sync::Arc;
 
@@ -10,85 +10,85 @@ use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::projection::Projections;
 
-/// Changes an inventory and hands out snapshots of it. A change copies what it changes, however large the
-/// inventory is and however many snapshots of it there are.
+/// Changes an inventory and creates snapshots of it. A change copies only the changed data, regardless of the
+/// size of the inventory and the number of its snapshots.
 #[derive(Debug, Default)]
 pub struct InventoryWriter {
     state: State,
 }
 
 impl From<&Inventory> for InventoryWriter {
-    /// Goes on from a snapshot, which stays as it is.
+    /// Continues from a snapshot, which stays unchanged.
     fn from(inventory: &Inventory) -> Self {
         Self { state: State::clone(&inventory.state) }
     }
 }
 
 impl InventoryWriter {
-    /// With nothing in it. Workloads are read by these projections; `self_classify` lets their annotations
+    /// An empty inventory. Workloads are read with these projections; `self_classify` lets their annotations
     /// lower their class.
     pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
         let reader = RecordReader::new(projections, self_classify);
         Self { state: State { reader, ..State::default() } }
     }
 
-    /// What is added from here on comes with the manifests of one run: kinds that a policy takes from the
-    /// [bundle](super::InventoryScope::Bundle) are complete with it.
+    /// Marks everything added from now on as manifests of one run: kinds that a policy takes from the
+    /// [bundle](super::InventoryScope::Bundle) are then complete.
     #[must_use]
     pub fn bundle(mut self) -> Self {
         self.state.bundle = true;
         self
     }
 
-    /// Reads objects as this inventory does, without holding the writer.
+    /// The reader that turns objects into records of this inventory; usable without keeping the writer.
     pub fn reader(&self) -> &RecordReader {
         &self.state.reader
     }
 
-    /// Adds an object, or replaces it.
+    /// Adds or replaces an object.
     pub fn replace(&mut self, record: Record) {
         self.state.insert(record);
     }
 
-    /// Takes an object out.
+    /// Removes an object.
     pub fn remove(&mut self, object: &ObjectRef) {
         self.state.remove(object);
     }
 
-    /// Replaces all objects of a kind by these, which are all that there are.
+    /// Replaces all objects of a kind with these, and marks the kind as complete.
     pub fn relist(&mut self, kind: &GroupKind, records: impl IntoIterator<Item = Record>) {
         self.state.objects_of(kind).iter().for_each(|object| self.state.remove(object));
         records.into_iter().for_each(|record| self.state.insert(record));
         self.mark_complete(kind);
     }
 
-    /// All objects of this kind are in here. A kind that no join knows is left out.
+    /// Marks all objects of this kind as known. Ignores kinds that no join uses.
     pub fn mark_complete(&mut self, kind: &GroupKind) {
         if let Some(role) = self.state.reader.role(kind) {
             self.state.complete.insert(kind.clone(), role);
         }
     }
 
-    /// Objects of this kind come with the manifests of the run.
+    /// Marks this kind as contained in the manifests of the run.
     pub fn mark_bundled(&mut self, kind: &GroupKind) {
         self.state.bundled.extend(self.state.reader.role(kind));
     }
 
-    /// The object is reviewed itself in this run; `changed`: it is new, or differs from what it was before.
+    /// Marks the object as reviewed in this run; `changed`: it is new, or differs from its previous version.
     pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
         self.mark_bundled(&object.kind);
         self.state.reviewed.insert_mut(object, changed);
     }
 
-    /// Keeps an object whole, so that it can be the parent of a request to `scale`. One without replicas is
-    /// left out.
+    /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects
+    /// without replicas.
     pub fn keep_whole(&mut self, reference: ObjectRef, object: Arc<Value>) {
         if self.state.reader.is_scalable(&reference.kind) {
             self.state.whole.insert_mut(reference, object);
         }
     }
 
-    /// What is known now.
+    /// A snapshot of the current state.
     pub fn snapshot(&self) -> Inventory {
         Inventory { state: Arc::new(self.state.clone()) }
     }

@@ -1,4 +1,4 @@
-//! What a policy is, where it applies and what it may be told.
+//! What a policy is, where it applies and which parameters it takes.
 
 pub mod binding;
 pub mod exception;
@@ -27,7 +27,7 @@ use selector::Match;
 pub struct PolicyId(Arc<str>);
 
 impl PolicyId {
-    /// From a name in kebab-case.
+    /// Creates an id from a name in kebab-case.
     pub fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
@@ -50,13 +50,13 @@ impl fmt::Display for PolicyId {
     }
 }
 
-/// What happens to a request that violates a policy (its enforcement action). Ordered by strictness.
+/// The action for a request that violates a policy, ordered by strictness.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
-    /// It is only recorded.
+    /// The violation is only recorded.
     Audit,
-    /// The user is told.
+    /// The user is warned.
     Warn,
     /// The request is refused.
     Deny,
@@ -83,25 +83,25 @@ impl fmt::Display for Action {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Patches {
-    /// By the mutating webhook, and in source files.
+    /// At admission, by the mutating webhook, and in source files.
     #[default]
     Admission,
-    /// Only in source files, by `stategate fix`: what the API server fills in cannot be told from what
-    /// somebody wrote, so at admission nobody may change it.
+    /// Only in source files, by `stategate fix`: at admission, values that the API server filled in cannot be
+    /// distinguished from values that the user wrote, so they must not be changed.
     Fix,
 }
 
-/// How bad a violation is. Ordered from harmless to bad.
+/// The severity of a violation, in ascending order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// A habit worth having.
+    /// A good practice is not followed.
     Low,
-    /// It will cost somebody a night.
+    /// It will cause an incident for the on-call team.
     Medium,
-    /// It will cost availability.
+    /// It will cause a loss of availability.
     High,
-    /// It loses data.
+    /// It will cause a loss of data.
     Critical,
 }
 
@@ -123,44 +123,44 @@ impl fmt::Display for Severity {
     }
 }
 
-/// A policy: what its METADATA says. What it finds is said by its Rego, which only the engine knows.
+/// A policy, as described by its METADATA. What it flags is defined by its Rego, which only the engine reads.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// Its name.
     pub id: PolicyId,
-    /// The folder above it: `storage`, `encryption`, …
+    /// The directory that contains it: `storage`, `encryption`, …
     pub category: Arc<str>,
     /// `stategate.storage.storage_class_required`
     pub package: String,
-    /// The text it was read from.
+    /// The name of the source that it was read from.
     pub source: Arc<str>,
-    /// What it demands, in one line.
+    /// What it requires, in one line.
     pub title: Arc<str>,
     /// Why it matters, in two or three sentences.
     pub description: Arc<str>,
-    /// Why a violation matters, in one sentence: what reports print as `why:`.
+    /// Why a violation matters, in one sentence; reports print it as `why:`.
     pub why: Option<Arc<str>>,
-    /// Where to read more.
+    /// Links to further documentation.
     pub related: Vec<String>,
-    /// How bad a violation is.
+    /// The severity of a violation.
     pub severity: Severity,
-    /// What happens by default.
+    /// The default action.
     pub action: Action,
-    /// What happens by default at admission, if that is milder: siblings may still arrive.
+    /// The default action at admission, if it is milder: related objects may still arrive.
     pub at_admission: Option<Action>,
-    /// Which other objects it needs.
+    /// The other objects that it needs.
     pub inventory: InventoryRequirements,
-    /// Which requests it judges.
+    /// The requests that it reviews.
     pub matches: Match,
-    /// What it may be told.
+    /// Its parameters.
     pub parameters: BTreeMap<String, Parameter>,
-    /// How a violation is set right.
+    /// How to fix a violation.
     pub fix: Arc<str>,
-    /// Judges objects that are being deleted already, and deletes of owned objects.
+    /// Whether it also reviews objects that are already being deleted, and objects whose owner is reviewed.
     pub terminating: bool,
-    /// What it finds may be a credential: reports say where it is, and never show the text.
+    /// Whether its findings may contain credentials: reports then show the location, never the text.
     pub sensitive: bool,
-    /// A violation that the old object has too only warns.
+    /// Whether a violation that the old object already has only warns.
     pub ratchet: bool,
     /// Where its patches are applied.
     pub patches: Patches,

@@ -1,4 +1,4 @@
-//! Which requests a policy judges, and which policies a binding means.
+//! Selects the requests that a policy reviews, and the policies that a binding applies to.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use super::{Policy, PolicyId, Severity};
 use crate::admission::{GroupKind, Operation};
 use crate::workload::Class;
 
-/// `custom.match` of a policy: all keys must agree.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+/// `custom.match` of a policy: all keys must match.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
-    /// Kinds; none: every kind that has a projection.
+    /// Kinds; if empty, every kind that has a projection.
     #[serde(default)]
     pub kinds: Vec<GroupKind>,
     /// Classes of the workload view.
@@ -20,7 +20,7 @@ pub struct Match {
     /// Operations.
     #[serde(default = "create_and_update")]
     pub operations: Vec<Operation>,
-    /// Subresources; none: the object itself.
+    /// Subresources; if empty, the object itself.
     #[serde(default)]
     pub subresources: Vec<String>,
 }
@@ -44,25 +44,26 @@ fn create_and_update() -> Vec<Operation> {
     vec![Operation::Create, Operation::Update]
 }
 
-/// `spec.policies` of a binding: the policies it means. Empty lists leave the choice open.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+/// `spec.policies` of a binding: the policies that it applies to. An empty list does not restrict the
+/// selection.
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySelector {
-    /// Of one of these categories.
+    /// Only policies in one of these categories.
     pub categories: Vec<String>,
-    /// Of one of these severities.
+    /// Only policies with one of these severities.
     pub severities: Vec<Severity>,
-    /// These.
+    /// Only these policies.
     pub ids: Vec<PolicyId>,
-    /// But not these.
+    /// Not these policies.
     pub exclude: Vec<PolicyId>,
-    /// And none of these categories.
+    /// No policies in these categories.
     #[serde(rename = "excludeCategories")]
     pub exclude_categories: Vec<String>,
 }
 
 impl PolicySelector {
-    /// Is the policy meant?
+    /// Whether the policy is selected.
     pub fn selects(&self, policy: &Policy) -> bool {
         let category = |list: &[String]| list.iter().any(|name| **name == *policy.category);
         (self.categories.is_empty() || category(&self.categories))

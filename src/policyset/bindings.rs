@@ -1,4 +1,4 @@
-//! Files of profiles, bindings and exceptions: read, and checked against the policies that they name.
+//! Reads profiles, bindings and exceptions, and checks them against the policies that they name.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -12,10 +12,10 @@ use crate::policy::{Policy, PolicyId};
 use crate::reader;
 use crate::yaml::Document;
 
-/// apiVersion of our own documents.
+/// apiVersion of stategate's own documents.
 pub const API_VERSION: &str = "stategate.io/v1alpha1";
 
-/// What holds for a whole profile.
+/// Settings for a whole profile.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Profile {
     pub metadata: Name,
@@ -38,9 +38,9 @@ pub struct Name {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProfileSpec {
-    /// Annotations of a workload may lower its class.
+    /// Whether annotations of a workload may lower its class.
     pub self_classify: bool,
-    /// Policies that its bindings leave out, whatever they select, and that a user's own binding means
+    /// Policies that the profile's bindings exclude, whatever they select; a user's binding includes them
     /// only if it names them.
     pub without: Vec<PolicyId>,
 }
@@ -60,7 +60,7 @@ pub struct Head<S> {
     spec: S,
 }
 
-/// What a file of bindings holds.
+/// The contents of a file of bindings.
 #[derive(Debug, Default)]
 pub struct BindingsFile {
     pub profile: Option<Profile>,
@@ -68,29 +68,28 @@ pub struct BindingsFile {
     pub exceptions: Vec<Exception>,
 }
 
-/// Who wrote a file of bindings.
+/// The origin of a file of bindings.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum BindingOrigin {
     /// A profile.
     Profile,
     /// A profile, without some of the policies that it was written for.
     PartialProfile,
-    /// A user's own.
+    /// A user's own bindings.
     User,
 }
 
 /// The policies that bindings may name.
 pub struct KnownPolicies<'a> {
     pub policies: Vec<&'a Policy>,
-    /// False if some could not be read: then a name that is not here may be one of them.
+    /// False if some could not be read: then an unknown name may be one of them.
     pub complete: bool,
 }
 
-/// Reads a file of bindings: a profile that is shipped, or a user's own.
+/// Reads a file of bindings: a shipped profile or a user's own.
 ///
 /// # Errors
-/// All documents that are none of ours, have unknown fields, or name policies or parameters that do
-/// not exist.
+/// All documents that are not stategate's, have unknown fields, or name unknown policies or parameters.
 pub fn read(
     text: &SourceText,
     origin: BindingOrigin,
@@ -148,7 +147,7 @@ fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> 
         .then(|| text.error(line, 0, format!("apiVersion is {version:?}; write {API_VERSION}")))
 }
 
-/// An error at a place of a document.
+/// An error at a path in a document.
 fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
     let place = document.positions.place(path);
     text.error(place.line, place.column, message)
@@ -169,7 +168,7 @@ fn unknown_policy(
     Some(error)
 }
 
-/// Of a list of ids at these keys.
+/// Checks a list of ids at these keys.
 fn unknown_ids(
     text: &SourceText,
     document: &Document,
@@ -217,7 +216,7 @@ fn unknown_policies(
     errors
 }
 
-/// Of policies that are there.
+/// Checks only policies that exist.
 fn unknown_parameters(
     text: &SourceText,
     document: &Document,

@@ -1,4 +1,4 @@
-//! Policies, checked and compiled, without any binding: what Rego costs to load is paid here, once.
+//! Policies, checked and compiled, independent of bindings: the cost of loading Rego is paid here, once.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::engine::{Module, Reads, Rego, RuleId};
 use crate::policy::{Patches, Policy, PolicyId, metadata, package_path};
 use crate::workload::projection::Projections;
 
-/// A policy and what the engine knows of it.
+/// A policy, its compiled rules and the input that it reads.
 #[derive(Debug)]
 pub struct CompiledPolicy {
     pub policy: Policy,
@@ -19,30 +19,30 @@ pub struct CompiledPolicy {
     pub violation: Option<RuleId>,
     /// The rule that patches.
     pub patch: Option<RuleId>,
-    /// What it reads of the input document.
+    /// The parts of the input document that it reads.
     pub reads: Reads,
 }
 
-/// All policies of a set, indexed by what they review.
+/// All policies of a set, indexed by scope.
 pub struct CompiledPolicies {
     pub policies: Vec<CompiledPolicy>,
     /// Positions in `policies`.
     pub by_scope: HashMap<ReviewScope, Vec<usize>>,
     pub projections: Arc<Projections>,
     pub rego: Rego,
-    /// Of the texts that it was compiled from.
+    /// Digest of the sources that it was compiled from.
     pub digest: String,
 }
 
-/// Policies whose METADATA could be read, each with its text.
+/// Policies whose METADATA could be read, each with its source.
 pub struct Readable<'a> {
     pub policies: Vec<(Policy, &'a SourceText)>,
-    /// Could all of them be read?
+    /// Whether all of them could be read.
     pub complete: bool,
 }
 
 impl<'a> Readable<'a> {
-    /// Reads the METADATA of all policies; what is wrong with it goes to `errors`.
+    /// Reads the METADATA of all policies; faults are added to `errors`.
     pub fn read(sources: &'a Sources, errors: &mut Vec<Diagnostic>) -> Self {
         let mut policies = Vec::new();
         for text in &sources.policies {
@@ -58,10 +58,10 @@ impl<'a> Readable<'a> {
 }
 
 impl CompiledPolicies {
-    /// Checks and compiles. `before` hears of each text of Rego before it is parsed.
+    /// Checks and compiles. `before` is called with each Rego source before it is parsed.
     ///
     /// # Errors
-    /// All errors that can be found in one go.
+    /// All errors that can be found in one pass.
     pub fn compile(
         sources: &Sources,
         readable: Readable<'_>,
@@ -163,7 +163,7 @@ fn index(policies: &[CompiledPolicy], projections: &Projections) -> HashMap<Revi
             }
             for operation in &matches.operations {
                 for subresource in subresources {
-                    // Only what has replicas is scaled.
+                    // Only kinds with replicas can be scaled.
                     if subresource == "scale" && projection.replicas.is_none() {
                         continue;
                     }

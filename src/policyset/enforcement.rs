@@ -1,4 +1,4 @@
-//! What the bindings make of each policy, and of one policy for one request.
+//! Determines the effect of the bindings on each policy, and on one policy for one request.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// Reads them; what is wrong with them goes to `errors`.
+    /// Reads them; faults are added to `errors`.
     pub fn read(sources: &Sources, known: &KnownPolicies<'_>, errors: &mut Vec<Diagnostic>) -> Self {
         let shipped = match sources.partial_profile {
             true => BindingOrigin::PartialProfile,
@@ -43,10 +43,10 @@ impl Bindings {
         all
     }
 
-    /// What they make of each of these policies, in the same order.
+    /// The bindings of each of these policies, in the same order.
     ///
     /// # Errors
-    /// If a parameter has a value that the policy does not take.
+    /// If a parameter has a value that the policy does not accept.
     pub fn of_policies(&self, policies: &[CompiledPolicy]) -> Result<Vec<PolicyBindings>, Diagnostics> {
         let bind = |compiled: &CompiledPolicy| PolicyBindings::new(&compiled.policy, self);
         policies.iter().map(bind).collect()
@@ -56,31 +56,31 @@ impl Bindings {
 /// The bindings that select one policy.
 #[derive(Debug)]
 pub struct PolicyBindings {
-    /// What holds where a binding does not say otherwise.
+    /// The default enforcement, unless a binding says otherwise.
     own: Enforcement,
-    /// Distinct parameter values: bindings that tell a policy the same share one evaluation.
+    /// Distinct parameter values: bindings with the same values share one evaluation.
     parameter_sets: Vec<ParameterValues>,
-    /// Binding and parameter set, by position.
+    /// Pairs of binding and parameter set, as indexes.
     pairs: Vec<(usize, usize)>,
 }
 
-/// What the bindings that apply to one request make of a policy.
+/// The effect on a policy of the bindings that apply to one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Enforcement {
-    /// What happens to a violation.
+    /// The action on a violation.
     pub action: Action,
-    /// What happens if the policy cannot decide.
+    /// What happens if the policy fails to decide.
     pub on_failure: OnFailure,
-    /// Does its patch apply?
+    /// Whether its patch applies.
     pub mutate: bool,
-    /// Does the object's own skip annotation count?
+    /// Whether the object's own skip annotation counts.
     pub skippable: bool,
-    /// Is it a violation if it cannot judge because other objects are not known?
+    /// Whether it is a violation if the policy cannot be evaluated because other objects are unknown.
     pub require_inventory: bool,
 }
 
 impl Enforcement {
-    /// Whatever the policy finds is only recorded, and nothing is changed.
+    /// Restricts the policy to recording its findings: nothing is refused or patched.
     pub fn only_record(&mut self) {
         self.action = Action::Audit;
         self.on_failure = OnFailure::Warn;
@@ -134,7 +134,7 @@ impl PolicyBindings {
         Ok(Self { own, parameter_sets, pairs })
     }
 
-    /// One for each distinct parameter set that applies; the strictest binding of it counts.
+    /// One enforcement for each distinct parameter set that applies; the strictest of its bindings counts.
     pub fn select(
         &self,
         bindings: &[Binding],
@@ -169,12 +169,12 @@ impl PolicyBindings {
         Some(Enforcement { action, on_failure, mutate, skippable, require_inventory })
     }
 
-    /// Is the policy bound to anything at all?
+    /// Whether any binding enables the policy.
     pub fn anywhere(&self, bindings: &[Binding]) -> bool {
         self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))
     }
 
-    /// Does any binding apply its patch?
+    /// Whether any binding applies its patch.
     pub fn mutates(&self, bindings: &[Binding]) -> bool {
         self.specs(bindings).any(|spec| spec.mutate)
     }

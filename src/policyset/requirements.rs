@@ -1,4 +1,4 @@
-//! What a policy reads of other objects is what its METADATA declares: nothing else is watched.
+//! Checks that METADATA declares all kinds of other objects that a policy reads.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,7 @@ use crate::policy::{Policy, PolicyId};
 use crate::workload::projection::Projections;
 
 impl PolicySet {
-    /// The kinds that bound policies cannot judge without and that are not complete in an inventory, each with
-    /// these policies.
+    /// The kinds that bound policies need and that are incomplete in an inventory, each with these policies.
     pub fn incomplete(&self, inventory: &Inventory) -> BTreeMap<GroupKind, Vec<&PolicyId>> {
         let mut incomplete: BTreeMap<GroupKind, Vec<&PolicyId>> = BTreeMap::new();
         for (compiled, _) in self.bound() {
@@ -25,7 +24,7 @@ impl PolicySet {
 }
 
 /// # Errors
-/// If it declares a kind that no join knows, or reads a key whose kind it does not declare.
+/// If it declares a kind that no join uses, or reads a key whose kind it does not declare.
 pub fn check(
     policy: &Policy,
     reads: &Reads,

@@ -1,46 +1,46 @@
-//! The texts that a policy set is compiled from.
+//! The sources that a policy set is compiled from.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::SourceText;
 
-/// The texts that a policy set is compiled from.
+/// The sources that a policy set is compiled from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sources {
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
     /// Rego that policies share, without METADATA of its own.
     pub libraries: Vec<SourceText>,
-    /// `test_*` rules; loaded by `stategate test` only.
+    /// `test_*` rules; loaded only by `stategate test`.
     pub tests: Vec<SourceText>,
-    /// Projections, one kind a file.
+    /// Projections, one kind per file.
     pub projections: Vec<SourceText>,
     /// Tables of engines.
     pub engines: Vec<SourceText>,
     /// The profile: a Profile and PolicyBindings.
     pub profile: Option<SourceText>,
-    /// The profile may name policies and categories that are not there: they were left out.
+    /// Whether the profile may name missing policies and categories, because they were left out.
     pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
-    /// All modules of directories, tests too, and where they are below the root. A module that is not here,
-    /// such as one that comes in a resource of the cluster, may have any package.
+    /// All modules in directories, including tests, with their paths below the root. A module that is not
+    /// listed here, such as one from a cluster resource, may have any package.
     pub places: Vec<(SourceText, String)>,
 }
 
 impl Sources {
-    /// SHA-256 over all texts that judge, in hex: the same texts, the same verdicts.
+    /// SHA-256 over all sources that affect a review, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> String {
         hex(Sha256::new().chain_update(self.policy_digest()).chain_update(self.binding_digest()))
     }
 
-    /// The same over what is compiled: policies, libraries, projections and tables of engines.
+    /// The same over the compiled sources: policies, libraries, projections and tables of engines.
     pub(super) fn policy_digest(&self) -> String {
         digest([&self.policies, &self.libraries, &self.projections, &self.engines].into_iter().flatten())
     }
 
-    /// The same over what is bound to it: the profile, bindings and exceptions.
+    /// The same over the bindings: the profile, bindings and exceptions.
     fn binding_digest(&self) -> String {
         digest(self.profile.iter().chain(&self.bindings))
     }

@@ -1,4 +1,4 @@
-//! The ratchet: what was wrong with the old object already only warns.
+//! The ratchet: a violation that the old object already has only warns.
 
 use std::collections::BTreeSet;
 
@@ -9,18 +9,18 @@ use super::violation::Violation;
 use crate::engine::InputDocument;
 use crate::policyset::Selected;
 
-/// The state before an update. Nothing of it is built until a new fault is found.
+/// The state before an update. Its document is built only when a violation is found.
 pub struct Baseline<'a> {
     pub state: Option<RequestState<'a>>,
     pub inputs: &'a InputBuilder<'a>,
-    /// Of all policies that may be evaluated on it, so that they share one document.
+    /// The needs of all policies that may be evaluated on it, so that they share one document.
     pub needs: &'a [Needs<'a>],
     pub document: Option<InputDocument>,
 }
 
 impl Baseline<'_> {
-    /// Keys of the policy's violations in the old object, judged alone. If it cannot be judged, nothing is
-    /// known to be pre-existing.
+    /// The keys of the policy's violations in the old object alone. Empty if it cannot be evaluated on the
+    /// old object: then no violation counts as pre-existing.
     pub fn violations(
         &mut self,
         selected: &Selected<'_>,
@@ -29,7 +29,7 @@ impl Baseline<'_> {
         let (Some(state), Some(rule)) = (&self.state, selected.violation_rule()) else {
             return BTreeSet::new();
         };
-        // The policy did not judge what the object was before, so nothing of it was accepted.
+        // The policy did not apply to the old object, so none of its violations were accepted before.
         let judges = state.class().is_none_or(|class| selected.policy.matches.classes.contains(&class));
         if !judges || !self.inputs.missing(state, &selected.policy.inventory).is_empty() {
             return BTreeSet::new();

@@ -1,4 +1,4 @@
-//! A request to `scale` is reviewed as the update of its parent's replicas that it is.
+//! Reviews a request to `scale` as the equivalent update of its parent's replicas.
 
 use serde_json::Value;
 
@@ -6,21 +6,21 @@ use crate::admission::{GroupKind, GroupVersionKind, Object, ObjectRef, Request};
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 
-/// The subresource.
+/// The name of the subresource.
 const SCALE: &str = "scale";
 
-/// The request that is reviewed in the place of one that was made.
+/// The request that is reviewed instead of the received one.
 pub enum EffectiveRequest<'a> {
-    /// The request as it was made.
+    /// The request as received.
     AsMade(&'a Request),
-    /// The update of a parent's replicas that a request to `scale` stands for.
+    /// The update of the parent's replicas that a request to `scale` is equivalent to.
     OfParent(Box<Request>),
-    /// The same, but the parent is not known.
+    /// A request to `scale` whose parent is unknown.
     UnknownParent(&'a Request, GroupKind),
 }
 
 impl<'a> EffectiveRequest<'a> {
-    /// Of a request.
+    /// The request to review for a received one.
     pub fn of(set: &PolicySet, inventory: &Inventory, made: &'a Request) -> Self {
         let Some(projection) = set.projection(made).filter(|_| made.subresource == SCALE) else {
             return Self::AsMade(made);
@@ -31,7 +31,7 @@ impl<'a> EffectiveRequest<'a> {
         let Some(object) = inventory.whole(&parent) else { return Self::UnknownParent(made, parent.kind) };
         let scaled = |scale: &Option<Object>| {
             let spec = scale.as_ref()?.value().ok()?.get("spec");
-            // The API leaves a zero out.
+            // The API omits a zero.
             let wanted = spec.and_then(|spec| spec.get("replicas")).cloned().unwrap_or(Value::from(0));
             Some(Object::from(with(object, &field.path.0, wanted)))
         };
@@ -55,7 +55,7 @@ impl<'a> EffectiveRequest<'a> {
         }
     }
 
-    /// The kind of the parent, if it is not known.
+    /// The kind of the parent, if the parent is unknown.
     pub fn unknown_parent(&self) -> Option<&GroupKind> {
         match self {
             Self::UnknownParent(_, kind) => Some(kind),
@@ -63,7 +63,7 @@ impl<'a> EffectiveRequest<'a> {
         }
     }
 
-    /// Does the request carry objects of its kind, so that there are views of them? Of other subresources only
+    /// Whether the request carries objects of its kind, so that they have views. For other subresources, only
     /// the envelope is reviewed.
     pub fn has_views(&self) -> bool {
         match self {
@@ -74,7 +74,7 @@ impl<'a> EffectiveRequest<'a> {
     }
 }
 
-/// The object with this value at a path of keys; maps that are missing on the way are made.
+/// The object with this value at a path of keys; missing maps along the path are created.
 fn with(object: &Value, keys: &[String], value: Value) -> Value {
     let mut object = object.clone();
     let mut node = &mut object;

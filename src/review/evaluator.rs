@@ -1,4 +1,4 @@
-//! Evaluates the policies of one request, under the eyes of an observer.
+//! Evaluates the policies of one request and reports each evaluation to an observer.
 
 use serde::de::DeserializeOwned;
 
@@ -6,20 +6,20 @@ use crate::decision::FailureCause;
 use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, RuleId};
 use crate::policy::PolicyId;
 
-/// Watches over evaluations from outside, since a policy that does not come back cannot say so itself. It
-/// decides nothing but which policies may be evaluated.
+/// Observes evaluations from outside, since a policy that does not return cannot report this itself. It only
+/// decides which policies may be evaluated.
 pub trait EvaluationObserver {
-    /// The policy is about to be evaluated.
+    /// Called before the policy is evaluated.
     ///
     /// # Errors
-    /// Why it must not be: then it counts as failed.
+    /// Why it must not be evaluated: then it counts as failed.
     fn before(&self, policy: &PolicyId) -> Result<(), FailureCause>;
 
-    /// The policy was evaluated.
+    /// Called after the policy was evaluated.
     fn after(&self, evaluation: &Evaluation<'_>);
 }
 
-/// One evaluation of a rule, and what came of it.
+/// One evaluation of a rule, and its result.
 #[derive(Clone, Copy)]
 pub struct Evaluation<'a> {
     /// The rule.
@@ -28,11 +28,11 @@ pub struct Evaluation<'a> {
     pub document: &'a InputDocument,
     /// The parameters.
     pub parameters: &'a ParameterValues,
-    /// The value of the rule, before it is read as violations or patches.
+    /// The value of the rule, before it is decoded as violations or patches.
     pub answer: &'a Result<Answer, EvaluationError>,
 }
 
-/// Nobody watches.
+/// An observer that does nothing.
 pub struct Unobserved;
 
 impl EvaluationObserver for Unobserved {
@@ -50,8 +50,8 @@ pub struct PolicyEvaluator<'a> {
 }
 
 impl PolicyEvaluator<'_> {
-    /// Evaluates one rule and reads its elements strictly: what cannot be read is a failure, never "nothing
-    /// found".
+    /// Evaluates one rule and decodes its elements strictly: an element that cannot be decoded is a failure,
+    /// never "no violation".
     pub fn evaluate<T: DeserializeOwned>(
         &mut self,
         policy: &PolicyId,

@@ -1,5 +1,5 @@
-//! Objects that are not judged, or not like others: those on their way out, those whose owner is judged, and
-//! those that an exception or their own annotation exempts from a policy.
+//! Exempts objects that are being deleted, objects whose owner is reviewed instead, and objects that an
+//! exception or their own annotation exempts from single policies.
 
 use crate::admission::{GroupVersionKind, ObjectError, Operation, Request};
 use crate::decision::{Decision, Exemption, Waived};
@@ -7,7 +7,7 @@ use crate::policy::PolicyId;
 use crate::policy::skip::{self, Skip};
 use crate::policyset::{PolicySet, Selected};
 
-/// What exempts one object from single policies: exceptions, and its own skip annotation.
+/// The waivers for one object: exceptions, and its own skip annotation.
 pub struct Waivers<'a> {
     set: &'a PolicySet,
     request: &'a Request,
@@ -18,7 +18,7 @@ pub struct Waivers<'a> {
 }
 
 impl<'a> Waivers<'a> {
-    /// Of a request.
+    /// The waivers for a request.
     pub fn of(set: &'a PolicySet, request: &'a Request, now: jiff::Timestamp) -> Self {
         let metadata = request.subject().and_then(|object| object.metadata().ok());
         let (skip, bad_skip) = match metadata.map(|metadata| skip::skip(&metadata.annotations, now)) {
@@ -29,7 +29,7 @@ impl<'a> Waivers<'a> {
         Self { set, request, now, skip, bad_skip }
     }
 
-    /// Takes out the policies that are waived, and records it.
+    /// Removes the policies that are waived, and records the waivers.
     pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {
         let mut notes: Vec<String> = self.bad_skip.iter().cloned().collect();
         selected.retain(|selected| match self.waiver(&selected.policy.id) {
@@ -59,7 +59,7 @@ impl<'a> Waivers<'a> {
         }
     }
 
-    /// What waives a policy; whether its own annotation may is for the bindings to say.
+    /// The waiver of a policy. Whether the object's own annotation counts depends on the bindings.
     fn waiver(&self, policy: &PolicyId) -> Option<Waived> {
         if let Some(exception) = self.set.exception(policy, self.request, self.now) {
             return Some(Waived {
@@ -73,7 +73,8 @@ impl<'a> Waivers<'a> {
     }
 }
 
-/// Leaves of the policies those that judge an exempt object all the same.
+/// Keeps only the policies that review an exempt object anyway; for an operator's object, restricts them to
+/// recording.
 pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
     match exemption {
         Some(Exemption::Operated) => {
@@ -86,9 +87,10 @@ pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
     }
 }
 
-/// Objects on their way out are left alone, and so are pods whose workload was judged. What an operator
-/// owns is only recorded: it would undo any change, and its own resource is what a person can change.
-/// A delete is judged all the same: whoever deletes a database's claim does not ask its owner.
+/// Whether the object is exempt. Objects that are being deleted are exempt, and so are those whose owner is
+/// reviewed, such as a workload's pods. For an object that an operator owns, findings are only recorded: the
+/// operator would undo any change, and users change the operator's own resource instead. Ownership does not
+/// exempt a DELETE: deleting a database's claim bypasses the claim's owner.
 pub fn exemption(set: &PolicySet, request: &Request) -> Result<Option<Exemption>, ObjectError> {
     let Some(subject) = request.subject() else { return Ok(None) };
     let metadata = subject.metadata()?;

@@ -1,5 +1,5 @@
-//! Builds the input documents of one request, and finds the policies that cannot judge it because other
-//! objects are not known.
+//! Builds the input documents of one request, and determines which policies cannot be evaluated because other
+//! objects are unknown.
 
 use std::borrow::Cow;
 
@@ -14,14 +14,14 @@ use crate::policyset::Selected;
 use crate::workload::Workload;
 use crate::workload::projection::Projection;
 
-/// What does not change from one state of a request to the next.
+/// The parts that are the same for all states of a request.
 pub struct InputBuilder<'a> {
     inventory: &'a Inventory,
     request: &'a Request,
     kind: GroupKind,
     namespace: Option<&'a NamespaceLabels>,
     now: String,
-    /// The kind of the object itself, if it is not known: then no policy can judge it.
+    /// The kind of the parent, if the parent is unknown: then no policy can be evaluated.
     unknown_parent: Option<&'a GroupKind>,
 }
 
@@ -55,7 +55,7 @@ impl<'a> InputBuilder<'a> {
         }
     }
 
-    /// The kinds that a policy cannot judge this state without, and that are not known.
+    /// The unknown kinds that a policy needs for this state.
     pub fn missing(&self, state: &RequestState<'_>, requirements: &InventoryRequirements) -> Vec<GroupKind> {
         if let Some(kind) = self.unknown_parent {
             return vec![kind.clone()];
@@ -71,7 +71,7 @@ impl<'a> InputBuilder<'a> {
         }
     }
 
-    /// The document that these policies share: what at least one of them reads.
+    /// The document that these policies share, with everything that at least one of them reads.
     pub fn document(
         &self,
         state: &RequestState<'_>,
@@ -122,7 +122,7 @@ impl<'a> InputBuilder<'a> {
         }
     }
 
-    /// The document of one policy: without what only others may see.
+    /// The document for one policy, without what only others may see.
     pub fn for_policy<'d>(
         &self,
         document: &'d InputDocument,

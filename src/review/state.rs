@@ -1,4 +1,5 @@
-//! One state of the object under review: all that a policy may see of it, and nothing of any other state.
+//! One state of the object under review: everything that a policy may see of it, and nothing of any other
+//! state.
 
 use std::borrow::Cow;
 
@@ -12,14 +13,14 @@ use crate::policyset::PolicySet;
 use crate::workload::projection::Projection;
 use crate::workload::{Class, Problem, Workload, project};
 
-/// Reads objects of one request into views.
+/// Projects the objects of one request into views.
 #[derive(Clone, Copy)]
 pub struct ViewReader<'a> {
     pub set: &'a PolicySet,
     pub projection: &'a Projection,
     pub namespace: &'a str,
     pub tier: Option<&'a String>,
-    /// Does the request carry objects of its kind? Of most subresources only the envelope is reviewed.
+    /// Whether the request carries objects of its kind. For most subresources, only the envelope is reviewed.
     pub has_views: bool,
 }
 
@@ -36,27 +37,27 @@ impl ViewReader<'_> {
     }
 }
 
-/// The object and its predecessor in one state of a request, with their views. Input documents are built from
-/// such a value only, so a view and the raw object beside it always agree.
+/// The object and the old object in one state of a request, with their views. Input documents are built only
+/// from such a value, so a view and the raw object always agree.
 #[derive(Clone)]
 pub struct RequestState<'a> {
-    /// What is done to the object.
+    /// The operation on the object.
     pub operation: Operation,
     /// The object as it will be stored.
     pub object: Option<Cow<'a, Value>>,
-    /// The object as it is stored.
+    /// The object as it is currently stored.
     pub old_object: Option<Cow<'a, Value>>,
-    /// The view of the one …
+    /// The view of `object`.
     pub workload: Option<Cow<'a, Workload>>,
-    /// … and of the other.
+    /// The view of `old_object`.
     pub old_workload: Option<Cow<'a, Workload>>,
 }
 
 impl<'a> RequestState<'a> {
-    /// The state that the request asks for.
+    /// The requested state.
     ///
     /// # Errors
-    /// If an object cannot be read that the review needs.
+    /// If an object that the review needs cannot be read.
     pub fn requested(request: &'a EffectiveRequest<'_>, views: ViewReader<'_>) -> Result<Self, Problem> {
         let Request { operation, object, old_object, .. } = request.reviewed();
         let value = |object: &'a Option<Object>| -> Result<Option<&'a Value>, Problem> {
@@ -64,8 +65,8 @@ impl<'a> RequestState<'a> {
         };
         let (object, old_object) = (value(object)?, value(old_object)?);
         let workload = views.read(object)?;
-        // What is stored was accepted once; if no view can be made of it, it is only no help in judging the
-        // new object.
+        // The stored object was accepted before; if it has no readable view, it merely does not help to
+        // review the new one.
         let old_workload = match (views.read(old_object), &workload) {
             (Err(_), Some(_)) => None,
             (old, _) => old?,
@@ -79,7 +80,7 @@ impl<'a> RequestState<'a> {
         })
     }
 
-    /// The state that patches make of it.
+    /// The state after applying patches.
     ///
     /// # Errors
     /// If the patched object cannot be read.
@@ -93,8 +94,8 @@ impl<'a> RequestState<'a> {
         })
     }
 
-    /// The state before an update: the old object alone, as if it were created as it is stored. None if there
-    /// is nothing to compare with.
+    /// The state before an update: the old object alone, as if it were being created. None if there is
+    /// nothing to compare with.
     pub fn baseline(&self) -> Option<RequestState<'_>> {
         if self.operation != Operation::Update {
             return None;
@@ -109,17 +110,17 @@ impl<'a> RequestState<'a> {
         })
     }
 
-    /// The view that the review is about: that of the object or, on DELETE, of what is stored.
+    /// The view of the object under review or, on DELETE, of the stored object.
     pub fn subject(&self) -> Option<&Workload> {
         self.workload.as_deref().or(self.old_workload.as_deref())
     }
 
-    /// The object that the review is about.
+    /// The object under review or, on DELETE, the stored object.
     pub fn subject_object(&self) -> &Value {
         self.object.as_deref().or(self.old_object.as_deref()).unwrap_or(&Value::Null)
     }
 
-    /// The class of the workload; none if there is no view.
+    /// The class of the workload; None if there is no view.
     pub fn class(&self) -> Option<Class> {
         self.subject().map(|workload| workload.class)
     }

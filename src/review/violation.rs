@@ -1,4 +1,4 @@
-//! What policies find wrong.
+//! The violations that policies report.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -21,12 +21,13 @@ pub struct Violation {
 }
 
 impl Violation {
-    /// Its identity over time: list items are known by name, since their position changes.
+    /// Identifies the violation across versions of the object: list items are identified by name, since their
+    /// position changes.
     pub fn key(&self, object: &Value) -> String {
         self.key.clone().unwrap_or_else(|| path::stable(object, &self.path.0))
     }
 
-    /// The finding of a policy in an object.
+    /// Converts the violation to a finding.
     pub fn finding(self, selected: &Selected<'_>, mode: ReviewMode, object: &Value) -> Finding {
         let policy = selected.policy;
         Finding {

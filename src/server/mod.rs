@@ -1,9 +1,9 @@
-//! The webhook: axum over rustls, bounded in everything, drained on SIGTERM.
+//! The webhook: axum over rustls, with limits on all resources, drained on SIGTERM.
 //!
 //! ```text
 //!  connections ─▶ routes ─▶ body ─▶ decode ─▶ evaluators ─▶ answer
-//!  (place, handshake,       (size,            (queue, deadline,
-//!   head, idle: cut)         memory, deadline)  panics)
+//!  (limit, handshake,       (size,            (queue, deadline,
+//!   head, idle timeouts)     memory, deadline)  panics)
 //! ```
 #![expect(clippy::disallowed_methods, reason = "an edge: it reads the clock, and certificates from files")]
 
@@ -42,22 +42,22 @@ use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
 use routes::App;
 
-/// A client that does not finish its TLS handshake by then is cut off.
+/// Timeout for a client's TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
-/// So is one that does not send the head of its request by then, or that stays away for longer than
-/// an API server (90 seconds), which otherwise is the one to end idle connections.
+/// Timeouts for a request's head and for idle connections. The idle timeout is longer than an API server's
+/// (90 seconds), so that normally the API server closes idle connections.
 const IDLE_TIMEOUTS: IdleTimeouts =
     IdleTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(120) };
-/// Requests in flight have so long once no new ones are taken.
+/// Timeout for requests in flight once no new ones are accepted.
 const DRAIN: Duration = Duration::from_secs(25);
-/// Connections at once to the status port: probes, and a Prometheus or two.
+/// Concurrent connections to the status port: probes, and a Prometheus or two.
 const STATUS_CONNECTIONS: usize = 64;
-/// Memory for bodies: for the beginnings of so many reviews, which is all of a usual one, …
+/// Number of bodies whose beginning, which is all of a usual review, fits in memory at once.
 const USUAL_BODIES: usize = 1024;
-/// … and beside them for so many of the largest size.
+/// Number of bodies of the maximum size that fit in memory beyond that.
 const LARGE_BODIES: usize = 8;
 
-/// How to serve.
+/// Configuration of the server.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Address of the webhook.
@@ -66,31 +66,33 @@ pub struct Config {
     pub status_listen: SocketAddr,
     /// The certificate.
     pub tls: Tls,
-    /// Largest body, in bytes. An UPDATE carries two objects, and an API server stores none over 1.5 MiB.
+    /// Maximum body size in bytes. An UPDATE carries two objects, and an API server stores none larger than
+    /// 1.5 MiB.
     pub max_body: usize,
-    /// Connections at once; more wait in the backlog of the system.
+    /// Concurrent connections; further ones wait in the system's backlog.
     pub max_connections: usize,
-    /// Reviews that wait for a thread; more are answered 429, so that the failurePolicy decides.
+    /// Reviews that may wait for a thread; further ones are answered with 429, so that the failurePolicy
+    /// decides.
     pub queue: usize,
     /// Threads that evaluate policies.
     pub threads: usize,
-    /// How often the sources of the policy set, and the certificate, are read again.
+    /// Interval for reading the sources of the policy set and the certificate again.
     pub reload_every: Duration,
-    /// How long new requests are still taken after SIGTERM: a Service notices later.
+    /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
 
 /// Why the webhook cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// An address cannot be listened on.
+    /// Cannot listen on an address.
     #[error("cannot listen on {address}: {source}; choose another address with {flag}")]
     Listen {
         /// The address.
         address: SocketAddr,
         /// The flag that sets it.
         flag: &'static str,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// There is no certificate to serve with.
@@ -99,31 +101,32 @@ pub enum ServeError {
     /// The evaluation threads cannot be started.
     #[error("cannot start the evaluation threads: {0}")]
     Threads(io::Error),
-    /// Policies stuck so often that the process is better started again.
+    /// Policies got stuck so often that the process should be restarted.
     #[error("too many evaluation threads are stuck in policies; the log names them")]
     Overrun,
-    /// Signals cannot be waited for.
+    /// Cannot wait for signals.
     #[error("cannot wait for SIGTERM: {0}")]
     Signals(io::Error),
 }
 
-/// What was started.
+/// What `run` has started.
 #[derive(Clone, Debug)]
 pub struct Started {
-    /// Where the webhook listens.
+    /// The address of the webhook.
     pub listen: SocketAddr,
-    /// Where health and metrics are.
+    /// The address of health and metrics.
     pub status_listen: SocketAddr,
-    /// The certificate authority that clients must trust, if stategate made it itself.
+    /// The certificate authority that clients must trust, if stategate created it.
     pub ca_file: Option<PathBuf>,
 }
 
 /// Serves until SIGTERM or SIGINT, then drains. A second signal ends it at once.
 ///
-/// Both ports are open before `on_ready` is called. What is in force is reloaded when its sources change.
+/// Both ports are open before `on_ready` is called. Policies, bindings and inventory are reloaded when their
+/// sources change.
 ///
 /// # Errors
-/// If an address is taken, the certificate cannot be read, or a thread cannot be started.
+/// If an address is in use, the certificate cannot be read, or a thread cannot be started.
 pub async fn run(
     config: Config,
     sources: Sources,

@@ -1,7 +1,8 @@
-//! What is in force, and how it is replaced: built aside, tried, swapped whole.
+//! Holds what is in force, and replaces it: built separately, tested, and swapped as a whole.
 //!
-//! Sources are read again on a timer and compared by content: a mounted ConfigMap or Secret swaps a symlink,
-//! which no file event tells reliably. On an error what was in force last stays in force and says so.
+//! A timer reads the sources again and compares them, policies and bindings by content, the inventory by file
+//! metadata: a mounted ConfigMap or Secret swaps a symlink, which file events do not report reliably. After
+//! an error, the last good version stays in force and the error is reported.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,22 +16,22 @@ use crate::policyset::{self, PolicySet};
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
 
-/// What is in force now.
+/// What is currently in force.
 pub struct Current {
     in_force: ArcSwap<InForce>,
-    /// What is wrong with newer sources; empty if nothing is.
+    /// The fault of newer sources; empty if there is none.
     fault: Mutex<String>,
 }
 
 impl Current {
-    /// What was loaded at the start, and from which state of the sources.
+    /// Splits what was loaded at startup into what is in force and the version of its sources.
     pub fn new(loaded: Loaded) -> (Self, Version) {
         let current =
             Self { in_force: ArcSwap::from_pointee(loaded.in_force), fault: Mutex::new(String::new()) };
         (current, loaded.version)
     }
 
-    /// What is in force. A request keeps what it began with.
+    /// What is in force. A request keeps what it started with.
     pub fn in_force(&self) -> Arc<InForce> {
         self.in_force.load_full()
     }
@@ -53,7 +54,7 @@ impl Current {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The sources are what they were: a fault of reading them is over, one of their content is not.
+    /// The sources are unchanged: this clears a fault in reading them, but not one in their content.
     fn unchanged(&self, content_is_good: bool) {
         if content_is_good {
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -62,7 +63,7 @@ impl Current {
 
     fn refuse(&self, reason: String, metrics: &Metrics) {
         let mut fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        // Said once for each fault, not each time that the sources are read.
+        // Reported once for each fault, not each time the sources are read.
         if *fault != reason {
             error!(
                 reason,
@@ -74,7 +75,7 @@ impl Current {
     }
 }
 
-/// Where what is in force comes from.
+/// The sources of what is in force.
 #[derive(Clone, Debug)]
 pub struct Sources {
     /// Policies and bindings.
@@ -83,7 +84,7 @@ pub struct Sources {
     pub inventory: InventorySource,
 }
 
-/// What tells one state of the sources from another.
+/// Identifies one state of the sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     digest: String,
@@ -91,7 +92,7 @@ pub struct Version {
 }
 
 impl Sources {
-    /// Can they change while the process runs?
+    /// Whether they can change while the process runs.
     pub fn may_change(&self) -> bool {
         self.policies.may_change() || !self.inventory.paths.is_empty()
     }
@@ -99,21 +100,21 @@ impl Sources {
     /// Loads everything for the first time.
     ///
     /// # Errors
-    /// All that is wrong with it.
+    /// All errors found.
     pub fn load(&self) -> Result<Loaded, Diagnostics> {
         let (sources, version) = self.read()?;
         Ok(Loaded { in_force: self.compile(&sources, None)?, version })
     }
 
     fn read(&self) -> Result<(policyset::Sources, Version), Diagnostics> {
-        // Before the files are read: a change while they are shows the next time.
+        // Taken before the files are read, so that a change during the read is noticed the next time.
         let inventory = self.inventory.fingerprint()?;
         let sources = self.policies.read()?;
         let version = Version { digest: sources.digest(), inventory };
         Ok((sources, version))
     }
 
-    /// The inventory is read by the projections of its own set: both are new, or none is.
+    /// The inventory is read with the projections of its own set, so both are always replaced together.
     fn compile(
         &self,
         sources: &policyset::Sources,
@@ -136,14 +137,14 @@ impl Sources {
     }
 }
 
-/// What was loaded, and from which state of the sources.
+/// What was loaded, and the version of its sources.
 pub struct Loaded {
     /// What is in force.
     pub in_force: InForce,
     version: Version,
 }
 
-/// Looks for new sources for ever.
+/// Checks for new sources forever.
 pub async fn watch(
     current: Arc<Current>,
     metrics: Arc<Metrics>,
@@ -154,7 +155,7 @@ pub async fn watch(
     let mut timer = tokio::time::interval(every);
     timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     timer.tick().await;
-    // `seen` is what was last looked at, good or bad, so that neither is loaded twice.
+    // `seen` is the last version examined, good or bad, so that neither is loaded twice.
     let mut content_is_good = true;
     let sources = Arc::new(sources);
     loop {

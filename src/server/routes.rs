@@ -1,4 +1,4 @@
-//! The three routes of the webhook, and the way of a body through them.
+//! The three routes of the webhook, and how they process a body.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,12 +23,12 @@ use crate::policy::Action;
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
-/// What the API server waits if it does not say: its own default.
+/// The API server's default timeout, used if a request does not state one.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// More it never waits.
+/// The API server's maximum timeout.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What every request needs.
+/// State shared by all requests.
 pub struct App {
     pub current: Arc<Current>,
     pub evaluators: EvaluationPool,
@@ -37,12 +37,13 @@ pub struct App {
     pub stage: watch::Receiver<ShutdownStage>,
 }
 
-/// Which webhook asks. The path only names it: whichever is asked judges the whole policy set.
+/// The webhook that was called. Every webhook reviews with the whole policy set.
 #[derive(Clone, Copy)]
 struct Webhook {
     name: &'static str,
     mode: ReviewMode,
-    /// Is it registered with `Fail`, so that an answer counts even if no policy could be asked?
+    /// Whether it is registered with `failurePolicy: Fail`, so that a response is useful even if no policy
+    /// could be evaluated.
     fail_closed: bool,
 }
 
@@ -61,7 +62,7 @@ pub fn webhook(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// A request, with its share of the memory for bodies: whoever still holds the one holds the other.
+/// A request and its share of the memory for bodies, which is released together with it.
 struct PendingReview {
     request: Request,
     _memory: Reservation,
@@ -128,13 +129,13 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     reply(&request.uid, &response)
 }
 
-/// No decision, so that the failurePolicy decides.
+/// There is no decision, so the failurePolicy decides.
 struct Unanswered {
     answer: Answer,
     reason: &'static str,
 }
 
-/// On a thread of its own, unless the time runs out or too many wait already.
+/// Reviews the request on an evaluation thread, unless the time runs out or too many are already waiting.
 async fn judge(
     app: &Arc<App>,
     in_force: &Arc<InForce>,
@@ -142,7 +143,7 @@ async fn judge(
     pending: &Arc<PendingReview>,
     deadline: Instant,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
-    // Time is data to the decision; this is where it comes from.
+    // The review takes the time as an argument; it is read here.
     let now = jiff::Timestamp::now();
     let reviewed = app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
     let error = match reviewed {
@@ -155,15 +156,15 @@ async fn judge(
         NotEvaluated::Broken(_) => Answer::Broken,
         NotEvaluated::TimedOut => Answer::TimedOut,
     };
-    // Under Fail the bindings say what follows, and the user reads which policies were not asked. Where
-    // stategate's absence may stop nothing, its slowness may not either: the failurePolicy decides.
+    // Under Fail the bindings decide, and the user sees which policies were not evaluated. Under Ignore,
+    // slowness must not block a request, just as an outage must not: the failurePolicy decides.
     match webhook.fail_closed {
         true => Ok((in_force.undecided(&pending.request, webhook.mode, &error), Some(answer))),
         false => Err(Unanswered { answer, reason }),
     }
 }
 
-/// The API server's own limit, less a margin for the way back.
+/// The API server's timeout, minus a margin for sending the response.
 fn time_to_answer(uri: &Uri) -> Duration {
     let asked = uri
         .query()
@@ -176,7 +177,8 @@ fn time_to_answer(uri: &Uri) -> Duration {
     asked - (asked / 10).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(asked / 2)
 }
 
-/// `7s`, `1m30s`, `500ms`. A part of a second is only understood alone: the API server sends none.
+/// Parses `7s`, `1m30s`, `500ms`. Milliseconds are only supported alone: the API server sends no fractions of
+/// a second.
 fn go_duration(text: &str) -> Option<Duration> {
     if let Some(milliseconds) = text.strip_suffix("ms").and_then(|text| text.parse().ok()) {
         return Some(Duration::from_millis(milliseconds));
@@ -184,8 +186,8 @@ fn go_duration(text: &str) -> Option<Duration> {
     duration_seconds(text).ok().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs)
 }
 
-/// A message without what it quotes: an error names the value that it stumbled over, and that is part
-/// of a body. The client may see it, the log may not.
+/// Removes quoted values from a message: an error quotes the value that caused it, which is part of a body.
+/// The client may see it, the log must not.
 fn unquoted(message: &str) -> String {
     let mut text = message.to_owned();
     for quote in ['"', '`'] {
@@ -205,7 +207,7 @@ fn reply(uid: &str, response: &Response) -> HttpResponse {
     }
 }
 
-/// Who asked what, and what came of it; nothing of the object but its name.
+/// Logs the request, its user and the outcome; of the object only the name.
 fn log(webhook: Webhook, request: &Request, decision: &Decision, response: &Response, took: Duration) {
     let ids = |action: Action| {
         let mut ids: Vec<&str> =

@@ -1,4 +1,4 @@
-//! The manifests of one run as an inventory, so that they are reviewed together.
+//! Turns the manifests of one run into an inventory, so that they are reviewed together.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,18 +9,19 @@ use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
 
-/// What the others of a run need to know of one of its objects.
+/// What the review of other objects in a run needs to know of this one.
 pub struct ScannedObject {
     reference: ObjectRef,
     record: Option<Record>,
-    /// Of an object that is reviewed itself in this run: is it new, or does it differ from what it was before?
+    /// Whether the object is new or differs from its previous version; None if it is not itself reviewed in
+    /// this run.
     changed: Option<bool>,
     /// The object itself, if it may be the parent of a request to `scale` in the same run.
     whole: Option<Arc<Value>>,
 }
 
 impl ScannedObject {
-    /// Of an object that is reviewed itself in the run; `before`: what it was.
+    /// An object that is itself reviewed in the run; `before`: its previous version.
     pub fn reviewed(
         manifest: &Manifest,
         before: Option<&Manifest>,
@@ -31,7 +32,7 @@ impl ScannedObject {
         Self { changed: Some(changed), ..Self::beside(manifest, reader, default_namespace) }
     }
 
-    /// Of an object that is only beside those that are reviewed.
+    /// An object that is only present, not reviewed.
     pub fn beside(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
         let record = reader.read(&reference.kind, &manifest.object, default_namespace);
@@ -39,14 +40,14 @@ impl ScannedObject {
     }
 }
 
-/// The objects of one run, beside what is known of a cluster.
+/// The objects of one run, added to those known of a cluster.
 pub struct Bundle {
     writer: InventoryWriter,
     default_namespace: String,
 }
 
 impl Bundle {
-    /// A bundle without objects.
+    /// A bundle without objects of its own.
     pub fn beside(cluster: &Inventory, default_namespace: &str) -> Self {
         let writer = InventoryWriter::from(cluster).bundle();
         Self { writer, default_namespace: default_namespace.to_owned() }
@@ -63,8 +64,8 @@ impl Bundle {
         }
     }
 
-    /// Adds objects that are reviewed themselves in this run; `old`: what some of them were before. One of them
-    /// may be a request to `scale` another.
+    /// Adds objects that are themselves reviewed in this run; `old`: previous versions of some of them. One
+    /// of them may be a request to `scale` another.
     pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
         let default_namespace = self.default_namespace.clone();
         let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
@@ -78,7 +79,7 @@ impl Bundle {
         }
     }
 
-    /// The inventory that the objects are reviewed with.
+    /// The inventory for reviewing the objects.
     pub fn inventory(&self) -> Inventory {
         self.writer.snapshot()
     }

@@ -1,4 +1,4 @@
-//! Manifests: files, directories and standard input to the objects in them.
+//! Reads the objects in manifests from files, directories and standard input.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -18,24 +18,24 @@ use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
 use crate::yaml::{self, Positions, SourceSpan};
 
-/// The name of standard input.
+/// The file name for standard input.
 pub const STDIN: &str = "<stdin>";
 
-/// One object of a manifest, and where it stands.
+/// One object in a manifest, with its position.
 #[derive(Clone, Debug)]
 pub struct Manifest {
     /// The object.
     pub object: Arc<Value>,
     /// The file it is in.
     pub file: SourceText,
-    /// The file that people edit, if this one was made from it: the template that Helm names.
+    /// The file to edit if this one was rendered from it, such as the template that Helm names.
     pub template: Option<String>,
     positions: Arc<Positions>,
-    /// Which document of its file it is in.
+    /// The index of its document in the file.
     pub document: usize,
-    /// Where in its document it is: items of a List are below `items`.
+    /// The path to it in its document: items of a List are below `items`.
     pub prefix: path::Path,
-    /// Its kind is written only in the list that it is an item of.
+    /// Whether its kind is written only in the list that contains it.
     pub bare: bool,
 }
 
@@ -54,7 +54,7 @@ impl Manifest {
         self.object.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// A text of `metadata`.
+    /// A string field of `metadata`.
     pub fn metadata(&self, key: &str) -> &str {
         self.object
             .get("metadata")
@@ -63,8 +63,8 @@ impl Manifest {
             .unwrap_or_default()
     }
 
-    /// The request that stores this object: a CREATE, or an UPDATE of what was there before.
-    /// None if there is no projection of its kind, so that no policy can judge it.
+    /// The request that would store this object: a CREATE, or an UPDATE of its previous version. None if its
+    /// kind has no projection, so that no policy can review it.
     pub fn request(
         &self,
         projections: &Projections,
@@ -102,7 +102,7 @@ impl Manifest {
         }
     }
 
-    /// What two states of one object have in common.
+    /// The identity of the object, which its versions share.
     pub fn reference(&self, default_namespace: &str) -> ObjectRef {
         ObjectRef {
             kind: GroupKind::new(self.api_version(), self.kind()),
@@ -111,10 +111,10 @@ impl Manifest {
         }
     }
 
-    /// The change of its text that makes it `object`.
+    /// The edit of the file that turns it into `object`.
     pub fn change(&self, object: &Value) -> Change {
         let mut value = object.clone();
-        // What a list says for its items is not written in them.
+        // Fields that the list states for its items are not written in the items.
         if self.bare
             && let Some(fields) = value.as_object_mut()
         {
@@ -124,7 +124,7 @@ impl Manifest {
         Change { document: self.document, path: self.prefix.clone(), value }
     }
 
-    /// Where a node is; for a missing one its nearest existing parent.
+    /// The position of a node; for a missing node, of its nearest existing parent.
     pub fn place(&self, path: &[Segment]) -> SourceSpan {
         let mut whole = self.prefix.clone();
         whole.extend_from_slice(path);
@@ -132,16 +132,17 @@ impl Manifest {
     }
 }
 
-/// What was read.
+/// The objects read, and the errors.
 #[derive(Debug, Default)]
 pub struct Manifests {
-    /// Objects in the order of the files.
+    /// Objects in file order.
     pub objects: Vec<Manifest>,
     /// Files and documents that cannot be read.
     pub errors: Vec<Diagnostic>,
-    /// Documents that are no Kubernetes object.
+    /// Number of documents that are not Kubernetes objects.
     pub foreign: usize,
-    /// Kinds of lists that hold all objects of one kind, such as the API server answers: `PodList`.
+    /// Kinds of the items of typed lists, such as `PodList` from the API server, which contain all objects of
+    /// a kind.
     pub listed: Vec<GroupKind>,
 }
 
@@ -203,7 +204,7 @@ impl Manifests {
         }
     }
 
-    /// Adds the objects of one text.
+    /// Adds the objects in one file.
     pub fn add(&mut self, name: String, bytes: &[u8]) {
         let read = yaml::text(bytes).and_then(|text| Ok((yaml::read(&text)?, text)));
         let (documents, text) = match read {
@@ -230,7 +231,8 @@ impl Manifests {
         }
     }
 
-    /// Lists hold the objects that count. To kubectl everything with `items` is a list, whatever its kind.
+    /// Adds an object, or the items of a list. As in kubectl, everything with `items` is a list, whatever its
+    /// kind.
     fn flatten(&mut self, manifest: Manifest) {
         let outermost = manifest.prefix.is_empty();
         let is_list = |items: &&Value| items.is_array() || (items.is_null() && outermost);
@@ -248,7 +250,7 @@ impl Manifests {
             let mut item = item.clone();
             let mut bare = false;
             let said = |key: &str| item.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
-            // The API server leaves out what the list says already, and kubectl puts it in again.
+            // The API server omits from items what the list states already; kubectl adds it again.
             let silent = !said("kind") && !said("apiVersion");
             let kind = manifest.kind().strip_suffix("List").unwrap_or(manifest.kind());
             if let Some(fields) = item.as_object_mut().filter(|_| silent && !kind.is_empty()) {

@@ -1,4 +1,4 @@
-//! Where policies, bindings and the inventory come from: read anew at each call, compiled, and put together.
+//! The sources of policies, bindings and the inventory: read on every call, then compiled.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,26 +13,26 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, InventoryWriter, Record};
 use crate::policyset::{CompileOptions, PolicySet, Sources};
 
-/// Binds every policy, so that the sandbox evaluates every policy.
+/// The profile whose bindings the sandbox uses.
 const SANDBOX_PROFILE: &str = "production";
 
-/// What policies to load, and how they are bound.
+/// The policies to load, and their bindings.
 #[derive(Clone, Debug)]
 pub struct PolicySource {
-    /// A directory of policies beside the shipped ones.
+    /// A directory of policies in addition to the shipped ones.
     pub directory: Option<PathBuf>,
-    /// Only the policies of the directory judge.
+    /// Leaves out the shipped policies.
     pub no_catalogue: bool,
-    /// The shipped bindings.
+    /// The name of the shipped profile.
     pub profile: String,
     /// Files of PolicyBindings and PolicyExceptions.
     pub bindings: Vec<PathBuf>,
-    /// How long a rule may take by the clock; none: what a webhook has.
+    /// The wall-clock time limit for a rule; None for the default, which suits a webhook.
     pub rule_limit: Option<Duration>,
 }
 
 impl PolicySource {
-    /// All texts, read anew at every call.
+    /// All sources, read on every call.
     ///
     /// # Errors
     /// If a file cannot be read, or there is no such profile.
@@ -45,11 +45,11 @@ impl PolicySource {
         Ok(sources)
     }
 
-    /// Compiles texts. Policies that do not come with the binary are tried outside this process first. With
-    /// `previous`, policies whose texts have not changed are taken over as they are.
+    /// Compiles sources. Policies that are not part of the binary are first tried outside this process. With
+    /// `previous`, its compiled policies are reused if their sources have not changed.
     ///
     /// # Errors
-    /// All errors that can be found in one go.
+    /// All errors that can be found in one pass.
     pub fn compile(&self, sources: &Sources, previous: Option<&PolicySet>) -> Result<PolicySet, Diagnostics> {
         if self.directory.is_some() && !previous.is_some_and(|set| set.is_compiled_from(sources)) {
             sandbox::run(&this_program(), sources)?;
@@ -58,29 +58,29 @@ impl PolicySource {
         PolicySet::compile(sources, options)
     }
 
-    /// Can the texts change while the process runs?
+    /// Whether the sources can change while the process runs.
     pub fn may_change(&self) -> bool {
         self.directory.is_some() || !self.bindings.is_empty()
     }
 }
 
-/// Tries a catalogue that holds more than the shipped one in a process of its own, tests and all.
+/// Tries a catalogue that extends the shipped one in a child process, including its tests.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The errors in the catalogue.
 pub fn try_in_sandbox(catalogue: &Catalogue) -> Result<(), Diagnostics> {
     let mut sources = catalogue.sources(SANDBOX_PROFILE)?;
     sources.tests = catalogue.tests();
     sandbox::run(&this_program(), &sources)
 }
 
-/// This binary, even if another one has taken its place on the disk since.
+/// This binary, even if its file has been replaced since it started.
 fn this_program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
 }
 
-/// The shipped catalogue, with another laid over it.
+/// The shipped catalogue, overlaid with another one.
 pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
     let shipped = Catalogue::embedded();
     let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
@@ -90,22 +90,23 @@ pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue
     }
 }
 
-/// Files that tell what is in a cluster.
+/// Files that describe the objects of a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct InventorySource {
-    /// Files and directories of manifests: of every kind in there, all objects of the cluster.
+    /// Files and directories of manifests. They must contain all objects of the cluster for each kind that
+    /// they contain.
     pub paths: Vec<PathBuf>,
-    /// The namespace of objects that name none.
+    /// The namespace for objects that name none.
     pub default_namespace: String,
 }
 
-/// When files were last changed, and how large they are. Tells changes of large files without reading them; a
-/// link that was swapped leads to another file.
+/// Modification times and sizes of files: detects changes to large files without reading them. Symlinks are
+/// resolved, so that a swapped link counts as a change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint(BTreeMap<PathBuf, (PathBuf, u64, Option<SystemTime>)>);
 
 impl InventorySource {
-    /// What the files hold, read as this policy set reads workloads.
+    /// Reads the files, projecting workloads as this policy set does.
     ///
     /// # Errors
     /// All files and documents that cannot be read.
@@ -117,7 +118,7 @@ impl InventorySource {
         Ok(cluster_of(&manifests, set.inventory_writer(), &self.default_namespace))
     }
 
-    /// Of the files as they are now.
+    /// The fingerprint of the files in their current state.
     ///
     /// # Errors
     /// If a file or directory cannot be read.
@@ -135,7 +136,8 @@ impl InventorySource {
     }
 }
 
-/// The inventory of a cluster that these manifests are lists of: of their kinds there are no other objects.
+/// The inventory of a cluster from these manifests, which contain all of its objects for each kind that they
+/// contain.
 pub fn cluster_of(manifests: &Manifests, mut writer: InventoryWriter, default_namespace: &str) -> Inventory {
     let mut records: BTreeMap<GroupKind, Vec<Record>> =
         manifests.listed.iter().map(|kind| (kind.clone(), Vec::new())).collect();

@@ -1,4 +1,4 @@
-//! Metrics in the OpenMetrics format. Labels are few and bounded: no user, no object.
+//! Metrics in the OpenMetrics format. Labels are few and bounded: no users, no objects.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,20 +14,21 @@ use prometheus_client::registry::Registry;
 
 use crate::decision::Decision;
 
-/// How a review ended.
+/// The outcome of a review.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// Let through.
+    /// Allowed.
     Allowed,
-    /// Refused by a policy.
+    /// Refused.
     Denied,
-    /// The body was no review.
+    /// The body was not a readable review.
     Unreadable,
-    /// Too many were waiting.
+    /// Rejected because of overload.
     Shed,
-    /// No time was left; the bindings' onFailure decided.
+    /// No time was left; the bindings' onFailure decided or, for a webhook with `failurePolicy: Ignore`, the
+    /// failurePolicy.
     TimedOut,
-    /// The evaluation broke off; the bindings' onFailure decided.
+    /// The evaluation was lost; decided as for `TimedOut`.
     Broken,
 }
 
@@ -91,7 +92,7 @@ struct ReloadLabels {
     result: &'static str,
 }
 
-/// Everything that is counted.
+/// All metrics.
 pub struct Metrics {
     registry: Registry,
     reviews: Family<ReviewLabels, Counter>,
@@ -101,16 +102,16 @@ pub struct Metrics {
     unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
-    /// Reviews that wait for a thread.
+    /// Reviews that are waiting for a thread.
     pub queue_depth: Gauge,
-    /// Evaluation threads that were given up and still compute.
+    /// Abandoned evaluation threads that are still computing.
     pub threads_lost: Gauge,
     threads_replaced: Family<ThreadLabels, Counter>,
     quarantined: Family<PolicyLabels, Gauge>,
 }
 
 impl Metrics {
-    /// Nothing counted yet, for this policy set.
+    /// Metrics for this policy set, all at zero.
     pub fn new(digest: &str, profile: &str) -> Self {
         // 100 µs to 13 s
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0001, 2.0, 18));
@@ -171,13 +172,13 @@ impl Metrics {
         metrics
     }
 
-    /// Another policy set is in force.
+    /// Records that another policy set is in force.
     pub fn reloaded(&self, digest: &str, profile: &str) {
         self.reloads.get_or_create(&ReloadLabels { result: "swapped" }).inc();
         self.in_force(digest, profile);
     }
 
-    /// Newer policies could not be loaded.
+    /// Records that newer policies could not be loaded.
     pub fn reload_failed(&self) {
         self.reloads.get_or_create(&ReloadLabels { result: "failed" }).inc();
     }
@@ -189,12 +190,12 @@ impl Metrics {
         self.policy_set.get_or_create(&labels).set(1);
     }
 
-    /// A policy took an evaluation thread down; the policy is empty if none was asked.
+    /// Counts an evaluation thread that a policy cost; the policy is empty if none was being evaluated.
     pub fn thread_replaced(&self, policy: &str, reason: &'static str) {
         self.threads_replaced.get_or_create(&ThreadLabels { policy: policy.to_owned(), reason }).inc();
     }
 
-    /// A policy is not asked any more.
+    /// Records that a policy is in quarantine.
     pub fn quarantined(&self, policy: &str) {
         self.quarantined.get_or_create(&PolicyLabels { policy: policy.to_owned() }).set(1);
     }
@@ -205,7 +206,7 @@ impl Metrics {
         self.durations.get_or_create(&WebhookLabels { webhook }).observe(took.as_secs_f64());
     }
 
-    /// Counts what a decision found.
+    /// Counts the findings and failures of a decision.
     pub fn decision(&self, decision: &Decision) {
         for finding in &decision.findings {
             let labels =
@@ -221,10 +222,10 @@ impl Metrics {
         }
     }
 
-    /// All of them as OpenMetrics text.
+    /// All metrics as OpenMetrics text.
     ///
     /// # Errors
-    /// If a value cannot be written.
+    /// If a value cannot be formatted.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

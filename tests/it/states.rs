@@ -1,5 +1,5 @@
-//! A policy sees one state of a request: on the view and on the raw object it finds the same, in the object as
-//! requested, as patched, and as it was before.
+//! A policy sees one consistent state of a request: in the view and in the raw object it finds the same
+//! violations, in the object as requested, as patched, and as it was before.
 
 use std::collections::BTreeMap;
 
@@ -144,13 +144,13 @@ fn judge(set: &PolicySet, request: &Request, mode: ReviewMode) -> Decision {
     review(set, &Inventory::default(), request, mode, now, &Unobserved)
 }
 
-/// What a policy found: key, and whether it was there before.
+/// The keys of a policy's findings, and whether each is pre-existing.
 fn found(decision: &Decision, policy: &str) -> BTreeMap<String, bool> {
     let findings = decision.findings.iter().filter(|finding| finding.policy.as_str() == policy);
     findings.map(|finding| (finding.key.clone(), finding.pre_existing)).collect()
 }
 
-/// Patches as a policy may ask for them, and the Rego of a rule that does.
+/// Generates patch operations in Rego, and whether the patched object can be read.
 fn patch() -> impl Strategy<Value = (String, bool)> {
     let readable = |rule: &str| (rule.to_owned(), true);
     prop_oneof![
@@ -268,8 +268,8 @@ fn a_patch_that_makes_the_object_unreadable_fails_and_is_dropped() {
     assert_eq!(found(&decision, "on-view").len(), 1, "the object is judged as it came");
 }
 
-/// A projection of a kind of one's own that reads its replicas from `spec.<field>`, and a policy that tells them
-/// under the name of its version.
+/// Writes a projection of a custom kind that reads its replicas from `spec.<field>`, and a policy that
+/// reports them together with the version.
 fn version(root: &std::path::Path, version: usize, field: &str) {
     let name = field.to_uppercase();
     let projection = format!(
@@ -356,13 +356,13 @@ fn a_reload_never_mixes_two_sets() {
     });
     assert_eq!(reloads.load(Ordering::Relaxed), 20);
 
-    // The inventory is reloaded, too.
+    // The inventory is also reloaded.
     write(root.path(), "cluster.yaml", &store.replace("a: 1", "a: 7"));
     let deadline = std::time::Instant::now() + PATIENCE;
     while !server.post("/validate/fail", &body).1.contains("set A reads 7") {
         assert!(std::time::Instant::now() < deadline, "the changed inventory is not read");
     }
-    // One that cannot be read changes nothing.
+    // An inventory that cannot be read changes nothing.
     write(root.path(), "cluster.yaml", "a: [");
     let deadline = std::time::Instant::now() + PATIENCE;
     while !server.get("/readyz").1.contains("not in force") {

@@ -231,7 +231,7 @@ impl PolicySet {
     /// The policies that any binding enables.
     fn bound(&self) -> impl Iterator<Item = (&CompiledPolicy, &PolicyBindings)> {
         let all = self.compiled.policies.iter().zip(&self.of_policies);
-        all.filter(|(_, bindings)| bindings.anywhere(&self.bindings.bindings))
+        all.filter(|(_, bindings)| bindings.is_enabled(&self.bindings.bindings))
     }
 
     /// The scopes that the validating webhook must send: those that bound policies with a violation rule

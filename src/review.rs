@@ -163,7 +163,7 @@ impl Review<'_> {
                 ..Decision::default()
             };
         }
-        self.decision.settle();
+        self.decision.sort_and_deduplicate();
         self.decision
     }
 
@@ -189,7 +189,7 @@ impl Review<'_> {
 
     /// The policies to evaluate on this state: their class matches, they are not waived, and what they need
     /// of the inventory is known. Records why others are left out for a waiver or unknown inventory.
-    fn judging<'s, 'p>(
+    fn applicable<'s, 'p>(
         &mut self,
         state: &RequestState<'_>,
         selected: &'s [Selected<'p>],
@@ -199,12 +199,12 @@ impl Review<'_> {
         let fits = |selected: &&Selected<'_>| {
             class.is_none_or(|class| selected.policy.matches.classes.contains(&class))
         };
-        let mut judging: Vec<&Selected<'_>> = selected.iter().filter(fits).collect();
-        if judging.is_empty() {
-            return judging;
+        let mut applicable: Vec<&Selected<'_>> = selected.iter().filter(fits).collect();
+        if applicable.is_empty() {
+            return applicable;
         }
-        self.waivers.waive(&mut judging, &mut self.decision);
-        judging.retain(|selected| {
+        self.waivers.waive(&mut applicable, &mut self.decision);
+        applicable.retain(|selected| {
             // A policy without an applicable patch is not evaluated for patches.
             if patching && selected.patch_rule(self.mode).is_none() {
                 return true;
@@ -217,13 +217,13 @@ impl Review<'_> {
             }
             missing.is_empty()
         });
-        judging
+        applicable
     }
 
     /// The combined changes of all patching policies.
     fn patch(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) -> Option<Patched> {
-        let judging = self.judging(state, selected, true);
-        self.decision.evaluated = judging.len();
+        let applicable = self.applicable(state, selected, true);
+        self.decision.evaluated = applicable.len();
         let (object, workload) = (state.object.as_deref()?, state.workload.as_deref()?);
         if workload.annotations.get(MUTATE_ANNOTATION).is_some_and(|value| value == "false")
             || state.operation == Operation::Delete
@@ -232,7 +232,7 @@ impl Review<'_> {
         {
             return None;
         }
-        let mut patches = self.patches(state, &judging);
+        let mut patches = self.patches(state, &applicable);
         if state.operation == Operation::Update {
             let old = state.old_object.as_deref().unwrap_or(&Value::Null);
             patches.iter_mut().for_each(|patch| patch.keep_what_was_there(old));
@@ -247,8 +247,8 @@ impl Review<'_> {
         }
     }
 
-    fn patches(&mut self, state: &RequestState<'_>, judging: &[&Selected<'_>]) -> Vec<PolicyPatch> {
-        let patching: Vec<_> = judging
+    fn patches(&mut self, state: &RequestState<'_>, applicable: &[&Selected<'_>]) -> Vec<PolicyPatch> {
+        let patching: Vec<_> = applicable
             .iter()
             .filter_map(|selected| Some((*selected, selected.patch_rule(self.mode)?)))
             .collect();
@@ -303,18 +303,20 @@ impl Review<'_> {
 
     /// Finds the violations in this state, and which of them already existed before.
     fn validate(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) {
-        let judging = self.judging(state, selected, false);
-        self.decision.evaluated = judging.len();
-        let judging: Vec<_> =
-            judging.into_iter().filter_map(|selected| Some((selected, selected.violation_rule()?))).collect();
-        if judging.is_empty() {
+        let applicable = self.applicable(state, selected, false);
+        self.decision.evaluated = applicable.len();
+        let applicable: Vec<_> = applicable
+            .into_iter()
+            .filter_map(|selected| Some((selected, selected.violation_rule()?)))
+            .collect();
+        if applicable.is_empty() {
             return;
         }
-        let needs: Vec<Needs<'_>> = judging.iter().map(|(selected, _)| selected.needs()).collect();
+        let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
         let mut baseline =
             Baseline { state: state.baseline(), inputs: &self.inputs, needs: &needs, document: None };
-        for (selected, rule) in judging {
+        for (selected, rule) in applicable {
             let policy = &selected.policy.id;
             let found = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
                 let document = self.inputs.for_policy(document, state, selected.needs());

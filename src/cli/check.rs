@@ -126,7 +126,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
-    let bundle = Bundle::beside(&cluster, &arguments.namespace).inventory();
+    let bundle = Bundle::over(&cluster, &arguments.namespace).inventory();
     if let Some(knowledge) = arguments.inventory.knowledge(&set, &bundle).filter(|_| arguments.verbose) {
         super::say(&format!("inventory: all objects are known: {}\n", or_none(&knowledge.complete)));
         super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));

@@ -86,7 +86,7 @@ impl Example<'_> {
             Some(text) => cluster_of(&manifests(text)?, set.inventory_writer(), DEFAULT_NAMESPACE),
             None => set.inventory_writer().snapshot(),
         };
-        let mut bundle = Bundle::beside(&cluster, DEFAULT_NAMESPACE);
+        let mut bundle = Bundle::over(&cluster, DEFAULT_NAMESPACE);
         bundle.add_reviewed(&new, &old);
         Ok((requests(&new, &old, set.projections())?, bundle.inventory()))
     }

@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let new = read(std::slice::from_ref(&arguments.file))?;
     let old = read(arguments.old.as_slice())?;
     let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
-    let mut bundle = Bundle::beside(&cluster, &arguments.namespace);
+    let mut bundle = Bundle::over(&cluster, &arguments.namespace);
     bundle.add_reviewed(&new, &old);
     let inventory = bundle.inventory();
     let mut requests = Vec::new();

@@ -184,7 +184,7 @@ impl Record {
                 if !manifests.errors.is_empty() {
                     return Err(Diagnostics(manifests.errors).into());
                 }
-                let mut bundle = Bundle::beside(&set.inventory_writer().snapshot(), DEFAULT_NAMESPACE);
+                let mut bundle = Bundle::over(&set.inventory_writer().snapshot(), DEFAULT_NAMESPACE);
                 bundle.add_reviewed(&manifests, &Manifests::default());
                 let (inventory, recorder) = (bundle.inventory(), Recorder::default());
                 let mut judged = 0;

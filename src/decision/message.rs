@@ -55,11 +55,10 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 
 /// One line for each finding, failure and note that does not refuse the request but that the user should see.
 pub fn warnings(decision: &Decision) -> Vec<String> {
-    let findings = decision
-        .findings
-        .iter()
-        .filter(|finding| finding.action == Action::Warn)
-        .map(|finding| format!("{}: {}; fix: {}", finding.policy, finding.told(), finding.fix));
+    let findings =
+        decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
+            format!("{}: {}; fix: {}", finding.policy, finding.display_message(), finding.fix)
+        });
     let failures = decision
         .failures
         .iter()

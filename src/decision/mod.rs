@@ -55,7 +55,7 @@ impl Decision {
 
     /// Sorts the findings for display: the strictest action first, then the most severe. A violation found
     /// under several bindings counts once, with the strictest action.
-    pub fn settle(&mut self) {
+    pub fn sort_and_deduplicate(&mut self) {
         self.findings.sort_by(|a, b| {
             (b.action, b.severity, &a.policy, &a.path, &a.key)
                 .cmp(&(a.action, a.severity, &b.policy, &b.path, &b.key))
@@ -117,7 +117,7 @@ impl Finding {
     }
 
     /// The message, prefixed if the violation was already present before this change.
-    pub fn told(&self) -> Cow<'_, str> {
+    pub fn display_message(&self) -> Cow<'_, str> {
         if self.pre_existing {
             Cow::Owned(format!("already present before this change: {}", self.message))
         } else {
@@ -168,7 +168,7 @@ pub enum Exemption {
     /// The workload that owns it is reviewed instead.
     Owned,
     /// An operator owns it: findings are only recorded, and nothing is patched.
-    Operated,
+    OperatorOwned,
 }
 
 /// The id of the finding for an object whose fields cannot be read. It belongs to the pipeline, not to the
@@ -193,7 +193,7 @@ impl Exemption {
         match self {
             Exemption::Terminating => "it is being deleted already",
             Exemption::Owned => "the workload that owns it is judged instead",
-            Exemption::Operated => "an operator owns it, so findings are only recorded",
+            Exemption::OperatorOwned => "an operator owns it, so findings are only recorded",
         }
     }
 }

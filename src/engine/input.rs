@@ -179,7 +179,7 @@ impl InputDocument {
     }
 
     /// The document without these keys of `related`, which only other policies may see.
-    pub fn hiding(&self, keys: &[&'static str]) -> Cow<'_, Self> {
+    pub fn without_related(&self, keys: &[&'static str]) -> Cow<'_, Self> {
         if keys.is_empty() {
             return Cow::Borrowed(self);
         }

@@ -41,7 +41,7 @@ pub struct Field {
 }
 
 /// Why a field never exists.
-pub enum Never<'s> {
+pub enum MissingField<'s> {
     /// The object has only these fields.
     Unknown(&'s BTreeMap<String, Field>),
     /// A list has items, not fields.
@@ -55,15 +55,15 @@ impl Shape {
     ///
     /// # Errors
     /// If the field never exists.
-    pub fn field(&self, name: &str) -> Result<Arc<Shape>, Never<'_>> {
+    pub fn field(&self, name: &str) -> Result<Arc<Shape>, MissingField<'_>> {
         match self {
             Self::Open => Ok(Arc::new(Self::Open)),
-            Self::Scalar => Err(Never::Scalar),
-            Self::List(_) => Err(Never::List),
+            Self::Scalar => Err(MissingField::Scalar),
+            Self::List(_) => Err(MissingField::List),
             Self::Map(value) => Ok(Arc::clone(value)),
             Self::Object(fields) => match fields.get(name) {
                 Some(field) => Ok(Arc::clone(&field.shape)),
-                None => Err(Never::Unknown(fields)),
+                None => Err(MissingField::Unknown(fields)),
             },
             Self::OneOf(shapes) => {
                 let mut never = None;
@@ -71,7 +71,7 @@ impl Shape {
                     Ok(shape) => Some(shape),
                     Err(reason) => {
                         // A list of known fields is more helpful than the statement that there are none.
-                        if !matches!(never, Some(Never::Unknown(_))) {
+                        if !matches!(never, Some(MissingField::Unknown(_))) {
                             never = Some(reason);
                         }
                         None
@@ -240,7 +240,7 @@ mod tests {
     fn the_view_has_the_shape_of_its_types() {
         let container = shape(&["workload", "containers"]).item();
         assert!(keys(&container).is_superset(&["name", "role", "readiness"].map(String::from).into()));
-        assert!(matches!(container.field("nmae"), Err(Never::Unknown(_))));
+        assert!(matches!(container.field("nmae"), Err(MissingField::Unknown(_))));
         // Renamed by serde, optional, an enum, open, a map, a path.
         assert_eq!(*shape(&["workload", "update", "type"]), Shape::Scalar);
         assert_eq!(*shape(&["old_workload", "engine", "quorum"]), Shape::Scalar);
@@ -248,8 +248,8 @@ mod tests {
         assert_eq!(*shape(&["workload", "update", "max_unavailable"]), Shape::Open);
         assert_eq!(*shape(&["workload", "labels", "any/thing"]), Shape::Scalar);
         assert_eq!(*shape(&["workload", "backup", "schedule", "path"]).item(), Shape::Scalar);
-        assert!(matches!(shape(&["workload", "containers"]).field("name"), Err(Never::List)));
-        assert!(matches!(shape(&["workload", "name"]).field("name"), Err(Never::Scalar)));
+        assert!(matches!(shape(&["workload", "containers"]).field("name"), Err(MissingField::List)));
+        assert!(matches!(shape(&["workload", "name"]).field("name"), Err(MissingField::Scalar)));
     }
 
     #[test]

@@ -25,9 +25,9 @@ use crate::telemetry::EVALUATION_THREADS;
 use crate::telemetry::metrics::Metrics;
 
 /// Interval between the watchdog's checks.
-const LOOK: Duration = Duration::from_millis(100);
+const CHECK_INTERVAL: Duration = Duration::from_millis(100);
 /// Maximum number of abandoned threads that may still compute; each occupies a core and holds memory.
-const MOST_ABANDONED: usize = 8;
+const MAX_ABANDONED: usize = 8;
 
 /// Evaluation threads with a bounded queue in front of them. They end when this value is dropped and the
 /// queue is empty.
@@ -169,7 +169,7 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
 /// Watches the threads for as long as there are any.
 fn watch(shared: &Weak<Shared>) {
     loop {
-        thread::sleep(LOOK);
+        thread::sleep(CHECK_INTERVAL);
         let Some(shared) = shared.upgrade() else { return };
         let now = Instant::now();
         let slots = shared.slots.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -178,7 +178,7 @@ fn watch(shared: &Weak<Shared>) {
             let abandoned = shared.abandoned.fetch_add(1, Ordering::Relaxed) + 1;
             shared.metrics.threads_lost.set(i64::try_from(abandoned).unwrap_or(i64::MAX));
             replace(&shared, &slot, lost, FaultKind::Stuck);
-            if abandoned > MOST_ABANDONED {
+            if abandoned > MAX_ABANDONED {
                 error!(abandoned, "too many evaluation threads are stuck; the process must be started again");
                 shared.overrun.notify_one();
             }
@@ -306,11 +306,11 @@ mod tests {
 
     #[test]
     fn too_many_lost_threads_are_a_reason_to_end() {
-        let pool = EvaluationPool::start(MOST_ABANDONED + 1, MOST_ABANDONED + 1, metrics()).unwrap();
+        let pool = EvaluationPool::start(MAX_ABANDONED + 1, MAX_ABANDONED + 1, metrics()).unwrap();
         let (release, gate) = mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let quarantine = Arc::default();
-        let waiting: Vec<_> = (0..=MOST_ABANDONED)
+        let waiting: Vec<_> = (0..=MAX_ABANDONED)
             .map(|number| {
                 let (gate, policy) = (Arc::clone(&gate), PolicyId::new(format!("stuck-{number}")));
                 let work: Work<()> = Arc::new(move |observer| {

@@ -13,7 +13,7 @@ use crate::review::{Evaluation, EvaluationObserver};
 /// before.
 pub const STUCK: Duration = Duration::from_secs(2);
 /// A job that takes longer without evaluating a policy is also stuck. This should never happen.
-const ENDLESS: Duration = Duration::from_secs(60);
+const JOB_LIMIT: Duration = Duration::from_secs(60);
 
 /// Reports that there will be no result; does nothing if there already is one.
 pub type Cancel = Box<dyn FnOnce(JobError) + Send>;
@@ -85,7 +85,7 @@ impl Running {
     fn is_stuck(&self, now: Instant) -> bool {
         match &self.evaluating {
             Some((_, since)) => now.saturating_duration_since(*since) > STUCK,
-            None => now.saturating_duration_since(self.began) > ENDLESS,
+            None => now.saturating_duration_since(self.began) > JOB_LIMIT,
         }
     }
 

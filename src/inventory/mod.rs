@@ -49,7 +49,7 @@ impl Inventory {
     }
 
     /// An object that is kept as a whole because it may be the parent of a request to `scale`.
-    pub fn whole(&self, object: &ObjectRef) -> Option<&Arc<Value>> {
+    pub fn object(&self, object: &ObjectRef) -> Option<&Arc<Value>> {
         self.state.whole.get(object)
     }
 

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::persistent::{Index, Map, enter, forget};
+use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{NodeRecord, Taint};
 use super::related::Subject;
 use crate::workload::view::NodeExpression;
@@ -47,7 +47,7 @@ impl Nodes {
     pub fn insert(&mut self, node: NodeRecord) {
         self.remove(&node.name);
         for (key, value) in &node.labels {
-            enter(&mut self.by_label, (key.clone(), value.clone()), node.name.clone());
+            insert_item(&mut self.by_label, (key.clone(), value.clone()), node.name.clone());
             count(&mut self.label_keys, key);
         }
         if !node.cordoned {
@@ -62,7 +62,7 @@ impl Nodes {
         let Some(node) = self.by_name.get(name).cloned() else { return };
         self.by_name.remove_mut(name);
         for (key, value) in &node.labels {
-            forget(&mut self.by_label, &(key.clone(), value.clone()), &node.name);
+            remove_item(&mut self.by_label, &(key.clone(), value.clone()), &node.name);
             discount(&mut self.label_keys, key);
         }
         if !node.cordoned {

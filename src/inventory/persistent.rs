@@ -9,7 +9,7 @@ pub type Set<T> = rpds::RedBlackTreeSetSync<T>;
 pub type Index<K, T> = Map<K, Set<T>>;
 
 /// Adds an item under a key.
-pub fn enter<K: Ord + Clone, T: Ord + Clone>(index: &mut Index<K, T>, key: K, item: T) {
+pub fn insert_item<K: Ord + Clone, T: Ord + Clone>(index: &mut Index<K, T>, key: K, item: T) {
     match index.get_mut(&key) {
         Some(items) => items.insert_mut(item),
         None => {
@@ -21,7 +21,7 @@ pub fn enter<K: Ord + Clone, T: Ord + Clone>(index: &mut Index<K, T>, key: K, it
 }
 
 /// Removes an item from a key, and the key with its last item.
-pub fn forget<K: Ord + Clone, T: Ord + Clone>(index: &mut Index<K, T>, key: &K, item: &T) {
+pub fn remove_item<K: Ord + Clone, T: Ord + Clone>(index: &mut Index<K, T>, key: &K, item: &T) {
     let Some(items) = index.get_mut(key) else { return };
     items.remove_mut(item);
     if items.is_empty() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::nodes::Nodes;
-use super::persistent::{Index, Map, enter, forget};
+use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
     AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
     NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord, SnapshotClassRecord,
@@ -87,7 +87,7 @@ impl State {
                 let place = (record.namespace.clone(), record.claim.name.clone());
                 self.remove_claim(&place);
                 let class = record.claim.storage_class.clone();
-                enter(&mut self.cluster_mut().claims_of, class, place.clone());
+                insert_item(&mut self.cluster_mut().claims_of, class, place.clone());
                 self.namespace_mut(&place.0).claims.insert_mut(place.1, Arc::from(record));
             }
             Record::StorageClass(record) => {
@@ -168,7 +168,7 @@ impl State {
     fn remove_claim(&mut self, place: &NamespacedName) {
         let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
         let Some(record) = known.cloned() else { return };
-        forget(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
+        remove_item(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
         self.namespace_mut(&place.0).claims.remove_mut(&place.1);
     }
 
@@ -191,7 +191,7 @@ impl Cluster {
     fn insert_volume(&mut self, record: VolumeRecord) {
         self.remove(ResourceRole::Volume, &record.name);
         if let Some(place) = claim_of(&record) {
-            enter(&mut self.bound, place, record.name.clone());
+            insert_item(&mut self.bound, place, record.name.clone());
         }
         self.volumes.insert_mut(record.name.clone(), Arc::new(record));
     }
@@ -205,7 +205,7 @@ impl Cluster {
             ResourceRole::Node => self.nodes.remove(name),
             ResourceRole::Volume => {
                 if let Some(place) = self.volumes.get(name).and_then(|record| claim_of(record)) {
-                    forget(&mut self.bound, &place, &name.to_owned());
+                    remove_item(&mut self.bound, &place, &name.to_owned());
                 }
                 self.volumes.remove_mut(name);
             }
@@ -238,10 +238,10 @@ impl Namespace {
         let key = (record.kind.clone(), record.brief.name.clone());
         self.remove_workload(&key);
         for ClaimMount { claim, .. } in &record.mounts {
-            enter(&mut self.mounted_by, claim.clone(), key.clone());
+            insert_item(&mut self.mounted_by, claim.clone(), key.clone());
         }
         for template in &record.templates {
-            enter(&mut self.made_by, format!("{template}-{}", key.1), key.clone());
+            insert_item(&mut self.made_by, format!("{template}-{}", key.1), key.clone());
         }
         self.workloads.insert_mut(key, Arc::new(record));
     }
@@ -250,10 +250,10 @@ impl Namespace {
         let Some(record) = self.workloads.get(key).cloned() else { return };
         self.workloads.remove_mut(key);
         for ClaimMount { claim, .. } in &record.mounts {
-            forget(&mut self.mounted_by, claim, key);
+            remove_item(&mut self.mounted_by, claim, key);
         }
         for template in &record.templates {
-            forget(&mut self.made_by, &format!("{template}-{}", key.1), key);
+            remove_item(&mut self.made_by, &format!("{template}-{}", key.1), key);
         }
     }
 

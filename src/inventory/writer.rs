@@ -82,7 +82,7 @@ impl InventoryWriter {
 
     /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects
     /// without replicas.
-    pub fn keep_whole(&mut self, reference: ObjectRef, object: Arc<Value>) {
+    pub fn keep_object(&mut self, reference: ObjectRef, object: Arc<Value>) {
         if self.state.reader.is_scalable(&reference.kind) {
             self.state.whole.insert_mut(reference, object);
         }

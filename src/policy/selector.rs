@@ -8,7 +8,7 @@ use crate::admission::{GroupKind, Operation};
 use crate::workload::Class;
 
 /// `custom.match` of a policy: all keys must match.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Kinds; if empty, every kind that has a projection.
@@ -46,7 +46,7 @@ fn create_and_update() -> Vec<Operation> {
 
 /// `spec.policies` of a binding: the policies that it applies to. An empty list does not restrict the
 /// selection.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySelector {
     /// Only policies in one of these categories.

@@ -51,7 +51,7 @@ impl<'a> Readable<'a> {
                 Err(faults) => errors.extend(faults.0),
             }
         }
-        errors.extend(sources.places.iter().filter_map(|(text, path)| package_path::check(text, path)));
+        errors.extend(sources.module_paths.iter().filter_map(|(text, path)| package_path::check(text, path)));
         errors.extend(duplicates(&policies));
         Self { complete: policies.len() == sources.policies.len(), policies }
     }

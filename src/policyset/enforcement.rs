@@ -81,7 +81,7 @@ pub struct Enforcement {
 
 impl Enforcement {
     /// Restricts the policy to recording its findings: nothing is refused or patched.
-    pub fn only_record(&mut self) {
+    pub fn downgrade_to_audit(&mut self) {
         self.action = Action::Audit;
         self.on_failure = OnFailure::Warn;
         self.mutate = false;
@@ -170,7 +170,7 @@ impl PolicyBindings {
     }
 
     /// Whether any binding enables the policy.
-    pub fn anywhere(&self, bindings: &[Binding]) -> bool {
+    pub fn is_enabled(&self, bindings: &[Binding]) -> bool {
         self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))
     }
 

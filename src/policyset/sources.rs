@@ -26,7 +26,7 @@ pub struct Sources {
     pub bindings: Vec<SourceText>,
     /// All modules in directories, including tests, with their paths below the root. A module that is not
     /// listed here, such as one from a cluster resource, may have any package.
-    pub places: Vec<(SourceText, String)>,
+    pub module_paths: Vec<(SourceText, String)>,
 }
 
 impl Sources {

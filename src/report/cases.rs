@@ -77,7 +77,7 @@ fn finding(object: &ReviewedObject, found: &Found) -> String {
         finding.action,
         finding.policy,
         finding.severity,
-        finding.told(),
+        finding.display_message(),
         object.file,
         place.line,
         place.column

@@ -80,7 +80,7 @@ impl Annotation {
 
 fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
     let finding = &found.finding;
-    let mut text = format!("{}: {}\nfix: {}", object.display_name(), finding.told(), finding.fix);
+    let mut text = format!("{}: {}\nfix: {}", object.display_name(), finding.display_message(), finding.fix);
     if let Some(rendered) = location::rendered(object, found) {
         text.push_str(&format!("\n{rendered}"));
     }

@@ -71,7 +71,12 @@ fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
     let finding = &found.finding;
     let rendered = location::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
     Issue {
-        description: format!("{}: {}{rendered}. Fix: {}", object.display_name(), finding.told(), finding.fix),
+        description: format!(
+            "{}: {}{rendered}. Fix: {}",
+            object.display_name(),
+            finding.display_message(),
+            finding.fix
+        ),
         check_name: finding.policy.to_string(),
         fingerprint,
         severity: level(finding.action, finding.severity),

@@ -154,10 +154,10 @@ fn result<'a>(
 ) -> ResultItem<'a> {
     let finding = &found.finding;
     let elsewhere = location::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
-    let mut text = format!("{}{elsewhere}\nFix: {}", finding.told(), finding.fix);
+    let mut text = format!("{}{elsewhere}\nFix: {}", finding.display_message(), finding.fix);
     let mut shown = format!(
         "{}{}\n\n**Fix:** {}",
-        markdown(&finding.told()),
+        markdown(&finding.display_message()),
         markdown(&elsewhere),
         markdown(&finding.fix)
     );

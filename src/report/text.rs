@@ -127,7 +127,8 @@ fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
         field if field.is_empty() => object.display_name(),
         field => format!("{} · {}", object.display_name(), plain(&field)),
     };
-    let title = level.primary_title(plain(&finding.told()).into_owned()).id(finding.policy.as_str());
+    let title =
+        level.primary_title(plain(&finding.display_message()).into_owned()).id(finding.policy.as_str());
     let group = if excerpt.lines.is_empty() {
         let origin =
             Origin::path(plain(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));

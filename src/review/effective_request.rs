@@ -12,7 +12,7 @@ const SCALE: &str = "scale";
 /// The request that is reviewed instead of the received one.
 pub enum EffectiveRequest<'a> {
     /// The request as received.
-    AsMade(&'a Request),
+    Unchanged(&'a Request),
     /// The update of the parent's replicas that a request to `scale` is equivalent to.
     OfParent(Box<Request>),
     /// A request to `scale` whose parent is unknown.
@@ -23,12 +23,12 @@ impl<'a> EffectiveRequest<'a> {
     /// The request to review for a received one.
     pub fn of(set: &PolicySet, inventory: &Inventory, made: &'a Request) -> Self {
         let Some(projection) = set.projection(made).filter(|_| made.subresource == SCALE) else {
-            return Self::AsMade(made);
+            return Self::Unchanged(made);
         };
-        let Some(field) = &projection.replicas else { return Self::AsMade(made) };
+        let Some(field) = &projection.replicas else { return Self::Unchanged(made) };
         let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
         let parent = ObjectRef { kind, namespace: made.namespace.clone(), name: made.request_name.clone() };
-        let Some(object) = inventory.whole(&parent) else { return Self::UnknownParent(made, parent.kind) };
+        let Some(object) = inventory.object(&parent) else { return Self::UnknownParent(made, parent.kind) };
         let scaled = |scale: &Option<Object>| {
             let spec = scale.as_ref()?.value().ok()?.get("spec");
             // The API omits a zero.
@@ -51,7 +51,7 @@ impl<'a> EffectiveRequest<'a> {
     pub fn reviewed(&self) -> &Request {
         match self {
             Self::OfParent(request) => request,
-            Self::AsMade(request) | Self::UnknownParent(request, _) => request,
+            Self::Unchanged(request) | Self::UnknownParent(request, _) => request,
         }
     }
 
@@ -59,7 +59,7 @@ impl<'a> EffectiveRequest<'a> {
     pub fn unknown_parent(&self) -> Option<&GroupKind> {
         match self {
             Self::UnknownParent(_, kind) => Some(kind),
-            Self::AsMade(_) | Self::OfParent(_) => None,
+            Self::Unchanged(_) | Self::OfParent(_) => None,
         }
     }
 
@@ -67,7 +67,7 @@ impl<'a> EffectiveRequest<'a> {
     /// the envelope is reviewed.
     pub fn has_views(&self) -> bool {
         match self {
-            Self::AsMade(request) => request.subresource.is_empty(),
+            Self::Unchanged(request) => request.subresource.is_empty(),
             Self::OfParent(_) => true,
             Self::UnknownParent(..) => false,
         }

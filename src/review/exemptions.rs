@@ -77,8 +77,8 @@ impl<'a> Waivers<'a> {
 /// recording.
 pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
     match exemption {
-        Some(Exemption::Operated) => {
-            selected.iter_mut().for_each(|selected| selected.enforcement.only_record());
+        Some(Exemption::OperatorOwned) => {
+            selected.iter_mut().for_each(|selected| selected.enforcement.downgrade_to_audit());
         }
         Some(Exemption::Owned | Exemption::Terminating) => {
             selected.retain(|selected| selected.policy.terminating);
@@ -105,7 +105,7 @@ pub fn exemption(set: &PolicySet, request: &Request) -> Result<Option<Exemption>
     let custom = owner.group.contains('.') && !owner.group.ends_with(".k8s.io");
     Ok(match (judged, custom) {
         (true, _) => Some(Exemption::Owned),
-        (false, true) => Some(Exemption::Operated),
+        (false, true) => Some(Exemption::OperatorOwned),
         (false, false) => None,
     })
 }

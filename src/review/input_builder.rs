@@ -135,7 +135,7 @@ impl<'a> InputBuilder<'a> {
             }
             _ => Vec::new(),
         };
-        document.hiding(&hidden)
+        document.without_related(&hidden)
     }
 }
 

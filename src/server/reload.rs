@@ -125,13 +125,13 @@ impl Sources {
         Ok(InForce::new(set, inventory))
     }
 
-    fn look(&self, known: &Version, in_force: &InForce) -> Look {
+    fn check(&self, known: &Version, in_force: &InForce) -> Check {
         match self.read() {
-            Err(errors) => Look::Unreadable(errors.to_string()),
-            Ok((_, version)) if version == *known => Look::Unchanged,
+            Err(errors) => Check::Unreadable(errors.to_string()),
+            Ok((_, version)) if version == *known => Check::Unchanged,
             Ok((sources, version)) => {
                 let loaded = self.compile(&sources, Some(&in_force.set));
-                Look::Changed(version, loaded.map(Box::new).map_err(|errors| errors.to_string()))
+                Check::Changed(version, loaded.map(Box::new).map_err(|errors| errors.to_string()))
             }
         }
     }
@@ -161,11 +161,11 @@ pub async fn watch(
     loop {
         timer.tick().await;
         let (sources, known, in_force) = (Arc::clone(&sources), seen.clone(), current.in_force());
-        let looked = tokio::task::spawn_blocking(move || sources.look(&known, &in_force)).await;
-        match looked {
-            Ok(Look::Unchanged) => current.unchanged(content_is_good),
-            Ok(Look::Unreadable(reason)) => current.refuse(reason, &metrics),
-            Ok(Look::Changed(version, loaded)) => {
+        let checked = tokio::task::spawn_blocking(move || sources.check(&known, &in_force)).await;
+        match checked {
+            Ok(Check::Unchanged) => current.unchanged(content_is_good),
+            Ok(Check::Unreadable(reason)) => current.refuse(reason, &metrics),
+            Ok(Check::Changed(version, loaded)) => {
                 seen = version;
                 content_is_good = loaded.is_ok();
                 match loaded {
@@ -178,7 +178,7 @@ pub async fn watch(
     }
 }
 
-enum Look {
+enum Check {
     Unchanged,
     Unreadable(String),
     Changed(Version, Result<Box<InForce>, String>),

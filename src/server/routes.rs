@@ -26,7 +26,7 @@ use crate::workload::schedule::duration_seconds;
 /// The API server's default timeout, used if a request does not state one.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The API server's maximum timeout.
-const LONGEST: Duration = Duration::from_secs(30);
+const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// State shared by all requests.
 pub struct App {
@@ -172,7 +172,7 @@ fn time_to_answer(uri: &Uri) -> Duration {
         .flat_map(|query| query.split('&'))
         .find_map(|pair| pair.strip_prefix("timeout="))
         .and_then(go_duration)
-        .filter(|asked| !asked.is_zero() && *asked <= LONGEST)
+        .filter(|asked| !asked.is_zero() && *asked <= MAX_TIMEOUT)
         .unwrap_or(TIMEOUT);
     asked - (asked / 10).clamp(Duration::from_millis(100), Duration::from_millis(500)).min(asked / 2)
 }

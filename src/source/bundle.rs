@@ -29,11 +29,11 @@ impl ScannedObject {
         default_namespace: &str,
     ) -> Self {
         let changed = before.is_none_or(|before| before.object != manifest.object);
-        Self { changed: Some(changed), ..Self::beside(manifest, reader, default_namespace) }
+        Self { changed: Some(changed), ..Self::context(manifest, reader, default_namespace) }
     }
 
     /// An object that is only present, not reviewed.
-    pub fn beside(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
+    pub fn context(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
         let record = reader.read(&reference.kind, &manifest.object, default_namespace);
         Self { reference, record, changed: None, whole: None }
@@ -48,7 +48,7 @@ pub struct Bundle {
 
 impl Bundle {
     /// A bundle without objects of its own.
-    pub fn beside(cluster: &Inventory, default_namespace: &str) -> Self {
+    pub fn over(cluster: &Inventory, default_namespace: &str) -> Self {
         let writer = InventoryWriter::from(cluster).bundle();
         Self { writer, default_namespace: default_namespace.to_owned() }
     }
@@ -57,7 +57,7 @@ impl Bundle {
     pub fn add(&mut self, object: ScannedObject) {
         let ScannedObject { reference, record, changed, whole } = object;
         record.into_iter().for_each(|record| self.writer.replace(record));
-        whole.into_iter().for_each(|object| self.writer.keep_whole(reference.clone(), object));
+        whole.into_iter().for_each(|object| self.writer.keep_object(reference.clone(), object));
         match changed {
             Some(changed) => self.writer.mark_reviewed(reference, changed),
             None => self.writer.mark_bundled(&reference.kind),

@@ -123,7 +123,7 @@ impl Catalogue {
             profile: None,
             partial_profile: false,
             bindings: Vec::new(),
-            places: self
+            module_paths: self
                 .files
                 .iter()
                 .filter(|(path, _)| {

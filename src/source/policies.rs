@@ -148,7 +148,7 @@ pub fn cluster_of(manifests: &Manifests, mut writer: InventoryWriter, default_na
     }
     records.into_iter().for_each(|(kind, records)| writer.relist(&kind, records));
     for manifest in &manifests.objects {
-        writer.keep_whole(manifest.reference(default_namespace), Arc::clone(&manifest.object));
+        writer.keep_object(manifest.reference(default_namespace), Arc::clone(&manifest.object));
     }
     writer.snapshot()
 }

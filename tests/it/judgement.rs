@@ -153,7 +153,7 @@ fn an_owner_answers_for_its_pods_and_nobody_else() {
     let by_workload = owned("Deployment", "apps/v1");
     assert!(by_workload.exemption == Some(Exemption::Owned) && by_workload.findings.is_empty());
     let by_operator = owned("Cluster", "postgresql.cnpg.io/v1");
-    assert_eq!(by_operator.exemption, Some(Exemption::Operated));
+    assert_eq!(by_operator.exemption, Some(Exemption::OperatorOwned));
     assert!(by_operator.allowed() && by_operator.patch.is_none());
     assert!(
         !by_operator.findings.is_empty() && by_operator.findings.iter().all(|f| f.action == Action::Audit)

@@ -132,7 +132,7 @@ impl Pipeline {
                 let before = self.before.of(manifest, &source, &self.namespace);
                 ScannedObject::reviewed(manifest, before, self.cluster.reader(), &self.namespace)
             }
-            false => ScannedObject::beside(manifest, self.cluster.reader(), &self.namespace),
+            false => ScannedObject::context(manifest, self.cluster.reader(), &self.namespace),
         };
         ScannedSource {
             objects: manifests.objects.iter().map(scan).collect(),
@@ -156,7 +156,7 @@ impl Pipeline {
                 report.foreign += scanned.foreign;
             }
         };
-        let mut bundle = Bundle::beside(&self.cluster, &self.namespace);
+        let mut bundle = Bundle::over(&self.cluster, &self.namespace);
         files.iter_mut().for_each(|scanned| add(scanned, &mut bundle));
         let shared = bundle.inventory();
         let mut tasks: Vec<Task> = files
@@ -165,7 +165,7 @@ impl Pipeline {
             .map(|ScannedSource { source, kept, .. }| Task { source, kept, inventory: shared.clone() })
             .collect();
         for mut scanned in rendered {
-            let mut own = Bundle::beside(&shared, &self.namespace);
+            let mut own = Bundle::over(&shared, &self.namespace);
             add(&mut scanned, &mut own);
             if scanned.reviewed {
                 let ScannedSource { source, kept, .. } = scanned;

@@ -153,7 +153,7 @@ fn review(
     cluster: &Inventory,
     manifests: &Manifests,
 ) -> anyhow::Result<Vec<ReviewedManifest>> {
-    let mut bundle = Bundle::beside(cluster, &arguments.namespace);
+    let mut bundle = Bundle::over(cluster, &arguments.namespace);
     bundle.add_reviewed(manifests, &Manifests::default());
     let inventory = bundle.inventory();
     let reviewed: Vec<(Manifest, Arc<Request>)> = manifests

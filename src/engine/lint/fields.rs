@@ -12,7 +12,7 @@ use super::names::{Callee, Purpose, Scope, Target, fixed_start};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::ast::{Expr, Ref, Rule, RuleHead};
 use crate::engine::reads::fixed_path;
-use crate::engine::shape::{Never, Shape};
+use crate::engine::shape::{MissingField, Shape};
 use crate::engine::walk::{self, AstNode, ValueOrigin};
 
 /// The most steps from one name to the next; policies need only a few.
@@ -316,10 +316,10 @@ pub fn text(written: &str) -> &str {
     written.trim_matches(['"', '`'])
 }
 
-fn fault(mut error: Diagnostic, of: &str, name: &str, never: &Never<'_>) -> Diagnostic {
+fn fault(mut error: Diagnostic, of: &str, name: &str, never: &MissingField<'_>) -> Diagnostic {
     let of = if of.contains('\n') || of.len() > MAX_SHOWN { "it" } else { of };
     let (what, help) = match never {
-        Never::Unknown(known) => {
+        MissingField::Unknown(known) => {
             let names = known.keys().map(String::as_str);
             let help = did_you_mean(name, names.clone()).unwrap_or_else(|| match known.len() {
                 0 => "declare it in METADATA under custom.parameters".to_owned(),
@@ -327,11 +327,11 @@ fn fault(mut error: Diagnostic, of: &str, name: &str, never: &Never<'_>) -> Diag
             });
             (format!("{of} has no field {name}"), help)
         }
-        Never::List => (
+        MissingField::List => (
             format!("{of} is a list without a field {name}"),
             format!("go through it: `some x in {of}`, and then x.{name}"),
         ),
-        Never::Scalar => (
+        MissingField::Scalar => (
             format!("{of} is text, a number or a boolean without a field {name}"),
             format!("compare {of} itself"),
         ),

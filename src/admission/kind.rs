@@ -99,11 +99,13 @@ impl ReviewMode {
 
 /// Group, version and kind of an object; the core group is the empty string.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct GroupVersionKind {
+    /// The API group; empty for the core group.
     #[serde(default)]
     pub group: String,
+    /// The version, such as `v1`.
     pub version: String,
+    /// The kind, such as `StatefulSet`.
     pub kind: String,
 }
 
@@ -127,10 +129,12 @@ impl GroupVersionKind {
 
 /// Group, version and plural name of a resource.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct GroupVersionResource {
+    /// The API group; empty for the core group.
     #[serde(default)]
     pub group: String,
+    /// The version, such as `v1`.
     pub version: String,
+    /// The plural name, such as `statefulsets`.
     pub resource: String,
 }

@@ -130,14 +130,17 @@ impl fmt::Display for Operation {
 
 /// The user who makes the request (authentication.k8s.io/v1 UserInfo).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct UserInfo {
+    /// Name of the user or service account.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub username: String,
+    /// Unique id of the user.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub uid: String,
+    /// Groups of the user.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<String>,
+    /// Further attributes from the authenticator.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, Vec<String>>,
 }

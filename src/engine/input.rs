@@ -98,12 +98,15 @@ fn require(schema: &mut Schema, fields: &[&str]) {
 pub struct NamespaceObject<'a> {
     /// `Namespace`
     kind: &'static str,
+    /// Name and labels.
     metadata: NamespaceMetadata<'a>,
 }
 
 #[derive(Serialize, JsonSchema)]
 struct NamespaceMetadata<'a> {
+    /// Name of the Namespace.
     name: &'a str,
+    /// Labels of the Namespace.
     labels: &'a NamespaceLabels,
 }
 

@@ -18,7 +18,9 @@ use crate::workload::view::Owner;
 /// A workload that mounts a claim.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ClaimMounter {
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its name.
     pub name: String,
     /// Whether none of its containers writes to the claim.
     pub read_only: bool,
@@ -27,18 +29,25 @@ pub struct ClaimMounter {
 /// Another workload that mounts a claim of the subject.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Consumer {
+    /// Name of the claim.
     pub claim: String,
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its name.
     pub name: String,
+    /// What data would be lost with it.
     pub class: Class,
     /// Name of the data store that runs in the workload, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<String>,
+    /// Whether no container of it writes to the claim.
     pub read_only: bool,
     /// Whether the claim holds all or part of a data directory of that data store.
     pub holds_data: bool,
+    /// The number of its pods, if it has any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
+    /// The owner that manages it, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
     /// Whether the same run reviews this workload itself and reports its problems there. Always false at
@@ -49,9 +58,13 @@ pub struct Consumer {
 /// An object that a deletion would affect.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Dependant {
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its name.
     pub name: String,
+    /// Its namespace.
     pub namespace: String,
+    /// What data would be lost with it.
     pub class: Class,
 }
 

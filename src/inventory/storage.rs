@@ -101,6 +101,7 @@ pub fn snapshots_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = Nam
 pub struct Snapshot {
     #[serde(flatten)]
     snapshot: Arc<SnapshotRecord>,
+    /// The CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     driver: Option<String>,
 }

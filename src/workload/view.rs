@@ -145,10 +145,12 @@ pub enum Class {
 
 /// The controlling owner.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Owner {
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its group and version, such as `apps/v1`.
     pub api_version: String,
+    /// Its name.
     pub name: String,
 }
 
@@ -180,9 +182,11 @@ pub struct Update {
 
 /// `persistentVolumeClaimRetentionPolicy`: `Retain` or `Delete`.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Retention {
+    /// What happens to the claims of a StatefulSet that is deleted: `Retain` or `Delete`.
     pub when_deleted: String,
+    /// What happens to the claims of pods that are scaled away: `Retain` or `Delete`.
     pub when_scaled: String,
+    /// Path in the object.
     pub path: Path,
 }

@@ -211,7 +211,7 @@ fn explain_tells_all_that_is_known() {
         &[
             "volume-no-emptydir-data\n",
             "WHY",
-            "An emptyDir is wiped",
+            "An emptyDir is deleted",
             "HOW TO FIX IT",
             "REFUSED",
             "volume-no-emptydir-data [critical]",
@@ -402,4 +402,12 @@ fn a_bad_name_is_explained() {
         stategate(&["policy", "new", name, "--dir", text(dir.path())]).expect(2, &[why]);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing was written");
+}
+
+#[test]
+fn every_shipped_policy_gives_its_reason_in_one_line() {
+    for policy in crate::support::production().policies() {
+        let why = policy.why.as_deref().unwrap_or_default();
+        assert!((10..=130).contains(&why.len()) && !why.ends_with('.'), "{}: {why:?}", policy.id);
+    }
 }

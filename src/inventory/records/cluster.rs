@@ -31,9 +31,13 @@ pub struct Taint {
 /// A ResourceQuota. CPU is in millicores; all other amounts are in bytes or counts.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct QuotaRecord {
+    /// Its name.
     pub name: String,
+    /// The limits, by resource.
     pub hard: BTreeMap<String, i64>,
+    /// What is used, by resource.
     pub used: BTreeMap<String, i64>,
+    /// Its namespace.
     #[serde(skip)]
     pub namespace: String,
 }
@@ -41,9 +45,13 @@ pub struct QuotaRecord {
 /// The defaults that a LimitRange sets for containers without requests or limits of their own.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct LimitRecord {
+    /// Its name.
     pub name: String,
+    /// Requests of a container that sets none.
     pub default_requests: Amounts,
+    /// Limits of a container that sets none.
     pub default_limits: Amounts,
+    /// Its namespace.
     #[serde(skip)]
     pub namespace: String,
 }
@@ -51,8 +59,10 @@ pub struct LimitRecord {
 /// Resource amounts: `cpu` in millicores, `memory` in bytes.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Amounts {
+    /// CPU in millicores; absent if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cpu: Option<i64>,
+    /// Memory in bytes; absent if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<i64>,
 }
@@ -60,10 +70,14 @@ pub struct Amounts {
 /// A PriorityClass.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PriorityRecord {
+    /// Its name.
     #[serde(skip)]
     pub name: String,
+    /// The priority; higher is more important.
     pub value: i64,
+    /// Whether pods without a class get this one.
     pub global_default: bool,
+    /// `PreemptLowerPriority` or `Never`.
     pub preemption_policy: String,
 }
 

@@ -115,8 +115,11 @@ pub enum Record {
 /// A Namespace.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct NamespaceRecord {
+    /// Its name.
     pub name: String,
+    /// Its labels.
     pub labels: Strings,
+    /// Its annotations, without kubectl's copy of the object.
     pub annotations: Strings,
 }
 

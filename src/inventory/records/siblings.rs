@@ -13,10 +13,13 @@ use crate::workload::view::{self, Owner, Strings};
 /// A PodDisruptionBudget.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BudgetRecord {
+    /// Its name.
     pub name: String,
+    /// Its namespace.
     pub namespace: String,
     #[serde(flatten)]
     pub budget: view::DisruptionBudget,
+    /// The owner that manages it, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
     #[serde(skip)]
@@ -31,9 +34,11 @@ pub struct Selects(Option<Selector>);
 /// A Service.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ServiceRecord {
+    /// Its name.
     pub name: String,
     #[serde(flatten)]
     pub service: view::Service,
+    /// Its namespace.
     #[serde(skip)]
     pub namespace: String,
 }
@@ -41,7 +46,9 @@ pub struct ServiceRecord {
 /// An object that scales a workload or resizes its pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AutoscalerRecord {
+    /// Its kind, such as `HorizontalPodAutoscaler`.
     pub kind: String,
+    /// Its name.
     pub name: String,
     #[serde(flatten)]
     pub autoscaler: view::Autoscaler,

@@ -10,10 +10,13 @@ use crate::workload::{JsonNode, claim, persistent_volume, storage_class};
 /// A StorageClass.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct ClassRecord {
+    /// Its name.
     pub name: String,
     #[serde(flatten)]
     pub class: view::StorageClass,
+    /// Its annotations, without kubectl's copy of the object.
     pub annotations: Strings,
+    /// Its labels.
     pub labels: Strings,
     /// Creation time: of several default classes, the newest wins.
     #[serde(skip)]
@@ -23,8 +26,11 @@ pub struct ClassRecord {
 /// A VolumeAttributesClass.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct AttributesRecord {
+    /// Its name.
     pub name: String,
+    /// The CSI driver.
     pub driver: String,
+    /// Parameters of the driver.
     pub parameters: Strings,
 }
 
@@ -35,6 +41,7 @@ pub struct ClaimRecord {
     pub namespace: String,
     #[serde(flatten)]
     pub claim: view::Claim,
+    /// The owner that manages it, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
 }
@@ -42,10 +49,13 @@ pub struct ClaimRecord {
 /// A PersistentVolume.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct VolumeRecord {
+    /// Its name.
     pub name: String,
     #[serde(flatten)]
     pub volume: view::PersistentVolume,
+    /// Its labels.
     pub labels: Strings,
+    /// Its annotations, without kubectl's copy of the object.
     pub annotations: Strings,
 }
 
@@ -62,8 +72,10 @@ pub struct SnapshotRecord {
     /// Restore size in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore_size: Option<i64>,
+    /// Why it is not ready, if the driver says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// Its VolumeSnapshotClass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
 }

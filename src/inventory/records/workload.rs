@@ -41,28 +41,41 @@ pub struct ClaimMount {
 /// A workload as seen by other objects.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Brief {
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its name.
     pub name: String,
+    /// Its namespace.
     pub namespace: String,
+    /// What data would be lost with it.
     pub class: Class,
+    /// The data store that runs in it, if one does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<BriefEngine>,
+    /// The number of its pods; absent if it is not set by the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i64>,
+    /// Its labels.
     pub labels: Strings,
+    /// Its annotations, without kubectl's copy of the object.
     pub annotations: Strings,
+    /// The owner that manages it, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// Labels and annotations of its pods.
     pub pods: BriefPods,
 }
 
 /// The data store that runs in a workload.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefEngine {
+    /// Name of the engine, such as `postgresql`.
     pub name: String,
+    /// How its members form a majority, if they do.
     pub quorum: bool,
     /// Whether its members vote in the quorum.
     pub votes: bool,
+    /// Its version, as far as the image tells.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
 }
@@ -70,7 +83,9 @@ pub struct BriefEngine {
 /// Metadata of a workload's pods.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BriefPods {
+    /// Labels of the pods.
     pub labels: Strings,
+    /// Annotations of the pods.
     pub annotations: Strings,
 }
 

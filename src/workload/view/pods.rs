@@ -110,12 +110,15 @@ pub struct Env {
 
 /// A container port.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Port {
+    /// Name of the port.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
+    /// Number of the port.
     pub port: i64,
+    /// `TCP`, `UDP` or `SCTP`.
     pub protocol: String,
+    /// Path in the object.
     pub path: Path,
 }
 

@@ -61,10 +61,12 @@ pub struct NodeTerm {
 
 /// A condition on a node.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct NodeExpression {
+    /// Key of a label, or `metadata.name`.
     pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
     pub operator: String,
+    /// The values to compare with.
     pub values: Vec<String>,
 }
 

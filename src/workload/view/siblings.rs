@@ -53,11 +53,14 @@ pub struct Autoscaler {
 
 /// The target of an autoscaler.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct Target {
+    /// Its kind, such as `StatefulSet`.
     pub kind: String,
+    /// Its name.
     pub name: String,
+    /// Its group and version, such as `apps/v1`.
     pub api_version: String,
+    /// Path in the object.
     pub path: Path,
 }
 

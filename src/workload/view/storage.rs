@@ -107,15 +107,22 @@ pub struct DataSource {
 
 /// A StorageClass, with the API's defaults.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
-#[expect(missing_docs, reason = "the words are the API's own")]
 pub struct StorageClass {
+    /// The driver that provisions volumes.
     pub provisioner: String,
+    /// Parameters of the driver.
     pub parameters: Strings,
+    /// `Delete` or `Retain`.
     pub reclaim_policy: String,
+    /// `Immediate` or `WaitForFirstConsumer`.
     pub volume_binding_mode: String,
+    /// Whether claims of the class can grow.
     pub allow_volume_expansion: bool,
+    /// Mount options of its volumes.
     pub mount_options: Vec<String>,
+    /// Whether the class is the default.
     pub is_default: bool,
+    /// Where volumes may be created.
     pub allowed_topologies: Vec<Topology>,
 }
 

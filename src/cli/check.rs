@@ -22,6 +22,7 @@ use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
 use crate::policy::Action;
+use crate::report::Report;
 use crate::source::bundle::Bundle;
 use crate::source::manifests::Manifests;
 use crate::source::render::HelmValues;
@@ -163,12 +164,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
         output.format.render(&report, colours)
     })?;
+    Ok(exit(arguments, &report, filtered))
+}
+
+/// How the run ends. A run that a filter of the user left empty is fine.
+fn exit(arguments: &Arguments, report: &Report, filtered: bool) -> Exit {
     let fail_on = match arguments.fail_on {
         FailOn::Deny => Action::Deny,
         FailOn::Warn => Action::Warn,
         FailOn::Audit => Action::Audit,
     };
-    Ok(if !report.errors.is_empty() || report.failed() {
+    if !report.errors.is_empty() || report.failed() {
         Exit::Broken
     } else if report.objects.is_empty() && !filtered {
         super::say("error: nothing to check: no object of a kind that a policy checks was found\n");
@@ -177,7 +183,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Exit::Findings
     } else {
         Exit::Clean
-    })
+    }
 }
 
 fn or_none(text: &str) -> &str {

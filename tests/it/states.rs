@@ -357,7 +357,7 @@ fn a_reload_never_mixes_two_sets() {
     assert_eq!(reloads.load(Ordering::Relaxed), 20);
 
     // The inventory is also reloaded.
-    write(root.path(), "cluster.yaml", &store.replace("a: 1", "a: 7"));
+    write(root.path(), "cluster.yaml", store.replace("a: 1", "a: 7"));
     let deadline = std::time::Instant::now() + PATIENCE;
     while !server.post("/validate/fail", &body).1.contains("set A reads 7") {
         assert!(std::time::Instant::now() < deadline, "the changed inventory is not read");

@@ -8,7 +8,7 @@ use super::data::NO_CATEGORY;
 use super::visible;
 use crate::policy::{Action, Severity};
 use crate::report::text::{completed, counted, unjudged};
-use crate::report::{Report, ReviewedObject};
+use crate::report::{Report, ReviewedObject, Summary};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
@@ -102,17 +102,7 @@ struct Item {
 pub fn of(report: &Report) -> Page {
     let summary = report.summary();
     let refused = report.objects.iter().filter(|object| refused(object)).count();
-    let (mood, headline) = match () {
-        () if refused > 0 => ("deny", format!("{} would be refused", counted(refused, "object"))),
-        () if summary.errors > 0 => {
-            ("deny", format!("{} could not be read", counted(summary.errors, "file")))
-        }
-        () if summary.objects == 0 => ("warn", "Nothing was checked".to_owned()),
-        () if summary.warn > 0 => {
-            ("warn", format!("Nothing is refused, {}", counted(summary.warn, "warning")))
-        }
-        () => ("good", "Nothing is refused".to_owned()),
-    };
+    let (mood, headline) = headline(&summary, refused);
     let lead = format!(
         "{} checked with the profile {}; {} would be accepted.",
         counted(summary.objects, "object"),
@@ -134,39 +124,7 @@ pub fn of(report: &Report) -> Page {
         mood,
         profile: visible(&report.profile),
         version: env!("CARGO_PKG_VERSION"),
-        tiles: vec![
-            Tile {
-                class: "deny",
-                name: "Refused",
-                count: summary.deny,
-                says: "findings that refuse their object",
-            },
-            Tile { class: "warn", name: "Warned", count: summary.warn, says: "findings that only warn" },
-            Tile {
-                class: "audit",
-                name: "Recorded",
-                count: summary.audit,
-                says: "findings that are only recorded",
-            },
-            Tile {
-                class: "unknown",
-                name: "Not evaluated",
-                count: summary.unknown,
-                says: "policies that need unknown objects",
-            },
-            Tile {
-                class: "deny",
-                name: "Failures",
-                count: summary.failures,
-                says: "policies that could not decide",
-            },
-            Tile {
-                class: "deny",
-                name: "Unreadable",
-                count: summary.errors,
-                says: "files that could not be read",
-            },
-        ],
+        tiles: tiles(&summary),
         severities: SEVERITIES.iter().map(|severity| severity.as_str()).collect(),
         categories: categories(report),
         often: often(report),
@@ -254,6 +212,57 @@ fn kinds(report: &Report) -> Vec<KindCount> {
         }) += 1;
     }
     kinds.into_values().collect()
+}
+
+/// The mood of the page and its headline.
+fn headline(summary: &Summary, refused: usize) -> (&'static str, String) {
+    match () {
+        () if refused > 0 => ("deny", format!("{} would be refused", counted(refused, "object"))),
+        () if summary.errors > 0 => {
+            ("deny", format!("{} could not be read", counted(summary.errors, "file")))
+        }
+        () if summary.objects == 0 => ("warn", "Nothing was checked".to_owned()),
+        () if summary.warn > 0 => {
+            ("warn", format!("Nothing is refused, {}", counted(summary.warn, "warning")))
+        }
+        () => ("good", "Nothing is refused".to_owned()),
+    }
+}
+
+fn tiles(summary: &Summary) -> Vec<Tile> {
+    vec![
+        Tile {
+            class: "deny",
+            name: "Refused",
+            count: summary.deny,
+            says: "findings that refuse their object",
+        },
+        Tile { class: "warn", name: "Warned", count: summary.warn, says: "findings that only warn" },
+        Tile {
+            class: "audit",
+            name: "Recorded",
+            count: summary.audit,
+            says: "findings that are only recorded",
+        },
+        Tile {
+            class: "unknown",
+            name: "Not evaluated",
+            count: summary.unknown,
+            says: "policies that need unknown objects",
+        },
+        Tile {
+            class: "deny",
+            name: "Failures",
+            count: summary.failures,
+            says: "policies that could not decide",
+        },
+        Tile {
+            class: "deny",
+            name: "Unreadable",
+            count: summary.errors,
+            says: "files that could not be read",
+        },
+    ]
 }
 
 fn parts(report: &Report) -> Vec<Part> {

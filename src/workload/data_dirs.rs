@@ -6,6 +6,10 @@ use super::pods::{clean, covers};
 use super::script;
 use super::view::{Container, DataDir, Env};
 
+/// Longest path that Linux opens, in bytes (`PATH_MAX`).
+const PATH_MAX: usize = 4096;
+/// Digits of a number in a range of directories; the numbers themselves are limited by [`MOST`].
+const MOST_DIGITS: usize = 9;
 /// The most directories read from one container.
 const MOST: usize = 256;
 
@@ -205,7 +209,12 @@ fn path_of(word: &str) -> Option<&str> {
 }
 
 /// Expands `/export{0...1}` to `/export0` and `/export1`.
+///
+/// A longer path than Linux opens is none, and must not be multiplied.
 fn expand(path: &str) -> Vec<String> {
+    if path.len() > PATH_MAX {
+        return Vec::new();
+    }
     let mut done = Vec::new();
     let mut waiting = vec![path.to_owned()];
     while let Some(path) = waiting.pop() {
@@ -226,6 +235,10 @@ fn range(path: &str) -> Option<Vec<String>> {
     let (before, rest) = path.split_once('{')?;
     let (range, after) = rest.split_once('}')?;
     let (first, last) = range.split_once("...")?;
+    // Formatting panics at widths over 65,535.
+    if first.len().max(last.len()) > MOST_DIGITS {
+        return None;
+    }
     let (from, to): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
     // `{01...16}` pads every number to two digits.
     let width = if first.starts_with('0') { first.len() } else { 0 };

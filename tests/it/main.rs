@@ -17,6 +17,7 @@ mod cli;
 mod fix;
 mod formats;
 mod front_ends;
+mod hostile;
 mod inventory;
 mod joins;
 mod judgement;

@@ -129,7 +129,7 @@ impl PolicySet {
     }
 
     /// Whether its policies are compiled from these sources. Bindings may differ.
-    pub fn is_compiled_from(&self, sources: &Sources) -> bool {
+    fn is_compiled_from(&self, sources: &Sources) -> bool {
         self.compiled.digest == sources.policy_digest()
     }
 

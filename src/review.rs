@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::admission::{GroupKind, Operation, Request, ReviewMode};
+use crate::admission::{GroupKind, Object, Operation, Request, ReviewMode};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, FailureCause, Finding, Patched, Unknown};
 use crate::engine::{ParameterValues, Reads};
@@ -170,13 +170,20 @@ impl Review<'_> {
     /// # Errors
     /// If the object cannot be read.
     fn run(&mut self, mut selected: Vec<Selected<'_>>) -> Result<(), Problem> {
-        let exemption = exemptions::exemption(self.set, self.request.reviewed()).map_err(unreadable)?;
+        let request = self.request.reviewed();
+        // An exempt object must be readable, too.
+        request.subject().map(Object::value).transpose().map_err(unreadable)?;
+        let exemption = exemptions::exemption(self.set, request).map_err(unreadable)?;
         self.decision.exemption = exemption;
         exemptions::exempt(exemption, &mut selected);
         if selected.is_empty() {
             return Ok(());
         }
         let requested = RequestState::requested(self.request, self.views)?;
+        if let Some(problem) = &requested.unreadable_old {
+            let note = format!("no change is compared with the stored object: {}", problem.message);
+            self.decision.notes.push(note);
+        }
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
         let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));
         if self.mode.validates() {

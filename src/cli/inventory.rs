@@ -48,6 +48,6 @@ impl InventoryArguments {
 
     /// Where the inventory comes from.
     pub fn source(&self, default_namespace: &str) -> InventorySource {
-        InventorySource { paths: self.inventory.clone(), default_namespace: default_namespace.to_owned() }
+        InventorySource::new(self.inventory.clone(), default_namespace)
     }
 }

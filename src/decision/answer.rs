@@ -39,7 +39,7 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
     Response {
         allowed,
         status,
-        warnings: message::warnings(decision),
+        warnings: message::warnings(decision, mode),
         patch: patch.map(|patch| patch.operations.clone()),
         audit_annotations: audit_annotations(decision, decision.failures.iter().any(failed)),
     }

@@ -1,7 +1,7 @@
 //! The text that users read when a request is refused or gets a warning.
 
 use super::{Decision, Failure, Finding};
-use crate::admission::Request;
+use crate::admission::{Request, ReviewMode};
 use crate::path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
@@ -54,7 +54,9 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 }
 
 /// One line for each finding, failure and note that does not refuse the request but that the user should see.
-pub fn warnings(decision: &Decision) -> Vec<String> {
+///
+/// The mutating webhook refuses nothing because of a failure, so it warns of those that would refuse, too.
+pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
     let findings =
         decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
             format!("{}: {}; fix: {}", finding.policy, finding.display_message(), finding.fix)
@@ -62,7 +64,7 @@ pub fn warnings(decision: &Decision) -> Vec<String> {
     let failures = decision
         .failures
         .iter()
-        .filter(|failure| failure.on_failure == OnFailure::Warn)
+        .filter(|failure| failure.on_failure == OnFailure::Warn || !mode.validates())
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.cause));
     fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
 }

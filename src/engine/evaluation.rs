@@ -26,7 +26,7 @@ impl fmt::Display for RuleId {
     }
 }
 
-/// Why the evaluation of a rule failed. MissingField treated as "no violation".
+/// Why the evaluation of a rule failed. Never treated as "no violation".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
     /// It exceeded the time limit for a rule.

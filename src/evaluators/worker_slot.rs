@@ -116,7 +116,8 @@ impl EvaluationObserver for SlotObserver<'_> {
         }
         if self.quarantine.contains(policy) {
             let message =
-                "it is in quarantine until policies are reloaded: it took evaluation threads down".to_owned();
+                "it is in quarantine until policies are reloaded: it did not return from its evaluation"
+                    .to_owned();
             return Err(FailureCause::NotEvaluated { kind: "quarantined", message });
         }
         self.slot.evaluating(Some(policy.clone()));

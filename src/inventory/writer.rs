@@ -57,13 +57,13 @@ impl InventoryWriter {
 
     /// Replaces all objects of a kind with these, and marks the kind as complete.
     pub fn relist(&mut self, kind: &GroupKind, records: impl IntoIterator<Item = Record>) {
-        self.state.objects_of(kind).iter().for_each(|object| self.state.remove(object));
+        self.state.objects_of(kind).iter().for_each(|object| self.remove(object));
         records.into_iter().for_each(|record| self.state.insert(record));
         self.mark_complete(kind);
     }
 
     /// Marks all objects of this kind as known. Ignores kinds that no join uses.
-    pub fn mark_complete(&mut self, kind: &GroupKind) {
+    fn mark_complete(&mut self, kind: &GroupKind) {
         if let Some(role) = self.state.reader.role(kind) {
             self.state.complete.insert(kind.clone(), role);
         }

@@ -37,7 +37,7 @@ pub fn check(
     };
     let mut declared = Vec::new();
     for (kind, _) in policy.inventory.iter() {
-        let Some(sort) = ResourceRole::of(kind, projections) else {
+        let Some(role) = ResourceRole::of(kind, projections) else {
             let known: Vec<String> = ResourceRole::kinds().map(|kind| kind.to_string()).collect();
             let written = kind.to_string();
             let mut error = text.error(at(&written), 0, format!("custom.inventory: no join knows {written}"));
@@ -45,14 +45,14 @@ pub fn check(
                 .or_else(|| Some(format!("workloads that have a projection, and {}", known.join(", "))));
             return Err(error);
         };
-        declared.push(sort);
+        declared.push(role);
     }
-    let undeclared = keys().find(|(key, sorts)| {
-        reads.names(&["related", key]) && !sorts.iter().any(|sort| declared.contains(sort))
+    let undeclared = keys().find(|(key, roles)| {
+        reads.names(&["related", key]) && !roles.iter().any(|role| declared.contains(role))
     });
-    let Some((key, sorts)) = undeclared else { return Ok(()) };
+    let Some((key, roles)) = undeclared else { return Ok(()) };
     let kinds: Vec<String> = ResourceRole::kinds()
-        .filter(|kind| ResourceRole::of(kind, projections).is_some_and(|sort| sorts.contains(&sort)))
+        .filter(|kind| ResourceRole::of(kind, projections).is_some_and(|role| roles.contains(&role)))
         .map(|kind| kind.to_string())
         .collect();
     let kinds = if kinds.is_empty() { "StatefulSet.apps".to_owned() } else { kinds.join(" or ") };

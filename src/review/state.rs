@@ -51,6 +51,8 @@ pub struct RequestState<'a> {
     pub workload: Option<Cow<'a, Workload>>,
     /// The view of `old_object`.
     pub old_workload: Option<Cow<'a, Workload>>,
+    /// Why the stored object cannot be read, so that nothing can be compared with it.
+    pub unreadable_old: Option<Problem>,
 }
 
 impl<'a> RequestState<'a> {
@@ -63,7 +65,11 @@ impl<'a> RequestState<'a> {
         let value = |object: &'a Option<Object>| -> Result<Option<&'a Value>, Problem> {
             object.as_ref().map(Object::value).transpose().map_err(unreadable)
         };
-        let (object, old_object) = (value(object)?, value(old_object)?);
+        let object = value(object)?;
+        let (old_object, unreadable_old) = match (value(old_object), object) {
+            (Err(problem), Some(_)) => (None, Some(problem)),
+            (old, _) => (old?, None),
+        };
         let workload = views.read(object)?;
         // The stored object was accepted before; if it has no readable view, it merely does not help to
         // review the new one.
@@ -77,6 +83,7 @@ impl<'a> RequestState<'a> {
             old_object: old_object.map(Cow::Borrowed),
             workload: workload.map(Cow::Owned),
             old_workload: old_workload.map(Cow::Owned),
+            unreadable_old,
         })
     }
 
@@ -91,22 +98,25 @@ impl<'a> RequestState<'a> {
             old_object: self.old_object.as_deref().map(Cow::Borrowed),
             workload: views.read(Some(&patched.object))?.map(Cow::Owned),
             old_workload: self.old_workload.as_deref().map(Cow::Borrowed),
+            unreadable_old: None,
         })
     }
 
-    /// The state before an update: the old object alone, as if it were being created. None if there is
-    /// nothing to compare with.
+    /// The state before an update: the old object alone, with nothing before it. The operation stays: a rule
+    /// for CREATE says nothing of an update, and a rule that compares with the old object finds nothing. None
+    /// if there is nothing to compare with.
     pub fn baseline(&self) -> Option<RequestState<'_>> {
         if self.operation != Operation::Update {
             return None;
         }
         let (object, workload) = (self.old_object.as_deref()?, self.old_workload.as_deref()?);
         Some(RequestState {
-            operation: Operation::Create,
+            operation: self.operation,
             object: Some(Cow::Borrowed(object)),
             old_object: None,
             workload: Some(Cow::Borrowed(workload)),
             old_workload: None,
+            unreadable_old: None,
         })
     }
 

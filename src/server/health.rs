@@ -29,13 +29,13 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let digest = set.digest().get(..12).unwrap_or_default();
     let fault = match app.current.fault() {
         fault if fault.is_empty() => fault,
-        fault => format!("newer policies are not in force:\n{fault}\n"),
+        fault => format!("newer policies, bindings or inventory are not in force:\n{fault}\n"),
     };
     let quarantine: String = in_force
         .quarantine
         .policies()
         .iter()
-        .map(|policy| format!("policy {policy} is in quarantine: it took evaluation threads down\n"))
+        .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
     format!(
         "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}",

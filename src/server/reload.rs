@@ -12,7 +12,7 @@ use tracing::{error, info};
 
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
-use crate::policyset::{self, PolicySet};
+use crate::policyset;
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
 
@@ -43,13 +43,18 @@ impl Current {
 
     fn accept(&self, in_force: InForce, metrics: &Metrics) {
         let set = &in_force.set;
-        info!(
-            policy_set = set.digest(),
-            profile = set.profile(),
-            policies = set.policies().count(),
-            "reloaded"
-        );
-        metrics.reloaded(set.digest(), set.profile());
+        let digest = set.digest();
+        if digest == self.in_force.load().set.digest() {
+            info!(policy_set = digest, "inventory reloaded");
+        } else {
+            info!(
+                policy_set = digest,
+                profile = set.profile(),
+                policies = set.policies().count(),
+                "reloaded"
+            );
+            metrics.reloaded(digest, set.profile());
+        }
         self.in_force.store(Arc::new(in_force));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -94,7 +99,7 @@ pub struct Version {
 impl Sources {
     /// Whether they can change while the process runs.
     pub fn may_change(&self) -> bool {
-        self.policies.may_change() || !self.inventory.paths.is_empty()
+        self.policies.may_change() || self.inventory.may_change()
     }
 
     /// Loads everything for the first time.
@@ -103,7 +108,10 @@ impl Sources {
     /// All errors found.
     pub fn load(&self) -> Result<Loaded, Diagnostics> {
         let (sources, version) = self.read()?;
-        Ok(Loaded { in_force: self.compile(&sources, None)?, version })
+        let manifests = self.inventory.manifests()?;
+        let set = self.policies.compile(&sources, None)?;
+        let inventory = self.inventory.inventory(&manifests, &set);
+        Ok(Loaded { in_force: InForce::new(set, inventory), version })
     }
 
     fn read(&self) -> Result<(policyset::Sources, Version), Diagnostics> {
@@ -114,26 +122,27 @@ impl Sources {
         Ok((sources, version))
     }
 
-    /// The inventory is read with the projections of its own set, so both are always replaced together.
-    fn compile(
-        &self,
-        sources: &policyset::Sources,
-        previous: Option<&PolicySet>,
-    ) -> Result<InForce, Diagnostics> {
-        let set = self.policies.compile(sources, previous)?;
-        let inventory = self.inventory.read(&set)?;
-        Ok(InForce::new(set, inventory))
-    }
-
     fn check(&self, known: &Version, in_force: &InForce) -> Check {
-        match self.read() {
-            Err(errors) => Check::Unreadable(errors.to_string()),
-            Ok((_, version)) if version == *known => Check::Unchanged,
-            Ok((sources, version)) => {
-                let loaded = self.compile(&sources, Some(&in_force.set));
-                Check::Changed(version, loaded.map(Box::new).map_err(|errors| errors.to_string()))
-            }
+        let (sources, version) = match self.read() {
+            Err(errors) => return Check::Unreadable(errors.to_string()),
+            Ok((_, version)) if version == *known => return Check::Unchanged,
+            Ok(read) => read,
+        };
+        let manifests = match self.inventory.manifests() {
+            Err(errors) => return Check::Unreadable(errors.to_string()),
+            Ok(manifests) => manifests,
+        };
+        // The inventory is read with the projections of its own set, so both are always replaced together. The
+        // same set keeps its quarantine.
+        if version.digest == in_force.set.digest() {
+            let inventory = self.inventory.inventory(&manifests, &in_force.set);
+            return Check::Changed(version, Ok(Box::new(in_force.with_inventory(inventory))));
         }
+        let loaded = self.policies.compile(&sources, Some(&in_force.set)).map(|set| {
+            let inventory = self.inventory.inventory(&manifests, &set);
+            Box::new(InForce::new(set, inventory))
+        });
+        Check::Changed(version, loaded.map_err(|errors| errors.to_string()))
     }
 }
 

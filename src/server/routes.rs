@@ -156,9 +156,10 @@ async fn judge(
         NotEvaluated::Broken(_) => Answer::Broken,
         NotEvaluated::TimedOut => Answer::TimedOut,
     };
-    // Under Fail the bindings decide, and the user sees which policies were not evaluated. Under Ignore,
-    // slowness must not block a request, just as an outage must not: the failurePolicy decides.
-    match webhook.fail_closed {
+    // The bindings decide, and the user sees which policies were not evaluated. Under Ignore, slowness must not
+    // block a request, just as an outage must not: the failurePolicy decides. A review that broke off is no
+    // slowness, and an object must not pass because it broke one.
+    match webhook.fail_closed || answer == Answer::Broken {
         true => Ok((in_force.undecided(&pending.request, webhook.mode, &error), Some(answer))),
         false => Err(Unanswered { answer, reason }),
     }

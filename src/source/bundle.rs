@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
@@ -35,7 +36,7 @@ impl ScannedObject {
     /// An object that is only present, not reviewed.
     pub fn context(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
-        let record = reader.read(&reference.kind, &manifest.object, default_namespace);
+        let record = guarded(|| reader.read(&reference.kind, &manifest.object, default_namespace)).flatten();
         Self { reference, record, changed: None, whole: None }
     }
 }

@@ -82,3 +82,28 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {
 fn diagnostic(path: &Path, message: String) -> Diagnostic {
     SourceText::new(path.display().to_string(), "").error(0, 0, message)
 }
+
+/// Runs work on one object or file. A panic is a bug of ours, and must cost that object or file, not the run.
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).ok()
+}
+
+/// The error for a file on which work panicked.
+pub fn broken(name: &str) -> Diagnostic {
+    SourceText::new(name, "")
+        .error(0, 0, "stategate broke off while it worked on this file, so it was not checked")
+        .with_help(
+            "this is a bug in stategate: report it with the file, or leave the file out with --exclude",
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_costs_one_result() {
+        assert_eq!(guarded(|| 7), Some(7));
+        assert_eq!(guarded(|| -> u8 { panic!("on purpose") }), None);
+    }
+}

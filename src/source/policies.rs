@@ -1,13 +1,13 @@
 //! The sources of policies, bindings and the inventory: read on every call, then compiled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use super::catalogue::Catalogue;
 use super::manifests::Manifests;
-use super::{files_below, read_text, sandbox};
+use super::{files_below, guarded, read_text, sandbox};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, InventoryWriter, Record};
@@ -51,7 +51,8 @@ impl PolicySource {
     /// # Errors
     /// All errors that can be found in one pass.
     pub fn compile(&self, sources: &Sources, previous: Option<&PolicySet>) -> Result<PolicySet, Diagnostics> {
-        if self.directory.is_some() && !previous.is_some_and(|set| set.is_compiled_from(sources)) {
+        // Bindings count, too: the sandbox evaluates policies with the parameters that bindings set.
+        if self.directory.is_some() && previous.is_none_or(|set| set.digest() != sources.digest()) {
             sandbox::run(&this_program(), sources)?;
         }
         let options = CompileOptions { rule_limit: self.rule_limit, reuse: previous, before_parsing: None };
@@ -98,6 +99,8 @@ pub struct InventorySource {
     pub paths: Vec<PathBuf>,
     /// The namespace for objects that name none.
     pub default_namespace: String,
+    /// What came from standard input or a pipe, which can be read only once.
+    read_once: OnceLock<Arc<Manifests>>,
 }
 
 /// Modification times and sizes of files: detects changes to large files without reading them. Symlinks are
@@ -106,16 +109,51 @@ pub struct InventorySource {
 pub struct Fingerprint(BTreeMap<PathBuf, (PathBuf, u64, Option<SystemTime>)>);
 
 impl InventorySource {
+    /// Of these files and directories, or `-` for standard input.
+    pub fn new(paths: Vec<PathBuf>, default_namespace: &str) -> Self {
+        Self { paths, default_namespace: default_namespace.to_owned(), read_once: OnceLock::new() }
+    }
+
     /// Reads the files, projecting workloads as this policy set does.
     ///
     /// # Errors
     /// All files and documents that cannot be read.
     pub fn read(&self, set: &PolicySet) -> Result<Inventory, Diagnostics> {
+        Ok(self.inventory(&*self.manifests()?, set))
+    }
+
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// All files and documents that cannot be read.
+    pub fn manifests(&self) -> Result<Arc<Manifests>, Diagnostics> {
+        if let Some(manifests) = self.read_once.get() {
+            return Ok(Arc::clone(manifests));
+        }
         let manifests = Manifests::read(&self.paths);
         if !manifests.errors.is_empty() {
             return Err(Diagnostics(manifests.errors));
         }
-        Ok(cluster_of(&manifests, set.inventory_writer(), &self.default_namespace))
+        let manifests = Arc::new(manifests);
+        if !self.can_be_read_again() {
+            // Only this thread reads, so nothing is there yet.
+            let _ = self.read_once.set(Arc::clone(&manifests));
+        }
+        Ok(manifests)
+    }
+
+    /// The inventory from manifests that were read, for this policy set.
+    pub fn inventory(&self, manifests: &Manifests, set: &PolicySet) -> Inventory {
+        cluster_of(manifests, set.inventory_writer(), &self.default_namespace)
+    }
+
+    /// Whether the files can change while the process runs.
+    pub fn may_change(&self) -> bool {
+        !self.paths.is_empty() && self.can_be_read_again()
+    }
+
+    fn can_be_read_again(&self) -> bool {
+        self.paths.iter().all(|path| path.is_file() || path.is_dir())
     }
 
     /// The fingerprint of the files in their current state.
@@ -124,6 +162,9 @@ impl InventorySource {
     /// If a file or directory cannot be read.
     pub fn fingerprint(&self) -> Result<Fingerprint, Diagnostic> {
         let mut fingerprint = Fingerprint::default();
+        if self.read_once.get().is_some() || !self.may_change() {
+            return Ok(fingerprint);
+        }
         for path in &self.paths {
             let files = if path.is_dir() { files_below(path)? } else { vec![path.clone()] };
             for file in files {
@@ -137,16 +178,25 @@ impl InventorySource {
 }
 
 /// The inventory of a cluster from these manifests, which contain all of its objects for each kind that they
-/// contain.
+/// contain. An object that cannot be read is left out, and its kind is then not complete.
 pub fn cluster_of(manifests: &Manifests, mut writer: InventoryWriter, default_namespace: &str) -> Inventory {
     let mut records: BTreeMap<GroupKind, Vec<Record>> =
         manifests.listed.iter().map(|kind| (kind.clone(), Vec::new())).collect();
+    let mut incomplete = BTreeSet::new();
     for manifest in &manifests.objects {
         let kind = GroupKind::new(manifest.api_version(), manifest.kind());
-        let record = writer.reader().read(&kind, &manifest.object, default_namespace);
-        records.entry(kind).or_default().extend(record);
+        match guarded(|| writer.reader().read(&kind, &manifest.object, default_namespace)) {
+            Some(record) => records.entry(kind).or_default().extend(record),
+            None => drop(incomplete.insert(kind)),
+        }
     }
-    records.into_iter().for_each(|(kind, records)| writer.relist(&kind, records));
+    for (kind, records) in records {
+        if incomplete.contains(&kind) {
+            records.into_iter().for_each(|record| writer.replace(record));
+        } else {
+            writer.relist(&kind, records);
+        }
+    }
     for manifest in &manifests.objects {
         writer.keep_object(manifest.reference(default_namespace), Arc::clone(&manifest.object));
     }

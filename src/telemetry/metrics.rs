@@ -140,7 +140,7 @@ impl Metrics {
         registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
         registry.register(
             "policy_unknown",
-            "Policies that could not judge because other objects are not known",
+            "Policies that were not evaluated because other objects are not known",
             metrics.unknown.clone(),
         );
         registry.register(
@@ -150,17 +150,17 @@ impl Metrics {
         );
         registry.register(
             "evaluation_threads_lost",
-            "Evaluation threads that were given up and still compute",
+            "Evaluation threads that were abandoned and still run",
             metrics.threads_lost.clone(),
         );
         registry.register(
             "evaluation_threads_replaced",
-            "Evaluation threads that a policy took down",
+            "Evaluation threads that were replaced because a policy did not return or panicked",
             metrics.threads_replaced.clone(),
         );
         registry.register(
             "policy_quarantined",
-            "Policies that are not asked until the next reload: 1",
+            "Policies that are not evaluated until the next reload: 1",
             metrics.quarantined.clone(),
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());

@@ -32,7 +32,7 @@ const OWNED: &[(&str, &str)] = &[
     ("axum", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "evaluators/ server/ cli/serve.rs cli/review_pool.rs cli/test/watch.rs"),
+    ("tokio", "evaluators/ server/ cli/serve.rs cli/review_pool.rs cli/check/pipeline.rs cli/test/watch.rs"),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),

@@ -249,6 +249,51 @@ fn the_ratchet_does_not_take_the_new_object_for_the_old_one() {
 }
 
 #[test]
+fn a_rule_for_creation_does_not_excuse_a_change() {
+    let rules = "\nviolation contains v if {\n\tinput.review.operation == \"CREATE\"\n\tinput.workload.replicas < 5\n\t\
+                 v := {\"msg\": \"few\", \"path\": [\"spec\", \"replicas\"]}\n}\n\
+                 \nviolation contains v if {\n\tinput.workload.replicas < input.old_workload.replicas\n\t\
+                 v := {\"msg\": \"must not shrink\", \"path\": [\"spec\", \"replicas\"]}\n}\n\
+                 \nviolation contains v if {\n\tinput.review.object.spec.replicas < input.review.oldObject.spec.replicas\n\t\
+                 v := {\"msg\": \"raw\", \"key\": \"raw\"}\n}\n";
+    let set = set(vec![policy("shrinks", "", rules)]);
+    let decision = judge(&set, &request(&object(3.into()), Some(&object(4.into()))), ReviewMode::Validate);
+    let expected = BTreeMap::from([("/spec/replicas".to_owned(), false), ("raw".to_owned(), false)]);
+    assert_eq!(found(&decision, "shrinks"), expected);
+    assert!(!decision.allowed());
+}
+
+#[test]
+fn an_object_nested_too_deeply_is_refused_and_a_stored_one_is_not_compared() {
+    let deep = |levels: usize| (0..levels).fold(json!(1), |inner, _| json!({"a": inner}));
+    let set = set(Vec::new());
+    let with = |levels: usize, owner: bool| {
+        let mut object = object(3.into());
+        object["spec"]["extra"] = deep(levels);
+        if owner {
+            object["metadata"]["ownerReferences"] =
+                json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "o", "controller": true}]);
+        }
+        object.to_string()
+    };
+    let review = |operation: &str, object: &str, old: &str| {
+        let body = format!(
+            r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u",
+            "kind":{{"group":"apps","version":"v1","kind":"StatefulSet"}},
+            "resource":{{"group":"apps","version":"v1","resource":"statefulsets"}},"operation":"{operation}",
+            "namespace":"shop","name":"pg","userInfo":{{"username":"dev"}},"object":{object},"oldObject":{old}}}}}"#
+        );
+        judge(&set, &wire::decode(body.as_bytes()).unwrap(), ReviewMode::Validate)
+    };
+    for owner in [false, true] {
+        let refused = review("CREATE", &with(140, owner), "null");
+        assert!(!refused.allowed() && refused.findings[0].policy.as_str() == "object-unreadable");
+    }
+    let updated = review("UPDATE", &with(1, false), &with(140, false));
+    assert!(updated.allowed() && updated.notes[0].contains("no change is compared"), "{:?}", updated.notes);
+}
+
+#[test]
 fn a_patch_sets_right_what_a_policy_on_the_raw_object_finds() {
     let rule = "\npatch contains p if {\n\tp := {\"op\": \"add\", \"path\": [\"spec\", \"replicas\"], \"value\": 3}\n}\n";
     let set = set(vec![policy("patches", "", rule)]);

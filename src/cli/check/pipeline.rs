@@ -21,9 +21,11 @@ use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
 use crate::source::tree::Source;
+use crate::source::{broken, guarded};
 use crate::yaml::edit::edit;
 
 /// A source, and whether to check it or only to read it into the inventory.
+#[derive(Clone)]
 pub struct TreeSource {
     pub source: Source,
     pub reviewed: bool,
@@ -83,6 +85,23 @@ struct ScannedSource {
     kept: Option<Arc<Manifests>>,
 }
 
+impl ScannedSource {
+    /// A source that cannot be read because of a bug of ours: one error, and nothing to review.
+    fn broken(source: Source, reviewed: bool) -> Self {
+        let errors = vec![broken(&name_of(&source))];
+        let kept = Some(Arc::default());
+        Self { source, reviewed, objects: Vec::new(), errors, foreign: 0, kept }
+    }
+}
+
+fn name_of(source: &Source) -> String {
+    match source {
+        Source::Stdin => STDIN.to_owned(),
+        Source::File(path) => path.display().to_string(),
+        Source::Rendered(rendered) => rendered.name(),
+    }
+}
+
 /// One source of the second pass.
 struct Task {
     source: Source,
@@ -98,19 +117,28 @@ impl Pipeline {
         let progress = Progress::start("reading", parts.len());
         let read = |part: TreeSource| {
             let this = Arc::clone(&this);
-            blocking(move || this.scan(part))
+            blocking(move || {
+                let TreeSource { source, reviewed } = part.clone();
+                guarded(|| this.scan(part)).unwrap_or_else(|| ScannedSource::broken(source, reviewed))
+            })
         };
         let scanned = pool.each(parts, read, || progress.step())?;
         let progress = progress.next("checking", scanned.iter().filter(|scanned| scanned.reviewed).count());
 
         let mut report = Report { profile: pool.set().profile().to_owned(), ..Report::default() };
         let tasks = this.tasks(scanned, &mut report);
-        let judge = |task: Task| {
+        let review = |task: Task| {
             let this = Arc::clone(&this);
-            async move { this.judge(task).await }
+            async move {
+                let name = name_of(&task.source);
+                match tokio::spawn(this.review(task)).await {
+                    Ok(reviewed) => reviewed,
+                    Err(_) => Ok((Report { errors: vec![broken(&name)], ..Report::default() }, Vec::new())),
+                }
+            }
         };
         let mut unknown_namespaces = BTreeSet::new();
-        for (part, unknown) in pool.each(tasks, judge, || progress.step())? {
+        for (part, unknown) in pool.each(tasks, review, || progress.step())? {
             report.append(part);
             unknown_namespaces.extend(unknown);
         }
@@ -175,7 +203,7 @@ impl Pipeline {
         tasks
     }
 
-    async fn judge(self: Arc<Self>, task: Task) -> anyhow::Result<(Report, Vec<String>)> {
+    async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<(Report, Vec<String>)> {
         let Task { source, kept, inventory } = task;
         let this = Arc::clone(&self);
         let manifests = match kept {
@@ -187,7 +215,7 @@ impl Pipeline {
         };
         let set = self.pool.set();
         let (mut report, mut unknown_namespaces) = (Report::default(), Vec::new());
-        let (mut judged, mut requests) = (Vec::new(), Vec::new());
+        let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
             let old = self.before.of(manifest, &source, &self.namespace);
             let Some(request) = manifest.request(set.projections(), old, &self.namespace) else {
@@ -203,11 +231,11 @@ impl Pipeline {
             if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
                 unknown_namespaces.push(request.namespace.clone());
             }
-            judged.push(manifest);
+            reviewed.push(manifest);
             requests.push(Arc::new(request));
         }
         let decisions = self.pool.review(&inventory, &requests, ReviewMode::MutateAndValidate).await?;
-        let hidden: Vec<Range<usize>> = judged
+        let hidden: Vec<Range<usize>> = reviewed
             .iter()
             .zip(&decisions)
             .flat_map(|(manifest, decision)| {
@@ -215,16 +243,16 @@ impl Pipeline {
                 sensitive.flat_map(|finding| hidden(manifest, &finding.path))
             })
             .collect();
-        for ((manifest, request), decision) in judged.iter().zip(&requests).zip(decisions) {
+        for ((manifest, request), decision) in reviewed.iter().zip(&requests).zip(decisions) {
             for finding in &decision.findings {
                 if let Some(policy) = set.policy(finding.policy.as_str()) {
                     report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
                 }
             }
-            report.objects.push(self.judged(manifest, request, decision, &hidden));
+            report.objects.push(self.reviewed_object(manifest, request, decision, &hidden));
         }
         if self.remedies {
-            self.add_remedies(&inventory, &judged, &requests, &mut report.objects).await?;
+            self.add_remedies(&inventory, &reviewed, &requests, &mut report.objects).await?;
         }
         Ok((report, unknown_namespaces))
     }
@@ -253,7 +281,7 @@ impl Pipeline {
         Ok(())
     }
 
-    fn judged(
+    fn reviewed_object(
         &self,
         manifest: &Manifest,
         request: &Request,

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::standing::{Standing, TIERS, skippable, standing, tier_name};
+use crate::admission::ReviewMode;
 use crate::cli::example::{self, Example};
 use crate::cli::policies;
 use crate::decision::message::{refusal, warnings};
@@ -356,7 +357,8 @@ fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
     if let Some((request, decision)) = refused {
         return Ok(refusal(request, decision));
     }
-    let warnings = judged.decisions.iter().flat_map(warnings);
+    let warnings =
+        judged.decisions.iter().flat_map(|decision| warnings(decision, ReviewMode::MutateAndValidate));
     let answer: String = warnings.map(|warning| format!("Warning: {warning}\n")).collect();
     anyhow::ensure!(
         !answer.is_empty(),

@@ -177,6 +177,13 @@ impl PolicySet {
         scope.and_then(|scope| self.compiled.by_scope.get(&scope)).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether a policy reviews requests of this kind, operation and subresource; bindings are not considered.
+    pub fn reviews(&self, policy: &PolicyId, request: &Request) -> bool {
+        let compiled =
+            self.indexed(request).iter().filter_map(|position| self.compiled.policies.get(*position));
+        compiled.into_iter().any(|compiled| compiled.policy.id == *policy)
+    }
+
     /// The exception that exempts a request from a policy, if there is one.
     pub fn exception(
         &self,

@@ -8,6 +8,7 @@ use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
 use super::{Exit, example, print, say};
 use crate::admission::{Request, ReviewMode};
+use crate::decision::{Decision, Exemption};
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
@@ -82,18 +83,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let document = match &arguments.policy {
         None => input(&all, &Reads::everything(), &ParameterValues::new(&serde_json::json!({}))?)?,
         Some(id) => {
-            let selected = asked(&set, &inventory, request, id)?;
+            let selected = selected_policy(&set, &inventory, request, id)?;
             let document = input(&[selected.policy], selected.reads(), selected.parameters)?;
-            if let Some(reason) = not_asked(selected.policy, &document) {
+            if let Some(reason) = class_mismatch(selected.policy, &document) {
                 say(&format!("note: {id} is not evaluated: {reason}\n"));
             }
             let decision =
                 review::review(&set, &inventory, request, ReviewMode::MutateAndValidate, now, &Unobserved);
-            if let Some(aside) = decision.exemption {
-                say(&format!("note: it is not checked like others: {}\n", aside.as_str()));
-            }
-            for unknown in decision.unknown.iter().filter(|unknown| unknown.policy == selected.policy.id) {
-                say(&format!("note: {id} is not evaluated: {}\n", unknown.reason()));
+            for note in notes(&decision, selected.policy) {
+                say(&format!("note: {note}\n"));
             }
             document
         }
@@ -102,8 +100,35 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+/// What the pipeline makes of the policy for this request.
+fn notes(decision: &Decision, policy: &Policy) -> Vec<String> {
+    let (id, mut notes) = (&policy.id, Vec::new());
+    if let Some(exemption) = decision.exemption {
+        let left_out = match exemption {
+            Exemption::OperatorOwned => "",
+            Exemption::Owned | Exemption::Terminating if policy.terminating => "",
+            Exemption::Owned | Exemption::Terminating => &format!(", so {id} is not evaluated"),
+        };
+        notes.push(format!("the object is not checked like others: {}{left_out}", exemption.as_str()));
+    }
+    for waived in decision.waived.iter().filter(|waived| waived.policy == *id) {
+        let by = match &waived.exception {
+            Some(exception) => format!("the exception {exception}"),
+            None => "its own annotation".to_owned(),
+        };
+        notes.push(format!("the object is exempt from {id} by {by}: {}", waived.reason));
+    }
+    for unknown in decision.unknown.iter().filter(|unknown| unknown.policy == *id) {
+        notes.push(format!("{id} is not evaluated: {}", unknown.reason()));
+    }
+    let required =
+        decision.findings.iter().filter(|finding| finding.policy == *id && finding.key == "inventory");
+    notes.extend(required.map(|finding| format!("{id} is not evaluated: {}", finding.message)));
+    notes
+}
+
 /// Why the pipeline would leave the policy out once it has seen the object.
-fn not_asked(policy: &Policy, document: &serde_json::Value) -> Option<String> {
+fn class_mismatch(policy: &Policy, document: &serde_json::Value) -> Option<String> {
     let view = document.get("workload").or_else(|| document.get("old_workload"))?;
     let class: Class = serde_json::from_value(view.get("class")?.clone()).ok()?;
     let wanted = &policy.matches.classes;
@@ -155,7 +180,7 @@ impl Arguments {
 }
 
 /// The policy as this request selects it.
-fn asked<'a>(
+fn selected_policy<'a>(
     set: &'a PolicySet,
     inventory: &Inventory,
     request: &Request,
@@ -179,12 +204,19 @@ fn asked<'a>(
             selected.len()
         ));
     }
+    let policy_id = &policy.id;
     selected.pop().ok_or_else(|| {
-        anyhow::anyhow!(
-            "{id} is not evaluated for {} of {} under profile {}\n  help: `stategate explain {id}` says what it checks",
-            request.operation,
-            request.display_name(),
-            set.profile()
-        )
+        let (operation, name) = (request.operation, request.display_name());
+        match set.reviews(policy_id, request) {
+            true => anyhow::anyhow!(
+                "no binding of profile {} applies {id} to {operation} of {name}: its action is off, or its \
+                 namespace, labels or user are excluded",
+                set.profile()
+            ),
+            false => anyhow::anyhow!(
+                "{id} does not review {operation} of {name}\n  help: `stategate explain {id}` lists the kinds and \
+                 operations that it reviews"
+            ),
+        }
     })
 }

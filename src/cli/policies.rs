@@ -1,4 +1,4 @@
-//! The flags that choose what judges: shared by all subcommands.
+//! The flags that choose policies and bindings, shared by all subcommands.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub const RULE_TIME: Duration = Duration::from_millis(1500);
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
-    /// The shipped bindings to judge by: production, baseline or regulated
+    /// The shipped bindings: production, baseline or regulated
     #[arg(long, default_value = "production")]
     pub profile: String,
 
@@ -34,7 +34,7 @@ pub struct CatalogueArguments {
     #[arg(long, value_name = "DIR")]
     pub policies: Option<PathBuf>,
 
-    /// Leave the shipped policies out: only those of --policies judge. Profiles, projections and the
+    /// Leave the shipped policies out: only those of --policies apply. Profiles, projections and the
     /// libraries stategate.lib.* stay
     #[arg(long, requires = "policies")]
     pub no_catalogue: bool,
@@ -66,7 +66,7 @@ impl PolicyArguments {
     }
 
     /// The same, with the time that a rule has on the command line.
-    pub fn patient_source(&self) -> PolicySource {
+    pub fn source_for_cli(&self) -> PolicySource {
         PolicySource { rule_limit: Some(RULE_TIME), ..self.source() }
     }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Shorter runs show no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+const SHOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// A bar on stderr; nothing if stderr is not a terminal.
 pub struct Progress {
@@ -33,7 +33,7 @@ impl Progress {
 
     /// Counts one step.
     pub fn step(&self) {
-        if !self.shown.get() && self.started.elapsed() >= PATIENCE {
+        if !self.shown.get() && self.started.elapsed() >= SHOWN_AFTER {
             self.shown.set(true);
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }

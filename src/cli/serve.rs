@@ -67,7 +67,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=64))]
     max_body: u16,
 
-    /// Seconds between two checks whether policies, bindings or certificates have changed and need a reload
+    /// Seconds between two checks whether policies, bindings, inventory or certificates have changed and need a reload
     #[arg(long, default_value = "5", value_parser = seconds)]
     reload_every: Duration,
 

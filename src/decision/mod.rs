@@ -192,7 +192,7 @@ impl Exemption {
     pub fn as_str(self) -> &'static str {
         match self {
             Exemption::Terminating => "it is being deleted already",
-            Exemption::Owned => "the workload that owns it is judged instead",
+            Exemption::Owned => "the workload that owns it is checked instead",
             Exemption::OperatorOwned => "an operator owns it, so findings are only recorded",
         }
     }
@@ -218,7 +218,7 @@ impl Finding {
             action,
             pre_existing: false,
             message: format!(
-                "it could not be judged: {}, and a binding says requireInventory",
+                "it could not be evaluated: {}, and a binding says requireInventory",
                 unknown.reason()
             ),
             path: Path::new(),
@@ -245,7 +245,7 @@ impl Finding {
             message,
             path,
             fix: "write the field as the Kubernetes API defines it".to_owned(),
-            why: Some("what cannot be read cannot be judged, so no policy could protect its data".into()),
+            why: Some("what cannot be read cannot be checked, so no policy could protect its data".into()),
             docs: None,
             details: None,
             sensitive: false,

@@ -105,16 +105,23 @@ impl ResourceRole {
 
     /// Whether objects with this role are cluster-scoped.
     pub fn cluster_scoped(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::Namespace
-                | Self::StorageClass
-                | Self::AttributesClass
-                | Self::Volume
-                | Self::SnapshotClass
-                | Self::Node
-                | Self::PriorityClass
-        )
+            | Self::StorageClass
+            | Self::AttributesClass
+            | Self::Volume
+            | Self::SnapshotClass
+            | Self::Node
+            | Self::PriorityClass => true,
+            Self::Claim
+            | Self::Snapshot
+            | Self::Workload
+            | Self::Budget
+            | Self::Service
+            | Self::Autoscaler
+            | Self::Quota
+            | Self::LimitRange => false,
+        }
     }
 }
 

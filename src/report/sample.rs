@@ -35,7 +35,7 @@ package stategate.encryption.volume_no_emptydir_data
 /// The sample report.
 pub fn report() -> Report {
     let policy = metadata::read(&SourceText::new("p.rego", POLICY)).unwrap();
-    let mut plain = judged("shop/my pg.yaml", None);
+    let mut plain = reviewed("shop/my pg.yaml", None);
     plain.findings = vec![
         found(&plain, Action::Warn, Severity::Low, "/spec/replicas", "  replicas: ", 3),
         found(&plain, Action::Deny, Severity::Critical, "/spec/a", "b: 1\n", 5),
@@ -58,7 +58,7 @@ pub fn report() -> Report {
     plain.failures = vec![(PolicyId::new("f"), HOSTILE.to_owned(), true)];
     plain.notes = vec![HOSTILE.to_owned()];
     plain.patched_by = vec![PolicyId::new("m")];
-    let mut rendered = judged("<stdin>", Some("chart/templates/pg.yaml"));
+    let mut rendered = reviewed("<stdin>", Some("chart/templates/pg.yaml"));
     rendered.name = HOSTILE.to_owned();
     rendered.findings =
         vec![found(&rendered, Action::Warn, Severity::High, "/spec/replicas", "  replicas: ", 3)];
@@ -82,7 +82,7 @@ pub fn report() -> Report {
     }
 }
 
-fn judged(file: &str, template: Option<&str>) -> ReviewedObject {
+fn reviewed(file: &str, template: Option<&str>) -> ReviewedObject {
     ReviewedObject {
         api_version: "apps/v1".to_owned(),
         kind: "StatefulSet".to_owned(),

@@ -109,8 +109,8 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let operation = request.operation.as_str();
     let in_force = app.current.in_force();
     let (decision, answer) = if in_force.set.matches(request) {
-        match judge(app, &in_force, webhook, &pending, deadline).await {
-            Ok(judged) => judged,
+        match review(app, &in_force, webhook, &pending, deadline).await {
+            Ok(reviewed) => reviewed,
             Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),
             Err(Unanswered { answer, reason }) => {
                 app.metrics.review(webhook.name, operation, answer, started.elapsed());
@@ -136,7 +136,7 @@ struct Unanswered {
 }
 
 /// Reviews the request on an evaluation thread, unless the time runs out or too many are already waiting.
-async fn judge(
+async fn review(
     app: &Arc<App>,
     in_force: &Arc<InForce>,
     webhook: Webhook,

@@ -25,7 +25,7 @@ pub const SUBCOMMAND: &str = "try-policies";
 /// CPU time limit. A set that takes longer to load is not fit to serve.
 const TIME: Duration = Duration::from_secs(10);
 /// Wall-clock limit, however busy the machine is.
-const PATIENCE: Duration = Duration::from_secs(60);
+const MAX_WALL_TIME: Duration = Duration::from_secs(60);
 /// Memory limit for the child; a thousand policies need a tenth of it.
 const MEMORY: u64 = 1 << 30;
 /// Longer verdicts are cut off: nobody reads that many errors.
@@ -99,24 +99,24 @@ fn listen(output: impl std::io::Read) -> (String, Option<Diagnostics>) {
 }
 
 enum Ended {
-    Itself(ExitStatus),
-    OutOfPatience,
+    Exited(ExitStatus),
+    TimedOut,
 }
 
 fn wait(child: &mut Child) -> std::io::Result<Ended> {
-    if let Some(status) = child.wait_timeout(PATIENCE)? {
-        return Ok(Ended::Itself(status));
+    if let Some(status) = child.wait_timeout(MAX_WALL_TIME)? {
+        return Ok(Ended::Exited(status));
     }
     child.kill()?;
     child.wait()?;
-    Ok(Ended::OutOfPatience)
+    Ok(Ended::TimedOut)
 }
 
 fn died(doing: &str, ended: Ended) -> Diagnostic {
     let how = match ended {
-        Ended::OutOfPatience => format!("took longer than {} s", PATIENCE.as_secs()),
-        Ended::Itself(status) if out_of_time(status) => format!("took longer than {} s", TIME.as_secs()),
-        Ended::Itself(status) => format!(
+        Ended::TimedOut => format!("took longer than {} s", MAX_WALL_TIME.as_secs()),
+        Ended::Exited(status) if out_of_time(status) => format!("took longer than {} s", TIME.as_secs()),
+        Ended::Exited(status) => format!(
             "ended the process that tried it ({status}): its stack overflowed or it took more than {} MiB",
             MEMORY >> 20
         ),

@@ -417,3 +417,37 @@ fn a_reload_never_mixes_two_sets() {
     server.terminate();
     assert_eq!(server.end().0, Some(0));
 }
+
+#[test]
+fn a_changed_binding_is_tried_in_the_sandbox() {
+    let (dir, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let policy = "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: critical\n#   action: deny\n\
+                  #   parameters: {divisor: {type: integer, default: 1, description: D.}}\n#   fix: F\n\
+                  package stategate.own.div\n\nviolation contains v if {\n\t10 / input.parameters.divisor > 100\n\t\
+                  v := {\"msg\": \"m\"}\n}\n";
+    write(root.path(), "policies/own/div/div.rego", policy);
+    let binding = |divisor: u8| {
+        let text = format!(
+            "{{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: b}}, \
+             spec: {{policies: {{ids: [div]}}, override: true, parameters: {{div: {{divisor: {divisor}}}}}}}}}"
+        );
+        write(root.path(), "bindings.yaml", &text)
+    };
+    let (policies, bindings) = (root.path().join("policies"), binding(1));
+    let arguments = ["--policies", policies.to_str().unwrap(), "--no-catalogue", "--reload-every", "0.05"];
+    let server =
+        Server::start(dir.path(), &[&arguments[..], &["--bindings", bindings.to_str().unwrap()]].concat());
+    binding(0);
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while !server.get("/readyz").1.contains("divide by zero") {
+        assert!(std::time::Instant::now() < deadline, "the binding is not tried");
+    }
+    let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "u", "kind": {"group": "apps", "version": "v1", "kind": "StatefulSet"},
+        "resource": {"group": "apps", "version": "v1", "resource": "statefulsets"}, "operation": "CREATE",
+        "namespace": "shop", "name": "pg", "userInfo": {"username": "dev"}, "object": object(3.into())}});
+    let (_, answer) = server.post("/validate/fail", body.to_string().as_bytes());
+    assert!(answer.contains(r#""allowed":true"#), "{answer}");
+    server.terminate();
+    assert_eq!(server.end().0, Some(0));
+}

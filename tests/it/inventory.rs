@@ -121,7 +121,7 @@ fn a_binding_may_require_the_inventory() {
     case.check(&["--bindings", &binding], SET).expect(
         1,
         &[
-            "error[looks]: it could not be judged: StorageClass.storage.k8s.io is not known",
+            "error[looks]: it could not be evaluated: StorageClass.storage.k8s.io is not known",
             "requireInventory",
         ],
     );
@@ -434,7 +434,7 @@ fn siblings_only_warn_at_admission_and_count_in_full_in_check() {
         "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: must}\nspec: {policies: {ids: [looks]}, requireInventory: true, override: true}\n",
     );
     case.run("review", &[&review, "--bindings", &require], "")
-        .expect(0, &["looks: it could not be judged: PodDisruptionBudget.policy is not known"]);
+        .expect(0, &["looks: it could not be evaluated: PodDisruptionBudget.policy is not known"]);
 }
 
 #[test]

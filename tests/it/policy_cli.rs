@@ -310,7 +310,7 @@ fn input_says_why_there_is_none() {
     refused(
         &["--policy", "delete-guard-pvc"],
         good_workload(),
-        &["is not evaluated for CREATE of StatefulSet shop/pg"],
+        &["delete-guard-pvc does not review CREATE of StatefulSet shop/pg"],
     );
     refused(&["--policy", "delete-guard-pcv"], good_workload(), &["did you mean delete-guard-pvc?"]);
     refused(&[], "a: b\n", &["contains no object"]);
@@ -334,7 +334,21 @@ fn input_says_why_there_is_none() {
         "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
     );
     let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &owned);
-    run.expect(0, &["note: it is not checked like others: the workload that owns it is judged instead"]);
+    run.expect(
+        0,
+        &["note: the object is not checked like others: the workload that owns it is checked instead"],
+    );
+    let skipped = good_workload().replace(
+        "  annotations:\n",
+        "  annotations:\n    stategate.io/skip: pdb-present\n    stategate.io/skip-reason: the budget is elsewhere\n",
+    );
+    let run = stategate_with(&["input", "-", "--policy", "pdb-present"], &skipped);
+    run.expect(
+        0,
+        &["note: the object is exempt from pdb-present by its own annotation: the budget is elsewhere"],
+    );
+    stategate_with(&["input", "-", "--policy", "storage-tier-cost"], good_workload())
+        .expect(2, &["no binding of profile production applies storage-tier-cost to CREATE"]);
     stategate(&["input", "/nowhere.yaml"]).expect(2, &["cannot be read"]);
 }
 

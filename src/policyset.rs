@@ -20,6 +20,7 @@ use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::Exception;
 use crate::policy::{Action, Patches, Policy, PolicyId};
+use crate::workload::labels::glob;
 use crate::workload::projection::{Projection, Projections};
 
 pub use bindings::API_VERSION;
@@ -213,6 +214,19 @@ impl PolicySet {
     /// Whether annotations may lower the class of a workload.
     pub fn self_classify(&self) -> bool {
         self.bindings.profile.spec.self_classify
+    }
+
+    /// Whether the profile names this user as one that runs built-in controllers.
+    pub fn is_controller_user(&self, username: &str) -> bool {
+        self.bindings.profile.spec.controller_users.iter().any(|pattern| glob(pattern, username))
+    }
+
+    /// Whether the profile names this user as the operator of custom resources of this group.
+    pub fn is_operator(&self, group: &str, username: &str) -> bool {
+        self.bindings.profile.spec.operators.iter().any(|operator| {
+            operator.groups.iter().any(|known| known == group)
+                && operator.users.iter().any(|pattern| glob(pattern, username))
+        })
     }
 
     /// An evaluator for its rules.

@@ -102,13 +102,15 @@ impl Metadata {
 }
 
 /// An owner of an object (meta/v1 OwnerReference).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[expect(missing_docs, reason = "the words are the API's own")]
 pub struct OwnerReference {
     pub api_version: String,
     pub kind: String,
     pub name: String,
+    #[serde(deserialize_with = "null_is_default")]
+    pub uid: String,
     #[serde(deserialize_with = "null_is_default")]
     pub controller: bool,
 }

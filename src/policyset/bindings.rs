@@ -43,6 +43,22 @@ pub struct ProfileSpec {
     /// Policies that the profile's bindings exclude, whatever they select; a user's binding includes them
     /// only if it names them.
     pub without: Vec<PolicyId>,
+    /// Users that run the built-in controllers, beside the service accounts that
+    /// kube-controller-manager gives them (`*` and `?` allowed). Without
+    /// `--use-service-account-credentials`, all of them are `system:kube-controller-manager`.
+    pub controller_users: Vec<String>,
+    /// Operators whose objects are only recorded, because a person changes their custom resources instead.
+    pub operators: Vec<Operator>,
+}
+
+/// An operator that a profile trusts to make objects.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// API groups of its custom resources, which own the objects.
+    pub groups: Vec<String>,
+    /// The users that it runs as, usually one service account (`*` and `?` allowed).
+    pub users: Vec<String>,
 }
 
 #[derive(Deserialize, JsonSchema)]

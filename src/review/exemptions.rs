@@ -87,25 +87,56 @@ pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
     }
 }
 
-/// Whether the object is exempt. Objects that are being deleted are exempt, and so are those whose owner is
-/// reviewed, such as a workload's pods. For an object that an operator owns, findings are only recorded: the
-/// operator would undo any change, and users change the operator's own resource instead. Ownership does not
-/// exempt a DELETE: deleting a database's claim bypasses the claim's owner.
+/// Pairs of an owner and an object that a built-in controller makes, and the name of its service account in
+/// `kube-system` (kube-controller-manager, `--use-service-account-credentials`).
+const CONTROLLERS: [(&str, &str, &str); 8] = [
+    ("Deployment.apps", "ReplicaSet.apps", "deployment-controller"),
+    ("ReplicaSet.apps", "Pod", "replicaset-controller"),
+    ("StatefulSet.apps", "Pod", "statefulset-controller"),
+    ("StatefulSet.apps", "PersistentVolumeClaim", "statefulset-controller"),
+    ("DaemonSet.apps", "Pod", "daemon-set-controller"),
+    ("CronJob.batch", "Job.batch", "cronjob-controller"),
+    ("Job.batch", "Pod", "job-controller"),
+    ("Pod", "PersistentVolumeClaim", "ephemeral-volume-controller"),
+];
+
+/// Whether an object is exempt as a whole.
+///
+/// - One that is being deleted already is left alone. Only the stored object tells: the API server drops the
+///   time of deletion from an object that is created, and keeps that of the stored object on an update.
+/// - One that a controller makes is left out, since the policies review its owner. Its owner reference alone
+///   is the object's own word: the pair must be one that a built-in controller makes, and the requester must be
+///   that controller. An update that adds or changes the owner is reviewed in full.
+/// - One that an operator makes is only recorded: the operator would undo any change, and its custom resource
+///   is what a person can change. The profile must name the operator.
+///
+/// A delete of an owned object is reviewed in any case.
 pub fn exemption(set: &PolicySet, request: &Request) -> Result<Option<Exemption>, ObjectError> {
     let Some(subject) = request.subject() else { return Ok(None) };
     let metadata = subject.metadata()?;
-    if metadata.deletion_timestamp.is_some() {
+    // What is stored was accepted once; if its metadata cannot be read, it exempts nothing.
+    let stored = request.old_object.as_ref().and_then(|old| old.metadata().ok());
+    if stored.is_some_and(|stored| stored.deletion_timestamp.is_some()) {
         return Ok(Some(Exemption::Terminating));
     }
     let Some(owner) = metadata.controller().filter(|_| request.operation != Operation::Delete) else {
         return Ok(None);
     };
-    let owner = GroupVersionKind::new(&owner.api_version, &owner.kind);
-    let judged = set.projections().of(&owner.group_kind()).is_some();
-    let custom = owner.group.contains('.') && !owner.group.ends_with(".k8s.io");
-    Ok(match (judged, custom) {
-        (true, _) => Some(Exemption::Owned),
-        (false, true) => Some(Exemption::OperatorOwned),
-        (false, false) => None,
-    })
+    if request.operation == Operation::Update && stored.and_then(|stored| stored.controller()) != Some(owner)
+    {
+        return Ok(None);
+    }
+    let (owner, user) = (GroupVersionKind::new(&owner.api_version, &owner.kind), &request.user.username);
+    if set.is_operator(&owner.group, user) {
+        return Ok(Some(Exemption::OperatorOwned));
+    }
+    let (owner, object) = (owner.group_kind(), request.kind.group_kind());
+    let by_controller = |(of, made, account): &(&str, &str, &str)| {
+        owner.to_string() == *of
+            && object.to_string() == *made
+            && (set.is_controller_user(user)
+                || user.strip_prefix("system:serviceaccount:kube-system:") == Some(account))
+    };
+    let reviewed = set.projections().of(&owner).is_some();
+    Ok((reviewed && CONTROLLERS.iter().any(by_controller)).then_some(Exemption::Owned))
 }

@@ -202,3 +202,121 @@ fn a_range_of_directories_with_a_number_of_any_length_is_read_or_left_alone() {
         assert!(review(&volumes).failures.is_empty());
     }
 }
+
+/// An emptyDir under a database, in an object of any kind that has pods.
+fn lossy(kind: &str, version: &str, owner: Option<(&str, &str)>) -> Value {
+    let pod = json!({
+        "metadata": {"labels": {"app": "pg"}},
+        "spec": {
+            "containers": [{"name": "postgres", "image": "postgres:16.4",
+                "volumeMounts": [{"name": "data", "mountPath": "/var/lib/postgresql/data"}]}],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+        },
+    });
+    let mut object = match kind {
+        "Pod" => json!({"spec": pod["spec"].clone()}),
+        _ => json!({"spec": {"replicas": 1, "selector": {"matchLabels": {"app": "pg"}}, "template": pod}}),
+    };
+    object["apiVersion"] = version.into();
+    object["kind"] = kind.into();
+    object["metadata"] = json!({"name": "pg", "namespace": "shop", "labels": {"app": "pg"}});
+    if let Some((kind, version)) = owner {
+        object["metadata"]["ownerReferences"] =
+            json!([{"apiVersion": version, "kind": kind, "name": "o", "uid": "u", "controller": true}]);
+    }
+    object
+}
+
+fn reviewed(user: &str, object: &Value, old: Option<&Value>) -> stategate::decision::Decision {
+    let (kind, version) = (object["kind"].as_str().unwrap(), object["apiVersion"].as_str().unwrap());
+    let (group, version) = version.split_once('/').unwrap_or(("", version));
+    let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "u", "kind": {"group": group, "version": version, "kind": kind},
+        "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
+        "operation": if old.is_some() { "UPDATE" } else { "CREATE" },
+        "namespace": "shop", "name": "pg", "userInfo": {"username": user}, "object": object, "oldObject": old}});
+    validate(&SET, &wire::decode(body.to_string().as_bytes()).unwrap())
+}
+
+#[test]
+fn an_owner_that_the_object_itself_names_exempts_nothing() {
+    let owners = [
+        ("Deployment", "apps/v1"),
+        ("ReplicaSet", "apps/v1"),
+        ("StatefulSet", "apps/v1"),
+        ("Service", "v1"),
+        ("Namespace", "v1"),
+        ("PodDisruptionBudget", "policy/v1"),
+        ("Cluster", "postgresql.cnpg.io/v1"),
+        ("Certificate", "cert-manager.io/v1"),
+        ("Foo", "example.com/v1"),
+    ];
+    for (kind, version) in
+        [("StatefulSet", "apps/v1"), ("Deployment", "apps/v1"), ("ReplicaSet", "apps/v1"), ("Pod", "v1")]
+    {
+        let plain = reviewed("alice", &lossy(kind, version, None), None);
+        let policies = |decision: &stategate::decision::Decision| -> Vec<String> {
+            decision.findings.iter().map(|finding| format!("{} {}", finding.policy, finding.action)).collect()
+        };
+        assert!(!plain.allowed(), "{kind}");
+        for owner in owners {
+            let forged = reviewed("alice", &lossy(kind, version, Some(owner)), None);
+            assert_eq!(forged.exemption, None, "{kind} of {owner:?}");
+            assert!(!forged.allowed(), "{kind} of {owner:?}");
+            assert_eq!(
+                policies(&forged).iter().any(|found| found.starts_with("volume-no-emptydir-data deny")),
+                policies(&plain).iter().any(|found| found.starts_with("volume-no-emptydir-data deny")),
+            );
+        }
+    }
+}
+
+#[test]
+fn an_update_that_adds_an_owner_or_a_deletion_is_judged_in_full() {
+    let mut good = lossy("StatefulSet", "apps/v1", None);
+    good["spec"]["template"]["spec"]["volumes"] = json!([]);
+    good["spec"]["volumeClaimTemplates"] =
+        json!([{"metadata": {"name": "data"}, "spec": {"storageClassName": "fast"}}]);
+    let controller = "system:serviceaccount:kube-system:deployment-controller";
+    for user in ["alice", "system:kube-controller-manager", controller] {
+        let adds = lossy("StatefulSet", "apps/v1", Some(("Deployment", "apps/v1")));
+        assert!(!reviewed(user, &adds, Some(&good)).allowed(), "{user}");
+        let mut flips = lossy("StatefulSet", "apps/v1", None);
+        flips["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+        assert!(!reviewed(user, &flips, Some(&good)).allowed(), "{user}");
+        assert!(!reviewed(user, &flips, None).allowed(), "{user}");
+    }
+    let mut going = lossy("StatefulSet", "apps/v1", None);
+    going["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z".into();
+    let leaves = reviewed("alice", &going, Some(&going));
+    assert_eq!(leaves.exemption, Some(stategate::decision::Exemption::Terminating));
+}
+
+#[test]
+fn what_a_controller_or_a_named_operator_makes_is_exempt() {
+    use stategate::decision::Exemption;
+
+    let pod = lossy("Pod", "v1", Some(("ReplicaSet", "apps/v1")));
+    for user in ["system:serviceaccount:kube-system:replicaset-controller", "system:kube-controller-manager"]
+    {
+        assert_eq!(reviewed(user, &pod, None).exemption, Some(Exemption::Owned), "{user}");
+        assert_eq!(reviewed(user, &pod, Some(&pod)).exemption, Some(Exemption::Owned), "{user}");
+    }
+    for user in [
+        "system:serviceaccount:kube-system:statefulset-controller",
+        "system:serviceaccount:shop:replicaset-controller",
+        "replicaset-controller",
+        "",
+    ] {
+        assert_eq!(reviewed(user, &pod, None).exemption, None, "{user}");
+    }
+    // A pair that no built-in controller makes.
+    let set = lossy("StatefulSet", "apps/v1", Some(("Deployment", "apps/v1")));
+    assert_eq!(reviewed("system:kube-controller-manager", &set, None).exemption, None);
+
+    let made = lossy("StatefulSet", "apps/v1", Some(("Cluster", "postgresql.cnpg.io/v1")));
+    let recorded = reviewed("system:serviceaccount:cnpg-system:cnpg-manager", &made, None);
+    assert_eq!(recorded.exemption, Some(Exemption::OperatorOwned));
+    assert!(recorded.allowed() && !recorded.findings.is_empty());
+    assert_eq!(reviewed("system:serviceaccount:shop:cnpg-manager", &made, None).exemption, None);
+}

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use stategate::admission::{Request, wire};
-use stategate::decision::{Decision, Exemption};
+use stategate::decision::Decision;
 use stategate::policy::Action;
 use stategate::source::manifests::Manifests;
 
@@ -138,26 +138,6 @@ fn clients_and_configured_servers_are_not_guessed_at() {
     ] {
         assert!(has(&pod(container), "volume-data-dir-persisted"), "{container}");
     }
-}
-
-#[test]
-fn an_owner_answers_for_its_pods_and_nobody_else() {
-    let owned = |kind: &str, version: &str| {
-        let owner = format!(
-            "  ownerReferences: [{{apiVersion: {version}, kind: {kind}, name: o, uid: u, controller: true}}]\n"
-        );
-        judge(&NAIVE.replace("  namespace: shop\n", &format!("  namespace: shop\n{owner}")))
-    };
-    let by_config_map = owned("ConfigMap", "v1");
-    assert!(by_config_map.exemption.is_none() && !by_config_map.allowed());
-    let by_workload = owned("Deployment", "apps/v1");
-    assert!(by_workload.exemption == Some(Exemption::Owned) && by_workload.findings.is_empty());
-    let by_operator = owned("Cluster", "postgresql.cnpg.io/v1");
-    assert_eq!(by_operator.exemption, Some(Exemption::OperatorOwned));
-    assert!(by_operator.allowed() && by_operator.patch.is_none());
-    assert!(
-        !by_operator.findings.is_empty() && by_operator.findings.iter().all(|f| f.action == Action::Audit)
-    );
 }
 
 fn update(old: Value, new: Value) -> Decision {

@@ -329,14 +329,21 @@ fn input_says_why_there_is_none() {
         0,
         &["backup-declared is not evaluated: its class is \"cache\", and `match` wants [\"durable\"]"],
     );
-    let owned = good_workload().replace(
-        "  annotations:\n",
-        "  ownerReferences: [{apiVersion: apps/v1, kind: Deployment, name: pg, uid: u, controller: true}]\n  annotations:\n",
-    );
-    let run = stategate_with(&["input", "-", "--policy", "backup-declared"], &owned);
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "pg-0", "namespace": "shop", "ownerReferences":
+            [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "pg", "uid": "u", "controller": true}]},
+        "spec": {"containers": [{"name": "postgres", "image": "postgres:16.4"}]},
+    });
+    let owned = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+        "uid": "u", "kind": {"group": "", "version": "v1", "kind": "Pod"},
+        "resource": {"group": "", "version": "v1", "resource": "pods"}, "operation": "CREATE",
+        "namespace": "shop", "name": "pg-0", "object": pod,
+        "userInfo": {"username": "system:serviceaccount:kube-system:statefulset-controller"}}});
+    let run = stategate_with(&["input", "-", "--policy", "volume-data-dir-persisted"], &owned.to_string());
     run.expect(
         0,
-        &["note: the object is not checked like others: the workload that owns it is checked instead"],
+        &["note: the object is not checked like others: the workload that owns it is checked instead, so volume-data-dir-persisted is not evaluated"],
     );
     let skipped = good_workload().replace(
         "  annotations:\n",

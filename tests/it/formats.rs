@@ -9,6 +9,13 @@ use crate::support::{NAIVE, directory, stategate, stategate_with, write};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 
+/// Every format of `check -o`, as the command itself lists them.
+fn formats() -> Vec<String> {
+    let refused = stategate(&["check", "-o", "none-such", "-"]).stderr;
+    let (_, list) = refused.split_once("write one of ").unwrap();
+    list.lines().next().unwrap().split(", ").map(str::to_owned).collect()
+}
+
 /// Runs `check` with output in a format to a file, and returns the file's content.
 fn written(format: &str, arguments: &[&str], stdin: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -175,9 +182,13 @@ fn what_cannot_be_read_is_in_every_format() {
     let folder = directory(&[("bad.yaml", "kind: Pod\nkind: Pod\n"), ("pg.yaml", NAIVE)]);
     let path = folder.path().display().to_string();
     let needle = "kind";
-    for format in ["text", "json", "sarif", "junit", "github", "gitlab", "html"] {
+    let guide = std::fs::read_to_string("deploy/README.md").unwrap();
+    let formats = formats();
+    assert!(formats.len() >= 7, "{formats:?}");
+    for format in &formats {
         let report = written(format, &[&path], "");
         assert!(report.contains("bad.yaml") && report.contains(needle), "{format}: {report}");
+        assert!(guide.contains(&format!("\n| `{format}` |")), "deploy/README.md has no row for {format}");
     }
     let sarif = json("sarif", &[&path], "");
     let invocation = &sarif["runs"][0]["invocations"][0];

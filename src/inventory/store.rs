@@ -212,9 +212,7 @@ impl Cluster {
             _ => {}
         }
     }
-}
 
-impl Cluster {
     fn names(&self, role: ResourceRole) -> Vec<&String> {
         match role {
             ResourceRole::StorageClass => self.classes.keys().collect(),
@@ -270,9 +268,7 @@ impl Namespace {
             _ => {}
         }
     }
-}
 
-impl Namespace {
     fn names(&self, role: ResourceRole, kind: &GroupKind) -> Vec<&String> {
         match role {
             ResourceRole::Workload => of_kind(kind, self.workloads.keys()),

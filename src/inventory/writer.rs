@@ -105,8 +105,7 @@ mod tests {
     use crate::inventory::ResourceRole;
 
     fn kind(text: &str) -> GroupKind {
-        let (kind, group) = text.split_once('.').unwrap_or((text, ""));
-        GroupKind { kind: kind.to_owned(), group: group.to_owned() }
+        serde_json::from_value(json!(text)).unwrap()
     }
 
     fn claim(namespace: &str, name: &str) -> (ObjectRef, Value) {

@@ -163,6 +163,11 @@ fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> 
         .then(|| text.error(line, 0, format!("apiVersion is {version:?}; write {API_VERSION}")))
 }
 
+/// The path of what lies below fixed keys.
+fn below<const N: usize>(keys: &[&'static str], rest: [Segment; N]) -> Path {
+    keys.iter().map(|key| Segment::from(*key)).chain(rest).collect()
+}
+
 /// An error at a path in a document.
 fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
     let place = document.positions.place(path);
@@ -192,9 +197,8 @@ fn unknown_ids(
     ids: &[PolicyId],
     known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
-    let at =
-        |index: usize| -> Path { keys.iter().map(|key| Segment::from(*key)).chain([index.into()]).collect() };
-    let unknown = |(index, id)| unknown_policy(text, document, &at(index), id, known);
+    let unknown =
+        |(index, id): (usize, _)| unknown_policy(text, document, &below(keys, [index.into()]), id, known);
     ids.iter().enumerate().filter_map(unknown).collect()
 }
 
@@ -205,9 +209,6 @@ fn unknown_policies(
     known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &binding.spec;
-    let at = |keys: &[&'static str], last: Segment| -> Path {
-        keys.iter().map(|key| Segment::from(*key)).chain([last]).collect()
-    };
     let mut errors = Vec::new();
     for (key, ids) in [("ids", &spec.policies.ids), ("exclude", &spec.policies.exclude)] {
         errors.extend(unknown_ids(text, document, &["spec", "policies", key], ids, known));
@@ -218,7 +219,7 @@ fn unknown_policies(
         for (index, name) in categories.iter().enumerate() {
             let mut categories = known.policies.iter().map(|policy| &*policy.category);
             if known.complete && !categories.any(|category| category == name) {
-                let at = at(&["spec", "policies", key], index.into());
+                let at = below(&["spec", "policies", key], [index.into()]);
                 let mut error = fault(text, document, &at, format!("there is no category {name}"));
                 error.help = did_you_mean(name, known.policies.iter().map(|policy| &*policy.category));
                 errors.push(error);
@@ -226,7 +227,7 @@ fn unknown_policies(
         }
     }
     for id in spec.parameters.keys() {
-        let at = at(&["spec", "parameters"], id.to_string().into());
+        let at = below(&["spec", "parameters"], [id.to_string().into()]);
         errors.extend(unknown_policy(text, document, &at, id, known));
     }
     errors
@@ -243,11 +244,7 @@ fn unknown_parameters(
     for (id, values) in &binding.spec.parameters {
         let Some(policy) = known.policies.iter().find(|policy| policy.id == *id) else { continue };
         for (name, value) in values {
-            let at: Path = ["spec", "parameters"]
-                .map(Segment::from)
-                .into_iter()
-                .chain([id.to_string().into(), name.clone().into()])
-                .collect();
+            let at = below(&["spec", "parameters"], [id.to_string().into(), name.clone().into()]);
             match policy.parameters.get(name) {
                 None => {
                     let mut error = fault(text, document, &at, format!("{id} has no parameter {name}"));
@@ -273,15 +270,7 @@ fn exception_faults(
     known: &KnownPolicies<'_>,
 ) -> Vec<Diagnostic> {
     let spec = &exception.spec;
-    let mut errors: Vec<Diagnostic> = spec
-        .policies
-        .iter()
-        .enumerate()
-        .filter_map(|(index, id)| {
-            let at = [Segment::from("spec"), Segment::from("policies"), Segment::from(index)];
-            unknown_policy(text, document, &at, id, known)
-        })
-        .collect();
+    let mut errors = unknown_ids(text, document, &["spec", "policies"], &spec.policies, known);
     if spec.policies.is_empty() {
         let at = [Segment::from("spec"), Segment::from("policies")];
         errors.push(fault(text, document, &at, format!("exception {} waives no policy", exception.name)));

@@ -26,7 +26,7 @@ impl<'a> EffectiveRequest<'a> {
             return Self::Unchanged(made);
         };
         let Some(field) = &projection.replicas else { return Self::Unchanged(made) };
-        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
+        let kind = projection.group_kind();
         let parent = ObjectRef { kind, namespace: made.namespace.clone(), name: made.request_name.clone() };
         let Some(object) = inventory.object(&parent) else { return Self::UnknownParent(made, parent.kind) };
         let scaled = |scale: &Option<Object>| {

@@ -1,7 +1,7 @@
 //! Exempts objects that are being deleted, objects whose owner is reviewed instead, and objects that an
 //! exception or their own annotation exempts from single policies.
 
-use crate::admission::{GroupVersionKind, ObjectError, Operation, Request};
+use crate::admission::{GroupKind, ObjectError, Operation, Request};
 use crate::decision::{Decision, Exemption, Waived};
 use crate::policy::PolicyId;
 use crate::policy::skip::{self, Skip};
@@ -126,17 +126,17 @@ pub fn exemption(set: &PolicySet, request: &Request) -> Result<Option<Exemption>
     {
         return Ok(None);
     }
-    let (owner, user) = (GroupVersionKind::new(&owner.api_version, &owner.kind), &request.user.username);
+    let (owner, user) = (GroupKind::new(&owner.api_version, &owner.kind), &request.user.username);
     if set.is_operator(&owner.group, user) {
         return Ok(Some(Exemption::OperatorOwned));
     }
-    let (owner, object) = (owner.group_kind(), request.kind.group_kind());
+    let reviewed = set.projections().of(&owner).is_some();
+    let (owner, object) = (owner.to_string(), request.kind.group_kind().to_string());
     let by_controller = |(of, made, account): &(&str, &str, &str)| {
-        owner.to_string() == *of
-            && object.to_string() == *made
+        owner == *of
+            && object == *made
             && (set.is_controller_user(user)
                 || user.strip_prefix("system:serviceaccount:kube-system:") == Some(account))
     };
-    let reviewed = set.projections().of(&owner).is_some();
     Ok((reviewed && CONTROLLERS.iter().any(by_controller)).then_some(Exemption::Owned))
 }

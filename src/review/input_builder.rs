@@ -39,7 +39,7 @@ impl<'a> InputBuilder<'a> {
         Self {
             inventory,
             request,
-            kind: GroupKind { kind: projection.kind.clone(), group: projection.group.clone() },
+            kind: projection.group_kind(),
             namespace: inventory.namespace_labels(&request.namespace),
             now: now.to_string(),
             unknown_parent,

@@ -172,6 +172,13 @@ pub struct Projections {
     pub engines: Engines,
 }
 
+impl Projection {
+    /// The kind of the objects that it reads.
+    pub fn group_kind(&self) -> GroupKind {
+        GroupKind { kind: self.kind.clone(), group: self.group.clone() }
+    }
+}
+
 impl Projections {
     /// Reads the files in `policies/workloads/`.
     ///
@@ -196,7 +203,7 @@ impl Projections {
     }
 
     fn add(&mut self, projection: Projection, text: &SourceText) -> Result<(), Diagnostic> {
-        let kind = GroupKind { kind: projection.kind.clone(), group: projection.group.clone() };
+        let kind = projection.group_kind();
         let resource = (projection.group.clone(), projection.plural.clone());
         if self.by_kind.insert(kind.clone(), projection).is_some() {
             return Err(text.error(1, 0, format!("{} has two projections", kind.kind)));

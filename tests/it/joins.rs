@@ -21,9 +21,7 @@ const CLAIMS: [&str; 8] =
     ["data-pg-0", "data-pg-1", "data-pg-01", "data-pg-x", "data-web-0", "logs-pg-0", "logs", "data-pg"];
 
 fn kind_of(object: &Value) -> GroupKind {
-    let version = object["apiVersion"].as_str().unwrap();
-    let group = version.split_once('/').map_or("", |(group, _)| group);
-    GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() }
+    GroupKind::new(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap())
 }
 
 fn labels() -> impl Strategy<Value = Value> {

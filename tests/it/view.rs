@@ -23,8 +23,7 @@ fn view(object: &Value) -> Value {
 
 fn view_as(object: &Value, self_classify: bool) -> Value {
     let all = projections();
-    let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
-    let kind = GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let kind = GroupKind::new(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
     let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, self_classify);
     assert_eq!(projected.problems, [], "{object}");
     serde_json::to_value(projected.workload).unwrap()
@@ -33,8 +32,7 @@ fn view_as(object: &Value, self_classify: bool) -> Value {
 /// The fields of an object that cannot be read.
 fn problems(object: &Value) -> Vec<String> {
     let all = projections();
-    let (group, _) = object["apiVersion"].as_str().unwrap().split_once('/').unwrap_or(("", ""));
-    let kind = GroupKind { kind: object["kind"].as_str().unwrap().to_owned(), group: group.to_owned() };
+    let kind = GroupKind::new(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
     let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, true);
     projected.problems.into_iter().map(|problem| problem.message).collect()
 }

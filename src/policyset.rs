@@ -12,7 +12,6 @@ mod sources;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::admission::{Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostics, SourceText};
@@ -42,9 +41,6 @@ pub struct PolicySet {
 /// How to compile a policy set.
 #[derive(Clone, Copy, Default)]
 pub struct CompileOptions<'a> {
-    /// The wall-clock time limit for a rule; None for the default, which suits a webhook, see
-    /// [`Rego::limit_rules`](crate::engine::Rego::limit_rules).
-    pub rule_limit: Option<Duration>,
     /// A set whose compiled policies are reused if their sources are the same; then no Rego is compiled.
     pub reuse: Option<&'a PolicySet>,
     /// Called with each Rego source before it is parsed.
@@ -119,12 +115,9 @@ impl PolicySet {
                 (compiled.map_err(|faults| errors.extend(faults.0)).ok().map(Arc::new), bindings)
             }
         };
-        let Some(mut compiled) = compiled.filter(|_| errors.is_empty()) else {
+        let Some(compiled) = compiled.filter(|_| errors.is_empty()) else {
             return Err(Diagnostics(errors));
         };
-        if let (Some(limit), Some(compiled)) = (options.rule_limit, Arc::get_mut(&mut compiled)) {
-            compiled.rego.limit_rules(limit);
-        }
         let of_policies = bindings.of_policies(&compiled.policies)?;
         Ok(Self { compiled, bindings, of_policies, digest: sources.digest() })
     }

@@ -26,7 +26,8 @@ use crate::decision::{Decision, Failure, FailureCause, Finding, Patched, Unknown
 use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
 use crate::path::Path;
-use crate::policy::Policy;
+use crate::policy::binding::OnFailure;
+use crate::policy::{Action, Policy};
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::Problem;
 use crate::workload::projection::Projection;
@@ -94,7 +95,7 @@ pub fn undecided(
     let selected = set.select(request, inventory);
     let failures = selected.iter().filter(|selected| wanted(selected));
     Decision {
-        failures: failures.map(|selected| failure(selected, cause.clone())).collect(),
+        failures: failures.map(|selected| failure(selected, mode, cause.clone())).collect(),
         parent: parent(set, request),
         ..Decision::default()
     }
@@ -273,7 +274,7 @@ impl Review<'_> {
             });
             match operations {
                 Ok(operations) => patches.push(PolicyPatch { policy: policy.clone(), operations }),
-                Err(cause) => self.decision.failures.push(failure(selected, cause)),
+                Err(cause) => self.decision.failures.push(failure(selected, self.mode, cause)),
             }
         }
         patches
@@ -305,7 +306,7 @@ impl Review<'_> {
     ) {
         let cause = cause.into();
         let failed = selected.iter().filter(|selected| of(selected.policy));
-        self.decision.failures.extend(failed.map(|selected| failure(selected, cause.clone())));
+        self.decision.failures.extend(failed.map(|selected| failure(selected, self.mode, cause.clone())));
     }
 
     /// Finds the violations in this state, and which of them already existed before.
@@ -332,7 +333,7 @@ impl Review<'_> {
             let found = match found {
                 Ok(found) => found,
                 Err(cause) => {
-                    self.decision.failures.push(failure(selected, cause));
+                    self.decision.failures.push(failure(selected, self.mode, cause));
                     continue;
                 }
             };
@@ -362,8 +363,15 @@ fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], dec
     }
 }
 
-fn failure(selected: &Selected<'_>, cause: impl Into<FailureCause>) -> Failure {
-    Failure::new(selected.policy, cause, selected.enforcement.on_failure)
+/// A limit is exceeded on account of the object, since the policy kept it on others. An object must not choose
+/// a milder verdict, so then the action counts as well as `onFailure`.
+fn failure(selected: &Selected<'_>, mode: ReviewMode, cause: impl Into<FailureCause>) -> Failure {
+    let cause = cause.into();
+    let on_failure = match selected.action(mode) {
+        Action::Deny if cause.exceeds_limit() => OnFailure::Deny,
+        _ => selected.enforcement.on_failure,
+    };
+    Failure::new(selected.policy, cause, on_failure)
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Problem {

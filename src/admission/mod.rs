@@ -1,5 +1,6 @@
 //! The request under review, whether it comes from the API server, a manifest, a live object or a test.
 
+mod bounded;
 mod kind;
 mod object;
 pub mod wire;

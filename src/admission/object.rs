@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::bounded;
+
 /// An API object, kept as the received bytes and parsed on first use.
 ///
 /// Most requests match no policy, and their objects are never parsed (about 0.01 ms for 10 KB against 0.1
@@ -27,10 +29,11 @@ impl Object {
     /// The value of the object.
     ///
     /// # Errors
-    /// If the bytes are not JSON that can be represented, above all if it nests deeper than 127 levels.
+    /// If the bytes are not JSON that can be represented, above all if it nests deeper than 127 levels or has
+    /// more values than an object of its length.
     pub fn value(&self) -> Result<&Value, ObjectError> {
         let parsed = self.parsed.get_or_init(|| match &self.raw {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| ObjectError(error.to_string())),
+            Some(raw) => bounded::from_str(raw.get()).map_err(|error| ObjectError(error.to_string())),
             None => Err(ObjectError("it has no content".to_owned())),
         });
         parsed.as_ref().map_err(Clone::clone)

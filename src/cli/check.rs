@@ -103,7 +103,7 @@ enum FailOn {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
     let loading = Instant::now();
-    let set = load(&arguments.policies.source_for_cli())?;
+    let set = load(&arguments.policies.source())?;
     if arguments.verbose {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }

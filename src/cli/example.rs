@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use crate::admission::{Request, ReviewMode, wire};
 use crate::cli::inventory::DEFAULT_NAMESPACE;
-use crate::cli::policies;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
 use crate::policy::Patches;
-use crate::policyset::{PolicySet, Sources};
+use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::review::{EvaluationObserver, review};
 use crate::source::bundle::Bundle;
 use crate::source::catalogue::Catalogue;
@@ -137,7 +136,7 @@ pub fn request(
 
 /// A policy set of one policy, bound to everything with its own action.
 pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
-    PolicySet::compile(&alone_sources(catalogue, folder, mutate), policies::compile_options())
+    PolicySet::compile(&alone_sources(catalogue, folder, mutate), CompileOptions::default())
 }
 
 /// What that policy set is compiled from.

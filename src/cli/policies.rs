@@ -1,18 +1,13 @@
 //! The flags that choose policies and bindings, shared by all subcommands.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 
 use crate::diagnostic::Diagnostics;
-use crate::policyset::{CompileOptions, PolicySet};
+use crate::policyset::PolicySet;
 use crate::source::catalogue::Catalogue;
 use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
-
-/// What a rule may take by the clock where nobody waits at a webhook: CI runs on busy machines. Less
-/// than what the watch over the evaluation threads takes for stuck.
-pub const RULE_TIME: Duration = Duration::from_millis(1500);
 
 #[derive(Args, Clone)]
 pub struct PolicyArguments {
@@ -54,20 +49,14 @@ impl CatalogueArguments {
 }
 
 impl PolicyArguments {
-    /// What the flags name, with the time that a rule has at the webhook.
+    /// What the flags name.
     pub fn source(&self) -> PolicySource {
         PolicySource {
             directory: self.catalogue.policies.clone(),
             no_catalogue: self.catalogue.no_catalogue,
             profile: self.profile.clone(),
             bindings: self.bindings.clone(),
-            rule_limit: None,
         }
-    }
-
-    /// The same, with the time that a rule has on the command line.
-    pub fn source_for_cli(&self) -> PolicySource {
-        PolicySource { rule_limit: Some(RULE_TIME), ..self.source() }
     }
 
     /// What the flags name, compiled as for the webhook.
@@ -79,9 +68,4 @@ impl PolicyArguments {
 /// Reads and compiles.
 pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
     source.compile(&source.read()?, None)
-}
-
-/// How to compile for a run on the command line.
-pub fn compile_options() -> CompileOptions<'static> {
-    CompileOptions { rule_limit: Some(RULE_TIME), ..CompileOptions::default() }
 }

@@ -12,13 +12,12 @@ use serde_json::value::RawValue;
 use super::example;
 use crate::admission::ReviewMode;
 use crate::cli::inventory::DEFAULT_NAMESPACE;
-use crate::cli::policies;
 use crate::decision::FailureCause;
 use crate::diagnostic::Diagnostics;
 use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, Reads, RuleId};
 use crate::path::{self, Path, Segment};
 use crate::policy::PolicyId;
-use crate::policyset::PolicySet;
+use crate::policyset::{CompileOptions, PolicySet};
 use crate::review::{Evaluation, EvaluationObserver, review};
 use crate::source::bundle::Bundle;
 use crate::source::catalogue::Catalogue;
@@ -178,7 +177,7 @@ impl Record {
         let mut outcomes = Vec::new();
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(Diagnostics::from)?;
-            let set = PolicySet::compile(&sources, policies::compile_options())?;
+            let set = PolicySet::compile(&sources, CompileOptions::default())?;
             for path in paths {
                 let mut manifests = Manifests::read(std::slice::from_ref(path));
                 if !manifests.errors.is_empty() {

@@ -55,6 +55,11 @@ fn at(problem: &Problem) -> String {
 }
 
 impl FailureCause {
+    /// Whether the evaluation exceeded a limit.
+    pub fn exceeds_limit(&self) -> bool {
+        matches!(self, Self::Evaluation(error) if error.exceeds_limit())
+    }
+
     /// The kind of cause, as a metrics label.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -45,8 +45,12 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
         ));
     }
     for failure in failed.iter().take(SHOWN) {
+        let fix = match failure.cause.exceeds_limit() {
+            true => "shorten the object: its lists, or a script that could be in a ConfigMap",
+            false => "try again; if it stays, tell those who run stategate",
+        };
         text.push_str(&format!(
-            "\n{}\n  the policy could not decide: {}\n  fix: try again; if it stays, tell those who run stategate\n",
+            "\n{}\n  the policy could not decide: {}\n  fix: {fix}\n",
             failure.policy, failure.cause
         ));
     }

@@ -3,11 +3,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::ast::Value;
+use super::limits;
 
 /// A rule or function of a loaded module, by its path: `data.stategate.storage.pvc_no_shrink.violation`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,9 +29,15 @@ impl fmt::Display for RuleId {
 /// Why the evaluation of a rule failed. Never treated as "no violation".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EvaluationError {
-    /// It exceeded the time limit for a rule.
-    #[error("it was stopped after {} ms", .0.as_millis())]
-    Timeout(Duration),
+    /// It took more steps than a rule may.
+    #[error("it was stopped after {} steps", limits::STEPS)]
+    StepsExceeded,
+    /// Its builtins would have made more than a rule may.
+    #[error("it was stopped when its builtins exceeded {} MiB", limits::BYTES >> 20)]
+    BytesExceeded,
+    /// What it found is larger than anybody can use.
+    #[error("its answer is larger than {} MiB", limits::ANSWER >> 20)]
+    AnswerTooLarge,
     /// A builtin failed, or an operand had the wrong type; includes the position in the Rego.
     #[error("{0}")]
     Builtin(String),
@@ -52,10 +58,17 @@ pub enum EvaluationError {
 }
 
 impl EvaluationError {
+    /// Whether a limit ended it. The same policy is fine on other objects, so it is this object that exceeds.
+    pub fn exceeds_limit(&self) -> bool {
+        matches!(self, Self::StepsExceeded | Self::BytesExceeded | Self::AnswerTooLarge)
+    }
+
     /// The kind of fault, as a metrics label.
     pub fn kind(&self) -> &'static str {
         match self {
-            Self::Timeout(_) => "timeout",
+            Self::StepsExceeded => "steps",
+            Self::BytesExceeded => "bytes",
+            Self::AnswerTooLarge => "answer_size",
             Self::Builtin(_) => "builtin",
             Self::Conflict(_) => "conflict",
             Self::NotASet(_) => "not_a_set",

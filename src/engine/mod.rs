@@ -2,9 +2,11 @@
 //! values and its AST stay inside this module.
 
 mod ast;
+mod builtins;
 mod definitions;
 mod evaluation;
 mod input;
+mod limits;
 mod lint;
 mod reads;
 mod rego;

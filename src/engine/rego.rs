@@ -5,7 +5,6 @@
 //! and parsing is many times slower; see [`backtraces_slow_parsing`].
 
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
 use std::thread;
 use std::time::Duration;
 
@@ -15,19 +14,14 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use super::definitions::{self, Definition};
 use super::evaluation::{Answer, EvaluationError, RuleId};
 use super::input::{InputDocument, ParameterValues};
-use super::lint;
 use super::reads::{self, Module};
+use super::{builtins, limits, lint};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::{Policy, metadata};
 
 /// Stack size in bytes for threads that parse or evaluate Rego: both recurse, and an overflow ends the
 /// process. This reserves address space, not memory: only touched pages count.
 pub const STACK: usize = 64 << 20;
-/// Time limit for one rule. It does not interrupt builtins; the caller that waits for the evaluation enforces
-/// the deadline of the request.
-const RULE_LIMIT: Duration = Duration::from_millis(200);
-/// Work units between two checks of the clock.
-const TIMER_INTERVAL: u32 = 256;
 
 /// Parsed and checked modules, ready for evaluation.
 #[derive(Clone)]
@@ -57,7 +51,8 @@ impl Rego {
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
         let mut engine = regorus::Engine::new();
-        engine.set_execution_timer_config(timer(RULE_LIMIT));
+        engine.set_execution_timer_config(STEP_LIMIT);
+        builtins::limit(&mut engine);
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
         for text in texts {
             // Before the parser sees the text: once the parser runs, it cannot be stopped.
@@ -107,22 +102,16 @@ impl Rego {
         evaluator
     }
 
-    /// Sets the wall-clock time limit for a rule; 200 ms by default. A webhook has little time; a run on a
-    /// busy machine, such as CI, should allow more.
-    pub fn limit_rules(&mut self, limit: Duration) {
-        self.engine.set_execution_timer_config(timer(limit));
-    }
-
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator { engine: self.engine.clone() }
     }
 }
 
-fn timer(limit: Duration) -> ExecutionTimerConfig {
-    let check_interval = NonZeroU32::new(TIMER_INTERVAL).unwrap_or(NonZeroU32::MIN);
-    ExecutionTimerConfig { limit, check_interval }
-}
+/// regorus compares the time that has passed with a limit each time that so many steps are done. With no time
+/// allowed, the first comparison ends the evaluation: a limit in steps.
+const STEP_LIMIT: ExecutionTimerConfig =
+    ExecutionTimerConfig { limit: Duration::ZERO, check_interval: limits::STEPS };
 
 /// Evaluates rules on one thread. Evaluators share modules, not inputs.
 pub struct Evaluator {
@@ -133,7 +122,7 @@ impl Evaluator {
     /// Evaluates a rule on a document and these parameters.
     ///
     /// # Errors
-    /// If the rule timed out, a builtin failed, or the rule has conflicting values. [`Answer::elements`]
+    /// If the rule exceeded a limit, a builtin failed, or the rule has conflicting values. [`Answer::elements`]
     /// checks that the value has the form that a policy requires.
     pub fn evaluate(
         &mut self,
@@ -142,8 +131,13 @@ impl Evaluator {
         parameters: &ParameterValues,
     ) -> Result<Answer, EvaluationError> {
         self.engine.set_input(document.with(parameters));
+        limits::begin();
         match self.engine.eval_rule(rule.as_str().to_owned()) {
+            Ok(value) if limits::size(&value, limits::ANSWER) >= limits::ANSWER => {
+                Err(EvaluationError::AnswerTooLarge)
+            }
             Ok(value) => Ok(Answer { rule: rule.clone(), value }),
+            Err(_) if limits::exceeded() => Err(EvaluationError::BytesExceeded),
             Err(error) => Err(evaluation_error(&error)),
         }
     }
@@ -167,10 +161,13 @@ impl Evaluator {
 fn evaluation_error(
     error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
 ) -> EvaluationError {
-    if let Some(LimitError::TimeLimitExceeded { limit, .. }) = error.as_ref().downcast_ref() {
-        return EvaluationError::Timeout(*limit);
+    let text = error.to_string();
+    // Out of a function it comes as text.
+    let stopped = matches!(error.as_ref().downcast_ref(), Some(LimitError::TimeLimitExceeded { .. }));
+    if stopped || text.contains("execution exceeded time limit") {
+        return EvaluationError::StepsExceeded;
     }
-    let message = one_line(&error.to_string());
+    let message = one_line(&text);
     if message.contains("multiple outputs") {
         EvaluationError::Conflict(message)
     } else {

@@ -151,7 +151,8 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
         }
         slot.begin(Arc::clone(&quarantine), cancel);
         // Nothing of a job is used after its panic, so no half-finished state is visible.
-        let job = || work(&SlotObserver { slot, quarantine: &quarantine, excluded: excluded.as_ref() });
+        let job =
+            || work(&SlotObserver { slot, quarantine: &quarantine, excluded: excluded.as_ref(), deadline });
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
         let unfinished = slot.end();
         if slot.is_abandoned() {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::NotEvaluated;
 use super::fault::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
 use crate::decision::FailureCause;
@@ -101,6 +102,8 @@ pub struct SlotObserver<'a> {
     pub quarantine: &'a Quarantine,
     /// The policy that cost the job its previous thread.
     pub excluded: Option<&'a PolicyFault>,
+    /// After this nobody waits for the result.
+    pub deadline: Instant,
 }
 
 impl EvaluationObserver for SlotObserver<'_> {
@@ -119,6 +122,9 @@ impl EvaluationObserver for SlotObserver<'_> {
                 "it is in quarantine until policies are reloaded: it did not return from its evaluation"
                     .to_owned();
             return Err(FailureCause::NotEvaluated { kind: "quarantined", message });
+        }
+        if Instant::now() >= self.deadline {
+            return Err(NotEvaluated::TimedOut.cause());
         }
         self.slot.evaluating(Some(policy.clone()));
         Ok(())

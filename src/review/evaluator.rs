@@ -61,7 +61,9 @@ impl PolicyEvaluator<'_> {
     ) -> Result<Vec<T>, FailureCause> {
         self.observer.before(policy)?;
         let answer = self.evaluator.evaluate(rule, document, parameters);
+        // Before the observer looks away: whatever an answer costs, its policy is to blame.
+        let elements = answer.as_ref().map_err(Clone::clone).and_then(Answer::elements);
         self.observer.after(&Evaluation { rule, document, parameters, answer: &answer });
-        Ok(answer?.elements()?)
+        Ok(elements?)
     }
 }

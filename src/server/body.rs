@@ -20,19 +20,28 @@ const LINGER: Duration = Duration::from_secs(2);
 /// clients with large bodies cannot block all others.
 const SMALL: usize = 64 << 10;
 
+/// The memory that a review may take for each byte of the body: its objects, their views and the input document.
+const EXPANSION: usize = 20;
+
 /// Memory budget for bodies: a limit for each body, and one for all of them.
 pub struct MemoryBudget {
     largest: usize,
     small: Arc<Semaphore>,
     large: Arc<Semaphore>,
+    reviews: Arc<Semaphore>,
 }
 
 impl MemoryBudget {
     /// No body may exceed `largest`. The first 64 KiB are reserved for `usual` bodies at once; everything
-    /// beyond shares `more` bytes.
+    /// beyond shares `more` bytes. What reviews make of bodies shares what the largest body may need.
     pub fn new(largest: usize, usual: usize, more: usize) -> Self {
         let purse = |bytes: usize| Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
-        Self { largest, small: purse(SMALL.saturating_mul(usual)), large: purse(more.max(largest)) }
+        Self {
+            largest,
+            small: purse(SMALL.saturating_mul(usual)),
+            large: purse(more.max(largest)),
+            reviews: purse(largest.saturating_mul(EXPANSION)),
+        }
     }
 }
 
@@ -41,9 +50,15 @@ impl MemoryBudget {
 pub struct Reservation {
     small: Option<OwnedSemaphorePermit>,
     large: Option<OwnedSemaphorePermit>,
+    review: Option<OwnedSemaphorePermit>,
 }
 
 impl Reservation {
+    /// Reserves memory for the review of a body of this size; false if the budget is exhausted.
+    pub fn review(&mut self, budget: &MemoryBudget, body: usize) -> bool {
+        pay(&budget.reviews, &mut self.review, body.saturating_mul(EXPANSION))
+    }
+
     /// Reserves memory for a body that grows; false if the budget is exhausted.
     fn grow(&mut self, budget: &MemoryBudget, from: usize, to: usize) -> bool {
         let small = to.min(SMALL) - from.min(SMALL);

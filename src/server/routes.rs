@@ -92,23 +92,28 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
     let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    let RequestBody { bytes, share } = match body::read(http.into_body(), said, &app.budget, deadline).await {
-        Ok(whole) => whole,
-        Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
-        Err(BodyError { why, message, beginning }) => {
-            return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
-        }
-    };
+    let RequestBody { bytes, mut share } =
+        match body::read(http.into_body(), said, &app.budget, deadline).await {
+            Ok(whole) => whole,
+            Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
+            Err(BodyError { why, message, beginning }) => {
+                return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
+            }
+        };
     let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
+    let in_force = app.current.in_force();
+    let matches = in_force.set.matches(&request);
+    if matches && !share.review(&app.budget, bytes.len()) {
+        return shed(request.operation.as_str(), "too many large reviews are waiting; try again".to_owned());
+    }
     drop(bytes);
     let pending = Arc::new(PendingReview { request, _memory: share });
     let request = &pending.request;
     let operation = request.operation.as_str();
-    let in_force = app.current.in_force();
-    let (decision, answer) = if in_force.set.matches(request) {
+    let (decision, answer) = if matches {
         match review(app, &in_force, webhook, &pending, deadline).await {
             Ok(reviewed) => reviewed,
             Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),

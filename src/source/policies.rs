@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::catalogue::Catalogue;
 use super::manifests::Manifests;
@@ -27,8 +27,6 @@ pub struct PolicySource {
     pub profile: String,
     /// Files of PolicyBindings and PolicyExceptions.
     pub bindings: Vec<PathBuf>,
-    /// The wall-clock time limit for a rule; None for the default, which suits a webhook.
-    pub rule_limit: Option<Duration>,
 }
 
 impl PolicySource {
@@ -55,7 +53,7 @@ impl PolicySource {
         if self.directory.is_some() && previous.is_none_or(|set| set.digest() != sources.digest()) {
             sandbox::run(&this_program(), sources)?;
         }
-        let options = CompileOptions { rule_limit: self.rule_limit, reuse: previous, before_parsing: None };
+        let options = CompileOptions { reuse: previous, before_parsing: None };
         PolicySet::compile(sources, options)
     }
 

@@ -269,9 +269,9 @@ mod tests {
             details: None,
             sensitive: false,
         };
-        let timeout = EvaluationError::Timeout(Duration::from_millis(200));
+        let stopped = EvaluationError::StepsExceeded;
         let failure =
-            Failure { policy: PolicyId::new("two"), cause: timeout.into(), on_failure: OnFailure::Deny };
+            Failure { policy: PolicyId::new("two"), cause: stopped.into(), on_failure: OnFailure::Deny };
         metrics.decision(&Decision {
             findings: vec![finding],
             failures: vec![failure],
@@ -285,7 +285,7 @@ mod tests {
             r#"stategate_review_duration_seconds_count{webhook="validate/fail"} 6"#,
             r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
             r#"stategate_violations_total{policy="one",action="warn"} 1"#,
-            r#"stategate_policy_failures_total{policy="two",reason="timeout"} 1"#,
+            r#"stategate_policy_failures_total{policy="two",reason="steps"} 1"#,
             r#"stategate_policy_unknown_total{policy="three"} 1"#,
             "stategate_evaluation_queue_depth 0",
             "stategate_evaluation_threads_lost 0",

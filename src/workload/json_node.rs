@@ -1,7 +1,7 @@
 //! A position in an object: typed access that tracks its path and collects the fields it cannot read.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use serde_json::Value;
@@ -18,20 +18,38 @@ pub struct Problem {
     pub path: Path,
 }
 
-/// Problems collected while the object is read.
-pub type Problems = RefCell<Vec<Problem>>;
+/// The longest list or map that is read, and the most items of all of them. No real object comes near: each
+/// item becomes a part of the view, which takes many times the memory of its text.
+const LONGEST: usize = 1000;
+const MOST_ITEMS: usize = 10_000;
+/// One problem makes an object unreadable; nobody reads thousands.
+const MOST_PROBLEMS: usize = 10;
+
+/// The reading of one object: the problems found, and how much was read.
+#[derive(Default)]
+pub struct ObjectReading {
+    problems: RefCell<Vec<Problem>>,
+    items: Cell<usize>,
+}
+
+impl ObjectReading {
+    /// The problems, in the order in which they were found.
+    pub fn problems(self) -> Vec<Problem> {
+        self.problems.into_inner()
+    }
+}
 
 /// One value of the object. Like the API server, treats null as missing.
 #[derive(Clone)]
 pub struct JsonNode<'v> {
     value: Option<&'v Value>,
     pub path: Path,
-    problems: &'v Problems,
+    reading: &'v ObjectReading,
 }
 
 impl<'v> JsonNode<'v> {
-    pub fn root(value: &'v Value, problems: &'v Problems) -> Self {
-        Self { value: Some(value), path: Path::new(), problems }
+    pub fn root(value: &'v Value, reading: &'v ObjectReading) -> Self {
+        Self { value: Some(value), path: Path::new(), reading }
     }
 
     pub fn exists(&self) -> bool {
@@ -43,7 +61,10 @@ impl<'v> JsonNode<'v> {
     }
 
     pub fn problem(&self, message: String) {
-        self.problems.borrow_mut().push(Problem { message, path: self.path.clone() });
+        let mut problems = self.reading.problems.borrow_mut();
+        if problems.len() < MOST_PROBLEMS {
+            problems.push(Problem { message, path: self.path.clone() });
+        }
     }
 
     fn mismatch<T>(&self, wanted: &str) -> Option<T> {
@@ -72,7 +93,7 @@ impl<'v> JsonNode<'v> {
         let mut path = Path::with_capacity(self.path.len() + 1);
         path.extend_from_slice(&self.path);
         path.push(Segment::Key(key));
-        JsonNode { value, path, problems: self.problems }
+        JsonNode { value, path, reading: self.reading }
     }
 
     /// Follows keys downwards; without keys, returns the node itself.
@@ -82,17 +103,36 @@ impl<'v> JsonNode<'v> {
 
     /// The elements of a list.
     pub fn items(&self) -> Vec<JsonNode<'v>> {
+        self.items_up_to(LONGEST)
+    }
+
+    /// The elements of a list that has no more than `most`.
+    pub fn items_up_to(&self, most: usize) -> Vec<JsonNode<'v>> {
         let items = match self.value {
             None => return Vec::new(),
+            Some(Value::Array(items)) if !self.may_read(items.len(), most) => return Vec::new(),
             Some(Value::Array(items)) => items,
             Some(_) => return self.mismatch("a list").unwrap_or_default(),
         };
         let element = |(index, value)| {
             let mut path = self.path.clone();
             path.push(Segment::Index(index));
-            JsonNode { value: Some(value), path, problems: self.problems }
+            JsonNode { value: Some(value), path, reading: self.reading }
         };
         items.iter().enumerate().map(element).collect()
+    }
+
+    /// Counts the items of a list or map; false, with a problem, if there are too many of them.
+    fn may_read(&self, items: usize, most: usize) -> bool {
+        let all = self.reading.items.get().saturating_add(items);
+        self.reading.items.set(all);
+        let place = || crate::path::dotted(&self.path);
+        if items > most {
+            self.problem(format!("{} has {items} items; at most {most} are read", place()));
+        } else if all > MOST_ITEMS {
+            self.problem(format!("with {}, its lists have more than {MOST_ITEMS} items", place()));
+        }
+        items <= most && all <= MOST_ITEMS
     }
 
     pub fn string(&self) -> Option<String> {
@@ -118,6 +158,7 @@ impl<'v> JsonNode<'v> {
     pub fn string_map(&self) -> BTreeMap<String, String> {
         match self.value {
             None => BTreeMap::new(),
+            Some(Value::Object(map)) if !self.may_read(map.len(), LONGEST) => BTreeMap::new(),
             Some(Value::Object(map)) => {
                 map.keys().filter_map(|key| Some((key.clone(), self.child(key.clone()).string()?))).collect()
             }

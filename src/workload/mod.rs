@@ -28,8 +28,8 @@ mod storage;
 pub mod view;
 mod voters;
 
-pub(crate) use json_node::JsonNode;
 pub use json_node::Problem;
+pub(crate) use json_node::{JsonNode, ObjectReading};
 pub use project::{Projected, project};
 pub(crate) use storage::{claim, persistent_volume, storage_class};
 pub use view::{Class, Workload};

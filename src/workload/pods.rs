@@ -12,15 +12,20 @@ use super::probes::{lifecycle, probe};
 use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
 
 /// The containers of a pod spec, init containers first.
+/// The most containers that are read of each kind: each is some kilobytes of the view.
+const MOST_CONTAINERS: usize = 200;
+
+/// The containers of a pod spec, those of `initContainers` first.
 pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
     // Looked up by name: a pod may have as many mounts as volumes, and a linear search for each is quadratic.
     let volumes: HashMap<&str, &Volume> =
         volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
-    let init = spec.child("initContainers").items().into_iter().map(|node| {
+    let init = spec.child("initContainers").items_up_to(MOST_CONTAINERS).into_iter().map(|node| {
         let stays = node.child("restartPolicy").string().as_deref() == Some("Always");
         (node, if stays { Role::Sidecar } else { Role::Init })
     });
-    let main = spec.child("containers").items().into_iter().map(|node| (node, Role::Main));
+    let main =
+        spec.child("containers").items_up_to(MOST_CONTAINERS).into_iter().map(|node| (node, Role::Main));
     init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect()
 }
 

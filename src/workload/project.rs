@@ -1,6 +1,5 @@
 //! Projects an object to its workload view.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 
 use serde_json::Value;
@@ -10,7 +9,7 @@ use super::class::class;
 use super::data_dirs::dirs;
 use super::engines::{EngineRow, Engines};
 use super::image::ImageRef;
-use super::json_node::{JsonNode, Problem};
+use super::json_node::{JsonNode, ObjectReading, Problem};
 use super::pods;
 use super::projection::{Claims, Field, Projection};
 use super::rollout::update;
@@ -40,10 +39,10 @@ pub fn project(
     engines: &Engines,
     self_classify: bool,
 ) -> Projected {
-    let problems = RefCell::new(Vec::new());
-    let mut workload = read(&JsonNode::root(object, &problems), namespace, projection, engines);
+    let reading = ObjectReading::default();
+    let mut workload = read(&JsonNode::root(object, &reading), namespace, projection, engines);
     workload.class = class(projection.class, &workload, self_classify);
-    Projected { workload, problems: problems.into_inner() }
+    Projected { workload, problems: reading.problems() }
 }
 
 fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {

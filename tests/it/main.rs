@@ -21,6 +21,7 @@ mod hostile;
 mod inventory;
 mod joins;
 mod judgement;
+mod limits;
 mod lint;
 mod once;
 mod places;

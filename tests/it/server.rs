@@ -43,6 +43,10 @@ fn trust(ca_file: &Path) -> Arc<ClientConfig> {
 
 impl Server {
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
+        Self::start_in(dir, arguments, &[])
+    }
+
+    pub fn start_in(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
         // The system chooses the port; the log contains it.
         let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
             .args([
@@ -59,6 +63,7 @@ impl Server {
             .args(arguments)
             .env("RUST_LIB_BACKTRACE", "0")
             .env_remove("RUST_LOG")
+            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -97,6 +102,10 @@ impl Server {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
         response(&mut stream)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn terminate(&self) {

@@ -176,7 +176,7 @@ fn review(
 
 /// The policies of the other flags, restricted by --policy.
 fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
-    let source = arguments.policies.source_for_cli();
+    let source = arguments.policies.source();
     let mut sources = source.read()?;
     let ids: Vec<String> = arguments.policy.iter().map(|id| id.replace('_', "-")).collect();
     if !ids.is_empty() {

@@ -6,11 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::standing::{Standing, TIERS, skippable, standing, tier_name};
 use crate::admission::ReviewMode;
 use crate::cli::example::{self, Example};
-use crate::cli::policies;
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Parameter, ParameterType};
 use crate::policy::{Action, Patches, Policy};
-use crate::policyset::PolicySet;
+use crate::policyset::{CompileOptions, PolicySet};
 use crate::report::page::Block;
 use crate::review::Unobserved;
 use crate::source::catalogue::Catalogue;
@@ -27,7 +26,7 @@ impl Library {
         let mut sets = BTreeMap::new();
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(crate::diagnostic::Diagnostics::from)?;
-            sets.insert(profile, PolicySet::compile(&sources, policies::compile_options())?);
+            sets.insert(profile, PolicySet::compile(&sources, CompileOptions::default())?);
         }
         anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
         Ok(Self { catalogue, sets })

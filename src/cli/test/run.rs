@@ -11,7 +11,6 @@ use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
 use crate::cli::example;
-use crate::cli::policies;
 use crate::cli::record::{Record, Recorder};
 use crate::cli::review_pool::watched;
 use crate::decision::FailureCause;
@@ -137,7 +136,7 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Re
     }
     let started = Instant::now();
     let set =
-        PolicySet::compile(&sources, policies::compile_options()).map_err(|Diagnostics(mut errors)| {
+        PolicySet::compile(&sources, CompileOptions::default()).map_err(|Diagnostics(mut errors)| {
             // Whoever broke a policy may have broken its test: both are said in one go.
             let texts: Vec<SourceText> =
                 [&sources.policies, &sources.libraries].into_iter().flatten().cloned().collect();
@@ -208,7 +207,6 @@ fn rego_tests(
     if let Some((rule, text)) = first {
         rego.prepare(&rule, text)?;
     }
-    rego.limit_rules(policies::RULE_TIME);
     let mut evaluator = rego.covering_evaluator();
     let recorder = Recorder::default();
     let of_tests = modules.iter().rev().take(tests.len()).rev();
@@ -329,7 +327,7 @@ fn examples(
                     // With patches and without them, the same policy is compiled once.
                     None => {
                         let reuse = sets.get(&(example.folder.to_owned(), !mutate));
-                        let options = CompileOptions { reuse, ..policies::compile_options() };
+                        let options = CompileOptions { reuse, before_parsing: None };
                         PolicySet::compile(&sources, options)?
                     }
                 }

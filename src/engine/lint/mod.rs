@@ -4,6 +4,7 @@
 mod calls;
 mod fields;
 mod graph;
+mod growth;
 mod heads;
 mod names;
 mod negated;
@@ -46,6 +47,7 @@ pub fn check_modules<'a>(
     if errors.len() > before {
         return errors;
     }
+    growth::check(&scopes, &mut errors);
     let inputs: HashMap<String, Arc<shape::Shape>> = policies
         .iter()
         .map(|policy| (policy.package.clone(), Arc::new(shape::input(Some(policy)))))

@@ -5,7 +5,6 @@ mod siblings;
 mod storage;
 mod workload;
 
-use std::cell::RefCell;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -16,7 +15,7 @@ use super::roles::ResourceRole;
 use crate::admission::GroupKind;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{JsonNode, project};
+use crate::workload::{JsonNode, ObjectReading, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
@@ -56,8 +55,8 @@ impl RecordReader {
     /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
     pub fn read(&self, kind: &GroupKind, object: &Value, default_namespace: &str) -> Option<Record> {
         let role = self.role(kind)?;
-        let problems = RefCell::new(Vec::new());
-        let node = &JsonNode::root(object, &problems);
+        let reading = ObjectReading::default();
+        let node = &JsonNode::root(object, &reading);
         let head = Head::read(node, role, default_namespace);
         if head.name.is_empty() {
             return None;

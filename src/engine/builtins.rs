@@ -1,0 +1,358 @@
+//! Builtins within limits. regorus stops a loop, but not a call: `concat` of a text with itself, forty times
+//! over, takes all memory in one step. So every builtin that makes something, or works through a whole value,
+//! is replaced by one that first charges the most it can cost.
+
+use std::sync::LazyLock;
+
+use super::ast::{BUILTINS, Engine, Expr, Ref, Source, Span, Value};
+use super::limits::{self, BYTES, VALUE};
+
+/// The most that a call can cost in bytes, from its operands.
+type Cost = fn(&[Value]) -> usize;
+
+/// The builtins that are charged. The others give a single number or boolean, or share what they are given.
+const COSTS: &[(&str, Cost)] = &[
+    ("array.concat", lengths),
+    ("array.reverse", lengths),
+    ("array.slice", slice),
+    ("bits.lsh", shifted),
+    ("concat", concat),
+    ("contains", texts),
+    ("endswith", texts),
+    ("format_int", texts),
+    ("glob.match", texts),
+    ("glob.quote_meta", texts),
+    ("indexof", texts),
+    ("indexof_n", pieces),
+    ("intersection", sizes),
+    ("json.filter", sizes),
+    ("json.is_valid", sizes),
+    ("json.marshal", sizes),
+    ("json.marshal_with_options", indented),
+    ("json.remove", sizes),
+    ("json.unmarshal", pieces),
+    ("lower", texts),
+    ("object.filter", sizes),
+    ("object.keys", lengths),
+    ("object.remove", sizes),
+    ("object.subset", sizes),
+    ("object.union", sizes),
+    ("object.union_n", sizes),
+    ("product", product),
+    ("regex.find_all_string_submatch_n", pieces),
+    ("regex.find_n", pieces),
+    ("regex.is_valid", texts),
+    ("regex.match", texts),
+    ("regex.replace", regex_replace),
+    ("regex.split", pieces),
+    ("regex.template_match", texts),
+    ("replace", replace),
+    ("sort", sizes),
+    ("split", split),
+    ("sprintf", sprintf),
+    ("strings.any_prefix_match", pairs),
+    ("strings.any_suffix_match", pairs),
+    ("strings.count", texts),
+    ("strings.replace_n", replace_n),
+    ("strings.reverse", texts),
+    ("substring", texts),
+    ("sum", lengths),
+    ("time.format", sizes),
+    ("to_number", number),
+    ("trim", texts),
+    ("trim_left", texts),
+    ("trim_prefix", texts),
+    ("trim_right", texts),
+    ("trim_space", texts),
+    ("trim_suffix", texts),
+    ("union", sizes),
+    ("upper", texts),
+    ("walk", walk),
+];
+
+/// A place for errors of builtins. The engine adds the real one.
+static NOWHERE: LazyLock<Option<Span>> = LazyLock::new(|| {
+    let source = Source::from_contents(String::new(), String::new()).ok()?;
+    Some(Span { source, line: 0, col: 0, start: 0, end: 0 })
+});
+
+/// An error of a builtin, without a place.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BuiltinError(String);
+
+/// Replaces the builtins of an engine by those within limits.
+pub fn limit(engine: &mut Engine) {
+    for (name, cost) in COSTS {
+        let (Some((builtin, arguments)), Some(span)) = (BUILTINS.get(name), NOWHERE.as_ref()) else {
+            continue;
+        };
+        let call = move |operands: Vec<Value>| {
+            limits::charge(cost(&operands))?;
+            let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+            let places = vec![nothing; operands.len()];
+            match builtin(span, &places, &operands, true) {
+                Err(error) => Err(BuiltinError(one_line(&error.to_string())))?,
+                value => value,
+            }
+        };
+        // It fails only if the engine has this extension already.
+        let _ = engine.add_extension((*name).to_owned(), *arguments, Box::new(call));
+    }
+}
+
+/// Whether the result of a builtin may hold its operands, or be as large.
+pub fn makes_values(name: &str) -> bool {
+    const PASSED_ON: &[&str] = &["abs", "max", "min", "object.get"];
+    PASSED_ON.contains(&name) || COSTS.iter().any(|(known, _)| *known == name)
+}
+
+/// The `error:` line of an error that regorus has put into a frame.
+fn one_line(framed: &str) -> String {
+    let line = framed.lines().find_map(|line| line.trim().strip_prefix("error: "));
+    line.unwrap_or(framed).trim().to_owned()
+}
+
+fn text(operand: Option<&Value>) -> &str {
+    match operand {
+        Some(Value::String(text)) => text,
+        _ => "",
+    }
+}
+
+fn length(operand: &Value) -> usize {
+    match operand {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.len().saturating_mul(VALUE),
+        Value::Set(items) => items.len().saturating_mul(VALUE),
+        Value::Object(fields) => fields.len().saturating_mul(2 * VALUE),
+        _ => 0,
+    }
+}
+
+fn sum(costs: impl Iterator<Item = usize>) -> usize {
+    costs.fold(VALUE, usize::saturating_add)
+}
+
+/// A result no longer than the operands, of which only the outermost is copied.
+fn lengths(operands: &[Value]) -> usize {
+    sum(operands.iter().map(length))
+}
+
+fn slice(operands: &[Value]) -> usize {
+    let bound = |position: usize| operands.get(position).and_then(|bound| bound.as_u64().ok()).unwrap_or(0);
+    let items = usize::try_from(bound(2).saturating_sub(bound(1))).unwrap_or(usize::MAX);
+    items.saturating_mul(VALUE).min(operands.first().map_or(0, length)).saturating_add(VALUE)
+}
+
+/// The same for texts: some of these search, for which the time matters.
+fn texts(operands: &[Value]) -> usize {
+    lengths(operands)
+}
+
+/// All of the operands is read or written.
+fn sizes(operands: &[Value]) -> usize {
+    sum(operands.iter().map(|operand| limits::size(operand, BYTES + 1)))
+}
+
+fn indented(operands: &[Value]) -> usize {
+    let options = operands.get(1).map_or(0, |options| limits::size(options, BYTES + 1) / VALUE);
+    sizes(operands).saturating_mul(options + 1)
+}
+
+/// Each text of one list is compared with each of the other.
+fn pairs(operands: &[Value]) -> usize {
+    let lengths = operands.iter().map(|operand| length(operand) / VALUE + 1);
+    sizes(operands).saturating_add(lengths.fold(VALUE, usize::saturating_mul))
+}
+
+/// Each value comes with the path that leads to it.
+fn walk(operands: &[Value]) -> usize {
+    sizes(operands).saturating_mul(8)
+}
+
+/// A text may fall into as many pieces as it has characters.
+fn pieces(operands: &[Value]) -> usize {
+    let longest = operands.iter().map(length).max().unwrap_or(0);
+    longest.saturating_mul(VALUE + 1).saturating_add(VALUE)
+}
+
+fn split(operands: &[Value]) -> usize {
+    let (text, delimiter) = (text(operands.first()), text(operands.get(1)));
+    occurrences(text, delimiter).saturating_mul(VALUE).saturating_add(text.len())
+}
+
+fn occurrences(text: &str, pattern: &str) -> usize {
+    if pattern.is_empty() { text.len() + 1 } else { text.matches(pattern).count() + 1 }
+}
+
+fn concat(operands: &[Value]) -> usize {
+    let delimiter = text(operands.first()).len();
+    let joined = |texts: &mut dyn Iterator<Item = &Value>| {
+        sum(texts.map(|item| length(item).saturating_add(delimiter)))
+    };
+    match operands.get(1) {
+        Some(Value::Array(items)) => joined(&mut items.iter()),
+        Some(Value::Set(items)) => joined(&mut items.iter()),
+        _ => 0,
+    }
+}
+
+fn replace(operands: &[Value]) -> usize {
+    let [text, old, new] = [0, 1, 2].map(|position| text(operands.get(position)));
+    occurrences(text, old).saturating_mul(new.len()).saturating_add(text.len())
+}
+
+/// regorus replaces one pattern after another, so that what one has put in grows by the next.
+fn replace_n(operands: &[Value]) -> usize {
+    let mut replaced = text(operands.get(1)).to_owned();
+    let mut cost = replaced.len();
+    let Some(Value::Object(patterns)) = operands.first() else { return cost };
+    for (old, new) in patterns.iter() {
+        let (old, new) = (text(Some(old)), text(Some(new)));
+        let longer = occurrences(&replaced, old).saturating_mul(new.len()).saturating_add(replaced.len());
+        cost = cost.saturating_add(longer);
+        if cost > BYTES {
+            return cost;
+        }
+        replaced = replaced.replace(old, new);
+    }
+    cost
+}
+
+/// `$1` stands for as much as the whole text.
+fn regex_replace(operands: &[Value]) -> usize {
+    let (searched, new) = (text(operands.first()), text(operands.get(2)));
+    let groups = new.matches('$').count().saturating_add(1);
+    let inserted = (searched.len() + 1).saturating_mul(new.len() + 1);
+    sum([texts(operands), inserted, groups.saturating_mul(searched.len())].into_iter())
+}
+
+/// Widths are literals below 100, each for one of the arguments; `lint/sprintf.rs` refuses others.
+fn sprintf(operands: &[Value]) -> usize {
+    let widths = text(operands.first()).matches('%').count().saturating_mul(100);
+    sizes(operands).saturating_add(widths)
+}
+
+/// A number with more bits than anybody counts with is slow to multiply and to write.
+fn shifted(operands: &[Value]) -> usize {
+    match operands.get(1).map(Value::as_u64) {
+        Some(Ok(bits)) if bits > 1024 => usize::MAX,
+        _ => VALUE,
+    }
+}
+
+fn number(operands: &[Value]) -> usize {
+    let digits = text(operands.first()).len();
+    if digits > 400 { usize::MAX } else { digits }
+}
+
+fn product(operands: &[Value]) -> usize {
+    let factors = operands.first().map_or(0, length) / VALUE;
+    if factors > 1000 { usize::MAX } else { factors.saturating_mul(VALUE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Builtins that need no charge: they give a number, a boolean, or a part of what they are given.
+    const FREE: &[&str] = &[
+        "abs",
+        "bits.and",
+        "bits.negate",
+        "bits.or",
+        "bits.rsh",
+        "bits.xor",
+        "ceil",
+        "count",
+        "floor",
+        "is_array",
+        "is_boolean",
+        "is_null",
+        "is_number",
+        "is_object",
+        "is_set",
+        "is_string",
+        "max",
+        "min",
+        "object.get",
+        "round",
+        "semver.compare",
+        "semver.is_valid",
+        "startswith",
+        "time.add_date",
+        "time.clock",
+        "time.date",
+        "time.diff",
+        "time.parse_duration_ns",
+        "time.parse_ns",
+        "time.parse_rfc3339_ns",
+        "time.weekday",
+        "type_name",
+    ];
+    /// Builtins that `lint/calls.rs` refuses, or that are an operator's other name.
+    const REFUSED: &[&str] = &[
+        "http.",
+        "opa.",
+        "rand.",
+        "uuid.",
+        "time.now_ns",
+        "units.",
+        "numbers.range",
+        "net.",
+        "graph.",
+        "trace",
+        "test.",
+        "__builtin_sets.",
+        "print",
+    ];
+
+    #[test]
+    fn every_builtin_is_charged_or_known_to_be_free() {
+        for name in BUILTINS.keys() {
+            let charged = COSTS.iter().any(|(known, _)| known == name);
+            let refused = REFUSED.iter().any(|start| name.starts_with(start));
+            assert!(charged || FREE.contains(name) || refused, "what does {name} cost?");
+        }
+        for (name, _) in COSTS {
+            assert!(BUILTINS.contains_key(name), "there is no {name}");
+        }
+        assert!(NOWHERE.is_some());
+    }
+
+    #[test]
+    fn a_cost_is_at_least_what_comes_out() {
+        let text = Value::from("a,b,,c");
+        let list = Value::from(vec![Value::from("xx"), Value::from("yyy")]);
+        let patterns = Value::from_json_str(r#"{"a": "bb", "b": "aaaa", "c": ""}"#).unwrap();
+        let calls: &[(&str, Vec<Value>)] = &[
+            ("concat", vec![Value::from(", "), list.clone()]),
+            ("split", vec![text.clone(), Value::from(",")]),
+            ("split", vec![text.clone(), Value::from("")]),
+            ("replace", vec![text.clone(), Value::from(","), Value::from("-----")]),
+            ("replace", vec![text.clone(), Value::from(""), Value::from("-----")]),
+            ("strings.replace_n", vec![patterns.clone(), text.clone()]),
+            ("sprintf", vec![Value::from("%v and %90d"), Value::from(vec![list.clone(), Value::from(7)])]),
+            ("json.marshal", vec![patterns.clone()]),
+            ("json.unmarshal", vec![Value::from("[[],{},[1,2]]")]),
+            ("regex.replace", vec![text.clone(), Value::from("(.)"), Value::from("$1$1$1")]),
+            ("regex.find_n", vec![Value::from("."), text.clone(), Value::from(-1)]),
+            ("indexof_n", vec![Value::from("aaaa"), Value::from("a")]),
+            ("walk", vec![list.clone()]),
+            ("array.concat", vec![list.clone(), list.clone()]),
+            ("object.union", vec![patterns.clone(), patterns]),
+            ("upper", vec![text]),
+        ];
+        for (name, operands) in calls {
+            let (builtin, _) = BUILTINS.get(name).unwrap();
+            let span = NOWHERE.as_ref().unwrap();
+            let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+            let value = builtin(span, &vec![nothing; operands.len()], operands, true).unwrap();
+            let (_, cost) = COSTS.iter().find(|(known, _)| known == name).unwrap();
+            let (cost, size) = (cost(operands), limits::size(&value, usize::MAX));
+            // The pieces of a text share nothing with it; the limit is of the order, not of the byte.
+            assert!(cost + 2 * VALUE >= size, "{name}: {cost} for {size}: {value:?}");
+        }
+    }
+}

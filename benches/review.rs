@@ -11,7 +11,7 @@ use stategate::inventory::{Inventory, InventoryWriter};
 use stategate::policyset::{CompileOptions, PolicySet};
 use stategate::review::{Unobserved, review};
 use stategate::source::catalogue::Catalogue;
-use stategate::workload::project;
+use stategate::workload::{SelfClassification, project};
 
 /// The same allocator as in the binary.
 #[global_allocator]
@@ -65,7 +65,9 @@ fn view(bencher: divan::Bencher<'_, '_>) {
     let request = request(CREATE_STATEFULSET);
     let object = request.object.as_ref().unwrap().value().unwrap();
     let projection = POLICIES.projection(&request).unwrap();
-    bencher.bench(|| project(object, "default", projection, &POLICIES.projections().engines, true));
+    bencher.bench(|| {
+        project(object, "default", projection, &POLICIES.projections().engines, SelfClassification::Believed)
+    });
 }
 
 #[divan::bench]

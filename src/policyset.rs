@@ -19,6 +19,7 @@ use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::Exception;
 use crate::policy::{Action, Patches, Policy, PolicyId};
+use crate::workload::SelfClassification;
 use crate::workload::labels::glob;
 use crate::workload::projection::{Projection, Projections};
 
@@ -201,12 +202,15 @@ impl PolicySet {
 
     /// A writer for an empty inventory that reads workloads as this policy set does.
     pub fn inventory_writer(&self) -> InventoryWriter {
-        InventoryWriter::new(Arc::clone(&self.compiled.projections), self.self_classify())
+        InventoryWriter::new(Arc::clone(&self.compiled.projections), self.self_classification())
     }
 
-    /// Whether annotations may lower the class of a workload.
-    pub fn self_classify(&self) -> bool {
-        self.bindings.profile.spec.self_classify
+    /// How far the annotations count by which a workload classifies itself.
+    pub fn self_classification(&self) -> SelfClassification {
+        match self.bindings.profile.spec.self_classify {
+            true => SelfClassification::Believed,
+            false => SelfClassification::Additional,
+        }
     }
 
     /// Whether the profile names this user as one that runs built-in controllers.

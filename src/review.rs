@@ -134,7 +134,8 @@ fn views<'a>(
 ) -> ViewReader<'a> {
     let namespace = request.reviewed().namespace.as_str();
     let tier = inventory.namespace_labels(namespace).and_then(|labels| labels.get(TIER_LABEL));
-    ViewReader { set, projection, namespace, tier, has_views: request.has_views() }
+    let said = set.self_classification();
+    ViewReader { set, projection, namespace, tier, said, has_views: request.has_views() }
 }
 
 /// For a request to a subresource: the kind of its parent object.
@@ -187,8 +188,15 @@ impl Review<'_> {
         }
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
         let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));
+        self.decision.lowered_by = requested.lowered_by(self.views);
         if self.mode.validates() {
-            self.validate(state.as_ref().unwrap_or(&requested), &selected);
+            let state = state.as_ref().unwrap_or(&requested);
+            self.validate(state, &selected);
+            if let Some(observed) = state.observed(self.views) {
+                let evaluated = self.decision.evaluated;
+                self.validate(&observed, &selected);
+                self.decision.evaluated = evaluated.max(self.decision.evaluated);
+            }
         }
         let accepted = state.is_some();
         self.decision.patch = patched.filter(|_| accepted);
@@ -333,7 +341,7 @@ impl Review<'_> {
             let found = match found {
                 Ok(found) => found,
                 Err(cause) => {
-                    self.decision.failures.push(failure(selected, self.mode, cause));
+                    self.decision.fail(failure(selected, self.mode, cause));
                     continue;
                 }
             };

@@ -76,6 +76,9 @@ fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, Stri
         let ids: Vec<&str> = decision.waived.iter().map(|waived| waived.policy.as_str()).collect();
         annotations.insert("waived".to_owned(), ids.join(","));
     }
+    if !decision.lowered_by.is_empty() {
+        annotations.insert("lowered-by".to_owned(), decision.lowered_by.join(","));
+    }
     if !decision.unknown.is_empty() {
         let ids: Vec<&str> = decision.unknown.iter().map(|unknown| unknown.policy.as_str()).collect();
         annotations.insert("unknown".to_owned(), ids.join(","));

@@ -8,7 +8,7 @@ use crate::policy::{Policy, PolicyId};
 use crate::workload::Problem;
 
 /// A policy that failed to decide.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// The policy.
     pub policy: PolicyId,

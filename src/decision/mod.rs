@@ -34,6 +34,8 @@ pub struct Decision {
     pub waived: Vec<Waived>,
     /// Notes for the user about the request as a whole, such as a skip annotation that does not count.
     pub notes: Vec<String>,
+    /// Annotations that the profile believes and by which the object is held to less than what it runs.
+    pub lowered_by: Vec<&'static str>,
     /// Number of policies that apply: not ruled out by class, a waiver or unknown inventory.
     pub evaluated: usize,
     /// Why matching policies were not evaluated, or why their findings are only recorded.
@@ -51,6 +53,13 @@ impl Decision {
     /// Whether every policy whose failure refuses the request was able to decide.
     pub fn decided(&self) -> bool {
         !self.failures.iter().any(|failure| failure.on_failure == OnFailure::Deny)
+    }
+
+    /// Records a failure. A policy that fails in two states of a request is reported once.
+    pub fn fail(&mut self, failure: Failure) {
+        if !self.failures.contains(&failure) {
+            self.failures.push(failure);
+        }
     }
 
     /// Sorts the findings for display: the strictest action first, then the most severe. A violation found

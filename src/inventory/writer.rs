@@ -8,6 +8,7 @@ use super::Inventory;
 use super::records::{Record, RecordReader};
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
+use crate::workload::SelfClassification;
 use crate::workload::projection::Projections;
 
 /// Changes an inventory and creates snapshots of it. A change copies only the changed data, regardless of the
@@ -25,10 +26,9 @@ impl From<&Inventory> for InventoryWriter {
 }
 
 impl InventoryWriter {
-    /// An empty inventory. Workloads are read with these projections; `self_classify` lets their annotations
-    /// lower their class.
-    pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
-        let reader = RecordReader::new(projections, self_classify);
+    /// An empty inventory. Workloads are read with these projections, and their annotations count this far.
+    pub fn new(projections: Arc<Projections>, self_classification: SelfClassification) -> Self {
+        let reader = RecordReader::new(projections, self_classification);
         Self { state: State { reader, ..State::default() } }
     }
 
@@ -173,7 +173,7 @@ mod tests {
             text("autoscaler", include_str!("../../policies/workloads/horizontalpodautoscaler.yaml")),
         ];
         let projections = Arc::new(Projections::read(&projections, &[]).unwrap());
-        let mut writer = InventoryWriter::new(projections, false);
+        let mut writer = InventoryWriter::new(projections, SelfClassification::Additional);
         let mut seen = BTreeSet::new();
         for kind in ResourceRole::kinds().chain([kind("StatefulSet.apps")]) {
             let object = json!({

@@ -38,7 +38,8 @@ pub struct Name {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct ProfileSpec {
-    /// Whether annotations of a workload may lower its class.
+    /// Whether the annotations by which a workload classifies itself (`stateful`, `data-durability`, `engine`,
+    /// `data-paths`, `quorum`) are believed. If not, they only add findings.
     pub self_classify: bool,
     /// Policies that the profile's bindings exclude, whatever they select; a user's binding includes them
     /// only if it names them.

@@ -10,8 +10,9 @@ use super::unreadable;
 use crate::admission::{Object, Operation, Request};
 use crate::decision::Patched;
 use crate::policyset::PolicySet;
+use crate::workload::declared::{classifies_itself, lowering};
 use crate::workload::projection::Projection;
-use crate::workload::{Class, Problem, Workload, project};
+use crate::workload::{Class, Problem, SelfClassification, Workload, project};
 
 /// Projects the objects of one request into views.
 #[derive(Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct ViewReader<'a> {
     pub projection: &'a Projection,
     pub namespace: &'a str,
     pub tier: Option<&'a String>,
+    /// How far the annotations count by which a workload classifies itself.
+    pub said: SelfClassification,
     /// Whether the request carries objects of its kind. For most subresources, only the envelope is reviewed.
     pub has_views: bool,
 }
@@ -29,7 +32,7 @@ impl ViewReader<'_> {
     fn read(&self, object: Option<&Value>) -> Result<Option<Workload>, Problem> {
         let Some(object) = object.filter(|_| self.has_views) else { return Ok(None) };
         let engines = &self.set.projections().engines;
-        let projected = project(object, self.namespace, self.projection, engines, self.set.self_classify());
+        let projected = project(object, self.namespace, self.projection, engines, self.said);
         match projected.problems.into_iter().next() {
             Some(problem) => Err(problem),
             None => Ok(Some(Workload { tier: self.tier.cloned(), ..projected.workload })),
@@ -118,6 +121,42 @@ impl<'a> RequestState<'a> {
             old_workload: None,
             unreadable_old: None,
         })
+    }
+
+    /// The same state as if its objects did not classify themselves. None if they do not, or if the profile
+    /// believes them.
+    ///
+    /// A policy may find less in a view to which an annotation adds something, for example because it then
+    /// knows the data directory. Where annotations must not lower anything, both states are judged.
+    pub fn observed(&self, views: ViewReader<'_>) -> Option<RequestState<'_>> {
+        let mut all = [&self.workload, &self.old_workload].into_iter().flatten();
+        if views.said != SelfClassification::Additional || !all.any(|workload| classifies_itself(workload)) {
+            return None;
+        }
+        let views = ViewReader { said: SelfClassification::Ignored, ..views };
+        let view =
+            |object: &Option<Cow<'_, Value>>| views.read(object.as_deref()).ok().flatten().map(Cow::Owned);
+        Some(RequestState {
+            operation: self.operation,
+            object: self.object.as_deref().map(Cow::Borrowed),
+            old_object: self.old_object.as_deref().map(Cow::Borrowed),
+            workload: view(&self.object),
+            old_workload: self.old_workload.as_ref().and_then(|_| view(&self.old_object)),
+            unreadable_old: None,
+        })
+    }
+
+    /// The annotations by which the subject is held to less than what is observed.
+    pub fn lowered_by(&self, views: ViewReader<'_>) -> Vec<&'static str> {
+        let believed = self
+            .subject()
+            .filter(|workload| views.said == SelfClassification::Believed && classifies_itself(workload));
+        let views = ViewReader { said: SelfClassification::Additional, ..views };
+        let held = |_: &Workload| views.read(Some(self.subject_object())).ok().flatten();
+        match (believed, believed.and_then(held)) {
+            (Some(believed), Some(held)) => lowering(believed, &held),
+            _ => Vec::new(),
+        }
     }
 
     /// The view of the object under review or, on DELETE, of the stored object.

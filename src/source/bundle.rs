@@ -30,13 +30,18 @@ impl ScannedObject {
         default_namespace: &str,
     ) -> Self {
         let changed = before.is_none_or(|before| before.object != manifest.object);
-        Self { changed: Some(changed), ..Self::context(manifest, reader, default_namespace) }
+        let written = manifest.written();
+        Self { changed: Some(changed), ..Self::read(manifest, &written, reader, default_namespace) }
     }
 
     /// An object that is only present, not reviewed.
     pub fn context(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
+        Self::read(manifest, &manifest.object, reader, default_namespace)
+    }
+
+    fn read(manifest: &Manifest, object: &Value, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
-        let record = guarded(|| reader.read(&reference.kind, &manifest.object, default_namespace)).flatten();
+        let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
         Self { reference, record, changed: None, whole: None }
     }
 }

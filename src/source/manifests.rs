@@ -1,5 +1,6 @@
 //! Reads the objects in manifests from files, directories and standard input.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,6 +21,9 @@ use crate::yaml::{self, Positions, SourceSpan};
 
 /// The file name for standard input.
 pub const STDIN: &str = "<stdin>";
+
+/// Fields of `metadata` that a manifest has no say in.
+const NOT_WRITTEN: [&str; 2] = ["deletionTimestamp", "ownerReferences"];
 
 /// One object in a manifest, with its position.
 #[derive(Clone, Debug)]
@@ -63,6 +67,20 @@ impl Manifest {
             .unwrap_or_default()
     }
 
+    /// The object without what only the API server and controllers write. The API server drops a written
+    /// `deletionTimestamp`, and what is made from a file is not made by the owner that the file names.
+    pub fn written(&self) -> Cow<'_, Value> {
+        let all = self.object.get("metadata").and_then(Value::as_object);
+        if !all.is_some_and(|all| NOT_WRITTEN.iter().any(|key| all.contains_key(*key))) {
+            return Cow::Borrowed(&self.object);
+        }
+        let mut object = (*self.object).clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.retain(|key, _| !NOT_WRITTEN.contains(&key.as_str()));
+        }
+        Cow::Owned(object)
+    }
+
     /// The request that would store this object: a CREATE, or an UPDATE of its previous version. None if its
     /// kind has no projection, so that no policy can review it.
     pub fn request(
@@ -88,8 +106,8 @@ impl Manifest {
             namespace: if projection.namespaced { self.namespace(default_namespace) } else { String::new() },
             operation: if old.is_some() { Operation::Update } else { Operation::Create },
             user: UserInfo::default(),
-            object: Some(Object::from((*self.object).clone())),
-            old_object: old.map(|old| Object::from((*old.object).clone())),
+            object: Some(Object::from(self.written().into_owned())),
+            old_object: old.map(|old| Object::from(old.written().into_owned())),
             dry_run: false,
             options: Value::Null,
         })
@@ -114,6 +132,11 @@ impl Manifest {
     /// The edit of the file that turns it into `object`.
     pub fn change(&self, object: &Value) -> Change {
         let mut value = object.clone();
+        let own = self.object.get("metadata").and_then(Value::as_object);
+        if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+            let kept = own.into_iter().flatten().filter(|(key, _)| NOT_WRITTEN.contains(&key.as_str()));
+            metadata.extend(kept.map(|(key, value)| (key.clone(), value.clone())));
+        }
         // Fields that the list states for its items are not written in the items.
         if self.bare
             && let Some(fields) = value.as_object_mut()

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::declared::{DATA_DURABILITY, STATEFUL, SelfClassification};
 use super::pods::{clean, covers};
 use super::projection::ClassRule;
 use super::view::{Class, Volume, Workload};
@@ -34,22 +35,26 @@ const OF_THE_NODE: &[&str] = &[
 
 /// The class derived from the object's shape and, where annotations are allowed to override it, from them.
 ///
-/// An annotation may always raise the class; it lowers the class only if `self_classify` is set.
-pub fn class(rule: ClassRule, workload: &Workload, self_classify: bool) -> Class {
+/// An annotation lowers the class only if it is believed.
+pub fn class(rule: ClassRule, workload: &Workload, said: SelfClassification) -> Class {
     let rule = if ends(rule, workload) { ClassRule::Batch } else { rule };
     let shape = shape(rule, workload);
     // Annotations cannot override the class of storage and sibling objects.
     if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
         return shape;
     }
-    let annotation = |name: &str| workload.annotations.get(name).map(String::as_str);
-    match annotation("stategate.io/stateful") {
+    let annotation = |name: &str| {
+        let annotations = Some(&workload.annotations).filter(|_| said != SelfClassification::Ignored);
+        annotations?.get(name).map(String::as_str)
+    };
+    let believed = said == SelfClassification::Believed;
+    match annotation(STATEFUL) {
         Some("true") => return Class::Durable,
-        Some("false") if self_classify => return Class::None,
+        Some("false") if believed => return Class::None,
         _ => {}
     }
-    match annotation("stategate.io/data-durability") {
-        Some("cache" | "rebuildable") if self_classify && shape == Class::Durable => Class::Cache,
+    match annotation(DATA_DURABILITY) {
+        Some("cache" | "rebuildable") if believed && shape == Class::Durable => Class::Cache,
         _ => shape,
     }
 }
@@ -88,11 +93,15 @@ fn writes_to(workload: &Workload, sources: &[&str]) -> bool {
 }
 
 /// Whether the pod runs a task and exits, such as a client, a copy or a manual restore. Such a pod is treated
-/// like a Job.
+/// like a Job. A data store does not exit by itself: with `OnFailure` it runs as long as with `Always`.
 fn ends(rule: ClassRule, workload: &Workload) -> bool {
-    let never_again = |policy: &str| matches!(policy, "Never" | "OnFailure");
+    let ends = |policy: &str| match policy {
+        "Never" => true,
+        "OnFailure" => workload.engine.is_none(),
+        _ => false,
+    };
     matches!(rule, ClassRule::Workload | ClassRule::Moving)
-        && workload.pods.as_ref().is_some_and(|pods| never_again(&pods.restart_policy))
+        && workload.pods.as_ref().is_some_and(|pods| ends(&pods.restart_policy))
 }
 
 /// Whether the workload writes to a node directory that does not belong to the node itself. This applies to

@@ -1,10 +1,11 @@
 //! The directories a container that runs an engine writes to.
 
-use super::command::CommandLine;
+use super::command::{CommandLine, Directory, values};
 use super::engines::{AlsoDirs, EngineRow};
+use super::flags;
 use super::pods::{clean, covers};
 use super::script;
-use super::view::{Container, DataDir, Env};
+use super::view::{Container, DataDir};
 
 /// Longest path that Linux opens, in bytes (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -25,8 +26,14 @@ impl EngineRow {
     /// The directories the container writes to. Empty if something outside the manifest decides: a Secret, a
     /// ConfigMap or a configuration file.
     pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
-        let line = CommandLine::of(container);
-        let reading = Reading { row: self, container, certain: self.is_certain(&line), line: &line };
+        let line = self.line(container);
+        let directory = match &line.directory {
+            Directory::At(directory) => Some(directory.clone()),
+            Directory::OfImage => container.image.as_ref().and_then(|image| self.working_dir(image)),
+            Directory::Unknown => None,
+        };
+        let certain = self.is_certain(&line);
+        let reading = Reading { row: self, container, certain, line: &line, directory };
         let mut dirs = reading.main();
         let also = container.image.iter().flat_map(|image| self.also(image));
         dirs.extend(also.flat_map(|row| reading.also(row)));
@@ -39,6 +46,8 @@ struct Reading<'a> {
     container: &'a Container,
     line: &'a CommandLine,
     certain: bool,
+    /// The directory that relative paths start from, if it is known.
+    directory: Option<String>,
 }
 
 impl Reading<'_> {
@@ -52,8 +61,8 @@ impl Reading<'_> {
         let positional = self.positional();
         // With several sets of servers and drives, each pod belongs to only one of them.
         let sets = positional.iter().filter(|word| word.contains("://")).count();
-        let flags = self.line.values(&self.row.arguments);
-        match known(flags.chain(positional.iter().map(|word| Some(word.as_str())))) {
+        let arguments = self.arguments();
+        match self.known(arguments.into_iter().chain(positional.iter().map(|word| Some(word.as_str())))) {
             Said::These(dirs) if sets > 1 => return named(dirs, "guess"),
             Said::These(dirs) => return named(dirs, self.origin("argument")),
             Said::Unknown => return Vec::new(),
@@ -66,6 +75,9 @@ impl Reading<'_> {
         match of_environment() {
             Said::These(dirs) => named(dirs, "environment"),
             Said::Unknown => Vec::new(),
+            Said::Nothing if self.row.is_likely_in(self.container) => {
+                named(self.row.mounted_dirs(self.container).collect(), "guess")
+            }
             Said::Nothing => {
                 let dirs = self.container.image.as_ref().map(|image| self.row.defaults(image));
                 named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
@@ -73,20 +85,47 @@ impl Reading<'_> {
         }
     }
 
+    /// The commands that may run the engine.
+    fn commands(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.line.works().filter(|words| !self.row.is_client(words))
+    }
+
+    /// The values of the arguments that count: settings override flags, and the last one overrides those before
+    /// it, unless each names a directory of its own or a script decides which of them is reached.
+    fn arguments(&self) -> Vec<Option<&str>> {
+        let all: Vec<_> = self.commands().flat_map(|words| values(words, &self.row.arguments)).collect();
+        let set = all.iter().any(|(option, _)| flags::is_setting(option));
+        let mut values: Vec<Option<&str>> = all
+            .into_iter()
+            .filter(|(option, _)| flags::is_setting(option) == set)
+            .map(|(_, value)| value)
+            .collect();
+        if self.certain && !self.row.repeatable {
+            values.drain(..values.len().saturating_sub(1));
+        }
+        values
+    }
+
     fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {
-        let in_variables = row.arguments_in.iter().filter_map(|name| self.variable(name));
+        let in_variables = row.arguments_in.iter().filter_map(|name| self.line.variable(name));
         let more: Vec<Vec<String>> =
-            in_variables.flatten().flat_map(|text| script::parse(&text).commands).collect();
-        let more = CommandLine { commands: more, ..CommandLine::default() };
-        let of_arguments = || known(self.line.values(&row.arguments).chain(more.values(&row.arguments)));
+            in_variables.flatten().flat_map(|text| script::parse(text).commands).collect();
+        let last = |option: &String| {
+            let options = std::slice::from_ref(option);
+            let all = self.commands().chain(&more).flat_map(|words| values(words, options));
+            all.last().map(|(_, value)| value.map(str::to_owned))
+        };
         match self.variables(&row.environment) {
             Said::These(dirs) => named(dirs, "environment"),
             Said::Unknown => Vec::new(),
-            Said::Nothing => match of_arguments() {
-                Said::These(dirs) => named(dirs, self.origin("argument")),
-                Said::Unknown => Vec::new(),
-                Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
-            },
+            Said::Nothing => {
+                let told: Vec<Option<String>> = row.arguments.iter().filter_map(last).collect();
+                match self.known(told.iter().map(Option::as_deref)) {
+                    Said::These(dirs) => named(dirs, self.origin("argument")),
+                    Said::Unknown => Vec::new(),
+                    Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
+                }
+            }
         }
     }
 
@@ -109,23 +148,15 @@ impl Reading<'_> {
         if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { self.origin(origin) }
     }
 
-    /// The value of a variable; `Some(None)` if it is set to an unknown value.
-    fn variable(&self, name: &str) -> Option<Option<String>> {
-        if let Some(value) = self.line.variable(name) {
-            return Some(Some(value.to_owned()));
-        }
-        last_named(&self.container.env, name).map(|env| env.value.clone())
-    }
-
     fn variables(&self, names: &[String]) -> Said {
-        match names.iter().find_map(|name| self.variable(name)) {
+        match names.iter().find_map(|name| self.line.variable(name)) {
             None => Said::Nothing,
             Some(None) => Said::Unknown,
-            Some(Some(value)) if value.is_empty() => Said::Nothing,
+            Some(Some("")) => Said::Nothing,
             Some(Some(value)) if self.row.positional_after.is_some() => {
-                known(value.split_whitespace().map(Some))
+                self.known(value.split_whitespace().map(Some))
             }
-            Some(Some(value)) => known([Some(value.as_str())].into_iter()),
+            Some(Some(value)) => self.known(std::iter::once(Some(value))),
         }
     }
 
@@ -149,27 +180,27 @@ impl Reading<'_> {
         }
         found
     }
-}
 
-/// All directories in all values. A variable reference hides only its own directory.
-fn known<'a>(values: impl Iterator<Item = Option<&'a str>>) -> Said {
-    let mut given = false;
-    let mut all: Vec<String> = Vec::new();
-    for value in values {
-        given = true;
-        for dir in value.into_iter().flat_map(paths) {
-            if !all.contains(&dir) {
-                all.push(dir);
+    /// All directories in all values. A variable reference hides only its own directory.
+    fn known<'v>(&self, values: impl Iterator<Item = Option<&'v str>>) -> Said {
+        let mut given = false;
+        let mut all: Vec<String> = Vec::new();
+        for value in values {
+            given = true;
+            for dir in value.into_iter().flat_map(|value| paths(value, self.directory.as_deref())) {
+                if !all.contains(&dir) {
+                    all.push(dir);
+                }
+            }
+            if all.len() > MOST {
+                return Said::Unknown;
             }
         }
-        if all.len() > MOST {
-            return Said::Unknown;
+        match (given, all.is_empty()) {
+            (false, _) => Said::Nothing,
+            (true, true) => Said::Unknown,
+            (true, false) => Said::These(all),
         }
-    }
-    match (given, all.is_empty()) {
-        (false, _) => Said::Nothing,
-        (true, true) => Said::Unknown,
-        (true, false) => Said::These(all),
     }
 }
 
@@ -177,25 +208,21 @@ fn named(dirs: Vec<String>, origin: &'static str) -> Vec<DataDir> {
     dirs.into_iter().map(|dir| DataDir { dir, origin, ..DataDir::default() }).collect()
 }
 
-/// If a variable is listed twice, Kubernetes uses the last entry.
-pub fn last_named<'a>(env: &'a [Env], name: &str) -> Option<&'a Env> {
-    env.iter().rev().find(|env| env.name == name)
-}
-
 /// The absolute directories in a comma-separated list.
 pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
-    named(list.split(',').filter_map(|dir| plain(dir.trim())).collect(), origin)
+    named(list.split(',').filter_map(|dir| plain(dir.trim(), None)).collect(), origin)
 }
 
 /// The directories in one value: a list, a URL, a range, or a `cockroach` store (`path=/data,attrs=ssd`).
-/// Skips directories that cannot be read from the text, such as variable references.
-fn paths(value: &str) -> Vec<String> {
+/// Skips directories that cannot be read from the text, such as variable references. Relative ones start from
+/// `directory`, if it is known.
+fn paths(value: &str, directory: Option<&str>) -> Vec<String> {
     let items = value.split(',').map(str::trim);
     items
         .map(|item| item.strip_prefix("path=").unwrap_or(item))
         .filter_map(path_of)
         .flat_map(expand)
-        .filter_map(|path| plain(&path))
+        .filter_map(|path| plain(&path, directory))
         .collect()
 }
 
@@ -246,8 +273,13 @@ fn range(path: &str) -> Option<Vec<String>> {
         .then(|| (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect())
 }
 
-/// An absolute path without variable references or patterns.
-fn plain(text: &str) -> Option<String> {
-    let dir = clean(text);
-    (text.starts_with('/') && dir.len() > 1 && !text.contains(['$', '{', '*', '`'])).then_some(dir)
+/// A path without variable references or patterns, made absolute. In a list, `attrs=ssd` is an attribute.
+fn plain(text: &str, directory: Option<&str>) -> Option<String> {
+    let dir = match directory.filter(|_| !text.starts_with('/') && !text.is_empty()) {
+        Some(directory) if !text.starts_with('~') && !text.contains([':', '=']) => {
+            clean(&format!("{directory}/{text}"))
+        }
+        _ => clean(text),
+    };
+    (dir.starts_with('/') && dir.len() > 1 && !text.contains(['$', '{', '*', '`'])).then_some(dir)
 }

@@ -3,11 +3,11 @@
 use serde::Deserialize;
 
 use super::command::{CommandLine, program};
-use super::data_dirs::last_named;
+use super::flags;
 use super::image::ImageRef;
 use super::labels::glob;
 use super::pods::covers;
-use super::view::Container;
+use super::view::{Container, Mount};
 
 /// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -49,9 +49,13 @@ pub struct EngineRow {
     /// Whether the variables override arguments.
     #[serde(default)]
     pub(super) environment_wins: bool,
-    /// Arguments that name the data directory: `--datadir=/x` or `--datadir /x`.
+    /// Arguments that name the data directory: `--datadir=/x` or `--datadir /x`, `-D/x` or `-D /x`. One without
+    /// a dash is the name of a setting, which overrides the others: `-c data_directory=/x`.
     #[serde(default)]
     pub(super) arguments: Vec<String>,
+    /// Whether each of several such arguments names a directory of its own. Otherwise the last one counts.
+    #[serde(default)]
+    pub(super) repeatable: bool,
     /// After this word, every word that is neither a flag nor a flag value is a data directory or the URL of
     /// one: `minio server /data`.
     pub(super) positional_after: Option<String>,
@@ -112,6 +116,9 @@ struct DefaultDirs {
     before_major: Option<u64>,
     /// `{major}` is replaced with the image's major version.
     dirs: Vec<String>,
+    /// The image's working directory, which relative paths start from; empty if it is not known.
+    #[serde(default)]
+    working_dir: String,
     /// Paths that the image declares as VOLUME. containerd mounts an empty volume there, which is removed
     /// with the container, unless something is mounted at exactly that path.
     #[serde(default)]
@@ -150,12 +157,30 @@ impl Engines {
     /// The row for a container, chosen by its image and its commands.
     pub fn of(&self, container: &Container) -> Option<&EngineRow> {
         let image = container.image.as_ref()?;
-        let mut rows =
-            self.engines.iter().filter(|row| matches_any(&row.images, image.basename())).peekable();
+        let mut rows = self.engines.iter().filter(|row| row.is_image(image)).peekable();
         rows.peek()?;
-        let line = CommandLine::of(container);
+        let (line, hook) = (CommandLine::of(container), CommandLine::of_hook(container));
         rows.find(|row| {
-            row.is_asked_for(&line) && !row.is_client(&line, image) && !row.is_idle(container, &line)
+            row.runs(container, &line) || hook.as_ref().is_some_and(|hook| row.is_started(container, hook))
+        })
+    }
+
+    /// The row that likely describes a container whose image is in no row: the image is named after the
+    /// engine, and a volume is mounted at the engine's directory.
+    pub fn likely(&self, container: &Container) -> Option<&EngineRow> {
+        let image = container.image.as_ref()?;
+        let words = || image.basename().split(['-', '_', '.']);
+        if words().any(|word| TOOLS.contains(&word)) || self.engines.iter().any(|row| row.is_image(image)) {
+            return None;
+        }
+        let is_called = |row: &&EngineRow| {
+            words()
+                .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()))
+                .any(|word| row.name == word || row.images.iter().any(|image| image == word))
+        };
+        let mut rows = self.engines.iter().filter(is_called);
+        rows.find(|row| {
+            row.mounted_dirs(container).next().is_some() && row.runs(container, &CommandLine::of(container))
         })
     }
 
@@ -165,23 +190,108 @@ impl Engines {
     }
 }
 
+/// Words in the names of images that work on the directories of an engine and do not run it.
+const TOOLS: &[&str] = &[
+    "admin",
+    "agent",
+    "archiver",
+    "backup",
+    "backups",
+    "client",
+    "connect",
+    "dump",
+    "exporter",
+    "init",
+    "manager",
+    "metrics",
+    "migrate",
+    "migration",
+    "migrations",
+    "operator",
+    "pooler",
+    "proxy",
+    "restore",
+    "sidecar",
+    "tool",
+    "tools",
+    "ui",
+    "web",
+];
+
 impl EngineRow {
+    /// Whether the image is one of the engine's.
+    pub fn is_image(&self, image: &ImageRef) -> bool {
+        matches_any(&self.images, image.basename())
+    }
+
+    /// Whether a container was only likely to run the engine.
+    pub(super) fn is_likely_in(&self, container: &Container) -> bool {
+        container.engine == self.name && !container.image.as_ref().is_some_and(|image| self.is_image(image))
+    }
+
+    /// The engine's directories, of whichever image, at which the container mounts a volume.
+    pub(super) fn mounted_dirs(&self, container: &Container) -> impl Iterator<Item = String> {
+        let depth = |path: &str| path.matches('/').count();
+        // `/data` is a name for anything.
+        let dirs = self
+            .data
+            .iter()
+            .flat_map(|row| &row.dirs)
+            .filter(move |dir| depth(dir) > 1 && !dir.contains('{'));
+        dirs.flat_map(move |dir| {
+            let mounts = container.mounts.iter().filter(|mount| !mount.read_only);
+            mounts.filter_map(move |Mount { mount_path, .. }| {
+                let above = depth(mount_path) > 2 && covers(mount_path, dir);
+                let held = if above { Some(dir) } else { Some(mount_path).filter(|path| covers(dir, path)) };
+                held.cloned()
+            })
+        })
+    }
+
+    /// The command line that runs the engine: the container's own or, if that is a client's, its hook's.
+    pub(super) fn line(&self, container: &Container) -> CommandLine {
+        let line = CommandLine::of(container);
+        match CommandLine::of_hook(container).filter(|_| !self.runs(container, &line)) {
+            Some(hook) if self.is_started(container, &hook) => hook,
+            _ => line,
+        }
+    }
+
+    fn runs(&self, container: &Container, line: &CommandLine) -> bool {
+        self.is_asked_for(line)
+            && !container.image.as_ref().is_some_and(|image| self.runs_a_client(line, image))
+            && !self.is_idle(container, line)
+    }
+
+    /// Whether a hook starts the engine, beside a container that does not run it.
+    fn is_started(&self, container: &Container, hook: &CommandLine) -> bool {
+        let starts = |words: &Vec<String>| {
+            let name = words.first().map(|first| program(first)).unwrap_or_default();
+            self.is_program(words) || name.ends_with("entrypoint.sh") || matches_any(&self.images, name)
+        };
+        self.is_asked_for(hook) && hook.works().any(starts) && !self.is_idle(container, hook)
+    }
+
+    /// The working directory of an image, if it is known.
+    pub(super) fn working_dir(&self, image: &ImageRef) -> Option<String> {
+        self.row(image).map(|row| row.working_dir.clone()).filter(|dir| !dir.is_empty())
+    }
+
     fn is_asked_for(&self, line: &CommandLine) -> bool {
         let asked = |word: &String| {
-            word.split('=')
-                .next()
-                .is_some_and(|flag| self.requires_argument.iter().any(|wanted| wanted == flag))
+            let flag = word.split('=').next().unwrap_or(word);
+            self.requires_argument.iter().any(|wanted| flags::is(wanted, flag))
         };
         self.requires_argument.is_empty() || line.words().any(asked)
     }
 
-    fn is_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
+    fn runs_a_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
         let works: Vec<&Vec<String>> = line.works().collect();
         if works.is_empty() {
             // For example only `sleep infinity`.
-            return line.commands.iter().any(|words| self.client(words));
+            return line.commands.iter().any(|words| self.is_client(words));
         }
-        let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.client(words));
+        let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.is_client(words));
         let runs_engine = |words: &&Vec<String>| {
             let Some(first) = words.first().filter(|first| !first.starts_with('-')) else { return true };
             let name = program(first);
@@ -190,7 +300,7 @@ impl EngineRow {
         !clients.is_empty() && !others.iter().any(runs_engine)
     }
 
-    fn client(&self, words: &[String]) -> bool {
+    pub(super) fn is_client(&self, words: &[String]) -> bool {
         self.clients.iter().any(|client| {
             let mut rest = words.iter().enumerate();
             client.split(' ').all(|wanted| {
@@ -211,7 +321,7 @@ impl EngineRow {
 
     /// Whether it is clear what runs: a single program that may be the engine, and no run-time decisions.
     pub(super) fn is_certain(&self, line: &CommandLine) -> bool {
-        let works = || line.works().filter(|words| !self.client(words));
+        let works = || line.works().filter(|words| !self.is_client(words));
         let programs = works().filter(|words| self.is_program(words)).count();
         line.certain && works().count() - programs + programs.min(1) <= 1
     }
@@ -265,18 +375,14 @@ impl Idle {
         (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
             && (self.words.is_empty() || self.words.iter().any(given))
             && !self.without.iter().any(given)
-            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(container, line))
+            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line))
             && self.and.as_ref().is_none_or(|and| and.holds(container, line))
     }
 
-    fn values_fit(&self, container: &Container, line: &CommandLine) -> bool {
+    fn values_fit(&self, line: &CommandLine) -> bool {
         let of_arguments = line.values(&self.arguments).flatten();
-        let variable = |name: &String| match line.variable(name) {
-            Some(value) => Some(value.to_owned()),
-            None => last_named(&container.env, name)?.value.clone(),
-        };
-        let of_variables = self.environment.iter().filter_map(variable);
-        let mut given = of_arguments.map(str::to_owned).chain(of_variables).peekable();
+        let of_variables = self.environment.iter().filter_map(|name| line.variable(name)?);
+        let mut given = of_arguments.chain(of_variables).peekable();
         let fits = |one: &str| {
             let plain = one.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"' | '\''));
             self.values.iter().any(|value| value == plain)

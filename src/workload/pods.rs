@@ -26,7 +26,15 @@ pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) ->
     });
     let main =
         spec.child("containers").items_up_to(MOST_CONTAINERS).into_iter().map(|node| (node, Role::Main));
-    init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect()
+    let mut all: Vec<Container> =
+        init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect();
+    // Only then: beside a data store, tools of its name work on its directory.
+    if all.iter().all(|container| container.engine.is_empty()) {
+        for container in all.iter_mut().filter(|container| container.role != Role::Init) {
+            container.engine = engines.likely(container).map(|row| row.name.clone()).unwrap_or_default();
+        }
+    }
+    all
 }
 
 fn container(
@@ -60,6 +68,8 @@ fn container(
         lifecycle: lifecycle(node),
         mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
+        working_dir: node.child("workingDir").string().filter(|dir| dir.starts_with('/')),
+        post_start: node.child("lifecycle").child("postStart").child("exec").child("command").strings(),
         path: node.path.clone(),
         memory_settings: Vec::new(),
         name,

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::backup::backup;
 use super::class::class;
 use super::data_dirs::dirs;
+use super::declared::{DATA_PATHS, ENGINE, QUORUM, SelfClassification};
 use super::engines::{EngineRow, Engines};
 use super::image::ImageRef;
 use super::json_node::{JsonNode, ObjectReading, Problem};
@@ -30,18 +31,19 @@ pub struct Projected {
 
 /// Builds the view of an object.
 ///
-/// `namespace` is the request's, because a manifest may omit its own. `self_classify` lets annotations lower
-/// the class.
+/// `namespace` is the request's, because a manifest may omit its own. `said` tells how far the annotations
+/// count by which the object classifies itself.
 pub fn project(
     object: &Value,
     namespace: &str,
     projection: &Projection,
     engines: &Engines,
-    self_classify: bool,
+    said: SelfClassification,
 ) -> Projected {
     let reading = ObjectReading::default();
     let mut workload = read(&JsonNode::root(object, &reading), namespace, projection, engines);
-    workload.class = class(projection.class, &workload, self_classify);
+    workload.engine = engine(&workload, engines, said);
+    workload.class = class(projection.class, &workload, said);
     Projected { workload, problems: reading.problems() }
 }
 
@@ -147,46 +149,42 @@ fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines
         path: template.path.clone(),
         spec_path: spec.path.clone(),
     });
-    workload.engine = engine(workload, engines);
 }
 
-/// The engine of a workload, taken from its annotations or else from its images. Ignores an annotation that
-/// names no known engine or no usable path, so that a typo cannot switch a guard off.
-fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
-    let annotation = |name: &str| {
-        let key = format!("stategate.io/{name}");
-        let of_pods = || workload.pods.as_ref().and_then(|pods| pods.annotations.get(&key));
-        workload
-            .annotations
-            .get(&key)
-            .or_else(of_pods)
+/// The engine of a workload, from its images and, as far as they count, its annotations. Ignores an annotation
+/// that names no known engine or no usable path, so that a typo cannot switch a guard off.
+fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> Option<Engine> {
+    let annotation = |key: &str| {
+        let of_pods = || workload.pods.as_ref().and_then(|pods| pods.annotations.get(key));
+        let text = workload.annotations.get(key).or_else(of_pods);
+        text.filter(|_| said != SelfClassification::Ignored)
             .map(|text| text.trim())
             .filter(|text| !text.is_empty())
     };
-    let running = || workload.containers.iter().filter(|container| !container.engine.is_empty());
+    let believed = said == SelfClassification::Believed;
+    let mut running = workload.containers.iter().filter(|container| !container.engine.is_empty());
     // Prefer a main container over a sidecar, wherever the sidecar is listed.
-    let by_image = running().find(|container| container.role == Role::Main).or_else(|| running().next());
-    let declared = annotation("engine").filter(|name| engines.named(name).is_some());
+    let by_image = running.clone().find(|container| container.role == Role::Main).or_else(|| running.next());
+    let known = |name: &&str| engines.named(name).is_some();
+    let declared = annotation(ENGINE).filter(known).filter(|_| believed || by_image.is_none());
     let name = declared.or(by_image.map(|container| container.engine.as_str()))?;
     let main = || workload.containers.iter().find(|container| container.role == Role::Main);
     let container = by_image.filter(|container| container.engine == name).or_else(main);
     let row = engines.named(name);
     let image = container.and_then(|container| container.image.as_ref());
+    // The tag of another image that runs the engine shows that image's version.
+    let image = image.filter(|image| declared.is_some() || row.is_none_or(|row| row.is_image(image)));
     let prefix = row.and_then(|row| row.version_prefix.as_deref());
-    let listed = annotation("data-paths").map(|list| dirs("annotation", list)).unwrap_or_default();
-    let data_dirs = if listed.is_empty() {
-        let others = running().filter(|other| container.is_none_or(|container| container.name != other.name));
-        let others = others.filter_map(|other| Some((other, engines.named(&other.engine)?)));
-        let first = container.zip(row);
-        let all = first.into_iter().chain(others);
-        all.flat_map(|(container, row)| held(row.data_dirs(container), container, Some(row))).collect()
-    } else {
-        container.map(|container| held(listed, container, row)).unwrap_or_default()
+    let listed = annotation(DATA_PATHS).map(|list| dirs("annotation", list)).unwrap_or_default();
+    let mut data_dirs = match believed && !listed.is_empty() {
+        true => Vec::new(),
+        false => observed_dirs(workload, engines, container, row),
     };
+    data_dirs.extend(container.map(|container| held(listed, container, row)).unwrap_or_default());
     let runs_in = container.map(|container| container.name.clone()).unwrap_or_default();
-    let quorum = match annotation("quorum") {
+    let quorum = match annotation(QUORUM) {
         Some("true") => true,
-        Some("false") => false,
+        Some("false") if believed => false,
         _ => row.is_some_and(|row| row.quorum),
     };
     Some(Engine {
@@ -201,6 +199,20 @@ fn engine(workload: &Workload, engines: &Engines) -> Option<Engine> {
         data_dirs,
         path: engine_path(container, declared),
     })
+}
+
+/// The directories of the engine's container, then those of all others that run an engine.
+fn observed_dirs(
+    workload: &Workload,
+    engines: &Engines,
+    container: Option<&Container>,
+    row: Option<&EngineRow>,
+) -> Vec<DataDir> {
+    let running = workload.containers.iter().filter(|container| !container.engine.is_empty());
+    let others = running.filter(|other| container.is_none_or(|container| container.name != other.name));
+    let others = others.filter_map(|other| Some((other, engines.named(&other.engine)?)));
+    let all = container.zip(row).into_iter().chain(others);
+    all.flat_map(|(container, row)| held(row.data_dirs(container), container, Some(row))).collect()
 }
 
 /// The directories of one container, each with the mount that holds it. Drops guesses without a mount.
@@ -225,6 +237,6 @@ fn engine_path(container: Option<&Container>, declared: Option<&str>) -> Path {
             path.push(Segment::Key("image".into()));
             path
         }
-        _ => ["metadata", "annotations", "stategate.io/engine"].map(|key| Segment::Key(key.into())).to_vec(),
+        _ => ["metadata", "annotations", ENGINE].map(|key| Segment::Key(key.into())).to_vec(),
     }
 }

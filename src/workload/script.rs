@@ -5,7 +5,7 @@
 pub struct Script {
     /// The words of each command, without quotes and redirections.
     pub commands: Vec<Vec<String>>,
-    /// Whether the script branches, loops, groups commands, defines functions or runs generated code.
+    /// Whether the script branches, loops, groups commands or defines functions.
     pub branches: bool,
 }
 
@@ -13,8 +13,7 @@ pub struct Script {
 const MOST: usize = 1000;
 
 /// Words that, at the start of a command, make a script more than a list of commands.
-const BRANCHING: &[&str] =
-    &["if", "while", "for", "until", "case", "select", "function", "eval", "source", ".", "{"];
+const BRANCHING: &[&str] = &["if", "while", "for", "until", "case", "select", "function", "source", ".", "{"];
 
 /// Parses a script. An invalid script still yields its words.
 pub fn parse(text: &str) -> Script {

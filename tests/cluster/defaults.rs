@@ -7,7 +7,7 @@ use serde_json::Value;
 use stategate::policyset::{CompileOptions, PolicySet};
 use stategate::source::catalogue::Catalogue;
 use stategate::source::manifests::Manifests;
-use stategate::workload::project;
+use stategate::workload::{SelfClassification, project};
 
 use crate::harness::ApiServer;
 
@@ -34,7 +34,13 @@ fn manifests_and_stored_objects_give_the_same_view() {
         let stored = admin.ok(&["create", "-f", "-", "-o", "json"], &text).stdout;
         let stored: Value = serde_json::from_str(&stored).unwrap();
         let view = |object: &Value| {
-            let projected = project(object, &request.namespace, projection, &set.projections().engines, true);
+            let projected = project(
+                object,
+                &request.namespace,
+                projection,
+                &set.projections().engines,
+                SelfClassification::Believed,
+            );
             assert!(projected.problems.is_empty(), "{}: {:?}", manifest.kind(), projected.problems);
             without_status(serde_json::to_value(projected.workload).unwrap())
         };

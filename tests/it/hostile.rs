@@ -5,7 +5,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use stategate::admission::wire;
 use stategate::policyset::PolicySet;
-use stategate::workload::project;
+use stategate::workload::{SelfClassification, project};
 use std::sync::LazyLock;
 
 use crate::support::{production, validate};
@@ -172,8 +172,8 @@ proptest! {
             let mut whole = spec.as_object().cloned().unwrap_or_else(Map::new);
             whole.insert("template".to_owned(), template);
             let object = json!({"kind": kind.kind, "metadata": metadata.clone(), "spec": whole});
-            project(&object, "shop", projection, &SET.projections().engines, true);
-            project(&spec, "shop", projection, &SET.projections().engines, false);
+            project(&object, "shop", projection, &SET.projections().engines, SelfClassification::Believed);
+            project(&spec, "shop", projection, &SET.projections().engines, SelfClassification::Additional);
         }
     }
 }

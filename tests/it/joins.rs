@@ -10,7 +10,7 @@ use stategate::admission::{GroupKind, ObjectRef, Operation};
 use stategate::inventory::{Inventory, InventoryWriter, Related, Subject};
 use stategate::policyset::PolicySet;
 use stategate::workload::labels::Selector;
-use stategate::workload::project;
+use stategate::workload::{SelfClassification, project};
 
 use crate::support::production;
 
@@ -126,7 +126,13 @@ fn filled(events: &[(bool, Value)]) -> (Inventory, BTreeMap<Identity, Value>) {
 fn related(inventory: &Inventory, object: &Value, operation: Operation) -> Value {
     let (kind, namespace, _) = identity(object);
     let projections = SET.projections();
-    let projected = project(object, &namespace, projections.of(&kind).unwrap(), &projections.engines, true);
+    let projected = project(
+        object,
+        &namespace,
+        projections.of(&kind).unwrap(),
+        &projections.engines,
+        SelfClassification::Believed,
+    );
     let subject = Subject { kind, operation, scaled: false, workload: &projected.workload };
     serde_json::to_value(Related::of(inventory, &subject, |_| true)).unwrap()
 }

@@ -183,8 +183,13 @@ fn a_pod_of_sixty_thousand_volumes_is_judged_in_a_breath() {
     let kind = stategate::admission::GroupKind { kind: "Pod".to_owned(), group: String::new() };
     let projection = set.projections().of(&kind).unwrap();
     // A quadratic algorithm takes minutes here.
-    let projected =
-        stategate::workload::project(&pod, "default", projection, &set.projections().engines, true);
+    let projected = stategate::workload::project(
+        &pod,
+        "default",
+        projection,
+        &set.projections().engines,
+        stategate::workload::SelfClassification::Believed,
+    );
     assert_eq!(projected.workload.containers[0].mounts.len(), 60_000);
 }
 

@@ -1,5 +1,6 @@
 //! The workload view: what runs where, what data would be lost, what keeps replicas apart.
 
+mod commands;
 mod engines;
 mod pods;
 mod scheduling;
@@ -9,8 +10,8 @@ mod storage;
 use serde_json::{Value, json};
 use stategate::admission::GroupKind;
 use stategate::source::catalogue::Catalogue;
-use stategate::workload::project;
 use stategate::workload::projection::Projections;
+use stategate::workload::{SelfClassification, project};
 
 fn projections() -> Projections {
     let sources = Catalogue::embedded().unbound();
@@ -18,13 +19,13 @@ fn projections() -> Projections {
 }
 
 fn view(object: &Value) -> Value {
-    view_as(object, true)
+    view_as(object, SelfClassification::Believed)
 }
 
-fn view_as(object: &Value, self_classify: bool) -> Value {
+fn view_as(object: &Value, said: SelfClassification) -> Value {
     let all = projections();
     let kind = GroupKind::new(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-    let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, self_classify);
+    let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, said);
     assert_eq!(projected.problems, [], "{object}");
     serde_json::to_value(projected.workload).unwrap()
 }
@@ -33,7 +34,8 @@ fn view_as(object: &Value, self_classify: bool) -> Value {
 fn problems(object: &Value) -> Vec<String> {
     let all = projections();
     let kind = GroupKind::new(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap());
-    let projected = project(object, "shop", all.of(&kind).unwrap(), &all.engines, true);
+    let projected =
+        project(object, "shop", all.of(&kind).unwrap(), &all.engines, SelfClassification::Believed);
     projected.problems.into_iter().map(|problem| problem.message).collect()
 }
 
@@ -222,20 +224,57 @@ fn the_class_follows_the_shape_and_annotations_lower_it_only_where_they_may() {
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [plain], "volumes": claim["volumes"]}}}});
     assert_eq!(class(&job), "batch");
 
-    let annotated = |key: &str, value: &str, may: bool| {
+    let (believed, added) = (SelfClassification::Believed, SelfClassification::Additional);
+    let annotated = |key: &str, value: &str, said: SelfClassification| {
         let mut object = statefulset(json!({"name": "c", "image": "redis:7"}), json!({}));
         object["metadata"]["annotations"] = json!({key: value});
-        view_as(&object, may)["class"].as_str().unwrap().to_owned()
+        view_as(&object, said)["class"].as_str().unwrap().to_owned()
     };
-    assert_eq!(annotated("stategate.io/data-durability", "cache", true), "cache");
-    assert_eq!(annotated("stategate.io/data-durability", "cache", false), "durable");
-    assert_eq!(annotated("stategate.io/stateful", "false", true), "none");
-    assert_eq!(annotated("stategate.io/stateful", "false", false), "durable");
+    assert_eq!(annotated("stategate.io/data-durability", "cache", believed), "cache");
+    assert_eq!(annotated("stategate.io/data-durability", "cache", added), "durable");
+    assert_eq!(annotated("stategate.io/stateful", "false", believed), "none");
+    assert_eq!(annotated("stategate.io/stateful", "false", added), "durable");
     assert_eq!(
-        annotated("stategate.io/stateful", "no", true),
+        annotated("stategate.io/stateful", "no", believed),
         "durable",
         "only what is written as agreed counts"
     );
+}
+
+#[test]
+fn annotations_that_are_not_believed_only_add() {
+    let said = |image: &str, annotations: Value, of_pods: bool, said: SelfClassification| {
+        let mounts = json!([{"name": "v", "mountPath": "/keep"}]);
+        let mut object = statefulset(
+            json!({"name": "c", "image": image, "volumeMounts": mounts}),
+            json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}),
+        );
+        let place = if of_pods { &mut object["spec"]["template"] } else { &mut object };
+        place["metadata"]["annotations"] = annotations;
+        let view = view_as(&object, said);
+        let engine = &view["engine"];
+        let dirs = engine["data_dirs"].as_array().into_iter().flatten();
+        let dirs: Vec<&str> = dirs.map(|dir| dir["dir"].as_str().unwrap()).collect();
+        format!("{} {} {}", engine["name"].as_str().unwrap_or("-"), engine["quorum"], dirs.join(","))
+    };
+    let all = json!({"stategate.io/engine": "redis", "stategate.io/quorum": "false",
+        "stategate.io/data-paths": "/keep"});
+    let adds = json!({"stategate.io/engine": "etcd", "stategate.io/quorum": "true"});
+    for of_pods in [false, true] {
+        let said = |image: &str, annotations: &Value, how| said(image, annotations.clone(), of_pods, how);
+        use SelfClassification::{Additional, Believed, Ignored};
+        for (image, annotations, how, expected) in [
+            ("mongo:8", &all, Believed, "redis false /keep"),
+            ("mongo:8", &all, Additional, "mongodb true /data/db,/keep"),
+            ("mongo:8", &all, Ignored, "mongodb true /data/db"),
+            ("postgres:16", &adds, Additional, "postgres true /var/lib/postgresql/data"),
+            ("postgres:16", &adds, Ignored, "postgres false /var/lib/postgresql/data"),
+            ("app:1", &adds, Additional, "etcd true /var/lib/etcd,/etcd-data,/default.etcd"),
+            ("app:1", &adds, Ignored, "- null "),
+        ] {
+            assert_eq!(said(image, annotations, how), expected, "{image} {annotations} {how:?}");
+        }
+    }
 }
 
 #[test]

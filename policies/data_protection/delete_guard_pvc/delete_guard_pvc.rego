@@ -60,10 +60,10 @@ volume(claim) := sprintf("its volume %s", [claim.volume_name]) if {
 
 bound(claim) if claim.phase == "Bound"
 
-# A volume is named but the status does not show it yet. A claim that is Lost has lost its volume.
+# A volume is named, whatever the status says of it. Only a claim that is Lost has lost its volume.
 bound(claim) if {
 	claim.volume_name
-	object.get(claim, "phase", "Pending") == "Pending"
+	object.get(claim, "phase", "Pending") != "Lost"
 }
 
 exempt if globs.matches_any(input.parameters.exempt_users, input.review.userInfo.username)

@@ -66,6 +66,12 @@ test_named_volume_counts_before_the_status_says_so if {
 	}
 }
 
+test_named_volume_counts_whatever_the_status_says if {
+	every phase in ["", "bound", "Released"] {
+		count(found(request([object.union(claim, {"phase": phase})], {}, alice))) == 1
+	}
+}
+
 test_lost_claim_has_no_volume if found(request([object.union(claim, {"phase": "Lost"})], {}, alice)) == set()
 
 test_bound_claim_without_volume_name_fails if {

@@ -6,8 +6,8 @@
 #   stategate.io/maintenance-window of the workload or, without one, of its Namespace, such as `Sat 01:00-05:00 UTC`,
 #   `Mon-Fri 22:00-04:00 UTC` or `daily 02:00-04:00 UTC`; separate several with semicolons. Where none is declared,
 #   everything passes. This policy checks updates of the pod template; replicas and the workload's own annotations may
-#   change at any time. If the workload had a window before the update, that one applies, so the same update cannot
-#   move it. A window that cannot be parsed is never open. In an emergency, state the reason in
+#   change at any time. The window from before the update applies, so the same update cannot move it. A window that
+#   cannot be parsed is never open. In an emergency, state the reason in
 #   stategate.io/emergency, with at least ten characters.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#rolling-updates
@@ -44,9 +44,9 @@ violation contains v if {
 
 window := input.old_workload.annotations[key] if {
 	input.old_workload.annotations[key]
-} else := input.workload.annotations[key] if {
-	input.workload.annotations[key]
-} else := input.related.namespace.annotations[key]
+} else := input.related.namespace.annotations[key] if {
+	input.related.namespace.annotations[key]
+} else := input.workload.annotations[key]
 
 fault(declared) := sprintf("outside its maintenance window, %s", [declared]) if {
 	windows.readable(declared)

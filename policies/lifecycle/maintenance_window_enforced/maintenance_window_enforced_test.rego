@@ -60,6 +60,10 @@ test_the_namespace_s_window_counts if {
 	found(of_namespace(request(inside, inside), outside)) == set()
 }
 
+test_a_new_window_does_not_replace_the_namespace_s_at_once if {
+	count(found(of_namespace(request({}, inside), outside))) == 1
+}
+
 test_unreadable_window_is_never_open if {
 	some v in found(request({key: "weekends"}, {key: "weekends"}))
 	endswith(v.msg, "but its maintenance window cannot be read: weekends")

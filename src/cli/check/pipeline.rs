@@ -289,6 +289,8 @@ impl Pipeline {
         hidden: &[Range<usize>],
     ) -> ReviewedObject {
         let aside = decision.exemption.map(|reason| format!("not checked like others: {}", reason.as_str()));
+        let lowered = (!decision.lowered_by.is_empty())
+            .then(|| format!("its annotations lower what it is held to: {}", decision.lowered_by.join(", ")));
         let mut object = ReviewedObject {
             api_version: manifest.api_version().to_owned(),
             kind: manifest.kind().to_owned(),
@@ -305,7 +307,7 @@ impl Pipeline {
                 .collect(),
             unknown: decision.unknown,
             waived: decision.waived,
-            notes: decision.notes.into_iter().chain(aside).collect(),
+            notes: decision.notes.into_iter().chain(aside).chain(lowered).collect(),
             patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
             file: Arc::clone(&manifest.file.name),
             remedy: None,

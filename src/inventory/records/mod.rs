@@ -15,7 +15,7 @@ use super::roles::ResourceRole;
 use crate::admission::GroupKind;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{JsonNode, ObjectReading, project};
+use crate::workload::{JsonNode, ObjectReading, SelfClassification, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
@@ -31,14 +31,13 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 #[derive(Clone, Debug, Default)]
 pub struct RecordReader {
     projections: Arc<Projections>,
-    /// May annotations lower the class of a workload?
-    self_classify: bool,
+    self_classification: SelfClassification,
 }
 
 impl RecordReader {
-    /// Workloads are read by these projections; `self_classify` lets their annotations lower their class.
-    pub fn new(projections: Arc<Projections>, self_classify: bool) -> Self {
-        Self { projections, self_classify }
+    /// Workloads are read by these projections, and their annotations count this far.
+    pub fn new(projections: Arc<Projections>, self_classification: SelfClassification) -> Self {
+        Self { projections, self_classification }
     }
 
     /// What a kind is to the joins; none if no join knows it.
@@ -64,7 +63,7 @@ impl RecordReader {
         let namespace = head.namespace.clone();
         let view = || {
             let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
-            Some(project(object, &namespace, projection, engines, self.self_classify).workload)
+            Some(project(object, &namespace, projection, engines, self.self_classification).workload)
         };
         Some(match role {
             ResourceRole::Namespace => Record::Namespace(NamespaceRecord {

@@ -6,8 +6,8 @@ use serde::Serialize;
 use super::pods::Mount;
 use crate::path::Path;
 
-/// A data store, identified by the table `policies/workloads/engines.yaml` or by the annotations that
-/// override it.
+/// A data store, identified by the table `policies/workloads/engines.yaml` or by the workload's own annotations.
+/// Where the profile says `selfClassify: false`, the annotations only add to what the table says.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Engine {
     /// For example `postgres` or `kafka`.

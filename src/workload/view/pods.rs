@@ -90,6 +90,12 @@ pub struct Container {
     /// The SecurityContext, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Value>,
+    /// The working directory; None if the image decides.
+    #[serde(skip)]
+    pub working_dir: Option<String>,
+    /// The command that the postStart hook runs.
+    #[serde(skip)]
+    pub post_start: Vec<String>,
     /// Path of the container in the object.
     pub path: Path,
 }

@@ -306,10 +306,14 @@ fn a_pod_that_ends_is_a_job_without_the_job() {
     };
     let claim = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]);
     assert_eq!(class("Pod", json!("Never"), claim.clone()), "batch");
-    assert_eq!(class("Pod", json!("OnFailure"), claim.clone()), "batch");
+    assert_eq!(class("Pod", json!("OnFailure"), claim.clone()), "durable", "a data store does not exit");
     assert_eq!(class("Pod", json!("Never"), json!([{"name": "v", "emptyDir": {}}])), "none");
     assert_eq!(class("Pod", json!("Always"), claim.clone()), "durable");
     assert_eq!(class("Pod", Value::Null, claim), "durable");
+    let copy = json!({"name": "c", "image": "postgres:16", "command": ["pg_dump"]});
+    let spec = json!({"restartPolicy": "OnFailure", "containers": [copy]});
+    let copy = view(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}));
+    assert_eq!(copy["class"], "none", "a client does");
 }
 
 #[test]

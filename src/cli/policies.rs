@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::diagnostic::Diagnostics;
+use super::say;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policyset::{CompileOptions, PolicySet};
 use crate::source::catalogue::Catalogue;
 use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
@@ -49,6 +50,7 @@ impl CatalogueArguments {
         if own.is_some() {
             try_in_sandbox(&catalogue)?;
         }
+        warn(catalogue.warnings());
         Ok(catalogue)
     }
 }
@@ -76,9 +78,16 @@ impl PolicyArguments {
     }
 }
 
-/// Reads and compiles.
+/// Reads and compiles, and prints what is hardly meant.
 pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
-    source.compile(&source.read()?, None)
+    let set = source.compile(&source.read()?, None)?;
+    warn(set.warnings());
+    Ok(set)
+}
+
+/// Prints warnings to stderr.
+pub fn warn<'a>(warnings: impl IntoIterator<Item = &'a Diagnostic>) {
+    warnings.into_iter().for_each(|warning| say(&format!("warning: {warning}\n")));
 }
 
 /// How to compile for a run on the command line.

@@ -14,10 +14,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::admission::{Request, ReviewMode, ReviewScope};
-use crate::diagnostic::{Diagnostics, SourceText};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::Exception;
+use crate::policy::target::Target;
 use crate::policy::{Action, Patches, Policy, PolicyId};
 use crate::workload::SelfClassification;
 use crate::workload::labels::glob;
@@ -37,6 +38,8 @@ pub struct PolicySet {
     /// Indexed like the compiled policies.
     of_policies: Vec<PolicyBindings>,
     digest: String,
+    /// Those of the sources.
+    warnings: Vec<Diagnostic>,
 }
 
 /// How to compile a policy set.
@@ -103,16 +106,23 @@ impl PolicySet {
         let mut errors = Vec::new();
         let (compiled, bindings) = match options.reuse.filter(|set| set.is_compiled_from(sources)) {
             Some(set) => {
-                let known = KnownPolicies { policies: set.policies().collect(), complete: true };
+                let known = KnownPolicies {
+                    policies: set.policies().collect(),
+                    complete: true,
+                    projections: set.projections(),
+                };
                 (Some(Arc::clone(&set.compiled)), Bindings::read(sources, &known, &mut errors))
             }
             None => {
-                let readable = Readable::read(sources, &mut errors);
+                let (projections, faults) = Projections::read_in_part(&sources.projections, &sources.engines);
+                errors.extend(faults);
+                let readable = Readable::read(sources, &projections, &mut errors);
                 let policies = readable.policies.iter().map(|(policy, _)| policy).collect();
-                let known = KnownPolicies { policies, complete: readable.complete };
+                let known =
+                    KnownPolicies { policies, complete: readable.complete, projections: &projections };
                 let bindings = Bindings::read(sources, &known, &mut errors);
                 let before = |text: &SourceText| options.before_parsing.iter().for_each(|hear| hear(text));
-                let compiled = CompiledPolicies::compile(sources, readable, &before);
+                let compiled = CompiledPolicies::compile(sources, readable, projections, &before);
                 (compiled.map_err(|faults| errors.extend(faults.0)).ok().map(Arc::new), bindings)
             }
         };
@@ -120,7 +130,8 @@ impl PolicySet {
             return Err(Diagnostics(errors));
         };
         let of_policies = bindings.of_policies(&compiled.policies)?;
-        Ok(Self { compiled, bindings, of_policies, digest: sources.digest() })
+        let warnings = sources.warnings.clone();
+        Ok(Self { compiled, bindings, of_policies, digest: sources.digest(), warnings })
     }
 
     /// Whether its policies are compiled from these sources. Bindings may differ.
@@ -149,12 +160,13 @@ impl PolicySet {
     /// The policies that review this request, with the effect of their bindings. The class of the workload is
     /// not considered yet, since it requires the object.
     pub fn select<'a>(&'a self, request: &Request, inventory: &Inventory) -> Vec<Selected<'a>> {
-        let labels = inventory.namespace_labels(&request.namespace);
+        let positions = self.indexed(request);
+        let Some(target) = self.target(request).filter(|_| !positions.is_empty()) else { return Vec::new() };
+        let labels = target.namespace_labels(inventory);
         let all = &self.bindings.bindings;
-        let applies: Vec<bool> =
-            all.iter().map(|binding| binding.spec.matches.selects(request, labels)).collect();
+        let applies: Vec<bool> = all.iter().map(|binding| binding.spec.selects(&target, &labels)).collect();
         let mut selected = Vec::new();
-        for position in self.indexed(request) {
+        for position in positions {
             let (Some(compiled), Some(bindings)) =
                 (self.compiled.policies.get(*position), self.of_policies.get(*position))
             else {
@@ -179,14 +191,32 @@ impl PolicySet {
         compiled.into_iter().any(|compiled| compiled.policy.id == *policy)
     }
 
-    /// The exception that exempts a request from a policy, if there is one.
-    pub fn exception(
+    /// The object of a request, as bindings and exceptions match it; None if no projection has its kind.
+    pub fn target<'a>(&'a self, request: &'a Request) -> Option<Target<'a>> {
+        let resource = &request.resource;
+        let kind = self.compiled.projections.kind_of(&resource.group, &resource.resource)?;
+        Some(Target::new(request, kind))
+    }
+
+    /// The exceptions that exempt an object from a policy.
+    pub fn exceptions_for(
         &self,
         policy: &PolicyId,
-        request: &Request,
+        target: &Target<'_>,
         now: jiff::Timestamp,
-    ) -> Option<&Exception> {
-        self.bindings.exceptions.iter().find(|exception| exception.waives(policy, request, now))
+    ) -> impl Iterator<Item = (usize, &Exception)> {
+        let all = self.bindings.exceptions.iter().enumerate();
+        all.filter(move |(_, exception)| exception.waives(policy, target, now))
+    }
+
+    /// All exceptions, in the order of their files.
+    pub fn exceptions(&self) -> &[Exception] {
+        &self.bindings.exceptions
+    }
+
+    /// What is no error in the sources, but hardly meant.
+    pub fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.warnings.iter().chain(&self.compiled.warnings).chain(&self.bindings.warnings)
     }
 
     /// The projection of a request's kind.
@@ -299,10 +329,16 @@ mod tests {
         );
         Sources {
             policies: vec![text("policies/storage/pvc_no_shrink/pvc_no_shrink.rego", policy)],
-            projections: vec![text(
-                "policies/workloads/statefulset.yaml",
-                include_str!("../policies/workloads/statefulset.yaml"),
-            )],
+            projections: vec![
+                text(
+                    "policies/workloads/statefulset.yaml",
+                    include_str!("../policies/workloads/statefulset.yaml"),
+                ),
+                text(
+                    "policies/workloads/persistentvolumeclaim.yaml",
+                    include_str!("../policies/workloads/persistentvolumeclaim.yaml"),
+                ),
+            ],
             bindings: vec![text("exceptions.yaml", &exception)],
             ..Sources::default()
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, Serialize, de};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Operation;
 
@@ -23,6 +23,13 @@ impl GroupKind {
         let group = api_version.split_once('/').map_or("", |(group, _)| group);
         Self { kind: kind.to_owned(), group: group.to_owned() }
     }
+
+    /// From a text that is meant to be `Kind.group`. [`Display`](fmt::Display) gives the same text again,
+    /// whatever it is.
+    pub fn written(text: &str) -> Self {
+        let (kind, group) = text.split_once('.').filter(|(_, group)| !group.is_empty()).unwrap_or((text, ""));
+        Self { kind: kind.to_owned(), group: group.to_owned() }
+    }
 }
 
 impl fmt::Display for GroupKind {
@@ -34,16 +41,10 @@ impl fmt::Display for GroupKind {
     }
 }
 
+/// Takes any text: whoever reads it knows which kinds there are, and what a wrong one was meant to be.
 impl<'de> Deserialize<'de> for GroupKind {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (kind, group) = text.split_once('.').unwrap_or((&text, ""));
-        if !kind.starts_with(|first: char| first.is_ascii_uppercase()) {
-            return Err(de::Error::custom(format!(
-                "`{text}` is no kind: write Kind.group, such as StatefulSet.apps or PersistentVolumeClaim"
-            )));
-        }
-        Ok(Self { kind: kind.to_owned(), group: group.to_owned() })
+        Ok(Self::written(&String::deserialize(deserializer)?))
     }
 }
 

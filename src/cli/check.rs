@@ -146,6 +146,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let mut report = pipeline.run(parts)?;
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
+    if filtered || arguments.no_render || !report.is_complete() {
+        // What was not checked may be what an exception is for.
+        report.exceptions.iter_mut().for_each(|one| one.matched = one.matched.filter(|matched| *matched));
+    }
     if let Some((file, known)) = known {
         known.mark(&mut report, file);
     } else if let Some(file) = &arguments.known {

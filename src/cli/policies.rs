@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::diagnostic::Diagnostics;
+use super::say;
+use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::policyset::PolicySet;
 use crate::source::catalogue::Catalogue;
 use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
@@ -44,6 +45,7 @@ impl CatalogueArguments {
         if own.is_some() {
             try_in_sandbox(&catalogue)?;
         }
+        warn(catalogue.warnings());
         Ok(catalogue)
     }
 }
@@ -65,7 +67,14 @@ impl PolicyArguments {
     }
 }
 
-/// Reads and compiles.
+/// Reads and compiles, and prints what is hardly meant.
 pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
-    source.compile(&source.read()?, None)
+    let set = source.compile(&source.read()?, None)?;
+    warn(set.warnings());
+    Ok(set)
+}
+
+/// Prints warnings to stderr.
+pub fn warn<'a>(warnings: impl IntoIterator<Item = &'a Diagnostic>) {
+    warnings.into_iter().for_each(|warning| say(&format!("warning: {warning}\n")));
 }

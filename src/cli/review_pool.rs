@@ -51,6 +51,11 @@ impl ReviewPool {
         &self.in_force.set
     }
 
+    /// The time of all reviews.
+    pub fn now(&self) -> jiff::Timestamp {
+        self.now
+    }
+
     /// Works on all items; the results are in the order of the items. `done` is called after each.
     ///
     /// # Errors

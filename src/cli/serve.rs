@@ -142,6 +142,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         milliseconds = loading.as_millis(),
         "loaded"
     );
+    server::log_warnings(&set);
     if let Some(knowledge) = knowledge {
         tracing::info!(known = knowledge.complete, needed_but_unknown = knowledge.incomplete, "inventory");
     }

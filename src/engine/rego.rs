@@ -36,7 +36,7 @@ impl Rego {
     /// All parse errors in all modules, and the errors that the checks find in those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
         // Libraries and tests have no METADATA; faults in a policy's METADATA are reported elsewhere.
-        let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text).ok()).collect();
+        let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text, None).ok()).collect();
         Self::load_policies(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})
     }
 

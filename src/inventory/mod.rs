@@ -32,6 +32,9 @@ use store::State;
 pub use view::InventoryView;
 pub use writer::InventoryWriter;
 
+/// The label of every Namespace that holds its name: the API server sets it.
+pub const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
 /// The labels of a Namespace.
 pub type NamespaceLabels = BTreeMap<String, String>;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::NAME_LABEL;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
@@ -79,7 +80,9 @@ impl State {
 
     pub fn insert(&mut self, record: Record) {
         match record {
-            Record::Namespace(record) => {
+            Record::Namespace(mut record) => {
+                // As the API server does, whatever the manifest says.
+                record.labels.insert(NAME_LABEL.to_owned(), record.name.clone());
                 let namespace = self.namespace_mut(&record.name.clone());
                 namespace.namespace = Some(Arc::new(record));
             }

@@ -6,8 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use super::selector::PolicySelector;
+use super::target::Target;
 use super::{Action, PolicyId};
-use crate::admission::{Request, UserInfo};
+use crate::admission::{GroupKind, UserInfo};
 use crate::workload::labels::{self, Selector};
 
 /// A PolicyBinding.
@@ -33,7 +34,8 @@ pub struct BindingSpec {
     /// The action on a violation; each policy's own by default.
     pub action: Option<BindingAction>,
     /// Replaces the profile's bindings for the selected policies and requests. Users loosen a shipped profile
-    /// this way.
+    /// this way. If `match` limits the namespaces, objects that lie in none keep the profile's bindings unless
+    /// it says `clusterScoped: true`.
     #[serde(rename = "override")]
     pub overrides: bool,
     /// Is an object's own skip annotation honoured? By default only for policies below critical.
@@ -108,42 +110,146 @@ pub enum OnFailure {
     Deny,
 }
 
-/// `spec.match` of a binding: all keys must agree.
+/// `spec.match` of a binding: all keys must agree. A Namespace counts as lying in itself.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct BindingMatch {
-    /// Namespaces by label. Cluster-scoped objects always match.
+    /// Kinds (`Kind.group`, or `Kind` for the core group); all by default. A request to a subresource has its
+    /// parent's kind.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Vec<GroupKind>", length(min = 1))]
+    pub kinds: Option<Vec<GroupKind>>,
+    /// Names of namespaces (`*` allowed). Cluster-scoped objects match only with `clusterScoped: true`.
+    #[serde(deserialize_with = "given")]
+    #[schemars(with = "Vec<String>", length(min = 1), inner(regex(pattern = NAMESPACES)))]
+    pub namespaces: Option<Vec<String>>,
+    /// Namespaces by label; `kubernetes.io/metadata.name` is always known. Cluster-scoped objects match, unless
+    /// the binding overrides or says `clusterScoped: false`.
     pub namespace_selector: Selector,
     /// Objects by label.
     pub object_selector: Selector,
-    /// Names of namespaces it does not apply to (`*` and `?` allowed).
+    /// Names of namespaces it does not apply to (`*` and `?` allowed). Cluster-scoped objects match, unless the
+    /// binding overrides or says `clusterScoped: false`.
+    #[schemars(inner(regex(pattern = EXCLUDED_NAMESPACES)))]
     pub excluded_namespaces: Vec<String>,
+    /// Does it apply to objects that lie in no namespace, such as StorageClasses and PersistentVolumes? By
+    /// default it does, except with `namespaces`, and except with `override` together with `namespaceSelector`
+    /// or `excludedNamespaces`: what loosens the rules of some namespaces must not loosen those of the cluster.
+    pub cluster_scoped: Option<bool>,
     /// Names of users it does not apply to (`*` and `?` allowed).
     pub excluded_users: Vec<String>,
     /// Names of users who get a warning instead of a denial (`*` and `?` allowed).
     pub warn_only_users: Vec<String>,
 }
 
+/// A key without a value is an error: a binding must not match more because a template left a list empty.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// What a pattern in `namespaces` looks like: a DNS label with `*`.
+const NAMESPACES: &str = r"^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$";
+/// The same for `excludedNamespaces`, with `?`.
+const EXCLUDED_NAMESPACES: &str = r"^[a-z0-9*?]([-a-z0-9*?]{0,61}[a-z0-9*?])?$";
+
 impl BindingMatch {
-    /// Does the binding apply to this request? `labels` are those of its namespace; if unknown, the namespace
-    /// is treated as unlabelled. An object whose labels cannot be read matches every objectSelector.
-    pub fn selects(&self, request: &Request, labels: Option<&BTreeMap<String, String>>) -> bool {
-        let glob_any = |patterns: &[String], text: &str| patterns.iter().any(|p| labels::glob(p, text));
-        let unlabelled = BTreeMap::new();
-        let (namespace, user) = (request.namespace.as_str(), &request.user);
-        let object_selected = || {
-            let metadata = request.subject().and_then(|object| object.metadata().ok());
-            metadata.is_none_or(|metadata| self.object_selector.matches(&metadata.labels))
-        };
-        (namespace.is_empty()
-            || (self.namespace_selector.matches(labels.unwrap_or(&unlabelled))
-                && !glob_any(&self.excluded_namespaces, namespace)))
-            && !glob_any(&self.excluded_users, &user.username)
-            && (self.object_selector.is_empty() || object_selected())
+    /// The lists of namespaces: the key, its patterns, and the wildcards that they may have.
+    pub fn namespace_lists(&self) -> [(&'static str, &[String], &'static [char]); 2] {
+        [
+            ("namespaces", self.namespaces.as_deref().unwrap_or_default(), &['*']),
+            ("excludedNamespaces", &self.excluded_namespaces, &['*', '?']),
+        ]
+    }
+
+    /// Does it say anything of namespaces?
+    fn limits_namespaces(&self) -> bool {
+        self.namespaces.is_some()
+            || !self.namespace_selector.is_empty()
+            || !self.excluded_namespaces.is_empty()
+    }
+
+    fn selects_namespace(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
+        self.namespaces.as_ref().is_none_or(|patterns| glob_any(patterns, name))
+            && self.namespace_selector.matches(labels)
+            && !glob_any(&self.excluded_namespaces, name)
     }
 
     /// Does this user get a warning instead of a denial?
     pub fn warns_only(&self, user: &UserInfo) -> bool {
-        self.warn_only_users.iter().any(|pattern| labels::glob(pattern, &user.username))
+        glob_any(&self.warn_only_users, &user.username)
+    }
+}
+
+impl BindingSpec {
+    /// Does the binding apply to this object? `labels` are those of the namespace that it lies in. An object
+    /// whose labels cannot be read matches every objectSelector.
+    pub fn selects(&self, target: &Target<'_>, labels: &BTreeMap<String, String>) -> bool {
+        let matches = &self.matches;
+        let object_selected = || {
+            let metadata = target.request.subject().and_then(|object| object.metadata().ok());
+            metadata.is_none_or(|metadata| matches.object_selector.matches(&metadata.labels))
+        };
+        let place_selected = match &*target.namespace {
+            "" => self.selects_cluster_scoped(),
+            namespace => matches.selects_namespace(namespace, labels),
+        };
+        place_selected
+            && matches.kinds.as_ref().is_none_or(|kinds| kinds.contains(target.kind))
+            && !glob_any(&matches.excluded_users, &target.request.user.username)
+            && (matches.object_selector.is_empty() || object_selected())
+    }
+
+    fn selects_cluster_scoped(&self) -> bool {
+        let matches = &self.matches;
+        matches.cluster_scoped.unwrap_or_else(|| {
+            matches.namespaces.is_none() && !(self.overrides && matches.limits_namespaces())
+        })
+    }
+}
+
+fn glob_any(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| labels::glob(pattern, text))
+}
+
+/// Why this is no name of a namespace with these wildcards, if it is none: it would never match.
+pub fn namespace_fault(pattern: &str, wildcards: &[char]) -> Option<String> {
+    let (edge, inner) = (
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || wildcards.contains(&c),
+        |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || wildcards.contains(&c),
+    );
+    if pattern.len() <= 63
+        && pattern.starts_with(edge)
+        && pattern.ends_with(edge)
+        && pattern.chars().all(inner)
+    {
+        return None;
+    }
+    let wildcards: String = wildcards.iter().map(|c| format!(", or `{c}`")).collect();
+    Some(format!(
+        "`{pattern}` is no name of a namespace: those have up to 63 lower-case letters, digits and inner `-`{wildcards}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_namespaces_are_dns_labels() {
+        let long = "a".repeat(63);
+        for name in ["shop", "team-a", "0", long.as_str()] {
+            assert_eq!(namespace_fault(name, &[]), None, "{name}");
+        }
+        for pattern in ["*", "shop-*", "*-dev", "a*b"] {
+            assert_eq!(namespace_fault(pattern, &['*']), None, "{pattern}");
+            assert!(namespace_fault(pattern, &[]).is_some(), "{pattern}");
+        }
+        assert_eq!(namespace_fault("team-?", &['*', '?']), None);
+        let longer = "a".repeat(64);
+        for name in
+            ["", "Shop", "shop_a", "-shop", "shop-", "shop.a", "team-?", "é", " shop", longer.as_str()]
+        {
+            assert!(namespace_fault(name, &['*']).is_some(), "{name}");
+        }
     }
 }

@@ -1,13 +1,20 @@
 //! Exceptions: time-limited waivers with a reason for named policies and objects, kept apart from the
 //! objects.
 
-use schemars::JsonSchema;
-use serde::Deserialize;
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::PolicyId;
-use super::skip::REASON_LENGTH;
-use crate::admission::Request;
+use super::skip::{REASON_LENGTH, instant};
+use super::target::Target;
+use crate::admission::GroupKind;
 use crate::workload::labels::glob;
+
+/// The last days of an exception, in which it is reported: time enough to fix what it waives.
+const LAST_DAYS: i64 = 14;
 
 /// A PolicyException.
 #[derive(Clone, Debug)]
@@ -18,6 +25,36 @@ pub struct Exception {
     pub namespace: String,
     /// `spec`
     pub spec: ExceptionSpec,
+    /// The file that it is in.
+    pub source: Arc<str>,
+    /// The line of its name in that file.
+    pub line: usize,
+}
+
+/// How far an exception is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ExceptionState {
+    /// It counts.
+    Active,
+    /// It counts, and ends within 14 days.
+    Expiring,
+    /// It has ended: it waives nothing.
+    Expired,
+}
+
+impl ExceptionState {
+    /// All states.
+    pub const ALL: [Self; 3] = [Self::Active, Self::Expiring, Self::Expired];
+
+    /// `active`, `expiring`, `expired`
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expiring => "expiring",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// `spec` of a PolicyException.
@@ -35,33 +72,104 @@ pub struct ExceptionSpec {
     pub reason: String,
     /// Who approved it.
     pub approved_by: Option<String>,
-    /// When it expires; from then on every front end ignores it.
+    /// When it expires: a time, or a date, at whose end in UTC it expires. From then on every front end ignores
+    /// it and reports it.
+    #[serde(default, deserialize_with = "end")]
+    #[schemars(schema_with = "end_schema")]
     pub expires_at: Option<jiff::Timestamp>,
+}
+
+fn end<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<jiff::Timestamp>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    let wrong = || {
+        de::Error::custom(format!(
+            "{text:?} is neither a date (2027-01-31) nor a time with its zone (2027-01-31T12:00:00Z)"
+        ))
+    };
+    instant(&text).map(Some).ok_or_else(wrong)
+}
+
+fn end_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [
+        {"type": "string", "format": "date-time"},
+        {"type": "string", "format": "date"},
+        {"type": "null"},
+    ]})
 }
 
 /// `spec.match` of an exception: all keys must agree; an empty list leaves the choice open.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExceptionMatch {
-    /// Kinds, such as `StatefulSet`.
-    pub kinds: Vec<String>,
+    /// Kinds (`Kind.group`, or `Kind` for the core group). A request to a subresource has its parent's kind.
+    pub kinds: Vec<GroupKind>,
     /// Names (`*` and `?` allowed).
     pub names: Vec<String>,
 }
 
 impl Exception {
-    /// Has it expired?
-    pub fn expired(&self, now: jiff::Timestamp) -> bool {
-        self.spec.expires_at.is_some_and(|end| end <= now)
+    /// `shop/legacy`, or `legacy` if it applies everywhere.
+    pub fn display_name(&self) -> String {
+        match self.namespace.as_str() {
+            "" => self.name.clone(),
+            namespace => format!("{namespace}/{}", self.name),
+        }
     }
 
-    /// Does it waive this policy for this request?
-    pub fn waives(&self, policy: &PolicyId, request: &Request, now: jiff::Timestamp) -> bool {
+    /// How far it is from its end.
+    pub fn state(&self, now: jiff::Timestamp) -> ExceptionState {
+        let Some(end) = self.spec.expires_at else { return ExceptionState::Active };
+        match end.duration_since(now) {
+            left if left <= SignedDuration::ZERO => ExceptionState::Expired,
+            left if left <= SignedDuration::from_hours(24 * LAST_DAYS) => ExceptionState::Expiring,
+            _ => ExceptionState::Active,
+        }
+    }
+
+    /// Does it waive this policy for this object?
+    pub fn waives(&self, policy: &PolicyId, target: &Target<'_>, now: jiff::Timestamp) -> bool {
         let matches = &self.spec.matches;
-        !self.expired(now)
+        self.state(now) != ExceptionState::Expired
             && self.spec.policies.contains(policy)
-            && (self.namespace.is_empty() || self.namespace == request.namespace)
-            && (matches.kinds.is_empty() || matches.kinds.contains(&request.kind.kind))
-            && (matches.names.is_empty() || matches.names.iter().any(|name| glob(name, &request.name())))
+            && (self.namespace.is_empty() || self.namespace == target.namespace)
+            && (matches.kinds.is_empty() || matches.kinds.contains(target.kind))
+            && (matches.names.is_empty()
+                || matches.names.iter().any(|name| glob(name, &target.request.name())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(text: &str) -> Exception {
+        let spec = format!(
+            r#"{{"policies": ["a"], "match": {{}}, "reason": "until the migration", "expiresAt": "{text}"}}"#
+        );
+        Exception {
+            name: "legacy".to_owned(),
+            namespace: String::new(),
+            spec: serde_json::from_str(&spec).unwrap(),
+            source: "b.yaml".into(),
+            line: 1,
+        }
+    }
+
+    #[test]
+    fn an_exception_is_announced_in_its_last_days_and_ends_at_its_time() {
+        let now = "2026-06-15T12:00:00Z".parse().unwrap();
+        for (end, state) in [
+            ("2026-06-14", ExceptionState::Expired),
+            ("2026-06-15T12:00:00Z", ExceptionState::Expired),
+            ("2026-06-15T13:59:59+02:00", ExceptionState::Expired),
+            ("2026-06-15T12:00:01Z", ExceptionState::Expiring),
+            ("2026-06-15T14:00:01+02:00", ExceptionState::Expiring),
+            ("2026-06-15", ExceptionState::Expiring),
+            ("2026-06-29T12:00:00Z", ExceptionState::Expiring),
+            ("2026-06-29T12:00:01Z", ExceptionState::Active),
+            ("2026-06-29", ExceptionState::Active),
+        ] {
+            assert_eq!(ending(end).state(now), state, "{end}");
+        }
     }
 }

@@ -9,11 +9,13 @@ use serde::Deserialize;
 
 use super::parameters::Parameter;
 use super::selector::Match;
-use super::{Action, Patches, Policy, PolicyId, Severity};
+use super::{Action, Patches, Policy, PolicyId, Severity, kinds};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::inventory::InventoryRequirements;
 use crate::path::{Path, Segment};
 use crate::reader;
+use crate::workload::projection::Projections;
+use crate::yaml::Document;
 
 /// The root of all policy packages.
 pub const ROOT_PACKAGE: &str = "stategate";
@@ -88,12 +90,12 @@ fn yes() -> bool {
     true
 }
 
-/// Reads the METADATA block of a policy's package.
+/// Reads the METADATA block of a policy's package. With projections, the kinds that it names are checked, too.
 ///
 /// # Errors
 /// If there is no block right before `package`, if it is not YAML, if a key is unknown, missing or of the
-/// wrong type, or if the package is not `stategate.<category>.<policy>`.
-pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
+/// wrong type, if a kind is unknown, or if the package is not `stategate.<category>.<policy>`.
+pub fn read(text: &SourceText, projections: Option<&Projections>) -> Result<Policy, Diagnostics> {
     let block = block(text)?;
     let mut errors = Vec::new();
     let named = package(text, &block).map_err(|error| errors.push(error)).ok();
@@ -101,6 +103,11 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
     let document = reader::one(&yaml).map_err(|errors| block.shift(errors))?;
     let (read, faults) = reader::typed_in_part::<Metadata>(&yaml, &document);
     errors.extend(block.shift(faults).0);
+    if let (Some(metadata), Some(projections)) = (&read.value, projections) {
+        let sound = |path: &Path| read.is_sound(path);
+        let faults = unknown_kinds(&yaml, &document, &metadata.custom.matches, projections, sound);
+        errors.extend(block.shift(Diagnostics(faults)).0);
+    }
     let parameters = read.value.iter().flat_map(|metadata| &metadata.custom.parameters);
     for (name, parameter) in parameters {
         let path = ["custom", "parameters"].map(Segment::from).into_iter().chain([name.clone().into()]);
@@ -138,6 +145,25 @@ pub fn read(text: &SourceText) -> Result<Policy, Diagnostics> {
         ratchet: metadata.custom.ratchet,
         patches: metadata.custom.patches,
     })
+}
+
+/// The kinds that no policy can review. `sound`: whether what stands at a path was read from there.
+fn unknown_kinds(
+    yaml: &SourceText,
+    document: &Document,
+    matches: &Match,
+    projections: &Projections,
+    sound: impl Fn(&Path) -> bool,
+) -> Vec<Diagnostic> {
+    let fault = |(index, kind): (usize, _)| {
+        let unknown = kinds::check(kind, projections).err()?;
+        let keys = ["custom", "match", "kinds"].map(Segment::from);
+        let path: Path = keys.into_iter().chain([index.into()]).collect();
+        let place = document.positions.place(&path);
+        let message = format!("custom.match.kinds[{index}]: {}", unknown.message);
+        sound(&path).then(|| yaml.error(place.line, place.column, message).with_help(unknown.help))
+    };
+    matches.kinds.iter().enumerate().filter_map(fault).collect()
 }
 
 /// The category and name in a policy's package.

@@ -2,12 +2,14 @@
 
 pub mod binding;
 pub mod exception;
+pub mod kinds;
 pub mod metadata;
 pub mod package_path;
 pub mod parameters;
 mod schema;
 pub mod selector;
 pub mod skip;
+pub mod target;
 
 use std::borrow::Borrow;
 use std::collections::BTreeMap;

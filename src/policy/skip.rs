@@ -33,7 +33,7 @@ pub enum SkipError {
     Wildcard,
     /// The time cannot be parsed.
     #[error(
-        "{SKIP} is ignored: {SKIP_UNTIL} {0:?} is neither a date (2027-01-31) nor a time (2027-01-31T12:00:00Z)"
+        "{SKIP} is ignored: {SKIP_UNTIL} {0:?} is neither a date (2027-01-31) nor a time with its zone (2027-01-31T12:00:00Z)"
     )]
     Until(String),
     /// The waiver has expired.
@@ -64,10 +64,12 @@ pub fn skip(annotations: &BTreeMap<String, String>, now: jiff::Timestamp) -> Res
     Ok(Some(Skip { policies, reason: reason.to_owned() }))
 }
 
-/// Parses a time, or a date as the end of that day in UTC.
+/// Parses a time with its zone, or a date as the end of that day in UTC.
 pub fn instant(text: &str) -> Option<jiff::Timestamp> {
     let end_of_day = || {
-        let day: jiff::civil::Date = text.parse().ok()?;
+        // jiff also finds a date in a time without a zone, which would silently become another time.
+        let only_a_date = text.chars().all(|c| c.is_ascii_digit() || c == '-');
+        let day: jiff::civil::Date = text.parse().ok().filter(|_| only_a_date)?;
         Some(day.tomorrow().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
     };
     // A date alone is not an instant: jiff parses one only with a time zone.
@@ -104,7 +106,11 @@ mod tests {
         assert_eq!(ask("a", "", ""), Err(SkipError::NoReason));
         assert_eq!(ask("a", "because", ""), Err(SkipError::NoReason));
         assert_eq!(ask("*", reason, ""), Err(SkipError::Wildcard));
-        assert_eq!(ask("a", reason, "soon"), Err(SkipError::Until("soon".to_owned())));
+        for until in
+            ["soon", "2026-06-16T12:00:00", "2026-06-16 12:00", "2026-06-16[Europe/Berlin]", "2026-06-31"]
+        {
+            assert_eq!(ask("a", reason, until), Err(SkipError::Until(until.to_owned())));
+        }
         assert!(matches!(ask("a", reason, "2026-06-14"), Err(SkipError::Expired(_))));
         assert!(matches!(ask("a", reason, "2026-06-15T12:00:00Z"), Err(SkipError::Expired(_))));
     }

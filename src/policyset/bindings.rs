@@ -1,15 +1,20 @@
 //! Reads profiles, bindings and exceptions, and checks them against the policies that they name.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::path::{Path, Segment};
-use crate::policy::binding::{Binding, BindingSpec};
+use crate::policy::binding::{Binding, BindingSpec, namespace_fault};
 use crate::policy::exception::{Exception, ExceptionSpec};
 use crate::policy::skip::REASON_LENGTH;
-use crate::policy::{Policy, PolicyId};
+use crate::policy::{Policy, PolicyId, kinds};
 use crate::reader;
+use crate::workload::projection::Projections;
 use crate::yaml::Document;
 
 /// apiVersion of stategate's own documents.
@@ -83,6 +88,8 @@ pub struct BindingsFile {
     pub profile: Option<Profile>,
     pub bindings: Vec<Binding>,
     pub exceptions: Vec<Exception>,
+    /// Kinds that no projection reads.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// The origin of a file of bindings.
@@ -101,6 +108,8 @@ pub struct KnownPolicies<'a> {
     pub policies: Vec<&'a Policy>,
     /// False if some could not be read: then an unknown name may be one of them.
     pub complete: bool,
+    /// Which kinds there are.
+    pub projections: &'a Projections,
 }
 
 /// Reads a file of bindings: a shipped profile or a user's own.
@@ -112,56 +121,165 @@ pub fn read(
     origin: BindingOrigin,
     known: &KnownPolicies<'_>,
 ) -> Result<BindingsFile, Diagnostics> {
-    let shipped = origin != BindingOrigin::User;
-    let (mut read, mut errors) = (BindingsFile::default(), Vec::new());
+    let mut reader = FileReader { text, origin, known, read: BindingsFile::default(), errors: Vec::new() };
     for document in reader::documents(text)? {
-        let line = document.positions.place(&[]).line;
+        reader.document(&document);
+    }
+    if reader.errors.is_empty() { Ok(reader.read) } else { Err(Diagnostics(reader.errors)) }
+}
+
+/// What was read of a file so far.
+struct FileReader<'a> {
+    text: &'a SourceText,
+    origin: BindingOrigin,
+    known: &'a KnownPolicies<'a>,
+    read: BindingsFile,
+    errors: Vec<Diagnostic>,
+}
+
+impl FileReader<'_> {
+    fn document(&mut self, document: &Document) {
         match document.value.get("kind").and_then(|kind| kind.as_str()) {
-            Some("Profile") if shipped => match reader::typed::<Head<ProfileSpec>>(text, &document) {
-                Ok(head) => {
-                    errors.extend(version(text, line, &head.api_version));
-                    if origin != BindingOrigin::PartialProfile {
-                        let ids = &head.spec.without;
-                        errors.extend(unknown_ids(text, &document, &["spec", "without"], ids, known));
-                    }
-                    read.profile = Some(Profile { metadata: head.metadata, spec: head.spec });
-                }
-                Err(faults) => errors.extend(faults.0),
-            },
-            Some("PolicyBinding") => match reader::typed::<Head<BindingSpec>>(text, &document) {
-                Ok(head) => {
-                    errors.extend(version(text, line, &head.api_version));
-                    let binding = Binding { name: head.metadata.name, shipped, spec: head.spec };
-                    if origin != BindingOrigin::PartialProfile {
-                        errors.extend(unknown_policies(text, &document, &binding, known));
-                    }
-                    errors.extend(unknown_parameters(text, &document, &binding, known));
-                    read.bindings.push(binding);
-                }
-                Err(faults) => errors.extend(faults.0),
-            },
-            Some("PolicyException") => match reader::typed::<Head<ExceptionSpec>>(text, &document) {
-                Ok(head) => {
-                    errors.extend(version(text, line, &head.api_version));
-                    let Name { name, namespace } = head.metadata;
-                    let exception = Exception { name, namespace, spec: head.spec };
-                    errors.extend(exception_faults(text, &document, &exception, known));
-                    read.exceptions.push(exception);
-                }
-                Err(faults) => errors.extend(faults.0),
-            },
-            kind => errors.push(
-                text.error(line, 0, format!("kind {} is none of ours", kind.unwrap_or("(none)")))
-                    .with_help("write PolicyBinding or PolicyException"),
-            ),
+            Some("Profile") if self.origin != BindingOrigin::User => self.profile(document),
+            Some("PolicyBinding") => self.binding(document),
+            Some("PolicyException") => self.exception(document),
+            kind => {
+                let line = document.positions.place(&[]).line;
+                let message = format!("kind {} is none of ours", kind.unwrap_or("(none)"));
+                self.errors.push(
+                    self.text.error(line, 0, message).with_help("write PolicyBinding or PolicyException"),
+                );
+            }
         }
     }
-    if errors.is_empty() { Ok(read) } else { Err(Diagnostics(errors)) }
+
+    /// A document of one kind; None if it cannot be read.
+    fn head<S: DeserializeOwned>(&mut self, document: &Document) -> Option<(Name, S)> {
+        match reader::typed::<Head<S>>(self.text, document) {
+            Ok(head) => {
+                let line = document.positions.place(&[]).line;
+                self.errors.extend(version(self.text, line, &head.api_version));
+                Some((head.metadata, head.spec))
+            }
+            Err(faults) => {
+                self.errors.extend(faults.0);
+                None
+            }
+        }
+    }
+
+    fn profile(&mut self, document: &Document) {
+        let Some((metadata, spec)) = self.head::<ProfileSpec>(document) else { return };
+        let (text, known) = (self.text, self.known);
+        self.errors.extend(not_namespaced(text, document, &metadata, ""));
+        self.errors.extend(another_profile(text, document, &metadata.name));
+        if self.origin != BindingOrigin::PartialProfile {
+            self.errors.extend(unknown_ids(text, document, &["spec", "without"], &spec.without, known));
+        }
+        self.read.profile = Some(Profile { metadata, spec });
+    }
+
+    fn binding(&mut self, document: &Document) {
+        let Some((metadata, spec)) = self.head::<BindingSpec>(document) else { return };
+        let (text, known) = (self.text, self.known);
+        let elsewhere = "; write match: {namespaces: [NAME]} for where it applies";
+        self.errors.extend(not_namespaced(text, document, &metadata, elsewhere));
+        let shipped = self.origin != BindingOrigin::User;
+        let binding = Binding { name: metadata.name, shipped, spec };
+        if self.origin != BindingOrigin::PartialProfile {
+            self.errors.extend(unknown_policies(text, document, &binding, known));
+        }
+        self.errors.extend(unknown_parameters(text, document, &binding, known));
+        self.errors.extend(empty_match(text, document, &binding));
+        self.errors.extend(impossible_namespaces(text, document, &binding));
+        self.kinds(document, binding.spec.matches.kinds.as_deref().unwrap_or_default());
+        self.read.bindings.push(binding);
+    }
+
+    fn exception(&mut self, document: &Document) {
+        let Some((Name { name, namespace }, spec)) = self.head::<ExceptionSpec>(document) else { return };
+        let line = document.positions.place(&below(&["metadata"], ["name".into()])).line;
+        let exception = Exception { name, namespace, spec, source: Arc::clone(&self.text.name), line };
+        self.errors.extend(exception_faults(self.text, document, &exception, self.known));
+        self.kinds(document, &exception.spec.matches.kinds);
+        self.read.exceptions.push(exception);
+    }
+
+    /// Checks `spec.match.kinds`. A custom resource that no projection reads is only warned of.
+    fn kinds(&mut self, document: &Document, written: &[GroupKind]) {
+        let projections = self.known.projections;
+        for (index, kind) in written.iter().enumerate() {
+            let at = below(&["spec", "match", "kinds"], [index.into()]);
+            match kinds::check(kind, projections) {
+                Err(kinds::UnknownKind { message, help }) => {
+                    self.errors.push(fault(self.text, document, &at, message).with_help(help));
+                }
+                Ok(()) if projections.of(kind).is_none() => {
+                    let message = format!("no projection reads {kind}, so no policy is evaluated on it");
+                    self.read.warnings.push(fault(self.text, document, &at, message));
+                }
+                Ok(()) => {}
+            }
+        }
+    }
 }
 
 fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> {
     (version != API_VERSION)
         .then(|| text.error(line, 0, format!("apiVersion is {version:?}; write {API_VERSION}")))
+}
+
+/// A namespace that would be ignored.
+fn not_namespaced(
+    text: &SourceText,
+    document: &Document,
+    metadata: &Name,
+    elsewhere: &str,
+) -> Option<Diagnostic> {
+    let at = below(&["metadata"], ["namespace".into()]);
+    (!metadata.namespace.is_empty()).then(|| {
+        fault(text, document, &at, "metadata.namespace has no effect here".to_owned())
+            .with_help(format!("take it out{elsewhere}"))
+    })
+}
+
+/// A profile in a file of another name: reports would name a profile that was not asked for.
+fn another_profile(text: &SourceText, document: &Document, name: &str) -> Option<Diagnostic> {
+    let file = text.name.rsplit(['/', '\\']).next()?.strip_suffix(".yaml")?;
+    let at = below(&["metadata"], ["name".into()]);
+    (file != name).then(|| {
+        fault(text, document, &at, format!("the profile in {file}.yaml is named {name:?}"))
+            .with_help(format!("write {file}: a profile has the name of its file"))
+    })
+}
+
+/// Names of namespaces that no namespace can have.
+fn impossible_namespaces(text: &SourceText, document: &Document, binding: &Binding) -> Vec<Diagnostic> {
+    let mut errors = Vec::new();
+    for (key, patterns, wildcards) in binding.spec.matches.namespace_lists() {
+        for (index, pattern) in patterns.iter().enumerate() {
+            let at = below(&["spec", "match", key], [index.into()]);
+            let message = namespace_fault(pattern, wildcards);
+            errors.extend(message.map(|message| fault(text, document, &at, message)));
+        }
+    }
+    errors
+}
+
+/// Empty lists that would match nothing.
+fn empty_match(text: &SourceText, document: &Document, binding: &Binding) -> Vec<Diagnostic> {
+    let matches = &binding.spec.matches;
+    let lists = [
+        ("namespaces", matches.namespaces.as_ref().map(Vec::len)),
+        ("kinds", matches.kinds.as_ref().map(Vec::len)),
+    ];
+    let empty = lists.into_iter().filter(|(_, length)| *length == Some(0));
+    let error = |(key, _): (&str, _)| {
+        let at = below(&["spec", "match"], [key.to_owned().into()]);
+        let message = format!("spec.match.{key} is empty, so the binding would match nothing");
+        fault(text, document, &at, message).with_help("name at least one, or take the key out")
+    };
+    empty.map(error).collect()
 }
 
 /// The path of what lies below fixed keys.
@@ -272,6 +390,12 @@ fn exception_faults(
 ) -> Vec<Diagnostic> {
     let spec = &exception.spec;
     let mut errors = unknown_ids(text, document, &["spec", "policies"], &spec.policies, known);
+    if let Some(message) =
+        namespace_fault(&exception.namespace, &[]).filter(|_| !exception.namespace.is_empty())
+    {
+        let at = below(&["metadata"], ["namespace".into()]);
+        errors.push(fault(text, document, &at, message));
+    }
     if spec.policies.is_empty() {
         let at = [Segment::from("spec"), Segment::from("policies")];
         errors.push(fault(text, document, &at, format!("exception {} waives no policy", exception.name)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::requirements;
 use super::sources::Sources;
-use crate::admission::ReviewScope;
+use crate::admission::{GroupKind, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Module, Reads, Rego, RuleId};
 use crate::policy::{Patches, Policy, PolicyId, metadata, package_path};
@@ -30,6 +30,8 @@ pub struct CompiledPolicies {
     pub by_scope: HashMap<ReviewScope, Vec<usize>>,
     pub projections: Arc<Projections>,
     pub rego: Rego,
+    /// What is no error, but hardly meant.
+    pub warnings: Vec<Diagnostic>,
     /// Digest of the sources that it was compiled from.
     pub digest: String,
 }
@@ -39,21 +41,26 @@ pub struct Readable<'a> {
     pub policies: Vec<(Policy, &'a SourceText)>,
     /// Whether all of them could be read.
     pub complete: bool,
+    /// Kinds that no projection reads.
+    warnings: Vec<Diagnostic>,
 }
 
 impl<'a> Readable<'a> {
     /// Reads the METADATA of all policies; faults are added to `errors`.
-    pub fn read(sources: &'a Sources, errors: &mut Vec<Diagnostic>) -> Self {
-        let mut policies = Vec::new();
+    pub fn read(sources: &'a Sources, projections: &Projections, errors: &mut Vec<Diagnostic>) -> Self {
+        let (mut policies, mut warnings) = (Vec::new(), Vec::new());
         for text in &sources.policies {
-            match metadata::read(text) {
-                Ok(policy) => policies.push((policy, text)),
+            match metadata::read(text, Some(projections)) {
+                Ok(policy) => {
+                    warnings.extend(unread(&policy, projections, text));
+                    policies.push((policy, text));
+                }
                 Err(faults) => errors.extend(faults.0),
             }
         }
         errors.extend(sources.module_paths.iter().filter_map(|(text, path)| package_path::check(text, path)));
         errors.extend(duplicates(&policies));
-        Self { complete: policies.len() == sources.policies.len(), policies }
+        Self { complete: policies.len() == sources.policies.len(), policies, warnings }
     }
 }
 
@@ -65,14 +72,10 @@ impl CompiledPolicies {
     pub fn compile(
         sources: &Sources,
         readable: Readable<'_>,
+        projections: Projections,
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
-        let projections =
-            Projections::read(&sources.projections, &sources.engines).unwrap_or_else(|faults| {
-                errors.extend(faults.0);
-                Projections::default()
-            });
         let texts: Vec<SourceText> =
             sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let known: Vec<&Policy> = readable.policies.iter().map(|(policy, _)| policy).collect();
@@ -108,9 +111,22 @@ impl CompiledPolicies {
             policies,
             projections: Arc::new(projections),
             rego,
+            warnings: readable.warnings,
             digest: sources.policy_digest(),
         })
     }
+}
+
+/// Warns of kinds that the policy names and no projection reads: it is never evaluated on them.
+fn unread(policy: &Policy, projections: &Projections, text: &SourceText) -> Vec<Diagnostic> {
+    let unread = policy.matches.kinds.iter().filter(|kind| projections.of(kind).is_none());
+    let warning = |kind: &GroupKind| {
+        let name = kind.to_string();
+        let line = text.text.lines().position(|line| line.contains(&name)).map_or(1, |line| line + 1);
+        text.error(line, 0, format!("no projection reads {name}, so {} is never evaluated on it", policy.id))
+            .with_help("add workloads/<kind>.yaml beside the policies, or correct its group")
+    };
+    unread.map(warning).collect()
 }
 
 fn duplicates(policies: &[(Policy, &SourceText)]) -> Vec<Diagnostic> {

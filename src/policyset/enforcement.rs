@@ -19,6 +19,8 @@ pub struct Bindings {
     pub profile: Profile,
     pub bindings: Vec<Binding>,
     pub exceptions: Vec<Exception>,
+    /// What is no error, but hardly meant.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Bindings {
@@ -35,6 +37,7 @@ impl Bindings {
                 Ok(read) => {
                     all.bindings.extend(read.bindings);
                     all.exceptions.extend(read.exceptions);
+                    all.warnings.extend(read.warnings);
                     all.profile = read.profile.unwrap_or(std::mem::take(&mut all.profile));
                 }
                 Err(faults) => errors.extend(faults.0),

@@ -7,7 +7,7 @@ use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::engine::Reads;
 use crate::inventory::{Inventory, ResourceRole, keys};
-use crate::policy::{Policy, PolicyId};
+use crate::policy::{Policy, PolicyId, kinds};
 use crate::workload::projection::Projections;
 
 impl PolicySet {
@@ -38,11 +38,16 @@ pub fn check(
     let mut declared = Vec::new();
     for (kind, _) in policy.inventory.iter() {
         let Some(role) = ResourceRole::of(kind, projections) else {
-            let known: Vec<String> = ResourceRole::kinds().map(|kind| kind.to_string()).collect();
             let written = kind.to_string();
             let mut error = text.error(at(&written), 0, format!("custom.inventory: no join knows {written}"));
-            error.help = did_you_mean(&written, known.iter().map(String::as_str))
-                .or_else(|| Some(format!("workloads that have a projection, and {}", known.join(", "))));
+            let joined: Vec<GroupKind> = ResourceRole::kinds().collect();
+            let known: Vec<&GroupKind> =
+                joined.iter().chain(projections.iter().map(|(kind, _)| kind)).collect();
+            let names: Vec<String> = joined.iter().map(ToString::to_string).collect();
+            error.help = kinds::suggestion(&written, &known)
+                .map(|kind| format!("did you mean {kind}?"))
+                .or_else(|| did_you_mean(&written, names.iter().map(String::as_str)))
+                .or_else(|| Some(format!("workloads that have a projection, and {}", names.join(", "))));
             return Err(error);
         };
         declared.push(role);

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::diagnostic::SourceText;
+use crate::diagnostic::{Diagnostic, SourceText};
 
 /// The sources that a policy set is compiled from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +27,8 @@ pub struct Sources {
     /// All modules in directories, including tests, with their paths below the root. A module that is not
     /// listed here, such as one from a cluster resource, may have any package.
     pub module_paths: Vec<(SourceText, String)>,
+    /// What whoever loads them should know, such as a file that replaces a shipped one.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Sources {

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use super::exceptions::{Notice, notices};
 use super::junit::{Case, Verdict};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::policy::Action;
 
-/// One suite per file, one case per object. The class is the kind: Jenkins treats everything before the last
+/// One suite per file, one case per object, and one per notice of an exception, which passes. The class is the kind: Jenkins treats everything before the last
 /// dot of a class as its package, which would split a file name.
 pub fn of(report: &Report) -> Vec<Case> {
-    report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).collect()
+    let notices = notices(report);
+    let exceptions = notices.iter().map(exception);
+    report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).chain(exceptions).collect()
 }
 
 fn object(object: &ReviewedObject) -> Case {
@@ -89,6 +92,18 @@ fn finding(object: &ReviewedObject, found: &Found) -> String {
     let (label, reason) = finding.reason();
     text.push_str(&format!("  {label}: {reason}\n\n"));
     text
+}
+
+fn exception(notice: &Notice<'_>) -> Case {
+    let exception = notice.exception;
+    Case {
+        suite: exception.source.to_string(),
+        class: Some(format!("stategate.{}", notice.topic.id())),
+        name: format!("{} ({}:{})", exception.display_name(), exception.source, exception.line),
+        file: Some(exception.source.to_string()),
+        output: format!("{}\n", notice.text),
+        ..Case::default()
+    }
 }
 
 fn unreadable(error: &Diagnostic) -> Case {

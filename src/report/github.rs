@@ -1,5 +1,6 @@
 //! The report as workflow commands: GitHub Actions shows each beside its line in a pull request's diff.
 
+use super::exceptions::{Notice, Topic, notices};
 use super::location::{self, ReportLocation};
 use super::{Found, Report, ReviewedObject, plain};
 use crate::diagnostic::Diagnostic;
@@ -20,6 +21,7 @@ pub fn render(report: &Report) -> String {
         })
     });
     all.extend(failures);
+    all.extend(notices(report).iter().map(notice));
     let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     all.extend(findings.map(|(object, found)| finding(object, found)));
     all.sort_by_key(|annotation| annotation.level);
@@ -96,6 +98,18 @@ fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
         title: format!("{} [{}]", finding.policy, finding.severity),
         text,
     }
+}
+
+fn notice(notice: &Notice<'_>) -> Annotation {
+    let mut place = file(&notice.exception.source);
+    if !place.is_empty() {
+        place.push_str(&format!(",line={}", notice.exception.line));
+    }
+    let level = match notice.topic {
+        Topic::Expired | Topic::Expiring => Level::Warning,
+        Topic::Unmatched => Level::Notice,
+    };
+    Annotation { level, place, title: notice.topic.id().to_owned(), text: notice.text.clone() }
 }
 
 fn error(error: &Diagnostic) -> Annotation {

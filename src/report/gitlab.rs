@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::exceptions::{Notice, Topic, notices};
 use super::location::{self, Fingerprints, ReportLocation};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
@@ -62,6 +63,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             });
         }
     }
+    issues.extend(notices(report).iter().map(notice));
     let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     issues.extend(findings.map(|(object, found)| issue(object, found, fingerprints.of(found))));
     serde_json::to_string_pretty(&issues)
@@ -81,6 +83,22 @@ fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
         fingerprint,
         severity: level(finding.action, finding.severity),
         location: location(&ReportLocation::of(object, found)),
+    }
+}
+
+fn notice(notice: &Notice<'_>) -> Issue {
+    let exception = notice.exception;
+    let (path, line) = (file(&exception.source), exception.line);
+    Issue {
+        description: notice.text.clone(),
+        check_name: notice.topic.id().to_owned(),
+        // Two exceptions may have one name.
+        fingerprint: super::digest(&[notice.topic.id(), &path, &exception.display_name(), &line.to_string()]),
+        severity: match notice.topic {
+            Topic::Expired | Topic::Expiring => Level::Minor,
+            Topic::Unmatched => Level::Info,
+        },
+        location: Location { path, lines: Lines { begin: line, end: line } },
     }
 }
 

@@ -8,8 +8,9 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Found, Report, ReviewedObject, Summary};
+use super::{Found, Report, ReportedException, ReviewedObject, Summary};
 use crate::path;
+use crate::policy::exception::ExceptionState;
 use crate::policy::{Action, Policy, Severity};
 
 /// The version of the report's shape.
@@ -48,6 +49,8 @@ struct JsonReport<'a> {
     unknown: Vec<JsonUnknown<'a>>,
     /// Policies that were not evaluated, because the object is exempt from them.
     waived: Vec<JsonWaived<'a>>,
+    /// The exceptions of the bindings: how far each is from its end, and whether it did anything.
+    exceptions: Vec<JsonException<'a>>,
     /// What could not be read.
     errors: Vec<JsonError<'a>>,
     /// Notes about the run.
@@ -213,6 +216,34 @@ struct JsonWaived<'a> {
     file: &'a str,
 }
 
+/// A PolicyException.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct JsonException<'a> {
+    /// Its name.
+    name: &'a str,
+    /// The only namespace that it applies to; absent: every namespace.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    namespace: &'a str,
+    /// The ids of the policies that it waives.
+    policies: Vec<&'a str>,
+    /// Why.
+    reason: &'a str,
+    /// When it expires (RFC 3339); absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// `expiring` within 14 days of its end, `expired` from then on.
+    state: ExceptionState,
+    /// It waived a policy for an object of this run; absent if the run cannot tell: the exception has expired,
+    /// not everything was checked, or `check` does not evaluate the policies, such as those for deletes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    matched: Option<bool>,
+    /// The file it is in.
+    file: &'a str,
+    /// The line of its name, from 1.
+    line: usize,
+}
+
 /// Something that could not be read.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -331,6 +362,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
                 })
             })
             .collect(),
+        exceptions: report.exceptions.iter().map(json_exception).collect(),
         errors: report
             .errors
             .iter()
@@ -375,6 +407,21 @@ fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding
     }
 }
 
+fn json_exception(reported: &ReportedException) -> JsonException<'_> {
+    let ReportedException { exception, state, matched } = reported;
+    JsonException {
+        name: &exception.name,
+        namespace: &exception.namespace,
+        policies: exception.spec.policies.iter().map(|id| id.as_str()).collect(),
+        reason: &exception.spec.reason,
+        expires_at: exception.spec.expires_at.map(|end| end.to_string()),
+        state: *state,
+        matched: *matched,
+        file: &exception.source,
+        line: exception.line,
+    }
+}
+
 fn json_policy(policy: &Policy) -> JsonPolicy<'_> {
     JsonPolicy {
         title: &policy.title,
@@ -406,7 +453,8 @@ mod tests {
         let validator = jsonschema::validator_for(&schema()).unwrap();
         let errors: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{errors:#?}");
-        for list in ["findings", "failures", "patches", "unknown", "waived", "errors", "notes"] {
+        for list in ["findings", "failures", "patches", "unknown", "waived", "exceptions", "errors", "notes"]
+        {
             assert!(!report[list].as_array().unwrap().is_empty(), "the sample has no {list}");
         }
     }

@@ -1,6 +1,7 @@
 //! The report of a run, and its formats.
 
 mod cases;
+mod exceptions;
 mod excerpt;
 pub mod github;
 pub mod gitlab;
@@ -30,6 +31,7 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::{Action, Policy, PolicyId};
 use crate::yaml::SourceSpan;
 
+pub use exceptions::ReportedException;
 pub use excerpt::Excerpt;
 use plain::plain;
 pub use remedy::Remedy;
@@ -49,6 +51,8 @@ pub struct Report {
     pub not_covered: usize,
     /// Documents that are not Kubernetes objects.
     pub foreign: usize,
+    /// The exceptions of the bindings.
+    pub exceptions: Vec<ReportedException>,
     /// Notes about the run.
     pub notes: Vec<String>,
 }
@@ -169,12 +173,13 @@ impl Report {
 
     /// Adds the report of another part of the same run.
     pub fn append(&mut self, part: Self) {
-        let Self { profile: _, objects, policies, errors, not_covered, foreign, notes } = part;
+        let Self { profile: _, objects, policies, errors, not_covered, foreign, exceptions, notes } = part;
         self.objects.extend(objects);
         self.policies.extend(policies);
         self.errors.extend(errors);
         self.not_covered += not_covered;
         self.foreign += foreign;
+        self.exceptions.extend(exceptions);
         self.notes.extend(notes);
     }
 
@@ -193,6 +198,11 @@ impl Report {
             foreign: self.foreign,
             known: self.objects.iter().flat_map(|object| &object.findings).filter(|one| one.known).count(),
         }
+    }
+
+    /// Was everything read, and could every policy decide?
+    pub fn is_complete(&self) -> bool {
+        self.errors.is_empty() && self.objects.iter().all(|object| object.failures.is_empty())
     }
 
     /// Is there a new finding with this action or a stricter one?

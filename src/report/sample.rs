@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Excerpt, Found, Report, ReviewedObject};
+use super::{Excerpt, Found, Report, ReportedException, ReviewedObject};
 use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path;
+use crate::policy::exception::{Exception, ExceptionState};
 use crate::policy::{Action, PolicyId, Severity, metadata};
 use crate::yaml::SourceSpan;
 
@@ -34,7 +35,7 @@ package stategate.encryption.volume_no_emptydir_data
 
 /// The sample report.
 pub fn report() -> Report {
-    let policy = metadata::read(&SourceText::new("p.rego", POLICY)).unwrap();
+    let policy = metadata::read(&SourceText::new("p.rego", POLICY), None).unwrap();
     let mut plain = reviewed("shop/my pg.yaml", None);
     plain.findings = vec![
         found(&plain, Action::Warn, Severity::Low, "/spec/replicas", "  replicas: ", 3),
@@ -78,8 +79,25 @@ pub fn report() -> Report {
         }],
         not_covered: 1,
         foreign: 2,
+        exceptions: vec![
+            exception("expired", ExceptionState::Expired, None),
+            exception(HOSTILE, ExceptionState::Expiring, Some(false)),
+            exception("active", ExceptionState::Active, Some(true)),
+        ],
         notes: vec![HOSTILE.to_owned()],
     }
+}
+
+fn exception(name: &str, state: ExceptionState, matched: Option<bool>) -> ReportedException {
+    let spec = json!({"policies": ["w"], "match": {}, "reason": HOSTILE, "expiresAt": "2027-01-31"});
+    let exception = Exception {
+        name: name.to_owned(),
+        namespace: "shop".to_owned(),
+        spec: serde_json::from_value(spec).unwrap(),
+        source: "shop/bindings.yaml".into(),
+        line: 7,
+    };
+    ReportedException { exception, state, matched }
 }
 
 fn reviewed(file: &str, template: Option<&str>) -> ReviewedObject {

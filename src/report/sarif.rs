@@ -12,6 +12,7 @@ use types::{
     Notification, PhysicalLocation, Properties, Region, ResultItem, Rule, Run, Suppression, Text, Tool,
 };
 
+use super::exceptions::{Topic, notices};
 use super::location::{self, Fingerprints, Lines, ReportLocation};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
@@ -327,18 +328,34 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
         });
         unknown.chain(waived).chain(notes)
     });
-    objects.chain(report.notes.iter().map(|note| Notification::new(Level::Note, note.clone()))).collect()
+    let exceptions = notices(report).into_iter().map(|notice| {
+        let level = match notice.topic {
+            Topic::Expired | Topic::Expiring => Level::Warning,
+            Topic::Unmatched => Level::Note,
+        };
+        let place = whole_line(&notice.exception.source, notice.exception.line);
+        Notification::new(level, notice.text).at(place)
+    });
+    objects
+        .chain(exceptions)
+        .chain(report.notes.iter().map(|note| Notification::new(Level::Note, note.clone())))
+        .collect()
 }
 
 fn error(error: &Diagnostic) -> Notification<'_> {
     let help = error.help.as_ref().map(|help| format!("\nHelp: {help}")).unwrap_or_default();
-    let mut physical = physical(&ReportLocation { file: &error.source, lines: None }, None);
-    if error.line > 0 {
-        let start_column = (error.column > 0).then_some(error.column);
-        physical.region = Some(Region { start_column, ..Region::line(error.line) });
+    let mut place = whole_line(&error.source, error.line);
+    if let Some(region) = &mut place.physical_location.region {
+        region.start_column = (error.column > 0).then_some(error.column);
     }
-    Notification::new(Level::Error, format!("{}{help}", error.message))
-        .at(Location { physical_location: physical, logical_locations: Vec::new() })
+    Notification::new(Level::Error, format!("{}{help}", error.message)).at(place)
+}
+
+/// A line of a file; 0: the whole file.
+fn whole_line(file: &str, line: usize) -> Location {
+    let mut physical_location = physical(&ReportLocation { file, lines: None }, None);
+    physical_location.region = (line > 0).then(|| Region::line(line));
+    Location { physical_location, logical_locations: Vec::new() }
 }
 
 fn object_location(object: &ReviewedObject) -> Location {

@@ -2,6 +2,7 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
+use super::exceptions::notices;
 use super::{Found, Report, ReviewedObject, plain};
 use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
@@ -53,6 +54,9 @@ pub fn render(report: &Report, colours: bool) -> String {
         let (policies, objects) = (policies.join(", "), some(&objects));
         format!("not evaluated for {objects}: {policies} ({reason}; add it with --inventory)")
     }));
+    notes.extend(
+        notices(report).iter().map(|notice| format!("{}: {}", plain(&notice.place()), plain(&notice.text))),
+    );
     notes.extend(report.notes.iter().cloned());
     for note in &notes {
         out.push_str(&format!("note: {note}\n"));

@@ -5,12 +5,14 @@ use crate::admission::{GroupKind, ObjectError, Operation, Request};
 use crate::decision::{Decision, Exemption, Waived};
 use crate::policy::PolicyId;
 use crate::policy::skip::{self, Skip};
+use crate::policy::target::Target;
 use crate::policyset::{PolicySet, Selected};
 
 /// The waivers for one object: exceptions, and its own skip annotation.
 pub struct Waivers<'a> {
     set: &'a PolicySet,
-    request: &'a Request,
+    /// What exceptions match; None if no projection has the kind.
+    target: Option<Target<'a>>,
     now: jiff::Timestamp,
     skip: Option<Skip>,
     /// Why the skip annotation does not count.
@@ -26,7 +28,7 @@ impl<'a> Waivers<'a> {
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, None),
         };
-        Self { set, request, now, skip, bad_skip }
+        Self { set, target: set.target(request), now, skip, bad_skip }
     }
 
     /// Removes the policies that are waived, and records the waivers.
@@ -61,7 +63,8 @@ impl<'a> Waivers<'a> {
 
     /// The waiver of a policy. Whether the object's own annotation counts depends on the bindings.
     fn waiver(&self, policy: &PolicyId) -> Option<Waived> {
-        if let Some(exception) = self.set.exception(policy, self.request, self.now) {
+        let first = |target| self.set.exceptions_for(policy, target, self.now).next();
+        if let Some((_, exception)) = self.target.as_ref().and_then(first) {
             return Some(Waived {
                 policy: policy.clone(),
                 exception: Some(exception.name.clone()),

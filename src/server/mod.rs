@@ -11,6 +11,7 @@ mod activity;
 mod body;
 mod connections;
 mod drain;
+mod exceptions;
 mod health;
 mod reload;
 mod routes;
@@ -32,7 +33,7 @@ use tracing::{info, warn};
 use crate::evaluators::EvaluationPool;
 use crate::telemetry::metrics::Metrics;
 
-pub use reload::{Loaded, Sources};
+pub use reload::{Loaded, Sources, log_warnings};
 pub use tls::{Tls, TlsError};
 
 use activity::IdleTimeouts;
@@ -167,6 +168,9 @@ pub async fn run(
     let webhook = tokio::spawn(connections::serve(webhook, served, shutdown.connection()));
     let served = endpoint(None, health::router(Arc::clone(&app)), STATUS_CONNECTIONS);
     let status = tokio::spawn(connections::serve(status, served, status_shutdown.connection()));
+    let mut told = exceptions::Told::default();
+    told.look(&current.in_force().set, jiff::Timestamp::now(), &metrics);
+    tokio::spawn(exceptions::watch(Arc::clone(&current), Arc::clone(&metrics), told, config.reload_every));
     if sources.may_change() {
         tokio::spawn(reload::watch(current, metrics, sources, version, config.reload_every));
     }

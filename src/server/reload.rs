@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
-use crate::policyset;
+use crate::policyset::{self, PolicySet};
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
 
@@ -53,6 +53,7 @@ impl Current {
                 policies = set.policies().count(),
                 "reloaded"
             );
+            log_warnings(set);
             metrics.reloaded(digest, set.profile());
         }
         self.in_force.store(Arc::new(in_force));
@@ -77,6 +78,13 @@ impl Current {
             metrics.reload_failed();
             *fault = reason;
         }
+    }
+}
+
+/// Logs what is no error in the sources, but hardly meant.
+pub fn log_warnings(set: &PolicySet) {
+    for warning in set.warnings() {
+        warn!(warning = warning.to_string(), "loaded");
     }
 }
 

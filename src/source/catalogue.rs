@@ -7,6 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::{files_below, read_text};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::policy::metadata::package_line;
 use crate::policyset::Sources;
 
 static POLICIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
@@ -21,6 +22,8 @@ pub struct Catalogue {
     files: BTreeMap<String, SourceText>,
     /// Paths of profiles that name policies left out of this catalogue.
     partial_profiles: BTreeSet<String>,
+    /// Warnings of files that replaced others which policies do not name.
+    replaced: Vec<Diagnostic>,
 }
 
 impl Catalogue {
@@ -63,6 +66,17 @@ impl Catalogue {
             if kind(&relative) == FileKind::Other {
                 continue;
             }
+            if kind(&relative) == FileKind::Profile && profile_name(&relative).is_none() {
+                errors.push(
+                    SourceText::new(path.display().to_string(), "")
+                        .error(
+                            0,
+                            0,
+                            "a profile that nobody can choose: --profile NAME reads profiles/NAME.yaml",
+                        )
+                        .with_help("rename the file so that it ends with .yaml"),
+                );
+            }
             match read_text(&path) {
                 Ok(text) => drop(files.insert(relative, text)),
                 Err(error) => errors.push(error),
@@ -87,9 +101,33 @@ impl Catalogue {
         {
             self.files.insert(SHIPPED_ENGINES.to_owned(), below);
         }
+        let replaced = other.files.iter().filter_map(|(path, text)| self.replaced_by(path, text));
+        let replaced: Vec<Diagnostic> = replaced.collect();
+        self.replaced.extend(replaced);
         self.partial_profiles.retain(|path| !other.files.contains_key(path));
         self.files.extend(other.files.clone());
         self
+    }
+
+    /// The warning of a file that takes the place of one that other policies rely on. A policy that replaces a
+    /// policy concerns nobody else.
+    fn replaced_by(&self, path: &str, text: &SourceText) -> Option<Diagnostic> {
+        let below = self.files.get(path).filter(|below| below.text != text.text)?;
+        let what = match kind(path) {
+            FileKind::Library => format!("library data.{}", package_line(below)?.1),
+            FileKind::Profile => format!("profile {}", profile_name(path)?),
+            FileKind::Projection => format!("projection {path}"),
+            _ => return None,
+        };
+        Some(
+            text.error(0, 0, format!("this file replaces the shipped {what}"))
+                .with_help("rename it unless that is meant"),
+        )
+    }
+
+    /// What whoever loads the catalogue should know.
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.replaced
     }
 
     /// The sources from which a policy set is compiled, without tests; `with_tests` adds them.
@@ -123,6 +161,7 @@ impl Catalogue {
             profile: None,
             partial_profile: false,
             bindings: Vec::new(),
+            warnings: self.replaced.clone(),
             module_paths: self
                 .files
                 .iter()
@@ -149,9 +188,7 @@ impl Catalogue {
 
     /// Profile names.
     pub fn profiles(&self) -> impl Iterator<Item = String> {
-        self.files
-            .keys()
-            .filter_map(|path| Some(path.strip_prefix("profiles/")?.strip_suffix(".yaml")?.to_owned()))
+        self.files.keys().filter_map(|path| profile_name(path)).map(str::to_owned)
     }
 
     /// Paths of files that exist in only one of the two catalogues, or differ.
@@ -178,6 +215,10 @@ enum FileKind {
     Profile,
     Example,
     Other,
+}
+
+fn profile_name(path: &str) -> Option<&str> {
+    path.strip_prefix("profiles/")?.strip_suffix(".yaml")
 }
 
 /// Classifies a file by its path below `policies/`.

@@ -82,6 +82,11 @@ struct ThreadLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ExceptionLabels {
+    state: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct PolicySetLabels {
     digest: String,
     profile: String,
@@ -108,6 +113,7 @@ pub struct Metrics {
     pub threads_lost: Gauge,
     threads_replaced: Family<ThreadLabels, Counter>,
     quarantined: Family<PolicyLabels, Gauge>,
+    exceptions: Family<ExceptionLabels, Gauge>,
 }
 
 impl Metrics {
@@ -128,6 +134,7 @@ impl Metrics {
             threads_lost: Gauge::default(),
             threads_replaced: Family::default(),
             quarantined: Family::default(),
+            exceptions: Family::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -162,6 +169,11 @@ impl Metrics {
             "policy_quarantined",
             "Policies that are not evaluated until the next reload: 1",
             metrics.quarantined.clone(),
+        );
+        registry.register(
+            "exceptions",
+            "PolicyExceptions in force: active, expiring within 14 days, or expired",
+            metrics.exceptions.clone(),
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
@@ -198,6 +210,11 @@ impl Metrics {
     /// Records that a policy is in quarantine.
     pub fn quarantined(&self, policy: &str) {
         self.quarantined.get_or_create(&PolicyLabels { policy: policy.to_owned() }).set(1);
+    }
+
+    /// Records how many exceptions are in this state.
+    pub fn exceptions(&self, state: &'static str, count: i64) {
+        self.exceptions.get_or_create(&ExceptionLabels { state }).set(count);
     }
 
     /// Counts one review.
@@ -278,8 +295,10 @@ mod tests {
             unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
             ..Decision::default()
         });
+        metrics.exceptions("expired", 2);
         let text = metrics.encode().unwrap();
         for line in [
+            r#"stategate_exceptions{state="expired"} 2"#,
             r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="timed_out"} 1"#,
             r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="shed"} 1"#,
             r#"stategate_review_duration_seconds_count{webhook="validate/fail"} 6"#,

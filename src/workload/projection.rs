@@ -170,6 +170,8 @@ pub struct Projections {
     kind_by_resource: HashMap<(String, String), GroupKind>,
     /// The engine table.
     pub engines: Engines,
+    /// Whether all files could be read: otherwise an unknown kind may be one of theirs.
+    pub complete: bool,
 }
 
 impl Projection {
@@ -185,6 +187,13 @@ impl Projections {
     /// # Errors
     /// All errors in all files.
     pub fn read(projections: &[SourceText], engines: &[SourceText]) -> Result<Self, Diagnostics> {
+        let (all, errors) = Self::read_in_part(projections, engines);
+        if errors.is_empty() { Ok(all) } else { Err(Diagnostics(errors)) }
+    }
+
+    /// Like [`Projections::read`], but returns what could be read together with the errors, so that policies
+    /// can also be checked.
+    pub fn read_in_part(projections: &[SourceText], engines: &[SourceText]) -> (Self, Vec<Diagnostic>) {
         let mut errors = Vec::new();
         let mut all = Self::default();
         for text in projections {
@@ -199,7 +208,8 @@ impl Projections {
                 Err(more) => errors.extend(more.0),
             }
         }
-        if errors.is_empty() { Ok(all) } else { Err(Diagnostics(errors)) }
+        all.complete = errors.is_empty();
+        (all, errors)
     }
 
     fn add(&mut self, projection: Projection, text: &SourceText) -> Result<(), Diagnostic> {

@@ -56,6 +56,154 @@ fn an_override_loosens_the_profile_and_only_where_it_matches() {
     assert!(!run.stdout.contains("probe-readiness"), "{}", run.stdout);
 }
 
+const CLASS: &str = "apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: gp3, labels: {team: data}}
+provisioner: ebs.csi.aws.com
+parameters: {type: gp3, encrypted: \"false\"}
+reclaimPolicy: Retain
+allowVolumeExpansion: true
+volumeBindingMode: WaitForFirstConsumer
+";
+
+#[test]
+fn an_override_for_some_namespaces_leaves_the_cluster_alone() {
+    let denied = "error[encryption-storageclass-at-rest]";
+    check(&binding("{}"), CLASS).expect(1, &[denied]);
+    for limit in [
+        "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: catalog}}",
+        "namespaceSelector: {matchExpressions: [{key: team, operator: DoesNotExist}]}",
+        "excludedNamespaces: [payments]",
+        "namespaces: [catalog]",
+        "namespaces: ['*']",
+    ] {
+        for action in ["warn", "off"] {
+            let with = |more: &str| {
+                binding(&format!("{{override: true, action: {action}, match: {{{limit}{more}}}}}"))
+            };
+            check(&with(""), CLASS).expect(1, &[denied]);
+            check(&with(", clusterScoped: false"), CLASS).expect(1, &[denied]);
+            check(&with(", clusterScoped: true"), CLASS).expect(0, &["0 errors"]);
+        }
+    }
+    // What does not speak of namespaces applies to the cluster, too, unless it says that it does not.
+    let with = |spec: &str| binding(&format!("{{override: true, action: warn, match: {{{spec}}}}}"));
+    check(&with(""), CLASS).expect(0, &["warning[encryption-storageclass-at-rest]"]);
+    check(&with("objectSelector: {matchLabels: {team: data}}"), CLASS).expect(0, &["0 errors"]);
+    check(&with("kinds: [StorageClass.storage.k8s.io]"), CLASS).expect(0, &["0 errors"]);
+    check(&with("kinds: [StatefulSet.apps]"), CLASS).expect(1, &[denied]);
+    check(&with("clusterScoped: false"), CLASS).expect(1, &[denied]);
+}
+
+#[test]
+fn what_only_tightens_needs_no_cluster_scoped() {
+    let audited = binding("{override: true, action: audit}");
+    let with = |spec: &str| {
+        let tighter = binding(&format!("{{action: deny, match: {{{spec}}}}}"));
+        check(&format!("{audited}---\n{tighter}"), CLASS)
+    };
+    with("excludedNamespaces: [payments]").expect(1, &["error["]);
+    with("namespaceSelector: {matchLabels: {team: a}}").expect(1, &["error["]);
+    with("excludedNamespaces: [payments], clusterScoped: false").expect(0, &["audit["]);
+    // A list of namespaces is one of namespaces.
+    with("namespaces: [payments]").expect(0, &["audit["]);
+    with("namespaces: [payments], clusterScoped: true").expect(1, &["error["]);
+}
+
+#[test]
+fn namespaces_are_chosen_by_name_whatever_is_known_of_them() {
+    let warned = |spec: &str, manifest: &str| {
+        let text = format!("{{override: true, action: warn, match: {{{spec}}}}}");
+        let run = check(&binding(&text), manifest);
+        match run.code {
+            0 => run.expect(0, &["warning[probe-readiness-required]"]),
+            _ => run.expect(1, &["error[probe-readiness-required]"]),
+        };
+        run.code == 0
+    };
+    let namespace = |labels: &str| {
+        format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{{labels}}}}}\n---\n{}",
+            unprobed()
+        )
+    };
+    let by_name = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}";
+    for manifest in [
+        unprobed(),
+        namespace(""),
+        namespace("kubernetes.io/metadata.name: shop"),
+        // The API server sets it to the name, whatever a manifest says.
+        namespace("kubernetes.io/metadata.name: other"),
+    ] {
+        assert!(warned(by_name, &manifest), "{manifest}");
+        assert!(!warned(&by_name.replace("shop", "other"), &manifest), "{manifest}");
+        let expression = "namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [shop]}]}";
+        assert!(!warned(expression, &manifest), "{manifest}");
+    }
+    for (names, matches) in [
+        ("[shop]", true),
+        ("[other, shop]", true),
+        ("['sh*']", true),
+        ("['*']", true),
+        ("['*op']", true),
+        ("[sho]", false),
+        ("['shop-*']", false),
+        ("[default]", false),
+    ] {
+        assert_eq!(warned(&format!("namespaces: {names}"), &unprobed()), matches, "{names}");
+    }
+    assert!(!warned("namespaces: ['*'], excludedNamespaces: ['sh?p']", &unprobed()));
+    assert!(!warned("namespaces: [shop], namespaceSelector: {matchLabels: {a: b}}", &unprobed()));
+    // Objects that name no namespace lie in that of the run.
+    let nameless = unprobed().replace("  namespace: shop\n", "");
+    assert!(warned("namespaces: [default]", &nameless));
+    assert!(!warned("namespaces: [shop]", &nameless));
+}
+
+#[test]
+fn kinds_have_their_group_wherever_they_are_named() {
+    let policy = |kind: &str| {
+        let policy = format!(
+            "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: low\n#   action: warn\n#   fix: F\n\
+             #   match: {{kinds: [Pod, {kind}]}}\npackage stategate.own.mine\n\n\
+             violation contains v if {{\n\tinput.workload.kind == \"StatefulSet\"\n\t\
+             v := {{\"msg\": \"found it\", \"path\": []}}\n}}\n"
+        );
+        let dir = directory(&[("own/mine/mine.rego", &policy)]);
+        stategate_with(&["check", "--policies", dir.path().to_str().unwrap(), "-"], GOOD)
+    };
+    let exempting = |kind: &str| {
+        let spec = format!(
+            "{{policies: [probe-readiness-required], match: {{kinds: [Pod, {kind}]}}, reason: \"until the migration\"}}"
+        );
+        check(&exception("", &spec), &unprobed())
+    };
+    let bound = |kind: &str| {
+        let spec = format!(
+            "{{policies: {{ids: [probe-readiness-required]}}, override: true, action: warn, match: {{kinds: [Pod, {kind}]}}}}"
+        );
+        check(&binding(&spec), &unprobed())
+    };
+    policy("StatefulSet.apps").expect(0, &["warning[mine]: found it"]);
+    exempting("StatefulSet.apps").expect(0, &["is exempt from probe-readiness-required"]);
+    bound("StatefulSet.apps").expect(0, &["warning[probe-readiness-required]"]);
+    for kind in ["StatefulSet", "statefulsets.apps", "StatefulSet.v1.apps", "apps/v1/StatefulSet"] {
+        let wrong = format!(
+            "`{kind}` is no kind that policies review: kinds are written Kind.group\n  help: did you mean StatefulSet.apps?"
+        );
+        policy(kind).expect(2, &["mine.rego:8:26: custom.match.kinds[1]: ", &wrong]);
+        exempting(kind).expect(2, &["bindings.yaml:4:", &wrong]);
+        bound(kind).expect(2, &["bindings.yaml:4:", &wrong]);
+    }
+    // A custom resource that nobody knows may be meant, but nothing is evaluated on it yet.
+    for kind in ["Store.example.com", "StatefulSet.apps.kruise.io"] {
+        let unread = format!("no projection reads {kind}, so ");
+        policy(kind).expect(0, &["warning: ", "mine.rego:8: ", &unread, "workloads/<kind>.yaml"]);
+        exempting(kind).expect(1, &["warning: ", "bindings.yaml:4:", &unread, "error[probe"]);
+        bound(kind).expect(1, &["warning: ", "bindings.yaml:4:", &unread, "error[probe"]);
+    }
+}
+
 #[test]
 fn the_strictest_of_several_bindings_wins() {
     let baseline = |bindings: &str| {
@@ -93,7 +241,7 @@ fn an_exception_exempts_what_it_names_until_it_expires() {
         exception(
             "",
             &format!(
-                "{{policies: [probe-readiness-required], match: {{kinds: [StatefulSet], names: [pg]}}, reason: \"until the migration, OPS-113\"{more}}}"
+                "{{policies: [probe-readiness-required], match: {{kinds: [StatefulSet.apps], names: [pg]}}, reason: \"until the migration, OPS-113\"{more}}}"
             ),
         )
     };
@@ -199,6 +347,41 @@ fn mistakes_are_errors_with_their_place() {
         (
             binding("{}").replace("PolicyBinding", "PolicyBindings"),
             vec!["bindings.yaml:1", "PolicyBindings", "PolicyException"],
+        ),
+        (
+            binding("{match: {namespaces: []}}"),
+            vec!["bindings.yaml:4:", "spec.match.namespaces is empty", "take the key out"],
+        ),
+        (binding("{match: {namespaces: }}"), vec!["bindings.yaml:4:", "must be a list, not nothing"]),
+        (binding("{match: {kinds: []}}"), vec!["bindings.yaml:4:", "spec.match.kinds is empty"]),
+        (
+            binding("{match: {namespaces: [shop, Shop]}}"),
+            vec!["bindings.yaml:4:", "`Shop` is no name of a namespace", "lower-case"],
+        ),
+        (binding("{match: {namespaces: ['team-?']}}"), vec!["bindings.yaml:4:", "`team-?` is no name"]),
+        (binding("{match: {namespaces: ['-*']}}"), vec!["bindings.yaml:4:", "`-*` is no name"]),
+        (binding("{match: {excludedNamespaces: [a.b]}}"), vec!["bindings.yaml:4:", "`a.b` is no name"]),
+        (
+            binding("{}").replace("{name: own}", "{name: own, namespace: shop}"),
+            vec!["bindings.yaml:3:", "metadata.namespace has no effect", "match: {namespaces: [NAME]}"],
+        ),
+        (
+            exception(
+                ", namespace: 'team-*'",
+                "{policies: [pdb-present], match: {}, reason: \"until the migration\"}",
+            ),
+            vec!["bindings.yaml:3:", "`team-*` is no name of a namespace"],
+        ),
+        (
+            exception(
+                "",
+                "{policies: [pdb-present], match: {}, reason: \"until the migration\", expiresAt: 2027-01-31T12:00:00}",
+            ),
+            vec![
+                "bindings.yaml:4:",
+                "spec.expiresAt",
+                "neither a date (2027-01-31) nor a time with its zone",
+            ],
         ),
         (
             exception("", "{policies: [pdb], match: {}, reason: \"until the migration\"}"),

@@ -15,6 +15,7 @@ mod bindings;
 mod ci;
 mod cli;
 mod declared;
+mod exceptions;
 mod fix;
 mod formats;
 mod front_ends;

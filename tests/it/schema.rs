@@ -174,6 +174,9 @@ fn wrong_bindings_do_not_agree() {
         document("PolicyBinding", "{action: off}"),
         document("PolicyBinding", "{action: 'off', match: {objectSelector: {matchLabels: }}}"),
         document("PolicyException", &format!("{exception}, expiresAt: 2027-01-31T00:00:00Z}}")),
+        document("PolicyException", &format!("{exception}, expiresAt: 2027-01-31}}")),
+        document("PolicyBinding", "{match: {namespaces: [shop, 'team-*'], clusterScoped: true}}"),
+        document("PolicyBinding", "{match: {excludedNamespaces: ['team-?'], kinds: [StatefulSet.apps]}}"),
         document("Profile", "{}"),
     ];
     for text in &good {
@@ -189,7 +192,14 @@ fn wrong_bindings_do_not_agree() {
         document("PolicyBinding", "{action: true}"),
         document("PolicyBinding", "{policies: [pdb-present]}"),
         document("PolicyBinding", "{policies: {severities: [severe]}}"),
-        document("PolicyBinding", "{match: {namespaces: [shop]}}"),
+        document("PolicyBinding", "{match: {namespaces: []}}"),
+        document("PolicyBinding", "{match: {namespaces: }}"),
+        document("PolicyBinding", "{match: {namespaces: [Shop]}}"),
+        document("PolicyBinding", "{match: {namespaces: ['team-?']}}"),
+        document("PolicyBinding", "{match: {excludedNamespaces: [team_a]}}"),
+        document("PolicyBinding", "{match: {clusterScoped: 'yes'}}"),
+        document("PolicyBinding", "{match: {kinds: []}}"),
+        document("PolicyBinding", "{match: {kinds: [statefulset]}}"),
         document(
             "PolicyBinding",
             "{match: {objectSelector: {matchExpressions: [{key: a, operator: Equals}]}}}",

@@ -14,9 +14,11 @@ use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::path::{self, Segment};
+use crate::policy::Policy;
 use crate::policy::binding::OnFailure;
+use crate::policy::exception::{Exception, ExceptionState};
 use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
+use crate::report::{Excerpt, Found, Remedy, Report, ReportedException, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::HelmValues;
@@ -109,6 +111,15 @@ struct Task {
     inventory: Inventory,
 }
 
+/// What the second pass makes of a source.
+#[derive(Default)]
+struct ReviewedSource {
+    report: Report,
+    unknown_namespaces: Vec<String>,
+    /// Positions of the exceptions that waived something.
+    matched: BTreeSet<usize>,
+}
+
 impl Pipeline {
     /// Reviews every manifest as the webhook would, after its own patches.
     pub fn run(self, parts: Vec<TreeSource>) -> anyhow::Result<Report> {
@@ -133,16 +144,21 @@ impl Pipeline {
                 let name = name_of(&task.source);
                 match tokio::spawn(this.review(task)).await {
                     Ok(reviewed) => reviewed,
-                    Err(_) => Ok((Report { errors: vec![broken(&name)], ..Report::default() }, Vec::new())),
+                    Err(_) => {
+                        let report = Report { errors: vec![broken(&name)], ..Report::default() };
+                        Ok(ReviewedSource { report, ..ReviewedSource::default() })
+                    }
                 }
             }
         };
-        let mut unknown_namespaces = BTreeSet::new();
-        for (part, unknown) in pool.each(tasks, review, || progress.step())? {
-            report.append(part);
-            unknown_namespaces.extend(unknown);
+        let (mut unknown_namespaces, mut matched) = (BTreeSet::new(), BTreeSet::new());
+        for part in pool.each(tasks, review, || progress.step())? {
+            report.append(part.report);
+            unknown_namespaces.extend(part.unknown_namespaces);
+            matched.extend(part.matched);
         }
         progress.end();
+        report.exceptions = exceptions(&pool, &report, &matched);
         if !unknown_namespaces.is_empty() {
             let names: Vec<String> = unknown_namespaces.into_iter().collect();
             report.notes.push(format!(
@@ -203,7 +219,7 @@ impl Pipeline {
         tasks
     }
 
-    async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<(Report, Vec<String>)> {
+    async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<ReviewedSource> {
         let Task { source, kept, inventory } = task;
         let this = Arc::clone(&self);
         let manifests = match kept {
@@ -214,7 +230,7 @@ impl Pipeline {
             }
         };
         let set = self.pool.set();
-        let (mut report, mut unknown_namespaces) = (Report::default(), Vec::new());
+        let ReviewedSource { mut report, mut unknown_namespaces, mut matched } = ReviewedSource::default();
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
             let old = self.before.of(manifest, &source, &self.namespace);
@@ -249,12 +265,13 @@ impl Pipeline {
                     report.policies.entry(finding.policy.clone()).or_insert_with(|| policy.clone());
                 }
             }
+            matched.extend(matching(set, request, &decision, self.pool.now()));
             report.objects.push(self.reviewed_object(manifest, request, decision, &hidden));
         }
         if self.remedies {
             self.add_remedies(&inventory, &reviewed, &requests, &mut report.objects).await?;
         }
-        Ok((report, unknown_namespaces))
+        Ok(ReviewedSource { report, unknown_namespaces, matched })
     }
 
     /// Tells of each object with findings what `fix` would write into its file.
@@ -331,6 +348,36 @@ impl Pipeline {
         }
         object
     }
+}
+
+/// The exceptions that waived something for this request, also those behind another one that came first.
+fn matching(set: &PolicySet, request: &Request, decision: &Decision, now: jiff::Timestamp) -> Vec<usize> {
+    let Some(target) = set.target(request) else { return Vec::new() };
+    let waived = decision.waived.iter().filter(|waived| waived.exception.is_some());
+    let matching = waived.flat_map(|waived| set.exceptions_for(&waived.policy, &target, now));
+    matching.map(|(position, _)| position).collect()
+}
+
+/// What became of the exceptions. Whether one that matched nothing could have matched anything is only known if
+/// the run evaluates one of its policies: manifests are never deleted, and updated only with `--old`.
+fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>) -> Vec<ReportedException> {
+    let set = pool.set();
+    let asked = |policy: &Policy| {
+        let matches = &policy.matches;
+        (matches.subresources.is_empty() || matches.subresources.iter().any(String::is_empty))
+            && report.objects.iter().any(|object| matches.operations.contains(&object.operation))
+    };
+    let reported = |(position, exception): (usize, &Exception)| {
+        let mut policies = exception.spec.policies.iter().filter_map(|id| set.policy(id.as_str()));
+        let state = exception.state(pool.now());
+        let matched = match matched.contains(&position) {
+            true => Some(true),
+            false if state == ExceptionState::Expired => None,
+            false => policies.any(asked).then_some(false),
+        };
+        ReportedException { exception: exception.clone(), state, matched }
+    };
+    set.exceptions().iter().enumerate().map(reported).collect()
 }
 
 /// Hides every excerpt.

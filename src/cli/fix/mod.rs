@@ -12,7 +12,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::inventory::InventoryArguments;
-use super::policies::{PolicyArguments, load};
+use super::policies::{PolicyArguments, load, warn};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours, print, say};
@@ -189,7 +189,10 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
         sources.bindings.push(SourceText::new("<--policy>", binding.to_string()));
     }
     match source.compile(&sources, None) {
-        Ok(set) => Ok(set),
+        Ok(set) => {
+            warn(set.warnings());
+            Ok(set)
+        }
         // The binding for --policy names a policy that is not there.
         Err(error) if ids.is_empty() => Err(error.into()),
         Err(error) => {

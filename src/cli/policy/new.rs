@@ -172,7 +172,7 @@ fn taken(name: &Name, directory: &Path) -> anyhow::Result<()> {
     };
     let id = name.id();
     for text in all.unbound().policies {
-        if metadata::read(&text).is_ok_and(|policy| policy.id == id) {
+        if metadata::read(&text, None).is_ok_and(|policy| policy.id == id) {
             anyhow::bail!(
                 "the policy {id} already exists in {}: ids are unique across all categories",
                 text.name

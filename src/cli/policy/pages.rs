@@ -70,13 +70,13 @@ impl Library {
 
     fn exemption(&self, policy: &Policy) -> Vec<Block> {
         let id = &policy.id;
-        let kinds: Vec<&str> = policy.matches.kinds.iter().map(|kind| kind.kind.as_str()).take(1).collect();
+        let kinds: Vec<String> = policy.matches.kinds.iter().map(ToString::to_string).take(1).collect();
         // An exception in a namespace applies to that namespace only.
         let somewhere = |set: &PolicySet| {
             let kinds = policy.matches.kinds.first();
             kinds.and_then(|kind| set.projections().of(kind)).is_none_or(|projection| projection.namespaced)
         };
-        let namespace = if self.sets.values().all(somewhere) { ", namespace: NAMESPACE" } else { "" };
+        let namespace = if self.sets.values().all(somewhere) { ", namespace: my-namespace" } else { "" };
         let mut blocks = vec![
             Block::Text(
                 "An administrator exempts named objects with a PolicyException, preferably until a time (`expiresAt`):"

@@ -12,7 +12,7 @@ use crate::source::catalogue::Catalogue;
 pub fn faults(tested: &Catalogue, outcomes: &[Outcome]) -> Result<Vec<Outcome>, Diagnostics> {
     let mut missing = Vec::new();
     for text in tested.unbound().policies {
-        let policy = metadata::read(&text)?;
+        let policy = metadata::read(&text, None)?;
         let folder = text.name.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned();
         let mut fault = |name: &str, failure: String| {
             missing.push(Outcome {

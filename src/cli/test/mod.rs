@@ -111,6 +111,7 @@ fn once(
         if own.is_some() {
             try_in_sandbox(&catalogue)?;
         }
+        super::policies::warn(catalogue.warnings());
         let tested = own.unwrap_or_else(|| catalogue.clone());
         run::all(&tested, &catalogue, arguments, kept, |loaded| {
             if let Some((policies, compiling)) = loaded {

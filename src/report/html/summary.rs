@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::data::NO_CATEGORY;
 use super::visible;
 use crate::policy::{Action, Severity};
+use crate::report::exceptions::notices;
 use crate::report::text::{completed, counted, unjudged};
 use crate::report::{Report, ReviewedObject, Summary};
 
@@ -307,6 +308,12 @@ fn parts(report: &Report) -> Vec<Part> {
         more: many(&objects),
         ..Item::default()
     });
+    let exceptions = notices(report).into_iter().map(|notice| Item {
+        head: visible(&notice.exception.display_name()),
+        place: visible(&notice.place()),
+        text: visible(&notice.text),
+        ..Item::default()
+    });
     let of_objects = report.objects.iter().flat_map(|object| {
         object.notes.iter().map(move |note| Item {
             head: visible(&object.display_name()),
@@ -334,6 +341,12 @@ fn parts(report: &Report) -> Vec<Part> {
             unknown.collect(),
         ),
         ("Exempt", "These objects are exempt from these policies.", "audit", waived.collect()),
+        (
+            "Exceptions",
+            "These exceptions have expired, expire soon, or matched nothing.",
+            "warn",
+            exceptions.collect(),
+        ),
         ("Completed at admission", "These policies would complete these objects.", "", completed.collect()),
         ("Notes", "Other information about the run and its objects.", "", of_objects.chain(of_run).collect()),
     ];

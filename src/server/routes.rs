@@ -11,6 +11,7 @@ use axum::routing::post;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::activity::InFlight;
 use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Reservation};
 use super::drain::ShutdownStage;
 use super::reload::Current;
@@ -79,8 +80,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let deadline = started + time_to_answer(http.uri());
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
-        let uid = bad.uid.as_deref().map(|uid| uid.get(..64).unwrap_or(uid));
-        warn!(uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
+        warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
             None => (status, format!("{}\n", bad.message)).into_response(),
@@ -92,13 +92,22 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
     let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    let RequestBody { bytes, share } = match body::read(http.into_body(), said, &app.budget, deadline).await {
+    let in_flight = http.extensions().get::<Arc<InFlight>>().cloned();
+    let read = tokio::select! {
+        biased;
+        read = body::read(http.into_body(), said, &app.budget, deadline) => read,
+        () = evicted(in_flight.as_deref()) => Err(BodyError::evicted()),
+    };
+    let RequestBody { bytes, share } = match read {
         Ok(whole) => whole,
         Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
         Err(BodyError { why, message, beginning }) => {
-            return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
+            return unreadable(BadReview::new(wire::recover_uid(&beginning), message), why.status());
         }
     };
+    if let Some(in_flight) = &in_flight {
+        in_flight.working();
+    }
     let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
@@ -127,6 +136,14 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     app.metrics.decision(&decision);
     log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)
+}
+
+/// Waits until the connection must make room for others.
+async fn evicted(in_flight: Option<&InFlight>) {
+    match in_flight {
+        Some(in_flight) => in_flight.evicted().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// There is no decision, so the failurePolicy decides.

@@ -46,6 +46,39 @@ impl EncodeLabelValue for Answer {
     }
 }
 
+/// Why the server closed a connection before its client did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// To make room for another one.
+    Evicted,
+    /// No other one could make room for it.
+    Refused,
+    /// The client did not do its part in time.
+    Stalled,
+}
+
+impl EncodeLabelValue for Closed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        encoder.write_str(match self {
+            Closed::Evicted => "evicted",
+            Closed::Refused => "refused",
+            Closed::Stalled => "stalled",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortLabels {
+    port: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    port: &'static str,
+    reason: Closed,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     webhook: &'static str,
@@ -108,6 +141,8 @@ pub struct Metrics {
     pub threads_lost: Gauge,
     threads_replaced: Family<ThreadLabels, Counter>,
     quarantined: Family<PolicyLabels, Gauge>,
+    connections: Family<PortLabels, Gauge>,
+    connections_closed: Family<ClosedLabels, Counter>,
 }
 
 impl Metrics {
@@ -128,6 +163,8 @@ impl Metrics {
             threads_lost: Gauge::default(),
             threads_replaced: Family::default(),
             quarantined: Family::default(),
+            connections: Family::default(),
+            connections_closed: Family::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -162,6 +199,12 @@ impl Metrics {
             "policy_quarantined",
             "Policies that are not evaluated until the next reload: 1",
             metrics.quarantined.clone(),
+        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections closed by the server: evicted, refused, stalled",
+            metrics.connections_closed.clone(),
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
@@ -198,6 +241,17 @@ impl Metrics {
     /// Records that a policy is in quarantine.
     pub fn quarantined(&self, policy: &str) {
         self.quarantined.get_or_create(&PolicyLabels { policy: policy.to_owned() }).set(1);
+    }
+
+    /// Records how many connections a port has.
+    pub fn connections(&self, port: &'static str, open: usize) {
+        let open = i64::try_from(open).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&PortLabels { port }).set(open);
+    }
+
+    /// Counts a connection that the server closed.
+    pub fn connection_closed(&self, port: &'static str, reason: Closed) {
+        self.connections_closed.get_or_create(&ClosedLabels { port, reason }).inc();
     }
 
     /// Counts one review.

@@ -62,7 +62,7 @@ pub struct Place {
 
 /// Connections beyond the limit that may still be ending.
 pub fn overhang(limit: usize) -> usize {
-    limit / 8 + 1
+    limit / 4 + 1
 }
 
 /// The peer that an address belongs to. Whoever has one IPv6 address usually has the whole /64.
@@ -101,10 +101,17 @@ impl ConnectionTable {
         Some(Place { table: Arc::clone(self), number, activity })
     }
 
-    /// Closes one connection, if any can be, because the process has run out of file descriptors.
-    pub fn relieve(&self) {
-        let mut state = self.state();
-        self.evict(&mut state, None);
+    /// Closes a connection of the fullest table, if any can be, because the process has run out of file
+    /// descriptors.
+    pub fn relieve(tables: &[Arc<Self>]) {
+        if let Some(fullest) = tables.iter().max_by_key(|table| table.state().open.len()) {
+            fullest.evict(&mut fullest.state(), None);
+        }
+    }
+
+    /// Do connections end more slowly than new ones come?
+    pub fn is_behind(&self) -> bool {
+        self.state().closing.len() > overhang(self.limit)
     }
 
     fn evict(&self, state: &mut State, newcomer: Option<IpAddr>) -> bool {
@@ -112,15 +119,10 @@ impl ConnectionTable {
         let Some(activity) = state.leave(number) else { return false };
         activity.give(Order::Close);
         state.closing.push_back((number, activity));
-        if state.closing.len() > overhang(self.limit) {
-            // Whoever takes its time to end has had it. Work is finished: there is never much of it, since
-            // the queue in front of it is bounded.
-            let late = state.closing.iter().find(|(_, activity)| {
-                activity.order() < Order::Cut && activity.standing().0 != Standing::Working
-            });
-            if let Some((_, activity)) = late {
-                activity.give(Order::Cut);
-            }
+        if state.closing.len() > overhang(self.limit)
+            && let Some(activity) = state.late()
+        {
+            activity.give(Order::Cut);
         }
         self.count(state, Closed::Evicted);
         true
@@ -164,6 +166,16 @@ impl State {
             (count >= with_it).then_some(((without_request, count, overdue, age), *number))
         });
         candidates.max().map(|(_, number)| number)
+    }
+
+    /// An evicted connection that has had its time: one that never asked, or the oldest. Work is finished;
+    /// there is never much of it, since the queue in front of it is bounded.
+    fn late(&self) -> Option<&Arc<Activity>> {
+        let slow =
+            self.closing.iter().map(|(_, activity)| activity).filter(|activity| {
+                activity.order() < Order::Cut && activity.standing().0 != Standing::Working
+            });
+        slow.min_by_key(|activity| activity.used())
     }
 
     /// Takes an open connection out.
@@ -253,11 +265,16 @@ mod tests {
     #[test]
     fn evicted_connections_that_do_not_end_are_cut_and_places_come_back() {
         let table = table(8);
-        let places: Vec<Place> = (0..11).map(|_| table.admit(FLOOD).unwrap()).collect();
-        let orders: Vec<Order> = places.iter().map(|place| place.activity.order()).collect();
-        assert_eq!(orders[..4], [Order::Cut, Order::Close, Order::Close, Order::Stay]);
-        table.relieve();
-        assert_eq!(places[3].activity.order(), Order::Close);
+        let mut places = vec![table.admit(FLOOD).unwrap()];
+        drop(places[0].activity.request());
+        places.extend((1..12).map(|_| table.admit(FLOOD).unwrap()));
+        let order = |number: usize| places[number].activity.order();
+        let orders: Vec<Order> = (0..5).map(order).collect();
+        let expected = [Order::Close, Order::Cut, Order::Close, Order::Close, Order::Stay];
+        assert_eq!(orders, expected, "one that has asked may have asked again, and is given time");
+        ConnectionTable::relieve(&[Arc::clone(&table), self::table(8)]);
+        assert_eq!((order(4), order(2)), (Order::Close, Order::Cut));
+        assert!(table.is_behind());
         drop(places);
         let state = table.state();
         assert!(state.open.is_empty() && state.peers.is_empty() && state.closing.is_empty());
@@ -265,7 +282,7 @@ mod tests {
         let text = table.metrics.encode().unwrap();
         for line in [
             r#"stategate_connections{port="webhook"} 0"#,
-            r#"stategate_connections_closed_total{port="webhook",reason="evicted"} 4"#,
+            r#"stategate_connections_closed_total{port="webhook",reason="evicted"} 5"#,
         ] {
             assert!(text.contains(line), "{line} is not in:\n{text}");
         }

@@ -21,15 +21,16 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::http::{HeaderValue, Request, Version, header};
+use axum::http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
-use hyper::service::{Service as _, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
@@ -54,6 +55,8 @@ const HEADERS: u32 = 16 << 10;
 const BUFFER: usize = 32 << 10;
 /// Interval between PINGs, and timeout after which a silent peer is considered gone.
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// Timeout for a client's TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(5);
 /// How long an evicted client may take to acknowledge GOAWAY or take an answer.
 const GRACE: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, usually for lack of file descriptors, until some are freed.
@@ -72,19 +75,14 @@ pub struct Endpoint {
     pub router: Router,
     /// Whether a connection may carry more than one request.
     pub keep_alive: bool,
+    pub table: Arc<ConnectionTable>,
     /// The tables of all ports, which make room when file descriptors run out.
     pub tables: Tables,
-    pub handshake: Duration,
     pub timeouts: Timeouts,
 }
 
 /// Accepts a listener's connections until [`ShutdownStage::Closing`], and serves each to its end.
-pub async fn serve(
-    listener: TcpListener,
-    endpoint: Endpoint,
-    table: Arc<ConnectionTable>,
-    mut stage: Observer,
-) {
+pub async fn serve(listener: TcpListener, endpoint: Endpoint, mut stage: Observer) {
     let endpoint = Arc::new(endpoint);
     let mut said = None;
     loop {
@@ -93,10 +91,14 @@ pub async fn serve(
             () = stage.reached(ShutdownStage::Closing) => return,
             accepted = listener.accept() => accepted,
         };
+        if endpoint.table.is_behind() {
+            // Evicted connections close their sockets first.
+            yield_now().await;
+        }
         let Some((stream, address)) = accept(accepted, &endpoint.tables, &mut said).await else { continue };
         // If there is no room, the client is told at once by a closed connection: the API server then applies
         // the failurePolicy instead of waiting for its timeout.
-        let Some(place) = table.admit(address.ip()) else { continue };
+        let Some(place) = endpoint.table.admit(address.ip()) else { continue };
         let (endpoint, stage) = (Arc::clone(&endpoint), stage.clone());
         tokio::spawn(async move {
             let mut aborted = stage.clone();
@@ -124,9 +126,7 @@ async fn accept(
             warn!(%error, "cannot accept a connection");
             *said = Some(Instant::now());
         }
-        for table in tables {
-            table.relieve();
-        }
+        ConnectionTable::relieve(tables);
         sleep(BREATH).await;
     }
     None
@@ -138,7 +138,7 @@ async fn connection(stream: TcpStream, endpoint: &Endpoint, place: &Place, stage
     let Some(tls) = &endpoint.tls else {
         return drive(stream, false, endpoint, place, stage).await;
     };
-    let handshake = timeout(endpoint.handshake, TlsAcceptor::from(tls.load_full()).accept(stream));
+    let handshake = timeout(HANDSHAKE, TlsAcceptor::from(tls.load_full()).accept(stream));
     let shaken = tokio::select! {
         biased;
         shaken = handshake => shaken,
@@ -167,6 +167,19 @@ enum Ending {
 }
 
 impl Ending {
+    /// Does the connection begin to end now, or for a stricter reason than before?
+    fn begins(before: Option<Self>, activity: &Activity, stopping: bool) -> Option<Self> {
+        match before {
+            None | Some(Ending::Unused(_)) if activity.order() >= Order::Close => {
+                Some(Ending::Evicted(Instant::now()))
+            }
+            // In a drain, a connection without any request so far may have one under way: it is given time, so
+            // that no request is cut; hyper would close such a connection at once.
+            None if stopping && activity.used() => Some(Ending::Unused(Instant::now())),
+            _ => None,
+        }
+    }
+
     /// When it is over.
     fn deadline(self, activity: &Activity, timeouts: Timeouts) -> Option<Instant> {
         let standing = activity.standing().0;
@@ -179,6 +192,31 @@ impl Ending {
     }
 }
 
+/// The routes, with every request and its answer reported to the connection's activity.
+fn tracked(
+    router: Router,
+    activity: Arc<Activity>,
+    stage: Observer,
+) -> impl Service<Request<Incoming>, Response = Response<TrackedBody>, Error = Infallible, Future: Send + 'static>
+{
+    let router = TowerToHyperService::new(router);
+    service_fn(move |mut request: Request<Incoming>| {
+        let in_flight = Arc::new(activity.request());
+        // The handler says when the body is complete.
+        request.extensions_mut().insert(Arc::clone(&in_flight));
+        let (stage, old) = (stage.clone(), request.version() < Version::HTTP_2);
+        let answer = router.call(request);
+        async move {
+            let mut answer = answer.await?;
+            if old && stage.draining() {
+                // Tells the client to open a new connection before this one is closed.
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer.map(|body| TrackedBody::new(body, in_flight)))
+        }
+    })
+}
+
 /// Serves one connection to its end.
 async fn drive<S>(stream: S, http2: bool, endpoint: &Endpoint, place: &Place, mut stage: Observer)
 where
@@ -186,42 +224,15 @@ where
 {
     let activity = &place.activity;
     activity.established(http2);
-    let router = TowerToHyperService::new(endpoint.router.clone());
-    let service = {
-        let (activity, stage) = (Arc::clone(activity), stage.clone());
-        service_fn(move |mut request: Request<Incoming>| {
-            let in_flight = Arc::new(activity.request());
-            // The handler says when the body is complete.
-            request.extensions_mut().insert(Arc::clone(&in_flight));
-            let (stage, old) = (stage.clone(), request.version() < Version::HTTP_2);
-            let answer = router.call(request);
-            async move {
-                let mut answer = answer.await?;
-                if old && stage.draining() {
-                    // Tells the client to open a new connection before this one is closed.
-                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, Infallible>(answer.map(|body| TrackedBody::new(body, in_flight)))
-            }
-        })
-    };
+    let service = tracked(endpoint.router.clone(), Arc::clone(activity), stage.clone());
     let builder = builder(http2, endpoint.keep_alive);
     let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     let mut stopping = false;
     let mut ending: Option<Ending> = None;
     loop {
-        let began = match ending {
-            None | Some(Ending::Unused(_)) if activity.order() >= Order::Close => {
-                Some(Ending::Evicted(Instant::now()))
-            }
-            // In a drain, a connection without any request so far may have one under way: it is given time,
-            // so that no request is cut; hyper would close such a connection at once.
-            None if stopping && activity.used() => Some(Ending::Unused(Instant::now())),
-            _ => None,
-        };
-        if began.is_some() {
-            ending = began;
+        if let Some(began) = Ending::begins(ending, activity, stopping) {
+            ending = Some(began);
             connection.as_mut().graceful_shutdown();
         }
         let ended = ending.and_then(|ending| ending.deadline(activity, endpoint.timeouts));

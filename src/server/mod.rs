@@ -46,8 +46,6 @@ use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
 use routes::App;
 
-/// Timeout for a client's TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(5);
 /// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
 /// normally the API server closes idle connections.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -158,13 +156,6 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
     let limits = open_files::connection_limits(config.max_connections)?;
-    if limits.webhook < config.max_connections {
-        warn!(
-            connections = limits.webhook,
-            wanted = config.max_connections,
-            "the limit on open files allows few connections; raise it (ulimit -n)"
-        );
-    }
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new({
@@ -194,13 +185,12 @@ pub async fn run(
     };
     let tls = Arc::new(ArcSwap::new(certificate.config));
     tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
-    let table = |port, limit| ConnectionTable::new(port, limit, Arc::clone(&metrics));
-    let [first, second] = [table("webhook", limits.webhook), table("status", limits.status)];
-    let tables = [Arc::clone(&first), Arc::clone(&second)];
+    let tables = [("webhook", limits.webhook), ("status", limits.status)]
+        .map(|(port, limit)| ConnectionTable::new(port, limit, Arc::clone(&metrics)));
     let served = webhook_endpoint(tls, routes::webhook(Arc::clone(&app)), tables.clone());
-    let webhook = tokio::spawn(connections::serve(webhook, served, first, shutdown.connection()));
+    let webhook = tokio::spawn(connections::serve(webhook, served, shutdown.connection()));
     let served = status_endpoint(health::router(Arc::clone(&app)), tables);
-    let status = tokio::spawn(connections::serve(status, served, second, status_shutdown.connection()));
+    let status = tokio::spawn(connections::serve(status, served, status_shutdown.connection()));
     if sources.may_change() {
         tokio::spawn(reload::watch(current, metrics, sources, version, config.reload_every));
     }
@@ -242,13 +232,16 @@ async fn drain(shutdown: &Shutdown, signals: &mut ShutdownSignals, delay: Durati
 }
 
 fn webhook_endpoint(tls: Arc<ArcSwap<ServerConfig>>, router: Router, tables: Tables) -> Endpoint {
-    Endpoint { tls: Some(tls), router, keep_alive: true, tables, handshake: HANDSHAKE, timeouts: TIMEOUTS }
+    let [table, _] = &tables;
+    let table = Arc::clone(table);
+    Endpoint { tls: Some(tls), router, keep_alive: true, table, tables, timeouts: TIMEOUTS }
 }
 
 /// A probe asks once; a connection that is kept is one that others lack.
 fn status_endpoint(router: Router, tables: Tables) -> Endpoint {
-    let timeouts = STATUS_TIMEOUTS;
-    Endpoint { tls: None, router, keep_alive: false, tables, handshake: HANDSHAKE, timeouts }
+    let [_, table] = &tables;
+    let table = Arc::clone(table);
+    Endpoint { tls: None, router, keep_alive: false, table, tables, timeouts: STATUS_TIMEOUTS }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

@@ -1,5 +1,7 @@
 //! How many connections fit into the limit on open files.
 
+use tracing::warn;
+
 use super::ServeError;
 use super::connection_table::overhang;
 
@@ -22,14 +24,24 @@ pub struct ConnectionLimits {
 /// Raises the limit on open files as far as it may be, and divides it between the ports.
 pub fn connection_limits(webhook: usize) -> Result<ConnectionLimits, ServeError> {
     let files = rlimit::increase_nofile_limit(u64::MAX).map_err(ServeError::Files)?;
-    divide(webhook, usize::try_from(files).unwrap_or(usize::MAX))
+    let limits = divide(webhook, usize::try_from(files).unwrap_or(usize::MAX))?;
+    if limits.webhook < webhook {
+        let ConnectionLimits { webhook: connections, .. } = limits;
+        warn!(
+            files,
+            connections,
+            wanted = webhook,
+            "the limit on open files allows few connections; raise it (ulimit -n)"
+        );
+    }
+    Ok(limits)
 }
 
 fn divide(webhook: usize, files: usize) -> Result<ConnectionLimits, ServeError> {
     let spare = files.saturating_sub(RESERVED);
     let status = STATUS.min(spare / 4);
     let rest = spare.saturating_sub(status + overhang(status));
-    let fits = webhook.min((rest.saturating_sub(1) / 9).saturating_mul(8));
+    let fits = webhook.min((rest.saturating_sub(1) / 5).saturating_mul(4));
     if status < LEAST || fits < LEAST {
         let needed = RESERVED + 4 * LEAST;
         return Err(ServeError::FewFiles { files, needed });

@@ -91,23 +91,13 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         warn!(webhook = webhook.name, operation, reason = message, "review shed");
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
-    let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    let in_flight = http.extensions().get::<Arc<InFlight>>().cloned();
-    let read = tokio::select! {
-        biased;
-        read = body::read(http.into_body(), said, &app.budget, deadline) => read,
-        () = evicted(in_flight.as_deref()) => Err(BodyError::evicted()),
-    };
-    let RequestBody { bytes, share } = match read {
+    let RequestBody { bytes, share } = match receive(app, http, deadline).await {
         Ok(whole) => whole,
         Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
         Err(BodyError { why, message, beginning }) => {
             return unreadable(BadReview::new(wire::recover_uid(&beginning), message), why.status());
         }
     };
-    if let Some(in_flight) = &in_flight {
-        in_flight.working();
-    }
     let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
@@ -138,12 +128,19 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     reply(&request.uid, &response)
 }
 
-/// Waits until the connection must make room for others.
-async fn evicted(in_flight: Option<&InFlight>) {
-    match in_flight {
-        Some(in_flight) => in_flight.evicted().await,
-        None => std::future::pending().await,
-    }
+/// Reads the body, unless the connection must make room for others meanwhile.
+async fn receive(app: &App, http: HttpRequest, deadline: Instant) -> Result<RequestBody, BodyError> {
+    let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
+    let in_flight = http.extensions().get::<Arc<InFlight>>().cloned();
+    let read = body::read(http.into_body(), said, &app.budget, deadline);
+    let Some(in_flight) = in_flight else { return read.await };
+    let body = tokio::select! {
+        biased;
+        read = read => read?,
+        () = in_flight.evicted() => return Err(BodyError::evicted()),
+    };
+    in_flight.working();
+    Ok(body)
 }
 
 /// There is no decision, so the failurePolicy decides.

@@ -14,9 +14,9 @@ use crate::server::{
 };
 use crate::wire::recorded;
 
-/// With this limit on open files, there is room for 56 connections to the webhook and for 24 to the status port.
+/// With this limit on open files, there is room for 48 connections to the webhook and for 24 to the status port.
 const FILES: usize = 160;
-const WEBHOOK: usize = 56;
+const WEBHOOK: usize = 48;
 const STATUS: usize = 24;
 /// A peer that is not the API server.
 const FLOOD: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
@@ -57,16 +57,17 @@ fn closed(server: &Server, port: &str, reason: &str) -> u64 {
     metric(server, &format!("stategate_connections_closed_total{{port=\"{port}\",reason=\"{reason}\"}}"))
 }
 
-/// A request for a review that has sent its head and half its body.
+/// A request for a review that has sent its head and half its body, and whose head has arrived.
 fn half_sent(server: &Server, from: IpAddr) -> Tls {
     let (mut stream, body) = (server.encrypt(connect_from(from, server.address), &[]), body());
-    write!(
-        stream,
-        "POST /validate/fail?timeout=30s HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n",
-        body.len()
-    )
-    .unwrap();
-    stream.write_all(&body[..body.len() / 2]).and_then(|()| stream.flush()).unwrap();
+    let length = body.len();
+    let head = format!("Host: x\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+    write!(stream, "POST /validate/fail?timeout=30s HTTP/1.1\r\n{head}").unwrap();
+    stream.flush().unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(&body[..length / 2]).and_then(|()| stream.flush()).unwrap();
     stream
 }
 
@@ -159,7 +160,7 @@ fn a_flood_of_one_peer_costs_another_nothing() {
         assert_eq!(server.post("/validate/fail", &body).0, 200, "others connect, too");
     }
     assert!(closed(&server, "webhook", "evicted") >= 8 * u64::try_from(WEBHOOK).unwrap());
-    assert!(metric(&server, "stategate_connections{port=\"webhook\"}") <= 56 + 8);
+    assert!(metric(&server, "stategate_connections{port=\"webhook\"}") <= 48 + 13);
     drop(flood);
     let log = kill(server);
     let said = log.lines().filter(|line| line.contains("all connections are in use")).count();

@@ -77,6 +77,17 @@ pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -
         .map(|(_, word)| format!("did you mean {word}?"))
 }
 
+/// A text of at most about this many bytes. What is cut off is marked with the length of the whole: a message may
+/// quote what a client chose.
+pub fn shorten(mut text: String, bytes: usize) -> String {
+    let length = text.len();
+    if length > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push_str(&format!("… ({length} bytes)"));
+    }
+    text
+}
+
 /// All errors found in one pass.
 #[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]

@@ -14,10 +14,18 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::diagnostic::shorten;
+
 use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo};
 
 /// The only version that stategate supports; API servers have supported it since 1.16.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
+
+/// The longest uid of a request, in bytes; the API server's have 36. It is repeated in the answer and in the log.
+pub const MAX_UID: usize = 128;
+
+/// The longest message about a body, in bytes: it quotes what it refuses.
+const MAX_MESSAGE: usize = 1024;
 
 /// A body that is not an AdmissionReview that can be reviewed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +36,13 @@ pub struct BadReview {
     pub uid: Option<String>,
     /// What is wrong.
     pub message: String,
+}
+
+impl BadReview {
+    /// A long message is cut.
+    pub fn new(uid: Option<String>, message: String) -> Self {
+        Self { uid, message: shorten(message, MAX_MESSAGE) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -74,7 +89,7 @@ fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, 
 /// If the body is not an AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps the
 /// uid wherever one can be found, even in a truncated body.
 pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
-    let refuse = |message: String| BadReview { uid: recover_uid(body), message };
+    let refuse = |message: String| BadReview::new(recover_uid(body), message);
     let review: WireReview = serde_json::from_slice(body)
         .map_err(|error| refuse(format!("the body is no AdmissionReview that can be read: {error}")))?;
     if review.kind != "AdmissionReview" {
@@ -90,7 +105,12 @@ pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
         return Err(refuse("the AdmissionReview holds no request".to_owned()));
     };
     if request.uid.is_empty() {
-        return Err(BadReview { uid: None, message: "the request has no uid".to_owned() });
+        return Err(BadReview::new(None, "the request has no uid".to_owned()));
+    }
+    if request.uid.len() > MAX_UID {
+        let length = request.uid.len();
+        let message = format!("request.uid has {length} bytes; at most {MAX_UID} are accepted");
+        return Err(BadReview::new(None, message));
     }
     let missing = match request.operation {
         Operation::Create | Operation::Update if request.object.is_none() => Some("object"),
@@ -99,7 +119,7 @@ pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     };
     if let Some(missing) = missing {
         let message = format!("a {} request must carry an {missing}", request.operation);
-        return Err(BadReview { uid: Some(request.uid), message });
+        return Err(BadReview::new(Some(request.uid), message));
     }
     Ok(Request {
         uid: request.uid,
@@ -117,13 +137,13 @@ pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     })
 }
 
-/// The uid of a body that could not be decoded, as far as the body can be read.
+/// The uid of a body that could not be decoded, as far as the body can be read; None if it is too long.
 pub fn recover_uid(body: &[u8]) -> Option<String> {
     let found = RefCell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     // An error is expected: the body is known to be bad, and only the uid before the error counts.
     let _ = Find { keys: &["request", "uid"], found: &found }.deserialize(&mut deserializer);
-    found.into_inner().filter(|uid| !uid.is_empty())
+    found.into_inner().filter(|uid| (1..=MAX_UID).contains(&uid.len()))
 }
 
 /// Follows `keys` and keeps the string at their end, even if the document is cut off later.

@@ -5,9 +5,16 @@ use std::collections::BTreeMap;
 use super::{Decision, Finding, message};
 use crate::admission::wire::{Cause, Details, Response, Status};
 use crate::admission::{Request, ReviewMode};
+use crate::diagnostic::shorten;
 use crate::path;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
+
+/// The longest name of an object, and the longest texts of a refusal, in bytes: they quote what the requester
+/// chose.
+const NAME: usize = 253;
+const CAUSE: usize = 2 << 10;
+const MESSAGE: usize = 32 << 10;
 
 /// The response for the API server.
 ///
@@ -22,11 +29,11 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
     let status = (!allowed).then(|| Status {
         code: 403,
         reason: "Forbidden",
-        message: message::refusal(request, decision),
+        message: shorten(message::refusal(request, decision), MESSAGE),
         details: Some(Details {
-            name: request.name(),
-            group: request.kind.group.clone(),
-            kind: request.kind.kind.clone(),
+            name: shorten(request.name(), NAME),
+            group: shorten(request.kind.group.clone(), NAME),
+            kind: shorten(request.kind.kind.clone(), NAME),
             causes: decision
                 .findings
                 .iter()
@@ -48,8 +55,8 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
 fn cause(finding: &Finding) -> Cause {
     Cause {
         reason: finding.policy.to_string(),
-        message: finding.message.clone(),
-        field: path::dotted(&finding.path),
+        message: shorten(finding.message.clone(), CAUSE),
+        field: shorten(path::dotted(&finding.path), CAUSE),
     }
 }
 

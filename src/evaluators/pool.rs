@@ -114,7 +114,16 @@ impl EvaluationPool {
             let answer = answer.clone();
             Box::new(move |lost| answer(Err(lost)))
         };
-        let work = Box::new(move |observer: &SlotObserver<'_>| answer(Ok(work(observer))));
+        let wanted = move || {
+            let sender = sender.lock().unwrap_or_else(PoisonError::into_inner);
+            sender.as_ref().is_some_and(|sender| !sender.is_closed())
+        };
+        let work = Box::new(move |observer: &SlotObserver<'_>| {
+            // A client that resets its streams must not keep the threads busy.
+            if wanted() {
+                answer(Ok(work(observer)));
+            }
+        });
         // Counted first: the job may be taken before this thread continues.
         self.shared.metrics.queue_depth.inc();
         let job = Job { deadline, quarantine: Arc::clone(quarantine), excluded, work, cancel };
@@ -244,6 +253,23 @@ mod tests {
         assert!(name.starts_with("evaluate-"), "{name}");
         // 8,000 frames of more than 4 KiB: 32 MiB at least.
         run(&pool, |_| deep(8_000)).unwrap();
+    }
+
+    #[test]
+    fn nobody_works_for_a_client_that_has_gone() {
+        let pool = EvaluationPool::start(1, 4, metrics()).unwrap();
+        let (hold, held) = mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let submit = |work: Work<()>| pool.submit(&Arc::default(), None, soon(), work).unwrap();
+        let first = submit(Arc::new(move |_| held.lock().unwrap().recv().unwrap()));
+        let (said, heard) = mpsc::channel();
+        let gone = said.clone();
+        drop(submit(Arc::new(move |_| gone.send("gone").unwrap())));
+        let last = submit(Arc::new(move |_| said.send("waits").unwrap()));
+        hold.send(()).unwrap();
+        assert!(first.blocking_recv().unwrap().is_ok() && last.blocking_recv().unwrap().is_ok());
+        drop(pool);
+        assert_eq!(heard.iter().collect::<Vec<_>>(), ["waits"]);
     }
 
     #[test]

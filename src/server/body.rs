@@ -92,12 +92,23 @@ pub struct BodyError {
     pub beginning: Vec<u8>,
 }
 
+impl BodyError {
+    /// The connection is closed to make room for others.
+    pub fn evicted() -> Self {
+        Self {
+            why: BodyErrorKind::NoRoom,
+            message: "the body arrives too slowly while others wait; try again".to_owned(),
+            beginning: Vec::new(),
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyErrorKind {
     TooLarge,
     TooSlow,
     Broken,
-    /// The bodies of other requests have exhausted the budget.
+    /// Other requests have exhausted the memory for bodies, or need the connection's place.
     NoRoom,
 }
 

@@ -3,19 +3,22 @@
 //! ```text
 //!  connections ─▶ routes ─▶ body ─▶ decode ─▶ evaluators ─▶ answer
 //!  (limit, handshake,       (size,            (queue, deadline,
-//!   head, idle timeouts)     memory, deadline)  panics)
+//!   head, idle, eviction)     memory, deadline)  panics)
 //! ```
 #![expect(clippy::disallowed_methods, reason = "an edge: it reads the clock, and certificates from files")]
 
 mod activity;
 mod body;
+mod connection_table;
 mod connections;
 mod drain;
 mod exceptions;
 mod health;
+mod open_files;
 mod reload;
 mod routes;
 mod tls;
+mod tracked;
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,23 +39,26 @@ use crate::telemetry::metrics::Metrics;
 pub use reload::{Loaded, Sources, log_warnings};
 pub use tls::{Tls, TlsError};
 
-use activity::IdleTimeouts;
+use activity::Timeouts;
 use body::MemoryBudget;
-use connections::Endpoint;
+use connection_table::ConnectionTable;
+use connections::{Endpoint, Tables};
 use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
 use routes::App;
 
-/// Timeout for a client's TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(5);
-/// Timeouts for a request's head and for idle connections. The idle timeout is longer than an API server's
-/// (90 seconds), so that normally the API server closes idle connections.
-const IDLE_TIMEOUTS: IdleTimeouts =
-    IdleTimeouts { head: Duration::from_secs(5), idle: Duration::from_secs(120) };
+/// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
+/// normally the API server closes idle connections.
+const TIMEOUTS: Timeouts = Timeouts {
+    head: Duration::from_secs(5),
+    idle: Duration::from_secs(120),
+    answer: Duration::from_secs(10),
+};
+/// Timeouts of a probe's or a scraper's; connections are closed after the first answer.
+const STATUS_TIMEOUTS: Timeouts =
+    Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(5), answer: Duration::from_secs(5) };
 /// Timeout for requests in flight once no new ones are accepted.
 const DRAIN: Duration = Duration::from_secs(25);
-/// Concurrent connections to the status port: probes, and a Prometheus or two.
-const STATUS_CONNECTIONS: usize = 64;
 /// Number of bodies whose beginning, which is all of a usual review, fits in memory at once.
 const USUAL_BODIES: usize = 1024;
 /// Number of bodies of the maximum size that fit in memory beyond that.
@@ -70,7 +76,8 @@ pub struct Config {
     /// Maximum body size in bytes. An UPDATE carries two objects, and an API server stores none larger than
     /// 1.5 MiB.
     pub max_body: usize,
-    /// Concurrent connections; further ones wait in the system's backlog.
+    /// Concurrent connections, or as many as the limit on open files allows. Further ones take the places of
+    /// those that wait for their clients.
     pub max_connections: usize,
     /// Reviews that may wait for a thread; further ones are answered with 429, so that the failurePolicy
     /// decides.
@@ -102,6 +109,20 @@ pub enum ServeError {
     /// The evaluation threads cannot be started.
     #[error("cannot start the evaluation threads: {0}")]
     Threads(io::Error),
+    /// The limit on open files cannot be read or raised.
+    #[error("cannot read the limit on open files: {0}")]
+    Files(io::Error),
+    /// The limit on open files leaves no room for connections.
+    #[error(
+        "only {files} open files are allowed, and at least {needed} are needed: raise the limit (`ulimit -n`, \
+         LimitNOFILE= of systemd, or that of the container runtime)"
+    )]
+    FewFiles {
+        /// The limit.
+        files: usize,
+        /// The smallest that will do.
+        needed: usize,
+    },
     /// Policies got stuck so often that the process should be restarted.
     #[error("too many evaluation threads are stuck in policies; the log names them")]
     Overrun,
@@ -135,6 +156,7 @@ pub async fn run(
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
     let certificate = config.tls.load()?;
+    let limits = open_files::connection_limits(config.max_connections)?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new({
@@ -164,9 +186,11 @@ pub async fn run(
     };
     let tls = Arc::new(ArcSwap::new(certificate.config));
     tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
-    let served = endpoint(Some(tls), routes::webhook(Arc::clone(&app)), config.max_connections);
+    let tables = [("webhook", limits.webhook), ("status", limits.status)]
+        .map(|(port, limit)| ConnectionTable::new(port, limit, Arc::clone(&metrics)));
+    let served = webhook_endpoint(tls, routes::webhook(Arc::clone(&app)), tables.clone());
     let webhook = tokio::spawn(connections::serve(webhook, served, shutdown.connection()));
-    let served = endpoint(None, health::router(Arc::clone(&app)), STATUS_CONNECTIONS);
+    let served = status_endpoint(health::router(Arc::clone(&app)), tables);
     let status = tokio::spawn(connections::serve(status, served, status_shutdown.connection()));
     let mut told = exceptions::Told::default();
     told.look(&current.in_force().set, jiff::Timestamp::now(), &metrics);
@@ -211,8 +235,17 @@ async fn drain(shutdown: &Shutdown, signals: &mut ShutdownSignals, delay: Durati
     }
 }
 
-fn endpoint(tls: Option<Arc<ArcSwap<ServerConfig>>>, router: Router, connections: usize) -> Endpoint {
-    Endpoint { tls, router, connections, handshake: HANDSHAKE, timeouts: IDLE_TIMEOUTS }
+fn webhook_endpoint(tls: Arc<ArcSwap<ServerConfig>>, router: Router, tables: Tables) -> Endpoint {
+    let [table, _] = &tables;
+    let table = Arc::clone(table);
+    Endpoint { tls: Some(tls), router, keep_alive: true, table, tables, timeouts: TIMEOUTS }
+}
+
+/// A probe asks once; a connection that is kept is one that others lack.
+fn status_endpoint(router: Router, tables: Tables) -> Endpoint {
+    let [_, table] = &tables;
+    let table = Arc::clone(table);
+    Endpoint { tls: None, router, keep_alive: false, table, tables, timeouts: STATUS_TIMEOUTS }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

@@ -11,6 +11,7 @@ use axum::routing::post;
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::activity::InFlight;
 use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Reservation};
 use super::drain::ShutdownStage;
 use super::reload::Current;
@@ -79,8 +80,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let deadline = started + time_to_answer(http.uri());
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
-        let uid = bad.uid.as_deref().map(|uid| uid.get(..64).unwrap_or(uid));
-        warn!(uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
+        warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
             None => (status, format!("{}\n", bad.message)).into_response(),
@@ -91,15 +91,13 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         warn!(webhook = webhook.name, operation, reason = message, "review shed");
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
-    let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
-    let RequestBody { bytes, mut share } =
-        match body::read(http.into_body(), said, &app.budget, deadline).await {
-            Ok(whole) => whole,
-            Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
-            Err(BodyError { why, message, beginning }) => {
-                return unreadable(BadReview { uid: wire::recover_uid(&beginning), message }, why.status());
-            }
-        };
+    let RequestBody { bytes, mut share } = match receive(app, http, deadline).await {
+        Ok(whole) => whole,
+        Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
+        Err(BodyError { why, message, beginning }) => {
+            return unreadable(BadReview::new(wire::recover_uid(&beginning), message), why.status());
+        }
+    };
     let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
@@ -132,6 +130,21 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     app.metrics.decision(&decision);
     log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)
+}
+
+/// Reads the body, unless the connection must make room for others meanwhile.
+async fn receive(app: &App, http: HttpRequest, deadline: Instant) -> Result<RequestBody, BodyError> {
+    let said = http.headers().get(header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
+    let in_flight = http.extensions().get::<Arc<InFlight>>().cloned();
+    let read = body::read(http.into_body(), said, &app.budget, deadline);
+    let Some(in_flight) = in_flight else { return read.await };
+    let body = tokio::select! {
+        biased;
+        read = read => read?,
+        () = in_flight.evicted() => return Err(BodyError::evicted()),
+    };
+    in_flight.working();
+    Ok(body)
 }
 
 /// There is no decision, so the failurePolicy decides.

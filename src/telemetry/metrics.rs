@@ -46,6 +46,39 @@ impl EncodeLabelValue for Answer {
     }
 }
 
+/// Why the server closed a connection before its client did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Closed {
+    /// To make room for another one.
+    Evicted,
+    /// No other one could make room for it.
+    Refused,
+    /// The client did not do its part in time.
+    Stalled,
+}
+
+impl EncodeLabelValue for Closed {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        encoder.write_str(match self {
+            Closed::Evicted => "evicted",
+            Closed::Refused => "refused",
+            Closed::Stalled => "stalled",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PortLabels {
+    port: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClosedLabels {
+    port: &'static str,
+    reason: Closed,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReviewLabels {
     webhook: &'static str,
@@ -114,6 +147,8 @@ pub struct Metrics {
     threads_replaced: Family<ThreadLabels, Counter>,
     quarantined: Family<PolicyLabels, Gauge>,
     exceptions: Family<ExceptionLabels, Gauge>,
+    connections: Family<PortLabels, Gauge>,
+    connections_closed: Family<ClosedLabels, Counter>,
 }
 
 impl Metrics {
@@ -135,6 +170,8 @@ impl Metrics {
             threads_replaced: Family::default(),
             quarantined: Family::default(),
             exceptions: Family::default(),
+            connections: Family::default(),
+            connections_closed: Family::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -174,6 +211,12 @@ impl Metrics {
             "exceptions",
             "PolicyExceptions in force: active, expiring within 14 days, or expired",
             metrics.exceptions.clone(),
+        );
+        registry.register("connections", "Open connections", metrics.connections.clone());
+        registry.register(
+            "connections_closed",
+            "Connections closed by the server: evicted, refused, stalled",
+            metrics.connections_closed.clone(),
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
@@ -215,6 +258,17 @@ impl Metrics {
     /// Records how many exceptions are in this state.
     pub fn exceptions(&self, state: &'static str, count: i64) {
         self.exceptions.get_or_create(&ExceptionLabels { state }).set(count);
+    }
+
+    /// Records how many connections a port has.
+    pub fn connections(&self, port: &'static str, open: usize) {
+        let open = i64::try_from(open).unwrap_or(i64::MAX);
+        self.connections.get_or_create(&PortLabels { port }).set(open);
+    }
+
+    /// Counts a connection that the server closed.
+    pub fn connection_closed(&self, port: &'static str, reason: Closed) {
+        self.connections_closed.get_or_create(&ClosedLabels { port, reason }).inc();
     }
 
     /// Counts one review.

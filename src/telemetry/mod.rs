@@ -1,5 +1,6 @@
 //! Logs and metrics. Neither contains request bodies, annotations or values.
 
+mod line;
 pub mod metrics;
 
 use tracing::{error, warn};
@@ -26,8 +27,10 @@ pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     // A second call, as from several tests in one process, has no effect.
     let first = match format {
-        LogFormat::Text => builder.with_target(false).with_ansi(colours).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Text => {
+            builder.with_target(false).with_ansi(colours).fmt_fields(line::text_fields()).try_init()
+        }
+        LogFormat::Json => builder.event_format(line::JsonLines).try_init(),
     };
     if first.is_ok() {
         std::panic::set_hook(Box::new(log_panic));

@@ -14,6 +14,7 @@ mod bad_input;
 mod bindings;
 mod ci;
 mod cli;
+mod connections;
 mod declared;
 mod exceptions;
 mod fix;

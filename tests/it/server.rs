@@ -20,12 +20,14 @@ use crate::wire::recorded;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Server {
-    child: Child,
-    address: SocketAddr,
-    status: SocketAddr,
+    pub child: Child,
+    pub address: SocketAddr,
+    pub status: SocketAddr,
     tls: Arc<ClientConfig>,
     log: std::thread::JoinHandle<String>,
 }
+
+pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 fn trust(ca_file: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
@@ -46,9 +48,24 @@ impl Server {
         Self::start_in(dir, arguments, &[])
     }
 
+    /// Starts with these environment variables, too.
     pub fn start_in(dir: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stategate"));
+        command.envs(environment.iter().copied());
+        Self::run(command, dir, arguments)
+    }
+
+    /// Starts with this limit on open files, from which the limits on connections follow.
+    pub fn start_with_files(dir: &Path, files: usize) -> Self {
+        let mut shell = Command::new("sh");
+        let binary = env!("CARGO_BIN_EXE_stategate");
+        shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), binary]);
+        Self::run(shell, dir, &[])
+    }
+
+    fn run(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
         // The system chooses the port; the log contains it.
-        let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        let mut child = command
             .args([
                 "serve",
                 "--listen",
@@ -63,7 +80,6 @@ impl Server {
             .args(arguments)
             .env("RUST_LIB_BACKTRACE", "0")
             .env_remove("RUST_LOG")
-            .envs(environment.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -84,11 +100,17 @@ impl Server {
         }
     }
 
-    fn connect(&self) -> StreamOwned<ClientConnection, TcpStream> {
+    fn connect(&self) -> Tls {
+        self.encrypt(TcpStream::connect(self.address).unwrap(), &[])
+    }
+
+    /// A client's side of TLS on this connection, which offers these protocols.
+    pub fn encrypt(&self, stream: TcpStream, protocols: &[&[u8]]) -> Tls {
+        let mut config = (*self.tls).clone();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
-        let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        StreamOwned::new(ClientConnection::new(Arc::clone(&self.tls), name).unwrap(), stream)
+        StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
     }
 
     pub fn post(&self, path: &str, body: &[u8]) -> (u16, String) {
@@ -119,7 +141,7 @@ impl Server {
     }
 }
 
-fn request(stream: &mut impl Write, path: &str, body: &[u8]) {
+pub fn request(stream: &mut impl Write, path: &str, body: &[u8]) {
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
@@ -130,7 +152,7 @@ fn request(stream: &mut impl Write, path: &str, body: &[u8]) {
     let _ = stream.write_all(body).and_then(|()| stream.flush());
 }
 
-fn response(stream: &mut impl Read) -> (u16, String) {
+pub fn response(stream: &mut impl Read) -> (u16, String) {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4096];
     // Not every connection is closed cleanly; what counts is the data before.
@@ -201,7 +223,7 @@ fn it_answers_needs_nothing_and_keeps_its_authority() {
     }
 }
 
-fn kill(mut server: Server) -> String {
+pub fn kill(mut server: Server) -> String {
     server.child.kill().unwrap();
     server.end().1
 }
@@ -500,7 +522,7 @@ fn a_replaced_certificate_is_taken_up_without_a_restart() {
 }
 
 /// Waits until the server closes the connection, which it must.
-fn wait_for_end(stream: &mut impl Read, what: &str) {
+pub fn wait_for_end(stream: &mut impl Read, what: &str) {
     let mut buffer = [0; 4096];
     loop {
         match stream.read(&mut buffer) {
@@ -512,7 +534,7 @@ fn wait_for_end(stream: &mut impl Read, what: &str) {
 }
 
 /// One response on a connection that stays open.
-fn kept_alive(stream: &mut (impl Read + Write), body: &[u8]) -> String {
+pub fn kept_alive(stream: &mut (impl Read + Write), body: &[u8]) -> String {
     write!(stream, "POST /validate/fail HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", body.len())
         .unwrap();
     stream.write_all(body).unwrap();
@@ -531,54 +553,66 @@ fn kept_alive(stream: &mut (impl Read + Write), body: &[u8]) -> String {
     }
 }
 
-fn connect_h2(server: &Server) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut config = (*server.tls).clone();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let name = ServerName::try_from("localhost").unwrap();
-    let stream = TcpStream::connect(server.address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    StreamOwned::new(ClientConnection::new(Arc::new(config), name).unwrap(), stream)
+fn connect_h2(server: &Server) -> Tls {
+    server.encrypt(TcpStream::connect(server.address).unwrap(), &[b"h2"])
 }
 
-fn finish_handshake(stream: &mut StreamOwned<ClientConnection, TcpStream>) {
+pub fn finish_handshake(stream: &mut StreamOwned<ClientConnection, TcpStream>) {
     while stream.conn.is_handshaking() {
         stream.conn.complete_io(&mut stream.sock).unwrap();
     }
 }
 
 /// A minimal HTTP/2 client: sends whole frames, reads the response on one stream.
-struct Http2(StreamOwned<ClientConnection, TcpStream>);
+pub struct Http2(pub Tls);
 
 impl Http2 {
     fn new(server: &Server) -> Self {
-        let mut stream = connect_h2(server);
+        Self::over(connect_h2(server))
+    }
+
+    pub fn over(mut stream: Tls) -> Self {
         // The preface and an empty SETTINGS frame.
         stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
         Self(stream)
     }
 
-    fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
-        self.0.write_all(&[&head, payload].concat()).and_then(|()| self.0.flush()).unwrap();
+    pub fn send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        self.try_send(kind, flags, stream, payload).unwrap();
     }
 
-    fn post(&mut self, stream: u32, path: &str) {
+    /// Fails once the server has closed the connection.
+    pub fn try_send(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) -> std::io::Result<()> {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
+        self.0.write_all(&[&head, payload].concat()).and_then(|()| self.0.flush())
+    }
+
+    /// The head of a request, without indexing or compression.
+    pub fn head(path: &str) -> Vec<u8> {
         let mut headers = Vec::new();
         for (name, value) in [(":method", "POST"), (":scheme", "https"), (":authority", "x"), (":path", path)]
         {
-            // A literal header field without indexing or compression.
             headers.push(0);
             for text in [name, value] {
                 headers.push(u8::try_from(text.len()).unwrap());
                 headers.extend_from_slice(text.as_bytes());
             }
         }
-        self.send(1, 4, stream, &headers);
+        headers
+    }
+
+    fn post(&mut self, stream: u32, path: &str) {
+        self.send(1, 4, stream, &Self::head(path));
+    }
+
+    pub fn ask(&mut self, stream: u32, body: &[u8]) {
+        self.post(stream, "/validate/fail");
+        self.send(0, 1, stream, body);
     }
 
     /// The response body on this stream, and whether GOAWAY arrived before its end.
-    fn answer(&mut self, stream: u32) -> (String, bool) {
+    pub fn answer(&mut self, stream: u32) -> (String, bool) {
         let (mut body, mut goaway) = (Vec::new(), false);
         loop {
             let mut head = [0; 9];
@@ -587,6 +621,10 @@ impl Http2 {
             let mut payload = vec![0; usize::try_from(length).unwrap()];
             self.0.read_exact(&mut payload).unwrap();
             let of = u32::from_be_bytes([head[5], head[6], head[7], head[8]]);
+            if head[3] == 0 && length > 0 {
+                // Opens the connection's window again; the server may have closed it already.
+                let _ = self.try_send(8, 0, 0, &length.to_be_bytes());
+            }
             match head[3] {
                 0 if of == stream => body.extend_from_slice(&payload),
                 3 if of == stream => panic!("the stream was reset: {payload:?}"),

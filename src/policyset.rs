@@ -249,6 +249,18 @@ impl PolicySet {
         self.compiled.policies.iter().map(|compiled| &compiled.policy)
     }
 
+    /// The mildest that bindings and exceptions make of a violation of a policy, for any request; `None` if
+    /// they let it pass somewhere.
+    pub fn mildest(&self, policy: &PolicyId, now: jiff::Timestamp) -> Option<Action> {
+        let exceptions = &self.bindings.exceptions;
+        if exceptions.iter().any(|one| !one.expired(now) && one.spec.policies.contains(policy)) {
+            return None;
+        }
+        let all = self.compiled.policies.iter().zip(&self.of_policies);
+        let (_, bindings) = all.into_iter().find(|(compiled, _)| compiled.policy.id == *policy)?;
+        bindings.mildest(&self.bindings.bindings)
+    }
+
     /// The policies that any binding enables.
     fn bound(&self) -> impl Iterator<Item = (&CompiledPolicy, &PolicyBindings)> {
         let all = self.compiled.policies.iter().zip(&self.of_policies);

@@ -14,7 +14,7 @@ use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
 /// than what the watch over the evaluation threads takes for stuck.
 pub const RULE_TIME: Duration = Duration::from_millis(1500);
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, PartialEq, Eq)]
 pub struct PolicyArguments {
     /// The shipped bindings: production, baseline or regulated
     #[arg(long, default_value = "production")]
@@ -28,7 +28,7 @@ pub struct PolicyArguments {
     pub bindings: Vec<PathBuf>,
 }
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, PartialEq, Eq)]
 pub struct CatalogueArguments {
     /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
     #[arg(long, value_name = "DIR")]

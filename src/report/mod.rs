@@ -51,6 +51,8 @@ pub struct Report {
     pub foreign: usize,
     /// Notes about the run.
     pub notes: Vec<String>,
+    /// What the repository itself takes out of the run: `3 policies are waived by ./stategate.yaml`.
+    pub relaxed: Vec<String>,
 }
 
 /// One object and its findings.
@@ -169,13 +171,14 @@ impl Report {
 
     /// Adds the report of another part of the same run.
     pub fn append(&mut self, part: Self) {
-        let Self { profile: _, objects, policies, errors, not_covered, foreign, notes } = part;
+        let Self { profile: _, objects, policies, errors, not_covered, foreign, notes, relaxed } = part;
         self.objects.extend(objects);
         self.policies.extend(policies);
         self.errors.extend(errors);
         self.not_covered += not_covered;
         self.foreign += foreign;
         self.notes.extend(notes);
+        self.relaxed.extend(relaxed);
     }
 
     /// The numbers of the report.

@@ -79,6 +79,7 @@ pub fn report() -> Report {
         not_covered: 1,
         foreign: 2,
         notes: vec![HOSTILE.to_owned()],
+        relaxed: vec![HOSTILE.to_owned()],
     }
 }
 

@@ -327,7 +327,8 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
         });
         unknown.chain(waived).chain(notes)
     });
-    objects.chain(report.notes.iter().map(|note| Notification::new(Level::Note, note.clone()))).collect()
+    let of_run = report.relaxed.iter().chain(&report.notes);
+    objects.chain(of_run.map(|note| Notification::new(Level::Note, note.clone()))).collect()
 }
 
 fn error(error: &Diagnostic) -> Notification<'_> {

@@ -36,5 +36,7 @@ mod stuck;
 mod suites;
 mod support;
 mod test_command;
+#[cfg(unix)]
+mod untrusted_repository;
 mod view;
 mod wire;

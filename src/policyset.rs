@@ -17,7 +17,7 @@ use crate::admission::{Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
-use crate::policy::exception::Exception;
+use crate::policy::exception::{Exception, ExceptionState};
 use crate::policy::target::Target;
 use crate::policy::{Action, Patches, Policy, PolicyId};
 use crate::workload::SelfClassification;
@@ -274,6 +274,21 @@ impl PolicySet {
     /// All policies, by category and id.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.compiled.policies.iter().map(|compiled| &compiled.policy)
+    }
+
+    /// The mildest that bindings and exceptions make of a violation of a policy, for any request; `None` if
+    /// they let it pass somewhere.
+    pub fn mildest(&self, policy: &PolicyId, now: jiff::Timestamp) -> Option<Action> {
+        let exceptions = &self.bindings.exceptions;
+        if exceptions
+            .iter()
+            .any(|one| one.state(now) != ExceptionState::Expired && one.spec.policies.contains(policy))
+        {
+            return None;
+        }
+        let all = self.compiled.policies.iter().zip(&self.of_policies);
+        let (_, bindings) = all.into_iter().find(|(compiled, _)| compiled.policy.id == *policy)?;
+        bindings.mildest(&self.bindings.bindings)
     }
 
     /// The policies that any binding enables.

@@ -2,8 +2,10 @@
 
 mod changed;
 mod format;
+mod git;
 mod known;
 mod pipeline;
+mod relaxed;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
@@ -25,7 +27,7 @@ use crate::policy::Action;
 use crate::report::Report;
 use crate::source::bundle::Bundle;
 use crate::source::manifests::Manifests;
-use crate::source::render::HelmValues;
+use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
 
 #[derive(Args)]
@@ -50,6 +52,10 @@ pub struct Arguments {
     /// Do not render: read the files of Kustomize directories as they are, and skip Helm charts
     #[arg(long)]
     no_render: bool,
+
+    /// Let kustomize and helm fetch remote bases, values and schemas, with the programs that this takes
+    #[arg(long)]
+    allow_remote: bool,
 
     /// A values file for Helm charts; may be given several times
     #[arg(long, value_name = "FILE")]
@@ -100,7 +106,8 @@ enum FailOn {
     Audit,
 }
 
-pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+/// `typed` are the arguments of the command line alone, without those of a configuration.
+pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
     let loading = Instant::now();
     let set = load(&arguments.policies.source())?;
@@ -116,6 +123,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         _ => None,
     };
     let tree = arguments.sources.tree(&project, !arguments.no_render)?;
+    let relaxed = relaxed::relaxed(arguments, typed, &set, &tree)?;
     let changed = arguments.changed_since.as_deref();
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
@@ -140,11 +148,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             None => PreviousObjects::new(old.objects, &arguments.namespace, true),
         },
         namespace: arguments.namespace.clone(),
-        values: HelmValues { files: arguments.values.clone(), namespace: arguments.namespace.clone() },
+        render: RenderOptions {
+            values: arguments.values.clone(),
+            namespace: arguments.namespace.clone(),
+            allow_remote: arguments.allow_remote,
+        },
         remedies: outputs.iter().any(|output| output.format.shows_remedies()),
         project,
     };
     let mut report = pipeline.run(parts)?;
+    report.relaxed = relaxed;
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
     if filtered || arguments.no_render || !report.is_complete() {
         // What was not checked may be what an exception is for.

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory as _, Subcommand, ValueHint};
 use serde_json::{Value, json};
 
+use super::confined::{COMMAND_LINE_ONLY, Confined};
 use super::project::{CONFIG_FILE, Project};
 use super::{Exit, print};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
@@ -32,6 +33,11 @@ pub struct ConfigArguments {
 }
 
 impl ConfigArguments {
+    /// The file that applies because it lies in the repository, not because --config names it.
+    pub fn found(&self) -> anyhow::Result<Option<PathBuf>> {
+        if self.config.is_some() { Ok(None) } else { self.file() }
+    }
+
     /// The file that applies.
     pub fn file(&self) -> anyhow::Result<Option<PathBuf>> {
         match (&self.config, self.no_config) {
@@ -122,12 +128,20 @@ fn settings(command: &Command, matches: &ArgMatches) -> anyhow::Result<Option<(P
         no_config: matches.get_flag("no_config"),
     };
     let Some(file) = arguments.file()? else { return Ok(None) };
+    // What a repository says is confined to it. A file that --config names is the user's own word.
+    let confined = arguments.found()?.map(|file| Confined::by(&file)).transpose()?;
     let text = read_text(&file).map_err(Diagnostics::from)?;
-    let settings = read(command, &text, file.parent().unwrap_or(Path::new("")))?;
+    let base = file.parent().unwrap_or(Path::new(""));
+    let settings = read(command, &text, base, confined.as_ref())?;
     Ok(Some((file, settings)))
 }
 
-fn read(command: &Command, text: &SourceText, base: &Path) -> anyhow::Result<Vec<Setting>> {
+fn read(
+    command: &Command,
+    text: &SourceText,
+    base: &Path,
+    confined: Option<&Confined>,
+) -> anyhow::Result<Vec<Setting>> {
     // A key of another command is not an error here: one file serves all commands.
     let check = super::Arguments::command();
     let check = check.find_subcommand("check").unwrap_or(command);
@@ -146,15 +160,26 @@ fn read(command: &Command, text: &SourceText, base: &Path) -> anyhow::Result<Vec
         let Some(id) = keys(check).into_iter().find(|(known, _)| known == key).map(|(_, id)| id) else {
             let mut error = text.error(place.line, place.column, format!("there is no key {key}"));
             let known: Vec<String> = keys(check).into_iter().map(|(key, _)| key).collect();
-            error.help = did_you_mean(key, known.iter().map(String::as_str))
+            // Each run asks for these anew.
+            let typed = match key.as_str() {
+                "writeKnown" => Some("type --write-known on the command line".to_owned()),
+                "allowRemote" => Some("type --allow-remote on the command line".to_owned()),
+                _ => None,
+            };
+            error.help = typed
+                .or_else(|| did_you_mean(key, known.iter().map(String::as_str)))
                 .or_else(|| Some(format!("there are {}", known.join(", "))));
             errors.push(error);
             continue;
         };
+        if let Some(help) = confined.and_then(|confined| confined.refusal(&id, value)) {
+            errors.push(wrong(text, &document, key, COMMAND_LINE_ONLY.to_owned()).with_help(help));
+            continue;
+        }
         let Some(argument) = command.get_arguments().find(|argument| argument.get_id() == id.as_str()) else {
             continue;
         };
-        match flag(argument, value, base).and_then(|arguments| valid(command, arguments)) {
+        match flag(argument, value, base, confined).and_then(|arguments| valid(command, arguments)) {
             Ok(arguments) => settings.push(Setting { id, arguments, line: place.line }),
             Err(message) => errors.push(wrong(text, &document, key, message)),
         }
@@ -171,7 +196,7 @@ fn wrong(text: &SourceText, document: &Document, key: &str, message: String) -> 
 /// The keys, each with the id of its argument.
 fn keys(command: &Command) -> Vec<(String, String)> {
     let arguments = command.get_arguments().filter(|argument| {
-        !["help", "config", "no_config", "write_known"].contains(&argument.get_id().as_str())
+        !["help", "config", "no_config", "write_known", "allow_remote"].contains(&argument.get_id().as_str())
     });
     arguments.map(|argument| (key(argument), argument.get_id().to_string())).collect()
 }
@@ -188,7 +213,12 @@ fn key(argument: &Arg) -> String {
 }
 
 /// The flag for a value. Paths are relative to the directory of the configuration.
-fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, String> {
+fn flag(
+    argument: &Arg,
+    value: &Value,
+    base: &Path,
+    confined: Option<&Confined>,
+) -> Result<Vec<OsString>, String> {
     if value.is_null() {
         return Ok(Vec::new());
     }
@@ -209,6 +239,9 @@ fn flag(argument: &Arg, value: &Value, base: &Path) -> Result<Vec<OsString>, Str
             Value::Number(number) => number.to_string(),
             _ => return Err("must be a string or a list of strings".to_owned()),
         };
+        if let Some(confined) = confined.filter(|_| argument.get_value_hint() == ValueHint::AnyPath) {
+            confined.path(base, &text)?;
+        }
         let value = match (argument.get_value_hint(), argument.get_id().as_str(), text.split_once('=')) {
             (_, "output", Some((format, file))) => {
                 OsString::from(format!("{format}={}", base.join(file).display()))
@@ -267,7 +300,8 @@ pub fn schema() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": CONFIG_FILE,
         "description": "Flags of a repository: the keys are the long names of flags of `stategate check` in camelCase; a flag on \
-            the command line wins. Paths are relative to the directory of this file.",
+            the command line wins. Paths are relative to the directory of this file. Unless --config names the file, \
+            they must lie in its repository, and changedSince and an output to a file are refused.",
         "type": ["object", "null"],
         "properties": properties,
         "additionalProperties": false,

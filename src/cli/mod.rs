@@ -4,6 +4,7 @@
 mod check;
 mod completions;
 mod config;
+mod confined;
 mod example;
 mod explain;
 mod fix;
@@ -112,9 +113,14 @@ pub fn main() -> ExitCode {
     let result = config::configured(&command, &given, &matches).and_then(|all| {
         let whole = parse(&all);
         let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| error.exit());
+        let typed = || Arguments::from_arg_matches(&matches).map(|typed| typed.command);
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments),
-            Command::Check(arguments) => check::run(&arguments),
+            Command::Check(arguments) => match typed() {
+                Ok(Command::Check(typed)) => check::run(&arguments, &typed),
+                Ok(_) => check::run(&arguments, &arguments),
+                Err(error) => error.exit(),
+            },
             Command::Fix(arguments) => fix::run(&arguments),
             Command::Review(arguments) => review::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),

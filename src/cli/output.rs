@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 
 use super::print;
+use crate::source::boundary::written;
 use crate::source::tree::tidy;
 
 /// One `-o`.
@@ -72,7 +73,8 @@ impl<F> Output<F> {
         match &self.file {
             None => print(text),
             Some(file) => {
-                std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+                let target = written(file).map_err(|error| anyhow::anyhow!("cannot write: {error}"))?;
+                std::fs::write(target, text).with_context(|| format!("cannot write {}", file.display()))
             }
         }
     }

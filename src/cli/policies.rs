@@ -10,7 +10,7 @@ use crate::policyset::PolicySet;
 use crate::source::catalogue::Catalogue;
 use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, PartialEq, Eq)]
 pub struct PolicyArguments {
     /// The shipped bindings: production, baseline or regulated
     #[arg(long, default_value = "production")]
@@ -24,7 +24,7 @@ pub struct PolicyArguments {
     pub bindings: Vec<PathBuf>,
 }
 
-#[derive(Args, Clone)]
+#[derive(Args, Clone, PartialEq, Eq)]
 pub struct CatalogueArguments {
     /// A directory of policies beside the shipped ones; a file of the same path replaces the shipped one
     #[arg(long, value_name = "DIR")]

@@ -50,6 +50,11 @@ impl Project {
         Ok(None)
     }
 
+    /// The directory that paths are told from.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// A path relative to the root; a path outside stays as it is.
     pub fn relative(&self, path: &Path) -> PathBuf {
         let whole = self.absolute(path);

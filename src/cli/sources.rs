@@ -33,6 +33,16 @@ impl SourceArguments {
         Ok(Project::find(self.config.file()?.as_deref())?)
     }
 
+    /// The configuration of the repository, unless --config names another one.
+    pub fn found_config(&self) -> anyhow::Result<Option<PathBuf>> {
+        self.config.found()
+    }
+
+    /// Whether there are patterns of --exclude that the others do not have.
+    pub fn has_more_excludes(&self, others: &Self) -> bool {
+        self.exclude.len() > others.exclude.len()
+    }
+
     /// What to read.
     pub fn tree(&self, project: &Project, rendered: bool) -> anyhow::Result<Tree> {
         let mut paths = self.paths.clone();
@@ -49,7 +59,12 @@ impl SourceArguments {
                     .to_owned(),
             );
         }
-        let choice = Choice { exclude: self.exclude.clone(), ignored: !self.no_ignore, rendered };
+        let choice = Choice {
+            exclude: self.exclude.clone(),
+            ignored: !self.no_ignore,
+            rendered,
+            root: project.root().to_owned(),
+        };
         // CI systems identify files by their relative paths.
         let paths: Vec<PathBuf> = paths.iter().map(|path| project.shown(path)).collect();
         Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))

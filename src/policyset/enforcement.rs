@@ -172,6 +172,14 @@ impl PolicyBindings {
         Some(Enforcement { action, on_failure, mutate, skippable, require_inventory })
     }
 
+    /// The mildest action on a violation, for any request. Of bindings that apply together the strictest
+    /// counts, but one that overrides counts alone where it matches.
+    pub fn mildest(&self, bindings: &[Binding]) -> Option<Action> {
+        let action = |spec: &BindingSpec| spec.action.map_or(Some(self.own.action), BindingAction::action);
+        let shared = self.specs(bindings).filter(|spec| !spec.overrides).map(action).max().flatten();
+        self.specs(bindings).filter(|spec| spec.overrides).map(action).fold(shared, Option::min)
+    }
+
     /// Whether any binding enables the policy.
     pub fn is_enabled(&self, bindings: &[Binding]) -> bool {
         self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))

@@ -55,6 +55,9 @@ struct JsonReport<'a> {
     errors: Vec<JsonError<'a>>,
     /// Notes about the run.
     notes: Vec<&'a str>,
+    /// What the repository itself takes out of the run: policies that its configuration waives, files that it
+    /// excludes.
+    relaxed: &'a [String],
 }
 
 /// A Kubernetes object.
@@ -375,6 +378,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             })
             .collect(),
         notes: report.notes.iter().map(String::as_str).chain(of_objects).collect(),
+        relaxed: &report.relaxed,
     })
 }
 

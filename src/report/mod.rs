@@ -55,6 +55,8 @@ pub struct Report {
     pub exceptions: Vec<ReportedException>,
     /// Notes about the run.
     pub notes: Vec<String>,
+    /// What the repository itself takes out of the run: `3 policies are waived by ./stategate.yaml`.
+    pub relaxed: Vec<String>,
 }
 
 /// One object and its findings.
@@ -173,7 +175,8 @@ impl Report {
 
     /// Adds the report of another part of the same run.
     pub fn append(&mut self, part: Self) {
-        let Self { profile: _, objects, policies, errors, not_covered, foreign, exceptions, notes } = part;
+        let Self { profile: _, objects, policies, errors, not_covered, foreign, exceptions, notes, relaxed } =
+            part;
         self.objects.extend(objects);
         self.policies.extend(policies);
         self.errors.extend(errors);
@@ -181,6 +184,7 @@ impl Report {
         self.foreign += foreign;
         self.exceptions.extend(exceptions);
         self.notes.extend(notes);
+        self.relaxed.extend(relaxed);
     }
 
     /// The numbers of the report.

@@ -85,6 +85,7 @@ pub fn report() -> Report {
             exception("active", ExceptionState::Active, Some(true)),
         ],
         notes: vec![HOSTILE.to_owned()],
+        relaxed: vec![HOSTILE.to_owned()],
     }
 }
 

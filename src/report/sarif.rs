@@ -338,7 +338,13 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
     });
     objects
         .chain(exceptions)
-        .chain(report.notes.iter().map(|note| Notification::new(Level::Note, note.clone())))
+        .chain(
+            report
+                .relaxed
+                .iter()
+                .chain(&report.notes)
+                .map(|note| Notification::new(Level::Note, note.clone())),
+        )
         .collect()
 }
 

@@ -208,6 +208,9 @@ pub(super) fn summary(report: &Report) -> String {
     if summary.foreign > 0 {
         line.push_str(&format!("; {} skipped: not Kubernetes", counted(summary.foreign, "document")));
     }
+    for part in &report.relaxed {
+        line.push_str(&format!("; {}", plain(part)));
+    }
     line.push('\n');
     line
 }

@@ -130,6 +130,16 @@ impl Catalogue {
         &self.replaced
     }
 
+    /// How many files that decide on a verdict another catalogue replaces.
+    pub fn replacements(&self, other: &Catalogue) -> usize {
+        let decides =
+            |path: &str| !matches!(kind(path), FileKind::Test | FileKind::Example | FileKind::Other);
+        let differs = |(path, text): &(&String, &SourceText)| {
+            other.files.get(*path).is_some_and(|own| own.text != text.text)
+        };
+        self.files.iter().filter(|(path, _)| decides(path)).filter(differs).count()
+    }
+
     /// The sources from which a policy set is compiled, without tests; `with_tests` adds them.
     ///
     /// # Errors

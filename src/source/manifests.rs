@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::render::HelmValues;
+use super::render::RenderOptions;
 use super::tree::{Source, is_manifest};
 use super::{files_below, read_bytes};
 use crate::admission::{
@@ -191,12 +191,12 @@ impl Manifests {
     }
 
     /// Reads one source of a tree.
-    pub fn of(source: &Source, values: &HelmValues) -> Self {
+    pub fn of(source: &Source, options: &RenderOptions) -> Self {
         let mut all = Self::default();
         match source {
             Source::Stdin => all.read_stdin(),
             Source::File(path) => all.read_file(path),
-            Source::Rendered(rendered) => match rendered.render(values) {
+            Source::Rendered(rendered) => match rendered.render(options) {
                 Ok(bytes) => {
                     all.add(rendered.name(), &bytes);
                     for manifest in &mut all.objects {
@@ -204,7 +204,7 @@ impl Manifests {
                         manifest.template = Some(template.display().to_string());
                     }
                 }
-                Err(error) => all.errors.push(error),
+                Err(errors) => all.errors.extend(errors),
             },
         }
         all

@@ -1,54 +1,32 @@
 //! Where policies and manifests come from: the embedded catalogue, directories and files.
 #![expect(clippy::disallowed_methods, reason = "this room reads files for everybody else")]
 
+pub mod boundary;
 pub mod bundle;
 pub mod catalogue;
+pub mod child;
+mod kustomization;
 pub mod manifests;
 pub mod policies;
 pub mod render;
 pub mod sandbox;
 pub mod tree;
+mod walk;
 
-use std::collections::HashSet;
+use std::fs::File;
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, SourceText};
+
+pub use walk::files_below;
 
 /// The largest file that is read: well above what an API server stores (1.5 MiB).
 const FILE_LIMIT: u64 = 64 << 20;
 
-/// Files below a directory, sorted by path; hidden files are skipped.
-///
-/// # Errors
-/// If a directory cannot be listed.
-pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
-    let mut files = Vec::new();
-    let mut waiting = vec![directory.to_owned()];
-    // A mounted ConfigMap consists of symlinks, some of them to directories. Each real directory is read
-    // once, so a link to a parent does not loop.
-    let mut seen = HashSet::new();
-    while let Some(directory) = waiting.pop() {
-        let real = directory.canonicalize().map_err(|error| unreadable(&directory, &error))?;
-        if !seen.insert(real) {
-            continue;
-        }
-        for entry in std::fs::read_dir(&directory).map_err(|error| unreadable(&directory, &error))? {
-            let entry = entry.map_err(|error| unreadable(&directory, &error))?;
-            let path = entry.path();
-            if entry.file_name().to_string_lossy().starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.is_file() {
-                files.push(path);
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
-}
+/// How long a named pipe may have nobody who writes to it.
+const PIPE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Reads a file as bytes.
 ///
@@ -56,12 +34,38 @@ pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
 /// If it cannot be read, or is larger than 64 MiB.
 pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
+    let read = open(path).and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
     read.map_err(|error| unreadable(path, &error))?;
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(diagnostic(path, format!("the file is larger than {} MiB", FILE_LIMIT >> 20)));
     }
     Ok(bytes)
+}
+
+/// Opens a file that the user named. It may be a pipe, as the shell makes of `<(program)`; one that nobody
+/// writes to would block for ever.
+fn open(path: &Path) -> std::io::Result<File> {
+    if !is_pipe(&std::fs::metadata(path)?) {
+        return File::open(path);
+    }
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let pipe = path.to_owned();
+    // After a timeout nobody listens, and the thread waits until the process ends.
+    std::thread::spawn(move || sender.send(File::open(pipe)));
+    receiver.recv_timeout(PIPE_LIMIT).unwrap_or_else(|_| {
+        let message = format!("it is a pipe that nobody has written to for {} s", PIPE_LIMIT.as_secs());
+        Err(std::io::Error::new(std::io::ErrorKind::TimedOut, message))
+    })
+}
+
+#[cfg(unix)]
+fn is_pipe(about: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_fifo(&about.file_type())
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: &std::fs::Metadata) -> bool {
+    false
 }
 
 /// Reads a text file.

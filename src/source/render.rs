@@ -1,19 +1,24 @@
 //! Manifests rendered by a program: `kubectl kustomize`, `helm template`.
 
 use std::ffi::OsString;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use wait_timeout::ChildExt as _;
-
+use super::child::{self, ChildError, Limits};
 use super::tree::Rendered;
-use super::{FILE_LIMIT, diagnostic};
+use super::walk::all_inside;
+use super::{FILE_LIMIT, diagnostic, kustomization};
 use crate::diagnostic::Diagnostic;
 
-/// Remote bases and charts are fetched over the network.
-const LONGEST: Duration = Duration::from_secs(120);
+/// With --allow-remote, bases and charts are fetched over the network.
+const LIMITS: Limits = Limits { time: Duration::from_secs(120), output: FILE_LIMIT };
+
+/// Validating the values may fetch what the schema of a chart refers to. Helm has the flag since 3.16.
+const NO_SCHEMA: &str = "--skip-schema-validation";
+
+/// A proxy that nothing listens on.
+const NOWHERE: &str = "http://127.0.0.1:1";
 
 /// The program that renders a directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,13 +29,15 @@ pub enum Renderer {
     Helm,
 }
 
-/// Options for `helm template`.
+/// How to render.
 #[derive(Clone, Debug, Default)]
-pub struct HelmValues {
-    /// Values files; the last one takes precedence.
-    pub files: Vec<PathBuf>,
-    /// The release namespace.
+pub struct RenderOptions {
+    /// Values files for `helm template`; the last one takes precedence.
+    pub values: Vec<PathBuf>,
+    /// The namespace of the Helm release.
     pub namespace: String,
+    /// Let the programs fetch what the directory names.
+    pub allow_remote: bool,
 }
 
 impl Rendered {
@@ -59,42 +66,75 @@ impl Rendered {
         }
     }
 
-    /// Runs the program.
+    /// Runs the program, after a look at what it would read.
     ///
     /// # Errors
-    /// If it is missing, rejects the directory, takes too long or produces too much output.
-    pub fn render(&self, values: &HelmValues) -> Result<Vec<u8>, Diagnostic> {
+    /// If the directory names what lies outside of its repository or has to be fetched, or if the program is
+    /// missing, rejects the directory, takes too long or produces too much output.
+    pub fn render(&self, options: &RenderOptions) -> Result<Vec<u8>, Vec<Diagnostic>> {
         let here = Path::new(".");
         let directory = if self.directory.as_os_str().is_empty() { here } else { &self.directory };
         // A directory's name may look like a flag; an absolute path never starts with a dash.
-        let directory = std::path::absolute(directory)
-            .map_err(|error| self.error(format!("has no whole path: {error}")))?;
+        let whole = std::path::absolute(directory)
+            .map_err(|error| vec![self.error(format!("has no whole path: {error}"))])?;
         match self.renderer {
             Renderer::Helm => {
-                let mut arguments: Vec<OsString> = vec!["template".into(), release(&directory).into()];
-                arguments.push((&directory).into());
-                arguments.push(format!("--namespace={}", values.namespace).into());
-                for file in &values.files {
-                    let mut flag = OsString::from("--values=");
-                    flag.push(file);
-                    arguments.push(flag);
-                }
-                self.output("helm", &arguments).unwrap_or_else(|| {
-                    Err(self.error("this is a Helm chart, and helm is not there to render it").with_help(
-                        "install helm, or render it elsewhere: helm template DIR | stategate check -; --no-render leaves charts out",
-                    ))
-                })
+                all_inside(directory, &self.boundary).map_err(|error| {
+                    vec![
+                        error
+                            .with_help("helm would read it; remove it, or leave charts out with --no-render"),
+                    ]
+                })?;
+                self.helm(&whole, options).map_err(|error| vec![error])
             }
             Renderer::Kustomize => {
-                let with = |program, verb: &str| self.output(program, &[verb.into(), (&directory).into()]);
-                let output = with("kubectl", "kustomize").or_else(|| with("kustomize", "build"));
-                output.unwrap_or_else(|| {
-                    Err(self
-                        .error("this is a Kustomize directory, and neither kubectl nor kustomize is there to render it")
-                        .with_help("install kubectl, or check the files as they are with --no-render"))
-                })
+                let faults = kustomization::faults(directory, &self.boundary, options.allow_remote);
+                if faults.is_empty() {
+                    self.kustomize(&whole, options).map_err(|error| vec![error])
+                } else {
+                    Err(faults)
+                }
             }
         }
+    }
+
+    fn helm(&self, directory: &Path, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
+        let mut arguments: Vec<OsString> = vec!["template".into(), release(directory).into()];
+        arguments.push(directory.into());
+        arguments.push(format!("--namespace={}", options.namespace).into());
+        if !options.allow_remote {
+            arguments.push(NO_SCHEMA.into());
+        }
+        for file in &options.values {
+            let is_address = file.to_string_lossy().contains("://");
+            if is_address && !options.allow_remote {
+                let message = format!("{} would be fetched", file.display());
+                return Err(diagnostic(Path::new("--values"), message)
+                    .with_help("fetch it before the run, or allow it with --allow-remote"));
+            }
+            let mut flag = OsString::from("--values=");
+            // What looks like an address is none once it is a whole path.
+            let whole = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            flag.push(if is_address { file } else { &whole });
+            arguments.push(flag);
+        }
+        self.output("helm", &arguments, options).unwrap_or_else(|| {
+            Err(self.error("this is a Helm chart, and helm is not there to render it").with_help(
+                "install helm, or render it elsewhere: helm template DIR | stategate check -; --no-render leaves charts out",
+            ))
+        })
+    }
+
+    fn kustomize(&self, directory: &Path, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
+        let with = |program, verb: &str| self.output(program, &[verb.into(), directory.into()], options);
+        let output = with("kubectl", "kustomize").or_else(|| with("kustomize", "build"));
+        output.unwrap_or_else(|| {
+            Err(self
+                .error(
+                    "this is a Kustomize directory, and neither kubectl nor kustomize is there to render it",
+                )
+                .with_help("install kubectl, or check the files as they are with --no-render"))
+        })
     }
 
     fn error(&self, message: impl Into<String>) -> Diagnostic {
@@ -102,53 +142,47 @@ impl Rendered {
     }
 
     /// None if the program does not exist.
-    fn output(&self, program: &str, arguments: &[OsString]) -> Option<Result<Vec<u8>, Diagnostic>> {
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = match child {
-            Ok(child) => child,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
-            Err(error) => return Some(Err(self.error(format!("{program} cannot be run: {error}")))),
+    fn output(
+        &self,
+        program: &str,
+        arguments: &[OsString],
+        options: &RenderOptions,
+    ) -> Option<Result<Vec<u8>, Diagnostic>> {
+        let mut command = Command::new(program);
+        command.args(arguments);
+        if !options.allow_remote {
+            cut_off(&mut command);
+        }
+        let output = match child::run(&mut command, Vec::new(), LIMITS) {
+            Err(ChildError::Missing) => return None,
+            Err(error) => return Some(Err(self.error(format!("{program} {error}")))),
+            Ok(output) => output,
         };
-        // Both pipes are read while the program runs; otherwise it would block on a full pipe.
-        let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-        let read = |pipe: Option<&mut dyn std::io::Read>| {
-            let mut bytes = Vec::new();
-            let read = pipe.map_or(Ok(0), |pipe| pipe.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
-            read.map(|_| bytes)
-        };
-        let (status, out, err) = std::thread::scope(|scope| {
-            let out = scope.spawn(move || read(stdout.as_mut().map(|pipe| pipe as &mut dyn std::io::Read)));
-            let err = scope.spawn(move || read(stderr.as_mut().map(|pipe| pipe as &mut dyn std::io::Read)));
-            let status = child.wait_timeout(LONGEST);
-            if !matches!(status, Ok(Some(_))) {
-                // This fails only if the child has already ended.
-                let _ = child.kill();
-                let _ = child.wait();
-            }
-            (status, out.join(), err.join())
-        });
-        let (Ok(Ok(out)), Ok(Ok(err))) = (out, err) else {
-            return Some(Err(self.error(format!("the output of {program} cannot be read"))));
-        };
-        Some(match status {
-            Ok(Some(_)) if out.len() as u64 > FILE_LIMIT => {
-                Err(self.error(format!("{program} made more than {} MiB of it", FILE_LIMIT >> 20)))
-            }
-            Ok(Some(status)) if status.success() => Ok(out),
-            Ok(Some(_)) => {
-                let said = String::from_utf8_lossy(&err);
-                let said = if said.trim().is_empty() { "it does not say why" } else { said.trim() };
-                Err(self.error(format!("{program} cannot render it: {said}")))
-            }
-            Ok(None) => Err(self.error(format!("{program} took longer than {} s", LONGEST.as_secs()))),
-            Err(error) => Err(self.error(format!("{program} cannot be waited for: {error}"))),
-        })
+        if output.status.success() {
+            return Some(Ok(output.stdout));
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        if said.contains("unknown flag") && said.contains(NO_SCHEMA) {
+            return Some(Err(self
+                .error(format!(
+                    "{program} is older than 3.16: it would fetch what the schema of a chart refers to"
+                ))
+                .with_help("update helm, or allow it with --allow-remote")));
+        }
+        let said = if said.trim().is_empty() { "it does not say why" } else { said.trim() };
+        Some(Err(self.error(format!("{program} cannot render it: {said}"))))
     }
+}
+
+/// Keeps a program from the network, should it find something to fetch that was overlooked.
+fn cut_off(command: &mut Command) {
+    for proxy in ["http_proxy", "https_proxy", "all_proxy"] {
+        command.env(proxy, NOWHERE).env(proxy.to_uppercase(), NOWHERE);
+    }
+    command.env_remove("no_proxy").env_remove("NO_PROXY");
+    command.env("GIT_ALLOW_PROTOCOL", "none").env("GIT_TERMINAL_PROMPT", "0");
+    // A plugin may be a downloader.
+    command.env("HELM_NO_PLUGINS", "1");
 }
 
 /// A release is named after its chart's directory, as far as that is a valid Kubernetes name.

@@ -6,18 +6,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
-use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 
+use super::boundary::Boundary;
+use super::kustomization::{Kustomization, is_kustomization, made_of};
 use super::render::Renderer;
+use super::walk::{Filter, is_ignore_file, walk};
 use super::{diagnostic, read_bytes};
 use crate::diagnostic::Diagnostic;
 use crate::yaml;
 
-/// Paths matched by this file, in `.gitignore` syntax, are not read.
-pub const IGNORE_FILE: &str = ".stategateignore";
-const KUSTOMIZATIONS: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 const CHART: &str = "Chart.yaml";
 /// The parts of a chart's directory that belong to the chart, besides its values.
 const CHART_PARTS: [&str; 4] = ["templates", "charts", "crds", "ci"];
@@ -31,6 +30,8 @@ pub struct Choice {
     pub ignored: bool,
     /// Render Kustomize directories and charts; otherwise their files are read as they are.
     pub rendered: bool,
+    /// The directory that paths are told from.
+    pub root: PathBuf,
 }
 
 /// One input.
@@ -53,6 +54,8 @@ pub struct Rendered {
     pub renderer: Renderer,
     /// All files it is built from that lie in the tree.
     pub files: BTreeSet<PathBuf>,
+    /// What all of it must lie in.
+    pub boundary: Boundary,
 }
 
 /// The inputs of a run.
@@ -64,6 +67,24 @@ pub struct Tree {
     pub errors: Vec<Diagnostic>,
     /// Number of files that --exclude left out.
     pub excluded: usize,
+    /// Number of files that `.stategateignore` left out.
+    pub ignored: usize,
+    /// Number of charts that --no-render left out.
+    pub unrendered: usize,
+}
+
+/// The named paths, each with what everything found below it must lie in.
+struct Bounds(Vec<(PathBuf, Boundary)>);
+
+impl Bounds {
+    /// Of a file or directory below a named path.
+    fn of(&self, path: &Path) -> Option<&Boundary> {
+        let is_below_here = path.components().all(|part| matches!(part, Component::Normal(_)));
+        let holds = |(named, _): &&(PathBuf, Boundary)| {
+            path.starts_with(named) || (named == Path::new(".") && is_below_here)
+        };
+        self.0.iter().find(holds).map(|(_, boundary)| boundary)
+    }
 }
 
 impl Tree {
@@ -78,30 +99,31 @@ impl Tree {
             }
         };
         let mut files = BTreeSet::new();
-        let mut stdin = false;
-        for path in paths {
-            if path.as_os_str() == "-" {
-                stdin = true;
-            } else if path.is_dir() {
-                tree.directory(path, choice, &mut files);
-            } else {
-                files.insert(tidy(path));
-            }
-        }
+        let stdin = paths.iter().any(|path| path.as_os_str() == "-");
+        let bounds = tree.list(paths, choice, &mut files);
         each_once(&mut files);
         let all = files.len();
-        files.retain(|file| {
-            !exclude.matched_path_or_any_parents(below_root(&relative(file)), false).is_ignore()
+        let is_excluded = |path: &Path| {
+            let below = below_root(&relative(path));
+            exclude.matched_path_or_any_parents(below, path.is_dir()).is_ignore()
+        };
+        files.retain(|file| !is_excluded(file));
+        let links = tree.errors.len();
+        // A fault of an ignore file costs the whole directory, which no pattern for the file may hide.
+        tree.errors.retain(|error| {
+            let path = Path::new(&*error.source);
+            is_ignore_file(path) || !is_excluded(path)
         });
-        tree.excluded = all - files.len();
+        tree.excluded = all - files.len() + links - tree.errors.len();
         let named: BTreeSet<PathBuf> =
             paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
         // Chart templates are not YAML, so they are never read as they are.
-        let mut rendered = take_charts(&mut files);
+        let mut rendered = take_charts(&mut files, &bounds);
         if choice.rendered {
-            rendered.extend(take_kustomizations(&mut files));
+            rendered.extend(take_kustomizations(&mut files, &bounds));
             rendered.sort();
         } else {
+            tree.unrendered = rendered.len();
             rendered.clear();
         }
         // A file named by the user is read as it is, even if it is also part of a rendered directory.
@@ -117,27 +139,25 @@ impl Tree {
         tree
     }
 
-    fn directory(&mut self, directory: &Path, choice: &Choice, files: &mut BTreeSet<PathBuf>) {
-        let mut walk = WalkBuilder::new(directory);
-        walk.standard_filters(choice.ignored).hidden(true).ignore(false).follow_links(true);
-        // Files ignored only on this machine are checked in CI, so they are checked here too.
-        walk.git_global(false).git_exclude(false);
-        if choice.ignored {
-            walk.add_custom_ignore_filename(IGNORE_FILE);
+    /// Adds the named files and those below the named directories.
+    fn list(&mut self, paths: &[PathBuf], choice: &Choice, files: &mut BTreeSet<PathBuf>) -> Bounds {
+        let mut bounds = Bounds(Vec::new());
+        for path in paths.iter().filter(|path| path.as_os_str() != "-") {
+            let is_directory = path.is_dir();
+            let directory = if is_directory { path } else { parent(path) };
+            // A directory that is not there is reported when the file is read.
+            let boundary = Boundary::around(directory, Some(&choice.root)).ok();
+            bounds.0.extend(boundary.clone().map(|boundary| (tidy(directory), boundary)));
+            let Some(boundary) = boundary.filter(|_| is_directory) else {
+                files.insert(tidy(path));
+                continue;
+            };
+            let walked = walk(path, &boundary, Filter { ignored: choice.ignored, is_read });
+            files.extend(walked.files.iter().map(|file| tidy(file)));
+            self.errors.extend(walked.errors);
+            self.ignored += walked.ignored;
         }
-        for entry in walk.build() {
-            match entry {
-                Ok(entry)
-                    if entry.file_type().is_some_and(|kind| kind.is_file()) && is_read(entry.path()) =>
-                {
-                    files.insert(tidy(entry.path()));
-                }
-                Ok(_) => {}
-                // A link to a parent directory: everything below it is already in the tree.
-                Err(error) if is_loop(&error) => {}
-                Err(error) => self.errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
-            }
-        }
+        bounds
     }
 }
 
@@ -159,14 +179,6 @@ fn below_root(path: &Path) -> PathBuf {
     path.components().filter(|part| !matches!(part, Component::RootDir | Component::Prefix(_))).collect()
 }
 
-fn is_loop(error: &ignore::Error) -> bool {
-    match error {
-        ignore::Error::Loop { .. } => true,
-        ignore::Error::WithPath { err, .. } | ignore::Error::WithDepth { err, .. } => is_loop(err),
-        _ => false,
-    }
-}
-
 /// Normalizes `./a//b` to `a/b`, so that each file has one name.
 pub fn tidy(path: &Path) -> PathBuf {
     let tidy: PathBuf = path.components().filter(|part| *part != Component::CurDir).collect();
@@ -184,10 +196,6 @@ fn is_read(path: &Path) -> bool {
     is_manifest(path) || is_kustomization(path)
 }
 
-fn is_kustomization(path: &Path) -> bool {
-    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| KUSTOMIZATIONS.contains(&name))
-}
-
 /// Named by the user, but only an input to rendering.
 fn is_part_of_rendering(path: &Path) -> bool {
     is_kustomization(path) || path.file_name().is_some_and(|name| name == CHART)
@@ -198,7 +206,7 @@ fn parent(path: &Path) -> &Path {
 }
 
 /// Removes the files that belong to charts, and returns the charts.
-fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
+fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Rendered> {
     let mut rendered = Vec::new();
     let charts: Vec<PathBuf> = files
         .iter()
@@ -211,8 +219,9 @@ fn take_charts(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
         let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
             files.retain(|file| !own.contains(file));
-            if !is_library(&directory) {
-                rendered.push(Rendered { directory, renderer: Renderer::Helm, files: own });
+            if let Some(boundary) = bounds.of(&directory).filter(|_| !is_library(&directory)) {
+                let boundary = boundary.clone();
+                rendered.push(Rendered { directory, renderer: Renderer::Helm, files: own, boundary });
             }
         }
     }
@@ -237,12 +246,14 @@ fn each_once(files: &mut BTreeSet<PathBuf>) {
 }
 
 /// Removes the files that belong to Kustomize directories, and returns those directories.
-fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
+fn take_kustomizations(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Rendered> {
     let mut rendered = Vec::new();
     let kustomizations: BTreeMap<PathBuf, Kustomization> = files
         .iter()
         .filter(|file| is_kustomization(file))
-        .map(|file| (parent(file).to_owned(), Kustomization::read(file)))
+        .filter_map(|file| {
+            Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)))
+        })
         .collect();
     let used: BTreeSet<&PathBuf> = kustomizations.values().flat_map(|one| &one.directories).collect();
     let is_root = |directory: &&PathBuf| !used.contains(directory);
@@ -250,16 +261,17 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
     let (roots, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = kustomizations.keys().partition(is_root);
     let mut reached = BTreeSet::new();
     for directory in roots.into_iter().chain(rest) {
-        if reached.contains(directory) {
+        let Some(boundary) = bounds.of(directory).filter(|_| !reached.contains(directory)) else {
             continue;
-        }
-        let made_of = made_of(directory, &kustomizations);
+        };
+        let made_of = made_of(directory, &kustomizations, boundary);
         reached.extend(made_of.directories);
         if kustomizations.get(directory).is_some_and(|one| !one.component) {
             rendered.push(Rendered {
                 directory: directory.clone(),
                 renderer: Renderer::Kustomize,
                 files: made_of.files,
+                boundary: boundary.clone(),
             });
         }
     }
@@ -273,111 +285,6 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>) -> Vec<Rendered> {
 fn is_library(chart: &Path) -> bool {
     let chart = document(&chart.join(CHART));
     chart.get("type").and_then(Value::as_str) == Some("library")
-}
-
-/// The paths named by one kustomization.
-#[derive(Debug, Default)]
-struct Kustomization {
-    component: bool,
-    /// Files, including the kustomization itself.
-    files: BTreeSet<PathBuf>,
-    /// Other Kustomize directories.
-    directories: BTreeSet<PathBuf>,
-}
-
-impl Kustomization {
-    /// Reads the fields that name files and directories, for all releases of Kustomize.
-    fn read(file: &Path) -> Self {
-        let value = document(file);
-        let mut own = Self {
-            component: value.get("kind").and_then(Value::as_str) == Some("Component"),
-            ..Self::default()
-        };
-        own.files.insert(file.to_owned());
-        let directory = parent(file);
-        for field in ["resources", "bases", "components"] {
-            texts(value.get(field)).for_each(|text| own.names(directory, text, true));
-        }
-        let lists =
-            ["crds", "configurations", "generators", "transformers", "validators", "patchesStrategicMerge"];
-        for field in lists {
-            texts(value.get(field)).for_each(|text| own.names(directory, text, false));
-        }
-        for field in ["patches", "patchesJson6902", "replacements"] {
-            for item in items(value.get(field)) {
-                texts(item.get("path")).for_each(|text| own.names(directory, text, false));
-            }
-        }
-        for item in
-            ["configMapGenerator", "secretGenerator"].iter().flat_map(|field| items(value.get(*field)))
-        {
-            for text in ["files", "envs", "env"].iter().flat_map(|field| texts(item.get(*field))) {
-                // `key=path`
-                own.names(directory, text.rsplit('=').next().unwrap_or(text), false);
-            }
-        }
-        for item in items(value.get("helmCharts")) {
-            let values = texts(item.get("valuesFile")).chain(texts(item.get("additionalValuesFiles")));
-            values.for_each(|text| own.names(directory, text, false));
-        }
-        texts(value.get("openapi").and_then(|openapi| openapi.get("path")))
-            .for_each(|text| own.names(directory, text, false));
-        own
-    }
-
-    fn names(&mut self, directory: &Path, text: &str, directories: bool) {
-        if text.is_empty() || text.contains('\n') || text.contains("://") {
-            return;
-        }
-        let path = resolved(&directory.join(text));
-        // An empty path is the current directory.
-        if path.as_os_str().is_empty() || path.is_dir() {
-            if directories && path != directory {
-                self.directories.insert(path);
-            }
-        } else if path.is_file() {
-            self.files.insert(path);
-        }
-    }
-
-    /// The kustomization of a directory, which may lie outside the tree.
-    fn in_directory(directory: &Path) -> Option<Self> {
-        let file = KUSTOMIZATIONS.iter().map(|name| directory.join(name)).find(|file| file.is_file())?;
-        Some(Self::read(&file))
-    }
-}
-
-fn items(value: Option<&Value>) -> impl Iterator<Item = &Value> {
-    value.and_then(Value::as_array).into_iter().flatten()
-}
-
-/// A string, or the strings of a list.
-fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    value.and_then(Value::as_str).into_iter().chain(items(value).filter_map(Value::as_str))
-}
-
-/// What a Kustomize directory is built from.
-#[derive(Default)]
-struct MadeOf {
-    files: BTreeSet<PathBuf>,
-    directories: BTreeSet<PathBuf>,
-}
-
-/// All files of a Kustomize directory and of those it is built from, inside and outside the tree.
-fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>) -> MadeOf {
-    let (mut made_of, mut waiting) = (MadeOf::default(), vec![directory.to_owned()]);
-    while let Some(directory) = waiting.pop() {
-        if !made_of.directories.insert(directory.clone()) {
-            continue;
-        }
-        let elsewhere =
-            if all.contains_key(&directory) { None } else { Kustomization::in_directory(&directory) };
-        if let Some(kustomization) = all.get(&directory).or(elsewhere.as_ref()) {
-            made_of.files.extend(kustomization.files.iter().cloned());
-            waiting.extend(kustomization.directories.iter().cloned());
-        }
-    }
-    made_of
 }
 
 /// Normalizes `a/./b/../c` to `a/c` lexically, as Kustomize does.
@@ -401,7 +308,7 @@ pub fn resolved(path: &Path) -> PathBuf {
 }
 
 /// The first document of a file. Errors are left to the program that renders it.
-fn document(file: &Path) -> Value {
+pub(super) fn document(file: &Path) -> Value {
     let bytes = read_bytes(file).unwrap_or_default();
     let documents = yaml::read_bytes(&bytes).unwrap_or_default();
     documents.into_iter().next().map_or(Value::Null, |document| document.value)

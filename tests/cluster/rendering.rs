@@ -132,3 +132,53 @@ fn a_directory_called_like_a_flag_is_a_directory() {
     assert!(!files.path().join("a/ran").exists(), "{said}");
     assert!(!said.contains("cannot be read"), "{said}");
 }
+
+/// Counts the connections to a port of this machine, and answers each with `body`.
+fn listener(body: &'static str) -> (String, std::sync::Arc<std::sync::atomic::AtomicUsize>) {
+    use std::io::{Read as _, Write as _};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", socket.local_addr().unwrap());
+    let count = std::sync::Arc::new(AtomicUsize::new(0));
+    let counted = std::sync::Arc::clone(&count);
+    std::thread::spawn(move || {
+        for stream in socket.incoming() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let head =
+                format!("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    (address, count)
+}
+
+#[test]
+fn programs_fetch_nothing_unless_allowed() {
+    use std::sync::atomic::Ordering;
+    let (address, count) = listener("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: fetched}\n");
+    let (schema, fetched) = listener("{}");
+    let files = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: String| {
+        let path = files.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    let object = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n";
+    write("k/kustomization.yaml", format!("Resources: ['{address}/x.yaml']\n"));
+    write("c/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n".to_owned());
+    write("c/templates/x.yaml", object.to_owned());
+    write("c/values.schema.json", format!("{{\"$ref\": \"{schema}/x.json\"}}"));
+    let at = |name: &str| files.path().join(name).display().to_string();
+    let (code, said) = check(&path(), &[&at("k")]);
+    assert_eq!((code, count.load(Ordering::SeqCst)), (2, 0), "{said}");
+    assert!(said.contains("kustomization.yaml:1:13") && said.contains("--allow-remote"), "{said}");
+    let (_, said) = check(&path(), &[&at("c")]);
+    assert_eq!(fetched.load(Ordering::SeqCst), 0, "{said}");
+    assert!(!said.contains("cannot be read"), "{said}");
+    // The same with the user's permission, which shows that the listener would have been asked.
+    let (_, said) = check(&path(), &[&at("k"), &at("c"), "--allow-remote"]);
+    assert!(count.load(Ordering::SeqCst) > 0 && fetched.load(Ordering::SeqCst) > 0, "{said}");
+    assert!(!said.contains("cannot be read"), "{said}");
+}

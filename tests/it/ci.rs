@@ -65,6 +65,21 @@ fn the_action_annotates_the_lines_at_fault() {
 }
 
 #[test]
+fn the_action_can_ignore_what_a_fork_says() {
+    let files =
+        directory(&[("stategate.yaml", "exclude: ['*']\n"), (".stategateignore", "*\n"), ("pg.yaml", NAIVE)]);
+    for (said, code) in [("untrusted", 1), ("true", 2), ("maybe", 2)] {
+        let (ended, text) = action(files.path(), &[("STATEGATE_NO_CONFIG", said)]);
+        assert_eq!(ended, code, "{said}: {text}");
+    }
+    std::fs::remove_file(files.path().join(".stategateignore")).unwrap();
+    for (said, code) in [("", 0), ("false", 0), ("true", 1)] {
+        let (ended, text) = action(files.path(), &[("STATEGATE_NO_CONFIG", said)]);
+        assert_eq!(ended, code, "{said}: {text}");
+    }
+}
+
+#[test]
 fn every_input_of_the_action_reaches_its_script() {
     let action = document(".github/actions/check/action.yml");
     let script = std::fs::read_to_string(Path::new(ROOT).join(".github/actions/check/run")).unwrap();

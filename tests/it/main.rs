@@ -40,5 +40,7 @@ mod stuck;
 mod suites;
 mod support;
 mod test_command;
+#[cfg(unix)]
+mod untrusted_repository;
 mod view;
 mod wire;

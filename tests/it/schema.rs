@@ -285,7 +285,7 @@ fn a_configuration_with_every_key_agrees_and_is_read() {
     // It excludes old.
     config.remove("changedSince");
     write(file.path(), "stategate.yaml", Value::Object(config.clone()).to_string());
-    let shown = run_in(file.path(), &["config", "show"]);
+    let shown = run_in(file.path(), &["config", "show", "--config", "stategate.yaml"]);
     shown.expect(0, &[]);
     for key in config.keys() {
         let line = shown.stdout.lines().find(|line| line.starts_with(&format!("{key}: "))).unwrap();

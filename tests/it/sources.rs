@@ -175,10 +175,7 @@ fn known_findings_fail_no_run() {
 #[test]
 fn the_configuration_is_found_upwards_and_flags_win() {
     let files = directory(&[
-        (
-            "stategate.yaml",
-            "# ours\nprofile: baseline\nexclude: [old/]\npaths: [shop]\noutput: [json=out.json]\n",
-        ),
+        ("stategate.yaml", "# ours\nprofile: baseline\nexclude: [old/]\npaths: [shop]\noutput: text\n"),
         ("shop/pg.yaml", NAIVE),
         ("shop/old/pg.yaml", NAIVE),
         ("below/here/x.txt", ""),
@@ -186,7 +183,9 @@ fn the_configuration_is_found_upwards_and_flags_win() {
     let below = files.path().join("below/here");
     let run = run_in(&below, &["check"]);
     run.expect(0, &["../../shop/pg.yaml", "1 object checked", "(profile baseline)"]);
-    assert!(files.path().join("out.json").exists(), "paths are told from the configuration's directory");
+    let configured = ["check", "--config", "../../stategate.yaml", "-o", "json=out.json"];
+    run_in(&below, &configured).expect(0, &["../../shop/pg.yaml"]);
+    assert!(below.join("out.json").exists(), "flags are told from the working directory");
     run_in(&below, &["check", "--profile", "production"]).expect(1, &["(profile production)"]);
     run_in(&below, &["check", "--no-config"]).expect(2, &["no PATH given"]);
     run_in(&below, &["check", "--no-config", "../../shop"]).expect(1, &["2 objects checked"]);
@@ -206,7 +205,8 @@ fn the_configuration_is_found_upwards_and_flags_win() {
     }
     // The output is a valid configuration.
     let printed = directory(&[("stategate.yaml", &shown.stdout), ("shop/pg.yaml", NAIVE)]);
-    let again = run_in(printed.path(), &["config", "show"]);
+    // Its paths are told from where it was printed, so they lead elsewhere here.
+    let again = run_in(printed.path(), &["config", "show", "--config", "stategate.yaml"]);
     again.expect(0, &["profile: baseline", "failOn: warn"]);
 }
 

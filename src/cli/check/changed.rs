@@ -2,16 +2,28 @@
 //! update, so that shrinks, downgrades and scale-downs are found in the pull request that makes them.
 
 use std::collections::BTreeSet;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 
+use super::git::{Git, text};
 use super::pipeline::PreviousObjects;
 use crate::cli::project::Project;
 use crate::source::manifests::Manifests;
 use crate::source::tree::{Source, is_manifest};
+
+/// Changed files, with what they were. Of a submodule only its commit counts: a look at its files would be git's, with the
+/// configuration of the submodule.
+const DIFF: [&str; 8] = [
+    "diff",
+    "--raw",
+    "--no-abbrev",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--ignore-submodules=dirty",
+    "-z",
+];
 
 /// What differs between a revision and the current files.
 pub struct Changed {
@@ -26,32 +38,33 @@ pub struct Changed {
 impl Changed {
     /// What changed since the branch left `revision`.
     pub fn since(revision: &str, project: &Project) -> anyhow::Result<Self> {
-        let top = git(Path::new("."), &["rev-parse", "--show-toplevel"])
-            .context("--changed-since needs a git repository")?;
-        let top = PathBuf::from(text(top)?.trim_end());
-        if revision == "HEAD" && git(&top, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
+        let git = Git::here()?;
+        let top = git.top().to_owned();
+        if revision == "HEAD" && git.run(&["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
             // Without a commit everything is new.
             return Ok(Self { files: BTreeSet::from([top.clone()]), top, old: Manifests::default() });
         }
         let wanted = format!("{revision}^{{commit}}");
-        let revision_id = git(&top, &["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
+        let revision_id = git
+            .run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
             .map_err(|_| {
                 anyhow::anyhow!(
                     "git knows no commit {revision}\n  help: a shallow clone has only the newest commits: fetch more (actions/checkout: fetch-depth: 0)"
                 )
             })?;
         let revision_id = text(revision_id)?;
-        let base = git(&top, &["merge-base", revision_id.trim_end(), "HEAD"]).map_err(|_| {
+        let base = git.run(&["merge-base", revision_id.trim_end(), "HEAD"]).map_err(|_| {
             anyhow::anyhow!(
                 "{revision} and HEAD have no commit in common\n  help: a shallow clone does not contain it: fetch more (actions/checkout: fetch-depth: 0)"
             )
         })?;
         let base = text(base)?.trim_end().to_owned();
-        let tracked = git(&top, &["diff", "--name-only", "--no-renames", "-z", &base, "--"])?;
-        let untracked = git(&top, &["ls-files", "--others", "--exclude-standard", "-z"])?;
-        let before: Vec<PathBuf> = paths(&tracked);
-        let old = old_objects(&top, &base, &before, project)?;
-        let files = before.into_iter().chain(paths(&untracked)).map(|path| top.join(path)).collect();
+        let tracked = git.run(&[&DIFF[..], &[&base, "--"]].concat())?;
+        let untracked = git.run(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+        let before = ChangedFile::all(&tracked);
+        let old = old_objects(&git, &before, project)?;
+        let before = before.into_iter().map(|file| file.path);
+        let files = before.chain(paths(&untracked)).map(|path| top.join(path)).collect();
         Ok(Self { top, files, old })
     }
 
@@ -85,68 +98,62 @@ impl Changed {
     }
 }
 
-fn old_objects(top: &Path, base: &str, files: &[PathBuf], project: &Project) -> anyhow::Result<Manifests> {
+/// A file that git knows, and that differs.
+struct ChangedFile {
+    path: PathBuf,
+    /// The id of its old content, if it had any.
+    old: Option<String>,
+}
+
+impl ChangedFile {
+    /// Reads `:100644 100644 <old id> <new id> M`, followed by the path.
+    fn all(listed: &[u8]) -> Vec<Self> {
+        let mut parts = listed.split(|byte| *byte == 0);
+        let mut all = Vec::new();
+        while let (Some(head), Some(name)) = (parts.next(), parts.next()) {
+            let head = String::from_utf8_lossy(head);
+            let mut words = head.split(' ');
+            // Neither a link nor a submodule has manifests as its content.
+            let is_file = words.next().is_some_and(|mode| mode.starts_with(":100"));
+            let old = words.nth(1).filter(|_| is_file).map(str::to_owned);
+            all.push(Self { path: path(name), old });
+        }
+        all
+    }
+}
+
+fn old_objects(git: &Git, files: &[ChangedFile], project: &Project) -> anyhow::Result<Manifests> {
     let mut manifests = Manifests::default();
-    // git reads one name a line, so a name with a line break cannot be asked for.
-    let is_asked = |file: &&PathBuf| is_manifest(file) && !file.display().to_string().contains('\n');
-    let files: Vec<&PathBuf> = files.iter().filter(is_asked).collect();
+    let manifest = |file: &ChangedFile| Some((file.path.clone(), file.old.clone()?));
+    let files: Vec<(PathBuf, String)> =
+        files.iter().filter(|file| is_manifest(&file.path)).filter_map(manifest).collect();
     if files.is_empty() {
         return Ok(manifests);
     }
-    let mut child = Command::new("git")
-        .arg("-C")
-        .arg(top)
-        .args(["cat-file", "--batch"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .context("cannot run git")?;
-    let mut asked = Vec::new();
-    for file in &files {
-        asked.extend_from_slice(base.as_bytes());
-        asked.push(b':');
-        asked.extend_from_slice(file.as_os_str().as_encoded_bytes());
-        asked.push(b'\n');
-    }
-    let mut stdin = child.stdin.take().context("git does not read its input")?;
-    // git answers while it still reads: writing in the same thread could block both.
-    let asking = std::thread::spawn(move || stdin.write_all(&asked));
-    let output = child.wait_with_output().context("cannot read from git")?.stdout;
-    asking.join().map_err(|_| anyhow::anyhow!("cannot write to git"))?.context("cannot write to git")?;
+    let asked: String = files.iter().map(|(_, id)| format!("{id}\n")).collect();
+    let output = git.ask(&["cat-file", "--batch"], asked.into_bytes())?;
     let mut rest = output.as_slice();
-    for file in files {
-        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+    for (file, _) in files {
+        let end = rest.iter().position(|byte| *byte == b'\n').context("git ended before the last file")?;
         let (head, after) = rest.split_at(end);
         let after = after.get(1..).unwrap_or_default();
-        // `<object> blob <size>`, or `<name> missing` of a file that is new.
-        let size =
-            String::from_utf8_lossy(head).rsplit_once(" blob ").and_then(|(_, size)| size.parse().ok());
-        let Some(size) = size else {
-            rest = after;
-            continue;
-        };
+        // `<id> blob <size>`, or `<id> missing` where a clone is partial.
+        let size = String::from_utf8_lossy(head)
+            .rsplit_once(" blob ")
+            .and_then(|(_, size)| size.parse::<usize>().ok())
+            .with_context(|| {
+                format!(
+                    "git does not have {} as it was before the change\n  help: the clone is partial; fetch the whole history: git fetch --refetch --no-filter",
+                    file.display()
+                )
+            })?;
         let content: &[u8] = after.get(..size).context("git ended in the middle of a file")?;
-        manifests.add(project.shown(&top.join(file)).display().to_string(), content);
+        manifests.add(project.shown(&git.top().join(file)).display().to_string(), content);
         rest = after.get(size + 1..).unwrap_or_default();
     }
     // An old file that cannot be read is not the fault of this change: its objects count as new.
     manifests.errors.clear();
     Ok(manifests)
-}
-
-fn git(directory: &Path, arguments: &[&str]) -> anyhow::Result<Vec<u8>> {
-    let output = Command::new("git").arg("-C").arg(directory).args(arguments).stdin(Stdio::null()).output();
-    let output = output.context("cannot run git")?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::bail!("git {}: {}", arguments.first().unwrap_or(&""), said.trim());
-    }
-    Ok(output.stdout)
-}
-
-fn text(bytes: Vec<u8>) -> anyhow::Result<String> {
-    String::from_utf8(bytes).context("git prints a path that is not UTF-8")
 }
 
 fn paths(listed: &[u8]) -> Vec<PathBuf> {

@@ -11,6 +11,7 @@ use crate::diagnostic::Diagnostics;
 use crate::path;
 use crate::reader;
 use crate::report::Report;
+use crate::source::boundary::written;
 use crate::source::read_text;
 
 const API_VERSION: &str = "stategate.io/v1alpha1";
@@ -72,10 +73,20 @@ impl KnownFindings {
         Self { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), findings: all }
     }
 
-    /// Writes the file, its findings sorted by file, so that a diff of it reads well.
+    /// Writes the file, its findings sorted by file, so that a diff of it reads well. Replaces known findings
+    /// only: a configuration may name any file of its repository.
     pub fn write(&self, file: &Path) -> anyhow::Result<()> {
+        let target = written(file).map_err(Diagnostics::from)?;
+        if std::fs::metadata(&target).is_ok_and(|about| about.len() > 0) {
+            Self::read(&target).map_err(|error| {
+                anyhow::anyhow!(
+                    "{} holds something else than known findings, and was not overwritten: {error:#}\n  help: name another file, or remove this one",
+                    file.display()
+                )
+            })?;
+        }
         let text = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+        std::fs::write(target, text).with_context(|| format!("{} cannot be written", file.display()))
     }
 
     /// Marks known findings, and notes how many of them are gone from the files that were read.

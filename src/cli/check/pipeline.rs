@@ -21,7 +21,7 @@ use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Remedy, Report, ReportedException, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
-use crate::source::render::HelmValues;
+use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
 use crate::source::{broken, guarded};
 use crate::yaml::edit::edit;
@@ -70,7 +70,7 @@ pub struct Pipeline {
     pub cluster: Inventory,
     pub before: PreviousObjects,
     pub namespace: String,
-    pub values: HelmValues,
+    pub render: RenderOptions,
     /// Report what `fix` would write?
     pub remedies: bool,
     pub project: Project,
@@ -170,7 +170,7 @@ impl Pipeline {
     }
 
     fn scan(&self, TreeSource { source, reviewed }: TreeSource) -> ScannedSource {
-        let mut manifests = Manifests::of(&source, &self.values);
+        let mut manifests = Manifests::of(&source, &self.render);
         let scan = |manifest: &Manifest| match reviewed {
             true => {
                 let before = self.before.of(manifest, &source, &self.namespace);
@@ -226,7 +226,7 @@ impl Pipeline {
             Some(kept) => kept,
             None => {
                 let source = source.clone();
-                blocking(move || Arc::new(Manifests::of(&source, &this.values))).await?
+                blocking(move || Arc::new(Manifests::of(&source, &this.render))).await?
             }
         };
         let set = self.pool.set();

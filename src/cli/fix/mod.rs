@@ -22,7 +22,7 @@ use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 use crate::source::bundle::Bundle;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
-use crate::source::render::HelmValues;
+use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
 use plan::ReviewedManifest;
 
@@ -139,7 +139,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
             ));
             continue;
         }
-        let read = Manifests::of(source, &HelmValues::default());
+        let read = Manifests::of(source, &RenderOptions::default());
         all.objects.extend(read.objects);
         all.errors.extend(read.errors);
         all.foreign += read.foreign;

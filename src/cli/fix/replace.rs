@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use crate::diagnostic::Diagnostics;
+use crate::source::boundary::written;
+
 /// Checks that a file still contains this text.
 ///
 /// # Errors
@@ -29,9 +32,10 @@ pub fn must_be(path: &Path, text: &str) -> anyhow::Result<()> {
 /// new one. A link stays a link, and the file keeps its permissions.
 ///
 /// # Errors
-/// If the file cannot be written, or was changed since it was read.
+/// If the file cannot be written, was changed since it was read, or lies behind a link that leads out of the
+/// repository.
 pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
-    let real = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let real = written(path).map_err(Diagnostics::from)?;
     let about = fs::metadata(&real).with_context(|| format!("cannot read {}", path.display()))?;
     anyhow::ensure!(!about.permissions().readonly(), "{}: is read-only", path.display());
     let beside = beside(&real);

@@ -110,6 +110,7 @@ pub fn of(report: &Report) -> Page {
         report.profile,
         summary.objects.saturating_sub(refused),
     );
+    let lead = report.relaxed.iter().fold(lead, |lead, part| format!("{lead} {part}."));
     let kinds = kinds(report);
     let total = kinds.iter().fold(KindCount::default(), |total, kind| KindCount {
         objects: total.objects + kind.objects,

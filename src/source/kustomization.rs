@@ -1,0 +1,368 @@
+//! What Kustomize directories are built from: which of their files are no manifests of their own, and
+//! whether anything they name lies outside the repository or has to be fetched.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::boundary::Boundary;
+use super::tree::{document, resolved};
+use super::{diagnostic, read_bytes};
+use crate::diagnostic::{Diagnostic, SourceText};
+use crate::path::{self, Segment};
+use crate::yaml;
+
+/// The names of the file that makes a directory a Kustomize directory.
+const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+
+/// Is it the file that makes its directory a Kustomize directory?
+pub fn is_kustomization(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| NAMES.contains(&name))
+}
+
+/// What Kustomize does with a file that is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Manifests, or another Kustomize directory.
+    Resource,
+    /// The configuration of a generator or the like, which names files itself. It may stand inline.
+    Plugin,
+    /// Read as it is.
+    File,
+}
+
+/// A name of a file or directory.
+struct Reference {
+    place: path::Path,
+    text: String,
+    role: Role,
+}
+
+const LISTS: [(&str, Role); 16] = [
+    ("resources", Role::Resource),
+    ("bases", Role::Resource),
+    ("components", Role::Resource),
+    ("generators", Role::Plugin),
+    ("transformers", Role::Plugin),
+    ("validators", Role::Plugin),
+    ("crds", Role::File),
+    ("configurations", Role::File),
+    ("patchesStrategicMerge", Role::File),
+    // Of the configurations of plugins.
+    ("path", Role::File),
+    ("paths", Role::File),
+    ("files", Role::File),
+    ("envs", Role::File),
+    ("env", Role::File),
+    ("valuesFile", Role::File),
+    ("additionalValuesFiles", Role::File),
+];
+const GENERATED: &[&str] = &["files", "envs", "env"];
+const ITEMS: [(&str, &[&str]); 7] = [
+    ("patches", &["path"]),
+    ("patchesJson6902", &["path"]),
+    ("replacements", &["path"]),
+    ("openapi", &["path"]),
+    ("configMapGenerator", GENERATED),
+    ("secretGenerator", GENERATED),
+    ("helmCharts", &["valuesFile", "additionalValuesFiles"]),
+];
+
+/// A value and the way to it.
+type Node<'a> = (path::Path, &'a Value);
+
+/// The names in the fields of all releases of Kustomize, and of the configurations of its plugins.
+fn references(value: &Value) -> Vec<Reference> {
+    let root = (Vec::new(), value);
+    let mut all = Vec::new();
+    let mut add = |node: &Node, field: &str, role: Role| {
+        for (place, text) in fields(node, field).iter().flat_map(items) {
+            let Some(text) = text.as_str() else { continue };
+            // `key=path`
+            let text = if field == "files" { text.rsplit('=').next().unwrap_or(text) } else { text };
+            all.push(Reference { place, text: text.to_owned(), role });
+        }
+    };
+    for (field, role) in LISTS {
+        add(&root, field, role);
+    }
+    for (field, inner) in ITEMS {
+        for item in fields(&root, field).iter().flat_map(items) {
+            inner.iter().for_each(|name| add(&item, name, Role::File));
+        }
+    }
+    all
+}
+
+/// The fields of this name. Kustomize does not mind the case, as Go reads JSON.
+fn fields<'a>((place, value): &Node<'a>, name: &str) -> Vec<Node<'a>> {
+    let fold = |text: &str| -> String {
+        let same = |c: char| match c {
+            'ſ' => 's',
+            '\u{212a}' => 'k',
+            c => c.to_ascii_lowercase(),
+        };
+        text.chars().map(same).collect()
+    };
+    let wanted = fold(name);
+    let fields = value.as_object().into_iter().flatten().filter(|(key, _)| fold(key) == wanted);
+    fields.map(|(key, value)| (step(place, key.clone().into()), value)).collect()
+}
+
+/// The items of a list, or the one value.
+fn items<'a>((place, value): &Node<'a>) -> Vec<Node<'a>> {
+    match value {
+        Value::Array(items) => {
+            items.iter().enumerate().map(|(index, item)| (step(place, index.into()), item)).collect()
+        }
+        one => vec![(place.clone(), one)],
+    }
+}
+
+fn step(place: &[Segment], next: Segment) -> path::Path {
+    place.iter().cloned().chain([next]).collect()
+}
+
+/// Would a release of Kustomize fetch it? Kustomize takes some of these for addresses even if a file of the
+/// name exists.
+fn is_remote(text: &str) -> bool {
+    let text = text.trim().to_ascii_lowercase();
+    let host = text.strip_prefix("www.").unwrap_or(&text);
+    let schemes = ["git::", "gh:", "http:", "https:", "ssh:", "file:"];
+    text.contains("://")
+        || schemes.iter().any(|scheme| text.starts_with(scheme))
+        || host.strip_prefix("github.com").is_some_and(|rest| rest.starts_with(['/', ':']))
+        || text.split('/').next().is_some_and(|first| first.contains('@'))
+}
+
+/// The paths named by one kustomization.
+#[derive(Debug, Default)]
+pub struct Kustomization {
+    /// It is only a part of others.
+    pub component: bool,
+    /// Files, including the kustomization itself.
+    pub files: BTreeSet<PathBuf>,
+    /// Other Kustomize directories.
+    pub directories: BTreeSet<PathBuf>,
+}
+
+impl Kustomization {
+    /// Reads a kustomization. What lies outside is left out here, and an error when it is rendered.
+    pub fn read(file: &Path, boundary: &Boundary) -> Self {
+        let value = if boundary.file(file).is_ok() { document(file) } else { Value::Null };
+        let component = value.get("kind").and_then(Value::as_str) == Some("Component");
+        let mut own = Self { component, ..Self::default() };
+        own.files.insert(file.to_owned());
+        let directory = file.parent().unwrap_or(Path::new(""));
+        for Reference { text, role, .. } in references(&value) {
+            if text.is_empty() || text.contains('\n') || is_remote(&text) {
+                continue;
+            }
+            let path = resolved(&directory.join(text));
+            // An empty path is the current directory.
+            let named = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
+            match boundary.entry(named) {
+                Ok(real) if real.is_file() => drop(own.files.insert(path)),
+                Ok(_) if role != Role::File && path != directory => drop(own.directories.insert(path)),
+                _ => {}
+            }
+        }
+        own
+    }
+
+    /// The kustomization of a directory, which may lie outside the tree.
+    fn in_directory(directory: &Path, boundary: &Boundary) -> Option<Self> {
+        let file = NAMES.iter().map(|name| directory.join(name)).find(|file| file.is_file())?;
+        Some(Self::read(&file, boundary))
+    }
+}
+
+/// What a Kustomize directory is built from.
+#[derive(Default)]
+pub struct MadeOf {
+    /// All files, inside and outside the tree.
+    pub files: BTreeSet<PathBuf>,
+    /// All Kustomize directories.
+    pub directories: BTreeSet<PathBuf>,
+}
+
+/// All files of a Kustomize directory and of those it is built from; `all` are those of the tree.
+pub fn made_of(directory: &Path, all: &BTreeMap<PathBuf, Kustomization>, boundary: &Boundary) -> MadeOf {
+    let (mut made_of, mut waiting) = (MadeOf::default(), vec![directory.to_owned()]);
+    while let Some(directory) = waiting.pop() {
+        if !made_of.directories.insert(directory.clone()) {
+            continue;
+        }
+        let elsewhere = if all.contains_key(&directory) {
+            None
+        } else {
+            Kustomization::in_directory(&directory, boundary)
+        };
+        if let Some(kustomization) = all.get(&directory).or(elsewhere.as_ref()) {
+            made_of.files.extend(kustomization.files.iter().cloned());
+            waiting.extend(kustomization.directories.iter().cloned());
+        }
+    }
+    made_of
+}
+
+/// What keeps a Kustomize directory from being rendered: names of what lies outside the repository, is no
+/// regular file, or, unless `remote`, has to be fetched.
+pub fn faults(directory: &Path, boundary: &Boundary, remote: bool) -> Vec<Diagnostic> {
+    let mut inspection = Inspection {
+        boundary,
+        remote,
+        seen: HashSet::new(),
+        waiting: vec![directory.to_owned()],
+        faults: Vec::new(),
+    };
+    while let Some(directory) = inspection.waiting.pop() {
+        inspection.directory(&directory);
+    }
+    inspection.faults
+}
+
+/// A way through the directories as Kustomize goes it.
+struct Inspection<'a> {
+    boundary: &'a Boundary,
+    remote: bool,
+    /// Without links.
+    seen: HashSet<PathBuf>,
+    /// As shown.
+    waiting: Vec<PathBuf>,
+    faults: Vec<Diagnostic>,
+}
+
+impl Inspection<'_> {
+    fn directory(&mut self, shown: &Path) {
+        let real = match self.boundary.entry(shown) {
+            Ok(real) => real,
+            Err(error) => return self.faults.push(error),
+        };
+        for name in NAMES {
+            let file = shown.join(name);
+            if file.symlink_metadata().is_ok() && self.seen.insert(real.join(name)) {
+                self.file(&file, shown, &real);
+            }
+        }
+    }
+
+    /// Reads a kustomization, or the configuration of a plugin, of the Kustomize directory `real`.
+    fn file(&mut self, file: &Path, shown: &Path, real: &Path) {
+        let read = self.boundary.file(file).and_then(|_| read_bytes(file));
+        let text = read.and_then(|bytes| {
+            let name = file.display().to_string();
+            yaml::text(&bytes)
+                .map(|text| SourceText::new(name, text.into_owned()))
+                .map_err(|error| diagnostic(file, error.message))
+        });
+        let documents = text.and_then(|text| match yaml::read(&text.text) {
+            Ok(documents) => Ok((text, documents)),
+            Err(error) => Err(text.error(error.line, error.column, error.message)),
+        });
+        let (text, documents) = match documents {
+            Ok(read) => read,
+            Err(error) => return self.faults.push(error),
+        };
+        for document in &documents {
+            for reference in references(&document.value) {
+                let place = document.positions.place(&reference.place);
+                let error = |message: String| text.error(place.line, place.column, message);
+                self.reference(&reference, (shown, real), &error);
+            }
+        }
+    }
+
+    fn reference(
+        &mut self,
+        reference: &Reference,
+        (shown, real): (&Path, &Path),
+        error: &dyn Fn(String) -> Diagnostic,
+    ) {
+        let (name, role) = (reference.text.as_str(), reference.role);
+        let inline = || yaml::read(name).ok()?.into_iter().next().filter(|one| one.value.is_object());
+        if let Some(inline) = (role == Role::Plugin).then(inline).flatten() {
+            for inner in references(&inline.value) {
+                self.reference(&inner, (shown, real), error);
+            }
+            return;
+        }
+        if is_remote(name) && (role == Role::Resource || !name.trim_end().contains('\n')) {
+            let fault = || error(format!("{} would be fetched", name.trim())).with_help(FETCH_IT);
+            return self.faults.extend((!self.remote).then(fault));
+        }
+        // A patch may stand inline, too.
+        if name.is_empty() || name.contains('\n') {
+            return;
+        }
+        // Kustomize resolves names from the directory without links.
+        let path = resolved(&real.join(name));
+        if path.symlink_metadata().is_err() {
+            // What earlier releases took for an address looks like a path. Kustomize reports missing files.
+            let fault = || error(format!("there is no {name} here")).with_help(FETCH_IT);
+            return self.faults.extend((role == Role::Resource && !self.remote).then(fault));
+        }
+        match self.boundary.entry(&path) {
+            Err(fault) => {
+                let help = "only files of the repository are rendered: run stategate in a directory that holds all of them";
+                self.faults.push(error(format!("{name} {}", fault.message)).with_help(help));
+            }
+            Ok(target) => {
+                let lexical = resolved(&shown.join(name));
+                let named = if lexical.as_os_str().is_empty() { PathBuf::from(".") } else { lexical };
+                let same = named.canonicalize().is_ok_and(|real| real == target);
+                let named = if same { named } else { target.clone() };
+                if target.is_dir() {
+                    self.waiting.extend((role != Role::File).then_some(named));
+                } else if role == Role::Plugin && self.seen.insert(target) {
+                    self.file(&named, shown, real);
+                }
+            }
+        }
+    }
+}
+
+/// How to render what has to be fetched.
+const FETCH_IT: &str = "stategate fetches nothing by default: copy it into the repository, allow it with --allow-remote, \
+    or read the files as they are with --no-render";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_told_from_paths() {
+        for remote in [
+            "https://example.com/x.yaml",
+            "HTTPS://example.com/x.yaml",
+            "http:example.com",
+            "github.com/org/repo",
+            "www.GitHub.com/org/repo//base?ref=v1",
+            "github.com:org/repo",
+            "git@example.com:org/repo.git",
+            "org-1@example.com/org/repo",
+            "git::example.com/org/repo",
+            "ssh://git@example.com/org/repo",
+            "file:///etc",
+            "oci://example.com/chart",
+            "gh:org/repo",
+            "https://example.com/x.yaml\n",
+        ] {
+            assert!(is_remote(remote), "{remote}");
+        }
+        for local in ["../base", "pg.yaml", "github.command/x", "a/b@c.yaml", "./git@x", "https/x.yaml"] {
+            assert!(!is_remote(local), "{local}");
+        }
+    }
+
+    #[test]
+    fn all_fields_are_read_whatever_their_case() {
+        let text = "Resources: [a]\nreſources: [b]\nopenAPI: {path: c}\nconfigMapGenerator: [{files: [k=d], env: e}]\n\
+            patches: [{path: f}, {patch: x}]\ncomponents: [g]\nreplacements: [{path: h}]\n";
+        let document = yaml::read(text).unwrap().remove(0);
+        let mut names: Vec<String> = references(&document.value).into_iter().map(|one| one.text).collect();
+        names.sort();
+        assert_eq!(names, ["a", "b", "c", "d", "e", "f", "g", "h"]);
+    }
+}

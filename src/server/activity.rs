@@ -5,10 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
+use tokio::time::sleep_until;
 
 /// How many more requests than it lets the server answer a client may abandon. A client that resets its
 /// HTTP/2 streams has no limit on concurrent requests otherwise.
 const ABANDONED: u32 = 100;
+
+/// How long a body may take before other connections count more. API servers send a request at once.
+pub const PROMPT: Duration = Duration::from_secs(1);
 
 /// The state of one connection, shared by its driver, its stream, its requests and the connection table.
 #[derive(Debug)]
@@ -189,12 +193,13 @@ impl Activity {
         let mut state = self.state();
         let number = state.next;
         state.next += 1;
-        state.requests.insert(number, (Phase::Receiving, Instant::now()));
+        let began = Instant::now();
+        state.requests.insert(number, (Phase::Receiving, began));
         state.used = true;
         state.head = false;
         drop(state);
         self.changed.notify_one();
-        InFlight { activity: Arc::clone(self), number }
+        InFlight { activity: Arc::clone(self), number, began }
     }
 
     /// Bytes have arrived from the client.
@@ -225,6 +230,7 @@ impl Activity {
 pub struct InFlight {
     activity: Arc<Activity>,
     number: u64,
+    began: Instant,
 }
 
 impl InFlight {
@@ -248,9 +254,11 @@ impl InFlight {
         self.enter(Phase::Answering);
     }
 
-    /// Waits until the connection is to close, which a request whose body is still arriving makes room for.
+    /// Waits until the connection is to close and the body has had its time. A request that crosses GOAWAY has
+    /// just begun, and is still answered.
     pub async fn evicted(&self) {
         self.activity.ordered(Order::Close).await;
+        sleep_until((self.began + PROMPT).into()).await;
     }
 }
 

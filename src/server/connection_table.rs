@@ -12,12 +12,9 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::activity::{Activity, Order, Standing};
+use super::activity::{Activity, Order, PROMPT, Standing};
 use crate::telemetry::metrics::{Closed, Metrics};
 
-/// How long a client may take for its part before its own peer's newcomers count more. API servers send a
-/// request at once.
-const PROMPT: Duration = Duration::from_secs(1);
 /// Interval between two log lines about a full port.
 const QUIET: Duration = Duration::from_secs(10);
 

@@ -4,7 +4,15 @@
 //! - wire: a body → decode → review → answer
 //! - manifests: YAML → check → fix → read again
 //! - rego: a policy → load
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
 
 mod manifests;
 mod mutation;

@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::diagnostic::without_value;
+
 /// An API object, kept as the received bytes and parsed on first use.
 ///
 /// Most requests match no policy, and their objects are never parsed (about 0.01 ms for 10 KB against 0.1
@@ -30,7 +32,7 @@ impl Object {
     /// If the bytes are not JSON that can be represented, above all if it nests deeper than 127 levels.
     pub fn value(&self) -> Result<&Value, ObjectError> {
         let parsed = self.parsed.get_or_init(|| match &self.raw {
-            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| ObjectError(error.to_string())),
+            Some(raw) => serde_json::from_str(raw.get()).map_err(|error| ObjectError(without_value(&error))),
             None => Err(ObjectError("it has no content".to_owned())),
         });
         parsed.as_ref().map_err(Clone::clone)
@@ -55,7 +57,7 @@ impl Object {
                     }
                     (None, _) => return Ok(Metadata::default()),
                 };
-                envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(error.to_string()))
+                envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(without_value(&error)))
             })
             .as_ref()
             .map_err(Clone::clone)

@@ -6,6 +6,7 @@ use super::{Decision, Finding, message};
 use crate::admission::wire::{Cause, Details, Response, Status};
 use crate::admission::{Request, ReviewMode};
 use crate::path;
+use crate::plain;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 
@@ -24,9 +25,9 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
         reason: "Forbidden",
         message: message::refusal(request, decision),
         details: Some(Details {
-            name: request.name(),
-            group: request.kind.group.clone(),
-            kind: request.kind.kind.clone(),
+            name: plain::line(&request.name()).into_owned(),
+            group: plain::line(&request.kind.group).into_owned(),
+            kind: plain::line(&request.kind.kind).into_owned(),
             causes: decision
                 .findings
                 .iter()

@@ -3,6 +3,8 @@
 
 pub mod bundle;
 pub mod catalogue;
+pub mod credentials;
+mod ignore_files;
 pub mod manifests;
 pub mod policies;
 pub mod render;
@@ -14,6 +16,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::yaml;
 
 /// The largest file that is read: well above what an API server stores (1.5 MiB).
 const FILE_LIMIT: u64 = 64 << 20;
@@ -69,10 +72,15 @@ pub fn read_bytes(path: &Path) -> Result<Vec<u8>, Diagnostic> {
 /// # Errors
 /// If it cannot be read, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<SourceText, Diagnostic> {
-    let text = String::from_utf8(read_bytes(path)?).map_err(|error| {
-        diagnostic(path, format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
-    })?;
-    Ok(SourceText::new(path.display().to_string(), text))
+    let name = path.display().to_string();
+    let bytes = read_bytes(path)?;
+    match yaml::utf8(&bytes) {
+        Ok(text) => Ok(SourceText::new(name, text)),
+        Err(error) => {
+            let diagnostic = SourceText::new(name, "").error(error.line, error.column, error.message);
+            Err(Diagnostic { help: error.help, ..diagnostic })
+        }
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {

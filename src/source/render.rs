@@ -142,7 +142,9 @@ impl Rendered {
             Ok(Some(status)) if status.success() => Ok(out),
             Ok(Some(_)) => {
                 let said = String::from_utf8_lossy(&err);
-                let said = if said.trim().is_empty() { "it does not say why" } else { said.trim() };
+                // On one line.
+                let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+                let said = if said.is_empty() { "it does not say why" } else { &said };
                 Err(self.error(format!("{program} cannot render it: {said}")))
             }
             Ok(None) => Err(self.error(format!("{program} took longer than {} s", LONGEST.as_secs()))),

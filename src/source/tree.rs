@@ -11,7 +11,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use serde_json::Value;
 
 use super::render::Renderer;
-use super::{diagnostic, read_bytes};
+use super::{diagnostic, ignore_files, read_bytes};
 use crate::diagnostic::Diagnostic;
 use crate::yaml;
 
@@ -124,6 +124,7 @@ impl Tree {
         walk.git_global(false).git_exclude(false);
         if choice.ignored {
             walk.add_custom_ignore_filename(IGNORE_FILE);
+            self.errors.extend(ignore_files::faults_above(directory));
         }
         for entry in walk.build() {
             match entry {
@@ -131,6 +132,9 @@ impl Tree {
                     if entry.file_type().is_some_and(|kind| kind.is_file()) && is_read(entry.path()) =>
                 {
                     files.insert(tidy(entry.path()));
+                }
+                Ok(entry) if choice.ignored && entry.path().is_dir() => {
+                    self.errors.extend(ignore_files::faults(entry.path()));
                 }
                 Ok(_) => {}
                 // A link to a parent directory: everything below it is already in the tree.

@@ -17,6 +17,7 @@ mod cli;
 mod fix;
 mod formats;
 mod front_ends;
+mod harmless;
 mod hostile;
 mod inventory;
 mod joins;

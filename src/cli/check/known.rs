@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::count;
 use crate::diagnostic::Diagnostics;
 use crate::path;
+use crate::plain;
 use crate::reader;
 use crate::report::Report;
 use crate::source::read_text;
@@ -42,7 +43,7 @@ impl KnownFindings {
         if !file.exists() {
             anyhow::bail!(
                 "there is no file {} of known findings\n  help: --write-known writes it from the current findings",
-                file.display()
+                plain::path(file)
             );
         }
         let text = read_text(file).map_err(Diagnostics::from)?;
@@ -74,8 +75,8 @@ impl KnownFindings {
 
     /// Writes the file, its findings sorted by file, so that a diff of it reads well.
     pub fn write(&self, file: &Path) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+        let text = plain::json(self)? + "\n";
+        std::fs::write(file, text).with_context(|| format!("{} cannot be written", plain::path(file)))
     }
 
     /// Marks known findings, and notes how many of them are gone from the files that were read.
@@ -103,7 +104,7 @@ impl KnownFindings {
             report.notes.push(format!(
                 "{} of {} {} gone: --write-known removes them",
                 count(gone, "known finding", "known findings"),
-                file.display(),
+                plain::path(file),
                 if gone == 1 { "is" } else { "are" },
             ));
         }

@@ -18,6 +18,7 @@
 
 pub mod diagnostic;
 pub mod path;
+pub mod plain;
 pub mod reader;
 pub mod yaml;
 

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::Value;
 
+use crate::plain;
+
 /// One step into a value: a key of a mapping or an index of a list.
 ///
 /// Serializes as a bare string or number.
@@ -54,15 +56,16 @@ pub fn pointer(path: &[Segment]) -> String {
 
 /// Formats the path like kubectl's field errors: `spec.containers[0].image`.
 ///
-/// Ambiguous keys are quoted: `metadata.annotations["stategate.io/skip"]`.
+/// Ambiguous keys are quoted: `metadata.annotations["stategate.io/skip"]`. For people: what is harmful in a key is
+/// spelled out.
 pub fn dotted(path: &[Segment]) -> String {
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '$');
+    let is_word = |c: char| (c.is_alphanumeric() || matches!(c, '_' | '-' | '$')) && !plain::is_harmful(c);
     path.iter().fold(String::new(), |mut out, segment| {
         // Writing to a String cannot fail.
         let _ = match segment {
             Segment::Index(index) => write!(out, "[{index}]"),
-            Segment::Key(key) if key.is_empty() || !key.chars().all(plain) => {
-                write!(out, "[{}]", Value::from(key.as_ref()))
+            Segment::Key(key) if key.is_empty() || !key.chars().all(is_word) => {
+                write!(out, "[{}]", plain::line(&Value::from(key.as_ref()).to_string()))
             }
             Segment::Key(key) if out.is_empty() => write!(out, "{key}"),
             Segment::Key(key) => write!(out, ".{key}"),
@@ -155,8 +158,9 @@ impl<'de> Deserialize<'de> for Written {
                     .collect(),
             )),
             Form::Pointer(text) if text.is_empty() || text.starts_with('/') => Ok(Self(from_pointer(&text))),
-            Form::Pointer(text) => {
-                Err(de::Error::custom(format!("{text:?} is no JSON pointer: it must start with /")))
+            // Not repeated: a policy may make it of a value.
+            Form::Pointer(_) => {
+                Err(de::Error::custom("a path that is text is a JSON pointer, and starts with /"))
             }
         }
     }
@@ -189,6 +193,7 @@ mod tests {
         assert_eq!(dotted(&skip), r#"metadata.annotations["stategate.io/skip"]"#);
         assert_eq!(pointer(&skip), "/metadata/annotations/stategate.io~1skip");
         assert_eq!(dotted(&["a\"b".into(), "".into()]), r#"["a\"b"][""]"#);
+        assert_eq!(dotted(&["a\n\u{202e}".into(), "\u{3164}".into()]), r#"["a\n\u{202e}"]["\u{3164}"]"#);
         assert_eq!((pointer(&[]), dotted(&[])), (String::new(), String::new()));
     }
 

@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::bounded;
+use crate::diagnostic::without_value;
 
 /// An API object, kept as the received bytes and parsed on first use.
 ///
@@ -33,7 +34,7 @@ impl Object {
     /// more values than an object of its length.
     pub fn value(&self) -> Result<&Value, ObjectError> {
         let parsed = self.parsed.get_or_init(|| match &self.raw {
-            Some(raw) => bounded::from_str(raw.get()).map_err(|error| ObjectError(error.to_string())),
+            Some(raw) => bounded::from_str(raw.get()).map_err(|error| ObjectError(without_value(&error))),
             None => Err(ObjectError("it has no content".to_owned())),
         });
         parsed.as_ref().map_err(Clone::clone)
@@ -58,7 +59,7 @@ impl Object {
                     }
                     (None, _) => return Ok(Metadata::default()),
                 };
-                envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(error.to_string()))
+                envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(without_value(&error)))
             })
             .as_ref()
             .map_err(Clone::clone)

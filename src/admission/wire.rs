@@ -17,6 +17,8 @@ use serde_json::value::RawValue;
 use crate::diagnostic::shorten;
 
 use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo};
+use crate::diagnostic::without_value;
+use crate::plain;
 
 /// The only version that stategate supports; API servers have supported it since 1.16.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
@@ -86,12 +88,20 @@ fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, 
 /// Reads the body of a request to the webhook.
 ///
 /// # Errors
-/// If the body is not an AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps the
-/// uid wherever one can be found, even in a truncated body.
+/// If the body is not UTF-8, or not an AdmissionReview of [`API_VERSION`] with a request and its uid. The error keeps
+/// the uid wherever one can be found, even in a truncated body.
 pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
     let refuse = |message: String| BadReview::new(recover_uid(body), message);
-    let review: WireReview = serde_json::from_slice(body)
-        .map_err(|error| refuse(format!("the body is no AdmissionReview that can be read: {error}")))?;
+    // The whole body: serde_json does not look at the bytes of strings that it skips.
+    let text = std::str::from_utf8(body).map_err(|error| refuse(not_utf8(body, error.valid_up_to())))?;
+    let review: WireReview = serde_json::from_str(text).map_err(|error| {
+        let said = match error.to_string() {
+            // Only operations are words of a list.
+            operation if operation.starts_with("unknown variant ") => operation,
+            _ => without_value(&error),
+        };
+        refuse(format!("the body is no AdmissionReview that can be read: {said}"))
+    })?;
     if review.kind != "AdmissionReview" {
         return Err(refuse(format!("the body is of kind {:?}, not AdmissionReview", review.kind)));
     }
@@ -135,6 +145,14 @@ pub fn decode(body: &[u8]) -> Result<Request, BadReview> {
         dry_run: request.dry_run.unwrap_or(false),
         options: request.options,
     })
+}
+
+/// Names the place as serde_json does.
+fn not_utf8(body: &[u8], at: usize) -> String {
+    let before = body.get(..at).unwrap_or_default();
+    let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+    let column = before.rsplit(|byte| *byte == b'\n').next().unwrap_or_default().len() + 1;
+    format!("the body is not UTF-8 at line {line} column {column}, byte {at}: the client must send UTF-8")
 }
 
 /// The uid of a body that could not be decoded, as far as the body can be read; None if it is too long.
@@ -269,7 +287,8 @@ struct WireResponse<'a> {
 /// HTTP error, so that the failurePolicy decides.
 pub fn encode(uid: &str, response: &Response) -> Result<Vec<u8>, serde_json::Error> {
     let patch = response.patch.as_ref().map(serde_json::to_vec).transpose()?;
-    serde_json::to_vec(&WireAnswer {
+    // The uid is the API server's own text, so it is repeated exactly.
+    let answer = serde_json::to_string(&WireAnswer {
         api_version: API_VERSION,
         kind: "AdmissionReview",
         response: WireResponse {
@@ -281,7 +300,8 @@ pub fn encode(uid: &str, response: &Response) -> Result<Vec<u8>, serde_json::Err
             warnings: &response.warnings,
             audit_annotations: &response.audit_annotations,
         },
-    })
+    })?;
+    Ok(plain::escaped_json(&answer).into_owned().into_bytes())
 }
 
 /// The refusal of a body whose uid was recovered: an unreadable request is never allowed.
@@ -291,7 +311,7 @@ pub fn refusal(bad: &BadReview) -> Response {
         status: Some(Status {
             code: 400,
             reason: "BadRequest",
-            message: format!("stategate cannot judge this request: {}", bad.message),
+            message: format!("stategate cannot judge this request: {}", plain::line(&bad.message)),
             details: None,
         }),
         ..Response::default()

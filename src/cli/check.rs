@@ -23,6 +23,7 @@ use super::policies::{PolicyArguments, load};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
+use crate::plain;
 use crate::policy::Action;
 use crate::report::Report;
 use crate::source::bundle::Bundle;
@@ -173,7 +174,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         } else {
             super::say(&format!(
                 "error: {} is unchanged: not everything could be read and evaluated\n",
-                file.display()
+                plain::path(file)
             ));
         }
     }

@@ -3,7 +3,7 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
-use super::{Exit, print};
+use super::{Exit, print_exactly};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -19,6 +19,6 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut super::Arguments::command(), "stategate", &mut script);
-    print(&String::from_utf8(script)?)?;
+    print_exactly(&String::from_utf8(script)?)?;
     Ok(Exit::Clean)
 }

@@ -13,6 +13,7 @@ use super::project::{CONFIG_FILE, Project};
 use super::{Exit, print};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::path::Segment;
+use crate::plain;
 use crate::reader;
 use crate::source::read_text;
 use crate::yaml::Document;
@@ -341,7 +342,7 @@ pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyh
     for (key, id) in keys(command) {
         let of_config = settings.as_ref().and_then(|(file, settings)| {
             let setting = settings.iter().find(|setting| setting.id == id)?;
-            Some(format!("{}:{}", file.display(), setting.line))
+            Some(format!("{}:{}", plain::path(file), setting.line))
         });
         let origin = match (matches.value_source(&id), of_config) {
             _ if is_given(given, &id) => "command line".to_owned(),
@@ -357,7 +358,7 @@ pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyh
         let argument = command.get_arguments().find(|argument| argument.get_id() == id.as_str());
         rows.push((key, argument.is_some_and(is_list), values, origin));
     }
-    let file = settings.map_or(format!("no {CONFIG_FILE} found"), |(file, _)| file.display().to_string());
+    let file = settings.map_or(format!("no {CONFIG_FILE} found"), |(file, _)| plain::path(file));
     let mut out = format!("# {file}\n");
     for (key, is_list, values, origin) in rows {
         let value = match values.as_slice() {
@@ -376,5 +377,9 @@ pub fn show(given: &ArgMatches, matches: &ArgMatches, command: &Command) -> anyh
 /// A string as YAML, on one line.
 fn yaml_text(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=".contains(c);
-    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { Value::from(text).to_string() }
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        plain::escaped_json(&Value::from(text).to_string()).into_owned()
+    }
 }

@@ -6,12 +6,13 @@ use clap::Args;
 
 use super::inventory::InventoryArguments;
 use super::policies::PolicyArguments;
-use super::{Exit, example, print, say};
+use super::{Exit, example, print_exactly, say};
 use crate::admission::{Request, ReviewMode};
 use crate::decision::{Decision, Exemption};
 use crate::diagnostic::{Diagnostics, did_you_mean};
 use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
+use crate::plain;
 use crate::policy::Policy;
 use crate::policyset::{PolicySet, Selected};
 use crate::review::{self, Unobserved};
@@ -96,7 +97,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             document
         }
     };
-    print(&(serde_json::to_string_pretty(&document)? + "\n"))?;
+    print_exactly(&(plain::json(&document)? + "\n"))?;
     Ok(Exit::Clean)
 }
 
@@ -168,10 +169,10 @@ impl Arguments {
             ([], Some(wanted)) if !requests.is_empty() => {
                 anyhow::bail!("there is no {wanted}; there are: {}", all())
             }
-            ([], _) => anyhow::bail!("{}: contains no object that a policy checks", self.file.display()),
+            ([], _) => anyhow::bail!("{}: contains no object that a policy checks", plain::path(&self.file)),
             (_, _) => anyhow::bail!(
                 "{}: contains {} objects; choose one with --object: {}",
-                self.file.display(),
+                plain::path(&self.file),
                 requests.len(),
                 all()
             ),

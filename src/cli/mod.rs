@@ -31,6 +31,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::diagnostic::Diagnostics;
+use crate::plain;
 use crate::source::sandbox;
 
 /// How a run ends: the exit code. 2 beats 1.
@@ -107,12 +108,12 @@ pub fn main() -> ExitCode {
     command.build();
     // clap's own exit codes: 0 for help and version, 2 for bad arguments.
     let parse = |arguments: &[OsString]| {
-        command.clone().try_get_matches_from(arguments).unwrap_or_else(|error| error.exit())
+        command.clone().try_get_matches_from(arguments).unwrap_or_else(|error| refuse(&error))
     };
     let matches = parse(&given);
     let result = config::configured(&command, &given, &matches).and_then(|all| {
         let whole = parse(&all);
-        let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| error.exit());
+        let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| refuse(&error));
         let typed = || Arguments::from_arg_matches(&matches).map(|typed| typed.command);
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments),
@@ -143,6 +144,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Ends the run for clap: help, the version, or an error, which quotes arguments.
+fn refuse(error: &clap::Error) -> ! {
+    let text = error.to_string();
+    if !error.use_stderr() || plain::is_harmless(&text) {
+        error.exit();
+    }
+    let text = plain::block(text.strip_prefix("error: ").unwrap_or(&text)).into_owned();
+    clap::Error::raw(error.kind(), text).exit();
+}
+
 /// Prints an error.
 fn complain(error: &anyhow::Error) {
     match error.downcast_ref::<Diagnostics>() {
@@ -169,14 +180,19 @@ fn story(error: &anyhow::Error) -> String {
     })
 }
 
-/// Prints a message for people to stderr. A closed stderr is not an error.
+/// Prints a message for people to stderr, made harmless. A closed stderr is not an error.
 fn say(text: &str) {
     use std::io::Write as _;
-    let _ = std::io::stderr().write_all(text.as_bytes());
+    let _ = std::io::stderr().write_all(plain::block(text).as_bytes());
 }
 
-/// Prints a result to stdout.
+/// Prints a result to stdout, made harmless.
 fn print(text: &str) -> anyhow::Result<()> {
+    print_exactly(&plain::block(text))
+}
+
+/// Prints a result to stdout that is harmless already, or must be exact.
+fn print_exactly(text: &str) -> anyhow::Result<()> {
     use std::io::Write as _;
     match std::io::stdout().write_all(text.as_bytes()) {
         // `stategate check | head` closes the pipe early.

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use super::print;
+use super::print_exactly;
+use crate::plain;
 use crate::source::boundary::written;
 use crate::source::tree::tidy;
 
@@ -49,7 +50,7 @@ pub fn all<F: Copy>(asked: &[Output<F>], usual: F) -> anyhow::Result<Vec<Output<
     let mut files: Vec<&PathBuf> = outputs.iter().filter_map(|output| output.file.as_ref()).collect();
     files.sort();
     if let Some([twice, _]) = files.windows(2).find(|pair| matches!(pair, [a, b] if a == b)) {
-        anyhow::bail!("two -o write to {}: one would overwrite the other", twice.display());
+        anyhow::bail!("two -o write to {}: one would overwrite the other", plain::path(twice));
     }
     Ok(outputs)
 }
@@ -71,10 +72,11 @@ impl<F> Output<F> {
     /// Writes a text to its file or to stdout.
     pub fn write(&self, text: &str) -> anyhow::Result<()> {
         match &self.file {
-            None => print(text),
+            // Every format takes care of its own texts.
+            None => print_exactly(text),
             Some(file) => {
                 let target = written(file).map_err(|error| anyhow::anyhow!("cannot write: {error}"))?;
-                std::fs::write(target, text).with_context(|| format!("cannot write {}", file.display()))
+                std::fs::write(target, text).with_context(|| format!("cannot write {}", plain::path(file)))
             }
         }
     }

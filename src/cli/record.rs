@@ -16,6 +16,7 @@ use crate::decision::FailureCause;
 use crate::diagnostic::Diagnostics;
 use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, Reads, RuleId};
 use crate::path::{self, Path, Segment};
+use crate::plain;
 use crate::policy::PolicyId;
 use crate::policyset::{CompileOptions, PolicySet};
 use crate::review::{Evaluation, EvaluationObserver, review};
@@ -204,7 +205,7 @@ impl Record {
                     self.add(&file, &recorder)?;
                 }
                 if judged == 0 {
-                    anyhow::bail!("{}: holds no object that a policy could judge", path.display());
+                    anyhow::bail!("{}: holds no object that a policy could judge", plain::path(path));
                 }
             }
         }

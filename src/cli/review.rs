@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
-use super::{Exit, print};
+use super::{Exit, print_exactly};
 use crate::admission::{ReviewMode, wire};
 use crate::decision::answer::respond;
+use crate::plain;
 use crate::review::{Unobserved, review};
 use crate::source;
 
@@ -69,10 +70,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
         Err(bad) => match &bad.uid {
             Some(uid) => (uid.clone(), wire::refusal(&bad), Exit::Broken),
-            None => anyhow::bail!("{}: {bad}", arguments.file.display()),
+            None => anyhow::bail!("{}: {bad}", plain::path(&arguments.file)),
         },
     };
     let answer: serde_json::Value = serde_json::from_slice(&wire::encode(&uid, &response)?)?;
-    print(&(serde_json::to_string_pretty(&answer)? + "\n"))?;
+    print_exactly(&(plain::json(&answer)? + "\n"))?;
     Ok(exit)
 }

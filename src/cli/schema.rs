@@ -3,8 +3,9 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Exit, config, print};
+use super::{Exit, config, print_exactly};
 use crate::engine;
+use crate::plain;
 use crate::policy::metadata;
 use crate::policyset;
 use crate::report::json;
@@ -51,7 +52,7 @@ impl Document {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut schema = arguments.document.schema();
     unwrap(&mut schema);
-    print(&(serde_json::to_string_pretty(&schema)? + "\n"))?;
+    print_exactly(&(plain::json(&schema)? + "\n"))?;
     Ok(Exit::Clean)
 }
 

@@ -13,6 +13,7 @@ use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
 use crate::engine::backtraces_slow_parsing;
+use crate::plain;
 use crate::server::{self, Config, Sources, Started, Tls};
 use crate::telemetry::{self, LogFormat};
 
@@ -182,16 +183,16 @@ fn greet(started: &Started, profile: &str, example: Option<&Path>, for_people: b
     tracing::info!(
         listen = %started.listen,
         status = %started.status_listen,
-        ca_file = started.ca_file.as_ref().map(|file| file.display().to_string()),
+        ca_file = started.ca_file.as_ref().map(plain::path),
         "serving"
     );
     let (Some(ca_file), Some(example), true) = (&started.ca_file, example, for_people) else { return };
-    let (ca_file, written) = (ca_file.display(), std::fs::write(example, EXAMPLE).is_ok());
+    let (ca_file, written) = (plain::path(ca_file), std::fs::write(example, EXAMPLE).is_ok());
     say(&format!("\nstategate serves https://localhost:{port} with profile {profile}.\n"));
     if written {
         say(&format!(
             "\nTry it:\n  curl --cacert {ca_file} --data-binary @{} https://localhost:{port}/validate/fail\n",
-            example.display()
+            plain::path(example)
         ));
     }
     say(&format!(

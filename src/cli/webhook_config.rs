@@ -14,6 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelecto
 use super::policies::PolicyArguments;
 use super::{Exit, print};
 use crate::admission::{GroupKind, Operation, ReviewScope};
+use crate::plain;
 use crate::policyset::PolicySet;
 use crate::source;
 
@@ -134,12 +135,12 @@ fn certificates(file: &std::path::Path) -> anyhow::Result<Vec<u8>> {
     anyhow::ensure!(
         text.contains("-----BEGIN CERTIFICATE-----"),
         "{}: contains no certificate; --ca-file takes a PEM file with BEGIN CERTIFICATE",
-        file.display()
+        plain::path(file)
     );
     anyhow::ensure!(
         !text.contains("PRIVATE KEY"),
         "{}: contains a private key; give the certificate alone",
-        file.display()
+        plain::path(file)
     );
     Ok(pem)
 }

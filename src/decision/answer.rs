@@ -7,6 +7,7 @@ use crate::admission::wire::{Cause, Details, Response, Status};
 use crate::admission::{Request, ReviewMode};
 use crate::diagnostic::shorten;
 use crate::path;
+use crate::plain;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 
@@ -31,9 +32,9 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
         reason: "Forbidden",
         message: shorten(message::refusal(request, decision), MESSAGE),
         details: Some(Details {
-            name: shorten(request.name(), NAME),
-            group: shorten(request.kind.group.clone(), NAME),
-            kind: shorten(request.kind.kind.clone(), NAME),
+            name: shorten(plain::line(&request.name()).into_owned(), NAME),
+            group: shorten(plain::line(&request.kind.group).into_owned(), NAME),
+            kind: shorten(plain::line(&request.kind.kind).into_owned(), NAME),
             causes: decision
                 .findings
                 .iter()

@@ -3,6 +3,7 @@
 use super::{Decision, Failure, Finding};
 use crate::admission::{Request, ReviewMode};
 use crate::path;
+use crate::plain;
 use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 
@@ -16,7 +17,8 @@ pub const SHOWN: usize = 20;
 
 /// Why the request is refused: what is wrong, where, how to fix it and where to read more.
 ///
-/// kubectl prints it after `admission webhook "…" denied the request: `, line breaks included.
+/// kubectl prints it after `admission webhook "…" denied the request: `, line breaks included, and whatever else is
+/// in it.
 pub fn refusal(request: &Request, decision: &Decision) -> String {
     let denied: Vec<&Finding> =
         decision.findings.iter().filter(|finding| finding.action == Action::Deny).collect();
@@ -28,7 +30,7 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
         Some(kind) => request.display_name_of_parent(kind),
         None => request.display_name(),
     };
-    let mut text = format!("{name}: {problems}\n");
+    let mut text = format!("{}: {problems}\n", plain::line(&name));
     for finding in denied.iter().take(SHOWN) {
         text.push_str(&format!("\n{} [{}]\n  {}\n", finding.policy, finding.severity, finding.message));
         if !finding.path.is_empty() {
@@ -51,10 +53,11 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
         };
         text.push_str(&format!(
             "\n{}\n  the policy could not decide: {}\n  fix: {fix}\n",
-            failure.policy, failure.cause
+            failure.policy,
+            plain::line(&failure.cause.to_string())
         ));
     }
-    text
+    plain::block(&text).into_owned()
 }
 
 /// One line for each finding, failure and note that does not refuse the request but that the user should see.
@@ -92,8 +95,9 @@ fn fit(warnings: Vec<String>) -> Vec<String> {
 
 fn one_line(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = plain::line(&line);
     if line.chars().count() <= WARNING_LIMIT {
-        return line;
+        return line.into_owned();
     }
     line.chars().take(WARNING_LIMIT - 1).chain(['…']).collect()
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 pub use failure::{Failure, FailureCause};
 
 use crate::path::Path;
+use crate::plain;
 use crate::policy::binding::OnFailure;
 use crate::policy::{Action, Policy, PolicyId, Severity};
 use crate::workload::Problem;
@@ -184,16 +185,14 @@ pub enum Exemption {
 /// catalogue: an unreadable object cannot be reviewed, so no binding can relax it.
 pub const OBJECT_UNREADABLE: &str = "object-unreadable";
 
-/// Makes text safe to display, since users control names and values in objects: replaces control characters
-/// and cuts off long text.
-pub fn plain(text: &str) -> String {
+/// Makes text safe to display, since users control names and values in objects: one line of limited length.
+pub fn shown(text: &str) -> String {
     const LIMIT: usize = 1000;
-    let safe = text.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut plain: String = safe.take(LIMIT).collect();
+    let mut cut: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).take(LIMIT).collect();
     if text.chars().nth(LIMIT).is_some() {
-        plain.push('…');
+        cut.push('…');
     }
-    plain
+    plain::line(&cut).into_owned()
 }
 
 impl Exemption {
@@ -243,7 +242,7 @@ impl Finding {
     /// The finding for an object that cannot be read, or has a field that cannot be read.
     pub fn unreadable(problem: Problem) -> Self {
         let Problem { message, path } = problem;
-        let message = plain(&message);
+        let message = shown(&message);
         Self {
             policy: PolicyId::new(OBJECT_UNREADABLE),
             title: "The object can be read".into(),
@@ -257,7 +256,8 @@ impl Finding {
             why: Some("what cannot be read cannot be checked, so no policy could protect its data".into()),
             docs: None,
             details: None,
-            sensitive: false,
+            // A password of the wrong type is a password.
+            sensitive: true,
         }
     }
 }

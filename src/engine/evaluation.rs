@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::ast::Value;
 use super::limits;
+use crate::diagnostic::without_value;
 
 /// A rule or function of a loaded module, by its path: `data.stategate.storage.pvc_no_shrink.violation`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -96,7 +97,7 @@ impl Answer {
             _ => return Err(EvaluationError::NotASet(self.rule.clone())),
         }
         serde_json::to_value(&self.value).and_then(serde_json::from_value).map_err(|error| {
-            EvaluationError::Undecodable { rule: self.rule.clone(), reason: error.to_string() }
+            EvaluationError::Undecodable { rule: self.rule.clone(), reason: without_value(&error) }
         })
     }
 

@@ -167,12 +167,24 @@ fn evaluation_error(
     if stopped || text.contains("execution exceeded time limit") {
         return EvaluationError::StepsExceeded;
     }
-    let message = one_line(&text);
+    let message = without_operand(&one_line(&text));
     if message.contains("multiple outputs") {
         EvaluationError::Conflict(message)
     } else {
         EvaluationError::Builtin(message)
     }
+}
+
+/// Builtins quote the operand that they do not take: it is part of the input, and may be a credential.
+fn without_operand(message: &str) -> String {
+    for quoting in ["Got `", "found value: "] {
+        if let Some((said, operand)) = message.split_once(quoting) {
+            // The place comes last.
+            let place = operand.rfind(" (").and_then(|at| operand.get(at..)).unwrap_or_default();
+            return format!("{} It got another type{place}", said.trim_end());
+        }
+    }
+    message.to_owned()
 }
 
 /// The lines of a module that were reached or missed. Lines without code are in neither set.

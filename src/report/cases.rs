@@ -7,6 +7,7 @@ use super::junit::{Case, Verdict};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::path;
+use crate::plain;
 use crate::policy::Action;
 
 /// One suite per file, one case per object, and one per notice of an exception, which passes. The class is the kind: Jenkins treats everything before the last
@@ -27,22 +28,23 @@ fn object(object: &ReviewedObject) -> Case {
     let told = |found: &&Found| finding(object, found);
     let mut output: String = others.iter().map(told).collect();
     for (policy, error, _) in undecided {
-        output.push_str(&format!("{policy}: the policy could not decide: {error}\n"));
+        output.push_str(&format!("{policy}: the policy could not decide: {}\n", plain::line(error)));
     }
     for unknown in &object.unknown {
         output.push_str(&format!("{}: not evaluated: {}\n", unknown.policy, unknown.reason()));
     }
     for waived in &object.waived {
-        output.push_str(&format!("{}: exempt: {}\n", waived.policy, waived.reason));
+        output.push_str(&format!("{}: exempt: {}\n", waived.policy, plain::line(&waived.reason)));
     }
     for note in &object.notes {
-        output.push_str(&format!("{note}\n"));
+        output.push_str(&format!("{}\n", plain::line(note)));
     }
     let verdict = if !broken.is_empty() {
         let mut text = String::new();
         for (policy, error, _) in &broken {
             text.push_str(&format!(
-                "{policy}: the policy could not decide, which refuses the object: {error}\n"
+                "{policy}: the policy could not decide, which refuses the object: {}\n",
+                plain::line(error)
             ));
         }
         Verdict::Broken(text + &refusing.iter().map(told).collect::<String>())
@@ -81,12 +83,12 @@ fn finding(object: &ReviewedObject, found: &Found) -> String {
         finding.policy,
         finding.severity,
         finding.display_message(),
-        object.file,
+        plain::line(&object.file),
         place.line,
         place.column
     );
     if let Some(template) = &object.template {
-        text.push_str(&format!("  from: {template}\n"));
+        text.push_str(&format!("  from: {}\n", plain::line(template)));
     }
     text.push_str(&format!("  fix: {}\n", finding.fix));
     let (label, reason) = finding.reason();

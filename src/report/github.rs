@@ -2,8 +2,9 @@
 
 use super::exceptions::{Notice, Topic, notices};
 use super::location::{self, ReportLocation};
-use super::{Found, Report, ReviewedObject, plain};
+use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
+use crate::plain;
 use crate::policy::Action;
 
 /// GitHub shows at most this many annotations of one level for each step; the log has all.
@@ -120,12 +121,12 @@ fn error(error: &Diagnostic) -> Annotation {
             place.push_str(&format!(",col={}", error.column));
         }
     }
-    let help = error.help.as_ref().map(|help| format!("\nhelp: {help}")).unwrap_or_default();
+    let help = error.help.as_ref().map(|help| format!("\nhelp: {}", plain::line(help))).unwrap_or_default();
     Annotation {
         level: Level::Error,
         place,
         title: "cannot be read".to_owned(),
-        text: format!("{}{help}", error.message),
+        text: format!("{}{help}", plain::line(&error.message)),
     }
 }
 
@@ -153,7 +154,7 @@ fn data(text: &str) -> String {
         .split_inclusive(['\r', '\n'])
         .map(|piece| {
             let line = piece.trim_end_matches(['\r', '\n']);
-            plain(line) + piece.get(line.len()..).unwrap_or_default()
+            plain::line(line) + piece.get(line.len()..).unwrap_or_default()
         })
         .collect();
     pieces.concat().replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")

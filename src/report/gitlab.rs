@@ -6,6 +6,7 @@ use super::exceptions::{Notice, Topic, notices};
 use super::location::{self, Fingerprints, ReportLocation};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
+use crate::plain;
 use crate::policy::{Action, Severity};
 
 #[derive(Serialize)]
@@ -66,7 +67,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     issues.extend(notices(report).iter().map(notice));
     let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     issues.extend(findings.map(|(object, found)| issue(object, found, fingerprints.of(found))));
-    serde_json::to_string_pretty(&issues)
+    plain::json_of_texts(&issues)
 }
 
 fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
@@ -106,7 +107,7 @@ fn error(error: &Diagnostic) -> Issue {
     let help = error.help.as_ref().map(|help| format!(". Help: {help}")).unwrap_or_default();
     let (path, line) = (file(&error.source), error.line.max(1));
     Issue {
-        description: format!("{}{help}", error.message),
+        description: plain::line(&format!("{}{help}", error.message)).into_owned(),
         check_name: "unreadable".to_owned(),
         fingerprint: super::digest(&["unreadable", &path, &line.to_string(), &error.message]),
         severity: Level::Blocker,
@@ -119,7 +120,7 @@ fn location(spot: &ReportLocation<'_>) -> Location {
 }
 
 fn file(file: &str) -> String {
-    location::path(file).unwrap_or_else(|| file.to_owned())
+    plain::line(&location::path(file).unwrap_or_else(|| file.to_owned())).into_owned()
 }
 
 /// `deny` keeps its severity, `warn` is one level lower, `audit` is informational.

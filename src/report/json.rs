@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{Found, Report, ReportedException, ReviewedObject, Summary};
 use crate::path;
+use crate::plain;
 use crate::policy::exception::ExceptionState;
 use crate::policy::{Action, Policy, Severity};
 
@@ -299,7 +300,7 @@ fn rename(schema: &mut Value) {
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     let of_objects = report.objects.iter().flat_map(|object| object.notes.iter().map(String::as_str));
     let patched = report.objects.iter().filter(|object| !object.patched_by.is_empty());
-    serde_json::to_string_pretty(&JsonReport {
+    plain::json(&JsonReport {
         api_version: API_VERSION,
         kind: KIND,
         stategate_version: env!("CARGO_PKG_VERSION"),
@@ -405,8 +406,7 @@ fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding
         template: object.template.as_deref(),
         fingerprint: &found.fingerprint,
         known: found.known,
-        // A value that may be a credential is nobody's detail.
-        details: finding.details.as_ref().filter(|_| !finding.sensitive),
+        details: finding.details.as_ref(),
         sensitive: finding.sensitive,
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use crate::plain;
+
 /// One test case.
 #[derive(Clone, Debug, Default)]
 pub struct Case {
@@ -53,14 +55,14 @@ pub fn render(name: &str, cases: &[Case]) -> Result<String, SerializeError> {
     for case in cases {
         suites.entry(&case.suite).or_default().push(case);
     }
-    let mut report = quick_junit::Report::new(clean(name));
+    let mut report = quick_junit::Report::new(plain::line(name));
     report.set_time(cases.iter().map(|case| case.time).sum());
     report.add_test_suites(suites.into_iter().map(|(name, cases)| suite(name, &cases)));
     report.to_string()
 }
 
 fn suite(name: &str, cases: &[&Case]) -> TestSuite {
-    let mut suite = TestSuite::new(clean(name));
+    let mut suite = TestSuite::new(plain::line(name));
     suite.set_time(cases.iter().map(|case| case.time).sum());
     suite.add_test_cases(cases.iter().map(|case| test_case(case)));
     suite
@@ -68,7 +70,7 @@ fn suite(name: &str, cases: &[&Case]) -> TestSuite {
 
 fn test_case(case: &Case) -> TestCase {
     let failing = |kind, text: &str| {
-        let text = clean(text);
+        let text = lines(text);
         let mut status = TestCaseStatus::non_success(kind);
         // Viewers show an attribute as one line: the first line goes there, the whole text inside.
         status.set_message(text.lines().next().unwrap_or_default()).set_description(&text);
@@ -79,31 +81,21 @@ fn test_case(case: &Case) -> TestCase {
         Verdict::Failed(text) => failing(NonSuccessKind::Failure, text),
         Verdict::Broken(text) => failing(NonSuccessKind::Error, text),
     };
-    let mut written = TestCase::new(clean(&case.name), status);
-    written.set_classname(clean(case.class.as_ref().unwrap_or(&case.suite))).set_time(case.time);
+    let mut written = TestCase::new(plain::line(&case.name), status);
+    written.set_classname(plain::line(case.class.as_ref().unwrap_or(&case.suite))).set_time(case.time);
     if let Some(file) = &case.file {
-        written.extra.insert("file".into(), clean(file).into());
+        written.extra.insert("file".into(), plain::line(file).into_owned().into());
     }
     if !case.output.is_empty() {
-        written.set_system_out(clean(&case.output));
+        written.set_system_out(lines(&case.output));
     }
     written
 }
 
-/// Spells control characters and noncharacters out as Rust does. XML has no way to write most of them;
-/// quick-junit drops the control characters and the rest of a terminal escape with them, and keeps U+FFFE.
-fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for c in text.replace("\r\n", "\n").chars() {
-        match c {
-            '\n' => clean.push(c),
-            '\t' => clean.push_str("    "),
-            '\u{fffe}' | '\u{ffff}' => clean.extend(c.escape_unicode()),
-            c if c.is_control() => clean.extend(c.escape_unicode()),
-            c => clean.push(c),
-        }
-    }
-    clean
+/// Of several lines. XML has no way to write most control characters: quick-junit would drop them, and the rest of a
+/// terminal escape with them.
+fn lines(text: &str) -> String {
+    plain::block(&text.replace("\r\n", "\n").replace('\t', "    ")).into_owned()
 }
 
 #[cfg(test)]
@@ -175,11 +167,11 @@ mod tests {
 
     #[test]
     fn nothing_breaks_out_of_the_xml() {
-        let nasty =
-            "a\u{0}b \u{1b}[31m \u{9b}1m \u{7f} \u{fffe} <x y=\"1\" z='2'> & ]]> \té\u{10ffff}\r\nend";
+        let nasty = "a\u{0}b \u{1b}[31m \u{9b}1m \u{7f} \u{fffe} <x y=\"1\" z='2'> & ]]> \té\u{10ffff}\r\n::error::end";
         let first =
             "a\\u{0}b \\u{1b}[31m \\u{9b}1m \\u{7f} \\u{fffe} <x y=\"1\" z='2'> & ]]>     é\u{10ffff}";
-        let text = format!("{first}\nend");
+        let text = format!("{first}\n\\u{{3a}}:error::end");
+        let name = plain::line(nasty);
         let one = Case {
             class: Some(nasty.to_owned()),
             file: Some(nasty.to_owned()),
@@ -192,10 +184,11 @@ mod tests {
         let report = quick_junit::Report::deserialize_from_str(&xml).unwrap();
         let suite = &report.test_suites[0];
         let case = &suite.test_cases[0];
-        for name in [report.name.as_deref(), Some(&suite.name), Some(&case.name), case.classname.as_deref()] {
-            assert_eq!(name, Some(text.as_str()));
+        for shown in [report.name.as_deref(), Some(&suite.name), Some(&case.name), case.classname.as_deref()]
+        {
+            assert_eq!(shown, Some(&*name));
         }
-        assert_eq!(case.extra["file"].as_str(), text);
+        assert_eq!(case.extra["file"].as_str(), name);
         assert_eq!(case.system_out.as_deref(), Some(text.as_str()));
         assert_eq!(failure(case), (NonSuccessKind::Failure, first, text.as_str()));
     }

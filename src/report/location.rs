@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Found, Report, ReviewedObject};
+use crate::plain;
 
 /// Characters that stay unencoded in the path of a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -79,7 +80,7 @@ pub(super) fn encoded(path: &str) -> String {
 /// Where a finding is in the rendered text, if its file was rendered from a template.
 pub(super) fn rendered(object: &ReviewedObject, found: &Found) -> Option<String> {
     object.template.as_ref()?;
-    Some(format!("rendered: line {} of {}", found.place.line.max(1), object.file))
+    Some(format!("rendered: line {} of {}", found.place.line.max(1), plain::line(&object.file)))
 }
 
 /// Makes the fingerprints of a report unique: systems that identify findings by fingerprint drop duplicates.

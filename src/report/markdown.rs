@@ -1,5 +1,7 @@
 //! User text in Markdown: shown as written, without links, pictures or mentions.
 
+use crate::plain;
+
 /// One line of text. Text between two backticks stays code.
 pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
@@ -12,7 +14,7 @@ pub(super) fn escaped(text: &str) -> String {
             // A run of backticks would end at an unexpected place.
             Some((code, next)) if !code.is_empty() && !next.starts_with('`') && !out.ends_with('`') => {
                 out.push('`');
-                out.extend(code.chars().map(|c| if c.is_control() { ' ' } else { c }));
+                out.push_str(&plain::line(&spaced(code)));
                 out.push('`');
                 rest = next;
             }
@@ -26,8 +28,13 @@ pub(super) fn escaped(text: &str) -> String {
     out
 }
 
+/// Line breaks are spaces in Markdown.
+fn spaced(text: &str) -> String {
+    text.replace(['\n', '\r', '\t'], " ")
+}
+
 fn prose(text: &str, out: &mut String) {
-    for c in text.chars() {
+    for c in plain::line(&spaced(text)).chars() {
         match c {
             '\\' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '$' => {
                 out.push('\\');
@@ -35,7 +42,6 @@ fn prose(text: &str, out: &mut String) {
             }
             // A word joiner is invisible, and prevents a mention.
             '@' => out.push_str("@\u{2060}"),
-            c if c.is_control() => out.push(' '),
             c => out.push(c),
         }
     }

@@ -11,7 +11,6 @@ pub mod junit;
 mod location;
 mod markdown;
 pub mod page;
-mod plain;
 mod remedy;
 #[cfg(test)]
 mod sample;
@@ -28,12 +27,12 @@ use sha2::{Digest, Sha256};
 use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::Diagnostic;
+use crate::plain;
 use crate::policy::{Action, Policy, PolicyId};
 use crate::yaml::SourceSpan;
 
 pub use exceptions::ReportedException;
 pub use excerpt::Excerpt;
-use plain::plain;
 pub use remedy::Remedy;
 
 /// The result of one run of `check`.
@@ -122,8 +121,8 @@ impl ReviewedObject {
     /// `StatefulSet shop/pg`
     pub fn display_name(&self) -> String {
         match self.namespace.as_str() {
-            "" => format!("{} {}", plain(&self.kind), plain(&self.name)),
-            namespace => format!("{} {}/{}", plain(&self.kind), plain(namespace), plain(&self.name)),
+            "" => plain::line(&format!("{} {}", self.kind, self.name)).into_owned(),
+            namespace => plain::line(&format!("{} {namespace}/{}", self.kind, self.name)).into_owned(),
         }
     }
 }

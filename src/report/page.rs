@@ -1,5 +1,7 @@
 //! A page of documentation, written as Markdown or for a terminal.
 
+use crate::plain;
+
 /// A piece of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
@@ -23,7 +25,7 @@ const WIDTH: usize = 100;
 /// Renders the page as GitHub-flavoured Markdown.
 pub fn markdown(blocks: &[Block]) -> String {
     let blocks: Vec<String> = blocks.iter().map(markdown_block).collect();
-    blocks.join("\n")
+    plain::block(&blocks.join("\n")).into_owned()
 }
 
 fn markdown_block(block: &Block) -> String {
@@ -67,7 +69,7 @@ fn escaped(prose: &str) -> String {
 /// Renders the page for a terminal.
 pub fn terminal(blocks: &[Block]) -> String {
     let blocks: Vec<String> = blocks.iter().map(terminal_block).collect();
-    blocks.join("\n")
+    plain::block(&blocks.join("\n")).into_owned()
 }
 
 fn terminal_block(block: &Block) -> String {

@@ -1,5 +1,7 @@
 //! What `stategate fix` would write into a file, as one replacement of whole lines.
 
+use std::ops::Range;
+
 use crate::policy::PolicyId;
 
 /// A replacement of lines in a file.
@@ -34,6 +36,16 @@ impl Remedy {
         };
         Some(Self { policies, from: (same + 1, 1), to, text: put.concat() })
     }
+
+    /// The bytes of the old text that are replaced.
+    pub fn replaces(&self, before: &str) -> Range<usize> {
+        let start_of = |line: usize| before.split_inclusive('\n').take(line - 1).map(str::len).sum::<usize>();
+        let end = match self.to {
+            (line, 1) => start_of(line),
+            _ => before.len(),
+        };
+        start_of(self.from.0)..end
+    }
 }
 
 #[cfg(test)]
@@ -51,6 +63,11 @@ mod tests {
     #[test]
     fn whole_lines_are_replaced() {
         assert_eq!(between("a\nb\nc\n", "a\nb\nc\n"), None);
+        let replaced =
+            |before: &str, after: &str| before[between(before, after).unwrap().replaces(before)].to_owned();
+        assert_eq!(replaced("a\nbü\nc\n", "a\nx\ny\nc\n"), "bü\n");
+        assert_eq!(replaced("a\nbü", "a\nx"), "bü");
+        assert_eq!(replaced("a\nc\n", "a\nb\nc\n"), "");
         assert_eq!(between("a\nb\nc\n", "a\nx\ny\nc\n"), remedy((2, 1), (3, 1), "x\ny\n"));
         assert_eq!(between("a\nc\n", "a\nb\nc\n"), remedy((2, 1), (2, 1), "b\n"));
         assert_eq!(between("a\nb\n", "a\n"), remedy((2, 1), (3, 1), ""));

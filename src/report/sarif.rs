@@ -17,6 +17,7 @@ use super::location::{self, Fingerprints, Lines, ReportLocation};
 use super::{Found, Report, ReviewedObject};
 use crate::diagnostic::Diagnostic;
 use crate::path;
+use crate::plain;
 use crate::policy::{Action, Policy, Severity};
 
 /// GitHub rejects a run with more results, and stores the first 5,000 of them.
@@ -77,7 +78,7 @@ fn render_at_most(report: &Report, limit: usize) -> Result<String, serde_json::E
         properties: BTreeMap::from([("profile", report.profile.as_str())]),
     };
     let log = Log { schema: "https://json.schemastore.org/sarif-2.1.0.json", version: "2.1.0", runs: [run] };
-    serde_json::to_string_pretty(&log)
+    plain::json_of_texts(&log)
 }
 
 /// The rules of all findings; findings without a policy, such as an object that cannot be read, get one, too.
@@ -199,6 +200,10 @@ fn result<'a>(
 /// What `stategate fix` would write for the object, if that fixes this finding.
 fn fix(object: &ReviewedObject, found: &Found) -> Option<types::Fix> {
     let remedy = object.remedy.as_ref().filter(|remedy| remedy.policies.contains(&found.finding.policy))?;
+    // An editor writes the text as it is, so nothing in it can be spelled out.
+    if !plain::is_harmless(&remedy.text) {
+        return None;
+    }
     let policies: Vec<&str> = remedy.policies.iter().map(|policy| policy.as_str()).collect();
     let ((start_line, start_column), (end_line, end_column)) = (remedy.from, remedy.to);
     Some(types::Fix {
@@ -274,14 +279,14 @@ fn physical(spot: &ReportLocation<'_>, found: Option<&Found>) -> PhysicalLocatio
 fn logical(object: &ReviewedObject, path: &[path::Segment]) -> Vec<LogicalLocation> {
     let name = object.display_name();
     let mut all = vec![LogicalLocation {
-        name: object.name.clone(),
+        name: plain::line(&object.name).into_owned(),
         fully_qualified_name: name.clone(),
         kind: "object",
     }];
     if !path.is_empty() {
         all.push(LogicalLocation {
             name: path::dotted(path),
-            fully_qualified_name: format!("{name}#{}", path::pointer(path)),
+            fully_qualified_name: format!("{name}#{}", plain::line(&path::pointer(path))),
             kind: "member",
         });
     }
@@ -349,12 +354,12 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
 }
 
 fn error(error: &Diagnostic) -> Notification<'_> {
-    let help = error.help.as_ref().map(|help| format!("\nHelp: {help}")).unwrap_or_default();
+    let help = error.help.as_ref().map(|help| format!("\nHelp: {}", plain::line(help))).unwrap_or_default();
     let mut place = whole_line(&error.source, error.line);
     if let Some(region) = &mut place.physical_location.region {
         region.start_column = (error.column > 0).then_some(error.column);
     }
-    Notification::new(Level::Error, format!("{}{help}", error.message)).at(place)
+    Notification::new(Level::Error, format!("{}{help}", plain::line(&error.message))).at(place)
 }
 
 /// A line of a file; 0: the whole file.

@@ -1,12 +1,15 @@
 //! The report for people: each finding reads like a compiler error.
 
+use std::ops::Range;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::exceptions::notices;
-use super::{Found, Report, ReviewedObject, plain};
+use super::{Excerpt, Found, Report, ReviewedObject};
 use crate::decision::Unknown;
 use crate::diagnostic::Diagnostic;
 use crate::path;
+use crate::plain;
 use crate::policy::Action;
 
 /// Renders the report, with or without colours.
@@ -26,8 +29,8 @@ pub fn render(report: &Report, colours: bool) -> String {
         }
         for (policy, error, refuses) in &object.failures {
             let level = if *refuses { Level::ERROR } else { Level::WARNING };
-            let title = format!("the policy could not decide: {error}");
-            let origin = Origin::path(object.file.to_string());
+            let title = format!("the policy could not decide: {}", plain::line(error));
+            let origin = Origin::path(plain::line(&object.file));
             block(renderer.render(&[level.primary_title(title).id(policy.to_string()).element(origin)]));
         }
     }
@@ -55,11 +58,13 @@ pub fn render(report: &Report, colours: bool) -> String {
         format!("not evaluated for {objects}: {policies} ({reason}; add it with --inventory)")
     }));
     notes.extend(
-        notices(report).iter().map(|notice| format!("{}: {}", plain(&notice.place()), plain(&notice.text))),
+        notices(report)
+            .iter()
+            .map(|notice| format!("{}: {}", plain::line(&notice.place()), plain::line(&notice.text))),
     );
     notes.extend(report.notes.iter().cloned());
     for note in &notes {
-        out.push_str(&format!("note: {note}\n"));
+        out.push_str(&format!("note: {}\n", plain::line(note)));
     }
     if !notes.is_empty() {
         out.push('\n');
@@ -129,45 +134,58 @@ fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
     };
     let label = match path::dotted(&finding.path) {
         field if field.is_empty() => object.display_name(),
-        field => format!("{} · {}", object.display_name(), plain(&field)),
+        field => format!("{} · {}", object.display_name(), plain::line(&field)),
     };
     let title =
-        level.primary_title(plain(&finding.display_message()).into_owned()).id(finding.policy.as_str());
+        level.primary_title(plain::line(&finding.display_message()).into_owned()).id(finding.policy.as_str());
     let group = if excerpt.lines.is_empty() {
         let origin =
-            Origin::path(plain(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));
+            Origin::path(plain::line(&object.file)).line(place.line.max(1)).char_column(place.column.max(1));
         title.element(origin).element(
             Level::NOTE.message(format!("{label}; the text is not shown: it may contain a credential")),
         )
     } else {
-        let snippet = Snippet::source(excerpt.lines.as_str())
+        let (lines, node) = shown(excerpt);
+        let snippet = Snippet::source(lines)
             .line_start(excerpt.first_line)
-            .path(plain(&object.file))
-            .annotation(AnnotationKind::Primary.span(excerpt.node.clone()).label(label));
+            .path(plain::line(&object.file))
+            .annotation(AnnotationKind::Primary.span(node).label(label));
         title.element(snippet)
     };
-    let group = group.element(Level::HELP.with_name("fix").message(plain(&finding.fix)));
+    let group = group.element(Level::HELP.with_name("fix").message(plain::block(&finding.fix)));
     let group = match &object.template {
-        Some(template) => {
-            group.element(Level::NOTE.with_name("from").message(format!("rendered from {}", plain(template))))
-        }
+        Some(template) => group.element(
+            Level::NOTE.with_name("from").message(format!("rendered from {}", plain::line(template))),
+        ),
         None => group,
     };
     let (label, reason) = finding.reason();
-    group.element(Level::NOTE.with_name(label).message(reason))
+    group.element(Level::NOTE.with_name(label).message(plain::block(&reason).into_owned()))
+}
+
+/// The lines of an excerpt, and the range of the node in them.
+fn shown(excerpt: &Excerpt) -> (String, Range<usize>) {
+    let part = |range: Range<usize>| plain::block(excerpt.lines.get(range).unwrap_or_default());
+    let Range { start, end } = excerpt.node;
+    let mut lines = part(0..start).into_owned();
+    let from = lines.len();
+    lines.push_str(&part(start..end));
+    let to = lines.len();
+    lines.push_str(&part(end..excerpt.lines.len()));
+    (lines, from..to)
 }
 
 fn diagnostic(error: &Diagnostic) -> Group<'_> {
-    let mut origin = Origin::path(plain(&error.source));
+    let mut origin = Origin::path(plain::line(&error.source));
     if error.line > 0 {
         origin = origin.line(error.line);
         if error.column > 0 {
             origin = origin.char_column(error.column);
         }
     }
-    let group = Level::ERROR.primary_title(error.message.as_str()).element(origin);
+    let group = Level::ERROR.primary_title(plain::line(&error.message)).element(origin);
     match &error.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        Some(help) => group.element(Level::HELP.message(plain::line(help))),
         None => group,
     }
 }
@@ -197,7 +215,7 @@ pub(super) fn summary(report: &Report) -> String {
         "{}: {} (profile {})",
         counted(summary.objects, "object") + " checked",
         parts.join(", "),
-        report.profile
+        plain::line(&report.profile)
     );
     if summary.not_covered > 0 {
         line.push_str(&format!("; {} of kinds that no policy checks", summary.not_covered));
@@ -209,7 +227,7 @@ pub(super) fn summary(report: &Report) -> String {
         line.push_str(&format!("; {} skipped: not Kubernetes", counted(summary.foreign, "document")));
     }
     for part in &report.relaxed {
-        line.push_str(&format!("; {}", plain(part)));
+        line.push_str(&format!("; {}", plain::line(part)));
     }
     line.push('\n');
     line

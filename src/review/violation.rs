@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::admission::ReviewMode;
-use crate::decision::{Finding, plain};
+use crate::decision::{Finding, shown};
 use crate::path;
 use crate::policyset::Selected;
 
@@ -37,12 +37,13 @@ impl Violation {
             action: selected.action(mode),
             pre_existing: false,
             key: self.key(object),
-            message: plain(&self.msg),
+            message: shown(&self.msg),
             path: self.path.0,
-            fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| plain(&fix)),
+            fix: self.fix.map_or_else(|| policy.fix.to_string(), |fix| shown(&fix)),
             why: policy.why.clone(),
             docs: policy.related.first().cloned(),
-            details: self.details,
+            // A value that may be a credential is nobody's detail.
+            details: self.details.filter(|_| !policy.sensitive),
             sensitive: policy.sensitive,
         }
     }

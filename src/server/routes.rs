@@ -20,6 +20,7 @@ use crate::admission::{Request, ReviewMode};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
+use crate::plain;
 use crate::policy::Action;
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
@@ -83,7 +84,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
-            None => (status, format!("{}\n", bad.message)).into_response(),
+            None => (status, format!("{}\n", plain::line(&bad.message))).into_response(),
         }
     };
     let shed = |operation: &'static str, message: String| {

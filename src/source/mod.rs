@@ -5,6 +5,8 @@ pub mod boundary;
 pub mod bundle;
 pub mod catalogue;
 pub mod child;
+pub mod credentials;
+mod ignore_files;
 mod kustomization;
 pub mod manifests;
 pub mod policies;
@@ -19,6 +21,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::yaml;
 
 pub use walk::files_below;
 
@@ -73,10 +76,15 @@ fn is_pipe(_: &std::fs::Metadata) -> bool {
 /// # Errors
 /// If it cannot be read, or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<SourceText, Diagnostic> {
-    let text = String::from_utf8(read_bytes(path)?).map_err(|error| {
-        diagnostic(path, format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to()))
-    })?;
-    Ok(SourceText::new(path.display().to_string(), text))
+    let name = path.display().to_string();
+    let bytes = read_bytes(path)?;
+    match yaml::utf8(&bytes) {
+        Ok(text) => Ok(SourceText::new(name, text)),
+        Err(error) => {
+            let diagnostic = SourceText::new(name, "").error(error.line, error.column, error.message);
+            Err(Diagnostic { help: error.help, ..diagnostic })
+        }
+    }
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {

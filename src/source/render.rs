@@ -169,7 +169,9 @@ impl Rendered {
                 ))
                 .with_help("update helm, or allow it with --allow-remote")));
         }
-        let said = if said.trim().is_empty() { "it does not say why" } else { said.trim() };
+        // On one line.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = if said.is_empty() { "it does not say why" } else { &said };
         Some(Err(self.error(format!("{program} cannot render it: {said}"))))
     }
 }

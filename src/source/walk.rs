@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::WalkBuilder;
 
 use super::boundary::Boundary;
-use super::{diagnostic, unreadable};
+use super::{diagnostic, ignore_files, unreadable};
 use crate::diagnostic::Diagnostic;
 
 /// Paths matched by this file, in `.gitignore` syntax, are not read.
@@ -51,6 +51,7 @@ pub fn walk(directory: &Path, boundary: &Boundary, filter: Filter) -> Walked {
         if !walked.errors.is_empty() {
             return walked;
         }
+        walked.errors.extend(ignore_files::faults_above(directory));
     }
     let (files, errors, ignoring) = list(directory, boundary, filter, true);
     let has_own = |above: &Path| above.join(IGNORE_FILE).exists();
@@ -58,7 +59,8 @@ pub fn walk(directory: &Path, boundary: &Boundary, filter: Filter) -> Walked {
         let (all, _, _) = list(directory, boundary, filter, false);
         walked.ignored = all.len().saturating_sub(files.len());
     }
-    Walked { files, errors, ..walked }
+    walked.errors.extend(errors);
+    Walked { files, ..walked }
 }
 
 /// The files, the errors, and whether there is any `.stategateignore`; `own` is whether it applies.
@@ -93,6 +95,11 @@ fn list(
     let (mut files, mut errors) = (Vec::new(), Vec::new());
     for entry in walk.build() {
         match entry {
+            Ok(entry) if entry.path().is_dir() => {
+                if filter.ignored && own {
+                    errors.extend(ignore_files::faults(entry.path()));
+                }
+            }
             Ok(entry) => {
                 let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
                 if is_file && (filter.is_read)(entry.path()) {

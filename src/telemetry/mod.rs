@@ -3,8 +3,12 @@
 mod line;
 pub mod metrics;
 
+use std::borrow::Cow;
+
 use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
+
+use crate::plain;
 
 /// Name prefix of the threads that evaluate policies; a number follows.
 pub const EVALUATION_THREADS: &str = "evaluate-";
@@ -24,7 +28,8 @@ pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     let asked = filter.map(EnvFilter::try_new).transpose();
     let wrong = asked.as_ref().err().map(ToString::to_string);
     let filter = asked.ok().flatten().unwrap_or_else(|| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || LogWriter { format, colours });
     // A second call, as from several tests in one process, has no effect.
     let first = match format {
         LogFormat::Text => {
@@ -40,6 +45,34 @@ pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     }
 }
 
+/// Writes the lines of the log to stderr. Names in them come from requests.
+struct LogWriter {
+    format: LogFormat,
+    colours: bool,
+}
+
+impl LogWriter {
+    fn shown<'t>(&self, lines: &'t str) -> Cow<'t, str> {
+        match (self.format, self.colours) {
+            (LogFormat::Json, _) => plain::escaped_json(lines),
+            (LogFormat::Text, false) => plain::block(lines),
+            // The colours are controls, too; of texts, the subscriber writes the debug form.
+            (LogFormat::Text, true) => lines.into(),
+        }
+    }
+}
+
+impl std::io::Write for LogWriter {
+    fn write(&mut self, lines: &[u8]) -> std::io::Result<usize> {
+        std::io::stderr().write_all(self.shown(&String::from_utf8_lossy(lines)).as_bytes())?;
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
+}
+
 /// Logs a panic. The message is omitted on evaluation threads, since it may quote the object under review.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let thread = std::thread::current();
@@ -47,4 +80,22 @@ fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
     let says = panic.payload_as_str().filter(|_| !thread.starts_with(EVALUATION_THREADS));
     error!(thread, place, says, "panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_the_log_is_harmless() {
+        let shown = |format, line| LogWriter { format, colours: false }.shown(line).into_owned();
+        assert_eq!(
+            shown(LogFormat::Json, "{\"name\":\"a\u{202e}\u{9b}\"}\n"),
+            "{\"name\":\"a\\u202e\\u009b\"}\n"
+        );
+        assert_eq!(
+            shown(LogFormat::Text, "name=a\u{202e}\n::error::b\n"),
+            "name=a\\u{202e}\n\\u{3a}:error::b\n"
+        );
+    }
 }

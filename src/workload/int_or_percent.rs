@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use super::json_node::type_name;
+
 /// How to round a percentage that does not give a whole number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -17,12 +19,12 @@ pub enum Rounding {
 /// Why a value is neither a number nor a percentage.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IntOrPercentError {
-    /// Neither a number nor a percentage.
+    /// Neither a number nor a percentage, but a value of this type.
     #[error("must be a whole number or a percentage such as 25%, not {0}")]
-    Neither(Value),
+    Neither(&'static str),
     /// The number is out of range.
-    #[error("is too large: {0}")]
-    TooLarge(String),
+    #[error("is too large a percentage")]
+    TooLarge,
 }
 
 /// The value as written.
@@ -40,7 +42,7 @@ impl IntOrPercent {
     /// # Errors
     /// The value is neither a number nor a percentage, or is out of range.
     pub fn parse(value: &Value) -> Result<Self, IntOrPercentError> {
-        let neither = || IntOrPercentError::Neither(value.clone());
+        let neither = || IntOrPercentError::Neither(type_name(value));
         let Value::String(text) = value else {
             return value.as_i64().filter(|number| *number >= 0).map(Self::Number).ok_or_else(neither);
         };
@@ -48,10 +50,7 @@ impl IntOrPercent {
         if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(neither());
         }
-        digits
-            .parse()
-            .map(Self::Percent)
-            .map_err(|_| IntOrPercentError::TooLarge(text.chars().take(40).collect()))
+        digits.parse().map(Self::Percent).map_err(|_| IntOrPercentError::TooLarge)
     }
 
     /// The absolute number, given `total`; `None` for a percentage of an unknown total.
@@ -106,11 +105,11 @@ mod tests {
             json!(null),
             json!([1]),
         ] {
-            assert_eq!(IntOrPercent::parse(&value), Err(IntOrPercentError::Neither(value)));
+            assert_eq!(IntOrPercent::parse(&value), Err(IntOrPercentError::Neither(type_name(&value))));
         }
         assert!(matches!(
             IntOrPercent::parse(&json!("99999999999999999999%")),
-            Err(IntOrPercentError::TooLarge(_))
+            Err(IntOrPercentError::TooLarge)
         ));
     }
 

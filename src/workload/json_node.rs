@@ -18,6 +18,18 @@ pub struct Problem {
     pub path: Path,
 }
 
+/// The type of a value, for messages: they do not repeat values, which may be credentials.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a map",
+    }
+}
+
 /// The longest list or map that is read, and the most items of all of them. No real object comes near: each
 /// item becomes a part of the view, which takes many times the memory of its text.
 const LONGEST: usize = 1000;
@@ -68,14 +80,7 @@ impl<'v> JsonNode<'v> {
     }
 
     fn mismatch<T>(&self, wanted: &str) -> Option<T> {
-        let found = match self.value? {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
-            Value::String(_) => "text",
-            Value::Array(_) => "a list",
-            Value::Object(_) => "a map",
-        };
+        let found = type_name(self.value?);
         self.problem(format!("{} must be {wanted}, not {found}", crate::path::dotted(&self.path)));
         None
     }

@@ -8,10 +8,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::diagnostic::without_value;
+
 /// Why a value is not a valid label selector: unknown fields or operators, wrong types, or values that do not
 /// fit the operator.
 #[derive(Debug, Error)]
-#[error("label selector: {0}")]
+#[error("label selector: {}", without_value(.0))]
 pub struct LabelError(#[from] serde_json::Error);
 
 /// Selects objects by their labels: all conditions must hold, and an empty selector matches every object.

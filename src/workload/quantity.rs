@@ -12,6 +12,8 @@
 use serde_json::Value;
 use thiserror::Error;
 
+use super::json_node::type_name;
+
 /// The longest text read as a quantity, in bytes.
 const MAX_LENGTH: usize = 64;
 /// The most significant digits read: 10^20 × 2^60 is the largest product that still fits `u128`.
@@ -19,38 +21,42 @@ const MAX_DIGITS: usize = 20;
 /// The largest exponent read, in either direction: `1e18` is the largest power of ten within `i64`.
 const MAX_EXPONENT: i32 = 18;
 
-/// Why a text is not a usable quantity.
+/// Why a text is not a usable quantity. The messages do not repeat the text.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum QuantityError {
-    /// The text is too long; the message does not repeat it.
+    /// The text is too long.
     #[error("a quantity of {0} bytes is too long: at most {MAX_LENGTH} are read")]
     TooLong(usize),
     /// The text does not start with a number.
-    #[error("quantity {0:?} does not start with a number: write one such as 500m, 2 or 20Gi")]
-    NoNumber(String),
+    #[error("the quantity does not start with a number: write one such as 500m, 2 or 20Gi")]
+    NoNumber,
     /// The number is followed by an unknown suffix.
     #[error(
-        "quantity {text:?} has the unknown suffix {suffix:?}: use Ki Mi Gi Ti Pi Ei, \
-         n u m k M G T P E, an exponent such as e3, or none"
+        "the quantity has {}: use Ki Mi Gi Ti Pi Ei, n u m k M G T P E, an exponent such as e3, or none",
+        unknown_suffix(.0)
     )]
-    UnknownSuffix {
-        /// The whole quantity.
-        text: String,
-        /// What follows the number.
-        suffix: String,
-    },
+    UnknownSuffix(String),
     /// The exponent is too large to evaluate cheaply.
-    #[error("quantity {0:?} has an exponent beyond ±{MAX_EXPONENT}")]
-    ExponentOutOfRange(String),
+    #[error("the quantity has an exponent beyond ±{MAX_EXPONENT}")]
+    ExponentOutOfRange,
     /// The number has more digits than any resource needs.
-    #[error("quantity {0:?} has more than {MAX_DIGITS} significant digits")]
-    TooManyDigits(String),
+    #[error("the quantity has more than {MAX_DIGITS} significant digits")]
+    TooManyDigits,
     /// The value does not fit a signed 64-bit number at the requested scale.
-    #[error("quantity {0:?} is too large: its value does not fit 64 bits")]
-    TooLarge(String),
-    /// The value in the manifest is neither a string nor a number.
+    #[error("the quantity is too large: its value does not fit 64 bits")]
+    TooLarge,
+    /// The value in the manifest is neither a string nor a number, but this.
     #[error("{0} is not a quantity: write text such as \"20Gi\" or a number")]
-    NotAQuantity(Value),
+    NotAQuantity(&'static str),
+}
+
+/// Repeats a suffix such as `GB`, but no longer text: it may be a credential that was written in the wrong place.
+fn unknown_suffix(suffix: &str) -> String {
+    const LONGEST: usize = 3;
+    match suffix.len() <= LONGEST && suffix.bytes().all(|byte| byte.is_ascii_alphabetic()) {
+        true => format!("the unknown suffix {suffix:?}"),
+        false => "an unknown suffix".to_owned(),
+    }
 }
 
 /// Parses a quantity into whole units, rounded away from zero: bytes for memory and storage.
@@ -109,7 +115,7 @@ fn from_json(value: &Value, read: fn(&str) -> Result<i64, QuantityError>) -> Res
         // Kubernetes trims white space only here (`Quantity.UnmarshalJSON`).
         Value::String(text) => read(text.trim()),
         Value::Number(number) => read(&number.to_string()),
-        _ => Err(QuantityError::NotAQuantity(value.clone())),
+        _ => Err(QuantityError::NotAQuantity(type_name(value))),
     }
 }
 
@@ -124,8 +130,8 @@ fn scaled(text: &str, scale: i32) -> Result<i64, QuantityError> {
     if text.len() > MAX_LENGTH {
         return Err(QuantityError::TooLong(text.len()));
     }
-    let no_number = || QuantityError::NoNumber(text.to_owned());
-    let too_large = || QuantityError::TooLarge(text.to_owned());
+    let no_number = || QuantityError::NoNumber;
+    let too_large = || QuantityError::TooLarge;
 
     let (negative, unsigned) = match text.strip_prefix(['+', '-']) {
         Some(rest) => (text.starts_with('-'), rest),
@@ -136,7 +142,7 @@ fn scaled(text: &str, scale: i32) -> Result<i64, QuantityError> {
     if whole.is_empty() && fraction.is_empty() {
         return Err(no_number());
     }
-    let multiplier = multiplier(text, suffix)?;
+    let multiplier = multiplier(suffix)?;
 
     let digits = format!("{whole}{fraction}");
     let trimmed = digits.trim_end_matches('0');
@@ -145,7 +151,7 @@ fn scaled(text: &str, scale: i32) -> Result<i64, QuantityError> {
         return Ok(0);
     }
     if significant.len() > MAX_DIGITS {
-        return Err(QuantityError::TooManyDigits(text.to_owned()));
+        return Err(QuantityError::TooManyDigits);
     }
     let mantissa: u128 = significant.parse().map_err(|_| no_number())?;
 
@@ -168,7 +174,7 @@ fn split_digits(text: &str) -> (&str, &str) {
     text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()))
 }
 
-fn multiplier(text: &str, suffix: &str) -> Result<Multiplier, QuantityError> {
+fn multiplier(suffix: &str) -> Result<Multiplier, QuantityError> {
     let (binary, decimal) = match suffix {
         "Ki" => (10, 0),
         "Mi" => (20, 0),
@@ -186,22 +192,22 @@ fn multiplier(text: &str, suffix: &str) -> Result<Multiplier, QuantityError> {
         "T" => (0, 12),
         "P" => (0, 15),
         "E" => (0, 18),
-        _ => (0, exponent(text, suffix)?),
+        _ => (0, exponent(suffix)?),
     };
     Ok(Multiplier { binary, decimal })
 }
 
-fn exponent(text: &str, suffix: &str) -> Result<i32, QuantityError> {
+fn exponent(suffix: &str) -> Result<i32, QuantityError> {
     let signed = suffix.strip_prefix(['e', 'E']).unwrap_or_default();
     let digits = signed.strip_prefix(['+', '-']).unwrap_or(signed);
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(QuantityError::UnknownSuffix { text: text.to_owned(), suffix: suffix.to_owned() });
+        return Err(QuantityError::UnknownSuffix(suffix.to_owned()));
     }
     signed
         .parse()
         .ok()
         .filter(|exponent| (-MAX_EXPONENT..=MAX_EXPONENT).contains(exponent))
-        .ok_or_else(|| QuantityError::ExponentOutOfRange(text.to_owned()))
+        .ok_or(QuantityError::ExponentOutOfRange)
 }
 
 #[cfg(test)]
@@ -275,13 +281,13 @@ mod tests {
     #[test]
     fn refuses_what_is_no_quantity() {
         for text in ["", "+", "-", ".", "Ki", "m", "--1", "aoeu", " 1", "e3", "-.", "١"] {
-            assert!(matches!(bytes(text), Err(QuantityError::NoNumber(_))), "{text:?}");
+            assert!(matches!(bytes(text), Err(QuantityError::NoNumber)), "{text:?}");
         }
         for text in [
             "1ki", "1K", "1mi", "1i", "1 ", "1 Gi", "1GiB", "1e", "1e-", "1e+-3", "1.2.3", "1e3Ki", "1,5",
             "0x10", "1_000", "1eé",
         ] {
-            assert!(matches!(bytes(text), Err(QuantityError::UnknownSuffix { .. })), "{text:?}");
+            assert!(matches!(bytes(text), Err(QuantityError::UnknownSuffix(_))), "{text:?}");
         }
     }
 
@@ -291,14 +297,14 @@ mod tests {
             let fits = bytes(text);
             assert_eq!(fits.is_ok(), text == "9e18", "{text}: {fits:?}");
         }
-        assert!(matches!(bytes("8Ei"), Err(QuantityError::TooLarge(_))));
-        assert!(matches!(millis("9223372036854775807"), Err(QuantityError::TooLarge(_))));
+        assert!(matches!(bytes("8Ei"), Err(QuantityError::TooLarge)));
+        assert!(matches!(millis("9223372036854775807"), Err(QuantityError::TooLarge)));
         for text in ["1e1000000000", "0e1000000000", "1e-1000000000", "1e19", "0E-19"] {
-            assert!(matches!(bytes(text), Err(QuantityError::ExponentOutOfRange(_))), "{text}");
+            assert!(matches!(bytes(text), Err(QuantityError::ExponentOutOfRange)), "{text}");
         }
         assert_eq!(bytes(&"1".repeat(65)), Err(QuantityError::TooLong(65)));
-        assert!(matches!(bytes(&"1".repeat(21)), Err(QuantityError::TooManyDigits(_))));
-        assert!(matches!(bytes(&format!("1{}", "0".repeat(60))), Err(QuantityError::TooLarge(_))));
+        assert!(matches!(bytes(&"1".repeat(21)), Err(QuantityError::TooManyDigits)));
+        assert!(matches!(bytes(&format!("1{}", "0".repeat(60))), Err(QuantityError::TooLarge)));
     }
 
     #[test]
@@ -309,9 +315,9 @@ mod tests {
         assert_eq!(json_bytes(&json!(10_737_418_240_i64)), Ok(10 << 30));
         assert_eq!(json_bytes(&json!(1e3)), Ok(1000));
         assert_eq!(json_bytes(&json!(" 1Gi ")), Ok(1 << 30));
-        assert!(matches!(json_bytes(&json!(1e300)), Err(QuantityError::ExponentOutOfRange(_))));
+        assert!(matches!(json_bytes(&json!(1e300)), Err(QuantityError::ExponentOutOfRange)));
         for value in [json!(null), json!(true), json!([1]), json!({"cpu": 1})] {
-            assert_eq!(json_bytes(&value), Err(QuantityError::NotAQuantity(value)));
+            assert_eq!(json_bytes(&value), Err(QuantityError::NotAQuantity(type_name(&value))));
         }
     }
 
@@ -320,10 +326,17 @@ mod tests {
         let said = |text| bytes(text).unwrap_err().to_string();
         assert_eq!(
             said("20GB"),
-            "quantity \"20GB\" has the unknown suffix \"GB\": use Ki Mi Gi Ti Pi Ei, \
+            "the quantity has the unknown suffix \"GB\": use Ki Mi Gi Ti Pi Ei, \
              n u m k M G T P E, an exponent such as e3, or none"
         );
-        assert_eq!(said("1e99"), "quantity \"1e99\" has an exponent beyond ±18");
+        assert_eq!(said("1e99"), "the quantity has an exponent beyond ±18");
+        for credential in ["hunter2", "4711hunter2", "1e9999999999", "47114711471147114711471147", "4711=ab"]
+        {
+            assert!(
+                !said(credential).contains("hunter") && !said(credential).contains("4711"),
+                "{credential}"
+            );
+        }
         assert_eq!(
             json_bytes(&json!(null)).unwrap_err().to_string(),
             "null is not a quantity: write text such as \"20Gi\" or a number"
@@ -410,7 +423,7 @@ mod tests {
             let mantissa = (whole * 10_i128.pow(places) + fraction) * if negative { -1 } else { 1 };
             let numerator = (mantissa << binary) * ten(decimal);
             let denominator = 10_i128.pow(places) * ten(-decimal);
-            let expect = |value: i128| i64::try_from(value).map_err(|_| QuantityError::TooLarge(text.clone()));
+            let expect = |value: i128| i64::try_from(value).map_err(|_| QuantityError::TooLarge);
             prop_assert_eq!(bytes(&text), expect(away_from_zero(numerator, denominator)));
             prop_assert_eq!(millis(&text), expect(away_from_zero(numerator * 1000, denominator)));
         }

@@ -24,27 +24,33 @@ pub(super) struct Head {
 /// The number of white-space corrections before the parser's error is final.
 const MAX_CHANGES: usize = 200;
 
-/// Reads the single document of a piece; `Some(None)` if it is null.
+/// Reads the single document of a piece; `Some(None)` if it is null. `room` is what its aliases may copy, in bytes;
+/// what they did copy is taken off.
 pub(super) fn read(
     text: &str,
     piece: Range<usize>,
     head: Head,
+    room: &mut usize,
 ) -> Result<Option<Option<Document>>, YamlError> {
     let text = text.get(..piece.end).unwrap_or_default();
     let content = text.get(piece.start..).unwrap_or_default();
     let mark = content.len() - content.strip_prefix('\u{feff}').unwrap_or(content).len();
     let mut reader = Reader {
         offsets: Offsets::new(text, piece.start + mark, head.breaks),
-        builder: Builder::default(),
+        builder: Builder::with_room(*room),
         seen: piece.start + mark,
         marks: 0,
+        room: *room,
     };
     reader.characters()?;
     let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
     let mut changes = 0;
     loop {
         match reader.document(&body, head.since) {
-            Ok(document) => return Ok(document),
+            Ok(document) => {
+                *room = reader.room;
+                return Ok(document);
+            }
             Err(Stop::Wrong(error)) => return Err(error),
             // The parser rejects some tabs and line ends that kubectl treats as spaces.
             Err(Stop::Space { within, error }) => {
@@ -55,7 +61,7 @@ pub(super) fn read(
                 }
                 body.to_mut().replace_range(within, &spaces);
                 reader.offsets.count_lines();
-                reader.builder = Builder::default();
+                reader.builder = Builder::with_room(*room);
                 reader.seen = reader.offsets.base;
                 reader.marks = 0;
             }
@@ -86,6 +92,8 @@ struct Reader<'t> {
     seen: usize,
     /// Number of byte order marks in quotes so far.
     marks: usize,
+    /// The bytes that aliases may copy after this document.
+    room: usize,
 }
 
 impl Reader<'_> {
@@ -126,6 +134,7 @@ impl Reader<'_> {
                 }
                 Event::DocumentEnd => {
                     let source = self.builder.root().and_then(|root| self.offsets.helm_source(head, root));
+                    self.room = self.builder.room();
                     let read = std::mem::take(&mut self.builder).finish()?;
                     document = Some(read.map(|(value, positions)| Document { value, positions, source }));
                 }

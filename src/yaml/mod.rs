@@ -82,25 +82,38 @@ pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, YamlError> {
     match bytes {
         [0xff, 0xfe, wide @ ..] => utf16(wide, u16::from_le_bytes).map(Cow::Owned),
         [0xfe, 0xff, wide @ ..] => utf16(wide, u16::from_be_bytes).map(Cow::Owned),
-        _ => std::str::from_utf8(bytes).map(Cow::Borrowed).map_err(|error| {
-            let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
-            let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
-            let in_line = valid.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-            let column = String::from_utf8_lossy(in_line).chars().count() + 1;
-            let message = format!("byte {} is not UTF-8", error.valid_up_to());
-            YamlError::new(line, column, message).help("save the file as UTF-8")
-        }),
+        _ => utf8(bytes).map(Cow::Borrowed),
     }
+}
+
+/// Decodes a text in UTF-8.
+///
+/// # Errors
+/// At the first byte that is not UTF-8.
+pub fn utf8(bytes: &[u8]) -> Result<&str, YamlError> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = valid.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let in_line = valid.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let column = String::from_utf8_lossy(in_line).chars().count() + 1;
+        let message = format!("byte {} is not UTF-8", error.valid_up_to());
+        YamlError::new(line, column, message).help("save the file as UTF-8")
+    })
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, YamlError> {
     let (pairs, odd) = bytes.as_chunks::<2>();
-    let decoded = char::decode_utf16(pairs.iter().map(|pair| unit(*pair))).collect::<Result<_, _>>();
-    match decoded {
-        Ok(text) if odd.is_empty() => Ok(text),
-        _ => Err(YamlError::new(1, 1, "the file begins as UTF-16 but is not UTF-16 throughout")
-            .help("save the file as UTF-8")),
+    let mut text = String::with_capacity(bytes.len());
+    let whole = char::decode_utf16(pairs.iter().map(|pair| unit(*pair)))
+        .map(|decoded| decoded.map(|char| text.push(char)))
+        .all(|decoded| decoded.is_ok());
+    if whole && odd.is_empty() {
+        return Ok(text);
     }
+    let line = text.matches('\n').count() + 1;
+    let column = text.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let message = "the file begins as UTF-16, but this is not UTF-16";
+    Err(YamlError::new(line, column, message).help("save the file as UTF-8"))
 }
 
 fn too_long(bytes: usize) -> YamlError {

@@ -16,6 +16,14 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
+    /// The length of a text in bytes; 0 for other types.
+    pub fn text_len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            _ => 0,
+        }
+    }
+
     /// The JSON value, as Go prints it: a whole float prints without a decimal point, so `1.0` becomes `1`.
     ///
     /// `None` for infinities and NaN, which JSON cannot represent.
@@ -87,7 +95,8 @@ pub(super) fn tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     };
     fits.ok_or_else(|| match name {
         "binary" => "a !!binary value must be base64".to_owned(),
-        _ => format!("`{text}` is not a !!{name}"),
+        // The value may be a credential.
+        _ => format!("the value is not a !!{name}"),
     })
 }
 

@@ -11,6 +11,11 @@ use super::error::YamlError;
 use super::events::{self, Head};
 use super::json::{self, Stop};
 
+/// Aliases may copy this many bytes, and this many times the length of the text: far more than files need that are
+/// written by people, and little memory.
+const ALIAS_BYTES: usize = 2 << 20;
+const ALIAS_FACTOR: usize = 8;
+
 /// Reads all documents of a text.
 pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
@@ -31,10 +36,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
         _ => {}
     }
 
+    // Of the whole text: many documents are as large as one.
+    let mut room = ALIAS_BYTES + ALIAS_FACTOR * text.len();
     let mut head = Head { since: from as u32, breaks: line_breaks(text.get(..from).unwrap_or_default()) };
     for piece in pieces(text, from)? {
         let content = text.get(piece.clone()).unwrap_or_default();
-        let found = events::read(text, piece.clone(), head)?;
+        let found = events::read(text, piece.clone(), head, &mut room)?;
         // Comments before the first separator belong to the document after it.
         if found.is_some() || piece.start > from || content.starts_with("---") {
             head.since = piece.end as u32;

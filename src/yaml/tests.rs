@@ -350,6 +350,49 @@ fn alias_expansion_is_bounded() {
     assert!(wrong(&merges).message.contains("aliases expand"));
 }
 
+/// Where aliases ask for too much: 1-based line and column of the alias that no longer fits.
+fn bomb(text: &str) -> (usize, usize) {
+    let error = wrong(text);
+    assert!(error.message.contains("aliases expand"), "{error}");
+    assert!(error.help.is_some_and(|help| help.contains("write the value out")));
+    (error.line, error.column)
+}
+
+#[test]
+fn aliases_are_bounded_by_the_bytes_that_they_copy() {
+    let big = "x".repeat(16 << 10);
+    let many = |what: &str| what.repeat(2000);
+    assert_eq!(bomb(&format!("a: &a {big}\nb:\n{}", many("- *a\n"))).1, 3);
+    // 2 MiB and 8 times the text are room for some of them.
+    let (line, _) = bomb(&format!("a: &a {big}\nb:\n{}", many("- *a\n")));
+    assert!((120..180).contains(&line), "{line}");
+    assert_eq!(bomb(&format!("a: &a {big}\nb: [{}]\n", many("*a,"))).0, 2);
+    // As keys, within keys, of merged keys, through anchored keys and in copies of copies.
+    assert_eq!(bomb(&format!("a: &a {big}\nb:\n{}", many("- {*a : 1}\n"))).1, 4);
+    assert_eq!(bomb(&format!("a: &a {{? {big} : 1}}\nb:\n{}", many("- {<<: *a}\n"))).1, 8);
+    assert_eq!(bomb(&format!("a: &a {{? {big} : 1}}\nb:\n{}", many("- {<<: [*a, *a]}\n"))).1 % 4, 1);
+    assert_eq!(bomb(&format!("? &a {big}\n: 1\n? b\n: [{}]\n", many("*a,"))).0, 4);
+    assert_eq!(bomb(&format!("a: &a {big}\nb: &b [{}]\nc: [{}]\n", "*a,".repeat(20), many("*b,"))).0, 3);
+    // Many documents are as large as one.
+    let document = format!("a: &a [{}]\nb: [{}]\n---\n", "x,".repeat(100), "*a,".repeat(100));
+    let (line, _) = bomb(&document.repeat(1000));
+    assert!(line > 3 && (line - 2) % 3 == 0, "{line}");
+    // The white space that is corrected, and then read again, counts once.
+    let corrected =
+        format!("b: &b [{}]\nc: [{}]\nd: {{a:\t1,\n\te: 2}}\n", "x,".repeat(50), "*b,".repeat(200));
+    assert_eq!(one(&corrected).value["c"].as_array().unwrap().len(), 200);
+}
+
+#[test]
+fn anchors_as_people_use_them_are_read() {
+    let defaults = "image: registry.example.com/ci:1\n  retry: {max: 2, when: [runner_system_failure, stuck_or_timeout_failure]}\n  variables: {A: a, B: b}\n";
+    let mut ci = format!(".defaults: &defaults\n  {defaults}.script: &script [set -e, make, make test]\n");
+    for job in 0..500 {
+        ci.push_str(&format!("job{job}:\n  <<: *defaults\n  script: *script\n"));
+    }
+    assert_eq!(one(&ci).value["job499"]["retry"]["max"], 2);
+}
+
 #[test]
 fn texts_beyond_64_mib_are_refused() {
     let text = " ".repeat(MAX_BYTES + 1);

@@ -1,7 +1,7 @@
 //! Builds a value and its positions from a stream of nodes.
 //!
-//! Recursion over nested text starts only after its nesting has been counted, and aliases are copied only
-//! after the copies have been counted.
+//! Recursion over nested text starts only after its nesting has been counted, and an alias is accepted only if
+//! there is room for the copy that it makes.
 
 use std::collections::HashMap;
 use std::mem;
@@ -14,8 +14,9 @@ use super::scalar::Scalar;
 
 /// The maximum nesting of lists and mappings; deeper than any Kubernetes schema.
 const MAX_DEPTH: usize = 100;
-/// The maximum number of nodes and keys that aliases and merges may add to those written in the text.
-const MAX_EXPANSION: usize = 1_000_000;
+/// The bytes that a node takes in memory beside its text: of a list's item or a mapping's entry, the value and its
+/// share of the collection.
+const NODE_BYTES: usize = 80;
 
 /// The kind of a collection.
 pub(super) enum Kind {
@@ -28,17 +29,28 @@ pub(super) enum Kind {
 pub(super) struct Builder {
     nodes: Vec<Node>,
     leaves: Vec<Scalar>,
-    anchors: HashMap<usize, u32>,
+    anchors: HashMap<usize, Anchored>,
     frames: Vec<Frame>,
-    merged: usize,
+    /// The bytes that the copies of further aliases may take.
+    room: usize,
     /// The end of the last node: a block collection ends with its last child.
     last_end: u32,
+}
+
+/// A node that aliases refer to.
+#[derive(Clone, Copy)]
+struct Anchored {
+    id: u32,
+    /// The bytes that a copy takes.
+    bytes: usize,
 }
 
 struct Frame {
     anchor: usize,
     spot: Mark,
     body: Body,
+    /// The bytes that the parts so far take, with what aliases among them copy.
+    bytes: usize,
 }
 
 enum Body {
@@ -67,12 +79,17 @@ pub(super) fn too_deep(line: usize, column: usize) -> YamlError {
     YamlError::new(line, column, message)
 }
 
-fn too_large(spot: Mark) -> YamlError {
-    let message = format!("aliases expand to more than {MAX_EXPANSION} further nodes");
-    error(spot, message).help("write the values out, or use fewer aliases of aliases")
-}
-
 impl Builder {
+    /// A builder whose aliases may copy this many bytes.
+    pub fn with_room(room: usize) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// The bytes that aliases may still copy.
+    pub fn room(&self) -> usize {
+        self.room
+    }
+
     /// The start of each open collection, innermost first.
     pub fn open_since(&self) -> impl Iterator<Item = Mark> {
         self.frames.iter().rev().map(|frame| frame.spot)
@@ -94,13 +111,13 @@ impl Builder {
             Kind::List => Body::List(Vec::new()),
             Kind::Map => Body::Map(Fields::default()),
         };
-        self.frames.push(Frame { anchor, spot, body });
+        self.frames.push(Frame { anchor, spot, body, bytes: NODE_BYTES });
         Ok(())
     }
 
     /// Closes the innermost collection; `end` is the end of its bracket, if it has one.
     pub fn close(&mut self, end: Option<u32>) -> Result<(), YamlError> {
-        let Some(Frame { anchor, mut spot, body }) = self.frames.pop() else {
+        let Some(Frame { anchor, mut spot, body, bytes }) = self.frames.pop() else {
             return Ok(());
         };
         spot.end = end.unwrap_or(self.last_end).max(spot.start);
@@ -108,8 +125,8 @@ impl Builder {
             Body::List(items) => Shape::List(items.into()),
             Body::Map(fields) => Shape::Map(fields.finish()?.into()),
         };
-        let id = self.push(shape, anchor, spot);
-        self.attach(id, spot, false)
+        let id = self.push(shape, anchor, spot, bytes);
+        self.attach(id, spot, bytes, false)
     }
 
     /// `plain` means that `<<` is a merge key here.
@@ -120,23 +137,25 @@ impl Builder {
         anchor: usize,
         spot: Mark,
     ) -> Result<(), YamlError> {
-        let Some(fields) = self.fields_awaiting_key() else {
-            let id = self.leaf(scalar, anchor, spot);
-            return self.attach(id, spot, false);
-        };
-        fields.pending = Some(match &scalar {
+        let bytes = NODE_BYTES + scalar.text_len();
+        if self.fields_awaiting_key().is_none() {
+            let id = self.leaf(scalar, anchor, spot, bytes);
+            return self.attach(id, spot, bytes, false);
+        }
+        let key = match &scalar {
             Scalar::Text(text) if plain && text == "<<" => Pending::Merge(spot),
             _ => pending_key(scalar.clone(), spot)?,
-        });
+        };
         if anchor != 0 {
-            self.leaf(scalar, anchor, spot);
+            self.leaf(scalar, anchor, spot, bytes);
         }
+        self.expect(key, bytes);
         Ok(())
     }
 
     /// `name` is the alias as written.
     pub fn alias(&mut self, anchor: usize, name: &str, spot: Mark) -> Result<(), YamlError> {
-        let Some(&id) = self.anchors.get(&anchor) else {
+        let Some(&Anchored { id, bytes }) = self.anchors.get(&anchor) else {
             let recursive = self.frames.iter().any(|frame| frame.anchor == anchor);
             return Err(if recursive {
                 error(spot, format!("the alias {name} is inside the very value it stands for"))
@@ -145,17 +164,29 @@ impl Builder {
                     .help("anchors do not reach over ---")
             });
         };
-        let key = match self.nodes.get(id as usize).map(|node| &node.shape) {
-            Some(Shape::Leaf(leaf)) => self.leaves.get(*leaf as usize).cloned(),
-            _ => None,
+        // Whatever walks the document later walks the copies, so they count even where they are shared.
+        self.room = self.room.checked_sub(bytes).ok_or_else(|| {
+            error(spot, format!("with the alias {name}, aliases expand the text beyond what is read")).help(
+                "write the value out where it is needed, or use fewer aliases of large values and of aliases",
+            )
+        })?;
+        if self.fields_awaiting_key().is_none() {
+            return self.attach(id, spot, bytes, true);
+        }
+        let Some(Shape::Leaf(leaf)) = self.nodes.get(id as usize).map(|node| &node.shape) else {
+            return Err(error(spot, "a list or a mapping cannot be a key"));
         };
-        match (self.fields_awaiting_key(), key) {
-            (None, _) => self.attach(id, spot, true),
-            (Some(_), None) => Err(error(spot, "a list or a mapping cannot be a key")),
-            (Some(fields), Some(key)) => {
-                fields.pending = Some(pending_key(key, spot)?);
-                Ok(())
-            }
+        let key = self.leaves.get(*leaf as usize).cloned().unwrap_or(Scalar::Null);
+        self.expect(pending_key(key, spot)?, bytes);
+        Ok(())
+    }
+
+    /// The next node is the value of this key.
+    fn expect(&mut self, key: Pending, bytes: usize) {
+        let Some(frame) = self.frames.last_mut() else { return };
+        frame.bytes = frame.bytes.saturating_add(bytes);
+        if let Body::Map(fields) = &mut frame.body {
+            fields.pending = Some(key);
         }
     }
 
@@ -164,13 +195,9 @@ impl Builder {
         let Some(root) = self.nodes.len().checked_sub(1) else {
             return Ok(None);
         };
-        let mut growth = Growth {
-            nodes: &self.nodes,
-            leaves: &mut self.leaves,
-            shared: !self.anchors.is_empty(),
-            left: self.nodes.len() + MAX_EXPANSION - self.merged,
-        };
-        let value = growth.value(root, 0)?;
+        let mut values =
+            Values { nodes: &self.nodes, leaves: &mut self.leaves, shared: !self.anchors.is_empty() };
+        let value = values.value(root, 0)?;
         let positions = Positions { nodes: self.nodes };
         Ok((!value.is_null()).then_some((value, positions)))
     }
@@ -182,27 +209,28 @@ impl Builder {
         }
     }
 
-    fn leaf(&mut self, scalar: Scalar, anchor: usize, spot: Mark) -> u32 {
+    fn leaf(&mut self, scalar: Scalar, anchor: usize, spot: Mark, bytes: usize) -> u32 {
         let leaf = Shape::Leaf(self.leaves.len() as u32);
         self.leaves.push(scalar);
-        self.push(leaf, anchor, spot)
+        self.push(leaf, anchor, spot, bytes)
     }
 
-    fn push(&mut self, shape: Shape, anchor: usize, spot: Mark) -> u32 {
+    fn push(&mut self, shape: Shape, anchor: usize, spot: Mark, bytes: usize) -> u32 {
         let id = self.nodes.len() as u32;
         self.nodes.push(Node { spot, shape });
         if anchor != 0 {
-            self.anchors.insert(anchor, id);
+            self.anchors.insert(anchor, Anchored { id, bytes });
         }
         id
     }
 
     /// Adds a node to its parent collection; `spot` is where it is used.
-    fn attach(&mut self, id: u32, spot: Mark, aliased: bool) -> Result<(), YamlError> {
+    fn attach(&mut self, id: u32, spot: Mark, bytes: usize, aliased: bool) -> Result<(), YamlError> {
         self.last_end = spot.end;
         let Some(frame) = self.frames.last_mut() else {
             return Ok(());
         };
+        frame.bytes = frame.bytes.saturating_add(bytes);
         let fields = match &mut frame.body {
             Body::List(items) => {
                 items.push(id);
@@ -221,10 +249,6 @@ impl Builder {
             Some(Pending::Merge(key)) => {
                 let entries = inherited(&self.nodes, id, aliased)
                     .ok_or_else(|| error(spot, "<< takes a mapping or a list of mappings"))?;
-                self.merged += entries.len();
-                if self.merged > MAX_EXPANSION {
-                    return Err(too_large(key));
-                }
                 fields.merge = Some((key, entries));
             }
             None => {}
@@ -319,22 +343,20 @@ fn ambiguous(merge: Mark, key: &str) -> YamlError {
         .help("quote both keys, or neither")
 }
 
-/// Converts nodes to values, and counts the copies made by aliases.
-struct Growth<'b> {
+/// Converts nodes to values.
+struct Values<'b> {
     nodes: &'b [Node],
     leaves: &'b mut [Scalar],
     /// Whether a leaf may be needed more than once.
     shared: bool,
-    left: usize,
 }
 
-impl Growth<'_> {
+impl Values<'_> {
     fn value(&mut self, id: usize, depth: usize) -> Result<Value, YamlError> {
         let nodes = self.nodes;
         let Some(node) = nodes.get(id) else {
             return Ok(Value::Null);
         };
-        self.left = self.left.checked_sub(1).ok_or_else(|| too_large(node.spot))?;
         if depth >= MAX_DEPTH && !matches!(node.shape, Shape::Leaf(_)) {
             return Err(too_deep(node.spot.line as usize, node.spot.column as usize));
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Rooms from the bottom to the top: a room imports from itself and from those before it.
 const ROOMS: &[&str] = &[
+    "plain",
     "path",
     "diagnostic",
     "yaml",

@@ -1,7 +1,7 @@
 //! Any input ends in a clear error that names the place, or in a verdict: never in a panic, a hang or a
 //! silent pass.
 
-use crate::support::{GOOD, directory, stategate, stategate_with, write};
+use crate::support::{GOOD, directory, run_in, stategate, stategate_with, write};
 
 #[test]
 fn broken_yaml_names_file_line_and_column() {
@@ -37,6 +37,66 @@ fn bytes_that_are_no_text_name_the_byte() {
     let dir = directory(&[]);
     write(dir.path(), "latin.yaml", b"kind: Pod\nname: caf\xe9\n");
     stategate(&["check", dir.path().to_str().unwrap()]).expect(2, &["latin.yaml:2", "UTF-8"]);
+}
+
+#[test]
+fn bytes_that_are_no_text_are_refused_in_every_file() {
+    let bytes: &[u8] = b"# caf\xe9\n";
+    let dir = directory(&[("shop/pg.yaml", GOOD)]);
+    write(dir.path(), "policies/storage/mine/mine.rego", [POLICY.as_bytes(), bytes].concat());
+    write(dir.path(), "bindings.yaml", [b"a: 1\n", bytes].concat());
+    write(dir.path(), "known.json", [b"{}\n", bytes].concat());
+    write(dir.path(), "config.yaml", [b"profile: production\n", bytes].concat());
+    write(dir.path(), "inventory.yaml", [b"kind: StorageClassList\n", bytes].concat());
+    for (arguments, place) in [
+        (["--policies", "policies"], "mine.rego:14:6: "),
+        (["--bindings", "bindings.yaml"], "bindings.yaml:2:6: "),
+        (["--known", "known.json"], "known.json:2:6: "),
+        (["--config", "config.yaml"], "config.yaml:2:6: "),
+        (["--inventory", "inventory.yaml"], "inventory.yaml:2:6: "),
+    ] {
+        let run = run_in(dir.path(), &[&["check", "shop"], &arguments[..]].concat());
+        run.expect(2, &[place, "is not UTF-8", "save the file as UTF-8"]);
+    }
+    // What stands behind the byte would not be ignored.
+    for ignore in [".stategateignore", ".gitignore"] {
+        let dir = directory(&[("pg.yaml", GOOD), (".git/HEAD", "")]);
+        write(dir.path(), ignore, [b"a.yaml\n", bytes, b"pg.yaml\n"].concat());
+        run_in(dir.path(), &["check", "."]).expect(2, &[&format!("{ignore}:2:6"), "not UTF-8"]);
+    }
+    let dir = directory(&[("shop/pg.yaml", GOOD), (".git/HEAD", "")]);
+    write(dir.path(), ".stategateignore", bytes);
+    run_in(dir.path(), &["check", "shop"]).expect(2, &[".stategateignore:1:6", "not UTF-8"]);
+    run_in(dir.path(), &["check", "shop", "--no-ignore"]).expect(0, &["2 objects checked"]);
+    let dir = directory(&[("pg.yaml", GOOD), (".stategateignore", "a.yaml\na{b\n")]);
+    run_in(dir.path(), &["check", "."]).expect(2, &[".stategateignore:2", "no pattern of paths"]);
+    let wide: Vec<u8> = [0xff, 0xfe]
+        .into_iter()
+        .chain("a: 1\nb: ".encode_utf16().flat_map(u16::to_le_bytes))
+        .chain([0x00, 0xd8, b'\n', 0])
+        .collect();
+    write(dir.path(), "wide.yaml", wide);
+    run_in(dir.path(), &["check", "wide.yaml"]).expect(2, &["wide.yaml:2:4", "this is not UTF-16"]);
+}
+
+#[test]
+fn an_alias_bomb_is_an_error_at_the_alias_that_is_too_much() {
+    let bomb = format!("a: &a {}\nb:\n{}", "x".repeat(80_000), "- *a\n".repeat(20_000));
+    let dir = directory(&[("bomb.yaml", &bomb), ("good.yaml", GOOD)]);
+    write(dir.path(), "policies/storage/mine/mine.rego", POLICY.replace("# custom:\n", "# a: &a [x, x, x, x, x, x, x, x, x, x]\n# b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n# c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n# d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n# e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n# custom:\n"));
+    for arguments in [
+        vec!["check", "bomb.yaml"],
+        vec!["check", "good.yaml", "--bindings", "bomb.yaml"],
+        vec!["check", "good.yaml", "--inventory", "bomb.yaml"],
+        vec!["check", "good.yaml", "--known", "bomb.yaml"],
+        vec!["check", "good.yaml", "--config", "bomb.yaml"],
+        vec!["fix", "bomb.yaml"],
+    ] {
+        let run = run_in(dir.path(), &arguments);
+        run.expect(2, &["bomb.yaml:47:3", "with the alias *a, aliases expand", "write the value out"]);
+    }
+    run_in(dir.path(), &["check", "good.yaml", "--policies", "policies"])
+        .expect(2, &["mine.rego:8:11: with the alias *d, aliases expand"]);
 }
 
 #[test]

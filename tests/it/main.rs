@@ -20,6 +20,7 @@ mod exceptions;
 mod fix;
 mod formats;
 mod front_ends;
+mod harmless;
 mod hostile;
 mod inventory;
 mod joins;

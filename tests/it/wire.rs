@@ -133,3 +133,49 @@ fn nesting_beyond_all_measure_is_an_error_not_a_crash() {
     let request = decode(body.as_bytes()).unwrap();
     assert!(request.object.unwrap().value().unwrap_err().to_string().contains("recursion limit"));
 }
+
+/// serde_json does not look at the bytes of what it skips, and the object is kept as it was received.
+#[test]
+fn a_body_that_is_not_utf8_is_refused_wherever_the_byte_is() {
+    let (_, body) = recorded().into_iter().find(|(file, _)| file == "create-statefulset.json").unwrap();
+    let body = String::from_utf8(body).unwrap();
+    let uid = decode(body.as_bytes()).unwrap().uid;
+    let spoilt = |from: &str, to: &[u8]| {
+        let at = body.find(from).unwrap_or_else(|| panic!("{from} is not in the review"));
+        [&body.as_bytes()[..at], to, &body.as_bytes()[at + from.len()..]].concat()
+    };
+    for (what, body) in [
+        ("a label", spoilt("\"labels\"", b"\"la\xffbels\"")),
+        ("a skipped field of the request", spoilt("\"object\":", b"\"x\":\"\xc3\x28\",\"object\":")),
+        ("a key of the object", spoilt("\"spec\"", b"\"\xed\xa0\x80\"")),
+        (
+            "behind the request",
+            [body.trim_end().trim_end_matches('}').as_bytes(), b"},\"y\":\"\x80\"}"].concat(),
+        ),
+        ("between tokens", spoilt("\"object\":", b"\xf5\"object\":")),
+    ] {
+        let error = decode(&body).expect_err(what);
+        assert!(error.message.starts_with("the body is not UTF-8 at line "), "{what}: {}", error.message);
+        assert_eq!(error.uid.as_deref(), Some(uid.as_str()), "{what}");
+    }
+    let error = decode(b"{\n  \"a\": \"\xff\"}").unwrap_err();
+    assert!(error.message.contains("line 2 column 9, byte 10"), "{}", error.message);
+}
+
+#[test]
+fn an_error_of_the_envelope_quotes_no_value() {
+    let (_, body) = recorded().into_iter().find(|(file, _)| file == "create-statefulset.json").unwrap();
+    let body = String::from_utf8(body).unwrap();
+    for from in ["\"operation\": \"CREATE\"", "\"dryRun\": false"] {
+        assert!(body.contains(from), "{from}");
+        let (key, _) = from.split_once(':').unwrap();
+        // An operation that there is not is named.
+        let texts = ["\"hunter2\"", "\"hunter2, expected `x`\""];
+        let texts = texts.into_iter().filter(|_| !from.contains("operation"));
+        for value in texts.chain(["[\"hunter2\"]", "{\"a\": \"hunter2\"}"]) {
+            let error = decode(body.replace(from, &format!("{key}:{value}")).as_bytes()).unwrap_err();
+            assert!(!error.message.contains("hunter2"), "{}", error.message);
+            assert!(error.message.contains(" at line "), "{}", error.message);
+        }
+    }
+}

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use super::git::{Git, text};
 use super::pipeline::PreviousObjects;
 use crate::cli::project::Project;
+use crate::plain;
 use crate::source::manifests::Manifests;
 use crate::source::tree::{Source, is_manifest};
 
@@ -49,13 +50,15 @@ impl Changed {
             .run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted])
             .map_err(|_| {
                 anyhow::anyhow!(
-                    "git knows no commit {revision}\n  help: a shallow clone has only the newest commits: fetch more (actions/checkout: fetch-depth: 0)"
+                    "git knows no commit {}\n  help: a shallow clone has only the newest commits: fetch more (actions/checkout: fetch-depth: 0)",
+                    plain::line(revision)
                 )
             })?;
         let revision_id = text(revision_id)?;
         let base = git.run(&["merge-base", revision_id.trim_end(), "HEAD"]).map_err(|_| {
             anyhow::anyhow!(
-                "{revision} and HEAD have no commit in common\n  help: a shallow clone does not contain it: fetch more (actions/checkout: fetch-depth: 0)"
+                "{} and HEAD have no commit in common\n  help: a shallow clone does not contain it: fetch more (actions/checkout: fetch-depth: 0)",
+                plain::line(revision)
             )
         })?;
         let base = text(base)?.trim_end().to_owned();

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::count;
 use crate::diagnostic::Diagnostics;
 use crate::path;
+use crate::plain;
 use crate::reader;
 use crate::report::Report;
 use crate::source::boundary::written;
@@ -43,7 +44,7 @@ impl KnownFindings {
         if !file.exists() {
             anyhow::bail!(
                 "there is no file {} of known findings\n  help: --write-known writes it from the current findings",
-                file.display()
+                plain::path(file)
             );
         }
         let text = read_text(file).map_err(Diagnostics::from)?;
@@ -81,12 +82,12 @@ impl KnownFindings {
             Self::read(&target).map_err(|error| {
                 anyhow::anyhow!(
                     "{} holds something else than known findings, and was not overwritten: {error:#}\n  help: name another file, or remove this one",
-                    file.display()
+                    plain::path(file)
                 )
             })?;
         }
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        std::fs::write(target, text).with_context(|| format!("{} cannot be written", file.display()))
+        let text = plain::json(self)? + "\n";
+        std::fs::write(target, text).with_context(|| format!("{} cannot be written", plain::path(file)))
     }
 
     /// Marks known findings, and notes how many of them are gone from the files that were read.
@@ -114,7 +115,7 @@ impl KnownFindings {
             report.notes.push(format!(
                 "{} of {} {} gone: --write-known removes them",
                 count(gone, "known finding", "known findings"),
-                file.display(),
+                plain::path(file),
                 if gone == 1 { "is" } else { "are" },
             ));
         }

@@ -13,13 +13,13 @@ use crate::cli::review_pool::{ReviewPool, blocking};
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
-use crate::path::{self, Segment};
 use crate::policy::Policy;
 use crate::policy::binding::OnFailure;
 use crate::policy::exception::{Exception, ExceptionState};
 use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Remedy, Report, ReportedException, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
+use crate::source::credentials;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
@@ -251,14 +251,8 @@ impl Pipeline {
             requests.push(Arc::new(request));
         }
         let decisions = self.pool.review(&inventory, &requests, ReviewMode::MutateAndValidate).await?;
-        let hidden: Vec<Range<usize>> = reviewed
-            .iter()
-            .zip(&decisions)
-            .flat_map(|(manifest, decision)| {
-                let sensitive = decision.findings.iter().filter(|finding| finding.sensitive);
-                sensitive.flat_map(|finding| hidden(manifest, &finding.path))
-            })
-            .collect();
+        let judged: Vec<(&Manifest, &Decision)> = reviewed.iter().copied().zip(&decisions).collect();
+        let hidden = hidden(&manifests, &judged);
         for ((manifest, request), decision) in reviewed.iter().zip(&requests).zip(decisions) {
             for finding in &decision.findings {
                 if let Some(policy) = set.policy(finding.policy.as_str()) {
@@ -269,7 +263,7 @@ impl Pipeline {
             report.objects.push(self.reviewed_object(manifest, request, decision, &hidden));
         }
         if self.remedies {
-            self.add_remedies(&inventory, &reviewed, &requests, &mut report.objects).await?;
+            self.add_remedies(&inventory, &reviewed, &requests, &mut report.objects, &hidden).await?;
         }
         Ok(ReviewedSource { report, unknown_namespaces, matched })
     }
@@ -281,6 +275,7 @@ impl Pipeline {
         manifests: &[&Manifest],
         requests: &[Arc<Request>],
         objects: &mut [ReviewedObject],
+        hidden: &[Range<usize>],
     ) -> anyhow::Result<()> {
         let is_file = |object: &ReviewedObject| object.template.is_none() && &*object.file != STDIN;
         let wrong = |object: &ReviewedObject| !object.findings.is_empty() && is_file(object);
@@ -291,8 +286,13 @@ impl Pipeline {
         for (((manifest, _), object), decision) in of.into_iter().zip(objects).zip(decisions) {
             let Some(patched) = decision.patch else { continue };
             // What cannot be written is told by `fix`.
-            if let Ok(text) = edit(&manifest.file.text, &[manifest.change(&patched.object)]) {
-                object.remedy = Remedy::between(&manifest.file.text, &text, patched.policies);
+            let before = &manifest.file.text;
+            if let Ok(text) = edit(before, &[manifest.change(&patched.object)]) {
+                let remedy = Remedy::between(before, &text, patched.policies);
+                object.remedy = remedy.filter(|remedy| {
+                    let lines = remedy.replaces(before);
+                    !hidden.iter().any(|part| part.start < lines.end && lines.start < part.end)
+                });
             }
         }
         Ok(())
@@ -383,29 +383,21 @@ fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>) -> 
 /// Hides every excerpt.
 const EVERYTHING: Range<usize> = 0..usize::MAX;
 
-/// Where in a file a credential may stand that a policy points at: there, in what stands beside it (the
-/// next argument, `value`), and wherever else its text is. A file may be one long line, so what hides a
-/// line counts for every finding in the file.
-fn hidden(manifest: &Manifest, path: &[Segment]) -> Vec<Range<usize>> {
-    /// A shorter text is in many a word.
-    const SHORTEST: usize = 6;
-    let Some((last, parent)) = path.split_last() else { return Vec::new() };
-    let around = manifest.place(parent);
-    let here = match last {
-        Segment::Key(_) => vec![Segment::Key("value".into())],
-        Segment::Index(index) => vec![Segment::Index(*index), Segment::Index(index + 1)],
-    };
-    let texts = here.into_iter().filter_map(|segment| {
-        let place: path::Path = parent.iter().cloned().chain([segment]).collect();
-        path::get(&manifest.object, &place)?.as_str()
-    });
-    let telling =
-        texts.filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
-    let elsewhere = telling.flat_map(|text| {
-        let found = manifest.file.text.match_indices(text);
-        found.map(|(start, found)| start..start + found.len()).collect::<Vec<_>>()
-    });
-    std::iter::once(around.start..around.end).chain(elsewhere).collect()
+/// What of a file excerpts do not show. A file may be one long line, so what hides a line counts for every finding in
+/// the file.
+fn hidden(manifests: &Manifests, reviewed: &[(&Manifest, &Decision)]) -> Vec<Range<usize>> {
+    if reviewed.iter().all(|(_, decision)| decision.findings.is_empty()) {
+        return Vec::new();
+    }
+    let mut hidden: Vec<Range<usize>> = manifests.objects.iter().flat_map(credentials::places).collect();
+    for (manifest, decision) in reviewed {
+        for finding in decision.findings.iter().filter(|finding| finding.sensitive) {
+            hidden.extend(credentials::flagged(manifest, &finding.path));
+            let around = finding.path.split_last().map(|(_, parent)| manifest.place(parent));
+            hidden.extend(around.map(|around| around.start..around.end));
+        }
+    }
+    hidden
 }
 
 /// A pipe gives what it has once, and a program is run once.

@@ -4,6 +4,8 @@ use std::path::{Component, Path, PathBuf};
 
 use similar::TextDiff;
 
+use crate::plain::is_harmful;
+
 /// The name of a file in a diff: relative to the directory, without a leading slash.
 pub fn name(file: &str, directory: Option<&Path>) -> String {
     let path = Path::new(file);
@@ -23,13 +25,14 @@ pub fn name(file: &str, directory: Option<&Path>) -> String {
 }
 
 /// The changes, with three lines of context.
-pub fn unified(name: &str, before: &str, after: &str, colours: bool) -> String {
+pub fn unified(name: &str, before: &str, after: &str) -> String {
     let (old, new) = (head("a", name), head("b", name));
     let diff = TextDiff::from_lines(before, after);
-    let text = diff.unified_diff().context_radius(3).header(&old, &new).to_string();
-    if !colours {
-        return text;
-    }
+    diff.unified_diff().context_radius(3).header(&old, &new).to_string()
+}
+
+/// A diff in colours.
+pub fn coloured(text: &str) -> String {
     let mut in_hunk = false;
     text.split_inclusive('\n')
         .map(|line| {
@@ -48,17 +51,17 @@ pub fn unified(name: &str, before: &str, after: &str, colours: bool) -> String {
         .collect()
 }
 
-/// A name as git writes it: with a tab behind a name with blanks, in quotes if it contains control characters.
+/// A name as git writes it: with a tab behind a name with blanks, in quotes if something in it could act on a terminal.
 fn head(side: &str, name: &str) -> String {
     let name = format!("{side}/{name}");
-    if name.contains(|c: char| c.is_control() || matches!(c, '"' | '\\')) {
+    if name.contains(|c: char| is_harmful(c) || matches!(c, '"' | '\\')) {
         let quoted: String = name
             .chars()
             .map(|character| match character {
                 '"' | '\\' => format!("\\{character}"),
-                control if control.is_control() => {
+                harmful if is_harmful(harmful) => {
                     let mut bytes = [0; 4];
-                    control.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect()
+                    harmful.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\{byte:03o}")).collect()
                 }
                 other => other.to_string(),
             })
@@ -88,17 +91,18 @@ mod tests {
 
     #[test]
     fn a_diff_has_heads_hunks_and_the_missing_line_break() {
-        let diff = unified("a b.yaml", "x: 1\ny: 2", "x: 1\ny: 3", false);
+        let diff = unified("a b.yaml", "x: 1\ny: 2", "x: 1\ny: 3");
         assert_eq!(
             diff,
             "--- a/a b.yaml\t\n+++ b/a b.yaml\t\n@@ -1,2 +1,2 @@\n x: 1\n-y: 2\n\\ No newline at end of file\n+y: 3\n\\ No newline at end of file\n"
         );
-        let coloured = unified("x", "--- a\n", "+++ b\r\n", true);
+        let coloured = coloured(&unified("x", "--- a\n", "+++ b\r\n"));
         assert_eq!(coloured.matches("\u{1b}[1m").count(), 2, "{coloured:?}");
         assert!(
             coloured.contains("\u{1b}[31m---- a\u{1b}[0m\n\u{1b}[32m++++ b\u{1b}[0m\r\n"),
             "{coloured:?}"
         );
         assert_eq!(head("a", "x\ny\"é"), "\"a/x\\012y\\\"é\"");
+        assert_eq!(head("a", "x\u{202e}"), "\"a/x\\342\\200\\256\"");
     }
 }

@@ -3,9 +3,9 @@
 mod diff;
 mod plan;
 mod replace;
+mod shown;
 mod talk;
 
-use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
@@ -15,16 +15,18 @@ use super::inventory::InventoryArguments;
 use super::policies::{PolicyArguments, load, warn};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
-use super::{Exit, colours, print, say};
+use super::{Exit, colours, print_exactly, say};
 use crate::admission::{Request, ReviewMode};
-use crate::diagnostic::{SourceText, did_you_mean};
+use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::inventory::Inventory;
+use crate::plain;
 use crate::policyset::PolicySet;
 use crate::source::bundle::Bundle;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
-use plan::ReviewedManifest;
+use plan::{Fixed, ReviewedManifest};
+use shown::{FileText, files};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -33,6 +35,9 @@ use plan::ReviewedManifest;
   stategate fix shop/pg.yaml | git apply              the same through the diff
   stategate fix shop/ --policy termination-grace-period --write
   stategate fix - --write < pg.yaml > fixed.yaml
+
+A diff masks credentials and spells out invisible characters; if it has any, it cannot be applied,
+but --write makes the same changes.
 
 Comments, order, indents and quotes of everything else stay as they are. A change that would also
 change something else is reported, not made. The annotation stategate.io/mutated-by, which the
@@ -68,27 +73,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = policy_set(arguments)?;
     let mut manifests = read(arguments)?;
     let errors = std::mem::take(&mut manifests.errors);
-    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
-    let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
-    let before = files(&manifests);
-    let (mut fixed, mut refusals, mut judged) = (Vec::new(), Vec::new(), Vec::new());
-    // A fixed object may reveal what is wrong with another one.
-    for _ in 0..ROUNDS {
-        judged = review(arguments, &pool, &cluster, &manifests)?;
-        let planned = plan::plan(&judged);
-        refusals = planned.refusals;
-        if planned.fixed.is_empty() {
-            break;
-        }
-        fixed.extend(planned.fixed);
-        let mut next = Manifests::default();
-        for file in files(&manifests) {
-            let text = planned.texts.get(&file.name).map_or(&*file.text, String::as_str);
-            next.add(file.name.to_string(), text.as_bytes());
-        }
-        manifests = next;
-    }
-
+    let Fixes { before, after, mut fixed, refusals, judged } = fixes(arguments, set, manifests)?;
     let mut exit = if refusals.is_empty() { Exit::Clean } else { Exit::Findings };
     for error in &errors {
         say(&format!("error: {error}\n"));
@@ -96,12 +81,12 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let colours = colours(std::io::stdout().is_terminal());
     let mut unwritten = Vec::new();
-    for (before, after) in before.iter().zip(files(&manifests)) {
-        match write(before, &after.text, arguments.write, colours) {
+    for (before, after) in before.iter().zip(&after) {
+        match write(before, after, arguments.write, colours) {
             Ok(changed) => exit = exit.max(changed),
             Err(error) => {
                 say(&format!("error: {error:#}\n"));
-                unwritten.push(Arc::clone(&before.name));
+                unwritten.push(Arc::clone(&before.file.name));
                 exit = Exit::Broken;
             }
         }
@@ -117,14 +102,42 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// The files before and after all patches.
+struct Fixes {
+    before: Vec<FileText>,
+    after: Vec<FileText>,
+    fixed: Vec<Fixed>,
+    refusals: Vec<Diagnostic>,
+    /// The decisions about the files after all patches.
+    judged: Vec<ReviewedManifest>,
+}
+
 /// More rounds than policies of one bundle ever need to see the patches of each other.
 const ROUNDS: usize = 5;
 
-/// The files of the objects, each once, in order.
-fn files(manifests: &Manifests) -> Vec<SourceText> {
-    let mut seen = HashSet::new();
-    let files = manifests.objects.iter().map(|manifest| &manifest.file);
-    files.filter(|file| seen.insert(Arc::clone(&file.name))).cloned().collect()
+fn fixes(arguments: &Arguments, set: PolicySet, mut manifests: Manifests) -> anyhow::Result<Fixes> {
+    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+    let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
+    let mut judged = review(arguments, &pool, &cluster, &manifests)?;
+    let before = files(&manifests, &judged);
+    let (mut fixed, mut refusals) = (Vec::new(), Vec::new());
+    // A fixed object may reveal what is wrong with another one.
+    for _ in 0..ROUNDS {
+        let planned = plan::plan(&judged);
+        refusals = planned.refusals;
+        if planned.fixed.is_empty() {
+            break;
+        }
+        fixed.extend(planned.fixed);
+        let mut next = Manifests::default();
+        for FileText { file, .. } in files(&manifests, &[]) {
+            let text = planned.texts.get(&file.name).map_or(&*file.text, String::as_str);
+            next.add(file.name.to_string(), text.as_bytes());
+        }
+        manifests = next;
+        judged = review(arguments, &pool, &cluster, &manifests)?;
+    }
+    Ok(Fixes { before, after: files(&manifests, &judged), fixed, refusals, judged })
 }
 
 /// Reads the files that can be changed. The sources of rendered manifests cannot: they are not what is stored.
@@ -135,7 +148,7 @@ fn read(arguments: &Arguments) -> anyhow::Result<Manifests> {
         if let Source::Rendered(rendered) = source {
             say(&format!(
                 "note: {} is rendered: `stategate check` reports what to change in it\n",
-                rendered.directory.display()
+                plain::path(&rendered.directory)
             ));
             continue;
         }
@@ -207,26 +220,34 @@ fn policy_set(arguments: &Arguments) -> anyhow::Result<PolicySet> {
 }
 
 /// Prints the diff of one file, or writes the file.
-fn write(before: &SourceText, after: &str, to_file: bool, colours: bool) -> anyhow::Result<Exit> {
-    let (name, before) = (&*before.name, &*before.text);
+fn write(before: &FileText, after: &FileText, to_file: bool, colours: bool) -> anyhow::Result<Exit> {
+    let (name, old, new) = (&*before.file.name, &*before.file.text, &*after.file.text);
     // Standard input is printed, changed or not.
     if name == STDIN && to_file {
-        print(after)?;
+        print_exactly(new)?;
         return Ok(Exit::Clean);
     }
-    if before == after {
+    if old == new {
         return Ok(Exit::Clean);
     }
-    if name == STDIN {
-        print(&diff::unified("stdin", before, after, colours))?;
-        return Ok(Exit::Findings);
+    if name != STDIN {
+        replace::must_be(name.as_ref(), old)?;
     }
-    replace::must_be(name.as_ref(), before)?;
     if to_file {
-        replace::replace(name.as_ref(), before, after)?;
+        replace::replace(name.as_ref(), old, new)?;
         return Ok(Exit::Clean);
     }
-    let name = diff::name(name, std::env::current_dir().ok().as_deref());
-    print(&diff::unified(&name, before, after, colours))?;
+    let path = match name {
+        STDIN => "stdin".to_owned(),
+        name => diff::name(name, std::env::current_dir().ok().as_deref()),
+    };
+    let (diff, exact) = shown::diff(&path, before, after);
+    print_exactly(&if colours { diff::coloured(&diff) } else { diff })?;
+    if !exact {
+        say(&format!(
+            "note: {}: this diff cannot be applied: it masks credentials (***) and spells out characters that would act on a terminal; write the changes with --write\n",
+            plain::line(name)
+        ));
+    }
     Ok(Exit::Findings)
 }

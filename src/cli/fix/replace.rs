@@ -4,6 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::plain;
 use anyhow::Context as _;
 
 use crate::diagnostic::Diagnostics;
@@ -14,16 +15,16 @@ use crate::source::boundary::written;
 /// # Errors
 /// If the file was changed since it was read, or is in another encoding.
 pub fn must_be(path: &Path, text: &str) -> anyhow::Result<()> {
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", plain::path(path)))?;
     anyhow::ensure!(
         !matches!(bytes.as_slice(), [0xff, 0xfe, ..] | [0xfe, 0xff, ..]),
         "{}: is in UTF-16: save it as UTF-8 first",
-        path.display()
+        plain::path(path)
     );
     anyhow::ensure!(
         bytes == text.as_bytes(),
         "{}: was changed since it was read, so it was not written: run the command again",
-        path.display()
+        plain::path(path)
     );
     Ok(())
 }
@@ -36,8 +37,8 @@ pub fn must_be(path: &Path, text: &str) -> anyhow::Result<()> {
 /// repository.
 pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
     let real = written(path).map_err(Diagnostics::from)?;
-    let about = fs::metadata(&real).with_context(|| format!("cannot read {}", path.display()))?;
-    anyhow::ensure!(!about.permissions().readonly(), "{}: is read-only", path.display());
+    let about = fs::metadata(&real).with_context(|| format!("cannot read {}", plain::path(path)))?;
+    anyhow::ensure!(!about.permissions().readonly(), "{}: is read-only", plain::path(path));
     let beside = beside(&real);
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&beside)?;
@@ -47,10 +48,10 @@ pub fn replace(path: &Path, before: &str, after: &str) -> anyhow::Result<()> {
         file.sync_all()
     })();
     let done = written
-        .with_context(|| format!("cannot write {}", path.display()))
+        .with_context(|| format!("cannot write {}", plain::path(path)))
         .and_then(|()| must_be(&real, before))
         .and_then(|()| {
-            fs::rename(&beside, &real).with_context(|| format!("cannot replace {}", path.display()))
+            fs::rename(&beside, &real).with_context(|| format!("cannot replace {}", plain::path(path)))
         });
     if done.is_err() {
         // The file may not exist.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::STDIN;
 use super::plan::{Fixed, ReviewedManifest};
 use crate::cli::{Exit, count, say};
+use crate::plain;
 use crate::policy::PolicyId;
 use crate::policy::binding::OnFailure;
 
@@ -17,6 +18,7 @@ pub fn fixed(fixed: &[Fixed], written: bool) {
     for ((file, object), policies) in objects {
         let verb = if written { "fixed" } else { "can be fixed" };
         let policies: Vec<&str> = policies.into_iter().map(PolicyId::as_str).collect();
+        let (file, object) = (plain::line(file), plain::line(object));
         say(&format!("{file}: {object}: {verb}: {}\n", policies.join(", ")));
     }
     let of_stdin = fixed.iter().filter(|one| &*one.file == STDIN);
@@ -25,7 +27,7 @@ pub fn fixed(fixed: &[Fixed], written: bool) {
         let templates: Vec<&str> = templates.into_iter().collect();
         say(&format!(
             "note: Helm rendered this from {}: fix it there, or in the values\n",
-            templates.join(", ")
+            plain::line(&templates.join(", "))
         ));
     }
 }
@@ -34,9 +36,14 @@ pub fn fixed(fixed: &[Fixed], written: bool) {
 pub fn left(judged: &[ReviewedManifest]) -> Exit {
     let mut exit = Exit::Clean;
     for judged in judged {
-        let object = judged.request.display_name();
+        let name = judged.request.display_name();
+        let object = plain::line(&name);
         for failure in &judged.decision.failures {
-            say(&format!("error: {object}: {} could not decide: {}\n", failure.policy, failure.cause));
+            say(&format!(
+                "error: {object}: {} could not decide: {}\n",
+                failure.policy,
+                plain::line(&failure.cause.to_string())
+            ));
             if failure.on_failure == OnFailure::Deny {
                 exit = Exit::Broken;
             }

@@ -8,6 +8,7 @@ use clap::Args;
 use super::pages::{Library, folder};
 use super::reference;
 use crate::cli::{Exit, print, say};
+use crate::plain;
 use crate::policy::Policy;
 use crate::report::page::{Block, markdown};
 use crate::source::policies::{catalogue_below, try_in_sandbox};
@@ -65,19 +66,19 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     if arguments.check {
         for (path, _) in &differing {
-            print(&format!("{}\n", path.display()))?;
+            print(&format!("{}\n", plain::path(path)))?;
         }
         if differing.is_empty() {
             return Ok(Exit::Clean);
         }
         say(&format!(
             "these files are stale; write them with: stategate policy docs {}\n",
-            arguments.dir.display()
+            plain::path(&arguments.dir)
         ));
         return Ok(Exit::Findings);
     }
     for (path, text) in &differing {
-        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", plain::path(path)))?;
     }
     say(&format!("{} of {count} files written\n", differing.len()));
     Ok(Exit::Clean)
@@ -96,7 +97,7 @@ fn current(path: &Path) -> anyhow::Result<Option<String>> {
     anyhow::ensure!(
         text.text.starts_with(MARK.trim_end()),
         "{}: was not written by `stategate policy docs`; move or rename it",
-        path.display()
+        plain::path(path)
     );
     Ok(Some(text.text.to_string()))
 }

@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::standing::{Standing, TIERS, standing};
 use crate::cli::policies::PolicyArguments;
-use crate::cli::{Exit, print, say};
+use crate::cli::{Exit, print, print_exactly, say};
 use crate::diagnostic::did_you_mean;
+use crate::plain;
 use crate::policy::Policy;
 use crate::policyset::PolicySet;
 use crate::report::page::table;
@@ -53,7 +54,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     match arguments.output {
         Format::Table if policies.is_empty() => say("no policy matches these filters\n"),
         Format::Table => print(&as_table(&set, &policies))?,
-        Format::Json => print(&(as_json(&set, &policies)? + "\n"))?,
+        Format::Json => print_exactly(&(as_json(&set, &policies)? + "\n"))?,
     }
     Ok(Exit::Clean)
 }
@@ -142,7 +143,7 @@ fn as_json(set: &PolicySet, policies: &[&Policy]) -> Result<String, serde_json::
         };
         (standing(set, policy, None), tiers.into_iter().map(json).collect())
     };
-    serde_json::to_string_pretty(&JsonList {
+    plain::json(&JsonList {
         api_version: "stategate.io/v1alpha1",
         kind: "PolicyList",
         profile: set.profile(),

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::list::snake_or_kebab;
 use crate::cli::{Exit, print, say};
+use crate::plain;
 use crate::policy::{PolicyId, metadata};
 use crate::source::catalogue::Catalogue;
 
@@ -44,7 +45,7 @@ const EXAMPLE: &str = include_str!("scaffold/example.yaml");
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let name = Name::parse(&arguments.name)?;
     let folder = arguments.dir.join(&name.category).join(&name.policy);
-    anyhow::ensure!(!folder.exists(), "{} already exists: nothing was written", folder.display());
+    anyhow::ensure!(!folder.exists(), "{} already exists: nothing was written", plain::path(folder));
     taken(&name, &arguments.dir)?;
 
     let (action, severity) = match arguments.action {
@@ -76,7 +77,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     for (file, text) in &files {
         let path = folder.join(file);
         write(&path, text)?;
-        print(&format!("{}\n", path.display()))?;
+        print(&format!("{}\n", plain::path(path)))?;
     }
     say(&next_steps(&name.id(), &arguments.dir, &folder, action));
     Ok(Exit::Clean)
@@ -84,14 +85,14 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", parent.display()))?;
+        std::fs::create_dir_all(parent).with_context(|| format!("cannot create {}", plain::path(parent)))?;
     }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", plain::path(path)))
 }
 
 fn next_steps(id: &PolicyId, dir: &Path, folder: &Path, action: &str) -> String {
     let bad = folder.join(format!("examples/{action}_bad.yaml"));
-    let (dir, bad) = (dir.display(), bad.display());
+    let (dir, bad) = (plain::path(dir), plain::path(bad));
     format!(
         "\nThe policy {id} loads, but its tests fail until it is filled in. Next:\n\
          \x20 1. edit {bad} and pass_good.yaml beside it;\n\

@@ -17,6 +17,7 @@ use clap::{Args, ValueEnum};
 use super::output::{self, Output};
 use super::{Exit, count, say};
 use crate::diagnostic::Diagnostics;
+use crate::plain;
 use crate::report::junit::{self, Case, Verdict};
 use crate::source::catalogue::Catalogue;
 use crate::source::policies::{catalogue_below, try_in_sandbox};
@@ -77,7 +78,7 @@ pub struct Arguments {
 impl Arguments {
     /// The flags with which other subcommands load the same policies.
     fn policy_flags(&self) -> String {
-        let policies = self.dir.iter().map(|dir| format!(" --policies {}", dir.display()));
+        let policies = self.dir.iter().map(|dir| format!(" --policies {}", plain::path(dir)));
         policies.chain(self.no_catalogue.then(|| " --no-catalogue".to_owned())).collect()
     }
 }
@@ -141,9 +142,10 @@ fn text(tried: &TestRun, arguments: &Arguments) -> String {
     for outcome in &tried.outcomes {
         match &outcome.failure {
             Some(failure) => {
-                text += &format!("FAIL {}\n     {}\n", outcome.title, failure.replace('\n', "\n     "));
+                let (title, failure) = (plain::line(&outcome.title), failure.replace('\n', "\n     "));
+                text += &format!("FAIL {title}\n     {failure}\n");
             }
-            None if arguments.verbose => text += &format!("ok   {}\n", outcome.title),
+            None if arguments.verbose => text += &format!("ok   {}\n", plain::line(&outcome.title)),
             None => {}
         }
     }
@@ -154,7 +156,8 @@ fn text(tried: &TestRun, arguments: &Arguments) -> String {
         0 => String::new(),
         objects => format!(", {}", count(objects, "object", "objects")),
     };
-    text + &format!("{policies}, {tests}, {examples}{objects}: {} failed\n", tried.failed())
+    text += &format!("{policies}, {tests}, {examples}{objects}: {} failed\n", tried.failed());
+    plain::block(&text).into_owned()
 }
 
 fn cases(tried: &TestRun) -> Vec<Case> {

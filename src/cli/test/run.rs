@@ -17,6 +17,7 @@ use crate::decision::FailureCause;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::engine::{Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId};
 use crate::evaluators::Work;
+use crate::plain;
 use crate::policy::PolicyId;
 use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::review::{Evaluation, EvaluationObserver};
@@ -108,7 +109,7 @@ pub fn all(
     if let Some(file) = &arguments.record {
         record.examples(tested, catalogue, arguments.thin)?;
         std::fs::write(file, record.text())
-            .with_context(|| format!("{} cannot be written", file.display()))?;
+            .with_context(|| format!("{} cannot be written", plain::path(file)))?;
     }
     outcomes.extend(complete::faults(tested, &outcomes)?);
     let reached = Reached::of(tested, &coverage, &definitions);

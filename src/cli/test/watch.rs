@@ -15,6 +15,7 @@ use super::{Arguments, Format, once};
 use crate::cli::output::Output;
 use crate::cli::{Exit, complain, say};
 use crate::diagnostic::Diagnostics;
+use crate::plain;
 use crate::source::catalogue::Catalogue;
 
 /// The interval between two checks.
@@ -44,7 +45,7 @@ pub fn run(arguments: &Arguments, dir: &Path, outputs: &[Output<Format>]) -> any
                     Exit::Broken
                 },
             );
-            say(&format!("watching {}; press Ctrl-C to stop\n", dir.display()));
+            say(&format!("watching {}; press Ctrl-C to stop\n", plain::path(dir)));
             let Some((new, time)) = changed(dir, &seen, &mut interrupt).await else { return Ok(exit) };
             say(&separator(&seen, &new));
             (seen, reading) = (new, time);

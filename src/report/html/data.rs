@@ -87,7 +87,10 @@ pub fn of(report: &Report) -> Data {
                 description: policy.map(|policy| visible(&policy.description)).unwrap_or_default(),
                 category: policy.map_or_else(|| NO_CATEGORY.to_owned(), |policy| visible(&policy.category)),
                 docs: policy
-                    .map_or_else(|| finding.docs.iter().cloned().collect(), |policy| policy.related.clone()),
+                    .map_or_else(|| finding.docs.iter().cloned().collect(), |policy| policy.related.clone())
+                    .iter()
+                    .map(|link| visible(link))
+                    .collect(),
             }
         });
     }

@@ -107,7 +107,7 @@ fn a_share_that_is_none_is_named() {
     assert_eq!(
         problems(&object),
         [
-            r#"spec.strategy.rollingUpdate.maxUnavailable must be a whole number or a percentage such as 25%, not "some""#
+            r#"spec.strategy.rollingUpdate.maxUnavailable must be a whole number or a percentage such as 25%, not text"#
         ]
     );
 }

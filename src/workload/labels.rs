@@ -230,7 +230,7 @@ mod tests {
         }
         assert_eq!(
             said(expression("Equals", json!(["x"]))),
-            "label selector: unknown variant `Equals`, expected one of `In`, `NotIn`, `Exists`, \
+            "label selector: unknown variant, expected one of `In`, `NotIn`, `Exists`, \
              `DoesNotExist`"
         );
         assert_eq!(

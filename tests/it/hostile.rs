@@ -4,11 +4,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 use stategate::admission::wire;
+use stategate::policy::Action;
 use stategate::policyset::PolicySet;
 use stategate::workload::{SelfClassification, project};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::support::{production, validate};
+use crate::server::Server;
+use crate::support::{directory, production, stategate, stategate_with, validate, write};
 
 static SET: LazyLock<PolicySet> = LazyLock::new(production);
 
@@ -319,4 +323,158 @@ fn what_a_controller_or_a_named_operator_makes_is_exempt() {
     assert_eq!(recorded.exemption, Some(Exemption::OperatorOwned));
     assert!(recorded.allowed() && !recorded.findings.is_empty());
     assert_eq!(reviewed("system:serviceaccount:shop:cnpg-manager", &made, None).exemption, None);
+}
+
+/// The files of a directory below `tests/hostile`, by name.
+fn hostile(directory: &str) -> BTreeMap<String, String> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile").join(directory);
+    let files = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let read = |path: PathBuf| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read_to_string(path).unwrap())
+    };
+    files.map(read).collect()
+}
+
+const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/reviews/create-statefulset.json");
+
+/// What the first line of a hostile policy expects.
+fn expected(policy: &str) -> &str {
+    policy.lines().next().and_then(|line| line.strip_prefix("# expect: ")).expect("the first line: # expect: …")
+}
+
+#[test]
+fn a_hostile_policy_does_not_load_and_its_error_says_why() {
+    let policies = hostile("policies");
+    assert!(policies.len() >= 30, "the policies were not found");
+    for (name, text) in &policies {
+        let place = format!("hostile/{name}/{name}.rego");
+        let own = directory(&[(place.as_str(), text.as_str())]);
+        let path = own.path().to_str().unwrap();
+        let run = stategate(&["review", "--no-catalogue", "--policies", path, RECORDED]);
+        run.expect(2, &[&format!("{name}.rego"), expected(text)]);
+    }
+}
+
+/// Policies that do nothing in the trial, but reach their limit in service: each is one failed policy that
+/// refuses, and the server goes on.
+#[test]
+fn a_policy_that_waits_until_it_serves_is_stopped_and_blamed() {
+    let limits = [("steps", "steps"), ("MiB", "bytes")];
+    let waiting: BTreeMap<String, String> = hostile("policies")
+        .into_iter()
+        .filter(|(_, text)| limits.iter().any(|(unit, _)| expected(text).ends_with(unit)))
+        .filter_map(|(name, text)| {
+            let (before, after) = text.split_once(" if {\n\t")?;
+            let live = "input.workload.labels.live == \"yes\"";
+            Some((name, format!("{before} if {{\n\t{live}\n\t{after}")))
+        })
+        .collect();
+    assert!(waiting.len() >= 10, "{:?}", waiting.keys());
+    let files: Vec<(String, &str)> =
+        waiting.iter().map(|(name, text)| (format!("hostile/{name}/{name}.rego"), text.as_str())).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let own = directory(&files);
+    let dir = tempfile::tempdir().unwrap();
+    let binding = json!({
+        "apiVersion": "stategate.io/v1alpha1", "kind": "PolicyBinding", "metadata": {"name": "all"},
+        "spec": {"policies": {"ids": waiting.keys().map(|name| name.replace('_', "-")).collect::<Vec<_>>()}},
+    });
+    let binding = write(dir.path(), "bindings.yaml", binding.to_string());
+    let path = own.path().to_str().unwrap();
+    let arguments =
+        ["--drain-delay", "0", "--no-catalogue", "--policies", path, "--bindings", binding.to_str().unwrap()];
+    let server = Server::start(dir.path(), &arguments);
+    let mut review: Value = serde_json::from_str(&std::fs::read_to_string(RECORDED).unwrap()).unwrap();
+    let quiet = review.to_string();
+    review["request"]["object"]["metadata"]["labels"]["live"] = json!("yes");
+    let live = review.to_string();
+    for _ in 0..2 {
+        let (code, answer) = server.post("/validate/fail?timeout=30s", live.as_bytes());
+        assert!(code == 200 && answer.contains(r#""allowed":false"#), "{code} {answer}");
+        let (code, answer) = server.post("/validate/fail?timeout=30s", quiet.as_bytes());
+        assert!(code == 200 && answer.contains(r#""allowed":true"#), "{code} {answer}");
+    }
+    let (_, metrics) = server.get("/metrics");
+    for name in waiting.keys() {
+        let id = name.replace('_', "-");
+        let of_limit = |kind: &str| {
+            metrics.contains(&format!(r#"stategate_policy_failures_total{{policy="{id}",reason="{kind}"}} 2"#))
+        };
+        assert!(["steps", "bytes", "answer_size"].into_iter().any(of_limit), "{id}:\n{metrics}");
+    }
+    assert!(!metrics.contains("stategate_policy_quarantined{"), "{metrics}");
+    server.terminate();
+    assert_eq!(server.end().0, Some(0));
+}
+
+/// One case of `tests/hostile/gate.yaml`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    /// The file below `bases/` that is changed.
+    base: String,
+    /// A JSON patch of the base.
+    #[serde(default)]
+    change: json_patch::Patch,
+    /// What the profile `regulated` must say.
+    verdict: Verdict,
+    /// The policies that must be among those that refuse.
+    #[serde(default)]
+    by: Vec<String>,
+    /// Why it is allowed.
+    #[serde(default)]
+    why: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Denied,
+    Allowed,
+    /// The body cannot be read, and the client gets an error.
+    Refused,
+}
+
+#[test]
+fn no_trick_changes_the_verdict() {
+    let bases = hostile("bases");
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/gate.yaml")).unwrap();
+    let document = stategate::yaml::read(&text).unwrap().remove(0).value;
+    let cases: Vec<Case> = serde_json::from_value(document).unwrap();
+    assert!(cases.len() >= 150, "{} cases", cases.len());
+    let sources = stategate::source::catalogue::Catalogue::embedded().sources("regulated").unwrap();
+    let set = PolicySet::compile(&sources, stategate::policyset::CompileOptions::default()).unwrap();
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let mut review: Value = serde_json::from_str(&bases[&case.base]).unwrap();
+        json_patch::patch(&mut review, &case.change).unwrap_or_else(|error| panic!("{}: {error}", case.name));
+        let (found, by) = match wire::decode(review.to_string().as_bytes()) {
+            Err(_) => (Verdict::Refused, Vec::new()),
+            Ok(request) => {
+                let decision = validate(&set, &request);
+                let denied = decision.findings.iter().filter(|finding| finding.action == Action::Deny);
+                let by: Vec<&str> = denied.map(|finding| finding.policy.as_str()).collect();
+                let verdict = if decision.allowed() { Verdict::Allowed } else { Verdict::Denied };
+                (verdict, by.into_iter().map(str::to_owned).collect())
+            }
+        };
+        if found != case.verdict || case.by.iter().any(|policy| !by.contains(policy)) {
+            wrong.push(format!("{}: {found:?} by {by:?}, not {:?} by {:?}", case.name, case.verdict, case.by));
+        }
+        assert!(case.verdict != Verdict::Allowed || !case.why.is_empty(), "{}: why is it allowed?", case.name);
+    }
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn no_malformed_body_is_allowed() {
+    let bodies = hostile("bodies");
+    assert!(bodies.len() >= 15, "{} bodies", bodies.len());
+    for (name, body) in &bodies {
+        let run = stategate_with(&["review", "--profile", "regulated", "-"], body);
+        assert!(run.code != 0, "{name} is allowed: {}", run.stdout);
+        assert!(!run.stdout.contains(r#""allowed": true"#), "{name}: {}", run.stdout);
+    }
 }

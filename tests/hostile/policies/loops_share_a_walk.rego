@@ -1,0 +1,24 @@
+# expect: its builtins exceeded 16 MiB
+# METADATA
+# title: T
+# description: D.
+# custom: {severity: high, action: deny, match: {kinds: [StatefulSet.apps]}, fix: F}
+package stategate.hostile.loops_share_a_walk
+
+list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+v0 := list
+
+v1 := [v0 | some _ in list]
+
+v2 := [v1 | some _ in list]
+
+v3 := [v2 | some _ in list]
+
+v4 := [v3 | some _ in list]
+
+v5 := [v4 | some _ in list]
+
+violation contains {"msg": "x", "path": ["spec"]} if {
+	walk(v5, [_, "never"])
+}

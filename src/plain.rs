@@ -134,18 +134,35 @@ fn written(value: &impl Serialize, texts: Texts) -> Result<String, serde_json::E
 
 /// JSON text, such as a line of a log, with what is harmful as escapes.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
-    if !json.chars().any(|c| c != '\n' && is_harmful(c)) {
-        return Cow::Borrowed(json);
-    }
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        if c != '\n' && is_harmful(c) {
-            let mut units = [0; 2];
-            c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        } else {
-            out.push(c);
+    in_json(json, Texts::Exact)
+}
+
+/// What is harmful can only stand in strings.
+fn in_json(json: &str, texts: Texts) -> Cow<'_, str> {
+    let (mut out, mut done) = (String::new(), 0);
+    for (at, c) in json.char_indices() {
+        let harmful = match c {
+            '\n' => false,
+            '#' => is_marked_command(json.get(at..).unwrap_or_default()),
+            c => is_harmful(c),
+        };
+        if !harmful {
+            continue;
+        }
+        out.push_str(json.get(done..at).unwrap_or_default());
+        done = at + c.len_utf8();
+        match texts {
+            Texts::Spelled => out.push_str(&format!("\\{}", c.escape_unicode())),
+            Texts::Exact => {
+                let mut units = [0; 2];
+                c.encode_utf16(&mut units).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
+            }
         }
     }
+    if done == 0 {
+        return Cow::Borrowed(json);
+    }
+    out.push_str(json.get(done..).unwrap_or_default());
     Cow::Owned(out)
 }
 
@@ -176,15 +193,7 @@ impl Formatter for HarmlessJson<'_> {
     }
 
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
-        let mut done = 0;
-        for (at, mark) in text.match_indices('#') {
-            if is_marked_command(text.get(at..).unwrap_or_default()) {
-                self.harmless(writer, text.get(done..at).unwrap_or_default())?;
-                writer.write_all(if self.texts == Texts::Exact { b"\\u0023" } else { b"\\\\u{23}" })?;
-                done = at + mark.len();
-            }
-        }
-        self.harmless(writer, text.get(done..).unwrap_or_default())
+        writer.write_all(in_json(text, self.texts).as_bytes())
     }
 
     fn write_char_escape<W: ?Sized + io::Write>(
@@ -199,21 +208,6 @@ impl Formatter for HarmlessJson<'_> {
             (Texts::Spelled, CharEscape::CarriageReturn) => writer.write_all(b"\\\\r"),
             _ => self.layout.write_char_escape(writer, escape),
         }
-    }
-}
-
-impl HarmlessJson<'_> {
-    fn harmless<W: ?Sized + io::Write>(&self, writer: &mut W, text: &str) -> io::Result<()> {
-        if self.texts == Texts::Exact {
-            return writer.write_all(escaped_json(text).as_bytes());
-        }
-        for c in text.chars() {
-            match is_harmful(c) {
-                true => write!(writer, "\\{}", c.escape_unicode())?,
-                false => write!(writer, "{c}")?,
-            }
-        }
-        Ok(())
     }
 }
 
@@ -281,7 +275,10 @@ mod tests {
                 "a\\u{202e}\\u{e0041}\\u{9b}\\u{7f}\\u{1b}\\u{8}\\u{c}\n\t\\r\"\\ \\u{23}#[error]"
             )
         );
-        assert_eq!(escaped_json("{\"a\":\"\u{e0041}\u{85}\"}\n"), "{\"a\":\"\\udb40\\udc41\\u0085\"}\n");
+        assert_eq!(
+            escaped_json("{\"a\":\"\u{e0041}\u{85}##[x]\"}\n"),
+            "{\"a\":\"\\udb40\\udc41\\u0085\\u0023#[x]\"}\n"
+        );
     }
 
     proptest! {

@@ -138,7 +138,6 @@ const WRONGLY_TYPED: &[(&str, &str)] = &[
         "      containers:\n",
         "      topologySpreadConstraints: [{maxSkew: 1, topologyKey: h, whenUnsatisfiable: DoNotSchedule, labelSelector: {matchExpressions: [{key: a, operator: correct-horse}]}}]\n      containers:\n",
     ),
-    ("matchLabels: {app: redis}", "matchLabels: correct-horse"),
     ("requests: {storage: 1Gi}", "requests: {storage: correct-horse}"),
     ("requests: {storage: 1Gi}", "requests: {storage: 12correct-horse}"),
     ("requests: {storage: 1Gi}", "requests: {storage: {a: correct-horse}}"),
@@ -173,10 +172,7 @@ fn a_wrongly_typed_credential_is_not_shown() {
         }
         for file in ["redis.yaml", "list.json"] {
             let (code, said) = said(dir.path(), &[file]);
-            assert!(
-                code == 1 && (said.contains("error[object-unreadable]") || to.contains("matchLabels")),
-                "{to}: {said}"
-            );
+            assert!(code == 1 && said.contains("error[object-unreadable]"), "{to}: {said}");
             assert!(!said.contains(SECRET), "{to}: {said}");
         }
         for path in ["/validate/fail", "/validate/ignore", "/mutate"] {

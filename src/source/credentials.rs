@@ -1,7 +1,9 @@
 //! Where in a manifest a credential may stand. Excerpts and diffs do not show these places, whichever policies apply.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
 use super::manifests::Manifest;
@@ -74,32 +76,45 @@ pub fn places(manifest: &Manifest) -> Vec<Range<usize>> {
     found
 }
 
-/// Where the value stands that a policy takes for a credential at this path: there, in what stands beside it (the
-/// next argument, `value`), and wherever else in the file its text is.
-pub fn flagged(manifest: &Manifest, path: &[Segment]) -> Vec<Range<usize>> {
-    let Some((last, parent)) = path.split_last() else { return Vec::new() };
-    let beside = match last {
-        Segment::Key(_) => Segment::from("value"),
-        Segment::Index(index) => Segment::Index(index + 1),
-    };
-    let mut found = Vec::new();
-    for segment in [last.clone(), beside] {
-        let place: Path = parent.iter().cloned().chain([segment]).collect();
-        let Some(value) = path::get(&manifest.object, &place) else { continue };
-        let span = manifest.place(&place);
-        found.push(span.start..span.end);
-        let mut texts = Vec::new();
-        walk(value, &mut Path::new(), true, &mut |_, value, _| texts.extend(value.as_str()));
-        let telling = texts
-            .into_iter()
-            .filter(|text| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-')));
-        for text in telling {
-            found.extend(
-                manifest.file.text.match_indices(text).map(|(start, text)| start..start + text.len()),
-            );
+/// The values that policies take for credentials, all of one file.
+#[derive(Default)]
+pub struct Flagged {
+    places: Vec<Range<usize>>,
+    texts: BTreeSet<String>,
+}
+
+impl Flagged {
+    /// Adds the value at a path, and what stands beside it: the next argument, `value`.
+    pub fn add(&mut self, manifest: &Manifest, path: &[Segment]) {
+        let Some((last, parent)) = path.split_last() else { return };
+        let beside = match last {
+            Segment::Key(_) => Segment::from("value"),
+            Segment::Index(index) => Segment::Index(index + 1),
+        };
+        for segment in [last.clone(), beside] {
+            let place: Path = parent.iter().cloned().chain([segment]).collect();
+            let Some(value) = path::get(&manifest.object, &place) else { continue };
+            let span = manifest.place(&place);
+            self.places.push(span.start..span.end);
+            walk(value, &mut Path::new(), true, &mut |_, value, _| {
+                let telling =
+                    |text: &&str| text.len() >= SHORTEST && (text.contains('=') || !text.starts_with('-'));
+                self.texts.extend(value.as_str().filter(telling).map(str::to_owned));
+            });
         }
     }
-    found
+
+    /// Their places, and wherever else in the file their texts are. One pass, however many there are.
+    pub fn ranges(self, text: &str) -> Vec<Range<usize>> {
+        let mut ranges = self.places;
+        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.texts);
+        match search {
+            Ok(search) => ranges.extend(search.find_iter(text).map(|found| found.range())),
+            // More texts than can be searched for.
+            Err(_) => ranges.push(0..text.len()),
+        }
+        ranges
+    }
 }
 
 /// The text with these ranges masked; line breaks stay.
@@ -250,7 +265,9 @@ mod tests {
         let text = "apiVersion: v1\nkind: Pod\nargs: [--pass, hunter2]\nother: say hunter2 aloud\n";
         let mut manifests = Manifests::default();
         manifests.add("x.yaml".to_owned(), text.as_bytes());
-        let ranges = flagged(&manifests.objects[0], &["args".into(), 0.into()]);
+        let mut flagged = Flagged::default();
+        flagged.add(&manifests.objects[0], &["args".into(), 0.into()]);
+        let ranges = flagged.ranges(text);
         assert_eq!(
             masked(text, &ranges),
             "apiVersion: v1\nkind: Pod\nargs: [***, ***]\nother: say *** aloud\n"

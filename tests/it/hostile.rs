@@ -340,7 +340,11 @@ const RECORDED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/revi
 
 /// What the first line of a hostile policy expects.
 fn expected(policy: &str) -> &str {
-    policy.lines().next().and_then(|line| line.strip_prefix("# expect: ")).expect("the first line: # expect: …")
+    policy
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("# expect: "))
+        .expect("the first line: # expect: …")
 }
 
 #[test]
@@ -399,7 +403,8 @@ fn a_policy_that_waits_until_it_serves_is_stopped_and_blamed() {
     for name in waiting.keys() {
         let id = name.replace('_', "-");
         let of_limit = |kind: &str| {
-            metrics.contains(&format!(r#"stategate_policy_failures_total{{policy="{id}",reason="{kind}"}} 2"#))
+            metrics
+                .contains(&format!(r#"stategate_policy_failures_total{{policy="{id}",reason="{kind}"}} 2"#))
         };
         assert!(["steps", "bytes", "answer_size"].into_iter().any(of_limit), "{id}:\n{metrics}");
     }
@@ -440,7 +445,8 @@ enum Verdict {
 #[test]
 fn no_trick_changes_the_verdict() {
     let bases = hostile("bases");
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/gate.yaml")).unwrap();
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/gate.yaml")).unwrap();
     let document = stategate::yaml::read(&text).unwrap().remove(0).value;
     let cases: Vec<Case> = serde_json::from_value(document).unwrap();
     assert!(cases.len() >= 150, "{} cases", cases.len());
@@ -461,9 +467,14 @@ fn no_trick_changes_the_verdict() {
             }
         };
         if found != case.verdict || case.by.iter().any(|policy| !by.contains(policy)) {
-            wrong.push(format!("{}: {found:?} by {by:?}, not {:?} by {:?}", case.name, case.verdict, case.by));
+            wrong
+                .push(format!("{}: {found:?} by {by:?}, not {:?} by {:?}", case.name, case.verdict, case.by));
         }
-        assert!(case.verdict != Verdict::Allowed || !case.why.is_empty(), "{}: why is it allowed?", case.name);
+        assert!(
+            case.verdict != Verdict::Allowed || !case.why.is_empty(),
+            "{}: why is it allowed?",
+            case.name
+        );
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -19,7 +19,7 @@ use crate::policy::exception::{Exception, ExceptionState};
 use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Remedy, Report, ReportedException, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
-use crate::source::credentials;
+use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
@@ -390,12 +390,17 @@ fn hidden(manifests: &Manifests, reviewed: &[(&Manifest, &Decision)]) -> Vec<Ran
         return Vec::new();
     }
     let mut hidden: Vec<Range<usize>> = manifests.objects.iter().flat_map(credentials::places).collect();
+    let mut flagged = Flagged::default();
     for (manifest, decision) in reviewed {
         for finding in decision.findings.iter().filter(|finding| finding.sensitive) {
-            hidden.extend(credentials::flagged(manifest, &finding.path));
+            flagged.add(manifest, &finding.path);
             let around = finding.path.split_last().map(|(_, parent)| manifest.place(parent));
             hidden.extend(around.map(|around| around.start..around.end));
         }
+    }
+    // All objects of a source are in one text.
+    if let Some((manifest, _)) = reviewed.first() {
+        hidden.extend(flagged.ranges(&manifest.file.text));
     }
     hidden
 }

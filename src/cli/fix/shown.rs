@@ -8,7 +8,7 @@ use super::diff;
 use super::plan::ReviewedManifest;
 use crate::diagnostic::SourceText;
 use crate::plain;
-use crate::source::credentials;
+use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::Manifests;
 
 /// A file, and where in it a credential may stand.
@@ -23,17 +23,21 @@ pub fn files(manifests: &Manifests, judged: &[ReviewedManifest]) -> Vec<FileText
     for manifest in &manifests.objects {
         hidden.entry(&manifest.file.name).or_default().extend(credentials::places(manifest));
     }
+    let mut flagged: BTreeMap<&str, Flagged> = BTreeMap::new();
     for ReviewedManifest { manifest, decision, .. } in judged {
-        let flagged = decision.findings.iter().filter(|finding| finding.sensitive);
-        let flagged = flagged.flat_map(|finding| credentials::flagged(manifest, &finding.path));
-        hidden.entry(&manifest.file.name).or_default().extend(flagged);
+        let flagged = flagged.entry(&manifest.file.name).or_default();
+        let sensitive = decision.findings.iter().filter(|finding| finding.sensitive);
+        sensitive.for_each(|finding| flagged.add(manifest, &finding.path));
     }
     let mut seen = HashSet::new();
     let files = manifests.objects.iter().map(|manifest| &manifest.file);
     let files = files.filter(|file| seen.insert(Arc::clone(&file.name)));
-    files
-        .map(|file| FileText { file: file.clone(), hidden: hidden.remove(&*file.name).unwrap_or_default() })
-        .collect()
+    let text = |file: &SourceText| {
+        let mut ranges = hidden.remove(&*file.name).unwrap_or_default();
+        ranges.extend(flagged.remove(&*file.name).into_iter().flat_map(|flagged| flagged.ranges(&file.text)));
+        FileText { file: file.clone(), hidden: ranges }
+    };
+    files.map(text).collect()
 }
 
 /// The diff of a file, and whether it is exact: no credential is masked and nothing is spelled out.

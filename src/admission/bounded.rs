@@ -1,7 +1,7 @@
 //! JSON of an object into a value, within a limit that depends on its length.
 //!
-//! A value takes up to a hundred times the memory of its text: `[{},{},…]` is the extreme. Objects of the API
-//! have names and values to tell, at least twelve bytes for each value in them.
+//! A value takes up to a hundred times the memory of its text: `[{"a":1},…]` is the extreme. Objects of the API have
+//! names and values to tell, at least eight bytes for each unit of memory.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,20 +9,20 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Values that any object may have.
-const VALUES: usize = 2000;
-/// Beyond these, the bytes that there must be for each value.
-const BYTES_FOR_EACH: usize = 10;
+/// Units of memory that any object may take: a value is one, a map with fields takes more.
+const UNITS: usize = 8000;
+const MAP: usize = 4;
+/// Beyond these, the bytes of text that there must be for each unit.
+const BYTES_FOR_EACH: usize = 6;
 
-/// Reads a value. Of a key that occurs twice the last one counts, as at the API server.
+/// Reads a value.
 ///
 /// # Errors
-/// If it is no JSON, nests deeper than 127 levels, or has more values than an object of its length.
+/// If it is no JSON, has a key twice, nests deeper than 127 levels, or has more values than an object of its length.
 pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
-    let most = VALUES.saturating_add(text.len() / BYTES_FOR_EACH);
-    let left = Cell::new(most);
+    let left = Cell::new(UNITS.saturating_add(text.len() / BYTES_FOR_EACH));
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Bounded { left: &left, most }.deserialize(&mut deserializer)?;
+    let value = Bounded { left: &left }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -30,20 +30,21 @@ pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Bounded<'a> {
     left: &'a Cell<usize>,
-    most: usize,
+}
+
+impl Bounded<'_> {
+    fn take<E: de::Error>(self, units: usize) -> Result<(), E> {
+        let left = self.left.get().checked_sub(units);
+        self.left.set(left.unwrap_or(0));
+        left.map(|_| ()).ok_or_else(|| E::custom("it has more values than any object of its length"))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Bounded<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        let Some(left) = self.left.get().checked_sub(1) else {
-            return Err(de::Error::custom(format_args!(
-                "it has more than {} values, which no object of its length has",
-                self.most
-            )));
-        };
-        self.left.set(left);
+        self.take(1)?;
         deserializer.deserialize_any(self)
     }
 }
@@ -94,6 +95,12 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Value, A::Error> {
         let mut map = Map::new();
         while let Some(key) = fields.next_key::<String>()? {
+            if map.is_empty() {
+                self.take(MAP - 1)?;
+            }
+            if map.contains_key(&key) {
+                return Err(de::Error::custom("it has a key twice in one map"));
+            }
             map.insert(key, fields.next_value_seed(self)?);
         }
         Ok(Value::Object(map))
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn it_reads_what_serde_json_reads() {
         for text in [
-            r#"{"a":[1,-2,3.5,true,null,"x\n\u00e9"],"b":{},"c":18446744073709551615,"a":"again"}"#,
+            r#"{"a":[1,-2,3.5,true,null,"x\n\u00e9"],"b":{},"c":18446744073709551615}"#,
             "[]",
             "7",
             r#"{"a":1} x"#,
@@ -127,11 +134,9 @@ mod tests {
         let list = |count: usize, item: &str| format!("[{}]", vec![item; count].join(","));
         assert!(from_str(&list(1500, "{}")).is_ok());
         assert!(from_str(&list(100_000, r#"{"name":"value"}"#)).is_err());
-        assert!(from_str(&list(20_000, r#"{"name":"a longer value"}"#)).is_ok());
+        assert!(from_str(&list(20_000, r#"{"name":"a value that tells more"}"#)).is_ok());
         let refused = from_str(&list(100_000, "{}")).unwrap_err().to_string();
-        assert!(
-            refused.starts_with("it has more than 32000 values, which no object of its length has"),
-            "{refused}"
-        );
+        assert!(refused.starts_with("it has more values than any object of its length"), "{refused}");
+        assert!(from_str(r#"{"a":1,"b":{"c":1,"c":2}}"#).unwrap_err().to_string().contains("a key twice"));
     }
 }

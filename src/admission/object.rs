@@ -52,12 +52,10 @@ impl Object {
                     #[serde(default, deserialize_with = "null_is_default")]
                     metadata: Metadata,
                 }
+                // Of the value, which is read within limits.
                 let envelope: Result<Envelope, _> = match (&self.raw, self.parsed.get()) {
-                    (_, Some(Ok(value))) => serde_path_to_error::deserialize(value),
-                    (Some(raw), _) => {
-                        serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_str(raw.get()))
-                    }
-                    (None, _) => return Ok(Metadata::default()),
+                    (None, None) => return Ok(Metadata::default()),
+                    _ => serde_path_to_error::deserialize(self.value()?),
                 };
                 envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(without_value(&error)))
             })

@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use crate::diagnostic::shorten;
 
-use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo};
+use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo, bounded};
 use crate::diagnostic::without_value;
 use crate::plain;
 
@@ -76,13 +76,18 @@ struct WireRequest {
     old_object: Option<Object>,
     #[serde(default)]
     dry_run: Option<bool>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "within_limits")]
     options: Value,
 }
 
 fn object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Object>, D::Error> {
     let raw = Box::<RawValue>::deserialize(deserializer)?;
     Ok((raw.get() != "null").then(|| Object::from(raw)))
+}
+
+fn within_limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    bounded::from_str(raw.get()).map_err(de::Error::custom)
 }
 
 /// Reads the body of a request to the webhook.

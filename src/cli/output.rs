@@ -75,7 +75,9 @@ impl<F> Output<F> {
             // Every format takes care of its own texts.
             None => print_exactly(text),
             Some(file) => {
-                let target = written(file).map_err(|error| anyhow::anyhow!("cannot write: {error}"))?;
+                let target = written(file).map_err(|error| {
+                    anyhow::anyhow!("cannot write {}: {}", plain::path(file), error.message)
+                })?;
                 std::fs::write(target, text).with_context(|| format!("cannot write {}", plain::path(file)))
             }
         }

@@ -80,7 +80,7 @@ impl Boundary {
 /// If a link leads out of the repository around the path; outside of git, out of the current directory or,
 /// for a path elsewhere, out of the directory of the file.
 pub fn written(path: &Path) -> Result<PathBuf, Diagnostic> {
-    let fail = |error: std::io::Error| unreadable(path, &error);
+    let fail = |error: std::io::Error| diagnostic(path, error.to_string());
     let current = std::env::current_dir().map_err(fail)?;
     let named = resolved(&current.join(path));
     // `/dev/stdout`, and what the shell makes of `>(program)`.

@@ -57,6 +57,8 @@ const REFERENCES: &[&str] =
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A shorter text is in many a word.
 const SHORTEST: usize = 6;
+/// Searching for texts takes some thirty times their length in memory: beyond this, the whole file is hidden.
+const MOST_TEXT: usize = 1 << 20;
 
 /// The places in the file whose values are credentials by their names, by the kind of their object, or by what they
 /// look like.
@@ -107,11 +109,11 @@ impl Flagged {
     /// Their places, and wherever else in the file their texts are. One pass, however many there are.
     pub fn ranges(self, text: &str) -> Vec<Range<usize>> {
         let mut ranges = self.places;
-        let search = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.texts);
-        match search {
-            Ok(search) => ranges.extend(search.find_iter(text).map(|found| found.range())),
-            // More texts than can be searched for.
-            Err(_) => ranges.push(0..text.len()),
+        let bytes: usize = self.texts.iter().map(String::len).sum();
+        let search = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.texts).ok();
+        match (bytes <= MOST_TEXT).then(search).flatten() {
+            Some(search) => ranges.extend(search.find_iter(text).map(|found| found.range())),
+            None => ranges.push(0..text.len()),
         }
         ranges
     }

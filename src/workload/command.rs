@@ -19,7 +19,7 @@ const HELPERS: &[&str] = &[
     "ulimit", "umask", "unset", "wait", "}",
 ];
 /// How many scripts may be inside one another.
-const MOST_NESTED: usize = 8;
+const MOST_NESTED: usize = 5;
 
 /// The commands of a container. If the image's own entry point runs, only the arguments passed to it.
 #[derive(Clone, Debug, Default)]

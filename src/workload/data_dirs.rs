@@ -1,5 +1,7 @@
 //! The directories a container that runs an engine writes to.
 
+use std::collections::HashSet;
+
 use super::command::{CommandLine, Directory, values};
 use super::engines::{AlsoDirs, EngineRow};
 use super::flags;
@@ -13,6 +15,10 @@ const PATH_MAX: usize = 4096;
 const MOST_DIGITS: usize = 9;
 /// The most directories read from one container.
 const MOST: usize = 256;
+/// The most that are looked at, the same ones again included.
+const MOST_READ: usize = 4096;
+/// The most ranges in one path.
+const MOST_RANGES: usize = 8;
 
 /// What a setting says about the data directory.
 enum Said {
@@ -181,25 +187,20 @@ impl Reading<'_> {
         found
     }
 
-    /// All directories in all values. A variable reference hides only its own directory.
+    /// All directories in all values, as far as the limits go. A variable reference hides only its own directory.
     fn known<'v>(&self, values: impl Iterator<Item = Option<&'v str>>) -> Said {
         let mut given = false;
-        let mut all: Vec<String> = Vec::new();
-        for value in values {
-            given = true;
-            for dir in value.into_iter().flat_map(|value| paths(value, self.directory.as_deref())) {
-                if !all.contains(&dir) {
-                    all.push(dir);
-                }
-            }
-            if all.len() > MOST {
-                return Said::Unknown;
-            }
-        }
-        match (given, all.is_empty()) {
+        let values = values.inspect(|_| given = true);
+        let directory = self.directory.as_deref();
+        let all: Vec<String> =
+            values.flatten().flat_map(|value| paths(value, directory)).take(MOST_READ).collect();
+        let mut seen = HashSet::new();
+        let dirs: Vec<String> =
+            all.iter().filter(|dir| seen.insert(dir.as_str())).take(MOST).cloned().collect();
+        match (given, dirs.is_empty()) {
             (false, _) => Said::Nothing,
             (true, true) => Said::Unknown,
-            (true, false) => Said::These(all),
+            (true, false) => Said::These(dirs),
         }
     }
 }
@@ -210,20 +211,19 @@ fn named(dirs: Vec<String>, origin: &'static str) -> Vec<DataDir> {
 
 /// The absolute directories in a comma-separated list.
 pub fn dirs(origin: &'static str, list: &str) -> Vec<DataDir> {
-    named(list.split(',').filter_map(|dir| plain(dir.trim(), None)).collect(), origin)
+    named(list.split(',').filter_map(|dir| plain(dir.trim(), None)).take(MOST).collect(), origin)
 }
 
 /// The directories in one value: a list, a URL, a range, or a `cockroach` store (`path=/data,attrs=ssd`).
 /// Skips directories that cannot be read from the text, such as variable references. Relative ones start from
 /// `directory`, if it is known.
-fn paths(value: &str, directory: Option<&str>) -> Vec<String> {
+fn paths<'v>(value: &'v str, directory: Option<&'v str>) -> impl Iterator<Item = String> + 'v {
     let items = value.split(',').map(str::trim);
     items
         .map(|item| item.strip_prefix("path=").unwrap_or(item))
         .filter_map(path_of)
         .flat_map(expand)
-        .filter_map(|path| plain(&path, directory))
-        .collect()
+        .filter_map(move |path| plain(&path, directory))
 }
 
 /// `https://host{0...3}/export` means the directory `/export` on each host.
@@ -235,25 +235,21 @@ fn path_of(word: &str) -> Option<&str> {
     }
 }
 
-/// Expands `/export{0...1}` to `/export0` and `/export1`.
+/// Expands `/export{0...1}` to `/export0` and `/export1`; of many, the first.
 ///
 /// A longer path than Linux opens is none, and must not be multiplied.
 fn expand(path: &str) -> Vec<String> {
-    if path.len() > PATH_MAX {
+    if path.len() > PATH_MAX || path.matches('{').count() > MOST_RANGES {
         return Vec::new();
     }
     let mut done = Vec::new();
     let mut waiting = vec![path.to_owned()];
-    while let Some(path) = waiting.pop() {
+    while let Some(path) = waiting.pop().filter(|_| done.len() < MOST) {
         match range(&path) {
             None => done.push(path),
-            Some(many) => waiting.extend(many),
-        }
-        if done.len() + waiting.len() > MOST {
-            return Vec::new();
+            Some(many) => waiting.extend(many.into_iter().rev()),
         }
     }
-    done.sort();
     done
 }
 
@@ -269,8 +265,8 @@ fn range(path: &str) -> Option<Vec<String>> {
     let (from, to): (usize, usize) = (first.parse().ok()?, last.parse().ok()?);
     // `{01...16}` pads every number to two digits.
     let width = if first.starts_with('0') { first.len() } else { 0 };
-    (from <= to && to - from < MOST)
-        .then(|| (from..=to).map(|number| format!("{before}{number:0width$}{after}")).collect())
+    let of_number = |number: usize| format!("{before}{number:0width$}{after}");
+    (from <= to).then(|| (from..=to).take(MOST).map(of_number).collect())
 }
 
 /// A path without variable references or patterns, made absolute. In a list, `attrs=ssd` is an attribute.

@@ -32,7 +32,7 @@ pub fn type_name(value: &Value) -> &'static str {
 
 /// The longest list or map that is read, and the most items of all of them. No real object comes near: each
 /// item becomes a part of the view, which takes many times the memory of its text.
-const LONGEST: usize = 1000;
+const LONGEST: usize = 5000;
 const MOST_ITEMS: usize = 10_000;
 /// One problem makes an object unreadable; nobody reads thousands.
 const MOST_PROBLEMS: usize = 10;

@@ -11,6 +11,10 @@ use super::memory::memory_settings;
 use super::probes::{lifecycle, probe};
 use super::view::{Container, Env, Mount, Port, Resources, Role, Volume};
 
+/// The longest command line that is read, in bytes: Linux runs no single argument that is longer
+/// (`MAX_ARG_STRLEN`), and scripts are what is long.
+const LONGEST_COMMAND: usize = 131_071;
+
 /// The containers of a pod spec, init containers first.
 /// The most containers that are read of each kind: each is some kilobytes of the view.
 const MOST_CONTAINERS: usize = 200;
@@ -48,6 +52,12 @@ fn container(
     let image = ImageRef::parse(&image_name).ok();
     let command = node.child("command").strings();
     let args = node.child("args").strings();
+    let post_start = node.child("lifecycle").child("postStart").child("exec").child("command").strings();
+    let length: usize = command.iter().chain(&args).chain(&post_start).map(String::len).sum();
+    if length > LONGEST_COMMAND {
+        let place = crate::path::dotted(&node.path);
+        node.problem(format!("the commands of {place} have {length} bytes; at most {LONGEST_COMMAND} are read, the longest argument that Linux runs"));
+    }
     let resources = node.child("resources");
     let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
     let mut container = Container {
@@ -69,7 +79,7 @@ fn container(
         mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
         working_dir: node.child("workingDir").string().filter(|dir| dir.starts_with('/')),
-        post_start: node.child("lifecycle").child("postStart").child("exec").child("command").strings(),
+        post_start,
         path: node.path.clone(),
         memory_settings: Vec::new(),
         name,

@@ -9,8 +9,8 @@ pub struct Script {
     pub branches: bool,
 }
 
-/// The most commands read from one script.
-const MOST: usize = 1000;
+/// The most commands read from one script: more than the longest command line holds.
+const MOST: usize = 131_072;
 
 /// Words that, at the start of a command, make a script more than a list of commands.
 const BRANCHING: &[&str] = &["if", "while", "for", "until", "case", "select", "function", "source", ".", "{"];

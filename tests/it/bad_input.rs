@@ -165,8 +165,8 @@ fn deep_nesting_is_a_verdict_or_an_error() {
 
 #[test]
 fn an_object_of_ten_megabytes_is_judged() {
-    let filler = "x".repeat(1000);
-    let annotations: String = (0..10_000).map(|n| format!("    filler-{n}: {filler}\n")).collect();
+    let filler = "x".repeat(11_200);
+    let annotations: String = (0..900).map(|n| format!("    filler-{n}: {filler}\n")).collect();
     let manifest = GOOD.replace("  annotations:\n", &format!("  annotations:\n{annotations}"));
     assert!(manifest.len() > 10_000_000);
     stategate_with(&["check", "-"], &manifest).expect(0, &["2 objects checked: 0 errors"]);

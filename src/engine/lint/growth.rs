@@ -40,18 +40,32 @@ struct Parts {
     own: f64,
     /// How often it holds an argument of the function that makes it.
     arguments: f64,
+    /// As a number: how many numbers are multiplied in it.
+    factors: f64,
 }
 
 impl Parts {
-    const ONE: Self = Self { own: 1.0, arguments: 0.0 };
-    const ARGUMENT: Self = Self { own: 0.0, arguments: 1.0 };
+    const ONE: Self = Self { own: 1.0, arguments: 0.0, factors: 1.0 };
+    const ARGUMENT: Self = Self { own: 0.0, arguments: 1.0, factors: 1.0 };
 
     fn and(self, other: Self) -> Self {
-        Self { own: self.own + other.own, arguments: self.arguments + other.arguments }
+        Self {
+            own: self.own + other.own,
+            arguments: self.arguments + other.arguments,
+            factors: self.factors.max(other.factors),
+        }
     }
 
     fn or(self, other: Self) -> Self {
-        Self { own: self.own.max(other.own), arguments: self.arguments.max(other.arguments) }
+        Self {
+            own: self.own.max(other.own),
+            arguments: self.arguments.max(other.arguments),
+            factors: self.factors.max(other.factors),
+        }
+    }
+
+    fn times(self, other: Self) -> Self {
+        Self { factors: self.factors + other.factors, ..self.or(other) }
     }
 
     fn all(self) -> f64 {
@@ -60,7 +74,11 @@ impl Parts {
 
     /// What a function that makes these parts makes of such an argument.
     fn of_argument(self, argument: Self) -> Self {
-        Self { own: self.own + self.arguments * argument.own, arguments: self.arguments * argument.arguments }
+        Self {
+            own: self.own + self.arguments * argument.own,
+            arguments: self.arguments * argument.arguments,
+            factors: self.factors * argument.factors,
+        }
     }
 }
 
@@ -159,14 +177,11 @@ impl<'a> Growth<'a, '_> {
     /// used.
     fn of(&mut self, expr: &'a Expr, locals: &mut Locals<'a>) -> Parts {
         let parts = self.parts(expr, locals);
-        let factors = matches!(expr, Expr::ArithExpr { op: ArithOp::Mul, .. });
-        let (what, most) = match factors {
-            true => ("this multiplies more than 64 numbers", MOST_FACTORS),
-            false => ("this holds the same parts more than 100,000 times", MOST_PARTS),
+        let what = match (parts.all() > MOST_PARTS, parts.factors > MOST_FACTORS) {
+            (false, false) => return parts,
+            (true, _) => "this holds the same parts more than 100,000 times",
+            (false, true) => "this multiplies more than 64 numbers",
         };
-        if parts.all() <= most {
-            return parts;
-        }
         let message = format!("{what}, as each step uses the one before it several times");
         let help = "use each value once; what is needed several times is needed only where it is reported";
         let error = locals.scope.error(expr, message).with_help(help);
@@ -207,7 +222,7 @@ impl<'a> Growth<'a, '_> {
                 }
             }
             Expr::ArithExpr { op: ArithOp::Mul, lhs, rhs, .. } => {
-                self.of(lhs, locals).and(self.of(rhs, locals))
+                self.of(lhs, locals).times(self.of(rhs, locals))
             }
             Expr::ArithExpr { lhs, rhs, .. } => self.of(lhs, locals).or(self.of(rhs, locals)),
             Expr::BinExpr { lhs, rhs, .. } => self.of(lhs, locals).and(self.of(rhs, locals)),

@@ -12,6 +12,8 @@ use serde_json::{Map, Number, Value};
 /// Units of memory that any object may take: a value is one, a map with fields takes more.
 const UNITS: usize = 8000;
 const MAP: usize = 4;
+/// The longest list.
+const LONGEST_LIST: usize = 10_000;
 /// Beyond these, the bytes of text that there must be for each unit.
 const BYTES_FOR_EACH: usize = 6;
 
@@ -87,6 +89,11 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = items.next_element_seed(self)? {
+            if values.len() >= LONGEST_LIST {
+                return Err(de::Error::custom(format_args!(
+                    "it has a list of more than {LONGEST_LIST} items"
+                )));
+            }
             values.push(value);
         }
         Ok(Value::Array(values))
@@ -134,8 +141,11 @@ mod tests {
         let list = |count: usize, item: &str| format!("[{}]", vec![item; count].join(","));
         assert!(from_str(&list(1500, "{}")).is_ok());
         assert!(from_str(&list(100_000, r#"{"name":"value"}"#)).is_err());
-        assert!(from_str(&list(20_000, r#"{"name":"a value that tells more"}"#)).is_ok());
+        assert!(from_str(&list(9_000, r#"{"name":"a value that tells more"}"#)).is_ok());
+        assert!(from_str(&list(20_000, r#"{"name":"a value that tells more"}"#)).is_err());
         let refused = from_str(&list(100_000, "{}")).unwrap_err().to_string();
+        assert!(refused.starts_with("it has a list of more than 10000 items"), "{refused}");
+        let refused = from_str(&list(9_000, r#"{"a":{}}"#)).unwrap_err().to_string();
         assert!(refused.starts_with("it has more values than any object of its length"), "{refused}");
         assert!(from_str(r#"{"a":1,"b":{"c":1,"c":2}}"#).unwrap_err().to_string().contains("a key twice"));
     }

@@ -17,6 +17,8 @@ const MOST_DIGITS: usize = 9;
 const MOST: usize = 256;
 /// The most that are looked at, the same ones again included.
 const MOST_READ: usize = 4096;
+/// The length of all of them together, in bytes.
+const MOST_BYTES: usize = 65_536;
 /// The most ranges in one path.
 const MOST_RANGES: usize = 8;
 
@@ -194,9 +196,17 @@ impl Reading<'_> {
         let directory = self.directory.as_deref();
         let all: Vec<String> =
             values.flatten().flat_map(|value| paths(value, directory)).take(MOST_READ).collect();
-        let mut seen = HashSet::new();
-        let dirs: Vec<String> =
-            all.iter().filter(|dir| seen.insert(dir.as_str())).take(MOST).cloned().collect();
+        let (mut seen, mut bytes) = (HashSet::new(), 0);
+        let dirs: Vec<String> = all
+            .iter()
+            .filter(|dir| seen.insert(dir.as_str()))
+            .take(MOST)
+            .take_while(|dir| {
+                bytes += dir.len();
+                bytes <= MOST_BYTES
+            })
+            .cloned()
+            .collect();
         match (given, dirs.is_empty()) {
             (false, _) => Said::Nothing,
             (true, true) => Said::Unknown,

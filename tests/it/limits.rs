@@ -191,8 +191,9 @@ square := [list | some _ in list]
 
 cube := [square | some _ in list]
 
-violation contains {"msg": "found", "path": [], "details": {"all": cube}} if {
+violation contains v if {
 	input.workload.labels.costly == "yes"
+	v := {"msg": "found", "path": [], "details": {"all": cube}}
 }"#;
 
 #[test]

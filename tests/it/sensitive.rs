@@ -108,7 +108,7 @@ fn said(dir: &Path, arguments: &[&str]) -> (i32, String) {
     let mut all = format!("{}{}", run.stdout, run.stderr);
     for format in FORMATS {
         let file = dir.join(format!("report.{format}"));
-        all.push_str(&std::fs::read_to_string(&file).unwrap());
+        all.push_str(&std::fs::read_to_string(&file).unwrap_or_else(|_| panic!("no {format}: {all}")));
         std::fs::remove_file(file).unwrap();
     }
     assert!(!all.contains("panicked"), "{all}");

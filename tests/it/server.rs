@@ -86,7 +86,8 @@ impl Server {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let serving = lines
             .by_ref()
-            .map(|line| serde_json::from_str::<Value>(&line.unwrap()).expect("every log line is JSON"))
+            .map(|line| line.unwrap())
+            .map(|line| serde_json::from_str::<Value>(&line).unwrap_or_else(|_| panic!("no JSON: {line}")))
             .find(|line| line["message"] == "serving")
             .expect("it says that it serves");
         let log = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));

@@ -44,10 +44,10 @@ fn drives_of_minio_are_words_that_are_no_flags_and_no_values_of_flags() {
         "a range that cannot be read says nothing"
     );
     assert_eq!(minio(json!(["server", "/d{09...10}"])), ["/d09 argument -", "/d10 argument -"]);
-    assert_eq!(minio(json!(["server", "/d{0...900}"])), [""; 0], "so many are not looked at");
+    assert_eq!(minio(json!(["server", "/d{0...900}"])).len(), 256, "of many, the first are looked at");
     assert_eq!(minio(json!(["server", "$(DIRS)"])), [""; 0]);
     let many: Vec<String> = (0..300).map(|n| format!("/d{n}")).collect();
-    assert_eq!(minio(json!([["server".to_owned()].as_slice(), &many].concat())), [""; 0]);
+    assert_eq!(minio(json!([["server".to_owned()].as_slice(), &many].concat())).len(), 256);
     // Each pod is in one of the two sets, but the manifest does not say which.
     assert_eq!(
         minio(json!(["server", "http://a{0...3}/export0", "http://b{0...3}/export1"])),
@@ -219,7 +219,10 @@ fn scripts_are_read_for_what_they_say_and_not_for_what_they_hide() {
     assert_eq!(pg("exec postgres -D \"$DIR/x\"", &[data]), [""; 0]);
     assert_eq!(pg("exec postgres", &[]), [format!("{data} default -")]);
     assert_eq!(pg("echo postgres -D /no; exec postgres", &[]), [format!("{data} default -")]);
-    assert_eq!(pg(&format!("{} exec postgres -D /pgdata", "true;".repeat(2000)), &[]), [""; 0], "too long");
+    assert_eq!(
+        pg(&format!("{} exec postgres -D /pgdata", "true;".repeat(2000)), &[]),
+        ["/pgdata argument -"]
+    );
     // The path these scripts take is unknown: a mounted directory may be the one, an unmounted one is no
     // fault.
     for text in [

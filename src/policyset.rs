@@ -18,6 +18,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::{Exception, ExceptionState};
+use crate::policy::parameters::Parameters;
 use crate::policy::target::Target;
 use crate::policy::{Action, Patches, Policy, PolicyId};
 use crate::workload::SelfClassification;
@@ -289,6 +290,14 @@ impl PolicySet {
         let all = self.compiled.policies.iter().zip(&self.of_policies);
         let (_, bindings) = all.into_iter().find(|(compiled, _)| compiled.policy.id == *policy)?;
         bindings.mildest(&self.bindings.bindings)
+    }
+
+    /// The values of a policy's parameters, for any request: those of the bindings that apply together, and those
+    /// of the bindings that override them.
+    pub fn parameters(&self, policy: &PolicyId) -> (Vec<&Parameters>, Vec<&Parameters>) {
+        let all = self.compiled.policies.iter().zip(&self.of_policies);
+        let found = all.into_iter().find(|(compiled, _)| compiled.policy.id == *policy);
+        found.map(|(_, bindings)| bindings.parameters(&self.bindings.bindings)).unwrap_or_default()
     }
 
     /// The policies that any binding enables.

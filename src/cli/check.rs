@@ -6,6 +6,7 @@ mod git;
 mod known;
 mod pipeline;
 mod relaxed;
+mod tracked;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

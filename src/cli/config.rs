@@ -302,7 +302,8 @@ pub fn schema() -> Value {
         "title": CONFIG_FILE,
         "description": "Flags of a repository: the keys are the long names of flags of `stategate check` in camelCase; a flag on \
             the command line wins. Paths are relative to the directory of this file. Unless --config names the file, \
-            they must lie in its repository, and changedSince and an output to a file are refused.",
+            they must lie in its repository, and changedSince, old, an output to a file and an \
+            exempt namespace are refused.",
         "type": ["object", "null"],
         "properties": properties,
         "additionalProperties": false,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::webhook_config::EXEMPT_NAMESPACES;
 use crate::diagnostic::Diagnostics;
 use crate::source::boundary::Boundary;
 
@@ -31,9 +32,15 @@ impl Confined {
             Value::Array(values) => values.iter().filter_map(Value::as_str).collect(),
             one => one.as_str().into_iter().collect(),
         };
+        let first = texts.first().copied();
+        let exempt = |name: &&str| EXEMPT_NAMESPACES.contains(name);
         let typed = match id {
+            // A file that is its own predecessor changes nothing.
+            "old" if !value.is_null() => format!("--old {}", first.unwrap_or("PATH")),
+            // Bindings leave these out.
+            "namespace" => format!("--namespace {}", first.filter(exempt)?),
             "changed_since" if !value.is_null() => {
-                format!("--changed-since {}", texts.first().unwrap_or(&"REVISION"))
+                format!("--changed-since {}", first.unwrap_or("REVISION"))
             }
             // A format alone writes nothing.
             "output" => format!("--output {}", texts.into_iter().find(|text| text.contains('='))?),

@@ -43,6 +43,14 @@ impl SourceArguments {
         self.exclude.len() > others.exclude.len()
     }
 
+    /// How many paths there are, unless the others have some, too, or one of them is the whole project.
+    pub fn chosen_paths(&self, others: &Self) -> anyhow::Result<Option<usize>> {
+        let project = self.project()?;
+        let whole = |path: &PathBuf| project.root().starts_with(project.absolute(path));
+        let limited = others.paths.is_empty() && !self.paths.is_empty() && !self.paths.iter().any(whole);
+        Ok(limited.then_some(self.paths.len()))
+    }
+
     /// What to read.
     pub fn tree(&self, project: &Project, rendered: bool) -> anyhow::Result<Tree> {
         let mut paths = self.paths.clone();

@@ -48,7 +48,7 @@ pub struct Arguments {
 }
 
 /// Namespaces whose writes never reach stategate: the cluster must be able to run and to heal itself.
-const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+pub const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
 
 /// CEL over the user of the request only: `object` is null on DELETE, and an expression that fails under
 /// `Fail` refuses the write. Absent fields are errors in CEL, so `has` guards each.

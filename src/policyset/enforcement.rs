@@ -63,6 +63,8 @@ pub struct PolicyBindings {
     own: Enforcement,
     /// Distinct parameter values: bindings with the same values share one evaluation.
     parameter_sets: Vec<ParameterValues>,
+    /// The same values, which can be compared.
+    values: Vec<Parameters>,
     /// Pairs of binding and parameter set, as indexes.
     pairs: Vec<(usize, usize)>,
 }
@@ -134,7 +136,7 @@ impl PolicyBindings {
             skippable: policy.severity < Severity::Critical,
             require_inventory: false,
         };
-        Ok(Self { own, parameter_sets, pairs })
+        Ok(Self { own, parameter_sets, values: distinct, pairs })
     }
 
     /// One enforcement for each distinct parameter set that applies; the strictest of its bindings counts.
@@ -178,6 +180,19 @@ impl PolicyBindings {
         let action = |spec: &BindingSpec| spec.action.map_or(Some(self.own.action), BindingAction::action);
         let shared = self.specs(bindings).filter(|spec| !spec.overrides).map(action).max().flatten();
         self.specs(bindings).filter(|spec| spec.overrides).map(action).fold(shared, Option::min)
+    }
+
+    /// The values of the bindings that share a request, and those of the bindings that override them.
+    pub fn parameters(&self, bindings: &[Binding]) -> (Vec<&Parameters>, Vec<&Parameters>) {
+        let of = |overrides: bool| {
+            let pairs = self.pairs.iter().filter(move |(binding, _)| {
+                bindings.get(*binding).is_some_and(|binding| {
+                    binding.spec.overrides == overrides && binding.spec.action != Some(BindingAction::Off)
+                })
+            });
+            pairs.filter_map(|(_, set)| self.values.get(*set)).collect()
+        };
+        (of(false), of(true))
     }
 
     /// Whether any binding enables the policy.

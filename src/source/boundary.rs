@@ -105,6 +105,11 @@ pub fn written(path: &Path) -> Result<PathBuf, Diagnostic> {
     };
     let inside = Boundary { root: root.clone() }.contains(&real);
     // A user may name git's directory; a link may not.
+    let about = std::fs::metadata(&real);
+    if repository(parent).is_some() && about.is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+        return Err(diagnostic(path, "is not a regular file, so a write might never end".to_owned())
+            .with_help("remove it from the repository; a pipe elsewhere can be written to"));
+    }
     if inside || (names_git(&named) && real.starts_with(&root)) {
         return Ok(real);
     }

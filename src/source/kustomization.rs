@@ -74,7 +74,16 @@ type Node<'a> = (path::Path, &'a Value);
 
 /// The names in the fields of all releases of Kustomize, and of the configurations of its plugins.
 fn references(value: &Value) -> Vec<Reference> {
-    let root = (Vec::new(), value);
+    let (mut all, mut waiting) = (Vec::new(), vec![(Vec::new(), value)]);
+    while let Some(node) = waiting.pop() {
+        // Kustomize takes a list apart.
+        waiting.extend(fields(&node, "items").iter().flat_map(items));
+        all.extend(own_references(&node));
+    }
+    all
+}
+
+fn own_references(root: &Node) -> Vec<Reference> {
     let mut all = Vec::new();
     let mut add = |node: &Node, field: &str, role: Role| {
         for (place, text) in fields(node, field).iter().flat_map(items) {
@@ -85,10 +94,10 @@ fn references(value: &Value) -> Vec<Reference> {
         }
     };
     for (field, role) in LISTS {
-        add(&root, field, role);
+        add(root, field, role);
     }
     for (field, inner) in ITEMS {
-        for item in fields(&root, field).iter().flat_map(items) {
+        for item in fields(root, field).iter().flat_map(items) {
             inner.iter().for_each(|name| add(&item, name, Role::File));
         }
     }
@@ -136,6 +145,23 @@ fn is_remote(text: &str) -> bool {
         || text.split('/').next().is_some_and(|first| first.contains('@'))
 }
 
+/// Would Kustomize fetch it where the name may also be the thing itself, written inline?
+fn is_remote_or_inline(text: &str, inline: bool) -> bool {
+    if !inline {
+        // An address has no line breaks; a patch that cannot be read may have them.
+        return is_remote(text) && !text.trim_end().contains('\n');
+    }
+    // What is not complete inline is taken for a name again: `https://example.com/?: x`.
+    let first = text.split_whitespace().next().unwrap_or_default();
+    !first.starts_with('{') && is_remote(first)
+}
+
+/// The documents of a text that holds maps, as a patch or the configuration of a plugin that stands inline.
+fn inline(text: &str) -> Option<Vec<yaml::Document>> {
+    let documents = yaml::read(text).ok()?;
+    documents.iter().any(|one| one.value.is_object()).then_some(documents)
+}
+
 /// The paths named by one kustomization.
 #[derive(Debug, Default)]
 pub struct Kustomization {
@@ -156,7 +182,7 @@ impl Kustomization {
         own.files.insert(file.to_owned());
         let directory = file.parent().unwrap_or(Path::new(""));
         for Reference { text, role, .. } in references(&value) {
-            if text.is_empty() || text.contains('\n') || is_remote(&text) {
+            if text.is_empty() || is_remote(&text) {
                 continue;
             }
             let path = resolved(&directory.join(text));
@@ -214,42 +240,79 @@ pub fn faults(directory: &Path, boundary: &Boundary, remote: bool) -> Vec<Diagno
         boundary,
         remote,
         seen: HashSet::new(),
-        waiting: vec![directory.to_owned()],
+        waiting: vec![Step { path: directory.to_owned(), plugins_of: None }],
         faults: Vec::new(),
     };
-    while let Some(directory) = inspection.waiting.pop() {
-        inspection.directory(&directory);
+    while let Some(step) = inspection.waiting.pop() {
+        inspection.directory(step);
     }
     inspection.faults
+}
+
+/// A Kustomize directory, as shown and without links.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Place {
+    shown: PathBuf,
+    real: PathBuf,
+}
+
+/// A file or directory that Kustomize reads.
+struct Step {
+    /// As shown.
+    path: PathBuf,
+    /// Its objects are configurations of plugins, which name files relative to this directory.
+    plugins_of: Option<Place>,
 }
 
 /// A way through the directories as Kustomize goes it.
 struct Inspection<'a> {
     boundary: &'a Boundary,
     remote: bool,
-    /// Without links.
-    seen: HashSet<PathBuf>,
-    /// As shown.
-    waiting: Vec<PathBuf>,
+    /// Without links, each with the directory that configurations of plugins in it belong to.
+    seen: HashSet<(PathBuf, Option<PathBuf>)>,
+    waiting: Vec<Step>,
     faults: Vec<Diagnostic>,
 }
 
 impl Inspection<'_> {
-    fn directory(&mut self, shown: &Path) {
-        let real = match self.boundary.entry(shown) {
+    fn directory(&mut self, step: Step) {
+        let Step { path: shown, plugins_of } = step;
+        let real = match self.boundary.entry(&shown) {
             Ok(real) => real,
             Err(error) => return self.faults.push(error),
         };
+        let here = Place { shown, real };
         for name in NAMES {
-            let file = shown.join(name);
-            if file.symlink_metadata().is_ok() && self.seen.insert(real.join(name)) {
-                self.file(&file, shown, &real);
+            let file = here.shown.join(name);
+            if file.symlink_metadata().is_ok() && self.is_new(here.real.join(name), plugins_of.as_ref()) {
+                self.kustomization(&file, &here, plugins_of.as_ref());
             }
         }
     }
 
-    /// Reads a kustomization, or the configuration of a plugin, of the Kustomize directory `real`.
-    fn file(&mut self, file: &Path, shown: &Path, real: &Path) {
+    fn is_new(&mut self, real: PathBuf, plugins_of: Option<&Place>) -> bool {
+        self.seen.insert((real, plugins_of.map(|place| place.real.clone())))
+    }
+
+    fn kustomization(&mut self, file: &Path, here: &Place, plugins_of: Option<&Place>) {
+        let Some((text, documents)) = self.read(file) else { return };
+        for document in &documents {
+            if plugins_of.is_some() && !self.remote {
+                self.faults.extend(changed_plugins(&text, document));
+            }
+            self.references(&text, document, here, plugins_of);
+        }
+    }
+
+    /// The configurations of plugins in a file.
+    fn plugins(&mut self, file: &Path, of: &Place) {
+        let Some((text, documents)) = self.read(file) else { return };
+        for document in &documents {
+            self.references(&text, document, of, None);
+        }
+    }
+
+    fn read(&mut self, file: &Path) -> Option<(SourceText, Vec<yaml::Document>)> {
         let read = self.boundary.file(file).and_then(|_| read_bytes(file));
         let text = read.and_then(|bytes| {
             let name = file.display().to_string();
@@ -261,47 +324,56 @@ impl Inspection<'_> {
             Ok(documents) => Ok((text, documents)),
             Err(error) => Err(text.error(error.line, error.column, error.message)),
         });
-        let (text, documents) = match documents {
-            Ok(read) => read,
-            Err(error) => return self.faults.push(error),
-        };
-        for document in &documents {
-            for reference in references(&document.value) {
-                let place = document.positions.place(&reference.place);
-                let error = |message: String| text.error(place.line, place.column, message);
-                self.reference(&reference, (shown, real), &error);
-            }
+        documents.map_err(|error| self.faults.push(error)).ok()
+    }
+
+    fn references(
+        &mut self,
+        text: &SourceText,
+        document: &yaml::Document,
+        here: &Place,
+        plugins_of: Option<&Place>,
+    ) {
+        for reference in references(&document.value) {
+            let place = document.positions.place(&reference.place);
+            let error = |message: String| text.error(place.line, place.column, message);
+            self.reference(&reference, here, plugins_of, &error);
         }
     }
 
     fn reference(
         &mut self,
         reference: &Reference,
-        (shown, real): (&Path, &Path),
+        here: &Place,
+        plugins_of: Option<&Place>,
         error: &dyn Fn(String) -> Diagnostic,
     ) {
         let (name, role) = (reference.text.as_str(), reference.role);
-        let inline = || yaml::read(name).ok()?.into_iter().next().filter(|one| one.value.is_object());
-        if let Some(inline) = (role == Role::Plugin).then(inline).flatten() {
-            for inner in references(&inline.value) {
-                self.reference(&inner, (shown, real), error);
-            }
+        if name.is_empty() {
             return;
         }
-        if is_remote(name) && (role == Role::Resource || !name.trim_end().contains('\n')) {
+        // A patch or the configuration of a plugin may stand inline.
+        let inline = if role == Role::Resource { None } else { inline(name) };
+        if role == Role::Plugin {
+            for inner in inline.iter().flatten().flat_map(|one| references(&one.value)) {
+                self.reference(&inner, here, None, error);
+            }
+        }
+        let is_remote = match role {
+            Role::Resource => is_remote(name),
+            _ => is_remote_or_inline(name, inline.is_some()),
+        };
+        if is_remote {
             let fault = || error(format!("{} would be fetched", name.trim())).with_help(FETCH_IT);
             return self.faults.extend((!self.remote).then(fault));
         }
-        // A patch may stand inline, too.
-        if name.is_empty() || name.contains('\n') {
-            return;
-        }
         // Kustomize resolves names from the directory without links.
-        let path = resolved(&real.join(name));
+        let path = resolved(&here.real.join(name));
         if path.symlink_metadata().is_err() {
             // What earlier releases took for an address looks like a path. Kustomize reports missing files.
+            let is_named = role == Role::Resource || (role == Role::Plugin && inline.is_none());
             let fault = || error(format!("there is no {name} here")).with_help(FETCH_IT);
-            return self.faults.extend((role == Role::Resource && !self.remote).then(fault));
+            return self.faults.extend((is_named && !self.remote).then(fault));
         }
         match self.boundary.entry(&path) {
             Err(fault) => {
@@ -309,18 +381,42 @@ impl Inspection<'_> {
                 self.faults.push(error(format!("{name} {}", fault.message)).with_help(help));
             }
             Ok(target) => {
-                let lexical = resolved(&shown.join(name));
+                let lexical = resolved(&here.shown.join(name));
                 let named = if lexical.as_os_str().is_empty() { PathBuf::from(".") } else { lexical };
                 let same = named.canonicalize().is_ok_and(|real| real == target);
                 let named = if same { named } else { target.clone() };
+                let plugins_of = if role == Role::Plugin { Some(here) } else { plugins_of };
+                if role == Role::File {
+                    return;
+                }
                 if target.is_dir() {
-                    self.waiting.extend((role != Role::File).then_some(named));
-                } else if role == Role::Plugin && self.seen.insert(target) {
-                    self.file(&named, shown, real);
+                    self.waiting.push(Step { path: named, plugins_of: plugins_of.cloned() });
+                } else if let Some(of) = plugins_of
+                    && self.is_new(target, Some(of))
+                {
+                    self.plugins(&named, of);
                 }
             }
         }
     }
+}
+
+/// What a kustomization may say whose objects configure plugins.
+const UNCHANGED: [&str; 5] = ["apiVersion", "kind", "metadata", "resources", "bases"];
+
+/// A kustomization that makes or changes configurations of plugins: what they name in the end is not written
+/// anywhere.
+fn changed_plugins(text: &SourceText, document: &yaml::Document) -> Option<Diagnostic> {
+    let root = (Vec::new(), &document.value);
+    let known: Vec<path::Path> =
+        UNCHANGED.iter().flat_map(|name| fields(&root, name)).map(|(place, _)| place).collect();
+    let all = document.value.as_object()?.keys().map(|key| step(&[], key.clone().into()));
+    let other = all.into_iter().find(|place| !known.contains(place))?;
+    let place = document.positions.key_place(&other).unwrap_or_default();
+    let message = "this changes the configurations of generators or transformers";
+    Some(text.error(place.line, place.column, message).with_help(
+        "what they read cannot be told: write the configurations out, or allow all with --allow-remote",
+    ))
 }
 
 /// How to render what has to be fetched.

@@ -23,7 +23,7 @@ use std::time::Duration;
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::yaml;
 
-pub use walk::files_below;
+pub use walk::{files_below, ready_for_git};
 
 /// The largest file that is read: well above what an API server stores (1.5 MiB).
 const FILE_LIMIT: u64 = 64 << 20;

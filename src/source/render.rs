@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::child::{self, ChildError, Limits};
 use super::tree::Rendered;
 use super::walk::all_inside;
-use super::{FILE_LIMIT, diagnostic, kustomization};
+use super::{FILE_LIMIT, diagnostic, kustomization, read_text};
 use crate::diagnostic::Diagnostic;
 
 /// With --allow-remote, bases and charts are fetched over the network.
@@ -16,6 +16,9 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(120), output: FILE_LIM
 
 /// Validating the values may fetch what the schema of a chart refers to. Helm has the flag since 3.16.
 const NO_SCHEMA: &str = "--skip-schema-validation";
+
+/// The file by which helm validates the values of a chart.
+const SCHEMA: &str = "values.schema.json";
 
 /// A proxy that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
@@ -47,7 +50,12 @@ impl Rendered {
             Renderer::Kustomize => "kubectl kustomize",
             Renderer::Helm => "helm template",
         };
-        format!("<{command} {}>", self.directory.display())
+        format!("<{command} {}>", self.shown().display())
+    }
+
+    /// An empty path is the current directory.
+    fn shown(&self) -> &Path {
+        if self.directory.as_os_str().is_empty() { Path::new(".") } else { &self.directory }
     }
 
     /// The file to edit for an object that was rendered from `source`.
@@ -72,20 +80,18 @@ impl Rendered {
     /// If the directory names what lies outside of its repository or has to be fetched, or if the program is
     /// missing, rejects the directory, takes too long or produces too much output.
     pub fn render(&self, options: &RenderOptions) -> Result<Vec<u8>, Vec<Diagnostic>> {
-        let here = Path::new(".");
-        let directory = if self.directory.as_os_str().is_empty() { here } else { &self.directory };
+        let directory = self.shown();
         // A directory's name may look like a flag; an absolute path never starts with a dash.
         let whole = std::path::absolute(directory)
             .map_err(|error| vec![self.error(format!("has no whole path: {error}"))])?;
         match self.renderer {
             Renderer::Helm => {
-                all_inside(directory, &self.boundary).map_err(|error| {
-                    vec![
-                        error
-                            .with_help("helm would read it; remove it, or leave charts out with --no-render"),
-                    ]
+                let left_out = left_out(directory);
+                let files = all_inside(directory, &self.boundary, &left_out).map_err(|error| {
+                    let help = "helm would read it; remove it, name it in .helmignore, or leave charts out with --no-render";
+                    vec![error.with_help(help)]
                 })?;
-                self.helm(&whole, options).map_err(|error| vec![error])
+                self.helm(&whole, has_schema(&files), options).map_err(|error| vec![error])
             }
             Renderer::Kustomize => {
                 let faults = kustomization::faults(directory, &self.boundary, options.allow_remote);
@@ -98,11 +104,11 @@ impl Rendered {
         }
     }
 
-    fn helm(&self, directory: &Path, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
+    fn helm(&self, directory: &Path, schema: bool, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
         let mut arguments: Vec<OsString> = vec!["template".into(), release(directory).into()];
         arguments.push(directory.into());
         arguments.push(format!("--namespace={}", options.namespace).into());
-        if !options.allow_remote {
+        if schema && !options.allow_remote {
             arguments.push(NO_SCHEMA.into());
         }
         for file in &options.values {
@@ -138,7 +144,7 @@ impl Rendered {
     }
 
     fn error(&self, message: impl Into<String>) -> Diagnostic {
-        diagnostic(&self.directory, message.into())
+        diagnostic(self.shown(), message.into())
     }
 
     /// None if the program does not exist.
@@ -185,6 +191,46 @@ fn cut_off(command: &mut Command) {
     command.env("GIT_ALLOW_PROTOCOL", "none").env("GIT_TERMINAL_PROMPT", "0");
     // A plugin may be a downloader.
     command.env("HELM_NO_PLUGINS", "1");
+}
+
+/// Does helm validate the values of the chart? Archives are not looked into.
+fn has_schema(files: &[PathBuf]) -> bool {
+    files.iter().any(|file| {
+        file.file_name().is_some_and(|name| name == SCHEMA)
+            || file.extension().is_some_and(|extension| extension == "tgz")
+    })
+}
+
+/// What a chart's `.helmignore` keeps from helm, by name and by whether it is a directory. Only patterns count that
+/// cannot be understood in two ways: `name`, `name/` and `*.suffix`.
+fn left_out(directory: &Path) -> impl Fn(&str, bool) -> bool {
+    let is_plain = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'))
+    };
+    let file = directory.join(".helmignore");
+    let text = file.is_file().then(|| read_text(&file).ok()).flatten().map(|text| text.text);
+    let lines: Vec<&str> = text.as_deref().unwrap_or_default().lines().map(str::trim).collect();
+    // A negation changes what the other lines mean.
+    let negated = lines.iter().any(|line| line.starts_with('!'));
+    let patterns: Vec<String> = lines
+        .into_iter()
+        .filter(|line| {
+            let name = line.strip_suffix('/').unwrap_or(line);
+            !negated && is_plain(name.strip_prefix('*').unwrap_or(name))
+        })
+        .map(str::to_owned)
+        .collect();
+    move |name, is_directory| {
+        patterns.iter().any(|pattern| {
+            let directories = pattern.strip_suffix('/');
+            let wanted = directories.unwrap_or(pattern);
+            let fits = match wanted.strip_prefix('*') {
+                Some(suffix) => name.ends_with(suffix),
+                None => name == wanted,
+            };
+            fits && (is_directory || directories.is_none())
+        })
+    }
 }
 
 /// A release is named after its chart's directory, as far as that is a valid Kubernetes name.

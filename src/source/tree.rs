@@ -71,6 +71,19 @@ pub struct Tree {
     pub ignored: usize,
     /// Number of charts that --no-render left out.
     pub unrendered: usize,
+    /// Number of manifests in charts of type `library`, which are only parts of others.
+    pub library: usize,
+    /// The directories in which `.gitignore` counts.
+    pub walked: Vec<WalkedDirectory>,
+}
+
+/// A directory in which `.gitignore` counts.
+#[derive(Debug)]
+pub struct WalkedDirectory {
+    /// As named.
+    pub directory: PathBuf,
+    /// The files that `.gitignore` does not leave out.
+    pub files: Vec<PathBuf>,
 }
 
 /// The named paths, each with what everything found below it must lie in.
@@ -118,7 +131,8 @@ impl Tree {
         let named: BTreeSet<PathBuf> =
             paths.iter().map(|path| tidy(path)).filter(|path| files.contains(path)).collect();
         // Chart templates are not YAML, so they are never read as they are.
-        let mut rendered = take_charts(&mut files, &bounds);
+        let (mut rendered, library) = take_charts(&mut files, &bounds);
+        tree.library = library;
         if choice.rendered {
             rendered.extend(take_kustomizations(&mut files, &bounds));
             rendered.sort();
@@ -156,6 +170,10 @@ impl Tree {
             files.extend(walked.files.iter().map(|file| tidy(file)));
             self.errors.extend(walked.errors);
             self.ignored += walked.ignored;
+            // Nothing was listed if an ignore file is broken.
+            if choice.ignored && !walked.offered.is_empty() {
+                self.walked.push(WalkedDirectory { directory: path.clone(), files: walked.offered });
+            }
         }
         bounds
     }
@@ -205,9 +223,9 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new(""))
 }
 
-/// Removes the files that belong to charts, and returns the charts.
-fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Rendered> {
-    let mut rendered = Vec::new();
+/// Removes the files that belong to charts, and returns the charts, and how many manifests libraries have.
+fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> (Vec<Rendered>, usize) {
+    let (mut rendered, mut library) = (Vec::new(), 0);
     let charts: Vec<PathBuf> = files
         .iter()
         .filter(|file| file.file_name().is_some_and(|name| name == CHART))
@@ -219,13 +237,16 @@ fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Rendered> 
         let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
             files.retain(|file| !own.contains(file));
-            if let Some(boundary) = bounds.of(&directory).filter(|_| !is_library(&directory)) {
+            if is_library(&directory) {
+                let is_top = |file: &&PathBuf| file.parent() == Some(&*directory);
+                library += own.len() - own.iter().filter(is_top).count();
+            } else if let Some(boundary) = bounds.of(&directory) {
                 let boundary = boundary.clone();
                 rendered.push(Rendered { directory, renderer: Renderer::Helm, files: own, boundary });
             }
         }
     }
-    rendered
+    (rendered, library)
 }
 
 /// Is this path within a chart a part of the chart? Other files may lie beside the parts.
@@ -255,28 +276,32 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Re
             Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)))
         })
         .collect();
-    let used: BTreeSet<&PathBuf> = kustomizations.values().flat_map(|one| &one.directories).collect();
+    // A component that nobody uses renders nothing.
+    let used_by = |any: bool| -> BTreeSet<&PathBuf> {
+        let users = kustomizations.values().filter(|one| any || !one.component);
+        users.flat_map(|one| &one.directories).collect()
+    };
+    let (used, used_whole) = (used_by(true), used_by(false));
     let is_root = |directory: &&PathBuf| !used.contains(directory);
-    // Directories not reachable from any root form a cycle: the renderer reports it.
-    let (roots, rest): (Vec<&PathBuf>, Vec<&PathBuf>) = kustomizations.keys().partition(is_root);
+    let is_half_root = |directory: &&PathBuf| !used_whole.contains(directory);
+    let whole = || kustomizations.iter().filter(|(_, one)| !one.component).map(|(directory, _)| directory);
     let mut reached = BTreeSet::new();
-    for directory in roots.into_iter().chain(rest) {
+    // Directories not reachable from any root form a cycle: the renderer reports it.
+    for directory in whole().filter(is_root).chain(whole().filter(is_half_root)).chain(whole()) {
         let Some(boundary) = bounds.of(directory).filter(|_| !reached.contains(directory)) else {
             continue;
         };
         let made_of = made_of(directory, &kustomizations, boundary);
         reached.extend(made_of.directories);
-        if kustomizations.get(directory).is_some_and(|one| !one.component) {
-            rendered.push(Rendered {
-                directory: directory.clone(),
-                renderer: Renderer::Kustomize,
-                files: made_of.files,
-                boundary: boundary.clone(),
-            });
-        }
+        rendered.push(Rendered {
+            directory: directory.clone(),
+            renderer: Renderer::Kustomize,
+            files: made_of.files,
+            boundary: boundary.clone(),
+        });
     }
-    for kustomization in kustomizations.values() {
-        files.retain(|file| !kustomization.files.contains(file));
+    for rendered in &rendered {
+        files.retain(|file| !rendered.files.contains(file));
     }
     rendered
 }

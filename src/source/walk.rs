@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
@@ -30,6 +29,8 @@ pub struct Walked {
     pub errors: Vec<Diagnostic>,
     /// How many files `.stategateignore` leaves out.
     pub ignored: usize,
+    /// The files that are read or that `.stategateignore` leaves out, so that only `.gitignore` leaves out others.
+    pub offered: Vec<PathBuf>,
 }
 
 /// Which files a walk finds.
@@ -53,43 +54,85 @@ pub fn walk(directory: &Path, boundary: &Boundary, filter: Filter) -> Walked {
         }
         walked.errors.extend(ignore_files::faults_above(directory));
     }
-    let (files, errors, ignoring) = list(directory, boundary, filter, true);
+    let Listed { files, errors, ignoring, .. } = list(directory, boundary, filter, true);
     let has_own = |above: &Path| above.join(IGNORE_FILE).exists();
     if filter.ignored && (ignoring || ancestors.ancestors().any(has_own)) {
-        let (all, _, _) = list(directory, boundary, filter, false);
+        let all = list(directory, boundary, filter, false).files;
         walked.ignored = all.len().saturating_sub(files.len());
+        walked.offered = all;
+    } else if filter.ignored {
+        walked.offered.clone_from(&files);
     }
     walked.errors.extend(errors);
     Walked { files, ..walked }
 }
 
-/// The files, the errors, and whether there is any `.stategateignore`; `own` is whether it applies.
-fn list(
+/// What one way through a tree finds.
+struct Listed {
+    files: Vec<PathBuf>,
+    errors: Vec<Diagnostic>,
+    /// Is there any `.stategateignore`?
+    ignoring: bool,
+    /// The directories that are reached without links, as they are without links.
+    directories: HashSet<PathBuf>,
+    /// Is there any link?
+    linked: bool,
+}
+
+/// Lists a tree; `own` is whether `.stategateignore` applies. Each directory is read once, however many links lead to
+/// it, and by its own name if it has one in the tree.
+fn list(directory: &Path, boundary: &Boundary, filter: Filter, own: bool) -> Listed {
+    let plain = pass(directory, boundary, filter, own, None);
+    if !plain.linked {
+        return plain;
+    }
+    pass(directory, boundary, filter, own, Some(plain.directories))
+}
+
+/// Goes through a tree, and follows links if the directories are known that have to be read by their own names.
+fn pass(
     directory: &Path,
     boundary: &Boundary,
     filter: Filter,
     own: bool,
-) -> (Vec<PathBuf>, Vec<Diagnostic>, bool) {
+    known: Option<HashSet<PathBuf>>,
+) -> Listed {
     let mut walk = WalkBuilder::new(directory);
-    walk.standard_filters(filter.ignored).hidden(true).ignore(false).follow_links(true);
+    let follows = known.is_some();
+    walk.standard_filters(filter.ignored).hidden(true).ignore(false).follow_links(follows);
     // Files ignored only on this machine are checked in CI, so they are checked here too.
     walk.git_global(false).git_exclude(false);
+    if follows {
+        // Of several links to a directory, the first counts on every machine.
+        walk.sort_by_file_name(std::ffi::OsStr::cmp);
+    }
     if filter.ignored && own {
         walk.add_custom_ignore_filename(IGNORE_FILE);
     }
-    let (refused, ignoring) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
-    let (noted, seen, inside) = (Arc::clone(&refused), Arc::clone(&ignoring), boundary.clone());
+    let notes = Arc::new(Mutex::new(Notes { read: known.unwrap_or_default(), ..Notes::default() }));
+    let (noted, inside) = (Arc::clone(&notes), boundary.clone());
+    let (top, real_top) = (directory.to_owned(), directory.canonicalize().unwrap_or_default());
     walk.filter_entry(move |entry| {
         let (path, is_directory) = (entry.path(), entry.file_type().is_some_and(|kind| kind.is_dir()));
-        let followed = entry.path_is_symlink() && (is_directory || (filter.is_read)(path));
+        let mut notes = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.linked |= entry.path_is_symlink();
+        let followed = follows && entry.path_is_symlink() && (is_directory || (filter.is_read)(path));
         let out =
             if followed { inside.entry(path).err().map(|error| error.with_help(NAME_IT)) } else { None };
         let bad = || bad_ignore_file(path, &inside).filter(|_| is_directory && filter.ignored);
-        if is_directory && out.is_none() && path.join(IGNORE_FILE).exists() {
-            seen.store(true, Ordering::Relaxed);
+        if is_directory && out.is_none() {
+            if path.join(IGNORE_FILE).exists() {
+                notes.ignoring = true;
+            }
+            let Ok(real) = path.canonicalize() else { return true };
+            let plain = path.strip_prefix(&top).is_ok_and(|below| real_top.join(below) == real);
+            let is_new = notes.read.insert(real);
+            if follows && !plain && !is_new {
+                return false;
+            }
         }
         let Some(error) = out.or_else(bad) else { return true };
-        noted.lock().unwrap_or_else(PoisonError::into_inner).push(error);
+        notes.refused.push(error);
         false
     });
     let (mut files, mut errors) = (Vec::new(), Vec::new());
@@ -111,8 +154,20 @@ fn list(
             Err(error) => errors.push(diagnostic(directory, format!("cannot be listed: {error}"))),
         }
     }
-    errors.append(&mut refused.lock().unwrap_or_else(PoisonError::into_inner));
-    (files, errors, ignoring.load(Ordering::Relaxed))
+    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    errors.append(&mut notes.refused);
+    let directories = std::mem::take(&mut notes.read);
+    Listed { files, errors, ignoring: notes.ignoring, directories, linked: notes.linked }
+}
+
+/// What is noted on the way.
+#[derive(Default)]
+struct Notes {
+    refused: Vec<Diagnostic>,
+    ignoring: bool,
+    /// Directories without links.
+    read: HashSet<PathBuf>,
+    linked: bool,
 }
 
 /// Is it a file of patterns that the walker reads?
@@ -157,23 +212,59 @@ fn is_loop(error: &ignore::Error) -> bool {
 pub fn files_below(directory: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
     let mut files = Vec::new();
     let boundary = Boundary::around(directory, None)?;
-    visit(directory, &boundary, false, |file| files.push(file))?;
+    visit(directory, &boundary, None, |file| files.push(file))?;
     files.sort();
     Ok(files)
 }
 
-/// Checks everything below a directory that another program reads, hidden or not.
+/// Whether a program passes over a name; the second argument is whether it is a directory.
+type LeftOut<'a> = &'a dyn Fn(&str, bool) -> bool;
+
+/// Everything below a directory that another program reads, hidden or not, but for what it passes over.
 ///
 /// # Errors
 /// If anything is neither a regular file nor a directory, or a link leads out.
-pub fn all_inside(directory: &Path, boundary: &Boundary) -> Result<(), Diagnostic> {
-    visit(directory, boundary, true, |_| {})
+pub fn all_inside(
+    directory: &Path,
+    boundary: &Boundary,
+    left_out: LeftOut<'_>,
+) -> Result<Vec<PathBuf>, Diagnostic> {
+    let mut files = Vec::new();
+    visit(directory, boundary, Some(left_out), |file| files.push(file))?;
+    Ok(files)
+}
+
+/// Files that git opens in every directory: it would wait for a pipe.
+const READ_BY_GIT: [&str; 3] = [".gitattributes", GIT_IGNORE_FILE, ".gitmodules"];
+
+/// Checks the files of a repository that git opens to tell what has changed.
+///
+/// # Errors
+/// If one of them is no regular file.
+pub fn ready_for_git(top: &Path) -> Result<(), Diagnostic> {
+    let mut waiting = vec![top.to_owned()];
+    while let Some(directory) = waiting.pop() {
+        // git tells what it cannot list.
+        for entry in std::fs::read_dir(&directory).into_iter().flatten().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            if READ_BY_GIT.iter().any(|read| name == *read) {
+                let about = std::fs::metadata(&path);
+                if about.is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+                    let message = "is neither a regular file nor a directory".to_owned();
+                    return Err(diagnostic(&path, message).with_help("git would wait for it: remove it"));
+                }
+            } else if name != ".git" && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                waiting.push(path);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn visit(
     directory: &Path,
     boundary: &Boundary,
-    everything: bool,
+    left_out: Option<LeftOut<'_>>,
     mut found: impl FnMut(PathBuf),
 ) -> Result<(), Diagnostic> {
     let mut waiting = vec![directory.to_owned()];
@@ -189,12 +280,14 @@ fn visit(
             let entry = entry.map_err(|error| unreadable(&directory, &error))?;
             let (path, kind) = (entry.path(), entry.file_type());
             let kind = kind.map_err(|error| unreadable(&path, &error))?;
-            if !everything && entry.file_name().to_string_lossy().starts_with('.') {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if left_out.map_or_else(|| name.starts_with('.'), |left_out| left_out(&name, path.is_dir())) {
                 continue;
             }
             let plain = kind.is_file() || kind.is_dir();
             // A pipe, a device or a link to nothing is passed over, unless another program would open it.
-            if !plain && (everything || path.is_file() || path.is_dir()) {
+            if !plain && (left_out.is_some() || path.is_file() || path.is_dir()) {
                 boundary.entry(&path).map_err(|error| error.with_help(NAME_IT))?;
             }
             if path.is_dir() {

@@ -365,7 +365,7 @@ fn two_findings_alike_are_known_and_a_half_read_tree_is_not_recorded() {
 #[test]
 fn a_configuration_goes_with_any_command_line() {
     let files = directory(&[
-        ("stategate.yaml", "profile: baseline\nold: [old]\nexclude: [./skip.yaml]\n"),
+        ("stategate.yaml", "profile: baseline\nexclude: [./skip.yaml]\n"),
         ("old/pg.yaml", NAIVE),
         ("pg.yaml", NAIVE),
         ("skip.yaml", NAIVE),
@@ -377,8 +377,9 @@ fn a_configuration_goes_with_any_command_line() {
     let all = run_in(&files.path().join("old"), &["check"]);
     all.expect(0, &["3 objects checked"]);
     // Settings that conflict with a flag give way.
-    let since = run_in(files.path(), &["check", ".", "--changed-since", "HEAD"]);
-    since.expect(2, &["--changed-since needs a git repository"]);
+    write(files.path(), "stategate.yaml", "old: [old]\n");
+    let since = ["check", ".", "--config", "stategate.yaml", "--changed-since", "HEAD"];
+    run_in(files.path(), &since).expect(2, &["--changed-since needs a git repository"]);
 }
 
 #[test]

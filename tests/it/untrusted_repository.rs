@@ -94,6 +94,10 @@ fn a_found_configuration_writes_nothing_and_starts_nothing() {
         ("output: [json, text=report.txt]", "--output text=report.txt"),
         ("output: html=link", "--output html=link"),
         ("changedSince: HEAD", "--changed-since HEAD"),
+        ("old: .", "--old ."),
+        ("old: [good.yaml]", "--old good.yaml"),
+        ("namespace: kube-system", "--namespace kube-system"),
+        ("namespace: kube-public", "--namespace kube-public"),
     ] {
         let place = Place::new(&[("stategate.yaml", &format!("profile: baseline\n{text}\n"))]);
         place.link("link", "../outside/profile");
@@ -120,7 +124,7 @@ fn paths_of_a_found_configuration_stay_in_the_repository() {
     place.link("directory", "../outside");
     place.link("config.yaml", ".git/config");
     place.pipe("pipe.yaml");
-    for key in ["bindings", "values", "inventory", "old", "known", "paths", "policies"] {
+    for key in ["bindings", "values", "inventory", "known", "paths", "policies"] {
         for path in [
             "../outside/secret.yaml",
             "../outside",
@@ -142,7 +146,7 @@ fn paths_of_a_found_configuration_stay_in_the_repository() {
     }
     // Within it they are fine, and a flag is the user's own word.
     write(&place.repository(), "own/good.yaml", GOOD);
-    write(&place.repository(), "stategate.yaml", "paths: [good.yaml, own]\ninventory: own\nold: own\n");
+    write(&place.repository(), "stategate.yaml", "paths: [good.yaml, own]\ninventory: own\n");
     place.run(&["check"]).expect(0, &["4 objects checked"]);
     place.run(&["check", "--inventory", "../outside/pg.yaml"]).expect(0, &[]);
     place.run(&["check", "../outside/pg.yaml"]).expect(1, &["1 object checked"]);
@@ -483,16 +487,27 @@ fn what_a_repository_leaves_out_is_in_the_summary() {
         spec: {policies: {ids: [volume-no-emptydir-data, pdb-present]}, override: true, action: off, match: {excludedNamespaces: [other]}}\n\
         ---\napiVersion: stategate.io/v1alpha1\nkind: PolicyException\nmetadata: {name: later}\n\
         spec: {policies: [backup-declared], match: {}, reason: until the migration}\n";
+    let loose = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: p}\n\
+        spec: {policies: {ids: [termination-grace-period]}, override: true, parameters: {termination-grace-period: {min_seconds_other: 1}}}\n";
     let chart = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
     for (config, parts) in [
         ("bindings: own/b.yaml", vec!["; 3 policies are waived by ./stategate.yaml"]),
         ("profile: baseline", vec!["are made milder by ./stategate.yaml"]),
-        ("exclude: ['*']", vec!["0 objects checked", "; 4 files are excluded by ./stategate.yaml"]),
+        ("exclude: ['*']", vec!["0 objects checked", "; 5 files are excluded by ./stategate.yaml"]),
         ("exclude: ['good.*']", vec!["; 1 file is excluded by ./stategate.yaml"]),
+        (
+            "paths: [c, good.yaml]\nnoRender: true",
+            vec!["; what is read is limited to 2 paths by ./stategate.yaml"],
+        ),
+        ("paths: .\nnamespace: shop", vec!["; the namespace is set to shop by ./stategate.yaml"]),
+        ("bindings: own/p.yaml", vec!["; the parameters of 1 policy are changed by ./stategate.yaml"]),
         ("noRender: true", vec!["; 1 chart is left out by ./stategate.yaml"]),
     ] {
-        let place = Place::new(&[("stategate.yaml", config), ("own/b.yaml", off), ("c/Chart.yaml", chart)]);
-        let run = place.run(&["check", "."]);
+        let files =
+            [("stategate.yaml", config), ("own/b.yaml", off), ("own/p.yaml", loose), ("c/Chart.yaml", chart)];
+        let place = Place::new(&files);
+        let all: &[&str] = if config.contains("paths") { &["check"] } else { &["check", "."] };
+        let run = place.run(all);
         let summary = run.stdout.lines().last().unwrap_or_default();
         for part in parts {
             assert!(summary.contains(part), "{config}: {part}: {}\n{}", run.stdout, run.stderr);
@@ -532,4 +547,220 @@ fn policies_that_replace_shipped_ones_are_in_the_summary() {
     write(&place.repository(), &own, shipped);
     let same = place.run(&["check", "good.yaml"]);
     assert!(!same.stdout.contains("replaced"), "{}", same.stdout);
+}
+
+#[test]
+fn no_name_hides_from_the_look_before_rendering() {
+    let url = "https://example.invalid/x";
+    let plugin =
+        |text: &str| format!("apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {{name: x}}\n{text}");
+    let fetches = plugin(&format!("files: [a={url}]\n"));
+    let list = format!(
+        "kind: List\nitems:\n- kind: List\n  items:\n  - kind: ConfigMapGenerator\n    envs: [{url}]\n"
+    );
+    let second = "generators:\n- |\n  kind: ConfigMapGenerator\n  ---\n  kind: ConfigMapGenerator\n  files: [a=https://example.invalid/x]\n";
+    for (kustomization, files) in [
+        (
+            "generators: [.g]",
+            vec![(".g/kustomization.yaml", "resources: [plug.yaml]"), (".g/plug.yaml", &*fetches)],
+        ),
+        (
+            "transformers: [.g]",
+            vec![
+                (".g/kustomization.yaml", "bases: [../.h]"),
+                (".h/Kustomization", "resources: [p.yaml]"),
+                (".h/p.yaml", &*fetches),
+            ],
+        ),
+        ("validators: [p.yaml]", vec![("p.yaml", &*list)]),
+        (second, vec![]),
+        ("patchesStrategicMerge: ['https://example.invalid/?: x']", vec![]),
+        ("generators: ['example.invalid/org/repo?ref=main']", vec![]),
+    ] {
+        let place = Place::new(&[("app/kustomization.yaml", kustomization)]);
+        for (name, text) in files {
+            write(&place.repository(), &format!("app/{name}"), text);
+        }
+        let run = place.run(&["check", "app"]);
+        run.expect(2, &["--allow-remote"]);
+        assert!(!run.stdout.contains("cannot render it"), "nothing was run: {}", run.stdout);
+    }
+    // What changes a configuration decides what it reads.
+    let place = Place::new(&[
+        ("app/kustomization.yaml", "generators: [.g]"),
+        ("app/.g/kustomization.yaml", "resources: [p.yaml]\nnamePrefix: x-\n"),
+        ("app/.g/p.yaml", &plugin("literals: [a=b]\n")),
+    ]);
+    place.refuses(&["check", "app"], &["app/.g/kustomization.yaml:2:1", "changes the configurations"]);
+    // Kustomize itself reads names with line breaks.
+    let outside = "resources: [\"../.a\\nb\"]\n";
+    let place = Place::new(&[
+        ("app/kustomization.yaml", outside),
+        (
+            ".a\nb/kustomization.yaml",
+            &format!("resources: [good.yaml]\nconfigMapGenerator: [{{name: x, files: ['{url}']}}]"),
+        ),
+        (".a\nb/good.yaml", GOOD),
+    ]);
+    place.refuses(&["check", "app"], &["would be fetched"]);
+    let place = Place::new(&[("app/kustomization.yaml", "resources: [\".x\\ny\"]\n")]);
+    place.link("app/.x\ny", "../../outside");
+    write(place.0.path(), "outside/kustomization.yaml", "resources: [pg.yaml]\n");
+    place.refuses(&["check", "app"], &["app/kustomization.yaml:1:13", "leads out of"]);
+}
+
+#[test]
+fn what_is_fine_is_rendered() {
+    let patch = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: pg, namespace: shop, annotations: {doc: 'https://wiki/x'}}";
+    let json = r#"{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"pg","namespace":"shop","annotations":{"doc":"https://wiki/x"}}}"#;
+    let generator = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: x}\nfiles: [x.txt]\n";
+    let place = Place::new(&[
+        (
+            "app/kustomization.yaml",
+            &format!(
+                "resources: [\"a\\nb.yaml\"]\npatchesStrategicMerge:\n- '{json}'\n- |\n  {}\ngenerators: [.g]\n",
+                patch.replace('\n', "\n  ")
+            ),
+        ),
+        ("app/a\nb.yaml", GOOD),
+        // Its file lies beside the kustomization that names the generator.
+        ("app/x.txt", "x"),
+        ("app/.g/kustomization.yaml", "resources: [g.yaml]\n"),
+        ("app/.g/g.yaml", generator),
+    ]);
+    place.run(&["check", "app"]).expect(0, &["2 objects checked"]);
+}
+
+#[test]
+fn links_within_the_tree_end() {
+    let place = Place::new(&[]);
+    for number in 0..24 {
+        for name in ["a", "b"] {
+            place.link(&format!("d{number:02}/{name}"), &format!("../d{:02}", number + 1));
+        }
+    }
+    write(&place.repository(), "d24/pg.yaml", NAIVE);
+    place.link("aa", "d24");
+    place.run(&["check", "."]).expect(1, &["3 objects checked", "--> d24/pg.yaml"]);
+    place.run(&["check", "d00"]).expect(1, &["1 object checked", "--> d00/a/a/"]);
+    // A link cannot hide what has a name of its own.
+    write(&place.repository(), ".stategateignore", "aa/*\n");
+    place.run(&["check", "."]).expect(1, &["3 objects checked"]);
+}
+
+#[test]
+fn no_pipe_of_the_repository_is_written_or_asked() {
+    let place = Place::new(&[]);
+    place.pipe("k.json");
+    place.refuses(
+        &["check", "good.yaml", "-o", "json=k.json"],
+        &["cannot write", "k.json: is not a regular file"],
+    );
+    for name in [".gitattributes", "other/.gitattributes", "other/.gitignore", ".gitmodules"] {
+        let place = Place::new(&[("shop/good.yaml", GOOD), ("other/good.yaml", GOOD)]);
+        place.pipe(name);
+        place.refuses(&["check", "shop", "--changed-since", "HEAD"], &[name, "git would wait for it"]);
+    }
+    // A pipe of the user's own.
+    let pipe = place.outside("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = Command::new("cat").arg(&pipe).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    place.run(&["check", "good.yaml", "-o", &format!("json={}", pipe.display())]).expect(0, &[]);
+    let read = reader.wait_with_output().unwrap();
+    assert!(read.stdout.starts_with(b"{"), "{read:?}");
+}
+
+/// Runs with a helm that is older than 3.16.
+fn run_with_old_helm(place: &Place, arguments: &[&str]) -> Run {
+    let helm = write(
+        place.0.path(),
+        "bin/helm",
+        "#!/bin/sh\ncase \"$*\" in\n*--skip-schema-validation*) echo 'Error: unknown flag: --skip-schema-validation' >&2; exit 1 ;;\nesac\ncat \"$2/templates/good.yaml\" 2>/dev/null || cat \"$3/templates/good.yaml\"\n",
+    );
+    fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", helm.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let run = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .current_dir(place.repository())
+        .env("PATH", path)
+        .args(arguments)
+        .output()
+        .unwrap();
+    Run {
+        code: run.status.code().unwrap(),
+        stdout: String::from_utf8(run.stdout).unwrap(),
+        stderr: String::from_utf8(run.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn charts_that_read_nothing_elsewhere_are_rendered() {
+    let chart = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
+    let place = Place::new(&[("Chart.yaml", chart), ("templates/good.yaml", GOOD)]);
+    fs::remove_file(place.repository().join("good.yaml")).unwrap();
+    let check = || run_with_old_helm(&place, &["check", "."]);
+    check().expect(0, &["2 objects checked"]);
+    // git's own files, and what else helm does not read.
+    place.link(".git/leak", "../../outside/secret.yaml");
+    check().expect(2, &["leads out of", "--> ./.git/leak", ".helmignore"]);
+    place.link("run/leak", "../../outside/secret.yaml");
+    write(&place.repository(), ".helmignore", "# Patterns\n.git/\nrun/\n*.bak\n");
+    check().expect(0, &["2 objects checked"]);
+    write(&place.repository(), ".helmignore", ".git/\nrun/\n!x\n");
+    check().expect(2, &["leads out of"]);
+    write(&place.repository(), ".helmignore", ".git/\nrun\n");
+    for name in ["values.schema.json", "charts/x/values.schema.json", "charts/x-1.0.0.tgz"] {
+        let file = write(&place.repository(), name, "{}");
+        check().expect(2, &["older than 3.16", "--> ."]);
+        fs::remove_file(file).unwrap();
+    }
+    check().expect(0, &[]);
+}
+
+#[test]
+fn files_are_taken_only_by_what_is_rendered() {
+    let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";
+    let place = Place::new(&[
+        ("z/kustomization.yaml", &format!("{component}resources: [../prod/pg.yaml, ../base]\n")),
+        ("prod/pg.yaml", NAIVE),
+        ("base/kustomization.yaml", "resources: [pg.yaml]\n"),
+        ("base/pg.yaml", NAIVE),
+    ]);
+    place
+        .run(&["check", "."])
+        .expect(1, &["--> prod/pg.yaml", "<kubectl kustomize base>", "4 objects checked"]);
+    let place = Place::new(&[
+        ("lib/Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\ntype: library\n"),
+        ("lib/values.yaml", "a: 1\n"),
+        ("lib/templates/pg.yaml", NAIVE),
+    ]);
+    place.run(&["check", "."]).expect(0, &["; 1 file is left out as part of a library chart\n"]);
+}
+
+#[test]
+fn tracked_files_that_git_ignores_are_in_the_summary() {
+    let place = Place::new(&[
+        ("pg.yaml", NAIVE),
+        ("build/pg.yaml", NAIVE),
+        (".hidden/pg.yaml", NAIVE),
+        ("x.txt", ""),
+    ]);
+    write(&place.repository(), ".gitignore", "pg*\nbuild/\nout/\nx.txt\n");
+    write(&place.repository(), "out/pg.yaml", NAIVE);
+    place
+        .run(&["check", "."])
+        .expect(0, &["2 objects checked", "; 2 tracked files are excluded by .gitignore\n"]);
+    place.run(&["check", "build/..", "."]).expect(0, &["; 2 tracked files are excluded"]);
+    place.run(&["check", "."]).expect(0, &["; 2 tracked files are excluded"]);
+    // One file, told once.
+    write(&place.repository(), ".gitignore", "build/\n");
+    write(&place.repository(), ".stategateignore", "/pg.yaml\n");
+    fs::remove_file(place.repository().join("out/pg.yaml")).unwrap();
+    place.run(&["check", "."]).expect(
+        0,
+        &["; 1 tracked file is excluded by .gitignore", "; 1 file is excluded by .stategateignore"],
+    );
+    place.link("live", "build");
+    place.run(&["check", "."]).expect(1, &["--> live/pg.yaml"]);
+    let all = place.run(&["check", ".", "--no-ignore"]);
+    assert!(!all.stdout.contains("tracked"), "{}", all.stdout);
 }

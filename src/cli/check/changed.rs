@@ -9,8 +9,10 @@ use anyhow::Context as _;
 use super::git::{Git, text};
 use super::pipeline::PreviousObjects;
 use crate::cli::project::Project;
+use crate::diagnostic::Diagnostics;
 use crate::plain;
 use crate::source::manifests::Manifests;
+use crate::source::ready_for_git;
 use crate::source::tree::{Source, is_manifest};
 
 /// Changed files, with what they were. Of a submodule only its commit counts: a look at its files would be git's, with the
@@ -41,6 +43,7 @@ impl Changed {
     pub fn since(revision: &str, project: &Project) -> anyhow::Result<Self> {
         let git = Git::here()?;
         let top = git.top().to_owned();
+        ready_for_git(&project.shown(&top)).map_err(Diagnostics::from)?;
         if revision == "HEAD" && git.run(&["rev-parse", "--verify", "--quiet", "HEAD"]).is_err() {
             // Without a commit everything is new.
             return Ok(Self { files: BTreeSet::from([top.clone()]), top, old: Manifests::default() });
@@ -159,18 +162,18 @@ fn old_objects(git: &Git, files: &[ChangedFile], project: &Project) -> anyhow::R
     Ok(manifests)
 }
 
-fn paths(listed: &[u8]) -> Vec<PathBuf> {
+pub fn paths(listed: &[u8]) -> Vec<PathBuf> {
     let names = listed.split(|byte| *byte == 0).filter(|name| !name.is_empty());
     names.map(path).collect()
 }
 
 #[cfg(unix)]
-fn path(bytes: &[u8]) -> PathBuf {
+pub fn path(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt as _;
     PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
 }
 
 #[cfg(not(unix))]
-fn path(bytes: &[u8]) -> PathBuf {
+pub fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }

@@ -37,12 +37,16 @@ pub struct Git {
 impl Git {
     /// The repository around the current directory.
     pub fn here() -> anyhow::Result<Self> {
-        let here = Self { top: PathBuf::from("."), filters: Vec::new() };
-        let top =
-            here.run(&["rev-parse", "--show-toplevel"]).context("--changed-since needs a git repository")?;
+        Self::around(Path::new(".")).context("--changed-since needs a git repository")
+    }
+
+    /// The repository around a directory.
+    pub fn around(directory: &Path) -> anyhow::Result<Self> {
+        let here = Self { top: directory.to_owned(), filters: Vec::new() };
+        let top = here.run(&["rev-parse", "--show-toplevel"])?;
         let top = PathBuf::from(text(top)?.trim_end_matches(['\n', '\r']));
         let is_named = ["GIT_DIR", "GIT_WORK_TREE"].iter().any(|name| std::env::var_os(name).is_some());
-        let current = std::env::current_dir().context("there is no current directory")?;
+        let current = directory.canonicalize().context("there is no current directory")?;
         let around = repository(&current).and_then(|around| around.canonicalize().ok());
         if !is_named && around != top.canonicalize().ok() {
             anyhow::bail!(

@@ -185,14 +185,8 @@ fn what_is_in_flight_is_answered_while_its_own_peer_floods() {
     let flood: Vec<TcpStream> =
         (0..WEBHOOK + 8).map(|_| TcpStream::connect(server.address).unwrap()).collect();
     // Accepting them takes its time; until then, nobody is evicted.
-    let evicted = || {
-        let (_, metrics) = server.get("/metrics");
-        let line =
-            metrics.lines().find(|line| line.contains("connections_closed") && line.contains("evicted"));
-        line.and_then(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).unwrap_or(0)
-    };
-    let began = Instant::now();
-    while evicted() < idle.len() && began.elapsed() < PATIENCE {
+    let (began, wanted) = (Instant::now(), u64::try_from(halves.len() + idle.len() + 8).unwrap());
+    while closed(&server, "webhook", "evicted") < wanted && began.elapsed() < Duration::from_secs(10) {
         std::thread::sleep(Duration::from_millis(20));
     }
     // These have not heard that they are evicted: their requests cross the first GOAWAY.

@@ -131,7 +131,7 @@ fn bindings() -> String {
     let text = quoted(HOSTILE);
     format!(
         "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: {text}}}\nspec: {{policies: {{ids: [pdb-present]}}, action: warn}}\n\
-         ---\napiVersion: stategate.io/v1alpha1\nkind: PolicyException\nmetadata: {{name: {text}, namespace: {text}}}\n\
+         ---\napiVersion: stategate.io/v1alpha1\nkind: PolicyException\nmetadata: {{name: {text}}}\n\
          spec: {{policies: [volume-no-emptydir-data, secret-no-literal-env], reason: {text}, approvedBy: {text}, match: {{names: ['*']}}}}\n"
     )
 }

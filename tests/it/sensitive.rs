@@ -227,7 +227,7 @@ fn a_policy_that_fails_quotes_nothing() {
             "# METADATA\n# title: T\n# description: D.\n# custom:\n#   severity: high\n#   action: deny\n\
              #   match: {{kinds: [StatefulSet.apps]}}\n#   fix: F\npackage stategate.own.fails\n\n\
              violation contains v if {{\n\tlive\n\tvalue := input.review.object.spec.template.spec.containers[0].env[0].value\n{body}\n}}\n\n\
-             live if not startswith(input.now, \"1970\")\n"
+             live if input.workload.name == \"redis\"\n"
         )
     };
     for body in [

@@ -10,8 +10,12 @@ use crate::harness;
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/rendering");
 
 fn check(path: &str, arguments: &[&str]) -> (i32, String) {
+    check_in(Path::new(FIXTURES), path, arguments)
+}
+
+fn check_in(directory: &Path, path: &str, arguments: &[&str]) -> (i32, String) {
     let run = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .current_dir(FIXTURES)
+        .current_dir(directory)
         .env("PATH", path)
         .arg("check")
         .args(arguments)
@@ -181,4 +185,57 @@ fn programs_fetch_nothing_unless_allowed() {
     let (_, said) = check(&path(), &[&at("k"), &at("c"), "--allow-remote"]);
     assert!(count.load(Ordering::SeqCst) > 0 && fetched.load(Ordering::SeqCst) > 0, "{said}");
     assert!(!said.contains("cannot be read"), "{said}");
+}
+
+const GOOD: &str = include_str!("../fixtures/manifests/good-postgres.yaml");
+const NAIVE: &str = include_str!("../fixtures/manifests/naive-postgres.yaml");
+
+/// A directory with these files.
+fn directory(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let file = directory.path().join(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    directory
+}
+
+/// Names and patches that only look as if they led elsewhere.
+#[test]
+fn what_is_fine_is_rendered() {
+    let patch = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: pg, namespace: shop, annotations: {doc: 'https://wiki/x'}}";
+    let json = r#"{"apiVersion":"apps/v1","kind":"StatefulSet","metadata":{"name":"pg","namespace":"shop","annotations":{"doc":"https://wiki/x"}}}"#;
+    let generator = "apiVersion: builtin\nkind: ConfigMapGenerator\nmetadata: {name: x}\nfiles: [x.txt]\n";
+    let kustomization = format!(
+        "resources: [\"a\\nb.yaml\"]\npatchesStrategicMerge:\n- '{json}'\n- |\n  {}\ngenerators: [.g]\n",
+        patch.replace('\n', "\n  ")
+    );
+    let files = directory(&[
+        ("app/kustomization.yaml", &kustomization),
+        ("app/a\nb.yaml", GOOD),
+        // Its file lies beside the kustomization that names the generator.
+        ("app/x.txt", "x"),
+        ("app/.g/kustomization.yaml", "resources: [g.yaml]\n"),
+        ("app/.g/g.yaml", generator),
+    ]);
+    let (code, said) = check_in(files.path(), &path(), &["app"]);
+    assert!(code == 0 && said.contains("2 objects checked"), "{said}");
+}
+
+/// A component that nobody uses is not rendered, and takes no file from the tree.
+#[test]
+fn files_are_taken_only_by_what_is_rendered() {
+    let component = "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n";
+    let files = directory(&[
+        ("z/kustomization.yaml", &format!("{component}resources: [../prod/pg.yaml, ../base]\n")),
+        ("prod/pg.yaml", NAIVE),
+        ("base/kustomization.yaml", "resources: [pg.yaml]\n"),
+        ("base/pg.yaml", NAIVE),
+    ]);
+    let (code, said) = check_in(files.path(), &path(), &["."]);
+    assert_eq!(code, 1, "{said}");
+    for part in ["--> prod/pg.yaml", "<kubectl kustomize base>", "2 objects checked"] {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
 }

@@ -1,7 +1,7 @@
 //! JSON of an object into a value, within a limit that depends on its length.
 //!
 //! A value takes up to a hundred times the memory of its text: `[{"a":1},…]` is the extreme. Objects of the API have
-//! names and values to tell, at least eight bytes for each unit of memory.
+//! names and values to tell, about six bytes and more for each unit of memory.
 
 use std::cell::Cell;
 use std::fmt;

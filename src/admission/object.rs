@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::bounded;
 use crate::diagnostic::without_value;
@@ -52,16 +52,30 @@ impl Object {
                     #[serde(default, deserialize_with = "null_is_default")]
                     metadata: Metadata,
                 }
-                // Of the value, which is read within limits.
                 let envelope: Result<Envelope, _> = match (&self.raw, self.parsed.get()) {
-                    (None, None) => return Ok(Metadata::default()),
-                    _ => serde_path_to_error::deserialize(self.value()?),
+                    (_, Some(Ok(value))) => serde_path_to_error::deserialize(value),
+                    (Some(raw), _) => serde_path_to_error::deserialize(metadata_of(raw)?),
+                    (None, _) => return Ok(Metadata::default()),
                 };
                 envelope.map(|envelope| envelope.metadata).map_err(|error| ObjectError(without_value(&error)))
             })
             .as_ref()
             .map_err(Clone::clone)
     }
+}
+
+/// The metadata alone, in an otherwise empty object: the log names every request, and most objects are never
+/// parsed.
+fn metadata_of(object: &RawValue) -> Result<Value, ObjectError> {
+    #[derive(Deserialize)]
+    struct Part<'a> {
+        #[serde(borrow, default)]
+        metadata: Option<&'a RawValue>,
+    }
+    let unreadable = |error: serde_json::Error| ObjectError(without_value(&error));
+    let part: Part<'_> = serde_json::from_str(object.get()).map_err(unreadable)?;
+    let metadata = part.metadata.map(|raw| bounded::from_str(raw.get())).transpose().map_err(unreadable)?;
+    Ok(json!({ "metadata": metadata }))
 }
 
 impl From<Box<RawValue>> for Object {

@@ -14,10 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::diagnostic::shorten;
-
 use super::{GroupVersionKind, GroupVersionResource, Object, Operation, Request, UserInfo, bounded};
-use crate::diagnostic::without_value;
+use crate::diagnostic::{shorten, without_value};
 use crate::plain;
 
 /// The only version that stategate supports; API servers have supported it since 1.16.

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::ast::{BUILTINS, Engine, Expr, Ref, Source, Span, Value};
 use super::limits::{self, BYTES, VALUE};
+use super::rego::error_line;
 
 /// The most that a call can cost in bytes, from its operands.
 type Cost = fn(&[Value]) -> usize;
@@ -17,13 +18,13 @@ const COSTS: &[(&str, Cost)] = &[
     ("array.slice", slice),
     ("bits.lsh", shifted),
     ("concat", concat),
-    ("contains", texts),
+    ("contains", lengths),
     ("count", characters),
-    ("endswith", texts),
-    ("format_int", texts),
+    ("endswith", lengths),
+    ("format_int", lengths),
     ("glob.match", pattern),
-    ("glob.quote_meta", texts),
-    ("indexof", texts),
+    ("glob.quote_meta", lengths),
+    ("indexof", lengths),
     ("indexof_n", pieces),
     ("intersection", sizes),
     ("json.filter", sizes),
@@ -32,7 +33,7 @@ const COSTS: &[(&str, Cost)] = &[
     ("json.marshal_with_options", indented),
     ("json.remove", sizes),
     ("json.unmarshal", pieces),
-    ("lower", texts),
+    ("lower", lengths),
     ("max", sizes),
     ("min", sizes),
     ("object.filter", sizes),
@@ -53,24 +54,24 @@ const COSTS: &[(&str, Cost)] = &[
     ("sort", sizes),
     ("split", split),
     ("sprintf", sprintf),
-    ("startswith", texts),
+    ("startswith", lengths),
     ("strings.any_prefix_match", pairs),
     ("strings.any_suffix_match", pairs),
-    ("strings.count", texts),
+    ("strings.count", lengths),
     ("strings.replace_n", replace_n),
-    ("strings.reverse", texts),
-    ("substring", texts),
+    ("strings.reverse", lengths),
+    ("substring", lengths),
     ("sum", lengths),
     ("time.format", sizes),
     ("to_number", number),
-    ("trim", texts),
-    ("trim_left", texts),
-    ("trim_prefix", texts),
-    ("trim_right", texts),
-    ("trim_space", texts),
-    ("trim_suffix", texts),
+    ("trim", lengths),
+    ("trim_left", lengths),
+    ("trim_prefix", lengths),
+    ("trim_right", lengths),
+    ("trim_space", lengths),
+    ("trim_suffix", lengths),
     ("union", sizes),
-    ("upper", texts),
+    ("upper", lengths),
     ("walk", walk),
 ];
 
@@ -96,7 +97,7 @@ pub fn limit(engine: &mut Engine) {
             let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
             let places = vec![nothing; operands.len()];
             match builtin(span, &places, &operands, true) {
-                Err(error) => Err(BuiltinError(one_line(&error.to_string())))?,
+                Err(error) => Err(BuiltinError(bare(&error.to_string())))?,
                 value => value,
             }
         };
@@ -111,10 +112,9 @@ pub fn makes_values(name: &str) -> bool {
     PASSED_ON.contains(&name) || COSTS.iter().any(|(known, _)| *known == name)
 }
 
-/// The `error:` line of an error that regorus has put into a frame.
-fn one_line(framed: &str) -> String {
-    let line = framed.lines().find_map(|line| line.trim().strip_prefix("error: "));
-    line.unwrap_or(framed).trim().to_owned()
+/// The error without the frame in which regorus shows it.
+fn bare(framed: &str) -> String {
+    error_line(framed).unwrap_or(framed).trim().to_owned()
 }
 
 fn text(operand: Option<&Value>) -> &str {
@@ -138,7 +138,7 @@ fn sum(costs: impl Iterator<Item = usize>) -> usize {
     costs.fold(VALUE, usize::saturating_add)
 }
 
-/// A result no longer than the operands, of which only the outermost is copied.
+/// A result no longer than the operands, of which only the outermost is copied, or a search through them.
 fn lengths(operands: &[Value]) -> usize {
     sum(operands.iter().map(length))
 }
@@ -149,11 +149,6 @@ fn slice(operands: &[Value]) -> usize {
     items.saturating_mul(VALUE).min(operands.first().map_or(0, length)).saturating_add(VALUE)
 }
 
-/// The same for texts: some of these search, for which the time matters.
-fn texts(operands: &[Value]) -> usize {
-    lengths(operands)
-}
-
 /// A text is counted character by character.
 fn characters(operands: &[Value]) -> usize {
     text(operands.first()).len().saturating_add(VALUE)
@@ -161,7 +156,7 @@ fn characters(operands: &[Value]) -> usize {
 
 /// A pattern is compiled each time that it is new.
 fn pattern(operands: &[Value]) -> usize {
-    texts(operands).saturating_add(1024)
+    lengths(operands).saturating_add(1024)
 }
 
 /// All of the operands is read or written.
@@ -239,7 +234,7 @@ fn regex_replace(operands: &[Value]) -> usize {
     let (searched, new) = (text(operands.first()), text(operands.get(2)));
     let groups = new.matches('$').count().saturating_add(1);
     let inserted = (searched.len() + 1).saturating_mul(new.len() + 1);
-    sum([texts(operands), inserted, groups.saturating_mul(searched.len())].into_iter())
+    sum([lengths(operands), inserted, groups.saturating_mul(searched.len())].into_iter())
 }
 
 /// Widths are literals below 100, each for one of the arguments; `lint/sprintf.rs` refuses others.

@@ -230,10 +230,15 @@ fn diagnostic(text: &SourceText, error: &impl std::fmt::Display) -> Diagnostic {
     }
 }
 
-/// The `error:` line of a rendered error, or all of it on one line.
+/// The `error:` line of a rendered error.
+pub(super) fn error_line(rendered: &str) -> Option<&str> {
+    rendered.lines().find_map(|line| line.trim().strip_prefix("error: "))
+}
+
+/// The `error:` line of a rendered error with its place, or all of it on one line.
 fn one_line(rendered: &str) -> String {
     let place = rendered.lines().find_map(|line| line.trim().strip_prefix("--> "));
-    match rendered.lines().find_map(|line| line.trim().strip_prefix("error: ")) {
+    match error_line(rendered) {
         Some(message) => match place {
             Some(place) => format!("{message} ({place})"),
             None => message.to_owned(),

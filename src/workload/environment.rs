@@ -45,18 +45,7 @@ impl Environment {
         for part in parts {
             let name = part.split_once(')').filter(|_| !expanded.ends_with('$'));
             let known = name.and_then(|(name, rest)| Some((self.get(name)??, rest)));
-            match known.filter(|(value, _)| value.len() <= self.left) {
-                Some((value, rest)) => {
-                    let length = value.len();
-                    expanded.push_str(value);
-                    expanded.push_str(rest);
-                    self.left -= length;
-                }
-                None => {
-                    expanded.push_str("$(");
-                    expanded.push_str(part);
-                }
-            }
+            self.left -= splice(&mut expanded, known, self.left, ["$(", part]);
         }
         expanded
     }
@@ -71,21 +60,19 @@ impl Environment {
                 let operand = || operands.words.get(name.parse::<usize>().ok()?).map(String::as_str);
                 Some((self.get(name).flatten().or_else(operand)?, rest))
             });
-            match known.filter(|(value, _)| value.len() <= self.left) {
-                Some((value, rest)) => {
-                    let length = value.len();
-                    expanded.push_str(value);
-                    expanded.push_str(rest);
-                    self.left -= length;
-                }
-                None => {
-                    expanded.push('$');
-                    expanded.push_str(part);
-                }
-            }
+            self.left -= splice(&mut expanded, known, self.left, ["$", part]);
         }
         expanded
     }
+}
+
+/// Adds the value of a reference and what follows it, or the text as written if the value is not known or longer
+/// than `left`. Returns the length of the value that was added.
+fn splice(expanded: &mut String, known: Option<(&str, &str)>, left: usize, written: [&str; 2]) -> usize {
+    let known = known.filter(|(value, _)| value.len() <= left);
+    let (length, parts) = known.map_or((0, written), |(value, rest)| (value.len(), [value, rest]));
+    parts.iter().for_each(|part| expanded.push_str(part));
+    length
 }
 
 /// The words after a script, `$0` first.

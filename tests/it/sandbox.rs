@@ -1,7 +1,7 @@
 //! External policies are tried in a child process: whatever would kill or stall a process affects only the
 //! child.
 
-use crate::support::{directory, stategate};
+use crate::support::{LARGE, directory, stategate};
 
 /// Loads and passes every check; its effect shows only on evaluation.
 fn policy(body: &str) -> String {
@@ -16,31 +16,7 @@ ten(x) := concat("", [x, x, x, x, x, x, x, x, x, x])
 
 long := ten(ten(ten(ten("a,"))))
 
-list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
-
-other := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
-
-square := [list | some _ in list]
-
-cube := [square | some _ in list]
-
-fourth := [cube | some _ in list]
-
-fifth := [fourth | some _ in list]
-
-large := [fifth | some _ in list]
-
-# Equal, but not shared with the other: the engine knows that a value equals itself.
-other_square := [other | some _ in list]
-
-other_cube := [other_square | some _ in list]
-
-other_fourth := [other_cube | some _ in list]
-
-other_fifth := [other_fourth | some _ in list]
-
-also_large := [other_fifth | some _ in list]
-
+{LARGE}
 violation contains v if {{
 	input.workload.kind
 {body}

@@ -1,23 +1,12 @@
 //! Which files `check` reads: ignored and excluded files, changes of a branch, known findings, configuration.
 
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::{GOOD, NAIVE, Run, directory, run_in, write};
+use crate::support::{GOOD, NAIVE, Run, directory, git, run_in, write};
 
 /// The summary at the end of a run.
 fn summary(run: &Run) -> &str {
     run.stdout.lines().last().unwrap_or_default()
-}
-
-fn git(directory: &Path, arguments: &[&str]) {
-    let run = Command::new("git")
-        .current_dir(directory)
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
-        .args(arguments)
-        .output()
-        .expect("git is needed: apt-get install git");
-    assert!(run.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
 fn repository(files: &[(&str, &str)]) -> tempfile::TempDir {

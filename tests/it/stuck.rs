@@ -5,47 +5,27 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::server::{PATIENCE, Server};
-use crate::support::{directory, stategate, write};
+use crate::support::{LARGE, directory, stategate, write};
 
 /// Not a loop in Rego, which the limit of steps would stop, but one comparison of two values that hold the same
 /// list ten thousand million times.
-const STICKS: &str = r#"# METADATA
+fn sticking_policy() -> String {
+    format!(
+        r#"# METADATA
 # title: Nothing sticks
 # description: D.
-# custom: {severity: high, action: deny, match: {kinds: [PersistentVolumeClaim]}, fix: F}
+# custom: {{severity: high, action: deny, match: {{kinds: [PersistentVolumeClaim]}}, fix: F}}
 package stategate.own.sticks
 
-list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
-
-other := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
-
-square := [list | some _ in list]
-
-cube := [square | some _ in list]
-
-fourth := [cube | some _ in list]
-
-fifth := [fourth | some _ in list]
-
-large := [fifth | some _ in list]
-
-# Equal, but not shared with the other: the engine knows that a value equals itself.
-other_square := [other | some _ in list]
-
-other_cube := [other_square | some _ in list]
-
-other_fourth := [other_cube | some _ in list]
-
-other_fifth := [other_fourth | some _ in list]
-
-also_large := [other_fifth | some _ in list]
-
-violation contains v if {
+{LARGE}
+violation contains v if {{
 	input.workload.labels.stick == "yes"
 	large == also_large
-	v := {"msg": "it came back", "path": []}
+	v := {{"msg": "it came back", "path": []}}
+}}
+"#
+    )
 }
-"#;
 
 fn review(name: &str, labels: &Value) -> Vec<u8> {
     let claim = json!({
@@ -76,7 +56,7 @@ fn message(answer: &str) -> String {
 
 #[test]
 fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_reload() {
-    let policies = directory(&[("own/sticks/sticks.rego", STICKS)]);
+    let policies = directory(&[("own/sticks/sticks.rego", &sticking_policy())]);
     let dir = tempfile::tempdir().unwrap();
     let path = policies.path().to_str().unwrap();
     let arguments = ["--policies", path, "--reload-every", "0.05", "--drain-delay", "0", "--threads", "1"];
@@ -111,7 +91,7 @@ fn a_policy_that_does_not_come_back_is_spared_then_quarantined_until_the_next_re
     }
 
     // A new version starts without a record.
-    write(policies.path(), "own/sticks/sticks.rego", STICKS.replace("== \"yes\"", "== \"no\""));
+    write(policies.path(), "own/sticks/sticks.rego", sticking_policy().replace("== \"yes\"", "== \"no\""));
     let deadline = Instant::now() + PATIENCE;
     while server.get("/readyz").1.contains("quarantine") {
         assert!(Instant::now() < deadline, "the quarantine does not end");
@@ -133,7 +113,7 @@ fn check_ends_although_a_policy_does_not() {
         )
     };
     let dir = directory(&[
-        ("policies/own/sticks/sticks.rego", STICKS),
+        ("policies/own/sticks/sticks.rego", &sticking_policy()),
         ("claims.yaml", &[claim("one", "yes"), claim("two", "no")].join("---\n")),
     ]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
@@ -163,7 +143,7 @@ test_comes_back if {
         )
     };
     let policies = directory(&[
-        ("own/sticks/sticks.rego", STICKS),
+        ("own/sticks/sticks.rego", &sticking_policy()),
         ("own/sticks/sticks_test.rego", test),
         ("own/sticks/examples/pass_sticks.yaml", &example("a", "yes")),
         ("own/sticks/examples/pass_comes_back.yaml", &example("b", "no")),

@@ -100,3 +100,42 @@ pub fn validate(set: &PolicySet, request: &Request) -> Decision {
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     review(set, &Inventory::default(), request, ReviewMode::Validate, now, &Unobserved)
 }
+
+/// Runs git in a directory.
+pub fn git(directory: &Path, arguments: &[&str]) {
+    let run = Command::new("git")
+        .current_dir(directory)
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
+        .args(arguments)
+        .output()
+        .expect("git is needed: apt-get install git");
+    assert!(run.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Rules that make two equal values, `large` and `also_large`: few steps make a list that holds the same one
+/// thousands of millions of times.
+pub const LARGE: &str = r#"list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+other := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+square := [list | some _ in list]
+
+cube := [square | some _ in list]
+
+fourth := [cube | some _ in list]
+
+fifth := [fourth | some _ in list]
+
+large := [fifth | some _ in list]
+
+# Equal, but not shared with the other: the engine knows that a value equals itself.
+other_square := [other | some _ in list]
+
+other_cube := [other_square | some _ in list]
+
+other_fourth := [other_cube | some _ in list]
+
+other_fifth := [other_fourth | some _ in list]
+
+also_large := [other_fifth | some _ in list]
+"#;

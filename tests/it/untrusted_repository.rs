@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{GOOD, NAIVE, Run, run_in, write};
+use crate::support::{GOOD, NAIVE, Run, git, run_in, write};
 
 const SECRET: &str = "kind: hunter2-is-the-password\n";
 
@@ -75,16 +75,6 @@ impl Place {
         let said = format!("{}{}", run.stdout, run.stderr);
         assert!(!said.contains("hunter2") && !said.contains("error[volume"), "{said}");
     }
-}
-
-fn git(directory: &Path, arguments: &[&str]) {
-    let run = Command::new("git")
-        .current_dir(directory)
-        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "init.defaultBranch=main"])
-        .args(arguments)
-        .output()
-        .expect("git is needed: apt-get install git");
-    assert!(run.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
 }
 
 #[test]

@@ -51,8 +51,7 @@ fn collect<'a>(scopes: &'a [Scope<'a>]) -> Rules<'a> {
     let mut bodies: Vec<(usize, &Scope<'_>, &Rule)> = Vec::new();
     for scope in scopes {
         for rule in &scope.module.policy {
-            let path = fixed_start(walk::head(rule));
-            let name = format!("{}.{}", scope.package, path.first().map_or("", String::as_str));
+            let name = scope.name_of(rule);
             let index = *indexes.entry(name.clone()).or_insert_with(|| {
                 rules.names.push(name);
                 rules.places.push((scope, rule));

@@ -9,7 +9,6 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::ast::{ArithOp, Expr, Literal, Query, Rule, RuleHead};
 use crate::engine::builtins;
 use crate::engine::reads::fixed_path;
-use crate::engine::walk;
 
 /// How many parts of one size a value may be written with, loops aside: those are counted when it is evaluated.
 const MOST_PARTS: f64 = 100_000.0;
@@ -20,8 +19,7 @@ pub fn check(scopes: &[Scope<'_>], errors: &mut Vec<Diagnostic>) {
     let mut rules: HashMap<String, Vec<(&Scope<'_>, &Rule)>> = HashMap::new();
     for scope in scopes {
         for rule in &scope.module.policy {
-            let path = fixed_start(walk::head(rule));
-            let name = format!("{}.{}", scope.package, path.first().map_or("", String::as_str));
+            let name = scope.name_of(rule);
             rules.entry(name).or_default().push((scope, rule));
         }
     }

@@ -157,6 +157,12 @@ impl<'a> Scope<'a> {
         Self { names, module, text, package, purpose, imports }
     }
 
+    /// The name of a rule, as in [`Target::Rule`].
+    pub fn name_of(&self, rule: &Rule) -> String {
+        let path = fixed_start(walk::head(rule));
+        format!("{}.{}", self.package, path.first().map_or("", String::as_str))
+    }
+
     /// What a path refers to in this module.
     pub fn target(&self, path: &[String]) -> Target {
         let Some((root, rest)) = path.split_first() else { return Target::Local };

@@ -37,6 +37,7 @@ pub mod source;
 pub mod telemetry;
 
 pub mod evaluators;
+pub mod cluster;
 pub mod server;
 
 pub mod cli;

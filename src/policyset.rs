@@ -39,6 +39,7 @@ pub struct PolicySet {
     /// Indexed like the compiled policies.
     of_policies: Vec<PolicyBindings>,
     digest: String,
+    record_digest: String,
     /// Those of the sources.
     warnings: Vec<Diagnostic>,
 }
@@ -132,7 +133,9 @@ impl PolicySet {
         };
         let of_policies = bindings.of_policies(&compiled.policies)?;
         let warnings = sources.warnings.clone();
-        Ok(Self { compiled, bindings, of_policies, digest: sources.digest(), warnings })
+        let believed = bindings.profile.spec.self_classify;
+        let record_digest = format!("{} {believed}", sources.projection_digest());
+        Ok(Self { compiled, bindings, of_policies, digest: sources.digest(), record_digest, warnings })
     }
 
     /// Whether its policies are compiled from these sources. Bindings may differ.
@@ -234,6 +237,11 @@ impl PolicySet {
     /// A writer for an empty inventory that reads workloads as this policy set does.
     pub fn inventory_writer(&self) -> InventoryWriter {
         InventoryWriter::new(Arc::clone(&self.compiled.projections), self.self_classification())
+    }
+
+    /// Identifies the way in which this set reads other objects: sets with the same digest can share an inventory.
+    pub fn record_digest(&self) -> &str {
+        &self.record_digest
     }
 
     /// How far the annotations count by which a workload classifies itself.

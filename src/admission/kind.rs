@@ -79,6 +79,9 @@ pub enum ReviewMode {
     Mutate,
     /// The validating webhook: no patches, only violations in the object as it is.
     Validate,
+    /// What is stored already: no patches, only violations in the object as it is. Objects that belong together
+    /// have all arrived.
+    Audit,
     /// Outside the API server: patches apply, then the patched object is reviewed.
     MutateAndValidate,
     /// The same for a source file that `stategate fix` rewrites: patches that belong only in files also
@@ -89,7 +92,7 @@ pub enum ReviewMode {
 impl ReviewMode {
     /// Whether patches are looked for.
     pub fn mutates(self) -> bool {
-        self != Self::Validate
+        !matches!(self, Self::Validate | Self::Audit)
     }
 
     /// Whether violations are looked for.

@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
 
 mod check;
+mod cluster;
 mod completions;
 mod config;
 mod confined;

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::cluster::{self, ClusterArguments};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
+use crate::cluster::{Access, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
 use crate::server::{self, Config, Sources, Started, Tls};
@@ -22,15 +24,27 @@ use crate::telemetry::{self, LogFormat};
   stategate serve
   stategate serve --tls-name gate.example.com --listen 0.0.0.0:9443
   stategate serve --tls-cert tls.crt --tls-key tls.key --log-format json
+  stategate serve --context kind-dev
 
 Without flags it serves the shipped policies under the profile production, with a
-certificate that it generates.")]
+certificate that it generates, and knows no other objects than the one under review.")]
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
     #[command(flatten)]
     inventory: InventoryArguments,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
+
+    /// Follow the objects of the cluster that this Pod runs in, as its ServiceAccount
+    #[arg(long, conflicts_with_all = ["context", "kubeconfig", "inventory"])]
+    in_cluster: bool,
+
+    /// Seconds that /readyz waits for the objects of the cluster; afterwards stategate serves with what is known
+    #[arg(long, default_value = "30", value_parser = seconds)]
+    inventory_timeout: Duration,
 
     /// Address of the webhook
     #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
@@ -107,9 +121,25 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
     let loading = Instant::now();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that talk to clients")?;
+    let access = match arguments.in_cluster {
+        true => Some(Access { in_cluster: true, ..Access::default() }),
+        false => arguments.cluster.access(),
+    };
+    let live = match access {
+        Some(access) => {
+            let cluster = runtime.block_on(cluster::open(&access))?;
+            Some(LiveInventory::new(cluster, runtime.handle().clone()))
+        }
+        None => None,
+    };
     let sources = Sources {
         policies: arguments.policies.source(),
         inventory: arguments.inventory.source(DEFAULT_NAMESPACE),
+        live,
     };
     let loaded = sources.load()?;
     let loading = loading.elapsed();
@@ -134,6 +164,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         reload_every: arguments.reload_every,
+        inventory_timeout: arguments.inventory_timeout,
         drain_delay: Duration::from_secs(arguments.drain_delay),
     };
     tracing::info!(
@@ -147,10 +178,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     if let Some(knowledge) = knowledge {
         tracing::info!(known = knowledge.complete, needed_but_unknown = knowledge.incomplete, "inventory");
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads that talk to clients")?;
     let profile = set.profile().to_owned();
     runtime.block_on(server::run(config, sources, loaded, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);

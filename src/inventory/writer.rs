@@ -62,8 +62,24 @@ impl InventoryWriter {
         self.mark_complete(kind);
     }
 
+    /// Removes all objects of a kind, which is then unknown.
+    pub fn forget(&mut self, kind: &GroupKind) {
+        self.state.objects_of(kind).iter().for_each(|object| self.remove(object));
+        self.mark_incomplete(kind);
+    }
+
+    /// The number of objects of a kind.
+    pub fn count(&self, kind: &GroupKind) -> usize {
+        self.state.objects_of(kind).len()
+    }
+
+    /// Marks the kind as one of which not all objects are known; those that are stay.
+    pub fn mark_incomplete(&mut self, kind: &GroupKind) {
+        self.state.complete.remove(kind);
+    }
+
     /// Marks all objects of this kind as known. Ignores kinds that no join uses.
-    fn mark_complete(&mut self, kind: &GroupKind) {
+    pub fn mark_complete(&mut self, kind: &GroupKind) {
         if let Some(role) = self.state.reader.role(kind) {
             self.state.complete.insert(kind.clone(), role);
         }

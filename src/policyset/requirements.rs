@@ -11,6 +11,16 @@ use crate::policy::{Policy, PolicyId, kinds};
 use crate::workload::projection::Projections;
 
 impl PolicySet {
+    /// The kinds of which bound policies need or use other objects, with the versions that their projections
+    /// read (none: any version). Namespaces are always among them: bindings select by their labels.
+    pub fn needed_kinds(&self) -> BTreeMap<GroupKind, Vec<String>> {
+        let declared = self.bound().flat_map(|(compiled, _)| compiled.policy.inventory.iter());
+        let namespace = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
+        let kinds = declared.map(|(kind, _)| kind.clone()).chain([namespace]);
+        let versions = |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
+        kinds.map(|kind| (kind.clone(), versions(&kind).unwrap_or_default())).collect()
+    }
+
     /// The kinds that bound policies need and that are incomplete in an inventory, each with these policies.
     pub fn incomplete(&self, inventory: &Inventory) -> BTreeMap<GroupKind, Vec<&PolicyId>> {
         let mut incomplete: BTreeMap<GroupKind, Vec<&PolicyId>> = BTreeMap::new();

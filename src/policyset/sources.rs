@@ -42,6 +42,11 @@ impl Sources {
         digest([&self.policies, &self.libraries, &self.projections, &self.engines].into_iter().flatten())
     }
 
+    /// The same over what other objects are read with: projections and tables of engines.
+    pub(super) fn projection_digest(&self) -> String {
+        digest(self.projections.iter().chain(&self.engines))
+    }
+
     /// The same over the bindings: the profile, bindings and exceptions.
     fn binding_digest(&self) -> String {
         digest(self.profile.iter().chain(&self.bindings))

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::drain::ShutdownStage;
 use super::routes::App;
+use crate::cluster::LiveInventory;
 
 /// `/livez`, `/readyz`, `/metrics`.
 pub fn router(app: Arc<App>) -> Router {
@@ -20,9 +21,17 @@ pub fn router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Response {
+async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
     if *app.stage.borrow() > ShutdownStage::Open {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
+    }
+    let verbose = query.is_some_and(|query| query.split('&').any(|key| key == "verbose"));
+    let (settled, inventory) = match &app.live {
+        Some(live) => (live.is_settled(), inventory(live, verbose)),
+        None => (true, String::new()),
+    };
+    if !settled && tokio::time::Instant::now() < app.settled_by {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("loading the inventory\n{inventory}")).into_response();
     }
     let in_force = app.current.in_force();
     let set = &in_force.set;
@@ -38,14 +47,27 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
         .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{inventory}",
         set.profile(),
         set.policies().count()
     )
     .into_response()
 }
 
+/// What is known of the cluster: each kind if asked for, else those that are not complete.
+fn inventory(live: &LiveInventory, verbose: bool) -> String {
+    let all = live.status().into_iter().filter(|(_, status)| verbose || !status.complete);
+    let lines: String = all.map(|(kind, status)| format!("inventory {kind}: {status}\n")).collect();
+    if verbose { format!("inventory of {}\n{lines}", live.cluster().name()) } else { lines }
+}
+
 async fn metrics(State(app): State<Arc<App>>) -> Response {
+    if let Some(live) = &app.live {
+        app.metrics.clear_inventory();
+        for (kind, status) in live.status() {
+            app.metrics.inventory(&kind.to_string(), status.objects, status.complete, status.age);
+        }
+    }
     match app.metrics.encode() {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

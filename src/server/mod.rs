@@ -86,6 +86,8 @@ pub struct Config {
     pub threads: usize,
     /// Interval for reading the sources of the policy set and the certificate again.
     pub reload_every: Duration,
+    /// How long readiness waits for the first complete inventory of the cluster.
+    pub inventory_timeout: Duration,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
@@ -172,12 +174,20 @@ pub async fn run(
         MemoryBudget::new(config.max_body, USUAL_BODIES, config.max_body.saturating_mul(LARGE_BODIES));
     let (current, version) = Current::new(loaded);
     let current = Arc::new(current);
+    if let Some(live) = &sources.live {
+        let current = Arc::clone(&current);
+        live.publish(Arc::clone(&metrics), move |digest, inventory| {
+            current.inventory_changed(digest, inventory);
+        });
+    }
     let app = Arc::new(App {
         current: Arc::clone(&current),
         evaluators,
         metrics: Arc::clone(&metrics),
         budget,
         stage: shutdown.watch(),
+        live: sources.live.clone(),
+        settled_by: Instant::now() + config.inventory_timeout,
     });
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),

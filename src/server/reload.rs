@@ -10,9 +10,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tracing::{error, info, warn};
 
+use crate::cluster::LiveInventory;
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
+use crate::inventory::Inventory;
 use crate::policyset::{self, PolicySet};
+use crate::source::manifests::Manifests;
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
 
@@ -21,13 +24,18 @@ pub struct Current {
     in_force: ArcSwap<InForce>,
     /// The fault of newer sources; empty if there is none.
     fault: Mutex<String>,
+    /// Held while what is in force is replaced, by a reload or by a change of the cluster.
+    replacing: Mutex<()>,
 }
 
 impl Current {
     /// Splits what was loaded at startup into what is in force and the version of its sources.
     pub fn new(loaded: Loaded) -> (Self, Version) {
-        let current =
-            Self { in_force: ArcSwap::from_pointee(loaded.in_force), fault: Mutex::new(String::new()) };
+        let current = Self {
+            in_force: ArcSwap::from_pointee(loaded.in_force),
+            fault: Mutex::default(),
+            replacing: Mutex::default(),
+        };
         (current, loaded.version)
     }
 
@@ -41,7 +49,18 @@ impl Current {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Replaces the inventory, if it was read as the policy set in force reads objects. Otherwise another set is
+    /// about to come into force, which brings its own.
+    pub fn inventory_changed(&self, record_digest: &str, inventory: Inventory) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_force = self.in_force.load();
+        if in_force.set.record_digest() == record_digest {
+            self.in_force.store(Arc::new(in_force.with_inventory(inventory)));
+        }
+    }
+
     fn accept(&self, in_force: InForce, metrics: &Metrics) {
+        let _replacing = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let set = &in_force.set;
         let digest = set.digest();
         if digest == self.in_force.load().set.digest() {
@@ -89,12 +108,14 @@ pub fn log_warnings(set: &PolicySet) {
 }
 
 /// The sources of what is in force.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Sources {
     /// Policies and bindings.
     pub policies: PolicySource,
-    /// The inventory.
+    /// The inventory, if it comes from files.
     pub inventory: InventorySource,
+    /// The inventory, if it is a cluster's.
+    pub live: Option<LiveInventory>,
 }
 
 /// Identifies one state of the sources.
@@ -118,7 +139,7 @@ impl Sources {
         let (sources, version) = self.read()?;
         let manifests = self.inventory.manifests()?;
         let set = self.policies.compile(&sources, None)?;
-        let inventory = self.inventory.inventory(&manifests, &set);
+        let inventory = self.inventory_of(&manifests, &set);
         Ok(Loaded { in_force: InForce::new(set, inventory), version })
     }
 
@@ -128,6 +149,13 @@ impl Sources {
         let sources = self.policies.read()?;
         let version = Version { digest: sources.digest(), inventory };
         Ok((sources, version))
+    }
+
+    fn inventory_of(&self, manifests: &Manifests, set: &PolicySet) -> Inventory {
+        match &self.live {
+            Some(live) => live.adopt(set),
+            None => self.inventory.inventory(manifests, set),
+        }
     }
 
     fn check(&self, known: &Version, in_force: &InForce) -> Check {
@@ -143,11 +171,11 @@ impl Sources {
         // The inventory is read with the projections of its own set, so both are always replaced together. The
         // same set keeps its quarantine.
         if version.digest == in_force.set.digest() {
-            let inventory = self.inventory.inventory(&manifests, &in_force.set);
+            let inventory = self.inventory_of(&manifests, &in_force.set);
             return Check::Changed(version, Ok(Box::new(in_force.with_inventory(inventory))));
         }
         let loaded = self.policies.compile(&sources, Some(&in_force.set)).map(|set| {
-            let inventory = self.inventory.inventory(&manifests, &set);
+            let inventory = self.inventory_of(&manifests, &set);
             Box::new(InForce::new(set, inventory))
         });
         Check::Changed(version, loaded.map_err(|errors| errors.to_string()))
@@ -177,8 +205,9 @@ pub async fn watch(
     let sources = Arc::new(sources);
     loop {
         timer.tick().await;
-        let (sources, known, in_force) = (Arc::clone(&sources), seen.clone(), current.in_force());
-        let checked = tokio::task::spawn_blocking(move || sources.check(&known, &in_force)).await;
+        let (known, in_force) = (seen.clone(), current.in_force());
+        let reading = Arc::clone(&sources);
+        let checked = tokio::task::spawn_blocking(move || reading.check(&known, &in_force)).await;
         match checked {
             Ok(Check::Unchanged) => current.unchanged(content_is_good),
             Ok(Check::Unreadable(reason)) => current.refuse(reason, &metrics),
@@ -186,7 +215,11 @@ pub async fn watch(
                 seen = version;
                 content_is_good = loaded.is_ok();
                 match loaded {
-                    Ok(in_force) => current.accept(*in_force, &metrics),
+                    Ok(in_force) => {
+                        current.accept(*in_force, &metrics);
+                        // Changes since the set adopted it were not its own yet.
+                        sources.live.iter().for_each(LiveInventory::republish);
+                    }
                     Err(reason) => current.refuse(reason, &metrics),
                 }
             }

@@ -17,6 +17,7 @@ use super::drain::ShutdownStage;
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
+use crate::cluster::LiveInventory;
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
@@ -37,6 +38,10 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub budget: MemoryBudget,
     pub stage: watch::Receiver<ShutdownStage>,
+    /// The cluster, if its objects are followed.
+    pub live: Option<LiveInventory>,
+    /// When readiness no longer waits for the first complete inventory.
+    pub settled_by: tokio::time::Instant,
 }
 
 /// The webhook that was called. Every webhook reviews with the whole policy set.
@@ -162,6 +167,14 @@ async fn review(
     pending: &Arc<PendingReview>,
     deadline: Instant,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
+    let refreshed = match &app.live {
+        Some(live) => live.refreshed(&in_force.set, &in_force.inventory, &pending.request, deadline).await,
+        None => None,
+    };
+    let in_force = &match refreshed {
+        Some(inventory) => Arc::new(in_force.with_inventory(inventory)),
+        None => Arc::clone(in_force),
+    };
     // The review takes the time as an argument; it is read here.
     let now = jiff::Timestamp::now();
     let reviewed = app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;

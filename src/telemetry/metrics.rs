@@ -130,6 +130,17 @@ struct ReloadLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct InterruptionLabels {
+    kind: String,
+    reason: &'static str,
+}
+
 /// All metrics.
 pub struct Metrics {
     registry: Registry,
@@ -149,6 +160,10 @@ pub struct Metrics {
     exceptions: Family<ExceptionLabels, Gauge>,
     connections: Family<PortLabels, Gauge>,
     connections_closed: Family<ClosedLabels, Counter>,
+    inventory_objects: Family<KindLabels, Gauge>,
+    inventory_complete: Family<KindLabels, Gauge>,
+    inventory_age: Family<KindLabels, Gauge>,
+    inventory_interruptions: Family<InterruptionLabels, Counter>,
 }
 
 impl Metrics {
@@ -172,6 +187,10 @@ impl Metrics {
             exceptions: Family::default(),
             connections: Family::default(),
             connections_closed: Family::default(),
+            inventory_objects: Family::default(),
+            inventory_complete: Family::default(),
+            inventory_age: Family::default(),
+            inventory_interruptions: Family::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -186,6 +205,26 @@ impl Metrics {
             "policy_unknown",
             "Policies that were not evaluated because other objects are not known",
             metrics.unknown.clone(),
+        );
+        registry.register(
+            "inventory_objects",
+            "Objects of the cluster that are known, by kind",
+            metrics.inventory_objects.clone(),
+        );
+        registry.register(
+            "inventory_complete",
+            "1 if all objects of the kind are known, 0 if policies that need them are unknown",
+            metrics.inventory_complete.clone(),
+        );
+        registry.register(
+            "inventory_age_seconds",
+            "Seconds since the API server last said something about the kind",
+            metrics.inventory_age.clone(),
+        );
+        registry.register(
+            "inventory_interruptions",
+            "Failed attempts to list or watch the kind",
+            metrics.inventory_interruptions.clone(),
         );
         registry.register(
             "evaluation_queue_depth",
@@ -291,6 +330,29 @@ impl Metrics {
         for unknown in &decision.unknown {
             self.unknown.get_or_create(&PolicyLabels { policy: unknown.policy.to_string() }).inc();
         }
+    }
+
+    /// What is known of a kind of the cluster.
+    pub fn inventory(&self, kind: &str, objects: usize, complete: bool, age: Option<u64>) {
+        let labels = KindLabels { kind: kind.to_owned() };
+        self.inventory_objects.get_or_create(&labels).set(i64::try_from(objects).unwrap_or(i64::MAX));
+        self.inventory_complete.get_or_create(&labels).set(complete.into());
+        if let Some(age) = age {
+            self.inventory_age.get_or_create(&labels).set(i64::try_from(age).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Forgets what was known of the kinds of the cluster.
+    pub fn clear_inventory(&self) {
+        self.inventory_objects.clear();
+        self.inventory_complete.clear();
+        self.inventory_age.clear();
+    }
+
+    /// Counts an attempt to list or watch a kind that failed.
+    pub fn inventory_interrupted(&self, kind: &str, reason: &'static str) {
+        let labels = InterruptionLabels { kind: kind.to_owned(), reason };
+        self.inventory_interruptions.get_or_create(&labels).inc();
     }
 
     /// All metrics as OpenMetrics text.

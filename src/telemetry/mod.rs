@@ -13,6 +13,10 @@ use crate::plain;
 /// Name prefix of the threads that evaluate policies; a number follows.
 pub const EVALUATION_THREADS: &str = "evaluate-";
 
+/// The client of the API server logs each failure of a connection; what it means for stategate is logged where it is
+/// known.
+const DEFAULT_FILTER: &str = "info,kube_client=off";
+
 /// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -27,7 +31,7 @@ pub enum LogFormat {
 pub fn init_logging(format: LogFormat, filter: Option<&str>, colours: bool) {
     let asked = filter.map(EnvFilter::try_new).transpose();
     let wrong = asked.as_ref().err().map(ToString::to_string);
-    let filter = asked.ok().flatten().unwrap_or_else(|| EnvFilter::new("info"));
+    let filter = asked.ok().flatten().unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
     let builder =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(move || LogWriter { format, colours });
     // A second call, as from several tests in one process, has no effect.

@@ -229,11 +229,23 @@ impl Pipeline {
                 blocking(move || Arc::new(Manifests::of(&source, &this.render))).await?
             }
         };
+        let old = |manifest: &Manifest| self.before.of(manifest, &source, &self.namespace);
+        self.review_objects(&manifests, old, inventory, ReviewMode::MutateAndValidate).await
+    }
+
+    /// Reviews the objects of one source; `old` is the previous version of each.
+    pub async fn review_objects<'a>(
+        &self,
+        manifests: &'a Manifests,
+        old: impl Fn(&Manifest) -> Option<&'a Manifest>,
+        inventory: Inventory,
+        mode: ReviewMode,
+    ) -> anyhow::Result<ReviewedSource> {
         let set = self.pool.set();
         let ReviewedSource { mut report, mut unknown_namespaces, mut matched } = ReviewedSource::default();
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
-            let old = self.before.of(manifest, &source, &self.namespace);
+            let old = old(manifest);
             let Some(request) = manifest.request(set.projections(), old, &self.namespace) else {
                 report.not_covered += 1;
                 report.errors.extend(nearly_known(set, manifest));
@@ -250,9 +262,9 @@ impl Pipeline {
             reviewed.push(manifest);
             requests.push(Arc::new(request));
         }
-        let decisions = self.pool.review(&inventory, &requests, ReviewMode::MutateAndValidate).await?;
+        let decisions = self.pool.review(&inventory, &requests, mode).await?;
         let judged: Vec<(&Manifest, &Decision)> = reviewed.iter().copied().zip(&decisions).collect();
-        let hidden = hidden(&manifests, &judged);
+        let hidden = hidden(manifests, &judged);
         for ((manifest, request), decision) in reviewed.iter().zip(&requests).zip(decisions) {
             for finding in &decision.findings {
                 if let Some(policy) = set.policy(finding.policy.as_str()) {

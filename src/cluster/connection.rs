@@ -1,0 +1,205 @@
+//! Where a cluster is, and the requests that stategate makes of it: reads only.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Limited};
+use hyper::Request;
+use hyper::http::header;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::core::Status;
+use kube::{Client, Config};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::error::ClusterError;
+use super::resources::Resource;
+use crate::plain;
+
+/// How long the API server may take to answer, watches excepted.
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Objects in one page of a list. An API server stores objects of at most about 1.5 MiB.
+const PAGE: usize = 100;
+/// The largest answer that is read: a page of large objects, or the discovery document.
+const LARGEST: usize = 256 << 20;
+/// The largest single object, in a get or a watch.
+pub const LARGEST_OBJECT: usize = 8 << 20;
+
+/// Where a cluster is, and as whom to ask it.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// A kubeconfig; absent: `$KUBECONFIG`, or `~/.kube/config`.
+    pub kubeconfig: Option<PathBuf>,
+    /// A context of the kubeconfig; absent: its current one.
+    pub context: Option<String>,
+    /// Ask as the ServiceAccount of the Pod that this process runs in.
+    pub in_cluster: bool,
+}
+
+impl Access {
+    async fn config(&self) -> Result<Config, ClusterError> {
+        if self.in_cluster {
+            return Config::incluster().map_err(|error| {
+                ClusterError::Config(format!("not in a Pod with a ServiceAccount: {}", plain::line(&error.to_string())))
+            });
+        }
+        let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
+        match &self.kubeconfig {
+            Some(file) => {
+                Config::from_custom_kubeconfig(Kubeconfig::read_from(file).map_err(unusable)?, &options).await
+            }
+            None => Config::from_kubeconfig(&options).await,
+        }
+        .map_err(unusable)
+    }
+
+    /// kubectl with the flags that reach the same cluster.
+    fn kubectl(&self) -> String {
+        let mut command = "kubectl".to_owned();
+        if let Some(file) = &self.kubeconfig {
+            command.push_str(&format!(" --kubeconfig {}", plain::path(file)));
+        }
+        if let Some(context) = &self.context {
+            command.push_str(&format!(" --context {}", plain::line(context)));
+        }
+        command
+    }
+}
+
+fn unusable(error: kube::config::KubeconfigError) -> ClusterError {
+    ClusterError::Config(format!("the kubeconfig cannot be used: {}", plain::line(&error.to_string())))
+}
+
+/// A connection to a cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    name: String,
+    namespace: String,
+    kubectl: String,
+}
+
+/// A page of a list.
+pub struct Page {
+    /// The objects. The API server leaves out what the list's own kind says: `apiVersion` and `kind`.
+    pub items: Vec<Value>,
+    /// Where the next page begins; absent in the last one.
+    pub next: Option<String>,
+    /// The version of the whole list, from which a watch can continue.
+    pub version: String,
+}
+
+#[derive(Deserialize)]
+struct ListBody {
+    #[serde(default)]
+    metadata: ListMetadata,
+    #[serde(default)]
+    items: Option<Vec<Value>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMetadata {
+    #[serde(rename = "continue")]
+    next: Option<String>,
+    resource_version: Option<String>,
+}
+
+impl Cluster {
+    /// Prepares a connection; nothing is sent yet.
+    ///
+    /// # Errors
+    /// If it is not known where the cluster is, or the kubeconfig cannot be used.
+    pub async fn open(access: &Access) -> Result<Self, ClusterError> {
+        let mut config = access.config().await?;
+        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        let (name, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
+        let client = Client::try_from(config)?;
+        Ok(Self { client, name, namespace, kubectl: access.kubectl() })
+    }
+
+    /// The URL of its API server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The namespace of the context.
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// The command that shows more about an error.
+    pub fn help(&self, error: &ClusterError) -> String {
+        error.help(&self.kubectl)
+    }
+
+    /// One object; none if it does not exist.
+    ///
+    /// # Errors
+    /// If the API server does not say whether it exists.
+    pub async fn get(&self, path: &str) -> Result<Option<Value>, ClusterError> {
+        match self.json(path, "application/json", LARGEST_OBJECT).await {
+            Ok(object) => Ok(Some(object)),
+            Err(ClusterError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of all objects of a resource.
+    ///
+    /// # Errors
+    /// If the API server does not answer with a list.
+    pub async fn page(&self, resource: &Resource, next: Option<&str>) -> Result<Page, ClusterError> {
+        let mut path = format!("{}?limit={PAGE}", resource.path());
+        if let Some(next) = next {
+            path.push_str("&continue=");
+            path.extend(percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC));
+        }
+        let body: ListBody = self.json(&path, "application/json", LARGEST).await?;
+        Ok(Page {
+            items: body.items.unwrap_or_default(),
+            next: body.metadata.next.filter(|next| !next.is_empty()),
+            version: body.metadata.resource_version.unwrap_or_default(),
+        })
+    }
+
+    /// An answer read as JSON, within limits of time and size.
+    pub(super) async fn json<T: for<'de> Deserialize<'de>>(
+        &self,
+        path: &str,
+        accept: &str,
+        largest: usize,
+    ) -> Result<T, ClusterError> {
+        let answer = async {
+            let body = self.send(path, accept).await?;
+            let bytes = Limited::new(body, largest).collect().await;
+            let bytes = bytes.map_err(|error| ClusterError::Unreadable(plain::line(&error.to_string()).into_owned()))?;
+            serde_json::from_slice(&bytes.to_bytes()).map_err(|error| ClusterError::Unreadable(error.to_string()))
+        };
+        let timed_out = |_| ClusterError::TimedOut(TIMEOUT.as_secs());
+        tokio::time::timeout(TIMEOUT, answer).await.map_err(timed_out)?
+    }
+
+    /// The body of a successful answer.
+    pub(super) async fn send(&self, path: &str, accept: &str) -> Result<Body, ClusterError> {
+        let request = Request::get(path)
+            .header(header::ACCEPT, accept)
+            .body(Body::empty())
+            .map_err(|error| ClusterError::Unreadable(error.to_string()))?;
+        let response = self.client.send(request).await?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let bytes = Limited::new(response.into_body(), LARGEST_OBJECT).collect().await;
+        let bytes = bytes.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let mut said: Status = serde_json::from_slice(&bytes).unwrap_or_default();
+        said.code = status.as_u16();
+        if said.message.is_empty() {
+            said.message = String::from_utf8_lossy(bytes.get(..200).unwrap_or(&bytes)).into_owned();
+        }
+        Err(ClusterError::of_status(&said))
+    }
+}

@@ -1,0 +1,22 @@
+//! A live cluster: the only room that talks to an API server.
+//!
+//! It reads, and writes nothing. [`LiveInventory`] follows the kinds that the policy set in force needs, by
+//! watches; [`Cluster`] lists and gets objects for the command line.
+#![expect(clippy::disallowed_methods, reason = "an edge: it keeps time")]
+
+mod connection;
+mod error;
+mod follow;
+mod fresh;
+mod list;
+mod live;
+mod resources;
+mod status;
+mod watch;
+
+pub use connection::{Access, Cluster};
+pub use error::ClusterError;
+pub use list::slim;
+pub use live::LiveInventory;
+pub use resources::{Resource, Resources};
+pub use status::{KindStatus, Knowledge};

@@ -10,10 +10,10 @@ mod requirements;
 pub mod schema;
 mod sources;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::admission::{Request, ReviewMode, ReviewScope};
+use crate::admission::{GroupKind, Operation, Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
@@ -318,6 +318,15 @@ impl PolicySet {
     /// review.
     pub fn coverage(&self) -> BTreeSet<ReviewScope> {
         self.coverage_of(|compiled, _| compiled.violation.is_some())
+    }
+
+    /// The kinds whose objects bound policies review as a whole, each with the versions that they read.
+    pub fn reviewed_kinds(&self) -> BTreeMap<GroupKind, Vec<String>> {
+        let whole = self.coverage().into_iter().filter(|scope| {
+            scope.subresource.is_empty() && scope.operation == Operation::Create
+        });
+        let versions = |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
+        whole.map(|scope| (scope.kind.clone(), versions(&scope.kind).unwrap_or_default())).collect()
     }
 
     /// The same for the mutating webhook: the scopes that policies may patch.

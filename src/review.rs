@@ -35,6 +35,7 @@ use crate::workload::projection::Projection;
 use baseline::Baseline;
 use effective_request::EffectiveRequest;
 use evaluator::PolicyEvaluator;
+pub use exemptions::is_made_of;
 pub use evaluator::{Evaluation, EvaluationObserver, Unobserved};
 use exemptions::Waivers;
 use input_builder::{InputBuilder, Needs};

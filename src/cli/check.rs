@@ -1,10 +1,11 @@
 //! `stategate check`: manifests to findings.
 
 mod changed;
-mod format;
+pub(super) mod format;
 mod git;
 mod known;
-mod pipeline;
+mod live;
+pub(super) mod pipeline;
 mod relaxed;
 mod tracked;
 
@@ -18,7 +19,8 @@ use format::Format;
 use known::KnownFindings;
 use pipeline::{Pipeline, PreviousObjects, TreeSource};
 
-use super::inventory::InventoryArguments;
+use super::cluster::ClusterArguments;
+use super::inventory::{InventoryArguments, Knowledge};
 use super::output::{self, Output};
 use super::policies::{PolicyArguments, load};
 use super::review_pool::ReviewPool;
@@ -40,7 +42,8 @@ use crate::source::tree::Source;
   stategate check . -o sarif=stategate.sarif -o html=report.html
   stategate check . --known known.json --write-known
   stategate check new/pg.yaml --old old/pg.yaml
-  kubectl get sc,nodes,pvc -A -o yaml > cluster.yaml; stategate check shop/ --inventory cluster.yaml
+  stategate check shop/ --context prod
+  stategate inventory --context prod > cluster.yaml; stategate check shop/ --inventory cluster.yaml
 
 Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or
 evaluated, or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
@@ -84,6 +87,9 @@ pub struct Arguments {
     #[command(flatten)]
     inventory: InventoryArguments,
 
+    #[command(flatten)]
+    cluster: ClusterArguments,
+
     /// The namespace of objects that do not name one
     #[arg(short, long, default_value = "default")]
     namespace: String,
@@ -101,8 +107,9 @@ pub struct Arguments {
     verbose: bool,
 }
 
+/// The mildest action that fails a run.
 #[derive(Clone, Copy, ValueEnum)]
-enum FailOn {
+pub(super) enum FailOn {
     Deny,
     Warn,
     Audit,
@@ -136,9 +143,19 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let parts: Vec<TreeSource> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
-    let cluster = arguments.inventory.source(&arguments.namespace).read(&set)?;
+    // The connection lives as long as its runtime.
+    let connection = match arguments.cluster.access(&arguments.inventory)? {
+        Some(access) => Some(live::Connection::open(&access, &set)?),
+        None => None,
+    };
+    let cluster = match &connection {
+        Some(connection) => connection.inventory.clone(),
+        None => arguments.inventory.source(&arguments.namespace).read(&set)?,
+    };
     let bundle = Bundle::over(&cluster, &arguments.namespace).inventory();
-    if let Some(knowledge) = arguments.inventory.knowledge(&set, &bundle).filter(|_| arguments.verbose) {
+    let asked = connection.is_some() || arguments.inventory.is_given();
+    if asked && arguments.verbose {
+        let knowledge = Knowledge::of(&set, &bundle);
         super::say(&format!("inventory: all objects are known: {}\n", or_none(&knowledge.complete)));
         super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));
     }
@@ -149,6 +166,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
             Some(changed) => changed.before(&arguments.namespace),
             None => PreviousObjects::new(old.objects, &arguments.namespace, true),
         },
+        live: connection.as_ref().map(live::Connection::objects),
         namespace: arguments.namespace.clone(),
         render: RenderOptions {
             values: arguments.values.clone(),
@@ -160,6 +178,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     };
     let mut report = pipeline.run(parts)?;
     report.relaxed = relaxed;
+    report.notes.extend(connection.iter().flat_map(|connection| connection.notes.clone()));
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
     if filtered || arguments.no_render || !report.is_complete() {
         // What was not checked may be what an exception is for.
@@ -188,15 +207,21 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
 
 /// How the run ends. A run that a filter of the user left empty is fine.
 fn exit(arguments: &Arguments, report: &Report, filtered: bool) -> Exit {
-    let fail_on = match arguments.fail_on {
+    if report.errors.is_empty() && !report.failed() && report.objects.is_empty() && !filtered {
+        super::say("error: nothing to check: no object of a kind that a policy checks was found\n");
+        return Exit::Broken;
+    }
+    exit_code(arguments.fail_on, report)
+}
+
+/// The exit code for a report.
+pub(super) fn exit_code(fail_on: FailOn, report: &Report) -> Exit {
+    let fail_on = match fail_on {
         FailOn::Deny => Action::Deny,
         FailOn::Warn => Action::Warn,
         FailOn::Audit => Action::Audit,
     };
     if !report.errors.is_empty() || report.failed() {
-        Exit::Broken
-    } else if report.objects.is_empty() && !filtered {
-        super::say("error: nothing to check: no object of a kind that a policy checks was found\n");
         Exit::Broken
     } else if report.has(fail_on) {
         Exit::Findings

@@ -5,25 +5,32 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
+use super::inventory::InventoryArguments;
 use crate::cluster::{Access, Cluster, ClusterError};
 
 #[derive(Args, Clone, Default)]
 pub struct ClusterArguments {
     /// Ask the cluster of this context of the kubeconfig
-    #[arg(long, value_name = "NAME", conflicts_with = "inventory")]
+    #[arg(long, value_name = "NAME")]
     context: Option<String>,
 
     /// The kubeconfig that names the cluster, and its current context unless --context names another
     /// [default: $KUBECONFIG or ~/.kube/config]
-    #[arg(long, value_name = "FILE", conflicts_with = "inventory")]
+    #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 }
 
 impl ClusterArguments {
     /// The cluster that the flags name; none if there are no flags.
-    pub fn access(&self) -> Option<Access> {
+    ///
+    /// # Errors
+    /// If the inventory is given as files, too.
+    pub fn access(&self, inventory: &InventoryArguments) -> anyhow::Result<Option<Access>> {
         let named = self.context.is_some() || self.kubeconfig.is_some();
-        named.then(|| self.current())
+        if named && inventory.is_given() {
+            anyhow::bail!("--inventory and a cluster (--context, --kubeconfig) are given\n  help: give one of them");
+        }
+        Ok(named.then(|| self.current()))
     }
 
     /// The cluster that the flags name, or that of the current context.

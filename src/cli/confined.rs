@@ -42,6 +42,9 @@ impl Confined {
             "changed_since" if !value.is_null() => {
                 format!("--changed-since {}", first.unwrap_or("REVISION"))
             }
+            // A kubeconfig names programs that provide credentials.
+            "context" if !value.is_null() => format!("--context {}", first.unwrap_or("NAME")),
+            "kubeconfig" if !value.is_null() => format!("--kubeconfig {}", first.unwrap_or("FILE")),
             // A format alone writes nothing.
             "output" => format!("--output {}", texts.into_iter().find(|text| text.contains('='))?),
             _ => return None,

@@ -11,9 +11,9 @@ use crate::source::policies::InventorySource;
 
 #[derive(Args, Clone, Default)]
 pub struct InventoryArguments {
-    /// Objects of the cluster (file or directory), such as `kubectl get sc,pvc,nodes -A -o yaml` prints them:
-    /// of every kind in there all objects are taken to be in there. A kind without objects leaves no trace
-    /// in such a list: give an empty one (`kind: StorageClassList`). May be given several times
+    /// Objects of the cluster (file or directory), as `stategate inventory` or `kubectl get sc,pvc,nodes -A
+    /// -o yaml` prints them: of every kind in there all objects are taken to be in there. kubectl leaves no
+    /// trace of a kind without objects. May be given several times
     #[arg(long, value_name = "PATH")]
     inventory: Vec<PathBuf>,
 }
@@ -29,21 +29,27 @@ pub struct Knowledge {
     pub incomplete: String,
 }
 
-impl InventoryArguments {
-    /// What this inventory tells; none if the flag was not given.
-    pub fn knowledge(&self, set: &PolicySet, inventory: &Inventory) -> Option<Knowledge> {
-        if self.inventory.is_empty() {
-            return None;
-        }
+impl Knowledge {
+    /// What this inventory tells.
+    pub fn of(set: &PolicySet, inventory: &Inventory) -> Self {
         let complete: Vec<String> = inventory.complete().map(ToString::to_string).collect();
         let incomplete = set.incomplete(inventory).into_iter().map(|(kind, policies)| {
             let policies: Vec<&str> = policies.into_iter().map(PolicyId::as_str).collect();
             format!("{kind} ({})", policies.join(", "))
         });
-        Some(Knowledge {
-            complete: complete.join(", "),
-            incomplete: incomplete.collect::<Vec<_>>().join(", "),
-        })
+        Self { complete: complete.join(", "), incomplete: incomplete.collect::<Vec<_>>().join(", ") }
+    }
+}
+
+impl InventoryArguments {
+    /// Whether the flag was given.
+    pub fn is_given(&self) -> bool {
+        !self.inventory.is_empty()
+    }
+
+    /// What this inventory tells; none if the flag was not given.
+    pub fn knowledge(&self, set: &PolicySet, inventory: &Inventory) -> Option<Knowledge> {
+        self.is_given().then(|| Knowledge::of(set, inventory))
     }
 
     /// Where the inventory comes from.

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 #![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
 
+mod audit;
 mod check;
 mod cluster;
 mod completions;
@@ -8,6 +9,7 @@ mod config;
 mod confined;
 mod example;
 mod explain;
+mod export;
 mod fix;
 mod input;
 mod inventory;
@@ -71,6 +73,10 @@ enum Command {
     Check(check::Arguments),
     /// Fix manifests: apply the patches of policies to the files
     Fix(fix::Arguments),
+    /// Check what runs in a cluster
+    Audit(audit::Arguments),
+    /// Print the objects of a cluster that the policies need to know, for --inventory
+    Inventory(export::Arguments),
     /// Answer one AdmissionReview, exactly as the webhook would
     Review(review::Arguments),
     /// Run the tests and examples of policies
@@ -124,6 +130,8 @@ pub fn main() -> ExitCode {
                 Err(error) => error.exit(),
             },
             Command::Fix(arguments) => fix::run(&arguments),
+            Command::Audit(arguments) => audit::run(&arguments),
+            Command::Inventory(arguments) => export::run(&arguments),
             Command::Review(arguments) => review::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),
             Command::Policy(command) => policy::run(&command),

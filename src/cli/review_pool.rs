@@ -70,12 +70,7 @@ impl ReviewPool {
         T: Send + 'static,
         F: Future<Output = anyhow::Result<T>> + Send + 'static,
     {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(self.threads)
-            .enable_time()
-            .build()
-            .context("cannot start the threads that read")?;
-        let all = async {
+        self.block_on(async {
             let mut results: Vec<Option<T>> = Vec::new();
             results.resize_with(items.len(), || None);
             let mut working = JoinSet::new();
@@ -95,13 +90,30 @@ impl ReviewPool {
                 done();
             }
             anyhow::Ok(results.into_iter().flatten().collect())
-        };
+        })
+    }
+
+    /// Runs work that reviews, on threads of its own.
+    ///
+    /// # Errors
+    /// Those of the work; or if policies took too many threads down.
+    pub fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(self.threads)
+            .enable_all()
+            .build()
+            .context("cannot start the threads that read")?;
         runtime.block_on(async {
             tokio::select! {
-                results = all => results,
+                done = work => done,
                 () = self.evaluators.overrun() => anyhow::bail!("too many evaluation threads are stuck in policies"),
             }
         })
+    }
+
+    /// How many reviews are worth beginning at once.
+    pub fn width(&self) -> usize {
+        self.threads * WAITING
     }
 
     /// Reviews requests with the inventory of their bundle; the decisions are in their order.

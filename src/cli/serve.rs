@@ -127,7 +127,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         .context("cannot start the threads that talk to clients")?;
     let access = match arguments.in_cluster {
         true => Some(Access { in_cluster: true, ..Access::default() }),
-        false => arguments.cluster.access(),
+        false => arguments.cluster.access(&arguments.inventory)?,
     };
     let live = match access {
         Some(access) => {

@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::error::ClusterError;
-use super::resources::Resource;
 use crate::plain;
 
 /// How long the API server may take to answer, watches excepted.
@@ -147,12 +146,12 @@ impl Cluster {
         }
     }
 
-    /// A page of all objects of a resource.
+    /// A page of the objects below a path.
     ///
     /// # Errors
     /// If the API server does not answer with a list.
-    pub async fn page(&self, resource: &Resource, next: Option<&str>) -> Result<Page, ClusterError> {
-        let mut path = format!("{}?limit={PAGE}", resource.path());
+    pub async fn page(&self, path: &str, next: Option<&str>) -> Result<Page, ClusterError> {
+        let mut path = format!("{path}?limit={PAGE}");
         if let Some(next) = next {
             path.push_str("&continue=");
             path.extend(percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC));

@@ -16,7 +16,7 @@ use crate::source::guarded;
 const ATTEMPTS: usize = 3;
 
 /// kubectl's copy of the whole object.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 impl Cluster {
     /// Passes on all objects of a resource, and returns the version of the list. `begin` is called before the
@@ -34,7 +34,7 @@ impl Cluster {
         'again: loop {
             let (mut listed, mut next) = (begin(), None);
             loop {
-                let page = match self.page(resource, next.as_deref()).await {
+                let page = match self.page(&resource.path(), next.as_deref()).await {
                     Err(ClusterError::Gone) if attempt < ATTEMPTS => {
                         attempt += 1;
                         continue 'again;
@@ -83,7 +83,7 @@ impl Cluster {
 }
 
 /// The object with what the list says of all its items, and without what only servers and tools keep in it.
-fn named(mut object: Value, resource: &Resource) -> Value {
+pub fn named(mut object: Value, resource: &Resource) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.entry("apiVersion").or_insert_with(|| resource.api_version().into());
         fields.entry("kind").or_insert_with(|| resource.kind.kind.as_str().into());

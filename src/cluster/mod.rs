@@ -4,6 +4,7 @@
 //! watches; [`Cluster`] lists and gets objects for the command line.
 #![expect(clippy::disallowed_methods, reason = "an edge: it keeps time")]
 
+mod apply;
 mod connection;
 mod error;
 mod follow;
@@ -14,9 +15,10 @@ mod resources;
 mod status;
 mod watch;
 
+pub use apply::applied;
 pub use connection::{Access, Cluster};
 pub use error::ClusterError;
-pub use list::slim;
+pub use list::{named, slim};
 pub use live::LiveInventory;
 pub use resources::{Resource, Resources};
 pub use status::{KindStatus, Knowledge};

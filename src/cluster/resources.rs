@@ -41,6 +41,12 @@ impl Resource {
         format!("{root}/{}/{}", self.api_version(), self.plural)
     }
 
+    /// The path of the objects in one namespace.
+    pub fn path_in(&self, namespace: &str) -> String {
+        let root = if self.kind.group.is_empty() { "/api" } else { "/apis" };
+        format!("{root}/{}/namespaces/{}/{}", self.api_version(), segment(namespace), self.plural)
+    }
+
     /// The path of one object.
     pub fn object_path(&self, namespace: &str, name: &str) -> String {
         let root = if self.kind.group.is_empty() { "/api" } else { "/apis" };

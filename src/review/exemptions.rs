@@ -103,6 +103,12 @@ const CONTROLLERS: [(&str, &str, &str); 8] = [
     ("Pod", "PersistentVolumeClaim", "ephemeral-volume-controller"),
 ];
 
+/// Whether a built-in controller makes objects of this kind from owners of that kind.
+pub fn is_made_of(owner: &GroupKind, object: &GroupKind) -> bool {
+    let (owner, object) = (owner.to_string(), object.to_string());
+    CONTROLLERS.iter().any(|(of, made, _)| owner == *of && object == *made)
+}
+
 /// Whether an object is exempt as a whole.
 ///
 /// - One that is being deleted already is left alone. Only the stored object tells: the API server drops the

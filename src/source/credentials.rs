@@ -57,6 +57,8 @@ const REFERENCES: &[&str] =
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A shorter text is in many a word.
 const SHORTEST: usize = 6;
+/// What stands for a credential.
+const MASK: &str = "***";
 /// Searching for texts takes some thirty times their length in memory: beyond this, the whole file is hidden.
 const MOST_TEXT: usize = 1 << 20;
 
@@ -76,6 +78,23 @@ pub fn places(manifest: &Manifest) -> Vec<Range<usize>> {
         }
     });
     found
+}
+
+/// The object with every value masked that is a credential by its name, or looks like one.
+pub fn redacted(object: &Value) -> Value {
+    let mut found = Vec::new();
+    walk(object, &mut Path::new(), false, &mut |path, value, named| {
+        if named || value.as_str().is_some_and(embeds_one) {
+            found.push(path.to_vec());
+        }
+    });
+    let mut object = object.clone();
+    for place in found {
+        if let Some(value) = path::get_mut(&mut object, &place) {
+            *value = Value::from(MASK);
+        }
+    }
+    object
 }
 
 /// The values that policies take for credentials, all of one file.

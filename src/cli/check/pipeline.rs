@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::live::LiveObjects;
 use crate::admission::{GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
@@ -69,6 +70,8 @@ pub struct Pipeline {
     /// What is known beside the manifests.
     pub cluster: Inventory,
     pub before: PreviousObjects,
+    /// The cluster that the manifests are to be applied to.
+    pub live: Option<LiveObjects>,
     pub namespace: String,
     pub render: RenderOptions,
     /// Report what `fix` would write?
@@ -113,11 +116,11 @@ struct Task {
 
 /// What the second pass makes of a source.
 #[derive(Default)]
-struct ReviewedSource {
-    report: Report,
+pub struct ReviewedSource {
+    pub report: Report,
     unknown_namespaces: Vec<String>,
     /// Positions of the exceptions that waived something.
-    matched: BTreeSet<usize>,
+    pub matched: BTreeSet<usize>,
 }
 
 impl Pipeline {
@@ -171,6 +174,12 @@ impl Pipeline {
 
     fn scan(&self, TreeSource { source, reviewed }: TreeSource) -> ScannedSource {
         let mut manifests = Manifests::of(&source, &self.render);
+        if let Some(live) = self.live.as_ref().filter(|_| reviewed) {
+            let wanted = manifests.objects.iter().filter(|manifest| !is_own(manifest));
+            let read = |manifest| live.read(manifest, self.pool.set().projections(), &self.namespace);
+            let faults: Vec<Diagnostic> = wanted.filter_map(read).collect();
+            manifests.errors.extend(faults);
+        }
         let scan = |manifest: &Manifest| match reviewed {
             true => {
                 let before = self.before.of(manifest, &source, &self.namespace);
@@ -246,11 +255,14 @@ impl Pipeline {
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
             let old = old(manifest);
-            let Some(request) = manifest.request(set.projections(), old, &self.namespace) else {
+            let Some(mut request) = manifest.request(set.projections(), old, &self.namespace) else {
                 report.not_covered += 1;
                 report.errors.extend(nearly_known(set, manifest));
                 continue;
             };
+            if let Some(live) = &self.live {
+                live.update(&mut request, &manifest.reference(&self.namespace));
+            }
             // A Namespace mostly tells where the others live: it counts as checked if a policy judges it.
             if manifest.kind() == "Namespace" && !set.matches(&request) {
                 report.not_covered += 1;
@@ -372,7 +384,7 @@ fn matching(set: &PolicySet, request: &Request, decision: &Decision, now: jiff::
 
 /// What became of the exceptions. Whether one that matched nothing could have matched anything is only known if
 /// the run evaluates one of its policies: manifests are never deleted, and updated only with `--old`.
-fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>) -> Vec<ReportedException> {
+pub fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>) -> Vec<ReportedException> {
     let set = pool.set();
     let asked = |policy: &Policy| {
         let matches = &policy.matches;

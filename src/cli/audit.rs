@@ -1,0 +1,287 @@
+//! `stategate audit`: what runs in a cluster, judged as it is.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::IsTerminal as _;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use super::check::format::Format;
+use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource, exceptions};
+use super::check::{FailOn, exit_code};
+use super::cluster::{self, ClusterArguments};
+use super::output::{self, Output};
+use super::policies::{PolicyArguments, load};
+use super::progress::Progress;
+use super::project::Project;
+use super::review_pool::ReviewPool;
+use super::{Exit, colours, say};
+use crate::admission::{GroupKind, ReviewMode};
+use crate::cluster::{Cluster, ClusterError, Resource, Resources, named};
+use crate::diagnostic::SourceText;
+use crate::policy::PolicyId;
+use crate::report::Report;
+use crate::review::is_made_of;
+use crate::source::manifests::Manifests;
+use crate::source::render::RenderOptions;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate audit
+  stategate audit --context prod --profile regulated -o html=audit.html
+  stategate audit -n shop --fail-on warn
+
+Each object is checked as it is stored, with the rest of the cluster as its inventory. What a
+controller makes of an object that is checked (the Pods of a StatefulSet) is not checked again.
+
+Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or
+evaluated.")]
+pub struct Arguments {
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
+
+    /// Check only the objects in this namespace
+    #[arg(short, long, value_name = "NAME")]
+    namespace: Option<String>,
+
+    /// The format of the report, on stdout or in a file; may be given several times [default: text]
+    #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::parse::<Format>)]
+    output: Vec<Output<Format>>,
+
+    /// The mildest action that fails the run
+    #[arg(long, value_enum, default_value_t = FailOn::Deny)]
+    fail_on: FailOn,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let outputs = output::all(&arguments.output, Format::Text)?;
+    let set = load(&arguments.policies.source())?;
+    let kinds = set.reviewed_kinds();
+    let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
+    let project = Project::find(None)?;
+    let report = pool.block_on(async {
+        let cluster = cluster::open(&arguments.cluster.current()).await?;
+        let known = cluster.inventory(pool.set()).await;
+        let (inventory, unknown) = known.map_err(|error| cluster::explained(&cluster, &error))?;
+        let namespace = cluster.namespace().to_owned();
+        let pipeline = Pipeline {
+            cluster: inventory,
+            pool: Arc::clone(&pool),
+            before: PreviousObjects::default(),
+            live: None,
+            namespace,
+            render: RenderOptions::default(),
+            remedies: false,
+            project,
+        };
+        let mut report = Report { profile: pool.set().profile().to_owned(), ..Report::default() };
+        for (kind, error) in &unknown {
+            report.notes.push(not_known(&pool, kind, error));
+        }
+        let mut audit = Audit {
+            cluster,
+            pipeline: Arc::new(pipeline),
+            namespace: arguments.namespace.clone(),
+            report,
+            matched: BTreeSet::new(),
+            owners: HashMap::new(),
+            made: 0,
+            terminating: 0,
+        };
+        audit.all(kinds).await?;
+        anyhow::Ok(audit.report())
+    })?;
+    output::write_all(&outputs, |output| {
+        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
+        output.format.render(&report, colours)
+    })?;
+    if report.objects.is_empty() && report.errors.is_empty() {
+        say("nothing of a kind that a policy checks runs there\n");
+        return Ok(Exit::Clean);
+    }
+    Ok(exit_code(arguments.fail_on, &report))
+}
+
+fn not_known(pool: &ReviewPool, kind: &GroupKind, error: &ClusterError) -> String {
+    let needs = |policy: &&crate::policy::Policy| policy.inventory.iter().any(|(needed, _)| needed == kind);
+    let ids: Vec<&str> =
+        pool.set().policies().filter(needs).map(|policy| &policy.id).map(PolicyId::as_str).collect();
+    format!("{kind} is not known, which {} may need: {error}", ids.join(", "))
+}
+
+/// An object that others may be made of.
+#[derive(PartialEq, Eq)]
+struct Owner {
+    kind: GroupKind,
+    namespace: String,
+    name: String,
+}
+
+/// An audit in progress.
+struct Audit {
+    cluster: Cluster,
+    pipeline: Arc<Pipeline>,
+    namespace: Option<String>,
+    report: Report,
+    matched: BTreeSet<usize>,
+    /// The objects seen so far, by uid.
+    owners: HashMap<String, Owner>,
+    made: usize,
+    terminating: usize,
+}
+
+impl Audit {
+    async fn all(&mut self, kinds: BTreeMap<GroupKind, Vec<String>>) -> anyhow::Result<()> {
+        let resources = Resources::discover(&self.cluster).await;
+        let resources = resources.map_err(|error| cluster::explained(&self.cluster, &error))?;
+        // Owners come first, so that what is made of them is known as such.
+        let all: Vec<&GroupKind> = kinds.keys().collect();
+        let depth = |kind: &GroupKind| depth(kind, &all);
+        let mut ordered: Vec<(&GroupKind, &Vec<String>)> = kinds.iter().collect();
+        ordered.sort_by_key(|(kind, _)| depth(kind));
+        let progress = Progress::start("checking", ordered.len());
+        for (kind, versions) in ordered {
+            if let Err(error) = self.kind(&resources, kind, versions).await? {
+                let message = format!("cannot be checked: {error}");
+                let error = SourceText::new(kind.to_string(), "")
+                    .error(0, 0, message)
+                    .with_help(self.cluster.help(&error));
+                self.report.errors.push(error);
+            }
+            progress.step();
+        }
+        progress.end();
+        Ok(())
+    }
+
+    /// All objects of one kind, a page at a time.
+    async fn kind(
+        &mut self,
+        resources: &Resources,
+        kind: &GroupKind,
+        versions: &[String],
+    ) -> anyhow::Result<Result<(), ClusterError>> {
+        let resource = match resources.of(kind, versions) {
+            Ok(Some(resource)) => resource,
+            Ok(None) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        };
+        let path = match &self.namespace {
+            Some(_) if !resource.namespaced => return Ok(Ok(())),
+            Some(namespace) => resource.path_in(namespace),
+            None => resource.path(),
+        };
+        let mut next = None;
+        loop {
+            let page = match self.cluster.page(&path, next.as_deref()).await {
+                Ok(page) => page,
+                Err(error) => return Ok(Err(error)),
+            };
+            self.page(resource, page.items).await?;
+            match page.next {
+                None => return Ok(Ok(())),
+                more => next = more,
+            }
+        }
+    }
+
+    async fn page(&mut self, resource: &Resource, items: Vec<Value>) -> anyhow::Result<()> {
+        let mut reviews = JoinSet::new();
+        let mut waiting = Vec::new();
+        for item in items {
+            if self.is_left_out(resource, &item) {
+                continue;
+            }
+            waiting.push(named(item, resource));
+        }
+        let mut results: Vec<(usize, ReviewedSource)> = Vec::new();
+        let mut waiting = waiting.into_iter().enumerate();
+        loop {
+            while reviews.len() < self.pipeline.pool.width()
+                && let Some((position, object)) = waiting.next()
+            {
+                let pipeline = Arc::clone(&self.pipeline);
+                let name = name_of(resource, &object);
+                reviews.spawn(async move {
+                    let manifests = Manifests::of_object(name, &object);
+                    let inventory = pipeline.cluster.clone();
+                    let reviewed = pipeline.review_objects(&manifests, |_| None, inventory, ReviewMode::Audit).await;
+                    (position, reviewed, manifests.errors)
+                });
+            }
+            let Some(reviewed) = reviews.join_next().await else { break };
+            let (position, reviewed, errors) = reviewed.context("a review broke off")?;
+            self.report.errors.extend(errors);
+            results.push((position, reviewed?));
+        }
+        results.sort_by_key(|(position, _)| *position);
+        for (_, reviewed) in results {
+            self.report.append(reviewed.report);
+            self.matched.extend(reviewed.matched);
+        }
+        Ok(())
+    }
+
+    /// Whether the object is left to the check of its owner, or about to be gone. Its uid tells the owner: the API
+    /// server sets it, and the garbage collector deletes what names an owner that does not exist.
+    fn is_left_out(&mut self, resource: &Resource, object: &Value) -> bool {
+        let metadata = object.get("metadata");
+        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let field = |name: &str| text(metadata.and_then(|all| all.get(name)));
+        let namespace = field("namespace");
+        let own = Owner { kind: resource.kind.clone(), namespace: namespace.clone(), name: field("name") };
+        self.owners.insert(field("uid"), own);
+        if metadata.is_some_and(|all| all.get("deletionTimestamp").is_some_and(|time| !time.is_null())) {
+            self.terminating += 1;
+            return true;
+        }
+        let owners = metadata.and_then(|all| all.get("ownerReferences")?.as_array());
+        let controller = owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
+        let made = controller.is_some_and(|owner| {
+            let of = |name: &str| text(owner.get(name));
+            let named = Owner { kind: GroupKind::new(&of("apiVersion"), &of("kind")), namespace, name: of("name") };
+            is_made_of(&named.kind, &resource.kind) && self.owners.get(&of("uid")) == Some(&named)
+        });
+        self.made += usize::from(made);
+        made
+    }
+
+    fn report(mut self) -> Report {
+        self.report.exceptions = exceptions(&self.pipeline.pool, &self.report, &self.matched);
+        if self.namespace.is_some() {
+            // It may be about another namespace.
+            self.report.exceptions.iter_mut().for_each(|one| one.matched = one.matched.filter(|matched| *matched));
+        }
+        for (number, what) in [
+            (self.made, "made by a controller of objects that are checked"),
+            (self.terminating, "being deleted"),
+        ] {
+            if number > 0 {
+                self.report.notes.push(format!("{number} more objects are not checked: they are {what}"));
+            }
+        }
+        self.report
+    }
+}
+
+/// How many owners may stand above an object of this kind.
+fn depth(kind: &GroupKind, all: &[&GroupKind]) -> usize {
+    let owners = all.iter().filter(|owner| is_made_of(owner, kind));
+    owners.map(|owner| 1 + depth(owner, all)).max().unwrap_or(0)
+}
+
+/// `shop/StatefulSet.apps/pg`
+fn name_of(resource: &Resource, object: &Value) -> String {
+    let metadata = object.get("metadata");
+    let field = |name: &str| metadata.and_then(|all| all.get(name)?.as_str()).unwrap_or_default();
+    match field("namespace") {
+        "" => format!("{}/{}", resource.kind, field("name")),
+        namespace => format!("{namespace}/{}/{}", resource.kind, field("name")),
+    }
+}

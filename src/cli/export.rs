@@ -1,0 +1,84 @@
+//! `stategate inventory`: the objects of a cluster that policies need to know, for runs that may not ask it.
+
+use std::fmt::Write as _;
+
+use anyhow::Context as _;
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::cluster::{self, ClusterArguments};
+use super::policies::{PolicyArguments, load};
+use super::{Exit, print_exactly, say};
+use crate::admission::GroupKind;
+use crate::cluster::{Cluster, ClusterError, Resources};
+use crate::plain;
+use crate::source::credentials;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  stategate inventory > cluster.yaml
+  stategate check shop/ --inventory cluster.yaml
+
+It prints the kinds that the policies need, Namespaces included, and an empty list for a kind without
+objects. Values that look like credentials are masked. It reads all namespaces; a kind that may not be
+listed is left out, with a warning, and is then unknown.")]
+pub struct Arguments {
+    #[command(flatten)]
+    policies: PolicyArguments,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    let needed = load(&arguments.policies.source())?.needed_kinds();
+    cluster::runtime()?.block_on(async {
+        let cluster = cluster::open(&arguments.cluster.current()).await?;
+        let resources = Resources::discover(&cluster).await;
+        let resources = resources.map_err(|error| cluster::explained(&cluster, &error))?;
+        let mut exit = Exit::Clean;
+        for (kind, versions) in needed {
+            match list(&cluster, &resources, &kind, &versions).await {
+                Ok(text) => print_exactly(&text)?,
+                Err(Failure::Cluster(error)) => {
+                    exit = Exit::Broken;
+                    say(&format!("warning: {kind} is left out: {error}\n  help: {}\n", cluster.help(&error)));
+                }
+                Err(Failure::Text(error)) => return Err(error),
+            }
+        }
+        Ok(exit)
+    })
+}
+
+enum Failure {
+    Cluster(ClusterError),
+    Text(anyhow::Error),
+}
+
+/// All objects of a kind as a document. A kind that the cluster does not have has no objects.
+async fn list(
+    cluster: &Cluster,
+    resources: &Resources,
+    kind: &GroupKind,
+    versions: &[String],
+) -> Result<String, Failure> {
+    let resource = resources.of(kind, versions).map_err(Failure::Cluster)?;
+    let version = versions.first().map_or("v1", String::as_str);
+    let api_version = match (resource, kind.group.as_str()) {
+        (Some(resource), _) => resource.api_version(),
+        (None, "") => version.to_owned(),
+        (None, group) => format!("{group}/{version}"),
+    };
+    let mut items: Vec<Value> = Vec::new();
+    if let Some(resource) = resource {
+        let add = |items: &mut Vec<Value>, object: Value| items.push(credentials::redacted(&object));
+        items = cluster.list(resource, Vec::new, add).await.map_err(Failure::Cluster)?.0;
+    }
+    let list = json!({"apiVersion": api_version, "kind": format!("{}List", kind.kind), "items": items});
+    let text = yaml_serde::to_string(&list).context("cannot be written as YAML").map_err(Failure::Text)?;
+    let mut document = String::new();
+    // Writing to a String cannot fail.
+    let _ = write!(document, "---\n{}", plain::block(&text));
+    Ok(document)
+}

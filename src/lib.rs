@@ -36,8 +36,8 @@ pub mod report;
 pub mod source;
 pub mod telemetry;
 
-pub mod evaluators;
 pub mod cluster;
+pub mod evaluators;
 pub mod server;
 
 pub mod cli;

@@ -322,10 +322,12 @@ impl PolicySet {
 
     /// The kinds whose objects bound policies review as a whole, each with the versions that they read.
     pub fn reviewed_kinds(&self) -> BTreeMap<GroupKind, Vec<String>> {
-        let whole = self.coverage().into_iter().filter(|scope| {
-            scope.subresource.is_empty() && scope.operation == Operation::Create
-        });
-        let versions = |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
+        let whole = self
+            .coverage()
+            .into_iter()
+            .filter(|scope| scope.subresource.is_empty() && scope.operation == Operation::Create);
+        let versions =
+            |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
         whole.map(|scope| (scope.kind.clone(), versions(&scope.kind).unwrap_or_default())).collect()
     }
 

@@ -27,7 +27,7 @@ use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::binding::OnFailure;
-use crate::policy::{Action, Policy};
+use crate::policy::{Action, Policy, PolicyId};
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::Problem;
 use crate::workload::projection::Projection;
@@ -35,9 +35,9 @@ use crate::workload::projection::Projection;
 use baseline::Baseline;
 use effective_request::EffectiveRequest;
 use evaluator::PolicyEvaluator;
-pub use exemptions::is_made_of;
 pub use evaluator::{Evaluation, EvaluationObserver, Unobserved};
 use exemptions::Waivers;
+pub use exemptions::is_made_of;
 use input_builder::{InputBuilder, Needs};
 use state::{RequestState, ViewReader};
 use violation::Violation;
@@ -166,6 +166,16 @@ impl Review<'_> {
                 ..Decision::default()
             };
         }
+        if let Some(kind) = self.request.unknown_parent() {
+            // Those that guard a change; the others look at what is unchanged by it.
+            let guards = |id: &&PolicyId| self.set.policy(id.as_str()).is_some_and(|policy| !policy.ratchet);
+            let unknown = self.decision.unknown.iter().map(|unknown| &unknown.policy).filter(guards);
+            let ids: Vec<&str> = unknown.map(PolicyId::as_str).collect();
+            if !ids.is_empty() {
+                let (kind, ids) = (&kind.kind, ids.join(", "));
+                self.decision.notes.push(format!("not judged by {ids}: the {kind} could not be read"));
+            }
+        }
         self.decision.sort_and_deduplicate();
         self.decision
     }
@@ -214,6 +224,9 @@ impl Review<'_> {
     ) -> Vec<&'s Selected<'p>> {
         let class = state.class();
         let fits = |selected: &&Selected<'_>| {
+            if self.mode == ReviewMode::Audit && !selected.policy.audited {
+                return false;
+            }
             class.is_none_or(|class| selected.policy.matches.classes.contains(&class))
         };
         let mut applicable: Vec<&Selected<'_>> = selected.iter().filter(fits).collect();

@@ -211,7 +211,8 @@ impl Audit {
                 reviews.spawn(async move {
                     let manifests = Manifests::of_object(name, &object);
                     let inventory = pipeline.cluster.clone();
-                    let reviewed = pipeline.review_objects(&manifests, |_| None, inventory, ReviewMode::Audit).await;
+                    let reviewed =
+                        pipeline.review_objects(&manifests, |_| None, inventory, ReviewMode::Audit).await;
                     (position, reviewed, manifests.errors)
                 });
             }
@@ -242,10 +243,12 @@ impl Audit {
             return true;
         }
         let owners = metadata.and_then(|all| all.get("ownerReferences")?.as_array());
-        let controller = owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
+        let controller =
+            owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
         let made = controller.is_some_and(|owner| {
             let of = |name: &str| text(owner.get(name));
-            let named = Owner { kind: GroupKind::new(&of("apiVersion"), &of("kind")), namespace, name: of("name") };
+            let named =
+                Owner { kind: GroupKind::new(&of("apiVersion"), &of("kind")), namespace, name: of("name") };
             is_made_of(&named.kind, &resource.kind) && self.owners.get(&of("uid")) == Some(&named)
         });
         self.made += usize::from(made);
@@ -256,7 +259,10 @@ impl Audit {
         self.report.exceptions = exceptions(&self.pipeline.pool, &self.report, &self.matched);
         if self.namespace.is_some() {
             // It may be about another namespace.
-            self.report.exceptions.iter_mut().for_each(|one| one.matched = one.matched.filter(|matched| *matched));
+            self.report
+                .exceptions
+                .iter_mut()
+                .for_each(|one| one.matched = one.matched.filter(|matched| *matched));
         }
         for (number, what) in [
             (self.made, "made by a controller of objects that are checked"),

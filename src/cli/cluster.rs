@@ -28,7 +28,9 @@ impl ClusterArguments {
     pub fn access(&self, inventory: &InventoryArguments) -> anyhow::Result<Option<Access>> {
         let named = self.context.is_some() || self.kubeconfig.is_some();
         if named && inventory.is_given() {
-            anyhow::bail!("--inventory and a cluster (--context, --kubeconfig) are given\n  help: give one of them");
+            anyhow::bail!(
+                "--inventory and a cluster (--context, --kubeconfig) are given\n  help: give one of them"
+            );
         }
         Ok(named.then(|| self.current()))
     }

@@ -10,7 +10,8 @@ use super::list::{LAST_APPLIED, slim};
 
 /// Fields by which the items of a list are told apart, the first that all items have. Those of Kubernetes' own
 /// types (`x-kubernetes-patch-merge-key`).
-const MERGE_KEYS: &[&str] = &["name", "mountPath", "containerPort", "port", "devicePath", "ip", "topologyKey", "uid"];
+const MERGE_KEYS: &[&str] =
+    &["name", "mountPath", "containerPort", "port", "devicePath", "ip", "topologyKey", "uid"];
 
 /// The object that is stored once `manifest` is applied over `live`.
 pub fn applied(live: &Value, manifest: &Value) -> Value {

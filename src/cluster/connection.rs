@@ -41,7 +41,10 @@ impl Access {
     async fn config(&self) -> Result<Config, ClusterError> {
         if self.in_cluster {
             return Config::incluster().map_err(|error| {
-                ClusterError::Config(format!("not in a Pod with a ServiceAccount: {}", plain::line(&error.to_string())))
+                ClusterError::Config(format!(
+                    "not in a Pod with a ServiceAccount: {}",
+                    plain::line(&error.to_string())
+                ))
             });
         }
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
@@ -174,8 +177,10 @@ impl Cluster {
         let answer = async {
             let body = self.send(path, accept).await?;
             let bytes = Limited::new(body, largest).collect().await;
-            let bytes = bytes.map_err(|error| ClusterError::Unreadable(plain::line(&error.to_string()).into_owned()))?;
-            serde_json::from_slice(&bytes.to_bytes()).map_err(|error| ClusterError::Unreadable(error.to_string()))
+            let bytes = bytes
+                .map_err(|error| ClusterError::Unreadable(plain::line(&error.to_string()).into_owned()))?;
+            serde_json::from_slice(&bytes.to_bytes())
+                .map_err(|error| ClusterError::Unreadable(error.to_string()))
         };
         let timed_out = |_| ClusterError::TimedOut(TIMEOUT.as_secs());
         tokio::time::timeout(TIMEOUT, answer).await.map_err(timed_out)?

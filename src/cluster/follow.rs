@@ -107,11 +107,12 @@ impl Follower {
         }
         let (reader, cluster) = (&self.reader, &self.shared.cluster);
         let begin = || (Vec::new(), 0);
-        let add = |(records, unreadable): &mut (Vec<Record>, usize), object: Value| {
-            match self.topic.record(reader, &object) {
-                Some(record) => records.push(record),
-                None => *unreadable += 1,
-            }
+        let add = |(records, unreadable): &mut (Vec<Record>, usize), object: Value| match self
+            .topic
+            .record(reader, &object)
+        {
+            Some(record) => records.push(record),
+            None => *unreadable += 1,
         };
         let ((records, unreadable), version) = cluster.list(&resource, begin, add).await?;
         let watch = Watch::start(cluster, &resource, Since::Version(&version)).await?;
@@ -135,7 +136,9 @@ impl Follower {
                     return Ok(watch);
                 }
                 Some(Event::Deleted(_) | Event::Bookmark { .. }) => {}
-                None => return Err(ClusterError::Unreachable("the connection ended within the list".to_owned())),
+                None => {
+                    return Err(ClusterError::Unreachable("the connection ended within the list".to_owned()));
+                }
             }
         }
     }
@@ -180,7 +183,8 @@ impl Topic {
 
     fn reference(&self, object: &Value) -> ObjectRef {
         let metadata = object.get("metadata");
-        let field = |name: &str| metadata.and_then(|all| all.get(name)?.as_str()).unwrap_or_default().to_owned();
+        let field =
+            |name: &str| metadata.and_then(|all| all.get(name)?.as_str()).unwrap_or_default().to_owned();
         ObjectRef { kind: self.kind.clone(), namespace: field("namespace"), name: field("name") }
     }
 }

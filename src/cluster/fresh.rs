@@ -6,8 +6,8 @@ use tracing::warn;
 
 use super::connection::Cluster;
 use super::error::ClusterError;
-use super::live::LiveInventory;
 use super::list::slim;
+use super::live::LiveInventory;
 use super::resources::Resource;
 use crate::admission::{GroupKind, ObjectRef, Request};
 use crate::inventory::{Inventory, InventoryWriter};
@@ -50,7 +50,8 @@ impl LiveInventory {
         let (scaled, namespace) = tokio::join!(read(scaled), read(namespace));
         let mut writer = InventoryWriter::from(inventory);
         for (reference, object) in scaled.into_iter().chain(namespace) {
-            let record = guarded(|| writer.reader().read(&reference.kind, &object, &reference.namespace)).flatten();
+            let record =
+                guarded(|| writer.reader().read(&reference.kind, &object, &reference.namespace)).flatten();
             record.into_iter().for_each(|record| writer.replace(record));
             writer.keep_object(reference, object.into());
         }

@@ -74,7 +74,9 @@ impl Cluster {
             };
             match records.await {
                 Ok(records) => writer.relist(&kind, records),
-                Err(error @ (ClusterError::Unreachable(_) | ClusterError::Unauthorized)) => return Err(error),
+                Err(error @ (ClusterError::Unreachable(_) | ClusterError::Unauthorized)) => {
+                    return Err(error);
+                }
                 Err(error) => drop(unknown.insert(kind, error)),
             }
         }

@@ -128,8 +128,13 @@ impl LiveInventory {
             let reader = state.writer.reader().clone();
             let follower = Follower::new(Arc::clone(&self.shared), topic, reader);
             let task = self.shared.runtime.spawn(follower.run()).abort_handle();
-            let followed =
-                Followed { knowledge: Knowledge::Loading, complete: false, unreadable: 0, contact: None, task };
+            let followed = Followed {
+                knowledge: Knowledge::Loading,
+                complete: false,
+                unreadable: 0,
+                contact: None,
+                task,
+            };
             state.kinds.insert(kind, followed);
         }
         state.writer.snapshot()
@@ -296,7 +301,9 @@ impl Shared {
             }
             let error = error.clone();
             followed.knowledge = match &followed.knowledge {
-                Knowledge::Interrupted { since, .. } if known => Knowledge::Interrupted { since: *since, error },
+                Knowledge::Interrupted { since, .. } if known => {
+                    Knowledge::Interrupted { since: *since, error }
+                }
                 _ if known => Knowledge::Interrupted { since: Instant::now(), error },
                 _ => Knowledge::Unknown { error },
             };
@@ -369,4 +376,3 @@ impl Shared {
         self.changed.notify_one();
     }
 }
-

@@ -96,7 +96,8 @@ impl Resources {
                 let of = version.version.unwrap_or_default();
                 for resource in version.resources {
                     // Without both verbs there is nothing to list or to follow.
-                    if !["list", "watch"].iter().all(|verb| resource.verbs.iter().any(|known| known == verb)) {
+                    if !["list", "watch"].iter().all(|verb| resource.verbs.iter().any(|known| known == verb))
+                    {
                         continue;
                     }
                     let kind = resource.response_kind.and_then(|kind| kind.kind).unwrap_or_default();

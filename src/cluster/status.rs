@@ -48,7 +48,9 @@ impl fmt::Display for KindStatus {
         match &self.knowledge {
             Knowledge::Loading => f.write_str("loading")?,
             Knowledge::Complete if self.complete => write!(f, "complete, {} objects", self.objects)?,
-            Knowledge::Complete => write!(f, "unknown: no contact with the API server, {} objects", self.objects)?,
+            Knowledge::Complete => {
+                write!(f, "unknown: no contact with the API server, {} objects", self.objects)?
+            }
             Knowledge::Absent => f.write_str("complete: there is no such resource")?,
             Knowledge::Interrupted { error, .. } => {
                 let known = if self.complete { "complete until now" } else { "unknown" };

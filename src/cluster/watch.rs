@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use hyper::body::Bytes;
 use http_body_util::BodyExt as _;
+use hyper::body::Bytes;
 use kube::client::Body;
 use kube::core::Status;
 use serde::Deserialize;
@@ -74,13 +74,21 @@ impl Watch {
     ///
     /// # Errors
     /// If the API server refuses it.
-    pub async fn start(cluster: &Cluster, resource: &Resource, since: Since<'_>) -> Result<Self, ClusterError> {
+    pub async fn start(
+        cluster: &Cluster,
+        resource: &Resource,
+        since: Since<'_>,
+    ) -> Result<Self, ClusterError> {
         let (since, silence) = match since {
-            Since::Start => ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan".to_owned(), LIST_SILENCE),
+            Since::Start => {
+                ("sendInitialEvents=true&resourceVersionMatch=NotOlderThan".to_owned(), LIST_SILENCE)
+            }
             Since::Version(version) => (format!("resourceVersion={version}"), SILENCE),
         };
-        let path =
-            format!("{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LENGTH}&{since}", resource.path());
+        let path = format!(
+            "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LENGTH}&{since}",
+            resource.path()
+        );
         let body = tokio::time::timeout(silence, cluster.send(&path, "application/json"));
         let body = body.await.map_err(|_| silent(silence))??;
         Ok(Self { body, received: Vec::new(), searched: 0, silence })
@@ -142,10 +150,7 @@ fn event(line: &[u8]) -> Result<Event, ClusterError> {
             let metadata = object.get("metadata");
             let field = |name: &str| metadata.and_then(|metadata| metadata.get(name));
             let ends = field("annotations").and_then(|all| all.get(INITIAL_EVENTS_END)?.as_str());
-            Event::Bookmark {
-                version: version(&object).to_owned(),
-                listed: ends == Some("true"),
-            }
+            Event::Bookmark { version: version(&object).to_owned(), listed: ends == Some("true") }
         }
         "ERROR" => {
             let status: Status = serde_json::from_value(object).unwrap_or_default();
@@ -160,5 +165,9 @@ fn event(line: &[u8]) -> Result<Event, ClusterError> {
 
 /// `metadata.resourceVersion`
 pub fn version(object: &Value) -> &str {
-    object.get("metadata").and_then(|all| all.get("resourceVersion")).and_then(Value::as_str).unwrap_or_default()
+    object
+        .get("metadata")
+        .and_then(|all| all.get("resourceVersion"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

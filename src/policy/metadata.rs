@@ -75,6 +75,9 @@ struct Custom {
     /// Also evaluate objects that are already being deleted, and deletes of owned objects.
     #[serde(default)]
     terminating: bool,
+    /// `stategate audit` evaluates it on what exists: false for a policy about the act of creating.
+    #[serde(default = "yes")]
+    audited: bool,
     /// A finding may contain a credential: reports say where it is and never show the text.
     #[serde(default)]
     sensitive: bool,
@@ -141,6 +144,7 @@ pub fn read(text: &SourceText, projections: Option<&Projections>) -> Result<Poli
         fix: metadata.custom.fix.trim().into(),
         why: metadata.custom.why.map(|why| why.trim().into()),
         terminating: metadata.custom.terminating,
+        audited: metadata.custom.audited,
         sensitive: metadata.custom.sensitive,
         ratchet: metadata.custom.ratchet,
         patches: metadata.custom.patches,

@@ -160,6 +160,8 @@ pub struct Policy {
     pub fix: Arc<str>,
     /// Whether it also reviews objects that are already being deleted, and objects whose owner is reviewed.
     pub terminating: bool,
+    /// Whether an audit evaluates it on what exists: not if it is about the act of creating.
+    pub audited: bool,
     /// Whether its findings may contain credentials: reports then show the location, never the text.
     pub sensitive: bool,
     /// Whether a violation that the old object already has only warns.

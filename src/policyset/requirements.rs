@@ -17,7 +17,8 @@ impl PolicySet {
         let declared = self.bound().flat_map(|(compiled, _)| compiled.policy.inventory.iter());
         let namespace = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
         let kinds = declared.map(|(kind, _)| kind.clone()).chain([namespace]);
-        let versions = |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
+        let versions =
+            |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
         kinds.map(|kind| (kind.clone(), versions(&kind).unwrap_or_default())).collect()
     }
 

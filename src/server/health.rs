@@ -31,7 +31,8 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         None => (true, String::new()),
     };
     if !settled && tokio::time::Instant::now() < app.settled_by {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("loading the inventory\n{inventory}")).into_response();
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("loading the inventory\n{inventory}"))
+            .into_response();
     }
     let in_force = app.current.in_force();
     let set = &in_force.set;

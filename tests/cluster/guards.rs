@@ -155,9 +155,11 @@ fn claims_shrink_and_change_their_class(admin: &Kubectl, dev: &Kubectl, gate: &S
 fn without_its_parent_a_scale_is_let_through(admin: &Kubectl, dev: &Kubectl, gate: &Stategate) {
     let unknown = "stategate_policy_unknown_total{policy=\"scale-to-zero-guard\"} ";
     assert!(!gate.metrics().contains(unknown));
-    silent(&dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=0"], ""));
+    let scaled = dev.run(&["scale", "statefulset", "pg", "-n", "shop", "--replicas=0"], "");
+    assert!(scaled.succeeded(), "{scaled:?}");
+    let told = "Warning: not judged by";
+    assert!(scaled.stderr.contains(told) && scaled.stderr.contains("scale-to-zero-guard"), "{scaled:?}");
     assert_eq!(replicas(admin, "shop"), 0);
-    // The user can do nothing about it, so it appears in the gate's metrics and log.
     assert!(gate.metrics().contains(unknown), "{}", gate.metrics());
     let log = gate.log();
     let line =

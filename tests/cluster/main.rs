@@ -15,6 +15,7 @@ mod defaults;
 mod examples;
 mod guards;
 mod harness;
+mod live;
 mod mutation;
 mod reading;
 mod rendering;

@@ -23,6 +23,7 @@ const ROOMS: &[&str] = &[
     "source",
     "telemetry",
     "evaluators",
+    "cluster",
     "server",
     "cli",
 ];
@@ -33,17 +34,22 @@ const OWNED: &[(&str, &str)] = &[
     ("axum", "server/"),
     ("rustls", "server/"),
     ("rcgen", "server/"),
-    ("tokio", "evaluators/ server/ cli/serve.rs cli/review_pool.rs cli/check/pipeline.rs cli/test/watch.rs"),
+    ("kube", "cluster/"),
+    (
+        "tokio",
+        "evaluators/ cluster/ server/ cli/audit.rs cli/cluster.rs cli/serve.rs cli/review_pool.rs cli/check/live.rs \
+         cli/check/pipeline.rs cli/test/watch.rs",
+    ),
     ("clap", "cli/"),
     ("anyhow", "cli/"),
     ("saphyr_parser", "yaml/"),
     ("annotate_snippets", "report/"),
     ("prometheus_client", "telemetry/ server/"),
-    ("tracing", "telemetry/ evaluators/ server/ cli/"),
+    ("tracing", "telemetry/ evaluators/ cluster/ server/ cli/"),
     ("include_dir", "source/"),
     ("quick_junit", "report/"),
     ("minijinja", "report/"),
-    ("percent_encoding", "report/"),
+    ("percent_encoding", "report/ cluster/"),
 ];
 
 fn sources() -> Vec<(String, String)> {

@@ -221,7 +221,7 @@ fn wrong_bindings_do_not_agree() {
 fn wrong_metadata_does_not_agree() {
     let validator = validator("policy");
     let good = "title: T\ndescription: D.\nrelated_resources: [{ref: https://example.com}]\ncustom:\n  severity: high\n  \
-                action: deny\n  fix: F\n  why: W\n  atAdmission: warn\n  terminating: true\n  sensitive: true\n  \
+                action: deny\n  fix: F\n  why: W\n  atAdmission: warn\n  terminating: true\n  audited: false\n  sensitive: true\n  \
                 ratchet: false\n  patches: fix\n  match: {kinds: [StatefulSet.apps], classes: [durable], operations: \
                 [UPDATE], subresources: [scale]}\n  inventory: {StorageClass.storage.k8s.io: cluster}\n  parameters:\n    \
                 n: {type: list, of: string, default: [], description: D}\n";

@@ -17,6 +17,7 @@
 #     classes: [durable, cache, identity-only, batch]
 #     operations: [CREATE]
 #   patches: fix
+#   audited: false
 #   fix: >-
 #     Remove the annotations stategate.io/confirm-… from the manifest; add a confirmation right before the step it is
 #     for.

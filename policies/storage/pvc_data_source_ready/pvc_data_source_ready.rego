@@ -15,6 +15,7 @@
 #   action: warn
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps], operations: [CREATE]}
 #   inventory: {VolumeSnapshot.snapshot.storage.k8s.io: cluster, StorageClass.storage.k8s.io: optional}
+#   audited: false
 #   fix: Name a VolumeSnapshot that is ready (kubectl get volumesnapshot lists them).
 #   why: a pod does not start while its claim is pending, so the restore stalls
 package stategate.storage.pvc_data_source_ready

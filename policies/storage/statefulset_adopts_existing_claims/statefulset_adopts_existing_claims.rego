@@ -15,6 +15,7 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps], operations: [CREATE]}
 #   inventory: {PersistentVolumeClaim: optional}
+#   audited: false
 #   fix: >-
 #     Give the StatefulSet another name, or delete the old claims; or, to use the data on purpose, annotate
 #     stategate.io/adopt-claims: "true".

@@ -69,11 +69,18 @@ pub struct LiveObjects {
 impl LiveObjects {
     /// Reads the stored version of an object, on a thread that may wait. Returns why it is not known whether
     /// there is one.
-    pub fn read(&self, manifest: &Manifest, projections: &Projections, namespace: &str) -> Option<Diagnostic> {
+    pub fn read(
+        &self,
+        manifest: &Manifest,
+        projections: &Projections,
+        namespace: &str,
+    ) -> Option<Diagnostic> {
         let reference = manifest.reference(namespace);
         let projection = projections.of(&reference.kind)?;
         let read = || {
-            let Some(resource) = self.resources.of(&reference.kind, &projection.versions)? else { return Ok(None) };
+            let Some(resource) = self.resources.of(&reference.kind, &projection.versions)? else {
+                return Ok(None);
+            };
             let namespace = if resource.namespaced { reference.namespace.as_str() } else { "" };
             self.handle.block_on(self.cluster.get(&resource.object_path(namespace, &reference.name)))
         };

@@ -37,6 +37,7 @@ pub const USERS: &[User] = &[
         groups: ACCOUNTS,
     },
     User { id: "gc", name: "system:serviceaccount:kube-system:generic-garbage-collector", groups: ACCOUNTS },
+    User { id: "reader", name: "reader", groups: &[] },
     User { id: "node", name: "system:node:n1", groups: &["system:nodes"] },
 ];
 

@@ -1,0 +1,285 @@
+//! stategate beside a real API server that it asks itself: its inventory is what the cluster holds now, and the
+//! command line sees what the webhook sees.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::harness::{ApiServer, Kubectl, Output, Stategate, http_get, wait_until};
+use crate::{GOOD, NAIVE, refused, register_and_wait, silent};
+
+/// A change counts in less than a second; a busy machine takes longer.
+const SOON: Duration = Duration::from_secs(20);
+
+const FAST: &str = "
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: fast-encrypted}
+provisioner: ebs.csi.aws.com
+parameters: {encrypted: 'true'}
+allowVolumeExpansion: true
+reclaimPolicy: Retain
+volumeBindingMode: WaitForFirstConsumer
+";
+
+/// The definition of a kind that stategate knows and that most clusters add later.
+const SNAPSHOTS: &str = "
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata:
+  name: volumesnapshots.snapshot.storage.k8s.io
+  annotations: {api-approved.kubernetes.io: 'https://github.com/kubernetes-csi/external-snapshotter/pull/814'}
+spec:
+  group: snapshot.storage.k8s.io
+  names: {kind: VolumeSnapshot, plural: volumesnapshots, singular: volumesnapshot}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+const SNAPSHOT: &str = "
+apiVersion: snapshot.storage.k8s.io/v1
+kind: VolumeSnapshot
+metadata: {name: before, namespace: shop}
+spec: {source: {persistentVolumeClaimName: data-pg-0}}
+";
+
+fn good() -> &'static str {
+    GOOD.split_once("---").unwrap().0
+}
+
+/// A gate that follows the cluster as one of the test server's users.
+fn follow(api: &ApiServer, dir: &Path, user: &str) -> Stategate {
+    let kubeconfig = api.kubeconfig(user);
+    Stategate::start(dir, &["--drain-delay", "0", "--kubeconfig", kubeconfig.to_str().unwrap()])
+}
+
+/// What the gate says of a kind.
+fn known(gate: &Stategate, kind: &str) -> String {
+    let (_, text) = http_get(gate.status_port(), "/readyz?verbose").unwrap();
+    let start = format!("inventory {kind}: ");
+    text.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_default().to_owned()
+}
+
+#[track_caller]
+fn becomes(gate: &Stategate, kind: &str, needle: &str) {
+    assert!(
+        wait_until(SOON * 2, || known(gate, kind).contains(needle)),
+        "{kind} is {:?}, not {needle:?}\n{}",
+        known(gate, kind),
+        gate.log()
+    );
+}
+
+/// The gate's own program on the command line, as one of the users.
+fn stategate(api: &ApiServer, user: &str, args: &[&str]) -> Output {
+    let output = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(args)
+        .arg("--kubeconfig")
+        .arg(api.kubeconfig(user))
+        .env("HOME", api.dir())
+        .env_remove("KUBECONFIG")
+        .current_dir(api.dir())
+        .output()
+        .unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
+fn scale(kubectl: &Kubectl, replicas: u32) -> Output {
+    kubectl.run(&["scale", "statefulset", "pg", "-n", "shop", &format!("--replicas={replicas}")], "")
+}
+
+#[test]
+fn the_webhook_knows_the_cluster_as_it_is_now() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
+    let gate = follow(&api, dir.path(), "admin");
+    for kind in ["Namespace", "StatefulSet.apps", "StorageClass.storage.k8s.io", "Node"] {
+        assert!(known(&gate, kind).starts_with("complete"), "{kind}: {}", known(&gate, kind));
+    }
+    register_and_wait(&api, &gate);
+
+    a_class_appears(&admin, &dev);
+    a_parent_is_never_older_than_the_request(&dev);
+    a_new_namespace_has_its_tier_at_once(&admin);
+
+    // A kind that the cluster does not have yet.
+    assert!(known(&gate, "VolumeSnapshot.snapshot.storage.k8s.io").contains("no such resource"));
+    admin.ok(&["apply", "-f", "-"], SNAPSHOTS);
+    becomes(&gate, "VolumeSnapshot.snapshot.storage.k8s.io", "complete, 0 objects");
+    admin.ok(&["apply", "-f", "-"], SNAPSHOT);
+    becomes(&gate, "VolumeSnapshot.snapshot.storage.k8s.io", "complete, 1 objects");
+    admin.ok(&["delete", "crd", "volumesnapshots.snapshot.storage.k8s.io"], "");
+    becomes(&gate, "VolumeSnapshot.snapshot.storage.k8s.io", "no such resource");
+
+    let metrics = gate.metrics();
+    for line in [
+        "stategate_inventory_objects{kind=\"StorageClass.storage.k8s.io\"} 1",
+        "stategate_inventory_complete{kind=\"StatefulSet.apps\"} 1",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+}
+
+fn a_class_appears(admin: &Kubectl, dev: &Kubectl) {
+    let attempt = || dev.run(&["create", "--dry-run=server", "-f", "-"], good());
+    let missing = attempt();
+    assert!(missing.stderr.contains("storage-class-exists"), "{missing:?}");
+    silent(&admin.apply(FAST));
+    assert!(wait_until(SOON, || !attempt().stderr.contains("storage-class-exists")), "{:?}", attempt());
+}
+
+fn a_parent_is_never_older_than_the_request(dev: &Kubectl) {
+    let created = dev.apply(GOOD);
+    assert!(created.succeeded(), "{created:?}");
+    // Nothing waits in between.
+    let refusal = scale(dev, 0);
+    println!("{}", refusal.stderr);
+    refused(&refusal, &["scale-to-zero-guard", "StatefulSet shop/pg"]);
+    for _ in 0..5 {
+        dev.ok(
+            &[
+                "annotate",
+                "statefulset",
+                "pg",
+                "-n",
+                "shop",
+                "--overwrite",
+                "stategate.io/confirm-scale=3->0",
+            ],
+            "",
+        );
+        let confirmed = scale(dev, 0);
+        assert!(confirmed.succeeded(), "{confirmed:?}");
+        dev.ok(&["annotate", "statefulset", "pg", "-n", "shop", "stategate.io/confirm-scale-"], "");
+        let back = scale(dev, 3);
+        assert!(back.succeeded(), "{back:?}");
+        refused(&scale(dev, 0), &["scale-to-zero-guard"]);
+    }
+}
+
+fn a_new_namespace_has_its_tier_at_once(admin: &Kubectl) {
+    for number in 0..5 {
+        let name = format!("play-{number}");
+        let namespace = format!(
+            "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{stategate.io/tier: dev}}}}\n---\n"
+        );
+        // Refused everywhere but in development.
+        let both = namespace + &NAIVE.replace("namespace: shop", &format!("namespace: {name}"));
+        let applied = admin.apply(&both);
+        assert!(applied.stderr.contains("(tier dev)") || applied.succeeded(), "{applied:?}");
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_said_and_the_rest_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
+    admin.ok(&["create", "clusterrole", "watcher", "--verb=list,watch", "--resource=statefulsets.apps"], "");
+    admin.ok(&["create", "clusterrolebinding", "watcher", "--clusterrole=watcher", "--user=reader"], "");
+    let gate = follow(&api, dir.path(), "reader");
+    // It is ready: no waiting would change anything.
+    becomes(&gate, "StatefulSet.apps", "complete, 0 objects");
+    let nodes = known(&gate, "StorageClass.storage.k8s.io");
+    println!("{nodes}");
+    assert!(nodes.starts_with("unknown: ") && nodes.contains("storageclasses"), "{nodes}");
+    assert!(gate.metrics().contains("stategate_inventory_complete{kind=\"StorageClass.storage.k8s.io\"} 0"));
+    let log = gate.log();
+    assert!(log.contains("auth can-i --list"), "{log}");
+    register_and_wait(&api, &gate);
+
+    let created = dev.apply(GOOD);
+    assert!(created.succeeded() && !created.stderr.contains("storage-class-exists"), "{created:?}");
+    // The parent may be listed, but not read alone.
+    let scaled = scale(&dev, 0);
+    println!("{}", scaled.stderr);
+    assert!(scaled.succeeded(), "{scaled:?}");
+    assert!(
+        scaled.stderr.contains("Warning: not judged by scale-down-guard, scale-to-zero-guard"),
+        "{scaled:?}"
+    );
+
+    // A right that is granted later counts without a restart.
+    admin.ok(
+        &[
+            "create",
+            "clusterrole",
+            "classes",
+            "--verb=list,watch",
+            "--resource=storageclasses.storage.k8s.io",
+        ],
+        "",
+    );
+    admin.ok(&["create", "clusterrolebinding", "classes", "--clusterrole=classes", "--user=reader"], "");
+    becomes(&gate, "StorageClass.storage.k8s.io", "complete");
+}
+
+#[test]
+fn the_command_line_sees_what_the_cluster_holds() {
+    let api = ApiServer::start();
+    let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
+    admin.ok(&["apply", "-f", "-"], FAST);
+    admin.ok(&["apply", "-f", "-"], GOOD);
+    admin.ok(&["apply", "-f", "-"], &NAIVE.replace("name: pg", "name: legacy"));
+
+    let audit = stategate(&api, "admin", &["audit", "-o", "json"]);
+    assert_eq!(audit.code, 1, "{audit:?}");
+    let report: serde_json::Value = serde_json::from_str(&audit.stdout).unwrap();
+    let text = audit.stdout.as_str();
+    assert!(
+        text.contains("volume-no-emptydir-data") && text.contains("shop/StatefulSet.apps/legacy"),
+        "{text}"
+    );
+    println!("{}", stategate(&api, "admin", &["audit"]).stdout);
+    assert!(report["objects"].as_array().is_some_and(|all| all.len() >= 3), "{report}");
+
+    // The export is what `check` needs to see the same, without a cluster.
+    let export = stategate(&api, "admin", &["inventory"]);
+    assert_eq!(export.code, 0, "{export:?}");
+    let (manifest, inventory) = (api.dir().join("pg.yaml"), api.dir().join("cluster.yaml"));
+    std::fs::write(&manifest, good().replace("fast-encrypted", "no-such-class")).unwrap();
+    std::fs::write(&inventory, &export.stdout).unwrap();
+    let manifest = manifest.to_str().unwrap();
+    let live = stategate(&api, "admin", &["check", manifest]);
+    assert!(live.stdout.contains("storage-class-exists"), "{live:?}");
+    let offline = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(["check", manifest, "--inventory"])
+        .arg(&inventory)
+        .current_dir(api.dir())
+        .output()
+        .unwrap();
+    let offline = String::from_utf8(offline.stdout).unwrap();
+    assert!(offline.contains("storage-class-exists"), "{offline}");
+
+    // Applying a manifest over what is stored is an update, and its confirmation is where it was written.
+    let smaller = api.dir().join("smaller.yaml");
+    std::fs::write(&smaller, good().replace("replicas: 3", "replicas: 0")).unwrap();
+    let smaller = smaller.to_str().unwrap();
+    let refused = stategate(&api, "admin", &["check", smaller]);
+    assert!(refused.code == 1 && refused.stdout.contains("scale-to-zero-guard"), "{refused:?}");
+    dev.ok(&["annotate", "statefulset", "pg", "-n", "shop", "stategate.io/confirm-scale=3->0"], "");
+    let audit = stategate(&api, "admin", &["audit"]);
+    assert!(!audit.stdout.contains("confirm-not-at-create"), "{audit:?}");
+    let confirmed = stategate(&api, "admin", &["check", smaller]);
+    assert!(!confirmed.stdout.contains("scale-to-zero-guard"), "{confirmed:?}");
+
+    // Whoever may not read the cluster learns which command shows why.
+    let nobody = stategate(&api, "reader", &["audit"]);
+    assert_eq!(nobody.code, 2, "{nobody:?}");
+    assert!(
+        nobody.stdout.contains("cannot be checked") && nobody.stdout.contains("can-i --list"),
+        "{nobody:?}"
+    );
+    let nowhere = stategate(&api, "admin", &["audit", "--context", "none"]);
+    assert!(nowhere.code == 2 && nowhere.stderr.contains("get-contexts"), "{nowhere:?}");
+}

@@ -20,9 +20,10 @@ use super::project::Project;
 use super::review_pool::ReviewPool;
 use super::{Exit, colours, say};
 use crate::admission::{GroupKind, ReviewMode};
-use crate::cluster::{Cluster, ClusterError, Resource, Resources, named};
+use crate::cluster::{Access, Cluster, ClusterError, Resource, Resources, named};
 use crate::diagnostic::SourceText;
 use crate::policy::PolicyId;
+use crate::policyset::PolicySet;
 use crate::report::Report;
 use crate::review::is_made_of;
 use crate::source::manifests::Manifests;
@@ -62,20 +63,33 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
     let set = load(&arguments.policies.source())?;
+    let report = audit(set, &arguments.cluster.current(), arguments.namespace.as_deref())?;
+    output::write_all(&outputs, |output| {
+        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
+        output.format.render(&report, colours)
+    })?;
+    if report.objects.is_empty() && report.errors.is_empty() {
+        say("nothing of a kind that a policy checks runs there\n");
+        return Ok(Exit::Clean);
+    }
+    Ok(exit_code(arguments.fail_on, &report))
+}
+
+/// Checks what runs in a cluster, or in one namespace of it.
+pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow::Result<Report> {
     let kinds = set.reviewed_kinds();
     let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
     let project = Project::find(None)?;
-    let report = pool.block_on(async {
-        let cluster = cluster::open(&arguments.cluster.current()).await?;
+    pool.block_on(async {
+        let cluster = cluster::open(access).await?;
         let known = cluster.inventory(pool.set()).await;
         let (inventory, unknown) = known.map_err(|error| cluster::explained(&cluster, &error))?;
-        let namespace = cluster.namespace().to_owned();
         let pipeline = Pipeline {
             cluster: inventory,
             pool: Arc::clone(&pool),
             before: PreviousObjects::default(),
             live: None,
-            namespace,
+            namespace: cluster.namespace().to_owned(),
             render: RenderOptions::default(),
             remedies: false,
             project,
@@ -87,7 +101,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         let mut audit = Audit {
             cluster,
             pipeline: Arc::new(pipeline),
-            namespace: arguments.namespace.clone(),
+            namespace: namespace.map(str::to_owned),
             report,
             matched: BTreeSet::new(),
             owners: HashMap::new(),
@@ -96,16 +110,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         };
         audit.all(kinds).await?;
         anyhow::Ok(audit.report())
-    })?;
-    output::write_all(&outputs, |output| {
-        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
-        output.format.render(&report, colours)
-    })?;
-    if report.objects.is_empty() && report.errors.is_empty() {
-        say("nothing of a kind that a policy checks runs there\n");
-        return Ok(Exit::Clean);
-    }
-    Ok(exit_code(arguments.fail_on, &report))
+    })
 }
 
 fn not_known(pool: &ReviewPool, kind: &GroupKind, error: &ClusterError) -> String {

@@ -115,6 +115,17 @@ pub(super) enum FailOn {
     Audit,
 }
 
+impl FailOn {
+    /// The action.
+    pub(super) fn action(self) -> Action {
+        match self {
+            Self::Deny => Action::Deny,
+            Self::Warn => Action::Warn,
+            Self::Audit => Action::Audit,
+        }
+    }
+}
+
 /// `typed` are the arguments of the command line alone, without those of a configuration.
 pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
@@ -216,14 +227,9 @@ fn exit(arguments: &Arguments, report: &Report, filtered: bool) -> Exit {
 
 /// The exit code for a report.
 pub(super) fn exit_code(fail_on: FailOn, report: &Report) -> Exit {
-    let fail_on = match fail_on {
-        FailOn::Deny => Action::Deny,
-        FailOn::Warn => Action::Warn,
-        FailOn::Audit => Action::Audit,
-    };
     if !report.errors.is_empty() || report.failed() {
         Exit::Broken
-    } else if report.has(fail_on) {
+    } else if report.has(fail_on.action()) {
         Exit::Findings
     } else {
         Exit::Clean

@@ -7,6 +7,7 @@ mod cluster;
 mod completions;
 mod config;
 mod confined;
+mod diff;
 mod example;
 mod explain;
 mod export;
@@ -75,6 +76,8 @@ enum Command {
     Fix(fix::Arguments),
     /// Check what runs in a cluster
     Audit(audit::Arguments),
+    /// Compare what two policy sets make of manifests or of a cluster
+    Diff(diff::Arguments),
     /// Print the objects of a cluster that the policies need to know, for --inventory
     Inventory(export::Arguments),
     /// Answer one AdmissionReview, exactly as the webhook would
@@ -131,6 +134,7 @@ pub fn main() -> ExitCode {
             },
             Command::Fix(arguments) => fix::run(&arguments),
             Command::Audit(arguments) => audit::run(&arguments),
+            Command::Diff(arguments) => diff::run(&arguments),
             Command::Inventory(arguments) => export::run(&arguments),
             Command::Review(arguments) => review::run(&arguments),
             Command::Test(arguments) => test::run(&arguments),

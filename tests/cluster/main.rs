@@ -16,6 +16,7 @@ mod examples;
 mod guards;
 mod harness;
 mod live;
+mod measure;
 mod mutation;
 mod reading;
 mod rendering;

@@ -12,6 +12,7 @@
 )]
 
 mod control_plane;
+mod controllers;
 
 mod defaults;
 mod examples;

@@ -13,7 +13,6 @@
 
 mod control_plane;
 mod controllers;
-
 mod defaults;
 mod examples;
 mod guards;

@@ -150,13 +150,13 @@ fn restart(admin: &Kubectl, namespaces: impl Fn(&str) -> bool) {
     }
 }
 
-/// How many pods of the Job or CronJob with this name have completed.
-fn completed(admin: &Kubectl, namespace: &str, name: &str) -> usize {
-    let done = |pod: &Value| {
-        pod["status"]["phase"] == "Succeeded"
-            && pod["metadata"]["name"].as_str().is_some_and(|pod| pod.starts_with(name))
+/// How many Jobs whose names begin like this have completed. Their pods may be gone: a drain removes them.
+fn completed(admin: &Kubectl, namespace: &str, prefix: &str) -> usize {
+    let done = |job: &&Value| {
+        job["status"]["succeeded"] == 1
+            && job["metadata"]["name"].as_str().is_some_and(|name| name.starts_with(prefix))
     };
-    items(admin, "pods", namespace).iter().filter(|pod| done(pod)).count()
+    items(admin, "jobs", namespace).iter().filter(done).count()
 }
 
 /// Whether a webhook refused a write, or was not there to judge it.

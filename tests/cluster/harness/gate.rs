@@ -6,6 +6,8 @@ use std::process::{Command, ExitStatus};
 use std::thread::sleep;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use super::kubectl::Kubectl;
 use super::process::Daemon;
 use super::{ApiServer, STARTS, free_ports, http_get, wait_until};
@@ -103,6 +105,14 @@ impl Stategate {
     /// The process id.
     pub fn id(&self) -> u32 {
         self.daemon.id()
+    }
+
+    /// Sends it a signal; see [`Daemon::signal`].
+    ///
+    /// # Panics
+    /// If it cannot be sent.
+    pub fn signal(&self, signal: Signal) {
+        self.daemon.signal(signal);
     }
 
     /// Kills it (SIGKILL); the API server then reaches nothing.

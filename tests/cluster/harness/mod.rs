@@ -1,5 +1,6 @@
 //! A real API server for the tests: etcd and kube-apiserver as child processes on loopback, kubectl as the
-//! client, and the `stategate` binary as the webhook that the server calls.
+//! client, and the `stategate` binary as the webhook that the server calls. [`ControlPlane`] adds the
+//! controllers, the scheduler and nodes.
 //!
 //! Everything a test starts ends when the value that holds it is dropped, and also when the test process is
 //! killed; see [`process`]. Nothing outside the target directory is read or written.
@@ -9,9 +10,11 @@
 #![expect(clippy::disallowed_methods, reason = "files, environment and time are what it deals with")]
 
 mod api_server;
+mod control_plane;
 mod gate;
 mod kubectl;
 mod process;
+mod users;
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -19,9 +22,13 @@ use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub use api_server::{ApiServer, USERS, User};
+pub use api_server::ApiServer;
+pub use control_plane::ControlPlane;
 pub use gate::{Stategate, register};
 pub use kubectl::{Kubectl, Output};
+pub use process::Daemon;
+pub use rustix::process::Signal;
+pub use users::{USERS, User};
 
 /// How often a start is retried if another process has taken one of its ports.
 const STARTS: usize = 4;
@@ -33,13 +40,26 @@ const STARTS: usize = 4;
 pub fn tools() -> PathBuf {
     let dir = match std::env::var_os("KUBEBUILDER_ASSETS") {
         Some(assets) if !assets.is_empty() => PathBuf::from(assets),
-        _ => Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-tools"),
+        _ => PathBuf::from(BUILT),
     };
     for tool in ["etcd", "kube-apiserver", "kubectl"] {
         let path = dir.join(tool);
         assert!(path.exists(), "{} is missing: run tests/cluster/tools/install", path.display());
     }
     dir
+}
+
+/// Where `tests/cluster/tools/install` puts what it builds.
+const BUILT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/cluster-tools");
+
+/// A program or directory that is always built, since `KUBEBUILDER_ASSETS` has none like it.
+///
+/// # Panics
+/// If it is missing.
+pub fn built(name: &str) -> PathBuf {
+    let path = Path::new(BUILT).join(name);
+    assert!(path.exists(), "{} is missing: run tests/cluster/tools/install", path.display());
+    path
 }
 
 /// Currently free loopback ports. All are held until the last is found, so they differ.
@@ -76,6 +96,15 @@ pub fn http_get(port: u16, path: &str) -> io::Result<(u16, String)> {
         Some(status) => Ok((status, body.to_owned())),
         None => Err(io::Error::new(io::ErrorKind::InvalidData, format!("not HTTP: {head}"))),
     }
+}
+
+/// Waits until the condition is true.
+///
+/// # Panics
+/// If it is not within `limit`.
+#[track_caller]
+pub fn eventually(what: &str, limit: Duration, answer: impl FnMut() -> bool) {
+    assert!(wait_until(limit, answer), "not within {limit:?}: {what}");
 }
 
 /// Polls until the condition is true; false once `limit` has passed.

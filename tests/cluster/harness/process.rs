@@ -13,6 +13,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use super::wait_until;
 
 /// How many log lines a failure message includes.
@@ -78,16 +80,23 @@ impl Daemon {
         let _ = self.child.wait();
     }
 
+    /// Sends a signal. A stopped process (`Signal::STOP`) is there, and does not answer until `Signal::CONT`.
+    ///
+    /// # Panics
+    /// If it cannot be sent. An ended process keeps its id until [`ended`](Self::ended) or
+    /// [`kill`](Self::kill) notices, and ignores signals.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal)
+            .unwrap_or_else(|error| panic!("{} gets no {signal:?}: {error}", self.name));
+    }
+
     /// Sends SIGTERM and waits for the process to end.
     ///
     /// # Panics
     /// If it has not ended after `limit`.
     pub fn terminate(&mut self, limit: Duration) -> ExitStatus {
-        // The standard library can only kill. An ended child keeps its id until it is reaped.
         if self.ended().is_none() {
-            let sent =
-                Command::new("/bin/sh").args(["-c", "kill -TERM \"$0\"", &self.id().to_string()]).status();
-            assert!(sent.is_ok_and(|status| status.success()), "SIGTERM could not be sent");
+            self.signal(Signal::TERM);
         }
         let mut status = None;
         wait_until(limit, || {

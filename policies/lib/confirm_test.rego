@@ -6,7 +6,9 @@ key := "stategate.io/confirm-scale"
 
 now := "2026-01-01T00:00:00Z"
 
-view(annotations) := {"name": "pg", "namespace": "shop", "annotations": annotations}
+view(annotations) := {"name": "pg", "namespace": "shop", "annotations": annotations, "confirmed_at": {}}
+
+set_at(annotations, time) := object.union(view(annotations), {"confirmed_at": {key: time}})
 
 lacks(annotations) := text if text := confirm.missing(view(annotations), key, "5->3") with input.now as now
 
@@ -47,4 +49,24 @@ test_command_takes_an_old_deadline_away if {
 test_command_for_a_cluster_scoped_object if {
 	volume := {"name": "pv-1", "namespace": "", "annotations": {}}
 	startswith(confirm.command("pv", volume, key, "pv-1"), "kubectl annotate pv pv-1 --overwrite")
+}
+
+test_it_counts_for_an_hour if {
+	lack("2026-01-01T00:00:00Z") == ""
+	lack("2025-12-31T23:00:00Z") == ""
+	contains(lack("2025-12-31T22:59:59Z"), "confirmed at 2025-12-31T22:59:59Z")
+}
+
+lack(time) := text if {
+	text := confirm.missing(set_at({key: "5->3"}, time), key, "5->3") with input.now as now
+} else := ""
+
+test_its_own_end_counts_instead if {
+	until := {key: "5->3", confirm.deadline: "2026-01-01T00:30:00Z"}
+	not confirm.missing(set_at(until, "2025-01-01T00:00:00Z"), key, "5->3") with input.now as now
+}
+
+test_command_renews_an_old_one if {
+	command := confirm.command("statefulset", set_at({key: "5->3"}, "2025-01-01T00:00:00Z"), key, "5->3") with input.now as now
+	startswith(command, "kubectl annotate statefulset pg -n shop stategate.io/confirm-scale- && kubectl annotate")
 }

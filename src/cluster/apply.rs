@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::list::{LAST_APPLIED, slim};
+use super::list::{LAST_APPLIED, without_copy};
 
 /// Fields by which the items of a list are told apart, the first that all items have. Those of Kubernetes' own
 /// types (`x-kubernetes-patch-merge-key`).
@@ -17,7 +17,7 @@ const MERGE_KEYS: &[&str] =
 pub fn applied(live: &Value, manifest: &Value) -> Value {
     let last = live.pointer("/metadata/annotations").and_then(|all| all.get(LAST_APPLIED)?.as_str());
     let last: Value = last.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
-    slim(merged(&last, live, manifest))
+    without_copy(merged(&last, live, manifest))
 }
 
 fn merged(last: &Value, live: &Value, now: &Value) -> Value {
@@ -92,7 +92,6 @@ mod tests {
         let live = json!({
             "metadata": {
                 "annotations": {LAST_APPLIED: last.to_string(), "stategate.io/confirm-scale": "3->0"},
-                "managedFields": [{}],
             },
             "spec": {"replicas": 5, "revisionHistoryLimit": 3, "template": {"spec": {"containers": [
                 {"name": "injected", "image": "proxy:1"},

@@ -6,7 +6,6 @@ use tracing::warn;
 
 use super::connection::Cluster;
 use super::error::ClusterError;
-use super::list::slim;
 use super::live::LiveInventory;
 use super::resources::Resource;
 use crate::admission::{GroupKind, ObjectRef, Request};
@@ -45,7 +44,7 @@ impl LiveInventory {
             let read = read.map_err(|error| {
                 warn!(kind = %object.kind, namespace = object.namespace, name = object.name, %error, "not read");
             });
-            Some((object, slim(read.ok().flatten()?)))
+            Some((object, read.ok().flatten()?))
         };
         let (scaled, namespace) = tokio::join!(read(scaled), read(namespace));
         let mut writer = InventoryWriter::from(inventory);

@@ -97,9 +97,16 @@ pub fn named(mut object: Value, resource: &Resource) -> Value {
 pub fn slim(mut object: Value) -> Value {
     if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
         metadata.remove("managedFields");
-        if let Some(annotations) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(LAST_APPLIED);
-        }
+    }
+    without_copy(object)
+}
+
+/// The object without kubectl's copy.
+pub fn without_copy(mut object: Value) -> Value {
+    let metadata = object.get_mut("metadata");
+    let annotations = metadata.and_then(|metadata| metadata.get_mut("annotations")?.as_object_mut());
+    if let Some(annotations) = annotations {
+        annotations.remove(LAST_APPLIED);
     }
     object
 }

@@ -7,6 +7,7 @@
 mod backup;
 mod class;
 mod command;
+mod confirmations;
 mod data_dirs;
 pub mod declared;
 pub mod engines;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::backup::backup;
 use super::class::class;
+use super::confirmations::confirmed_at;
 use super::data_dirs::dirs;
 use super::declared::{DATA_PATHS, ENGINE, QUORUM, SelfClassification};
 use super::engines::{EngineRow, Engines};
@@ -63,6 +64,7 @@ fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: 
         namespace: namespace.to_owned(),
         labels: metadata.child("labels").string_map(),
         annotations: metadata.child("annotations").string_map(),
+        confirmed_at: confirmed_at(&metadata),
         owner: owner(&metadata),
         replicas,
         update: projection.update.as_ref().map(|field| update(root, field, replicas)),

@@ -44,6 +44,9 @@ pub struct Workload {
     pub labels: Strings,
     /// `metadata.annotations`.
     pub annotations: Strings,
+    /// When each annotation `stategate.io/confirm-…` was set, RFC 3339 in UTC, as `metadata.managedFields` tells;
+    /// empty for what does not tell, such as a file.
+    pub confirmed_at: Strings,
     /// The owner that controls the object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,

@@ -9,7 +9,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::super::cluster;
 use crate::admission::{Object, ObjectRef, Operation, Request};
-use crate::cluster::{Access, Cluster, Resources, applied, slim};
+use crate::cluster::{Access, Cluster, Resources, applied, without_copy};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
@@ -111,6 +111,6 @@ impl LiveObjects {
         let merged = applied(stored, manifest);
         request.operation = Operation::Update;
         request.object = Some(Object::from(merged));
-        request.old_object = Some(Object::from(slim(stored.clone())));
+        request.old_object = Some(Object::from(without_copy(stored.clone())));
     }
 }

@@ -52,12 +52,12 @@ test_command_for_a_cluster_scoped_object if {
 }
 
 test_it_counts_for_an_hour if {
-	lack("2026-01-01T00:00:00Z") == ""
-	lack("2025-12-31T23:00:00Z") == ""
-	contains(lack("2025-12-31T22:59:59Z"), "confirmed at 2025-12-31T22:59:59Z")
+	lack_at("2026-01-01T00:00:00Z") == ""
+	lack_at("2025-12-31T23:00:00Z") == ""
+	contains(lack_at("2025-12-31T22:59:59Z"), "confirmed at 2025-12-31T22:59:59Z")
 }
 
-lack(time) := text if {
+lack_at(time) := text if {
 	text := confirm.missing(set_at({key: "5->3"}, time), key, "5->3") with input.now as now
 } else := ""
 

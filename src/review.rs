@@ -193,8 +193,10 @@ impl Review<'_> {
             return Ok(());
         }
         let requested = RequestState::requested(self.request, self.views)?;
-        if let Some(problem) = &requested.unreadable_old {
-            let note = format!("no change is compared with the stored object: {}", problem.message);
+        if let Some(Problem { message, .. }) = &requested.unread_part {
+            let note = format!(
+                "changes are compared with the stored object only as far as it can be read: {message}"
+            );
             self.decision.notes.push(note);
         }
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
@@ -348,6 +350,11 @@ impl Review<'_> {
             Baseline { state: state.baseline(), inputs: &self.inputs, needs: &needs, document: None };
         for (selected, rule) in applicable {
             let policy = &selected.policy.id;
+            if let Some(problem) = state.unreadable_old.as_ref().filter(|_| reads_old(selected)) {
+                let cause = FailureCause::UnreadableOld(problem.clone());
+                self.decision.fail(failure(selected, self.mode, cause));
+                continue;
+            }
             let found = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
                 let document = self.inputs.for_policy(document, state, selected.needs());
                 self.evaluator.evaluate::<Violation>(policy, rule, &document, selected.parameters)
@@ -385,12 +392,19 @@ fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], dec
     }
 }
 
-/// A limit is exceeded on account of the object, since the policy kept it on others. An object must not choose
-/// a milder verdict, so then the action counts as well as `onFailure`.
+/// Whether a policy compares with the stored object.
+fn reads_old(selected: &Selected<'_>) -> bool {
+    let (_, reads) = selected.needs();
+    reads.reads(&["old_workload"]) || reads.reads(&["review", "oldObject"])
+}
+
+/// A limit is exceeded on account of the object, since the policy kept it on others, and so is a stored object
+/// that cannot be read. An object must not choose a milder verdict, so then the action counts as well as
+/// `onFailure`.
 fn failure(selected: &Selected<'_>, mode: ReviewMode, cause: impl Into<FailureCause>) -> Failure {
     let cause = cause.into();
     let on_failure = match selected.action(mode) {
-        Action::Deny if cause.exceeds_limit() => OnFailure::Deny,
+        Action::Deny if cause.is_of_the_object() => OnFailure::Deny,
         _ => selected.enforcement.on_failure,
     };
     Failure::new(selected.policy, cause, on_failure)

@@ -14,12 +14,19 @@ host_flags := {"--host", "--hostname", "--bootstrap-server", "--bootstrap-server
 
 # The other machines that a command connects to.
 foreign_in(command) := [host |
+	may_connect(command)
 	words := words_of(command)
 	some i, word in words
 	address := named(words, i, word)
 	host := of(address)
 	foreign(host)
 ]
+
+# Whether anything there can name a host. A script may have a hundred thousand words, and most have none for these.
+may_connect(command) if {
+	some argument in command
+	regex.match(`-h|--bootstrap-server|--endpoints|://|(^|[^A-Za-z])(nc|ncat|netcat|telnet)($|[^A-Za-z])`, argument)
+}
 
 words_of(command) := [word |
 	some argument in command

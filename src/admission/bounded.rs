@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// Units of memory that any object may take: a value is one, a map with fields takes more.
@@ -22,9 +22,21 @@ const BYTES_FOR_EACH: usize = 6;
 /// # Errors
 /// If it is no JSON, has a key twice, nests deeper than 127 levels, or has more values than an object of its length.
 pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
+    read(text, false)
+}
+
+/// Reads a value, and of lists that are too long only the first items.
+///
+/// # Errors
+/// As [`from_str`], except for the length of lists.
+pub fn beginning_of_lists(text: &str) -> Result<Value, serde_json::Error> {
+    read(text, true)
+}
+
+fn read(text: &str, cuts_lists: bool) -> Result<Value, serde_json::Error> {
     let left = Cell::new(UNITS.saturating_add(text.len() / BYTES_FOR_EACH));
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let value = Bounded { left: &left }.deserialize(&mut deserializer)?;
+    let value = Bounded { left: &left, cuts_lists }.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
 }
@@ -32,6 +44,7 @@ pub fn from_str(text: &str) -> Result<Value, serde_json::Error> {
 #[derive(Clone, Copy)]
 struct Bounded<'a> {
     left: &'a Cell<usize>,
+    cuts_lists: bool,
 }
 
 impl Bounded<'_> {
@@ -89,12 +102,18 @@ impl<'de> Visitor<'de> for Bounded<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut values = Vec::new();
         while let Some(value) = items.next_element_seed(self)? {
-            if values.len() >= LONGEST_LIST {
+            values.push(value);
+            if values.len() < LONGEST_LIST {
+                continue;
+            }
+            if self.cuts_lists {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+            } else if items.next_element::<IgnoredAny>()?.is_some() {
                 return Err(de::Error::custom(format_args!(
                     "it has a list of more than {LONGEST_LIST} items"
                 )));
             }
-            values.push(value);
+            break;
         }
         Ok(Value::Array(values))
     }
@@ -145,6 +164,12 @@ mod tests {
         assert!(from_str(&list(20_000, r#"{"name":"a value that tells more"}"#)).is_err());
         let refused = from_str(&list(100_000, "{}")).unwrap_err().to_string();
         assert!(refused.starts_with("it has a list of more than 10000 items"), "{refused}");
+        let cut =
+            beginning_of_lists(&format!(r#"{{"a":{},"b":1}}"#, list(30_000, r#""--a-long-flag""#))).unwrap();
+        assert_eq!((cut["a"].as_array().map(Vec::len), &cut["b"]), (Some(LONGEST_LIST), &Value::from(1)));
+        assert!(from_str(&list(LONGEST_LIST, r#""--a-long-flag""#)).is_ok());
+        assert!(from_str(&list(LONGEST_LIST + 1, r#""--a-long-flag""#)).is_err());
+        assert!(beginning_of_lists(&list(9_000, r#"{"a":{}}"#)).is_err());
         let refused = from_str(&list(9_000, r#"{"a":{}}"#)).unwrap_err().to_string();
         assert!(refused.starts_with("it has more values than any object of its length"), "{refused}");
         assert!(from_str(r#"{"a":1,"b":{"c":1,"c":2}}"#).unwrap_err().to_string().contains("a key twice"));

@@ -40,6 +40,21 @@ impl Object {
         parsed.as_ref().map_err(Clone::clone)
     }
 
+    /// The value of an object with lists that are too long, of which it has the first items: what is stored was
+    /// accepted once, and a change is compared with what can be read of it.
+    ///
+    /// # Errors
+    /// If it is unreadable for another reason than the length of its lists.
+    pub fn beginning_of_lists(&self) -> Result<Value, ObjectError> {
+        match (&self.raw, self.parsed.get()) {
+            (Some(raw), _) => {
+                bounded::beginning_of_lists(raw.get()).map_err(|error| ObjectError(without_value(&error)))
+            }
+            (None, Some(parsed)) => parsed.clone(),
+            (None, None) => Err(ObjectError("it has no content".to_owned())),
+        }
+    }
+
     /// The part of `metadata` that the pipeline itself uses.
     ///
     /// # Errors

@@ -45,6 +45,9 @@ pub enum FailureCause {
     /// Its patch conflicts with another one, or cannot be applied.
     #[error(transparent)]
     PatchConflict(#[from] Conflict),
+    /// It compares with the stored object, which cannot be read.
+    #[error("it cannot compare the change with the stored object: {}", .0.message)]
+    UnreadableOld(Problem),
     /// The patched object could not be read, so the patch was dropped.
     #[error("its patch makes the object unreadable, so no patch was applied: {}{}", .0.message, at(.0))]
     UnreadablePatch(Problem),
@@ -55,9 +58,13 @@ fn at(problem: &Problem) -> String {
 }
 
 impl FailureCause {
-    /// Whether the evaluation exceeded a limit.
-    pub fn exceeds_limit(&self) -> bool {
-        matches!(self, Self::Evaluation(error) if error.exceeds_limit())
+    /// Whether the object is to blame: the evaluation exceeded a limit, or the stored object cannot be read.
+    pub fn is_of_the_object(&self) -> bool {
+        match self {
+            Self::Evaluation(error) => error.exceeds_limit(),
+            Self::UnreadableOld(_) => true,
+            _ => false,
+        }
     }
 
     /// The kind of cause, as a metrics label.
@@ -66,6 +73,7 @@ impl FailureCause {
             Self::Evaluation(error) => error.kind(),
             Self::Input(_) => "input",
             Self::NotEvaluated { kind, .. } => kind,
+            Self::UnreadableOld(_) => "old_unreadable",
             Self::PatchConflict(_) => "patch_conflict",
             Self::UnreadablePatch(_) => "patch_unreadable",
         }

@@ -1,6 +1,6 @@
 //! The text that users read when a request is refused or gets a warning.
 
-use super::{Decision, Failure, Finding};
+use super::{Decision, Failure, FailureCause, Finding};
 use crate::admission::{Request, ReviewMode};
 use crate::path;
 use crate::plain;
@@ -47,9 +47,12 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
         ));
     }
     for failure in failed.iter().take(SHOWN) {
-        let fix = match failure.cause.exceeds_limit() {
-            true => "shorten the object: its lists, or a script that could be in a ConfigMap",
-            false => "try again; if it stays, tell those who run stategate",
+        let fix = match &failure.cause {
+            FailureCause::UnreadableOld(_) => "ask those who run stategate for an exception for this policy",
+            cause if cause.is_of_the_object() => {
+                "shorten the object: its lists, or a script that could be in a ConfigMap"
+            }
+            _ => "try again; if it stays, tell those who run stategate",
         };
         text.push_str(&format!(
             "\n{}\n  the policy could not decide: {}\n  fix: {fix}\n",

@@ -8,40 +8,40 @@ use super::ast::{BUILTINS, Engine, Expr, Ref, Source, Span, Value};
 use super::limits::{self, BYTES, VALUE};
 use super::rego::error_line;
 
-/// The most that a call can cost in bytes, from its operands.
+/// The most that a call can cost in bytes beside its operands.
 type Cost = fn(&[Value]) -> usize;
 
-/// The builtins that are charged. The others give a single number or boolean, or share what they are given.
+/// The builtins whose result may hold their operands, or be as large.
 const COSTS: &[(&str, Cost)] = &[
-    ("array.concat", lengths),
-    ("array.reverse", lengths),
+    ("array.concat", operands_only),
+    ("array.reverse", operands_only),
     ("array.slice", slice),
     ("bits.lsh", shifted),
     ("concat", concat),
-    ("contains", lengths),
-    ("count", characters),
-    ("endswith", lengths),
-    ("format_int", lengths),
+    ("contains", operands_only),
+    ("count", operands_only),
+    ("endswith", operands_only),
+    ("format_int", operands_only),
     ("glob.match", pattern),
-    ("glob.quote_meta", lengths),
-    ("indexof", lengths),
+    ("glob.quote_meta", operands_only),
+    ("indexof", operands_only),
     ("indexof_n", pieces),
-    ("intersection", sizes),
-    ("json.filter", sizes),
-    ("json.is_valid", sizes),
-    ("json.marshal", sizes),
+    ("intersection", operands_only),
+    ("json.filter", operands_only),
+    ("json.is_valid", operands_only),
+    ("json.marshal", operands_only),
     ("json.marshal_with_options", indented),
-    ("json.remove", sizes),
+    ("json.remove", operands_only),
     ("json.unmarshal", pieces),
-    ("lower", lengths),
-    ("max", sizes),
-    ("min", sizes),
-    ("object.filter", sizes),
-    ("object.keys", lengths),
-    ("object.remove", sizes),
-    ("object.subset", sizes),
-    ("object.union", sizes),
-    ("object.union_n", sizes),
+    ("lower", operands_only),
+    ("max", operands_only),
+    ("min", operands_only),
+    ("object.filter", operands_only),
+    ("object.keys", operands_only),
+    ("object.remove", operands_only),
+    ("object.subset", operands_only),
+    ("object.union", operands_only),
+    ("object.union_n", operands_only),
     ("product", product),
     ("regex.find_all_string_submatch_n", pieces),
     ("regex.find_n", pieces),
@@ -51,28 +51,52 @@ const COSTS: &[(&str, Cost)] = &[
     ("regex.split", pieces),
     ("regex.template_match", pattern),
     ("replace", replace),
-    ("sort", sizes),
+    ("sort", operands_only),
     ("split", split),
     ("sprintf", sprintf),
-    ("startswith", lengths),
+    ("startswith", operands_only),
     ("strings.any_prefix_match", pairs),
     ("strings.any_suffix_match", pairs),
-    ("strings.count", lengths),
+    ("strings.count", operands_only),
     ("strings.replace_n", replace_n),
-    ("strings.reverse", lengths),
-    ("substring", lengths),
-    ("sum", lengths),
-    ("time.format", sizes),
+    ("strings.reverse", operands_only),
+    ("substring", operands_only),
+    ("sum", operands_only),
+    ("time.format", operands_only),
     ("to_number", number),
-    ("trim", lengths),
-    ("trim_left", lengths),
-    ("trim_prefix", lengths),
-    ("trim_right", lengths),
-    ("trim_space", lengths),
-    ("trim_suffix", lengths),
-    ("union", sizes),
-    ("upper", lengths),
+    ("trim", operands_only),
+    ("trim_left", operands_only),
+    ("trim_prefix", operands_only),
+    ("trim_right", operands_only),
+    ("trim_space", operands_only),
+    ("trim_suffix", operands_only),
+    ("union", operands_only),
+    ("upper", operands_only),
     ("walk", walk),
+];
+
+/// The builtins that give a number or a boolean of what they are given.
+const PLAIN: &[&str] = &[
+    "abs",
+    "bits.and",
+    "bits.negate",
+    "bits.or",
+    "bits.rsh",
+    "bits.xor",
+    "ceil",
+    "floor",
+    "object.get",
+    "round",
+    "semver.compare",
+    "semver.is_valid",
+    "time.add_date",
+    "time.clock",
+    "time.date",
+    "time.diff",
+    "time.parse_duration_ns",
+    "time.parse_ns",
+    "time.parse_rfc3339_ns",
+    "time.weekday",
 ];
 
 /// A place for errors of builtins. The engine adds the real one.
@@ -88,12 +112,13 @@ struct BuiltinError(String);
 
 /// Replaces the builtins of an engine by those within limits.
 pub fn limit(engine: &mut Engine) {
-    for (name, cost) in COSTS {
+    let plain = PLAIN.iter().map(|name| (*name, operands_only as Cost));
+    for (name, cost) in COSTS.iter().copied().chain(plain) {
         let (Some((builtin, arguments)), Some(span)) = (BUILTINS.get(name), NOWHERE.as_ref()) else {
             continue;
         };
         let call = move |operands: Vec<Value>| {
-            limits::charge(cost(&operands))?;
+            limits::charge(taken(name, &operands).saturating_add(cost(&operands)))?;
             let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
             let places = vec![nothing; operands.len()];
             match builtin(span, &places, &operands, true) {
@@ -102,13 +127,13 @@ pub fn limit(engine: &mut Engine) {
             }
         };
         // It fails only if the engine has this extension already.
-        let _ = engine.add_extension((*name).to_owned(), *arguments, Box::new(call));
+        let _ = engine.add_extension(name.to_owned(), *arguments, Box::new(call));
     }
 }
 
 /// Whether the result of a builtin may hold its operands, or be as large.
 pub fn makes_values(name: &str) -> bool {
-    const PASSED_ON: &[&str] = &["abs", "max", "min", "object.get"];
+    const PASSED_ON: &[&str] = &["abs", "object.get"];
     PASSED_ON.contains(&name) || COSTS.iter().any(|(known, _)| *known == name)
 }
 
@@ -138,9 +163,26 @@ fn sum(costs: impl Iterator<Item = usize>) -> usize {
     costs.fold(VALUE, usize::saturating_add)
 }
 
-/// A result no longer than the operands, of which only the outermost is copied, or a search through them.
-fn lengths(operands: &[Value]) -> usize {
-    sum(operands.iter().map(length))
+/// What it costs to read the operands. All of each counts, also where only its length matters: a builtin that does
+/// not take an operand quotes all of it in its error. Left out is what a builtin takes, and does not go through.
+fn taken(name: &str, operands: &[Value]) -> usize {
+    let cost = |(position, operand): (usize, &Value)| match (name, position, operand) {
+        ("count", _, Value::Array(_) | Value::Set(_) | Value::Object(_))
+        | ("object.get", 0, Value::Object(_))
+        | ("array.slice", 0, Value::Array(_))
+        // Its texts are counted with their delimiters.
+        | ("concat", 1, Value::Array(_) | Value::Set(_)) => 0,
+        ("array.concat" | "array.reverse", _, Value::Array(_)) | ("object.keys", _, Value::Object(_)) => {
+            length(operand)
+        }
+        _ => limits::size(operand, BYTES + 1),
+    };
+    operands.iter().enumerate().map(cost).fold(0, usize::saturating_add)
+}
+
+/// A result no larger than the operands, or a search through them.
+fn operands_only(_: &[Value]) -> usize {
+    0
 }
 
 fn slice(operands: &[Value]) -> usize {
@@ -149,46 +191,41 @@ fn slice(operands: &[Value]) -> usize {
     items.saturating_mul(VALUE).min(operands.first().map_or(0, length)).saturating_add(VALUE)
 }
 
-/// A text is counted character by character.
-fn characters(operands: &[Value]) -> usize {
-    text(operands.first()).len().saturating_add(VALUE)
-}
-
 /// A pattern is compiled each time that it is new.
-fn pattern(operands: &[Value]) -> usize {
-    lengths(operands).saturating_add(1024)
+fn pattern(_: &[Value]) -> usize {
+    1024
 }
 
-/// All of the operands is read or written.
+/// All of the operands is written.
 fn sizes(operands: &[Value]) -> usize {
     sum(operands.iter().map(|operand| limits::size(operand, BYTES + 1)))
 }
 
 fn indented(operands: &[Value]) -> usize {
     let options = operands.get(1).map_or(0, |options| limits::size(options, BYTES + 1) / VALUE);
-    sizes(operands).saturating_mul(options + 1)
+    sizes(operands).saturating_mul(options)
 }
 
 /// Each text of one list is compared with each of the other.
 fn pairs(operands: &[Value]) -> usize {
     let lengths = operands.iter().map(|operand| length(operand) / VALUE + 1);
-    sizes(operands).saturating_add(lengths.fold(VALUE, usize::saturating_mul))
+    lengths.fold(VALUE, usize::saturating_mul)
 }
 
 /// Each value comes with the path that leads to it.
 fn walk(operands: &[Value]) -> usize {
-    sizes(operands).saturating_mul(8)
+    sizes(operands).saturating_mul(7)
 }
 
 /// A text may fall into as many pieces as it has characters.
 fn pieces(operands: &[Value]) -> usize {
     let longest = operands.iter().map(length).max().unwrap_or(0);
-    longest.saturating_mul(VALUE + 1).saturating_add(VALUE)
+    longest.saturating_mul(VALUE).saturating_add(VALUE)
 }
 
 fn split(operands: &[Value]) -> usize {
     let (text, delimiter) = (text(operands.first()), text(operands.get(1)));
-    occurrences(text, delimiter).saturating_mul(VALUE).saturating_add(text.len())
+    occurrences(text, delimiter).saturating_mul(VALUE)
 }
 
 fn occurrences(text: &str, pattern: &str) -> usize {
@@ -234,13 +271,13 @@ fn regex_replace(operands: &[Value]) -> usize {
     let (searched, new) = (text(operands.first()), text(operands.get(2)));
     let groups = new.matches('$').count().saturating_add(1);
     let inserted = (searched.len() + 1).saturating_mul(new.len() + 1);
-    sum([lengths(operands), inserted, groups.saturating_mul(searched.len())].into_iter())
+    sum([inserted, groups.saturating_mul(searched.len())].into_iter())
 }
 
 /// Widths are literals below 100, each for one of the arguments; `lint/sprintf.rs` refuses others.
 fn sprintf(operands: &[Value]) -> usize {
     let widths = text(operands.first()).matches('%').count().saturating_mul(100);
-    sizes(operands).saturating_add(widths)
+    widths
 }
 
 /// A number with more bits than anybody counts with is slow to multiply and to write.
@@ -265,37 +302,9 @@ fn product(operands: &[Value]) -> usize {
 mod tests {
     use super::*;
 
-    /// Builtins that need no charge: they give a number, a boolean, or a part of what they are given.
-    const FREE: &[&str] = &[
-        "abs",
-        "bits.and",
-        "bits.negate",
-        "bits.or",
-        "bits.rsh",
-        "bits.xor",
-        "ceil",
-        "floor",
-        "is_array",
-        "is_boolean",
-        "is_null",
-        "is_number",
-        "is_object",
-        "is_set",
-        "is_string",
-        "object.get",
-        "round",
-        "semver.compare",
-        "semver.is_valid",
-        "time.add_date",
-        "time.clock",
-        "time.date",
-        "time.diff",
-        "time.parse_duration_ns",
-        "time.parse_ns",
-        "time.parse_rfc3339_ns",
-        "time.weekday",
-        "type_name",
-    ];
+    /// Builtins that take anything, and give a boolean or a word.
+    const FREE: &[&str] =
+        &["is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "type_name"];
     /// Builtins that `lint/calls.rs` refuses, or that are an operator's other name.
     const REFUSED: &[&str] = &[
         "http.",
@@ -316,11 +325,11 @@ mod tests {
     #[test]
     fn every_builtin_is_charged_or_known_to_be_free() {
         for name in BUILTINS.keys() {
-            let charged = COSTS.iter().any(|(known, _)| known == name);
+            let charged = COSTS.iter().any(|(known, _)| known == name) || PLAIN.contains(name);
             let refused = REFUSED.iter().any(|start| name.starts_with(start));
             assert!(charged || FREE.contains(name) || refused, "what does {name} cost?");
         }
-        for (name, _) in COSTS {
+        for name in COSTS.iter().map(|(name, _)| name).chain(PLAIN) {
             assert!(BUILTINS.contains_key(name), "there is no {name}");
         }
         assert!(NOWHERE.is_some());
@@ -355,7 +364,7 @@ mod tests {
             let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
             let value = builtin(span, &vec![nothing; operands.len()], operands, true).unwrap();
             let (_, cost) = COSTS.iter().find(|(known, _)| known == name).unwrap();
-            let (cost, size) = (cost(operands), limits::size(&value, usize::MAX));
+            let (cost, size) = (taken(name, operands) + cost(operands), limits::size(&value, usize::MAX));
             // The pieces of a text share nothing with it; the limit is of the order, not of the byte.
             assert!(cost + 2 * VALUE >= size, "{name}: {cost} for {size}: {value:?}");
         }

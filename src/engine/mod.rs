@@ -8,6 +8,7 @@ mod evaluation;
 mod input;
 mod limits;
 mod lint;
+mod metered;
 mod reads;
 mod rego;
 mod shape;

@@ -4,16 +4,20 @@
 //! error, not a rule that silently does not fire. With RUST_BACKTRACE set, regorus' errors capture backtraces
 //! and parsing is many times slower; see [`backtraces_slow_parsing`].
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use regorus::LimitError;
-use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 
+use super::ast::{AstModule, Ref};
 use super::definitions::{self, Definition};
 use super::evaluation::{Answer, EvaluationError, RuleId};
 use super::input::{InputDocument, ParameterValues};
+use super::metered::{self, Inserted};
 use super::reads::{self, Module};
 use super::{builtins, limits, lint};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -27,7 +31,13 @@ pub const STACK: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Rego {
     engine: regorus::Engine,
+    /// As they were written, in load order. The engine has them with their meters.
+    modules: Arc<Vec<Ref<AstModule>>>,
+    meters: Arc<Meters>,
 }
+
+/// By the name of the source.
+type Meters = HashMap<String, Vec<Inserted>>;
 
 impl Rego {
     /// Parses all modules and compiles them together.
@@ -53,7 +63,9 @@ impl Rego {
         let mut engine = regorus::Engine::new();
         engine.set_execution_timer_config(STEP_LIMIT);
         builtins::limit(&mut engine);
+        metered::add(&mut engine);
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
+        let (mut modules, mut meters) = (Vec::new(), Meters::new());
         for text in texts {
             // Before the parser sees the text: once the parser runs, it cannot be stopped.
             let unfit = lint::check_text(text);
@@ -62,25 +74,30 @@ impl Rego {
                 continue;
             }
             before(text);
-            match engine.add_policy(text.name.to_string(), text.text.to_string()) {
-                Ok(_) => parsed.push(text),
-                Err(error) => errors.push(diagnostic(text, &error)),
+            match add(&mut engine, text, &mut meters) {
+                Ok(module) => {
+                    parsed.push(text);
+                    modules.extend(module);
+                }
+                Err(error) => errors.push(error),
             }
         }
-        let modules = engine.get_modules();
         let complete = parsed.len() == texts.len();
         errors.extend(lint::check_modules(modules.iter().map(AsRef::as_ref), &parsed, policies, complete));
-        if errors.is_empty() { Ok(Self { engine }) } else { Err(Diagnostics(errors)) }
+        if !errors.is_empty() {
+            return Err(Diagnostics(errors));
+        }
+        Ok(Self { engine, modules: Arc::new(modules), meters: Arc::new(meters) })
     }
 
     /// The modules, in load order.
-    pub fn modules(&mut self) -> Vec<Module> {
-        reads::modules(self.engine.get_modules().iter().map(AsRef::as_ref))
+    pub fn modules(&self) -> Vec<Module> {
+        reads::modules(self.modules.iter().map(AsRef::as_ref))
     }
 
     /// Every rule and function of every module, in source order.
-    pub fn definitions(&mut self) -> Vec<Definition> {
-        self.engine.get_modules().iter().flat_map(|module| definitions::of(module)).collect()
+    pub fn definitions(&self) -> Vec<Definition> {
+        self.modules.iter().flat_map(|module| definitions::of(module)).collect()
     }
 
     /// Prepares every rule, so that clones share the work, and finds errors that only appear then. One entry
@@ -104,8 +121,37 @@ impl Rego {
 
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
     pub fn evaluator(&self) -> Evaluator {
-        Evaluator { engine: self.engine.clone() }
+        Evaluator { engine: self.engine.clone(), meters: self.meters.clone() }
     }
+}
+
+/// What a text with meters may have: as written, it was read within regorus' own limits.
+const METERED: PolicyLengthConfig = PolicyLengthConfig {
+    max_col: NonZeroU32::MAX,
+    max_file_bytes: NonZeroUsize::MAX,
+    max_lines: NonZeroUsize::MAX,
+};
+
+/// Adds a module with its meters, and returns it as it was written.
+fn add(
+    engine: &mut regorus::Engine,
+    text: &SourceText,
+    meters: &mut Meters,
+) -> Result<Option<Ref<AstModule>>, Diagnostic> {
+    let (name, before) = (text.name.to_string(), engine.clone());
+    let add = |engine: &mut regorus::Engine, content: String| {
+        engine.add_policy(name.clone(), content).map_err(|error| diagnostic(text, &error))
+    };
+    add(engine, text.text.to_string())?;
+    let module = engine.get_modules().last().cloned();
+    if let Some(metered) = module.as_ref().and_then(|module| metered::meter(module, &text.text)) {
+        *engine = before;
+        engine.set_policy_length_config(METERED);
+        add(engine, metered.text)?;
+        engine.clear_policy_length_config();
+        meters.insert(name, metered.inserted);
+    }
+    Ok(module)
 }
 
 /// regorus compares the time that has passed with a limit each time that so many steps are done. With no time
@@ -116,6 +162,7 @@ const STEP_LIMIT: ExecutionTimerConfig =
 /// Evaluates rules on one thread. Evaluators share modules, not inputs.
 pub struct Evaluator {
     engine: regorus::Engine,
+    meters: Arc<Meters>,
 }
 
 impl Evaluator {
@@ -138,7 +185,7 @@ impl Evaluator {
             }
             Ok(value) => Ok(Answer { rule: rule.clone(), value }),
             Err(_) if limits::exceeded() => Err(EvaluationError::BytesExceeded),
-            Err(error) => Err(evaluation_error(&error)),
+            Err(error) => Err(evaluation_error(&error, &self.meters)),
         }
     }
 
@@ -160,6 +207,7 @@ impl Evaluator {
 /// regorus has an error type only for exceeded limits; other errors can be distinguished only by their text.
 fn evaluation_error(
     error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
+    meters: &Meters,
 ) -> EvaluationError {
     let text = error.to_string();
     // Out of a function it comes as text.
@@ -167,7 +215,7 @@ fn evaluation_error(
     if stopped || text.contains("execution exceeded time limit") {
         return EvaluationError::StepsExceeded;
     }
-    let message = without_operand(&one_line(&text));
+    let message = as_written(without_operand(&one_line(&text)), meters);
     if message.contains("multiple outputs") {
         EvaluationError::Conflict(message)
     } else {
@@ -185,6 +233,20 @@ fn without_operand(message: &str) -> String {
         }
     }
     message.to_owned()
+}
+
+/// The message with its place, `(file:line:column)` at the end, in the text as it was written.
+fn as_written(message: String, meters: &Meters) -> String {
+    let placed = || {
+        let (said, place) = message.strip_suffix(')')?.rsplit_once(" (")?;
+        let mut parts = place.rsplitn(3, ':');
+        let column: usize = parts.next()?.parse().ok()?;
+        let line: usize = parts.next()?.parse().ok()?;
+        let file = parts.next()?;
+        let column = metered::original_column(meters.get(file)?, line, column);
+        Some(format!("{said} ({file}:{line}:{column})"))
+    };
+    placed().unwrap_or(message)
 }
 
 /// The lines of a module that were reached or missed. Lines without code are in neither set.

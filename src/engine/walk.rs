@@ -14,6 +14,10 @@ pub enum AstNode<'a> {
     Unifies(&'a Span),
     /// `not x`, and the body that contains the line. The negated expression is visited separately.
     Not(&'a Expr, &'a Query),
+    /// `x + y`, `x | y`. The operands are visited separately.
+    Operation(&'a Expr),
+    /// `{x: y | …}`: the key and the value, which are visited separately.
+    Entry(&'a Expr, &'a Expr),
     /// `with x as y`.
     With(&'a WithModifier),
 }
@@ -172,6 +176,7 @@ impl<'a> Walk<'_, 'a> {
                 self.query(query);
             }
             Expr::ObjectCompr { key, value, query, .. } => {
+                (self.tell)(AstNode::Entry(key, value));
                 self.expr(key);
                 self.expr(value);
                 self.query(query);
@@ -196,9 +201,12 @@ impl<'a> Walk<'_, 'a> {
                     self.expr(side);
                 }
             }
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. } => {
+            Expr::BinExpr { lhs, rhs, .. } | Expr::ArithExpr { lhs, rhs, .. } => {
+                (self.tell)(AstNode::Operation(expr));
+                self.expr(lhs);
+                self.expr(rhs);
+            }
+            Expr::BoolExpr { lhs, rhs, .. } => {
                 self.expr(lhs);
                 self.expr(rhs);
             }

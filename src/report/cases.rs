@@ -10,12 +10,24 @@ use crate::path;
 use crate::plain;
 use crate::policy::Action;
 
-/// One suite per file, one case per object, and one per notice of an exception, which passes. The class is the kind: Jenkins treats everything before the last
+/// One suite per file, one case per object, and one per notice of an exception, which passes; one more if the
+/// repository takes something out. The class is the kind: Jenkins treats everything before the last
 /// dot of a class as its package, which would split a file name.
 pub fn of(report: &Report) -> Vec<Case> {
     let notices = notices(report);
     let exceptions = notices.iter().map(exception);
-    report.errors.iter().map(unreadable).chain(report.objects.iter().map(object)).chain(exceptions).collect()
+    let objects = report.objects.iter().map(object);
+    let all = report.errors.iter().map(unreadable).chain(objects).chain(exceptions);
+    all.chain(relaxed(report)).collect()
+}
+
+/// What the repository itself takes out, as one case that passes: viewers show its output, and no properties.
+fn relaxed(report: &Report) -> Option<Case> {
+    let parts: Vec<String> = report.relaxed.iter().map(|part| format!("{}\n", plain::line(part))).collect();
+    let name = "what the repository takes out of the check";
+    let class = Some("stategate.relaxed".to_owned());
+    let case = Case { suite: name.to_owned(), class, name: name.to_owned(), ..Case::default() };
+    (!parts.is_empty()).then(|| Case { output: parts.concat(), ..case })
 }
 
 fn object(object: &ReviewedObject) -> Case {
@@ -123,6 +135,19 @@ fn unreadable(error: &Diagnostic) -> Case {
 mod tests {
     use super::*;
     use crate::report::sample;
+
+    #[test]
+    fn what_the_repository_takes_out_is_a_case_that_passes() {
+        let mut report = sample::report();
+        report.relaxed.clear();
+        let before = of(&report).len();
+        report.relaxed = vec!["3 policies are waived by ./stategate.yaml".to_owned(), "a\u{1b}b".to_owned()];
+        let cases = of(&report);
+        assert_eq!(cases.len(), before + 1);
+        let case = cases.last().unwrap();
+        assert_eq!(case.verdict, Verdict::Passed);
+        assert_eq!(case.output, "3 policies are waived by ./stategate.yaml\na\\u{1b}b\n");
+    }
 
     #[test]
     fn what_would_be_refused_fails_and_what_is_only_warned_of_passes() {

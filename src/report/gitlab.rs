@@ -65,6 +65,7 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
         }
     }
     issues.extend(notices(report).iter().map(notice));
+    issues.extend(report.relaxed.iter().map(|part| relaxed(part)));
     let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
     issues.extend(findings.map(|(object, found)| issue(object, found, fingerprints.of(found))));
     plain::json_of_texts(&issues)
@@ -103,6 +104,19 @@ fn notice(notice: &Notice<'_>) -> Issue {
     }
 }
 
+/// What the repository itself takes out. A merge request that takes out more shows it as a new issue.
+fn relaxed(part: &str) -> Issue {
+    // The file that does it comes last; a library chart names none.
+    let by = part.rsplit(' ').next().filter(|word| word.contains('.')).unwrap_or("stategate.yaml");
+    Issue {
+        description: plain::line(&format!("The repository narrows its own check: {part}")).into_owned(),
+        check_name: "relaxed".to_owned(),
+        fingerprint: super::digest(&["relaxed", part]),
+        severity: Level::Info,
+        location: Location { path: file(by), lines: Lines { begin: 1, end: 1 } },
+    }
+}
+
 fn error(error: &Diagnostic) -> Issue {
     let help = error.help.as_ref().map(|help| format!(". Help: {help}")).unwrap_or_default();
     let (path, line) = (file(&error.source), error.line.max(1));
@@ -137,6 +151,23 @@ fn level(action: Action, severity: Severity) -> Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_repository_takes_out_is_an_issue_at_its_file() {
+        let mut report = crate::report::sample::report();
+        report.relaxed = vec![
+            "3 policies are waived by ./stategate.yaml".to_owned(),
+            "2 files are excluded by .stategateignore".to_owned(),
+            "1 file is left out as part of a library chart".to_owned(),
+        ];
+        let issues: serde_json::Value = serde_json::from_str(&render(&report).unwrap()).unwrap();
+        let all: Vec<_> =
+            issues.as_array().unwrap().iter().filter(|issue| issue["check_name"] == "relaxed").collect();
+        let paths: Vec<_> = all.iter().map(|issue| issue["location"]["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["stategate.yaml", ".stategateignore", "stategate.yaml"]);
+        assert!(all.iter().all(|issue| issue["severity"] == "info"), "{all:?}");
+        assert!(all[0]["description"].as_str().unwrap().contains("3 policies are waived"), "{all:?}");
+    }
 
     #[test]
     fn severities_rise_with_both() {

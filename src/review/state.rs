@@ -30,13 +30,19 @@ pub struct ViewReader<'a> {
 impl ViewReader<'_> {
     /// The view of an object; an error if a field that it needs cannot be read.
     fn read(&self, object: Option<&Value>) -> Result<Option<Workload>, Problem> {
-        let Some(object) = object.filter(|_| self.has_views) else { return Ok(None) };
+        match self.read_part(object) {
+            (_, Some(problem)) => Err(problem),
+            (view, None) => Ok(view),
+        }
+    }
+
+    /// The view of what can be read of an object, and what cannot.
+    fn read_part(&self, object: Option<&Value>) -> (Option<Workload>, Option<Problem>) {
+        let Some(object) = object.filter(|_| self.has_views) else { return (None, None) };
         let engines = &self.set.projections().engines;
         let projected = project(object, self.namespace, self.projection, engines, self.said);
-        match projected.problems.into_iter().next() {
-            Some(problem) => Err(problem),
-            None => Ok(Some(Workload { tier: self.tier.cloned(), ..projected.workload })),
-        }
+        let view = Workload { tier: self.tier.cloned(), ..projected.workload };
+        (Some(view), projected.problems.into_iter().next())
     }
 }
 
@@ -56,6 +62,8 @@ pub struct RequestState<'a> {
     pub old_workload: Option<Cow<'a, Workload>>,
     /// Why the stored object cannot be read, so that nothing can be compared with it.
     pub unreadable_old: Option<Problem>,
+    /// What cannot be read of a stored object that is compared in the rest.
+    pub unread_part: Option<Problem>,
 }
 
 impl<'a> RequestState<'a> {
@@ -69,24 +77,28 @@ impl<'a> RequestState<'a> {
             object.as_ref().map(Object::value).transpose().map_err(unreadable)
         };
         let object = value(object)?;
-        let (old_object, unreadable_old) = match (value(old_object), object) {
-            (Err(problem), Some(_)) => (None, Some(problem)),
-            (old, _) => (old?, None),
+        // The stored object was accepted before, perhaps by nobody: a change is compared with what can be read
+        // of it, so that the change which makes it readable can pass.
+        let (old_object, unreadable_old) = match (value(old_object), object, old_object) {
+            (Err(_), Some(_), Some(old)) => match old.beginning_of_lists() {
+                Ok(old) => (Some(Cow::Owned(old)), None),
+                Err(error) => (None, Some(unreadable(error))),
+            },
+            (old, _, _) => (old?.map(Cow::Borrowed), None),
         };
         let workload = views.read(object)?;
-        // The stored object was accepted before; if it has no readable view, it merely does not help to
-        // review the new one.
-        let old_workload = match (views.read(old_object), &workload) {
-            (Err(_), Some(_)) => None,
-            (old, _) => old?,
+        let (old_workload, unread_part) = match views.read_part(old_object.as_deref()) {
+            (_, Some(problem)) if workload.is_none() => return Err(problem),
+            read => read,
         };
         Ok(Self {
             operation: *operation,
             object: object.map(Cow::Borrowed),
-            old_object: old_object.map(Cow::Borrowed),
+            old_object,
             workload: workload.map(Cow::Owned),
             old_workload: old_workload.map(Cow::Owned),
             unreadable_old,
+            unread_part,
         })
     }
 
@@ -101,7 +113,8 @@ impl<'a> RequestState<'a> {
             old_object: self.old_object.as_deref().map(Cow::Borrowed),
             workload: views.read(Some(&patched.object))?.map(Cow::Owned),
             old_workload: self.old_workload.as_deref().map(Cow::Borrowed),
-            unreadable_old: None,
+            unreadable_old: self.unreadable_old.clone(),
+            unread_part: self.unread_part.clone(),
         })
     }
 
@@ -120,6 +133,7 @@ impl<'a> RequestState<'a> {
             workload: Some(Cow::Borrowed(workload)),
             old_workload: None,
             unreadable_old: None,
+            unread_part: None,
         })
     }
 
@@ -134,15 +148,15 @@ impl<'a> RequestState<'a> {
             return None;
         }
         let views = ViewReader { said: SelfClassification::Ignored, ..views };
-        let view =
-            |object: &Option<Cow<'_, Value>>| views.read(object.as_deref()).ok().flatten().map(Cow::Owned);
+        let view = |object: &Option<Cow<'_, Value>>| views.read_part(object.as_deref()).0.map(Cow::Owned);
         Some(RequestState {
             operation: self.operation,
             object: self.object.as_deref().map(Cow::Borrowed),
             old_object: self.old_object.as_deref().map(Cow::Borrowed),
             workload: view(&self.object),
             old_workload: self.old_workload.as_ref().and_then(|_| view(&self.old_object)),
-            unreadable_old: None,
+            unreadable_old: self.unreadable_old.clone(),
+            unread_part: self.unread_part.clone(),
         })
     }
 

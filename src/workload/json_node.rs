@@ -130,14 +130,17 @@ impl<'v> JsonNode<'v> {
     /// Counts the items of a list or map; false, with a problem, if there are too many of them.
     fn may_read(&self, items: usize, most: usize) -> bool {
         let all = self.reading.items.get().saturating_add(items);
-        self.reading.items.set(all);
         let place = || crate::path::dotted(&self.path);
         if items > most {
             self.problem(format!("{} has {items} items; at most {most} are read", place()));
         } else if all > MOST_ITEMS {
             self.problem(format!("with {}, its lists have more than {MOST_ITEMS} items", place()));
         }
-        items <= most && all <= MOST_ITEMS
+        let may = items <= most && all <= MOST_ITEMS;
+        if may {
+            self.reading.items.set(all);
+        }
+        may
     }
 
     pub fn string(&self) -> Option<String> {

@@ -38,6 +38,10 @@ pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) ->
             container.engine = engines.likely(container).map(|row| row.name.clone()).unwrap_or_default();
         }
     }
+    // Only then: which settings count depends on the engine.
+    for container in &mut all {
+        container.memory_settings = memory_settings(container);
+    }
     all
 }
 
@@ -84,7 +88,6 @@ fn container(
         memory_settings: Vec::new(),
         name,
     };
-    container.memory_settings = memory_settings(&container);
     // An init container prepares data for the other containers but does not run the engine.
     if role != Role::Init {
         container.engine = engines.of(&container).map(|row| row.name.clone()).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! proptest reduces what fails to the smallest case. `FUZZ_SEED` chooses another sequence.
 //!
 //! - wire: a body → decode → review → answer
+//! - projection: an object → its view
 //! - manifests: YAML → check → fix → read again
 //! - rego: a policy → load
 #![allow(
@@ -16,6 +17,7 @@
 
 mod manifests;
 mod mutation;
+mod projection;
 mod rego;
 mod wire;
 

@@ -46,6 +46,46 @@ fn a_finding_reads_like_a_compilers() {
     assert!(!run.stdout.contains('\u{1b}'), "colours in a pipe");
 }
 
+/// As in `stategate check … | head`, in a tree without git.
+#[cfg(unix)]
+#[test]
+fn a_pipe_that_is_closed_ends_the_run_quietly_with_its_exit_code() {
+    use std::process::{Command, Stdio};
+
+    use wait_timeout::ChildExt as _;
+
+    let files: Vec<(String, &str)> = (0..30).map(|number| (format!("{number}.yaml"), NAIVE)).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+    let tree = directory(&files);
+    for (arguments, code) in [
+        (&["check", "."][..], 1),
+        (&["check", ".", "-o", "json"], 1),
+        (&["check", ".", "-o", "html"], 1),
+        (&["fix", "."], 1),
+        (&["policy", "list"], 0),
+        (&["schema", "input"], 0),
+    ] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
+            .args(arguments)
+            .current_dir(tree.path())
+            .env("RUST_LIB_BACKTRACE", "0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_timeout(crate::server::PATIENCE).unwrap();
+        if ended.is_none() {
+            child.kill().unwrap();
+        }
+        let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
+        let ended = ended.unwrap_or_else(|| panic!("{arguments:?} does not end"));
+        assert_eq!(ended.code(), Some(code), "{arguments:?}: {said}");
+        assert!(!said.contains("pipe") && !said.contains("panicked"), "{arguments:?}: {said}");
+    }
+}
+
 #[test]
 fn json_names_file_line_and_path() {
     let (code, report) = json(&["-"], NAIVE);

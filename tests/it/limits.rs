@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use stategate::admission::{Request, wire};
 
 use crate::server::Server;
-use crate::support::{directory, production, validate, write};
+use crate::support::{directory, production, stategate, validate, write};
 
 /// The postgres of the other hostile cases: three replicas that keep their data in an emptyDir.
 fn fault() -> Value {
@@ -117,7 +117,7 @@ fn padding_buys_no_milder_verdict() {
 
 /// The most memory that a process has used, in bytes.
 #[cfg(target_os = "linux")]
-fn peak(server: &Server) -> usize {
+pub(crate) fn peak(server: &Server) -> usize {
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<usize>().unwrap() << 10
@@ -240,4 +240,152 @@ fn an_object_that_takes_a_policy_over_a_limit_is_refused_where_the_policy_denies
         server.terminate();
         assert_eq!(server.end().0, Some(0));
     }
+}
+
+/// What a script may be full of.
+const FILLINGS: &[&str] = &[
+    "echo a b c d e f; ",
+    "a ",
+    "a\n",
+    "curl http://user@host/path\n",
+    "X=1 Y=2 ",
+    "--x ",
+    "--a=b ",
+    "psql --password $PW\n",
+    "password=$X ",
+    "psql -h localhost -c x\n",
+    "://",
+    "/",
+    "nc ",
+    "-h ",
+    "'",
+    "\"",
+    "--host x ",
+    "=",
+    ";",
+    "$(",
+    "postgres -c a=b; ",
+    ",",
+    "é",
+    "-",
+    "\\",
+];
+/// Those of them that a probe may be full of: no host is looked for there.
+const QUIET: &[&str] =
+    &["echo a b c d e f; ", "a ", "a\n", "X=1 Y=2 ", "--a=b ", "'", "=", ";", "postgres -c a=b; "];
+
+/// A script of the longest argument that Linux runs, wherever a container may have one.
+#[test]
+fn the_longest_script_is_judged_by_every_policy() {
+    let longest = |filling: &str, length: usize| -> String {
+        let mut script = filling.repeat(length / filling.len());
+        script.push_str(&"x".repeat(length - script.len()));
+        script
+    };
+    let run = |script: &str| json!({"exec": {"command": ["sh", "-c", script]}});
+    let mut objects = Vec::new();
+    let mut add = |name: String, fields: Value| {
+        let mut object = fault();
+        for (key, value) in fields.as_object().unwrap() {
+            container(&mut object)[key] = value.clone();
+        }
+        object["metadata"]["name"] = json!(name);
+        objects.push(object.to_string());
+    };
+    for (number, filling) in FILLINGS.iter().enumerate() {
+        let (alone, beside) = (longest(filling, 131_071), longest(filling, 131_060));
+        add(format!("args-{number}"), json!({"args": [alone]}));
+        add(format!("command-{number}"), json!({"command": ["sh", "-c", beside]}));
+        add(
+            format!("hooks-{number}"),
+            json!({"lifecycle": {"postStart": run(&beside), "preStop": run(&beside)}}),
+        );
+        add(format!("env-{number}"), json!({"env": [{"name": "SCRIPT", "value": alone}]}));
+    }
+    for (number, filling) in QUIET.iter().enumerate() {
+        let probe = run(&longest(filling, 131_060));
+        let probes = json!({"livenessProbe": probe, "readinessProbe": probe, "startupProbe": probe});
+        add(format!("probes-{number}"), probes);
+    }
+    let dir = directory(&[("all.yaml", &objects.join("\n---\n"))]);
+    for profile in ["production", "regulated"] {
+        let run = stategate(&["check", dir.path().to_str().unwrap(), "--profile", profile, "-o", "json"]);
+        let report: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["errors"], json!([]), "{profile}");
+        assert_eq!(report["summary"]["objects"], json!(objects.len()), "{profile}");
+        let limits = report["failures"].as_array().unwrap().iter().filter(|failure| {
+            // How long it takes depends on the machine.
+            !failure["error"].as_str().unwrap().contains("did not answer")
+        });
+        let exceeded: Vec<String> = limits
+            .map(|failure| {
+                format!("{} {} {}", failure["object"]["name"], failure["policy"], failure["error"])
+            })
+            .collect();
+        assert!(exceeded.is_empty(), "{profile}:\n{}", exceeded.join("\n"));
+    }
+}
+
+/// An update of a stored object that nobody checked.
+fn update(old: &Value, new: &Value) -> Request {
+    let mut review: Value = serde_json::from_slice(&body(new)).unwrap();
+    review["request"]["operation"] = json!("UPDATE");
+    review["request"]["oldObject"] = old.clone();
+    wire::decode(review.to_string().as_bytes()).unwrap()
+}
+
+/// Ways to make a stored object longer than what is read, each with the text that tells it.
+const UNREAD: &[(&str, fn(&mut Value))] = &[
+    ("env has 6000 items", |o| {
+        container(o)["env"] = json!(vec![json!({"name": "SOME_NAME", "value": "some value"}); 6_000]);
+    }),
+    ("args has 10000 items", |o| container(o)["args"] = json!(vec!["--flag-of-some-length"; 20_000])),
+    ("must be a whole number", |o| o["spec"]["minReadySeconds"] = json!("soon")),
+];
+
+#[test]
+fn a_change_is_compared_with_what_can_be_read_of_the_stored_object() {
+    let set = production();
+    let old = fault();
+    let mut gone = old.clone();
+    gone["spec"]["replicas"] = json!(0);
+    let denied = |old: &Value, new: &Value| -> Vec<String> {
+        let decision = validate(&set, &update(old, new));
+        assert!(decision.failures.is_empty(), "{:?}", decision.failures);
+        let denied = decision.findings.iter().filter(|f| f.action == stategate::policy::Action::Deny);
+        denied.map(|finding| finding.policy.to_string()).collect()
+    };
+    // The fault is already there, so that a change of something else passes.
+    assert_eq!(denied(&old, &old), [""; 0]);
+    let guards = denied(&old, &gone);
+    assert!(guards.contains(&"scale-to-zero-guard".to_owned()), "{guards:?}");
+    for (told, pad) in UNREAD {
+        let mut stored = old.clone();
+        pad(&mut stored);
+        assert_eq!(denied(&stored, &old), [""; 0], "{told}: the update that makes it readable passes");
+        assert_eq!(denied(&stored, &gone), guards, "{told}");
+        let notes = validate(&set, &update(&stored, &old)).notes;
+        let note = notes.iter().find(|note| note.contains("only as far as it can be read"));
+        assert!(note.is_some_and(|note| note.contains(told)), "{told}: {notes:?}");
+        // What cannot be read is never stored again.
+        assert!(!validate(&set, &update(&stored, &stored)).allowed(), "{told}");
+    }
+}
+
+#[test]
+fn what_compares_with_an_unreadable_object_fails_and_denies_where_the_policy_does() {
+    let set = production();
+    let mut stored = fault();
+    stored["spec"]["template"]["spec"]["containers"] = json!(vec![json!({}); 9_000]);
+    stored["metadata"]["annotations"] = json!({"note": (0..9_000).map(|_| "{}").collect::<String>()});
+    stored["spec"]["template"]["spec"]["volumes"] = json!(vec![json!({"a": {}}); 9_000]);
+    let decision = validate(&set, &update(&stored, &fault()));
+    let failed: Vec<(&str, &str)> =
+        decision.failures.iter().map(|failure| (failure.policy.as_str(), failure.cause.kind())).collect();
+    assert!(!decision.allowed(), "{failed:?}");
+    assert!(failed.contains(&("scale-to-zero-guard", "old_unreadable")), "{failed:?}");
+    assert!(failed.iter().all(|(_, kind)| *kind == "old_unreadable"), "{failed:?}");
+    let failure = decision.failures.iter().find(|f| f.policy.as_str() == "scale-to-zero-guard").unwrap();
+    assert_eq!(failure.on_failure, stategate::policy::binding::OnFailure::Deny);
+    assert!(failure.cause.to_string().contains("stored object"), "{}", failure.cause);
 }

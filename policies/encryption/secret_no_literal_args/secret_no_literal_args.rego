@@ -43,26 +43,40 @@ violation contains v if {
 
 tells(texts, i) if credentials.embedded(texts[i])
 
+# A script may have a hundred thousand words: what is not a flag is not looked at.
+tells(texts, i) if {
+	text := lower(replace(replace(texts[i], "\n", " "), "\t", " "))
+	some flag in spellings
+	contains(text, flag)
+	parts := split(text, flag)
+	some j, after in parts
+	j > 0
+	begins_a_word(parts, j)
+	credentials.own(value(after, texts, i))
+}
+
+spellings contains spelling if {
+	some flag in input.parameters.secret_flags
+	some name in [flag, replace(flag, "-", "_")]
+	spelling := concat("", ["--", name])
+}
+
+begins_a_word(parts, 1) if trim_right(parts[0], "-") == ""
+
+begins_a_word(parts, j) if {
+	before := trim_right(parts[j - 1], "-")
+	some end in [" ", `"`, "'"]
+	endswith(before, end)
+}
+
 # --password=hunter2
-tells(texts, i) if {
-	some word in words(texts[i])
-	contains(word, "=")
-	secret_flag(split(word, "=")[0])
-	credentials.own(substring(word, indexof(word, "=") + 1, -1))
+value(after, _, _) := split(substring(after, 1, -1), " ")[0] if startswith(after, "=")
+
+# --password hunter2
+value(after, _, _) := split(trim_left(after, ` "'`), " ")[0] if {
+	startswith(trim_left(after, `"'`), " ")
+	trim(after, ` "'`) != ""
 }
 
-# --password hunter2; the value may be the next item of the list.
-tells(texts, i) if {
-	here := words(texts[i])
-	some j, word in here
-	secret_flag(word)
-	following := array.concat(here, array.slice(texts, i + 1, i + 2))
-	credentials.own(following[j + 1])
-}
-
-words(text) := [trim(word, `"'`) | some word in split(replace(replace(text, "\n", " "), "\t", " "), " ")]
-
-secret_flag(word) if {
-	startswith(word, "--")
-	replace(trim_left(lower(word), "-"), "_", "-") in input.parameters.secret_flags
-}
+# The value is the next item of the list.
+value(after, texts, i) := texts[i + 1] if trim(after, ` "'`) == ""

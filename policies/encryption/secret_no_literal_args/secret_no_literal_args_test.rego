@@ -29,6 +29,15 @@ test_joined_by_an_equals_sign_fails if {
 	}
 }
 
+test_a_flag_is_a_whole_word if {
+	every text in ["a--password hunter2", "--password--password", "--password-hunter2", "--password.x hunter2"] {
+		args([text]) == set()
+	}
+	every text in ["---password hunter2", "x  --password   hunter2", `"--password" 'hunter2'`, `'--password=hunter2'`] {
+		count(args([text])) == 1
+	}
+}
+
 test_script_fails if {
 	some v in found({"command": ["sh", "-c", "exec redis-server --appendonly yes \\\n\t--masterauth hunter2 --port 6379"]})
 	v.msg == "command[2] of container db holds a credential in plain text"

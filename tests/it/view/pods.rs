@@ -100,6 +100,14 @@ fn memory_settings_are_found_in_environment_command_and_arguments() {
         settings(json!({"command": ["redis-server", "--maxmemory", "2gb"]})),
         json!([{"name": "maxmemory", "bytes": 2_i64 << 30, "text": "2gb", "path": path(&[json!("command"), json!(1)])}])
     );
+    // Whether the name counts depends on the engine.
+    for (image, read) in
+        [("redpandadata/redpanda:v24.1.1", true), ("scylladb/scylla:6.1.0", true), ("kafka", false)]
+    {
+        let found = settings(json!({"image": image, "args": ["--memory", "2G"]}));
+        let names: Vec<&Value> = found.as_array().unwrap().iter().map(|setting| &setting["name"]).collect();
+        assert_eq!(names, vec!["--memory"; usize::from(read)], "{image}");
+    }
     let percent = json!({"args": ["-XX:MaxRAMPercentage=75.0"], "resources": {"limits": {"memory": "4Gi"}}});
     let expected = json!({"name": "-XX:MaxRAMPercentage", "bytes": 3_i64 << 30, "text": "75.0", "path": path(&[json!("args"), json!(0)])});
     assert_eq!(settings(percent), json!([expected]));

@@ -1,0 +1,27 @@
+# expect: it was stopped when its builtins exceeded 16 MiB
+# METADATA
+# title: T
+# description: D.
+# custom: {severity: high, action: deny, match: {kinds: [StatefulSet.apps]}, fix: F}
+package stategate.hostile.quoted_results_many
+
+list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+v1 := [list | some _ in list]
+
+v2 := [v1 | some _ in list]
+
+v3 := [v2 | some _ in list]
+
+v4 := [v3 | some _ in list]
+
+v5 := [v4 | some _ in list]
+
+f(x) := [i, j, v2, x] if {
+	some i, _ in list
+	some j, _ in list
+}
+
+violation contains {"msg": "x", "path": ["spec"]} if {
+	f(1) == 2
+}

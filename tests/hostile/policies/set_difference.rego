@@ -1,0 +1,15 @@
+# expect: it was stopped when its builtins exceeded 16 MiB
+# METADATA
+# title: T
+# description: D.
+# custom: {severity: high, action: deny, match: {kinds: [StatefulSet.apps]}, fix: F}
+package stategate.hostile.set_difference
+
+list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+numbers := {[i, j, k] | some i, _ in list; some j, _ in list; some k, _ in list}
+
+violation contains {"msg": "x", "path": ["spec"]} if {
+	all := [less | some i, _ in list; some j, _ in list; less := numbers - {[i, j, 0]}]
+	count(all) == 0
+}

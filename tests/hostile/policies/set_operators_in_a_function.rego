@@ -1,0 +1,17 @@
+# expect: it was stopped when its builtins exceeded 16 MiB
+# METADATA
+# title: T
+# description: D.
+# custom: {severity: high, action: deny, match: {kinds: [StatefulSet.apps]}, fix: F}
+package stategate.hostile.set_operators_in_a_function
+
+list := split("a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a,a", ",")
+
+numbers := {[i, j, k] | some i, _ in list; some j, _ in list; some k, _ in list}
+
+f(x, y) := ((x | y) - {1}) | (x & y)
+
+violation contains {"msg": "x", "path": ["spec"]} if {
+	all := [f(numbers, {[i, j]}) | some i, _ in list; some j, _ in list]
+	count(all) == 0
+}

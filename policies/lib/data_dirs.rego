@@ -20,7 +20,10 @@ unpersisted contains dir if {
 	not only_a_guess(dir)
 }
 
-guessed(dir) if dir.origin in {"default", "guess"}
+guessed(dir) if dir.origin in {"default", "guess", "script"}
+
+# Directories that something decides that the manifest does not show.
+uncertain(dir) if dir.origin in {"guess", "script"}
 
 only_a_guess(dir) if {
 	guessed(dir)
@@ -32,7 +35,7 @@ only_a_guess(dir) if {
 
 # Configuration that is not visible may put the data elsewhere: where another volume would persist it, it may be there.
 only_a_guess(dir) if {
-	dir.origin == "guess"
+	uncertain(dir)
 	some container in input.workload.containers
 	container.name == dir.container
 	some mount in container.mounts

@@ -69,6 +69,11 @@ guess_beside(mount) := paths if {
 	paths := {one.dir | some one in lost}
 }
 
+test_what_a_script_may_use_is_uncertain if {
+	found([dir("/tmp/pg", "script"), mounted("/data", "guess", "volumeClaimTemplate")]) == set()
+	found([dir("/tmp/pg", "script")]) == {"/tmp/pg"}
+}
+
 test_a_guess_fails_only_if_nothing_else_would_keep_the_data if {
 	guess_beside({"source": "emptyDir"}) == {"/data"}
 	guess_beside({"source": "persistentVolumeClaim", "read_only": true}) == {"/data"}

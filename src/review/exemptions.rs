@@ -92,9 +92,10 @@ pub fn exempt(exemption: Option<Exemption>, selected: &mut Vec<Selected<'_>>) {
 
 /// Pairs of an owner and an object that a built-in controller makes, and the name of its service account in
 /// `kube-system` (kube-controller-manager, `--use-service-account-credentials`).
-const CONTROLLERS: [(&str, &str, &str); 8] = [
+const CONTROLLERS: [(&str, &str, &str); 9] = [
     ("Deployment.apps", "ReplicaSet.apps", "deployment-controller"),
     ("ReplicaSet.apps", "Pod", "replicaset-controller"),
+    ("ReplicationController", "Pod", "replication-controller"),
     ("StatefulSet.apps", "Pod", "statefulset-controller"),
     ("StatefulSet.apps", "PersistentVolumeClaim", "statefulset-controller"),
     ("DaemonSet.apps", "Pod", "daemon-set-controller"),

@@ -3,9 +3,15 @@
 use std::collections::HashSet;
 
 use super::declared::{DATA_DURABILITY, STATEFUL, SelfClassification};
+use super::engines::Engines;
 use super::pods::{clean, covers};
 use super::projection::ClassRule;
-use super::view::{Class, Volume, Workload};
+use super::view::{Class, Container, Role, Volume, Workload};
+
+/// The source of a volume that a claim holds.
+const CLAIM: &str = "persistentVolumeClaim";
+/// The longest time limit of a task, in seconds: a day.
+const LONGEST_TASK: i64 = 86_400;
 
 /// Directories that belong to the node itself: agents, drivers and builders write there.
 const OF_THE_NODE: &[&str] = &[
@@ -36,8 +42,12 @@ const OF_THE_NODE: &[&str] = &[
 /// The class derived from the object's shape and, where annotations are allowed to override it, from them.
 ///
 /// An annotation lowers the class only if it is believed.
-pub fn class(rule: ClassRule, workload: &Workload, said: SelfClassification) -> Class {
-    let rule = if ends(rule, workload) { ClassRule::Batch } else { rule };
+pub fn class(rule: ClassRule, workload: &Workload, engines: &Engines, said: SelfClassification) -> Class {
+    let rule = match rule {
+        ClassRule::Workload | ClassRule::Moving if ends(workload, engines) => ClassRule::Batch,
+        ClassRule::Batch if serves(workload, engines, false) => ClassRule::Workload,
+        rule => rule,
+    };
     let shape = shape(rule, workload);
     // Annotations cannot override the class of storage and sibling objects.
     if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
@@ -62,15 +72,13 @@ pub fn class(rule: ClassRule, workload: &Workload, said: SelfClassification) -> 
 fn shape(rule: ClassRule, workload: &Workload) -> Class {
     match rule {
         ClassRule::Storage | ClassRule::Sibling => Class::Durable,
-        ClassRule::Identity
-            if templates(workload) || writes_to(workload, &["persistentVolumeClaim", "hostPath"]) =>
-        {
+        ClassRule::Identity if templates(workload) || writes_to(workload, &[CLAIM, "hostPath"]) => {
             Class::Durable
         }
         ClassRule::Identity if workload.engine.is_some() => Class::Durable,
         ClassRule::Identity => Class::IdentityOnly,
         ClassRule::Workload | ClassRule::Moving
-            if writes_to(workload, &["persistentVolumeClaim"]) || workload.engine.is_some() =>
+            if writes_to(workload, &[CLAIM]) || workload.engine.is_some() =>
         {
             Class::Durable
         }
@@ -93,15 +101,38 @@ fn writes_to(workload: &Workload, sources: &[&str]) -> bool {
 }
 
 /// Whether the pod runs a task and exits, such as a client, a copy or a manual restore. Such a pod is treated
-/// like a Job. A data store does not exit by itself: with `OnFailure` it runs as long as with `Always`.
-fn ends(rule: ClassRule, workload: &Workload) -> bool {
-    let ends = |policy: &str| match policy {
-        "Never" => true,
-        "OnFailure" => workload.engine.is_none(),
+/// like a Job. A data store does not exit by itself: with `OnFailure` it runs as long as with `Always`, and
+/// with `Never` until its node goes.
+fn ends(workload: &Workload, engines: &Engines) -> bool {
+    let policy = workload.pods.as_ref().map(|pods| pods.restart_policy.as_str());
+    match policy {
+        Some("Never") => !serves(workload, engines, true),
+        Some("OnFailure") => workload.engine.is_none(),
         _ => false,
+    }
+}
+
+/// Whether pods that are meant to end serve a data store instead. They do if all that they are made of does,
+/// for then nothing is left that could end. A data store beside another container may be there for its tests;
+/// if `kept`, it is one by itself as soon as its data is on a claim.
+fn serves(workload: &Workload, engines: &Engines, kept: bool) -> bool {
+    let deadline = workload.pods.as_ref().and_then(|pods| pods.deadline);
+    if deadline.is_some_and(|seconds| seconds <= LONGEST_TASK) {
+        return false;
+    }
+    let serves =
+        |container: &&Container| engines.named(&container.engine).is_some_and(|row| row.serves(container));
+    let main: Vec<&Container> =
+        workload.containers.iter().filter(|container| container.role == Role::Main).collect();
+    let serving: Vec<&Container> = main.iter().copied().filter(serves).collect();
+    let on_a_claim = || {
+        let mut dirs = workload.engine.iter().flat_map(|engine| &engine.data_dirs);
+        dirs.any(|dir| {
+            let kept = dir.mount.as_ref().is_some_and(|mount| mount.source == CLAIM && !mount.read_only);
+            kept && serving.iter().any(|container| container.name == dir.container)
+        })
     };
-    matches!(rule, ClassRule::Workload | ClassRule::Moving)
-        && workload.pods.as_ref().is_some_and(|pods| ends(&pods.restart_policy))
+    !serving.is_empty() && (serving.len() == main.len() || kept && on_a_claim())
 }
 
 /// Whether the workload writes to a node directory that does not belong to the node itself. This applies to

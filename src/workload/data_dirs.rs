@@ -64,7 +64,7 @@ impl Reading<'_> {
         if self.row.environment_wins
             && let Said::These(dirs) = of_environment()
         {
-            return named(dirs, "environment");
+            return named(dirs, self.of_variables(&self.row.environment));
         }
         let positional = self.positional();
         // With several sets of servers and drives, each pod belongs to only one of them.
@@ -81,7 +81,7 @@ impl Reading<'_> {
             return Vec::new();
         }
         match of_environment() {
-            Said::These(dirs) => named(dirs, "environment"),
+            Said::These(dirs) => named(dirs, self.of_variables(&self.row.environment)),
             Said::Unknown => Vec::new(),
             Said::Nothing if self.row.is_likely_in(self.container) => {
                 named(self.row.mounted_dirs(self.container).collect(), "guess")
@@ -101,7 +101,16 @@ impl Reading<'_> {
     /// The values of the arguments that count: settings override flags, and the last one overrides those before
     /// it, unless each names a directory of its own or a script decides which of them is reached.
     fn arguments(&self) -> Vec<Option<&str>> {
-        let all: Vec<_> = self.commands().flat_map(|words| values(words, &self.row.arguments)).collect();
+        let row = self.row;
+        let all: Vec<_> = self
+            .commands()
+            .flat_map(|words| {
+                // Of another program, a letter means something else.
+                let own = row.is_own(words);
+                values(words, &row.arguments, &row.options)
+                    .filter(move |(option, _)| own || option.len() != 2)
+            })
+            .collect();
         let set = all.iter().any(|(option, _)| flags::is_setting(option));
         let mut values: Vec<Option<&str>> = all
             .into_iter()
@@ -117,14 +126,15 @@ impl Reading<'_> {
     fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {
         let in_variables = row.arguments_in.iter().filter_map(|name| self.line.variable(name));
         let more: Vec<Vec<String>> =
-            in_variables.flatten().flat_map(|text| script::parse(text).commands).collect();
+            in_variables.flatten().flat_map(|text| script::parse(text).words()).collect();
         let last = |option: &String| {
             let options = std::slice::from_ref(option);
-            let all = self.commands().chain(&more).flat_map(|words| values(words, options));
+            let all =
+                self.commands().chain(&more).flat_map(|words| values(words, options, &self.row.options));
             all.last().map(|(_, value)| value.map(str::to_owned))
         };
         match self.variables(&row.environment) {
-            Said::These(dirs) => named(dirs, "environment"),
+            Said::These(dirs) => named(dirs, self.of_variables(&row.environment)),
             Said::Unknown => Vec::new(),
             Said::Nothing => {
                 let told: Vec<Option<String>> = row.arguments.iter().filter_map(last).collect();
@@ -137,9 +147,16 @@ impl Reading<'_> {
         }
     }
 
-    /// A directory named in a script that may not reach that line is only a guess.
+    /// Of a directory that a script names, which may not reach that line, only that is known.
     fn origin(&self, origin: &'static str) -> &'static str {
-        if self.certain { origin } else { "guess" }
+        if self.certain { origin } else { "script" }
+    }
+
+    /// The origin of a directory that one of the variables names.
+    fn of_variables(&self, names: &[String]) -> &'static str {
+        let named = names.iter().find(|name| self.line.variable(name).is_some());
+        let unsure = named.is_some_and(|name| self.line.environment.is_unsure(name));
+        if unsure { "script" } else { "environment" }
     }
 
     /// The image's default, downgraded to a guess if something outside the manifest may override it.
@@ -152,8 +169,8 @@ impl Reading<'_> {
             let flag = word.split('=').next().unwrap_or(word);
             self.row.config_arguments.iter().any(|argument| argument == flag)
         };
-        let unseen = unseen || self.line.words().any(told);
-        if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { self.origin(origin) }
+        let unseen = unseen || self.line.words().any(told) || !self.certain;
+        if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { origin }
     }
 
     fn variables(&self, names: &[String]) -> Said {

@@ -2,12 +2,14 @@
 
 use serde::Deserialize;
 
-use super::command::{CommandLine, program};
-use super::flags;
+use super::command::CommandLine;
+use super::flags::Style;
 use super::image::ImageRef;
 use super::labels::glob;
 use super::pods::covers;
 use super::view::{Container, Mount};
+
+mod runs;
 
 /// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -31,6 +33,15 @@ pub struct EngineRow {
     /// Patterns for the engine's own programs. Needed where a script runs them next to clients.
     #[serde(default)]
     programs: Vec<String>,
+    /// Patterns for the commands that run the server in the foreground.
+    #[serde(default)]
+    servers: Vec<String>,
+    /// Arguments with which these commands do one thing and exit, or leave the foreground.
+    #[serde(default)]
+    one_shot: Vec<String>,
+    /// How the engine's programs read their options.
+    #[serde(default)]
+    pub(super) options: Style,
     /// Patterns. If a command starts with one of these words and no command runs the engine, the container is
     /// a client or another tool from the same image.
     #[serde(default)]
@@ -159,9 +170,10 @@ impl Engines {
         let image = container.image.as_ref()?;
         let mut rows = self.engines.iter().filter(|row| row.is_image(image)).peekable();
         rows.peek()?;
-        let (line, hook) = (CommandLine::of(container), CommandLine::of_hook(container));
+        let line = CommandLine::of(container);
+        let beside = line.beside(container);
         rows.find(|row| {
-            row.runs(container, &line) || hook.as_ref().is_some_and(|hook| row.is_started(container, hook))
+            row.runs(container, &line) || beside.iter().any(|beside| row.is_started(container, beside))
         })
     }
 
@@ -248,82 +260,9 @@ impl EngineRow {
         })
     }
 
-    /// The command line that runs the engine: the container's own or, if that is a client's, its hook's.
-    pub(super) fn line(&self, container: &Container) -> CommandLine {
-        let line = CommandLine::of(container);
-        match CommandLine::of_hook(container).filter(|_| !self.runs(container, &line)) {
-            Some(hook) if self.is_started(container, &hook) => hook,
-            _ => line,
-        }
-    }
-
-    fn runs(&self, container: &Container, line: &CommandLine) -> bool {
-        self.is_asked_for(line)
-            && !container.image.as_ref().is_some_and(|image| self.runs_a_client(line, image))
-            && !self.is_idle(container, line)
-    }
-
-    /// Whether a hook starts the engine, beside a container that does not run it.
-    fn is_started(&self, container: &Container, hook: &CommandLine) -> bool {
-        let starts = |words: &Vec<String>| {
-            let name = words.first().map(|first| program(first)).unwrap_or_default();
-            self.is_program(words) || name.ends_with("entrypoint.sh") || matches_any(&self.images, name)
-        };
-        self.is_asked_for(hook) && hook.works().any(starts) && !self.is_idle(container, hook)
-    }
-
     /// The working directory of an image, if it is known.
     pub(super) fn working_dir(&self, image: &ImageRef) -> Option<String> {
         self.row(image).map(|row| row.working_dir.clone()).filter(|dir| !dir.is_empty())
-    }
-
-    fn is_asked_for(&self, line: &CommandLine) -> bool {
-        let asked = |word: &String| {
-            let flag = word.split('=').next().unwrap_or(word);
-            self.requires_argument.iter().any(|wanted| flags::is(wanted, flag))
-        };
-        self.requires_argument.is_empty() || line.words().any(asked)
-    }
-
-    fn runs_a_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
-        let works: Vec<&Vec<String>> = line.works().collect();
-        if works.is_empty() {
-            // For example only `sleep infinity`.
-            return line.commands.iter().any(|words| self.is_client(words));
-        }
-        let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.is_client(words));
-        let runs_engine = |words: &&Vec<String>| {
-            let Some(first) = words.first().filter(|first| !first.starts_with('-')) else { return true };
-            let name = program(first);
-            self.is_program(words) || name.ends_with(".sh") || name.contains('$') || name == image.basename()
-        };
-        !clients.is_empty() && !others.iter().any(runs_engine)
-    }
-
-    pub(super) fn is_client(&self, words: &[String]) -> bool {
-        self.clients.iter().any(|client| {
-            let mut rest = words.iter().enumerate();
-            client.split(' ').all(|wanted| {
-                rest.next().is_some_and(|(at, word)| glob(wanted, if at == 0 { program(word) } else { word }))
-            })
-        })
-    }
-
-    fn is_program(&self, words: &[String]) -> bool {
-        words
-            .first()
-            .is_some_and(|first| program(first) == self.name || matches_any(&self.programs, program(first)))
-    }
-
-    fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
-        self.idle.iter().any(|idle| idle.holds(container, line))
-    }
-
-    /// Whether it is clear what runs: a single program that may be the engine, and no run-time decisions.
-    pub(super) fn is_certain(&self, line: &CommandLine) -> bool {
-        let works = || line.works().filter(|words| !self.is_client(words));
-        let programs = works().filter(|words| self.is_program(words)).count();
-        line.certain && works().count() - programs + programs.min(1) <= 1
     }
 
     /// The VOLUME declared by the image that keeps a mount at `mount_path` from holding `dir`.
@@ -367,20 +306,23 @@ impl EngineRow {
 }
 
 impl Idle {
-    fn holds(&self, container: &Container, line: &CommandLine) -> bool {
+    fn holds(&self, container: &Container, line: &CommandLine, style: &Style) -> bool {
         let given = |wanted: &String| {
-            line.words().any(|word| glob(wanted, word.split('=').next().unwrap_or(word)) || wanted == word)
+            line.words().any(|word| {
+                let flag = word.split(['=', ' ']).next().unwrap_or(word);
+                glob(wanted, flag) || style.is_word(wanted, flag) || wanted == word
+            })
         };
         let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
         (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
             && (self.words.is_empty() || self.words.iter().any(given))
             && !self.without.iter().any(given)
-            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line))
-            && self.and.as_ref().is_none_or(|and| and.holds(container, line))
+            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line, style))
+            && self.and.as_ref().is_none_or(|and| and.holds(container, line, style))
     }
 
-    fn values_fit(&self, line: &CommandLine) -> bool {
-        let of_arguments = line.values(&self.arguments).flatten();
+    fn values_fit(&self, line: &CommandLine, style: &Style) -> bool {
+        let of_arguments = line.values(&self.arguments, style).flatten();
         let of_variables = self.environment.iter().filter_map(|name| line.variable(name)?);
         let mut given = of_arguments.chain(of_variables).peekable();
         let fits = |one: &str| {

@@ -56,14 +56,20 @@ fn container(
     let image = ImageRef::parse(&image_name).ok();
     let command = node.child("command").strings();
     let args = node.child("args").strings();
-    let post_start = node.child("lifecycle").child("postStart").child("exec").child("command").strings();
-    let length: usize = command.iter().chain(&args).chain(&post_start).map(String::len).sum();
+    let hook = |name| node.child("lifecycle").child(name).child("exec").child("command").strings();
+    let (post_start, pre_stop) = (hook("postStart"), hook("preStop"));
+    let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
+    let [readiness, liveness, startup] =
+        ["readinessProbe", "livenessProbe", "startupProbe"].map(|key| probe(&node.child(key), &ports));
+    let asked =
+        [&readiness, &liveness, &startup].into_iter().flatten().filter_map(|probe| probe.command.as_ref());
+    let all = [&command, &args, &post_start, &pre_stop].into_iter().chain(asked);
+    let length: usize = all.flatten().map(String::len).sum();
     if length > LONGEST_COMMAND {
         let place = crate::path::dotted(&node.path);
         node.problem(format!("the commands of {place} have {length} bytes; at most {LONGEST_COMMAND} are read, the longest argument that Linux runs"));
     }
     let resources = node.child("resources");
-    let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
     let mut container = Container {
         role,
         image_name,
@@ -75,15 +81,16 @@ fn container(
         env_from: !node.child("envFrom").items().is_empty(),
         requests: amounts(&resources.child("requests")),
         limits: amounts(&resources.child("limits")),
-        readiness: probe(&node.child("readinessProbe"), &ports),
-        liveness: probe(&node.child("livenessProbe"), &ports),
-        startup: probe(&node.child("startupProbe"), &ports),
+        readiness,
+        liveness,
+        startup,
         ports,
         lifecycle: lifecycle(node),
         mounts: mounts(node, &name, volumes),
         security: node.child("securityContext").raw().cloned(),
         working_dir: node.child("workingDir").string().filter(|dir| dir.starts_with('/')),
         post_start,
+        pre_stop,
         path: node.path.clone(),
         memory_settings: Vec::new(),
         name,

@@ -44,7 +44,7 @@ pub fn project(
     let reading = ObjectReading::default();
     let mut workload = read(&JsonNode::root(object, &reading), namespace, projection, engines);
     workload.engine = engine(&workload, engines, said);
-    workload.class = class(projection.class, &workload, said);
+    workload.class = class(projection.class, &workload, engines, said);
     Projected { workload, problems: reading.problems() }
 }
 
@@ -92,6 +92,10 @@ fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: 
     if let Some(keys) = &projection.template {
         let selector = projection.selector.as_ref().and_then(|keys| root.at(&keys.0).raw().cloned());
         read_pods(&root.at(&keys.0), selector, engines, &mut workload);
+        let deadline = projection.deadline.as_ref().and_then(|keys| root.at(&keys.0).integer());
+        if let Some(pods) = &mut workload.pods {
+            pods.deadline = pods.deadline.into_iter().chain(deadline).min();
+        }
     }
     workload
 }
@@ -145,6 +149,7 @@ fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines
         labels,
         annotations: metadata.child("annotations").string_map(),
         selector,
+        deadline: spec.child("activeDeadlineSeconds").integer(),
         restart_policy: spec.child("restartPolicy").string().unwrap_or_else(|| "Always".to_owned()),
         requests: pods::amounts(&resources.child("requests")),
         limits: pods::amounts(&resources.child("limits")),
@@ -217,7 +222,8 @@ fn observed_dirs(
     all.flat_map(|(container, row)| held(row.data_dirs(container), container, Some(row))).collect()
 }
 
-/// The directories of one container, each with the mount that holds it. Drops guesses without a mount.
+/// The directories of one container, each with the mount that holds it. Drops guesses of the table without a
+/// mount.
 fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> Vec<DataDir> {
     let hold = |mut dir: DataDir| {
         dir.container = container.name.clone();

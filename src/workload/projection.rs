@@ -96,7 +96,8 @@ pub enum ClassRule {
     /// Like `Workload`, but also durable if it writes to a node directory that does not belong to the node
     /// itself.
     Moving,
-    /// Batch if it uses a claim; otherwise none.
+    /// Batch if it uses a claim; otherwise none. If its pods serve a data store and nothing ends them,
+    /// durable.
     Batch,
 }
 
@@ -131,6 +132,8 @@ pub struct Projection {
     pub replicas: Option<Field<i64>>,
     /// Path of the pod template; the empty path for a Pod.
     pub template: Option<Keys>,
+    /// Path of a limit on the time that the pods of the object run, beside the pod template's own.
+    pub deadline: Option<Keys>,
     /// Path of the workload's own label selector.
     pub selector: Option<Keys>,
     /// The claims.

@@ -10,6 +10,8 @@ pub enum Step<'a> {
     Assigned(&'a [String]),
     /// These words, in another directory or under another root.
     Elsewhere(&'a [String]),
+    /// These words, and more that it reads.
+    Continued(&'a [String]),
     /// A shell script.
     Script(String),
 }
@@ -19,21 +21,16 @@ pub enum Step<'a> {
 type Wrapper = (&'static str, &'static [&'static str], usize);
 
 const WRAPPERS: &[Wrapper] = &[
-    ("!", &[], 0),
     ("builtin", &[], 0),
     ("busybox", &[], 0),
     ("catatonit", &[], 0),
     ("chpst", &["-/", "-C", "-U", "-b", "-c", "-d", "-e", "-f", "-l", "-m", "-n", "-o", "-p", "-u"], 0),
     ("chrt", &["-D", "-P", "-T"], 1),
     ("command", &[], 0),
-    ("do", &[], 0),
     ("dumb-init", &["-r", "--rewrite"], 0),
-    ("elif", &[], 0),
-    ("else", &[], 0),
     ("exec", &["-a"], 0),
     ("flock", &["-E", "-w", "--timeout"], 1),
     ("gosu", &[], 1),
-    ("if", &[], 0),
     ("ionice", &["-c", "-n", "--class", "--classdata"], 0),
     ("nice", &["-n", "--adjustment"], 0),
     ("nohup", &[], 0),
@@ -50,16 +47,12 @@ const WRAPPERS: &[Wrapper] = &[
     ("stdbuf", &["-e", "-i", "-o"], 0),
     ("su-exec", &[], 1),
     ("taskset", &[], 1),
-    ("then", &[], 0),
     ("time", &["-f", "-o"], 0),
     ("timeout", &["-k", "-s", "--kill-after", "--signal"], 1),
     ("tini", &["-e", "-p"], 0),
     ("tini-static", &["-e", "-p"], 0),
     ("toybox", &[], 0),
     ("unshare", &["-S", "-G"], 0),
-    ("until", &[], 0),
-    ("while", &[], 0),
-    ("{", &[], 0),
 ];
 
 /// What the first word runs, if it is a wrapper. An entry point that gets only flags runs the image's own
@@ -73,6 +66,26 @@ pub fn step(words: &[String]) -> Option<Step<'_>> {
             return Some(Step::Assigned(after_flags(
                 rest,
                 &["-C", "-D", "-g", "-p", "-u", "--group", "--user"],
+                0,
+            )));
+        }
+        "xargs" => {
+            return Some(Step::Continued(after_flags(
+                rest,
+                &[
+                    "-E",
+                    "-I",
+                    "-L",
+                    "-P",
+                    "-a",
+                    "-d",
+                    "-n",
+                    "-s",
+                    "--arg-file",
+                    "--delimiter",
+                    "--max-args",
+                    "--max-procs",
+                ],
                 0,
             )));
         }
@@ -136,4 +149,13 @@ fn su(words: &[String]) -> Option<String> {
         }
     }
     None
+}
+
+/// The commands that `find` runs.
+pub fn executed(words: &[String]) -> impl Iterator<Item = &[String]> {
+    let starts = |word: &String| ["-exec", "-execdir", "-ok", "-okdir"].contains(&word.as_str());
+    words.split(move |word| starts(word)).skip(1).map(|words| {
+        let end = words.iter().position(|word| matches!(word.as_str(), ";" | "+")).unwrap_or(words.len());
+        words.get(..end).unwrap_or_default()
+    })
 }

@@ -86,6 +86,10 @@ fn text() -> impl Strategy<Value = String> {
             "$(PGDATA)",
             "/var/lib/$X/{",
             "-D/tmp",
+            "if [ -d /x ]; then X=${X:-/tmp}; fi; f() { (exec postgres -D \"$1\"); }; f /tmp/$X",
+            "set -- \"$@\" postgres; case $1 in *) shift; exec \"$@\";; esac",
+            "a=(x); trap \"${a[@]}\" EXIT; cat <<E\nE\n[[ a && b ]]",
+            "find / -exec xargs postgres {} \\;",
             "--data-dir=/x,/y",
             "path=/data,attrs=ssd",
             "1e1000000000",
@@ -107,7 +111,7 @@ fn text() -> impl Strategy<Value = String> {
         ])
         .prop_map(str::to_owned),
         (0usize..70_000).prop_map(|zeros| format!("/d{{{}1...3}}", "0".repeat(zeros))),
-        "[-/{}.,$()a-z0-9 =:@\"'|&;<>]{0,40}",
+        "[-/{}.,$()a-z0-9 =:@\"'|&;<>\\[\\]\n]{0,40}",
         any::<String>(),
     ]
 }
@@ -255,9 +259,13 @@ fn an_owner_that_the_object_itself_names_exempts_nothing() {
         ("Certificate", "cert-manager.io/v1"),
         ("Foo", "example.com/v1"),
     ];
-    for (kind, version) in
-        [("StatefulSet", "apps/v1"), ("Deployment", "apps/v1"), ("ReplicaSet", "apps/v1"), ("Pod", "v1")]
-    {
+    for (kind, version) in [
+        ("StatefulSet", "apps/v1"),
+        ("Deployment", "apps/v1"),
+        ("ReplicaSet", "apps/v1"),
+        ("ReplicationController", "v1"),
+        ("Pod", "v1"),
+    ] {
         let plain = reviewed("alice", &lossy(kind, version, None), None);
         let policies = |decision: &stategate::decision::Decision| -> Vec<String> {
             decision.findings.iter().map(|finding| format!("{} {}", finding.policy, finding.action)).collect()
@@ -314,6 +322,9 @@ fn what_a_controller_or_a_named_operator_makes_is_exempt() {
     ] {
         assert_eq!(reviewed(user, &pod, None).exemption, None, "{user}");
     }
+    let pod = lossy("Pod", "v1", Some(("ReplicationController", "v1")));
+    let controller = "system:serviceaccount:kube-system:replication-controller";
+    assert_eq!(reviewed(controller, &pod, None).exemption, Some(Exemption::Owned));
     // A pair that no built-in controller makes.
     let set = lossy("StatefulSet", "apps/v1", Some(("Deployment", "apps/v1")));
     assert_eq!(reviewed("system:kube-controller-manager", &set, None).exemption, None);

@@ -80,7 +80,7 @@ nothing_is_kept if {
 	count(dirs) > 0
 	every dir in dirs {
 		dir in data_dirs.unpersisted
-		dir.origin != "guess"
+		not data_dirs.uncertain(dir)
 	}
 	not keeps_something
 }

@@ -17,7 +17,7 @@
 #   severity: high
 #   action: warn
 #   match:
-#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]
 #     classes: [durable, cache]
 #   parameters:
 #     max_percent:

@@ -16,7 +16,7 @@
 #   severity: high
 #   action: deny
 #   match:
-#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]
 #     classes: [durable, cache]
 #   inventory: {LimitRange: optional}
 #   parameters:

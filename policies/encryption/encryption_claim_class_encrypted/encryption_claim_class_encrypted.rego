@@ -16,7 +16,7 @@
 # custom:
 #   severity: critical
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, PersistentVolumeClaim]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, PersistentVolumeClaim]}
 #   inventory: {StorageClass.storage.k8s.io: cluster}
 #   parameters:
 #     extra_rules:

@@ -13,7 +13,7 @@
 # custom:
 #   severity: medium
 #   action: warn
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod], classes: [durable, cache]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod], classes: [durable, cache]}
 #   parameters:
 #     tls_arguments:
 #       type: list

@@ -14,7 +14,7 @@
 #   severity: high
 #   action: deny
 #   match:
-#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod, Job.batch, CronJob.batch]
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]
 #     classes: [durable, cache, batch]
 #   sensitive: true
 #   parameters:

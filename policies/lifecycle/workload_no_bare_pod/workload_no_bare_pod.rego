@@ -4,7 +4,7 @@
 #   A pod without a controller is lost with its node: nothing recreates it, and its data sits in a claim that no pod
 #   mounts. It also keeps the claim in use, so that another pod cannot take it over. This policy checks, at creation,
 #   pods without an owner that write to a claim or run a data store. A pod that runs to completion (restartPolicy
-#   Never or, unless it runs a data store, OnFailure), such as a copy or a restore, passes. An owner that a file names
+#   Never or OnFailure), such as a copy or a restore, passes, unless what it runs is a data store and nothing else. An owner that a file names
 #   does not count: it did not make what is made from the file.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/#working-with-pods

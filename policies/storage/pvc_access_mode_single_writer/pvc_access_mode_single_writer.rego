@@ -13,7 +13,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]}
 #   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}

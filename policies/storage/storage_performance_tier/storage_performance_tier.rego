@@ -14,7 +14,7 @@
 # custom:
 #   severity: medium
 #   action: warn
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, Pod]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicaSet.apps, ReplicationController, Pod]}
 #   inventory: {StorageClass.storage.k8s.io: optional, PersistentVolumeClaim: optional}
 #   parameters:
 #     engines:

@@ -5,8 +5,8 @@
 #   cause is a volume mounted at a path that the image does not use, a PGDATA outside the volume, or the official
 #   postgres image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data.
 #   The directory is known from arguments, environment or the table of images; for your own image that writes
-#   elsewhere, set the annotation stategate.io/data-paths. If a Secret, a ConfigMap or a script decides, nothing is
-#   flagged. What a data store needs beside its data directory is checked, too: ZooKeeper's transactions (/datalog),
+#   elsewhere, set the annotation stategate.io/data-paths. If a Secret or a ConfigMap decides, nothing is flagged; if
+#   a script does, volume-data-dir-known says so. What a data store needs beside its data directory is checked, too: ZooKeeper's transactions (/datalog),
 #   a write-ahead log on a disk of its own. A volume that is mounted read-only, a ConfigMap or Secret included, keeps
 #   no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an empty
 #   volume over that path, which is deleted with the container (CRI-O does so only if configured to).
@@ -22,7 +22,7 @@
 # custom:
 #   severity: critical
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
 #     Mount a persistent volume that holds the data directory; if the image writes elsewhere, annotate
 #     stategate.io/data-paths: /the/path; for a mere cache, annotate stategate.io/data-durability: cache.
@@ -75,7 +75,7 @@ way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {
 homeless(name) := {dir |
 	some dir in data_dirs.unpersisted
 	dir.container == name
-	dir.origin != "guess"
+	not data_dirs.uncertain(dir)
 	not on_scratch(dir)
 	not guess_on_scratch(dir)
 }

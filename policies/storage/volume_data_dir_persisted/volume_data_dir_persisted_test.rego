@@ -107,6 +107,10 @@ test_read_only_volume_keeps_nothing if {
 	}
 }
 
+test_what_a_script_may_use_is_reported_by_another_policy if {
+	found(request("StatefulSet", [nowhere("/tmp/pg", "script")])) == set()
+}
+
 test_a_guess_says_nothing if found(request("StatefulSet", [on("/data", "guess", "configMap")])) == set()
 
 test_declared_directories_are_judged_each_by_its_own_policy if {

@@ -14,7 +14,7 @@
 # custom:
 #   severity: critical
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   parameters:
 #     scratch_path_globs:
 #       type: list

@@ -18,7 +18,7 @@
 # custom:
 #   severity: critical
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, Pod]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   parameters:
 #     allowed_host_paths:
 #       type: list
@@ -115,7 +115,16 @@ another_guess_is_kept(dir) if {
 	other.mount.source != "hostPath"
 }
 
-data_dirs_known if count(input.workload.engine.data_dirs) > 0
+data_dirs_known if {
+	some dir in input.workload.engine.data_dirs
+	not named_in_vain(dir)
+}
+
+# A script names it, and nothing is mounted there: the data may as well be elsewhere.
+named_in_vain(dir) if {
+	dir.origin == "script"
+	not dir.mount
+}
 
 has_other_storage if {
 	some mount in writable

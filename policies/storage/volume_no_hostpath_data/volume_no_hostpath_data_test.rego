@@ -115,6 +115,11 @@ test_unknown_image_without_engine_is_judged_alike if {
 	count(found({"workload": object.remove(document.workload, ["engine"]), "parameters": parameters})) == 1
 }
 
+test_a_directory_that_a_script_names_in_vain_says_nothing if {
+	dir := {"dir": "/tmp/pg", "container": "db", "origin": "script"}
+	count(found(request([dir], [mount("data", "hostPath", "/srv")]))) == 1
+}
+
 test_unknown_image_with_a_claim_passes if {
 	found(request([], [mount("data", "hostPath", "/srv"), kept])) == set()
 }

@@ -21,6 +21,7 @@
 #     - Deployment.apps
 #     - DaemonSet.apps
 #     - ReplicaSet.apps
+#     - ReplicationController
 #     - Pod
 #     - Job.batch
 #     - CronJob.batch

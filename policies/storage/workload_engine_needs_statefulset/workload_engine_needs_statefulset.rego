@@ -4,8 +4,9 @@
 #   Only a StatefulSet gives each member its own name and volume, starts and stops members in order, and never starts
 #   a second pod of a name before the first is known to be gone. A Deployment shares the claim it names between all
 #   its pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has
-#   as many members as the cluster has nodes; a bare Pod is not recreated when its node is lost. This policy goes by
-#   the images of main containers; clients, exporters and proxies are not data stores. Some data stores are shipped
+#   as many members as the cluster has nodes; a bare Pod is not recreated when its node is lost, and a Job is for
+#   work that ends. This policy goes by the images of main containers; clients, exporters and proxies are not data
+#   stores, and neither are tasks that start one beside themselves, such as tests. Some data stores are shipped
 #   as a Deployment of one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo):
 #   list them in exempt_engines. Declare a cache with stategate.io/data-durability: cache. Pods and ReplicaSets with
 #   an owner are checked through their owner.
@@ -14,7 +15,7 @@
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [Deployment.apps, ReplicaSet.apps, DaemonSet.apps, Pod]}
+#   match: {kinds: [Deployment.apps, ReplicaSet.apps, ReplicationController, DaemonSet.apps, Pod, Job.batch, CronJob.batch]}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [prometheus, loki, tempo], description: Data stores that may run as any kind.}
 #   fix: Make it a StatefulSet with volumeClaimTemplates, or let an operator run it.
@@ -23,12 +24,14 @@ package stategate.storage.workload_engine_needs_statefulset
 
 # What happens to a data store that runs as this kind.
 consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
-	input.workload.kind in {"Deployment", "ReplicaSet"}
+	input.workload.kind in {"Deployment", "ReplicaSet", "ReplicationController"}
 	shares_a_claim
 } else := "its pods have no names and no volumes of their own: a new one does not take the place of the old" if {
-	input.workload.kind in {"Deployment", "ReplicaSet"}
+	input.workload.kind in {"Deployment", "ReplicaSet", "ReplicationController"}
 } else := "it has as many members as the cluster has nodes, each tied to its node" if {
 	input.workload.kind == "DaemonSet"
+} else := "a task is over when its pod ends, and its pods have no names and no volumes of their own" if {
+	input.workload.kind in {"Job", "CronJob"}
 } else := "nothing makes it again when its node goes"
 
 shares_a_claim if {

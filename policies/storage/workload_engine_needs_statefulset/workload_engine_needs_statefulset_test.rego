@@ -29,14 +29,19 @@ test_engine_without_operator_is_told_of_stateful_sets_only if {
 }
 
 test_every_other_kind_fails_for_its_own_reason if {
-	every kind, reason in {"DaemonSet": "as many members", "ReplicaSet": "share one", "Pod": "nothing makes it again"} {
+	every kind, reason in {
+		"DaemonSet": "as many members",
+		"ReplicaSet": "share one",
+		"Pod": "nothing makes it again",
+		"CronJob": "a task is over",
+	} {
 		some v in found(request(kind, "etcd"))
 		contains(v.msg, reason)
 	}
 }
 
 test_without_a_claim_nothing_is_shared if {
-	every kind in ["Deployment", "ReplicaSet"] {
+	every kind in ["Deployment", "ReplicaSet", "ReplicationController"] {
 		document := json.remove(request(kind, "redis"), ["workload/claims"])
 		some v in found(document)
 		contains(v.msg, "no volumes of their own")

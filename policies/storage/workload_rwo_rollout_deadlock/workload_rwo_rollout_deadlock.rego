@@ -5,7 +5,7 @@
 #   second pod on another node waits until the first releases the volume. A rolling update starts the new pod before
 #   it stops the old one, so that never happens, and the rollout hangs with a Multi-Attach error. On the same node
 #   both write the same files. This policy checks claims that a pod writes to and that all pods share: those of
-#   Deployments, ReplicaSets and DaemonSets, and those that a StatefulSet names in its volumes instead of its claim
+#   Deployments, ReplicaSets, ReplicationControllers and DaemonSets, and those that a StatefulSet names in its volumes instead of its claim
 #   templates. The access modes are those of the PersistentVolumeClaim; if it is not known, nothing is flagged.
 #   Scaling is checked like any other change.
 # related_resources:
@@ -15,7 +15,7 @@
 #   severity: high
 #   action: deny
 #   match:
-#     kinds: [Deployment.apps, ReplicaSet.apps, StatefulSet.apps, DaemonSet.apps]
+#     kinds: [Deployment.apps, ReplicaSet.apps, ReplicationController, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
 #   patches: fix
 #   inventory: {PersistentVolumeClaim: bundle}

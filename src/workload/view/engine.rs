@@ -32,7 +32,7 @@ pub struct Engine {
     /// set in the container's environment.
     pub votes: bool,
     /// The directories the engine writes to, in all containers that run an engine except init containers. Of
-    /// several directories with the origin `default` or `guess`, one persisted directory is enough, because
+    /// several directories with the origin `default`, `guess` or `script`, one persisted directory is enough, because
     /// the table cannot tell which one the image uses; of the other origins, the engine uses every directory.
     /// Empty if settings outside the manifest decide.
     pub data_dirs: Vec<DataDir>,
@@ -48,9 +48,10 @@ pub struct DataDir {
     /// The container that writes to it.
     pub container: String,
     /// Where the directory comes from: `annotation`; `argument`; `environment`; `default`: the table's data
-    /// directories for the image; `also`: the table's additional directories; `guess`: a script or the table
-    /// names it, but something that cannot be seen (`envFrom`, the path a script takes) may override it.
-    /// Guesses are listed only if something is mounted there.
+    /// directories for the image; `also`: the table's additional directories; `guess`: the table names it, but
+    /// something that cannot be seen (`envFrom`, the path a script takes) may override it; `script`: the
+    /// container's commands name it, but they may not reach that line, or use another value. Guesses are
+    /// listed only if something is mounted there.
     pub origin: &'static str,
     /// The mount that holds the directory: the closest one at or above it. Left out if no mount holds it.
     #[serde(skip_serializing_if = "Option::is_none")]

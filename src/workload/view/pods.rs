@@ -20,6 +20,9 @@ pub struct Pods {
     pub selector: Option<Value>,
     /// `Always`, `OnFailure` or `Never`.
     pub restart_policy: String,
+    /// Seconds after which the pods are ended whatever they do (`activeDeadlineSeconds`, of the Job as well).
+    #[serde(skip)]
+    pub deadline: Option<i64>,
     /// Resource requests of the pod as a whole (Kubernetes 1.34, KEP-2837).
     pub requests: Resources,
     /// Resource limits of the pod as a whole.
@@ -96,6 +99,9 @@ pub struct Container {
     /// The command that the postStart hook runs.
     #[serde(skip)]
     pub post_start: Vec<String>,
+    /// The command that the preStop hook runs.
+    #[serde(skip)]
+    pub pre_stop: Vec<String>,
     /// Path of the container in the object.
     pub path: Path,
 }

@@ -108,7 +108,10 @@ fn variables_are_expanded_as_kubernetes_and_a_shell_do() {
         (json!(["sh", "-c", "exec postgres -D $B/pg"]), vec!["/tmp/pg argument"]),
         (json!(["sh", "-c", "X=${B}/pg; exec postgres -D \"$X\""]), vec!["/tmp/pg argument"]),
         (json!(["sh", "-c", "exec postgres -D $S/pg"]), vec![]),
-        (json!(["sh", "-c", "exec postgres -D ${B:-/x}/pg"]), vec![]),
+        (json!(["sh", "-c", "exec postgres -D ${B:-/x}/pg"]), vec!["/tmp/pg argument"]),
+        (json!(["sh", "-c", "exec postgres -D ${NOT:-$B/pg}"]), vec!["/tmp/pg script"]),
+        (json!(["sh", "-c", "NOT=; exec postgres -D ${NOT:-${B}/pg}"]), vec!["/tmp/pg argument"]),
+        (json!(["sh", "-c", "exec postgres -D ${S:-/x}"]), vec![]),
         (json!(["sh", "-c", "exec \"$@\"", "--", "postgres", "-D", "/tmp/pg"]), vec!["/tmp/pg argument"]),
         (json!(["sh", "-c", "exec postgres -D \"$1\"", "sh", "/tmp/pg"]), vec!["/tmp/pg argument"]),
     ] {
@@ -178,6 +181,103 @@ fn programs_that_run_others_hide_nothing() {
     // Scripts inside scripts end somewhere.
     let deep = (0..40).fold("postgres -D /tmp/pg".to_owned(), |text, _| format!("eval {text}"));
     assert_eq!(dirs(json!({"command": ["sh", "-c", deep]})), [""; 0]);
+    // What is not followed may be anything, also the data store.
+    let mount = json!([{"name": "v", "mountPath": "/var/lib/postgresql/data"}]);
+    let deep = json!({"command": ["sh", "-c", format!("sleep 1; {deep}")], "volumeMounts": mount});
+    assert_eq!(dirs(deep), ["/var/lib/postgresql/data guess"]);
+    let padding = format!("p() {{ {} }}; {}", ":;".repeat(500), "p;".repeat(500));
+    assert_eq!(scripted(&format!("sleep 1; {padding} exec postgres -D /tmp/pg")), ["/tmp/pg script"]);
+}
+
+/// The directories that a script of a postgres container names.
+fn scripted(text: &str) -> Vec<String> {
+    dirs(json!({"command": ["sh", "-c", text]}))
+}
+
+#[test]
+fn a_directory_is_seen_wherever_a_script_names_it() {
+    for text in [
+        "if [ -d /x ]; then exec postgres -D /tmp/pg; fi",
+        "if [[ -d /x && ( -n a || -n b ) ]]; then\n exec postgres -D /tmp/pg\nfi",
+        "case $1 in a|b) echo no;; *) exec postgres -D /tmp/pg;; esac",
+        "while true; do postgres -D /tmp/pg; done",
+        "for d in /tmp/pg; do postgres -D $d; done",
+        "( exec postgres -D /tmp/pg )",
+        "(cd /tmp && exec postgres -D pg); echo over",
+        "cd /tmp; (cd /; ls); exec postgres -D pg",
+        "{ postgres -D /tmp/pg; } 2>&1 | tee log",
+        "! postgres -D /tmp/pg",
+        "exec postgres -D /tmp/pg > >(tee -a log)",
+        "exec postgres -D $'/tmp/pg'",
+        "start() { exec postgres -D /tmp/pg; }; start",
+        "start()\n(\n postgres -D \"$1\"\n)\nstart /tmp/pg",
+        "function start { inner -D \"$1\"; }; inner() { postgres \"$@\"; }; start /tmp/pg",
+        "set -- postgres -D /tmp/pg; exec \"$@\"",
+        "set -eu; set -- x postgres \"$@\" -D /tmp/pg; shift; exec \"$@\"",
+        "args=(postgres); args+=(-D '/tmp/pg'); exec \"${args[@]}\"",
+        "find /x -maxdepth 0 -exec true \\; -exec postgres -D /tmp/pg \\;",
+        "trap 'kill $!; echo bye' EXIT TERM; exec postgres -D /tmp/pg",
+        "until pg_isready -h ${PEER:-old}; do sleep 1; done; exec postgres -D /tmp/pg",
+        "if [ ! -s /tmp/pg/PG_VERSION ]; then initdb /tmp/pg; fi; exec postgres -D /tmp/pg",
+    ] {
+        assert_eq!(scripted(text), ["/tmp/pg argument"], "{text}");
+    }
+    for text in ["(export PGDATA=/tmp/pg; exec postgres)", "f() { local PGDATA=/tmp/pg; postgres; }; f"] {
+        assert_eq!(scripted(text), ["/tmp/pg environment"], "{text}");
+    }
+}
+
+#[test]
+fn what_a_script_may_not_use_is_no_certainty() {
+    for text in [
+        "if [ -d /x ]; then export PGDATA=/tmp/pg; fi; exec postgres",
+        "[ -d /x ] || PGDATA=/tmp/pg; export PGDATA; exec postgres",
+        "[ -d /x ] && { PGDATA=/tmp/pg; }; export PGDATA; exec postgres",
+        "if [ -d /x ]; then exec postgres -D /tmp/pg; fi; exec serve",
+        "if [ -d /x ]; then exec postgres -D /tmp/pg; fi; exec postgres",
+        "if [ -d /x ]; then set -- -D /tmp/pg; fi; exec postgres \"$@\"",
+        "exec postgres -D ${DIR:-/tmp/pg}",
+        "(PGDATA=/tmp/pg; psql); exec postgres",
+        ". /lib.sh; exec postgres -D /tmp/pg",
+        "echo /x | xargs postgres -D /tmp/pg",
+        "trap 'postgres -D /tmp/pg' EXIT; sleep infinity",
+        "sleep 1; echo $(exec postgres -D /tmp/pg)",
+        "sleep 1; X=\"`postgres -D /tmp/pg`\"",
+    ] {
+        assert_eq!(scripted(text), ["/tmp/pg script"], "{text}");
+    }
+    let two = "if [ -d /x ]; then postgres -D /a; else postgres -D /b; fi";
+    assert_eq!(scripted(two), ["/a script", "/b script"]);
+    for text in [
+        "for d in /a /b; do postgres -D $d; done",
+        "read d; exec postgres -D $d",
+        "if [ -d /x ]; then cd /tmp; fi; exec postgres -D pg",
+        "start() { postgres -D /tmp/pg; }; prepare; exec serve",
+        "cat <<END | sh\nexec postgres -D /tmp/pg\nEND\nexec serve",
+    ] {
+        assert_eq!(scripted(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn options_are_read_as_the_engine_reads_them() {
+    for (image, args) in [
+        ("postgres:16", json!(["-iD", "/tmp/x"])),
+        ("postgres:16", json!(["postgres", "-eFD/tmp/x"])),
+        ("postgres:16", json!(["-icdata_directory=/tmp/x"])),
+        ("mysql:8", json!(["--loose-datadir=/tmp/x"])),
+        ("mysql:8", json!(["--loose_datadi", "/tmp/x"])),
+        ("mysql:8", json!(["--data=/tmp/x"])),
+        ("mysql:8", json!(["mysqld", "-h", "/tmp/x"])),
+        ("mariadb:11", json!(["-ah/tmp/x"])),
+        ("mongo:7", json!(["-dbpath", "/tmp/x"])),
+        ("redis:7", json!(["redis-server", "--DIR", "/tmp/x"])),
+        ("redis:7", json!(["redis-server", "--dir /tmp/x"])),
+    ] {
+        assert_eq!(dirs(json!({"image": image, "args": args})), ["/tmp/x argument"], "{image} {args}");
+    }
+    let waits = json!({"image": "mysql:8", "command": ["sh", "-c", "wait-for -h db; exec mysqld"]});
+    assert_eq!(dirs(waits), [""; 0], "a letter means something else to another program");
 }
 
 #[test]
@@ -193,8 +293,24 @@ fn words_that_multiply_are_read_in_a_breath() {
         script(many("su", 40_000)),
         script(format!("env {} x", many("-i", 40_000))),
         passed,
+        script(format!("f() {{ {}; }}; {}", many("g;", 12_000), many("f;", 12_000))),
+        script(format!("f() {{ {}; }}; g() {{ f; f; }}; {}", many(": x;", 4_000), many("g;", 20_000))),
+        script(format!("f() {{ {}{} }}; {}", many("(", 9_000), many(")", 9_000), many("f;", 15_000))),
+        script(many("(", 60_000)),
+        script(format!("{}{}{}", many("(", 12_000), many(": ;", 12_000), many(")", 12_000))),
+        script(format!("{}{}", many("{", 20_000), many("fi;", 20_000))),
+        script(many("if case in", 11_000)),
+        script(many("find -exec", 11_000)),
+        script(many("xargs", 20_000)),
+        script(many("<<E", 20_000)),
+        script(format!("set -- x; {}", many("set -- \"$@\" \"$@\";", 6_000))),
+        script(format!("a=(x); {}", many("a+=(\"${a[@]}\");", 6_000))),
+        script(many("trap 'X=1' EXIT;", 7_000)),
+        script(format!("X=1; {}", many("(X=$X$X; y);", 9_000))),
     ] {
+        let start = std::time::Instant::now();
         dirs(json!({"command": command}));
+        assert!(start.elapsed().as_secs() < 30, "{:.80}", command[2].as_str().unwrap_or_default());
     }
 }
 
@@ -211,6 +327,27 @@ fn a_hook_may_start_the_data_store() {
     assert_eq!(hooked(json!(["psql"]), json!(["docker-entrypoint.sh", "postgres"])), [DEFAULT]);
     assert_eq!(hooked(sleep.clone(), json!(["psql", "-c", "select 1"])), [""; 0]);
     assert_eq!(hooked(sleep, json!(["/scripts/wait"])), [""; 0]);
+    let beside = |more: Value| {
+        let mut container = json!({"command": ["sleep", "infinity"], "volumeMounts": mount});
+        container.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        dirs(container)
+    };
+    let exec = |command: Value| json!({"exec": {"command": command}});
+    for more in [
+        json!({"lifecycle": {"preStop": exec(json!(["postgres", "-D", "/tmp/pg"]))}}),
+        json!({"livenessProbe": exec(json!(["sh", "-c", "pg_isready || pg_ctl -D /tmp/pg start"]))}),
+        json!({"readinessProbe": exec(json!(["sh", "-c", "postgres -D /tmp/pg &"]))}),
+        json!({"startupProbe": exec(json!(["postgres", "-D", "/tmp/pg"]))}),
+    ] {
+        assert!(beside(more.clone())[0].starts_with("/tmp/pg "), "{more}");
+    }
+    for more in [
+        json!({"lifecycle": {"preStop": exec(json!(["pg_ctl", "-D", "/tmp/pg", "stop"]))}}),
+        json!({"livenessProbe": exec(json!(["pg_isready"]))}),
+        json!({"readinessProbe": exec(json!(["postgres", "--version"]))}),
+    ] {
+        assert_eq!(beside(more.clone()), [""; 0], "{more}");
+    }
     // A hook beside a data store takes nothing away.
     assert_eq!(hooked(Value::Null, json!(["/bin/sh", "/scripts/hook.sh"])), [DEFAULT]);
     assert_eq!(hooked(Value::Null, json!(["psql", "-c", "create extension x"])), [DEFAULT]);

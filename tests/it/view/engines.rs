@@ -226,16 +226,19 @@ fn scripts_are_read_for_what_they_say_and_not_for_what_they_hide() {
     // The path these scripts take is unknown: a mounted directory may be the one, an unmounted one is no
     // fault.
     for text in [
-        "if test -d /x; then exec postgres -D /pgdata; fi; exec other",
         "exec \"$@\"",
         "prepare; exec serve",
         ". /scripts/lib.sh; exec postgres",
         "cat <<END >/etc/x\nhello\nEND\nexec postgres",
-        "start() { postgres; }; start",
+        "if test -d /x; then exec postgres; fi; exec other",
     ] {
         assert_eq!(pg(text, &[]), [""; 0], "{text}");
     }
-    assert_eq!(pg("if true; then exec postgres -D /pgdata; fi", &["/pgdata"]), ["/pgdata guess /pgdata"]);
+    assert_eq!(pg("start() { postgres; }; start", &[]), [format!("{data} default -")]);
+    assert_eq!(pg("if true; then exec postgres -D /pgdata; fi", &["/pgdata"]), ["/pgdata argument /pgdata"]);
+    let other = "if test -d /x; then exec postgres -D /pgdata; fi; exec other";
+    assert_eq!(pg(other, &["/pgdata"]), ["/pgdata script /pgdata"]);
+    assert_eq!(pg(other, &[]), ["/pgdata script -"]);
     assert_eq!(pg("prepare; exec serve", &[data]), [format!("{data} guess {data}")]);
     let file = |command: Value| dirs(json!({"image": "postgres:16", "command": command}), &["/scripts"]);
     assert_eq!(file(json!(["bash", "/scripts/start.sh"])), [""; 0]);
@@ -308,15 +311,97 @@ fn a_pod_that_ends_is_a_job_without_the_job() {
             .clone()
     };
     let claim = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]);
-    assert_eq!(class("Pod", json!("Never"), claim.clone()), "batch");
+    assert_eq!(class("Pod", json!("Never"), claim.clone()), "durable", "with whatever policy");
     assert_eq!(class("Pod", json!("OnFailure"), claim.clone()), "durable", "a data store does not exit");
-    assert_eq!(class("Pod", json!("Never"), json!([{"name": "v", "emptyDir": {}}])), "none");
+    assert_eq!(class("Pod", json!("Never"), json!([{"name": "v", "emptyDir": {}}])), "durable");
     assert_eq!(class("Pod", json!("Always"), claim.clone()), "durable");
     assert_eq!(class("Pod", Value::Null, claim), "durable");
     let copy = json!({"name": "c", "image": "postgres:16", "command": ["pg_dump"]});
     let spec = json!({"restartPolicy": "OnFailure", "containers": [copy]});
     let copy = view(&json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": spec}));
     assert_eq!(copy["class"], "none", "a client does");
+}
+
+/// The classes of a Pod, a Job and a CronJob with these fields of a pod.
+fn classes(pod: Value) -> [String; 3] {
+    let mut pod = pod;
+    pod["restartPolicy"] = json!("Never");
+    let of = |version: &str, kind: &str, spec: Value| {
+        let object = json!({"apiVersion": version, "kind": kind, "metadata": {"name": "p"}, "spec": spec});
+        view(&object)["class"].as_str().unwrap().to_owned()
+    };
+    let job = json!({"template": {"spec": pod}});
+    let cron = json!({"schedule": "@daily", "jobTemplate": {"spec": job}});
+    [of("v1", "Pod", pod), of("batch/v1", "Job", job), of("batch/v1", "CronJob", cron)]
+}
+
+#[test]
+fn a_task_that_is_nothing_but_a_data_store_is_one() {
+    for container in [
+        json!({"image": "postgres:16"}),
+        json!({"image": "postgres:16", "args": ["-c", "max_connections=10"]}),
+        json!({"image": "postgres:16", "command": ["sh", "-c", "mkdir -p /x && exec postgres -D /x"]}),
+        json!({"image": "mysql:8", "args": ["mysqld", "--skip-log-bin"]}),
+        json!({"image": "redis:7", "command": ["redis-server"]}),
+        json!({"image": "mongo:7", "args": ["--replSet", "rs"]}),
+        json!({"image": "minio/minio", "args": ["server", "/data"]}),
+    ] {
+        let mut container = container;
+        container["name"] = json!("db");
+        let volume = json!([{"name": "v", "emptyDir": {}}]);
+        assert_eq!(
+            classes(json!({"containers": [container], "volumes": volume})),
+            ["durable"; 3],
+            "{container}"
+        );
+        let sidecar = json!({"name": "log", "image": "log", "restartPolicy": "Always"});
+        let both = json!({"containers": [container], "initContainers": [sidecar]});
+        assert_eq!(classes(both), ["durable"; 3], "{container} with a sidecar");
+    }
+}
+
+#[test]
+fn a_task_that_uses_a_data_store_stays_one() {
+    for container in [
+        json!({"image": "postgres:16", "command": ["pg_dump", "-h", "pg"]}),
+        json!({"image": "postgres:16", "command": ["sh", "-c", "pg_dump shop | gzip >/dumps/x"]}),
+        json!({"image": "postgres:16", "command": ["sh", "-c", "postgres & sleep 5; psql -f /x.sql"]}),
+        json!({"image": "postgres:16", "command": ["sh", "-c", "pg_ctl start; psql -f /x.sql; pg_ctl stop"]}),
+        json!({"image": "postgres:16", "command": ["sh", "-c", "if [ -d /x ]; then exec postgres; fi"]}),
+        json!({"image": "postgres:16", "command": ["timeout", "60", "postgres"]}),
+        json!({"image": "postgres:16", "command": ["postgres", "--version"]}),
+        json!({"image": "postgres:16", "command": ["initdb", "-D", "/x"]}),
+        json!({"image": "postgres:16", "command": ["/restore.sh"]}),
+        json!({"image": "mysql:8", "args": ["--initialize-insecure"]}),
+        json!({"image": "redis:7", "command": ["redis-server", "--daemonize", "yes"]}),
+        json!({"image": "team/my-postgres:16"}),
+    ] {
+        let mut container = container;
+        container["name"] = json!("db");
+        assert_eq!(classes(json!({"containers": [container]})), ["none"; 3], "{container}");
+    }
+    // A test and its data store, in whichever way they stand side by side.
+    let (test, db) =
+        (json!({"name": "test", "image": "test"}), json!({"name": "db", "image": "postgres:16"}));
+    assert_eq!(classes(json!({"containers": [test, db]})), ["none"; 3]);
+    let mut sidecar = db.clone();
+    sidecar["restartPolicy"] = json!("Always");
+    assert_eq!(classes(json!({"containers": [test], "initContainers": [sidecar]})), ["none"; 3]);
+    assert_eq!(classes(json!({"containers": [test], "initContainers": [db]})), ["none"; 3]);
+    // On a claim, it is kept for longer than the test.
+    let mut kept = db.clone();
+    kept["volumeMounts"] = json!([{"name": "v", "mountPath": "/var/lib/postgresql/data"}]);
+    let claim = json!([{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]);
+    assert_eq!(classes(json!({"containers": [test, kept], "volumes": claim})), ["durable", "batch", "batch"]);
+    // What ends within a day is a task.
+    let limited = |seconds: i64| classes(json!({"containers": [db], "activeDeadlineSeconds": seconds}));
+    assert_eq!(
+        (limited(600), limited(900_000)),
+        (["none"; 3].map(str::to_owned), ["durable"; 3].map(str::to_owned))
+    );
+    let job = json!({"activeDeadlineSeconds": 600, "template": {"spec": {"containers": [db]}}});
+    let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "p"}, "spec": job});
+    assert_eq!(view(&job)["class"], "none");
 }
 
 #[test]

@@ -1,0 +1,49 @@
+package stategate.storage.volume_data_dir_known_test
+
+import data.stategate.storage.volume_data_dir_known as policy
+
+container := ["spec", "template", "spec", "containers", 0]
+
+request(dirs, mounts) := {"workload": {
+	"kind": "StatefulSet",
+	"engine": {"name": "postgres", "container": "db", "data_dirs": dirs},
+	"containers": [{"name": "db", "mounts": mounts, "path": container}],
+}}
+
+dir(path, origin) := {"dir": path, "container": "db", "origin": origin}
+
+on(path, source) := object.union(dir(path, "script"), {"mount": {"source": source, "mount_path": path}})
+
+claim := {"source": "volumeClaimTemplate", "mount_path": "/data"}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_a_directory_without_a_volume_fails if {
+	some v in found(request([dir("/tmp/pg", "script")], [claim]))
+	contains(v.msg, "container db may keep its data in /tmp/pg")
+	v.path == container
+	contains(v.fix, "spec.volumeClaimTemplates that holds /tmp/pg")
+}
+
+test_several_directories_are_one_fault if {
+	some v in found(request([dir("/a", "script"), dir("/b", "script")], []))
+	contains(v.msg, "in /a or /b,")
+}
+
+test_scratch_space_beside_a_claim_fails if {
+	count(found(request([on("/scratch", "emptyDir")], [claim]))) == 1
+}
+
+test_scratch_space_alone_is_the_fault_of_another_policy if {
+	found(request([on("/scratch", "emptyDir")], [])) == set()
+}
+
+test_a_directory_on_a_claim_passes if found(request([on("/data", "volumeClaimTemplate")], [claim])) == set()
+
+test_what_is_certain_or_guessed_passes if {
+	every origin in ["argument", "environment", "default", "guess", "annotation"] {
+		found(request([dir("/tmp/pg", origin)], [])) == set()
+	}
+}
+
+test_no_engine_passes if found({"workload": {"containers": []}}) == set()

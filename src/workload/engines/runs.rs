@@ -1,0 +1,147 @@
+//! Whether a container's commands run an engine, a client or a task, and how much of that can be seen.
+
+use super::super::command::{CommandLine, program, values};
+use super::super::flags;
+use super::super::image::ImageRef;
+use super::super::labels::glob;
+use super::super::view::Container;
+use super::{EngineRow, matches_any};
+
+impl EngineRow {
+    /// The command line that runs the engine: the container's own or, if that is a client's, what runs beside it.
+    pub(in crate::workload) fn line(&self, container: &Container) -> CommandLine {
+        let line = CommandLine::of(container);
+        if self.runs(container, &line) {
+            return line;
+        }
+        let mut beside = line.beside(container).into_iter();
+        beside.find(|beside| self.is_started(container, beside)).unwrap_or(line)
+    }
+
+    pub(super) fn runs(&self, container: &Container, line: &CommandLine) -> bool {
+        self.is_asked_for(line)
+            && !container.image.as_ref().is_some_and(|image| self.runs_a_client(line, image))
+            && !self.is_idle(container, line)
+    }
+
+    /// Whether a hook, a probe or a handler starts the engine, beside a container that does not run it.
+    pub(super) fn is_started(&self, container: &Container, beside: &CommandLine) -> bool {
+        let starts = |words: &Vec<String>| {
+            let word = |wanted: &str| words.iter().any(|word| word == wanted);
+            let controls = self.is_program(words) && (word("start") || word("restart"));
+            !self.is_client(words) && !self.exits(words) && (self.is_server(words) || controls)
+        };
+        self.is_asked_for(beside) && beside.works().any(starts) && !self.is_idle(container, beside)
+    }
+
+    /// Whether the container serves until it is stopped: the image's own entry point or one command runs the
+    /// server in the foreground, and nothing beside it can be seen that ends it.
+    pub fn serves(&self, container: &Container) -> bool {
+        let line = CommandLine::of(container);
+        let decided = line.certain && !line.branches && !line.limited;
+        let is_image = container.image.as_ref().is_some_and(|image| self.is_image(image));
+        let serves = |words: &Vec<String>| {
+            let flags = words.first().is_some_and(|first| first.starts_with('-'));
+            (flags || self.is_server(words)) && !self.exits(words)
+        };
+        let unsure = line.unsure_works().next().is_some();
+        let entry_point = line.commands.is_empty() && container.command.is_empty();
+        is_image && decided && !unsure && (entry_point || line.works().any(serves))
+    }
+
+    /// Whether a command runs the server.
+    fn is_server(&self, words: &[String]) -> bool {
+        let named =
+            |name: &str| name.ends_with("entrypoint.sh") || name == self.name && self.servers.is_empty();
+        starts_like(&self.servers, words) || words.first().is_some_and(|first| named(program(first)))
+    }
+
+    /// Whether a command of the server does one thing and exits.
+    fn exits(&self, words: &[String]) -> bool {
+        let asked = |word: &String| {
+            let flag = word.split('=').next().unwrap_or(word);
+            matches!(flag, "--version" | "--help" | "-V" | "-?")
+                || self.one_shot.iter().any(|known| known == flag)
+        };
+        words.iter().any(asked)
+    }
+
+    fn is_asked_for(&self, line: &CommandLine) -> bool {
+        let asked = |word: &String| {
+            let flag = word.split('=').next().unwrap_or(word);
+            self.requires_argument.iter().any(|wanted| flags::is(wanted, flag))
+        };
+        self.requires_argument.is_empty() || line.words().any(asked)
+    }
+
+    fn runs_a_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
+        let works: Vec<&Vec<String>> = line.works().collect();
+        if works.is_empty() {
+            // For example only `sleep infinity`.
+            return line.commands.iter().any(|words| self.is_client(words));
+        }
+        let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.is_client(words));
+        let runs_engine = |words: &&Vec<String>| {
+            let Some(first) = words.first().filter(|first| !first.starts_with('-')) else { return true };
+            let name = program(first);
+            self.is_program(words) || name.ends_with(".sh") || name.contains('$') || name == image.basename()
+        };
+        !clients.is_empty() && !others.iter().any(runs_engine)
+    }
+
+    pub(in crate::workload) fn is_client(&self, words: &[String]) -> bool {
+        starts_like(&self.clients, words)
+    }
+
+    /// Whether a command visibly runs the engine, so that its options of one letter are the engine's.
+    pub(in crate::workload) fn is_own(&self, words: &[String]) -> bool {
+        let first = words.first().map(String::as_str).unwrap_or_default();
+        first.starts_with('-') || first.ends_with(".sh") || self.is_program(words) || self.is_server(words)
+    }
+
+    fn is_program(&self, words: &[String]) -> bool {
+        words
+            .first()
+            .is_some_and(|first| program(first) == self.name || matches_any(&self.programs, program(first)))
+    }
+
+    fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
+        self.idle.iter().any(|idle| idle.holds(container, line, &self.options))
+    }
+
+    /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever
+    /// conditions decide.
+    pub(in crate::workload) fn is_certain(&self, line: &CommandLine) -> bool {
+        let works = || line.works().filter(|words| !self.is_client(words));
+        let programs = works().filter(|words| self.is_program(words)).count();
+        line.certain
+            && works().count() - programs + programs.min(1) <= 1
+            && line.unsure_works().all(|words| self.is_client(words))
+            && (!line.branches || self.agrees(line))
+    }
+
+    /// Whether all commands that run the engine name the same directories.
+    fn agrees(&self, line: &CommandLine) -> bool {
+        let told = |words: &Vec<String>| -> Vec<String> {
+            if self.positional_after.is_some() {
+                return words.clone();
+            }
+            let values = values(words, &self.arguments, &self.options);
+            values.map(|(option, value)| format!("{option} {}", value.unwrap_or_default())).collect()
+        };
+        let works = line.works().filter(|words| !self.is_client(words));
+        let mut told = works.filter(|words| self.is_server(words) || !told(words).is_empty()).map(told);
+        let first = told.next();
+        told.all(|other| first.as_ref() == Some(&other))
+    }
+}
+
+/// Whether a command starts with the words of one of the patterns; the first word is a program.
+fn starts_like(patterns: &[String], words: &[String]) -> bool {
+    patterns.iter().any(|pattern| {
+        let mut rest = words.iter().enumerate();
+        pattern.split(' ').all(|wanted| {
+            rest.next().is_some_and(|(at, word)| glob(wanted, if at == 0 { program(word) } else { word }))
+        })
+    })
+}

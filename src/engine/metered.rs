@@ -18,10 +18,12 @@ const ENTRY: &str = "__stategate_entry";
 /// Bytes of a key or a value in an object comprehension.
 const LARGEST_ENTRY: usize = BYTES / 4;
 
+/// The bytes to charge for a call with these arguments.
+type Cost = fn(&[Value]) -> usize;
+
 /// Adds the functions to an engine. No policy can name them: they are no known functions to the checks.
 pub fn add(engine: &mut Engine) {
-    let charges: [(&str, u8, fn(&[Value]) -> usize); 3] =
-        [(OPERAND, 2, operand), (RESULT, 1, result), (ENTRY, 1, entry)];
+    let charges: [(&str, u8, Cost); 3] = [(OPERAND, 2, operand), (RESULT, 1, result), (ENTRY, 1, entry)];
     for (name, arguments, cost) in charges {
         let call = move |values: Vec<Value>| {
             limits::charge(cost(&values))?;
@@ -291,8 +293,8 @@ mod tests {
 
     #[test]
     fn operands_of_set_operators_cost_what_can_be_made_of_them() {
-        let set = Value::from_json_str("[1, 2, 3]").unwrap();
-        let set = Value::from_set(set.as_array().unwrap().iter().cloned().collect());
+        let mut set = Value::new_set();
+        set.as_set_mut().unwrap().extend([1, 2, 3].map(Value::from));
         assert_eq!(operand(&[set.clone(), Value::from(4)]), 4 * 3 * VALUE);
         assert_eq!(operand(&[set, Value::from(0)]), 4 * VALUE);
         assert_eq!(operand(&[Value::from(7), Value::from(4)]), 0);

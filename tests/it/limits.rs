@@ -334,8 +334,11 @@ fn update(old: &Value, new: &Value) -> Request {
     wire::decode(review.to_string().as_bytes()).unwrap()
 }
 
+/// Changes an object.
+type Change = fn(&mut Value);
+
 /// Ways to make a stored object longer than what is read, each with the text that tells it.
-const UNREAD: &[(&str, fn(&mut Value))] = &[
+const UNREAD: &[(&str, Change)] = &[
     ("env has 6000 items", |o| {
         container(o)["env"] = json!(vec![json!({"name": "SOME_NAME", "value": "some value"}); 6_000]);
     }),

@@ -276,8 +276,7 @@ fn regex_replace(operands: &[Value]) -> usize {
 
 /// Widths are literals below 100, each for one of the arguments; `lint/sprintf.rs` refuses others.
 fn sprintf(operands: &[Value]) -> usize {
-    let widths = text(operands.first()).matches('%').count().saturating_mul(100);
-    widths
+    text(operands.first()).matches('%').count().saturating_mul(100)
 }
 
 /// A number with more bits than anybody counts with is slow to multiply and to write.

@@ -335,7 +335,7 @@ fn update(old: &Value, new: &Value) -> Request {
 }
 
 /// Ways to make a stored object longer than what is read, each with the text that tells it.
-const UNREAD: &[(&str, fn(&mut Value))] = &[
+const UNREAD: &[Padding] = &[
     ("env has 6000 items", |o| {
         container(o)["env"] = json!(vec![json!({"name": "SOME_NAME", "value": "some value"}); 6_000]);
     }),

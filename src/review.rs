@@ -193,6 +193,9 @@ impl Review<'_> {
             return Ok(());
         }
         let requested = RequestState::requested(self.request, self.views)?;
+        if let Some(Problem { message, .. }) = &requested.unreadable_old {
+            self.decision.notes.push(format!("no change is compared with the stored object: {message}"));
+        }
         if let Some(Problem { message, .. }) = &requested.unread_part {
             let note = format!(
                 "changes are compared with the stored object only as far as it can be read: {message}"

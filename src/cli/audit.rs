@@ -1,6 +1,6 @@
 //! `stategate audit`: what runs in a cluster, judged as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use clap::Args;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
+use super::check::exceptions::exceptions;
 use super::check::format::Format;
-use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource, exceptions};
+use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource};
 use super::check::{FailOn, exit_code};
 use super::cluster::{self, ClusterArguments};
 use super::output::{self, Output};
@@ -18,9 +19,9 @@ use super::policies::{PolicyArguments, load};
 use super::progress::Progress;
 use super::project::Project;
 use super::review_pool::ReviewPool;
-use super::{Exit, colours, say};
+use super::{Exit, colours, count, say};
 use crate::admission::{GroupKind, ReviewMode};
-use crate::cluster::{Access, Cluster, ClusterError, Resource, Resources, named};
+use crate::cluster::{ATTEMPTS, Access, Cluster, ClusterError, PAGES, Resource, Resources, named};
 use crate::diagnostic::SourceText;
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
@@ -82,6 +83,9 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
     let project = Project::find(None)?;
     pool.block_on(async {
         let cluster = cluster::open(access).await?;
+        if let Some(namespace) = namespace {
+            exists(&cluster, namespace).await?;
+        }
         let known = cluster.inventory(pool.set()).await;
         let (inventory, unknown) = known.map_err(|error| cluster::explained(&cluster, &error))?;
         let pipeline = Pipeline {
@@ -104,6 +108,7 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
             namespace: namespace.map(str::to_owned),
             report,
             matched: BTreeSet::new(),
+            seen: HashSet::new(),
             owners: HashMap::new(),
             made: 0,
             terminating: 0,
@@ -111,6 +116,17 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
         audit.all(kinds).await?;
         anyhow::Ok(audit.report())
     })
+}
+
+/// A misspelt namespace would have no findings. Who may not read Namespaces cannot be told.
+async fn exists(cluster: &Cluster, namespace: &str) -> anyhow::Result<()> {
+    match cluster.get(&Resource::namespaces().object_path("", namespace)).await {
+        Ok(None) => {
+            anyhow::bail!("there is no namespace {namespace}\n  help: `kubectl get namespaces` lists them")
+        }
+        Ok(Some(_)) | Err(ClusterError::Forbidden(_)) => Ok(()),
+        Err(error) => Err(cluster::explained(cluster, &error)),
+    }
 }
 
 fn not_known(pool: &ReviewPool, kind: &GroupKind, error: &ClusterError) -> String {
@@ -135,7 +151,9 @@ struct Audit {
     namespace: Option<String>,
     report: Report,
     matched: BTreeSet<usize>,
-    /// The objects seen so far, by uid.
+    /// The uids of all objects so far.
+    seen: HashSet<String>,
+    /// The objects that are checked, or made of such, by uid.
     owners: HashMap<String, Owner>,
     made: usize,
     terminating: usize,
@@ -182,10 +200,15 @@ impl Audit {
             Some(namespace) => resource.path_in(namespace),
             None => resource.path(),
         };
-        let mut next = None;
-        loop {
+        let (mut next, mut attempt) = (None, 1);
+        for _ in 0..PAGES {
             let page = match self.cluster.page(&path, next.as_deref()).await {
                 Ok(page) => page,
+                // The API server has forgotten where the list began. What was seen is not checked again.
+                Err(ClusterError::Gone) if attempt < ATTEMPTS => {
+                    (next, attempt) = (None, attempt + 1);
+                    continue;
+                }
                 Err(error) => return Ok(Err(error)),
             };
             self.page(resource, page.items).await?;
@@ -194,6 +217,7 @@ impl Audit {
                 more => next = more,
             }
         }
+        Ok(Err(ClusterError::Unreadable("the list does not end".to_owned())))
     }
 
     async fn page(&mut self, resource: &Resource, items: Vec<Value>) -> anyhow::Result<()> {
@@ -241,8 +265,10 @@ impl Audit {
         let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
         let field = |name: &str| text(metadata.and_then(|all| all.get(name)));
         let namespace = field("namespace");
-        let own = Owner { kind: resource.kind.clone(), namespace: namespace.clone(), name: field("name") };
-        self.owners.insert(field("uid"), own);
+        let uid = field("uid");
+        if !self.seen.insert(uid.clone()) {
+            return true;
+        }
         if metadata.is_some_and(|all| all.get("deletionTimestamp").is_some_and(|time| !time.is_null())) {
             self.terminating += 1;
             return true;
@@ -252,11 +278,16 @@ impl Audit {
             owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
         let made = controller.is_some_and(|owner| {
             let of = |name: &str| text(owner.get(name));
-            let named =
-                Owner { kind: GroupKind::new(&of("apiVersion"), &of("kind")), namespace, name: of("name") };
+            let named = Owner {
+                kind: GroupKind::new(&of("apiVersion"), &of("kind")),
+                namespace: namespace.clone(),
+                name: of("name"),
+            };
             is_made_of(&named.kind, &resource.kind) && self.owners.get(&of("uid")) == Some(&named)
         });
         self.made += usize::from(made);
+        // What is being deleted is not checked, so that what it leaves behind must be.
+        self.owners.insert(uid, Owner { kind: resource.kind.clone(), namespace, name: field("name") });
         made
     }
 
@@ -270,11 +301,12 @@ impl Audit {
                 .for_each(|one| one.matched = one.matched.filter(|matched| *matched));
         }
         for (number, what) in [
-            (self.made, "made by a controller of objects that are checked"),
+            (self.made, "a controller makes them of objects that are checked"),
             (self.terminating, "being deleted"),
         ] {
             if number > 0 {
-                self.report.notes.push(format!("{number} more objects are not checked: they are {what}"));
+                let objects = count(number, "object", "objects");
+                self.report.notes.push(format!("{objects} not checked: {what}"));
             }
         }
         self.report

@@ -1,6 +1,7 @@
 //! `stategate check`: manifests to findings.
 
 mod changed;
+pub(super) mod exceptions;
 pub(super) mod format;
 mod git;
 mod known;
@@ -20,7 +21,7 @@ use known::KnownFindings;
 use pipeline::{Pipeline, PreviousObjects, TreeSource};
 
 use super::cluster::ClusterArguments;
-use super::inventory::{InventoryArguments, Knowledge};
+use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments, Knowledge};
 use super::output::{self, Output};
 use super::policies::{PolicyArguments, load};
 use super::review_pool::ReviewPool;
@@ -90,9 +91,9 @@ pub struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
 
-    /// The namespace of objects that do not name one
-    #[arg(short, long, default_value = "default")]
-    namespace: String,
+    /// The namespace of objects that do not name one [default: that of the context of --context, or default]
+    #[arg(short, long)]
+    namespace: Option<String>,
 
     /// The format of the report, on stdout or in a file; may be given several times [default: text]
     #[arg(short, long, value_name = "FORMAT[=FILE]", value_parser = output::parse::<Format>)]
@@ -159,11 +160,13 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         Some(access) => Some(live::Connection::open(&access, &set)?),
         None => None,
     };
+    let of_context = connection.as_ref().map(live::Connection::namespace);
+    let namespace = arguments.namespace.as_deref().or(of_context).unwrap_or(DEFAULT_NAMESPACE).to_owned();
     let cluster = match &connection {
         Some(connection) => connection.inventory.clone(),
-        None => arguments.inventory.source(&arguments.namespace).read(&set)?,
+        None => arguments.inventory.source(&namespace).read(&set)?,
     };
-    let bundle = Bundle::over(&cluster, &arguments.namespace).inventory();
+    let bundle = Bundle::over(&cluster, &namespace).inventory();
     let asked = connection.is_some() || arguments.inventory.is_given();
     if asked && arguments.verbose {
         let knowledge = Knowledge::of(&set, &bundle);
@@ -174,14 +177,14 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         cluster,
         pool: ReviewPool::open(set, jiff::Timestamp::now())?,
         before: match changed {
-            Some(changed) => changed.before(&arguments.namespace),
-            None => PreviousObjects::new(old.objects, &arguments.namespace, true),
+            Some(changed) => changed.before(&namespace),
+            None => PreviousObjects::new(old.objects, &namespace, true),
         },
         live: connection.as_ref().map(live::Connection::objects),
-        namespace: arguments.namespace.clone(),
+        namespace: namespace.clone(),
         render: RenderOptions {
             values: arguments.values.clone(),
-            namespace: arguments.namespace.clone(),
+            namespace,
             allow_remote: arguments.allow_remote,
         },
         remedies: outputs.iter().any(|output| output.format.shows_remedies()),

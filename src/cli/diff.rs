@@ -27,7 +27,7 @@ use crate::source::render::RenderOptions;
   stategate diff --context prod --profile baseline --against-profile production
   stategate diff shop/ --against-bindings new.yaml -o json
 
-Both policy sets check the same manifests or, without PATH, what runs in the cluster. A finding is the
+Both policy sets check the same manifests or, with --context or --kubeconfig, what runs in the cluster. A finding is the
 same if its policy, its object and its place are.
 
 Exit codes: 0 nothing becomes stricter, 1 something becomes denied (--fail-on), 2 something could not be
@@ -95,6 +95,11 @@ struct Difference {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
+    if arguments.against() == arguments.policies {
+        anyhow::bail!(
+            "nothing to compare with\n  help: add --against-profile, --against-bindings or --against-policies"
+        );
+    }
     let before = arguments.report(&arguments.policies)?;
     let after = arguments.report(&arguments.against())?;
     for (which, report) in [("the first", &before), ("the second", &after)] {
@@ -106,6 +111,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         }
     }
     let differences = differences(&before, &after);
+    let checked = before.objects.len().max(after.objects.len());
+    if checked == 0 {
+        super::say("error: nothing to compare: no object of a kind that a policy checks was found\n");
+        return Ok(Exit::Broken);
+    }
     match arguments.output {
         Format::Text => print(&text(&differences, &before, &after))?,
         Format::Json => print(&(plain::json(&differences)? + "\n"))?,
@@ -142,6 +152,11 @@ impl Arguments {
     fn report(&self, policies: &PolicyArguments) -> anyhow::Result<Report> {
         let set = load(&policies.source())?;
         match self.cluster.access(&self.inventory)? {
+            Some(_) if self.sources.has_paths() => {
+                anyhow::bail!(
+                    "a cluster and PATHs are given\n  help: leave out the PATHs to compare what runs there"
+                )
+            }
             Some(access) => audit(set, &access, self.namespace.as_deref()),
             None => self.of_files(set),
         }

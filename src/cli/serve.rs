@@ -179,9 +179,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         tracing::info!(known = knowledge.complete, needed_but_unknown = knowledge.incomplete, "inventory");
     }
     let profile = set.profile().to_owned();
-    runtime.block_on(server::run(config, sources, loaded, |started| {
+    let served = runtime.block_on(server::run(config, sources, loaded, |started| {
         greet(started, &profile, example.as_deref(), format == LogFormat::Text);
-    }))?;
+    }));
+    // A program that provides credentials may hang; nothing waits for it.
+    runtime.shutdown_background();
+    served?;
     Ok(Exit::Clean)
 }
 

@@ -28,6 +28,11 @@ pub struct SourceArguments {
 }
 
 impl SourceArguments {
+    /// Whether PATHs are given.
+    pub fn has_paths(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// Where the run takes place.
     pub fn project(&self) -> anyhow::Result<Project> {
         Ok(Project::find(self.config.file()?.as_deref())?)

@@ -7,11 +7,13 @@ use http_body_util::{BodyExt as _, Limited};
 use hyper::Request;
 use hyper::http::header;
 use kube::client::Body;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::Status;
 use kube::{Client, Config};
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::error::ClusterError;
 use crate::plain;
@@ -19,6 +21,8 @@ use crate::plain;
 /// How long the API server may take to answer, watches excepted.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a program may take that provides credentials: a person may have to log in.
+const CREDENTIALS: Duration = Duration::from_secs(60);
 /// Objects in one page of a list. An API server stores objects of at most about 1.5 MiB.
 const PAGE: usize = 100;
 /// The largest answer that is read: a page of large objects, or the discovery document.
@@ -70,8 +74,14 @@ impl Access {
     }
 }
 
-fn unusable(error: kube::config::KubeconfigError) -> ClusterError {
-    ClusterError::Config(format!("the kubeconfig cannot be used: {}", plain::line(&error.to_string())))
+/// The text around a fault may contain a token, so that only its kind is told.
+fn unusable(error: KubeconfigError) -> ClusterError {
+    let what = match error {
+        KubeconfigError::ReadConfig(error, file) => format!("cannot read {}: {error}", plain::path(file)),
+        KubeconfigError::Parse(_) => "it is not YAML, or a field has the wrong type".to_owned(),
+        other => plain::line(&other.to_string()).into_owned(),
+    };
+    ClusterError::Config(format!("the kubeconfig cannot be used: {what}"))
 }
 
 /// A connection to a cluster. Cheap to clone.
@@ -109,6 +119,27 @@ struct ListMetadata {
     resource_version: Option<String>,
 }
 
+/// The client of a configuration. A program that provides credentials runs now, on a thread of its own: it may
+/// wait for a person who is not there, and nothing else ends it.
+async fn client(config: Config) -> Result<Client, ClusterError> {
+    let (sender, receiver) = oneshot::channel();
+    let runtime = Handle::current();
+    let connect = move || {
+        let _entered = runtime.enter();
+        // Nobody waits any more if it took too long.
+        let _ = sender.send(Client::try_from(config));
+    };
+    std::thread::Builder::new()
+        .name("credentials".to_owned())
+        .spawn(connect)
+        .map_err(|error| ClusterError::Credentials(format!("no thread for them: {error}")))?;
+    let late = |_| ClusterError::Credentials(format!("none after {} seconds", CREDENTIALS.as_secs()));
+    match tokio::time::timeout(CREDENTIALS, receiver).await.map_err(late)? {
+        Ok(client) => Ok(client?),
+        Err(_) => Err(ClusterError::Credentials("asking for them broke off".to_owned())),
+    }
+}
+
 impl Cluster {
     /// Prepares a connection; nothing is sent yet.
     ///
@@ -118,7 +149,7 @@ impl Cluster {
         let mut config = access.config().await?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         let (name, namespace) = (config.cluster_url.to_string(), config.default_namespace.clone());
-        let client = Client::try_from(config)?;
+        let client = client(config).await?;
         Ok(Self { client, name, namespace, kubectl: access.kubectl() })
     }
 

@@ -29,8 +29,11 @@ pub enum ClusterError {
     #[error("{0}")]
     Forbidden(String),
     /// Status 404: no such resource, or no such object.
-    #[error("{0} does not exist")]
+    #[error("not found: {0}")]
     NotFound(String),
+    /// The resource has only versions that no projection reads.
+    #[error("{0}")]
+    Version(String),
     /// Status 410: what was asked for is no longer in the API server's memory, so that everything must be
     /// listed again.
     #[error("the API server no longer knows the requested version")]
@@ -59,6 +62,7 @@ impl ClusterError {
             Self::Unreachable(_) | Self::TimedOut(_) => {
                 format!("`{kubectl} get --raw /readyz` shows whether it is up")
             }
+            Self::Version(_) => "add a projection of this version with --policies".to_owned(),
             Self::Forbidden(_) => format!("`{kubectl} auth can-i --list` shows what is allowed"),
             Self::NotFound(_) => format!("`{kubectl} api-resources` lists what there is"),
             Self::Gone | Self::Status { .. } | Self::Unreadable(_) => {
@@ -77,6 +81,7 @@ impl ClusterError {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
+            Self::Version(_) => "version",
             Self::Gone => "gone",
             Self::Status { .. } => "status",
             Self::Unreadable(_) => "unreadable",
@@ -85,12 +90,12 @@ impl ClusterError {
 
     /// Whether asking again in the same way is pointless until a person changes something.
     pub fn is_permanent(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Forbidden(_))
+        matches!(self, Self::Config(_) | Self::Forbidden(_) | Self::Version(_))
     }
 
     /// What an API server says in a Status.
     pub(super) fn of_status(status: &Status) -> Self {
-        let message = || plain::line(&status.message).into_owned();
+        let message = || plain::line(status.message.trim()).into_owned();
         match status.code {
             401 => Self::Unauthorized,
             403 => Self::Forbidden(message()),
@@ -103,7 +108,8 @@ impl ClusterError {
     /// Output of a credential plugin may contain a token, so it is not repeated.
     fn of_credentials(error: &AuthError) -> Self {
         Self::Credentials(match error {
-            AuthError::AuthExecRun { cmd, out } => format!("`{cmd}` failed with {}", out.status),
+            // The command is shown with its arguments and environment, which may contain some, too.
+            AuthError::AuthExecRun { out, .. } => format!("the credential plugin failed with {}", out.status),
             AuthError::AuthExecParse(_) => "the credential plugin's output cannot be read".to_owned(),
             AuthError::AuthExecStart(error) => format!("cannot run the credential plugin: {error}"),
             AuthError::ReadTokenFile(error, file) => format!("cannot read {}: {error}", file.display()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::sync::watch;
 use tracing::error;
 
 use super::error::ClusterError;
@@ -33,13 +34,13 @@ pub struct Follower {
     reader: RecordReader,
     /// What to ask for, and the version reached.
     position: Option<(Resource, String)>,
-    /// Whether the API server streams lists.
-    streams: bool,
+    losses: watch::Receiver<u64>,
 }
 
 impl Follower {
     pub fn new(shared: Arc<Shared>, topic: Topic, reader: RecordReader) -> Self {
-        Self { shared, topic, reader, position: None, streams: true }
+        let losses = shared.losses();
+        Self { shared, topic, reader, position: None, losses }
     }
 
     /// Follows the kind until the task is aborted.
@@ -52,8 +53,15 @@ impl Follower {
                     pause = PAUSES.0;
                     continue;
                 }
-                Ok(()) => {}
+                // A proxy may end connections early. Nothing is lost, as long as the watch goes on at once.
+                Ok(()) => {
+                    tokio::time::sleep(PAUSES.0).await;
+                    continue;
+                }
                 Err(error) => {
+                    if matches!(error, ClusterError::NotFound(_)) {
+                        self.shared.forget_resources().await;
+                    }
                     // Continuing would miss changes, or fail again in the same place.
                     if !matches!(error, ClusterError::Unreachable(_) | ClusterError::TimedOut(_)) {
                         self.position = None;
@@ -71,6 +79,7 @@ impl Follower {
 
     /// One connection: from where the last one ended, or from the beginning.
     async fn follow(&mut self) -> Result<(), ClusterError> {
+        self.losses.mark_unchanged();
         let continued = self.position.take().filter(|_| !self.shared.must_list(&self.topic));
         let watch = match continued {
             Some((resource, version)) => {
@@ -96,14 +105,10 @@ impl Follower {
 
     /// Lists everything; the watch goes on from there.
     async fn begin(&mut self, resource: Resource) -> Result<Watch, ClusterError> {
-        if self.streams {
-            match self.stream(&resource).await {
-                // It does not know how to stream lists, or its etcd cannot tell where one ends.
-                Err(ClusterError::Status { .. } | ClusterError::TimedOut(_)) => {
-                    self.streams = false;
-                }
-                streamed => return streamed,
-            }
+        match self.stream(&resource).await {
+            // It does not know how to stream lists, or its etcd cannot tell where one ends.
+            Err(ClusterError::Status { .. } | ClusterError::TimedOut(_)) => {}
+            streamed => return streamed,
         }
         let (reader, cluster) = (&self.reader, &self.shared.cluster);
         let begin = || (Vec::new(), 0);
@@ -145,7 +150,14 @@ impl Follower {
 
     /// Follows changes until the API server ends the watch.
     async fn changes(&mut self, mut watch: Watch) -> Result<(), ClusterError> {
-        while let Some(event) = watch.next().await? {
+        loop {
+            let event = tokio::select! {
+                event = watch.next() => event?,
+                _ = self.losses.changed() => {
+                    return Err(ClusterError::Unreachable("contact was lost for some seconds".to_owned()));
+                }
+            };
+            let Some(event) = event else { return Ok(()) };
             let reached = match event {
                 Event::Applied(object) => {
                     match self.topic.record(&self.reader, &object) {
@@ -167,7 +179,6 @@ impl Follower {
                 *version = reached;
             }
         }
-        Ok(())
     }
 }
 

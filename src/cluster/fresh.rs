@@ -8,7 +8,7 @@ use super::connection::Cluster;
 use super::error::ClusterError;
 use super::live::LiveInventory;
 use super::resources::Resource;
-use crate::admission::{GroupKind, ObjectRef, Request};
+use crate::admission::{ObjectRef, Request};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policyset::PolicySet;
 use crate::source::guarded;
@@ -66,24 +66,22 @@ impl Cluster {
 }
 
 fn parent(set: &PolicySet, request: &Request) -> Option<(Resource, ObjectRef)> {
-    let projection = set.projection(request)?;
+    // The version becomes part of a path: only one that is known may.
+    let projection = set
+        .projection(request)
+        .filter(|projection| projection.versions.contains(&request.resource.version))?;
     let (kind, namespace) = (projection.group_kind(), request.namespace.clone());
     let resource = Resource {
         kind: kind.clone(),
         version: request.resource.version.clone(),
-        plural: request.resource.resource.clone(),
+        plural: projection.plural.clone(),
         namespaced: projection.namespaced,
     };
     Some((resource, ObjectRef { kind, namespace, name: request.request_name.clone() }))
 }
 
 fn namespace(name: &str) -> (Resource, ObjectRef) {
-    let kind = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
-    let resource = Resource {
-        kind: kind.clone(),
-        version: "v1".to_owned(),
-        plural: "namespaces".to_owned(),
-        namespaced: false,
-    };
+    let resource = Resource::namespaces();
+    let kind = resource.kind.clone();
     (resource, ObjectRef { kind, namespace: String::new(), name: name.to_owned() })
 }

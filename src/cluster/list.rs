@@ -13,7 +13,9 @@ use crate::policyset::PolicySet;
 use crate::source::guarded;
 
 /// A list that takes longer than the API server remembers is begun again, this often in all.
-const ATTEMPTS: usize = 3;
+pub const ATTEMPTS: usize = 3;
+/// A list that has more pages does not end.
+pub const PAGES: usize = 20_000;
 
 /// kubectl's copy of the whole object.
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -33,7 +35,7 @@ impl Cluster {
         let mut attempt = 1;
         'again: loop {
             let (mut listed, mut next) = (begin(), None);
-            loop {
+            for _ in 0..PAGES {
                 let page = match self.page(&resource.path(), next.as_deref()).await {
                     Err(ClusterError::Gone) if attempt < ATTEMPTS => {
                         attempt += 1;
@@ -48,6 +50,7 @@ impl Cluster {
                 }
                 next = more;
             }
+            return Err(ClusterError::Unreadable("the list does not end".to_owned()));
         }
     }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tracing::{info, warn};
 
@@ -47,6 +47,8 @@ pub(super) struct Shared {
     changed: Notify,
     discovered: tokio::sync::Mutex<Option<(Instant, Arc<Resources>)>>,
     metrics: OnceLock<Arc<Metrics>>,
+    /// Counts the times that contact was lost: connections from before may be dead without anybody telling.
+    losses: watch::Sender<u64>,
 }
 
 struct State {
@@ -95,6 +97,7 @@ impl LiveInventory {
                 changed: Notify::new(),
                 discovered: tokio::sync::Mutex::default(),
                 metrics: OnceLock::new(),
+                losses: watch::Sender::new(0),
             }),
         }
     }
@@ -235,8 +238,11 @@ impl Shared {
 
     /// All objects of the kind; or there is no such resource.
     pub fn listed(&self, topic: &Topic, records: Vec<Record>, unreadable: usize, knowledge: Knowledge) {
-        let objects = records.len();
-        info!(kind = %topic.kind, objects, unreadable, knowledge = ?knowledge, "inventory complete");
+        let absent = matches!(knowledge, Knowledge::Absent);
+        if absent && self.is_absent(topic) {
+            return;
+        }
+        info!(kind = %topic.kind, objects = records.len(), unreadable, absent, "inventory complete");
         self.update(topic, |writer, followed| {
             writer.relist(&topic.kind, records);
             *followed = Followed {
@@ -247,6 +253,12 @@ impl Shared {
                 task: followed.task.clone(),
             };
         });
+    }
+
+    fn is_absent(&self, topic: &Topic) -> bool {
+        let state = self.state();
+        let followed = state.kinds.get(&topic.kind).filter(|_| state.generation == topic.generation);
+        followed.is_some_and(|followed| followed.complete && matches!(followed.knowledge, Knowledge::Absent))
     }
 
     /// An object was created or changed.
@@ -357,22 +369,22 @@ impl Shared {
 
     fn heard(&self, alive: bool) {
         let mut state = self.state();
-        let State { kinds, writer, out_of_contact, .. } = &mut *state;
         if !alive {
-            out_of_contact.get_or_insert_with(Instant::now);
-            return;
+            state.out_of_contact.get_or_insert_with(Instant::now);
+        } else if state.out_of_contact.take().is_some() {
+            drop(state);
+            // What answers now may be another connection than those of the watches.
+            self.losses.send_modify(|losses| *losses += 1);
         }
-        if out_of_contact.take().is_none() {
-            return;
-        }
-        // These watches were never interrupted, so nothing is missing.
-        for (kind, followed) in kinds {
-            if !followed.complete && matches!(followed.knowledge, Knowledge::Complete | Knowledge::Absent) {
-                followed.complete = true;
-                writer.mark_complete(kind);
-            }
-        }
-        drop(state);
-        self.changed.notify_one();
+    }
+
+    /// Tells of the next time that contact is lost and found again.
+    pub fn losses(&self) -> watch::Receiver<u64> {
+        self.losses.subscribe()
+    }
+
+    /// Forgets what the API server has, since it has changed.
+    pub async fn forget_resources(&self) {
+        *self.discovered.lock().await = None;
     }
 }

@@ -27,6 +27,12 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// Namespaces, which every cluster has.
+    pub fn namespaces() -> Self {
+        let kind = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
+        Self { kind, version: "v1".to_owned(), plural: "namespaces".to_owned(), namespaced: false }
+    }
+
     /// `apps/v1`, or `v1`
     pub fn api_version(&self) -> String {
         match self.kind.group.as_str() {
@@ -132,7 +138,7 @@ impl Resources {
         served.iter().find(read).map(Some).ok_or_else(|| {
             let served: Vec<&str> = served.iter().map(|resource| resource.version.as_str()).collect();
             let (served, read) = (served.join(", "), versions.join(", "));
-            ClusterError::Unreadable(format!("{kind} is served as {served}, and its projection reads {read}"))
+            ClusterError::Version(format!("{kind} is served as {served}, and its projection reads {read}"))
         })
     }
 }

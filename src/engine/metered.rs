@@ -18,13 +18,12 @@ const ENTRY: &str = "__stategate_entry";
 /// Bytes of a key or a value in an object comprehension.
 const LARGEST_ENTRY: usize = BYTES / 4;
 
-/// The bytes to charge for a call with these arguments.
-type Cost = fn(&[Value]) -> usize;
-
 /// Adds the functions to an engine. No policy can name them: they are no known functions to the checks.
 pub fn add(engine: &mut Engine) {
-    let charges: [(&str, u8, Cost); 3] = [(OPERAND, 2, operand), (RESULT, 1, result), (ENTRY, 1, entry)];
-    for (name, arguments, cost) in charges {
+    type Charge = fn(&[Value]) -> usize;
+    for (name, arguments, cost) in
+        [(OPERAND, 2, operand as Charge), (RESULT, 1, result as Charge), (ENTRY, 1, entry as Charge)]
+    {
         let call = move |values: Vec<Value>| {
             limits::charge(cost(&values))?;
             Ok(values.into_iter().next().unwrap_or(Value::Undefined))
@@ -294,7 +293,9 @@ mod tests {
     #[test]
     fn operands_of_set_operators_cost_what_can_be_made_of_them() {
         let mut set = Value::new_set();
-        set.as_set_mut().unwrap().extend([1, 2, 3].map(Value::from));
+        for number in 1..=3 {
+            set.as_set_mut().unwrap().insert(Value::from(number));
+        }
         assert_eq!(operand(&[set.clone(), Value::from(4)]), 4 * 3 * VALUE);
         assert_eq!(operand(&[set, Value::from(0)]), 4 * VALUE);
         assert_eq!(operand(&[Value::from(7), Value::from(4)]), 0);

@@ -334,11 +334,8 @@ fn update(old: &Value, new: &Value) -> Request {
     wire::decode(review.to_string().as_bytes()).unwrap()
 }
 
-/// Changes an object.
-type Change = fn(&mut Value);
-
 /// Ways to make a stored object longer than what is read, each with the text that tells it.
-const UNREAD: &[(&str, Change)] = &[
+const UNREAD: &[Padding] = &[
     ("env has 6000 items", |o| {
         container(o)["env"] = json!(vec![json!({"name": "SOME_NAME", "value": "some value"}); 6_000]);
     }),

@@ -47,6 +47,11 @@ impl Connection {
         Ok(Self { runtime, cluster, resources, inventory, notes })
     }
 
+    /// The namespace of the context.
+    pub fn namespace(&self) -> &str {
+        self.cluster.namespace()
+    }
+
     /// The objects that are updated, read one by one as the manifests name them.
     pub fn objects(&self) -> LiveObjects {
         LiveObjects {

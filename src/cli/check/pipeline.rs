@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::exceptions::{exceptions, matching};
 use super::live::LiveObjects;
 use crate::admission::{GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
@@ -14,11 +15,9 @@ use crate::cli::review_pool::{ReviewPool, blocking};
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
-use crate::policy::Policy;
 use crate::policy::binding::OnFailure;
-use crate::policy::exception::{Exception, ExceptionState};
 use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Remedy, Report, ReportedException, ReviewedObject};
+use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
@@ -372,36 +371,6 @@ impl Pipeline {
         }
         object
     }
-}
-
-/// The exceptions that waived something for this request, also those behind another one that came first.
-fn matching(set: &PolicySet, request: &Request, decision: &Decision, now: jiff::Timestamp) -> Vec<usize> {
-    let Some(target) = set.target(request) else { return Vec::new() };
-    let waived = decision.waived.iter().filter(|waived| waived.exception.is_some());
-    let matching = waived.flat_map(|waived| set.exceptions_for(&waived.policy, &target, now));
-    matching.map(|(position, _)| position).collect()
-}
-
-/// What became of the exceptions. Whether one that matched nothing could have matched anything is only known if
-/// the run evaluates one of its policies: manifests are never deleted, and updated only with `--old`.
-pub fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>) -> Vec<ReportedException> {
-    let set = pool.set();
-    let asked = |policy: &Policy| {
-        let matches = &policy.matches;
-        (matches.subresources.is_empty() || matches.subresources.iter().any(String::is_empty))
-            && report.objects.iter().any(|object| matches.operations.contains(&object.operation))
-    };
-    let reported = |(position, exception): (usize, &Exception)| {
-        let mut policies = exception.spec.policies.iter().filter_map(|id| set.policy(id.as_str()));
-        let state = exception.state(pool.now());
-        let matched = match matched.contains(&position) {
-            true => Some(true),
-            false if state == ExceptionState::Expired => None,
-            false => policies.any(asked).then_some(false),
-        };
-        ReportedException { exception: exception.clone(), state, matched }
-    };
-    set.exceptions().iter().enumerate().map(reported).collect()
 }
 
 /// Hides every excerpt.

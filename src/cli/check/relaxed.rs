@@ -29,8 +29,10 @@ pub fn relaxed(
         if let Some(paths) = arguments.sources.chosen_paths(&typed.sources)? {
             said.push(format!("what is read is limited to {} {by}", count(paths, "path", "paths")));
         }
-        if arguments.namespace != typed.namespace {
-            said.push(format!("the namespace is set to {} {by}", plain::line(&arguments.namespace)));
+        if let Some(namespace) =
+            arguments.namespace.as_ref().filter(|_| arguments.namespace != typed.namespace)
+        {
+            said.push(format!("the namespace is set to {} {by}", plain::line(namespace)));
         }
         if arguments.sources.has_more_excludes(&typed.sources) && tree.excluded > 0 {
             said.push(format!("{} excluded {by}", are(tree.excluded, "file", "files")));

@@ -155,7 +155,7 @@ impl Environment {
         }
         let place = name.parse::<usize>().ok();
         let known = match place {
-            Some(place) => operands.words.get(place).map(|word| Some(word.as_str())),
+            Some(place) => operands.get(place).map(Some),
             None => self.get(name),
         };
         // Not even copied, if it is too long to be used.
@@ -196,7 +196,12 @@ impl Environment {
 /// The words after a script, `$0` first.
 #[derive(Clone, Debug, Default)]
 pub struct Operands {
+    name: String,
+    /// All words after `$0`.
     words: Vec<String>,
+    /// How many of them are shifted away: a script may do so as often as it has room for.
+    shifted: usize,
+    /// The bytes of those that are left.
     size: usize,
     /// Whether a condition decides if they are these.
     unsure: bool,
@@ -205,20 +210,36 @@ pub struct Operands {
 impl Operands {
     /// The operands of a script or of a function; `unsure` if they may be others at run time.
     pub fn of(words: &[String], unsure: bool) -> Self {
-        Self { words: words.to_vec(), size: size(words), unsure }
+        let (name, words) =
+            words.split_first().map_or((String::new(), &[][..]), |(name, words)| (name.clone(), words));
+        Self { name, words: words.to_vec(), shifted: 0, size: size(words), unsure }
     }
 
     /// Replaces them, as `set` does.
     pub fn replace(&mut self, words: &[String], unsure: bool) {
-        let first = self.words.first().cloned().unwrap_or_default();
-        let words: Vec<String> = std::iter::once(first).chain(words.iter().cloned()).collect();
-        *self = Self::of(&words, unsure);
+        let name = std::mem::take(&mut self.name);
+        *self = Self { name, words: words.to_vec(), shifted: 0, size: size(words), unsure };
     }
 
     /// Drops the first ones, as `shift` does.
     pub fn shift(&mut self, number: usize, unsure: bool) {
-        let rest = self.words.get(number.saturating_add(1)..).unwrap_or_default().to_vec();
-        self.replace(&rest, self.unsure || unsure);
+        let dropped = number.min(self.left().len());
+        self.size -= size(self.left().get(..dropped).unwrap_or_default());
+        self.shifted += dropped;
+        self.unsure |= unsure;
+    }
+
+    /// `$1` and those after it.
+    fn left(&self) -> &[String] {
+        self.words.get(self.shifted..).unwrap_or_default()
+    }
+
+    /// `$0`, `$1`, …
+    fn get(&self, place: usize) -> Option<&str> {
+        match place.checked_sub(1) {
+            None => Some(self.name.as_str()).filter(|name| !name.is_empty()),
+            Some(place) => self.left().get(place).map(String::as_str),
+        }
     }
 }
 
@@ -297,7 +318,7 @@ pub fn expand_words(environment: &mut Environment, words: &[String], operands: &
             "$@" | "$*" | "${@}" | "${*}" if (1..=environment.left).contains(&operands.size) => {
                 environment.left -= operands.size;
                 environment.used_unsure |= operands.unsure;
-                expanded.extend_from_slice(operands.words.get(1..).unwrap_or_default());
+                expanded.extend_from_slice(operands.left());
             }
             word if word.contains('$') => match environment.array(word) {
                 Some(words) => expanded.extend(words),

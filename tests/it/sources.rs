@@ -186,7 +186,7 @@ fn the_configuration_is_found_upwards_and_flags_win() {
         ("exclude: old/", "# ../../stategate.yaml:3"),
         ("paths: ../../shop", "# ../../stategate.yaml:4"),
         ("failOn: warn", "# command line"),
-        ("namespace: default", "# default"),
+        ("namespace: null", "# not set"),
         ("known: null", "# not set"),
     ] {
         let found = shown.stdout.lines().find(|found| found.starts_with(line));

@@ -270,8 +270,9 @@ impl<'a> Reader<'a> {
                 operands.shift(number.unwrap_or(1), unsure || rest.first().is_some_and(|n| n.contains('$')));
             }
             Some("for" | "select") => {
-                let value = rest.get(2).filter(|_| rest.len() == 3).cloned();
-                self.put(rest.first(), Some(Variable { value, unsure: false }));
+                // Of several words, the first is one that it may be.
+                let value = rest.get(2).cloned();
+                self.put(rest.first(), Some(Variable { value, unsure: rest.len() > 3 }));
             }
             Some("read") => {
                 for name in rest.iter().filter(|word| !word.starts_with('-')) {

@@ -115,9 +115,23 @@ impl EngineRow {
         let works = || line.works().filter(|words| !self.is_client(words));
         let programs = works().filter(|words| self.is_program(words)).count();
         line.certain
-            && works().count() - programs + programs.min(1) <= 1
+            && (works().count() - programs + programs.min(1) <= 1 || self.comes_last(line))
             && line.unsure_works().all(|words| self.is_client(words))
             && (!line.branches || self.agrees(line))
+    }
+
+    /// Whether the engine's own program runs after everything else and is told its directory, and nothing before it
+    /// may be the engine, too: what comes before changes nothing about what it is told.
+    fn comes_last(&self, line: &CommandLine) -> bool {
+        let may_be_it = |words: &Vec<String>| {
+            let first = words.first().map(String::as_str).unwrap_or_default();
+            self.is_own(words) || first.contains('$')
+        };
+        let works: Vec<&Vec<String>> = line.works().collect();
+        works.split_last().is_some_and(|(last, before)| {
+            let told = || values(last, &self.arguments, &self.options).next().is_some();
+            !line.branches && self.is_program(last) && told() && !before.iter().any(|words| may_be_it(words))
+        })
     }
 
     /// Whether all commands that run the engine name the same directories.

@@ -214,6 +214,8 @@ fn a_directory_is_seen_wherever_a_script_names_it() {
         "function start { inner -D \"$1\"; }; inner() { postgres \"$@\"; }; start /tmp/pg",
         "set -- postgres -D /tmp/pg; exec \"$@\"",
         "set -eu; set -- x postgres \"$@\" -D /tmp/pg; shift; exec \"$@\"",
+        "let x=1; mkfifo p; curl x; exec postgres -D /tmp/pg",
+        "set -- a b c /tmp/pg; shift 2; shift; exec postgres -D $1",
         "args=(postgres); args+=(-D '/tmp/pg'); exec \"${args[@]}\"",
         "find /x -maxdepth 0 -exec true \\; -exec postgres -D /tmp/pg \\;",
         "trap 'kill $!; echo bye' EXIT TERM; exec postgres -D /tmp/pg",
@@ -225,6 +227,12 @@ fn a_directory_is_seen_wherever_a_script_names_it() {
     for text in ["(export PGDATA=/tmp/pg; exec postgres)", "f() { local PGDATA=/tmp/pg; postgres; }; f"] {
         assert_eq!(scripted(text), ["/tmp/pg environment"], "{text}");
     }
+}
+
+#[test]
+fn a_script_may_shift_as_often_as_it_likes() {
+    let many = format!("set -- {}; {} exec postgres -D $1", "/tmp/pg ".repeat(8_000), "shift;".repeat(7_000));
+    assert_eq!(scripted(&many), ["/tmp/pg argument"]);
 }
 
 #[test]
@@ -248,8 +256,8 @@ fn what_a_script_may_not_use_is_no_certainty() {
     }
     let two = "if [ -d /x ]; then postgres -D /a; else postgres -D /b; fi";
     assert_eq!(scripted(two), ["/a script", "/b script"]);
+    assert_eq!(scripted("for d in /a /b; do postgres -D $d; done"), ["/a script"]);
     for text in [
-        "for d in /a /b; do postgres -D $d; done",
         "read d; exec postgres -D $d",
         "if [ -d /x ]; then cd /tmp; fi; exec postgres -D pg",
         "start() { postgres -D /tmp/pg; }; prepare; exec serve",

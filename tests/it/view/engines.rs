@@ -374,6 +374,13 @@ fn a_task_that_uses_a_data_store_stays_one() {
         json!({"image": "postgres:16", "command": ["/restore.sh"]}),
         json!({"image": "mysql:8", "args": ["--initialize-insecure"]}),
         json!({"image": "redis:7", "command": ["redis-server", "--daemonize", "yes"]}),
+        json!({"image": "mongo:7", "command": ["mongod", "--shutdown"]}),
+        json!({"image": "mongo:7", "command": ["bash", "-c",
+            "mongod --fork --logpath /l --dbpath /d && mongorestore && mongod --shutdown --dbpath /d"]}),
+        json!({"image": "apache/kafka:3.8.0", "command": ["bash", "-c",
+            "/opt/kafka/bin/kafka-server-start.sh -daemon /c; /opt/kafka/bin/kafka-topics.sh --list"]}),
+        json!({"image": "elasticsearch:8.14.0", "command": ["bash", "-c",
+            "bin/elasticsearch -d -p pid; curl x; kill $(cat pid)"]}),
         json!({"image": "team/my-postgres:16"}),
     ] {
         let mut container = container;

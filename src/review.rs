@@ -166,7 +166,7 @@ impl Review<'_> {
                 ..Decision::default()
             };
         }
-        if let Some(kind) = self.request.unknown_parent() {
+        if let Some(kind) = self.request.unknown_parent().filter(|_| self.request.scales_down()) {
             // Those that guard a change; the others look at what is unchanged by it.
             let guards = |id: &&PolicyId| self.set.policy(id.as_str()).is_some_and(|policy| !policy.ratchet);
             let unknown = self.decision.unknown.iter().map(|unknown| &unknown.policy).filter(guards);

@@ -63,6 +63,20 @@ impl<'a> EffectiveRequest<'a> {
         }
     }
 
+    /// Whether it is a request to `scale` that does not visibly ask for at least as many replicas as before.
+    pub fn scales_down(&self) -> bool {
+        let replicas = |scale: &Option<Object>| {
+            let spec = scale.as_ref()?.value().ok()?.get("spec")?;
+            // The API omits a zero.
+            Some(spec.get("replicas").and_then(Value::as_i64).unwrap_or(0))
+        };
+        let request = self.reviewed();
+        match (replicas(&request.old_object), replicas(&request.object)) {
+            (Some(before), Some(after)) => after < before,
+            _ => true,
+        }
+    }
+
     /// Whether the request carries objects of its kind, so that they have views. For other subresources, only
     /// the envelope is reviewed.
     pub fn has_views(&self) -> bool {

@@ -95,6 +95,9 @@ fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: 
         let deadline = projection.deadline.as_ref().and_then(|keys| root.at(&keys.0).integer());
         if let Some(pods) = &mut workload.pods {
             pods.deadline = pods.deadline.into_iter().chain(deadline).min();
+            if projection.labels_of_template && workload.labels.is_empty() {
+                workload.labels = pods.labels.clone();
+            }
         }
     }
     workload

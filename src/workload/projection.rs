@@ -120,6 +120,9 @@ pub struct Projection {
     /// For example `apps`; empty for the core group.
     #[serde(default)]
     pub group: String,
+    /// Whether the API server gives an object without labels those of its pod template.
+    #[serde(default)]
+    pub labels_of_template: bool,
     /// Served versions that have this shape.
     pub versions: Vec<String>,
     /// For example `statefulsets`.

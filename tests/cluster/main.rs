@@ -201,7 +201,9 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         stored(&admin, "legacy")["spec"]["template"]["spec"]["affinity"].is_null(),
         "nothing new is added to what runs"
     );
-    silent(&dev.run(&["scale", "statefulset", "legacy", "-n", "shop", "--replicas=2"], ""));
+    // This gate knows no cluster, so it cannot see what is scaled, and says so.
+    let scaled = dev.run(&["scale", "statefulset", "legacy", "-n", "shop", "--replicas=2"], "");
+    assert!(scaled.succeeded() && scaled.stderr.contains("not judged by scale-down-guard"), "{scaled:?}");
     let worse = r#"[{"op":"remove","path":"/spec/template/spec/containers/0/readinessProbe"}]"#;
     refused(
         &dev.run(&["patch", "statefulset", "pg", "-n", "shop", "--type=json", "-p", worse], ""),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use kind::{GroupKind, GroupVersionKind, GroupVersionResource, ObjectRef, ReviewMode, ReviewScope};
-pub use object::{Metadata, Object, ObjectError, OwnerReference};
+pub use object::{LAST_APPLIED, Metadata, Object, ObjectError, OwnerReference};
 
 /// One change under review.
 ///

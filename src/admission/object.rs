@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::bounded;
 use crate::diagnostic::without_value;
 
+/// The annotation in which `kubectl apply` keeps a copy of the whole object.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
 /// An API object, kept as the received bytes and parsed on first use.
 ///
 /// Most requests match no policy, and their objects are never parsed (about 0.01 ms for 10 KB against 0.1

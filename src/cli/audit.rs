@@ -21,7 +21,7 @@ use super::project::Project;
 use super::review_pool::ReviewPool;
 use super::{Exit, colours, count, say};
 use crate::admission::{GroupKind, ReviewMode};
-use crate::cluster::{ATTEMPTS, Access, Cluster, ClusterError, PAGES, Resource, Resources, named};
+use crate::cluster::{Access, Cluster, ClusterError, Resource, Resources, field, named};
 use crate::diagnostic::SourceText;
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
@@ -86,7 +86,9 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
         if let Some(namespace) = namespace {
             exists(&cluster, namespace).await?;
         }
-        let known = cluster.inventory(pool.set()).await;
+        let resources = Resources::discover(&cluster).await;
+        let resources = resources.map_err(|error| cluster::explained(&cluster, &error))?;
+        let known = cluster.inventory(&resources, pool.set()).await;
         let (inventory, unknown) = known.map_err(|error| cluster::explained(&cluster, &error))?;
         let pipeline = Pipeline {
             cluster: inventory,
@@ -113,7 +115,7 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
             made: 0,
             terminating: 0,
         };
-        audit.all(kinds).await?;
+        audit.all(&resources, kinds).await?;
         anyhow::Ok(audit.report())
     })
 }
@@ -160,9 +162,11 @@ struct Audit {
 }
 
 impl Audit {
-    async fn all(&mut self, kinds: BTreeMap<GroupKind, Vec<String>>) -> anyhow::Result<()> {
-        let resources = Resources::discover(&self.cluster).await;
-        let resources = resources.map_err(|error| cluster::explained(&self.cluster, &error))?;
+    async fn all(
+        &mut self,
+        resources: &Resources,
+        kinds: BTreeMap<GroupKind, Vec<String>>,
+    ) -> anyhow::Result<()> {
         // Owners come first, so that what is made of them is known as such.
         let all: Vec<&GroupKind> = kinds.keys().collect();
         let depth = |kind: &GroupKind| depth(kind, &all);
@@ -170,7 +174,7 @@ impl Audit {
         ordered.sort_by_key(|(kind, _)| depth(kind));
         let progress = Progress::start("checking", ordered.len());
         for (kind, versions) in ordered {
-            if let Err(error) = self.kind(&resources, kind, versions).await? {
+            if let Err(error) = self.kind(resources, kind, versions).await? {
                 let message = format!("cannot be checked: {error}");
                 let error = SourceText::new(kind.to_string(), "")
                     .error(0, 0, message)
@@ -200,24 +204,16 @@ impl Audit {
             Some(namespace) => resource.path_in(namespace),
             None => resource.path(),
         };
-        let (mut next, mut attempt) = (None, 1);
-        for _ in 0..PAGES {
-            let page = match self.cluster.page(&path, next.as_deref()).await {
-                Ok(page) => page,
-                // The API server has forgotten where the list began. What was seen is not checked again.
-                Err(ClusterError::Gone) if attempt < ATTEMPTS => {
-                    (next, attempt) = (None, attempt + 1);
-                    continue;
-                }
+        let cluster = self.cluster.clone();
+        let mut pages = cluster.pages(path);
+        loop {
+            match pages.next().await {
+                // If the list begins anew, what was seen is not checked again.
+                Ok(Some(page)) => self.page(resource, page.items).await?,
+                Ok(None) => return Ok(Ok(())),
                 Err(error) => return Ok(Err(error)),
-            };
-            self.page(resource, page.items).await?;
-            match page.next {
-                None => return Ok(Ok(())),
-                more => next = more,
             }
         }
-        Ok(Err(ClusterError::Unreadable("the list does not end".to_owned())))
     }
 
     async fn page(&mut self, resource: &Resource, items: Vec<Value>) -> anyhow::Result<()> {
@@ -262,8 +258,7 @@ impl Audit {
     /// server sets it, and the garbage collector deletes what names an owner that does not exist.
     fn is_left_out(&mut self, resource: &Resource, object: &Value) -> bool {
         let metadata = object.get("metadata");
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
-        let field = |name: &str| text(metadata.and_then(|all| all.get(name)));
+        let field = |name: &str| field(object, name).to_owned();
         let namespace = field("namespace");
         let uid = field("uid");
         if !self.seen.insert(uid.clone()) {
@@ -277,7 +272,7 @@ impl Audit {
         let controller =
             owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
         let made = controller.is_some_and(|owner| {
-            let of = |name: &str| text(owner.get(name));
+            let of = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
             let named = Owner {
                 kind: GroupKind::new(&of("apiVersion"), &of("kind")),
                 namespace: namespace.clone(),
@@ -321,10 +316,9 @@ fn depth(kind: &GroupKind, all: &[&GroupKind]) -> usize {
 
 /// `shop/StatefulSet.apps/pg`
 fn name_of(resource: &Resource, object: &Value) -> String {
-    let metadata = object.get("metadata");
-    let field = |name: &str| metadata.and_then(|all| all.get(name)?.as_str()).unwrap_or_default();
-    match field("namespace") {
-        "" => format!("{}/{}", resource.kind, field("name")),
-        namespace => format!("{namespace}/{}/{}", resource.kind, field("name")),
+    let name = field(object, "name");
+    match field(object, "namespace") {
+        "" => format!("{}/{name}", resource.kind),
+        namespace => format!("{namespace}/{}/{name}", resource.kind),
     }
 }

@@ -27,8 +27,8 @@ use crate::source::render::RenderOptions;
   stategate diff --context prod --profile baseline --against-profile production
   stategate diff shop/ --against-bindings new.yaml -o json
 
-Both policy sets check the same manifests or, with --context or --kubeconfig, what runs in the cluster. A finding is the
-same if its policy, its object and its place are.
+Both policy sets check the same manifests or, with --context or --kubeconfig, what runs in the
+cluster. A finding is the same if its policy, its object and its place are.
 
 Exit codes: 0 nothing becomes stricter, 1 something becomes denied (--fail-on), 2 something could not be
 read or evaluated.")]
@@ -88,9 +88,9 @@ struct Difference {
     name: String,
     path: String,
     /// What the first set does; absent: nothing.
-    before: Option<&'static str>,
+    before: Option<Action>,
     /// What the second set does; absent: nothing.
-    after: Option<&'static str>,
+    after: Option<Action>,
     message: String,
 }
 
@@ -121,8 +121,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Format::Json => print(&(plain::json(&differences)? + "\n"))?,
     }
     let fails = |difference: &Difference| {
-        let (before, after) = (strictness(difference.before), strictness(difference.after));
-        after > before && after >= strictness(Some(arguments.fail_on.action().as_str()))
+        difference.after > difference.before && difference.after >= Some(arguments.fail_on.action())
     };
     let unread = [&before, &after].iter().any(|report| !report.errors.is_empty() || report.failed());
     Ok(match unread {
@@ -205,7 +204,6 @@ fn differences(before: &Report, after: &Report) -> Vec<Difference> {
     let (before, mut after) = (findings(before), findings(after));
     let difference = |key: Key, before: Option<Action>, after: Option<Action>, message: String| {
         let ([kind, namespace, name], policy, path) = key;
-        let (before, after) = (before.map(Action::as_str), after.map(Action::as_str));
         Difference { policy, kind, namespace, name, path, before, after, message }
     };
     let mut all = Vec::new();
@@ -219,7 +217,7 @@ fn differences(before: &Report, after: &Report) -> Vec<Difference> {
         after.into_iter().map(|(key, (action, message))| difference(key, None, Some(action), message)),
     );
     all.sort_by(|a, b| {
-        let order = |one: &Difference| std::cmp::Reverse(strictness(one.after));
+        let order = |one: &Difference| std::cmp::Reverse(one.after);
         (order(a), &a.policy, &a.namespace, &a.name, &a.path).cmp(&(
             order(b),
             &b.policy,
@@ -231,18 +229,15 @@ fn differences(before: &Report, after: &Report) -> Vec<Difference> {
     all
 }
 
-fn strictness(action: Option<&str>) -> usize {
-    action
-        .and_then(|action| ["audit", "warn", "deny"].iter().position(|known| *known == action))
-        .map_or(0, |at| at + 1)
-}
-
 /// What becomes of an object, by its new action and policy.
 fn text(differences: &[Difference], before: &Report, after: &Report) -> String {
     let mut text = String::new();
-    for (action, heading) in
-        [(Some("deny"), "denied"), (Some("warn"), "warned"), (Some("audit"), "only recorded"), (None, "free")]
-    {
+    for (action, heading) in [
+        (Some(Action::Deny), "denied"),
+        (Some(Action::Warn), "warned"),
+        (Some(Action::Audit), "only recorded"),
+        (None, "free"),
+    ] {
         let of: Vec<&Difference> = differences.iter().filter(|one| one.after == action).collect();
         if of.is_empty() {
             continue;
@@ -260,9 +255,9 @@ fn text(differences: &[Difference], before: &Report, after: &Report) -> String {
                 namespace => format!("{namespace}/{}", one.name),
             };
             let was = one.before.map_or("new", |before| match before {
-                "deny" => "was denied",
-                "warn" => "was warned",
-                _ => "was recorded",
+                Action::Deny => "was denied",
+                Action::Warn => "was warned",
+                Action::Audit => "was recorded",
             });
             let _ = writeln!(
                 text,

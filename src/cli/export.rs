@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::cluster::{self, ClusterArguments};
 use super::policies::{PolicyArguments, load};
 use super::{Exit, print_exactly, say};
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, GroupVersionKind};
 use crate::cluster::{Cluster, ClusterError, Resources};
 use crate::plain;
 use crate::source::credentials;
@@ -65,17 +65,14 @@ async fn list(
 ) -> Result<String, Failure> {
     let resource = resources.of(kind, versions).map_err(Failure::Cluster)?;
     let version = versions.first().map_or("v1", String::as_str);
-    let api_version = match (resource, kind.group.as_str()) {
-        (Some(resource), _) => resource.api_version(),
-        (None, "") => version.to_owned(),
-        (None, group) => format!("{group}/{version}"),
-    };
+    let version = resource.map_or(version, |resource| &resource.version).to_owned();
+    let of = GroupVersionKind { group: kind.group.clone(), version, kind: kind.kind.clone() };
     let mut items: Vec<Value> = Vec::new();
     if let Some(resource) = resource {
         let add = |items: &mut Vec<Value>, object: Value| items.push(credentials::redacted(&object));
         items = cluster.list(resource, Vec::new, add).await.map_err(Failure::Cluster)?.0;
     }
-    let list = json!({"apiVersion": api_version, "kind": format!("{}List", kind.kind), "items": items});
+    let list = json!({"apiVersion": of.api_version(), "kind": format!("{}List", kind.kind), "items": items});
     let text = yaml_serde::to_string(&list).context("cannot be written as YAML").map_err(Failure::Text)?;
     let mut document = String::new();
     // Writing to a String cannot fail.

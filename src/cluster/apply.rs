@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::list::{LAST_APPLIED, without_copy};
+use super::list::without_copy;
+use crate::admission::LAST_APPLIED;
 
 /// The lists of Kubernetes' own types whose items are merged, and the field that tells their items apart
 /// (`x-kubernetes-patch-merge-key`). All others are replaced as a whole.

@@ -99,6 +99,8 @@ pub struct Page {
     pub items: Vec<Value>,
     /// Where the next page begins; absent in the last one.
     pub next: Option<String>,
+    /// Whether the list begins with this page.
+    pub first: bool,
     /// The version of the whole list, from which a watch can continue.
     pub version: String,
 }
@@ -184,7 +186,7 @@ impl Cluster {
     ///
     /// # Errors
     /// If the API server does not answer with a list.
-    pub async fn page(&self, path: &str, next: Option<&str>) -> Result<Page, ClusterError> {
+    pub(super) async fn page(&self, path: &str, next: Option<&str>) -> Result<Page, ClusterError> {
         let mut path = format!("{path}?limit={PAGE}");
         if let Some(next) = next {
             path.push_str("&continue=");
@@ -193,6 +195,7 @@ impl Cluster {
         let body: ListBody = self.json(&path, "application/json", LARGEST).await?;
         Ok(Page {
             items: body.items.unwrap_or_default(),
+            first: next.is_none(),
             next: body.metadata.next.filter(|next| !next.is_empty()),
             version: body.metadata.resource_version.unwrap_or_default(),
         })

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::error::ClusterError;
+use super::list::field;
 use super::live::{Shared, Topic};
 use super::resources::Resource;
 use super::status::Knowledge;
@@ -193,9 +194,7 @@ impl Topic {
     }
 
     fn reference(&self, object: &Value) -> ObjectRef {
-        let metadata = object.get("metadata");
-        let field =
-            |name: &str| metadata.and_then(|all| all.get(name)?.as_str()).unwrap_or_default().to_owned();
+        let field = |name: &str| field(object, name).to_owned();
         ObjectRef { kind: self.kind.clone(), namespace: field("namespace"), name: field("name") }
     }
 }

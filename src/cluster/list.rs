@@ -7,20 +7,59 @@ use serde_json::Value;
 use super::connection::{Cluster, Page};
 use super::error::ClusterError;
 use super::resources::{Resource, Resources};
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::inventory::{Inventory, Record};
 use crate::policyset::PolicySet;
 use crate::source::guarded;
 
 /// A list that takes longer than the API server remembers is begun again, this often in all.
-pub const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 3;
 /// A list that has more pages does not end.
-pub const PAGES: usize = 20_000;
+const PAGES: usize = 20_000;
 
-/// kubectl's copy of the whole object.
-pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+/// The pages of a list, one after the other.
+pub struct Pages<'a> {
+    cluster: &'a Cluster,
+    path: String,
+    next: Option<String>,
+    attempts: usize,
+    pages: usize,
+}
+
+impl Pages<'_> {
+    /// The next page; `None` after the last one. A page that is [`first`](Page::first) although others came before
+    /// begins the list anew: the API server has forgotten where it began.
+    ///
+    /// # Errors
+    /// If the API server does not list the objects.
+    pub async fn next(&mut self) -> Result<Option<Page>, ClusterError> {
+        if self.pages > 0 && self.next.is_none() {
+            return Ok(None);
+        }
+        if self.pages >= PAGES {
+            return Err(ClusterError::Unreadable("the list does not end".to_owned()));
+        }
+        let page = loop {
+            match self.cluster.page(&self.path, self.next.as_deref()).await {
+                Err(ClusterError::Gone) if self.attempts < ATTEMPTS => {
+                    (self.next, self.pages) = (None, 0);
+                    self.attempts += 1;
+                }
+                page => break page?,
+            }
+        };
+        self.pages += 1;
+        self.next.clone_from(&page.next);
+        Ok(Some(page))
+    }
+}
 
 impl Cluster {
+    /// The pages of the objects below a path.
+    pub fn pages(&self, path: String) -> Pages<'_> {
+        Pages { cluster: self, path, next: None, attempts: 1, pages: 0 }
+    }
+
     /// Passes on all objects of a resource, and returns the version of the list. `begin` is called before the
     /// first object, and again if everything must be listed anew.
     ///
@@ -32,26 +71,16 @@ impl Cluster {
         begin: impl Fn() -> S,
         mut each: impl FnMut(&mut S, Value),
     ) -> Result<(S, String), ClusterError> {
-        let mut attempt = 1;
-        'again: loop {
-            let (mut listed, mut next) = (begin(), None);
-            for _ in 0..PAGES {
-                let page = match self.page(&resource.path(), next.as_deref()).await {
-                    Err(ClusterError::Gone) if attempt < ATTEMPTS => {
-                        attempt += 1;
-                        continue 'again;
-                    }
-                    page => page?,
-                };
-                let Page { items, next: more, version } = page;
-                items.into_iter().for_each(|item| each(&mut listed, named(item, resource)));
-                if more.is_none() {
-                    return Ok((listed, version));
-                }
-                next = more;
+        let (mut listed, mut version) = (begin(), String::new());
+        let mut pages = self.pages(resource.path());
+        while let Some(page) = pages.next().await? {
+            if page.first {
+                listed = begin();
             }
-            return Err(ClusterError::Unreadable("the list does not end".to_owned()));
+            page.items.into_iter().for_each(|item| each(&mut listed, named(item, resource)));
+            version = page.version;
         }
+        Ok((listed, version))
     }
 
     /// The objects that a policy set needs to know, as they are now. A kind that may not be listed is not known,
@@ -61,9 +90,9 @@ impl Cluster {
     /// If the cluster cannot be asked at all.
     pub async fn inventory(
         &self,
+        resources: &Resources,
         set: &PolicySet,
     ) -> Result<(Inventory, BTreeMap<GroupKind, ClusterError>), ClusterError> {
-        let resources = Resources::discover(self).await?;
         let mut writer = set.inventory_writer();
         let reader = writer.reader().clone();
         let mut unknown = BTreeMap::new();
@@ -85,6 +114,11 @@ impl Cluster {
         }
         Ok((writer.snapshot(), unknown))
     }
+}
+
+/// A text in an object's `metadata`; empty if it is missing.
+pub fn field<'v>(object: &'v Value, name: &str) -> &'v str {
+    object.get("metadata").and_then(|metadata| metadata.get(name)?.as_str()).unwrap_or_default()
 }
 
 /// The object with what the list says of all its items, and without what only servers and tools keep in it.

@@ -18,7 +18,7 @@ mod watch;
 pub use apply::applied;
 pub use connection::{Access, Cluster};
 pub use error::ClusterError;
-pub use list::{ATTEMPTS, PAGES, named, without_copy};
+pub use list::{field, named, without_copy};
 pub use live::LiveInventory;
 pub use resources::{Resource, Resources};
 pub use status::{KindStatus, Knowledge};

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::connection::Cluster;
 use super::error::ClusterError;
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, GroupVersionKind};
 
 /// The discovery document of a cluster with many custom resources takes a few MiB.
 const LARGEST: usize = 64 << 20;
@@ -29,38 +29,35 @@ pub struct Resource {
 impl Resource {
     /// Namespaces, which every cluster has.
     pub fn namespaces() -> Self {
-        let kind = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
+        let kind = GroupKind::written("Namespace");
         Self { kind, version: "v1".to_owned(), plural: "namespaces".to_owned(), namespaced: false }
     }
 
     /// `apps/v1`, or `v1`
     pub fn api_version(&self) -> String {
-        match self.kind.group.as_str() {
-            "" => self.version.clone(),
-            group => format!("{group}/{}", self.version),
-        }
+        let GroupKind { kind, group } = self.kind.clone();
+        GroupVersionKind { group, version: self.version.clone(), kind }.api_version()
     }
 
     /// The path of all objects.
     pub fn path(&self) -> String {
-        let root = if self.kind.group.is_empty() { "/api" } else { "/apis" };
-        format!("{root}/{}/{}", self.api_version(), self.plural)
+        format!("{}/{}", self.root(), self.plural)
     }
 
     /// The path of the objects in one namespace.
     pub fn path_in(&self, namespace: &str) -> String {
-        let root = if self.kind.group.is_empty() { "/api" } else { "/apis" };
-        format!("{root}/{}/namespaces/{}/{}", self.api_version(), segment(namespace), self.plural)
+        format!("{}/namespaces/{}/{}", self.root(), segment(namespace), self.plural)
     }
 
     /// The path of one object.
     pub fn object_path(&self, namespace: &str, name: &str) -> String {
+        let all = if namespace.is_empty() { self.path() } else { self.path_in(namespace) };
+        format!("{all}/{}", segment(name))
+    }
+
+    fn root(&self) -> String {
         let root = if self.kind.group.is_empty() { "/api" } else { "/apis" };
-        let (api_version, plural, name) = (self.api_version(), &self.plural, segment(name));
-        match namespace {
-            "" => format!("{root}/{api_version}/{plural}/{name}"),
-            namespace => format!("{root}/{api_version}/namespaces/{}/{plural}/{name}", segment(namespace)),
-        }
+        format!("{root}/{}", self.api_version())
     }
 }
 

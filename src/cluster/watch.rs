@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::connection::{Cluster, LARGEST_OBJECT};
 use super::error::ClusterError;
+use super::list::field;
 use super::resources::Resource;
 
 /// The API server ends a watch after this time, so that it is spread over its replicas again.
@@ -147,9 +148,8 @@ fn event(line: &[u8]) -> Result<Event, ClusterError> {
         "ADDED" | "MODIFIED" => Event::Applied(object),
         "DELETED" => Event::Deleted(object),
         "BOOKMARK" => {
-            let metadata = object.get("metadata");
-            let field = |name: &str| metadata.and_then(|metadata| metadata.get(name));
-            let ends = field("annotations").and_then(|all| all.get(INITIAL_EVENTS_END)?.as_str());
+            let annotations = object.get("metadata").and_then(|metadata| metadata.get("annotations"));
+            let ends = annotations.and_then(|all| all.get(INITIAL_EVENTS_END)?.as_str());
             Event::Bookmark { version: version(&object).to_owned(), listed: ends == Some("true") }
         }
         "ERROR" => {
@@ -165,9 +165,5 @@ fn event(line: &[u8]) -> Result<Event, ClusterError> {
 
 /// `metadata.resourceVersion`
 pub fn version(object: &Value) -> &str {
-    object
-        .get("metadata")
-        .and_then(|all| all.get("resourceVersion"))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    field(object, "resourceVersion")
 }

@@ -15,7 +15,7 @@ impl PolicySet {
     /// read (none: any version). Namespaces are always among them: bindings select by their labels.
     pub fn needed_kinds(&self) -> BTreeMap<GroupKind, Vec<String>> {
         let declared = self.bound().flat_map(|(compiled, _)| compiled.policy.inventory.iter());
-        let namespace = GroupKind { kind: "Namespace".to_owned(), group: String::new() };
+        let namespace = GroupKind::written("Namespace");
         let kinds = declared.map(|(kind, _)| kind.clone()).chain([namespace]);
         let versions =
             |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());

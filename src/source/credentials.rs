@@ -7,6 +7,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use serde_json::Value;
 
 use super::manifests::Manifest;
+use crate::admission::LAST_APPLIED;
 use crate::path::{self, Path, Segment};
 
 /// How names of credentials end, in lower case, without punctuation and digits.
@@ -53,8 +54,6 @@ const ABOUT: &[&str] = &[
 /// Below a name of a credential, these keys say where it is stored.
 const REFERENCES: &[&str] =
     &["name", "key", "namespace", "optional", "path", "kind", "apiVersion", "secretName", "audience"];
-/// kubectl keeps the whole object in it.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// A shorter text is in many a word.
 const SHORTEST: usize = 6;
 /// What stands for a credential.
@@ -153,7 +152,7 @@ pub fn masked(text: &str, ranges: &[Range<usize>]) -> String {
             let (before, after) = line.split_once(content).unwrap_or_default();
             match content {
                 "" => out.push_str(line),
-                _ => out.push_str(&format!("{before}***{after}")),
+                _ => out.push_str(&format!("{before}{MASK}{after}")),
             }
         }
         done = range.end;

@@ -263,7 +263,7 @@ impl<'a> Reference<'a> {
     /// The reference at the start of what follows a `$`, and the rest.
     fn read(text: &'a str) -> Option<(Self, &'a str)> {
         if let Some(braced) = text.strip_prefix('{') {
-            let (inside, rest) = closed(braced)?;
+            let (inside, rest) = closed(braced, b'{', b'}')?;
             let length = inside.bytes().take_while(|byte| is_of_name(*byte)).count();
             let (name, after) = inside.split_at_checked(length)?;
             let operators = [":-", ":=", ":+", ":?", "-", "=", "+", "?"];
@@ -282,14 +282,14 @@ impl<'a> Reference<'a> {
     }
 }
 
-/// What is inside braces whose first one is already read, and the rest.
-fn closed(text: &str) -> Option<(&str, &str)> {
+/// What is inside brackets whose first one is already read, and the rest.
+pub fn closed(text: &str, open: u8, close: u8) -> Option<(&str, &str)> {
     let mut depth = 1_usize;
     let end = text.bytes().position(|byte| {
-        match byte {
-            b'{' => depth += 1,
-            b'}' => depth -= 1,
-            _ => {}
+        if byte == open {
+            depth += 1;
+        } else if byte == close {
+            depth -= 1;
         }
         depth == 0
     })?;

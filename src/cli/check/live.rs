@@ -39,7 +39,7 @@ impl Connection {
             let cluster = cluster::open(access).await?;
             let explained = |error| cluster::explained(&cluster, &error);
             let resources = Resources::discover(&cluster).await.map_err(explained)?;
-            let (inventory, unknown) = cluster.inventory(set).await.map_err(explained)?;
+            let (inventory, unknown) = cluster.inventory(&resources, set).await.map_err(explained)?;
             let note = |(kind, error)| format!("{kind} is not known: {error}");
             let notes = unknown.into_iter().map(note).collect();
             anyhow::Ok((cluster, Arc::new(resources), inventory, notes))

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::roles::ResourceRole;
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
 use crate::workload::{JsonNode, ObjectReading, SelfClassification, project};
@@ -23,9 +23,6 @@ pub use storage::{
     AttributesRecord, ClaimRecord, ClassRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord,
 };
 pub use workload::{Brief, ClaimMount, WorkloadRecord, mounts};
-
-/// kubectl's copy of the whole object, which is large and not needed.
-const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Reads objects into records, as one policy set reads workloads.
 #[derive(Clone, Debug, Default)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::super::environment::{Operands, Variable, assignment, expand_words};
+use super::super::environment::{Operands, Variable, assignment, closed, expand_words};
 use super::super::pods::clean;
 use super::super::script::{Command, Step, parse};
 use super::super::view::Container;
@@ -366,16 +366,7 @@ fn substituted(word: &str) -> Vec<&str> {
     let mut found: Vec<&str> = word.split('`').skip(1).step_by(2).collect();
     let mut rest = word;
     while let Some((_, after)) = rest.split_once("$(") {
-        let mut depth = 1_usize;
-        let end = after.bytes().position(|byte| {
-            match byte {
-                b'(' => depth += 1,
-                b')' => depth -= 1,
-                _ => {}
-            }
-            depth == 0
-        });
-        let Some((inside, tail)) = end.and_then(|end| after.split_at_checked(end)) else { break };
+        let Some((inside, tail)) = closed(after, b'(', b')') else { break };
         found.push(inside);
         rest = tail;
     }

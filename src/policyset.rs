@@ -5,6 +5,7 @@
 
 mod bindings;
 mod compiled;
+pub mod documents;
 mod enforcement;
 mod requirements;
 pub mod schema;
@@ -25,12 +26,13 @@ use crate::workload::SelfClassification;
 use crate::workload::labels::glob;
 use crate::workload::projection::{Projection, Projections};
 
-pub use bindings::API_VERSION;
 use bindings::KnownPolicies;
+pub use bindings::{API_VERSION, misnamed, policies};
 use compiled::{CompiledPolicies, CompiledPolicy, Readable};
+pub use documents::{DocumentKind, Standing, StoredDocument};
 pub use enforcement::Enforcement;
 use enforcement::{Bindings, PolicyBindings};
-pub use sources::Sources;
+pub use sources::{ClusterDocument, Sources};
 
 /// The policies and bindings that review requests.
 pub struct PolicySet {
@@ -39,6 +41,7 @@ pub struct PolicySet {
     /// Indexed like the compiled policies.
     of_policies: Vec<PolicyBindings>,
     digest: String,
+    evaluation_digest: String,
     record_digest: String,
     /// Those of the sources.
     warnings: Vec<Diagnostic>,
@@ -135,7 +138,8 @@ impl PolicySet {
         let warnings = sources.warnings.clone();
         let believed = bindings.profile.spec.self_classify;
         let record_digest = format!("{} {believed}", sources.projection_digest());
-        Ok(Self { compiled, bindings, of_policies, digest: sources.digest(), record_digest, warnings })
+        let (digest, evaluation_digest) = (sources.digest(), sources.evaluation_digest());
+        Ok(Self { compiled, bindings, of_policies, digest, evaluation_digest, record_digest, warnings })
     }
 
     /// Whether its policies are compiled from these sources. Bindings may differ.
@@ -205,12 +209,18 @@ impl PolicySet {
     /// The exceptions that exempt an object from a policy.
     pub fn exceptions_for(
         &self,
-        policy: &PolicyId,
+        policy: &Policy,
         target: &Target<'_>,
         now: jiff::Timestamp,
     ) -> impl Iterator<Item = (usize, &Exception)> {
-        let all = self.bindings.exceptions.iter().enumerate();
+        let naming = self.bindings.exceptions_naming(&policy.id).iter();
+        let all = naming.filter_map(|position| Some((*position, self.bindings.exceptions.get(*position)?)));
         all.filter(move |(_, exception)| exception.waives(policy, target, now))
+    }
+
+    /// What became of the documents of a cluster, in the order of the sources.
+    pub fn standings(&self) -> &[Standing] {
+        &self.bindings.standings
     }
 
     /// All exceptions, in the order of their files.
@@ -273,6 +283,11 @@ impl PolicySet {
     /// SHA-256 over all sources, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> &str {
         &self.digest
+    }
+
+    /// Identifies what decides which rules are evaluated on what; exceptions of a cluster are no part of it.
+    pub fn evaluation_digest(&self) -> &str {
+        &self.evaluation_digest
     }
 
     /// The name of the profile; empty if there is none.

@@ -17,6 +17,7 @@ use crate::cluster::{Access, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
 use crate::server::{self, Config, Sources, Started, Tls};
+use crate::source::cluster_policies::ClusterPolicies;
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -140,6 +141,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policies: arguments.policies.source(),
         inventory: arguments.inventory.source(DEFAULT_NAMESPACE),
         live,
+        documents: Arc::new(ClusterPolicies::default()),
     };
     let loaded = sources.load()?;
     let loading = loading.elapsed();

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use tracing::error;
 
 use super::error::ClusterError;
+use super::kept::Item;
 use super::list::field;
 use super::live::{Shared, Topic};
 use super::resources::Resource;
 use super::status::Knowledge;
 use super::watch::{Event, Since, Watch, version};
 use crate::admission::ObjectRef;
-use crate::inventory::{Record, RecordReader};
-use crate::source::guarded;
+use crate::inventory::RecordReader;
 
 /// Between two questions whether a missing resource has appeared.
 const ABSENT: Duration = Duration::from_secs(15);
@@ -113,31 +113,31 @@ impl Follower {
         }
         let (reader, cluster) = (&self.reader, &self.shared.cluster);
         let begin = || (Vec::new(), 0);
-        let add = |(records, unreadable): &mut (Vec<Record>, usize), object: Value| match self
+        let add = |(items, unreadable): &mut (Vec<Item>, usize), object: Value| match self
             .topic
-            .record(reader, &object)
+            .item(reader, &object)
         {
-            Some(record) => records.push(record),
+            Some(item) => items.push(item),
             None => *unreadable += 1,
         };
-        let ((records, unreadable), version) = cluster.list(&resource, begin, add).await?;
+        let ((items, unreadable), version) = cluster.list(&resource, begin, add).await?;
         let watch = Watch::start(cluster, &resource, Since::Version(&version)).await?;
-        self.shared.listed(&self.topic, records, unreadable, Knowledge::Complete);
+        self.shared.listed(&self.topic, items, unreadable, Knowledge::Complete);
         self.position = Some((resource, version));
         Ok(watch)
     }
 
     async fn stream(&mut self, resource: &Resource) -> Result<Watch, ClusterError> {
         let mut watch = Watch::start(&self.shared.cluster, resource, Since::Start).await?;
-        let (mut records, mut unreadable) = (Vec::new(), 0);
+        let (mut items, mut unreadable) = (Vec::new(), 0);
         loop {
             match watch.next().await? {
-                Some(Event::Applied(object)) => match self.topic.record(&self.reader, &object) {
-                    Some(record) => records.push(record),
+                Some(Event::Applied(object)) => match self.topic.item(&self.reader, &object) {
+                    Some(item) => items.push(item),
                     None => unreadable += 1,
                 },
                 Some(Event::Bookmark { version, listed: true }) => {
-                    self.shared.listed(&self.topic, records, unreadable, Knowledge::Complete);
+                    self.shared.listed(&self.topic, items, unreadable, Knowledge::Complete);
                     self.position = Some((resource.clone(), version));
                     return Ok(watch);
                 }
@@ -161,8 +161,8 @@ impl Follower {
             let Some(event) = event else { return Ok(()) };
             let reached = match event {
                 Event::Applied(object) => {
-                    match self.topic.record(&self.reader, &object) {
-                        Some(record) => self.shared.applied(&self.topic, record),
+                    match self.topic.item(&self.reader, &object) {
+                        Some(item) => self.shared.applied(&self.topic, item),
                         None => self.shared.removed(&self.topic, &self.topic.reference(&object), true),
                     }
                     version(&object).to_owned()
@@ -184,13 +184,13 @@ impl Follower {
 }
 
 impl Topic {
-    fn record(&self, reader: &RecordReader, object: &Value) -> Option<Record> {
-        let record = guarded(|| reader.read(&self.kind, object, "")).flatten();
-        if record.is_none() {
+    fn item(&self, reader: &RecordReader, object: &Value) -> Option<Item> {
+        let item = Item::of(&self.kind, object, reader);
+        if item.is_none() {
             let ObjectRef { kind, namespace, name } = self.reference(object);
             error!(%kind, namespace, name, "object cannot be read; the inventory is without it");
         }
-        record
+        item
     }
 
     fn reference(&self, object: &Value) -> ObjectRef {

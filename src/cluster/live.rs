@@ -17,11 +17,12 @@ use tracing::{info, warn};
 use super::connection::Cluster;
 use super::error::ClusterError;
 use super::follow::Follower;
+use super::kept::{Item, Kept};
 use super::resources::Resources;
 use super::status::{KindStatus, Knowledge};
 use crate::admission::{GroupKind, ObjectRef};
-use crate::inventory::{Inventory, InventoryWriter, Record};
-use crate::policyset::PolicySet;
+use crate::inventory::Inventory;
+use crate::policyset::{DocumentKind, PolicySet, StoredDocument};
 use crate::telemetry::metrics::Metrics;
 
 /// How long a kind stays complete after its connection broke: an API server that restarts, or a watch that is
@@ -32,6 +33,8 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two snapshots. A change is in force after this time at the latest.
 const SNAPSHOTS: Duration = Duration::from_millis(20);
+/// The version in which stategate reads its own documents.
+const VERSION: &str = "v1alpha1";
 
 /// The inventory of a cluster as it is now.
 #[derive(Clone)]
@@ -45,6 +48,7 @@ pub(super) struct Shared {
     runtime: Handle,
     state: Mutex<State>,
     changed: Notify,
+    documents_changed: Notify,
     discovered: tokio::sync::Mutex<Option<(Instant, Arc<Resources>)>>,
     metrics: OnceLock<Arc<Metrics>>,
     /// Counts the times that contact was lost: connections from before may be dead without anybody telling.
@@ -56,7 +60,7 @@ struct State {
     digest: String,
     /// Counts inventories, so that a task of a former one changes nothing.
     generation: u64,
-    writer: InventoryWriter,
+    kept: Kept,
     kinds: BTreeMap<GroupKind, Followed>,
     /// Since when the API server does not answer at all.
     out_of_contact: Option<Instant>,
@@ -67,6 +71,8 @@ struct Followed {
     complete: bool,
     unreadable: usize,
     contact: Option<Instant>,
+    /// The API server has no longer had the resource when it was last asked.
+    vanished: bool,
     task: AbortHandle,
 }
 
@@ -85,7 +91,7 @@ impl LiveInventory {
         let state = State {
             digest: String::new(),
             generation: 0,
-            writer: InventoryWriter::default(),
+            kept: Kept::default(),
             kinds: BTreeMap::new(),
             out_of_contact: None,
         };
@@ -95,6 +101,7 @@ impl LiveInventory {
                 runtime,
                 state: Mutex::new(state),
                 changed: Notify::new(),
+                documents_changed: Notify::new(),
                 discovered: tokio::sync::Mutex::default(),
                 metrics: OnceLock::new(),
                 losses: watch::Sender::new(0),
@@ -106,29 +113,31 @@ impl LiveInventory {
     /// before stay known, unless the set reads objects in another way.
     pub fn adopt(&self, set: &PolicySet) -> Inventory {
         let mut state = self.shared.state();
-        if state.digest != set.record_digest() {
-            state.kinds.values().for_each(|followed| followed.task.abort());
-            state.kinds.clear();
-            state.generation += 1;
-            set.record_digest().clone_into(&mut state.digest);
-            state.writer = set.inventory_writer();
+        let State { kinds, kept, digest, generation, .. } = &mut *state;
+        let mut read_anew = false;
+        if digest != set.record_digest() {
+            read_anew = true;
+            *generation += 1;
+            set.record_digest().clone_into(digest);
+            kept.writer = set.inventory_writer();
         }
-        let needed = set.needed_kinds();
-        let State { kinds, writer, .. } = &mut *state;
+        let mut needed = set.needed_kinds();
+        let documents = DocumentKind::ALL.map(|kind| (kind.group_kind(), vec![VERSION.to_owned()]));
+        needed.extend(documents);
         kinds.retain(|kind, followed| {
-            let kept = needed.contains_key(kind);
-            if !kept {
+            let stays = needed.contains_key(kind) && !(read_anew && DocumentKind::of(kind).is_none());
+            if !stays {
                 followed.task.abort();
-                writer.forget(kind);
+                kept.writer.forget(kind);
             }
-            kept
+            stays
         });
         for (kind, versions) in needed {
             if state.kinds.contains_key(&kind) {
                 continue;
             }
             let topic = Topic { generation: state.generation, kind: kind.clone(), versions };
-            let reader = state.writer.reader().clone();
+            let reader = state.kept.writer.reader().clone();
             let follower = Follower::new(Arc::clone(&self.shared), topic, reader);
             let task = self.shared.runtime.spawn(follower.run()).abort_handle();
             let followed = Followed {
@@ -136,11 +145,12 @@ impl LiveInventory {
                 complete: false,
                 unreadable: 0,
                 contact: None,
+                vanished: false,
                 task,
             };
             state.kinds.insert(kind, followed);
         }
-        state.writer.snapshot()
+        state.kept.writer.snapshot()
     }
 
     /// Hands every change to `publish`, with the digest of the way in which objects were read, and keeps track of
@@ -156,7 +166,7 @@ impl LiveInventory {
                 shared.changed.notified().await;
                 let (digest, inventory) = {
                     let state = shared.state();
-                    (state.digest.clone(), state.writer.snapshot())
+                    (state.digest.clone(), state.kept.writer.snapshot())
                 };
                 publish(&digest, inventory);
                 tokio::time::sleep(SNAPSHOTS).await;
@@ -173,6 +183,21 @@ impl LiveInventory {
         self.shared.changed.notify_one();
     }
 
+    /// The Policies, PolicyBindings and PolicyExceptions of the cluster, and the number of this version of them.
+    pub fn documents(&self) -> (u64, Vec<Arc<StoredDocument>>) {
+        self.shared.state().kept.documents()
+    }
+
+    /// Returns once the documents have changed since the last call, or [`Self::look_again`] was called.
+    pub async fn documents_changed(&self) {
+        self.shared.documents_changed.notified().await;
+    }
+
+    /// Lets [`Self::documents_changed`] return.
+    pub fn look_again(&self) {
+        self.shared.documents_changed.notify_one();
+    }
+
     /// The connection.
     pub fn cluster(&self) -> &Cluster {
         &self.shared.cluster
@@ -185,7 +210,7 @@ impl LiveInventory {
             let status = KindStatus {
                 knowledge: followed.knowledge.clone(),
                 complete: followed.complete,
-                objects: state.writer.count(kind),
+                objects: state.kept.count(kind),
                 unreadable: followed.unreadable,
                 age: followed.contact.map(|contact| contact.elapsed().as_secs()),
             };
@@ -196,11 +221,29 @@ impl LiveInventory {
 
     /// Whether every kind is known, or cannot be known until a person changes something.
     pub fn is_settled(&self) -> bool {
-        self.shared.state().kinds.values().all(|followed| match &followed.knowledge {
+        self.are_settled(|_| true)
+    }
+
+    /// The same for the documents of the cluster.
+    pub fn has_documents(&self) -> bool {
+        self.are_settled(|kind| DocumentKind::of(kind).is_some())
+    }
+
+    fn are_settled(&self, wanted: impl Fn(&GroupKind) -> bool) -> bool {
+        let state = self.shared.state();
+        let mut kinds = state.kinds.iter().filter(|(kind, _)| wanted(kind));
+        kinds.all(|(_, followed)| match &followed.knowledge {
             Knowledge::Complete | Knowledge::Absent | Knowledge::Interrupted { .. } => true,
             Knowledge::Loading => false,
             Knowledge::Unknown { error } => error.is_permanent(),
         })
+    }
+}
+
+impl Topic {
+    /// Whether what it says still counts. Documents are read in the same way for every policy set.
+    fn is_current(&self, state: &State) -> bool {
+        self.generation == state.generation || DocumentKind::of(&self.kind).is_some()
     }
 }
 
@@ -224,55 +267,72 @@ impl Shared {
     }
 
     /// Changes what is known of a kind, unless nobody wants to know it any more.
-    fn update(&self, topic: &Topic, change: impl FnOnce(&mut InventoryWriter, &mut Followed)) {
+    fn update(&self, topic: &Topic, change: impl FnOnce(&mut Kept, &mut Followed)) {
         let mut state = self.state();
-        let State { generation, writer, kinds, .. } = &mut *state;
-        if *generation != topic.generation {
+        if !topic.is_current(&state) {
             return;
         }
+        let State { kept, kinds, .. } = &mut *state;
         let Some(followed) = kinds.get_mut(&topic.kind) else { return };
-        change(writer, followed);
+        change(kept, followed);
         drop(state);
-        self.changed.notify_one();
+        match DocumentKind::of(&topic.kind) {
+            Some(_) => self.documents_changed.notify_one(),
+            None => self.changed.notify_one(),
+        }
     }
 
     /// All objects of the kind; or there is no such resource.
-    pub fn listed(&self, topic: &Topic, records: Vec<Record>, unreadable: usize, knowledge: Knowledge) {
+    pub fn listed(&self, topic: &Topic, items: Vec<Item>, unreadable: usize, knowledge: Knowledge) {
         let absent = matches!(knowledge, Knowledge::Absent);
         if absent && self.is_absent(topic) {
             return;
         }
-        info!(kind = %topic.kind, objects = records.len(), unreadable, absent, "inventory complete");
-        self.update(topic, |writer, followed| {
-            writer.relist(&topic.kind, records);
+        if absent && self.vanishes(topic) {
+            let error = "the API server no longer has this resource, as it may right after a start";
+            return self.failed(topic, &ClusterError::NotFound(error.to_owned()));
+        }
+        info!(kind = %topic.kind, objects = items.len(), unreadable, absent, "inventory complete");
+        self.update(topic, |kept, followed| {
+            kept.relist(&topic.kind, items);
             *followed = Followed {
                 knowledge,
                 complete: true,
                 unreadable,
                 contact: Some(Instant::now()),
+                vanished: false,
                 task: followed.task.clone(),
             };
         });
     }
 
+    /// Whether documents are gone together with their resource for the first time: nothing is dropped for what may
+    /// be there again in a moment.
+    fn vanishes(&self, topic: &Topic) -> bool {
+        let mut state = self.state();
+        let some = DocumentKind::of(&topic.kind).is_some() && state.kept.count(&topic.kind) > 0;
+        let followed = state.kinds.get_mut(&topic.kind).filter(|_| some);
+        followed.is_some_and(|followed| !std::mem::replace(&mut followed.vanished, true))
+    }
+
     fn is_absent(&self, topic: &Topic) -> bool {
         let state = self.state();
-        let followed = state.kinds.get(&topic.kind).filter(|_| state.generation == topic.generation);
+        let followed = state.kinds.get(&topic.kind).filter(|_| topic.is_current(&state));
         followed.is_some_and(|followed| followed.complete && matches!(followed.knowledge, Knowledge::Absent))
     }
 
     /// An object was created or changed.
-    pub fn applied(&self, topic: &Topic, record: Record) {
-        self.update(topic, |writer, followed| {
-            writer.replace(record);
+    pub fn applied(&self, topic: &Topic, item: Item) {
+        self.update(topic, |kept, followed| {
+            kept.replace(item);
             followed.contact = Some(Instant::now());
         });
     }
 
     /// An object was deleted, or can no longer be read.
     pub fn removed(&self, topic: &Topic, object: &ObjectRef, unreadable: bool) {
-        self.update(topic, |writer, followed| {
-            writer.remove(object);
+        self.update(topic, |kept, followed| {
+            kept.remove(object);
             followed.unreadable += usize::from(unreadable);
             followed.contact = Some(Instant::now());
         });
@@ -300,7 +360,7 @@ impl Shared {
         if let Some(metrics) = self.metrics.get() {
             metrics.inventory_interrupted(&topic.kind.to_string(), error.reason());
         }
-        self.update(topic, |writer, followed| {
+        self.update(topic, |kept, followed| {
             let known = followed.complete && !error.is_permanent();
             let told = match &followed.knowledge {
                 Knowledge::Interrupted { error: before, .. } | Knowledge::Unknown { error: before } => {
@@ -321,7 +381,7 @@ impl Shared {
             };
             if !known {
                 followed.complete = false;
-                writer.mark_incomplete(&topic.kind);
+                kept.mark_incomplete(&topic.kind);
             }
         });
     }
@@ -331,7 +391,7 @@ impl Shared {
         loop {
             tokio::time::sleep(GRACE / 10).await;
             let mut state = self.state();
-            let State { kinds, writer, out_of_contact, .. } = &mut *state;
+            let State { kinds, kept, out_of_contact, .. } = &mut *state;
             let lost = out_of_contact.is_some_and(|since| since.elapsed() > GRACE);
             let mut changed = false;
             for (kind, followed) in kinds {
@@ -342,7 +402,7 @@ impl Shared {
                 if followed.complete && (broken || lost) {
                     warn!(%kind, "inventory is no longer complete");
                     followed.complete = false;
-                    writer.mark_incomplete(kind);
+                    kept.mark_incomplete(kind);
                     changed = true;
                 }
             }

@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod follow;
 mod fresh;
+mod kept;
 mod list;
 mod live;
 mod resources;

@@ -148,7 +148,7 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Res
 }
 
 /// What a pattern in `namespaces` looks like: a DNS label with `*`.
-const NAMESPACES: &str = r"^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$";
+pub(super) const NAMESPACES: &str = r"^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$";
 /// The same for `excludedNamespaces`, with `?`.
 const EXCLUDED_NAMESPACES: &str = r"^[a-z0-9*?]([-a-z0-9*?]{0,61}[a-z0-9*?])?$";
 

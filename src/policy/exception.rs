@@ -7,9 +7,10 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::PolicyId;
+use super::binding::NAMESPACES;
 use super::skip::{REASON_LENGTH, instant};
 use super::target::Target;
+use super::{Policy, PolicyId, Severity};
 use crate::admission::GroupKind;
 use crate::workload::labels::glob;
 
@@ -21,14 +22,29 @@ const LAST_DAYS: i64 = 14;
 pub struct Exception {
     /// `metadata.name`
     pub name: String,
-    /// `metadata.namespace`: the exception applies only to objects there. Empty: everywhere.
+    /// `metadata.namespace`; empty in a file: everywhere.
     pub namespace: String,
+    /// What it may waive.
+    pub authority: Authority,
     /// `spec`
     pub spec: ExceptionSpec,
-    /// The file that it is in.
+    /// The file that it is in, or the resource.
     pub source: Arc<str>,
-    /// The line of its name in that file.
+    /// The line of its name in that file; 0 for a resource.
     pub line: usize,
+}
+
+/// What an exception may waive, by whose word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Authority {
+    /// A file, given by whoever runs stategate: any policy, for the objects of its namespace, or for all objects
+    /// if it has none.
+    File,
+    /// A resource in stategate's own namespace: any policy, for any object.
+    OwnNamespace,
+    /// A resource in another namespace, given by whoever owns that: policies below critical, for objects that lie
+    /// in it.
+    OtherNamespace,
 }
 
 /// How far an exception is from its end.
@@ -105,6 +121,10 @@ pub struct ExceptionMatch {
     pub kinds: Vec<GroupKind>,
     /// Names (`*` and `?` allowed).
     pub names: Vec<String>,
+    /// Names of namespaces (`*` allowed): for exceptions that count in all of them, which are those of files that
+    /// name no namespace, and those in stategate's own namespace. Cluster-scoped objects then do not match.
+    #[schemars(inner(regex(pattern = NAMESPACES)))]
+    pub namespaces: Vec<String>,
 }
 
 impl Exception {
@@ -114,6 +134,11 @@ impl Exception {
             "" => self.name.clone(),
             namespace => format!("{namespace}/{}", self.name),
         }
+    }
+
+    /// Whether it has the authority to waive this policy.
+    pub fn may_waive(&self, policy: &Policy) -> bool {
+        self.authority != Authority::OtherNamespace || policy.severity < Severity::Critical
     }
 
     /// How far it is from its end.
@@ -127,15 +152,25 @@ impl Exception {
     }
 
     /// Does it waive this policy for this object?
-    pub fn waives(&self, policy: &PolicyId, target: &Target<'_>, now: jiff::Timestamp) -> bool {
+    pub fn waives(&self, policy: &Policy, target: &Target<'_>, now: jiff::Timestamp) -> bool {
         let matches = &self.spec.matches;
-        self.state(now) != ExceptionState::Expired
-            && self.spec.policies.contains(policy)
-            && (self.namespace.is_empty() || self.namespace == target.namespace)
+        let reaches = match self.authority {
+            Authority::File => self.namespace.is_empty() || self.namespace == target.namespace,
+            Authority::OwnNamespace => true,
+            Authority::OtherNamespace => self.namespace == target.namespace && !target.is_cluster_scoped(),
+        };
+        reaches
+            && self.may_waive(policy)
+            && self.spec.policies.contains(&policy.id)
+            && self.state(now) != ExceptionState::Expired
+            && (matches.namespaces.is_empty() || glob_any(&matches.namespaces, &target.namespace))
             && (matches.kinds.is_empty() || matches.kinds.contains(target.kind))
-            && (matches.names.is_empty()
-                || matches.names.iter().any(|name| glob(name, &target.request.name())))
+            && (matches.names.is_empty() || glob_any(&matches.names, &target.request.name()))
     }
+}
+
+fn glob_any(patterns: &[String], text: &str) -> bool {
+    !text.is_empty() && patterns.iter().any(|pattern| glob(pattern, text))
 }
 
 #[cfg(test)]
@@ -149,6 +184,7 @@ mod tests {
         Exception {
             name: "legacy".to_owned(),
             namespace: String::new(),
+            authority: Authority::File,
             spec: serde_json::from_str(&spec).unwrap(),
             source: "b.yaml".into(),
             line: 1,

@@ -28,6 +28,11 @@ impl<'a> Target<'a> {
         Self { request, kind, namespace }
     }
 
+    /// Whether the object lies in no namespace but its own, if it is a Namespace.
+    pub fn is_cluster_scoped(&self) -> bool {
+        self.namespace.is_empty() || is_namespace(self.kind)
+    }
+
     /// The labels of the namespace that it lies in; those of an unknown one are only its name. A Namespace has
     /// its own labels: those it will have, or on a delete those it has.
     pub fn namespace_labels<'l>(&self, inventory: &'l Inventory) -> Cow<'l, BTreeMap<String, String>>

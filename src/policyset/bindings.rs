@@ -1,16 +1,20 @@
 //! Reads profiles, bindings and exceptions, and checks them against the policies that they name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
+use super::documents::PolicySpec;
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
-use crate::path::{Path, Segment};
+use crate::path::{self, Path, Segment};
 use crate::policy::binding::{Binding, BindingSpec, namespace_fault};
-use crate::policy::exception::{Exception, ExceptionSpec};
+use crate::policy::exception::{Authority, Exception, ExceptionSpec};
+use crate::policy::metadata::package_line;
 use crate::policy::skip::REASON_LENGTH;
 use crate::policy::{Policy, PolicyId, kinds};
 use crate::reader;
@@ -30,13 +34,19 @@ pub struct Profile {
 
 /// `metadata` of our own documents.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Name {
     /// The name that reports show.
     pub name: String,
     /// The only namespace that a PolicyException applies to; without it every namespace.
     #[serde(default)]
     pub namespace: String,
+    /// Labels, for people and tools.
+    #[serde(default, rename = "labels")]
+    _labels: BTreeMap<String, String>,
+    /// Annotations, for people and tools.
+    #[serde(default, rename = "annotations")]
+    _annotations: BTreeMap<String, String>,
 }
 
 /// `spec` of a Profile.
@@ -90,6 +100,8 @@ pub struct BindingsFile {
     pub exceptions: Vec<Exception>,
     /// Kinds that no projection reads.
     pub warnings: Vec<Diagnostic>,
+    /// What does not count of a document of a cluster, while the rest of it does.
+    pub not_counting: Vec<Diagnostic>,
 }
 
 /// The origin of a file of bindings.
@@ -101,6 +113,9 @@ pub enum BindingOrigin {
     PartialProfile,
     /// A user's own bindings.
     User,
+    /// A PolicyBinding or PolicyException that a cluster stores, the latter with what it may waive. The policies
+    /// that it names may come later.
+    Cluster(Authority),
 }
 
 /// The policies that bindings may name.
@@ -122,10 +137,77 @@ pub fn read(
     known: &KnownPolicies<'_>,
 ) -> Result<BindingsFile, Diagnostics> {
     let mut reader = FileReader { text, origin, known, read: BindingsFile::default(), errors: Vec::new() };
-    for document in reader::documents(text)? {
-        reader.document(&document);
+    match origin {
+        // What people see of an object is its fields; it has no lines.
+        BindingOrigin::Cluster(_) => {
+            let value =
+                serde_json::from_str(&text.text).map_err(|error| text.error(0, 0, error.to_string()))?;
+            reader.document(&Document::without_positions(value));
+        }
+        _ => reader::documents(text)?.into_iter().flat_map(items).for_each(|one| reader.document(&one)),
     }
     if reader.errors.is_empty() { Ok(reader.read) } else { Err(Diagnostics(reader.errors)) }
+}
+
+/// The Policies in a file of bindings: their Rego, at the lines where it is in the file.
+///
+/// # Errors
+/// All faults of their documents; what is wrong with their Rego is found when it is loaded.
+pub fn policies(text: &SourceText) -> Result<Vec<SourceText>, Diagnostics> {
+    let (mut policies, mut errors) = (Vec::new(), Vec::new());
+    for mut document in reader::documents(text)?.into_iter().flat_map(items) {
+        if document.value.get("kind").and_then(Value::as_str) != Some("Policy") {
+            continue;
+        }
+        remove_server_fields(&mut document.value);
+        match reader::typed::<Head<PolicySpec>>(text, &document) {
+            Ok(head) => {
+                let rego = document.positions.place(&below(&["spec"], ["rego".into()]));
+                errors.extend(version(text, rego.line, &head.api_version));
+                let rego = SourceText::new(Arc::clone(&text.name), "\n".repeat(rego.line) + &head.spec.rego);
+                errors.extend(misnamed(&head.metadata.name, &rego));
+                policies.push(rego);
+            }
+            Err(faults) => errors.extend(faults.0),
+        }
+    }
+    if errors.is_empty() { Ok(policies) } else { Err(Diagnostics(errors)) }
+}
+
+/// A Policy whose name is not the id of its policy: bindings would name something that nobody finds.
+pub fn misnamed(name: &str, rego: &SourceText) -> Option<Diagnostic> {
+    let (line, package) = package_line(rego)?;
+    let id = package.rsplit('.').next()?.replace('_', "-");
+    let error = || {
+        let message = format!("the Policy is named {name}, and its package makes {id} of it");
+        rego.error(line, 1, message).with_help(format!(
+            "name it {id}, or write `package stategate.<category>.{}`",
+            name.replace('-', "_")
+        ))
+    };
+    (id != name).then(error)
+}
+
+/// The documents of a list, as `kubectl get -o yaml` writes them; a document that is no list is itself.
+fn items(mut document: Document) -> Vec<Document> {
+    if document.value.get("kind").and_then(|kind| kind.as_str()).is_some_and(|kind| kind.ends_with("List"))
+        && let Some(Value::Array(items)) = document.value.get_mut("items").map(Value::take)
+    {
+        return items.into_iter().map(Document::without_positions).collect();
+    }
+    vec![document]
+}
+
+/// Removes what only an API server writes. It means nothing here, and a file may be what `kubectl get` wrote.
+fn remove_server_fields(document: &mut Value) {
+    const SERVER_FIELDS: [&str; 6] =
+        ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"];
+    if let Some(fields) = document.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
+        SERVER_FIELDS.iter().for_each(|field| drop(metadata.remove(*field)));
+    }
 }
 
 /// What was read of a file so far.
@@ -139,17 +221,37 @@ struct FileReader<'a> {
 
 impl FileReader<'_> {
     fn document(&mut self, document: &Document) {
+        let mut document = document.clone();
+        remove_server_fields(&mut document.value);
+        let document = &document;
         match document.value.get("kind").and_then(|kind| kind.as_str()) {
-            Some("Profile") if self.origin != BindingOrigin::User => self.profile(document),
+            Some("Profile") if self.is_shipped() => self.profile(document),
             Some("PolicyBinding") => self.binding(document),
             Some("PolicyException") => self.exception(document),
+            // Loaded before the bindings, which may name it.
+            Some("Policy") if self.origin == BindingOrigin::User => {}
             kind => {
                 let line = document.positions.place(&[]).line;
                 let message = format!("kind {} is none of ours", kind.unwrap_or("(none)"));
                 self.errors.push(
-                    self.text.error(line, 0, message).with_help("write PolicyBinding or PolicyException"),
+                    self.text
+                        .error(line, 0, message)
+                        .with_help("write PolicyBinding, PolicyException or Policy"),
                 );
             }
+        }
+    }
+
+    fn is_shipped(&self) -> bool {
+        matches!(self.origin, BindingOrigin::Profile | BindingOrigin::PartialProfile)
+    }
+
+    /// Names of policies and categories that there are not.
+    fn unknown(&mut self, unknown: Vec<Diagnostic>) {
+        match self.origin {
+            BindingOrigin::Profile | BindingOrigin::User => self.errors.extend(unknown),
+            BindingOrigin::PartialProfile => {}
+            BindingOrigin::Cluster(_) => self.read.not_counting.extend(unknown),
         }
     }
 
@@ -173,9 +275,7 @@ impl FileReader<'_> {
         let (text, known) = (self.text, self.known);
         self.errors.extend(not_namespaced(text, document, &metadata, ""));
         self.errors.extend(another_profile(text, document, &metadata.name));
-        if self.origin != BindingOrigin::PartialProfile {
-            self.errors.extend(unknown_ids(text, document, &["spec", "without"], &spec.without, known));
-        }
+        self.unknown(unknown_ids(text, document, &["spec", "without"], &spec.without, known));
         self.read.profile = Some(Profile { metadata, spec });
     }
 
@@ -184,11 +284,8 @@ impl FileReader<'_> {
         let (text, known) = (self.text, self.known);
         let elsewhere = "; write match: {namespaces: [NAME]} for where it applies";
         self.errors.extend(not_namespaced(text, document, &metadata, elsewhere));
-        let shipped = self.origin != BindingOrigin::User;
-        let binding = Binding { name: metadata.name, shipped, spec };
-        if self.origin != BindingOrigin::PartialProfile {
-            self.errors.extend(unknown_policies(text, document, &binding, known));
-        }
+        let binding = Binding { name: metadata.name, shipped: self.is_shipped(), spec };
+        self.unknown(unknown_policies(text, document, &binding, known));
         self.errors.extend(unknown_parameters(text, document, &binding, known));
         self.errors.extend(empty_match(text, document, &binding));
         self.errors.extend(impossible_namespaces(text, document, &binding));
@@ -197,10 +294,18 @@ impl FileReader<'_> {
     }
 
     fn exception(&mut self, document: &Document) {
-        let Some((Name { name, namespace }, spec)) = self.head::<ExceptionSpec>(document) else { return };
+        let Some((Name { name, namespace, .. }, spec)) = self.head::<ExceptionSpec>(document) else { return };
         let line = document.positions.place(&below(&["metadata"], ["name".into()])).line;
-        let exception = Exception { name, namespace, spec, source: Arc::clone(&self.text.name), line };
-        self.errors.extend(exception_faults(self.text, document, &exception, self.known));
+        let authority = match self.origin {
+            BindingOrigin::Cluster(authority) => authority,
+            _ => Authority::File,
+        };
+        let source = Arc::clone(&self.text.name);
+        let exception = Exception { name, namespace, authority, spec, source, line };
+        let (text, known) = (self.text, self.known);
+        self.unknown(unknown_ids(text, document, &["spec", "policies"], &exception.spec.policies, known));
+        self.read.not_counting.extend(not_permitted(text, document, &exception, known));
+        self.errors.extend(exception_faults(text, document, &exception));
         self.kinds(document, &exception.spec.matches.kinds);
         self.read.exceptions.push(exception);
     }
@@ -290,7 +395,31 @@ fn below<const N: usize>(keys: &[&'static str], rest: [Segment; N]) -> Path {
 /// An error at a path in a document.
 fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
     let place = document.positions.place(path);
-    text.error(place.line, place.column, message)
+    match place.line {
+        0 => text.error(0, 0, format!("{}: {message}", path::dotted(path))),
+        line => text.error(line, place.column, message),
+    }
+}
+
+/// Policies that an exception names and may not waive.
+fn not_permitted(
+    text: &SourceText,
+    document: &Document,
+    exception: &Exception,
+    known: &KnownPolicies<'_>,
+) -> Vec<Diagnostic> {
+    let named = exception.spec.policies.iter().enumerate();
+    let error = |(index, id): (usize, &PolicyId)| {
+        let policy = known.policies.iter().find(|policy| policy.id == *id)?;
+        if exception.may_waive(policy) {
+            return None;
+        }
+        let at = below(&["spec", "policies"], [index.into()]);
+        let message = format!("{id} is critical, so no exception in this namespace may waive it");
+        let help = "ask those who run stategate for an exception in its own namespace";
+        Some(fault(text, document, &at, message).with_help(help))
+    };
+    named.filter_map(error).collect()
 }
 
 fn unknown_policy(
@@ -382,14 +511,23 @@ fn unknown_parameters(
     errors
 }
 
-fn exception_faults(
-    text: &SourceText,
-    document: &Document,
-    exception: &Exception,
-    known: &KnownPolicies<'_>,
-) -> Vec<Diagnostic> {
+fn exception_faults(text: &SourceText, document: &Document, exception: &Exception) -> Vec<Diagnostic> {
     let spec = &exception.spec;
-    let mut errors = unknown_ids(text, document, &["spec", "policies"], &spec.policies, known);
+    let mut errors = Vec::new();
+    for (index, pattern) in spec.matches.namespaces.iter().enumerate() {
+        let at = below(&["spec", "match", "namespaces"], [index.into()]);
+        errors.extend(namespace_fault(pattern, &['*']).map(|message| fault(text, document, &at, message)));
+    }
+    let everywhere = match exception.authority {
+        Authority::File => exception.namespace.is_empty(),
+        Authority::OwnNamespace => true,
+        Authority::OtherNamespace => false,
+    };
+    if !everywhere && !spec.matches.namespaces.is_empty() {
+        let at = below(&["spec", "match"], ["namespaces".into()]);
+        let message = format!("it counts in the namespace {} only", exception.namespace);
+        errors.push(fault(text, document, &at, message).with_help("take it out"));
+    }
     if let Some(message) =
         namespace_fault(&exception.namespace, &[]).filter(|_| !exception.namespace.is_empty())
     {

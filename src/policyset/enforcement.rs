@@ -1,17 +1,18 @@
 //! Determines the effect of the bindings on each policy, and on one policy for one request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::bindings::{self, BindingOrigin, KnownPolicies, Profile};
+use super::bindings::{self, BindingOrigin, BindingsFile, KnownPolicies, Profile};
 use super::compiled::CompiledPolicy;
-use super::sources::Sources;
+use super::documents::Standing;
+use super::sources::{ClusterDocument, Sources};
 use crate::admission::UserInfo;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::ParameterValues;
 use crate::policy::binding::{Binding, BindingAction, BindingSpec, OnFailure};
-use crate::policy::exception::Exception;
+use crate::policy::exception::{Authority, Exception};
 use crate::policy::parameters::Parameters;
-use crate::policy::{Action, Policy, Severity};
+use crate::policy::{Action, Policy, PolicyId, Severity};
 
 /// The profile, bindings and exceptions of a policy set.
 #[derive(Debug, Default)]
@@ -21,6 +22,10 @@ pub struct Bindings {
     pub exceptions: Vec<Exception>,
     /// What is no error, but hardly meant.
     pub warnings: Vec<Diagnostic>,
+    /// What became of the documents of a cluster, in the order of the sources.
+    pub standings: Vec<Standing>,
+    /// Positions in `exceptions`: each policy is asked about on every review, and there may be thousands.
+    waiving: HashMap<PolicyId, Vec<usize>>,
 }
 
 impl Bindings {
@@ -34,16 +39,54 @@ impl Bindings {
         let mut all = Self::default();
         for (text, origin) in texts.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
             match bindings::read(text, origin, known) {
-                Ok(read) => {
-                    all.bindings.extend(read.bindings);
-                    all.exceptions.extend(read.exceptions);
-                    all.warnings.extend(read.warnings);
-                    all.profile = read.profile.unwrap_or(std::mem::take(&mut all.profile));
-                }
+                Ok(read) => drop(all.add(read)),
                 Err(faults) => errors.extend(faults.0),
             }
         }
+        for document in &sources.documents {
+            let standing = all.add_document(document, known);
+            all.standings.push(standing);
+        }
+        for (position, exception) in all.exceptions.iter().enumerate() {
+            for policy in &exception.spec.policies {
+                all.waiving.entry(policy.clone()).or_default().push(position);
+            }
+        }
         all
+    }
+
+    fn add_document(&mut self, document: &ClusterDocument, known: &KnownPolicies<'_>) -> Standing {
+        let origin = BindingOrigin::Cluster(document.exception.unwrap_or(Authority::OwnNamespace));
+        match bindings::read(&document.text, origin, known) {
+            Ok(read) => match self.add(read) {
+                missing if missing.is_empty() => Standing::InForce,
+                missing => Standing::InPart(Diagnostics(missing)),
+            },
+            Err(faults) => {
+                let last_good = document.last_good.as_ref();
+                match last_good.and_then(|text| bindings::read(text, origin, known).ok()) {
+                    Some(read) => {
+                        self.add(read);
+                        Standing::LastGood(faults)
+                    }
+                    None => Standing::NotInForce(faults),
+                }
+            }
+        }
+    }
+
+    /// Adds what was read, and returns what does not count of it.
+    fn add(&mut self, read: BindingsFile) -> Vec<Diagnostic> {
+        self.bindings.extend(read.bindings);
+        self.exceptions.extend(read.exceptions);
+        self.warnings.extend(read.warnings);
+        self.profile = read.profile.unwrap_or(std::mem::take(&mut self.profile));
+        read.not_counting
+    }
+
+    /// The positions of the exceptions that name a policy.
+    pub fn exceptions_naming(&self, policy: &PolicyId) -> &[usize] {
+        self.waiving.get(policy).map_or(&[], Vec::as_slice)
     }
 
     /// The bindings of each of these policies, in the same order.

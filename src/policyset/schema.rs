@@ -5,6 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
 use super::bindings::{Head, ProfileSpec};
+use super::documents::PolicySpec;
 use crate::policy::binding::BindingSpec;
 use crate::policy::exception::ExceptionSpec;
 
@@ -24,6 +25,7 @@ pub fn bindings() -> Schema {
             "PolicyException",
             "Exempts named objects from named policies, for a reason and usually for a time.",
         ),
+        document::<PolicySpec>(&mut generator, "Policy", "A policy of your own, beside the shipped ones."),
         document::<ProfileSpec>(
             &mut generator,
             "Profile",

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::policy::exception::Authority;
 
 /// The sources that a policy set is compiled from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -24,11 +25,27 @@ pub struct Sources {
     pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
+    /// PolicyBindings and PolicyExceptions that a cluster stores.
+    pub documents: Vec<ClusterDocument>,
+    /// Whether policies are among them that are no part of the binary.
+    pub outside: bool,
     /// All modules in directories, including tests, with their paths below the root. A module that is not
     /// listed here, such as one from a cluster resource, may have any package.
     pub module_paths: Vec<(SourceText, String)>,
     /// What whoever loads them should know, such as a file that replaces a shipped one.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A PolicyBinding or PolicyException that a cluster stores. One that cannot be read is no error of the sources: the
+/// rest comes into force, and its [`Standing`](super::Standing) says why it does not.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ClusterDocument {
+    /// The document as JSON, named by its kind and name.
+    pub text: SourceText,
+    /// The version of it that was last in force, which counts if this one cannot be read.
+    pub last_good: Option<SourceText>,
+    /// What it may waive, if it is an exception; none: it is a binding.
+    pub exception: Option<Authority>,
 }
 
 impl Sources {
@@ -47,10 +64,22 @@ impl Sources {
         digest(self.projections.iter().chain(&self.engines))
     }
 
+    /// The same over what decides which rules are evaluated on what: everything but the exceptions of a cluster.
+    pub fn evaluation_digest(&self) -> String {
+        let bindings = self.documents.iter().filter(|document| document.exception.is_none());
+        let bindings = digest(self.profile.iter().chain(&self.bindings).chain(bindings.flat_map(versions)));
+        hex(Sha256::new().chain_update(self.policy_digest()).chain_update(bindings))
+    }
+
     /// The same over the bindings: the profile, bindings and exceptions.
     fn binding_digest(&self) -> String {
-        digest(self.profile.iter().chain(&self.bindings))
+        digest(self.profile.iter().chain(&self.bindings).chain(self.documents.iter().flat_map(versions)))
     }
+}
+
+/// What may be in force of a document.
+fn versions(document: &ClusterDocument) -> impl Iterator<Item = &SourceText> {
+    [&document.text].into_iter().chain(&document.last_good)
 }
 
 fn digest<'a>(texts: impl Iterator<Item = &'a SourceText>) -> String {

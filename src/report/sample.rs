@@ -9,7 +9,7 @@ use crate::admission::Operation;
 use crate::decision::{Finding, Unknown, Waived};
 use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path;
-use crate::policy::exception::{Exception, ExceptionState};
+use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policy::{Action, PolicyId, Severity, metadata};
 use crate::yaml::SourceSpan;
 
@@ -94,6 +94,7 @@ fn exception(name: &str, state: ExceptionState, matched: Option<bool>) -> Report
     let exception = Exception {
         name: name.to_owned(),
         namespace: "shop".to_owned(),
+        authority: Authority::File,
         spec: serde_json::from_value(spec).unwrap(),
         source: "shop/bindings.yaml".into(),
         line: 7,

@@ -3,7 +3,7 @@
 
 use crate::admission::{GroupKind, ObjectError, Operation, Request};
 use crate::decision::{Decision, Exemption, Waived};
-use crate::policy::PolicyId;
+use crate::policy::Policy;
 use crate::policy::skip::{self, Skip};
 use crate::policy::target::Target;
 use crate::policyset::{PolicySet, Selected};
@@ -34,7 +34,7 @@ impl<'a> Waivers<'a> {
     /// Removes the policies that are waived, and records the waivers.
     pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {
         let mut notes: Vec<String> = self.bad_skip.iter().cloned().collect();
-        selected.retain(|selected| match self.waiver(&selected.policy.id) {
+        selected.retain(|selected| match self.waiver(selected.policy) {
             None => true,
             Some(waived) if waived.exception.is_some() || selected.enforcement.skippable => {
                 if !decision.waived.contains(&waived) {
@@ -62,17 +62,17 @@ impl<'a> Waivers<'a> {
     }
 
     /// The waiver of a policy. Whether the object's own annotation counts depends on the bindings.
-    fn waiver(&self, policy: &PolicyId) -> Option<Waived> {
+    fn waiver(&self, policy: &Policy) -> Option<Waived> {
         let first = |target| self.set.exceptions_for(policy, target, self.now).next();
         if let Some((_, exception)) = self.target.as_ref().and_then(first) {
             return Some(Waived {
-                policy: policy.clone(),
+                policy: policy.id.clone(),
                 exception: Some(exception.name.clone()),
                 reason: exception.spec.reason.clone(),
             });
         }
-        let skip = self.skip.as_ref().filter(|skip| skip.policies.contains(policy))?;
-        Some(Waived { policy: policy.clone(), exception: None, reason: skip.reason.clone() })
+        let skip = self.skip.as_ref().filter(|skip| skip.policies.contains(&policy.id))?;
+        Some(Waived { policy: policy.id.clone(), exception: None, reason: skip.reason.clone() })
     }
 }
 

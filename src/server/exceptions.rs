@@ -79,6 +79,7 @@ fn log(exception: &Exception, state: ExceptionState) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::exception::Authority;
 
     fn exception(name: &str, end: &str) -> Exception {
         let spec = serde_json::json!({
@@ -87,6 +88,7 @@ mod tests {
         Exception {
             name: name.to_owned(),
             namespace: "shop".to_owned(),
+            authority: Authority::File,
             spec: serde_json::from_value(spec).unwrap(),
             source: "b.yaml".into(),
             line: 3,

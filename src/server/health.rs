@@ -27,7 +27,7 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
     }
     let verbose = query.is_some_and(|query| query.split('&').any(|key| key == "verbose"));
     let (settled, inventory) = match &app.live {
-        Some(live) => (live.is_settled(), inventory(live, verbose)),
+        Some(live) => (live.is_settled() && app.current.has_documents(), inventory(live, verbose)),
         None => (true, String::new()),
     };
     if !settled && tokio::time::Instant::now() < app.settled_by {

@@ -1,20 +1,24 @@
 //! Holds what is in force, and replaces it: built separately, tested, and swapped as a whole.
 //!
 //! A timer reads the sources again and compares them, policies and bindings by content, the inventory by file
-//! metadata: a mounted ConfigMap or Secret swaps a symlink, which file events do not report reliably. After
-//! an error, the last good version stays in force and the error is reported.
+//! metadata: a mounted ConfigMap or Secret swaps a symlink, which file events do not report reliably. Policies,
+//! bindings and exceptions of a cluster are read as soon as they change. After an error, the last good version stays
+//! in force and the error is reported.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch as channel;
 use tracing::{error, info, warn};
 
 use crate::cluster::LiveInventory;
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
 use crate::inventory::Inventory;
-use crate::policyset::{self, PolicySet};
+use crate::policyset::{PolicySet, Standing, StoredDocument};
+use crate::source::cluster_policies::{Assembled, ClusterPolicies, Trial};
 use crate::source::manifests::Manifests;
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
 use crate::telemetry::metrics::Metrics;
@@ -26,7 +30,14 @@ pub struct Current {
     fault: Mutex<String>,
     /// Held while what is in force is replaced, by a reload or by a change of the cluster.
     replacing: Mutex<()>,
+    /// Whether the documents of the cluster, as they were found first, are in force as far as they can be.
+    has_documents: AtomicBool,
+    /// What became of the documents of the cluster.
+    standings: channel::Sender<Standings>,
 }
+
+/// What became of the documents of a cluster.
+pub type Standings = Arc<Vec<(Arc<StoredDocument>, Standing)>>;
 
 impl Current {
     /// Splits what was loaded at startup into what is in force and the version of its sources.
@@ -35,6 +46,8 @@ impl Current {
             in_force: ArcSwap::from_pointee(loaded.in_force),
             fault: Mutex::default(),
             replacing: Mutex::default(),
+            has_documents: AtomicBool::new(false),
+            standings: channel::Sender::default(),
         };
         (current, loaded.version)
     }
@@ -47,6 +60,16 @@ impl Current {
     /// Why newer sources are not in force; empty if they are.
     pub fn fault(&self) -> String {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether the documents of the cluster, as they were found first, are in force as far as they can be.
+    pub fn has_documents(&self) -> bool {
+        self.has_documents.load(Ordering::Relaxed)
+    }
+
+    /// What becomes of the documents of the cluster.
+    pub fn standings(&self) -> channel::Receiver<Standings> {
+        self.standings.subscribe()
     }
 
     /// Replaces the inventory, if it was read as the policy set in force reads objects. Otherwise another set is
@@ -77,6 +100,18 @@ impl Current {
         }
         self.in_force.store(Arc::new(in_force));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Notes what became of the documents of the cluster. If the newest sources as a whole are not in force, nothing
+    /// is known of theirs.
+    fn settle(&self, documents: &ClusterPolicies, assembled: &Assembled, listed: bool) {
+        let in_force = self.in_force();
+        if in_force.set.digest() == assembled.sources.digest() {
+            self.standings.send_replace(Arc::new(documents.settle(assembled, &in_force.set)));
+        }
+        if listed && assembled.untried.is_empty() {
+            self.has_documents.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The sources are unchanged: this clears a fault in reading them, but not one in their content.
@@ -114,8 +149,10 @@ pub struct Sources {
     pub policies: PolicySource,
     /// The inventory, if it comes from files.
     pub inventory: InventorySource,
-    /// The inventory, if it is a cluster's.
+    /// The inventory and further policies and bindings, if they are a cluster's.
     pub live: Option<LiveInventory>,
+    /// What is known of the documents of the cluster.
+    pub documents: Arc<ClusterPolicies>,
 }
 
 /// Identifies one state of the sources.
@@ -128,27 +165,32 @@ pub struct Version {
 impl Sources {
     /// Whether they can change while the process runs.
     pub fn may_change(&self) -> bool {
-        self.policies.may_change() || self.inventory.may_change()
+        self.policies.may_change() || self.inventory.may_change() || self.live.is_some()
     }
 
-    /// Loads everything for the first time.
+    /// Loads everything for the first time; documents of a cluster come later.
     ///
     /// # Errors
     /// All errors found.
     pub fn load(&self) -> Result<Loaded, Diagnostics> {
-        let (sources, version) = self.read()?;
+        let Read { assembled, version, .. } = self.read()?;
         let manifests = self.inventory.manifests()?;
-        let set = self.policies.compile(&sources, None)?;
+        let set = self.policies.compile(&assembled.sources, None)?;
         let inventory = self.inventory_of(&manifests, &set);
         Ok(Loaded { in_force: InForce::new(set, inventory), version })
     }
 
-    fn read(&self) -> Result<(policyset::Sources, Version), Diagnostics> {
+    fn read(&self) -> Result<Read, Diagnostics> {
         // Taken before the files are read, so that a change during the read is noticed the next time.
         let inventory = self.inventory.fingerprint()?;
         let sources = self.policies.read()?;
-        let version = Version { digest: sources.digest(), inventory };
-        Ok((sources, version))
+        let (listed, documents) = match &self.live {
+            Some(live) => (live.has_documents(), live.documents().1),
+            None => (true, Vec::new()),
+        };
+        let assembled = self.documents.assemble(sources, &documents);
+        let version = Version { digest: assembled.sources.digest(), inventory };
+        Ok(Read { assembled, version, listed })
     }
 
     fn inventory_of(&self, manifests: &Manifests, set: &PolicySet) -> Inventory {
@@ -159,26 +201,31 @@ impl Sources {
     }
 
     fn check(&self, known: &Version, in_force: &InForce) -> Check {
-        let (sources, version) = match self.read() {
+        let Read { assembled, version, listed } = match self.read() {
             Err(errors) => return Check::Unreadable(errors.to_string()),
-            Ok((_, version)) if version == *known => return Check::Unchanged,
             Ok(read) => read,
         };
+        if version == *known {
+            return Check::Read { assembled, listed, changed: None };
+        }
         let manifests = match self.inventory.manifests() {
             Err(errors) => return Check::Unreadable(errors.to_string()),
             Ok(manifests) => manifests,
         };
         // The inventory is read with the projections of its own set, so both are always replaced together. The
         // same set keeps its quarantine.
-        if version.digest == in_force.set.digest() {
+        let loaded = if version.digest == in_force.set.digest() {
             let inventory = self.inventory_of(&manifests, &in_force.set);
-            return Check::Changed(version, Ok(Box::new(in_force.with_inventory(inventory))));
-        }
-        let loaded = self.policies.compile(&sources, Some(&in_force.set)).map(|set| {
-            let inventory = self.inventory_of(&manifests, &set);
-            Box::new(InForce::new(set, inventory))
-        });
-        Check::Changed(version, loaded.map_err(|errors| errors.to_string()))
+            Ok(Box::new(in_force.with_inventory(inventory)))
+        } else {
+            let compiled = self.policies.compile(&assembled.sources, Some(&in_force.set));
+            compiled.map(|set| {
+                let inventory = self.inventory_of(&manifests, &set);
+                Box::new(InForce::new(set, inventory))
+            })
+        };
+        let loaded = loaded.map_err(|errors| errors.to_string());
+        Check::Read { assembled, listed, changed: Some((version, loaded)) }
     }
 }
 
@@ -188,6 +235,17 @@ pub struct Loaded {
     pub in_force: InForce,
     version: Version,
 }
+
+/// The sources as they are now.
+struct Read {
+    assembled: Assembled,
+    version: Version,
+    /// Whether all documents of the cluster are among them.
+    listed: bool,
+}
+
+/// Between two looks at documents that change all the time.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(300));
 
 /// Checks for new sources forever.
 pub async fn watch(
@@ -202,34 +260,69 @@ pub async fn watch(
     timer.tick().await;
     // `seen` is the last version examined, good or bad, so that neither is loaded twice.
     let mut content_is_good = true;
+    let mut trials = None;
     let sources = Arc::new(sources);
     loop {
-        timer.tick().await;
+        match &sources.live {
+            Some(live) => tokio::select! {
+                _ = timer.tick() => {}
+                () = live.documents_changed() => {}
+            },
+            None => drop(timer.tick().await),
+        }
+        let started = Instant::now();
         let (known, in_force) = (seen.clone(), current.in_force());
         let reading = Arc::clone(&sources);
         let checked = tokio::task::spawn_blocking(move || reading.check(&known, &in_force)).await;
         match checked {
-            Ok(Check::Unchanged) => current.unchanged(content_is_good),
             Ok(Check::Unreadable(reason)) => current.refuse(reason, &metrics),
-            Ok(Check::Changed(version, loaded)) => {
-                seen = version;
-                content_is_good = loaded.is_ok();
-                match loaded {
-                    Ok(in_force) => {
-                        current.accept(*in_force, &metrics);
-                        // Changes since the set adopted it were not its own yet.
-                        sources.live.iter().for_each(LiveInventory::republish);
+            Ok(Check::Read { assembled, listed, changed }) => {
+                match changed {
+                    None => current.unchanged(content_is_good),
+                    Some((version, loaded)) => {
+                        seen = version;
+                        content_is_good = loaded.is_ok();
+                        match loaded {
+                            Ok(in_force) => {
+                                current.accept(*in_force, &metrics);
+                                // Changes since the set adopted it were not its own yet.
+                                sources.live.iter().for_each(LiveInventory::republish);
+                            }
+                            Err(reason) => current.refuse(reason, &metrics),
+                        }
                     }
-                    Err(reason) => current.refuse(reason, &metrics),
                 }
+                current.settle(&sources.documents, &assembled, listed);
+                try_out(&sources, assembled.untried, &mut trials);
             }
             Err(panic) => current.refuse(format!("loading them broke off: {panic}"), &metrics),
         }
+        tokio::time::sleep(started.elapsed().clamp(PAUSES.0, PAUSES.1)).await;
     }
 }
 
+/// Tries Policies of the cluster beside everything else: one that does not end must not keep an exception waiting.
+fn try_out(sources: &Arc<Sources>, untried: Vec<Trial>, running: &mut Option<tokio::task::JoinHandle<()>>) {
+    let busy = running.as_ref().is_some_and(|running| !running.is_finished());
+    if untried.is_empty() || busy {
+        return;
+    }
+    let sources = Arc::clone(sources);
+    *running = Some(tokio::task::spawn_blocking(move || {
+        for trial in untried {
+            // Whatever it shows, it is remembered.
+            drop(sources.documents.try_out(&trial));
+            sources.live.iter().for_each(LiveInventory::look_again);
+        }
+    }));
+}
+
 enum Check {
-    Unchanged,
     Unreadable(String),
-    Changed(Version, Result<Box<InForce>, String>),
+    Read {
+        assembled: Assembled,
+        listed: bool,
+        /// What to replace, if anything has changed.
+        changed: Option<(Version, Result<Box<InForce>, String>)>,
+    },
 }

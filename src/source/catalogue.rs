@@ -171,6 +171,8 @@ impl Catalogue {
             profile: None,
             partial_profile: false,
             bindings: Vec::new(),
+            documents: Vec::new(),
+            outside: false,
             warnings: self.replaced.clone(),
             module_paths: self
                 .files

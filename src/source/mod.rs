@@ -5,6 +5,7 @@ pub mod boundary;
 pub mod bundle;
 pub mod catalogue;
 pub mod child;
+pub mod cluster_policies;
 pub mod credentials;
 mod ignore_files;
 mod kustomization;

@@ -11,7 +11,7 @@ use super::{files_below, guarded, read_text, sandbox};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, InventoryWriter, Record};
-use crate::policyset::{CompileOptions, PolicySet, Sources};
+use crate::policyset::{self, CompileOptions, PolicySet, Sources};
 
 /// The profile whose bindings the sandbox uses.
 const SANDBOX_PROFILE: &str = "production";
@@ -25,7 +25,7 @@ pub struct PolicySource {
     pub no_catalogue: bool,
     /// The name of the shipped profile.
     pub profile: String,
-    /// Files of PolicyBindings and PolicyExceptions.
+    /// Files of PolicyBindings, PolicyExceptions and Policies.
     pub bindings: Vec<PathBuf>,
 }
 
@@ -37,8 +37,13 @@ impl PolicySource {
     pub fn read(&self) -> Result<Sources, Diagnostics> {
         let own = self.directory.as_deref().map(Catalogue::directory).transpose()?;
         let mut sources = catalogue_below(own.as_ref(), self.no_catalogue).sources(&self.profile)?;
+        sources.outside = own.is_some();
         for file in &self.bindings {
-            sources.bindings.push(read_text(file)?);
+            let text = read_text(file)?;
+            let policies = policyset::policies(&text)?;
+            sources.outside |= !policies.is_empty();
+            sources.policies.extend(policies);
+            sources.bindings.push(text);
         }
         Ok(sources)
     }
@@ -50,7 +55,8 @@ impl PolicySource {
     /// All errors that can be found in one pass.
     pub fn compile(&self, sources: &Sources, previous: Option<&PolicySet>) -> Result<PolicySet, Diagnostics> {
         // Bindings count, too: the sandbox evaluates policies with the parameters that bindings set.
-        if self.directory.is_some() && previous.is_none_or(|set| set.digest() != sources.digest()) {
+        let tried = previous.is_some_and(|set| set.evaluation_digest() == sources.evaluation_digest());
+        if sources.outside && !tried {
             sandbox::run(&this_program(), sources)?;
         }
         let options = CompileOptions { reuse: previous, before_parsing: None };
@@ -74,7 +80,7 @@ pub fn try_in_sandbox(catalogue: &Catalogue) -> Result<(), Diagnostics> {
 }
 
 /// This binary, even if its file has been replaced since it started.
-fn this_program() -> PathBuf {
+pub(super) fn this_program() -> PathBuf {
     let own = Path::new("/proc/self/exe");
     if own.exists() { own.to_owned() } else { std::env::current_exe().unwrap_or_else(|_| "stategate".into()) }
 }

@@ -44,6 +44,13 @@ pub struct Document {
     pub source: Option<String>,
 }
 
+impl Document {
+    /// A document that is in no text, so that nothing in it has a position.
+    pub fn without_positions(value: Value) -> Self {
+        Self { value, positions: Positions::default(), source: None }
+    }
+}
+
 /// Reads all documents of a text; empty and `null` documents are left out.
 ///
 /// Offsets in the positions count from the start of `text`, including a byte order mark.

@@ -19,7 +19,7 @@ pub struct SourceSpan {
 ///
 /// The tree mirrors the value. A node reached through an alias has the position of its anchor, and so do keys
 /// added by a merge (`<<`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Positions {
     /// Children come before their parents, so the root is last.
     pub(super) nodes: Vec<Node>,

@@ -14,7 +14,8 @@ use crate::report::{Report, ReportedException};
 pub fn matching(set: &PolicySet, request: &Request, decision: &Decision, now: jiff::Timestamp) -> Vec<usize> {
     let Some(target) = set.target(request) else { return Vec::new() };
     let waived = decision.waived.iter().filter(|waived| waived.exception.is_some());
-    let matching = waived.flat_map(|waived| set.exceptions_for(&waived.policy, &target, now));
+    let policies = waived.filter_map(|waived| set.policy(waived.policy.as_str()));
+    let matching = policies.flat_map(|policy| set.exceptions_for(policy, &target, now));
     matching.map(|(position, _)| position).collect()
 }
 

@@ -61,3 +61,17 @@ pub fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 pub fn explained(cluster: &Cluster, error: &ClusterError) -> anyhow::Error {
     anyhow::anyhow!("{}: {error}\n  help: {}", cluster.name(), cluster.help(error))
 }
+
+/// Where a Pod finds the name of its namespace.
+const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+/// stategate's own namespace, if nothing says another one.
+const OWN_NAMESPACE: &str = "stategate-system";
+
+/// The namespace that stategate runs in: that of its Pod, or else the usual one.
+pub fn own_namespace() -> String {
+    let named = std::fs::read_to_string(POD_NAMESPACE).unwrap_or_default();
+    match named.trim() {
+        "" => OWN_NAMESPACE.to_owned(),
+        named => named.to_owned(),
+    }
+}

@@ -13,7 +13,7 @@ use super::cluster::{self, ClusterArguments};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
 use super::{Exit, colours, say};
-use crate::cluster::{Access, LiveInventory};
+use crate::cluster::{Access, Candidate, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
 use crate::server::{self, Config, Sources, Started, Tls};
@@ -42,6 +42,11 @@ pub struct Arguments {
     /// Follow the objects of the cluster that this Pod runs in, as its ServiceAccount
     #[arg(long, conflicts_with_all = ["context", "kubeconfig", "inventory"])]
     in_cluster: bool,
+
+    /// The namespace that stategate runs in, and keeps its own objects in [default: the Pod's own, else
+    /// stategate-system]; with --context or --kubeconfig, nothing is written unless it is given
+    #[arg(long, value_name = "NAME")]
+    own_namespace: Option<String>,
 
     /// Seconds that /readyz waits for the objects of the cluster; afterwards stategate serves with what is known
     #[arg(long, default_value = "30", value_parser = seconds)]
@@ -130,6 +135,11 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         true => Some(Access { in_cluster: true, ..Access::default() }),
         false => arguments.cluster.access(&arguments.inventory)?,
     };
+    if arguments.own_namespace.is_some() && access.is_none() {
+        anyhow::bail!(
+            "--own-namespace is about a cluster\n  help: name it with --in-cluster, --context or --kubeconfig"
+        );
+    }
     let live = match access {
         Some(access) => {
             let cluster = runtime.block_on(cluster::open(&access))?;
@@ -155,7 +165,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Tls::SelfMade { dir, .. } => Some(dir.join("example-review.json")),
         Tls::Files { .. } => None,
     };
+    // On somebody's own machine it only watches, unless told otherwise.
+    let writes = arguments.in_cluster || arguments.own_namespace.is_some();
+    let candidate = writes.then(|| {
+        let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
+        Candidate::new(arguments.own_namespace.unwrap_or_else(cluster::own_namespace), &host)
+    });
     let config = Config {
+        candidate,
         listen: arguments.listen,
         status_listen: arguments.status_listen,
         tls,

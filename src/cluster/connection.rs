@@ -1,11 +1,11 @@
-//! Where a cluster is, and the requests that stategate makes of it: reads only.
+//! Where a cluster is, and the requests that stategate makes of it: reads, and writes of its own objects.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Limited};
-use hyper::Request;
 use hyper::http::header;
+use hyper::{Method, Request};
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::Status;
@@ -29,6 +29,10 @@ const PAGE: usize = 100;
 const LARGEST: usize = 256 << 20;
 /// The largest single object, in a get or a watch.
 pub const LARGEST_OBJECT: usize = 8 << 20;
+/// The format of objects.
+pub const JSON: &str = "application/json";
+/// Names stategate in the `managedFields` of what it writes.
+const FIELD_MANAGER: &str = "stategate";
 
 /// Where a cluster is, and as whom to ask it.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +109,30 @@ pub struct Page {
     pub version: String,
 }
 
+/// A change of one object. What stategate did not make itself, it does not change.
+#[derive(Clone, Copy, Debug)]
+pub enum Write<'v> {
+    /// Stores a new object; the path is that of all objects.
+    Create(&'v Value),
+    /// Stores the object in the place of the one with the same `resourceVersion`.
+    Replace(&'v Value),
+    /// Changes these fields only (RFC 7386).
+    Merge(&'v Value),
+    /// Deletes the object that these `DeleteOptions` allow to delete.
+    Delete(&'v Value),
+}
+
+impl<'v> Write<'v> {
+    fn parts(self) -> (Method, &'static str, &'v Value) {
+        match self {
+            Self::Create(object) => (Method::POST, JSON, object),
+            Self::Replace(object) => (Method::PUT, JSON, object),
+            Self::Merge(fields) => (Method::PATCH, "application/merge-patch+json", fields),
+            Self::Delete(options) => (Method::DELETE, JSON, options),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct ListBody {
     #[serde(default)]
@@ -175,7 +203,7 @@ impl Cluster {
     /// # Errors
     /// If the API server does not say whether it exists.
     pub async fn get(&self, path: &str) -> Result<Option<Value>, ClusterError> {
-        match self.json(path, "application/json", LARGEST_OBJECT).await {
+        match self.json(path, JSON, LARGEST_OBJECT).await {
             Ok(object) => Ok(Some(object)),
             Err(ClusterError::NotFound(_)) => Ok(None),
             Err(error) => Err(error),
@@ -192,13 +220,33 @@ impl Cluster {
             path.push_str("&continue=");
             path.extend(percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC));
         }
-        let body: ListBody = self.json(&path, "application/json", LARGEST).await?;
+        let body: ListBody = self.json(&path, JSON, LARGEST).await?;
         Ok(Page {
             items: body.items.unwrap_or_default(),
             first: next.is_none(),
             next: body.metadata.next.filter(|next| !next.is_empty()),
             version: body.metadata.resource_version.unwrap_or_default(),
         })
+    }
+
+    /// Changes one object, and returns what the API server answers: the object as stored or, of a delete, a Status
+    /// or the object.
+    ///
+    /// # Errors
+    /// If the API server does not change it; [`ClusterError::Conflict`] if another one was faster.
+    pub async fn write(&self, path: &str, write: Write<'_>) -> Result<Value, ClusterError> {
+        let (method, content, body) = write.parts();
+        let path = match method {
+            Method::DELETE => path.to_owned(),
+            _ => format!("{path}?fieldManager={FIELD_MANAGER}"),
+        };
+        let body = serde_json::to_vec(body).map_err(|error| ClusterError::Unreadable(error.to_string()))?;
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::ACCEPT, JSON)
+            .header(header::CONTENT_TYPE, content);
+        self.read(async { self.request(request.body(Body::from(body))).await }, LARGEST_OBJECT).await
     }
 
     /// An answer read as JSON, within limits of time and size.
@@ -208,9 +256,16 @@ impl Cluster {
         accept: &str,
         largest: usize,
     ) -> Result<T, ClusterError> {
+        self.read(self.send(path, accept), largest).await
+    }
+
+    async fn read<T: for<'de> Deserialize<'de>>(
+        &self,
+        body: impl Future<Output = Result<Body, ClusterError>>,
+        largest: usize,
+    ) -> Result<T, ClusterError> {
         let answer = async {
-            let body = self.send(path, accept).await?;
-            let bytes = Limited::new(body, largest).collect().await;
+            let bytes = Limited::new(body.await?, largest).collect().await;
             let bytes = bytes
                 .map_err(|error| ClusterError::Unreadable(plain::line(&error.to_string()).into_owned()))?;
             serde_json::from_slice(&bytes.to_bytes())
@@ -220,12 +275,13 @@ impl Cluster {
         tokio::time::timeout(TIMEOUT, answer).await.map_err(timed_out)?
     }
 
-    /// The body of a successful answer.
+    /// The body of a successful answer to a read.
     pub(super) async fn send(&self, path: &str, accept: &str) -> Result<Body, ClusterError> {
-        let request = Request::get(path)
-            .header(header::ACCEPT, accept)
-            .body(Body::empty())
-            .map_err(|error| ClusterError::Unreadable(error.to_string()))?;
+        self.request(Request::get(path).header(header::ACCEPT, accept).body(Body::empty())).await
+    }
+
+    async fn request(&self, request: hyper::http::Result<Request<Body>>) -> Result<Body, ClusterError> {
+        let request = request.map_err(|error| ClusterError::Unreadable(error.to_string()))?;
         let response = self.client.send(request).await?;
         let status = response.status();
         if status.is_success() {

@@ -31,6 +31,9 @@ pub enum ClusterError {
     /// Status 404: no such resource, or no such object.
     #[error("not found: {0}")]
     NotFound(String),
+    /// Status 409: another one has changed or created the object in the meantime.
+    #[error("{0}")]
+    Conflict(String),
     /// The resource has only versions that no projection reads.
     #[error("{0}")]
     Version(String),
@@ -65,7 +68,7 @@ impl ClusterError {
             Self::Version(_) => "add a projection of this version with --policies".to_owned(),
             Self::Forbidden(_) => format!("`{kubectl} auth can-i --list` shows what is allowed"),
             Self::NotFound(_) => format!("`{kubectl} api-resources` lists what there is"),
-            Self::Gone | Self::Status { .. } | Self::Unreadable(_) => {
+            Self::Conflict(_) | Self::Gone | Self::Status { .. } | Self::Unreadable(_) => {
                 format!("`{kubectl} get --raw /readyz?verbose` and `{kubectl} version` show its state")
             }
         }
@@ -81,6 +84,7 @@ impl ClusterError {
             Self::Unauthorized => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::NotFound(_) => "not_found",
+            Self::Conflict(_) => "conflict",
             Self::Version(_) => "version",
             Self::Gone => "gone",
             Self::Status { .. } => "status",
@@ -100,6 +104,7 @@ impl ClusterError {
             401 => Self::Unauthorized,
             403 => Self::Forbidden(message()),
             404 => Self::NotFound(message()),
+            409 => Self::Conflict(message()),
             410 => Self::Gone,
             code => Self::Status { code, message: message() },
         }

@@ -200,7 +200,7 @@ impl Topic {
 }
 
 /// Half of the pause to all of it, so that not everyone comes back at the same moment.
-fn spread(pause: Duration) -> Duration {
+pub fn spread(pause: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 1000;
     pause / 2 + pause.mul_f64(random as f64 / 2000.0)
 }

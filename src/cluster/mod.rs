@@ -1,7 +1,7 @@
 //! A live cluster: the only room that talks to an API server.
 //!
-//! It reads, and writes nothing. [`LiveInventory`] follows the kinds that the policy set in force needs, by
-//! watches; [`Cluster`] lists and gets objects for the command line.
+//! [`LiveInventory`] follows the kinds that the policy set in force needs, by watches; [`Cluster`] lists and gets
+//! objects for the command line. Only `serve` writes, and only objects of its own: [`Lease`] says which replica may.
 #![expect(clippy::disallowed_methods, reason = "an edge: it keeps time")]
 
 mod apply;
@@ -10,6 +10,7 @@ mod error;
 mod follow;
 mod fresh;
 mod kept;
+mod lease;
 mod list;
 mod live;
 mod resources;
@@ -17,8 +18,9 @@ mod status;
 mod watch;
 
 pub use apply::applied;
-pub use connection::{Access, Cluster};
+pub use connection::{Access, Cluster, Write};
 pub use error::ClusterError;
+pub use lease::{Candidate, Lease};
 pub use list::{field, named, without_copy};
 pub use live::LiveInventory;
 pub use resources::{Resource, Resources};

@@ -33,6 +33,12 @@ impl Resource {
         Self { kind, version: "v1".to_owned(), plural: "namespaces".to_owned(), namespaced: false }
     }
 
+    /// Leases, which every cluster has.
+    pub fn leases() -> Self {
+        let kind = GroupKind::written("Lease.coordination.k8s.io");
+        Self { kind, version: "v1".to_owned(), plural: "leases".to_owned(), namespaced: true }
+    }
+
     /// `apps/v1`, or `v1`
     pub fn api_version(&self) -> String {
         let GroupKind { kind, group } = self.kind.clone();

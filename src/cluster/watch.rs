@@ -12,7 +12,7 @@ use kube::core::Status;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::connection::{Cluster, LARGEST_OBJECT};
+use super::connection::{Cluster, JSON, LARGEST_OBJECT};
 use super::error::ClusterError;
 use super::list::field;
 use super::resources::Resource;
@@ -90,7 +90,7 @@ impl Watch {
             "{}?watch=true&allowWatchBookmarks=true&timeoutSeconds={LENGTH}&{since}",
             resource.path()
         );
-        let body = tokio::time::timeout(silence, cluster.send(&path, "application/json"));
+        let body = tokio::time::timeout(silence, cluster.send(&path, JSON));
         let body = body.await.map_err(|_| silent(silence))??;
         Ok(Self { body, received: Vec::new(), searched: 0, silence })
     }

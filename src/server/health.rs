@@ -47,8 +47,18 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         .iter()
         .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
+    let lease = match &app.lease {
+        Some(lease) if verbose => {
+            if lease.is_held() {
+                "lease: held\n"
+            } else {
+                "lease: not held\n"
+            }
+        }
+        _ => "",
+    };
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{inventory}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{lease}{inventory}",
         set.profile(),
         set.policies().count()
     )

@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
+use crate::cluster::{Candidate, Lease};
 use crate::evaluators::EvaluationPool;
 use crate::telemetry::metrics::Metrics;
 
@@ -88,6 +89,8 @@ pub struct Config {
     pub reload_every: Duration,
     /// How long readiness waits for the first complete inventory of the cluster.
     pub inventory_timeout: Duration,
+    /// The lease to hold, of several replicas beside a live cluster.
+    pub candidate: Option<Candidate>,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
@@ -180,6 +183,10 @@ pub async fn run(
             current.inventory_changed(digest, inventory);
         });
     }
+    let cluster = sources.live.as_ref().map(|live| live.cluster().clone());
+    let lease = cluster
+        .zip(config.candidate)
+        .map(|(cluster, candidate)| Lease::start(cluster, candidate, Arc::clone(&metrics)));
     let app = Arc::new(App {
         current: Arc::clone(&current),
         evaluators,
@@ -187,6 +194,7 @@ pub async fn run(
         budget,
         stage: shutdown.watch(),
         live: sources.live.clone(),
+        lease: lease.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
     });
     let started = Started {
@@ -217,7 +225,13 @@ pub async fn run(
         }
         () = app.evaluators.overrun() => true,
     };
-    drain(&shutdown, &mut signals, config.drain_delay).await;
+    // Another replica need not wait until this one has drained.
+    let released = async {
+        if let Some(lease) = &lease {
+            lease.release().await;
+        }
+    };
+    tokio::join!(released, drain(&shutdown, &mut signals, config.drain_delay));
     for shutdown in [&shutdown, &status_shutdown] {
         shutdown.enter(ShutdownStage::Aborted);
     }

@@ -17,7 +17,7 @@ use super::drain::ShutdownStage;
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
-use crate::cluster::LiveInventory;
+use crate::cluster::{Lease, LiveInventory};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
@@ -40,6 +40,8 @@ pub struct App {
     pub stage: watch::Receiver<ShutdownStage>,
     /// The cluster, if its objects are followed.
     pub live: Option<LiveInventory>,
+    /// Whether this replica is the one that does what only one may do.
+    pub lease: Option<Lease>,
     /// When readiness no longer waits for the first complete inventory.
     pub settled_by: tokio::time::Instant,
 }

@@ -164,6 +164,8 @@ pub struct Metrics {
     inventory_complete: Family<KindLabels, Gauge>,
     inventory_age: Family<KindLabels, Gauge>,
     inventory_interruptions: Family<InterruptionLabels, Counter>,
+    /// Whether this replica does what only one may do.
+    pub lease_held: Gauge,
 }
 
 impl Metrics {
@@ -191,6 +193,7 @@ impl Metrics {
             inventory_complete: Family::default(),
             inventory_age: Family::default(),
             inventory_interruptions: Family::default(),
+            lease_held: Gauge::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -225,6 +228,11 @@ impl Metrics {
             "inventory_interruptions",
             "Failed attempts to list or watch the kind",
             metrics.inventory_interruptions.clone(),
+        );
+        registry.register(
+            "lease_held",
+            "1 if this replica holds the lease, and does what only one may do",
+            metrics.lease_held.clone(),
         );
         registry.register(
             "evaluation_queue_depth",

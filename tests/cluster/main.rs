@@ -17,6 +17,7 @@ mod defaults;
 mod examples;
 mod guards;
 mod harness;
+mod lease;
 mod live;
 mod measure;
 mod mutation;

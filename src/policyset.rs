@@ -5,6 +5,7 @@
 
 mod bindings;
 mod compiled;
+pub mod crds;
 pub mod documents;
 mod enforcement;
 mod requirements;

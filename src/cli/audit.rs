@@ -15,7 +15,7 @@ use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource};
 use super::check::{FailOn, exit_code};
 use super::cluster::{self, ClusterArguments};
 use super::output::{self, Output};
-use super::policies::{PolicyArguments, load};
+use super::policies::PolicyArguments;
 use super::progress::Progress;
 use super::project::Project;
 use super::review_pool::ReviewPool;
@@ -63,8 +63,9 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
-    let set = load(&arguments.policies.source())?;
-    let report = audit(set, &arguments.cluster.current(), arguments.namespace.as_deref())?;
+    let access = arguments.cluster.current();
+    let set = arguments.cluster.policy_set(&arguments.policies.source(), &access)?;
+    let report = audit(set, &access, arguments.namespace.as_deref())?;
     output::write_all(&outputs, |output| {
         let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
         output.format.render(&report, colours)

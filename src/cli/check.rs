@@ -23,7 +23,7 @@ use pipeline::{Pipeline, PreviousObjects, TreeSource};
 use super::cluster::ClusterArguments;
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments, Knowledge};
 use super::output::{self, Output};
-use super::policies::{PolicyArguments, load};
+use super::policies::{Documents, PolicyArguments, load_with};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
 use super::{Exit, colours};
@@ -31,6 +31,7 @@ use crate::plain;
 use crate::policy::Action;
 use crate::report::Report;
 use crate::source::bundle::Bundle;
+use crate::source::cluster_policies::documents_of;
 use crate::source::manifests::Manifests;
 use crate::source::render::RenderOptions;
 use crate::source::tree::Source;
@@ -131,7 +132,18 @@ impl FailOn {
 pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
     let loading = Instant::now();
-    let set = load(&arguments.policies.source())?;
+    let access = arguments.cluster.access(&arguments.inventory)?;
+    // Given by the repository, they would be its own word.
+    let trusted = arguments.inventory == typed.inventory;
+    let given = arguments.inventory.source(DEFAULT_NAMESPACE).manifests()?;
+    let documents = match &access {
+        Some(access) => arguments.cluster.documents(access)?,
+        None if trusted => {
+            Documents { all: documents_of(&given), own_namespace: arguments.cluster.own_namespace() }
+        }
+        None => Documents::default(),
+    };
+    let set = load_with(&arguments.policies.source(), &documents)?;
     if arguments.verbose {
         super::say(&super::loaded(set.policies().count(), loading.elapsed()));
     }
@@ -144,7 +156,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         _ => None,
     };
     let tree = arguments.sources.tree(&project, !arguments.no_render)?;
-    let relaxed = relaxed::relaxed(arguments, typed, &set, &tree)?;
+    let relaxed = relaxed::relaxed(arguments, typed, &set, &documents, &tree)?;
     let changed = arguments.changed_since.as_deref();
     let changed = changed.map(|revision| Changed::since(revision, &project)).transpose()?;
     let part = |source: Source| {
@@ -156,7 +168,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     // The connection lives as long as its runtime.
-    let connection = match arguments.cluster.access(&arguments.inventory)? {
+    let connection = match access {
         Some(access) => Some(live::Connection::open(&access, &set)?),
         None => None,
     };
@@ -164,7 +176,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let namespace = arguments.namespace.as_deref().or(of_context).unwrap_or(DEFAULT_NAMESPACE).to_owned();
     let cluster = match &connection {
         Some(connection) => connection.inventory.clone(),
-        None => arguments.inventory.source(&namespace).read(&set)?,
+        None => arguments.inventory.source(&namespace).inventory(&given, &set),
     };
     let bundle = Bundle::over(&cluster, &namespace).inventory();
     let asked = connection.is_some() || arguments.inventory.is_given();

@@ -6,7 +6,11 @@ use anyhow::Context as _;
 use clap::Args;
 
 use super::inventory::InventoryArguments;
-use crate::cluster::{Access, Cluster, ClusterError};
+use super::policies::{Documents, load_with};
+use super::say;
+use crate::cluster::{Access, Cluster, ClusterError, Resources};
+use crate::policyset::PolicySet;
+use crate::source::policies::PolicySource;
 
 #[derive(Args, Clone, Default)]
 pub struct ClusterArguments {
@@ -18,6 +22,11 @@ pub struct ClusterArguments {
     /// [default: $KUBECONFIG or ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
+
+    /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: the Pod's own,
+    /// else stategate-system]. With --context or --kubeconfig, `serve` writes nothing unless it is given
+    #[arg(long, value_name = "NAME")]
+    own_namespace: Option<String>,
 }
 
 impl ClusterArguments {
@@ -33,6 +42,34 @@ impl ClusterArguments {
             );
         }
         Ok(named.then(|| self.current()))
+    }
+
+    /// The namespace of stategate, if it is named.
+    pub fn named_namespace(&self) -> Option<&str> {
+        self.own_namespace.as_deref()
+    }
+
+    /// The namespace of stategate.
+    pub fn own_namespace(&self) -> String {
+        self.own_namespace.clone().unwrap_or_else(own_namespace)
+    }
+
+    /// What the flags name of policies, together with the Policies, PolicyBindings and PolicyExceptions of a cluster.
+    pub fn policy_set(&self, policies: &PolicySource, access: &Access) -> anyhow::Result<PolicySet> {
+        Ok(load_with(policies, &self.documents(access)?)?)
+    }
+
+    /// The Policies, PolicyBindings and PolicyExceptions of a cluster.
+    pub fn documents(&self, access: &Access) -> anyhow::Result<Documents> {
+        let (all, unknown) = runtime()?.block_on(async {
+            let cluster = open(access).await?;
+            let listed = async { cluster.documents(&Resources::discover(&cluster).await?).await };
+            listed.await.map_err(|error| explained(&cluster, &error))
+        })?;
+        for (kind, error) in unknown {
+            say(&format!("warning: the webhook may decide otherwise: {kind} is not known here: {error}\n"));
+        }
+        Ok(Documents { all, own_namespace: self.own_namespace() })
     }
 
     /// The cluster that the flags name, or that of the current context.

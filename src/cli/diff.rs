@@ -149,15 +149,17 @@ impl Arguments {
     }
 
     fn report(&self, policies: &PolicyArguments) -> anyhow::Result<Report> {
-        let set = load(&policies.source())?;
         match self.cluster.access(&self.inventory)? {
             Some(_) if self.sources.has_paths() => {
                 anyhow::bail!(
                     "a cluster and PATHs are given\n  help: leave out the PATHs to compare what runs there"
                 )
             }
-            Some(access) => audit(set, &access, self.namespace.as_deref()),
-            None => self.of_files(set),
+            Some(access) => {
+                let set = self.cluster.policy_set(&policies.source(), &access)?;
+                audit(set, &access, self.namespace.as_deref())
+            }
+            None => self.of_files(load(&policies.source())?),
         }
     }
 

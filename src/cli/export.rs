@@ -2,17 +2,19 @@
 
 use std::fmt::Write as _;
 
-use anyhow::Context as _;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::cluster::{self, ClusterArguments};
-use super::policies::{PolicyArguments, load};
+use super::policies::PolicyArguments;
 use super::{Exit, print_exactly, say};
 use crate::admission::{GroupKind, GroupVersionKind};
 use crate::cluster::{Cluster, ClusterError, Resources};
 use crate::plain;
+use crate::policyset::DocumentKind;
+use crate::policyset::documents::VERSION;
 use crate::source::credentials;
+use crate::yaml;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -20,7 +22,8 @@ use crate::source::credentials;
   stategate check shop/ --inventory cluster.yaml
 
 It prints the kinds that the policies need, Namespaces included, and an empty list for a kind without
-objects. Values that look like credentials are masked. It reads all namespaces; a kind that may not be
+objects; and the Policies, PolicyBindings and PolicyExceptions of the cluster, which `check` and `review` then
+apply. Values that look like credentials are masked. It reads all namespaces; a kind that may not be
 listed is left out, with a warning, and is then unknown.")]
 pub struct Arguments {
     #[command(flatten)]
@@ -31,29 +34,27 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let needed = load(&arguments.policies.source())?.needed_kinds();
+    let access = arguments.cluster.current();
+    let set = arguments.cluster.policy_set(&arguments.policies.source(), &access)?;
+    let mut kinds: Vec<_> = set.needed_kinds().into_iter().collect();
+    let documents = DocumentKind::ALL.map(|kind| (kind.group_kind(), vec![VERSION.to_owned()]));
+    kinds.extend(documents);
     cluster::runtime()?.block_on(async {
-        let cluster = cluster::open(&arguments.cluster.current()).await?;
+        let cluster = cluster::open(&access).await?;
         let resources = Resources::discover(&cluster).await;
         let resources = resources.map_err(|error| cluster::explained(&cluster, &error))?;
         let mut exit = Exit::Clean;
-        for (kind, versions) in needed {
+        for (kind, versions) in kinds {
             match list(&cluster, &resources, &kind, &versions).await {
                 Ok(text) => print_exactly(&text)?,
-                Err(Failure::Cluster(error)) => {
+                Err(error) => {
                     exit = Exit::Broken;
                     say(&format!("warning: {kind} is left out: {error}\n  help: {}\n", cluster.help(&error)));
                 }
-                Err(Failure::Text(error)) => return Err(error),
             }
         }
         Ok(exit)
     })
-}
-
-enum Failure {
-    Cluster(ClusterError),
-    Text(anyhow::Error),
 }
 
 /// All objects of a kind as a document. A kind that the cluster does not have has no objects.
@@ -62,18 +63,21 @@ async fn list(
     resources: &Resources,
     kind: &GroupKind,
     versions: &[String],
-) -> Result<String, Failure> {
-    let resource = resources.of(kind, versions).map_err(Failure::Cluster)?;
+) -> Result<String, ClusterError> {
+    let resource = resources.of(kind, versions)?;
     let version = versions.first().map_or("v1", String::as_str);
     let version = resource.map_or(version, |resource| &resource.version).to_owned();
     let of = GroupVersionKind { group: kind.group.clone(), version, kind: kind.kind.clone() };
     let mut items: Vec<Value> = Vec::new();
     if let Some(resource) = resource {
-        let add = |items: &mut Vec<Value>, object: Value| items.push(credentials::redacted(&object));
-        items = cluster.list(resource, Vec::new, add).await.map_err(Failure::Cluster)?.0;
+        let add = |items: &mut Vec<Value>, object: Value| match DocumentKind::of(kind) {
+            Some(_) => items.push(object),
+            None => items.push(credentials::redacted(&object)),
+        };
+        items = cluster.list(resource, Vec::new, add).await?.0;
     }
     let list = json!({"apiVersion": of.api_version(), "kind": format!("{}List", kind.kind), "items": items});
-    let text = yaml_serde::to_string(&list).context("cannot be written as YAML").map_err(Failure::Text)?;
+    let text = yaml::write(&list);
     let mut document = String::new();
     // Writing to a String cannot fail.
     let _ = write!(document, "---\n{}", plain::block(&text));

@@ -9,7 +9,7 @@ use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
 use crate::source::policies::InventorySource;
 
-#[derive(Args, Clone, Default)]
+#[derive(Args, Clone, Default, PartialEq, Eq)]
 pub struct InventoryArguments {
     /// Objects of the cluster (file or directory), as `stategate inventory` or `kubectl get sc,pvc,nodes -A
     /// -o yaml` prints them: of every kind in there all objects are taken to be in there. kubectl leaves no

@@ -7,6 +7,7 @@ mod cluster;
 mod completions;
 mod config;
 mod confined;
+mod crds;
 mod diff;
 mod example;
 mod explain;
@@ -91,6 +92,10 @@ enum Command {
     Explain(explain::Arguments),
     /// Print the input document that a policy sees
     Input(input::Arguments),
+    /// Print the CustomResourceDefinitions of Policies, PolicyBindings and PolicyExceptions
+    #[command(after_help = "Examples:
+  stategate crds | kubectl apply --server-side -f -")]
+    Crds,
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
     /// Show the effective configuration: stategate.yaml and flags
@@ -141,6 +146,7 @@ pub fn main() -> ExitCode {
             Command::Policy(command) => policy::run(&command),
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Input(arguments) => input::run(&arguments),
+            Command::Crds => crds::run(),
             Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),

@@ -1,13 +1,15 @@
 //! The flags that choose policies and bindings, shared by all subcommands.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
 use super::say;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::policyset::PolicySet;
+use crate::policyset::{PolicySet, Standing, StoredDocument};
 use crate::source::catalogue::Catalogue;
+use crate::source::cluster_policies::{ClusterPolicies, assemble_all};
 use crate::source::policies::{PolicySource, catalogue_below, try_in_sandbox};
 
 #[derive(Args, Clone, PartialEq, Eq)]
@@ -19,7 +21,7 @@ pub struct PolicyArguments {
     #[command(flatten)]
     pub catalogue: CatalogueArguments,
 
-    /// A file of your own PolicyBindings and PolicyExceptions; may be given several times
+    /// A file of your own PolicyBindings, PolicyExceptions and Policies; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
 }
@@ -72,6 +74,43 @@ pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
     let set = source.compile(&source.read()?, None)?;
     warn(set.warnings());
     Ok(set)
+}
+
+/// The same with the Policies, PolicyBindings and PolicyExceptions of a cluster.
+pub fn load_with(source: &PolicySource, documents: &Documents) -> Result<PolicySet, Diagnostics> {
+    let (set, standings) = compiled(source, documents, None)?;
+    warn(set.warnings());
+    for (document, standing) in standings {
+        let (how, faults) = match standing {
+            Standing::InForce | Standing::Pending => continue,
+            Standing::InPart(faults) => ("in force only in part", faults),
+            Standing::LastGood(faults) | Standing::NotInForce(faults) => ("not in force", faults),
+        };
+        say(&format!("warning: {document} is {how}\n{}\n", document.said(&faults.0)));
+    }
+    Ok(set)
+}
+
+/// Compiles them, and tells what became of each document.
+pub fn compiled(
+    source: &PolicySource,
+    documents: &Documents,
+    previous: Option<&PolicySet>,
+) -> Result<(PolicySet, Vec<(Arc<StoredDocument>, Standing)>), Diagnostics> {
+    let known = ClusterPolicies::new(documents.own_namespace.clone());
+    let assembled = assemble_all(&known, source.read()?, &documents.all);
+    let set = source.compile(&assembled.sources, previous)?;
+    let standings = known.settle(&assembled, &set);
+    Ok((set, standings))
+}
+
+/// The documents of a cluster.
+#[derive(Default)]
+pub struct Documents {
+    /// The documents.
+    pub all: Vec<Arc<StoredDocument>>,
+    /// The namespace whose exceptions may waive anything.
+    pub own_namespace: String,
 }
 
 /// Prints warnings to stderr.

@@ -5,14 +5,18 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::cluster::own_namespace;
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
-use super::policies::PolicyArguments;
+use super::policies::{Documents, PolicyArguments, load_with};
 use super::{Exit, print_exactly};
-use crate::admission::{ReviewMode, wire};
+use crate::admission::ReviewMode;
+use crate::admission::wire::{self, Response};
 use crate::decision::answer::respond;
 use crate::plain;
 use crate::review::{Unobserved, review};
+use crate::server;
 use crate::source;
+use crate::source::cluster_policies::{ClusterPolicies, documents_of};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -42,8 +46,11 @@ enum Webhook {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let set = arguments.policies.policy_set()?;
-    let inventory = arguments.inventory.source(DEFAULT_NAMESPACE).read(&set)?;
+    let source = arguments.inventory.source(DEFAULT_NAMESPACE);
+    let given = source.manifests()?;
+    let documents = Documents { all: documents_of(&given), own_namespace: own_namespace() };
+    let set = load_with(&arguments.policies.source(), &documents)?;
+    let inventory = source.inventory(&given, &set);
     let body = if arguments.file.as_os_str() == "-" {
         let mut body = Vec::new();
         std::io::stdin().read_to_end(&mut body)?;
@@ -57,7 +64,17 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     };
     let (uid, response, exit) = match wire::decode(&body) {
         Ok(request) => {
-            let decision = review(&set, &inventory, &request, mode, jiff::Timestamp::now(), &Unobserved);
+            let now = jiff::Timestamp::now();
+            if let Some(kind) = server::document_kind(&request) {
+                let (policies, known) = (arguments.policies.source(), ClusterPolicies::new(own_namespace()));
+                let response = server::review_document(&policies, &known, &set, &request, kind, now);
+                return show(
+                    &request.uid,
+                    &response,
+                    if response.allowed { Exit::Clean } else { Exit::Findings },
+                );
+            }
+            let decision = review(&set, &inventory, &request, mode, now, &Unobserved);
             let response = respond(&request, mode, &decision);
             let exit = if !decision.decided() {
                 Exit::Broken
@@ -73,7 +90,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             None => anyhow::bail!("{}: {bad}", plain::path(&arguments.file)),
         },
     };
-    let answer: serde_json::Value = serde_json::from_slice(&wire::encode(&uid, &response)?)?;
+    show(&uid, &response, exit)
+}
+
+fn show(uid: &str, response: &Response, exit: Exit) -> anyhow::Result<Exit> {
+    let answer: serde_json::Value = serde_json::from_slice(&wire::encode(uid, response)?)?;
     print_exactly(&(plain::json(&answer)? + "\n"))?;
     Ok(exit)
 }

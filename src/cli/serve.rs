@@ -43,11 +43,6 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["context", "kubeconfig", "inventory"])]
     in_cluster: bool,
 
-    /// The namespace that stategate runs in, and keeps its own objects in [default: the Pod's own, else
-    /// stategate-system]; with --context or --kubeconfig, nothing is written unless it is given
-    #[arg(long, value_name = "NAME")]
-    own_namespace: Option<String>,
-
     /// Seconds that /readyz waits for the objects of the cluster; afterwards stategate serves with what is known
     #[arg(long, default_value = "30", value_parser = seconds)]
     inventory_timeout: Duration,
@@ -135,11 +130,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         true => Some(Access { in_cluster: true, ..Access::default() }),
         false => arguments.cluster.access(&arguments.inventory)?,
     };
-    if arguments.own_namespace.is_some() && access.is_none() {
+    if arguments.cluster.named_namespace().is_some() && access.is_none() {
         anyhow::bail!(
             "--own-namespace is about a cluster\n  help: name it with --in-cluster, --context or --kubeconfig"
         );
     }
+    // On somebody's own machine it only watches, unless told otherwise.
+    let writes = arguments.in_cluster || arguments.cluster.named_namespace().is_some();
+    let own_namespace = arguments.cluster.own_namespace();
     let live = match access {
         Some(access) => {
             let cluster = runtime.block_on(cluster::open(&access))?;
@@ -151,7 +149,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         policies: arguments.policies.source(),
         inventory: arguments.inventory.source(DEFAULT_NAMESPACE),
         live,
-        documents: Arc::new(ClusterPolicies::default()),
+        documents: Arc::new(ClusterPolicies::new(own_namespace.clone())),
     };
     let loaded = sources.load()?;
     let loading = loading.elapsed();
@@ -165,11 +163,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Tls::SelfMade { dir, .. } => Some(dir.join("example-review.json")),
         Tls::Files { .. } => None,
     };
-    // On somebody's own machine it only watches, unless told otherwise.
-    let writes = arguments.in_cluster || arguments.own_namespace.is_some();
     let candidate = writes.then(|| {
         let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
-        Candidate::new(arguments.own_namespace.unwrap_or_else(cluster::own_namespace), &host)
+        Candidate::new(own_namespace, &host)
     });
     let config = Config {
         candidate,

@@ -15,7 +15,7 @@ use super::policies::PolicyArguments;
 use super::{Exit, print};
 use crate::admission::{GroupKind, Operation, ReviewScope};
 use crate::plain;
-use crate::policyset::PolicySet;
+use crate::policyset::{DocumentKind, PolicySet, crds, documents};
 use crate::source;
 
 #[derive(Args)]
@@ -166,7 +166,7 @@ impl Webhooks<'_> {
     fn validating(&self, set: &PolicySet) -> anyhow::Result<ValidatingWebhookConfiguration> {
         let (fail, ignore): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
             set.coverage().into_iter().partition(may_stop_a_write);
-        let webhooks = [("fail", "Fail", fail), ("ignore", "Ignore", ignore)]
+        let mut webhooks = [("fail", "Fail", fail), ("ignore", "Ignore", ignore)]
             .into_iter()
             .filter(|(_, _, scopes)| !scopes.is_empty())
             .map(|(path, failure_policy, scopes)| {
@@ -184,8 +184,37 @@ impl Webhooks<'_> {
                     admission_review_versions: vec!["v1".to_owned()],
                 })
             })
-            .collect::<anyhow::Result<_>>()?;
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        webhooks.push(self.documents());
         Ok(ValidatingWebhookConfiguration { metadata: self.metadata(), webhooks: Some(webhooks) })
+    }
+
+    /// stategate's own resources, in all namespaces. Always `Ignore`: a faulty one does no harm, and one that is urgent
+    /// must not wait for stategate. Trying a Policy takes longer than a review.
+    fn documents(&self) -> ValidatingWebhook {
+        let rule = |scope: &str, kinds: &[DocumentKind]| RuleWithOperations {
+            api_groups: Some(vec![documents::GROUP.to_owned()]),
+            api_versions: Some(vec![documents::VERSION.to_owned()]),
+            operations: Some([Operation::Create, Operation::Update].map(|one| one.to_string()).to_vec()),
+            resources: Some(kinds.iter().map(|kind| crds::plural(*kind).to_owned()).collect()),
+            scope: Some(scope.to_owned()),
+        };
+        ValidatingWebhook {
+            name: "policies.validate.stategate.io".to_owned(),
+            client_config: self.client("/validate/ignore"),
+            rules: Some(vec![
+                rule("Cluster", &[DocumentKind::Policy, DocumentKind::PolicyBinding]),
+                rule("Namespaced", &[DocumentKind::PolicyException]),
+            ]),
+            failure_policy: Some("Ignore".to_owned()),
+            match_policy: Some("Equivalent".to_owned()),
+            match_conditions: None,
+            namespace_selector: None,
+            object_selector: None,
+            side_effects: "None".to_owned(),
+            timeout_seconds: Some(self.arguments.timeout.max(10)),
+            admission_review_versions: vec!["v1".to_owned()],
+        }
     }
 
     /// Always `Ignore`: mutation is not worth an outage.

@@ -1,6 +1,7 @@
 //! All objects of a resource, page by page.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -9,7 +10,8 @@ use super::error::ClusterError;
 use super::resources::{Resource, Resources};
 use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::inventory::{Inventory, Record};
-use crate::policyset::PolicySet;
+use crate::policyset::documents::VERSION;
+use crate::policyset::{DocumentKind, PolicySet, StoredDocument};
 use crate::source::guarded;
 
 /// A list that takes longer than the API server remembers is begun again, this often in all.
@@ -81,6 +83,36 @@ impl Cluster {
             version = page.version;
         }
         Ok((listed, version))
+    }
+
+    /// The Policies, PolicyBindings and PolicyExceptions, and the kinds of them that may not be listed.
+    ///
+    /// # Errors
+    /// If the cluster cannot be asked at all.
+    pub async fn documents(
+        &self,
+        resources: &Resources,
+    ) -> Result<(Vec<Arc<StoredDocument>>, BTreeMap<GroupKind, ClusterError>), ClusterError> {
+        let (mut documents, mut unknown) = (Vec::new(), BTreeMap::new());
+        for kind in DocumentKind::ALL {
+            let listed = async {
+                let versions = [VERSION.to_owned()];
+                let Some(resource) = resources.of(&kind.group_kind(), &versions)? else {
+                    return Ok(Vec::new());
+                };
+                let add =
+                    |all: &mut Vec<_>, object: Value| all.push(Arc::new(StoredDocument::new(kind, &object)));
+                Ok(self.list(resource, Vec::new, add).await?.0)
+            };
+            match listed.await {
+                Ok(listed) => documents.extend(listed),
+                Err(error @ (ClusterError::Unreachable(_) | ClusterError::Unauthorized)) => {
+                    return Err(error);
+                }
+                Err(error) => drop(unknown.insert(kind.group_kind(), error)),
+            }
+        }
+        Ok((documents, unknown))
     }
 
     /// The objects that a policy set needs to know, as they are now. A kind that may not be listed is not known,

@@ -22,6 +22,7 @@ use super::resources::Resources;
 use super::status::{KindStatus, Knowledge};
 use crate::admission::{GroupKind, ObjectRef};
 use crate::inventory::Inventory;
+use crate::policyset::documents::VERSION;
 use crate::policyset::{DocumentKind, PolicySet, StoredDocument};
 use crate::telemetry::metrics::Metrics;
 
@@ -33,8 +34,6 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two snapshots. A change is in force after this time at the latest.
 const SNAPSHOTS: Duration = Duration::from_millis(20);
-/// The version in which stategate reads its own documents.
-const VERSION: &str = "v1alpha1";
 
 /// The inventory of a cluster as it is now.
 #[derive(Clone)]

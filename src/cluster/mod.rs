@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "an edge: it keeps time")]
 
 mod apply;
+mod conditions;
 mod connection;
 mod error;
 mod follow;
@@ -18,6 +19,7 @@ mod status;
 mod watch;
 
 pub use apply::applied;
+pub use conditions::write_conditions;
 pub use connection::{Access, Cluster, Write};
 pub use error::ClusterError;
 pub use lease::{Candidate, Lease};

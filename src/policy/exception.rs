@@ -143,12 +143,7 @@ impl Exception {
 
     /// How far it is from its end.
     pub fn state(&self, now: jiff::Timestamp) -> ExceptionState {
-        let Some(end) = self.spec.expires_at else { return ExceptionState::Active };
-        match end.duration_since(now) {
-            left if left <= SignedDuration::ZERO => ExceptionState::Expired,
-            left if left <= SignedDuration::from_hours(24 * LAST_DAYS) => ExceptionState::Expiring,
-            _ => ExceptionState::Active,
-        }
+        state(self.spec.expires_at, now)
     }
 
     /// Does it waive this policy for this object?
@@ -166,6 +161,16 @@ impl Exception {
             && (matches.namespaces.is_empty() || glob_any(&matches.namespaces, &target.namespace))
             && (matches.kinds.is_empty() || matches.kinds.contains(target.kind))
             && (matches.names.is_empty() || glob_any(&matches.names, &target.request.name()))
+    }
+}
+
+/// How far an exception with this end is from it.
+pub fn state(end: Option<jiff::Timestamp>, now: jiff::Timestamp) -> ExceptionState {
+    let Some(end) = end else { return ExceptionState::Active };
+    match end.duration_since(now) {
+        left if left <= SignedDuration::ZERO => ExceptionState::Expired,
+        left if left <= SignedDuration::from_hours(24 * LAST_DAYS) => ExceptionState::Expiring,
+        _ => ExceptionState::Active,
     }
 }
 

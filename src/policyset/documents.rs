@@ -1,6 +1,7 @@
 //! Policies, PolicyBindings and PolicyExceptions as objects of a cluster.
 
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,9 +12,13 @@ use super::{PolicySet, sources};
 use crate::admission::{GroupKind, ObjectRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::exception::Authority;
+use crate::policy::skip::instant;
 
 /// The API group of stategate's own resources.
 pub const GROUP: &str = "stategate.io";
+
+/// The version in which stategate reads its own resources.
+pub const VERSION: &str = "v1alpha1";
 
 /// `spec` of a Policy: a policy of your own.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -130,6 +135,33 @@ impl StoredDocument {
         })
     }
 
+    /// The action that it says, if it is a PolicyBinding that says one: YAML 1.1 takes a bare `off` for false.
+    pub fn action(&self) -> Option<String> {
+        let document: Value = serde_json::from_str(&self.text.text).ok()?;
+        match document.pointer("/spec/action")? {
+            Value::Bool(false) => Some("off".to_owned()),
+            action => action.as_str().map(str::to_owned),
+        }
+    }
+
+    /// When it ends, if it is a PolicyException that does.
+    pub fn expires_at(&self) -> Option<jiff::Timestamp> {
+        let document: Value = serde_json::from_str(&self.text.text).ok()?;
+        instant(document.pointer("/spec/expiresAt")?.as_str()?)
+    }
+
+    /// What is wrong with it, for people who have it before them: each fault with its field, or the line of its Rego.
+    pub fn said(&self, faults: &[Diagnostic]) -> String {
+        let said = faults.iter().map(|fault| match self.kind {
+            DocumentKind::Policy => Diagnostic { source: "spec.rego".into(), ..fault.clone() }.to_string(),
+            DocumentKind::PolicyBinding | DocumentKind::PolicyException => {
+                let said = fault.to_string();
+                said.strip_prefix(&format!("{}: ", fault.source)).map(str::to_owned).unwrap_or(said)
+            }
+        });
+        said.collect::<Vec<_>>().join("\n")
+    }
+
     /// The document as one of the sources of a policy set.
     pub fn source(&self, own_namespace: &str, last_good: Option<SourceText>) -> sources::ClusterDocument {
         let last_good = last_good.filter(|text| text.text != self.text.text);
@@ -137,6 +169,9 @@ impl StoredDocument {
         sources::ClusterDocument { text: self.text.clone(), last_good, exception }
     }
 }
+
+/// What became of the documents of a cluster.
+pub type Standings = Arc<Vec<(Arc<StoredDocument>, Standing)>>;
 
 /// What became of a document that a cluster stores.
 #[derive(Clone, Debug)]

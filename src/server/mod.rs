@@ -11,6 +11,7 @@ mod activity;
 mod body;
 mod connection_table;
 mod connections;
+mod documents;
 mod drain;
 mod exceptions;
 mod health;
@@ -30,13 +31,15 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use crate::cluster::{Candidate, Lease};
+use crate::cluster::{Candidate, Lease, write_conditions};
 use crate::evaluators::EvaluationPool;
 use crate::telemetry::metrics::Metrics;
 
+pub use documents::{kind as document_kind, review_now as review_document};
 pub use reload::{Loaded, Sources, log_warnings};
 pub use tls::{Tls, TlsError};
 
@@ -64,6 +67,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 const USUAL_BODIES: usize = 1024;
 /// Number of bodies of the maximum size that fit in memory beyond that.
 const LARGE_BODIES: usize = 8;
+
+/// Policies, bindings and exceptions that are reviewed at once; the others wait.
+const DOCUMENTS: usize = 8;
 
 /// Configuration of the server.
 #[derive(Clone, Debug)]
@@ -187,6 +193,10 @@ pub async fn run(
     let lease = cluster
         .zip(config.candidate)
         .map(|(cluster, candidate)| Lease::start(cluster, candidate, Arc::clone(&metrics)));
+    if let (Some(live), Some(lease)) = (&sources.live, &lease) {
+        let cluster = live.cluster().clone();
+        tokio::spawn(write_conditions(cluster, lease.clone(), current.standings()));
+    }
     let app = Arc::new(App {
         current: Arc::clone(&current),
         evaluators,
@@ -194,6 +204,9 @@ pub async fn run(
         budget,
         stage: shutdown.watch(),
         live: sources.live.clone(),
+        policies: sources.policies.clone(),
+        cluster_policies: Arc::clone(&sources.documents),
+        documents: Semaphore::new(DOCUMENTS),
         lease: lease.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
     });

@@ -17,7 +17,8 @@ use crate::cluster::LiveInventory;
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
 use crate::inventory::Inventory;
-use crate::policyset::{PolicySet, Standing, StoredDocument};
+use crate::policyset::PolicySet;
+use crate::policyset::documents::Standings;
 use crate::source::cluster_policies::{Assembled, ClusterPolicies, Trial};
 use crate::source::manifests::Manifests;
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
@@ -35,9 +36,6 @@ pub struct Current {
     /// What became of the documents of the cluster.
     standings: channel::Sender<Standings>,
 }
-
-/// What became of the documents of a cluster.
-pub type Standings = Arc<Vec<(Arc<StoredDocument>, Standing)>>;
 
 impl Current {
     /// Splits what was loaded at startup into what is in force and the version of its sources.

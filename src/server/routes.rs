@@ -8,11 +8,12 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tracing::{info, warn};
 
 use super::activity::InFlight;
 use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Reservation};
+use super::documents;
 use super::drain::ShutdownStage;
 use super::reload::Current;
 use crate::admission::wire::{self, BadReview, Response};
@@ -23,6 +24,8 @@ use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
 use crate::plain;
 use crate::policy::Action;
+use crate::source::cluster_policies::ClusterPolicies;
+use crate::source::policies::PolicySource;
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
@@ -40,6 +43,12 @@ pub struct App {
     pub stage: watch::Receiver<ShutdownStage>,
     /// The cluster, if its objects are followed.
     pub live: Option<LiveInventory>,
+    /// Where the policies come from that are no part of the cluster.
+    pub policies: PolicySource,
+    /// What is known of the Policies, bindings and exceptions of the cluster.
+    pub cluster_policies: Arc<ClusterPolicies>,
+    /// Reviews of those that may go on at once.
+    pub documents: Semaphore,
     /// Whether this replica is the one that does what only one may do.
     pub lease: Option<Lease>,
     /// When readiness no longer waits for the first complete inventory.
@@ -110,6 +119,16 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
+    if let Some(kind) = documents::kind(&request) {
+        let response = match webhook.mode {
+            ReviewMode::Mutate => Response { allowed: true, ..Response::default() },
+            _ => documents::review(app, &request, kind, deadline).await,
+        };
+        let answer = if response.allowed { Answer::Allowed } else { Answer::Denied };
+        app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
+        log(webhook, &request, &Decision::default(), &response, started.elapsed());
+        return reply(&request.uid, &response);
+    }
     let in_force = app.current.in_force();
     let matches = in_force.set.matches(&request);
     if matches && !share.review(&app.budget, bytes.len()) {

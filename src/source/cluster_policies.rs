@@ -7,17 +7,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::manifests::{Manifest, Manifests};
 use super::policies::this_program;
 use super::sandbox;
-use crate::admission::ObjectRef;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::metadata;
 use crate::policyset::{
     self, API_VERSION, DocumentKind, PolicySet, Sources, Standing, StoredDocument, documents,
 };
 
-/// The namespace of stategate, where nothing says otherwise.
-pub const OWN_NAMESPACE: &str = "stategate-system";
 /// A Policy that ended the process which tried it is tried again after this time: the machine may have been busy.
 const TRY_AGAIN: Duration = Duration::from_secs(600);
 /// Verdicts on more texts are forgotten: each admission request may bring another one.
@@ -64,12 +63,6 @@ pub struct Assembled {
 pub struct Trial {
     digest: String,
     sources: Sources,
-}
-
-impl Default for ClusterPolicies {
-    fn default() -> Self {
-        Self::new(OWN_NAMESPACE.to_owned())
-    }
 }
 
 impl ClusterPolicies {
@@ -254,4 +247,13 @@ pub fn assemble_all(
     // Whatever they show, it is remembered.
     assembled.untried.iter().for_each(|trial| drop(policies.try_out(trial)));
     policies.assemble(sources, documents)
+}
+
+/// The documents among the objects of a cluster.
+pub fn documents_of(manifests: &Manifests) -> Vec<Arc<StoredDocument>> {
+    let document = |manifest: &Manifest| {
+        let kind = DocumentKind::of(&GroupKind::new(manifest.api_version(), manifest.kind()))?;
+        Some(Arc::new(StoredDocument::new(kind, &manifest.object)))
+    };
+    manifests.objects.iter().filter_map(document).collect()
 }

@@ -213,12 +213,7 @@ impl Manifests {
     /// An object of a cluster, with the text that `kubectl get -o yaml` would show of it.
     pub fn of_object(name: String, object: &Value) -> Self {
         let mut all = Self::default();
-        match yaml_serde::to_string(object) {
-            Ok(text) => all.add(name, text.as_bytes()),
-            Err(error) => {
-                all.errors.push(SourceText::new(name, "").error(0, 0, format!("cannot be shown: {error}")));
-            }
-        }
+        all.add(name, yaml::write(object).as_bytes());
         all
     }
 

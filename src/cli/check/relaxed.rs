@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::{Arguments, tracked};
 use crate::cli::count;
+use crate::cli::policies::{Documents, compiled};
 use crate::plain;
 use crate::policy::PolicyId;
 use crate::policy::parameters::Parameters;
@@ -18,6 +19,7 @@ pub fn relaxed(
     arguments: &Arguments,
     typed: &Arguments,
     set: &PolicySet,
+    documents: &Documents,
     tree: &Tree,
 ) -> anyhow::Result<Vec<String>> {
     let mut said = Vec::new();
@@ -25,7 +27,9 @@ pub fn relaxed(
         let by =
             if file.is_relative() && !file.starts_with("..") { Path::new(".").join(&file) } else { file };
         let by = format!("by {}", by.display());
-        said.extend(policies(arguments, typed, set)?.into_iter().map(|part| format!("{part} {by}")));
+        said.extend(
+            policies(arguments, typed, set, documents)?.into_iter().map(|part| format!("{part} {by}")),
+        );
         if let Some(paths) = arguments.sources.chosen_paths(&typed.sources)? {
             said.push(format!("what is read is limited to {} {by}", count(paths, "path", "paths")));
         }
@@ -55,7 +59,12 @@ pub fn relaxed(
 }
 
 /// What becomes of policies that would be in force without the configuration.
-fn policies(arguments: &Arguments, typed: &Arguments, set: &PolicySet) -> anyhow::Result<Vec<String>> {
+fn policies(
+    arguments: &Arguments,
+    typed: &Arguments,
+    set: &PolicySet,
+    documents: &Documents,
+) -> anyhow::Result<Vec<String>> {
     let (with, without) = (&arguments.policies, &typed.policies);
     let mut said = Vec::new();
     if let Some(own) = with.catalogue.policies.as_deref().filter(|_| without.catalogue.policies.is_none()) {
@@ -64,11 +73,10 @@ fn policies(arguments: &Arguments, typed: &Arguments, set: &PolicySet) -> anyhow
             said.push(format!("{} replaced", are(replaced, "shipped file", "shipped files")));
         }
     }
-    let source = without.source();
     if with == without {
         return Ok(said);
     }
-    let usual = source.compile(&source.read()?, Some(set))?;
+    let (usual, _) = compiled(&without.source(), documents, Some(set))?;
     let now = jiff::Timestamp::now();
     let (mut waived, mut milder, mut other) = (0, 0, 0);
     for policy in usual.policies() {

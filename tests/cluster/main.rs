@@ -21,6 +21,7 @@ mod lease;
 mod live;
 mod measure;
 mod mutation;
+mod policies;
 mod reading;
 mod rendering;
 

@@ -22,7 +22,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tree;
-mod write;
 
 use std::borrow::Cow;
 
@@ -30,7 +29,6 @@ use serde_json::Value;
 
 pub use error::YamlError;
 pub use positions::{Positions, SourceSpan};
-pub use write::write;
 
 /// The maximum size of a text, in bytes.
 const MAX_BYTES: usize = 64 << 20;

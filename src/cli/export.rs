@@ -1,7 +1,5 @@
 //! `stategate inventory`: the objects of a cluster that policies need to know, for runs that may not ask it.
 
-use std::fmt::Write as _;
-
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -77,9 +75,5 @@ async fn list(
         items = cluster.list(resource, Vec::new, add).await?.0;
     }
     let list = json!({"apiVersion": of.api_version(), "kind": format!("{}List", kind.kind), "items": items});
-    let text = yaml::write(&list);
-    let mut document = String::new();
-    // Writing to a String cannot fail.
-    let _ = write!(document, "---\n{}", plain::block(&text));
-    Ok(document)
+    Ok(format!("---\n{}", plain::block(&yaml::write(&list))))
 }

@@ -66,6 +66,13 @@ pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     stream::read(text).map_err(|error| error.advised(text))
 }
 
+/// The value as a document in the style of kubectl. [`read`] and kubectl read the same value: texts that YAML 1.1
+/// takes for something else, such as `on`, are in quotes.
+pub fn write(value: &Value) -> String {
+    let style = edit::Style::KUBECTL;
+    style.block(value, 0).into_iter().flat_map(|line| [line, style.line_break.to_owned()]).collect()
+}
+
 /// Reads all documents of a file in UTF-8, or in UTF-16 with a byte order mark.
 ///
 /// For UTF-16, the offsets in the positions refer to the text in UTF-8.

@@ -710,6 +710,18 @@ proptest! {
         prop_assert_eq!(&only(&value.to_string()), &normal(&value));
     }
 
+    #[test]
+    fn what_is_written_reads_back(value in any_json(any::<String>())) {
+        let value = json!({"written": value});
+        prop_assert_eq!(&only(&write(&value)), &normal(&value));
+    }
+
+    #[test]
+    fn written_texts_stay_texts(text in "(on|no|y|null|~|0x1f|1e3|1_000|-?\\.inf|0644|[ -~\t\n\u{80}-\u{a0}\u{feff}\u{2028}]{0,12})") {
+        let value = json!({"text": text, "list": [text, [text, {"in": text}]], text.clone(): {}});
+        prop_assert_eq!(&only(&write(&value)), &value);
+    }
+
     // The YAML parser rejects raw control characters, so only printable ones are generated.
     #[test]
     fn json_within_yaml_reads_back(value in any_json("[^\\p{C}\\p{Zl}\\p{Zp}]{0,12}")) {

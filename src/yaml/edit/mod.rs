@@ -22,6 +22,8 @@ mod write;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(super) use write::Style;
+
 use crate::path::{self, Path};
 
 /// A value to set.

@@ -24,6 +24,10 @@ pub struct Style {
 }
 
 impl Style {
+    /// The style of `kubectl get -o yaml`.
+    pub const KUBECTL: Self =
+        Self { line_break: "\n", step: 2, list_step: 0, quote: '"', unit: None, json: false, tight: false };
+
     /// The lines of a value on lines of its own, indented and without line breaks.
     pub fn block(&self, value: &Value, indent: usize) -> Vec<String> {
         match value {

@@ -13,7 +13,7 @@ use stategate::source::manifests::{Manifest, Manifests};
 use crate::harness::{ApiServer, Kubectl};
 
 /// Groups of custom resources, which a bare API server does not know.
-const CUSTOM_GROUPS: [&str; 3] = ["autoscaling.k8s.io", "keda.sh", "snapshot.storage.k8s.io"];
+pub const CUSTOM_GROUPS: [&str; 3] = ["autoscaling.k8s.io", "keda.sh", "snapshot.storage.k8s.io"];
 
 /// Examples of changes that the API server refuses too, by path prefix, with a part of its message. The
 /// policies report them before anything is applied, and say what to do instead.
@@ -30,7 +30,7 @@ const REFUSED_AS_WELL: [(&str, &str); 6] = [
 const STATEFUL_SET: &str = "updates to statefulset spec for fields other than";
 
 /// The documents of an example.
-fn objects(path: &str, text: &str) -> Vec<Manifest> {
+pub fn objects(path: &str, text: &str) -> Vec<Manifest> {
     let mut manifests = Manifests::default();
     manifests.add(path.to_owned(), text.as_bytes());
     assert!(manifests.errors.is_empty() && manifests.foreign == 0, "{path}: {:?}", manifests.errors);
@@ -43,7 +43,7 @@ fn is_custom(manifest: &Manifest) -> bool {
 }
 
 /// One file for each object, since kubectl names the file of a refused object.
-fn write(directory: &Path, example: &str, number: usize, object: &Value) {
+pub fn write(directory: &Path, example: &str, number: usize, object: &Value) {
     fs::create_dir_all(directory).unwrap();
     fs::write(directory.join(format!("{}.{number}.json", example.replace('/', "+"))), object.to_string())
         .unwrap();

@@ -22,6 +22,7 @@ mod live;
 mod measure;
 mod mutation;
 mod policies;
+mod parity;
 mod reading;
 mod rendering;
 

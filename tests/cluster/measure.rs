@@ -22,7 +22,8 @@ const WIDTH: usize = 48;
 const CHANGES: usize = 10_000;
 const PER_SECOND: f64 = 1_000.0;
 
-async fn client(kubeconfig: &Path) -> Client {
+/// A client that sends what it is told to.
+pub async fn client(kubeconfig: &Path) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()

@@ -1,6 +1,6 @@
 //! `stategate audit`: what runs in a cluster, judged as it is.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
 
@@ -21,12 +21,11 @@ use super::project::Project;
 use super::review_pool::ReviewPool;
 use super::{Exit, colours, count, say};
 use crate::admission::{GroupKind, ReviewMode};
-use crate::cluster::{Access, Cluster, ClusterError, Resource, Resources, field, named};
+use crate::cluster::{Access, Audit, AuditStep, Cluster, ClusterError, Resource, Resources, field};
 use crate::diagnostic::SourceText;
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
 use crate::report::Report;
-use crate::review::is_made_of;
 use crate::source::manifests::Manifests;
 use crate::source::render::RenderOptions;
 
@@ -105,19 +104,10 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
         for (kind, error) in &unknown {
             report.notes.push(not_known(&pool, kind, error));
         }
-        let mut audit = Audit {
-            cluster,
-            pipeline: Arc::new(pipeline),
-            namespace: namespace.map(str::to_owned),
-            report,
-            matched: BTreeSet::new(),
-            seen: HashSet::new(),
-            owners: HashMap::new(),
-            made: 0,
-            terminating: 0,
-        };
-        audit.all(&resources, kinds).await?;
-        anyhow::Ok(audit.report())
+        let mut reviews = Reviews { pipeline: Arc::new(pipeline), report, matched: BTreeSet::new() };
+        let mut audit = Audit::new(cluster.clone(), Arc::new(resources), kinds, namespace.map(str::to_owned));
+        reviews.all(&mut audit, &cluster).await?;
+        anyhow::Ok(reviews.report(&audit, namespace))
     })
 }
 
@@ -139,95 +129,39 @@ fn not_known(pool: &ReviewPool, kind: &GroupKind, error: &ClusterError) -> Strin
     format!("{kind} is not known, which {} may need: {error}", ids.join(", "))
 }
 
-/// An object that others may be made of.
-#[derive(PartialEq, Eq)]
-struct Owner {
-    kind: GroupKind,
-    namespace: String,
-    name: String,
-}
-
-/// An audit in progress.
-struct Audit {
-    cluster: Cluster,
+/// The report of an audit in progress.
+struct Reviews {
     pipeline: Arc<Pipeline>,
-    namespace: Option<String>,
     report: Report,
     matched: BTreeSet<usize>,
-    /// The uids of all objects so far.
-    seen: HashSet<String>,
-    /// The objects that are checked, or made of such, by uid.
-    owners: HashMap<String, Owner>,
-    made: usize,
-    terminating: usize,
 }
 
-impl Audit {
-    async fn all(
-        &mut self,
-        resources: &Resources,
-        kinds: BTreeMap<GroupKind, Vec<String>>,
-    ) -> anyhow::Result<()> {
-        // Owners come first, so that what is made of them is known as such.
-        let all: Vec<&GroupKind> = kinds.keys().collect();
-        let depth = |kind: &GroupKind| depth(kind, &all);
-        let mut ordered: Vec<(&GroupKind, &Vec<String>)> = kinds.iter().collect();
-        ordered.sort_by_key(|(kind, _)| depth(kind));
-        let progress = Progress::start("checking", ordered.len());
-        for (kind, versions) in ordered {
-            if let Err(error) = self.kind(resources, kind, versions).await? {
-                let message = format!("cannot be checked: {error}");
-                let error = SourceText::new(kind.to_string(), "")
-                    .error(0, 0, message)
-                    .with_help(self.cluster.help(&error));
-                self.report.errors.push(error);
+impl Reviews {
+    async fn all(&mut self, audit: &mut Audit, cluster: &Cluster) -> anyhow::Result<()> {
+        let mut left = audit.kinds_left();
+        let progress = Progress::start("checking", left);
+        while let Some(step) = audit.next().await {
+            match step {
+                AuditStep::Objects(resource, objects) => self.page(&resource, objects).await?,
+                AuditStep::Unlisted(kind, error) => {
+                    let message = format!("cannot be checked: {error}");
+                    let error = SourceText::new(kind.to_string(), "")
+                        .error(0, 0, message)
+                        .with_help(cluster.help(&error));
+                    self.report.errors.push(error);
+                }
             }
-            progress.step();
+            (audit.kinds_left()..left).for_each(|_| progress.step());
+            left = audit.kinds_left();
         }
         progress.end();
         Ok(())
     }
 
-    /// All objects of one kind, a page at a time.
-    async fn kind(
-        &mut self,
-        resources: &Resources,
-        kind: &GroupKind,
-        versions: &[String],
-    ) -> anyhow::Result<Result<(), ClusterError>> {
-        let resource = match resources.of(kind, versions) {
-            Ok(Some(resource)) => resource,
-            Ok(None) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
-        };
-        let path = match &self.namespace {
-            Some(_) if !resource.namespaced => return Ok(Ok(())),
-            Some(namespace) => resource.path_in(namespace),
-            None => resource.path(),
-        };
-        let cluster = self.cluster.clone();
-        let mut pages = cluster.pages(path);
-        loop {
-            match pages.next().await {
-                // If the list begins anew, what was seen is not checked again.
-                Ok(Some(page)) => self.page(resource, page.items).await?,
-                Ok(None) => return Ok(Ok(())),
-                Err(error) => return Ok(Err(error)),
-            }
-        }
-    }
-
-    async fn page(&mut self, resource: &Resource, items: Vec<Value>) -> anyhow::Result<()> {
+    async fn page(&mut self, resource: &Resource, objects: Vec<Value>) -> anyhow::Result<()> {
         let mut reviews = JoinSet::new();
-        let mut waiting = Vec::new();
-        for item in items {
-            if self.is_left_out(resource, &item) {
-                continue;
-            }
-            waiting.push(named(item, resource));
-        }
         let mut results: Vec<(usize, ReviewedSource)> = Vec::new();
-        let mut waiting = waiting.into_iter().enumerate();
+        let mut waiting = objects.into_iter().enumerate();
         loop {
             while reviews.len() < self.pipeline.pool.width()
                 && let Some((position, object)) = waiting.next()
@@ -255,41 +189,9 @@ impl Audit {
         Ok(())
     }
 
-    /// Whether the object is left to the check of its owner, or about to be gone. Its uid tells the owner: the API
-    /// server sets it, and the garbage collector deletes what names an owner that does not exist.
-    fn is_left_out(&mut self, resource: &Resource, object: &Value) -> bool {
-        let metadata = object.get("metadata");
-        let field = |name: &str| field(object, name).to_owned();
-        let namespace = field("namespace");
-        let uid = field("uid");
-        if !self.seen.insert(uid.clone()) {
-            return true;
-        }
-        if metadata.is_some_and(|all| all.get("deletionTimestamp").is_some_and(|time| !time.is_null())) {
-            self.terminating += 1;
-            return true;
-        }
-        let owners = metadata.and_then(|all| all.get("ownerReferences")?.as_array());
-        let controller =
-            owners.into_iter().flatten().find(|owner| owner.get("controller") == Some(&true.into()));
-        let made = controller.is_some_and(|owner| {
-            let of = |name: &str| owner.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-            let named = Owner {
-                kind: GroupKind::new(&of("apiVersion"), &of("kind")),
-                namespace: namespace.clone(),
-                name: of("name"),
-            };
-            is_made_of(&named.kind, &resource.kind) && self.owners.get(&of("uid")) == Some(&named)
-        });
-        self.made += usize::from(made);
-        // What is being deleted is not checked, so that what it leaves behind must be.
-        self.owners.insert(uid, Owner { kind: resource.kind.clone(), namespace, name: field("name") });
-        made
-    }
-
-    fn report(mut self) -> Report {
+    fn report(mut self, audit: &Audit, namespace: Option<&str>) -> Report {
         self.report.exceptions = exceptions(&self.pipeline.pool, &self.report, &self.matched);
-        if self.namespace.is_some() {
+        if namespace.is_some() {
             // It may be about another namespace.
             self.report
                 .exceptions
@@ -297,8 +199,8 @@ impl Audit {
                 .for_each(|one| one.matched = one.matched.filter(|matched| *matched));
         }
         for (number, what) in [
-            (self.made, "a controller makes them of objects that are checked"),
-            (self.terminating, "being deleted"),
+            (audit.made(), "a controller makes them of objects that are checked"),
+            (audit.terminating(), "being deleted"),
         ] {
             if number > 0 {
                 let objects = count(number, "object", "objects");
@@ -307,12 +209,6 @@ impl Audit {
         }
         self.report
     }
-}
-
-/// How many owners may stand above an object of this kind.
-fn depth(kind: &GroupKind, all: &[&GroupKind]) -> usize {
-    let owners = all.iter().filter(|owner| is_made_of(owner, kind));
-    owners.map(|owner| 1 + depth(owner, all)).max().unwrap_or(0)
 }
 
 /// `shop/StatefulSet.apps/pg`

@@ -214,13 +214,18 @@ impl Cluster {
     ///
     /// # Errors
     /// If the API server does not answer with a list.
-    pub(super) async fn page(&self, path: &str, next: Option<&str>) -> Result<Page, ClusterError> {
-        let mut path = format!("{path}?limit={PAGE}");
+    pub(super) async fn page(
+        &self,
+        path: &str,
+        accept: &str,
+        next: Option<&str>,
+    ) -> Result<Page, ClusterError> {
+        let mut path = format!("{path}{}limit={PAGE}", if path.contains('?') { '&' } else { '?' });
         if let Some(next) = next {
             path.push_str("&continue=");
             path.extend(percent_encoding::utf8_percent_encode(next, percent_encoding::NON_ALPHANUMERIC));
         }
-        let body: ListBody = self.json(&path, JSON, LARGEST).await?;
+        let body: ListBody = self.json(&path, accept, LARGEST).await?;
         Ok(Page {
             items: body.items.unwrap_or_default(),
             first: next.is_none(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::connection::{Cluster, Page};
+use super::connection::{Cluster, JSON, Page};
 use super::error::ClusterError;
 use super::resources::{Resource, Resources};
 use crate::admission::{GroupKind, LAST_APPLIED};
@@ -19,16 +19,20 @@ const ATTEMPTS: usize = 3;
 /// A list that has more pages does not end.
 const PAGES: usize = 20_000;
 
+/// The format of objects without anything but their metadata.
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
 /// The pages of a list, one after the other.
-pub struct Pages<'a> {
-    cluster: &'a Cluster,
+pub struct Pages {
+    cluster: Cluster,
     path: String,
+    accept: &'static str,
     next: Option<String>,
     attempts: usize,
     pages: usize,
 }
 
-impl Pages<'_> {
+impl Pages {
     /// The next page; `None` after the last one. A page that is [`first`](Page::first) although others came before
     /// begins the list anew: the API server has forgotten where it began.
     ///
@@ -42,7 +46,7 @@ impl Pages<'_> {
             return Err(ClusterError::Unreadable("the list does not end".to_owned()));
         }
         let page = loop {
-            match self.cluster.page(&self.path, self.next.as_deref()).await {
+            match self.cluster.page(&self.path, self.accept, self.next.as_deref()).await {
                 Err(ClusterError::Gone) if self.attempts < ATTEMPTS => {
                     (self.next, self.pages) = (None, 0);
                     self.attempts += 1;
@@ -58,8 +62,17 @@ impl Pages<'_> {
 
 impl Cluster {
     /// The pages of the objects below a path.
-    pub fn pages(&self, path: String) -> Pages<'_> {
-        Pages { cluster: self, path, next: None, attempts: 1, pages: 0 }
+    pub fn pages(&self, path: String) -> Pages {
+        self.pages_as(path, JSON)
+    }
+
+    /// The pages of only the metadata of the objects below a path; it may have a query.
+    pub(super) fn metadata(&self, path: String) -> Pages {
+        self.pages_as(path, METADATA)
+    }
+
+    fn pages_as(&self, path: String, accept: &'static str) -> Pages {
+        Pages { cluster: self.clone(), path, accept, next: None, attempts: 1, pages: 0 }
     }
 
     /// Passes on all objects of a resource, and returns the version of the list. `begin` is called before the

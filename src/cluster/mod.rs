@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "an edge: it keeps time")]
 
 mod apply;
+mod audit;
 mod conditions;
 mod connection;
 mod error;
@@ -19,11 +20,12 @@ mod status;
 mod watch;
 
 pub use apply::applied;
+pub use audit::{Audit, AuditStep};
 pub use conditions::write_conditions;
 pub use connection::{Access, Cluster, Write};
 pub use error::ClusterError;
 pub use lease::{Candidate, Lease};
-pub use list::{field, named, without_copy};
+pub use list::{field, without_copy};
 pub use live::LiveInventory;
 pub use resources::{Resource, Resources};
 pub use status::{KindStatus, Knowledge};

@@ -55,30 +55,18 @@ impl Manifest {
     }
 
     fn text(&self, key: &str) -> &str {
-        self.object.get(key).and_then(Value::as_str).unwrap_or_default()
+        text(&self.object, key)
     }
 
     /// A string field of `metadata`.
     pub fn metadata(&self, key: &str) -> &str {
-        self.object
-            .get("metadata")
-            .and_then(|metadata| metadata.get(key))
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        metadata(&self.object, key)
     }
 
     /// The object without what only the API server and controllers write. The API server drops a written
     /// `deletionTimestamp`, and what is made from a file is not made by the owner that the file names.
     pub fn written(&self) -> Cow<'_, Value> {
-        let all = self.object.get("metadata").and_then(Value::as_object);
-        if !all.is_some_and(|all| NOT_WRITTEN.iter().any(|key| all.contains_key(*key))) {
-            return Cow::Borrowed(&self.object);
-        }
-        let mut object = (*self.object).clone();
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.retain(|key, _| !NOT_WRITTEN.contains(&key.as_str()));
-        }
-        Cow::Owned(object)
+        written(&self.object)
     }
 
     /// The request that would store this object: a CREATE, or an UPDATE of its previous version. None if its
@@ -89,42 +77,17 @@ impl Manifest {
         old: Option<&Manifest>,
         default_namespace: &str,
     ) -> Option<Request> {
-        let kind = GroupVersionKind::new(self.api_version(), self.kind());
-        let projection = projections
-            .of(&kind.group_kind())
-            .filter(|projection| projection.versions.contains(&kind.version))?;
-        Some(Request {
-            uid: String::new(),
-            resource: GroupVersionResource {
-                group: kind.group.clone(),
-                version: kind.version.clone(),
-                resource: projection.plural.clone(),
-            },
-            kind,
-            subresource: String::new(),
-            request_name: self.metadata("name").to_owned(),
-            namespace: if projection.namespaced { self.namespace(default_namespace) } else { String::new() },
-            operation: if old.is_some() { Operation::Update } else { Operation::Create },
-            user: UserInfo::default(),
-            object: Some(Object::from(self.written().into_owned())),
-            old_object: old.map(|old| Object::from(old.written().into_owned())),
-            dry_run: false,
-            options: Value::Null,
-        })
-    }
-
-    fn namespace(&self, default: &str) -> String {
-        match self.metadata("namespace") {
-            "" => default.to_owned(),
-            namespace => namespace.to_owned(),
-        }
+        let request = request(&self.object, projections, default_namespace)?;
+        let Some(old) = old else { return Some(request) };
+        let old_object = Some(Object::from(old.written().into_owned()));
+        Some(Request { operation: Operation::Update, old_object, ..request })
     }
 
     /// The identity of the object, which its versions share.
     pub fn reference(&self, default_namespace: &str) -> ObjectRef {
         ObjectRef {
             kind: GroupKind::new(self.api_version(), self.kind()),
-            namespace: self.namespace(default_namespace),
+            namespace: namespace(&self.object, default_namespace),
             name: self.metadata("name").to_owned(),
         }
     }
@@ -152,6 +115,59 @@ impl Manifest {
         let mut whole = self.prefix.clone();
         whole.extend_from_slice(path);
         self.positions.place(&whole)
+    }
+}
+
+/// The request that would create an object. None if its kind has no projection, so that no policy can review it.
+pub fn request(object: &Value, projections: &Projections, default_namespace: &str) -> Option<Request> {
+    let kind = GroupVersionKind::new(text(object, "apiVersion"), text(object, "kind"));
+    let projection = projections
+        .of(&kind.group_kind())
+        .filter(|projection| projection.versions.contains(&kind.version))?;
+    Some(Request {
+        uid: String::new(),
+        resource: GroupVersionResource {
+            group: kind.group.clone(),
+            version: kind.version.clone(),
+            resource: projection.plural.clone(),
+        },
+        kind,
+        subresource: String::new(),
+        request_name: metadata(object, "name").to_owned(),
+        namespace: if projection.namespaced { namespace(object, default_namespace) } else { String::new() },
+        operation: Operation::Create,
+        user: UserInfo::default(),
+        object: Some(Object::from(written(object).into_owned())),
+        old_object: None,
+        dry_run: false,
+        options: Value::Null,
+    })
+}
+
+fn written(object: &Value) -> Cow<'_, Value> {
+    let all = object.get("metadata").and_then(Value::as_object);
+    if !all.is_some_and(|all| NOT_WRITTEN.iter().any(|key| all.contains_key(*key))) {
+        return Cow::Borrowed(object);
+    }
+    let mut object = object.clone();
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|key, _| !NOT_WRITTEN.contains(&key.as_str()));
+    }
+    Cow::Owned(object)
+}
+
+fn text<'v>(object: &'v Value, key: &str) -> &'v str {
+    object.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn metadata<'v>(object: &'v Value, key: &str) -> &'v str {
+    object.get("metadata").and_then(|metadata| metadata.get(key)?.as_str()).unwrap_or_default()
+}
+
+fn namespace(object: &Value, default: &str) -> String {
+    match metadata(object, "namespace") {
+        "" => default.to_owned(),
+        namespace => namespace.to_owned(),
     }
 }
 

@@ -21,8 +21,8 @@ mod lease;
 mod live;
 mod measure;
 mod mutation;
-mod policies;
 mod parity;
+mod policies;
 mod reading;
 mod rendering;
 

@@ -24,7 +24,7 @@ pub struct ClusterArguments {
     kubeconfig: Option<PathBuf>,
 
     /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: the Pod's own,
-    /// else stategate-system]. With --context or --kubeconfig, `serve` writes nothing unless it is given
+    /// else stategate-system]. With --context or --kubeconfig, `serve` writes nothing unless it or --policy-reports is given
     #[arg(long, value_name = "NAME")]
     own_namespace: Option<String>,
 }

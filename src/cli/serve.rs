@@ -43,6 +43,15 @@ pub struct Arguments {
     #[arg(long, conflicts_with_all = ["context", "kubeconfig", "inventory"])]
     in_cluster: bool,
 
+    /// Audit the cluster in the background, and write what is found as Reports (openreports.io) or PolicyReports
+    /// (wgpolicyk8s.io), whichever is installed
+    #[arg(long)]
+    policy_reports: bool,
+
+    /// Seconds from the end of an audit to the next one
+    #[arg(long, default_value = "600", value_parser = seconds, requires = "policy_reports")]
+    audit_every: Duration,
+
     /// Seconds that /readyz waits for the objects of the cluster; afterwards stategate serves with what is known
     #[arg(long, default_value = "30", value_parser = seconds)]
     inventory_timeout: Duration,
@@ -130,13 +139,19 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         true => Some(Access { in_cluster: true, ..Access::default() }),
         false => arguments.cluster.access(&arguments.inventory)?,
     };
-    if arguments.cluster.named_namespace().is_some() && access.is_none() {
-        anyhow::bail!(
-            "--own-namespace is about a cluster\n  help: name it with --in-cluster, --context or --kubeconfig"
-        );
+    for (given, flag) in [
+        (arguments.cluster.named_namespace().is_some(), "--own-namespace"),
+        (arguments.policy_reports, "--policy-reports"),
+    ] {
+        if given && access.is_none() {
+            anyhow::bail!(
+                "{flag} is about a cluster\n  help: name it with --in-cluster, --context or --kubeconfig"
+            );
+        }
     }
     // On somebody's own machine it only watches, unless told otherwise.
-    let writes = arguments.in_cluster || arguments.cluster.named_namespace().is_some();
+    let writes =
+        arguments.in_cluster || arguments.cluster.named_namespace().is_some() || arguments.policy_reports;
     let own_namespace = arguments.cluster.own_namespace();
     let live = match access {
         Some(access) => {
@@ -169,6 +184,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     });
     let config = Config {
         candidate,
+        audit_every: arguments.policy_reports.then_some(arguments.audit_every),
         listen: arguments.listen,
         status_listen: arguments.status_listen,
         tls,
@@ -205,8 +221,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
-    if !(0.01..=3600.0).contains(&seconds) {
-        return Err("from 0.01 to 3600 seconds".to_owned());
+    if !(0.01..=86_400.0).contains(&seconds) {
+        return Err("from 0.01 to 86400 seconds".to_owned());
     }
     Ok(Duration::from_secs_f64(seconds))
 }

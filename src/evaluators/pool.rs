@@ -88,6 +88,11 @@ impl EvaluationPool {
         self.shared.overrun.notified().await;
     }
 
+    /// Whether any job waits for a thread. What is not urgent is better not queued then.
+    pub fn is_busy(&self) -> bool {
+        self.shared.metrics.queue_depth.get() > 0
+    }
+
     /// Queues a job. The receiver always gets a result, or the reason why there is none.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ pub mod junit;
 mod location;
 mod markdown;
 pub mod page;
+pub mod policy_report;
 mod remedy;
 #[cfg(test)]
 mod sample;

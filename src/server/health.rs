@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::drain::ShutdownStage;
+use super::reports::Auditor;
 use super::routes::App;
 use crate::cluster::LiveInventory;
 
@@ -47,22 +48,22 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         .iter()
         .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
-    let lease = match &app.lease {
-        Some(lease) if verbose => {
-            if lease.is_held() {
-                "lease: held\n"
-            } else {
-                "lease: not held\n"
-            }
-        }
-        _ => "",
-    };
+    let duties = app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{lease}{inventory}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{duties}{inventory}",
         set.profile(),
         set.policies().count()
     )
     .into_response()
+}
+
+/// What this replica does that only one may do.
+fn duties(auditor: &Auditor) -> String {
+    let lease = if auditor.lease.is_held() { "lease: held\n" } else { "lease: not held\n" };
+    match auditor.every {
+        Some(_) => format!("{lease}policy reports: {}\n", auditor.describe()),
+        None => lease.to_owned(),
+    }
 }
 
 /// What is known of the cluster: each kind if asked for, else those that are not complete.

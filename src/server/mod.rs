@@ -17,6 +17,7 @@ mod exceptions;
 mod health;
 mod open_files;
 mod reload;
+mod reports;
 mod routes;
 mod tls;
 mod tracked;
@@ -24,7 +25,7 @@ mod tracked;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -49,6 +50,7 @@ use connection_table::ConnectionTable;
 use connections::{Endpoint, Tables};
 use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
+use reports::Auditor;
 use routes::App;
 
 /// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
@@ -97,6 +99,8 @@ pub struct Config {
     pub inventory_timeout: Duration,
     /// The lease to hold, of several replicas beside a live cluster.
     pub candidate: Option<Candidate>,
+    /// Time from the end of an audit of the cluster to the next one; none: no audit and no reports.
+    pub audit_every: Option<Duration>,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
@@ -174,8 +178,8 @@ pub async fn run(
         let set = &loaded.in_force.set;
         Metrics::new(set.digest(), set.profile())
     });
-    let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics))
-        .map_err(ServeError::Threads)?;
+    let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics));
+    let evaluators = Arc::new(evaluators.map_err(ServeError::Threads)?);
     let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.
     let (shutdown, status_shutdown) = (Shutdown::new(), Shutdown::new());
@@ -189,13 +193,24 @@ pub async fn run(
             current.inventory_changed(digest, inventory);
         });
     }
-    let cluster = sources.live.as_ref().map(|live| live.cluster().clone());
-    let lease = cluster
-        .zip(config.candidate)
-        .map(|(cluster, candidate)| Lease::start(cluster, candidate, Arc::clone(&metrics)));
-    if let (Some(live), Some(lease)) = (&sources.live, &lease) {
-        let cluster = live.cluster().clone();
-        tokio::spawn(write_conditions(cluster, lease.clone(), current.standings()));
+    let settled_by = Instant::now() + config.inventory_timeout;
+    let auditor = sources.live.clone().zip(config.candidate).map(|(live, candidate)| {
+        let lease = Lease::start(live.cluster().clone(), candidate, Arc::clone(&metrics));
+        Arc::new(Auditor {
+            live,
+            lease,
+            current: Arc::clone(&current),
+            evaluators: Arc::clone(&evaluators),
+            metrics: Arc::clone(&metrics),
+            every: config.audit_every,
+            settled_by,
+            status: Mutex::default(),
+        })
+    });
+    if let Some(auditor) = &auditor {
+        tokio::spawn(Arc::clone(auditor).run());
+        let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
+        tokio::spawn(write_conditions(cluster, lease, current.standings()));
     }
     let app = Arc::new(App {
         current: Arc::clone(&current),
@@ -207,8 +222,8 @@ pub async fn run(
         policies: sources.policies.clone(),
         cluster_policies: Arc::clone(&sources.documents),
         documents: Semaphore::new(DOCUMENTS),
-        lease: lease.clone(),
-        settled_by: Instant::now() + config.inventory_timeout,
+        auditor: auditor.clone(),
+        settled_by,
     });
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),
@@ -240,8 +255,8 @@ pub async fn run(
     };
     // Another replica need not wait until this one has drained.
     let released = async {
-        if let Some(lease) = &lease {
-            lease.release().await;
+        if let Some(auditor) = &auditor {
+            auditor.lease.release().await;
         }
     };
     tokio::join!(released, drain(&shutdown, &mut signals, config.drain_delay));

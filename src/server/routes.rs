@@ -16,9 +16,10 @@ use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Res
 use super::documents;
 use super::drain::ShutdownStage;
 use super::reload::Current;
+use super::reports::Auditor;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
-use crate::cluster::{Lease, LiveInventory};
+use crate::cluster::LiveInventory;
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
@@ -37,7 +38,7 @@ const MAX_TIMEOUT: Duration = Duration::from_secs(30);
 /// State shared by all requests.
 pub struct App {
     pub current: Arc<Current>,
-    pub evaluators: EvaluationPool,
+    pub evaluators: Arc<EvaluationPool>,
     pub metrics: Arc<Metrics>,
     pub budget: MemoryBudget,
     pub stage: watch::Receiver<ShutdownStage>,
@@ -49,8 +50,8 @@ pub struct App {
     pub cluster_policies: Arc<ClusterPolicies>,
     /// Reviews of those that may go on at once.
     pub documents: Semaphore,
-    /// Whether this replica is the one that does what only one may do.
-    pub lease: Option<Lease>,
+    /// The audit in the background, with the lease, if there is a cluster to write to.
+    pub auditor: Option<Arc<Auditor>>,
     /// When readiness no longer waits for the first complete inventory.
     pub settled_by: tokio::time::Instant,
 }

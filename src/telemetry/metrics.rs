@@ -12,6 +12,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use super::audit_metrics::AuditMetrics;
 use crate::decision::Decision;
 
 /// The outcome of a review.
@@ -166,6 +167,8 @@ pub struct Metrics {
     inventory_interruptions: Family<InterruptionLabels, Counter>,
     /// Whether this replica does what only one may do.
     pub lease_held: Gauge,
+    /// Those of the audit in the background.
+    pub audit: AuditMetrics,
 }
 
 impl Metrics {
@@ -194,6 +197,7 @@ impl Metrics {
             inventory_age: Family::default(),
             inventory_interruptions: Family::default(),
             lease_held: Gauge::default(),
+            audit: AuditMetrics::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -267,6 +271,7 @@ impl Metrics {
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
+        metrics.audit.register(&mut registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         let metrics = Self { registry, ..metrics };

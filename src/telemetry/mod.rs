@@ -1,5 +1,6 @@
 //! Logs and metrics. Neither contains request bodies, annotations or values.
 
+pub mod audit_metrics;
 mod line;
 pub mod metrics;
 

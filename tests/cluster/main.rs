@@ -25,6 +25,7 @@ mod parity;
 mod policies;
 mod reading;
 mod rendering;
+mod reports;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;

@@ -11,6 +11,7 @@ mod enforcement;
 mod requirements;
 pub mod schema;
 mod sources;
+mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -27,13 +28,14 @@ use crate::workload::SelfClassification;
 use crate::workload::labels::glob;
 use crate::workload::projection::{Projection, Projections};
 
+pub use bindings::API_VERSION;
 use bindings::KnownPolicies;
-pub use bindings::{API_VERSION, misnamed, policies};
 use compiled::{CompiledPolicies, CompiledPolicy, Readable};
 pub use documents::{DocumentKind, Standing, StoredDocument};
 pub use enforcement::Enforcement;
 use enforcement::{Bindings, PolicyBindings};
 pub use sources::{ClusterDocument, Sources};
+pub use written::{misnamed, policies};
 
 /// The policies and bindings that review requests.
 pub struct PolicySet {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -14,12 +15,13 @@ use super::check::format::Format;
 use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource};
 use super::check::{FailOn, exit_code};
 use super::cluster::{self, ClusterArguments};
+use super::diff::{self, Findings};
 use super::output::{self, Output};
 use super::policies::PolicyArguments;
 use super::progress::Progress;
 use super::project::Project;
 use super::review_pool::ReviewPool;
-use super::{Exit, colours, count, say};
+use super::{Exit, colours, complain, count, print, say, seconds};
 use crate::admission::{GroupKind, ReviewMode};
 use crate::cluster::{Access, Audit, AuditStep, Cluster, ClusterError, Resource, Resources, field};
 use crate::diagnostic::SourceText;
@@ -34,9 +36,13 @@ use crate::source::render::RenderOptions;
   stategate audit
   stategate audit --context prod --profile regulated -o html=audit.html
   stategate audit -n shop --fail-on warn
+  stategate audit --watch -o html=audit.html -o text
 
 Each object is checked as it is stored, with the rest of the cluster as its inventory. What a
 controller makes of an object that is checked (the Pods of a StatefulSet) is not checked again.
+
+With --watch, the cluster is checked again and again until Ctrl-C: reports in files are kept current, and
+what appears and what is gone is printed. The exit code is then that of an interrupted program.
 
 Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or
 evaluated.")]
@@ -58,22 +64,85 @@ pub struct Arguments {
     /// The mildest action that fails the run
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
+
+    /// Check again and again, and print what has changed
+    #[arg(long)]
+    watch: bool,
+
+    /// Seconds from the end of one check to the next one
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, requires = "watch")]
+    every: Duration,
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let outputs = output::all(&arguments.output, Format::Text)?;
-    let access = arguments.cluster.current();
-    let set = arguments.cluster.policy_set(&arguments.policies.source(), &access)?;
-    let report = audit(set, &access, arguments.namespace.as_deref())?;
-    output::write_all(&outputs, |output| {
-        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
-        output.format.render(&report, colours)
-    })?;
+    if arguments.watch {
+        return watch(arguments, &outputs);
+    }
+    let report = arguments.report()?;
+    write(&outputs, &report)?;
     if report.objects.is_empty() && report.errors.is_empty() {
         say("nothing of a kind that a policy checks runs there\n");
         return Ok(Exit::Clean);
     }
     Ok(exit_code(arguments.fail_on, &report))
+}
+
+impl Arguments {
+    fn report(&self) -> anyhow::Result<Report> {
+        let access = self.cluster.current();
+        let set = self.cluster.policy_set(&self.policies.source(), &access)?;
+        audit(set, &access, self.namespace.as_deref())
+    }
+}
+
+fn write(outputs: &[Output<Format>], report: &Report) -> anyhow::Result<()> {
+    output::write_all(outputs, |output| {
+        let colours = output.file.is_none() && colours(std::io::stdout().is_terminal());
+        output.format.render(report, colours)
+    })
+}
+
+/// Audits until the process is ended. What cannot be read for a while changes nothing that was written.
+fn watch(arguments: &Arguments, outputs: &[Output<Format>]) -> anyhow::Result<Exit> {
+    anyhow::ensure!(
+        outputs.iter().all(|output| output.file.is_some() || output.format == Format::Text),
+        "--watch writes a report after every check: give it a file, as in -o json=FILE"
+    );
+    let files: Vec<Output<Format>> = outputs.iter().filter(|output| output.file.is_some()).cloned().collect();
+    let first = arguments.report()?;
+    write(outputs, &first)?;
+    let mut last = Findings::of(&first);
+    drop(first);
+    loop {
+        say(&format!("checking again in {} s; press Ctrl-C to stop\n", arguments.every.as_secs_f64()));
+        std::thread::sleep(arguments.every);
+        let report = match arguments.report() {
+            Ok(report) => report,
+            Err(error) => {
+                complain(&error);
+                continue;
+            }
+        };
+        write(&files, &report)?;
+        let now = Findings::of(&report);
+        for error in &report.errors {
+            say(&format!("error: {error}\n"));
+        }
+        // What could not be listed is not gone.
+        if report.errors.is_empty() {
+            print(&changes(&last, &now, jiff::Timestamp::now()))?;
+            last = now;
+        }
+    }
+}
+
+/// What has appeared and what is gone since the last check.
+fn changes(last: &Findings, now: &Findings, at: jiff::Timestamp) -> String {
+    match last.differences(now).as_slice() {
+        [] => String::new(),
+        differences => format!("{at:.0}\n{}", diff::becomes(differences)),
+    }
 }
 
 /// Checks what runs in a cluster, or in one namespace of it.

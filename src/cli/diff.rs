@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
@@ -10,11 +11,14 @@ use serde::Serialize;
 use super::audit::audit;
 use super::check::pipeline::{Pipeline, PreviousObjects, TreeSource};
 use super::cluster::ClusterArguments;
-use super::inventory::InventoryArguments;
+use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::{CatalogueArguments, PolicyArguments, load};
 use super::review_pool::ReviewPool;
 use super::sources::SourceArguments;
-use super::{Exit, count, print};
+use super::{Exit, count, print, recorded};
+use crate::admission::ReviewMode;
+use crate::decision::Finding;
+use crate::diagnostic::Diagnostic;
 use crate::plain;
 use crate::policy::Action;
 use crate::policyset::PolicySet;
@@ -26,9 +30,11 @@ use crate::source::render::RenderOptions;
   stategate diff . --against-profile regulated
   stategate diff --context prod --profile baseline --against-profile production
   stategate diff shop/ --against-bindings new.yaml -o json
+  stategate diff --requests recorded/ --against-profile regulated
 
 Both policy sets check the same manifests or, with --context or --kubeconfig, what runs in the
-cluster. A finding is the same if its policy, its object and its place are.
+cluster, or answer the same recorded requests (--requests), deletes and scales among them. A finding is
+the same if its policy, its object and its place are.
 
 Exit codes: 0 nothing becomes stricter, 1 something becomes denied (--fail-on), 2 something could not be
 read or evaluated.")]
@@ -58,6 +64,10 @@ pub struct Arguments {
     #[command(flatten)]
     cluster: ClusterArguments,
 
+    /// Recorded AdmissionReviews (JSON, one or more to a file) or a directory of them; may be given several times
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["paths", "context", "kubeconfig"])]
+    requests: Vec<PathBuf>,
+
     /// The namespace of objects that do not name one; of a cluster, the only one to check
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
@@ -81,8 +91,11 @@ enum Format {
 
 /// One finding that one of the two sets has, or judges otherwise.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Difference {
+pub struct Difference {
     policy: String,
+    /// Of a recorded request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    operation: Option<String>,
     kind: String,
     namespace: String,
     name: String,
@@ -100,30 +113,29 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
             "nothing to compare with\n  help: add --against-profile, --against-bindings or --against-policies"
         );
     }
-    let before = arguments.report(&arguments.policies)?;
-    let after = arguments.report(&arguments.against())?;
-    for (which, report) in [("the first", &before), ("the second", &after)] {
-        for error in &report.errors {
+    let before = arguments.findings(&arguments.policies)?;
+    let after = arguments.findings(&arguments.against())?;
+    for (which, findings) in [("the first", &before), ("the second", &after)] {
+        for error in &findings.errors {
             super::say(&format!("error: {error}\n"));
         }
-        if report.failed() {
+        if findings.failed {
             super::say(&format!("error: with {which} policy set, policies could not decide\n"));
         }
     }
-    let differences = differences(&before, &after);
-    let checked = before.objects.len().max(after.objects.len());
-    if checked == 0 {
+    let differences = before.differences(&after);
+    if before.objects.max(after.objects) == 0 {
         super::say("error: nothing to compare: no object of a kind that a policy checks was found\n");
         return Ok(Exit::Broken);
     }
     match arguments.output {
-        Format::Text => print(&text(&differences, &before, &after))?,
+        Format::Text => print(&(becomes(&differences) + &summary(&differences, &before, &after)))?,
         Format::Json => print(&(plain::json(&differences)? + "\n"))?,
     }
     let fails = |difference: &Difference| {
         difference.after > difference.before && difference.after >= Some(arguments.fail_on.action())
     };
-    let unread = [&before, &after].iter().any(|report| !report.errors.is_empty() || report.failed());
+    let unread = [&before, &after].iter().any(|findings| !findings.errors.is_empty() || findings.failed);
     Ok(match unread {
         true => Exit::Broken,
         false if differences.iter().any(fails) => Exit::Findings,
@@ -146,6 +158,43 @@ impl Arguments {
                 false => self.against_bindings.clone(),
             },
         }
+    }
+
+    fn findings(&self, policies: &PolicyArguments) -> anyhow::Result<Findings> {
+        match self.requests.as_slice() {
+            [] => Ok(Findings::of(&self.report(policies)?)),
+            paths => self.of_requests(paths, load(&policies.source())?),
+        }
+    }
+
+    /// What a policy set answers to recorded requests.
+    fn of_requests(&self, paths: &[PathBuf], set: PolicySet) -> anyhow::Result<Findings> {
+        let inventory = self.inventory.source(DEFAULT_NAMESPACE).read(&set)?;
+        let mut findings = Findings { profile: set.profile().to_owned(), ..Findings::default() };
+        let mut requests = Vec::new();
+        for path in paths {
+            for file in recorded::files(path)? {
+                match recorded::requests(&file) {
+                    Ok(read) => requests.extend(read.into_iter().map(Arc::new)),
+                    Err(error) => findings.errors.push(error),
+                }
+            }
+        }
+        let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
+        requests.retain(|request| pool.set().matches(request));
+        findings.objects = requests.len();
+        let decisions = pool.block_on(pool.review(&inventory, &requests, ReviewMode::Validate))?;
+        for (request, decision) in requests.iter().zip(decisions) {
+            findings.failed |= !decision.decided();
+            let operation = match request.subresource.as_str() {
+                "" => request.operation.to_string(),
+                subresource => format!("{} {subresource}", request.operation),
+            };
+            let kind = pool.set().target(request).map_or(&request.kind.kind, |target| &target.kind.kind);
+            let object = [operation, kind.clone(), request.namespace.clone(), request.name()];
+            decision.findings.iter().for_each(|finding| findings.add(&object, finding));
+        }
+        Ok(findings)
     }
 
     fn report(&self, policies: &PolicyArguments) -> anyhow::Result<Report> {
@@ -185,54 +234,85 @@ impl Arguments {
     }
 }
 
-/// Object, policy and place of a finding.
-type Key = ([String; 3], String, String);
+/// Operation, object, policy and place of a finding.
+type Key = ([String; 4], String, String);
 
-fn findings(report: &Report) -> BTreeMap<Key, (Action, String)> {
-    let mut all: BTreeMap<Key, (Action, String)> = BTreeMap::new();
-    for object in &report.objects {
-        for found in &object.findings {
-            let finding = &found.finding;
-            let of = [object.kind.clone(), object.namespace.clone(), object.name.clone()];
-            let entry = all.entry((of, finding.policy.to_string(), finding.key.clone()));
-            let entry = entry.or_insert((finding.action, finding.message.clone()));
-            entry.0 = entry.0.max(finding.action);
-        }
-    }
-    all
+/// What a policy set finds.
+#[derive(Default)]
+pub struct Findings {
+    all: BTreeMap<Key, (Action, String)>,
+    objects: usize,
+    profile: String,
+    errors: Vec<Diagnostic>,
+    /// Policies could not decide.
+    failed: bool,
 }
 
-fn differences(before: &Report, after: &Report) -> Vec<Difference> {
-    let (before, mut after) = (findings(before), findings(after));
-    let difference = |key: Key, before: Option<Action>, after: Option<Action>, message: String| {
-        let ([kind, namespace, name], policy, path) = key;
-        Difference { policy, kind, namespace, name, path, before, after, message }
-    };
-    let mut all = Vec::new();
-    for (key, (action, message)) in before {
-        match after.remove(&key) {
-            Some((same, _)) if same == action => {}
-            other => all.push(difference(key, Some(action), other.map(|(action, _)| action), message)),
+impl Findings {
+    /// Those of a report.
+    pub fn of(report: &Report) -> Self {
+        let mut findings = Self {
+            all: BTreeMap::new(),
+            objects: report.objects.len(),
+            profile: report.profile.clone(),
+            errors: report.errors.clone(),
+            failed: report.failed(),
+        };
+        for object in &report.objects {
+            let of = [String::new(), object.kind.clone(), object.namespace.clone(), object.name.clone()];
+            object.findings.iter().for_each(|found| findings.add(&of, &found.finding));
         }
+        findings
     }
-    all.extend(
-        after.into_iter().map(|(key, (action, message))| difference(key, None, Some(action), message)),
-    );
-    all.sort_by(|a, b| {
-        let order = |one: &Difference| std::cmp::Reverse(one.after);
-        (order(a), &a.policy, &a.namespace, &a.name, &a.path).cmp(&(
-            order(b),
-            &b.policy,
-            &b.namespace,
-            &b.name,
-            &b.path,
-        ))
-    });
-    all
+
+    fn add(&mut self, object: &[String; 4], finding: &Finding) {
+        let key = (object.clone(), finding.policy.to_string(), finding.key.clone());
+        let entry = self.all.entry(key).or_insert_with(|| (finding.action, finding.message.clone()));
+        entry.0 = entry.0.max(finding.action);
+    }
+
+    /// What another set, or the same one at another time, finds otherwise.
+    pub fn differences(&self, after: &Self) -> Vec<Difference> {
+        let difference = |key: &Key, before: Option<Action>, after: Option<Action>, message: &str| {
+            let ([operation, kind, namespace, name], policy, path) = key.clone();
+            let operation = Some(operation).filter(|operation| !operation.is_empty());
+            Difference {
+                policy,
+                operation,
+                kind,
+                namespace,
+                name,
+                path,
+                before,
+                after,
+                message: message.to_owned(),
+            }
+        };
+        let mut all = Vec::new();
+        for (key, (action, message)) in &self.all {
+            let other = after.all.get(key).map(|(action, _)| *action);
+            if other != Some(*action) {
+                all.push(difference(key, Some(*action), other, message));
+            }
+        }
+        let new = after.all.iter().filter(|(key, _)| !self.all.contains_key(*key));
+        all.extend(new.map(|(key, (action, message))| difference(key, None, Some(*action), message)));
+        all.sort_by(|a, b| {
+            let order = |one: &Difference| std::cmp::Reverse(one.after);
+            (order(a), &a.policy, &a.namespace, &a.name, &a.path).cmp(&(
+                order(b),
+                &b.policy,
+                &b.namespace,
+                &b.name,
+                &b.path,
+            ))
+        });
+        all
+    }
 }
 
 /// What becomes of an object, by its new action and policy.
-fn text(differences: &[Difference], before: &Report, after: &Report) -> String {
+pub fn becomes(differences: &[Difference]) -> String {
     let mut text = String::new();
     for (action, heading) in [
         (Some(Action::Deny), "denied"),
@@ -261,9 +341,12 @@ fn text(differences: &[Difference], before: &Report, after: &Report) -> String {
                 Action::Warn => "was warned",
                 Action::Audit => "was recorded",
             });
+            let operation =
+                one.operation.as_ref().map(|operation| format!("{operation} ")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "    {} {}: {} ({was})",
+                "    {}{} {}: {} ({was})",
+                plain::line(&operation),
                 plain::line(&one.kind),
                 plain::line(&place),
                 plain::line(&one.message)
@@ -271,14 +354,15 @@ fn text(differences: &[Difference], before: &Report, after: &Report) -> String {
         }
         text.push('\n');
     }
-    let objects = count(before.objects.len().max(after.objects.len()), "object", "objects");
-    let (from, to) = (plain::line(&before.profile).into_owned(), plain::line(&after.profile).into_owned());
-    match differences.len() {
-        0 => text.push_str(&format!("{objects} checked: no difference (profiles {from} and {to})\n")),
-        number => {
-            let differences = count(number, "difference", "differences");
-            text.push_str(&format!("{objects} checked: {differences} (profiles {from} and {to})\n"));
-        }
-    }
     text
+}
+
+fn summary(differences: &[Difference], before: &Findings, after: &Findings) -> String {
+    let objects = count(before.objects.max(after.objects), "object", "objects");
+    let (from, to) = (plain::line(&before.profile).into_owned(), plain::line(&after.profile).into_owned());
+    let differences = match differences.len() {
+        0 => "no difference".to_owned(),
+        number => count(number, "difference", "differences"),
+    };
+    format!("{objects} checked: {differences} (profiles {from} and {to})\n")
 }

@@ -21,6 +21,7 @@ mod policy;
 mod progress;
 mod project;
 mod record;
+mod recorded;
 mod review;
 mod review_pool;
 mod schema;
@@ -32,6 +33,7 @@ mod webhook_config;
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
@@ -223,4 +225,13 @@ fn print_exactly(text: &str) -> anyhow::Result<()> {
 fn colours(stream_is_terminal: bool) -> bool {
     let plain = std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
     stream_is_terminal && !plain && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A number of seconds in a flag.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
+    if !(0.01..=86_400.0).contains(&seconds) {
+        return Err("from 0.01 to 86400 seconds".to_owned());
+    }
+    Ok(Duration::from_secs_f64(seconds))
 }

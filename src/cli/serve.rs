@@ -12,7 +12,7 @@ use clap::{Args, ValueEnum};
 use super::cluster::{self, ClusterArguments};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
-use super::{Exit, colours, say};
+use super::{Exit, colours, say, seconds};
 use crate::cluster::{Access, Candidate, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
@@ -217,14 +217,6 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     served?;
     Ok(Exit::Clean)
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of seconds"))?;
-    if !(0.01..=86_400.0).contains(&seconds) {
-        return Err("from 0.01 to 86400 seconds".to_owned());
-    }
-    Ok(Duration::from_secs_f64(seconds))
 }
 
 /// The user's directory for state, so that a certificate survives a restart.

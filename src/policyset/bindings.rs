@@ -6,15 +6,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::documents::PolicySpec;
+use super::written::{items, remove_server_fields};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::path::{self, Path, Segment};
 use crate::policy::binding::{Binding, BindingSpec, namespace_fault};
 use crate::policy::exception::{Authority, Exception, ExceptionSpec};
-use crate::policy::metadata::package_line;
 use crate::policy::skip::REASON_LENGTH;
 use crate::policy::{Policy, PolicyId, kinds};
 use crate::reader;
@@ -82,14 +80,14 @@ pub struct Operator {
 pub struct Head<S> {
     /// The version of the document's shape.
     #[schemars(extend("const" = API_VERSION))]
-    api_version: String,
+    pub(super) api_version: String,
     /// What the document is.
     #[serde(rename = "kind")]
     _kind: String,
     /// Its name.
-    metadata: Name,
+    pub(super) metadata: Name,
     /// Its content.
-    spec: S,
+    pub(super) spec: S,
 }
 
 /// The contents of a file of bindings.
@@ -147,67 +145,6 @@ pub fn read(
         _ => reader::documents(text)?.into_iter().flat_map(items).for_each(|one| reader.document(&one)),
     }
     if reader.errors.is_empty() { Ok(reader.read) } else { Err(Diagnostics(reader.errors)) }
-}
-
-/// The Policies in a file of bindings: their Rego, at the lines where it is in the file.
-///
-/// # Errors
-/// All faults of their documents; what is wrong with their Rego is found when it is loaded.
-pub fn policies(text: &SourceText) -> Result<Vec<SourceText>, Diagnostics> {
-    let (mut policies, mut errors) = (Vec::new(), Vec::new());
-    for mut document in reader::documents(text)?.into_iter().flat_map(items) {
-        if document.value.get("kind").and_then(Value::as_str) != Some("Policy") {
-            continue;
-        }
-        remove_server_fields(&mut document.value);
-        match reader::typed::<Head<PolicySpec>>(text, &document) {
-            Ok(head) => {
-                let rego = document.positions.place(&below(&["spec"], ["rego".into()]));
-                errors.extend(version(text, rego.line, &head.api_version));
-                let rego = SourceText::new(Arc::clone(&text.name), "\n".repeat(rego.line) + &head.spec.rego);
-                errors.extend(misnamed(&head.metadata.name, &rego));
-                policies.push(rego);
-            }
-            Err(faults) => errors.extend(faults.0),
-        }
-    }
-    if errors.is_empty() { Ok(policies) } else { Err(Diagnostics(errors)) }
-}
-
-/// A Policy whose name is not the id of its policy: bindings would name something that nobody finds.
-pub fn misnamed(name: &str, rego: &SourceText) -> Option<Diagnostic> {
-    let (line, package) = package_line(rego)?;
-    let id = package.rsplit('.').next()?.replace('_', "-");
-    let error = || {
-        let message = format!("the Policy is named {name}, and its package makes {id} of it");
-        rego.error(line, 1, message).with_help(format!(
-            "name it {id}, or write `package stategate.<category>.{}`",
-            name.replace('-', "_")
-        ))
-    };
-    (id != name).then(error)
-}
-
-/// The documents of a list, as `kubectl get -o yaml` writes them; a document that is no list is itself.
-fn items(mut document: Document) -> Vec<Document> {
-    if document.value.get("kind").and_then(|kind| kind.as_str()).is_some_and(|kind| kind.ends_with("List"))
-        && let Some(Value::Array(items)) = document.value.get_mut("items").map(Value::take)
-    {
-        return items.into_iter().map(Document::without_positions).collect();
-    }
-    vec![document]
-}
-
-/// Removes what only an API server writes. It means nothing here, and a file may be what `kubectl get` wrote.
-fn remove_server_fields(document: &mut Value) {
-    const SERVER_FIELDS: [&str; 6] =
-        ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "ownerReferences"];
-    if let Some(fields) = document.as_object_mut() {
-        fields.remove("status");
-    }
-    if let Some(metadata) = document.get_mut("metadata").and_then(Value::as_object_mut) {
-        SERVER_FIELDS.iter().for_each(|field| drop(metadata.remove(*field)));
-    }
 }
 
 /// What was read of a file so far.
@@ -329,7 +266,7 @@ impl FileReader<'_> {
     }
 }
 
-fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> {
+pub(super) fn version(text: &SourceText, line: usize, version: &str) -> Option<Diagnostic> {
     (version != API_VERSION)
         .then(|| text.error(line, 0, format!("apiVersion is {version:?}; write {API_VERSION}")))
 }
@@ -388,7 +325,7 @@ fn empty_match(text: &SourceText, document: &Document, binding: &Binding) -> Vec
 }
 
 /// The path of what lies below fixed keys.
-fn below<const N: usize>(keys: &[&'static str], rest: [Segment; N]) -> Path {
+pub(super) fn below<const N: usize>(keys: &[&'static str], rest: [Segment; N]) -> Path {
     keys.iter().map(|key| Segment::from(*key)).chain(rest).collect()
 }
 

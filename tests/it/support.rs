@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// The exit code and output of a run.
+#[derive(Debug)]
 pub struct Run {
     pub code: i32,
     pub stdout: String,

@@ -45,6 +45,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         for (kind, versions) in kinds {
             match list(&cluster, &resources, &kind, &versions).await {
                 Ok(text) => print_exactly(&text)?,
+                Err(error) if cluster.is_gone(&error).await => {
+                    let error = cluster::explained(&cluster, &error);
+                    return Err(error.context(format!("{kind} and what comes after it is left out")));
+                }
                 Err(error) => {
                     exit = Exit::Broken;
                     say(&format!("warning: {kind} is left out: {error}\n  help: {}\n", cluster.help(&error)));

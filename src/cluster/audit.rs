@@ -27,6 +27,8 @@ pub struct Audit {
     kinds: VecDeque<(GroupKind, Vec<String>)>,
     current: Option<(Resource, Pages)>,
     known: Known,
+    /// The API server is gone, with this error.
+    gone: Option<ClusterError>,
 }
 
 /// What comes next.
@@ -46,7 +48,7 @@ impl Audit {
         namespace: Option<String>,
     ) -> Self {
         let kinds = owners_first(kinds);
-        Self { cluster, resources, namespace, kinds, current: None, known: Known::default() }
+        Self { cluster, resources, namespace, kinds, current: None, known: Known::default(), gone: None }
     }
 
     /// How many kinds have not been listed to their end.
@@ -79,11 +81,17 @@ impl Audit {
                     Err(error) => {
                         let kind = resource.kind.clone();
                         self.current = None;
+                        if self.cluster.is_gone(&error).await {
+                            self.gone = Some(error.clone());
+                        }
                         return Some(AuditStep::Unlisted(kind, error));
                     }
                 }
             }
             let (kind, versions) = self.kinds.pop_front()?;
+            if let Some(error) = &self.gone {
+                return Some(AuditStep::Unlisted(kind, error.clone()));
+            }
             match self.resources.of(&kind, &versions) {
                 Ok(Some(resource)) => {
                     let path = match &self.namespace {

@@ -21,6 +21,8 @@ use crate::plain;
 /// How long the API server may take to answer, watches excepted.
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it may take to tell its version, which needs nothing but the API server itself.
+const VERSION_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a program may take that provides credentials: a person may have to log in.
 const CREDENTIALS: Duration = Duration::from_secs(60);
 /// Objects in one page of a list. An API server stores objects of at most about 1.5 MiB.
@@ -196,6 +198,19 @@ impl Cluster {
     /// The command that shows more about an error.
     pub fn help(&self, error: &ClusterError) -> String {
         error.help(&self.kubectl)
+    }
+
+    /// Whether the API server answers at all: it is asked for the smallest thing there is.
+    pub(super) async fn is_there(&self) -> bool {
+        let asked = tokio::time::timeout(VERSION_TIMEOUT, self.get("/version"));
+        // Whoever refuses to answer is there.
+        matches!(asked.await, Ok(Ok(_) | Err(ClusterError::Forbidden(_) | ClusterError::Unauthorized)))
+    }
+
+    /// Whether the API server is gone with this error, so that asking for anything else is in vain and may take as
+    /// long again.
+    pub async fn is_gone(&self, error: &ClusterError) -> bool {
+        matches!(error, ClusterError::Unreachable(_) | ClusterError::TimedOut(_)) && !self.is_there().await
     }
 
     /// One object; none if it does not exist.

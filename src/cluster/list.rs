@@ -151,9 +151,8 @@ impl Cluster {
             };
             match records.await {
                 Ok(records) => writer.relist(&kind, records),
-                Err(error @ (ClusterError::Unreachable(_) | ClusterError::Unauthorized)) => {
-                    return Err(error);
-                }
+                Err(error @ ClusterError::Unauthorized) => return Err(error),
+                Err(error) if self.is_gone(&error).await => return Err(error),
                 Err(error) => drop(unknown.insert(kind, error)),
             }
         }

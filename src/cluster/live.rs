@@ -31,7 +31,6 @@ use crate::telemetry::metrics::Metrics;
 const GRACE: Duration = Duration::from_secs(10);
 /// Between two questions whether the API server is there at all: a connection may die in silence.
 const HEARTBEAT: Duration = Duration::from_secs(5);
-const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Between two snapshots. A change is in force after this time at the latest.
 const SNAPSHOTS: Duration = Duration::from_millis(20);
 
@@ -412,17 +411,11 @@ impl Shared {
         }
     }
 
-    /// Asks every few seconds for the smallest thing there is.
+    /// Asks every few seconds whether the API server is there.
     async fn heartbeat(self: Arc<Self>) {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
-            let asked = self.cluster.get("/version");
-            let alive = matches!(
-                tokio::time::timeout(HEARTBEAT_TIMEOUT, asked).await,
-                // Whoever refuses to answer is there.
-                Ok(Ok(_) | Err(ClusterError::Forbidden(_) | ClusterError::Unauthorized))
-            );
-            self.heard(alive);
+            self.heard(self.cluster.is_there().await);
         }
     }
 

@@ -2,18 +2,17 @@
 //! command line sees what the webhook sees.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::harness::{ApiServer, Kubectl, Output, Stategate, http_get, wait_until};
+use crate::harness::{self, ApiServer, Kubectl, Output, Stategate, http_get, wait_until};
 use crate::{GOOD, NAIVE, refused, register_and_wait, silent};
 
 /// A change counts in less than a second; a busy machine takes longer.
-const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 
-const FAST: &str = "
+pub const FAST: &str = "
 apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata: {name: fast-encrypted}
@@ -49,7 +48,7 @@ metadata: {name: before, namespace: shop}
 spec: {source: {persistentVolumeClaimName: data-pg-0}}
 ";
 
-fn good() -> &'static str {
+pub fn good() -> &'static str {
     GOOD.split_once("---").unwrap().0
 }
 
@@ -60,14 +59,14 @@ fn follow(api: &ApiServer, dir: &Path, user: &str) -> Stategate {
 }
 
 /// What the gate says of a kind.
-fn known(gate: &Stategate, kind: &str) -> String {
+pub fn known(gate: &Stategate, kind: &str) -> String {
     let (_, text) = http_get(gate.status_port(), "/readyz?verbose").unwrap();
     let start = format!("inventory {kind}: ");
     text.lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_default().to_owned()
 }
 
 #[track_caller]
-fn becomes(gate: &Stategate, kind: &str, needle: &str) {
+pub fn becomes(gate: &Stategate, kind: &str, needle: &str) {
     assert!(
         wait_until(SOON * 2, || known(gate, kind).contains(needle)),
         "{kind} is {:?}, not {needle:?}\n{}",
@@ -78,21 +77,8 @@ fn becomes(gate: &Stategate, kind: &str, needle: &str) {
 
 /// The gate's own program on the command line, as one of the users.
 fn stategate(api: &ApiServer, user: &str, args: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .args(args)
-        .arg("--kubeconfig")
-        .arg(api.kubeconfig(user))
-        .env("HOME", api.dir())
-        .env_remove("KUBECONFIG")
-        .current_dir(api.dir())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    let kubeconfig = api.kubeconfig(user);
+    harness::stategate(api.dir(), &[args, &["--kubeconfig", kubeconfig.to_str().unwrap()]].concat(), "")
 }
 
 fn scale(kubectl: &Kubectl, replicas: u32) -> Output {
@@ -287,13 +273,9 @@ fn the_command_line_sees_what_the_cluster_holds() {
     let manifest = manifest.to_str().unwrap();
     let live = stategate(&api, "admin", &["check", manifest]);
     assert!(live.stdout.contains("storage-class-exists"), "{live:?}");
-    let offline = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .args(["check", manifest, "--inventory"])
-        .arg(&inventory)
-        .current_dir(api.dir())
-        .output()
-        .unwrap();
-    let offline = String::from_utf8(offline.stdout).unwrap();
+    let offline =
+        harness::stategate(api.dir(), &["check", manifest, "--inventory", inventory.to_str().unwrap()], "")
+            .stdout;
     assert!(offline.contains("storage-class-exists"), "{offline}");
 
     // Applying a manifest over what is stored is an update, and its confirmation is where it was written.

@@ -15,6 +15,7 @@ mod control_plane;
 mod controllers;
 mod defaults;
 mod examples;
+mod faults;
 mod guards;
 mod harness;
 mod lease;

@@ -102,7 +102,8 @@ fn objects() -> Vec<(String, Value)> {
     all
 }
 
-async fn all(client: &Client, requests: Vec<(&'static str, String, Value)>) {
+/// Sends all requests, some at a time.
+pub async fn all(client: &Client, requests: Vec<(&'static str, String, Value)>) {
     let places = Arc::new(Semaphore::new(WIDTH));
     let mut tasks = tokio::task::JoinSet::new();
     for (method, path, body) in requests {
@@ -123,8 +124,8 @@ fn metric(gate: &Stategate, line: &str) -> u64 {
     value.unwrap_or_else(|| panic!("{line} is not in\n{text}"))
 }
 
-/// Resident memory in MiB.
-fn resident(gate: &Stategate) -> f64 {
+/// Its resident memory in MiB.
+pub fn resident(gate: &Stategate) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0

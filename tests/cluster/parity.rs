@@ -9,9 +9,7 @@ mod cases;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,7 +25,7 @@ use tokio::sync::Semaphore;
 use cases::{Case, Key, applied, cases, text};
 
 use crate::examples::write;
-use crate::harness::{ApiServer, Output, Stategate, wait_until};
+use crate::harness::{ApiServer, Stategate, stategate, wait_until};
 use crate::{NAIVE, PLAIN, measure};
 
 /// `review` is asked about one case in so many, since it loads the catalogue for each.
@@ -200,28 +198,6 @@ fn reviewed(dir: &Path, review: &Value, told: &[&str]) -> Answer {
     Answer {
         recorded: recorded.filter(|policy| !policy.is_empty()).collect(),
         ..answer((status, body, warnings))
-    }
-}
-
-fn stategate(dir: &Path, args: &[&str], stdin: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .args(args)
-        .env("HOME", dir)
-        .env_remove("KUBECONFIG")
-        .current_dir(dir)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It reads all of it before it writes anything.
-    child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The cluster that manifests are to be applied to: its objects as the inventory, and as what is updated.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use tokio::runtime::{Handle, Runtime};
 
 use super::super::cluster;
 use crate::admission::{Object, ObjectRef, Operation, Request};
-use crate::cluster::{Access, Cluster, Resources, applied, without_copy};
+use crate::cluster::{Access, Cluster, ClusterError, Resources, applied, without_copy};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
@@ -59,6 +59,7 @@ impl Connection {
             cluster: self.cluster.clone(),
             resources: Arc::clone(&self.resources),
             known: Mutex::default(),
+            gone: OnceLock::new(),
         }
     }
 }
@@ -69,6 +70,8 @@ pub struct LiveObjects {
     cluster: Cluster,
     resources: Arc<Resources>,
     known: Mutex<HashMap<ObjectRef, Value>>,
+    /// Why nothing else is asked for.
+    gone: OnceLock<ClusterError>,
 }
 
 impl LiveObjects {
@@ -83,11 +86,24 @@ impl LiveObjects {
         let reference = manifest.reference(namespace);
         let projection = projections.of(&reference.kind)?;
         let read = || {
+            if let Some(error) = self.gone.get() {
+                return Err(error.clone());
+            }
             let Some(resource) = self.resources.of(&reference.kind, &projection.versions)? else {
                 return Ok(None);
             };
             let namespace = if resource.namespaced { reference.namespace.as_str() } else { "" };
-            self.handle.block_on(self.cluster.get(&resource.object_path(namespace, &reference.name)))
+            let path = resource.object_path(namespace, &reference.name);
+            self.handle.block_on(async {
+                let read = self.cluster.get(&path).await;
+                if let Err(error) = &read
+                    && self.cluster.is_gone(error).await
+                {
+                    // Another thread may have found it out, too.
+                    let _ = self.gone.set(error.clone());
+                }
+                read
+            })
         };
         // Without a name the API server makes one up.
         if reference.name.is_empty() {

@@ -1,14 +1,15 @@
 //! The `stategate` binary as the webhook of a test server.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use rustix::process::Signal;
 
-use super::kubectl::Kubectl;
+use super::kubectl::{Kubectl, Output};
 use super::process::Daemon;
 use super::{ApiServer, STARTS, free_ports, http_get, wait_until};
 
@@ -199,8 +200,27 @@ fn serve(dir: &Path, port: u16, status_port: u16, args: &[String]) -> Daemon {
     Daemon::start("stategate", command, dir.join("stategate.log"))
 }
 
+/// Runs `stategate` in this directory, and returns its result.
+///
+/// # Panics
+/// If it cannot be started, or does not print text.
+pub fn stategate(dir: &Path, args: &[&str], stdin: &str) -> Output {
+    let pipe = Stdio::piped;
+    let mut child =
+        command(dir).args(args).stdin(pipe()).stdout(pipe()).stderr(pipe()).spawn().expect("it starts");
+    // It reads all of it before it writes anything, or nothing at all.
+    let _ = child.stdin.take().expect("stdin is a pipe").write_all(stdin.as_bytes());
+    let output = child.wait_with_output().expect("a child can be waited for");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(output.stdout),
+        stderr: text(output.stderr),
+    }
+}
+
 /// `stategate`, isolated from the clusters and settings of the person running the tests.
-fn command(dir: &Path) -> Command {
+pub fn command(dir: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env("HOME", dir).env_remove("KUBECONFIG").env_remove("RUST_LOG").current_dir(dir);
     command

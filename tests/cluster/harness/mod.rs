@@ -14,6 +14,7 @@ mod control_plane;
 mod gate;
 mod kubectl;
 mod process;
+mod proxy;
 mod users;
 
 use std::io::{self, Read, Write};
@@ -24,9 +25,10 @@ use std::time::{Duration, Instant};
 
 pub use api_server::ApiServer;
 pub use control_plane::ControlPlane;
-pub use gate::{Stategate, register};
+pub use gate::{Stategate, command, register, stategate};
 pub use kubectl::{Kubectl, Output};
 pub use process::Daemon;
+pub use proxy::{Fault, Injection, Proxy};
 pub use rustix::process::Signal;
 pub use users::{USERS, User};
 

@@ -1,0 +1,265 @@
+//! What networks and API servers do wrong, and what stategate makes of it: it knows less, says so, and recovers; it
+//! never takes a part for the whole.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use crate::harness::{
+    ApiServer, Fault, Injection, Output, Proxy, Stategate, command, eventually, stategate, wait_until,
+};
+use crate::live::{FAST, SOON, becomes, known};
+use crate::measure::{all, client, resident};
+use crate::{GOOD, silent};
+
+const CLASS: &str = "StorageClass.storage.k8s.io";
+const CLASSES: &str = "storageclasses";
+const CLAIM: &str = "PersistentVolumeClaim";
+const CLAIMS: &str = "persistentvolumeclaims";
+const BUDGET: &str = "PodDisruptionBudget.policy";
+const BUDGETS: &str = "poddisruptionbudgets";
+/// Three pages.
+const NUMBER: usize = 250;
+
+fn follow(dir: &Path, kubeconfig: &str) -> Stategate {
+    Stategate::start(dir, &["--drain-delay", "0", "--kubeconfig", kubeconfig])
+}
+
+/// A proxy, and a gate behind it. Each gate pauses longer from fault to fault.
+fn between(api: &ApiServer, dir: &Path) -> (Proxy, Stategate) {
+    let proxy = Proxy::start(&api.kubeconfig("admin"));
+    let gate = follow(dir, proxy.kubeconfig());
+    (proxy, gate)
+}
+
+fn class(name: &str) -> String {
+    FAST.replace("fast-encrypted", name)
+}
+
+/// How often the gate has been interrupted for this reason.
+fn interruptions(gate: &Stategate, kind: &str, reason: &str) -> u64 {
+    let metrics = gate.metrics();
+    let line = metrics.lines().find(|line| {
+        line.starts_with("stategate_inventory_interruptions_total")
+            && line.contains(&format!("kind=\"{kind}\""))
+            && line.contains(&format!("reason=\"{reason}\""))
+    });
+    line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0)
+}
+
+/// Creates objects in the namespace `shop`.
+fn fill(api: &ApiServer, version: &str, plural: &str, number: usize, spec: &Value) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let path = format!("{version}/namespaces/shop/{plural}");
+    let object = |number: usize| json!({"metadata": {"name": format!("data-{number}")}, "spec": spec});
+    let requests = (0..number).map(|number| ("POST", path.clone(), object(number))).collect();
+    runtime.block_on(async { all(&client(&api.kubeconfig("admin")).await, requests).await });
+}
+
+fn fill_with_claims(api: &ApiServer) {
+    let spec = json!({
+        "storageClassName": "fast-encrypted", "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+    });
+    fill(api, "/api/v1", CLAIMS, NUMBER, &spec);
+}
+
+/// The claims in a report of `audit -o json`; each once.
+fn audited(output: &Output) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    let objects = report["objects"].as_array().unwrap();
+    let claims = objects.iter().map(|one| &one["object"]).filter(|object| object["kind"] == CLAIM);
+    let names: Vec<String> = claims.map(|object| object["name"].as_str().unwrap().to_owned()).collect();
+    let unique: BTreeSet<String> = names.iter().cloned().collect();
+    assert_eq!(names.len(), unique.len(), "an object was checked twice");
+    unique
+}
+
+/// The errors of a report, each with its file.
+fn errors(output: &Output) -> Vec<String> {
+    let report: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
+    report["errors"].as_array().unwrap().iter().map(Value::to_string).collect()
+}
+
+#[test]
+fn a_watch_that_breaks_is_seen_and_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    silent(&admin.apply(FAST));
+
+    // Whatever comes in between, the kind is whole again soon, with what was missed.
+    let ended =
+        "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":410,\"message\":\"too old\"}}\n";
+    let cases = [
+        ("garbage", Injection::Bytes("\u{1}\u{2} garbage\n"), "unreadable"),
+        ("an unknown event", Injection::Bytes("{\"type\":\"SHOUTED\",\"object\":{}}\n"), "unreadable"),
+        ("the end of the API server's memory", Injection::Bytes(ended), "gone"),
+        ("a broken connection", Injection::Cut, "unreachable"),
+    ];
+    for (number, (what, injection, reason)) in cases.iter().enumerate() {
+        let (proxy, gate) = between(&api, dir.path());
+        becomes(&gate, CLASS, &format!("complete, {} objects", number + 1));
+        proxy.inject(CLASSES, injection);
+        eventually(what, SOON, || interruptions(&gate, CLASS, reason) == 1);
+        silent(&admin.apply(&class(&format!("class-{number}"))));
+        becomes(&gate, CLASS, &format!("complete, {} objects", number + 2));
+    }
+    let (proxy, gate) = between(&api, dir.path());
+    becomes(&gate, CLASS, &format!("complete, {} objects", cases.len() + 1));
+
+    // Half a deletion is none.
+    proxy.inject(
+        CLASSES,
+        &Injection::Bytes("{\"type\":\"DELETED\",\"object\":{\"metadata\":{\"name\":\"fast-enc"),
+    );
+    proxy.inject(CLASSES, &Injection::Cut);
+    silent(&admin.apply(&class("after")));
+    becomes(&gate, CLASS, &format!("complete, {} objects", cases.len() + 2));
+
+    // A line that does not end takes no more memory than the longest that may be.
+    let before = resident(&gate);
+    proxy.set(CLASSES, Fault::Endless);
+    proxy.inject(CLASSES, &Injection::Cut);
+    let mut most = before;
+    eventually("three lines that do not end", SOON * 2, || {
+        most = most.max(resident(&gate));
+        interruptions(&gate, CLASS, "unreadable") >= 3
+    });
+    println!("{before:.0} MiB, and {most:.0} MiB at most with lines that do not end");
+    assert!(most < before + 150.0, "{before:.0} MiB have become {most:.0} MiB");
+    assert!(!known(&gate, CLASS).starts_with("complete, "), "{}", known(&gate, CLASS));
+    proxy.heal();
+    becomes(&gate, CLASS, &format!("complete, {} objects", cases.len() + 2));
+    // While nothing is heard, nothing is called complete.
+    proxy.set(CLASSES, Fault::Refused(500));
+    proxy.inject(CLASSES, &Injection::Bytes("garbage\n"));
+    becomes(&gate, CLASS, "complete until now, ");
+    silent(&admin.apply(&class("unseen")));
+    becomes(&gate, CLASS, "unknown, ");
+    assert!(gate.metrics().contains(&format!("stategate_inventory_complete{{kind=\"{CLASS}\"}} 0")));
+    assert!(known(&gate, "Namespace").starts_with("complete, "), "other kinds do not suffer");
+    proxy.heal();
+    becomes(&gate, CLASS, &format!("complete, {} objects", cases.len() + 3));
+
+    assert!(!gate.log().contains("panicked"), "{}", gate.log());
+}
+
+#[test]
+fn a_list_that_expires_is_begun_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    silent(&api.kubectl("admin").apply(FAST));
+    fill_with_claims(&api);
+    let proxy = Proxy::start(&api.kubeconfig("admin"));
+    let through = ["--kubeconfig", proxy.kubeconfig()];
+    let run = |args: &[&str]| stategate(api.dir(), &[args, &through].concat(), "");
+    let first_pages = || {
+        let pages = proxy.asked(&format!("{CLAIMS}?limit="));
+        pages.iter().filter(|path| !path.contains("continue=")).count()
+    };
+    let all: BTreeSet<String> = (0..NUMBER).map(|number| format!("data-{number}")).collect();
+
+    // `audit` lists the claims twice: as what is known, and as what is checked.
+    for (expired, lists) in [(0, 2), (1, 3), (2, 4)] {
+        proxy.set(CLAIMS, Fault::Expired(expired));
+        let before = first_pages();
+        let audit = run(&["audit", "-o", "json"]);
+        assert_eq!((audit.code, first_pages() - before), (0, lists), "{audit:?}");
+        assert_eq!(audited(&audit), all);
+        assert!(errors(&audit).is_empty());
+    }
+
+    proxy.set(CLAIMS, Fault::Expired(1));
+    let before = first_pages();
+    let export = run(&["inventory"]);
+    assert_eq!((export.code, first_pages() - before), (0, 2), "{}", export.stderr);
+    let documents = stategate::yaml::read(&export.stdout).unwrap();
+    let list = documents.iter().find(|list| list.value["kind"] == "PersistentVolumeClaimList").unwrap();
+    let items = list.value["items"].as_array().unwrap();
+    let names: BTreeSet<String> =
+        items.iter().map(|item| item["metadata"]["name"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((items.len(), names), (NUMBER, all.clone()));
+
+    // A cluster that cannot stream lists.
+    proxy.set(CLAIMS, Fault::Expired(1));
+    let before = first_pages();
+    let gate = follow(dir.path(), proxy.kubeconfig());
+    becomes(&gate, CLAIM, &format!("complete, {NUMBER} objects"));
+    assert_eq!(first_pages() - before, 2);
+
+    // A list that never ends in time is an error, not a shorter list.
+    proxy.set(CLAIMS, Fault::Expired(usize::MAX));
+    let audit = run(&["audit", "-o", "json"]);
+    assert_eq!(audit.code, 2, "{audit:?}");
+    let errors = errors(&audit);
+    assert!(
+        errors.iter().any(|error| error.contains(CLAIM) && error.contains("cannot be checked")),
+        "{errors:?}"
+    );
+    let export = run(&["inventory"]);
+    assert_eq!(export.code, 2, "{}", export.stderr);
+    assert!(export.stderr.contains("PersistentVolumeClaim is left out"), "{}", export.stderr);
+    assert!(!export.stdout.contains("PersistentVolumeClaimList"));
+}
+
+#[test]
+fn an_audit_that_is_interrupted_calls_nothing_clean() {
+    let api = ApiServer::start();
+    silent(&api.kubectl("admin").apply(FAST));
+    silent(&api.kubectl("admin").apply(GOOD));
+    let spec = json!({"maxUnavailable": 1, "selector": {"matchLabels": {"app": "pg"}}});
+    fill(&api, "/apis/policy/v1", BUDGETS, NUMBER, &spec);
+    let kubeconfig = api.kubeconfig("admin");
+
+    // The API server goes while budgets are read the first time, to be known: there is nothing to report.
+    let proxy = Proxy::start(&kubeconfig);
+    proxy.set(BUDGETS, Fault::Gone(1));
+    let audit = stategate(api.dir(), &["audit", "--kubeconfig", proxy.kubeconfig()], "");
+    assert!(audit.code == 2 && audit.stdout.is_empty() && audit.stderr.contains("/readyz"), "{audit:?}");
+
+    // It goes while they are checked, at once or without a word: what comes after them is not checked either.
+    for fault in [Fault::Gone(2), Fault::Silent(2)] {
+        let proxy = Proxy::start(&kubeconfig);
+        proxy.set(BUDGETS, fault);
+        let begun = Instant::now();
+        let audit = stategate(api.dir(), &["audit", "-o", "json", "--kubeconfig", proxy.kubeconfig()], "");
+        println!("{fault:?}: ended after {:?}", begun.elapsed());
+        assert_eq!(audit.code, 2, "{audit:?}");
+        let errors = errors(&audit);
+        for kind in [BUDGET, "StatefulSet.apps", CLASS, "Pod", CLAIM] {
+            let of = |error: &&String| {
+                error.contains(&format!("\"{kind}\"")) && error.contains("cannot be checked")
+            };
+            assert_eq!(errors.iter().filter(of).count(), 1, "{kind}: {errors:?}");
+        }
+        assert!(!errors.iter().any(|error| error.contains("CronJob")), "it was checked: {errors:?}");
+        // Each kind would take half a minute if it were asked for.
+        assert!(proxy.asked("?limit=").last().unwrap().contains("continue="), "it goes on asking");
+    }
+
+    // A person who interrupts it gets no report that looks like one.
+    for signal in [Signal::INT, Signal::TERM] {
+        let proxy = Proxy::start(&kubeconfig);
+        proxy.set(BUDGETS, Fault::Silent(2));
+        let report = api.dir().join("report.json");
+        let to = format!("json={}", report.display());
+        let mut audit = command(api.dir())
+            .args(["audit", "-o", "text", "-o", &to, "--kubeconfig", proxy.kubeconfig()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        eventually("the second list", SOON, || proxy.asked(BUDGETS).len() == 5);
+        kill_process(Pid::from_child(&audit), signal).unwrap();
+        assert!(wait_until(Duration::from_secs(5), || audit.try_wait().unwrap().is_some()), "it goes on");
+        let output = audit.wait_with_output().unwrap();
+        assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
+        assert!(output.stdout.is_empty() && !report.exists(), "{output:?}");
+    }
+}

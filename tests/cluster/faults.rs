@@ -11,11 +11,12 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    ApiServer, Fault, Injection, Output, Proxy, Stategate, command, eventually, stategate, wait_until,
+    ApiServer, Fault, Injection, Output, Proxy, Stategate, command, eventually, register, stategate,
+    wait_until,
 };
 use crate::live::{FAST, SOON, becomes, known};
 use crate::measure::{all, client, resident};
-use crate::{GOOD, silent};
+use crate::{GOOD, NAIVE, refused, silent};
 
 const CLASS: &str = "StorageClass.storage.k8s.io";
 const CLASSES: &str = "storageclasses";
@@ -262,4 +263,125 @@ fn an_audit_that_is_interrupted_calls_nothing_clean() {
         assert_eq!(output.status.signal(), Some(signal.as_raw()), "{output:?}");
         assert!(output.stdout.is_empty() && !report.exists(), "{output:?}");
     }
+}
+
+/// The definition of a kind of KEDA that a projection reads in the version v1alpha1, with these versions served.
+fn definition(served: &[&str]) -> String {
+    let version = |name: &&str| {
+        json!({"name": name, "served": served.contains(name), "storage": *name == "v1", "schema": {
+            "openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true},
+        }})
+    };
+    let versions: Vec<Value> = ["v1", "v1alpha1"].iter().map(version).collect();
+    let names = json!({"kind": "ScaledObject", "plural": "scaledobjects", "singular": "scaledobject"});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "scaledobjects.keda.sh"},
+        "spec": {"group": "keda.sh", "names": names, "scope": "Namespaced", "versions": versions},
+    })
+    .to_string()
+}
+
+#[test]
+fn a_kind_is_read_in_a_version_that_a_projection_reads() {
+    const SCALED: &str = "ScaledObject.keda.sh";
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let (proxy, gate) = between(&api, dir.path());
+    let run =
+        |args: &[&str]| stategate(api.dir(), &[args, &["--kubeconfig", proxy.kubeconfig()]].concat(), "");
+    becomes(&gate, SCALED, "no such resource");
+
+    // Two versions, of which the API server prefers the other one.
+    admin.ok(&["apply", "-f", "-"], &definition(&["v1", "v1alpha1"]));
+    let scaled = "{apiVersion: keda.sh/v1, kind: ScaledObject, metadata: {name: pg, namespace: shop}, spec: \
+                  {minReplicaCount: 1, scaleTargetRef: {kind: StatefulSet, name: pg}}}";
+    eventually("the new kind", SOON, || admin.apply(scaled).succeeded());
+    admin.ok(&["apply", "-f", "-"], FAST);
+    admin.ok(&["apply", "-f", "-"], GOOD);
+    becomes(&gate, SCALED, "complete, 1 objects");
+    let (audit, export) = (run(&["audit", "-o", "json"]), run(&["inventory"]));
+    assert!(audit.code < 2 && export.code == 0, "{audit:?}\n{}", export.stderr);
+    assert!(export.stdout.contains("apiVersion: keda.sh/v1alpha1\n"), "{}", export.stdout);
+    let asked = proxy.asked("/scaledobjects");
+    assert!(asked.iter().all(|path| path.starts_with("/apis/keda.sh/v1alpha1/")), "{asked:?}");
+
+    // A version that no projection reads: what is known of the kind is not what there is.
+    admin.ok(&["apply", "-f", "-"], &definition(&["v1"]));
+    const WHY: &str = "ScaledObject.keda.sh is served as v1, and its projection reads v1alpha1";
+    becomes(&gate, SCALED, &format!("unknown: {WHY}"));
+    let (audit, export) = (run(&["audit", "-o", "json"]), run(&["inventory"]));
+    assert!(audit.stdout.contains(WHY), "{audit:?}");
+    assert!(
+        export.code == 2 && export.stderr.contains(WHY) && export.stderr.contains("--policies"),
+        "{}",
+        export.stderr
+    );
+    assert!(!export.stdout.contains("ScaledObject"), "{}", export.stdout);
+    let path = api.dir().join("pg.yaml");
+    std::fs::write(&path, GOOD).unwrap();
+    let check = run(&["check", path.to_str().unwrap()]);
+    assert!(check.stdout.contains(WHY), "{check:?}");
+
+    // It is served again.
+    admin.ok(&["apply", "-f", "-"], &definition(&["v1", "v1alpha1"]));
+    becomes(&gate, SCALED, "complete, 1 objects");
+}
+
+/// As large as an API server stores objects: etcd takes requests of 1.5 MiB.
+const LARGE: usize = 1_400_000;
+
+#[test]
+fn the_largest_objects_are_known_and_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    admin.ok(&["apply", "-f", "-"], FAST);
+    let mut large = stategate::yaml::read(NAIVE).unwrap().remove(0).value;
+    let container = &mut large["spec"]["template"]["spec"]["containers"][0];
+    let env = container["env"].as_array().cloned().unwrap_or_default();
+    let long = |number: usize| json!({"name": format!("LONG_{number}"), "value": "x".repeat(10_000)});
+    container["env"] = env.into_iter().chain((0..LARGE / 10_000).map(long)).collect();
+    large["metadata"]["annotations"] = json!({"note": "x".repeat(200_000 - LARGE / 10)});
+    let (text, file) = (large.to_string(), api.dir().join("large.json"));
+    std::fs::write(&file, &text).unwrap();
+    assert!(text.len() > LARGE, "{}", text.len());
+
+    let gate = follow(dir.path(), api.kubeconfig("admin").to_str().unwrap());
+    let create = ["create", "-f", file.to_str().unwrap()];
+    register(&api, &gate, &[], |admin| {
+        admin
+            .run(&["create", "--dry-run=server", "-f", "-"], &NAIVE.replace("name: pg", "name: probe"))
+            .denied()
+    });
+    refused(&admin.run(&create, ""), &["volume-no-emptydir-data"]);
+    admin.ok(&["delete", "validatingwebhookconfiguration,mutatingwebhookconfiguration", "stategate"], "");
+    eventually("a write that nobody reviews", SOON, || admin.run(&create, "").succeeded());
+    becomes(&gate, "StatefulSet.apps", "complete, 1 objects, last");
+
+    // An update has it twice.
+    admin.ok(&["apply", "-f", "-"], &gate.webhook_config(&[]));
+    let label = ["label", "statefulset", "pg", "-n", "shop", "--overwrite", "team=data"];
+    eventually("a warning", SOON, || {
+        admin.ok(&label, "").stderr.contains("already present before this change")
+    });
+
+    let through = ["--kubeconfig", &api.kubeconfig("admin").display().to_string()].map(str::to_owned);
+    let run =
+        |args: &[&str]| stategate(api.dir(), &[args, &through.each_ref().map(String::as_str)].concat(), "");
+    let audit = run(&["audit", "-o", "json"]);
+    assert!(audit.code == 1 && audit.stdout.contains("volume-no-emptydir-data"), "{audit:?}");
+    assert!(errors(&audit).is_empty(), "{:?}", errors(&audit));
+    // To apply it once more changes nothing.
+    let check = run(&["check", file.to_str().unwrap(), "-o", "json"]);
+    assert!(check.code == 0 && check.stdout.contains("\"preExisting\": true"), "{}", check.stderr);
+    let export = run(&["inventory"]);
+    assert_eq!(export.code, 0, "{}", export.stderr);
+    let inventory = api.dir().join("export.yaml");
+    std::fs::write(&inventory, &export.stdout).unwrap();
+    let offline = ["check", file.to_str().unwrap(), "-o", "json", "--inventory", inventory.to_str().unwrap()];
+    let offline = stategate(api.dir(), &offline, "");
+    assert!(offline.code == 1 && offline.stdout.contains("volume-no-emptydir-data"), "{}", offline.stderr);
+    assert!(!gate.log().contains("cannot be read"), "{}", gate.log());
 }

@@ -244,7 +244,21 @@ fn an_audit_that_is_interrupted_calls_nothing_clean() {
         assert!(proxy.asked("?limit=").last().unwrap().contains("continue="), "it goes on asking");
     }
 
-    // A person who interrupts it gets no report that looks like one.
+    // `check` asks for objects one by one, and knows when to stop.
+    let proxy = Proxy::start(&kubeconfig);
+    proxy.set("pg-1", Fault::Gone(0));
+    let file = api.dir().join("many.yaml");
+    let many: Vec<String> =
+        (0..6).map(|number| NAIVE.replace("name: pg\n", &format!("name: pg-{number}\n"))).collect();
+    std::fs::write(&file, many.join("---\n")).unwrap();
+    let many = ["check", file.to_str().unwrap(), "-o", "json", "--kubeconfig", proxy.kubeconfig()];
+    let check = stategate(api.dir(), &many, "");
+    let told = errors(&check).iter().filter(|error| error.contains("cannot tell whether it exists")).count();
+    assert_eq!((check.code, told), (2, 5), "{check:?}");
+    let asked = proxy.asked("/statefulsets/pg-");
+    assert!(!asked.iter().any(|path| path.ends_with("pg-2")), "{asked:?}");
+
+    // A person who interrupts an audit gets no report that looks like one.
     for signal in [Signal::INT, Signal::TERM] {
         let proxy = Proxy::start(&kubeconfig);
         proxy.set(BUDGETS, Fault::Silent(2));

@@ -1,4 +1,4 @@
-//! What following a large cluster costs: `tests/cluster/measure` runs it on a release build.
+//! What following and auditing a large cluster costs: `tests/cluster/measure` runs it on a release build.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use kube::{Client, Config};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-use crate::harness::{ApiServer, Stategate, http_get, wait_until};
+use crate::harness::{ApiServer, Fault, Proxy, Stategate, http_get, stategate, wait_until};
 
 const CLAIMS: usize = 10_000;
 const WORKLOADS: usize = 5_000;
@@ -213,4 +213,23 @@ fn a_large_cluster() {
         at(1.0),
         resident(&gate)
     );
+
+    // The API server that goes in the middle of it leaves no half of a report that looks like the whole.
+    let audit = |kubeconfig: &str| {
+        let begun = Instant::now();
+        let audit = stategate(dir.path(), &["audit", "-o", "json", "--kubeconfig", kubeconfig], "");
+        let report: Value = serde_json::from_str(&audit.stdout).unwrap();
+        let (objects, errors) = (report["objects"].as_array().unwrap(), report["errors"].as_array().unwrap());
+        println!("audit: {} objects in {:.1} s", objects.len(), begun.elapsed().as_secs_f64());
+        (audit.code, objects.len(), errors.len())
+    };
+    let (code, whole, errors) = audit(kubeconfig.to_str().unwrap());
+    assert!(
+        code < 2 && whole > CLAIMS + WORKLOADS + BUDGETS && errors == 0,
+        "{whole} objects, {errors} errors"
+    );
+    let proxy = Proxy::start(&kubeconfig);
+    proxy.set("persistentvolumeclaims", Fault::Gone(2));
+    let (code, part, errors) = audit(proxy.kubeconfig());
+    assert!(code == 2 && part < whole - CLAIMS / 2 && errors > 0, "{part} objects, {errors} errors");
 }

@@ -33,7 +33,7 @@ pub enum Fault {
     /// So many pages after the first get the status 410.
     Expired(usize),
     /// The second page of this list, counted from one, is the end: from then on nothing is answered, and connections
-    /// are closed.
+    /// are closed. Of a single object, the request for it is.
     Gone(usize),
     /// As [`Gone`](Self::Gone), but connections stay open.
     Silent(usize),
@@ -115,7 +115,7 @@ impl Proxy {
         self.kubeconfig.to_str().expect("a path of ours is text")
     }
 
-    /// From now on, requests for this resource (its plural) get this.
+    /// From now on, requests for this resource (its plural), or for objects of this name, get this.
     pub fn set(&self, plural: &str, fault: Fault) {
         self.shared.faults.lock().expect("nobody panics with it").insert(plural.to_owned(), fault);
     }
@@ -149,7 +149,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let plural = path.rsplit('/').next().unwrap_or_default().to_owned();
     shared.asked.lock().expect("nobody panics with it").push(target.clone());
-    let later = query.contains("continue=");
+    let later = query.contains("continue=") || query.is_empty();
     match shared.fault(&plural, later) {
         Some(Fault::Refused(code)) => return Ok(status(code)),
         Some(Fault::Endless) => return Ok(Response::new(Endless.boxed())),

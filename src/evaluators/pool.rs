@@ -379,11 +379,13 @@ mod tests {
         let late: Work<()> = Arc::new(|_| unreachable!("it is too late"));
         let late = pool.submit(&quarantine, None, Instant::now(), late).unwrap();
         assert_eq!(metrics.queue_depth.get(), 1);
+        assert!(pool.is_busy());
         let third: Work<()> = Arc::new(|_| ());
         assert!(pool.submit(&quarantine, None, soon(), third).is_err());
         go.send(()).unwrap();
         first.blocking_recv().unwrap().unwrap();
         assert_eq!(late.blocking_recv().unwrap(), Err(JobError::Expired));
         assert_eq!(metrics.queue_depth.get(), 0);
+        assert!(!pool.is_busy());
     }
 }

@@ -482,7 +482,6 @@ mod tests {
         results.fail("Node cannot be listed: forbidden");
         assert_eq!(results.namespaces().collect::<Vec<_>>(), ["", "shop"], "what is fine needs no report");
         let shop = report(&results, "shop");
-        println!("{shop:#}");
         let each = [
             ("bad", "fail"),
             ("mild", "fail"),

@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::reload::Current;
-use crate::admission::{Request, ReviewMode};
+use crate::admission::{GroupKind, Request, ReviewMode};
 use crate::cluster::{
     Audit, AuditStep, Change, ClusterError, Lease, LiveInventory, Pending, ReportKinds, Resources,
 };
@@ -86,6 +86,21 @@ impl fmt::Display for AuditStatus {
     }
 }
 
+/// What one audit tells the next.
+#[derive(Default)]
+struct Memory {
+    /// Namespaces whose report is somebody else's; each is named once.
+    foreign: BTreeSet<String>,
+    /// Kinds that could not be listed.
+    unlisted: BTreeSet<GroupKind>,
+}
+
+/// Whether the error says nothing about a single kind.
+fn is_about_all(error: &ClusterError) -> bool {
+    use ClusterError::{Credentials, TimedOut, Unauthorized, Unreachable};
+    matches!(error, Credentials(_) | TimedOut(_) | Unauthorized | Unreachable(_))
+}
+
 /// Why an audit ended before its end.
 enum Broken {
     /// The API server did not do its part.
@@ -103,8 +118,7 @@ impl From<ClusterError> for Broken {
 impl Auditor {
     /// Audits whenever this replica holds the lease, until the process ends.
     pub async fn run(self: Arc<Self>) {
-        // A namespace whose report is somebody else's is named once.
-        let mut foreign = BTreeSet::new();
+        let mut memory = Memory::default();
         loop {
             self.lease.acquired().await;
             let Some(every) = self.every else {
@@ -114,7 +128,7 @@ impl Auditor {
             };
             self.settled().await;
             let digest = self.current.in_force().set.digest().to_owned();
-            let pause = match self.audit(&mut foreign).await {
+            let pause = match self.audit(&mut memory).await {
                 Ok(()) => every,
                 Err(Broken::Superseded) => Duration::ZERO,
                 Err(Broken::Cluster(error)) => {
@@ -174,7 +188,7 @@ impl Auditor {
     }
 
     /// Reviews everything, and writes the reports.
-    async fn audit(&self, foreign: &mut BTreeSet<String>) -> Result<(), Broken> {
+    async fn audit(&self, memory: &mut Memory) -> Result<(), Broken> {
         let (began, now) = (Instant::now(), Timestamp::now());
         let cluster = self.live.cluster();
         let resources = Arc::new(Resources::discover(cluster).await?);
@@ -184,6 +198,7 @@ impl Auditor {
         let (digest, reviewed) = (in_force.set.digest().to_owned(), in_force.set.reviewed_kinds());
         let mut audit = Audit::new(cluster.clone(), resources, reviewed, None);
         let (mut results, mut objects) = (AuditResults::default(), 0);
+        let (mut fault, mut unlisted) = (String::new(), BTreeSet::new());
         while let Some(step) = audit.next().await {
             // Each page is reviewed with the inventory of its time.
             let in_force = self.current.in_force();
@@ -196,12 +211,19 @@ impl Auditor {
                         objects += usize::from(self.review(&in_force, &object, now, &mut results).await?);
                     }
                 }
-                // Without a person nothing changes about that; the rest counts.
-                AuditStep::Unlisted(kind, error) if error.is_permanent() => {
-                    results.fail(&format!("{kind} cannot be listed: {error}"));
+                AuditStep::Unlisted(kind, error) => {
+                    // What is only missing now must not vanish from the reports, and one kind that is broken must
+                    // not keep all others out of them.
+                    let again = memory.unlisted.contains(&kind) && !is_about_all(&error);
+                    memory.unlisted.insert(kind.clone());
+                    if !error.is_permanent() && !again {
+                        return Err(error.into());
+                    }
+                    let message = format!("{kind} cannot be listed: {error}");
+                    results.fail(&message);
+                    fault = message;
+                    unlisted.insert(kind);
                 }
-                // What is only missing now must not vanish from the reports.
-                AuditStep::Unlisted(_, error) => return Err(error.into()),
             }
             sleep(READS).await;
         }
@@ -211,7 +233,10 @@ impl Auditor {
             let severity = total.severity.map_or("", Severity::as_str);
             self.metrics.audit.result(policy.as_str(), severity, outcome.as_str(), total.results);
         }
-        let fault = self.store(&kinds, &results, now, foreign).await?;
+        memory.unlisted = unlisted;
+        if let Some(unwritten) = self.store(&kinds, &results, now, &mut memory.foreign).await? {
+            fault = unwritten;
+        }
         info!(objects, milliseconds = took.as_millis(), "audit complete");
         self.status().completed = Some(now);
         self.fault(&fault);
@@ -288,13 +313,11 @@ impl Auditor {
         results: &AuditResults,
         now: Timestamp,
         foreign: &mut BTreeSet<String>,
-    ) -> Result<String, Broken> {
-        let (cluster, mut fault) = (self.live.cluster(), String::new());
+    ) -> Result<Option<String>, Broken> {
+        let (cluster, mut fault) = (self.live.cluster(), None);
         let mut failed = |what: &str, error: &ClusterError| {
             self.metrics.audit.wrote("failed");
-            if fault.is_empty() {
-                fault = format!("{what}: {error}");
-            }
+            fault.get_or_insert_with(|| format!("{what}: {error}"));
         };
         for (position, kinds) in kinds.iter().enumerate() {
             // Another group was written before this one was installed.

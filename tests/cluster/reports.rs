@@ -190,6 +190,48 @@ fn only_the_holder_writes_only_its_own_and_removes_them_when_turned_off() {
 }
 
 #[test]
+fn the_documented_rights_suffice() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    install(&admin, OPEN);
+    admin.ok(&["create", "namespace", "stategate-system"], "");
+    admin.ok(&["create", "-f", "-"], NAIVE);
+    let account = api.service_account("stategate-system", "stategate", "[]");
+    let blocks = include_str!("../../deploy/README.md").split("```yaml\n").skip(1);
+    let roles: Vec<&str> = blocks
+        .filter_map(|block| block.split("```").next())
+        .filter(|block| block.contains("kind: ClusterRole\n") || block.contains("kind: Role\n"))
+        .collect();
+    assert_eq!(roles.len(), 3, "{roles:?}");
+    admin.ok(&["create", "-f", "-"], &roles.join("---\n"));
+    let who = "--serviceaccount=stategate-system:stategate";
+    for role in ["stategate", "stategate-reports"] {
+        let name = format!("{role}-of-the-gate");
+        admin.ok(&["create", "clusterrolebinding", &name, &format!("--clusterrole={role}"), who], "");
+    }
+    admin.ok(&["create", "rolebinding", "gate", "-n", "stategate-system", "--role=stategate", who], "");
+    let account = account.to_str().unwrap();
+    // Its own namespace is the usual one.
+    let args = ["--kubeconfig", account, "--policy-reports", "--audit-every", "1", "--drain-delay", "0"];
+    let gate = Stategate::start(dir.path(), &args);
+    becomes(&gate, "no report", || report(&admin, REPORTS, "shop").is_some());
+    another_audit(&gate);
+    admin.ok(&["delete", "statefulset", "pg", "-n", "shop"], "");
+    becomes(&gate, "the report stays", || report(&admin, REPORTS, "shop").is_none());
+    let (_, ready) = http_get(gate.status_port(), "/readyz?verbose").unwrap();
+    println!("{ready}");
+    assert!(
+        !ready.contains("unknown") && !ready.contains("cannot be") && ready.contains("lease: held"),
+        "{ready}"
+    );
+    let log = gate.log();
+    assert!(!log.contains("forbidden") && !log.contains("cannot be"), "{log}");
+    let holder = admin.get_json(&["lease", "stategate", "-n", "stategate-system"]);
+    assert_ne!(holder["spec"]["holderIdentity"], "");
+}
+
+#[test]
 fn a_missing_right_is_said_and_costs_nothing_else() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let api = ApiServer::start();
@@ -201,7 +243,9 @@ fn a_missing_right_is_said_and_costs_nothing_else() {
     let account = api.service_account("shop", "gate", reads);
     let mut gate = start(&api, dirs[0].path(), &account, &["--policy-reports", "--audit-every", "1"]);
     becomes(&gate, "it does not audit", || metric(&gate, COMPLETED) > 0.0);
-    becomes(&gate, "it does not say what it may not do", || status(&gate).contains("forbidden"));
+    becomes(&gate, "it does not say what it may not do", || {
+        status(&gate).contains("reports.openreports.io is forbidden")
+    });
     println!("{}", status(&gate));
     another_audit(&gate);
     assert_eq!(gate.log().matches("reports.openreports.io is forbidden").count(), 1, "{}", gate.log());
@@ -227,7 +271,8 @@ fn a_missing_right_is_said_and_costs_nothing_else() {
         one["message"].as_str().unwrap().contains("StorageClass.storage.k8s.io cannot be listed")
     };
     assert!(cluster["results"].as_array().unwrap().iter().any(says), "{cluster:#}");
-    becomes(&gate, "the fault stays", || !status(&gate).contains("forbidden"));
+    becomes(&gate, "the fault stays", || !status(&gate).contains("openreports.io is forbidden"));
+    assert!(status(&gate).contains("cannot be listed"), "{}", status(&gate));
     assert!(gate.stop().success());
 
     // Without the flag and without the rights, there is nothing to say.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::harness::{ApiServer, Kubectl, Stategate, built, http_get, wait_until};
-use crate::{NAIVE, PLAIN_CLASS};
+use crate::{NAIVE, PLAIN_CLASS, refused, register_and_wait};
 
 /// How long a machine with other work may take for a lease and an audit.
 const SOON: Duration = Duration::from_secs(90);
@@ -187,6 +187,51 @@ fn only_the_holder_writes_only_its_own_and_removes_them_when_turned_off() {
     becomes(&off, "the reports stay", || report(&admin, REPORTS, "shop").is_none());
     assert_eq!(theirs(), before);
     assert_eq!(metric(&off, "stategate_lease_held"), 1.0);
+}
+
+#[test]
+fn a_report_stays_small_and_the_webhook_answers_whatever_there_is_to_report() {
+    const MANY: usize = 150;
+    let dir = tempfile::tempdir().unwrap();
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    install(&admin, OPEN);
+    let all: Vec<String> =
+        (0..MANY).map(|number| NAIVE.replace("name: pg", &format!("name: pg-{number}"))).collect();
+    admin.ok(&["create", "--validate=false", "-f", "-"], &all.join("---\n"));
+    // It audits all the time.
+    let kubeconfig = api.kubeconfig("admin");
+    let gate = start(
+        &api,
+        dir.path(),
+        &kubeconfig,
+        &["--policy-reports", "--audit-every", "0.01", "--threads", "1"],
+    );
+    becomes(&gate, "no report", || report(&admin, REPORTS, "shop").is_some());
+    let stored = report(&admin, REPORTS, "shop").unwrap();
+    let results = stored["results"].as_array().unwrap();
+    let (last, listed) = results.split_last().unwrap();
+    let summary = &stored["summary"];
+    let counts = ["fail", "warn", "error", "skip"].map(|count| summary[count].as_u64().unwrap());
+    println!("{summary} {last:#} {} bytes", stored.to_string().len());
+    assert_eq!(listed.len(), 500);
+    assert_eq!(last["properties"]["leftOut"], (counts.iter().sum::<u64>() - 500).to_string());
+    assert!(stored.to_string().len() < 512 << 10);
+    assert_eq!(listed[0]["severity"], "critical");
+    // The command that it names shows all.
+    let says = last["message"].as_str().unwrap();
+    assert!(says.contains("`stategate audit -n shop` shows all"), "{says}");
+
+    register_and_wait(&api, &gate);
+    let dev = api.kubectl("dev");
+    let writes = metric(&gate, "stategate_policy_report_writes_total{result=\"created\"}");
+    for _ in 0..10 {
+        refused(&dev.run(&["create", "--dry-run=server", "-f", "-"], NAIVE), &["volume-no-emptydir-data"]);
+    }
+    another_audit(&gate);
+    assert_eq!(metric(&gate, "stategate_policy_report_writes_total{result=\"created\"}"), writes);
+    assert!(!gate.metrics().contains("result=\"replaced\""), "{}", gate.metrics());
+    assert!(!gate.metrics().contains("answer=\"shed\"") && !gate.metrics().contains("answer=\"timed_out\""));
 }
 
 #[test]

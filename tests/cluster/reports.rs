@@ -181,6 +181,23 @@ fn only_the_holder_writes_only_its_own_and_removes_them_when_turned_off() {
     assert_eq!(status(&second), "no audit by this replica yet");
     drop(second);
 
+    // Whoever loses the lease stops at once, and goes on once it is free.
+    let hold = |holder: &str| {
+        let spec = format!("{{\"spec\":{{\"holderIdentity\":\"{holder}\",\"leaseDurationSeconds\":300}}}}");
+        admin.ok(&["patch", "lease", "stategate", "-n", "shop", "--type=merge", "-p", &spec], "");
+    };
+    hold("somebody");
+    becomes(&first, "it does not see that it is not the holder", || {
+        metric(&first, "stategate_lease_held") == 0.0 && metric(&first, COMPLETED) == 0.0
+    });
+    let version = || report(&admin, REPORTS, "shop").unwrap()["metadata"]["resourceVersion"].clone();
+    let before_the_change = version();
+    admin.ok(&["create", "-f", "-"], &NAIVE.replace("name: pg", "name: other"));
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(version(), before_the_change, "{}", first.log());
+    hold("");
+    becomes(&first, "it does not go on", || version() != before_the_change);
+
     assert!(first.stop().success());
     assert!(report(&admin, REPORTS, "shop").is_some(), "a restart is no reason to remove reports");
     let off = start(&api, dirs[1].path(), &api.kubeconfig("admin"), &[]);

@@ -331,8 +331,13 @@ fn only_the_short_list_may_stop_a_write() {
     let mut failing = Vec::new();
     for document in stategate::yaml::read(&run.stdout).unwrap() {
         for webhook in document.value["webhooks"].as_array().unwrap() {
-            assert_eq!(webhook["matchConditions"].as_array().unwrap().len(), 3);
             assert_eq!(webhook["sideEffects"], "None");
+            // stategate's own resources are reviewed wherever they are, and by whoever they are written.
+            if webhook["name"] == "policies.validate.stategate.io" {
+                assert_eq!(webhook["failurePolicy"], "Ignore");
+                continue;
+            }
+            assert_eq!(webhook["matchConditions"].as_array().unwrap().len(), 3);
             assert!(
                 webhook["namespaceSelector"].to_string().contains("\"gate\""),
                 "its own namespace is left alone"

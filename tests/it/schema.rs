@@ -186,7 +186,7 @@ fn wrong_bindings_do_not_agree() {
         document("PolicyBindings", "{}"),
         document("PolicyBinding", "{}").replace("v1alpha1", "v1"),
         document("PolicyBinding", "{}").replace("{name: a}", "{}"),
-        document("PolicyBinding", "{}").replace("{name: a}", "{name: a, labels: {}}"),
+        document("PolicyBinding", "{}").replace("{name: a}", "{name: a, labels: [x]}"),
         document("PolicyBinding", "{actions: deny}"),
         document("PolicyBinding", "{action: block}"),
         document("PolicyBinding", "{action: true}"),

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::bindings::{self, BindingOrigin, BindingsFile, KnownPolicies, Profile};
+use super::bindings::{self, BindingOrigin, BindingsFile, KnownPolicies};
 use super::compiled::CompiledPolicy;
 use super::documents::Standing;
+use super::profile::Profile;
 use super::sources::{ClusterDocument, Sources};
 use crate::admission::UserInfo;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};

@@ -4,8 +4,9 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::bindings::{Head, ProfileSpec};
+use super::bindings::Head;
 use super::documents::PolicySpec;
+use super::profile::ProfileSpec;
 use crate::policy::binding::BindingSpec;
 use crate::policy::exception::ExceptionSpec;
 

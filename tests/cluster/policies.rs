@@ -2,12 +2,11 @@
 //! applied, refused if they are faulty, and where a faulty one slips in, its condition says why and the rest stays.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{ApiServer, Kubectl, Output, Stategate, http_get, register, wait_until};
+use crate::harness::{self, ApiServer, Daemon, Kubectl, Output, Stategate, http_get, register, wait_until};
 use crate::{GOOD, NAIVE, refused};
 
 /// A change counts in less than a second; a busy machine takes longer.
@@ -56,20 +55,14 @@ fn good() -> &'static str {
     GOOD.split_once("---").unwrap().0
 }
 
+/// stategate on the command line.
 fn stategate(api: &ApiServer, args: &[&str]) -> Output {
-    let output = Command::new(env!("CARGO_BIN_EXE_stategate"))
-        .args(args)
-        .env("HOME", api.dir())
-        .env("KUBECONFIG", api.kubeconfig("admin"))
-        .current_dir(api.dir())
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: text(output.stdout),
-        stderr: text(output.stderr),
-    }
+    harness::stategate(api.dir(), args, "")
+}
+
+/// The same against the cluster.
+fn there(api: &ApiServer, args: &[&str]) -> Output {
+    stategate(api, &[args, &["--kubeconfig", api.kubeconfig("admin").to_str().unwrap()]].concat())
 }
 
 /// A test server with stategate's definitions and its namespace.
@@ -167,10 +160,11 @@ fn what_is_applied_is_in_force_everywhere() {
     // Every front end sees the same: the audit, a manifest against the cluster, and an export for elsewhere.
     std::fs::write(api.dir().join("pg.yaml"), good()).unwrap();
     std::fs::write(api.dir().join("elsewhere.yaml"), &elsewhere).unwrap();
-    let export = stategate(&api, &["inventory"]);
+    let export = there(&api, &["inventory"]);
     assert_eq!(export.code, 0, "{export:?}");
     std::fs::write(api.dir().join("cluster.yaml"), &export.stdout).unwrap();
-    for against in [["--context", "test"], ["--inventory", "cluster.yaml"]] {
+    let kubeconfig = api.kubeconfig("admin");
+    for against in [["--kubeconfig", kubeconfig.to_str().unwrap()], ["--inventory", "cluster.yaml"]] {
         let [flag, value] = against;
         let waived = stategate(&api, &["check", "pg.yaml", flag, value, "-o", "json"]);
         assert!(waived.stdout.contains("until the migration"), "{against:?}: {waived:?}");
@@ -196,7 +190,7 @@ fn what_is_applied_is_in_force_everywhere() {
     admin.ok(&["delete", "validatingwebhookconfiguration", "stategate"], "");
     admin.ok(&["create", "-f", "-"], good());
     admin.ok(&["create", "-f", "-"], &elsewhere);
-    let audit = stategate(&api, &["audit", "-o", "json"]);
+    let audit = there(&api, &["audit", "-o", "json"]);
     let audit: Value = serde_json::from_str(&audit.stdout).unwrap();
     let about = |list: &str, namespace: &str| {
         let mut all = audit[list].as_array().unwrap().iter();
@@ -435,4 +429,47 @@ fn two_thousand_exceptions_come_into_force_and_go() {
         items.iter().filter(|one| one["status"]["conditions"][0]["status"] == "True").count()
     };
     assert!(wait_until(5 * SOON, || ready() == 2000), "{} of 2,000", ready());
+}
+
+#[test]
+fn an_audit_that_watches_tells_what_appears_and_what_goes() {
+    let api = cluster();
+    let admin = api.kubectl("admin");
+    admin.ok(&["create", "-f", "-"], good());
+    let mut command = harness::command(api.dir());
+    let kubeconfig = api.kubeconfig("admin");
+    command.args([
+        "audit",
+        "--watch",
+        "--every",
+        "0.5",
+        "-o",
+        "text",
+        "-o",
+        "json=audit.json",
+        "--kubeconfig",
+    ]);
+    let watch = Daemon::start(
+        "stategate audit",
+        {
+            command.arg(kubeconfig);
+            command
+        },
+        api.dir().join("watch.log"),
+    );
+    let says = |needle: &str| {
+        assert!(wait_until(SOON, || watch.log().contains(needle)), "{needle:?} is not in\n{}", watch.log());
+    };
+    says("checking again");
+    admin.ok(&["create", "-f", "-"], &NAIVE.replace("name: pg", "name: other"));
+    says("becomes denied (");
+    says("StatefulSet shop/other: ");
+    // An exception waives it, here as at the webhook; and what is gone is free.
+    admin.apply(&exception(OWN, "other", "volume-no-emptydir-data", ""));
+    says("becomes free (");
+    let report = std::fs::read_to_string(api.dir().join("audit.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert!(
+        report["waived"].as_array().unwrap().iter().any(|one| one["policy"] == "volume-no-emptydir-data")
+    );
 }

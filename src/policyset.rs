@@ -217,8 +217,8 @@ impl PolicySet {
         target: &Target<'_>,
         now: jiff::Timestamp,
     ) -> impl Iterator<Item = (usize, &Exception)> {
-        let naming = self.bindings.exceptions_naming(&policy.id).iter();
-        let all = naming.filter_map(|position| Some((*position, self.bindings.exceptions.get(*position)?)));
+        let naming = self.bindings.exceptions_naming(&policy.id, &target.namespace);
+        let all = naming.filter_map(|position| Some((position, self.bindings.exceptions.get(position)?)));
         all.filter(move |(_, exception)| exception.waives(policy, target, now))
     }
 

@@ -21,7 +21,7 @@ use crate::policyset::documents::{Standings, VERSION};
 use crate::policyset::{DocumentKind, Standing, StoredDocument};
 
 /// Between two writes: thousands of exceptions may come at once.
-const PACE: Duration = Duration::from_millis(50);
+const PACE: Duration = Duration::from_millis(20);
 /// Between two looks at exceptions that may have expired.
 const LOOK: Duration = Duration::from_secs(30);
 /// After a failure.

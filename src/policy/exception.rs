@@ -136,6 +136,14 @@ impl Exception {
         }
     }
 
+    /// The only namespace whose objects it can reach; empty if it may reach others, too.
+    pub fn only_namespace(&self) -> &str {
+        match self.authority {
+            Authority::File | Authority::OtherNamespace => &self.namespace,
+            Authority::OwnNamespace => "",
+        }
+    }
+
     /// Whether it has the authority to waive this policy.
     pub fn may_waive(&self, policy: &Policy) -> bool {
         self.authority != Authority::OtherNamespace || policy.severity < Severity::Critical
@@ -149,12 +157,9 @@ impl Exception {
     /// Does it waive this policy for this object?
     pub fn waives(&self, policy: &Policy, target: &Target<'_>, now: jiff::Timestamp) -> bool {
         let matches = &self.spec.matches;
-        let reaches = match self.authority {
-            Authority::File => self.namespace.is_empty() || self.namespace == target.namespace,
-            Authority::OwnNamespace => true,
-            Authority::OtherNamespace => self.namespace == target.namespace && !target.is_cluster_scoped(),
-        };
-        reaches
+        let only = self.only_namespace();
+        (only.is_empty() || only == target.namespace)
+            && !(self.authority == Authority::OtherNamespace && target.is_cluster_scoped())
             && self.may_waive(policy)
             && self.spec.policies.contains(&policy.id)
             && self.state(now) != ExceptionState::Expired

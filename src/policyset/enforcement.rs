@@ -25,8 +25,9 @@ pub struct Bindings {
     pub warnings: Vec<Diagnostic>,
     /// What became of the documents of a cluster, in the order of the sources.
     pub standings: Vec<Standing>,
-    /// Positions in `exceptions`: each policy is asked about on every review, and there may be thousands.
-    waiving: HashMap<PolicyId, Vec<usize>>,
+    /// Positions in `exceptions` by policy and by the only namespace that they reach, if there is one: each policy is
+    /// asked about on every review, and there may be thousands of exceptions, of which others' must cost nothing.
+    waiving: HashMap<PolicyId, HashMap<String, Vec<usize>>>,
 }
 
 impl Bindings {
@@ -50,7 +51,9 @@ impl Bindings {
         }
         for (position, exception) in all.exceptions.iter().enumerate() {
             for policy in &exception.spec.policies {
-                all.waiving.entry(policy.clone()).or_default().push(position);
+                let reached = exception.only_namespace().to_owned();
+                let of_policy = all.waiving.entry(policy.clone()).or_default();
+                of_policy.entry(reached).or_default().push(position);
             }
         }
         all
@@ -85,9 +88,12 @@ impl Bindings {
         read.not_counting
     }
 
-    /// The positions of the exceptions that name a policy.
-    pub fn exceptions_naming(&self, policy: &PolicyId) -> &[usize] {
-        self.waiving.get(policy).map_or(&[], Vec::as_slice)
+    /// The positions of the exceptions that name a policy and may reach a namespace.
+    pub fn exceptions_naming(&self, policy: &PolicyId, namespace: &str) -> impl Iterator<Item = usize> {
+        let of_policy = self.waiving.get(policy);
+        let reaching = move |namespace: &str| of_policy.and_then(|all| all.get(namespace));
+        let there = reaching(namespace).filter(|_| !namespace.is_empty());
+        reaching("").into_iter().chain(there).flatten().copied()
     }
 
     /// The bindings of each of these policies, in the same order.

@@ -82,7 +82,7 @@ impl ClusterPolicies {
         documents.sort_by_cached_key(|document| document.reference());
         let (policies, others): (Vec<_>, Vec<_>) =
             documents.into_iter().partition(|document| document.kind == DocumentKind::Policy);
-        let base = sources.clone();
+        let base = TrialBase::new(&sources);
         let mut assembled = Assembled::default();
         let ids = ids(&sources, !policies.is_empty());
         for policy in policies {
@@ -117,11 +117,11 @@ impl ClusterPolicies {
         Assembled { sources, others, ..assembled }
     }
 
-    fn checked(&self, base: &Sources, ids: &HashSet<String>, policy: &StoredDocument) -> Checked {
+    fn checked(&self, base: &TrialBase, ids: &HashSet<String>, policy: &StoredDocument) -> Checked {
         if let Some(faults) = misplaced(policy, |id| ids.contains(id)) {
             return Checked::Faulty(faults);
         }
-        let trial = Trial::new(base, policy);
+        let trial = base.trial(policy);
         match self.verdict(&trial) {
             Some(Ok(())) => Checked::Sound,
             Some(Err(faults)) => Checked::Faulty(faults),
@@ -180,7 +180,7 @@ impl ClusterPolicies {
         let taken = |id: &str| set.policy(id).is_some_and(|policy| *policy.source != *document.text.name);
         let unreadable = match misplaced(document, taken) {
             Some(faults) => Err(faults),
-            None => self.try_out(&Trial::new(base, document)),
+            None => self.try_out(&TrialBase::new(base).trial(document)),
         };
         let unreadable = unreadable.err().map(|Diagnostics(faults)| faults).unwrap_or_default();
         documents::Faults { unreadable, ..documents::Faults::default() }
@@ -198,21 +198,33 @@ enum Checked {
     Untried(Box<Trial>),
 }
 
-impl Trial {
-    /// The Policy alone, with what every policy may use, and enforced everywhere.
-    fn new(base: &Sources, policy: &StoredDocument) -> Self {
+/// What every Policy is tried with.
+struct TrialBase {
+    digest: String,
+    sources: Sources,
+}
+
+impl TrialBase {
+    /// What every policy may use, and a binding that enforces it everywhere.
+    fn new(sources: &Sources) -> Self {
         let binding = format!(
             "{{apiVersion: {API_VERSION}, kind: PolicyBinding, metadata: {{name: trial}}, spec: {{mutate: true}}}}"
         );
         let sources = Sources {
-            policies: vec![policy.text.clone()],
-            libraries: base.libraries.clone(),
-            projections: base.projections.clone(),
-            engines: base.engines.clone(),
+            libraries: sources.libraries.clone(),
+            projections: sources.projections.clone(),
+            engines: sources.engines.clone(),
             bindings: vec![SourceText::new("trial", binding)],
             ..Sources::default()
         };
         Self { digest: sources.digest(), sources }
+    }
+
+    /// The Policy alone with that.
+    fn trial(&self, policy: &StoredDocument) -> Trial {
+        let alone = Sources { policies: vec![policy.text.clone()], ..Sources::default() };
+        let digest = format!("{} {}", self.digest, alone.digest());
+        Trial { digest, sources: Sources { policies: alone.policies, ..self.sources.clone() } }
     }
 }
 

@@ -52,7 +52,8 @@ pub struct Arguments {
     #[arg(long, default_value = "600", value_parser = seconds, requires = "policy_reports")]
     audit_every: Duration,
 
-    /// Seconds that /readyz waits for the objects of the cluster; afterwards stategate serves with what is known
+    /// Seconds that /readyz, and an audit, wait for the objects of the cluster; afterwards stategate goes on with what
+    /// is known
     #[arg(long, default_value = "30", value_parser = seconds)]
     inventory_timeout: Duration,
 

@@ -217,6 +217,14 @@ impl LiveInventory {
         state.kinds.iter().map(status).collect()
     }
 
+    /// Whether every kind is known as it is now, or cannot be known until a person changes something.
+    pub fn is_current(&self) -> bool {
+        self.shared.state().kinds.values().all(|followed| match &followed.knowledge {
+            Knowledge::Unknown { error } => error.is_permanent(),
+            _ => followed.complete,
+        })
+    }
+
     /// Whether every kind is known, or cannot be known until a person changes something.
     pub fn is_settled(&self) -> bool {
         self.are_settled(|_| true)

@@ -193,7 +193,6 @@ pub async fn run(
             current.inventory_changed(digest, inventory);
         });
     }
-    let settled_by = Instant::now() + config.inventory_timeout;
     let auditor = sources.live.clone().zip(config.candidate).map(|(live, candidate)| {
         let lease = Lease::start(live.cluster().clone(), candidate, Arc::clone(&metrics));
         Arc::new(Auditor {
@@ -203,7 +202,7 @@ pub async fn run(
             evaluators: Arc::clone(&evaluators),
             metrics: Arc::clone(&metrics),
             every: config.audit_every,
-            settled_by,
+            patience: config.inventory_timeout,
             status: Mutex::default(),
         })
     });
@@ -223,7 +222,7 @@ pub async fn run(
         cluster_policies: Arc::clone(&sources.documents),
         documents: Semaphore::new(DOCUMENTS),
         auditor: auditor.clone(),
-        settled_by,
+        settled_by: Instant::now() + config.inventory_timeout,
     });
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),

@@ -52,8 +52,8 @@ pub struct Auditor {
     pub metrics: Arc<Metrics>,
     /// Between the end of an audit and the next one; none: there is no audit, and no reports stay.
     pub every: Option<Duration>,
-    /// When the first audit no longer waits for a complete inventory.
-    pub settled_by: tokio::time::Instant,
+    /// How long an audit waits for a complete inventory: without it, findings would vanish from the reports.
+    pub patience: Duration,
     /// What to say of it.
     pub status: Mutex<AuditStatus>,
 }
@@ -126,7 +126,7 @@ impl Auditor {
                 self.lost().await;
                 continue;
             };
-            self.settled().await;
+            self.current_inventory().await;
             let digest = self.current.in_force().set.digest().to_owned();
             let pause = match self.audit(&mut memory).await {
                 Ok(()) => every,
@@ -164,8 +164,9 @@ impl Auditor {
         }
     }
 
-    async fn settled(&self) {
-        while !self.live.is_settled() && tokio::time::Instant::now() < self.settled_by {
+    async fn current_inventory(&self) {
+        let began = Instant::now();
+        while !self.live.is_current() && began.elapsed() < self.patience {
             sleep(LOOK).await;
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{NAIVE, Run, directory, run_in};
+use crate::support::{NAIVE, Run, directory, good_workload, run_in};
 
 const NOTHING_APPLIES: &str = "
 apiVersion: stategate.io/v1alpha1
@@ -56,7 +56,7 @@ fn recorded_requests_show_what_becomes_of_deletes_and_scales() {
     let all = differences(&run);
     let operations: Vec<&str> = all.iter().filter_map(|one| one["operation"].as_str()).collect();
     assert_eq!(operations.len(), all.len(), "{all:?}");
-    for operation in ["DELETE", "UPDATE scale", "CREATE"] {
+    for operation in ["UPDATE scale", "UPDATE", "CREATE"] {
         assert!(operations.contains(&operation), "{operation} is not among {operations:?}");
     }
     assert!(all.iter().all(|one| one["after"].is_null() && !one["before"].is_null()), "{all:?}");
@@ -64,10 +64,10 @@ fn recorded_requests_show_what_becomes_of_deletes_and_scales() {
     let arguments = ["--requests", &reviews, "--bindings", "milder.yaml", "--against-bindings", "none.yaml"];
     let none = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: none}\nspec: {}\n";
     let run = diff(&[("milder.yaml", NOTHING_APPLIES), ("none.yaml", none)], &arguments);
-    run.expect(1, &["becomes denied (", "DELETE ", "(new)"]);
+    run.expect(1, &["becomes denied (", "CREATE StatefulSet", "(new)"]);
 
     // Several in one file, and one that is none.
-    let one = std::fs::read_to_string(format!("{reviews}/delete-pvc.json")).unwrap();
+    let one = std::fs::read_to_string(format!("{reviews}/create-statefulset.json")).unwrap();
     let lines = format!("{one}\n{one}");
     let arguments = ["--requests", "two.jsonl", "--against-profile", "baseline", "-o", "json"];
     let run = diff(&[("two.jsonl", &lines)], &arguments);

@@ -26,7 +26,8 @@ use cases::{Case, Key, applied, cases, text};
 
 use crate::examples::write;
 use crate::harness::{ApiServer, Stategate, stategate, wait_until};
-use crate::{NAIVE, PLAIN, measure};
+use crate::live::FAST;
+use crate::{GOOD, NAIVE, PLAIN, bound_claim, measure, register_and_wait};
 
 /// `review` is asked about one case in so many, since it loads the catalogue for each: under the profile production,
 /// and hardly under another.
@@ -524,4 +525,76 @@ fn compare(profile: &str, one_in: usize) -> usize {
 /// Whether the profile has the policy at all.
 fn is_bound(set: &PolicySet, id: &str) -> bool {
     set.policy(id).is_some_and(|policy| set.mildest(&policy.id, jiff::Timestamp::now()).is_some())
+}
+
+/// Nothing is applied with these requests, so that only the webhook and `review` know them. What they do to a
+/// workload, an update of its manifest does as well.
+#[test]
+fn requests_to_scale_and_to_delete_are_answered_alike() {
+    let api = ApiServer::start();
+    let (admin, dir) = (api.kubectl("admin"), api.dir().join("parity"));
+    fs::create_dir_all(&dir).unwrap();
+    admin.ok(&["apply", "-f", "-"], FAST);
+    admin.ok(&["apply", "-f", "-"], GOOD);
+    bound_claim(&admin, "data-pg-0");
+    let kubeconfig = api.kubeconfig("admin").display().to_string();
+    let live = ["--kubeconfig", kubeconfig.as_str()];
+    let gate = Stategate::start(&dir, &[&["--drain-delay", "0"], &live[..]].concat());
+    register_and_wait(&api, &gate);
+    let export = dir.join("export.yaml");
+    fs::write(&export, stategate(&dir, &[&["inventory"], &live[..]].concat(), "").stdout).unwrap();
+    let known = ["--inventory", export.to_str().unwrap()];
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let client = runtime.block_on(measure::client(&api.kubeconfig("admin")));
+    let send = |method: &str, path: &str, body: &Value| runtime.block_on(ask(&client, method, path, body));
+    let request = |kind: Value, resource: Value, fields: Value| {
+        let mut request = json!({
+            "uid": "5d9f0ad0-0000-4000-8000-000000000000", "kind": kind, "resource": resource,
+            "namespace": "shop", "userInfo": {"username": "admin"},
+        });
+        request.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
+    };
+    let mut refusals = 0;
+    let mut alike = |what: &str, webhook: Answer, review: &Value| {
+        let review = Answer { recorded: Vec::new(), ..reviewed(&dir, review, &known) };
+        assert_eq!(webhook, review, "{what}");
+        refusals += usize::from(webhook.refused);
+        webhook
+    };
+
+    let set = "/apis/apps/v1/namespaces/shop/statefulsets/pg/scale";
+    let resource = json!({"group": "apps", "version": "v1", "resource": "statefulsets"});
+    let kind = json!({"group": "autoscaling", "version": "v1", "kind": "Scale"});
+    let (_, stored, _) = send("GET", set, &Value::Null);
+    let manifest = GOOD.split_once("---").unwrap().0;
+    for replicas in [0, 1, 2, 4] {
+        let mut wanted = stored.clone();
+        wanted["spec"]["replicas"] = replicas.into();
+        let review = request(
+            kind.clone(),
+            resource.clone(),
+            json!({
+                "name": "pg", "operation": "UPDATE", "subResource": "scale", "object": wanted, "oldObject": stored,
+            }),
+        );
+        let webhook = answer(send("PUT", &format!("{set}?dryRun=All"), &wanted));
+        let webhook = alike(&format!("3 to {replicas}"), webhook, &review);
+        let file = dir.join("pg.yaml");
+        fs::write(&file, manifest.replace("replicas: 3", &format!("replicas: {replicas}"))).unwrap();
+        let check = report(&dir, &[&["check", file.to_str().unwrap()], &live[..]].concat());
+        let found: Found = check.into_values().flatten().collect();
+        assert!(webhook.causes.is_subset(&found), "3 to {replicas}: {webhook:?}, and by check {found:?}");
+    }
+
+    let claim = "/api/v1/namespaces/shop/persistentvolumeclaims/data-pg-0";
+    let (_, stored, _) = send("GET", claim, &Value::Null);
+    let review = request(
+        json!({"group": "", "version": "v1", "kind": "PersistentVolumeClaim"}),
+        json!({"group": "", "version": "v1", "resource": "persistentvolumeclaims"}),
+        json!({"name": "data-pg-0", "operation": "DELETE", "oldObject": stored}),
+    );
+    let webhook = answer(send("DELETE", &format!("{claim}?dryRun=All"), &json!({})));
+    alike("deletion", webhook, &review);
+    assert!(refusals >= 3, "{refusals} refusals");
 }

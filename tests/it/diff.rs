@@ -41,17 +41,19 @@ fn manifests_show_what_a_profile_would_change() {
 #[test]
 fn recorded_requests_show_what_becomes_of_deletes_and_scales() {
     let reviews = reviews();
+    // What is scaled must be known.
+    let parent = good_workload().replace("namespace: shop", "namespace: default");
     let arguments = [
         "--requests",
         &reviews,
-        "--profile",
-        "production",
+        "--inventory",
+        "parent.yaml",
         "--against-bindings",
         "milder.yaml",
         "-o",
         "json",
     ];
-    let run = diff(&[("milder.yaml", NOTHING_APPLIES)], &arguments);
+    let run = diff(&[("milder.yaml", NOTHING_APPLIES), ("parent.yaml", &parent)], &arguments);
     assert_eq!(run.code, 0, "{run:?}");
     let all = differences(&run);
     let operations: Vec<&str> = all.iter().filter_map(|one| one["operation"].as_str()).collect();

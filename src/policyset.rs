@@ -21,7 +21,7 @@ use crate::admission::{GroupKind, Operation, Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
-use crate::policy::exception::{Exception, ExceptionState};
+use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policy::parameters::Parameters;
 use crate::policy::target::Target;
 use crate::policy::{Action, Patches, Policy, PolicyId};
@@ -46,6 +46,7 @@ pub struct PolicySet {
     of_policies: Vec<PolicyBindings>,
     digest: String,
     evaluation_digest: String,
+    file_digest: String,
     record_digest: String,
     /// Those of the sources.
     warnings: Vec<Diagnostic>,
@@ -143,7 +144,17 @@ impl PolicySet {
         let believed = bindings.profile.spec.self_classify;
         let record_digest = format!("{} {believed}", sources.projection_digest());
         let (digest, evaluation_digest) = (sources.digest(), sources.evaluation_digest());
-        Ok(Self { compiled, bindings, of_policies, digest, evaluation_digest, record_digest, warnings })
+        let file_digest = sources.file_digest();
+        Ok(Self {
+            compiled,
+            bindings,
+            of_policies,
+            digest,
+            evaluation_digest,
+            file_digest,
+            record_digest,
+            warnings,
+        })
     }
 
     /// Whether its policies are compiled from these sources. Bindings may differ.
@@ -294,6 +305,11 @@ impl PolicySet {
         &self.evaluation_digest
     }
 
+    /// Identifies what comes from files rather than from a cluster.
+    pub fn file_digest(&self) -> &str {
+        &self.file_digest
+    }
+
     /// The name of the profile; empty if there is none.
     pub fn profile(&self) -> &str {
         &self.bindings.profile.metadata.name
@@ -307,11 +323,13 @@ impl PolicySet {
     /// The mildest that bindings and exceptions make of a violation of a policy, for any request; `None` if
     /// they let it pass somewhere.
     pub fn mildest(&self, policy: &PolicyId, now: jiff::Timestamp) -> Option<Action> {
-        let exceptions = &self.bindings.exceptions;
-        if exceptions
-            .iter()
-            .any(|one| one.state(now) != ExceptionState::Expired && one.spec.policies.contains(policy))
-        {
+        // What a cluster stores waives the same whatever a file says.
+        let waives = |one: &Exception| {
+            one.authority == Authority::File
+                && one.state(now) != ExceptionState::Expired
+                && one.spec.policies.contains(policy)
+        };
+        if self.bindings.exceptions.iter().any(waives) {
             return None;
         }
         let all = self.compiled.policies.iter().zip(&self.of_policies);

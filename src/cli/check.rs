@@ -139,7 +139,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let documents = match &access {
         Some(access) => arguments.cluster.documents(access)?,
         None if trusted => {
-            Documents { all: documents_of(&given), own_namespace: arguments.cluster.own_namespace() }
+            Documents { all: documents_of(&given), own_namespace: arguments.cluster.own_namespace(false) }
         }
         None => Documents::default(),
     };

@@ -23,8 +23,8 @@ pub struct ClusterArguments {
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
 
-    /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: the Pod's own,
-    /// else stategate-system]. With --context or --kubeconfig, `serve` writes nothing unless it or --policy-reports is given
+    /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: stategate-system;
+    /// with `serve --in-cluster`, that of the Pod]. With --context or --kubeconfig, `serve` writes nothing unless it or --policy-reports is given
     #[arg(long, value_name = "NAME")]
     own_namespace: Option<String>,
 }
@@ -49,9 +49,10 @@ impl ClusterArguments {
         self.own_namespace.as_deref()
     }
 
-    /// The namespace of stategate.
-    pub fn own_namespace(&self) -> String {
-        self.own_namespace.clone().unwrap_or_else(own_namespace)
+    /// The namespace of stategate: of `serve` in its Pod, that of the Pod. Another program's Pod tells nothing.
+    pub fn own_namespace(&self, in_cluster: bool) -> String {
+        let usual = || if in_cluster { of_pod() } else { OWN_NAMESPACE.to_owned() };
+        self.own_namespace.clone().unwrap_or_else(usual)
     }
 
     /// What the flags name of policies, together with the Policies, PolicyBindings and PolicyExceptions of a cluster.
@@ -69,7 +70,7 @@ impl ClusterArguments {
         for (kind, error) in unknown {
             say(&format!("warning: the webhook may decide otherwise: {kind} is not known here: {error}\n"));
         }
-        Ok(Documents { all, own_namespace: self.own_namespace() })
+        Ok(Documents { all, own_namespace: self.own_namespace(false) })
     }
 
     /// The cluster that the flags name, or that of the current context.
@@ -102,10 +103,10 @@ pub fn explained(cluster: &Cluster, error: &ClusterError) -> anyhow::Error {
 /// Where a Pod finds the name of its namespace.
 const POD_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 /// stategate's own namespace, if nothing says another one.
-const OWN_NAMESPACE: &str = "stategate-system";
+pub const OWN_NAMESPACE: &str = "stategate-system";
 
-/// The namespace that stategate runs in: that of its Pod, or else the usual one.
-pub fn own_namespace() -> String {
+/// The namespace of the Pod that this process runs in, or else the usual one.
+fn of_pod() -> String {
     let named = std::fs::read_to_string(POD_NAMESPACE).unwrap_or_default();
     match named.trim() {
         "" => OWN_NAMESPACE.to_owned(),

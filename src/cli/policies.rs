@@ -98,8 +98,8 @@ pub fn compiled(
     previous: Option<&PolicySet>,
 ) -> Result<(PolicySet, Vec<(Arc<StoredDocument>, Standing)>), Diagnostics> {
     let known = ClusterPolicies::new(documents.own_namespace.clone());
-    let assembled = assemble_all(&known, source.read()?, &documents.all);
-    let set = source.compile(&assembled.sources, previous)?;
+    let mut assembled = assemble_all(&known, source.read()?, &documents.all);
+    let set = known.compile(source, &mut assembled, previous)?;
     let standings = known.settle(&assembled, &set);
     Ok((set, standings))
 }

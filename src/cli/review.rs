@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::cluster::own_namespace;
+use super::cluster::OWN_NAMESPACE;
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::{Documents, PolicyArguments, load_with};
 use super::{Exit, print_exactly};
@@ -34,6 +34,10 @@ pub struct Arguments {
     #[command(flatten)]
     inventory: InventoryArguments,
 
+    /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything
+    #[arg(long, value_name = "NAME", default_value = OWN_NAMESPACE)]
+    own_namespace: String,
+
     /// The webhook that answers
     #[arg(long, value_enum, default_value_t = Webhook::Validate)]
     webhook: Webhook,
@@ -48,7 +52,7 @@ enum Webhook {
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let source = arguments.inventory.source(DEFAULT_NAMESPACE);
     let given = source.manifests()?;
-    let documents = Documents { all: documents_of(&given), own_namespace: own_namespace() };
+    let documents = Documents { all: documents_of(&given), own_namespace: arguments.own_namespace.clone() };
     let set = load_with(&arguments.policies.source(), &documents)?;
     let inventory = source.inventory(&given, &set);
     let body = if arguments.file.as_os_str() == "-" {
@@ -66,7 +70,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         Ok(request) => {
             let now = jiff::Timestamp::now();
             if let Some(kind) = server::document_kind(&request) {
-                let (policies, known) = (arguments.policies.source(), ClusterPolicies::new(own_namespace()));
+                let (policies, known) =
+                    (arguments.policies.source(), ClusterPolicies::new(arguments.own_namespace.clone()));
                 let response = server::review_document(&policies, &known, &set, &request, kind, now);
                 return show(
                     &request.uid,

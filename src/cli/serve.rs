@@ -153,7 +153,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     // On somebody's own machine it only watches, unless told otherwise.
     let writes =
         arguments.in_cluster || arguments.cluster.named_namespace().is_some() || arguments.policy_reports;
-    let own_namespace = arguments.cluster.own_namespace();
+    let own_namespace = arguments.cluster.own_namespace(arguments.in_cluster);
     let live = match access {
         Some(access) => {
             let cluster = runtime.block_on(cluster::open(&access))?;

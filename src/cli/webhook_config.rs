@@ -11,7 +11,9 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
-use super::policies::PolicyArguments;
+use super::cluster::ClusterArguments;
+use super::inventory::InventoryArguments;
+use super::policies::{PolicyArguments, load};
 use super::{Exit, print};
 use crate::admission::{GroupKind, Operation, ReviewScope};
 use crate::plain;
@@ -21,10 +23,16 @@ use crate::source;
 #[derive(Args)]
 #[command(after_help = "Examples:
   stategate webhook-config --url https://127.0.0.1:8443 --ca-file ca.crt | kubectl apply -f -
-  stategate webhook-config --service stategate/stategate --ca-file ca.crt > webhooks.yaml")]
+  stategate webhook-config --service stategate/stategate --ca-file ca.crt > webhooks.yaml
+
+Policies and bindings of a cluster count with --context or --kubeconfig: run it again when a Policy
+reviews another kind or operation than before, or the API server does not ask.")]
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
+
+    #[command(flatten)]
+    cluster: ClusterArguments,
 
     /// The URL at which the API server reaches stategate: https://host:port
     #[arg(long, value_name = "URL", required_unless_present = "service", conflicts_with = "service")]
@@ -74,7 +82,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         "--name {:?}: use lower-case letters, digits, dashes and dots only",
         arguments.name
     );
-    let set = arguments.policies.policy_set()?;
+    let source = arguments.policies.source();
+    let set = match arguments.cluster.access(&InventoryArguments::default())? {
+        Some(access) => arguments.cluster.policy_set(&source, &access)?,
+        None => load(&source)?,
+    };
     let ca_bundle = match &arguments.ca_file {
         Some(file) => Some(ByteString(certificates(file)?)),
         None => None,
@@ -189,8 +201,8 @@ impl Webhooks<'_> {
         Ok(ValidatingWebhookConfiguration { metadata: self.metadata(), webhooks: Some(webhooks) })
     }
 
-    /// stategate's own resources, in all namespaces. Always `Ignore`: a faulty one does no harm, and one that is urgent
-    /// must not wait for stategate. Trying a Policy takes longer than a review.
+    /// stategate's own resources, in all namespaces. Always `Ignore`: a faulty one that slips in takes nothing with
+    /// it, and one that is urgent must not wait for stategate. Trying a Policy takes longer than a review.
     fn documents(&self) -> ValidatingWebhook {
         let rule = |scope: &str, kinds: &[DocumentKind]| RuleWithOperations {
             api_groups: Some(vec![documents::GROUP.to_owned()]),

@@ -1,7 +1,7 @@
 //! Writes into the status of Policies, PolicyBindings and PolicyExceptions what became of them.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -14,6 +14,7 @@ use super::lease::Lease;
 use super::resources::Resource;
 use crate::admission::ObjectRef;
 use crate::diagnostic::{Diagnostics, shorten};
+use crate::plain;
 use crate::policy::exception::{ExceptionState, state};
 use crate::policy::metadata;
 use crate::policyset::crds::plural;
@@ -22,8 +23,8 @@ use crate::policyset::{DocumentKind, Standing, StoredDocument};
 
 /// Between two writes: thousands of exceptions may come at once.
 const PACE: Duration = Duration::from_millis(20);
-/// Between two looks at exceptions that may have expired.
-const LOOK: Duration = Duration::from_secs(30);
+/// Between two looks at exceptions that may have expired, and at what others have written.
+const LOOK: Duration = Duration::from_secs(15);
 /// After a failure.
 const PAUSE: Duration = Duration::from_secs(5);
 /// The longest message, in bytes; the field takes 32 KiB.
@@ -31,24 +32,28 @@ const LONGEST: usize = 8 << 10;
 
 /// Writes the status of every document of which it has changed, for as long as this process holds the lease.
 pub async fn write_conditions(cluster: Cluster, lease: Lease, mut standings: watch::Receiver<Standings>) {
-    // What was written and may not have come back yet.
-    let mut written: HashMap<ObjectRef, Value> = HashMap::new();
+    // What was written a moment ago and may not have come back yet.
+    let mut written: HashMap<ObjectRef, (Value, Instant)> = HashMap::new();
     let mut told = String::new();
     loop {
         lease.acquired().await;
         let all = standings.borrow_and_update().clone();
         let now = Timestamp::now();
-        written.retain(|object, _| all.iter().any(|(document, _)| document.reference() == *object));
+        written.retain(|_, (_, at)| at.elapsed() < LOOK);
         let mut failed = false;
         for (document, standing) in all.iter() {
             let Some(status) = status(document, standing, now) else { continue };
             let object = document.reference();
-            if written.get(&object) == Some(&without_time(&status)) || !lease.is_held() {
+            let under_way =
+                written.get(&object).is_some_and(|(written, _)| *written == without_time(&status));
+            if under_way || !lease.is_held() {
                 continue;
             }
             match cluster.write(&path(document), Write::Merge(&json!({"status": status}))).await {
                 // It has been deleted meanwhile.
-                Ok(_) | Err(ClusterError::NotFound(_)) => drop(written.insert(object, without_time(&status))),
+                Ok(_) | Err(ClusterError::NotFound(_)) => {
+                    written.insert(object, (without_time(&status), Instant::now()));
+                }
                 Err(error) => {
                     if error.to_string() != told {
                         let help = cluster.help(&error);
@@ -106,7 +111,7 @@ fn status(document: &StoredDocument, standing: &Standing, now: Timestamp) -> Opt
     if document.kind == DocumentKind::Policy
         && let Ok(policy) = metadata::read(&document.text, None)
     {
-        status["category"] = json!(policy.category);
+        status["category"] = json!(plain::line(&policy.category));
         status["severity"] = json!(policy.severity);
         status["action"] = json!(policy.action);
     }
@@ -134,7 +139,7 @@ fn ready(
             format!("{}\nthe version before this one stays in force", said(faults)),
         ),
         Standing::NotInForce(faults) => ("False", "Invalid", said(faults)),
-        Standing::Pending => ("Unknown", "Loading", "it is being tried".to_owned()),
+        Standing::Pending => ("Unknown", "Loading", "it is being tested".to_owned()),
     };
     (ready, reason, shorten(message, LONGEST))
 }

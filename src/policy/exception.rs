@@ -17,6 +17,11 @@ use crate::workload::labels::glob;
 /// The last days of an exception, in which it is reported: time enough to fix what it waives.
 const LAST_DAYS: i64 = 14;
 
+/// The longest list in an exception: who owns a namespace must not be able to make every review slow.
+pub const LONGEST_LIST: usize = 100;
+/// The longest reason, in characters.
+pub const LONGEST_REASON: usize = 1024;
+
 /// A PolicyException.
 #[derive(Clone, Debug)]
 pub struct Exception {
@@ -78,13 +83,13 @@ impl ExceptionState {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ExceptionSpec {
     /// The policies it waives.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1, max = LONGEST_LIST))]
     pub policies: Vec<PolicyId>,
     /// The objects it applies to.
     #[serde(rename = "match")]
     pub matches: ExceptionMatch,
     /// Why.
-    #[schemars(length(min = REASON_LENGTH))]
+    #[schemars(length(min = REASON_LENGTH, max = LONGEST_REASON))]
     pub reason: String,
     /// Who approved it.
     pub approved_by: Option<String>,
@@ -118,12 +123,14 @@ fn end_schema(_: &mut SchemaGenerator) -> Schema {
 #[serde(deny_unknown_fields, default)]
 pub struct ExceptionMatch {
     /// Kinds (`Kind.group`, or `Kind` for the core group). A request to a subresource has its parent's kind.
+    #[schemars(length(max = LONGEST_LIST))]
     pub kinds: Vec<GroupKind>,
     /// Names (`*` and `?` allowed).
+    #[schemars(length(max = LONGEST_LIST))]
     pub names: Vec<String>,
     /// Names of namespaces (`*` allowed): for exceptions that count in all of them, which are those of files that
     /// name no namespace, and those in stategate's own namespace. Cluster-scoped objects then do not match.
-    #[schemars(inner(regex(pattern = NAMESPACES)))]
+    #[schemars(length(max = LONGEST_LIST), inner(regex(pattern = NAMESPACES)))]
     pub namespaces: Vec<String>,
 }
 

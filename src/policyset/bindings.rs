@@ -13,7 +13,7 @@ use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::path::{self, Path, Segment};
 use crate::policy::binding::{Binding, BindingSpec, namespace_fault};
-use crate::policy::exception::{Authority, Exception, ExceptionSpec};
+use crate::policy::exception::{Authority, Exception, ExceptionSpec, LONGEST_LIST, LONGEST_REASON};
 use crate::policy::skip::REASON_LENGTH;
 use crate::policy::{Policy, PolicyId, kinds};
 use crate::reader;
@@ -103,6 +103,10 @@ pub fn read(
     match origin {
         // What people see of an object is its fields; it has no lines.
         BindingOrigin::Cluster(_) => {
+            if text.text.len() > LARGEST {
+                let message = format!("it is larger than {} KiB", LARGEST >> 10);
+                return Err(text.error(0, 0, message).into());
+            }
             let value =
                 serde_json::from_str(&text.text).map_err(|error| text.error(0, 0, error.to_string()))?;
             reader.document(&Document::without_positions(value));
@@ -111,6 +115,11 @@ pub fn read(
     }
     if reader.errors.is_empty() { Ok(reader.read) } else { Err(Diagnostics(reader.errors)) }
 }
+
+/// The largest PolicyBinding or PolicyException of a cluster, in bytes.
+const LARGEST: usize = 256 << 10;
+/// Unknown names that are reported of one list: nobody reads more, and each is compared with all names there are.
+const MOST_UNKNOWN: usize = 10;
 
 /// What was read of a file so far.
 struct FileReader<'a> {
@@ -134,7 +143,7 @@ impl FileReader<'_> {
             Some("Policy") if self.origin == BindingOrigin::User => {}
             kind => {
                 let line = document.positions.place(&[]).line;
-                let message = format!("kind {} is none of ours", kind.unwrap_or("(none)"));
+                let message = format!("stategate has no kind {}", kind.unwrap_or("(none)"));
                 self.errors.push(
                     self.text
                         .error(line, 0, message)
@@ -349,7 +358,7 @@ fn unknown_ids(
 ) -> Vec<Diagnostic> {
     let unknown =
         |(index, id): (usize, _)| unknown_policy(text, document, &below(keys, [index.into()]), id, known);
-    ids.iter().enumerate().filter_map(unknown).collect()
+    ids.iter().enumerate().filter_map(unknown).take(MOST_UNKNOWN).collect()
 }
 
 fn unknown_policies(
@@ -419,6 +428,22 @@ fn exception_faults(text: &SourceText, document: &Document, exception: &Exceptio
     for (index, pattern) in spec.matches.namespaces.iter().enumerate() {
         let at = below(&["spec", "match", "namespaces"], [index.into()]);
         errors.extend(namespace_fault(pattern, &['*']).map(|message| fault(text, document, &at, message)));
+    }
+    let lists = [
+        (vec!["spec", "policies"], spec.policies.len()),
+        (vec!["spec", "match", "kinds"], spec.matches.kinds.len()),
+        (vec!["spec", "match", "names"], spec.matches.names.len()),
+        (vec!["spec", "match", "namespaces"], spec.matches.namespaces.len()),
+    ];
+    for (path, length) in lists.into_iter().filter(|(_, length)| *length > LONGEST_LIST) {
+        let at: Path = path.into_iter().map(Segment::from).collect();
+        let message = format!("it has {length} items, and at most {LONGEST_LIST} count");
+        errors.push(fault(text, document, &at, message).with_help("write several exceptions"));
+    }
+    if spec.reason.chars().count() > LONGEST_REASON {
+        let at = below(&["spec"], ["reason".into()]);
+        let message = format!("the reason is longer than {LONGEST_REASON} characters");
+        errors.push(fault(text, document, &at, message));
     }
     let everywhere = match exception.authority {
         Authority::File => exception.namespace.is_empty(),

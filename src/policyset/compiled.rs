@@ -49,7 +49,7 @@ impl<'a> Readable<'a> {
     /// Reads the METADATA of all policies; faults are added to `errors`.
     pub fn read(sources: &'a Sources, projections: &Projections, errors: &mut Vec<Diagnostic>) -> Self {
         let (mut policies, mut warnings) = (Vec::new(), Vec::new());
-        for text in &sources.policies {
+        for text in all(sources) {
             match metadata::read(text, Some(projections)) {
                 Ok(policy) => {
                     warnings.extend(unread(&policy, projections, text));
@@ -60,7 +60,7 @@ impl<'a> Readable<'a> {
         }
         errors.extend(sources.module_paths.iter().filter_map(|(text, path)| package_path::check(text, path)));
         errors.extend(duplicates(&policies));
-        Self { complete: policies.len() == sources.policies.len(), policies, warnings }
+        Self { complete: policies.len() == all(sources).count(), policies, warnings }
     }
 }
 
@@ -77,7 +77,7 @@ impl CompiledPolicies {
     ) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
         let texts: Vec<SourceText> =
-            sources.policies.iter().chain(&sources.libraries).chain(&sources.tests).cloned().collect();
+            all(sources).chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let known: Vec<&Policy> = readable.policies.iter().map(|(policy, _)| policy).collect();
         let mut rego = match Rego::load_policies(&texts, &known, before) {
             Ok(rego) => rego,
@@ -115,6 +115,11 @@ impl CompiledPolicies {
             digest: sources.policy_digest(),
         })
     }
+}
+
+/// All policies; those of files come first, so that an id is taken by these.
+fn all(sources: &Sources) -> impl Iterator<Item = &SourceText> {
+    sources.policies.iter().chain(&sources.cluster_policies)
 }
 
 /// Warns of kinds that the policy names and no projection reads: it is never evaluated on them.

@@ -199,15 +199,21 @@ fn structural<T: JsonSchema>() -> Value {
 fn restructure(schema: &mut Value) {
     let Some(fields) = schema.as_object_mut() else {
         // `true`: any value.
-        *schema = json!({"x-kubernetes-preserve-unknown-fields": true});
+        *schema = json!({"x-kubernetes-preserve-unknown-fields": true, "nullable": true});
         return;
     };
     // What is not there stays away, so that a document says the same in a file and in a cluster.
-    for removed in ["default", "nullable", "$schema", "title"] {
+    for removed in ["default", "$schema", "title"] {
         fields.remove(removed);
     }
     if fields.get("additionalProperties") == Some(&Value::Bool(false)) {
         fields.remove("additionalProperties");
+    }
+    // An API server drops unknown fields and nulls in silence, and a binding that loses a part of `match` applies to
+    // more. Both are kept, for stategate to refuse.
+    fields.insert("nullable".to_owned(), true.into());
+    if fields.contains_key("properties") {
+        fields.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
     }
     if let Some(Value::String(text)) = fields.get_mut("description") {
         *text =

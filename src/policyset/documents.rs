@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::bindings::{self, API_VERSION, BindingOrigin, KnownPolicies};
 use super::{PolicySet, sources};
@@ -77,6 +77,8 @@ pub struct StoredDocument {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// `metadata.uid`: another object of the same name has another one.
+    pub uid: String,
     /// `metadata.generation`, which counts the versions of its `spec`.
     pub generation: i64,
     /// What it says: the Rego of a Policy, else the document as JSON.
@@ -118,7 +120,8 @@ impl StoredDocument {
         let generation = metadata.get("generation").and_then(Value::as_i64).unwrap_or_default();
         let status = object.get("status").cloned().unwrap_or_default();
         let text = SourceText::new(shown, text);
-        Self { kind, namespace, name, generation, text, status }
+        let uid = field("uid");
+        Self { kind, namespace, name, uid, generation, text, status }
     }
 
     /// The object.
@@ -153,7 +156,17 @@ impl StoredDocument {
     /// What is wrong with it, for people who have it before them: each fault with its field, or the line of its Rego.
     pub fn said(&self, faults: &[Diagnostic]) -> String {
         let said = faults.iter().map(|fault| match self.kind {
-            DocumentKind::Policy => Diagnostic { source: "spec.rego".into(), ..fault.clone() }.to_string(),
+            DocumentKind::Policy => {
+                // The parser repeats the place, with a name that means nothing here.
+                let place = format!(" ({}:", self.text.name);
+                let message = match fault.message.split_once(&place) {
+                    Some((before, rest)) => {
+                        format!("{before}{}", rest.split_once(')').map_or("", |(_, after)| after))
+                    }
+                    None => fault.message.clone(),
+                };
+                Diagnostic { source: "spec.rego".into(), message, ..fault.clone() }.to_string()
+            }
             DocumentKind::PolicyBinding | DocumentKind::PolicyException => {
                 let said = fault.to_string();
                 said.strip_prefix(&format!("{}: ", fault.source)).map(str::to_owned).unwrap_or(said)
@@ -162,11 +175,21 @@ impl StoredDocument {
         said.collect::<Vec<_>>().join("\n")
     }
 
-    /// The document as one of the sources of a policy set.
-    pub fn source(&self, own_namespace: &str, last_good: Option<SourceText>) -> sources::ClusterDocument {
-        let last_good = last_good.filter(|text| text.text != self.text.text);
-        let exception = self.authority(own_namespace);
-        sources::ClusterDocument { text: self.text.clone(), last_good, exception }
+    /// The values that it gives to the parameters of policies, if it is a PolicyBinding that gives any.
+    pub fn parameters(&self) -> Option<Map<String, Value>> {
+        let document: Value = serde_json::from_str(&self.text.text).ok()?;
+        document.pointer("/spec/parameters")?.as_object().filter(|all| !all.is_empty()).cloned()
+    }
+
+    /// The document, in one version of its text, as one of the sources of a policy set.
+    pub fn source(
+        &self,
+        own_namespace: &str,
+        text: SourceText,
+        last_good: Option<SourceText>,
+    ) -> sources::ClusterDocument {
+        let last_good = last_good.filter(|good| good.text != text.text);
+        sources::ClusterDocument { text, last_good, exception: self.authority(own_namespace) }
     }
 }
 

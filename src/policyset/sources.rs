@@ -25,9 +25,11 @@ pub struct Sources {
     pub partial_profile: bool,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
+    /// The Rego of Policies that a cluster stores; each has been tried.
+    pub cluster_policies: Vec<SourceText>,
     /// PolicyBindings and PolicyExceptions that a cluster stores.
     pub documents: Vec<ClusterDocument>,
-    /// Whether policies are among them that are no part of the binary.
+    /// Whether policies of files are among them that are no part of the binary.
     pub outside: bool,
     /// All modules in directories, including tests, with their paths below the root. A module that is not
     /// listed here, such as one from a cluster resource, may have any package.
@@ -54,9 +56,23 @@ impl Sources {
         hex(Sha256::new().chain_update(self.policy_digest()).chain_update(self.binding_digest()))
     }
 
+    /// The same without what a cluster stores.
+    pub fn file_digest(&self) -> String {
+        let compiled = [&self.policies, &self.libraries, &self.projections, &self.engines];
+        digest(compiled.into_iter().flatten().chain(&self.profile).chain(&self.bindings))
+    }
+
+    /// The sources without what a cluster stores.
+    #[must_use]
+    pub fn of_files(&self) -> Self {
+        Self { cluster_policies: Vec::new(), documents: Vec::new(), ..self.clone() }
+    }
+
     /// The same over the compiled sources: policies, libraries, projections and tables of engines.
     pub(super) fn policy_digest(&self) -> String {
-        digest([&self.policies, &self.libraries, &self.projections, &self.engines].into_iter().flatten())
+        let policies = [&self.policies, &self.cluster_policies];
+        let shared = [&self.libraries, &self.projections, &self.engines];
+        digest(policies.into_iter().chain(shared).flatten())
     }
 
     /// The same over what other objects are read with: projections and tables of engines.

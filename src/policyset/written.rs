@@ -44,7 +44,7 @@ pub fn misnamed(name: &str, rego: &SourceText) -> Option<Diagnostic> {
     let (line, package) = package_line(rego)?;
     let id = package.rsplit('.').next()?.replace('_', "-");
     let error = || {
-        let message = format!("the Policy is named {name}, and its package makes {id} of it");
+        let message = format!("the Policy is named {name}, but its package says {id}");
         rego.error(line, 1, message).with_help(format!(
             "name it {id}, or write `package stategate.<category>.{}`",
             name.replace('-', "_")

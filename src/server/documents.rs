@@ -17,6 +17,8 @@ use crate::source::policies::PolicySource;
 /// How long a Policy may be on its way that a binding or exception names: `kubectl apply` sends both at once.
 const ON_ITS_WAY: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(50);
+/// How long before the deadline the answer is given.
+const MARGIN: Duration = Duration::from_secs(2);
 /// The longest message of a refusal, in bytes.
 const MESSAGE: usize = 16 << 10;
 
@@ -34,32 +36,45 @@ pub async fn review(app: &Arc<App>, request: &Request, kind: DocumentKind, deadl
         Ok(None) => return allowed(),
         Err(error) => return refused(&format!("{} cannot be read: {error}", kind.as_str())),
     };
+    // Later, the API server would no longer hear the answer.
+    let deadline = deadline.checked_sub(MARGIN).unwrap_or(deadline);
     let started = Instant::now();
     loop {
-        let work = {
-            let (app, document) = (Arc::clone(app), Arc::clone(&document));
-            let set = Arc::clone(&app.current.in_force().set);
-            move || faults(&app.policies, &app.cluster_policies, &set, &document)
-        };
+        let set = Arc::clone(&app.current.in_force().set);
         let found = async {
-            let _one_of_few = app.documents.acquire().await.ok()?;
+            // The permit goes with the work, which goes on if nobody waits any more.
+            let one_of_few = Arc::clone(&app.documents).acquire_owned().await.ok()?;
+            let (app, document, set) = (Arc::clone(app), Arc::clone(&document), Arc::clone(&set));
+            let work = move || {
+                let found = faults(&app.policies, &app.cluster_policies, &set, &document);
+                drop(one_of_few);
+                found
+            };
             tokio::task::spawn_blocking(work).await.ok()
         };
         let Ok(Some(found)) = tokio::time::timeout_at(deadline.into(), found).await else {
-            return refused(&format!("{document} could not be tried in time; try again"));
+            return refused(&format!("{document} could not be checked in time; apply it again"));
         };
-        match found {
-            Ok(Faults { unreadable, without_effect })
-                if unreadable.is_empty()
-                    && !without_effect.is_empty()
-                    && app.live.is_some()
-                    && started.elapsed() < ON_ITS_WAY =>
-            {
-                tokio::time::sleep(LOOK).await;
-            }
-            found => return answer(&document, found, jiff::Timestamp::now()),
+        let waits = match &found {
+            Ok(Faults { unreadable, without_effect }) => unreadable.is_empty() && !without_effect.is_empty(),
+            Err(_) => false,
+        };
+        let until = (started + ON_ITS_WAY).min(deadline);
+        if !waits || app.live.is_none() || !changes(app, &set, until).await {
+            return answer(&document, found, jiff::Timestamp::now());
         }
     }
+}
+
+/// Whether another policy set comes into force within this time.
+async fn changes(app: &App, set: &PolicySet, until: Instant) -> bool {
+    while Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+        if app.current.in_force().set.digest() != set.digest() {
+            return true;
+        }
+    }
+    false
 }
 
 /// The same at once, without a server: nothing is on its way.

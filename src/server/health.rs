@@ -38,6 +38,11 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
     let in_force = app.current.in_force();
     let set = &in_force.set;
     let digest = set.digest().get(..12).unwrap_or_default();
+    let pending = app.current.pending();
+    let pending = match pending.as_slice() {
+        [] => String::new(),
+        documents => format!("not in force yet, still being tested: {}\n", documents.join(", ")),
+    };
     let fault = match app.current.fault() {
         fault if fault.is_empty() => fault,
         fault => format!("newer policies, bindings or inventory are not in force:\n{fault}\n"),
@@ -50,7 +55,7 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         .collect();
     let duties = app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{fault}{quarantine}{duties}{inventory}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{pending}{fault}{quarantine}{duties}{inventory}",
         set.profile(),
         set.policies().count()
     )

@@ -220,7 +220,7 @@ pub async fn run(
         live: sources.live.clone(),
         policies: sources.policies.clone(),
         cluster_policies: Arc::clone(&sources.documents),
-        documents: Semaphore::new(DOCUMENTS),
+        documents: Arc::new(Semaphore::new(DOCUMENTS)),
         auditor: auditor.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
     });

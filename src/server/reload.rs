@@ -17,8 +17,8 @@ use crate::cluster::LiveInventory;
 use crate::diagnostic::Diagnostics;
 use crate::evaluators::InForce;
 use crate::inventory::Inventory;
-use crate::policyset::PolicySet;
 use crate::policyset::documents::Standings;
+use crate::policyset::{PolicySet, Standing};
 use crate::source::cluster_policies::{Assembled, ClusterPolicies, Trial};
 use crate::source::manifests::Manifests;
 use crate::source::policies::{Fingerprint, InventorySource, PolicySource};
@@ -65,7 +65,14 @@ impl Current {
         self.has_documents.load(Ordering::Relaxed)
     }
 
-    /// What becomes of the documents of the cluster.
+    /// The documents of the cluster that are still being tested.
+    pub fn pending(&self) -> Vec<String> {
+        let standings = self.standings.borrow();
+        let pending = standings.iter().filter(|(_, standing)| matches!(standing, Standing::Pending));
+        pending.map(|(document, _)| document.to_string()).collect()
+    }
+
+    /// The state of the documents of the cluster.
     pub fn standings(&self) -> channel::Receiver<Standings> {
         self.standings.subscribe()
     }
@@ -100,8 +107,8 @@ impl Current {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Notes what became of the documents of the cluster. If the newest sources as a whole are not in force, nothing
-    /// is known of theirs.
+    /// Notes the state of the documents of the cluster. If the newest sources did not come into force, nothing is
+    /// known about their documents.
     fn settle(&self, documents: &ClusterPolicies, assembled: &Assembled, listed: bool) {
         let in_force = self.in_force();
         if in_force.set.digest() == assembled.sources.digest() {
@@ -173,7 +180,7 @@ impl Sources {
     pub fn load(&self) -> Result<Loaded, Diagnostics> {
         let Read { assembled, version, .. } = self.read()?;
         let manifests = self.inventory.manifests()?;
-        let set = self.policies.compile(&assembled.sources, None)?;
+        let set = self.policies.compile(&assembled.sources.of_files(), None)?;
         let inventory = self.inventory_of(&manifests, &set);
         Ok(Loaded { in_force: InForce::new(set, inventory), version })
     }
@@ -199,7 +206,7 @@ impl Sources {
     }
 
     fn check(&self, known: &Version, in_force: &InForce) -> Check {
-        let Read { assembled, version, listed } = match self.read() {
+        let Read { mut assembled, version, listed } = match self.read() {
             Err(errors) => return Check::Unreadable(errors.to_string()),
             Ok(read) => read,
         };
@@ -216,10 +223,15 @@ impl Sources {
             let inventory = self.inventory_of(&manifests, &in_force.set);
             Ok(Box::new(in_force.with_inventory(inventory)))
         } else {
-            let compiled = self.policies.compile(&assembled.sources, Some(&in_force.set));
+            let compiled = self.documents.compile(&self.policies, &mut assembled, Some(&in_force.set));
             compiled.map(|set| {
                 let inventory = self.inventory_of(&manifests, &set);
-                Box::new(InForce::new(set, inventory))
+                let mut next = InForce::new(set, inventory);
+                // Who changes an exception must not set free what is stuck.
+                if next.set.evaluation_digest() == in_force.set.evaluation_digest() {
+                    next.quarantine = Arc::clone(&in_force.quarantine);
+                }
+                Box::new(next)
             })
         };
         let loaded = loaded.map_err(|errors| errors.to_string());
@@ -307,11 +319,8 @@ fn try_out(sources: &Arc<Sources>, untried: Vec<Trial>, running: &mut Option<tok
     }
     let sources = Arc::clone(sources);
     *running = Some(tokio::task::spawn_blocking(move || {
-        for trial in untried {
-            // Whatever it shows, it is remembered.
-            drop(sources.documents.try_out(&trial));
-            sources.live.iter().for_each(LiveInventory::look_again);
-        }
+        let heard = || sources.live.iter().for_each(LiveInventory::look_again);
+        sources.documents.try_all(&untried, heard);
     }));
 }
 

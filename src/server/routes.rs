@@ -49,7 +49,7 @@ pub struct App {
     /// What is known of the Policies, bindings and exceptions of the cluster.
     pub cluster_policies: Arc<ClusterPolicies>,
     /// Reviews of those that may go on at once.
-    pub documents: Semaphore,
+    pub documents: Arc<Semaphore>,
     /// The audit in the background, with the lease, if there is a cluster to write to.
     pub auditor: Option<Arc<Auditor>>,
     /// When readiness no longer waits for the first complete inventory.

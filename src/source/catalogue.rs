@@ -171,6 +171,7 @@ impl Catalogue {
             profile: None,
             partial_profile: false,
             bindings: Vec::new(),
+            cluster_policies: Vec::new(),
             documents: Vec::new(),
             outside: false,
             warnings: self.replaced.clone(),

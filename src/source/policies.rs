@@ -55,9 +55,9 @@ impl PolicySource {
     /// All errors that can be found in one pass.
     pub fn compile(&self, sources: &Sources, previous: Option<&PolicySet>) -> Result<PolicySet, Diagnostics> {
         // Bindings count, too: the sandbox evaluates policies with the parameters that bindings set.
-        let tried = previous.is_some_and(|set| set.evaluation_digest() == sources.evaluation_digest());
+        let tried = previous.is_some_and(|set| set.file_digest() == sources.file_digest());
         if sources.outside && !tried {
-            sandbox::run(&this_program(), sources)?;
+            sandbox::run(&this_program(), &sources.of_files())?;
         }
         let options = CompileOptions { reuse: previous, before_parsing: None };
         PolicySet::compile(sources, options)

@@ -230,10 +230,10 @@ fn a_faulty_document_is_refused_with_the_error_that_loading_it_gives() {
         ),
         (policy.replace("not input", "not imput"), "spec.rego:12:"),
         (policy.replace("severity: medium", "severity: grave"), "spec.rego:5:"),
-        (policy.replace("name: owner-label", "name: owners"), "its package makes owner-label of it"),
+        (policy.replace("name: owner-label", "name: owners"), "but its package says owner-label"),
         (
             policy.replace("owner-label", "pdb-present").replace("owner_label", "pdb_present"),
-            "there is a policy pdb-present already",
+            "pdb-present is already the id of a shipped policy",
         ),
         (binding("{policies: {ids: [pdb-presnet]}}"), "did you mean pdb-present?"),
         (
@@ -375,6 +375,76 @@ fn readyz(gate: &Stategate) -> String {
 /// The digest of the policy set.
 fn first_line(text: &str) -> String {
     text.lines().find(|line| line.starts_with("policy set")).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn nothing_that_is_stored_keeps_the_rest_from_coming_into_force() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = cluster();
+    let (admin, dev) = (api.kubectl("admin"), api.kubectl("dev"));
+    let mut gate = follow(&api, dir.path());
+    register(&api, &gate, &[], |admin| admin.run(&["create", "--dry-run=server", "-f", "-"], NAIVE).denied());
+    let share =
+        OWNER.split("---").next().unwrap().replace("owner-label", "share").replace("owner_label", "share");
+    let share = share
+        .replace("#   action: deny", "#   action: deny\n    #   parameters:\n    #     count: {type: integer, default: 1, description: How many share it.}")
+        .replace("not input.review.object.metadata.labels.owner", "10 / input.parameters.count > 100");
+    admin.apply(&share);
+    condition(&admin, &["policy.stategate.io/share"], "InForce");
+    let binding = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: shares}\n\
+                   spec: {policies: {ids: [share]}, parameters: {share: {count: 0}}}\n";
+    // A value with which a policy fails is refused, as is what the API server would drop in silence.
+    let output = admin.run(&["create", "-f", "-"], binding);
+    assert!(output.denied() && output.stderr.contains("divide by zero"), "{output:?}");
+    for (spec, says) in [
+        ("{match: {namespaces: null}, action: \"off\", override: true}", "spec.match.namespaces"),
+        ("{match: {namespace: [dev]}, action: \"off\", override: true}", "spec.match.namespace"),
+        ("{policies: null}", "spec.policies"),
+    ] {
+        let binding = format!(
+            "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: wide}}\nspec: {spec}\n"
+        );
+        let output = admin.run(&["create", "--validate=ignore", "-f", "-"], &binding);
+        assert!(output.denied() && output.stderr.contains(says), "{spec}: {output:?}");
+    }
+    let many = (0..101).map(|number| format!("p{number}")).collect::<Vec<_>>().join(", ");
+    let output = dev.run(&["create", "-f", "-"], &exception("shop", "many", &many, ""));
+    assert!(!output.succeeded() && output.stderr.contains("at most 100 items"), "{output:?}");
+
+    // Nobody reviews them any more, and all of it is stored.
+    admin.ok(&["delete", "validatingwebhookconfiguration", "stategate"], "");
+    admin.ok(&["create", "-f", "-"], binding);
+    admin.ok(&["create", "-f", "-"], OWNER);
+    for number in 0..3 {
+        let name = format!("faulty-{number}");
+        let policy = OWNER
+            .split("---")
+            .next()
+            .unwrap()
+            .replace("owner-label", &name)
+            .replace("owner_label", &name.replace('-', "_"));
+        admin.ok(&["create", "-f", "-"], &policy.replace("not input.review", "1 / 0 == input.review"));
+    }
+    for _ in 0..2 {
+        let said = message(&condition(&admin, &["policybinding/shares"], "Invalid"));
+        assert!(said.contains("divide by zero"), "{said}");
+        condition(&admin, &["policy.stategate.io/owner-label"], "InForce");
+        condition(&admin, &["policybinding/owners"], "InForce");
+        condition(&admin, &["policy.stategate.io/share"], "InForce");
+        condition(&admin, &["policy.stategate.io/faulty-2"], "Invalid");
+        assert!(!readyz(&gate).contains("not in force"), "{}", readyz(&gate));
+        // What was true before a restart is true after it.
+        gate.kill();
+        gate.restart();
+        assert!(readyz(&gate).contains("95 policies"), "{}", readyz(&gate));
+    }
+    // Whatever somebody else writes into a status is corrected.
+    let lie = json!({"status": {"conditions": [{
+        "type": "Ready", "status": "False", "reason": "Lie", "message": "no", "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }]}});
+    let patch = ["patch", "policy.stategate.io", "owner-label", "--subresource=status", "--type=merge", "-p"];
+    admin.ok(&[patch.as_slice(), &[&lie.to_string()]].concat(), "");
+    condition(&admin, &["policy.stategate.io/owner-label"], "InForce");
 }
 
 #[test]

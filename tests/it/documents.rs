@@ -51,7 +51,7 @@ fn a_policy_in_a_file_of_bindings_is_loaded_and_its_errors_are_at_their_lines() 
         .expect(2, &[&format!("own.yaml:{line}:"), "imput"]);
     let misnamed = OWNER.replace("name: owner-label", "name: owner");
     check(&[("own.yaml", &misnamed)], &["--bindings", "own.yaml", "good.yaml"])
-        .expect(2, &["its package makes owner-label of it", "name it owner-label"]);
+        .expect(2, &["but its package says owner-label", "name it owner-label"]);
     let taken = OWNER.replace("owner-label", "pdb-present").replace("owner_label", "pdb_present");
     check(&[("own.yaml", &taken)], &["--bindings", "own.yaml", "good.yaml"])
         .expect(2, &["the policy pdb-present is already defined"]);
@@ -165,6 +165,50 @@ fn a_faulty_document_of_a_cluster_takes_nothing_with_it() {
         assert!(run.stderr.contains(said), "{said:?} is not in {}", run.stderr);
     }
     assert!(run.stdout.contains("warning[volume-no-emptydir-data]"), "{}", run.stdout);
+}
+
+#[test]
+fn values_with_which_a_policy_fails_and_texts_that_are_too_large_do_not_count() {
+    let share = OWNER
+        .replace("owner-label", "share")
+        .replace("owner_label", "share")
+        .replace("action: deny", "action: deny\n    #   parameters:\n    #     count: {type: integer, default: 1, description: Shares.}")
+        .replace("not input.review.object.metadata.labels.owner", "10 / input.parameters.count > 1");
+    let binding = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+        )
+    };
+    let long = "x".repeat(300 << 10);
+    let cluster = [
+        format!("---{share}"),
+        binding("zero", "{policies: {ids: [share]}, parameters: {share: {count: 0}}}"),
+        binding("two", "{policies: {ids: [share]}, parameters: {share: {count: 2}}, action: warn}"),
+        binding("long", &format!("{{policies: {{ids: [{long}]}}}}")),
+        // What an exception may not waive, it does not hide either.
+        exception(
+            "name: powerless, namespace: zzz",
+            "policies: [volume-no-emptydir-data], match: {names: [nothing]}",
+        ),
+    ]
+    .concat();
+    let bindings = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: off}\n\
+                    spec: {policies: {ids: [volume-no-emptydir-data]}, override: true, action: off}\n";
+    let files = [
+        ("cluster.yaml", cluster.as_str()),
+        ("own.yaml", bindings),
+        ("stategate.yaml", "bindings: [own.yaml]\n"),
+    ];
+    let run = check(&files, &["--inventory", "cluster.yaml", "good.yaml"]);
+    for said in [
+        "PolicyBinding zero is not in force",
+        "divide by zero",
+        "PolicyBinding long is not in force\nit is larger",
+    ] {
+        assert!(run.stderr.contains(said), "{said:?} is not in {}", run.stderr);
+    }
+    assert!(run.stdout.contains("warning[share]"), "{}", run.stdout);
+    assert!(run.stdout.contains("1 policy is waived by ./stategate.yaml"), "{}", run.stdout);
 }
 
 #[test]

@@ -102,6 +102,7 @@ impl Current {
             );
             log_warnings(set);
             metrics.reloaded(digest, set.profile());
+            in_force.quarantine.policies().iter().for_each(|policy| metrics.quarantined(policy.as_str()));
         }
         self.in_force.store(Arc::new(in_force));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();

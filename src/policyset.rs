@@ -8,6 +8,7 @@ mod compiled;
 pub mod crds;
 pub mod documents;
 mod enforcement;
+mod exceptions;
 mod profile;
 mod requirements;
 pub mod schema;

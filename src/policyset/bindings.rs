@@ -7,14 +7,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::exceptions::{exception_faults, not_permitted};
 use super::profile::{Profile, ProfileSpec};
 use super::written::{items, remove_server_fields};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, did_you_mean};
 use crate::path::{self, Path, Segment};
 use crate::policy::binding::{Binding, BindingSpec, namespace_fault};
-use crate::policy::exception::{Authority, Exception, ExceptionSpec, LONGEST_LIST, LONGEST_REASON};
-use crate::policy::skip::REASON_LENGTH;
+use crate::policy::exception::{Authority, Exception, ExceptionSpec};
 use crate::policy::{Policy, PolicyId, kinds};
 use crate::reader;
 use crate::workload::projection::Projections;
@@ -304,33 +304,12 @@ pub(super) fn below<const N: usize>(keys: &[&'static str], rest: [Segment; N]) -
 }
 
 /// An error at a path in a document.
-fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
+pub(super) fn fault(text: &SourceText, document: &Document, path: &[Segment], message: String) -> Diagnostic {
     let place = document.positions.place(path);
     match place.line {
         0 => text.error(0, 0, format!("{}: {message}", path::dotted(path))),
         line => text.error(line, place.column, message),
     }
-}
-
-/// Policies that an exception names and may not waive.
-fn not_permitted(
-    text: &SourceText,
-    document: &Document,
-    exception: &Exception,
-    known: &KnownPolicies<'_>,
-) -> Vec<Diagnostic> {
-    let named = exception.spec.policies.iter().enumerate();
-    let error = |(index, id): (usize, &PolicyId)| {
-        let policy = known.policies.iter().find(|policy| policy.id == *id)?;
-        if exception.may_waive(policy) {
-            return None;
-        }
-        let at = below(&["spec", "policies"], [index.into()]);
-        let message = format!("{id} is critical, so no exception in this namespace may waive it");
-        let help = "ask those who run stategate for an exception in its own namespace";
-        Some(fault(text, document, &at, message).with_help(help))
-    };
-    named.filter_map(error).collect()
 }
 
 fn unknown_policy(
@@ -418,58 +397,6 @@ fn unknown_parameters(
                 ),
             }
         }
-    }
-    errors
-}
-
-fn exception_faults(text: &SourceText, document: &Document, exception: &Exception) -> Vec<Diagnostic> {
-    let spec = &exception.spec;
-    let mut errors = Vec::new();
-    for (index, pattern) in spec.matches.namespaces.iter().enumerate() {
-        let at = below(&["spec", "match", "namespaces"], [index.into()]);
-        errors.extend(namespace_fault(pattern, &['*']).map(|message| fault(text, document, &at, message)));
-    }
-    let lists = [
-        (vec!["spec", "policies"], spec.policies.len()),
-        (vec!["spec", "match", "kinds"], spec.matches.kinds.len()),
-        (vec!["spec", "match", "names"], spec.matches.names.len()),
-        (vec!["spec", "match", "namespaces"], spec.matches.namespaces.len()),
-    ];
-    for (path, length) in lists.into_iter().filter(|(_, length)| *length > LONGEST_LIST) {
-        let at: Path = path.into_iter().map(Segment::from).collect();
-        let message = format!("it has {length} items, and at most {LONGEST_LIST} count");
-        errors.push(fault(text, document, &at, message).with_help("write several exceptions"));
-    }
-    if spec.reason.chars().count() > LONGEST_REASON {
-        let at = below(&["spec"], ["reason".into()]);
-        let message = format!("the reason is longer than {LONGEST_REASON} characters");
-        errors.push(fault(text, document, &at, message));
-    }
-    let everywhere = match exception.authority {
-        Authority::File => exception.namespace.is_empty(),
-        Authority::OwnNamespace => true,
-        Authority::OtherNamespace => false,
-    };
-    if !everywhere && !spec.matches.namespaces.is_empty() {
-        let at = below(&["spec", "match"], ["namespaces".into()]);
-        let message = format!("it counts in the namespace {} only", exception.namespace);
-        errors.push(fault(text, document, &at, message).with_help("take it out"));
-    }
-    if let Some(message) =
-        namespace_fault(&exception.namespace, &[]).filter(|_| !exception.namespace.is_empty())
-    {
-        let at = below(&["metadata"], ["namespace".into()]);
-        errors.push(fault(text, document, &at, message));
-    }
-    if spec.policies.is_empty() {
-        let at = [Segment::from("spec"), Segment::from("policies")];
-        errors.push(fault(text, document, &at, format!("exception {} waives no policy", exception.name)));
-    }
-    if spec.reason.trim().chars().count() < REASON_LENGTH {
-        let at = [Segment::from("spec"), Segment::from("reason")];
-        let message =
-            format!("exception {} gives no reason of {REASON_LENGTH} characters or more", exception.name);
-        errors.push(fault(text, document, &at, message));
     }
     errors
 }

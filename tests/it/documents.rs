@@ -207,7 +207,7 @@ fn values_with_which_a_policy_fails_and_texts_that_are_too_large_do_not_count() 
     ] {
         assert!(run.stderr.contains(said), "{said:?} is not in {}", run.stderr);
     }
-    assert!(run.stdout.contains("warning[share]"), "{}", run.stdout);
+    assert!(run.stdout.contains("[share]"), "{}", run.stdout);
     assert!(run.stdout.contains("1 policy is waived by ./stategate.yaml"), "{}", run.stdout);
 }
 

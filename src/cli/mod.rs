@@ -20,6 +20,7 @@ mod policies;
 mod policy;
 mod progress;
 mod project;
+mod rbac;
 mod record;
 mod recorded;
 mod review;
@@ -100,6 +101,8 @@ enum Command {
     Crds,
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
+    /// Print the roles with the rights that `serve` needs for the policy set
+    Rbac(rbac::Arguments),
     /// Show the effective configuration: stategate.yaml and flags
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -150,6 +153,7 @@ pub fn main() -> ExitCode {
             Command::Input(arguments) => input::run(&arguments),
             Command::Crds => crds::run(),
             Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
+            Command::Rbac(arguments) => rbac::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),
             Command::Completions(arguments) => completions::run(&arguments),

@@ -21,8 +21,6 @@ use super::follow::spread;
 use super::resources::Resource;
 use crate::telemetry::metrics::Metrics;
 
-/// Its name.
-const NAME: &str = "stategate";
 /// Without a renewal for so long, others take it, in seconds.
 const DURATION: u64 = 15;
 /// The longest time that a Lease of others may state, in seconds.
@@ -64,6 +62,9 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// The name of the object.
+    pub const NAME: &str = "stategate";
+
     /// Tries to hold the Lease from now on, in a task of the current runtime.
     pub fn start(cluster: Cluster, candidate: Candidate, metrics: Arc<Metrics>) -> Self {
         let (sender, held) = watch::channel(None);
@@ -211,7 +212,7 @@ impl Task {
                 "apiVersion": "coordination.k8s.io/v1",
                 "kind": "Lease",
                 "metadata": {
-                    "name": NAME,
+                    "name": Lease::NAME,
                     "namespace": self.candidate.namespace,
                     "labels": {"app.kubernetes.io/name": "stategate", "app.kubernetes.io/managed-by": "stategate"},
                 },
@@ -249,11 +250,11 @@ impl Task {
     }
 
     fn path(&self) -> String {
-        self.resource.object_path(&self.candidate.namespace, NAME)
+        self.resource.object_path(&self.candidate.namespace, Lease::NAME)
     }
 
     fn name(&self) -> String {
-        format!("{}/{NAME}", self.candidate.namespace)
+        format!("{}/{}", self.candidate.namespace, Lease::NAME)
     }
 }
 

@@ -51,6 +51,15 @@ pub struct OwnReport {
 }
 
 impl ReportKinds {
+    /// All kinds of reports that stategate can write.
+    pub fn all() -> impl Iterator<Item = GroupKind> {
+        let both = |(group, _, namespaced, cluster): &(&str, &str, &str, &str)| {
+            [*namespaced, *cluster]
+                .map(|kind| GroupKind { kind: kind.to_owned(), group: (*group).to_owned() })
+        };
+        KINDS.iter().flat_map(both)
+    }
+
     /// The groups whose reports the API server has. The first is the one to write.
     pub fn served(resources: &Resources) -> Vec<Self> {
         let all = KINDS.iter().filter_map(|(group, version, namespaced, cluster)| {

@@ -87,13 +87,18 @@ pub fn suggestion<'a>(text: &str, known: &[&'a GroupKind]) -> Option<&'a GroupKi
 
 /// Is this lower-case word the kind, or its plural?
 fn is_name_of(word: &str, kind: &str) -> bool {
+    word == kind.to_ascii_lowercase() || word == plural(kind)
+}
+
+/// The resource of a kind, as Kubernetes names it: `storageclasses`. Custom resources may have other names; those
+/// that policies review have a projection that tells it.
+pub fn plural(kind: &str) -> String {
     let kind = kind.to_ascii_lowercase();
-    let plural = match kind.strip_suffix('y') {
+    match kind.strip_suffix('y') {
         Some(stem) => format!("{stem}ies"),
         None if kind.ends_with('s') => format!("{kind}es"),
         None => format!("{kind}s"),
-    };
-    word == kind || word == plural
+    }
 }
 
 /// `v1`, `v2beta1`

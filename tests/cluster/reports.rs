@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{ApiServer, Kubectl, Stategate, built, http_get, wait_until};
+use crate::harness::{ApiServer, Kubectl, Stategate, built, http_get, stategate, wait_until};
 use crate::{NAIVE, PLAIN_CLASS, refused, register_and_wait};
 
 /// How long a machine with other work may take for a lease and an audit.
@@ -252,7 +252,7 @@ fn a_report_stays_small_and_the_webhook_answers_whatever_there_is_to_report() {
 }
 
 #[test]
-fn the_documented_rights_suffice() {
+fn the_printed_rights_suffice() {
     let dir = tempfile::tempdir().unwrap();
     let api = ApiServer::start();
     let admin = api.kubectl("admin");
@@ -260,19 +260,15 @@ fn the_documented_rights_suffice() {
     admin.ok(&["create", "namespace", "stategate-system"], "");
     admin.ok(&["create", "-f", "-"], NAIVE);
     let account = api.service_account("stategate-system", "stategate", "[]");
-    let blocks = include_str!("../../deploy/README.md").split("```yaml\n").skip(1);
-    let roles: Vec<&str> = blocks
-        .filter_map(|block| block.split("```").next())
-        .filter(|block| block.contains("kind: ClusterRole\n") || block.contains("kind: Role\n"))
-        .collect();
-    assert_eq!(roles.len(), 3, "{roles:?}");
-    admin.ok(&["create", "-f", "-"], &roles.join("---\n"));
-    let who = "--serviceaccount=stategate-system:stategate";
-    for role in ["stategate", "stategate-reports"] {
-        let name = format!("{role}-of-the-gate");
-        admin.ok(&["create", "clusterrolebinding", &name, &format!("--clusterrole={role}"), who], "");
-    }
-    admin.ok(&["create", "rolebinding", "gate", "-n", "stategate-system", "--role=stategate", who], "");
+    let account_of = "stategate-system/stategate";
+    let printed = stategate(dir.path(), &["rbac", "--policy-reports", "--service-account", account_of], "");
+    assert!(printed.succeeded() && !printed.stdout.contains('*'), "{printed:?}");
+    admin.ok(&["create", "-f", "-"], &printed.stdout);
+    admin.ok(&["create", "-f", "-"], &stategate(dir.path(), &["crds"], "").stdout);
+    admin.ok(&["wait", "crd", "--all", "--for=condition=Established", "--timeout=50s"], "");
+    let exception = "{apiVersion: stategate.io/v1alpha1, kind: PolicyException, metadata: {name: one, namespace: shop}, \
+                     spec: {policies: [backup-declared], match: {names: [pg]}, reason: until the migration}}";
+    admin.ok(&["create", "-f", "-"], exception);
     let account = account.to_str().unwrap();
     // Its own namespace is the usual one.
     let args = ["--kubeconfig", account, "--policy-reports", "--audit-every", "1", "--drain-delay", "0"];
@@ -291,6 +287,9 @@ fn the_documented_rights_suffice() {
     assert!(!log.contains("forbidden") && !log.contains("cannot be"), "{log}");
     let holder = admin.get_json(&["lease", "stategate", "-n", "stategate-system"]);
     assert_ne!(holder["spec"]["holderIdentity"], "");
+    let condition =
+        || admin.get_json(&["policyexceptions", "one", "-n", "shop"])["status"]["conditions"][0].clone();
+    becomes(&gate, "no condition", || condition()["reason"] == "InForce");
 }
 
 #[test]

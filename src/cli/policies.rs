@@ -60,6 +60,7 @@ impl PolicyArguments {
             no_catalogue: self.catalogue.no_catalogue,
             profile: self.profile.clone(),
             bindings: self.bindings.clone(),
+            at_most: None,
         }
     }
 

@@ -16,8 +16,10 @@ use super::{Exit, colours, say, seconds};
 use crate::cluster::{Access, Candidate, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
+use crate::policy::Action;
 use crate::server::{self, Config, Sources, Started, Tls};
 use crate::source::cluster_policies::ClusterPolicies;
+use crate::source::policies::PolicySource;
 use crate::telemetry::{self, LogFormat};
 
 #[derive(Args)]
@@ -32,6 +34,11 @@ certificate that it generates, and knows no other objects than the one under rev
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
+
+    /// The strictest action of the profile: below deny it refuses and patches nothing. Bindings of your own keep their
+    /// actions, and what cannot be read is refused
+    #[arg(long, value_enum, default_value = "deny", value_name = "ACTION")]
+    enforcement: Enforcement,
 
     #[command(flatten)]
     inventory: InventoryArguments,
@@ -112,6 +119,23 @@ enum Format {
     Json,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Enforcement {
+    Audit,
+    Warn,
+    Deny,
+}
+
+impl Enforcement {
+    fn at_most(self) -> Option<Action> {
+        match self {
+            Self::Audit => Some(Action::Audit),
+            Self::Warn => Some(Action::Warn),
+            Self::Deny => None,
+        }
+    }
+}
+
 /// A recorded request, to try the webhook with.
 const EXAMPLE: &str = include_str!("../../tests/fixtures/reviews/create-statefulset.json");
 
@@ -162,7 +186,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         None => None,
     };
     let sources = Sources {
-        policies: arguments.policies.source(),
+        policies: PolicySource { at_most: arguments.enforcement.at_most(), ..arguments.policies.source() },
         inventory: arguments.inventory.source(DEFAULT_NAMESPACE),
         live,
         documents: Arc::new(ClusterPolicies::new(own_namespace.clone())),

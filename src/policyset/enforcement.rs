@@ -10,7 +10,7 @@ use super::sources::{ClusterDocument, Sources};
 use crate::admission::UserInfo;
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::ParameterValues;
-use crate::policy::binding::{Binding, BindingAction, BindingSpec, OnFailure};
+use crate::policy::binding::{Binding, BindingAction, OnFailure};
 use crate::policy::exception::{Authority, Exception};
 use crate::policy::parameters::Parameters;
 use crate::policy::{Action, Policy, PolicyId, Severity};
@@ -19,6 +19,8 @@ use crate::policy::{Action, Policy, PolicyId, Severity};
 #[derive(Debug, Default)]
 pub struct Bindings {
     pub profile: Profile,
+    /// The strictest action of the profile's bindings.
+    pub at_most: Option<Action>,
     pub bindings: Vec<Binding>,
     pub exceptions: Vec<Exception>,
     /// What is no error, but hardly meant.
@@ -38,7 +40,7 @@ impl Bindings {
             false => BindingOrigin::Profile,
         };
         let texts = sources.profile.iter().map(|text| (text, shipped));
-        let mut all = Self::default();
+        let mut all = Self { at_most: sources.at_most, ..Self::default() };
         for (text, origin) in texts.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
             match bindings::read(text, origin, known) {
                 Ok(read) => drop(all.add(read)),
@@ -111,6 +113,8 @@ impl Bindings {
 pub struct PolicyBindings {
     /// The default enforcement, unless a binding says otherwise.
     own: Enforcement,
+    /// The strictest action of the profile's bindings.
+    at_most: Option<Action>,
     /// Distinct parameter values: bindings with the same values share one evaluation.
     parameter_sets: Vec<ParameterValues>,
     /// The same values, which can be compared.
@@ -186,7 +190,7 @@ impl PolicyBindings {
             skippable: policy.severity < Severity::Critical,
             require_inventory: false,
         };
-        Ok(Self { own, parameter_sets, values: distinct, pairs })
+        Ok(Self { own, at_most: all.at_most, parameter_sets, values: distinct, pairs })
     }
 
     /// One enforcement for each distinct parameter set that applies; the strictest of its bindings counts.
@@ -204,32 +208,46 @@ impl PolicyBindings {
         let of_set = |(set, parameters)| {
             let enforcement = applying()
                 .filter(|(binding, of)| *of == set && !(overridden && binding.shipped))
-                .filter_map(|(binding, _)| self.enforcement(&binding.spec, user))
+                .filter_map(|(binding, _)| self.enforcement(binding, user))
                 .reduce(Enforcement::stricter)?;
             Some((parameters, enforcement))
         };
         self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
     }
 
-    fn enforcement(&self, spec: &BindingSpec, user: &UserInfo) -> Option<Enforcement> {
-        let own = self.own;
-        let action = spec.action.map_or(Some(own.action), BindingAction::action)?;
+    fn enforcement(&self, binding: &Binding, user: &UserInfo) -> Option<Enforcement> {
+        let (own, spec, milder) = (self.own, &binding.spec, self.is_milder(binding));
+        let action = self.action(binding)?;
         let on_failure = spec.on_failure.unwrap_or(own.on_failure);
-        let (action, on_failure) = match spec.matches.warns_only(user) {
+        let (action, on_failure) = match spec.matches.warns_only(user) || milder {
             true => (action.min(Action::Warn), OnFailure::Warn),
             false => (action, on_failure),
         };
         let skippable = spec.skippable.unwrap_or(own.skippable);
-        let BindingSpec { mutate, require_inventory, .. } = *spec;
+        let require_inventory = spec.require_inventory;
+        let mutate = spec.mutate && !milder;
         Some(Enforcement { action, on_failure, mutate, skippable, require_inventory })
+    }
+
+    /// The action of a binding; none if it is off.
+    fn action(&self, binding: &Binding) -> Option<Action> {
+        let action = binding.spec.action.map_or(Some(self.own.action), BindingAction::action)?;
+        let most = self.at_most.filter(|_| binding.shipped);
+        Some(action.min(most.unwrap_or(action)))
+    }
+
+    /// Whether it is of the profile, and may not refuse.
+    fn is_milder(&self, binding: &Binding) -> bool {
+        binding.shipped && self.at_most.is_some_and(|most| most < Action::Deny)
     }
 
     /// The mildest action on a violation, for any request. Of bindings that apply together the strictest
     /// counts, but one that overrides counts alone where it matches.
     pub fn mildest(&self, bindings: &[Binding]) -> Option<Action> {
-        let action = |spec: &BindingSpec| spec.action.map_or(Some(self.own.action), BindingAction::action);
-        let shared = self.specs(bindings).filter(|spec| !spec.overrides).map(action).max().flatten();
-        self.specs(bindings).filter(|spec| spec.overrides).map(action).fold(shared, Option::min)
+        let action = |binding: &Binding| self.action(binding);
+        let of = |overrides: bool| self.bindings(bindings).filter(move |one| one.spec.overrides == overrides);
+        let shared = of(false).map(action).max().flatten();
+        of(true).map(action).fold(shared, Option::min)
     }
 
     /// The values of the bindings that share a request, and those of the bindings that override them.
@@ -247,16 +265,16 @@ impl PolicyBindings {
 
     /// Whether any binding enables the policy.
     pub fn is_enabled(&self, bindings: &[Binding]) -> bool {
-        self.specs(bindings).any(|spec| spec.action != Some(BindingAction::Off))
+        self.bindings(bindings).any(|binding| binding.spec.action != Some(BindingAction::Off))
     }
 
     /// Whether any binding applies its patch.
     pub fn mutates(&self, bindings: &[Binding]) -> bool {
-        self.specs(bindings).any(|spec| spec.mutate)
+        self.bindings(bindings).any(|binding| binding.spec.mutate && !self.is_milder(binding))
     }
 
-    fn specs<'a>(&'a self, bindings: &'a [Binding]) -> impl Iterator<Item = &'a BindingSpec> {
-        self.pairs.iter().filter_map(|(binding, _)| bindings.get(*binding)).map(|binding| &binding.spec)
+    fn bindings<'a>(&'a self, all: &'a [Binding]) -> impl Iterator<Item = &'a Binding> {
+        self.pairs.iter().filter_map(|(binding, _)| all.get(*binding))
     }
 }
 

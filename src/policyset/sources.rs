@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::policy::Action;
 use crate::policy::exception::Authority;
 
 /// The sources that a policy set is compiled from.
@@ -23,6 +24,9 @@ pub struct Sources {
     pub profile: Option<SourceText>,
     /// Whether the profile may name missing policies and categories, because they were left out.
     pub partial_profile: bool,
+    /// The strictest action of the profile's bindings; none: what they say. Below `deny`, they patch nothing, and
+    /// refuse nothing if a policy fails.
+    pub at_most: Option<Action>,
     /// A user's own PolicyBindings and PolicyExceptions.
     pub bindings: Vec<SourceText>,
     /// The Rego of Policies that a cluster stores; each has been tried.
@@ -53,7 +57,9 @@ pub struct ClusterDocument {
 impl Sources {
     /// SHA-256 over all sources that affect a review, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> String {
-        hex(Sha256::new().chain_update(self.policy_digest()).chain_update(self.binding_digest()))
+        let at_most = self.at_most.map_or("", Action::as_str);
+        let hash = Sha256::new().chain_update(self.policy_digest()).chain_update(self.binding_digest());
+        hex(hash.chain_update(at_most))
     }
 
     /// The same without what a cluster stores.
@@ -84,7 +90,9 @@ impl Sources {
     pub fn evaluation_digest(&self) -> String {
         let bindings = self.documents.iter().filter(|document| document.exception.is_none());
         let bindings = digest(self.profile.iter().chain(&self.bindings).chain(bindings.flat_map(versions)));
-        hex(Sha256::new().chain_update(self.policy_digest()).chain_update(bindings))
+        let at_most = self.at_most.map_or("", Action::as_str);
+        let hash = Sha256::new().chain_update(self.policy_digest()).chain_update(bindings);
+        hex(hash.chain_update(at_most))
     }
 
     /// The same over the bindings: the profile, bindings and exceptions.

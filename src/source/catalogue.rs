@@ -170,6 +170,7 @@ impl Catalogue {
             tests: Vec::new(),
             profile: None,
             partial_profile: false,
+            at_most: None,
             bindings: Vec::new(),
             cluster_policies: Vec::new(),
             documents: Vec::new(),

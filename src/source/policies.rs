@@ -11,6 +11,7 @@ use super::{files_below, guarded, read_text, sandbox};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::inventory::{Inventory, InventoryWriter, Record};
+use crate::policy::Action;
 use crate::policyset::{self, CompileOptions, PolicySet, Sources};
 
 /// The profile whose bindings the sandbox uses.
@@ -27,6 +28,8 @@ pub struct PolicySource {
     pub profile: String,
     /// Files of PolicyBindings, PolicyExceptions and Policies.
     pub bindings: Vec<PathBuf>,
+    /// The strictest action of the profile's bindings; none: what they say.
+    pub at_most: Option<Action>,
 }
 
 impl PolicySource {
@@ -38,6 +41,7 @@ impl PolicySource {
         let own = self.directory.as_deref().map(Catalogue::directory).transpose()?;
         let mut sources = catalogue_below(own.as_ref(), self.no_catalogue).sources(&self.profile)?;
         sources.outside = own.is_some();
+        sources.at_most = self.at_most;
         for file in &self.bindings {
             let text = read_text(file)?;
             let policies = policyset::policies(&text)?;

@@ -1,5 +1,13 @@
 //! Bindings, exceptions and skip annotations: tuning policies without touching Rego.
 
+use stategate::admission::ReviewMode;
+use stategate::decision::Decision;
+use stategate::inventory::Inventory;
+use stategate::policy::Action;
+use stategate::review::{Unobserved, review};
+use stategate::source::manifests::request;
+use stategate::source::policies::PolicySource;
+
 use crate::support::{GOOD, NAIVE, directory, stategate_with};
 
 fn binding(spec: &str) -> String {
@@ -410,4 +418,59 @@ fn mistakes_are_errors_with_their_place() {
         format!("{}---\n{}", binding("{policies: {ids: [first]}}"), binding("{policies: {ids: [second]}}"));
     check(&two, GOOD).expect(2, &["no policy first", "no policy second", "bindings.yaml:9"]);
     stategate_with(&["check", "--bindings", "/no/such/file", "-"], GOOD).expect(2, &["/no/such/file"]);
+}
+
+#[test]
+fn the_step_before_deny_makes_the_profile_milder_and_nothing_else() {
+    let denies = binding("{policies: {ids: [volume-no-emptydir-data]}, action: deny}");
+    let off = binding("{policies: {ids: [volume-no-emptydir-data]}, override: true, action: off}");
+    let dir = directory(&[("denies.yaml", &*denies), ("off.yaml", &*off)]);
+    let document = stategate::yaml::read(NAIVE).unwrap().remove(0);
+    let decide = |at_most: Option<Action>, bindings: &[&str]| {
+        let source = PolicySource {
+            directory: None,
+            no_catalogue: false,
+            profile: "production".to_owned(),
+            bindings: bindings.iter().map(|name| dir.path().join(name)).collect(),
+            at_most,
+        };
+        let set = source.compile(&source.read().unwrap(), None).unwrap();
+        let request = request(&document.value, set.projections(), "").unwrap();
+        let now = "2026-01-01T00:00:00Z".parse().unwrap();
+        let mode = ReviewMode::MutateAndValidate;
+        let decision = review(&set, &Inventory::default(), &request, mode, now, &Unobserved);
+        (set, decision)
+    };
+    let strictest = |decision: &Decision| decision.findings.iter().map(|one| one.action).max();
+    let names = |decision: &Decision| {
+        let all = decision.findings.iter().map(|one| one.policy.to_string());
+        all.collect::<std::collections::BTreeSet<_>>()
+    };
+
+    let (strict, denied) = decide(None, &[]);
+    assert!(!denied.allowed() && denied.patch.is_some());
+    assert!(!strict.mutation_coverage().is_empty());
+    for (most, step) in [(Action::Audit, "audit"), (Action::Warn, "warn")] {
+        let (set, decision) = decide(Some(most), &[]);
+        assert!(decision.allowed() && decision.patch.is_none(), "{step}");
+        assert_eq!(strictest(&decision), Some(most));
+        // Whatever would be denied is found, and what a patch would have mended.
+        assert!(names(&decision).is_superset(&names(&denied)), "{step}");
+        assert!(set.mutation_coverage().is_empty());
+        assert_eq!(set.coverage(), strict.coverage());
+        assert_ne!(set.digest(), strict.digest());
+        assert_ne!(set.evaluation_digest(), strict.evaluation_digest());
+
+        // What a user says counts as it does under `deny`.
+        let (_, own) = decide(Some(most), &["denies.yaml"]);
+        let denying: Vec<String> = own
+            .findings
+            .iter()
+            .filter(|one| one.action == Action::Deny)
+            .map(|one| one.policy.to_string())
+            .collect();
+        assert_eq!(denying, ["volume-no-emptydir-data"], "{step}");
+        let (_, without) = decide(Some(most), &["off.yaml"]);
+        assert!(!names(&without).contains("volume-no-emptydir-data"), "{step}");
+    }
 }

@@ -11,6 +11,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod chart;
 mod control_plane;
 mod controllers;
 mod defaults;

@@ -16,6 +16,7 @@ mod ci;
 mod cli;
 mod connections;
 mod declared;
+mod deploy;
 mod diff;
 mod documents;
 mod exceptions;

@@ -196,8 +196,17 @@ impl ApiServer {
              subjects: [{{kind: ServiceAccount, name: {name}, namespace: {namespace}}}]}}\n"
         );
         admin.ok(&["create", "-f", "-"], &objects);
+        self.account(name, namespace)
+    }
+
+    /// The kubeconfig file of a service account that there is.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn account(&self, name: &str, namespace: &str) -> PathBuf {
+        let admin = self.kubectl("admin");
         let token = admin.ok(&["create", "token", name, "-n", namespace, "--duration=24h"], "").stdout;
-        write_kubeconfig(self.dir.path(), self.ports.server, &role, token.trim())
+        write_kubeconfig(self.dir.path(), self.ports.server, &format!("{namespace}-{name}"), token.trim())
     }
 
     /// The kubeconfig file of one of [`USERS`], for clients other than kubectl.

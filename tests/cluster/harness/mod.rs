@@ -67,7 +67,7 @@ pub fn built(name: &str) -> PathBuf {
 /// Currently free loopback ports. All are held until the last is found, so they differ.
 ///
 /// Another process may take one before it is bound, so starts are retried.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub fn free_ports<const N: usize>() -> [u16; N] {
     let held: [TcpListener; N] = std::array::from_fn(|_| {
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port")
     });

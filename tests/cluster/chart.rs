@@ -1,0 +1,319 @@
+//! The chart, by the real helm: every documented combination of values is rendered and accepted by an API server, and
+//! one is installed, upgraded and uninstalled.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use stategate::yaml;
+
+use crate::harness::{ApiServer, Daemon, Kubectl, Output, built, command, free_ports, http_get, wait_until};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const NAMESPACE: &str = "stategate-system";
+const SOON: Duration = Duration::from_secs(90);
+/// helm as it is built for these tests takes the cluster for Kubernetes 1.20 unless told otherwise.
+const KUBERNETES: [&str; 2] = ["--kube-version", "1.36.0"];
+/// Groups whose definitions are not at hand: their objects are rendered, and not sent.
+const FOREIGN: [&str; 2] = ["cert-manager.io/", "monitoring.coreos.com/"];
+
+fn chart() -> String {
+    format!("{ROOT}/deploy/chart/stategate")
+}
+
+/// The documented combinations of values.
+fn combinations() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(format!("{ROOT}/deploy/chart/ci")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(files.len() > 5, "{files:?}");
+    files
+}
+
+/// helm, without the configuration of whoever runs the tests.
+fn helm(home: &Path, kubeconfig: Option<&Path>, args: &[&str]) -> Output {
+    let mut command = Command::new(built("helm"));
+    command.args(args).env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
+    if let Some(kubeconfig) = kubeconfig {
+        command.env("KUBECONFIG", kubeconfig);
+    }
+    let output = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: text(&output.stdout),
+        stderr: text(&output.stderr),
+    }
+}
+
+#[track_caller]
+fn done(output: Output) -> String {
+    assert!(output.succeeded(), "{output:?}");
+    output.stdout
+}
+
+fn rendered(home: &Path, values: &Path, more: &[&str]) -> Output {
+    let (chart, values) = (chart(), values.to_str().unwrap());
+    let args = ["template", "stategate", &chart, "--namespace", NAMESPACE, "--no-hooks", "--values", values];
+    helm(home, None, &[&args[..], &KUBERNETES, more].concat())
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let all = yaml::read(text).unwrap().into_iter().map(|document| document.value);
+    all.filter(|value| !value.is_null()).collect()
+}
+
+fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+    let found = objects.iter().find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
+    found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
+}
+
+/// Sends what the API server has definitions of, and returns how many objects these are.
+#[track_caller]
+fn accepted(admin: &Kubectl, objects: &[Value], what: &str) -> usize {
+    let known = objects.iter().filter(|object| {
+        !FOREIGN.iter().any(|group| object["apiVersion"].as_str().unwrap().starts_with(group))
+    });
+    let known: Vec<Value> = known.cloned().collect();
+    let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": known}).to_string();
+    let output = admin.run(&["apply", "--dry-run=server", "--validate=strict", "-f", "-"], &list);
+    assert!(output.succeeded() && !output.stderr.contains("Warning"), "{what}: {output:?}");
+    known.len()
+}
+
+#[test]
+fn every_documented_combination_is_sound() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    admin.ok(&["create", "namespace", NAMESPACE], "");
+    // Pods must be allowed where only harmless ones are.
+    let level = "pod-security.kubernetes.io/enforce=restricted";
+    admin.ok(&["label", "namespace", NAMESPACE, level], "");
+    let mut foreign = 0;
+    for values in combinations() {
+        let what = values.display().to_string();
+        let lint = ["lint", "--strict", &chart(), "--values", &what].map(str::to_owned);
+        let lint: Vec<&str> = lint.iter().map(String::as_str).chain(KUBERNETES).collect();
+        done(helm(api.dir(), None, &lint));
+        let objects = documents(&done(rendered(api.dir(), &values, &[])));
+        assert!(objects.len() > 8, "{what}");
+        foreign += objects.len() - accepted(&admin, &objects, &what);
+
+        // A Pod as the Deployment makes it.
+        let template = &named(&objects, "Deployment", "stategate")["spec"]["template"];
+        let mut pod = template.clone();
+        pod["apiVersion"] = "v1".into();
+        pod["kind"] = "Pod".into();
+        pod["metadata"]["name"] = "probe".into();
+        pod["metadata"]["namespace"] = NAMESPACE.into();
+        accepted(&admin, &[pod], &what);
+
+        for object in &objects {
+            let text = object.to_string();
+            let rules = object["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let grants = rules.iter().any(|rule| rule.to_string().contains('*'));
+            assert!(!grants, "{what}: {text}");
+            for webhook in object["webhooks"].as_array().map(Vec::as_slice).unwrap_or_default() {
+                assert!(
+                    !webhook["rules"].to_string().contains('*'),
+                    "{what}: a webhook that catches everything"
+                );
+                let exempt = webhook["namespaceSelector"].to_string();
+                let own = webhook["name"] == "policies.validate.stategate.io";
+                assert!(
+                    own || (exempt.contains(NAMESPACE) && exempt.contains("kube-system")),
+                    "{what}: {exempt}"
+                );
+            }
+        }
+    }
+    assert_eq!(foreign, 3, "Certificate, ServiceMonitor, PrometheusRule");
+}
+
+#[test]
+fn nothing_waits_before_the_last_step() {
+    let home = tempfile::tempdir().unwrap();
+    let values = |name: &str| PathBuf::from(format!("{ROOT}/deploy/chart/ci/{name}.yaml"));
+    for (name, steps, waits) in [
+        ("default", &["enforcement=audit", "enforcement=warn"][..], false),
+        ("production", &["enforcement=audit", "enforcement=warn"], false),
+        ("production", &["enforcement=deny"], true),
+        ("regulated-fail-open", &["enforcement=deny"], false),
+    ] {
+        for step in steps {
+            let objects = documents(&done(rendered(home.path(), &values(name), &["--set", step])));
+            let validating = named(&objects, "ValidatingWebhookConfiguration", "stategate");
+            let fail = validating.to_string().contains("\"failurePolicy\":\"Fail\"");
+            assert_eq!(fail, waits, "{name}, {step}");
+            let mutates = objects.iter().any(|one| one["kind"] == "MutatingWebhookConfiguration");
+            assert_eq!(mutates, *step == "enforcement=deny", "{name}, {step}");
+            let args = named(&objects, "Deployment", "stategate")["spec"]["template"]["spec"]["containers"]
+                [0]["args"]
+                .clone();
+            assert!(args.to_string().contains(&format!("--{step}")), "{args}");
+        }
+    }
+    // What contradicts itself, or is spelled wrongly, is an error that names it.
+    for (set, says) in [
+        ("image.repository=", "image.repository: name the image"),
+        ("tls.source=secret", "tls.caBundle: give the certificate authority"),
+        ("tls.source=secret,tls.caBundle=x", "tls.secretName: name the Secret"),
+        ("tls.source=magic", "tls/source"),
+        ("enforcment=deny", "enforcment"),
+        ("profile=strict", "profile"),
+        ("replicas=0", "replicas"),
+    ] {
+        let output = rendered(home.path(), &values("default"), &["--set", set]);
+        assert!(!output.succeeded() && output.stderr.contains(says), "{set}: {output:?}");
+    }
+}
+
+#[test]
+fn the_manifest_without_helm_is_that_of_the_chart() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let read = |name: &str| std::fs::read_to_string(format!("{ROOT}/deploy/{name}")).unwrap();
+    let values = PathBuf::from(format!("{ROOT}/deploy/install.values.yaml"));
+    let made = format!("{}{}", read("install.head.yaml"), done(rendered(api.dir(), &values, &[])));
+    let install = read("install.yaml");
+    assert!(made == install, "deploy/install.yaml is not what the chart makes: run deploy/render");
+    assert!(!install.contains("PRIVATE KEY") && !install.contains("tls.key: "), "a key that everybody has");
+    assert!(admin.apply(&read("install.head.yaml")).succeeded());
+    let objects = documents(&install);
+    assert_eq!(objects.len() - accepted(&admin, &objects, "install.yaml"), 2, "Issuer and Certificate");
+    // As the kustomization has it.
+    let built = admin.ok(&["kustomize", &format!("{ROOT}/deploy")], "");
+    assert_eq!(documents(&built.stdout).len(), objects.len());
+}
+
+/// The arguments of the Deployment, with what a Pod has replaced by what is here.
+fn arguments(deployment: &Value, kubeconfig: &Path, dir: &Path) -> Vec<String> {
+    let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
+    let here = |arg: &Value| match arg.as_str().unwrap() {
+        "--in-cluster" => format!("--kubeconfig={}", kubeconfig.display()),
+        arg => arg.replace("/etc/stategate", dir.to_str().unwrap()),
+    };
+    args.iter().map(here).collect()
+}
+
+/// Writes the data of a ConfigMap or Secret as the kubelet mounts it: the files are links into a directory that is
+/// itself one.
+fn mount(data: &Value, encoded: bool, dir: &Path) {
+    std::fs::create_dir_all(dir.join("..version")).unwrap();
+    for (name, value) in data.as_object().unwrap() {
+        let value = value.as_str().unwrap();
+        let bytes = if encoded { decoded(value) } else { value.as_bytes().to_vec() };
+        std::fs::write(dir.join("..version").join(name), bytes).unwrap();
+        std::os::unix::fs::symlink(Path::new("..data").join(name), dir.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink("..version", dir.join("..data")).unwrap();
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+}
+
+#[test]
+fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let kubeconfig = api.kubeconfig("admin");
+    let run = |args: &[&str]| {
+        let output = helm(api.dir(), Some(&kubeconfig), &[args, &["--namespace", NAMESPACE]].concat());
+        assert!(output.succeeded(), "{args:?}: {output:?}");
+        output
+    };
+    let (chart, ci) = (chart(), format!("{ROOT}/deploy/chart/ci"));
+    let first = format!("{ci}/default.yaml");
+    let install = ["install", "stategate", &chart, "--create-namespace", "--values", &first];
+    run(&[&install[..], &["--set", "policyReports.enabled=true,policyReports.everySeconds=1"]].concat());
+    let secret = || admin.get_json(&["secret", "stategate-tls", "-n", NAMESPACE]);
+    let made = secret();
+    let validating = || admin.get_json(&["validatingwebhookconfiguration", "stategate"]);
+    let webhook = validating()["webhooks"][0].clone();
+    assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
+    assert_eq!(webhook["failurePolicy"], "Ignore");
+
+    // What the Pods would run becomes ready, with the rights that the chart gives and no others.
+    let dir = tempfile::tempdir().unwrap();
+    mount(&made["data"], true, &dir.path().join("tls"));
+    let bindings = admin.get_json(&["configmap", "stategate-bindings", "-n", NAMESPACE]);
+    mount(&bindings["data"], false, &dir.path().join("bindings"));
+    let account = api.account("stategate", NAMESPACE);
+    let deployment = admin.get_json(&["deployment", "stategate", "-n", NAMESPACE]);
+    let [port, status_port] = free_ports();
+    let mut serve = command(dir.path());
+    serve
+        .args(arguments(&deployment, &account, dir.path()))
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .arg(format!("--status-listen=127.0.0.1:{status_port}"));
+    let daemon = Daemon::start("stategate", serve, dir.path().join("stategate.log"));
+    let status = || http_get(status_port, "/readyz?verbose").unwrap_or_default();
+    let works = || status().0 == 200 && status().1.contains("lease: held");
+    assert!(wait_until(SOON, works), "{:?}\n{}", status(), daemon.log());
+    let (_, said) = status();
+    assert!(said.contains("profile baseline") && !said.contains("unknown"), "{said}");
+    // The certificate is for the Service, and signed by the authority that the API server is told.
+    std::fs::write(dir.path().join("ca.crt"), decoded(made["data"]["ca.crt"].as_str().unwrap())).unwrap();
+    let ask = |authority: &str, name: &str| {
+        let (server, authority) =
+            (format!("--server=https://127.0.0.1:{port}"), format!("--certificate-authority={authority}"));
+        let args = ["get", "--raw", "/nothing", &server, &authority, &format!("--tls-server-name={name}")];
+        admin.run(&args, "").stderr
+    };
+    let authority = dir.path().join("ca.crt").display().to_string();
+    assert!(!ask(&authority, "stategate.stategate-system.svc").contains("x509"));
+    assert!(ask(&authority, "stategate.elsewhere.svc").contains("x509"));
+    assert!(!daemon.log().contains("forbidden") && !daemon.log().contains("cannot be"), "{}", daemon.log());
+
+    // The last step: the certificate stays, and only now a write may wait.
+    let last = format!("{ci}/production.yaml");
+    run(&["upgrade", "stategate", &chart, "--values", &last]);
+    assert_eq!(secret()["data"], made["data"], "an upgrade made another certificate");
+    let webhook = validating()["webhooks"][0].clone();
+    assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
+    assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Fail".into(), &10.into()));
+    assert!(webhook["namespaceSelector"].to_string().contains("openshift-monitoring"));
+    admin.get_json(&["mutatingwebhookconfiguration", "stategate"]);
+    let rights = admin.run(&["get", "clusterrole", "stategate-reports"], "");
+    assert!(rights.stderr.contains("not found"), "rights that nothing needs: {rights:?}");
+
+    // Nobody answers here, and the webhooks still go first: nothing can be in the way of the rest.
+    let objects = documents(&run(&["get", "manifest", "stategate"]).stdout);
+    let exception = "{apiVersion: stategate.io/v1alpha1, kind: PolicyException, metadata: {name: kept, namespace: shop}, \
+                     spec: {policies: [backup-declared], match: {names: [pg]}, reason: until the migration}}";
+    admin.ok(&["create", "-f", "-"], exception);
+    let said = run(&["uninstall", "stategate", "--debug"]).stderr;
+    let starts = |kind: &str| {
+        let line = format!("Starting delete for \"stategate\" {kind}");
+        said.find(&line).unwrap_or_else(|| panic!("{line} is not in {said}"))
+    };
+    for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
+        assert!(starts(kind) < starts("Service") && starts(kind) < starts("Deployment"), "{said}");
+    }
+    for object in &objects {
+        let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+        let kind = format!("{}.{}", object["kind"].as_str().unwrap(), group(object));
+        let place = if text("namespace").is_empty() { "default" } else { text("namespace") };
+        let found = admin.run(&["get", kind.trim_end_matches('.'), text("name"), "-n", place], "");
+        let kept = object["kind"] == "CustomResourceDefinition";
+        assert_eq!(found.succeeded(), kept, "{kind} {}: {found:?}", text("name"));
+        assert!(kept || found.stderr.contains("not found"), "{found:?}");
+    }
+    admin.get_json(&["policyexception", "kept", "-n", "shop"]);
+
+    // It can come back, and takes over the definitions that it has left.
+    run(&install);
+    admin.get_json(&["policyexception", "kept", "-n", "shop"]);
+    assert_eq!(validating()["webhooks"][0]["failurePolicy"], "Ignore");
+}
+
+/// `v1.apps`, as kubectl takes it after a kind.
+fn group(object: &Value) -> String {
+    match object["apiVersion"].as_str().unwrap().split_once('/') {
+        Some((group, version)) => format!("{version}.{group}"),
+        None => String::new(),
+    }
+}

@@ -1,0 +1,142 @@
+//! The chart says what the binary needs, and its documentation what the chart takes. What helm makes of it is in
+//! `cluster/chart.rs`.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::stategate;
+
+const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart/stategate");
+const PROFILES: [&str; 3] = ["baseline", "production", "regulated"];
+
+fn file(name: &str) -> String {
+    std::fs::read_to_string(Path::new(CHART).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn document(name: &str) -> Value {
+    stategate::yaml::read(&file(name)).unwrap().remove(0).value
+}
+
+#[track_caller]
+fn is_current(name: &str, printed: &str) {
+    assert!(file(name) == printed, "{name} is not what stategate prints: run deploy/render");
+}
+
+#[test]
+fn the_chart_has_what_the_binary_prints() {
+    is_current("files/crds.yaml", &stategate(&["crds"]).expect(0, &[]).stdout);
+    for profile in PROFILES {
+        let rights = ["rbac", "--profile", profile, "--policy-reports"];
+        // The chart has one role for all profiles.
+        is_current("files/rbac.yaml", &stategate(&rights).expect(0, &[]).stdout);
+        let webhooks =
+            stategate(&["webhook-config", "--profile", profile, "--service", "stategate-system/stategate"]);
+        let lines = webhooks.expect(0, &[]).stdout.lines().filter(|line| !line.starts_with('#'));
+        let printed: String = lines.map(|line| format!("{line}\n")).collect();
+        is_current(&format!("files/webhooks/{profile}.yaml"), &printed);
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let chart = document("Chart.yaml");
+    assert_eq!((&chart["version"], &chart["appVersion"]), (&version.into(), &version.into()));
+}
+
+#[test]
+fn rights_are_those_of_the_policies_and_never_all() {
+    let all = stategate(&["rbac", "--policy-reports"]).expect(0, &[]).stdout.clone();
+    assert!(!all.contains('*'), "{all}");
+    let guide = include_str!("../../deploy/README.md");
+    let shown =
+        guide.split("$ stategate rbac --policy-reports\n").nth(1).unwrap().split("```").next().unwrap();
+    assert_eq!(shown, all, "deploy/README.md shows other rights");
+
+    // With one policy, what the others need is left out.
+    let policy = include_str!("../../policies/storage/pvc_no_shrink/pvc_no_shrink.rego");
+    let one = crate::support::directory(&[("storage/pvc_no_shrink/pvc_no_shrink.rego", policy)]);
+    let one = one.path().to_str().unwrap();
+    let few = stategate(&["rbac", "--policies", one, "--no-catalogue", "--profile", "baseline"]);
+    let few = &few.expect(0, &["resources: [namespaces], verbs: [get, list, watch]"]).stdout;
+    for kind in ["nodes", "limitranges", "poddisruptionbudgets", "reports"] {
+        assert!(all.contains(kind) && !few.contains(kind), "{kind}: {few}");
+    }
+    let bound = stategate(&["rbac", "--service-account", "gates/one"]);
+    bound.expect(0, &["kind: RoleBinding\nmetadata: {name: stategate, namespace: gates}\n"]);
+    assert_eq!(bound.stdout.matches("- {kind: ServiceAccount, name: one, namespace: gates}").count(), 2);
+    for wrong in ["one", "gates/", "/one", "gates/One", "gates/one}"] {
+        stategate(&["rbac", "--service-account", wrong]).expect(2, &["NAMESPACE/NAME"]);
+    }
+}
+
+/// Dotted paths of all values with their defaults and descriptions.
+fn values(schema: &Value, defaults: &Value, path: &str, rows: &mut Vec<(String, String)>) {
+    let properties = schema["properties"].as_object().unwrap();
+    let known: BTreeSet<&String> = properties.keys().filter(|key| *key != "global").collect();
+    let given: BTreeSet<&String> = defaults.as_object().unwrap().keys().collect();
+    assert_eq!(known, given, "values.schema.json and values.yaml differ below {path:?}");
+    assert_eq!(schema["additionalProperties"], false, "{path:?} takes values that do not exist");
+    for key in given {
+        let (schema, default) = (&properties[key], &defaults[key]);
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if schema["properties"].is_object() {
+            values(schema, default, &path, rows);
+        } else {
+            let says = schema["description"].as_str().unwrap_or_else(|| panic!("{path} has no description"));
+            rows.push((path.clone(), format!("| `{path}` | `{default}` | {says} |")));
+        }
+    }
+}
+
+#[test]
+fn every_value_is_described_and_used() {
+    let schema: Value = serde_json::from_str(&file("values.schema.json")).unwrap();
+    let mut rows = Vec::new();
+    values(&schema, &document("values.yaml"), "", &mut rows);
+    assert!(rows.len() > 30, "{rows:?}");
+    let readme = file("README.md");
+    let missing: Vec<&String> =
+        rows.iter().map(|(_, row)| row).filter(|row| !readme.contains(*row)).collect();
+    assert!(missing.is_empty(), "deploy/chart/stategate/README.md lacks these rows:\n{missing:#?}");
+    assert_eq!(
+        readme.lines().filter(|line| line.starts_with("| `")).count(),
+        rows.len(),
+        "it has rows of other values"
+    );
+
+    let templates: String = std::fs::read_dir(Path::new(CHART).join("templates"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for (path, _) in rows {
+        assert!(templates.contains(&format!(".Values.{path}")), "no template uses {path}");
+    }
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_exist() {
+    let sources = [
+        include_str!("../../src/telemetry/metrics.rs"),
+        include_str!("../../src/telemetry/audit_metrics.rs"),
+    ];
+    let known: BTreeSet<String> = sources
+        .iter()
+        .flat_map(|source| source.split("registry.register(").skip(1))
+        .filter_map(|call| Some(format!("stategate_{}", call.split('"').nth(1)?)))
+        .collect();
+    assert!(known.len() > 20, "{known:?}");
+    let words = |text: String| -> Vec<String> {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        text.split(|c| !word(c)).filter(|name| name.starts_with("stategate_")).map(str::to_owned).collect()
+    };
+    let asked = [words(file("files/alerts.yaml")), words(file("files/dashboard.json"))];
+    for name in asked.iter().inspect(|all| assert!(all.len() > 8, "{all:?}")).flatten() {
+        let base =
+            ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+        assert!(known.contains(base) || known.contains(name), "{name} is no metric of stategate");
+    }
+    for alert in document("files/alerts.yaml").as_array().unwrap() {
+        let says = |key: &str| alert["annotations"][key].as_str().is_some_and(|text| text.len() > 20);
+        assert!(says("summary") && says("description"), "{alert}: what is one to do?");
+    }
+    serde_json::from_str::<Value>(&file("files/dashboard.json")).unwrap();
+}

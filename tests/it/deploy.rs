@@ -37,6 +37,8 @@ fn the_chart_has_what_the_binary_prints() {
         let printed: String = lines.map(|line| format!("{line}\n")).collect();
         is_current(&format!("files/webhooks/{profile}.yaml"), &printed);
     }
+    let image = include_str!("../../deploy/Dockerfile");
+    assert!(image.contains(concat!("FROM rust:", env!("CARGO_PKG_RUST_VERSION"), "-")), "{image}");
     let version = env!("CARGO_PKG_VERSION");
     let chart = document("Chart.yaml");
     assert_eq!((&chart["version"], &chart["appVersion"]), (&version.into(), &version.into()));

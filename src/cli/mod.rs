@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "the command line reads the clock, the environment and files")]
 
 mod audit;
+mod certs;
 mod check;
 mod cluster;
 mod completions;
@@ -99,6 +100,9 @@ enum Command {
     #[command(after_help = "Examples:
   stategate crds | kubectl apply --server-side -f -")]
     Crds,
+    /// Make, show and rotate the certificates of the webhook
+    #[command(subcommand)]
+    Certs(certs::Command),
     /// Print the webhook configuration that the policy set needs
     WebhookConfig(webhook_config::Arguments),
     /// Print the roles with the rights that `serve` needs for the policy set
@@ -152,6 +156,7 @@ pub fn main() -> ExitCode {
             Command::Explain(arguments) => explain::run(&arguments),
             Command::Input(arguments) => input::run(&arguments),
             Command::Crds => crds::run(),
+            Command::Certs(command) => certs::run(&command),
             Command::WebhookConfig(arguments) => webhook_config::run(&arguments),
             Command::Rbac(arguments) => rbac::run(&arguments),
             Command::Schema(arguments) => schema::run(&arguments),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
 
+use super::certs::LifetimeArguments;
 use super::cluster::{self, ClusterArguments};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::PolicyArguments;
@@ -17,7 +18,7 @@ use crate::cluster::{Access, Candidate, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
 use crate::policy::Action;
-use crate::server::{self, Config, Sources, Started, Tls};
+use crate::server::{self, Config, SharedTls, Sources, Started, Tls};
 use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
 use crate::telemetry::{self, LogFormat};
@@ -28,6 +29,7 @@ use crate::telemetry::{self, LogFormat};
   stategate serve --tls-name gate.example.com --listen 0.0.0.0:9443
   stategate serve --tls-cert tls.crt --tls-key tls.key --log-format json
   stategate serve --context kind-dev
+  stategate serve --in-cluster --tls-secret stategate-tls --tls-name stategate.stategate-system.svc
 
 Without flags it serves the shipped policies under the profile production, with a
 certificate that it generates, and knows no other objects than the one under review.")]
@@ -87,6 +89,23 @@ pub struct Arguments {
     /// Private key of the certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+
+    /// Keep the generated certificate and its authority in this Secret of stategate's own namespace, shared by all
+    /// replicas, instead of in a directory
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["tls_cert", "tls_key", "tls_dir"])]
+    tls_secret: Option<String>,
+
+    #[command(flatten)]
+    lifetimes: LifetimeArguments,
+
+    /// The webhook configurations whose caBundles follow the Secret's ca.crt
+    #[arg(long, default_value = "stategate", value_name = "NAME", requires = "tls_secret")]
+    webhook_config: String,
+
+    /// Serve only clients with a certificate of these authorities (PEM): the API server, as its
+    /// --admission-control-config-file has it log in
+    #[arg(long, value_name = "FILE")]
+    client_ca: Option<PathBuf>,
 
     /// Threads that evaluate policies [default: one per core]
     #[arg(long)]
@@ -167,6 +186,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     for (given, flag) in [
         (arguments.cluster.named_namespace().is_some(), "--own-namespace"),
         (arguments.policy_reports, "--policy-reports"),
+        (arguments.tls_secret.is_some(), "--tls-secret"),
     ] {
         if given && access.is_none() {
             anyhow::bail!(
@@ -175,8 +195,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         }
     }
     // On somebody's own machine it only watches, unless told otherwise.
-    let writes =
-        arguments.in_cluster || arguments.cluster.named_namespace().is_some() || arguments.policy_reports;
+    let writes = arguments.in_cluster
+        || arguments.cluster.named_namespace().is_some()
+        || arguments.policy_reports
+        || arguments.tls_secret.is_some();
     let own_namespace = arguments.cluster.own_namespace(arguments.in_cluster);
     let live = match access {
         Some(access) => {
@@ -195,13 +217,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     let loading = loading.elapsed();
     let set = Arc::clone(&loaded.in_force.set);
     let knowledge = arguments.inventory.knowledge(&set, &loaded.in_force.inventory);
-    let tls = match (arguments.tls_cert, arguments.tls_key) {
-        (Some(cert), Some(key)) => Tls::Files { cert, key },
+    let tls = match (arguments.tls_cert, arguments.tls_key, arguments.tls_secret) {
+        (Some(cert), Some(key), _) => Tls::Files { cert, key },
+        (_, _, Some(name)) => Tls::Secret(SharedTls {
+            namespace: own_namespace.clone(),
+            name,
+            names: arguments.tls_name,
+            webhooks: arguments.webhook_config,
+            lifetimes: arguments.lifetimes.checked(arguments.reload_every)?,
+        }),
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
     };
     let example = match &tls {
         Tls::SelfMade { dir, .. } => Some(dir.join("example-review.json")),
-        Tls::Files { .. } => None,
+        Tls::Files { .. } | Tls::Secret(_) => None,
     };
     let candidate = writes.then(|| {
         let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
@@ -213,6 +242,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         listen: arguments.listen,
         status_listen: arguments.status_listen,
         tls,
+        client_ca: arguments.client_ca,
         max_body: usize::from(arguments.max_body) << 20,
         max_connections: 1024,
         queue: arguments.queue,

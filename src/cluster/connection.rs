@@ -120,6 +120,8 @@ pub enum Write<'v> {
     Replace(&'v Value),
     /// Changes these fields only (RFC 7386).
     Merge(&'v Value),
+    /// Changes these fields only, in lists those of the items with the same key.
+    Strategic(&'v Value),
     /// Deletes the object that these `DeleteOptions` allow to delete.
     Delete(&'v Value),
 }
@@ -130,6 +132,7 @@ impl<'v> Write<'v> {
             Self::Create(object) => (Method::POST, JSON, object),
             Self::Replace(object) => (Method::PUT, JSON, object),
             Self::Merge(fields) => (Method::PATCH, "application/merge-patch+json", fields),
+            Self::Strategic(fields) => (Method::PATCH, "application/strategic-merge-patch+json", fields),
             Self::Delete(options) => (Method::DELETE, JSON, options),
         }
     }

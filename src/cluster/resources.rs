@@ -39,6 +39,22 @@ impl Resource {
         Self { kind, version: "v1".to_owned(), plural: "leases".to_owned(), namespaced: true }
     }
 
+    /// Secrets, which every cluster has.
+    pub fn secrets() -> Self {
+        let kind = GroupKind::written("Secret");
+        Self { kind, version: "v1".to_owned(), plural: "secrets".to_owned(), namespaced: true }
+    }
+
+    /// Webhook configurations, which every cluster has: the validating and the mutating ones.
+    pub fn webhook_configurations() -> [Self; 2] {
+        ["Validating", "Mutating"].map(|which| {
+            let kind = format!("{which}WebhookConfiguration");
+            let plural = format!("{}s", kind.to_lowercase());
+            let kind = GroupKind::written(&format!("{kind}.admissionregistration.k8s.io"));
+            Self { kind, version: "v1".to_owned(), plural, namespaced: false }
+        })
+    }
+
     /// `apps/v1`, or `v1`
     pub fn api_version(&self) -> String {
         let GroupKind { kind, group } = self.kind.clone();

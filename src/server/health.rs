@@ -27,6 +27,9 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
     }
     let verbose = query.is_some_and(|query| query.split('&').any(|key| key == "verbose"));
+    if !app.serving.is_there() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "waiting for a certificate\n").into_response();
+    }
     let (settled, inventory) = match &app.live {
         Some(live) => (live.is_settled() && app.current.has_documents(), inventory(live, verbose)),
         None => (true, String::new()),
@@ -53,9 +56,10 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         .iter()
         .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
+    let certificate = if verbose { app.serving.describe(jiff::Timestamp::now()) } else { String::new() };
     let duties = app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();
     format!(
-        "ready\npolicy set {digest}, profile {}, {} policies\n{pending}{fault}{quarantine}{duties}{inventory}",
+        "ready\npolicy set {digest}, profile {}, {} policies\n{pending}{fault}{quarantine}{certificate}{duties}{inventory}",
         set.profile(),
         set.policies().count()
     )

@@ -42,7 +42,10 @@ use crate::telemetry::metrics::Metrics;
 
 pub use documents::{kind as document_kind, review_now as review_document};
 pub use reload::{Loaded, Sources, log_warnings};
-pub use tls::{Tls, TlsError};
+pub use tls::{
+    CertificateFacts, Kept, Lifetimes, Rotation, SecretError, SecretObject, SharedTls, Tls, TlsError,
+    facts_of, make as make_secret, trusted,
+};
 
 use activity::Timeouts;
 use body::MemoryBudget;
@@ -52,6 +55,7 @@ use drain::{Shutdown, ShutdownSignals, ShutdownStage};
 use reload::Current;
 use reports::Auditor;
 use routes::App;
+use tls::Serving;
 
 /// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
 /// normally the API server closes idle connections.
@@ -82,6 +86,8 @@ pub struct Config {
     pub status_listen: SocketAddr,
     /// The certificate.
     pub tls: Tls,
+    /// The authorities (PEM) whose clients are served at the port of the webhook; absent: any client is.
+    pub client_ca: Option<PathBuf>,
     /// Maximum body size in bytes. An UPDATE carries two objects, and an API server stores none larger than
     /// 1.5 MiB.
     pub max_body: usize,
@@ -170,7 +176,6 @@ pub async fn run(
     loaded: Loaded,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    let certificate = config.tls.load()?;
     let limits = open_files::connection_limits(config.max_connections)?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
@@ -178,6 +183,7 @@ pub async fn run(
         let set = &loaded.in_force.set;
         Metrics::new(set.digest(), set.profile())
     });
+    let serving = Arc::new(Serving::new(config.client_ca, Arc::clone(&metrics))?);
     let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics));
     let evaluators = Arc::new(evaluators.map_err(ServeError::Threads)?);
     let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
@@ -211,6 +217,17 @@ pub async fn run(
         let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
         tokio::spawn(write_conditions(cluster, lease, current.standings()));
     }
+    let ca_file = config.tls.ca_file();
+    match (config.tls, &auditor) {
+        (Tls::Secret(shared), Some(auditor)) => {
+            let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
+            tokio::spawn(tls::keep(shared, cluster, lease, Arc::clone(&serving), config.reload_every));
+        }
+        (tls, _) => {
+            serving.begin(&tls)?;
+            tokio::spawn(tls::watch(tls, Arc::clone(&serving), config.reload_every));
+        }
+    }
     let app = Arc::new(App {
         current: Arc::clone(&current),
         evaluators,
@@ -222,15 +239,15 @@ pub async fn run(
         cluster_policies: Arc::clone(&sources.documents),
         documents: Arc::new(Semaphore::new(DOCUMENTS)),
         auditor: auditor.clone(),
+        serving: Arc::clone(&serving),
         settled_by: Instant::now() + config.inventory_timeout,
     });
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),
         status_listen: status.local_addr().unwrap_or(config.status_listen),
-        ca_file: certificate.ca_file,
+        ca_file,
     };
-    let tls = Arc::new(ArcSwap::new(certificate.config));
-    tokio::spawn(tls::watch(config.tls.clone(), Arc::clone(&tls), config.reload_every));
+    let tls = Arc::clone(&serving.config);
     let tables = [("webhook", limits.webhook), ("status", limits.status)]
         .map(|(port, limit)| ConnectionTable::new(port, limit, Arc::clone(&metrics)));
     let served = webhook_endpoint(tls, routes::webhook(Arc::clone(&app)), tables.clone());

@@ -17,6 +17,7 @@ use super::documents;
 use super::drain::ShutdownStage;
 use super::reload::Current;
 use super::reports::Auditor;
+use super::tls::Serving;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
 use crate::cluster::LiveInventory;
@@ -52,6 +53,8 @@ pub struct App {
     pub documents: Arc<Semaphore>,
     /// The audit in the background, with the lease, if there is a cluster to write to.
     pub auditor: Option<Arc<Auditor>>,
+    /// The certificate in force.
+    pub serving: Arc<Serving>,
     /// When readiness no longer waits for the first complete inventory.
     pub settled_by: tokio::time::Instant,
 }

@@ -167,6 +167,8 @@ pub struct Metrics {
     inventory_interruptions: Family<InterruptionLabels, Counter>,
     /// Whether this replica does what only one may do.
     pub lease_held: Gauge,
+    /// When the certificate in force ends, in seconds since the Unix epoch.
+    pub certificate_expiry: Gauge,
     /// Those of the audit in the background.
     pub audit: AuditMetrics,
 }
@@ -197,6 +199,7 @@ impl Metrics {
             inventory_age: Family::default(),
             inventory_interruptions: Family::default(),
             lease_held: Gauge::default(),
+            certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
@@ -237,6 +240,11 @@ impl Metrics {
             "lease_held",
             "1 if this replica holds the lease, and does what only one may do",
             metrics.lease_held.clone(),
+        );
+        registry.register(
+            "certificate_expiry_timestamp_seconds",
+            "When the certificate in force ends, or the first one of its chain",
+            metrics.certificate_expiry.clone(),
         );
         registry.register(
             "evaluation_queue_depth",

@@ -37,7 +37,7 @@ const OWNED: &[(&str, &str)] = &[
     ("kube", "cluster/"),
     (
         "tokio",
-        "evaluators/ cluster/ server/ cli/audit.rs cli/cluster.rs cli/serve.rs cli/review_pool.rs cli/check/live.rs \
+        "evaluators/ cluster/ server/ cli/audit.rs cli/certs.rs cli/cluster.rs cli/serve.rs cli/review_pool.rs cli/check/live.rs \
          cli/check/pipeline.rs cli/test/watch.rs",
     ),
     ("clap", "cli/"),

@@ -1,187 +1,97 @@
 use super::*;
 
 use std::fs;
+use std::time::SystemTime;
 
-fn load(dir: &Path, names: &[&str]) -> Result<(), TlsError> {
-    let names = names.iter().map(|&name| name.to_owned()).collect();
-    Tls::SelfMade { dir: dir.to_owned(), names }.load().map(|_| ())
-}
+use jiff::{SignedDuration, Timestamp};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
-/// The contents of all generated files except `.lock`.
-fn files(dir: &Path) -> [Vec<u8>; 4] {
-    ["ca.key", "ca.crt", "tls.key", "tls.crt"].map(|name| fs::read(dir.join(name)).unwrap())
-}
+use crate::telemetry::metrics::Metrics;
 
-fn is_current(dir: &Path, names: &[&str]) -> bool {
-    let own = SelfMade::new(dir);
-    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-    own.is_current(&own.authority().unwrap(), &names).unwrap()
-}
-
-/// Generates a certificate signed by the authority in `dir` that expires at `end`.
-fn leaf_until(dir: &Path, end: Duration) {
-    let own = SelfMade::new(dir);
-    let authority = own.authority().unwrap();
-    own.make_leaf(vec!["localhost".to_owned()], &Authority { cert: authority.cert, end }).unwrap();
-}
-
-#[test]
-fn it_is_made_once_and_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("below/it");
-    load(&dir, &["gate.shop.svc", "10.0.0.1"]).unwrap();
-    let made = files(&dir);
-    assert!(is_current(&dir, &["localhost", "127.0.0.1", "::1", "gate.shop.svc", "10.0.0.1"]));
-    assert!(!is_current(&dir, &["other.shop.svc"]));
-    load(&dir, &["10.0.0.1"]).unwrap();
-    assert_eq!(files(&dir), made);
-}
-
-#[test]
-fn a_new_name_makes_a_new_certificate_under_the_same_authority() {
-    let dir = tempfile::tempdir().unwrap();
-    load(dir.path(), &[]).unwrap();
-    let [ca_key, ca_cert, key, cert] = files(dir.path());
-    load(dir.path(), &["gate.example.com"]).unwrap();
-    let now = files(dir.path());
-    assert_eq!(now[..3], [ca_key, ca_cert, key]);
-    assert_ne!(now[3], cert);
-    assert!(is_current(dir.path(), &["gate.example.com"]));
-}
-
-#[test]
-fn it_is_renewed_a_month_before_its_end() {
-    let dir = tempfile::tempdir().unwrap();
-    load(dir.path(), &[]).unwrap();
-    leaf_until(dir.path(), now() + DAY * (RENEW_DAYS + 1));
-    assert!(is_current(dir.path(), &["localhost"]));
-    leaf_until(dir.path(), now() + DAY * (RENEW_DAYS - 1));
-    assert!(!is_current(dir.path(), &["localhost"]));
-    load(dir.path(), &[]).unwrap();
-    assert!(is_current(dir.path(), &["localhost"]));
-}
-
-#[test]
-fn whatever_step_was_the_last_the_next_start_completes_it() {
-    for missing in [
-        &["tls.crt"][..],
-        &["tls.crt", "tls.key"],
-        &["tls.crt", "tls.key", "ca.crt"],
-        &["ca.crt", "ca.key"],
-        &["ca.crt"],
-        &["tls.key"],
-    ] {
-        let dir = tempfile::tempdir().unwrap();
-        load(dir.path(), &[]).unwrap();
-        for file in missing {
-            fs::remove_file(dir.path().join(file)).unwrap();
+/// A root, an intermediate, and a leaf of it that ends at this time: the leaf with its chain, its key, and the root.
+fn chain(end: Timestamp) -> [String; 3] {
+    let params = |authority: bool| {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        if authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
-        load(dir.path(), &[]).unwrap();
-        assert!(is_current(dir.path(), &["localhost", "::1"]), "without {missing:?}");
-    }
+        params.not_before = SystemTime::from(end - SignedDuration::from_hours(24 * 90)).into();
+        params.not_after = SystemTime::from(end).into();
+        params
+    };
+    let keys: [KeyPair; 3] = std::array::from_fn(|_| KeyPair::generate().unwrap());
+    let [root_key, middle_key, leaf_key] = keys;
+    let root = params(true).self_signed(&root_key).unwrap();
+    let middle = params(true).signed_by(&middle_key, &Issuer::new(params(true), &root_key)).unwrap();
+    let leaf = params(false).signed_by(&leaf_key, &Issuer::new(params(true), &middle_key)).unwrap();
+    [leaf.pem() + &middle.pem(), leaf_key.serialize_pem(), root.pem()]
 }
 
-#[test]
-fn an_authority_without_its_key_serves_as_long_as_its_certificate_lasts() {
-    let dir = tempfile::tempdir().unwrap();
-    load(dir.path(), &[]).unwrap();
-    fs::remove_file(dir.path().join("ca.key")).unwrap();
-    load(dir.path(), &[]).unwrap();
-    let error = load(dir.path(), &["other"]).unwrap_err().to_string();
-    assert!(error.contains("ca.key") && error.contains("restore it"), "{error}");
+fn files(dir: &Path, [chain, key, _]: &[String; 3]) -> Tls {
+    let (cert_file, key_file) = (dir.join("tls.crt"), dir.join("tls.key"));
+    fs::write(&cert_file, chain).unwrap();
+    fs::write(&key_file, key).unwrap();
+    Tls::Files { cert: cert_file, key: key_file }
 }
 
-#[test]
-fn a_foreign_or_broken_file_is_an_error_that_names_it_and_stays() {
-    let [dir, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    load(other.path(), &[]).unwrap();
-    let broken = [
-        ("ca.key", fs::read_to_string(other.path().join("ca.key")).unwrap(), "ca.crt"),
-        ("ca.crt", "broken".to_owned(), "ca.crt"),
-        ("ca.key", "broken".to_owned(), "ca.key"),
-        ("tls.crt", "broken".to_owned(), "tls.crt"),
-        ("tls.key", "broken".to_owned(), "tls.key"),
-    ];
-    for (number, (file, text, named)) in broken.into_iter().enumerate() {
-        let dir = dir.path().join(number.to_string());
-        load(&dir, &[]).unwrap();
-        fs::write(dir.join(file), &text).unwrap();
-        let error = load(&dir, &[]).unwrap_err().to_string();
-        assert!(error.contains(named), "{file}: {error}");
-        assert_eq!(fs::read_to_string(dir.join(file)).unwrap(), text);
-    }
-}
-
-#[test]
-fn a_certificate_that_is_not_its_keys_is_made_anew() {
-    let [dir, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    load(dir.path(), &[]).unwrap();
-    load(other.path(), &[]).unwrap();
-    fs::copy(other.path().join("tls.key"), dir.path().join("tls.key")).unwrap();
-    load(dir.path(), &[]).unwrap();
-    fs::copy(other.path().join("tls.crt"), dir.path().join("tls.crt")).unwrap();
-    load(dir.path(), &[]).unwrap();
-    assert!(is_current(dir.path(), &["localhost"]));
-}
-
-#[test]
-fn an_expired_authority_is_an_error_that_says_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    load(dir.path(), &[]).unwrap();
-    let key = key_at(&dir.path().join("ca.key")).unwrap();
-    let mut expired = params(CertificateParams::default(), "stategate CA", now() - Duration::from_secs(9));
-    expired.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    write(&dir.path().join("ca.crt"), &expired.self_signed(&key).unwrap().pem(), 0o644).unwrap();
-    let error = load(dir.path(), &[]).unwrap_err().to_string();
-    assert!(error.contains("ca.crt") && error.contains("register the new"), "{error}");
-}
-
-#[test]
-fn modes_are_private_and_a_directory_that_is_there_keeps_its_own() {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let dir = tempfile::tempdir().unwrap();
-    let made = dir.path().join("made");
-    load(&made, &[]).unwrap();
-    assert_eq!(mode(&made), 0o700);
-    assert_eq!((mode(&made.join("tls.key")), mode(&made.join("ca.key"))), (0o600, 0o600));
-    let shared = dir.path().join("shared");
-    fs::create_dir(&shared).unwrap();
-    fs::set_permissions(&shared, fs::Permissions::from_mode(0o777)).unwrap();
-    load(&shared, &[]).unwrap();
-    assert_eq!(mode(&shared), 0o777);
-}
-
-#[test]
-fn servers_that_start_at_once_agree() {
-    let dir = tempfile::tempdir().unwrap();
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| load(dir.path(), &[]).unwrap());
-        }
-    });
-    assert!(is_current(dir.path(), &["localhost"]));
-}
-
-#[test]
-fn a_name_that_is_none_is_said() {
-    let dir = tempfile::tempdir().unwrap();
-    let error = load(dir.path(), &["not a name"]).unwrap_err().to_string();
-    assert!(error.contains("\"not a name\""), "{error}");
+fn serving() -> (Serving, Arc<Metrics>) {
+    let metrics = Arc::new(Metrics::new("", ""));
+    (Serving::new(None, Arc::clone(&metrics)).unwrap(), metrics)
 }
 
 #[test]
 fn files_may_hold_a_chain_and_must_fit() {
     let [dir, other] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    load(dir.path(), &[]).unwrap();
-    load(other.path(), &[]).unwrap();
-    let file = |name: &str| dir.path().join(name);
-    let chain = [fs::read(file("tls.crt")).unwrap(), fs::read(file("ca.crt")).unwrap()].concat();
-    fs::write(file("chain.pem"), chain).unwrap();
-    let serve = |cert: &Path, key: &Path| Tls::Files { cert: cert.to_owned(), key: key.to_owned() }.load();
-    let served = serve(&file("chain.pem"), &file("tls.key")).unwrap();
-    assert_eq!(served.config.alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
-    assert!(served.ca_file.is_none());
-    let error = serve(&file("tls.crt"), &other.path().join("tls.key")).err().unwrap().to_string();
+    let end = Timestamp::now() + SignedDuration::from_hours(24);
+    let tls = files(dir.path(), &chain(end));
+    let read = tls.read().unwrap();
+    assert_eq!(read.chain().unwrap().len(), 2);
+    assert_eq!(read.config(None).unwrap().alpn_protocols, [b"h2".to_vec(), b"http/1.1".to_vec()]);
+    assert!(tls.ca_file().is_none());
+    files(other.path(), &chain(end));
+    fs::copy(other.path().join("tls.key"), dir.path().join("tls.key")).unwrap();
+    let (serving, _) = serving();
+    let error = serving.offer(tls.read().unwrap()).unwrap_err().to_string();
     assert!(error.contains("tls.crt") && error.contains("tls.key"), "{error}");
+    assert!(!serving.is_there(), "nothing unusable is in force");
+}
+
+#[test]
+fn the_end_is_a_metric_a_line_and_near_it_a_warning() {
+    let dir = tempfile::tempdir().unwrap();
+    let end: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+    let tls = files(dir.path(), &chain(end));
+    let (serving, metrics) = serving();
+    let day = |days: i64| end - SignedDuration::from_hours(24 * days);
+    assert_eq!(serving.describe(day(1)), "certificate: none yet\n");
+    assert!(serving.offer(tls.read().unwrap()).unwrap());
+    assert!(!serving.offer(tls.read().unwrap()).unwrap(), "the same is nothing new");
+    serving.look(day(30));
+    let text = metrics.encode().unwrap();
+    let expected = format!("stategate_certificate_expiry_timestamp_seconds {}", end.as_second());
+    assert!(text.lines().any(|line| line == expected), "{text}");
+    for (days, said) in [(15, ""), (13, ", about to expire"), (-1, ", expired")] {
+        let line = serving.describe(day(days));
+        assert!(line.contains(&format!(" until 2030-01-01T00:00:00Z{said}, SHA-256 ")), "{line}");
+    }
+}
+
+#[test]
+fn a_short_life_ends_soon_in_its_last_sixth() {
+    let facts = |hours: i64| {
+        let until: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+        CertificateFacts {
+            subject: String::new(),
+            issuer: String::new(),
+            names: Vec::new(),
+            from: until - SignedDuration::from_hours(hours),
+            until,
+            fingerprint: String::new(),
+        }
+    };
+    let hours =
+        |facts: &CertificateFacts, left: i64| facts.ends_soon(facts.until - SignedDuration::from_hours(left));
+    let (year, day) = (facts(24 * 365), facts(24));
+    assert!(hours(&year, 14 * 24 - 1) && !hours(&year, 14 * 24));
+    assert!(hours(&day, 3) && !hours(&day, 4));
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::cluster::{self, ClusterArguments};
 use super::{Exit, print, say};
@@ -19,11 +20,11 @@ use crate::server::{
 pub struct LifetimeArguments {
     /// How long a certificate in a Secret is valid (60s, 12h, 90d); it is renewed after two thirds of that, and its
     /// authority lives four times as long
-    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = time)]
+    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = time, requires = "tls_secret")]
     tls_lifetime: SignedDuration,
 
     /// How long a new authority is trusted before it is used, and the previous one afterwards
-    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = time)]
+    #[arg(long, default_value = "10m", value_name = "TIME", value_parser = time, requires = "tls_secret")]
     tls_overlap: SignedDuration,
 }
 
@@ -71,7 +72,7 @@ pub enum Command {
     #[command(after_help = "Examples:
   stategate certs show --secret stategate-tls
   stategate certs show --secret stategate-tls --ca > ca.crt
-  stategate certs show --cert tls.crt")]
+  stategate certs show --cert tls.crt --context prod")]
     Show(Show),
     /// Ask the replicas for a new certificate and, unless --leaf is given, a new authority
     #[command(after_help = "Examples:
@@ -94,8 +95,9 @@ pub struct Init {
     #[arg(long, value_name = "NAME")]
     name: Vec<String>,
 
-    #[command(flatten)]
-    lifetimes: LifetimeArguments,
+    /// How long the certificate in a Secret is valid (60s, 12h, 90d); its authority lives four times as long
+    #[arg(long, default_value = "90d", value_name = "TIME", value_parser = time, requires = "secret")]
+    tls_lifetime: SignedDuration,
 
     #[command(flatten)]
     cluster: ClusterArguments,
@@ -115,7 +117,7 @@ pub struct Show {
     #[arg(long, requires = "secret")]
     ca: bool,
 
-    /// The webhook configurations to look at
+    /// The webhook configurations to look at, for --cert in the cluster that --context or --kubeconfig names
     #[arg(long, default_value = "stategate", value_name = "NAME")]
     webhook_config: String,
 
@@ -165,7 +167,7 @@ fn init(arguments: &Init) -> anyhow::Result<Exit> {
         name: name.clone(),
         names: arguments.name.clone(),
         webhooks: String::new(),
-        lifetimes: arguments.lifetimes.checked(Duration::ZERO)?,
+        lifetimes: Lifetimes { leaf: arguments.tls_lifetime, overlap: SignedDuration::ZERO },
     };
     let (made, place) = cluster::runtime()?.block_on(async {
         let cluster = cluster::open(&arguments.cluster.current()).await?;
@@ -200,7 +202,21 @@ async fn kept(object: &SecretObject<'_>) -> anyhow::Result<Kept> {
 fn show(arguments: &Show) -> anyhow::Result<Exit> {
     let now = Timestamp::now();
     if let Some(file) = &arguments.cert {
-        let text: String = server::facts_of(file)?.iter().map(|facts| described(facts, now)).collect();
+        let chain = server::certificates_of(file)?;
+        let mut text = String::new();
+        for cert in &chain {
+            text.push_str(&described(&CertificateFacts::read(cert).map_err(anyhow::Error::msg)?, now));
+        }
+        if arguments.cluster.is_named() {
+            text.push('\n');
+            text.push_str(&cluster::runtime()?.block_on(async {
+                let cluster = cluster::open(&arguments.cluster.current()).await?;
+                webhooks(&cluster, &arguments.webhook_config, |configuration| {
+                    server::accepted(configuration, &chain, now)
+                })
+                .await
+            })?);
+        }
         print(&text)?;
         return Ok(Exit::Clean);
     }
@@ -222,16 +238,21 @@ fn show(arguments: &Show) -> anyhow::Result<Exit> {
             text.push_str(&described(&CertificateFacts::read(cert).map_err(anyhow::Error::msg)?, now));
         }
         text.push_str(&format!("\nrotation: {}\n\n", kept.describe()));
-        text.push_str(&trust(&cluster, &arguments.webhook_config, &kept).await?);
+        let bundle: Vec<_> = kept.bundle().cloned().collect();
+        let fit = |configuration: &Value| server::trusted(configuration, &bundle);
+        text.push_str(&webhooks(&cluster, &arguments.webhook_config, fit).await?);
         Ok::<_, anyhow::Error>(text)
     })?;
     print(&text)?;
     Ok(Exit::Clean)
 }
 
-/// A line for each webhook that calls stategate.
-async fn trust(cluster: &Cluster, name: &str, kept: &Kept) -> anyhow::Result<String> {
-    let bundle: Vec<_> = kept.bundle().cloned().collect();
+/// A line for each webhook that calls stategate: whether its `caBundle` fits.
+async fn webhooks(
+    cluster: &Cluster,
+    name: &str,
+    fit: impl Fn(&Value) -> Vec<(String, bool)>,
+) -> anyhow::Result<String> {
     let mut lines = String::new();
     for resource in Resource::webhook_configurations() {
         let found = cluster.get(&resource.object_path("", name)).await;
@@ -239,9 +260,9 @@ async fn trust(cluster: &Cluster, name: &str, kept: &Kept) -> anyhow::Result<Str
             lines.push_str(&format!("{} {name}: does not exist\n", resource.kind.kind));
             continue;
         };
-        for (webhook, fits) in server::trusted(&configuration, &bundle) {
-            let said = if fits { "caBundle has all of them" } else { "caBundle LACKS an authority" };
-            lines.push_str(&format!("{}: {said}\n", plain::line(&webhook)));
+        for (webhook, fits) in fit(&configuration) {
+            let said = if fits { "fits" } else { "does NOT fit" };
+            lines.push_str(&format!("{}: caBundle {said}\n", plain::line(&webhook)));
         }
     }
     Ok(lines)

@@ -35,13 +35,18 @@ impl ClusterArguments {
     /// # Errors
     /// If the inventory is given as files, too.
     pub fn access(&self, inventory: &InventoryArguments) -> anyhow::Result<Option<Access>> {
-        let named = self.context.is_some() || self.kubeconfig.is_some();
+        let named = self.is_named();
         if named && inventory.is_given() {
             anyhow::bail!(
                 "--inventory and a cluster (--context, --kubeconfig) are given\n  help: give one of them"
             );
         }
         Ok(named.then(|| self.current()))
+    }
+
+    /// Whether the flags name a cluster.
+    pub fn is_named(&self) -> bool {
+        self.context.is_some() || self.kubeconfig.is_some()
     }
 
     /// The namespace of stategate, if it is named.

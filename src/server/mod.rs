@@ -44,7 +44,7 @@ pub use documents::{kind as document_kind, review_now as review_document};
 pub use reload::{Loaded, Sources, log_warnings};
 pub use tls::{
     CertificateFacts, Kept, Lifetimes, Rotation, SecretError, SecretObject, SharedTls, Tls, TlsError,
-    facts_of, make as make_secret, trusted,
+    accepted, certificates_of, make as make_secret, trusted,
 };
 
 use activity::Timeouts;

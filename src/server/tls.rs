@@ -23,7 +23,7 @@ use tracing::{error, info};
 
 pub use facts::CertificateFacts;
 pub use kept::{Kept, Lifetimes, Rotation};
-pub use publish::trusted;
+pub use publish::{accepted, trusted};
 pub use secret::{SecretError, SecretObject, SharedTls, keep, make};
 pub use serving::Serving;
 
@@ -236,14 +236,12 @@ pub async fn watch(tls: Tls, serving: Arc<Serving>, every: Duration) {
     }
 }
 
-/// What the certificates of a file (PEM) say.
+/// The certificates of a file (PEM), as DER.
 ///
 /// # Errors
 /// If it cannot be read, or holds none.
-pub fn facts_of(path: &Path) -> Result<Vec<CertificateFacts>, TlsError> {
-    let chain = certificates(&read(path)?, &path.display().to_string())?;
-    let facts = chain.iter().map(|cert| CertificateFacts::read(cert));
-    facts.collect::<Result<_, _>>().map_err(|reason| content(path, reason))
+pub fn certificates_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(&read(path)?, &path.display().to_string())
 }
 
 fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -258,7 +256,7 @@ fn certificates(pem: &[u8], place: &str) -> Result<Vec<CertificateDer<'static>>,
 }
 
 fn first_certificate(path: &Path) -> Result<CertificateDer<'static>, TlsError> {
-    let chain = certificates(&read(path)?, &path.display().to_string())?;
+    let chain = certificates_of(path)?;
     chain
         .into_iter()
         .next()

@@ -12,6 +12,7 @@
 )]
 
 mod chart;
+mod certs;
 mod control_plane;
 mod controllers;
 mod defaults;

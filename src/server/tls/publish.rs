@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
 use super::kept::pem;
-use super::{CertificateFacts, certificates, issue};
+use super::{CertificateFacts, certificates, check, issue};
 use crate::cluster::{Cluster, ClusterError, Resource, Write};
 
 /// The label of the configurations that `stategate webhook-config` prints, and its value.
@@ -61,6 +61,20 @@ pub async fn publish(
 pub fn trusted(configuration: &Value, bundle: &[CertificateDer<'static>]) -> Vec<(String, bool)> {
     webhooks(configuration)
         .map(|(name, present)| (name.to_owned(), bundle.iter().all(|cert| present.contains(cert))))
+        .collect()
+}
+
+/// Whether an API server accepts this certificate with its chain for one of its names, by the `caBundle`s of a webhook
+/// configuration: of each webhook, its name and the answer.
+pub fn accepted(
+    configuration: &Value,
+    chain: &[CertificateDer<'static>],
+    now: Timestamp,
+) -> Vec<(String, bool)> {
+    let facts = chain.first().and_then(|leaf| CertificateFacts::read(leaf).ok());
+    let name = facts.and_then(|facts| facts.names.into_iter().next()).unwrap_or_default();
+    webhooks(configuration)
+        .map(|(webhook, present)| (webhook.to_owned(), check::is_accepted(present.iter(), chain, &name, now)))
         .collect()
 }
 

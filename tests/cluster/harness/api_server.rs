@@ -263,6 +263,7 @@ fn start_server(dir: &Path, ports: &Ports, flags: &[&str]) -> Daemon {
             "--allow-privileged=true",
             // There is only one server, and no Service leads to it.
             "--endpoint-reconciler-type=none",
+            "--admission-control-config-file=admission.json",
         ])
         .args(flags);
     Daemon::start("kube-apiserver", command, dir.join("kube-apiserver.log"))

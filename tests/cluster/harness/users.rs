@@ -54,6 +54,8 @@ pub fn write_credentials(dir: &Path, port: u16) {
     write("server.crt", &own.cert.pem());
     write("server.key", &own.signing_key.serialize_pem());
 
+    write_webhook_client(dir);
+
     // The directory's name makes each server's tokens unique.
     let secret = dir.file_name().unwrap_or_default().to_string_lossy();
     let token = |user: &User| format!("{}-{secret}", user.id);
@@ -67,6 +69,39 @@ pub fn write_credentials(dir: &Path, port: u16) {
     for user in USERS {
         write_kubeconfig(dir, port, user.id, &token(user));
     }
+}
+
+/// Writes the certificate with which the server logs in to webhooks, and what makes it do so. Webhooks may ask for it:
+/// its authority is `webhooks-ca.crt`.
+fn write_webhook_client(dir: &Path) {
+    let write = |name: &str, text: &str| {
+        fs::write(dir.join(name), text).unwrap_or_else(|error| panic!("{name}: {error}"));
+    };
+    let key = || rcgen::KeyPair::generate().expect("a key can be made");
+    let (ca_key, client_key) = (key(), key());
+    let mut ca = rcgen::CertificateParams::default();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(rcgen::DnType::CommonName, "clients of webhooks");
+    let mut client = rcgen::CertificateParams::default();
+    client.distinguished_name.push(rcgen::DnType::CommonName, "kube-apiserver");
+    client.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    let issuer = rcgen::Issuer::new(ca.clone(), &ca_key);
+    write("webhooks-ca.crt", &ca.self_signed(&ca_key).expect("an authority can be made").pem());
+    write("webhooks.crt", &client.signed_by(&client_key, &issuer).expect("a certificate can be made").pem());
+    write("webhooks.key", &client_key.serialize_pem());
+    let files =
+        json!({"client-certificate": dir.join("webhooks.crt"), "client-key": dir.join("webhooks.key")});
+    let kubeconfig = json!({"apiVersion": "v1", "kind": "Config", "users": [{"name": "*", "user": files}]});
+    write("webhooks.kubeconfig", &kubeconfig.to_string());
+    let version = "apiserver.config.k8s.io/v1";
+    let plugins = ["ValidatingAdmissionWebhook", "MutatingAdmissionWebhook"].map(|name| {
+        json!({"name": name, "configuration": {
+            "apiVersion": version, "kind": "WebhookAdmissionConfiguration",
+            "kubeConfigFile": dir.join("webhooks.kubeconfig"),
+        }})
+    });
+    let admission = json!({"apiVersion": version, "kind": "AdmissionConfiguration", "plugins": plugins});
+    write("admission.json", &admission.to_string());
 }
 
 /// Writes the kubeconfig file of a user with this token.

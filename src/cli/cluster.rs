@@ -24,7 +24,8 @@ pub struct ClusterArguments {
     kubeconfig: Option<PathBuf>,
 
     /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: stategate-system;
-    /// with `serve --in-cluster`, that of the Pod]. With --context or --kubeconfig, `serve` writes nothing unless it or --policy-reports is given
+    /// with `serve --in-cluster`, that of the Pod]. With --context or --kubeconfig, `serve` writes nothing unless it,
+    /// --policy-reports or --tls-secret is given
     #[arg(long, value_name = "NAME")]
     own_namespace: Option<String>,
 }

@@ -49,7 +49,7 @@ fn gate(dir: &Path, kubeconfig: &Path, args: &[&str]) -> Stategate {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let fixed = ["--drain-delay", "0", "--kubeconfig", kubeconfig, "--own-namespace", OWN];
     let secret = ["--tls-secret", "tls", "--reload-every", "0.2"];
-    Stategate::start(dir, &[&fixed, &secret, args].concat())
+    Stategate::start(dir, &[&fixed[..], &secret, args].concat())
 }
 
 fn stategate(api: &ApiServer, args: &[&str]) -> Output {

@@ -153,9 +153,11 @@ impl Keeper {
         if let Ok(Some(kept)) = &read
             && let Some(leaf) = kept.served(now)
         {
-            self.serve(leaf).await?;
+            let served = self.serve(leaf).await;
             self.memory = Some(kept.clone());
-            return if self.lease.is_held() { self.tend(found, kept.clone(), now).await } else { Ok(false) };
+            let again = self.lease.is_held() && self.tend(found, kept.clone(), now).await?;
+            // A file of clients' authorities that cannot be read keeps no certificate from being renewed.
+            return served.map(|()| again);
         }
         let (names, lifetimes) = (&self.shared.names, self.shared.lifetimes);
         let remembered = self.memory.clone().filter(|kept| kept.served(now).is_some());

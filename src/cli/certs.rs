@@ -315,3 +315,32 @@ fn rotate(arguments: &Rotate) -> anyhow::Result<Exit> {
     })?;
     Ok(Exit::Clean)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        for (text, seconds) in [("60s", 60), ("10m", 600), ("12h", 43_200), ("90d", 7_776_000)] {
+            assert_eq!(time(text), Ok(SignedDuration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "s", "90", "0s", "-1d", "1y", "99999999999999999999d", "9000000000000000000d", "1é"]
+        {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_overlap_fits_into_a_life_and_replicas_can_follow() {
+        let checked = |leaf: &str, overlap: &str, every: u64| {
+            let arguments =
+                LifetimeArguments { tls_lifetime: time(leaf).unwrap(), tls_overlap: time(overlap).unwrap() };
+            arguments.checked(Duration::from_secs(every)).map(drop).map_err(|error| error.to_string())
+        };
+        assert_eq!(checked("90d", "10m", 5), Ok(()));
+        assert_eq!(checked("30s", "10s", 5), Ok(()));
+        assert!(checked("29s", "10s", 5).unwrap_err().contains("--tls-lifetime"));
+        assert!(checked("90d", "9s", 5).unwrap_err().contains("--reload-every"));
+    }
+}

@@ -264,6 +264,11 @@ fn no_command_has_it_raw() {
         vec!["webhook-config", "--service", HOSTILE],
         vec!["webhook-config", "--url", HOSTILE],
         vec!["webhook-config", "--url", "https://x", "--ca-file", HOSTILE],
+        vec!["certs", "show", "--cert", HOSTILE],
+        vec!["certs", "init", "--dir", HOSTILE],
+        vec!["certs", "init", "--dir", "tls", "--name", HOSTILE],
+        vec!["certs", "rotate", "--secret", HOSTILE, "--wait", HOSTILE],
+        vec!["serve", "--tls-dir", "tls", "--client-ca", HOSTILE, "--listen", "127.0.0.1:0"],
         vec!["config", "show", "--profile", HOSTILE],
         vec!["config", "show", "--config", HOSTILE],
         vec![

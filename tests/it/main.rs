@@ -12,6 +12,7 @@
 mod architecture;
 mod bad_input;
 mod bindings;
+mod certs;
 mod ci;
 mod cli;
 mod connections;

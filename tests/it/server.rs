@@ -29,7 +29,7 @@ pub struct Server {
 
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
-fn trust(ca_file: &Path) -> Arc<ClientConfig> {
+pub fn trust(ca_file: &Path) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     for cert in CertificateDer::pem_file_iter(ca_file).unwrap() {
         roots.add(cert.unwrap()).unwrap();

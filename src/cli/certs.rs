@@ -163,7 +163,7 @@ fn init(arguments: &Init) -> anyhow::Result<Exit> {
     }
     let Some(name) = &arguments.secret else { anyhow::bail!("give --secret or --dir") };
     let shared = SharedTls {
-        namespace: arguments.cluster.own_namespace(),
+        namespace: arguments.cluster.own_namespace(false),
         name: name.clone(),
         names: arguments.name.clone(),
         webhooks: String::new(),
@@ -221,7 +221,7 @@ fn show(arguments: &Show) -> anyhow::Result<Exit> {
         return Ok(Exit::Clean);
     }
     let Some(name) = &arguments.secret else { anyhow::bail!("give --secret or --cert") };
-    let namespace = arguments.cluster.own_namespace();
+    let namespace = arguments.cluster.own_namespace(false);
     let text = cluster::runtime()?.block_on(async {
         let cluster = cluster::open(&arguments.cluster.current()).await?;
         let object = SecretObject { cluster: &cluster, namespace: &namespace, name };
@@ -286,7 +286,7 @@ fn described(facts: &CertificateFacts, now: Timestamp) -> String {
 
 fn rotate(arguments: &Rotate) -> anyhow::Result<Exit> {
     let rotation = if arguments.leaf { Rotation::Leaf } else { Rotation::Authority };
-    let namespace = arguments.cluster.own_namespace();
+    let namespace = arguments.cluster.own_namespace(false);
     let name = &arguments.secret;
     cluster::runtime()?.block_on(async {
         let cluster = cluster::open(&arguments.cluster.current()).await?;

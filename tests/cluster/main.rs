@@ -11,8 +11,8 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
-mod chart;
 mod certs;
+mod chart;
 mod control_plane;
 mod controllers;
 mod defaults;

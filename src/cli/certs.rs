@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -82,9 +82,10 @@ pub enum Command {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["dir", "secret"])))]
 pub struct Init {
     /// The directory, as of serve --tls-dir
-    #[arg(long, value_name = "DIR", required_unless_present = "secret", conflicts_with = "secret")]
+    #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 
     /// The Secret, as of serve --tls-secret
@@ -104,9 +105,10 @@ pub struct Init {
 }
 
 #[derive(Args)]
+#[command(group(ArgGroup::new("place").required(true).args(["cert", "secret"])))]
 pub struct Show {
     /// A file of certificates (PEM)
-    #[arg(long, value_name = "FILE", required_unless_present = "secret", conflicts_with = "secret")]
+    #[arg(long, value_name = "FILE")]
     cert: Option<PathBuf>,
 
     /// The Secret, as of serve --tls-secret

@@ -176,14 +176,17 @@ pub async fn run(
     loaded: Loaded,
     on_ready: impl FnOnce(&Started),
 ) -> Result<(), ServeError> {
-    let limits = open_files::connection_limits(config.max_connections)?;
-    let webhook = listener(config.listen, "--listen").await?;
-    let status = listener(config.status_listen, "--status-listen").await?;
     let metrics = Arc::new({
         let set = &loaded.in_force.set;
         Metrics::new(set.digest(), set.profile())
     });
     let serving = Arc::new(Serving::new(config.client_ca, Arc::clone(&metrics))?);
+    if !matches!(config.tls, Tls::Secret(_)) {
+        serving.begin(&config.tls)?;
+    }
+    let limits = open_files::connection_limits(config.max_connections)?;
+    let webhook = listener(config.listen, "--listen").await?;
+    let status = listener(config.status_listen, "--status-listen").await?;
     let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics));
     let evaluators = Arc::new(evaluators.map_err(ServeError::Threads)?);
     let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
@@ -223,8 +226,8 @@ pub async fn run(
             let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
             tokio::spawn(tls::keep(shared, cluster, lease, Arc::clone(&serving), config.reload_every));
         }
+        (Tls::Secret(_), None) => return Err(TlsError::NoCluster.into()),
         (tls, _) => {
-            serving.begin(&tls)?;
             tokio::spawn(tls::watch(tls, Arc::clone(&serving), config.reload_every));
         }
     }

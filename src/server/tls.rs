@@ -4,6 +4,7 @@ mod check;
 mod facts;
 mod issue;
 mod kept;
+mod keyed;
 mod publish;
 mod secret;
 mod self_made;

@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
+use super::keyed::{KeyedCertificate, Texts, pem};
 use super::{CertificateFacts, TlsError, certificates, check, issue};
 
 /// Names stategate as the one that made an object.
@@ -33,9 +34,6 @@ const NEXT_KEY: &str = "next-ca.key";
 const CERT: &str = "tls.crt";
 const KEY: &str = "tls.key";
 
-/// The most authorities that are trusted at once.
-const MOST: usize = 8;
-
 /// How long certificates live, and how long an old and a new authority are trusted together.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
@@ -43,19 +41,6 @@ pub struct Lifetimes {
     pub leaf: SignedDuration,
     /// The time that API servers and replicas have to notice a change.
     pub overlap: SignedDuration,
-}
-
-/// A certificate with its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyedCertificate {
-    /// PEM, with intermediates.
-    pub cert: String,
-    /// PEM.
-    pub key: String,
-    der: CertificateDer<'static>,
-    chain: Vec<CertificateDer<'static>>,
-    /// What the certificate says.
-    pub facts: CertificateFacts,
 }
 
 /// What the content of a Secret means.
@@ -385,19 +370,6 @@ pub fn empty_secret(namespace: &str, name: &str) -> Value {
     })
 }
 
-/// A certificate as PEM.
-pub fn pem(cert: &[u8]) -> String {
-    let text = STANDARD.encode(cert);
-    let mut lines = String::from("-----BEGIN CERTIFICATE-----\n");
-    for (number, character) in text.chars().enumerate() {
-        if number > 0 && number % 64 == 0 {
-            lines.push('\n');
-        }
-        lines.push(character);
-    }
-    lines + "\n-----END CERTIFICATE-----\n"
-}
-
 fn passed(since: Timestamp, time: SignedDuration, now: Timestamp) -> bool {
     now.duration_since(since) >= time
 }
@@ -435,53 +407,6 @@ fn end(now: Timestamp, life: SignedDuration) -> Timestamp {
 
 fn since_epoch(time: Timestamp) -> std::time::Duration {
     time.duration_since(Timestamp::UNIX_EPOCH).try_into().unwrap_or_default()
-}
-
-impl KeyedCertificate {
-    fn new(cert: String, key: String, places: [&str; 2]) -> Result<Self, TlsError> {
-        let [at, key_at] = places;
-        let wrong = |place: &str, reason: String| TlsError::Content { place: place.to_owned(), reason };
-        let chain = certificates(cert.as_bytes(), at)?;
-        let der = chain.first().cloned().ok_or_else(|| wrong(at, "holds no certificate".to_owned()))?;
-        let facts = CertificateFacts::read(&der).map_err(|reason| wrong(at, reason))?;
-        if !check::fit(&chain, key.as_bytes()).map_err(|reason| wrong(key_at, reason))? {
-            return Err(TlsError::Pair {
-                cert: at.to_owned(),
-                key: key_at.to_owned(),
-                reason: "the key is another certificate's".to_owned(),
-            });
-        }
-        Ok(Self { cert, key, der, chain, facts })
-    }
-}
-
-/// The content of a Secret.
-struct Texts<'a> {
-    name: &'a str,
-    data: &'a Map<String, Value>,
-}
-
-impl Texts<'_> {
-    fn place(&self, key: &str) -> String {
-        format!("Secret {}: {key}", crate::plain::line(self.name))
-    }
-
-    fn text(&self, key: &str) -> Result<String, TlsError> {
-        let wrong = |reason: &str| TlsError::Content { place: self.place(key), reason: reason.to_owned() };
-        let text = self.data.get(key).and_then(Value::as_str).ok_or_else(|| wrong("is missing"))?;
-        let bytes = STANDARD.decode(text).map_err(|_| wrong("is no base64"))?;
-        String::from_utf8(bytes).map_err(|_| wrong("is no text"))
-    }
-
-    fn pair(&self, cert: &str, key: &str) -> Result<KeyedCertificate, TlsError> {
-        let (cert_place, key_place) = (self.place(cert), self.place(key));
-        let cert = self.text(cert)?;
-        if cert.matches("BEGIN CERTIFICATE").count() > MOST {
-            let reason = format!("holds more than {MOST} certificates");
-            return Err(TlsError::Content { place: cert_place, reason });
-        }
-        KeyedCertificate::new(cert, self.text(key)?, [&cert_place, &key_place])
-    }
 }
 
 /// Changes a map inside of an object; what is no map becomes one.

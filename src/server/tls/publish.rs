@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 
-use super::kept::pem;
+use super::keyed::pem;
 use super::{CertificateFacts, certificates, check, issue};
 use crate::cluster::{Cluster, ClusterError, Resource, Write};
 

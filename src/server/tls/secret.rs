@@ -12,7 +12,8 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-use super::kept::{Kept, KeyedCertificate, Lifetimes, ROTATE, Rotation, Step, empty_secret, is_own};
+use super::kept::{Kept, Lifetimes, ROTATE, Rotation, Step, empty_secret, is_own};
+use super::keyed::KeyedCertificate;
 use super::publish::{Publication, Wanted, publish};
 use super::{Content, Serving, TlsError, check, issue};
 use crate::cluster::{Cluster, ClusterError, Lease, Resource, Write};

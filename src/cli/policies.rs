@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::say;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::policyset::documents::Standings;
 use crate::policyset::{PolicySet, Standing, StoredDocument};
 use crate::source::catalogue::Catalogue;
 use crate::source::cluster_policies::{ClusterPolicies, assemble_all};
@@ -81,7 +82,7 @@ pub fn load(source: &PolicySource) -> Result<PolicySet, Diagnostics> {
 pub fn load_with(source: &PolicySource, documents: &Documents) -> Result<PolicySet, Diagnostics> {
     let (set, standings) = compiled(source, documents, None)?;
     warn(set.warnings());
-    for (document, standing) in standings {
+    for (document, standing) in standings.iter() {
         let (how, faults) = match standing {
             Standing::InForce | Standing::Pending => continue,
             Standing::InPart(faults) => ("in force only in part", faults),
@@ -97,12 +98,12 @@ pub fn compiled(
     source: &PolicySource,
     documents: &Documents,
     previous: Option<&PolicySet>,
-) -> Result<(PolicySet, Vec<(Arc<StoredDocument>, Standing)>), Diagnostics> {
+) -> Result<(PolicySet, Standings), Diagnostics> {
     let known = ClusterPolicies::new(documents.own_namespace.clone());
     let mut assembled = assemble_all(&known, source.read()?, &documents.all);
     let set = known.compile(source, &mut assembled, previous)?;
     let standings = known.settle(&assembled, &set);
-    Ok((set, standings))
+    Ok((set, Arc::new(standings)))
 }
 
 /// The documents of a cluster.

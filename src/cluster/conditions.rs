@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
 use tracing::warn;
 
@@ -105,15 +105,19 @@ fn status(document: &StoredDocument, standing: &Standing, now: Timestamp) -> Opt
             "lastTransitionTime": since.unwrap_or_else(|| seconds(now)),
         }],
     });
+    let mut more = Map::new();
     if document.kind == DocumentKind::PolicyBinding {
-        status["action"] = document.action().into();
+        more.insert("action".to_owned(), document.action().into());
     }
     if document.kind == DocumentKind::Policy
         && let Ok(policy) = metadata::read(&document.text, None)
     {
-        status["category"] = json!(plain::line(&policy.category));
-        status["severity"] = json!(policy.severity);
-        status["action"] = json!(policy.action);
+        more.insert("category".to_owned(), plain::line(&policy.category).into());
+        more.insert("severity".to_owned(), policy.severity.as_str().into());
+        more.insert("action".to_owned(), policy.action.as_str().into());
+    }
+    if let Some(fields) = status.as_object_mut() {
+        fields.extend(more);
     }
     // What is null in a merge patch is removed.
     let mut stored = status.clone();

@@ -78,10 +78,11 @@ fn definition(resource: &Resource) -> Value {
     let spec = match resource.kind {
         DocumentKind::Policy => {
             let mut spec = structural::<PolicySpec>();
-            spec["x-kubernetes-validations"] = json!([{
+            let rules = json!([{
                 "rule": "self.rego.contains('# METADATA')",
                 "message": "the module has no METADATA block: write it before `package`",
             }]);
+            set(&mut spec, "x-kubernetes-validations", rules);
             spec
         }
         DocumentKind::PolicyBinding => structural::<BindingSpec>(),
@@ -173,16 +174,22 @@ fn status(kind: DocumentKind) -> Value {
         },
     });
     if kind == DocumentKind::Policy {
-        properties["category"] = text("Its category, from its package.");
-        properties["severity"] = text("Its severity, from its METADATA.");
-        properties["action"] = text("Its action, from its METADATA; bindings may say another one.");
+        set(&mut properties, "category", text("Its category, from its package."));
+        set(&mut properties, "severity", text("Its severity, from its METADATA."));
+        set(&mut properties, "action", text("Its action, from its METADATA; bindings may say another one."));
     }
     if kind == DocumentKind::PolicyBinding {
-        properties["action"] = text("Its action; empty: each policy's own.");
+        set(&mut properties, "action", text("Its action; empty: each policy's own."));
     }
     json!({
         "type": "object", "description": "What stategate says of it.", "properties": properties,
     })
+}
+
+fn set(fields: &mut Value, key: &str, value: Value) {
+    if let Some(fields) = fields.as_object_mut() {
+        fields.insert(key.to_owned(), value);
+    }
 }
 
 /// The structural schema of a type.

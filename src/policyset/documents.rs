@@ -193,7 +193,7 @@ impl StoredDocument {
     }
 }
 
-/// What became of the documents of a cluster.
+/// The state of the documents of a cluster.
 pub type Standings = Arc<Vec<(Arc<StoredDocument>, Standing)>>;
 
 /// What became of a document that a cluster stores.

@@ -212,7 +212,7 @@ impl Sources {
             Ok(read) => read,
         };
         if version == *known {
-            return Check::Read { assembled, listed, changed: None };
+            return Check::Read { assembled: Box::new(assembled), listed, changed: None };
         }
         let manifests = match self.inventory.manifests() {
             Err(errors) => return Check::Unreadable(errors.to_string()),
@@ -236,7 +236,7 @@ impl Sources {
             })
         };
         let loaded = loaded.map_err(|errors| errors.to_string());
-        Check::Read { assembled, listed, changed: Some((version, loaded)) }
+        Check::Read { assembled: Box::new(assembled), listed, changed: Some((version, loaded)) }
     }
 }
 
@@ -328,7 +328,7 @@ fn try_out(sources: &Arc<Sources>, untried: Vec<Trial>, running: &mut Option<tok
 enum Check {
     Unreadable(String),
     Read {
-        assembled: Assembled,
+        assembled: Box<Assembled>,
         listed: bool,
         /// What to replace, if anything has changed.
         changed: Option<(Version, Result<Box<InForce>, String>)>,

@@ -156,6 +156,14 @@ impl Exception {
         self.authority != Authority::OtherNamespace || policy.severity < Severity::Critical
     }
 
+    /// Where it is: its file and line, or the resource.
+    pub fn place(&self) -> String {
+        match self.line {
+            0 => self.source.to_string(),
+            line => format!("{}:{line}", self.source),
+        }
+    }
+
     /// How far it is from its end.
     pub fn state(&self, now: jiff::Timestamp) -> ExceptionState {
         state(self.spec.expires_at, now)

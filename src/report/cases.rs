@@ -113,7 +113,7 @@ fn exception(notice: &Notice<'_>) -> Case {
     Case {
         suite: exception.source.to_string(),
         class: Some(format!("stategate.{}", notice.topic.id())),
-        name: format!("{} ({}:{})", exception.display_name(), exception.source, exception.line),
+        name: format!("{} ({})", exception.display_name(), exception.place()),
         file: Some(exception.source.to_string()),
         output: format!("{}\n", notice.text),
         ..Case::default()

@@ -48,9 +48,9 @@ impl Topic {
 }
 
 impl Notice<'_> {
-    /// `bindings.yaml:18`
+    /// `bindings.yaml:18`, or the resource.
     pub fn place(&self) -> String {
-        format!("{}:{}", self.exception.source, self.exception.line)
+        self.exception.place()
     }
 }
 

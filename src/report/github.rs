@@ -103,7 +103,7 @@ fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
 
 fn notice(notice: &Notice<'_>) -> Annotation {
     let mut place = file(&notice.exception.source);
-    if !place.is_empty() {
+    if !place.is_empty() && notice.exception.line > 0 {
         place.push_str(&format!(",line={}", notice.exception.line));
     }
     let level = match notice.topic {

@@ -90,7 +90,7 @@ fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
 
 fn notice(notice: &Notice<'_>) -> Issue {
     let exception = notice.exception;
-    let (path, line) = (file(&exception.source), exception.line);
+    let (path, line) = (file(&exception.source), exception.line.max(1));
     Issue {
         description: notice.text.clone(),
         check_name: notice.topic.id().to_owned(),

@@ -63,7 +63,7 @@ impl Told {
 }
 
 fn log(exception: &Exception, state: ExceptionState) {
-    let (name, place) = (exception.display_name(), format!("{}:{}", exception.source, exception.line));
+    let (name, place) = (exception.display_name(), exception.place());
     let end = exception.spec.expires_at.map(|end| end.to_string());
     match state {
         ExceptionState::Active => {}

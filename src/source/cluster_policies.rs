@@ -89,7 +89,9 @@ impl ClusterPolicies {
         let (policies, others): (Vec<_>, Vec<_>) =
             documents.into_iter().partition(|document| document.kind == DocumentKind::Policy);
         let base = TrialBase::new(&sources);
-        let tries = |document: &Arc<StoredDocument>| document.kind == DocumentKind::PolicyBinding;
+        let tries = |document: &Arc<StoredDocument>| {
+            document.kind == DocumentKind::PolicyBinding && document.parameters().is_some()
+        };
         let mut known = match policies.is_empty() && !others.iter().any(tries) {
             true => HashMap::new(),
             false => by_id(&sources),

@@ -192,7 +192,7 @@ fn values_with_which_a_policy_fails_and_texts_that_are_too_large_do_not_count() 
         ),
     ]
     .concat();
-    let bindings = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: off}\n\
+    let bindings = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: quiet}\n\
                     spec: {policies: {ids: [volume-no-emptydir-data]}, override: true, action: off}\n";
     let files = [
         ("cluster.yaml", cluster.as_str()),

@@ -6,7 +6,7 @@ use crate::admission::Request;
 use crate::cli::review_pool::ReviewPool;
 use crate::decision::Decision;
 use crate::policy::Policy;
-use crate::policy::exception::{Exception, ExceptionState};
+use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policyset::PolicySet;
 use crate::report::{Report, ReportedException};
 
@@ -38,5 +38,8 @@ pub fn exceptions(pool: &ReviewPool, report: &Report, matched: &BTreeSet<usize>)
         };
         ReportedException { exception: exception.clone(), state, matched }
     };
-    set.exceptions().iter().enumerate().map(reported).collect()
+    // Those of a cluster are mostly about other objects, and their own conditions say how they stand.
+    let told =
+        |one: &ReportedException| one.exception.authority == Authority::File || one.matched == Some(true);
+    set.exceptions().iter().enumerate().map(reported).filter(told).collect()
 }

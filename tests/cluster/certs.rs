@@ -34,7 +34,7 @@ const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwe
 /// The rights that deploy/README.md lists for a certificate in a Secret.
 fn documented_rights() -> Vec<String> {
     let text = include_str!("../../deploy/README.md");
-    let (_, section) = text.split_once("### Certificates").expect("a section about certificates");
+    let (_, section) = text.split_once("### The certificate of the webhook").expect("a section about it");
     let section = section.split("\n### ").next().unwrap();
     let rules: Vec<String> = section
         .lines()

@@ -23,7 +23,7 @@ use super::project::Project;
 use super::review_pool::ReviewPool;
 use super::{Exit, colours, complain, count, print, say, seconds};
 use crate::admission::{GroupKind, ReviewMode};
-use crate::cluster::{Access, Audit, AuditStep, Cluster, ClusterError, Resource, Resources, field};
+use crate::cluster::{Access, Audit, AuditStep, Cluster, ClusterError, Resource, field};
 use crate::diagnostic::SourceText;
 use crate::policy::PolicyId;
 use crate::policyset::PolicySet;
@@ -151,12 +151,10 @@ pub fn audit(set: PolicySet, access: &Access, namespace: Option<&str>) -> anyhow
     let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
     let project = Project::find(None)?;
     pool.block_on(async {
-        let cluster = cluster::open(access).await?;
+        let (cluster, resources) = cluster::discover(access).await?;
         if let Some(namespace) = namespace {
             exists(&cluster, namespace).await?;
         }
-        let resources = Resources::discover(&cluster).await;
-        let resources = resources.map_err(|error| cluster::explained(&cluster, &error))?;
         let known = cluster.inventory(&resources, pool.set()).await;
         let (inventory, unknown) = known.map_err(|error| cluster::explained(&cluster, &error))?;
         let pipeline = Pipeline {

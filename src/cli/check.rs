@@ -136,8 +136,10 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     // Given by the repository, they would be its own word.
     let trusted = arguments.inventory == typed.inventory;
     let given = arguments.inventory.source(DEFAULT_NAMESPACE).manifests()?;
-    let documents = match &access {
-        Some(access) => arguments.cluster.documents(access)?,
+    // The connection lives as long as its runtime.
+    let connection = access.as_ref().map(live::Connection::open).transpose()?;
+    let documents = match &connection {
+        Some(connection) => connection.documents(&arguments.cluster)?,
         None if trusted => {
             Documents { all: documents_of(&given), own_namespace: arguments.cluster.own_namespace(false) }
         }
@@ -167,16 +169,11 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let parts: Vec<TreeSource> = tree.sources.into_iter().map(part).collect();
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
-    // The connection lives as long as its runtime.
-    let connection = match access {
-        Some(access) => Some(live::Connection::open(&access, &set)?),
-        None => None,
-    };
     let of_context = connection.as_ref().map(live::Connection::namespace);
     let namespace = arguments.namespace.as_deref().or(of_context).unwrap_or(DEFAULT_NAMESPACE).to_owned();
-    let cluster = match &connection {
-        Some(connection) => connection.inventory.clone(),
-        None => arguments.inventory.source(&namespace).inventory(&given, &set),
+    let (cluster, notes) = match &connection {
+        Some(connection) => connection.inventory(&set)?,
+        None => (arguments.inventory.source(&namespace).inventory(&given, &set), Vec::new()),
     };
     let bundle = Bundle::over(&cluster, &namespace).inventory();
     let asked = connection.is_some() || arguments.inventory.is_given();
@@ -204,7 +201,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     };
     let mut report = pipeline.run(parts)?;
     report.relaxed = relaxed;
-    report.notes.extend(connection.iter().flat_map(|connection| connection.notes.clone()));
+    report.notes.extend(notes);
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
     if filtered || arguments.no_render || !report.is_complete() {
         // What was not checked may be what an exception is for.

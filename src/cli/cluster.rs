@@ -63,16 +63,17 @@ impl ClusterArguments {
 
     /// What the flags name of policies, together with the Policies, PolicyBindings and PolicyExceptions of a cluster.
     pub fn policy_set(&self, policies: &PolicySource, access: &Access) -> anyhow::Result<PolicySet> {
-        Ok(load_with(policies, &self.documents(access)?)?)
+        let documents = runtime()?.block_on(async {
+            let (cluster, resources) = discover(access).await?;
+            self.documents(&cluster, &resources).await
+        })?;
+        Ok(load_with(policies, &documents)?)
     }
 
     /// The Policies, PolicyBindings and PolicyExceptions of a cluster.
-    pub fn documents(&self, access: &Access) -> anyhow::Result<Documents> {
-        let (all, unknown) = runtime()?.block_on(async {
-            let cluster = open(access).await?;
-            let listed = async { cluster.documents(&Resources::discover(&cluster).await?).await };
-            listed.await.map_err(|error| explained(&cluster, &error))
-        })?;
+    pub async fn documents(&self, cluster: &Cluster, resources: &Resources) -> anyhow::Result<Documents> {
+        let listed = cluster.documents(resources).await;
+        let (all, unknown) = listed.map_err(|error| explained(cluster, &error))?;
         for (kind, error) in unknown {
             say(&format!("warning: the webhook may decide otherwise: {kind} is not known here: {error}\n"));
         }
@@ -91,6 +92,14 @@ pub async fn open(access: &Access) -> anyhow::Result<Cluster> {
         let help = error.help("kubectl");
         anyhow::anyhow!("{error}\n  help: {help}")
     })
+}
+
+/// Connects, and asks what the API server has.
+pub async fn discover(access: &Access) -> anyhow::Result<(Cluster, Resources)> {
+    let cluster = open(access).await?;
+    let resources = Resources::discover(&cluster).await;
+    let resources = resources.map_err(|error| explained(&cluster, &error))?;
+    Ok((cluster, resources))
 }
 
 /// A runtime for the requests of one command.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::cluster::{self, ClusterArguments};
-use super::policies::PolicyArguments;
+use super::policies::{PolicyArguments, load_with};
 use super::{Exit, print_exactly, say};
 use crate::admission::{GroupKind, GroupVersionKind};
 use crate::cluster::{Cluster, ClusterError, Resources};
@@ -33,14 +33,12 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let access = arguments.cluster.current();
-    let set = arguments.cluster.policy_set(&arguments.policies.source(), &access)?;
-    let mut kinds: Vec<_> = set.needed_kinds().into_iter().collect();
-    let documents = DocumentKind::ALL.map(|kind| (kind.group_kind(), vec![VERSION.to_owned()]));
-    kinds.extend(documents);
     cluster::runtime()?.block_on(async {
-        let cluster = cluster::open(&access).await?;
-        let resources = Resources::discover(&cluster).await;
-        let resources = resources.map_err(|error| cluster::explained(&cluster, &error))?;
+        let (cluster, resources) = cluster::discover(&access).await?;
+        let documents = arguments.cluster.documents(&cluster, &resources).await?;
+        let set = load_with(&arguments.policies.source(), &documents)?;
+        let mut kinds: Vec<_> = set.needed_kinds().into_iter().collect();
+        kinds.extend(DocumentKind::ALL.map(|kind| (kind.group_kind(), vec![VERSION.to_owned()])));
         let mut exit = Exit::Clean;
         for (kind, versions) in kinds {
             match list(&cluster, &resources, &kind, &versions).await {

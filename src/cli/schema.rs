@@ -56,14 +56,11 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
-/// Descriptions are doc comments: their line breaks are those of the source.
 fn unwrap(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
             if let Some(Value::String(text)) = fields.get_mut("description") {
-                let paragraphs: Vec<String> =
-                    text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
-                *text = paragraphs.join("\n\n");
+                *text = policyset::schema::unwrapped(text);
             }
             fields.values_mut().for_each(unwrap);
         }

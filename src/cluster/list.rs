@@ -98,6 +98,11 @@ impl Cluster {
         Ok((listed, version))
     }
 
+    /// Whether asking for other kinds is in vain after this error, too.
+    async fn answers_nothing(&self, error: &ClusterError) -> bool {
+        matches!(error, ClusterError::Unauthorized) || self.is_gone(error).await
+    }
+
     /// The Policies, PolicyBindings and PolicyExceptions, and the kinds of them that may not be listed.
     ///
     /// # Errors
@@ -119,9 +124,7 @@ impl Cluster {
             };
             match listed.await {
                 Ok(listed) => documents.extend(listed),
-                Err(error @ (ClusterError::Unreachable(_) | ClusterError::Unauthorized)) => {
-                    return Err(error);
-                }
+                Err(error) if self.answers_nothing(&error).await => return Err(error),
                 Err(error) => drop(unknown.insert(kind.group_kind(), error)),
             }
         }
@@ -151,8 +154,7 @@ impl Cluster {
             };
             match records.await {
                 Ok(records) => writer.relist(&kind, records),
-                Err(error @ ClusterError::Unauthorized) => return Err(error),
-                Err(error) if self.is_gone(&error).await => return Err(error),
+                Err(error) if self.answers_nothing(&error).await => return Err(error),
                 Err(error) => drop(unknown.insert(kind, error)),
             }
         }

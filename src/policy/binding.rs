@@ -207,7 +207,7 @@ impl BindingSpec {
     }
 }
 
-fn glob_any(patterns: &[String], text: &str) -> bool {
+pub(super) fn glob_any(patterns: &[String], text: &str) -> bool {
     patterns.iter().any(|pattern| labels::glob(pattern, text))
 }
 

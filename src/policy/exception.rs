@@ -7,12 +7,11 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::binding::NAMESPACES;
+use super::binding::{NAMESPACES, glob_any};
 use super::skip::{REASON_LENGTH, instant};
 use super::target::Target;
 use super::{Policy, PolicyId, Severity};
 use crate::admission::GroupKind;
-use crate::workload::labels::glob;
 
 /// The last days of an exception, in which it is reported: time enough to fix what it waives.
 const LAST_DAYS: i64 = 14;
@@ -178,7 +177,8 @@ impl Exception {
             && self.may_waive(policy)
             && self.spec.policies.contains(&policy.id)
             && self.state(now) != ExceptionState::Expired
-            && (matches.namespaces.is_empty() || glob_any(&matches.namespaces, &target.namespace))
+            && (matches.namespaces.is_empty()
+                || !target.namespace.is_empty() && glob_any(&matches.namespaces, &target.namespace))
             && (matches.kinds.is_empty() || matches.kinds.contains(target.kind))
             && (matches.names.is_empty() || glob_any(&matches.names, &target.request.name()))
     }
@@ -192,10 +192,6 @@ pub fn state(end: Option<jiff::Timestamp>, now: jiff::Timestamp) -> ExceptionSta
         left if left <= SignedDuration::from_hours(24 * LAST_DAYS) => ExceptionState::Expiring,
         _ => ExceptionState::Active,
     }
-}
-
-fn glob_any(patterns: &[String], text: &str) -> bool {
-    !text.is_empty() && patterns.iter().any(|pattern| glob(pattern, text))
 }
 
 #[cfg(test)]

@@ -109,9 +109,9 @@ pub fn read(
             }
             let value =
                 serde_json::from_str(&text.text).map_err(|error| text.error(0, 0, error.to_string()))?;
-            reader.document(&Document::without_positions(value));
+            reader.document(Document::without_positions(value));
         }
-        _ => reader::documents(text)?.into_iter().flat_map(items).for_each(|one| reader.document(&one)),
+        _ => reader::documents(text)?.into_iter().flat_map(items).for_each(|one| reader.document(one)),
     }
     if reader.errors.is_empty() { Ok(reader.read) } else { Err(Diagnostics(reader.errors)) }
 }
@@ -131,8 +131,7 @@ struct FileReader<'a> {
 }
 
 impl FileReader<'_> {
-    fn document(&mut self, document: &Document) {
-        let mut document = document.clone();
+    fn document(&mut self, mut document: Document) {
         remove_server_fields(&mut document.value);
         let document = &document;
         match document.value.get("kind").and_then(|kind| kind.as_str()) {

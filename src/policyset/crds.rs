@@ -9,6 +9,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::documents::{DocumentKind, GROUP, PolicySpec, VERSION};
+use super::schema::unwrapped;
 use crate::policy::binding::BindingSpec;
 use crate::policy::exception::ExceptionSpec;
 
@@ -223,18 +224,13 @@ fn restructure(schema: &mut Value) {
         fields.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
     }
     if let Some(Value::String(text)) = fields.get_mut("description") {
-        *text =
-            text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n");
+        *text = unwrapped(text);
     }
     if let Some(Value::Array(types)) = fields.get("type") {
         let one = types.iter().find(|one| **one != "null").cloned();
         fields.insert("type".to_owned(), one.unwrap_or_default());
     }
-    for choice in ["oneOf", "anyOf"] {
-        if let Some(Value::Array(branches)) = fields.remove(choice) {
-            choose(fields, choice, branches);
-        }
-    }
+    resolve_choices(fields);
     if let Some(Value::Object(properties)) = fields.get_mut("properties") {
         properties.values_mut().for_each(restructure);
     }
@@ -244,6 +240,14 @@ fn restructure(schema: &mut Value) {
     let untyped = !fields.contains_key("type");
     if untyped {
         fields.insert("x-kubernetes-preserve-unknown-fields".to_owned(), true.into());
+    }
+}
+
+fn resolve_choices(fields: &mut Map<String, Value>) {
+    for choice in ["oneOf", "anyOf"] {
+        if let Some(Value::Array(branches)) = fields.remove(choice) {
+            choose(fields, choice, branches);
+        }
     }
 }
 
@@ -260,12 +264,7 @@ fn choose(fields: &mut Map<String, Value>, choice: &str, mut branches: Vec<Value
         for (key, value) in inner {
             fields.entry(key.clone()).or_insert_with(|| value.clone());
         }
-        for choice in ["oneOf", "anyOf"] {
-            if let Some(Value::Array(branches)) = fields.remove(choice) {
-                choose(fields, choice, branches);
-            }
-        }
-        return;
+        return resolve_choices(fields);
     }
     let values = |branch: &Value| match (branch.get("const"), branch.get("enum")) {
         (Some(one), _) => Some(vec![one.clone()]),

@@ -64,7 +64,7 @@ impl DocumentKind {
 
     /// The kind with this name and group, if it is one.
     pub fn of(kind: &GroupKind) -> Option<Self> {
-        Self::ALL.into_iter().find(|one| one.group_kind() == *kind)
+        Self::ALL.into_iter().find(|one| kind.group == GROUP && kind.kind == one.as_str())
     }
 }
 
@@ -126,7 +126,7 @@ impl StoredDocument {
 
     /// The object.
     pub fn reference(&self) -> ObjectRef {
-        let Self { namespace, name, .. } = self.clone();
+        let (namespace, name) = (self.namespace.clone(), self.name.clone());
         ObjectRef { kind: self.kind.group_kind(), namespace, name }
     }
 
@@ -138,19 +138,24 @@ impl StoredDocument {
         })
     }
 
+    /// A field of the `spec` of a PolicyBinding or PolicyException.
+    fn spec(&self, field: &str) -> Option<Value> {
+        let mut document: Value = serde_json::from_str(&self.text.text).ok()?;
+        document.get_mut("spec")?.get_mut(field).map(Value::take)
+    }
+
     /// The action that it says, if it is a PolicyBinding that says one: YAML 1.1 takes a bare `off` for false.
     pub fn action(&self) -> Option<String> {
-        let document: Value = serde_json::from_str(&self.text.text).ok()?;
-        match document.pointer("/spec/action")? {
+        match self.spec("action")? {
             Value::Bool(false) => Some("off".to_owned()),
-            action => action.as_str().map(str::to_owned),
+            Value::String(action) => Some(action),
+            _ => None,
         }
     }
 
     /// When it ends, if it is a PolicyException that does.
     pub fn expires_at(&self) -> Option<jiff::Timestamp> {
-        let document: Value = serde_json::from_str(&self.text.text).ok()?;
-        instant(document.pointer("/spec/expiresAt")?.as_str()?)
+        instant(self.spec("expiresAt")?.as_str()?)
     }
 
     /// What is wrong with it, for people who have it before them: each fault with its field, or the line of its Rego.
@@ -177,8 +182,10 @@ impl StoredDocument {
 
     /// The values that it gives to the parameters of policies, if it is a PolicyBinding that gives any.
     pub fn parameters(&self) -> Option<Map<String, Value>> {
-        let document: Value = serde_json::from_str(&self.text.text).ok()?;
-        document.pointer("/spec/parameters")?.as_object().filter(|all| !all.is_empty()).cloned()
+        match self.spec("parameters")? {
+            Value::Object(all) if !all.is_empty() => Some(all),
+            _ => None,
+        }
     }
 
     /// The document, in one version of its text, as one of the sources of a policy set.

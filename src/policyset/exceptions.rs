@@ -2,7 +2,7 @@
 
 use super::bindings::{KnownPolicies, below, fault};
 use crate::diagnostic::{Diagnostic, SourceText};
-use crate::path::{Path, Segment};
+use crate::path::Segment;
 use crate::policy::PolicyId;
 use crate::policy::binding::namespace_fault;
 use crate::policy::exception::{Authority, Exception, LONGEST_LIST, LONGEST_REASON};
@@ -43,13 +43,12 @@ pub(super) fn exception_faults(
         errors.extend(namespace_fault(pattern, &['*']).map(|message| fault(text, document, &at, message)));
     }
     let lists = [
-        (vec!["spec", "policies"], spec.policies.len()),
-        (vec!["spec", "match", "kinds"], spec.matches.kinds.len()),
-        (vec!["spec", "match", "names"], spec.matches.names.len()),
-        (vec!["spec", "match", "namespaces"], spec.matches.namespaces.len()),
+        (below(&["spec"], ["policies".into()]), spec.policies.len()),
+        (below(&["spec", "match"], ["kinds".into()]), spec.matches.kinds.len()),
+        (below(&["spec", "match"], ["names".into()]), spec.matches.names.len()),
+        (below(&["spec", "match"], ["namespaces".into()]), spec.matches.namespaces.len()),
     ];
-    for (path, length) in lists.into_iter().filter(|(_, length)| *length > LONGEST_LIST) {
-        let at: Path = path.into_iter().map(Segment::from).collect();
+    for (at, length) in lists.into_iter().filter(|(_, length)| *length > LONGEST_LIST) {
         let message = format!("it has {length} items, and at most {LONGEST_LIST} count");
         errors.push(fault(text, document, &at, message).with_help("write several exceptions"));
     }

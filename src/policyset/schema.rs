@@ -42,6 +42,11 @@ pub fn bindings() -> Schema {
     })
 }
 
+/// A doc comment as a description: its line breaks are those of the source, except between paragraphs.
+pub fn unwrapped(comment: &str) -> String {
+    comment.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect::<Vec<_>>().join("\n\n")
+}
+
 fn document<S: JsonSchema>(generator: &mut SchemaGenerator, kind: &str, description: &str) -> Value {
     let mut schema = Head::<S>::json_schema(generator).to_value();
     if let Some(written) = schema.pointer_mut("/properties/kind").and_then(Value::as_object_mut) {

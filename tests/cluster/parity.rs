@@ -236,11 +236,7 @@ fn report(dir: &Path, args: &[&str]) -> BTreeMap<Key, Found> {
 
 /// An RFC 6901 pointer in the dotted form.
 fn dotted(pointer: &str) -> String {
-    let segment = |part: &str| match part.parse::<usize>() {
-        Ok(index) => stategate::path::Segment::from(index),
-        Err(_) => stategate::path::Segment::from(part.replace("~1", "/").replace("~0", "~")),
-    };
-    stategate::path::dotted(&pointer.split('/').skip(1).map(segment).collect::<Vec<_>>())
+    stategate::path::dotted(&stategate::path::from_pointer(pointer))
 }
 
 /// Writes the objects, one file each.

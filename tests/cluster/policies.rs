@@ -15,33 +15,16 @@ const SOON: Duration = Duration::from_secs(60);
 const OWN: &str = "stategate-system";
 
 /// A policy of the user's own, and where it applies.
-const OWNER: &str = r#"
-apiVersion: stategate.io/v1alpha1
-kind: Policy
-metadata: {name: owner-label}
-spec:
-  rego: |
-    # METADATA
-    # title: Stores name their owner
-    # description: Who is called at night must be known.
-    # custom:
-    #   severity: medium
-    #   action: deny
-    #   match: {kinds: [StatefulSet.apps], operations: [CREATE, UPDATE]}
-    #   fix: Add the label owner.
-    package stategate.governance.owner_label
-
-    violation contains v if {
-    	not input.review.object.metadata.labels.owner
-    	v := {"msg": "nobody owns it", "path": ["metadata", "labels"]}
-    }
----
+const OWNER: &str = concat!(
+    include_str!("../fixtures/documents/owner-label.yaml"),
+    "---
 apiVersion: stategate.io/v1alpha1
 kind: PolicyBinding
 metadata: {name: owners}
 spec:
   policies: {ids: [owner-label]}
-"#;
+"
+);
 
 fn exception(namespace: &str, name: &str, policies: &str, more: &str) -> String {
     format!(

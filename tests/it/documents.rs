@@ -5,27 +5,7 @@ use serde_json::{Value, json};
 
 use crate::support::{NAIVE, Run, directory, good_workload, run_in};
 
-const OWNER: &str = "
-apiVersion: stategate.io/v1alpha1
-kind: Policy
-metadata: {name: owner-label, labels: {team: data}}
-spec:
-  rego: |
-    # METADATA
-    # title: Stores name their owner
-    # description: Who is called at night must be known.
-    # custom:
-    #   severity: medium
-    #   action: deny
-    #   match: {kinds: [StatefulSet.apps], operations: [CREATE, UPDATE]}
-    #   fix: Add the label owner.
-    package stategate.governance.owner_label
-
-    violation contains v if {
-    	not input.review.object.metadata.labels.owner
-    	v := {\"msg\": \"nobody owns it\", \"path\": [\"metadata\", \"labels\"]}
-    }
-";
+const OWNER: &str = include_str!("../fixtures/documents/owner-label.yaml");
 
 fn exception(metadata: &str, spec: &str) -> String {
     format!(
@@ -153,7 +133,7 @@ fn a_faulty_document_of_a_cluster_takes_nothing_with_it() {
             "{policies: {ids: [volume-no-emptydir-data, gone]}, override: true, action: warn}",
         ),
         binding("sound", waives),
-        format!("---{endless}"),
+        format!("---\n{endless}"),
     ];
     let cluster = cluster.concat();
     let run = check(&[("cluster.yaml", &cluster)], &["--inventory", "cluster.yaml", "naive.yaml"]);
@@ -181,7 +161,7 @@ fn values_with_which_a_policy_fails_and_texts_that_are_too_large_do_not_count() 
     };
     let long = "x".repeat(300 << 10);
     let cluster = [
-        format!("---{share}"),
+        format!("---\n{share}"),
         binding("zero", "{policies: {ids: [share]}, parameters: {share: {count: 0}}}"),
         binding("two", "{policies: {ids: [share]}, parameters: {share: {count: 2}}, action: warn}"),
         binding("long", &format!("{{policies: {{ids: [{long}]}}}}")),

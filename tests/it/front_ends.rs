@@ -172,11 +172,7 @@ fn check(arguments: &[&str]) -> BTreeMap<(String, String), Found> {
 
 /// Converts an RFC 6901 pointer to the dotted form.
 fn dotted(pointer: &str) -> String {
-    let segment = |part: &str| match part.parse::<usize>() {
-        Ok(index) => stategate::path::Segment::from(index),
-        Err(_) => stategate::path::Segment::from(part.replace("~1", "/").replace("~0", "~")),
-    };
-    stategate::path::dotted(&pointer.split('/').skip(1).map(segment).collect::<Vec<_>>())
+    stategate::path::dotted(&stategate::path::from_pointer(pointer))
 }
 
 /// Compares the webhook's response with what `check` found; anything left on either side is a difference.

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use serde_json::Value;
 use tokio::runtime::{Handle, Runtime};
 
-use super::super::cluster;
+use super::super::cluster::{self, ClusterArguments};
+use super::super::policies::Documents;
 use crate::admission::{Object, ObjectRef, Operation, Request};
 use crate::cluster::{Access, Cluster, ClusterError, Resources, applied, without_copy};
 use crate::diagnostic::Diagnostic;
@@ -21,30 +22,31 @@ pub struct Connection {
     runtime: Runtime,
     cluster: Cluster,
     resources: Arc<Resources>,
-    /// What the policies need to know, as it was at the start.
-    pub inventory: Inventory,
-    /// The kinds that are not known, and why.
-    pub notes: Vec<String>,
 }
 
 impl Connection {
-    /// Connects, and lists what the policies need to know.
-    pub fn open(access: &Access, set: &PolicySet) -> anyhow::Result<Self> {
+    /// Connects.
+    pub fn open(access: &Access) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .context("cannot start talking to the cluster")?;
-        let (cluster, resources, inventory, notes) = runtime.block_on(async {
-            let cluster = cluster::open(access).await?;
-            let explained = |error| cluster::explained(&cluster, &error);
-            let resources = Resources::discover(&cluster).await.map_err(explained)?;
-            let (inventory, unknown) = cluster.inventory(&resources, set).await.map_err(explained)?;
-            let note = |(kind, error)| format!("{kind} is not known: {error}");
-            let notes = unknown.into_iter().map(note).collect();
-            anyhow::Ok((cluster, Arc::new(resources), inventory, notes))
-        })?;
-        Ok(Self { runtime, cluster, resources, inventory, notes })
+        let (cluster, resources) = runtime.block_on(cluster::discover(access))?;
+        Ok(Self { runtime, cluster, resources: Arc::new(resources) })
+    }
+
+    /// The policies and bindings of the cluster.
+    pub fn documents(&self, arguments: &ClusterArguments) -> anyhow::Result<Documents> {
+        self.runtime.block_on(arguments.documents(&self.cluster, &self.resources))
+    }
+
+    /// What the policies need to know, as it is now, and the kinds that are not known, with the reason.
+    pub fn inventory(&self, set: &PolicySet) -> anyhow::Result<(Inventory, Vec<String>)> {
+        let listed = self.runtime.block_on(self.cluster.inventory(&self.resources, set));
+        let (inventory, unknown) = listed.map_err(|error| cluster::explained(&self.cluster, &error))?;
+        let note = |(kind, error)| format!("{kind} is not known: {error}");
+        Ok((inventory, unknown.into_iter().map(note).collect()))
     }
 
     /// The namespace of the context.

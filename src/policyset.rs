@@ -9,10 +9,12 @@ pub mod crds;
 pub mod documents;
 mod enforcement;
 mod exceptions;
+mod match_conditions;
 mod profile;
 mod requirements;
 pub mod schema;
 mod sources;
+pub mod webhooks;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,9 +28,9 @@ use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policy::parameters::Parameters;
 use crate::policy::target::Target;
 use crate::policy::{Action, Patches, Policy, PolicyId};
-use crate::workload::SelfClassification;
 use crate::workload::labels::glob;
 use crate::workload::projection::{Projection, Projections};
+use crate::workload::{Class, SelfClassification};
 
 pub use bindings::API_VERSION;
 use bindings::KnownPolicies;
@@ -375,6 +377,22 @@ impl PolicySet {
             let patches = compiled.patch.is_some() && compiled.policy.patches == Patches::Admission;
             patches && bindings.mutates(&self.bindings.bindings)
         })
+    }
+
+    /// Of the scopes of the validating webhook, those in which a binding refuses what a policy finds, or what it fails to
+    /// judge.
+    pub fn denial_coverage(&self) -> BTreeSet<ReviewScope> {
+        self.coverage_of(|compiled, bindings| {
+            compiled.violation.is_some() && bindings.denies(&self.bindings.bindings)
+        })
+    }
+
+    /// Whether a bound policy reviews objects of this kind that hold no data.
+    fn reviews_stateless(&self, kind: &GroupKind) -> bool {
+        let stateless = |compiled: &CompiledPolicy, _: &PolicyBindings| {
+            compiled.policy.matches.classes.contains(&Class::None)
+        };
+        self.coverage_of(stateless).iter().any(|scope| scope.kind == *kind)
     }
 
     fn coverage_of(

@@ -25,7 +25,7 @@ pub struct ClusterArguments {
 
     /// The namespace that stategate runs in, and whose PolicyExceptions may waive anything [default: stategate-system;
     /// with `serve --in-cluster`, that of the Pod]. With --context or --kubeconfig, `serve` writes nothing unless it,
-    /// --policy-reports or --tls-secret is given
+    /// --policy-reports, --tls-secret or --webhooks is given
     #[arg(long, value_name = "NAME")]
     own_namespace: Option<String>,
 }

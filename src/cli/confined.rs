@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::webhook_config::EXEMPT_NAMESPACES;
 use crate::diagnostic::Diagnostics;
+use crate::policyset::webhooks::EXEMPT_NAMESPACES;
 use crate::source::boundary::Boundary;
 
 /// Why a key is refused.

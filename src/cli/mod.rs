@@ -74,7 +74,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Serve the webhook
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Check manifests
     Check(check::Arguments),
     /// Fix manifests: apply the patches of policies to the files
@@ -140,7 +140,7 @@ pub fn main() -> ExitCode {
         let arguments = Arguments::from_arg_matches(&whole).unwrap_or_else(|error| refuse(&error));
         let typed = || Arguments::from_arg_matches(&matches).map(|typed| typed.command);
         match arguments.command {
-            Command::Serve(arguments) => serve::run(arguments),
+            Command::Serve(arguments) => serve::run(*arguments),
             Command::Check(arguments) => match typed() {
                 Ok(Command::Check(typed)) => check::run(&arguments, &typed),
                 Ok(_) => check::run(&arguments, &arguments),

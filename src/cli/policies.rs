@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::say;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::policy::Action;
 use crate::policyset::documents::Standings;
 use crate::policyset::{PolicySet, Standing, StoredDocument};
 use crate::source::catalogue::Catalogue;
@@ -25,6 +26,32 @@ pub struct PolicyArguments {
     /// A file of your own PolicyBindings, PolicyExceptions and Policies; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
+}
+
+#[derive(Args, Clone, Copy, PartialEq, Eq)]
+pub struct EnforcementArguments {
+    /// The strictest action of the profile: below deny it refuses and patches nothing. Bindings of your own keep their
+    /// actions, and what cannot be read is refused
+    #[arg(long, value_enum, default_value = "deny", value_name = "ACTION")]
+    enforcement: Enforcement,
+}
+
+impl EnforcementArguments {
+    /// The strictest action of the profile's bindings; none: what they say.
+    pub fn at_most(self) -> Option<Action> {
+        match self.enforcement {
+            Enforcement::Audit => Some(Action::Audit),
+            Enforcement::Warn => Some(Action::Warn),
+            Enforcement::Deny => None,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Enforcement {
+    Audit,
+    Warn,
+    Deny,
 }
 
 #[derive(Args, Clone, PartialEq, Eq)]

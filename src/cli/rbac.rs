@@ -6,16 +6,20 @@ use clap::Args;
 
 use super::cluster::OWN_NAMESPACE;
 use super::policies::PolicyArguments;
+use super::serve::WebhookMode;
+use super::webhook_config::name;
 use super::{Exit, print};
 use crate::admission::GroupKind;
-use crate::cluster::{Lease, ReportKinds};
+use crate::cluster::{Lease, ReportKinds, Resource};
 use crate::policy::kinds;
+use crate::policyset::webhooks::LABELS;
 use crate::policyset::{DocumentKind, PolicySet, crds, documents};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   stategate rbac
-  stategate rbac --policy-reports --service-account stategate-system/stategate | kubectl apply -f -")]
+  stategate rbac --policy-reports --service-account stategate-system/stategate | kubectl apply -f -
+  stategate rbac --webhooks manage --tls-secret stategate-tls")]
 pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
@@ -23,6 +27,18 @@ pub struct Arguments {
     /// Also what `serve --policy-reports` needs, as a role of its own
     #[arg(long)]
     policy_reports: bool,
+
+    /// Also what `serve --webhooks` needs, as a role of its own
+    #[arg(long, value_enum, value_name = "MODE")]
+    webhooks: Option<WebhookMode>,
+
+    /// Also what `serve --tls-secret` needs
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    tls_secret: Option<String>,
+
+    /// The name of the webhook configurations
+    #[arg(long, default_value = "stategate", value_name = "NAME", value_parser = name)]
+    webhook_config: String,
 
     /// Bind the roles to this ServiceAccount, in whose namespace stategate runs
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = account)]
@@ -37,19 +53,13 @@ struct Account {
 }
 
 fn account(text: &str) -> Result<Account, String> {
-    let is_name = |name: &str| {
-        let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        !name.is_empty() && name.len() <= 253 && name.chars().all(inner)
-    };
-    match text.split_once('/') {
-        Some((namespace, name)) if is_name(namespace) && is_name(name) => {
-            Ok(Account { namespace: namespace.to_owned(), name: name.to_owned() })
-        }
-        _ => Err("write NAMESPACE/NAME".to_owned()),
-    }
+    let (namespace, account) = text.split_once('/').ok_or("write NAMESPACE/NAME")?;
+    let [namespace, name] = [namespace, account].map(|text| name(text).map_err(|_| "write NAMESPACE/NAME"));
+    Ok(Account { namespace: namespace?, name: name? })
 }
 
-/// The name of all roles and bindings; that of the reports ends in `-reports`.
+/// The name of all roles and bindings; that of the reports ends in `-reports`, that of the webhook configurations is
+/// theirs and `-webhooks`.
 const NAME: &str = "stategate";
 
 const FOLLOW: [&str; 2] = ["list", "watch"];
@@ -59,16 +69,26 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let set = arguments.policies.policy_set()?;
     let account = arguments.service_account.as_ref();
     let namespace = account.map_or(OWN_NAMESPACE, |account| &account.namespace);
-    let mut roles = vec![("ClusterRole", NAME.to_owned(), serving(&set)), ("Role", NAME.to_owned(), own())];
+    let mut roles = vec![("ClusterRole", NAME.to_owned(), serving(&set))];
     if arguments.policy_reports {
-        roles.insert(1, ("ClusterRole", format!("{NAME}-reports"), reporting(&set)));
+        roles.push(("ClusterRole", format!("{NAME}-reports"), reporting(&set)));
     }
+    let webhooks = format!("{}-webhooks", arguments.webhook_config);
+    let configuring = arguments.configuring(&webhooks);
+    if !configuring.is_empty() {
+        roles.push(("ClusterRole", webhooks.clone(), configuring));
+    }
+    roles.push(("Role", NAME.to_owned(), arguments.own()));
     let mut all = Vec::new();
     for (kind, name, rules) in &roles {
-        let place = if *kind == "Role" { format!(", namespace: {namespace}") } else { String::new() };
+        let mut more = if *kind == "Role" { format!(", namespace: {namespace}") } else { String::new() };
+        if *name == webhooks {
+            let labels = LABELS.map(|(key, value)| format!("{key}: {value}")).join(", ");
+            more = format!(", labels: {{{labels}}}");
+        }
         let head = |kind: &str| {
             format!(
-                "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}{place}}}\n"
+                "apiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata: {{name: {name}{more}}}\n"
             )
         };
         all.push(format!("{}rules:\n{rules}", head(kind)));
@@ -83,6 +103,61 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     print(&all.join("---\n"))?;
     Ok(Exit::Clean)
+}
+
+impl Arguments {
+    /// What is needed to make webhook configurations, or to change their authorities. The binding of this role is
+    /// looked at, since they go with it. A right to create cannot be limited to a name.
+    fn configuring(&self, binding: &str) -> String {
+        let mut verbs = BTreeSet::new();
+        if self.webhooks.is_some() {
+            verbs.insert("get");
+        }
+        if self.webhooks == Some(WebhookMode::Manage) {
+            verbs.extend(["update", "delete"]);
+        }
+        if self.tls_secret.is_some() {
+            verbs.extend(["get", "patch"]);
+        }
+        if verbs.is_empty() {
+            return String::new();
+        }
+        let resources = Resource::webhook_configurations().map(|one| one.plural).join(", ");
+        let configurations = format!("apiGroups: [admissionregistration.k8s.io], resources: [{resources}]");
+        let mut rules = String::new();
+        if self.webhooks == Some(WebhookMode::Manage) {
+            rules.push_str(&format!("- {{{configurations}, verbs: [create]}}\n"));
+        }
+        rules.push_str(&named(&configurations, &self.webhook_config, &verbs));
+        if self.webhooks == Some(WebhookMode::Manage) {
+            let bindings = "apiGroups: [rbac.authorization.k8s.io], resources: [clusterrolebindings]";
+            rules.push_str(&named(bindings, binding, &BTreeSet::from(["get"])));
+        }
+        rules
+    }
+
+    /// What is needed in stategate's own namespace.
+    fn own(&self) -> String {
+        let kept = |group: &str, resource: &str, name: &str| {
+            let objects = format!("apiGroups: [{}], resources: [{resource}]", word(group));
+            let named = named(&objects, name, &BTreeSet::from(["get", "update"]));
+            format!("- {{{objects}, verbs: [create]}}\n{named}")
+        };
+        let mut rules = kept("coordination.k8s.io", "leases", Lease::NAME);
+        if let Some(secret) = &self.tls_secret {
+            rules.push_str(&kept("", "secrets", secret));
+        }
+        if self.webhooks == Some(WebhookMode::Manage) {
+            rules.push_str("- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list]}\n");
+        }
+        rules
+    }
+}
+
+/// A rule about one object.
+fn named(objects: &str, name: &str, verbs: &BTreeSet<&'static str>) -> String {
+    let verbs: Vec<&str> = ORDER.into_iter().filter(|verb| verbs.contains(verb)).collect();
+    format!("- {{{objects}, resourceNames: [{}], verbs: [{}]}}\n", word(name), verbs.join(", "))
 }
 
 /// Verbs of resources, which are pairs of group and plural name.
@@ -155,16 +230,6 @@ fn reporting(set: &PolicySet) -> String {
         rules.allow(&kind.group, kinds::plural(&kind.kind), &WRITE);
     }
     rules.text()
-}
-
-/// What only the holder of the lease needs, in stategate's own namespace. A right to create cannot be limited to a
-/// name.
-fn own() -> String {
-    let lease = "apiGroups: [coordination.k8s.io], resources: [leases]";
-    format!(
-        "- {{{lease}, verbs: [create]}}\n- {{{lease}, resourceNames: [{}], verbs: [get, update]}}\n",
-        Lease::NAME
-    )
 }
 
 /// The plural name of a kind: that of its projection, or what its name says.

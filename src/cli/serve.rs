@@ -1,5 +1,7 @@
 //! `stategate serve`: the webhook.
 
+mod webhooks;
+
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -12,16 +14,18 @@ use clap::{Args, ValueEnum};
 use super::certs::LifetimeArguments;
 use super::cluster::{self, ClusterArguments};
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
-use super::policies::PolicyArguments;
+use super::policies::{EnforcementArguments, PolicyArguments};
 use super::{Exit, colours, say, seconds};
 use crate::cluster::{Access, Candidate, LiveInventory};
 use crate::engine::backtraces_slow_parsing;
 use crate::plain;
-use crate::policy::Action;
 use crate::server::{self, Config, SharedTls, Sources, Started, Tls};
 use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
 use crate::telemetry::{self, LogFormat};
+use webhooks::WebhookArguments;
+
+pub use webhooks::Mode as WebhookMode;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -29,7 +33,8 @@ use crate::telemetry::{self, LogFormat};
   stategate serve --tls-name gate.example.com --listen 0.0.0.0:9443
   stategate serve --tls-cert tls.crt --tls-key tls.key --log-format json
   stategate serve --context kind-dev
-  stategate serve --in-cluster --tls-secret stategate-tls --tls-name stategate.stategate-system.svc
+  stategate serve --in-cluster --tls-secret stategate-tls --tls-name stategate.stategate-system.svc \
+    --webhooks manage
 
 Without flags it serves the shipped policies under the profile production, with a
 certificate that it generates, and knows no other objects than the one under review.")]
@@ -37,10 +42,8 @@ pub struct Arguments {
     #[command(flatten)]
     policies: PolicyArguments,
 
-    /// The strictest action of the profile: below deny it refuses and patches nothing. Bindings of your own keep their
-    /// actions, and what cannot be read is refused
-    #[arg(long, value_enum, default_value = "deny", value_name = "ACTION")]
-    enforcement: Enforcement,
+    #[command(flatten)]
+    enforcement: EnforcementArguments,
 
     #[command(flatten)]
     inventory: InventoryArguments,
@@ -98,9 +101,8 @@ pub struct Arguments {
     #[command(flatten)]
     lifetimes: LifetimeArguments,
 
-    /// The webhook configurations whose caBundles follow the Secret's ca.crt
-    #[arg(long, default_value = "stategate", value_name = "NAME", requires = "tls_secret")]
-    webhook_config: String,
+    #[command(flatten)]
+    webhooks: WebhookArguments,
 
     /// Serve only clients with a certificate of these authorities (PEM): the API server, as its
     /// --admission-control-config-file has it log in
@@ -138,23 +140,6 @@ enum Format {
     Json,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Enforcement {
-    Audit,
-    Warn,
-    Deny,
-}
-
-impl Enforcement {
-    fn at_most(self) -> Option<Action> {
-        match self {
-            Self::Audit => Some(Action::Audit),
-            Self::Warn => Some(Action::Warn),
-            Self::Deny => None,
-        }
-    }
-}
-
 /// A recorded request, to try the webhook with.
 const EXAMPLE: &str = include_str!("../../tests/fixtures/reviews/create-statefulset.json");
 
@@ -187,6 +172,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         (arguments.cluster.named_namespace().is_some(), "--own-namespace"),
         (arguments.policy_reports, "--policy-reports"),
         (arguments.tls_secret.is_some(), "--tls-secret"),
+        (arguments.webhooks.is_given(), "--webhooks"),
     ] {
         if given && access.is_none() {
             anyhow::bail!(
@@ -194,11 +180,20 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             );
         }
     }
+    if arguments.webhooks.named().is_some()
+        && !arguments.webhooks.is_given()
+        && arguments.tls_secret.is_none()
+    {
+        anyhow::bail!(
+            "--webhook-config names what is to be looked after\n  help: give --webhooks or --tls-secret, too"
+        );
+    }
     // On somebody's own machine it only watches, unless told otherwise.
     let writes = arguments.in_cluster
         || arguments.cluster.named_namespace().is_some()
         || arguments.policy_reports
-        || arguments.tls_secret.is_some();
+        || arguments.tls_secret.is_some()
+        || arguments.webhooks.is_given();
     let own_namespace = arguments.cluster.own_namespace(arguments.in_cluster);
     let live = match access {
         Some(access) => {
@@ -223,7 +218,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             namespace: own_namespace.clone(),
             name,
             names: arguments.tls_name,
-            webhooks: arguments.webhook_config,
+            webhooks: arguments.webhooks.name(),
             lifetimes: arguments.lifetimes.checked(arguments.reload_every)?,
         }),
         _ => Tls::SelfMade { dir: arguments.tls_dir.map_or_else(state_dir, Ok)?, names: arguments.tls_name },
@@ -232,12 +227,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Tls::SelfMade { dir, .. } => Some(dir.join("example-review.json")),
         Tls::Files { .. } | Tls::Secret(_) => None,
     };
+    let webhooks = arguments.webhooks.settings(&tls, &own_namespace);
     let candidate = writes.then(|| {
         let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
         Candidate::new(own_namespace, &host)
     });
     let config = Config {
         candidate,
+        webhooks,
         audit_every: arguments.policy_reports.then_some(arguments.audit_every),
         listen: arguments.listen,
         status_listen: arguments.status_listen,

@@ -45,6 +45,18 @@ impl Resource {
         Self { kind, version: "v1".to_owned(), plural: "secrets".to_owned(), namespaced: true }
     }
 
+    /// ClusterRoleBindings, which every cluster has.
+    pub fn cluster_role_bindings() -> Self {
+        let kind = GroupKind::written("ClusterRoleBinding.rbac.authorization.k8s.io");
+        Self { kind, version: "v1".to_owned(), plural: "clusterrolebindings".to_owned(), namespaced: false }
+    }
+
+    /// EndpointSlices, which every cluster has.
+    pub fn endpoint_slices() -> Self {
+        let kind = GroupKind::written("EndpointSlice.discovery.k8s.io");
+        Self { kind, version: "v1".to_owned(), plural: "endpointslices".to_owned(), namespaced: true }
+    }
+
     /// Webhook configurations, which every cluster has: the validating and the mutating ones.
     pub fn webhook_configurations() -> [Self; 2] {
         ["Validating", "Mutating"].map(|which| {

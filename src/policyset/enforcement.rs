@@ -268,6 +268,14 @@ impl PolicyBindings {
         self.bindings(bindings).any(|binding| binding.spec.action != Some(BindingAction::Off))
     }
 
+    /// Whether any binding refuses what it finds, or what it fails to judge.
+    pub fn denies(&self, bindings: &[Binding]) -> bool {
+        self.bindings(bindings).filter(|binding| !self.is_milder(binding)).any(|binding| {
+            let on_failure = binding.spec.on_failure.unwrap_or(self.own.on_failure);
+            self.action(binding).is_some_and(|action| action == Action::Deny || on_failure == OnFailure::Deny)
+        })
+    }
+
     /// Whether any binding applies its patch.
     pub fn mutates(&self, bindings: &[Binding]) -> bool {
         self.bindings(bindings).any(|binding| binding.spec.mutate && !self.is_milder(binding))

@@ -23,20 +23,10 @@ pub fn router(app: Arc<App>) -> Router {
 }
 
 async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Response {
-    if *app.stage.borrow() > ShutdownStage::Open {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n").into_response();
-    }
     let verbose = query.is_some_and(|query| query.split('&').any(|key| key == "verbose"));
-    if !app.serving.is_there() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "waiting for a certificate\n").into_response();
-    }
-    let (settled, inventory) = match &app.live {
-        Some(live) => (live.is_settled() && app.current.has_documents(), inventory(live, verbose)),
-        None => (true, String::new()),
-    };
-    if !settled && tokio::time::Instant::now() < app.settled_by {
-        return (StatusCode::SERVICE_UNAVAILABLE, format!("loading the inventory\n{inventory}"))
-            .into_response();
+    let inventory = app.live.iter().map(|live| inventory(live, verbose)).collect::<String>();
+    if let Some(what) = waits_for(&app) {
+        return (StatusCode::SERVICE_UNAVAILABLE, format!("{what}\n{inventory}")).into_response();
     }
     let in_force = app.current.in_force();
     let set = &in_force.set;
@@ -57,13 +47,29 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
         .collect();
     let certificate = if verbose { app.serving.describe(jiff::Timestamp::now()) } else { String::new() };
-    let duties = app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();
+    let mut duties =
+        app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();
+    if let Some(keeper) = app.webhooks.as_ref().filter(|_| verbose) {
+        duties.push_str(&format!("webhook configurations: {}\n", keeper.describe()));
+    }
     format!(
         "ready\npolicy set {digest}, profile {}, {} policies\n{pending}{fault}{quarantine}{certificate}{duties}{inventory}",
         set.profile(),
         set.policies().count()
     )
     .into_response()
+}
+
+/// What is still missing for requests to be answered as they should be; none if this replica is ready.
+pub fn waits_for(app: &App) -> Option<&'static str> {
+    if *app.stage.borrow() > ShutdownStage::Open {
+        return Some("draining");
+    }
+    if !app.serving.is_there() {
+        return Some("waiting for a certificate");
+    }
+    let settled = app.live.as_ref().is_none_or(|live| live.is_settled() && app.current.has_documents());
+    (!settled && tokio::time::Instant::now() < app.settled_by).then_some("loading the inventory")
 }
 
 /// What this replica does that only one may do.

@@ -21,6 +21,7 @@ mod reports;
 mod routes;
 mod tls;
 mod tracked;
+mod webhooks;
 
 use std::io;
 use std::net::SocketAddr;
@@ -46,6 +47,7 @@ pub use tls::{
     CertificateFacts, Kept, Lifetimes, Rotation, SecretError, SecretObject, SharedTls, Tls, TlsError,
     accepted, certificates_of, make as make_secret, trusted,
 };
+pub use webhooks::{Authorities, WebhookMode, Webhooks};
 
 use activity::Timeouts;
 use body::MemoryBudget;
@@ -56,6 +58,7 @@ use reload::Current;
 use reports::Auditor;
 use routes::App;
 use tls::Serving;
+use webhooks::Keeper;
 
 /// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
 /// normally the API server closes idle connections.
@@ -105,6 +108,8 @@ pub struct Config {
     pub inventory_timeout: Duration,
     /// The lease to hold, of several replicas beside a live cluster.
     pub candidate: Option<Candidate>,
+    /// What is done with the webhook configurations, if anything.
+    pub webhooks: Option<Webhooks>,
     /// Time from the end of an audit of the cluster to the next one; none: no audit and no reports.
     pub audit_every: Option<Duration>,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
@@ -231,7 +236,12 @@ pub async fn run(
             tokio::spawn(tls::watch(tls, Arc::clone(&serving), config.reload_every));
         }
     }
+    let keeper = config.webhooks.zip(auditor.as_ref()).map(|(webhooks, auditor)| {
+        let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
+        Arc::new(Keeper::new(webhooks, cluster, lease))
+    });
     let app = Arc::new(App {
+        webhooks: keeper.clone(),
         current: Arc::clone(&current),
         evaluators,
         metrics: Arc::clone(&metrics),
@@ -245,6 +255,9 @@ pub async fn run(
         serving: Arc::clone(&serving),
         settled_by: Instant::now() + config.inventory_timeout,
     });
+    if let Some(keeper) = keeper {
+        tokio::spawn(keeper.run(Arc::clone(&app), config.reload_every));
+    }
     let started = Started {
         listen: webhook.local_addr().unwrap_or(config.listen),
         status_listen: status.local_addr().unwrap_or(config.status_listen),

@@ -18,6 +18,7 @@ use super::drain::ShutdownStage;
 use super::reload::Current;
 use super::reports::Auditor;
 use super::tls::Serving;
+use super::webhooks::Keeper;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
 use crate::cluster::LiveInventory;
@@ -53,6 +54,8 @@ pub struct App {
     pub documents: Arc<Semaphore>,
     /// The audit in the background, with the lease, if there is a cluster to write to.
     pub auditor: Option<Arc<Auditor>>,
+    /// Who looks after the webhook configurations, if anybody does.
+    pub webhooks: Option<Arc<Keeper>>,
     /// The certificate in force.
     pub serving: Arc<Serving>,
     /// When readiness no longer waits for the first complete inventory.

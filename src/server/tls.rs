@@ -24,7 +24,7 @@ use tracing::{error, info};
 
 pub use facts::CertificateFacts;
 pub use kept::{Kept, Lifetimes, Rotation};
-pub use publish::{accepted, trusted};
+pub use publish::{Wanted, accepted, trusted};
 pub use secret::{SecretError, SecretObject, SharedTls, keep, make};
 pub use serving::Serving;
 

@@ -167,6 +167,8 @@ pub struct Metrics {
     inventory_interruptions: Family<InterruptionLabels, Counter>,
     /// Whether this replica does what only one may do.
     pub lease_held: Gauge,
+    /// Whether the webhook configurations are as the policy set needs them, if this replica looks after them.
+    webhooks_in_sync: Family<[(&'static str, String); 1], Gauge>,
     /// When the certificate in force ends, in seconds since the Unix epoch.
     pub certificate_expiry: Gauge,
     /// Those of the audit in the background.
@@ -199,6 +201,7 @@ impl Metrics {
             inventory_age: Family::default(),
             inventory_interruptions: Family::default(),
             lease_held: Gauge::default(),
+            webhooks_in_sync: Family::default(),
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
         };
@@ -240,6 +243,11 @@ impl Metrics {
             "lease_held",
             "1 if this replica holds the lease, and does what only one may do",
             metrics.lease_held.clone(),
+        );
+        registry.register(
+            "webhook_configurations_in_sync",
+            "1 if the webhook configurations are as the policy set needs them; absent where another replica looks after them",
+            metrics.webhooks_in_sync.clone(),
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
@@ -303,6 +311,14 @@ impl Metrics {
         self.quarantined.clear();
         let labels = PolicySetLabels { digest: digest.to_owned(), profile: profile.to_owned() };
         self.policy_set.get_or_create(&labels).set(1);
+    }
+
+    /// Records whether the webhook configurations of this name are as they should be; none if another replica knows.
+    pub fn webhooks_in_sync(&self, name: &str, in_sync: Option<bool>) {
+        self.webhooks_in_sync.clear();
+        if let Some(in_sync) = in_sync {
+            self.webhooks_in_sync.get_or_create(&[("name", name.to_owned())]).set(in_sync.into());
+        }
     }
 
     /// Counts an evaluation thread that a policy cost; the policy is empty if none was being evaluated.

@@ -196,6 +196,11 @@ impl Engines {
         })
     }
 
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = &EngineRow> {
+        self.engines.iter()
+    }
+
     /// The row with a name.
     pub fn named(&self, name: &str) -> Option<&EngineRow> {
         self.engines.iter().find(|row| row.name == name)
@@ -231,6 +236,11 @@ const TOOLS: &[&str] = &[
 ];
 
 impl EngineRow {
+    /// Patterns for the last segment of the image repository, with `*` and `?`.
+    pub fn images(&self) -> impl Iterator<Item = &str> {
+        self.images.iter().map(String::as_str)
+    }
+
     /// Whether the image is one of the engine's.
     pub fn is_image(&self, image: &ImageRef) -> bool {
         matches_any(&self.images, image.basename())

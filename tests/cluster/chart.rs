@@ -120,7 +120,8 @@ fn every_documented_combination_is_sound() {
                     "{what}: a webhook that catches everything"
                 );
                 let exempt = webhook["namespaceSelector"].to_string();
-                let own = webhook["name"] == "policies.validate.stategate.io";
+                let documents = ["policies.validate.stategate.io", "exceptions.validate.stategate.io"];
+                let own = documents.iter().any(|name| webhook["name"] == *name);
                 assert!(
                     own || (exempt.contains(NAMESPACE) && exempt.contains("kube-system")),
                     "{what}: {exempt}"
@@ -128,7 +129,7 @@ fn every_documented_combination_is_sound() {
             }
         }
     }
-    assert_eq!(foreign, 3, "Certificate, ServiceMonitor, PrometheusRule");
+    assert_eq!(foreign, 7, "Issuers, Certificates, ServiceMonitor, PrometheusRule");
 }
 
 #[test]
@@ -142,7 +143,8 @@ fn nothing_waits_before_the_last_step() {
         ("regulated-fail-open", &["enforcement=deny"], false),
     ] {
         for step in steps {
-            let objects = documents(&done(rendered(home.path(), &values(name), &["--set", step])));
+            let set = format!("{step},webhooks.mode=report");
+            let objects = documents(&done(rendered(home.path(), &values(name), &["--set", &set])));
             let validating = named(&objects, "ValidatingWebhookConfiguration", "stategate");
             let fail = validating.to_string().contains("\"failurePolicy\":\"Fail\"");
             assert_eq!(fail, waits, "{name}, {step}");
@@ -157,8 +159,8 @@ fn nothing_waits_before_the_last_step() {
     // What contradicts itself, or is spelled wrongly, is an error that names it.
     for (set, says) in [
         ("image.repository=", "image.repository: name the image"),
-        ("tls.source=secret", "tls.caBundle: give the certificate authority"),
-        ("tls.source=secret,tls.caBundle=x", "tls.secretName: name the Secret"),
+        ("tls.source=secret", "tls.secretName: name the Secret"),
+        ("webhooks.mode=sometimes", "webhooks/mode"),
         ("tls.source=magic", "tls/source"),
         ("enforcment=deny", "enforcment"),
         ("profile=strict", "profile"),
@@ -181,30 +183,43 @@ fn the_manifest_without_helm_is_that_of_the_chart() {
     assert!(!install.contains("PRIVATE KEY") && !install.contains("tls.key: "), "a key that everybody has");
     assert!(admin.apply(&read("install.head.yaml")).succeeded());
     let objects = documents(&install);
-    assert_eq!(objects.len() - accepted(&admin, &objects, "install.yaml"), 2, "Issuer and Certificate");
+    assert_eq!(
+        objects.len(),
+        accepted(&admin, &objects, "install.yaml"),
+        "needs what a cluster may not have"
+    );
     // As the kustomization has it.
     let built = admin.ok(&["kustomize", &format!("{ROOT}/deploy")], "");
     assert_eq!(documents(&built.stdout).len(), objects.len());
 }
 
-/// The arguments of the Deployment, with what a Pod has replaced by what is here.
-fn arguments(deployment: &Value, kubeconfig: &Path, dir: &Path) -> Vec<String> {
+/// `serve` with the arguments of the Deployment, what a Pod has replaced by what is here.
+fn serve(admin: &Kubectl, kubeconfig: &Path, dir: &Path, ports: [u16; 2]) -> Daemon {
+    let _ = std::fs::remove_dir_all(dir.join("bindings"));
+    let bindings = admin.get_json(&["configmap", "stategate-bindings", "-n", NAMESPACE]);
+    mount(&bindings["data"], &dir.join("bindings"));
+    let deployment = admin.get_json(&["deployment", "stategate", "-n", NAMESPACE]);
     let args = deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap();
     let here = |arg: &Value| match arg.as_str().unwrap() {
         "--in-cluster" => format!("--kubeconfig={}", kubeconfig.display()),
         arg => arg.replace("/etc/stategate", dir.to_str().unwrap()),
     };
-    args.iter().map(here).collect()
+    let [port, status_port] = ports;
+    let mut serve = command(dir);
+    serve
+        .args(args.iter().map(here))
+        .arg(format!("--own-namespace={NAMESPACE}"))
+        .arg(format!("--listen=127.0.0.1:{port}"))
+        .arg(format!("--status-listen=127.0.0.1:{status_port}"));
+    Daemon::start("stategate", serve, dir.join("stategate.log"))
 }
 
-/// Writes the data of a ConfigMap or Secret as the kubelet mounts it: the files are links into a directory that is
+/// Writes the data of a ConfigMap as the kubelet mounts it: the files are links into a directory that is
 /// itself one.
-fn mount(data: &Value, encoded: bool, dir: &Path) {
+fn mount(data: &Value, dir: &Path) {
     std::fs::create_dir_all(dir.join("..version")).unwrap();
     for (name, value) in data.as_object().unwrap() {
-        let value = value.as_str().unwrap();
-        let bytes = if encoded { decoded(value) } else { value.as_bytes().to_vec() };
-        std::fs::write(dir.join("..version").join(name), bytes).unwrap();
+        std::fs::write(dir.join("..version").join(name), value.as_str().unwrap()).unwrap();
         std::os::unix::fs::symlink(Path::new("..data").join(name), dir.join(name)).unwrap();
     }
     std::os::unix::fs::symlink("..version", dir.join("..data")).unwrap();
@@ -230,31 +245,37 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     let install = ["install", "stategate", &chart, "--create-namespace", "--values", &first];
     run(&[&install[..], &["--set", "policyReports.enabled=true,policyReports.everySeconds=1"]].concat());
     let secret = || admin.get_json(&["secret", "stategate-tls", "-n", NAMESPACE]);
-    let made = secret();
-    let validating = || admin.get_json(&["validatingwebhookconfiguration", "stategate"]);
-    let webhook = validating()["webhooks"][0].clone();
-    assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
-    assert_eq!(webhook["failurePolicy"], "Ignore");
+    let configuration = |which: &str| {
+        let kind = format!("{which}webhookconfiguration");
+        let found = admin.run(&["get", &kind, "stategate", "-o", "json"], "");
+        found.succeeded().then(|| serde_json::from_str::<Value>(&found.stdout).unwrap())
+    };
+    // The controllers that fill this in do not run here.
+    let endpoint = serde_json::json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "stategate-1", "namespace": NAMESPACE, "labels": {"kubernetes.io/service-name": "stategate"}},
+        "endpoints": [{"addresses": ["10.9.8.7"], "conditions": {"ready": true}}], "ports": [{"port": 8443}],
+    });
+    admin.ok(&["create", "-f", "-"], &endpoint.to_string());
 
     // What the Pods would run becomes ready, with the rights that the chart gives and no others.
     let dir = tempfile::tempdir().unwrap();
-    mount(&made["data"], true, &dir.path().join("tls"));
-    let bindings = admin.get_json(&["configmap", "stategate-bindings", "-n", NAMESPACE]);
-    mount(&bindings["data"], false, &dir.path().join("bindings"));
     let account = api.account("stategate", NAMESPACE);
-    let deployment = admin.get_json(&["deployment", "stategate", "-n", NAMESPACE]);
-    let [port, status_port] = free_ports();
-    let mut serve = command(dir.path());
-    serve
-        .args(arguments(&deployment, &account, dir.path()))
-        .arg(format!("--listen=127.0.0.1:{port}"))
-        .arg(format!("--status-listen=127.0.0.1:{status_port}"));
-    let daemon = Daemon::start("stategate", serve, dir.path().join("stategate.log"));
+    let ports = free_ports();
+    let [port, status_port] = ports;
+    let mut daemon = serve(&admin, &account, dir.path(), ports);
     let status = || http_get(status_port, "/readyz?verbose").unwrap_or_default();
-    let works = || status().0 == 200 && status().1.contains("lease: held");
+    let says = |what: &str| status().0 == 200 && status().1.contains(what);
+    let works = || says("lease: held") && says("webhook configurations: as the policy set needs them");
     assert!(wait_until(SOON, works), "{:?}\n{}", status(), daemon.log());
     let (_, said) = status();
     assert!(said.contains("profile baseline") && !said.contains("unknown"), "{said}");
+    let made = secret();
+    let validating = configuration("validating").unwrap();
+    let webhook = &validating["webhooks"][0];
+    assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
+    assert_eq!(webhook["failurePolicy"], "Ignore");
+    assert_eq!(configuration("mutating"), None, "below deny nothing is patched");
     // The certificate is for the Service, and signed by the authority that the API server is told.
     std::fs::write(dir.path().join("ca.crt"), decoded(made["data"]["ca.crt"].as_str().unwrap())).unwrap();
     let ask = |authority: &str, name: &str| {
@@ -271,28 +292,41 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     // The last step: the certificate stays, and only now a write may wait.
     let last = format!("{ci}/production.yaml");
     run(&["upgrade", "stategate", &chart, "--values", &last]);
+    daemon.terminate(SOON);
+    let mut daemon = serve(&admin, &account, dir.path(), ports);
+    let changed = || says("profile production") && works() && configuration("mutating").is_some();
+    assert!(wait_until(SOON, changed), "{:?}\n{}", status(), daemon.log());
     assert_eq!(secret()["data"], made["data"], "an upgrade made another certificate");
-    let webhook = validating()["webhooks"][0].clone();
+    let validating = configuration("validating").unwrap();
+    let webhook = &validating["webhooks"][0];
     assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
     assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Fail".into(), &10.into()));
     assert!(webhook["namespaceSelector"].to_string().contains("openshift-monitoring"));
-    admin.get_json(&["mutatingwebhookconfiguration", "stategate"]);
     let rights = admin.run(&["get", "clusterrole", "stategate-reports"], "");
     assert!(rights.stderr.contains("not found"), "rights that nothing needs: {rights:?}");
 
-    // Nobody answers here, and the webhooks still go first: nothing can be in the way of the rest.
+    // The API server reaches nobody here, and the webhooks still go first: nothing can be in the way of the rest. The
+    // server that has made them goes on, and does not make them again.
     let objects = documents(&run(&["get", "manifest", "stategate"]).stdout);
     let exception = "{apiVersion: stategate.io/v1alpha1, kind: PolicyException, metadata: {name: kept, namespace: shop}, \
                      spec: {policies: [backup-declared], match: {names: [pg]}, reason: until the migration}}";
     admin.ok(&["create", "-f", "-"], exception);
     let said = run(&["uninstall", "stategate", "--debug"]).stderr;
-    let starts = |kind: &str| {
-        let line = format!("Starting delete for \"stategate\" {kind}");
+    let starts = |name: &str, kind: &str| {
+        let line = format!("Starting delete for \"{name}\" {kind}");
         said.find(&line).unwrap_or_else(|| panic!("{line} is not in {said}"))
     };
+    let right = starts("stategate-webhooks", "ClusterRoleBinding");
     for kind in ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"] {
-        assert!(starts(kind) < starts("Service") && starts(kind) < starts("Deployment"), "{said}");
+        let webhooks = starts("stategate", kind);
+        let rest = starts("stategate", "Service").min(starts("stategate", "Deployment"));
+        assert!(right < webhooks && webhooks < rest, "{said}");
     }
+    std::thread::sleep(Duration::from_secs(8));
+    for which in ["validating", "mutating"] {
+        assert_eq!(configuration(which), None, "{}", daemon.log());
+    }
+    daemon.terminate(SOON);
     for object in &objects {
         let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
         let kind = format!("{}.{}", object["kind"].as_str().unwrap(), group(object));
@@ -307,7 +341,8 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     // It can come back, and takes over the definitions that it has left.
     run(&install);
     admin.get_json(&["policyexception", "kept", "-n", "shop"]);
-    assert_eq!(validating()["webhooks"][0]["failurePolicy"], "Ignore");
+    daemon = serve(&admin, &account, dir.path(), ports);
+    assert!(wait_until(SOON, works), "{:?}\n{}", status(), daemon.log());
 }
 
 /// `v1.apps`, as kubectl takes it after a kind.

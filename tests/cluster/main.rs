@@ -29,6 +29,7 @@ mod policies;
 mod reading;
 mod rendering;
 mod reports;
+mod webhooks;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};
 use serde_json::Value;

@@ -52,6 +52,19 @@ fn what_cannot_be_is_said() {
     for flag in [["--tls-lifetime", "1d"], ["--tls-overlap", "1m"], ["--webhook-config", "gate"]] {
         stategate(&["serve", flag[0], flag[1]]).expect(2, &["--tls-secret"]);
     }
+    for flag in [&["--webhook-timeout", "3"][..], &["--fail-open"], &["--webhook-service", "a/b"]] {
+        stategate(&[&["serve"], flag].concat()).expect(2, &["--webhooks <MODE>"]);
+    }
+    stategate(&["serve", "--webhooks", "manage"]).expect(2, &["--webhooks is about a cluster"]);
+    for (flag, value, says) in [
+        ("--webhook-service", "one", "namespace/name"),
+        ("--webhook-url", "http://x", "https only"),
+        ("--webhook-timeout", "31", "1..=30"),
+        ("--webhook-annotation", "a b=c", "not the key of an annotation"),
+        ("--exempt-namespace", "A", "lower-case"),
+    ] {
+        stategate(&["serve", "--webhooks", "manage", flag, value]).expect(2, &[flag, says]);
+    }
     let tls = dir.path().join("tls");
     let serve = ["serve", "--tls-dir", tls.to_str().unwrap(), "--listen", "127.0.0.1:0", "--client-ca"];
     stategate(&[&serve[..], &[file.to_str().unwrap()]].concat()).expect(2, &["text: holds no certificate"]);

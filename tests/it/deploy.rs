@@ -28,14 +28,19 @@ fn is_current(name: &str, printed: &str) {
 fn the_chart_has_what_the_binary_prints() {
     is_current("files/crds.yaml", &stategate(&["crds"]).expect(0, &[]).stdout);
     for profile in PROFILES {
-        let rights = ["rbac", "--profile", profile, "--policy-reports"];
         // The chart has one role for all profiles.
+        let flags = ["--policy-reports", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
+        let rights = [&["rbac", "--profile", profile][..], &flags].concat();
         is_current("files/rbac.yaml", &stategate(&rights).expect(0, &[]).stdout);
-        let webhooks =
-            stategate(&["webhook-config", "--profile", profile, "--service", "stategate-system/stategate"]);
-        let lines = webhooks.expect(0, &[]).stdout.lines().filter(|line| !line.starts_with('#'));
-        let printed: String = lines.map(|line| format!("{line}\n")).collect();
-        is_current(&format!("files/webhooks/{profile}.yaml"), &printed);
+        let steps =
+            [("deny", &[][..]), ("warn", &["--enforcement", "warn"]), ("fail-open", &["--fail-open"])];
+        for (step, flags) in steps {
+            let args = ["webhook-config", "--profile", profile, "--service", "stategate-system/stategate"];
+            let webhooks = stategate(&[&args[..], flags].concat());
+            let lines = webhooks.expect(0, &[]).stdout.lines().filter(|line| !line.starts_with('#'));
+            let printed: String = lines.map(|line| format!("{line}\n")).collect();
+            is_current(&format!("files/webhooks/{profile}.{step}.yaml"), &printed);
+        }
     }
     let image = include_str!("../../deploy/Dockerfile");
     assert!(image.contains(concat!("FROM rust:", env!("CARGO_PKG_RUST_VERSION"), "-")), "{image}");
@@ -46,11 +51,17 @@ fn the_chart_has_what_the_binary_prints() {
 
 #[test]
 fn rights_are_those_of_the_policies_and_never_all() {
-    let all = stategate(&["rbac", "--policy-reports"]).expect(0, &[]).stdout.clone();
+    let flags = ["rbac", "--policy-reports", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
+    let all = stategate(&flags).expect(0, &[]).stdout.clone();
     assert!(!all.contains('*'), "{all}");
     let guide = include_str!("../../deploy/README.md");
-    let shown =
-        guide.split("$ stategate rbac --policy-reports\n").nth(1).unwrap().split("```").next().unwrap();
+    let shown = guide
+        .split(&format!("$ stategate {}\n", flags.join(" ")))
+        .nth(1)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
     assert_eq!(shown, all, "deploy/README.md shows other rights");
 
     // With one policy, what the others need is left out.

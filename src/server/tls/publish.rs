@@ -95,20 +95,29 @@ impl Wanted<'_> {
         let mut lacking = false;
         let mut changed = Vec::new();
         for (name, present) in webhooks(configuration) {
-            let lacks = self.bundle.iter().any(|cert| !present.contains(cert));
-            let others = present.iter().filter(|cert| !self.bundle.contains(cert));
-            let (kept, dropped): (Vec<_>, Vec<_>) = others.partition(|cert| self.keeps(cert));
-            if lacks || !dropped.is_empty() {
-                lacking |= lacks;
-                let all = self.bundle.iter().chain(kept.into_iter().take(MOST));
-                let text: String = all.map(|cert| pem(cert)).collect();
-                changed.push(json!({"name": name, "clientConfig": {"caBundle": STANDARD.encode(text)}}));
+            if let Some(bundle) = self.beside(&present) {
+                lacking |= self.bundle.iter().any(|cert| !present.contains(cert));
+                changed.push(json!({"name": name, "clientConfig": {"caBundle": bundle}}));
             }
         }
         // Whoever changes the configuration at the same time is not undone.
         let version = configuration.pointer("/metadata/resourceVersion");
         let patch = || json!({"metadata": {"resourceVersion": version}, "webhooks": changed});
         (!changed.is_empty()).then(|| (patch(), lacking))
+    }
+
+    /// The `caBundle` that should be in the place of this one; none if it is as it should be.
+    pub fn bundle_beside(&self, stored: &str) -> Option<String> {
+        self.beside(&decoded(stored))
+    }
+
+    fn beside(&self, present: &[CertificateDer<'static>]) -> Option<String> {
+        let lacks = self.bundle.iter().any(|cert| !present.contains(cert));
+        let others = present.iter().filter(|cert| !self.bundle.contains(cert));
+        let (kept, dropped): (Vec<_>, Vec<_>) = others.partition(|cert| self.keeps(cert));
+        let all = self.bundle.iter().chain(kept.into_iter().take(MOST));
+        let text = || STANDARD.encode(all.map(|cert| pem(cert)).collect::<String>());
+        (lacks || !dropped.is_empty()).then(text)
     }
 
     /// Whether an authority that is not in the bundle stays.
@@ -126,9 +135,13 @@ fn webhooks(configuration: &Value) -> impl Iterator<Item = (&str, Vec<Certificat
     all.into_iter().flatten().filter_map(|webhook| {
         let name = webhook.get("name").and_then(Value::as_str)?;
         let text = webhook.pointer("/clientConfig/caBundle").and_then(Value::as_str).unwrap_or_default();
-        let pem = STANDARD.decode(text).unwrap_or_default();
-        Some((name, certificates(&pem, name).unwrap_or_default()))
+        Some((name, decoded(text)))
     })
+}
+
+/// The certificates of a `caBundle`; none if it cannot be read.
+fn decoded(bundle: &str) -> Vec<CertificateDer<'static>> {
+    certificates(&STANDARD.decode(bundle).unwrap_or_default(), "caBundle").unwrap_or_default()
 }
 
 #[cfg(test)]

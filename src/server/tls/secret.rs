@@ -155,6 +155,7 @@ impl Keeper {
             && let Some(leaf) = kept.served(now)
         {
             let served = self.serve(leaf).await;
+            self.serving.keep_authorities(kept.bundle().cloned().collect());
             self.memory = Some(kept.clone());
             let again = self.lease.is_held() && self.tend(found, kept.clone(), now).await?;
             // A file of clients' authorities that cannot be read keeps no certificate from being renewed.

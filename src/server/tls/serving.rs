@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tracing::warn;
@@ -33,6 +34,8 @@ struct State {
     /// Of each certificate of the chain.
     facts: Vec<CertificateFacts>,
     warned: Option<Timestamp>,
+    /// The authorities that clients must trust, if they are kept with the certificate.
+    authorities: Option<Vec<CertificateDer<'static>>>,
 }
 
 /// Ends every handshake.
@@ -115,6 +118,16 @@ impl Serving {
                 false => warn!(subject, %until, "the certificate is about to expire"),
             }
         }
+    }
+
+    /// The authorities that clients must trust, if they are kept with the certificate in a Secret.
+    pub fn authorities(&self) -> Option<Vec<CertificateDer<'static>>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).authorities.clone()
+    }
+
+    /// Notes the authorities that are kept with the certificate.
+    pub(super) fn keep_authorities(&self, authorities: Vec<CertificateDer<'static>>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).authorities = Some(authorities);
     }
 
     /// Whether there is a certificate.

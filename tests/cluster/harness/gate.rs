@@ -34,7 +34,8 @@ pub struct Stategate {
 
 impl Stategate {
     /// Starts `stategate serve` with these extra arguments and waits until it is ready. Its certificates
-    /// (`--tls-dir`, unless `--tls-secret` is given) and its log are in `dir`, which is created if missing.
+    /// (`--tls-dir`, unless `--tls-secret` is given) and its log are in `dir`, which is created if missing. `{port}` in
+    /// an argument is the port of the webhook.
     ///
     /// # Panics
     /// If it does not become ready.
@@ -194,7 +195,7 @@ fn serve(dir: &Path, port: u16, status_port: u16, args: &[String]) -> Daemon {
         .arg("serve")
         .args(["--listen", &format!("127.0.0.1:{port}")])
         .args(["--status-listen", &format!("127.0.0.1:{status_port}")])
-        .args(args);
+        .args(args.iter().map(|arg| arg.replace("{port}", &port.to_string())));
     // Its certificate is somewhere else.
     if !args.iter().any(|arg| arg == "--tls-secret") {
         command.arg("--tls-dir").arg(dir);

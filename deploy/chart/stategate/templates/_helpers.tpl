@@ -26,19 +26,30 @@ stategate-tls
 {{- end }}
 {{- end }}
 
-{{/* The certificate authority and the serving certificate, made once: an upgrade keeps those of the Secret. */}}
-{{- define "stategate.generated" -}}
-{{- $stored := lookup "v1" "Secret" .Release.Namespace "stategate-tls" -}}
-{{- if and $stored (index ($stored.data | default dict) "ca.crt") -}}
-{{- $expires := index ($stored.metadata.annotations | default dict) "stategate.io/certificate-expires" | default "unknown" -}}
-{{- dict "expires" $expires "data" (pick $stored.data "ca.crt" "tls.crt" "tls.key") | toJson }}
-{{- else -}}
-{{- $days := int .Values.tls.days -}}
-{{- $names := list (printf "stategate.%s.svc" .Release.Namespace) (printf "stategate.%s.svc.cluster.local" .Release.Namespace) -}}
-{{- $ca := genCA "stategate" $days -}}
-{{- $serving := genSignedCert "stategate" nil $names $days $ca -}}
-{{- $expires := now | dateModify (printf "+%dh" (mul 24 $days)) | date "2006-01-02" -}}
-{{- $data := dict "ca.crt" ($ca.Cert | b64enc) "tls.crt" ($serving.Cert | b64enc) "tls.key" ($serving.Key | b64enc) -}}
-{{- dict "expires" $expires "data" $data | toJson }}
+{{/* The annotations of the webhook configurations: who fills in their caBundles. */}}
+{{- define "stategate.webhookAnnotations" -}}
+{{- $annotations := deepCopy .Values.webhooks.annotations }}
+{{- if and (eq .Values.tls.source "certManager") (eq .Values.webhooks.mode "report") }}
+{{- $_ := set $annotations "cert-manager.io/inject-ca-from" (printf "%s/stategate" .Release.Namespace) }}
 {{- end }}
+{{- $annotations | toJson }}
+{{- end }}
+
+{{/* The verbs of a rule that these values need: all, or those about webhook configurations that are made or changed. */}}
+{{- define "stategate.verbs" -}}
+{{- $verbs := .rule.verbs }}
+{{- if has "admissionregistration.k8s.io" .rule.apiGroups }}
+{{- $needed := list }}
+{{- if eq .root.Values.webhooks.mode "manage" }}{{ $needed = concat $needed (list "get" "create" "update" "delete") }}{{ end }}
+{{- if eq .root.Values.webhooks.mode "report" }}{{ $needed = concat $needed (list "get") }}{{ end }}
+{{- if eq .root.Values.tls.source "self" }}{{ $needed = concat $needed (list "get" "patch") }}{{ end }}
+{{- $kept := list }}
+{{- range $verbs }}{{ if has . $needed }}{{ $kept = append $kept . }}{{ end }}{{ end }}
+{{- $verbs = $kept }}
+{{- else if has "secrets" .rule.resources }}
+{{- if ne .root.Values.tls.source "self" }}{{ $verbs = list }}{{ end }}
+{{- else if or (has "clusterrolebindings" .rule.resources) (has "endpointslices" .rule.resources) }}
+{{- if ne .root.Values.webhooks.mode "manage" }}{{ $verbs = list }}{{ end }}
+{{- end }}
+{{- $verbs | toJson }}
 {{- end }}

@@ -1,0 +1,165 @@
+//! Which requests of the rules the API server need not send: CEL in the `matchConditions` of a webhook
+//! ([KEP-3716](https://github.com/kubernetes/enhancements/tree/master/keps/sig-api-machinery/3716-admission-webhook-match-conditions)).
+//!
+//! An expression that fails, or costs too much, refuses the write under `Fail` and skips the webhook under `Ignore`. So
+//! each guards what may be absent, and what has more items than usual is sent without a look at them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::admissionregistration::v1::MatchCondition;
+
+use super::PolicySet;
+use crate::admission::{GroupKind, ReviewScope};
+use crate::workload::declared::SELF_CLASSIFYING;
+use crate::workload::projection::{ClassRule, Projection};
+
+/// About the user of a request. Absent fields are errors in CEL.
+const USERS: [(&str, &str); 3] = [
+    ("not-a-node", r#"!has(request.userInfo.groups) || !("system:nodes" in request.userInfo.groups)"#),
+    (
+        "not-a-kube-system-controller",
+        r#"!has(request.userInfo.username) || !request.userInfo.username.startsWith("system:serviceaccount:kube-system:")"#,
+    ),
+    (
+        "not-the-control-plane",
+        r#"!has(request.userInfo.username) || !(request.userInfo.username in ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:cloud-controller-manager"])"#,
+    ),
+];
+
+/// Lists with more items, and images with longer names, are sent as they are.
+const MOST_ITEMS: usize = 40;
+const LONGEST_IMAGE: usize = 300;
+
+/// Groups whose objects the API server has decoded, so that their fields have the types that they should have.
+const BUILT_IN: [&str; 3] = ["", "apps", "batch"];
+
+/// Sources of volumes that keep nothing.
+const SCRATCH: [&str; 5] = ["configMap", "downwardAPI", "emptyDir", "projected", "secret"];
+
+/// The conditions of a webhook that is about these scopes.
+pub fn conditions(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> Vec<MatchCondition> {
+    let users = USERS.map(|(name, expression)| (name.to_owned(), expression.to_owned()));
+    let data = holders(set, scopes).into_iter().map(|(holder, resources)| holder.condition(set, &resources));
+    let all = users.into_iter().chain(data);
+    all.map(|(name, expression)| MatchCondition { name, expression }).collect()
+}
+
+/// How objects hold a pod template, and when it is one that no policy for stateful workloads judges.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Holder {
+    /// The path of the pod template; empty for a Pod.
+    template: Vec<String>,
+    /// Whether directories of the node may hold data.
+    on_the_node: bool,
+}
+
+/// The resources, as `group/plural`, whose objects may be of class `none`, which nobody need be asked about.
+fn holders(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> BTreeMap<Holder, BTreeSet<String>> {
+    let mut holders: BTreeMap<Holder, BTreeSet<String>> = BTreeMap::new();
+    let kinds: BTreeSet<&GroupKind> = scopes.iter().map(|scope| &scope.kind).collect();
+    for kind in kinds {
+        let Some(projection) = set.projections().of(kind) else { continue };
+        if let Some(holder) = Holder::of(projection).filter(|_| !set.reviews_stateless(kind)) {
+            let resource = format!("{}/{}", kind.group, projection.plural);
+            holders.entry(holder).or_default().insert(resource);
+        }
+    }
+    holders
+}
+
+impl Holder {
+    /// None if every object of the kind is judged, or the types of its fields are not certain.
+    fn of(projection: &Projection) -> Option<Self> {
+        let on_the_node = match projection.class {
+            ClassRule::Storage | ClassRule::Sibling | ClassRule::Identity => return None,
+            ClassRule::Workload | ClassRule::Batch => false,
+            ClassRule::Moving => true,
+        };
+        let template = projection.template.as_ref()?.0.clone();
+        BUILT_IN.contains(&projection.group.as_str()).then_some(Self { template, on_the_node })
+    }
+
+    /// Its name and expression. It holds for every object whose class is another than `none`, and for some more.
+    fn condition(&self, set: &PolicySet, resources: &BTreeSet<String>) -> (String, String) {
+        let names: Vec<&str> =
+            resources.iter().map(|one| one.rsplit('/').next().unwrap_or_default()).collect();
+        let mut name = format!("data-in-{}", names.join("-"));
+        // A qualified name has at most 63 characters.
+        name.truncate(63);
+        let resources: Vec<String> = resources.iter().map(|one| format!("{one:?}")).collect();
+        let template = std::iter::once("o").chain(self.template.iter().map(String::as_str));
+        let expression = format!(
+            "!((request.resource.group + \"/\" + request.resource.resource) in [{}]) || \
+             (has(request.subResource) && request.subResource != \"\") || \
+             [object, oldObject].exists(o, o != null && ({} || [{}].exists(t, {})))",
+            resources.join(", "),
+            annotated("o"),
+            template.collect::<Vec<_>>().join("."),
+            self.holds(set),
+        );
+        (name.trim_end_matches('-').to_owned(), expression)
+    }
+
+    /// Whether the pod template `t` may hold data.
+    fn holds(&self, set: &PolicySet) -> String {
+        let node = Some("hostPath").filter(|_| !self.on_the_node);
+        let scratch: Vec<String> =
+            SCRATCH.into_iter().chain(node).map(|source| format!("has(v.{source})")).collect();
+        let volumes = any_of("t.spec.volumes", "v", &format!("!({})", scratch.join(" || ")));
+        let image = format!(
+            "has(c.image) && (c.image.size() > {LONGEST_IMAGE} || c.image.matches(r'{}'))",
+            images(set)
+        );
+        let containers = ["t.spec.containers", "t.spec.initContainers"].map(|list| any_of(list, "c", &image));
+        format!("{} || has(t.spec) && ({volumes} || {})", annotated("t"), containers.join(" || "))
+    }
+}
+
+/// Whether an object says of itself what it holds.
+fn annotated(object: &str) -> String {
+    let keys = SELF_CLASSIFYING.map(|key| format!("{key:?} in {object}.metadata.annotations"));
+    format!("has({object}.metadata) && has({object}.metadata.annotations) && ({})", keys.join(" || "))
+}
+
+/// Whether one of the items of a list is such an item. A list of the wire may be `null`.
+fn any_of(list: &str, item: &str, such: &str) -> String {
+    format!(
+        "has({list}) && {list} != null && ({list}.size() > {MOST_ITEMS} || {list}.exists({item}, {such}))"
+    )
+}
+
+/// The images of engines, as a regular expression (RE2) over references: those that the table lists, and those that have
+/// the name of an engine as a word in theirs.
+fn images(set: &PolicySet) -> String {
+    let (mut words, mut patterns) = (BTreeSet::new(), BTreeSet::new());
+    for row in set.projections().engines.rows() {
+        words.insert(escaped(&row.name));
+        for image in row.images() {
+            match image.contains(['*', '?']) {
+                true => patterns.insert(escaped(image)),
+                false => words.insert(escaped(image)),
+            };
+        }
+    }
+    let joined = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join("|");
+    let (words, patterns) = (joined(words), joined(patterns));
+    format!("(^|[/._-])({words})[0-9]*([-._:@]|$)|(^|/)({patterns})([:@]|$)")
+}
+
+/// A glob over a segment of a reference, as a regular expression.
+fn escaped(glob: &str) -> String {
+    let mut text = String::new();
+    for c in glob.chars() {
+        match c {
+            '*' => text.push_str("[^/:@]*"),
+            '?' => text.push_str("[^/:@]"),
+            c if c.is_ascii_alphanumeric() || c == '-' || c == '_' => text.push(c),
+            // Nothing that could end the quoted text, or mean anything.
+            c if c.is_ascii() && c != '\'' && c != '\\' && c != '^' && c != ']' => {
+                text.push_str(&format!("[{c}]"));
+            }
+            _ => text.push('.'),
+        }
+    }
+    text
+}

@@ -1,0 +1,320 @@
+//! Keeps the webhook configurations as the policy set in force needs them, or tells how they differ.
+//!
+//! Only the replica that holds the lease does, once it is ready, and once the set in force has stayed the same for a
+//! moment: so whatever the API server is told to ask about, it is asked about by replicas that can answer. A
+//! configuration that has gone is made again unless the right to make it has gone, too, which is how a person keeps
+//! stategate from being asked.
+
+mod stored;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use serde_json::{Value, json};
+use tracing::{info, warn};
+
+use super::health::waits_for;
+use super::routes::App;
+use super::tls::{TlsError, certificates_of};
+use crate::cluster::{Cluster, ClusterError, Lease, Resource, Write};
+use crate::policyset::webhooks::{Address, LABELS, WebhookConfigurations, WebhookOptions};
+use stored::Needed;
+
+/// Between two looks at whether the policy set has changed.
+const TICK: Duration = Duration::from_secs(1);
+/// How long an attempt may take.
+const ATTEMPT: Duration = Duration::from_secs(20);
+
+/// What is done with the webhook configurations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebhookMode {
+    /// They are made, changed and removed.
+    Manage,
+    /// Somebody else makes them; it is told how they differ.
+    Report,
+}
+
+/// Whom the API server is to trust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Authorities {
+    /// Those that are kept in the Secret of the certificate.
+    Secret,
+    /// Those of a file (PEM), which is read again at each look.
+    File(PathBuf),
+    /// Those that others put into the configurations, or else those of the machine that it runs on.
+    Others,
+}
+
+/// What the webhook configurations are to be, beside what the policy set decides.
+#[derive(Clone, Debug)]
+pub struct Webhooks {
+    /// What is done with them.
+    pub mode: WebhookMode,
+    /// What they say.
+    pub options: WebhookOptions,
+    /// The authorities that they trust.
+    pub authorities: Authorities,
+    /// Annotations that they have, such as those that ask others for the authorities.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What is known of the webhook configurations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Outcome {
+    /// Another replica looks after them, or none does yet.
+    #[default]
+    Unknown,
+    /// They are as they should be.
+    InSync,
+    /// They differ, in these respects.
+    Differ(Vec<String>),
+    /// They cannot be read or changed.
+    Failed(String),
+}
+
+/// Why a webhook configuration is not as it should be.
+#[derive(Debug, thiserror::Error)]
+enum WebhookError {
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("the authority of the webhook cannot be read: {0}")]
+    Authority(#[from] TlsError),
+    #[error("the Secret of the certificate has not been read yet")]
+    NoAuthority,
+    #[error(
+        "{0} has no label app.kubernetes.io/name=stategate, so that it is not changed: choose another name with --webhook-config"
+    )]
+    Foreign(String),
+    #[error("no endpoint of Service {0} is ready, so that {1} is not made yet")]
+    NoEndpoint(String, String),
+}
+
+/// Looks after the webhook configurations.
+pub struct Keeper {
+    webhooks: Webhooks,
+    cluster: Cluster,
+    lease: Lease,
+    outcome: Mutex<Outcome>,
+}
+
+impl Keeper {
+    /// Nothing is looked at yet.
+    pub fn new(webhooks: Webhooks, cluster: Cluster, lease: Lease) -> Self {
+        Self { webhooks, cluster, lease, outcome: Mutex::default() }
+    }
+
+    /// What was found last.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A line for people.
+    pub fn describe(&self) -> String {
+        match self.outcome() {
+            Outcome::Unknown if self.lease.is_held() => "not looked at yet".to_owned(),
+            Outcome::Unknown => "looked after by the replica that holds the lease".to_owned(),
+            Outcome::InSync => "as the policy set needs them".to_owned(),
+            Outcome::Differ(how) => format!("differ from what the policy set needs: {}", how.join("; ")),
+            Outcome::Failed(why) => format!("not known to be as the policy set needs them: {why}"),
+        }
+    }
+
+    /// Looks after them until the process ends.
+    pub async fn run(self: Arc<Self>, app: Arc<App>, every: Duration) {
+        let mut timer = tokio::time::interval(TICK);
+        timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The digest at the last tick, the one that was compared last, and when that was.
+        let (mut before, mut compared, mut looked) = (String::new(), String::new(), None::<Instant>);
+        // Whether one was missing at the last look. It is made at the next one: a person who removes it together with
+        // the right to make it must not be outrun.
+        let mut missing = false;
+        loop {
+            timer.tick().await;
+            if !self.lease.is_held() || waits_for(&app).is_some() {
+                self.tell(&app, Outcome::Unknown);
+                (compared, looked, missing) = (String::new(), None, false);
+                continue;
+            }
+            let in_force = app.current.in_force();
+            let digest = in_force.set.digest().to_owned();
+            let settled = std::mem::replace(&mut before, digest.clone()) == digest;
+            let due = looked.is_none_or(|last| last.elapsed() >= every) || digest != compared;
+            if !settled || !(due || missing) {
+                continue;
+            }
+            let needed = WebhookConfigurations::new(&in_force.set, &self.webhooks.options, None);
+            let attempt = tokio::time::timeout(ATTEMPT, self.look(&app, needed, missing));
+            let timed_out = |_| ClusterError::TimedOut(ATTEMPT.as_secs()).into();
+            let outcome = match attempt.await.map_err(timed_out).and_then(|looked| looked) {
+                // Another one was faster: the next tick tells what became of it.
+                Err(WebhookError::Cluster(ClusterError::Conflict(_))) => continue,
+                Ok((outcome, absent)) => {
+                    missing = absent;
+                    outcome
+                }
+                Err(error) => Outcome::Failed(match &error {
+                    WebhookError::Cluster(known) => format!("{error}: {}", self.cluster.help(known)),
+                    _ => error.to_string(),
+                }),
+            };
+            (compared, looked) = (digest, Some(Instant::now()));
+            self.tell(&app, outcome);
+        }
+    }
+
+    fn tell(&self, app: &App, outcome: Outcome) {
+        let in_sync = match &outcome {
+            Outcome::Unknown => None,
+            Outcome::InSync => Some(true),
+            Outcome::Differ(_) | Outcome::Failed(_) => Some(false),
+        };
+        app.metrics.webhooks_in_sync(&self.webhooks.options.name, in_sync);
+        let before = std::mem::replace(
+            &mut *self.outcome.lock().unwrap_or_else(PoisonError::into_inner),
+            outcome.clone(),
+        );
+        if before != outcome {
+            let name = &self.webhooks.options.name;
+            match outcome {
+                Outcome::Unknown => {}
+                Outcome::InSync => info!(name, "webhook configurations are as the policy set needs them"),
+                Outcome::Differ(how) => warn!(name, how = how.join("; "), "webhook configurations differ"),
+                Outcome::Failed(why) => {
+                    warn!(name, why, "webhook configurations are not known to be as they should be");
+                }
+            }
+        }
+    }
+
+    /// One look at both, and what follows from it: what was found, and whether one is missing.
+    async fn look(
+        &self,
+        app: &App,
+        needed: WebhookConfigurations,
+        was_missing: bool,
+    ) -> Result<(Outcome, bool), WebhookError> {
+        let needed = [
+            serde_json::to_value(needed.validating).ok(),
+            needed.mutating.and_then(|mutating| serde_json::to_value(mutating).ok()),
+        ];
+        let authorities = self.authorities(app).await?;
+        let owner = self.owner().await?;
+        let (mut how, mut missing) = (Vec::new(), false);
+        for (resource, needed) in Resource::webhook_configurations().into_iter().zip(&needed) {
+            let needed = needed.as_ref().map(|configuration| Needed {
+                configuration,
+                authorities: authorities.as_deref(),
+                annotations: &self.webhooks.annotations,
+                owner: owner.as_ref(),
+                now: Timestamp::now(),
+            });
+            let path = resource.object_path("", &self.webhooks.options.name);
+            let stored = self.cluster.get(&path).await?;
+            let kind = &resource.kind.kind;
+            let differences = match (&needed, &stored) {
+                (None, None) => continue,
+                (None, Some(stored)) if !is_own(stored) => continue,
+                (None, Some(_)) => vec!["it is not needed".to_owned()],
+                (Some(_), None) => vec!["it does not exist".to_owned()],
+                (Some(needed), Some(stored)) => match is_own(stored) {
+                    true => needed.differences(stored),
+                    false => {
+                        let name = format!("{kind} {}", self.webhooks.options.name);
+                        return Err(WebhookError::Foreign(name));
+                    }
+                },
+            };
+            if differences.is_empty() {
+                continue;
+            }
+            let absent = needed.is_some() && stored.is_none();
+            missing |= absent;
+            if self.webhooks.mode == WebhookMode::Report || absent && !was_missing {
+                how.extend(differences.into_iter().map(|what| format!("{kind}: {what}")));
+                continue;
+            }
+            match (needed, stored) {
+                (Some(needed), Some(stored)) => {
+                    if let Some(object) = needed.replacement(&stored) {
+                        self.cluster.write(&path, Write::Replace(&object)).await?;
+                    }
+                }
+                (Some(needed), None) => {
+                    self.reachable(kind).await?;
+                    self.cluster.write(&resource.path(), Write::Create(&needed.new_object())).await?;
+                    missing = false;
+                }
+                (None, Some(stored)) => {
+                    let version = stored.pointer("/metadata/resourceVersion");
+                    let options = json!({"preconditions": {"resourceVersion": version}});
+                    self.cluster.write(&path, Write::Delete(&options)).await?;
+                }
+                (None, None) => {}
+            }
+            let (name, how) = (&self.webhooks.options.name, differences.join("; "));
+            info!(kind, name, how, "webhook configuration changed");
+        }
+        Ok((if how.is_empty() { Outcome::InSync } else { Outcome::Differ(how) }, missing))
+    }
+
+    /// The authorities that the configurations must trust; none if others see to that.
+    async fn authorities(&self, app: &App) -> Result<Option<Vec<CertificateDer<'static>>>, WebhookError> {
+        match self.webhooks.authorities.clone() {
+            Authorities::Secret => Ok(Some(app.serving.authorities().ok_or(WebhookError::NoAuthority)?)),
+            Authorities::Others => Ok(None),
+            Authorities::File(file) => {
+                let read = tokio::task::spawn_blocking(move || certificates_of(&file)).await;
+                read.map_or(Ok(None), |read| Ok(Some(read?)))
+            }
+        }
+    }
+
+    /// The binding of the right to change them: what removes it removes them, too.
+    async fn owner(&self) -> Result<Option<Value>, ClusterError> {
+        if self.webhooks.mode == WebhookMode::Report {
+            return Ok(None);
+        }
+        let binding = Resource::cluster_role_bindings();
+        let name = format!("{}-webhooks", self.webhooks.options.name);
+        let found = match self.cluster.get(&binding.object_path("", &name)).await {
+            Err(ClusterError::Forbidden(_)) => None,
+            found => found?,
+        };
+        let uid = found.and_then(|found| found.pointer("/metadata/uid").cloned());
+        Ok(uid.map(|uid| {
+            json!({"apiVersion": binding.api_version(), "kind": binding.kind.kind, "name": name, "uid": uid})
+        }))
+    }
+
+    /// Whether the API server can reach a replica through the Service. Who may not know goes on.
+    async fn reachable(&self, kind: &str) -> Result<(), WebhookError> {
+        let Address::Service { namespace, name, .. } = &self.webhooks.options.address else { return Ok(()) };
+        let path = format!(
+            "{}?labelSelector=kubernetes.io%2Fservice-name%3D{name}",
+            Resource::endpoint_slices().path_in(namespace)
+        );
+        let slices = match self.cluster.get(&path).await {
+            Err(ClusterError::Forbidden(_)) => return Ok(()),
+            found => found?.unwrap_or_default(),
+        };
+        let items = slices.get("items").and_then(Value::as_array).into_iter().flatten();
+        let mut endpoints = items.filter_map(|slice| slice.get("endpoints")?.as_array()).flatten();
+        // Without the condition an endpoint counts as ready.
+        let ready = |endpoint: &Value| endpoint.pointer("/conditions/ready") != Some(&Value::Bool(false));
+        match endpoints.any(ready) {
+            true => Ok(()),
+            false => Err(WebhookError::NoEndpoint(format!("{namespace}/{name}"), kind.to_owned())),
+        }
+    }
+}
+
+/// Whether stategate may change it.
+fn is_own(stored: &Value) -> bool {
+    let (key, value) = LABELS[1];
+    let labels = stored.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
+}

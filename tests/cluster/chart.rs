@@ -341,7 +341,8 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     // It can come back, and takes over the definitions that it has left.
     run(&install);
     admin.get_json(&["policyexception", "kept", "-n", "shop"]);
-    daemon = serve(&admin, &account, dir.path(), ports);
+    let account = api.account("stategate", NAMESPACE);
+    let daemon = serve(&admin, &account, dir.path(), ports);
     assert!(wait_until(SOON, works), "{:?}\n{}", status(), daemon.log());
 }
 

@@ -21,11 +21,10 @@ pub const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-no
 pub const LABELS: [(&str, &str); 2] =
     [("app.kubernetes.io/component", "webhooks"), ("app.kubernetes.io/name", "stategate")];
 
-/// Seconds that the API server waits where it goes on without an answer. A request is sent to one mutating and to one
-/// validating webhook at most, so that together they delay it by two seconds.
-const IGNORE_TIMEOUT: i32 = 1;
-/// The same for PolicyExceptions. They may name a Policy that is on its way.
-const EXCEPTION_TIMEOUT: i32 = 2;
+/// Seconds that the API server waits in all where it goes on without an answer.
+const PATIENCE: i32 = 2;
+/// The same for each of two webhooks that are sent the same request.
+const HALF: i32 = 1;
 /// The same for Policies and PolicyBindings, which are tried before they are stored.
 const TRIAL_TIMEOUT: i32 = 10;
 
@@ -89,24 +88,29 @@ struct Writer<'a> {
 impl Writer<'_> {
     fn validating(&self) -> ValidatingWebhookConfiguration {
         let denied = self.set.denial_coverage();
+        let mutated = self.set.mutation_coverage();
         let stops = |scope: &ReviewScope| {
             may_stop_a_write(scope) && denied.contains(scope) && !self.options.fail_open
         };
         let (fail, ignore): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
             self.set.coverage().into_iter().partition(stops);
-        let judging =
-            [("fail", "Fail", self.options.timeout, fail), ("ignore", "Ignore", IGNORE_TIMEOUT, ignore)]
-                .into_iter()
-                .filter(|(_, _, _, scopes)| !scopes.is_empty())
-                .map(|(path, failure_policy, timeout, scopes)| ValidatingWebhook {
-                    name: format!("{path}.validate.stategate.io"),
-                    rules: Some(rules(self.set, &scopes)),
-                    failure_policy: Some(failure_policy.to_owned()),
-                    match_conditions: Some(conditions(self.set, &scopes)),
-                    namespace_selector: Some(self.namespaces()),
-                    timeout_seconds: Some(timeout),
-                    ..self.webhook(&format!("/validate/{path}"))
-                });
+        let (mutated, ignore) = ignore.into_iter().partition(|scope| mutated.contains(scope));
+        let webhooks = [
+            ("fail", "fail", "Fail", self.options.timeout, fail),
+            ("ignore", "ignore", "Ignore", PATIENCE, ignore),
+            ("mutated", "ignore", "Ignore", HALF, mutated),
+        ];
+        let judging = webhooks.into_iter().filter(|(.., scopes)| !scopes.is_empty()).map(
+            |(name, path, failure_policy, timeout, scopes)| ValidatingWebhook {
+                name: format!("{name}.validate.stategate.io"),
+                rules: Some(rules(self.set, &scopes)),
+                failure_policy: Some(failure_policy.to_owned()),
+                match_conditions: Some(conditions(self.set, &scopes)),
+                namespace_selector: Some(self.namespaces()),
+                timeout_seconds: Some(timeout),
+                ..self.webhook(&format!("/validate/{path}"))
+            },
+        );
         let webhooks = judging.chain(self.documents()).collect();
         ValidatingWebhookConfiguration { metadata: self.metadata(), webhooks: Some(webhooks) }
     }
@@ -132,7 +136,7 @@ impl Writer<'_> {
             ([DocumentKind::Policy, DocumentKind::PolicyBinding], [DocumentKind::PolicyException]);
         [
             webhook("policies", TRIAL_TIMEOUT, "Cluster", &policies),
-            webhook("exceptions", EXCEPTION_TIMEOUT, "Namespaced", &exceptions),
+            webhook("exceptions", PATIENCE, "Namespaced", &exceptions),
         ]
     }
 
@@ -152,24 +156,25 @@ impl Writer<'_> {
     fn mutating(&self) -> Option<MutatingWebhookConfiguration> {
         let (again, once): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
             self.set.mutation_coverage().into_iter().partition(may_stop_a_write);
-        let webhooks: Vec<MutatingWebhook> = [("mutate", "IfNeeded", again), ("once.mutate", "Never", once)]
-            .into_iter()
-            .filter(|(_, _, scopes)| !scopes.is_empty())
-            .map(|(name, reinvocation, scopes)| MutatingWebhook {
-                name: format!("{name}.stategate.io"),
-                client_config: self.client("/mutate"),
-                rules: Some(rules(self.set, &scopes)),
-                failure_policy: Some("Ignore".to_owned()),
-                match_policy: Some("Equivalent".to_owned()),
-                match_conditions: Some(conditions(self.set, &scopes)),
-                namespace_selector: Some(self.namespaces()),
-                object_selector: Some(LabelSelector::default()),
-                reinvocation_policy: Some(reinvocation.to_owned()),
-                side_effects: "None".to_owned(),
-                timeout_seconds: Some(IGNORE_TIMEOUT),
-                admission_review_versions: vec!["v1".to_owned()],
-            })
-            .collect();
+        let webhooks: Vec<MutatingWebhook> =
+            [("mutate", "IfNeeded", PATIENCE, again), ("once.mutate", "Never", HALF, once)]
+                .into_iter()
+                .filter(|(.., scopes)| !scopes.is_empty())
+                .map(|(name, reinvocation, timeout, scopes)| MutatingWebhook {
+                    name: format!("{name}.stategate.io"),
+                    client_config: self.client("/mutate"),
+                    rules: Some(rules(self.set, &scopes)),
+                    failure_policy: Some("Ignore".to_owned()),
+                    match_policy: Some("Equivalent".to_owned()),
+                    match_conditions: Some(conditions(self.set, &scopes)),
+                    namespace_selector: Some(self.namespaces()),
+                    object_selector: Some(LabelSelector::default()),
+                    reinvocation_policy: Some(reinvocation.to_owned()),
+                    side_effects: "None".to_owned(),
+                    timeout_seconds: Some(timeout),
+                    admission_review_versions: vec!["v1".to_owned()],
+                })
+                .collect();
         let configuration =
             |webhooks| MutatingWebhookConfiguration { metadata: self.metadata(), webhooks: Some(webhooks) };
         (!webhooks.is_empty()).then(|| configuration(webhooks))

@@ -36,9 +36,10 @@ pub async fn review(app: &Arc<App>, request: &Request, kind: DocumentKind, deadl
         Ok(None) => return allowed(),
         Err(error) => return refused(&format!("{} cannot be read: {error}", kind.as_str())),
     };
-    // Later, the API server would no longer hear the answer.
-    let deadline = deadline.checked_sub(MARGIN).unwrap_or(deadline);
     let started = Instant::now();
+    // Later, the API server would no longer hear the answer.
+    let margin = MARGIN.min(deadline.saturating_duration_since(started) / 4);
+    let deadline = deadline.checked_sub(margin).unwrap_or(deadline);
     loop {
         let set = Arc::clone(&app.current.in_force().set);
         let found = async {

@@ -169,7 +169,7 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
     let fail = webhook(&made, "fail.validate.stategate.io");
     assert_eq!((&fail["failurePolicy"], &fail["timeoutSeconds"]), (&"Fail".into(), &5.into()));
     let ignore = webhook(&made, "ignore.validate.stategate.io");
-    assert_eq!((&ignore["failurePolicy"], &ignore["timeoutSeconds"]), (&"Ignore".into(), &1.into()));
+    assert_eq!((&ignore["failurePolicy"], &ignore["timeoutSeconds"]), (&"Ignore".into(), &2.into()));
     assert_eq!(made["metadata"]["ownerReferences"][0]["name"], "stategate-webhooks", "{made}");
     // It works, and nothing is written while nothing changes.
     let naive = workload("StatefulSet", "pg", "postgres:17", &[json!({"emptyDir": {}})]);
@@ -298,7 +298,7 @@ fn for_gitops_they_are_compared_and_never_touched() {
             && cluster.in_sync() == Some(false)
     });
     cluster.patch(&json!([{"op": "replace", "path": "/webhooks/1/timeoutSeconds", "value": 30}]));
-    cluster.comes("both are told", || cluster.status().contains("timeoutSeconds is 30, not 1"));
+    cluster.comes("both are told", || cluster.status().contains("timeoutSeconds is 30, not 2"));
     assert_eq!(changed.as_str().map(str::len), version().as_str().map(str::len));
     let managers = cluster.validating()["metadata"].to_string();
     assert!(!managers.contains("ownerReferences"), "{managers}");

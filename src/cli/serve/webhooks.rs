@@ -29,7 +29,7 @@ pub struct WebhookArguments {
     webhook_url: Option<Address>,
 
     /// Seconds that the API server waits for an answer without which it refuses the write. Where it goes on without
-    /// one, it waits for 1 second
+    /// one, it waits for 2 seconds in all
     #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=30), requires = "webhooks")]
     webhook_timeout: i32,
 

@@ -147,9 +147,61 @@ fn alerts_and_dashboard_ask_for_metrics_that_exist() {
             ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         assert!(known.contains(base) || known.contains(name), "{name} is no metric of stategate");
     }
+}
+
+/// `tests/alerts/run` has promtool run the tests of the alerts.
+#[test]
+fn every_alert_is_tested_and_has_a_runbook() {
+    let guide = include_str!("../../deploy/README.md");
+    let tests = include_str!("../alerts/alerts_test.yaml");
+    let tests = stategate::yaml::read(tests).unwrap().remove(0).value;
+    let groups = tests["tests"].as_array().unwrap();
+    let healthy = groups[0]["input_series"].to_string();
+    assert_eq!(groups[0]["promql_expr_test"][0]["exp_samples"], Value::Array(Vec::new()));
+    let fires: String = groups.iter().map(|group| group["promql_expr_test"].to_string()).collect();
     for alert in document("files/alerts.yaml").as_array().unwrap() {
+        let name = alert["alert"].as_str().unwrap();
         let says = |key: &str| alert["annotations"][key].as_str().is_some_and(|text| text.len() > 20);
         assert!(says("summary") && says("description"), "{alert}: what is one to do?");
+
+        let page = "https://github.com/YOUR-ORG/stategate/blob/main/deploy/README.md";
+        let link = format!("{page}#{}", name.to_lowercase());
+        assert_eq!(alert["annotations"]["runbook_url"], link, "{name}");
+        let section = guide.split(&format!("\n#### {name}\n")).nth(1);
+        let section = section.unwrap_or_else(|| panic!("deploy/README.md has no section {name}"));
+        let section = section.split("\n#").next().unwrap();
+        assert!(section.contains("```sh\n"), "the section {name} has no commands: {section}");
+
+        assert!(fires.contains(&format!("alertname=\\\"{name}\\\"")), "no test has {name} fire");
+        let metric = alert["expr"].as_str().unwrap().split('{').next().unwrap();
+        let metric = metric.rsplit(['(', ' ']).next().unwrap();
+        assert!(healthy.contains(&format!("{metric}{{")), "no test has a healthy {metric} for {name}");
     }
-    serde_json::from_str::<Value>(&file("files/dashboard.json")).unwrap();
+}
+
+#[test]
+fn the_dashboard_is_one_that_grafana_can_draw() {
+    let dashboard: Value = serde_json::from_str(&file("files/dashboard.json")).unwrap();
+    let variables = dashboard["templating"]["list"].as_array().unwrap();
+    assert!(variables.iter().any(|one| one["name"] == "datasource" && one["type"] == "datasource"));
+    let source = serde_json::json!({"type": "prometheus", "uid": "${datasource}"});
+    let (mut ids, mut covered) = (BTreeSet::new(), BTreeSet::new());
+    for panel in dashboard["panels"].as_array().unwrap() {
+        let title = panel["title"].as_str().unwrap();
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{title}: its id is taken");
+        assert!(panel["fieldConfig"]["defaults"]["unit"].is_string(), "{title} has no unit");
+        assert_eq!(panel["datasource"], source, "{title}");
+        let mut references = BTreeSet::new();
+        for target in panel["targets"].as_array().unwrap() {
+            assert!(references.insert(target["refId"].as_str().unwrap()), "{title}: {target}");
+            assert!(target["expr"].as_str().unwrap().contains("namespace=\"$namespace\""), "{title}");
+        }
+        // Nothing lies on something else, or outside of the 24 columns.
+        let place = &panel["gridPos"];
+        let [x, y, w, h] = ["x", "y", "w", "h"].map(|key| place[key].as_u64().unwrap());
+        assert!(x + w <= 24, "{title} is wider than the page");
+        for (column, row) in (x..x + w).flat_map(|column| (y..y + h).map(move |row| (column, row))) {
+            assert!(covered.insert((column, row)), "{title} lies on another panel");
+        }
+    }
 }

@@ -16,6 +16,7 @@ mod export;
 mod fix;
 mod input;
 mod inventory;
+mod man;
 mod output;
 mod policies;
 mod policy;
@@ -112,6 +113,8 @@ enum Command {
     Config(config::ConfigCommand),
     /// Print shell completions
     Completions(completions::Arguments),
+    /// Write manual pages
+    Man(man::Arguments),
     /// Print the JSON Schema of a document that stategate reads or writes
     Schema(schema::Arguments),
     /// The child process that loads untrusted policies
@@ -162,6 +165,7 @@ pub fn main() -> ExitCode {
             Command::Schema(arguments) => schema::run(&arguments),
             Command::Config(config::ConfigCommand::Show(_)) => config::show(&matches, &whole, &command),
             Command::Completions(arguments) => completions::run(&arguments),
+            Command::Man(arguments) => man::run(&arguments),
             Command::SandboxPolicies => sandbox::child().map(|()| Exit::Clean).map_err(Into::into),
         }
     });

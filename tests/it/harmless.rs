@@ -261,6 +261,7 @@ fn no_command_has_it_raw() {
         vec!["test", HOSTILE],
         vec!["schema", HOSTILE],
         vec!["completions", HOSTILE],
+        vec!["man", HOSTILE, HOSTILE],
         vec!["webhook-config", "--service", HOSTILE],
         vec!["webhook-config", "--url", HOSTILE],
         vec!["webhook-config", "--url", "https://x", "--ca-file", HOSTILE],

@@ -32,6 +32,7 @@ mod judgement;
 mod limits;
 mod lint;
 mod once;
+mod packaging;
 mod places;
 mod policy_cli;
 mod record;

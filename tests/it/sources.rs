@@ -220,6 +220,12 @@ fn shells_and_kubectl_find_it() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         run_in(files.path(), &["completions", shell]).expect(0, &["changed-since"]);
     }
+    let pages = files.path().join("share/man/man1");
+    run_in(files.path(), &["man", "share/man/man1"]).expect(0, &[]);
+    let page = std::fs::read_to_string(pages.join("stategate-policy-list.1")).unwrap();
+    assert!(page.contains("\\-\\-category"), "{page}");
+    assert!(!pages.join(format!("stategate-{}.1", stategate::source::sandbox::SUBCOMMAND)).exists());
+    run_in(files.path(), &["man", "share/man/man1/stategate.1"]).expect(2, &["share/man/man1/stategate.1"]);
     let plugin = files.path().join("kubectl-stategate");
     std::fs::hard_link(env!("CARGO_BIN_EXE_stategate"), &plugin)
         .or_else(|_| std::fs::copy(env!("CARGO_BIN_EXE_stategate"), &plugin).map(|_| ()))

@@ -29,8 +29,8 @@ use crate::path::Path;
 use crate::policy::binding::OnFailure;
 use crate::policy::{Action, Policy, PolicyId};
 use crate::policyset::{PolicySet, Selected};
-use crate::workload::Problem;
 use crate::workload::projection::Projection;
+use crate::workload::{Problem, confirmed_steps};
 
 use baseline::Baseline;
 use effective_request::EffectiveRequest;
@@ -205,6 +205,9 @@ impl Review<'_> {
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
         let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));
         self.decision.lowered_by = requested.lowered_by(self.views);
+        let annotations = requested.subject().map(|workload| &workload.annotations);
+        let confirmed = annotations.into_iter().flat_map(confirmed_steps);
+        self.decision.confirmations = confirmed.map(|(name, step)| (name.clone(), step.clone())).collect();
         if self.mode.validates() {
             let state = state.as_ref().unwrap_or(&requested);
             self.validate(state, &selected);
@@ -388,7 +391,8 @@ fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], dec
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
     let unknown = Unknown { policy: selected.policy.id.clone(), missing };
     if selected.enforcement.require_inventory && mode.validates() {
-        let finding = Finding::inventory_required(selected.policy, selected.action(mode), &unknown);
+        let binding = selected.enforcement.binding.clone();
+        let finding = Finding::inventory_required(selected.policy, selected.action(mode), binding, &unknown);
         decision.findings.push(finding);
     } else if !decision.unknown.contains(&unknown) {
         decision.unknown.push(unknown);

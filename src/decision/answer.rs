@@ -54,9 +54,11 @@ pub fn respond(request: &Request, mode: ReviewMode, decision: &Decision) -> Resp
 }
 
 fn cause(finding: &Finding) -> Cause {
+    // A cause has no field for it.
+    let binding = finding.binding.as_ref().map(|binding| format!(" (binding: {})", plain::line(binding)));
     Cause {
         reason: finding.policy.to_string(),
-        message: shorten(finding.message.clone(), CAUSE),
+        message: shorten(finding.message.clone(), CAUSE) + &binding.unwrap_or_default(),
         field: shorten(path::dotted(&finding.path), CAUSE),
     }
 }
@@ -75,6 +77,16 @@ fn audit_annotations(decision: &Decision, failed: bool) -> BTreeMap<String, Stri
         if !ids.is_empty() {
             annotations.insert(action.to_string(), ids.join(","));
         }
+    }
+    let mut bindings: Vec<String> = decision
+        .findings
+        .iter()
+        .filter_map(|finding| Some(format!("{}={}", finding.policy, plain::line(finding.binding.as_ref()?))))
+        .collect();
+    bindings.sort_unstable();
+    bindings.dedup();
+    if !bindings.is_empty() {
+        annotations.insert("binding".to_owned(), bindings.join(","));
     }
     if let Some(patched) = &decision.patch {
         let ids: Vec<&str> = patched.policies.iter().map(crate::policy::PolicyId::as_str).collect();

@@ -32,7 +32,15 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
     };
     let mut text = format!("{}: {problems}\n", plain::line(&name));
     for finding in denied.iter().take(SHOWN) {
-        text.push_str(&format!("\n{} [{}]\n  {}\n", finding.policy, finding.severity, finding.message));
+        let binding =
+            finding.binding.as_ref().map(|binding| format!(" (binding: {binding})")).unwrap_or_default();
+        text.push_str(&format!(
+            "\n{} [{}]{}\n  {}\n",
+            finding.policy,
+            finding.severity,
+            plain::line(&binding),
+            finding.message
+        ));
         if !finding.path.is_empty() {
             text.push_str(&format!("  at:  {}\n", path::dotted(&finding.path)));
         }
@@ -67,16 +75,18 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 ///
 /// The mutating webhook refuses nothing because of a failure, so it warns of those that would refuse, too.
 pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
-    let findings =
-        decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
-            format!("{}: {}; fix: {}", finding.policy, finding.display_message(), finding.fix)
-        });
+    let findings = decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
+        let binding = finding.binding.as_ref().map(|binding| format!("; binding: {binding}"));
+        let text = format!("{}: {}; fix: {}", finding.policy, finding.display_message(), finding.fix);
+        one_line(&text, &binding.unwrap_or_default())
+    });
     let failures = decision
         .failures
         .iter()
         .filter(|failure| failure.on_failure == OnFailure::Warn || !mode.validates())
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.cause));
-    fit(findings.chain(failures).chain(decision.notes.iter().cloned()).collect())
+    let others = failures.chain(decision.notes.iter().cloned()).map(|text| one_line(&text, ""));
+    fit(findings.chain(others).collect())
 }
 
 /// Cuts warnings to what the API server shows, and reports how many are omitted.
@@ -85,7 +95,6 @@ fn fit(warnings: Vec<String>) -> Vec<String> {
     let mut left = WARNINGS_LIMIT - WARNING_LIMIT;
     let mut shown = Vec::new();
     for warning in warnings {
-        let warning = one_line(&warning);
         let Some(rest) = left.checked_sub(warning.len()) else { break };
         left = rest;
         shown.push(warning);
@@ -96,11 +105,21 @@ fn fit(warnings: Vec<String>) -> Vec<String> {
     shown
 }
 
-fn one_line(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = plain::line(&line);
-    if line.chars().count() <= WARNING_LIMIT {
-        return line.into_owned();
+/// One line that fits. What is too long is cut before its end.
+fn one_line(text: &str, end: &str) -> String {
+    let line = |text: &str| {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        plain::line(&words).into_owned()
+    };
+    let (text, end) = (line(text), line(end));
+    let end = cut(&end, WARNING_LIMIT / 2);
+    let room = WARNING_LIMIT - end.chars().count();
+    cut(&text, room) + &end
+}
+
+fn cut(text: &str, limit: usize) -> String {
+    match text.chars().count() <= limit {
+        true => text.to_owned(),
+        false => text.chars().take(limit - 1).chain(['…']).collect(),
     }
-    line.chars().take(WARNING_LIMIT - 1).chain(['…']).collect()
 }

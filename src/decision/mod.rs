@@ -35,6 +35,9 @@ pub struct Decision {
     pub waived: Vec<Waived>,
     /// Notes for the user about the request as a whole, such as a skip annotation that does not count.
     pub notes: Vec<String>,
+    /// Annotations that confirm a dangerous step, with the step that they name, whether or not it is the one that is
+    /// taken.
+    pub confirmations: Vec<(String, String)>,
     /// Annotations that the profile believes and by which the object is held to less than what it runs.
     pub lowered_by: Vec<&'static str>,
     /// Number of policies that apply: not ruled out by class, a waiver or unknown inventory.
@@ -93,6 +96,9 @@ pub struct Finding {
     pub severity: Severity,
     /// The action.
     pub action: Action,
+    /// The binding that decided the action: `production/guards`; none for an object that cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Arc<str>>,
     /// The old object already has this violation, so it only warns.
     pub pre_existing: bool,
     /// What is wrong with the object.
@@ -218,12 +224,13 @@ impl Finding {
 
     /// The finding for a policy that could not be evaluated because other objects are unknown, if its binding
     /// requires the inventory.
-    pub fn inventory_required(policy: &Policy, action: Action, unknown: &Unknown) -> Self {
+    pub fn inventory_required(policy: &Policy, action: Action, binding: Arc<str>, unknown: &Unknown) -> Self {
         Self {
             policy: policy.id.clone(),
             title: policy.title.clone(),
             severity: policy.severity,
             action,
+            binding: Some(binding),
             pre_existing: false,
             message: format!(
                 "it could not be evaluated: {}, and a binding says requireInventory",
@@ -248,6 +255,7 @@ impl Finding {
             title: "The object can be read".into(),
             severity: Severity::Critical,
             action: Action::Deny,
+            binding: None,
             pre_existing: false,
             key: crate::path::pointer(&path),
             message,

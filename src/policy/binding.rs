@@ -1,6 +1,7 @@
 //! Where policies apply, with which parameters, and what a violation leads to.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
@@ -14,12 +15,32 @@ use crate::workload::labels::{self, Selector};
 /// A PolicyBinding.
 #[derive(Clone, Debug)]
 pub struct Binding {
-    /// `metadata.name`
-    pub name: String,
+    /// How findings name it: `production/guards` of a profile, `team.yaml/guards` of a file, `policybinding/guards` of
+    /// a cluster.
+    pub id: Arc<str>,
+    /// The file that it is in, or the resource.
+    pub source: Arc<str>,
+    /// The line of its name in that file; 0 for a resource.
+    pub line: usize,
     /// Does it come from the profile, rather than from a user?
     pub shipped: bool,
     /// `spec`
     pub spec: BindingSpec,
+}
+
+impl Binding {
+    /// Where it is: its file and line, or the resource.
+    pub fn place(&self) -> String {
+        place(&self.source, self.line)
+    }
+}
+
+/// A line of a file; of a resource, which has no lines, its name.
+pub(super) fn place(source: &str, line: usize) -> String {
+    match line {
+        0 => source.to_owned(),
+        line => format!("{source}:{line}"),
+    }
 }
 
 /// `spec` of a PolicyBinding.
@@ -168,16 +189,31 @@ impl BindingMatch {
             || !self.excluded_namespaces.is_empty()
     }
 
-    fn selects_namespace(&self, name: &str, labels: &BTreeMap<String, String>) -> bool {
-        self.namespaces.as_ref().is_none_or(|patterns| glob_any(patterns, name))
-            && self.namespace_selector.matches(labels)
-            && !glob_any(&self.excluded_namespaces, name)
+    fn namespace_mismatch(&self, name: &str, labels: &BTreeMap<String, String>) -> Option<Mismatch> {
+        if self.namespaces.as_ref().is_some_and(|patterns| !glob_any(patterns, name)) {
+            Some(Mismatch::Namespaces)
+        } else if glob_any(&self.excluded_namespaces, name) {
+            Some(Mismatch::ExcludedNamespaces)
+        } else {
+            (!self.namespace_selector.matches(labels)).then_some(Mismatch::NamespaceSelector)
+        }
     }
 
     /// Does this user get a warning instead of a denial?
     pub fn warns_only(&self, user: &UserInfo) -> bool {
         glob_any(&self.warn_only_users, &user.username)
     }
+}
+
+/// The key of `spec.match` that keeps a binding from objects of a kind in a namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words are the keys")]
+pub enum Mismatch {
+    Kinds,
+    Namespaces,
+    ExcludedNamespaces,
+    NamespaceSelector,
+    ClusterScoped,
 }
 
 impl BindingSpec {
@@ -189,14 +225,27 @@ impl BindingSpec {
             let metadata = target.request.subject().and_then(|object| object.metadata().ok());
             metadata.is_none_or(|metadata| matches.object_selector.matches(&metadata.labels))
         };
-        let place_selected = match &*target.namespace {
-            "" => self.selects_cluster_scoped(),
-            namespace => matches.selects_namespace(namespace, labels),
-        };
-        place_selected
-            && matches.kinds.as_ref().is_none_or(|kinds| kinds.contains(target.kind))
+        self.mismatch(target.kind, &target.namespace, labels).is_none()
             && !glob_any(&matches.excluded_users, &target.request.user.username)
             && (matches.object_selector.is_empty() || object_selected())
+    }
+
+    /// Why the binding applies to no object of this kind in a namespace with these labels; an empty namespace: to
+    /// none that lies in no namespace.
+    pub fn mismatch(
+        &self,
+        kind: &GroupKind,
+        namespace: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Option<Mismatch> {
+        let matches = &self.matches;
+        if matches.kinds.as_ref().is_some_and(|kinds| !kinds.contains(kind)) {
+            return Some(Mismatch::Kinds);
+        }
+        match namespace {
+            "" => (!self.selects_cluster_scoped()).then_some(Mismatch::ClusterScoped),
+            namespace => matches.namespace_mismatch(namespace, labels),
+        }
     }
 
     fn selects_cluster_scoped(&self) -> bool {

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::binding::{NAMESPACES, glob_any};
+use super::binding::{self, NAMESPACES, glob_any};
 use super::skip::{REASON_LENGTH, instant};
 use super::target::Target;
 use super::{Policy, PolicyId, Severity};
@@ -157,10 +157,7 @@ impl Exception {
 
     /// Where it is: its file and line, or the resource.
     pub fn place(&self) -> String {
-        match self.line {
-            0 => self.source.to_string(),
-            line => format!("{}:{line}", self.source),
-        }
+        binding::place(&self.source, self.line)
     }
 
     /// How far it is from its end.
@@ -168,17 +165,21 @@ impl Exception {
         state(self.spec.expires_at, now)
     }
 
+    /// Whether it may match an object in this namespace; empty: one that lies in none.
+    pub fn reaches(&self, namespace: &str) -> bool {
+        let (only, namespaces) = (self.only_namespace(), &self.spec.matches.namespaces);
+        (only.is_empty() || only == namespace)
+            && (namespaces.is_empty() || !namespace.is_empty() && glob_any(namespaces, namespace))
+    }
+
     /// Does it waive this policy for this object?
     pub fn waives(&self, policy: &Policy, target: &Target<'_>, now: jiff::Timestamp) -> bool {
         let matches = &self.spec.matches;
-        let only = self.only_namespace();
-        (only.is_empty() || only == target.namespace)
+        self.reaches(&target.namespace)
             && !(self.authority == Authority::OtherNamespace && target.is_cluster_scoped())
             && self.may_waive(policy)
             && self.spec.policies.contains(&policy.id)
             && self.state(now) != ExceptionState::Expired
-            && (matches.namespaces.is_empty()
-                || !target.namespace.is_empty() && glob_any(&matches.namespaces, &target.namespace))
             && (matches.kinds.is_empty() || matches.kinds.contains(target.kind))
             && (matches.names.is_empty() || glob_any(&matches.names, &target.request.name()))
     }

@@ -194,7 +194,13 @@ impl FileReader<'_> {
         let (text, known) = (self.text, self.known);
         let elsewhere = "; write match: {namespaces: [NAME]} for where it applies";
         self.errors.extend(not_namespaced(text, document, &metadata, elsewhere));
-        let binding = Binding { name: metadata.name, shipped: self.is_shipped(), spec };
+        let binding = Binding {
+            id: metadata.name.into(),
+            source: Arc::clone(&self.text.name),
+            line: line_of_name(document),
+            shipped: self.is_shipped(),
+            spec,
+        };
         self.unknown(unknown_policies(text, document, &binding, known));
         self.errors.extend(unknown_parameters(text, document, &binding, known));
         self.errors.extend(empty_match(text, document, &binding));
@@ -205,7 +211,7 @@ impl FileReader<'_> {
 
     fn exception(&mut self, document: &Document) {
         let Some((Name { name, namespace, .. }, spec)) = self.head::<ExceptionSpec>(document) else { return };
-        let line = document.positions.place(&below(&["metadata"], ["name".into()])).line;
+        let line = line_of_name(document);
         let authority = match self.origin {
             BindingOrigin::Cluster(authority) => authority,
             _ => Authority::File,
@@ -295,6 +301,10 @@ fn empty_match(text: &SourceText, document: &Document, binding: &Binding) -> Vec
         fault(text, document, &at, message).with_help("name at least one, or take the key out")
     };
     empty.map(error).collect()
+}
+
+fn line_of_name(document: &Document) -> usize {
+    document.positions.place(&below(&["metadata"], ["name".into()])).line
 }
 
 /// The path of what lies below fixed keys.

@@ -1,6 +1,7 @@
 //! Determines the effect of the bindings on each policy, and on one policy for one request.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::bindings::{self, BindingOrigin, BindingsFile, KnownPolicies};
 use super::compiled::CompiledPolicy;
@@ -8,7 +9,7 @@ use super::documents::Standing;
 use super::profile::Profile;
 use super::sources::{ClusterDocument, Sources};
 use crate::admission::UserInfo;
-use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText, shorten};
 use crate::engine::ParameterValues;
 use crate::policy::binding::{Binding, BindingAction, OnFailure};
 use crate::policy::exception::{Authority, Exception};
@@ -43,7 +44,7 @@ impl Bindings {
         let mut all = Self { at_most: sources.at_most, ..Self::default() };
         for (text, origin) in texts.chain(sources.bindings.iter().map(|text| (text, BindingOrigin::User))) {
             match bindings::read(text, origin, known) {
-                Ok(read) => drop(all.add(read)),
+                Ok(read) => drop(all.add(read, &origin_name(text, origin, sources))),
                 Err(faults) => errors.extend(faults.0),
             }
         }
@@ -64,7 +65,7 @@ impl Bindings {
     fn add_document(&mut self, document: &ClusterDocument, known: &KnownPolicies<'_>) -> Standing {
         let origin = BindingOrigin::Cluster(document.exception.unwrap_or(Authority::OwnNamespace));
         match bindings::read(&document.text, origin, known) {
-            Ok(read) => match self.add(read) {
+            Ok(read) => match self.add(read, OF_CLUSTER) {
                 missing if missing.is_empty() => Standing::InForce,
                 missing => Standing::InPart(Diagnostics(missing)),
             },
@@ -72,7 +73,7 @@ impl Bindings {
                 let last_good = document.last_good.as_ref();
                 match last_good.and_then(|text| bindings::read(text, origin, known).ok()) {
                     Some(read) => {
-                        self.add(read);
+                        self.add(read, OF_CLUSTER);
                         Standing::LastGood(faults)
                     }
                     None => Standing::NotInForce(faults),
@@ -82,8 +83,12 @@ impl Bindings {
     }
 
     /// Adds what was read, and returns what does not count of it.
-    fn add(&mut self, read: BindingsFile) -> Vec<Diagnostic> {
-        self.bindings.extend(read.bindings);
+    fn add(&mut self, read: BindingsFile, from: &str) -> Vec<Diagnostic> {
+        let named = |binding: Binding| {
+            let id = shorten(format!("{from}/{}", binding.id), LONGEST_ID);
+            Binding { id: id.into(), ..binding }
+        };
+        self.bindings.extend(read.bindings.into_iter().map(named));
         self.exceptions.extend(read.exceptions);
         self.warnings.extend(read.warnings);
         self.profile = read.profile.unwrap_or(std::mem::take(&mut self.profile));
@@ -108,11 +113,34 @@ impl Bindings {
     }
 }
 
+/// Where the ids of bindings come from that a cluster stores: `kubectl get` takes the whole id.
+const OF_CLUSTER: &str = "policybinding";
+/// The longest id of a binding, in bytes: it is in every finding.
+const LONGEST_ID: usize = 300;
+
+/// The first part of the ids of a file's bindings: the name of the profile, or of the file, with its directory if
+/// the name alone could be another one's.
+fn origin_name(text: &SourceText, origin: BindingOrigin, sources: &Sources) -> String {
+    let name = |text: &SourceText| text.name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+    let profile = |text: &SourceText| name(text).trim_end_matches(".yaml").to_owned();
+    let own = name(text);
+    if origin != BindingOrigin::User {
+        return profile(text);
+    }
+    let same = sources.bindings.iter().filter(|other| name(other) == own).count();
+    let taken = own == OF_CLUSTER || sources.profile.as_ref().is_some_and(|text| profile(text) == own);
+    match same > 1 || taken {
+        true if *own == *text.name => format!("./{own}"),
+        true => text.name.to_string(),
+        false => own,
+    }
+}
+
 /// The bindings that select one policy.
 #[derive(Debug)]
 pub struct PolicyBindings {
-    /// The default enforcement, unless a binding says otherwise.
-    own: Enforcement,
+    /// What holds unless a binding says otherwise.
+    own: Defaults,
     /// The strictest action of the profile's bindings.
     at_most: Option<Action>,
     /// Distinct parameter values: bindings with the same values share one evaluation.
@@ -123,11 +151,21 @@ pub struct PolicyBindings {
     pairs: Vec<(usize, usize)>,
 }
 
-/// The effect on a policy of the bindings that apply to one request.
+/// What holds for a policy unless a binding says otherwise.
 #[derive(Clone, Copy, Debug)]
+struct Defaults {
+    action: Action,
+    on_failure: OnFailure,
+    skippable: bool,
+}
+
+/// The effect on a policy of the bindings that apply to one request.
+#[derive(Clone, Debug)]
 pub struct Enforcement {
     /// The action on a violation.
     pub action: Action,
+    /// The binding that decided the action: the first of those with the strictest one.
+    pub binding: Arc<str>,
     /// What happens if the policy fails to decide.
     pub on_failure: OnFailure,
     /// Whether its patch applies.
@@ -149,6 +187,7 @@ impl Enforcement {
     /// The stricter of both in every respect.
     fn stricter(self, other: Self) -> Self {
         Self {
+            binding: if other.action > self.action { other.binding } else { self.binding },
             action: self.action.max(other.action),
             on_failure: self.on_failure.max(other.on_failure),
             mutate: self.mutate || other.mutate,
@@ -180,15 +219,13 @@ impl PolicyBindings {
             .map(ParameterValues::new)
             .collect::<Result<_, _>>()
             .map_err(|error| text.error(0, 0, error.to_string()))?;
-        let own = Enforcement {
+        let own = Defaults {
             action: policy.action,
             on_failure: match policy.severity {
                 Severity::Critical => OnFailure::Deny,
                 _ => OnFailure::Warn,
             },
-            mutate: false,
             skippable: policy.severity < Severity::Critical,
-            require_inventory: false,
         };
         Ok(Self { own, at_most: all.at_most, parameter_sets, values: distinct, pairs })
     }
@@ -200,6 +237,26 @@ impl PolicyBindings {
         applies: &[bool],
         user: &UserInfo,
     ) -> Vec<(&ParameterValues, Enforcement)> {
+        self.of_sets(&self.parameter_sets, bindings, applies, user)
+    }
+
+    /// The same with values that can be shown.
+    pub fn outcomes(
+        &self,
+        bindings: &[Binding],
+        applies: &[bool],
+        user: &UserInfo,
+    ) -> Vec<(&Parameters, Enforcement)> {
+        self.of_sets(&self.values, bindings, applies, user)
+    }
+
+    fn of_sets<'a, T>(
+        &self,
+        sets: &'a [T],
+        bindings: &[Binding],
+        applies: &[bool],
+        user: &UserInfo,
+    ) -> Vec<(&'a T, Enforcement)> {
         let applying = || {
             let pairs = self.pairs.iter().filter(|(binding, _)| applies.get(*binding) == Some(&true));
             pairs.filter_map(|(binding, set)| Some((bindings.get(*binding)?, *set)))
@@ -212,10 +269,20 @@ impl PolicyBindings {
                 .reduce(Enforcement::stricter)?;
             Some((parameters, enforcement))
         };
-        self.parameter_sets.iter().enumerate().filter_map(of_set).collect()
+        sets.iter().enumerate().filter_map(of_set).collect()
     }
 
-    fn enforcement(&self, binding: &Binding, user: &UserInfo) -> Option<Enforcement> {
+    /// The bindings that select the policy, each with the values that it gives to the parameters.
+    pub fn pairs<'a>(
+        &'a self,
+        bindings: &'a [Binding],
+    ) -> impl Iterator<Item = (&'a Binding, &'a Parameters)> {
+        let pair = |(binding, set): &(usize, usize)| Some((bindings.get(*binding)?, self.values.get(*set)?));
+        self.pairs.iter().filter_map(pair)
+    }
+
+    /// What a binding says alone; none if it is off.
+    pub fn enforcement(&self, binding: &Binding, user: &UserInfo) -> Option<Enforcement> {
         let (own, spec, milder) = (self.own, &binding.spec, self.is_milder(binding));
         let action = self.action(binding)?;
         let on_failure = spec.on_failure.unwrap_or(own.on_failure);
@@ -226,7 +293,8 @@ impl PolicyBindings {
         let skippable = spec.skippable.unwrap_or(own.skippable);
         let require_inventory = spec.require_inventory;
         let mutate = spec.mutate && !milder;
-        Some(Enforcement { action, on_failure, mutate, skippable, require_inventory })
+        let binding = Arc::clone(&binding.id);
+        Some(Enforcement { action, binding, on_failure, mutate, skippable, require_inventory })
     }
 
     /// The action of a binding; none if it is off.

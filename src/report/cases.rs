@@ -104,7 +104,11 @@ fn finding(object: &ReviewedObject, found: &Found) -> String {
     }
     text.push_str(&format!("  fix: {}\n", finding.fix));
     let (label, reason) = finding.reason();
-    text.push_str(&format!("  {label}: {reason}\n\n"));
+    text.push_str(&format!("  {label}: {reason}\n"));
+    if let Some(binding) = &finding.binding {
+        text.push_str(&format!("  binding: {}\n", plain::line(binding)));
+    }
+    text.push('\n');
     text
 }
 

@@ -89,6 +89,9 @@ fn finding(object: &ReviewedObject, found: &Found) -> Annotation {
     }
     let (label, reason) = finding.reason();
     text.push_str(&format!("\n{label}: {reason}"));
+    if let Some(binding) = &finding.binding {
+        text.push_str(&format!("\nbinding: {}", plain::line(binding)));
+    }
     Annotation {
         level: match finding.action {
             Action::Deny => Level::Error,

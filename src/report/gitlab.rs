@@ -74,12 +74,13 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
 fn issue(object: &ReviewedObject, found: &Found, fingerprint: String) -> Issue {
     let finding = &found.finding;
     let rendered = location::rendered(object, found).map(|text| format!(" ({text})")).unwrap_or_default();
+    let fix = finding.fix.trim_end_matches('.');
+    let binding = finding.binding.as_ref().map(|binding| format!(". Binding: {binding}")).unwrap_or_default();
     Issue {
         description: format!(
-            "{}: {}{rendered}. Fix: {}",
+            "{}: {}{rendered}. Fix: {fix}{binding}",
             object.display_name(),
             finding.display_message(),
-            finding.fix
         ),
         check_name: finding.policy.to_string(),
         fingerprint,

@@ -101,6 +101,10 @@ struct JsonFinding<'a> {
     severity: Severity,
     /// What happens at admission.
     action: Action,
+    /// The binding that decided the action: `production/guards` of a profile, `team.yaml/guards` of a file,
+    /// `policybinding/guards` of a cluster; absent for an object that cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<&'a str>,
     /// What is wrong with this object.
     message: &'a str,
     /// How to fix it.
@@ -389,6 +393,7 @@ fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding
         policy: finding.policy.as_str(),
         severity: finding.severity,
         action: finding.action,
+        binding: finding.binding.as_deref(),
         message: &finding.message,
         fix: &finding.fix,
         title: &finding.title,

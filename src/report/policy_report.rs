@@ -225,6 +225,7 @@ impl AuditResults {
             let policy = set.policy(finding.policy.as_str());
             let mut result = Listed::new(outcome, &finding.policy, policy, &finding.message)
                 .with("action", finding.action.as_str())
+                .with("binding", finding.binding.as_deref().unwrap_or_default())
                 .with("path", &crate::path::pointer(&finding.path))
                 .with("fix", &finding.fix)
                 .with("docs", finding.docs.as_deref().unwrap_or_default());
@@ -423,6 +424,7 @@ mod tests {
             title: "".into(),
             severity,
             action,
+            binding: Some("production/one".into()),
             pre_existing: false,
             message: message.to_owned(),
             path: Vec::new(),

@@ -136,6 +136,7 @@ fn found(
         title: "Data is not kept in an emptyDir".into(),
         severity,
         action,
+        binding: Some(format!("bindings.yaml/{HOSTILE}").into()),
         pre_existing: action == Action::Warn,
         message: format!("the volume {HOSTILE} is an emptyDir"),
         path: path::from_pointer(pointer),

@@ -193,7 +193,11 @@ fn result<'a>(
             Vec::new()
         },
         fixes: fix(object, found).into_iter().collect(),
-        properties: types::ResultProperties { severity: finding.severity, action: finding.action },
+        properties: types::ResultProperties {
+            severity: finding.severity,
+            action: finding.action,
+            binding: finding.binding.as_deref(),
+        },
     }
 }
 

@@ -160,7 +160,11 @@ fn finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> Group<'a> {
         None => group,
     };
     let (label, reason) = finding.reason();
-    group.element(Level::NOTE.with_name(label).message(plain::block(&reason).into_owned()))
+    let group = group.element(Level::NOTE.with_name(label).message(plain::block(&reason).into_owned()));
+    match &finding.binding {
+        Some(binding) => group.element(Level::NOTE.with_name("binding").message(plain::line(binding))),
+        None => group,
+    }
 }
 
 /// The lines of an excerpt, and the range of the node in them.

@@ -35,6 +35,7 @@ impl Violation {
             title: policy.title.clone(),
             severity: policy.severity,
             action: selected.action(mode),
+            binding: Some(selected.enforcement.binding.clone()),
             pre_existing: false,
             key: self.key(object),
             message: shown(&self.msg),

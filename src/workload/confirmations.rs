@@ -9,6 +9,11 @@ use super::view::Strings;
 /// The annotations `stategate.io/confirm-…`.
 const PREFIX: &str = "stategate.io/confirm-";
 
+/// The confirmations among annotations: the step that each names.
+pub fn confirmed_steps(annotations: &Strings) -> impl Iterator<Item = (&String, &String)> {
+    annotations.iter().filter(|(name, _)| name.starts_with(PREFIX))
+}
+
 /// The time of each confirmation, RFC 3339 in UTC; of several managers that own one, the latest. Empty if the
 /// object does not tell, such as in a file.
 pub fn confirmed_at(metadata: &JsonNode<'_>) -> Strings {

@@ -1,6 +1,7 @@
 //! Label selectors as Kubernetes matches them, and globs for names.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::Error as _;
@@ -83,6 +84,23 @@ impl Selector {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.match_labels.is_empty() && self.match_expressions.is_empty()
+    }
+}
+
+/// As `kubectl -l` takes it: `tier=prod,team in (a,b),!legacy`.
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let equal = self.match_labels.iter().map(|(key, value)| format!("{key}={value}"));
+        let others = self.match_expressions.iter().map(|Requirement { key, operator, values }| {
+            let values = values.join(",");
+            match operator {
+                Operator::In => format!("{key} in ({values})"),
+                Operator::NotIn => format!("{key} notin ({values})"),
+                Operator::Exists => key.clone(),
+                Operator::DoesNotExist => format!("!{key}"),
+            }
+        });
+        f.write_str(&equal.chain(others).collect::<Vec<_>>().join(","))
     }
 }
 

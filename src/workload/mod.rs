@@ -33,6 +33,7 @@ pub mod view;
 mod voters;
 mod wrappers;
 
+pub(crate) use confirmations::confirmed_steps;
 pub use declared::SelfClassification;
 pub use json_node::Problem;
 pub(crate) use json_node::{JsonNode, ObjectReading};

@@ -224,10 +224,14 @@ fn report(dir: &Path, args: &[&str]) -> BTreeMap<Key, Found> {
     for finding in report["findings"].as_array().unwrap() {
         let field = |pointer: &str| text(finding, pointer).to_owned();
         let key = (field("/object/kind"), field("/object/namespace"), field("/object/name"));
+        let binding = match finding["binding"].as_str() {
+            Some(binding) => format!(" (binding: {binding})"),
+            None => String::new(),
+        };
         found.entry(key).or_default().insert((
             field("/policy"),
             dotted(&field("/path")),
-            field("/message"),
+            field("/message") + &binding,
             field("/action"),
         ));
     }
@@ -279,10 +283,13 @@ impl Difference {
 fn told(set: &PolicySet, answer: &Answer, reference: &Found) -> Found {
     let mut all = answer.causes.clone();
     let one_line = |message: &str| message.split_whitespace().collect::<Vec<_>>().join(" ");
-    let mut tell = |policy: &str, said: &str, action: &str| {
+    let mut tell = |policy: &str, said: &str, end: &str, action: &str| {
         let same = |finding: &&Finding| {
             let (id, _, message, _) = finding;
-            id == policy && one_line(message).starts_with(said) && !all.contains(*finding)
+            id == policy
+                && one_line(message).starts_with(said)
+                && message.ends_with(end)
+                && !all.contains(*finding)
         };
         let same = reference.iter().find(same).cloned();
         let (policy, path, message, _) =
@@ -295,14 +302,16 @@ fn told(set: &PolicySet, answer: &Answer, reference: &Found) -> Found {
             continue;
         }
         let said = said.strip_prefix("already present before this change: ").unwrap_or(said);
-        tell(policy, said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…'), "warn");
+        let (said, binding) = said.rsplit_once("; binding: ").unwrap_or((said, "none"));
+        let end = format!(" (binding: {binding})");
+        tell(policy, said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…'), &end, "warn");
     }
     for policy in &answer.recorded {
         let of_policy = |(id, _, _, action): &&Finding| id == policy && action == "audit";
         reference
             .iter()
             .filter(of_policy)
-            .for_each(|(_, _, message, _)| tell(policy, &one_line(message), "audit"));
+            .for_each(|(_, _, message, _)| tell(policy, &one_line(message), "", "audit"));
     }
     all
 }

@@ -474,3 +474,107 @@ fn the_step_before_deny_makes_the_profile_milder_and_nothing_else() {
         assert!(!names(&without).contains("volume-no-emptydir-data"), "{step}");
     }
 }
+
+/// The bindings that findings of a policy name, as `check -o json` reports them.
+fn named(folder: &std::path::Path, files: &[&str], policy: &str) -> Vec<String> {
+    let bindings: Vec<String> =
+        files.iter().flat_map(|file| ["--bindings", file]).map(str::to_owned).collect();
+    let arguments: Vec<&str> = ["check", "-o", "json", "pg.yaml", "--no-config"]
+        .into_iter()
+        .chain(bindings.iter().map(String::as_str))
+        .collect();
+    let run = crate::support::run_in(folder, &arguments);
+    let report: serde_json::Value =
+        serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
+    let findings = report["findings"].as_array().unwrap().iter().filter(|one| one["policy"] == policy);
+    findings.map(|finding| finding["binding"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_finding_names_the_binding_that_decided_its_action() {
+    let probe = |name: &str, more: &str| {
+        binding(&format!("{{policies: {{ids: [probe-readiness-required]}}{more}}}"))
+            .replace("name: own", &format!("name: {name}"))
+    };
+    let both =
+        probe("mild", ", override: true, action: warn") + "---\n" + &probe("strict", ", override: true");
+    let dir = directory(&[
+        ("pg.yaml", &unprobed()),
+        ("a/team.yaml", &probe("same", ", action: deny")),
+        ("b/team.yaml", &probe("other", ", override: true, action: warn")),
+        ("both.yaml", &both),
+        ("production", &probe("production", ", override: true, action: audit")),
+        ("policybinding", &probe("x", ", override: true, action: audit")),
+        ("found.yaml", &probe("found", ", override: true, action: audit, match: {namespaces: [other]}")),
+    ]);
+    let named = |files: &[&str]| named(dir.path(), files, "probe-readiness-required");
+    assert_eq!(named(&[]), ["production/production"]);
+    // It says the same as the profile, which said it first.
+    assert_eq!(named(&["a/team.yaml"]), ["production/production"]);
+    assert_eq!(named(&["b/team.yaml"]), ["team.yaml/other"]);
+    // Two files of one name are told apart, and so is a file from a profile and from the cluster.
+    assert_eq!(named(&["b/team.yaml", "a/team.yaml"]), ["a/team.yaml/same"]);
+    assert_eq!(named(&["production"]), ["./production/production"]);
+    assert_eq!(named(&["policybinding"]), ["./policybinding/x"]);
+    // The strictest of those that apply, wherever it stands; none that does not match.
+    assert_eq!(named(&["both.yaml"]), ["both.yaml/strict"]);
+    assert_eq!(named(&["found.yaml"]), ["production/production"]);
+    let text = crate::support::run_in(dir.path(), &["check", "pg.yaml", "--bindings", "b/team.yaml"]);
+    text.expect(0, &["warning[probe-readiness-required]", "= binding: team.yaml/other"]);
+}
+
+#[test]
+fn every_format_names_the_binding() {
+    let own = binding("{policies: {ids: [probe-readiness-required]}, override: true, action: deny}");
+    let dir = directory(&[("pg.yaml", &unprobed()), ("team.yaml", &own)]);
+    let written = |format: &str| {
+        let arguments = ["check", "pg.yaml", "--bindings", "team.yaml", "-o", format];
+        crate::support::run_in(dir.path(), &arguments).stdout
+    };
+    for (format, named) in [
+        ("text", "= binding: team.yaml/own"),
+        ("json", "\"binding\": \"team.yaml/own\""),
+        ("sarif", "\"binding\": \"team.yaml/own\""),
+        ("junit", "  binding: team.yaml/own\n"),
+        ("github", "%0Abinding: team.yaml/own\n"),
+        ("gitlab", ". Binding: team.yaml/own\""),
+        ("html", "\"binding\":\"team.yaml/own\""),
+    ] {
+        let text = written(format);
+        assert!(text.contains(named), "{format}: {named:?} is not in:\n{text}");
+    }
+}
+
+#[test]
+fn a_refusal_and_a_warning_name_the_binding() {
+    let cluster = "apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: from-cluster}\n\
+                   spec: {policies: {ids: [secret-no-literal-env]}, override: true, action: deny}\n";
+    let dir = directory(&[("cluster.yaml", cluster)]);
+    let review = include_str!("../fixtures/reviews/create-statefulset.json");
+    let file = dir.path().join("cluster.yaml").display().to_string();
+    let run = stategate_with(&["review", "-", "--inventory", &file], review);
+    let answer: serde_json::Value =
+        serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr));
+    let response = &answer["response"];
+    let message = response["status"]["message"].as_str().unwrap();
+    for line in [
+        "\nsecret-no-literal-env [critical] (binding: policybinding/from-cluster)\n",
+        "\nbackup-declared [high] (binding: production/production)\n",
+    ] {
+        assert!(message.contains(line), "{message}");
+    }
+    let cause = &response["status"]["details"]["causes"][0];
+    assert_eq!(cause["reason"], "secret-no-literal-env");
+    assert!(
+        cause["message"].as_str().unwrap().ends_with(" (binding: policybinding/from-cluster)"),
+        "{cause}"
+    );
+    let annotation = response["auditAnnotations"]["binding"].as_str().unwrap();
+    assert!(annotation.contains("secret-no-literal-env=policybinding/from-cluster"), "{annotation}");
+    // A warning that is too long for the API server is cut, and still names it.
+    for warning in response["warnings"].as_array().unwrap() {
+        let warning = warning.as_str().unwrap();
+        assert!(warning.ends_with("; binding: production/production"), "{warning}");
+        assert!(warning.chars().count() <= 256, "{warning}");
+    }
+}

@@ -54,7 +54,8 @@ struct Case {
     old: Option<Value>,
 }
 
-/// Policy, place and message of a finding; the place is empty if only a warning reports it.
+/// Policy, place and message of a finding, with the binding that decided; the place is empty if only a warning reports
+/// it.
 type Found = BTreeSet<(String, String, String)>;
 
 /// For each policy the first violation that consists of one object, separated by namespace or name.
@@ -164,7 +165,7 @@ fn check(arguments: &[&str]) -> BTreeMap<(String, String), Found> {
         found.entry((text(&object["namespace"]), text(&object["name"]))).or_default().insert((
             text(&finding["policy"]),
             dotted(finding["path"].as_str().unwrap()),
-            text(&finding["message"]),
+            format!("{} (binding: {})", text(&finding["message"]), text(&finding["binding"])),
         ));
     }
     found
@@ -189,9 +190,13 @@ fn differences(mut found: Found, answer: &Value) -> Vec<String> {
     for warning in response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let (policy, said) = warning.split_once(": ").unwrap_or((warning, ""));
         let said = said.strip_prefix("already present before this change: ").unwrap_or(said);
+        let (said, binding) = said.rsplit_once("; binding: ").unwrap_or((said, "none"));
         let said = said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…');
         let one_line = |message: &str| message.split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = found.iter().find(|(id, _, message)| id == policy && one_line(message).starts_with(said));
+        let end = format!(" (binding: {binding})");
+        let told = found.iter().find(|(id, _, message)| {
+            id == policy && one_line(message).starts_with(said) && message.ends_with(&end)
+        });
         match told.cloned() {
             Some(told) => assert!(found.remove(&told)),
             None => only_there.push(format!("only the webhook: {warning}")),

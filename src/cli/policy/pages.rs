@@ -351,7 +351,10 @@ fn shown(example: &Example<'_>) -> Vec<Block> {
 
 /// The answer of the API server to the example.
 fn answer(example: &Example<'_>, set: &PolicySet) -> anyhow::Result<String> {
-    let judged = example.review(set, &Unobserved)?;
+    let mut judged = example.review(set, &Unobserved)?;
+    // It is that of the example alone.
+    let findings = judged.decisions.iter_mut().flat_map(|decision| &mut decision.findings);
+    findings.for_each(|finding| finding.binding = None);
     let refused = judged.requests.iter().zip(&judged.decisions).find(|(_, decision)| !decision.allowed());
     if let Some((request, decision)) = refused {
         return Ok(refusal(request, decision));

@@ -44,6 +44,8 @@ struct Finding {
     policy: usize,
     object: usize,
     action: Action,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    binding: Option<String>,
     severity: Severity,
     message: String,
     fix: String,
@@ -111,6 +113,7 @@ pub fn of(report: &Report) -> Data {
                 policy: policy_at.get(finding.policy.as_str()).copied().unwrap_or_default(),
                 object: object_at.get(&std::ptr::from_ref(object)).copied().unwrap_or_default(),
                 action: finding.action,
+                binding: finding.binding.as_deref().map(visible),
                 severity: finding.severity,
                 message: visible(&finding.message),
                 fix: visible(&finding.fix),

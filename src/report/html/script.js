@@ -36,7 +36,7 @@
     finding.file = object.template || object.file;
     finding.id = policy.id;
     finding.place = object.template ? short(object.template) : `${short(object.file)}:${finding.line}`;
-    finding.text = [finding.message, policy.id, policy.title, policy.category, object.name, object.file, object.template || "", finding.field, finding.fix]
+    finding.text = [finding.message, policy.id, policy.title, policy.category, object.name, object.file, object.template || "", finding.field, finding.fix, finding.binding || ""]
       .join("\n").toLowerCase();
   }
 
@@ -250,6 +250,7 @@
     if (object.template) line("Template", make("code", "", object.template));
     line(object.template ? "Rendered" : "File", place);
     line("Policy", make("code", "", policy.id));
+    if (finding.binding) line("Binding", make("code", "", finding.binding));
     parts.push(about);
     if (finding.snippet) parts.push(snippet(finding));
     parts.push(make("div", "fix", make("h3", "", "How to fix it"), make("p", "", ...prose(finding.fix))));

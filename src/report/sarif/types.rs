@@ -162,7 +162,7 @@ pub struct ResultItem<'a> {
     pub suppressions: Vec<Suppression>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub fixes: Vec<Fix>,
-    pub properties: ResultProperties,
+    pub properties: ResultProperties<'a>,
 }
 
 #[derive(Serialize)]
@@ -187,9 +187,11 @@ pub struct Replacement {
 }
 
 #[derive(Serialize)]
-pub struct ResultProperties {
+pub struct ResultProperties<'a> {
     pub severity: Severity,
     pub action: Action,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binding: Option<&'a str>,
 }
 
 #[derive(Serialize)]

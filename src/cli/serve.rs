@@ -22,6 +22,7 @@ use crate::plain;
 use crate::server::{self, Config, SharedTls, Sources, Started, Tls};
 use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
+use crate::telemetry::decision_log::DecisionLogConfig;
 use crate::telemetry::{self, LogFormat};
 use webhooks::WebhookArguments;
 
@@ -128,6 +129,16 @@ pub struct Arguments {
     /// Seconds to keep accepting requests after SIGTERM
     #[arg(long, default_value_t = 3)]
     drain_delay: u64,
+
+    /// Write a line of JSON about each answered request to this file (appended to, and opened again when another file
+    /// has its name), or to standard output (-)
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath)]
+    decision_log: Option<PathBuf>,
+
+    /// The share of allowed requests with nothing to say of them that the decision log has, from 0 to 1; all others
+    /// are in it
+    #[arg(long, default_value = "1", value_name = "SHARE", value_parser = share, requires = "decision_log")]
+    decision_log_sample: f64,
 
     /// Format of log lines [default: text on a terminal, else json]
     #[arg(long, value_enum)]
@@ -249,6 +260,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         reload_every: arguments.reload_every,
         inventory_timeout: arguments.inventory_timeout,
         drain_delay: Duration::from_secs(arguments.drain_delay),
+        decision_log: arguments.decision_log.map(|file| DecisionLogConfig {
+            file: Some(file).filter(|file| file.as_os_str() != "-"),
+            sample: arguments.decision_log_sample,
+        }),
     };
     tracing::info!(
         policy_set = set.digest(),
@@ -269,6 +284,12 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     served?;
     Ok(Exit::Clean)
+}
+
+/// A share in a flag.
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| format!("{text:?} is not a number"))?;
+    if (0.0..=1.0).contains(&share) { Ok(share) } else { Err("from 0 (none) to 1 (all)".to_owned()) }
 }
 
 /// The user's directory for state, so that a certificate survives a restart.

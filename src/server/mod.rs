@@ -11,6 +11,7 @@ mod activity;
 mod body;
 mod connection_table;
 mod connections;
+mod decisions;
 mod documents;
 mod drain;
 mod exceptions;
@@ -39,6 +40,8 @@ use tracing::{info, warn};
 
 use crate::cluster::{Candidate, Lease, write_conditions};
 use crate::evaluators::EvaluationPool;
+use crate::plain;
+use crate::telemetry::decision_log::{DecisionLog, DecisionLogConfig};
 use crate::telemetry::metrics::Metrics;
 
 pub use documents::{kind as document_kind, review_now as review_document};
@@ -77,6 +80,9 @@ const USUAL_BODIES: usize = 1024;
 /// Number of bodies of the maximum size that fit in memory beyond that.
 const LARGE_BODIES: usize = 8;
 
+/// How long the end of the process waits for the decision log.
+const DECISION_LOG: Duration = Duration::from_secs(2);
+
 /// Policies, bindings and exceptions that are reviewed at once; the others wait.
 const DOCUMENTS: usize = 8;
 
@@ -112,6 +118,8 @@ pub struct Config {
     pub webhooks: Option<Webhooks>,
     /// Time from the end of an audit of the cluster to the next one; none: no audit and no reports.
     pub audit_every: Option<Duration>,
+    /// Where decisions are written; none: nowhere.
+    pub decision_log: Option<DecisionLogConfig>,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
@@ -148,6 +156,14 @@ pub enum ServeError {
         files: usize,
         /// The smallest that will do.
         needed: usize,
+    },
+    /// The decision log cannot be opened.
+    #[error("cannot write the decision log to {file}: {source}; choose another file with --decision-log")]
+    DecisionLog {
+        /// The file.
+        file: String,
+        /// The system's error.
+        source: io::Error,
     },
     /// Policies got stuck so often that the process should be restarted.
     #[error("too many evaluation threads are stuck in policies; the log names them")]
@@ -189,6 +205,7 @@ pub async fn run(
     if !matches!(config.tls, Tls::Secret(_)) {
         serving.begin(&config.tls)?;
     }
+    let decision_log = config.decision_log.map(|log| decision_log(&log, &metrics)).transpose()?;
     let limits = open_files::connection_limits(config.max_connections)?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
@@ -253,6 +270,7 @@ pub async fn run(
         documents: Arc::new(Semaphore::new(DOCUMENTS)),
         auditor: auditor.clone(),
         serving: Arc::clone(&serving),
+        decision_log: decision_log.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
     });
     if let Some(keeper) = keeper {
@@ -297,6 +315,10 @@ pub async fn run(
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);
+    if let Some(log) = decision_log {
+        // A panic there would leave nothing else undone.
+        let _ = tokio::task::spawn_blocking(move || log.flush(DECISION_LOG)).await;
+    }
     if overrun { Err(ServeError::Overrun) } else { Ok(()) }
 }
 
@@ -317,6 +339,12 @@ async fn drain(shutdown: &Shutdown, signals: &mut ShutdownSignals, delay: Durati
     if in_time {
         info!("drained");
     }
+}
+
+fn decision_log(config: &DecisionLogConfig, metrics: &Metrics) -> Result<Arc<DecisionLog>, ServeError> {
+    let file = config.file.as_ref().map_or_else(|| "standard output".to_owned(), plain::path);
+    let log = DecisionLog::start(config, &metrics.decision_log);
+    log.map(Arc::new).map_err(|source| ServeError::DecisionLog { file, source })
 }
 
 fn webhook_endpoint(tls: Arc<ArcSwap<ServerConfig>>, router: Router, tables: Tables) -> Endpoint {

@@ -13,6 +13,7 @@ use tracing::{info, warn};
 
 use super::activity::InFlight;
 use super::body::{self, BodyError, BodyErrorKind, MemoryBudget, RequestBody, Reservation};
+use super::decisions::{Recorder, Undecided};
 use super::documents;
 use super::drain::ShutdownStage;
 use super::reload::Current;
@@ -29,6 +30,7 @@ use crate::plain;
 use crate::policy::Action;
 use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
+use crate::telemetry::decision_log::DecisionLog;
 use crate::telemetry::metrics::{Answer, Metrics};
 use crate::workload::schedule::duration_seconds;
 
@@ -58,6 +60,8 @@ pub struct App {
     pub webhooks: Option<Arc<Keeper>>,
     /// The certificate in force.
     pub serving: Arc<Serving>,
+    /// Where decisions are written, if anywhere.
+    pub decision_log: Option<Arc<DecisionLog>>,
     /// When readiness no longer waits for the first complete inventory.
     pub settled_by: tokio::time::Instant,
 }
@@ -102,22 +106,28 @@ impl AsRef<Request> for PendingReview {
 async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResponse {
     let started = Instant::now();
     let deadline = started + time_to_answer(http.uri());
+    let recorder = Recorder::new(app, webhook.name, started);
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
+        let uid = bad.uid.as_deref().unwrap_or_default();
+        recorder.undecided(&Undecided { answer: Answer::Unreadable, uid, request: None, reason: None });
         warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
         match &bad.uid {
             Some(uid) => reply(uid, &wire::refusal(&bad)),
             None => (status, format!("{}\n", plain::line(&bad.message))).into_response(),
         }
     };
-    let shed = |operation: &'static str, message: String| {
+    let shed = |request: Option<&Request>, message: String| {
+        let operation = request.map_or("", |request| request.operation.as_str());
         app.metrics.review(webhook.name, operation, Answer::Shed, started.elapsed());
+        let uid = request.map_or("", |request| request.uid.as_str());
+        recorder.undecided(&Undecided { answer: Answer::Shed, uid, request, reason: Some(&message) });
         warn!(webhook = webhook.name, operation, reason = message, "review shed");
         (StatusCode::TOO_MANY_REQUESTS, format!("{message}\n")).into_response()
     };
     let RequestBody { bytes, mut share } = match receive(app, http, deadline).await {
         Ok(whole) => whole,
-        Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed("", message),
+        Err(BodyError { why: BodyErrorKind::NoRoom, message, .. }) => return shed(None, message),
         Err(BodyError { why, message, beginning }) => {
             return unreadable(BadReview::new(wire::recover_uid(&beginning), message), why.status());
         }
@@ -133,13 +143,14 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         };
         let answer = if response.allowed { Answer::Allowed } else { Answer::Denied };
         app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
+        recorder.decided(&request, answer, &Decision::default(), &response, None);
         log(webhook, &request, &Decision::default(), &response, started.elapsed());
         return reply(&request.uid, &response);
     }
     let in_force = app.current.in_force();
     let matches = in_force.set.matches(&request);
     if matches && !share.review(&app.budget, bytes.len()) {
-        return shed(request.operation.as_str(), "too many large reviews are waiting; try again".to_owned());
+        return shed(Some(&request), "too many large reviews are waiting; try again".to_owned());
     }
     drop(bytes);
     let pending = Arc::new(PendingReview { request, _memory: share });
@@ -148,9 +159,14 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let (decision, answer) = if matches {
         match review(app, &in_force, webhook, &pending, deadline).await {
             Ok(reviewed) => reviewed,
-            Err(Unanswered { answer: Answer::Shed, reason }) => return shed(operation, reason.to_owned()),
+            Err(Unanswered { answer: Answer::Shed, reason }) => {
+                return shed(Some(request), reason.to_owned());
+            }
             Err(Unanswered { answer, reason }) => {
                 app.metrics.review(webhook.name, operation, answer, started.elapsed());
+                let uid = request.uid.as_str();
+                let undecided = Undecided { answer, uid, request: Some(request), reason: Some(reason) };
+                recorder.undecided(&undecided);
                 warn!(uid = request.uid, webhook = webhook.name, operation, reason, "review not answered");
                 return (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")).into_response();
             }
@@ -162,6 +178,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let answer = answer.unwrap_or(if response.allowed { Answer::Allowed } else { Answer::Denied });
     app.metrics.review(webhook.name, operation, answer, started.elapsed());
     app.metrics.decision(&decision);
+    recorder.decided(request, answer, &decision, &response, Some(&in_force.set));
     log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)
 }

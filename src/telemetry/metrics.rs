@@ -13,6 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::audit_metrics::AuditMetrics;
+use super::decision_log::DecisionLogMetrics;
 use crate::decision::Decision;
 
 /// The outcome of a review.
@@ -33,17 +34,24 @@ pub enum Answer {
     Broken,
 }
 
-impl EncodeLabelValue for Answer {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        encoder.write_str(match self {
+impl Answer {
+    /// `allowed`, `denied`, …
+    pub fn as_str(self) -> &'static str {
+        match self {
             Answer::Allowed => "allowed",
             Answer::Denied => "denied",
             Answer::Unreadable => "unreadable",
             Answer::Shed => "shed",
             Answer::TimedOut => "timed_out",
             Answer::Broken => "broken",
-        })
+        }
+    }
+}
+
+impl EncodeLabelValue for Answer {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        encoder.write_str(self.as_str())
     }
 }
 
@@ -173,6 +181,8 @@ pub struct Metrics {
     pub certificate_expiry: Gauge,
     /// Those of the audit in the background.
     pub audit: AuditMetrics,
+    /// Those of the decision log.
+    pub decision_log: DecisionLogMetrics,
 }
 
 impl Metrics {
@@ -204,6 +214,7 @@ impl Metrics {
             webhooks_in_sync: Family::default(),
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
+            decision_log: DecisionLogMetrics::default(),
         };
         let mut registry = Registry::with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
@@ -288,6 +299,7 @@ impl Metrics {
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
         metrics.audit.register(&mut registry);
+        metrics.decision_log.register(&mut registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         let metrics = Self { registry, ..metrics };
@@ -429,6 +441,7 @@ mod tests {
             title: "".into(),
             severity: Severity::Low,
             action: Action::Warn,
+            binding: None,
             pre_existing: false,
             message: String::new(),
             path: Vec::new(),

@@ -1,6 +1,7 @@
-//! Logs and metrics. Neither contains request bodies, annotations or values.
+//! Logs and metrics. None of them contains request bodies or values of objects.
 
 pub mod audit_metrics;
+pub mod decision_log;
 mod line;
 pub mod metrics;
 

@@ -63,7 +63,7 @@ impl Server {
         Self::run(shell, dir, &[])
     }
 
-    fn run(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
+    pub fn run(mut command: Command, dir: &Path, arguments: &[&str]) -> Self {
         // The system chooses the port; the log contains it.
         let mut child = command
             .args([

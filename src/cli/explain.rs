@@ -9,9 +9,8 @@ use clap::{Args, ValueEnum};
 
 use super::cluster::{self, ClusterArguments};
 use super::inventory::InventoryArguments;
-use super::policies::{Documents, PolicyArguments, load_with};
+use super::policies::{Documents, EnforcementArguments, PolicyArguments, load_with};
 use super::policy::pages::Library;
-use super::serve::Enforcement;
 use super::{Exit, print, print_exactly, say};
 use crate::cluster::{Access, Resource};
 use crate::diagnostic::did_you_mean;
@@ -46,9 +45,8 @@ pub struct Arguments {
     #[arg(short, long, value_name = "NAME")]
     namespace: Option<String>,
 
-    /// What `serve --enforcement` makes of the profile
-    #[arg(long, value_enum, value_name = "ACTION", requires = "namespace")]
-    enforcement: Option<Enforcement>,
+    #[command(flatten)]
+    enforcement: EnforcementArguments,
 
     #[command(flatten)]
     inventory: InventoryArguments,
@@ -81,6 +79,7 @@ impl Arguments {
         let given = [
             (self.policies.profile != usual, "--profile"),
             (!self.policies.bindings.is_empty(), "--bindings"),
+            (self.enforcement.at_most().is_some(), "--enforcement"),
             (self.inventory.is_given(), "--inventory"),
             (self.cluster.is_named(), "--context"),
             (self.cluster.named_namespace().is_some(), "--own-namespace"),
@@ -114,7 +113,7 @@ impl Arguments {
         if let Some(fault) = namespace_fault(namespace, &[]) {
             anyhow::bail!("--namespace: {fault}");
         }
-        let at_most = self.enforcement.and_then(Enforcement::at_most);
+        let at_most = self.enforcement.at_most();
         let source = PolicySource { at_most, ..self.policies.source() };
         let (set, labels) = match self.cluster.access(&self.inventory)? {
             Some(access) => self.of_cluster(&source, &access, namespace)?,

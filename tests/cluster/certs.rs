@@ -31,20 +31,6 @@ const OWN: &str = "stategate-system";
 /// The names that `stategate webhook-config` uses.
 const CONFIGURATIONS: [&str; 2] = ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"];
 
-/// The rights that deploy/README.md lists for a certificate in a Secret.
-fn documented_rights() -> Vec<String> {
-    let text = include_str!("../../deploy/README.md");
-    let (_, section) = text.split_once("### The certificate of the webhook").expect("a section about it");
-    let section = section.split("\n### ").next().unwrap();
-    let rules: Vec<String> = section
-        .lines()
-        .filter_map(|line| line.strip_prefix("- {apiGroups"))
-        .map(|rest| format!("{{apiGroups{rest}"))
-        .collect();
-    assert!(rules.len() >= 3, "{section}");
-    rules
-}
-
 fn gate(dir: &Path, kubeconfig: &Path, args: &[&str]) -> Stategate {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let fixed = ["--drain-delay", "0", "--kubeconfig", kubeconfig, "--own-namespace", OWN];
@@ -326,14 +312,17 @@ impl Drop for Ends<'_> {
 }
 
 #[test]
-fn replicas_agree_on_one_certificate_and_repair_it_with_the_documented_rights() {
+fn replicas_agree_on_one_certificate_and_repair_it_with_the_rights_that_rbac_prints() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let api = start();
     let admin = api.kubectl("admin");
-    let lease = "{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, update]}";
-    let rules = [documented_rights(), vec![lease.to_owned()]].concat().join(", ");
-    let rules = rules.replace("resourceNames: [stategate-tls]", "resourceNames: [tls]");
-    let account = api.service_account(OWN, "gate", &format!("[{rules}]"));
+    let account = format!("{OWN}/gate");
+    let rights = ["rbac", "--tls-secret", "tls", "--service-account", &account];
+    let rights = harness::stategate(api.dir(), &rights, "");
+    assert!(rights.succeeded(), "{rights:?}");
+    admin.ok(&["create", "serviceaccount", "gate", "-n", OWN], "");
+    admin.ok(&["create", "-f", "-"], &rights.stdout);
+    let account = api.account("gate", OWN);
 
     // Three that start at once make one.
     let gates: Vec<Stategate> = thread::scope(|scope| {

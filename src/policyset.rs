@@ -320,6 +320,17 @@ impl PolicySet {
         &self.bindings.profile.metadata.name
     }
 
+    /// The strictest action of the profile's bindings, if they are limited.
+    pub fn at_most(&self) -> Option<Action> {
+        self.bindings.at_most
+    }
+
+    /// How many bindings there are beside those of the profile, and in all.
+    pub fn binding_counts(&self) -> (usize, usize) {
+        let all = self.bindings.bindings.len();
+        (all.saturating_sub(self.bindings.of_profile), all)
+    }
+
     /// All policies, by category and id.
     pub fn policies(&self) -> impl Iterator<Item = &Policy> {
         self.compiled.policies.iter().map(|compiled| &compiled.policy)

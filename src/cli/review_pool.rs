@@ -38,7 +38,7 @@ impl ReviewPool {
     /// If they cannot be started.
     pub fn open(set: PolicySet, now: jiff::Timestamp) -> anyhow::Result<Arc<Self>> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let metrics = Arc::new(Metrics::new(set.digest(), set.profile()));
+        let metrics = Arc::new(Metrics::new(set.digest(), set.profile(), 0));
         let evaluators = EvaluationPool::start(threads, threads * WAITING, metrics);
         let evaluators = evaluators.context("cannot start the evaluation threads")?;
         let reviews = Semaphore::new(threads * WAITING);
@@ -166,7 +166,7 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// # Errors
 /// If two things stick, or it breaks off.
 pub fn watched<T: Send + 'static>(work: Work<T>) -> anyhow::Result<T> {
-    let evaluators = EvaluationPool::start(1, 1, Arc::new(Metrics::new("", "")));
+    let evaluators = EvaluationPool::start(1, 1, Arc::new(Metrics::new("", "", 0)));
     let evaluators = evaluators.context("cannot start the evaluation thread")?;
     let deadline = Instant::now() + WHOLE_RUN;
     let wait = || {

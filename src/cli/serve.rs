@@ -74,7 +74,7 @@ pub struct Arguments {
     #[arg(long, default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// Address of /livez, /readyz and /metrics
+    /// Address of the status page, /livez, /readyz and /metrics
     #[arg(long, default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     status_listen: SocketAddr,
 
@@ -239,11 +239,10 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         Tls::Files { .. } | Tls::Secret(_) => None,
     };
     let webhooks = arguments.webhooks.settings(&tls, &own_namespace);
-    let candidate = writes.then(|| {
-        let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
-        Candidate::new(own_namespace, &host)
-    });
+    let host = environment("HOSTNAME").unwrap_or_else(|| "stategate".to_owned());
+    let candidate = writes.then(|| Candidate::new(own_namespace, &host));
     let config = Config {
+        host,
         candidate,
         webhooks,
         audit_every: arguments.policy_reports.then_some(arguments.audit_every),

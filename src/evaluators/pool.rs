@@ -165,8 +165,14 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
         }
         slot.begin(Arc::clone(&quarantine), cancel);
         // Nothing of a job is used after its panic, so no half-finished state is visible.
-        let job =
-            || work(&SlotObserver { slot, quarantine: &quarantine, excluded: excluded.as_ref(), deadline });
+        let observer = SlotObserver {
+            slot,
+            quarantine: &quarantine,
+            excluded: excluded.as_ref(),
+            deadline,
+            metrics: &shared.metrics,
+        };
+        let job = || work(&observer);
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
         let unfinished = slot.end();
         if slot.is_abandoned() {
@@ -230,9 +236,10 @@ mod tests {
 
     use super::*;
     use crate::review::EvaluationObserver;
+    use crate::telemetry::exposition::Exposition;
 
     fn metrics() -> Arc<Metrics> {
-        Arc::new(Metrics::new("digest", "production"))
+        Arc::new(Metrics::new("digest", "production", 0))
     }
 
     fn soon() -> Instant {
@@ -291,7 +298,7 @@ mod tests {
         });
         assert_eq!(lost, Err(JobError::Policy(fault)));
         assert_eq!(run(&pool, |_| 7), Ok(7));
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Exposition::OpenMetrics).unwrap();
         let line = r#"stategate_evaluation_threads_replaced_total{policy="guilty",reason="panicked"} 1"#;
         assert!(text.contains(line), "{text}");
     }
@@ -320,7 +327,7 @@ mod tests {
         assert!(compute().unwrap_err().contains("did not answer within 2 s"));
         assert_eq!(quarantine.policies(), [stuck]);
         assert!(compute().unwrap_err().contains("in quarantine"));
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Exposition::OpenMetrics).unwrap();
         for line in [
             r#"stategate_evaluation_threads_replaced_total{policy="stuck",reason="stuck"} 2"#,
             "stategate_evaluation_threads_lost 2",
@@ -330,7 +337,11 @@ mod tests {
         }
         // Threads that return after all end, and do not take the places of their replacements.
         drop(release);
-        while !metrics.encode().unwrap().contains("stategate_evaluation_threads_lost 0") {
+        while !metrics
+            .encode(Exposition::OpenMetrics)
+            .unwrap()
+            .contains("stategate_evaluation_threads_lost 0")
+        {
             thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(run(&pool, |_| 7), Ok(7));

@@ -9,6 +9,7 @@ use super::quarantine::Quarantine;
 use crate::decision::FailureCause;
 use crate::policy::PolicyId;
 use crate::review::{Evaluation, EvaluationObserver};
+use crate::telemetry::metrics::Metrics;
 
 /// A policy whose evaluation takes longer is stuck: the engine's own timer should have stopped it long
 /// before.
@@ -75,10 +76,10 @@ impl WorkerSlot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn evaluating(&self, policy: Option<PolicyId>) {
-        if let Some(running) = &mut self.state().running {
-            running.evaluating = policy.map(|policy| (policy, Instant::now()));
-        }
+    /// Records which policy is evaluated, and returns the one before it, with its beginning.
+    fn evaluating(&self, policy: Option<PolicyId>) -> Option<(PolicyId, Instant)> {
+        let next = policy.map(|policy| (policy, Instant::now()));
+        std::mem::replace(&mut self.state().running.as_mut()?.evaluating, next)
     }
 }
 
@@ -104,6 +105,8 @@ pub struct SlotObserver<'a> {
     pub excluded: Option<&'a PolicyFault>,
     /// After this nobody waits for the result.
     pub deadline: Instant,
+    /// What counts how long policies take.
+    pub metrics: &'a Metrics,
 }
 
 impl EvaluationObserver for SlotObserver<'_> {
@@ -131,6 +134,8 @@ impl EvaluationObserver for SlotObserver<'_> {
     }
 
     fn after(&self, _: &Evaluation<'_>) {
-        self.slot.evaluating(None);
+        if let Some((policy, began)) = self.slot.evaluating(None) {
+            self.metrics.evaluated(policy.as_str(), began.elapsed());
+        }
     }
 }

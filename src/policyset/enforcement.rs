@@ -23,6 +23,8 @@ pub struct Bindings {
     /// The strictest action of the profile's bindings.
     pub at_most: Option<Action>,
     pub bindings: Vec<Binding>,
+    /// How many of them, the first ones, are the profile's.
+    pub of_profile: usize,
     pub exceptions: Vec<Exception>,
     /// What is no error, but hardly meant.
     pub warnings: Vec<Diagnostic>,
@@ -46,6 +48,9 @@ impl Bindings {
             match bindings::read(text, origin, known) {
                 Ok(read) => drop(all.add(read, &origin_name(text, origin, sources))),
                 Err(faults) => errors.extend(faults.0),
+            }
+            if origin != BindingOrigin::User {
+                all.of_profile = all.bindings.len();
             }
         }
         for document in &sources.documents {

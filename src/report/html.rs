@@ -6,6 +6,7 @@
 //! ten.
 
 mod data;
+pub mod status;
 mod summary;
 
 use base64::Engine as _;
@@ -50,12 +51,22 @@ pub fn render(report: &Report) -> Result<String, HtmlError> {
     Ok(environment.get_template("page.html")?.render(Serde(page))?)
 }
 
+/// The Content-Security-Policy of the page, for a header.
+pub fn content_security_policy() -> String {
+    format!(
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; \
+         style-src '{}'; script-src '{}'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text)))
 }
 
 /// Formats a number with thousands separators: `10,000`.
-fn grouped(number: usize) -> String {
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let comma = |at: usize| at > 0 && (digits.len() - at).is_multiple_of(3);
     digits.char_indices().fold(String::new(), |mut out, (at, digit)| {

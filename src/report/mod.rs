@@ -22,12 +22,13 @@ pub mod text;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::admission::Operation;
-use crate::decision::{Finding, Unknown, Waived};
+use crate::decision::{Decision, Finding, Unknown, Waived};
 use crate::diagnostic::Diagnostic;
 use crate::plain;
 use crate::policy::{Action, Policy, PolicyId};
@@ -58,6 +59,66 @@ pub struct Report {
     pub notes: Vec<String>,
     /// What the repository itself takes out of the run: `3 policies are waived by ./stategate.yaml`.
     pub relaxed: Vec<String>,
+    /// The numbers, if the report does not list everything.
+    pub totals: Option<Totals>,
+}
+
+/// The numbers of an audit whose report does not list everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// When it began.
+    pub at: Option<Timestamp>,
+    /// The objects by `apiVersion` and kind.
+    pub kinds: BTreeMap<(String, String), KindTotal>,
+    /// Findings that refuse.
+    pub deny: u64,
+    /// Findings that warn.
+    pub warn: u64,
+    /// Findings that are only recorded.
+    pub audit: u64,
+    /// Policies that could not decide, once for each object.
+    pub failures: u64,
+    /// Policies that were not evaluated, why, and for how many objects.
+    pub unknown: BTreeMap<(PolicyId, String), u64>,
+    /// Results that are not listed.
+    pub not_listed: u64,
+}
+
+/// The objects of one kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindTotal {
+    /// All of them.
+    pub objects: u64,
+    /// Those that would be refused.
+    pub refused: u64,
+    /// Of the others, those with findings.
+    pub warned: u64,
+}
+
+impl Totals {
+    /// Counts an object and what was decided about it.
+    fn add(&mut self, api_version: &str, kind: &str, decision: &Decision) {
+        let of = self.kinds.entry((api_version.to_owned(), kind.to_owned())).or_default();
+        of.objects += 1;
+        match (decision.allowed(), decision.findings.is_empty()) {
+            (false, _) => of.refused += 1,
+            (true, false) => of.warned += 1,
+            (true, true) => {}
+        }
+        for finding in &decision.findings {
+            *(match finding.action {
+                Action::Deny => &mut self.deny,
+                Action::Warn => &mut self.warn,
+                Action::Audit => &mut self.audit,
+            }) += 1;
+        }
+        self.failures += decision.failures.len() as u64;
+    }
+
+    /// The objects that would be refused.
+    pub fn refused(&self) -> u64 {
+        self.kinds.values().map(|of| of.refused).sum()
+    }
 }
 
 /// One object and its findings.
@@ -176,8 +237,19 @@ impl Report {
 
     /// Adds the report of another part of the same run.
     pub fn append(&mut self, part: Self) {
-        let Self { profile: _, objects, policies, errors, not_covered, foreign, exceptions, notes, relaxed } =
-            part;
+        // Only an audit that lists everything consists of parts.
+        let Self {
+            profile: _,
+            objects,
+            policies,
+            errors,
+            not_covered,
+            foreign,
+            exceptions,
+            notes,
+            relaxed,
+            totals: _,
+        } = part;
         self.objects.extend(objects);
         self.policies.extend(policies);
         self.errors.extend(errors);
@@ -191,7 +263,7 @@ impl Report {
     /// The numbers of the report.
     pub fn summary(&self) -> Summary {
         let count = |action| self.news().filter(|(_, found)| found.finding.action == action).count();
-        Summary {
+        let listed = Summary {
             objects: self.objects.len(),
             deny: count(Action::Deny),
             warn: count(Action::Warn),
@@ -202,6 +274,17 @@ impl Report {
             not_covered: self.not_covered,
             foreign: self.foreign,
             known: self.objects.iter().flat_map(|object| &object.findings).filter(|one| one.known).count(),
+        };
+        let Some(totals) = &self.totals else { return listed };
+        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+        Summary {
+            objects: number(totals.kinds.values().map(|of| of.objects).sum()),
+            deny: number(totals.deny),
+            warn: number(totals.warn),
+            audit: number(totals.audit),
+            failures: number(totals.failures),
+            unknown: number(totals.unknown.values().sum()),
+            ..listed
         }
     }
 

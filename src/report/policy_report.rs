@@ -4,6 +4,8 @@
 //! A cluster may have any number of findings; what is kept of them in memory and what is stored is bounded. The
 //! numbers count everything. What an object passes is counted and not listed.
 
+mod worst;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,8 +16,13 @@ use serde_json::{Map, Value, json};
 
 use crate::decision::Decision;
 use crate::plain;
+use crate::policy::binding::OnFailure;
 use crate::policy::{Action, Policy, PolicyId, Severity};
 use crate::policyset::PolicySet;
+use crate::report::Totals;
+
+/// The property that says what a policy's failure does: `deny` or `warn`.
+const ON_FAILURE: &str = "onFailure";
 
 /// The name of every report, and the value of [`MANAGED_BY`].
 pub const NAME: &str = "stategate";
@@ -197,6 +204,8 @@ pub struct AuditResults {
     /// By namespace; what lies in none is under the empty name.
     namespaces: BTreeMap<String, OfNamespace>,
     totals: BTreeMap<(PolicyId, Outcome), Total>,
+    /// Numbers of objects by kind, and of findings by action.
+    numbers: Totals,
     bytes: usize,
     /// How many results each report may list.
     limit: usize,
@@ -211,12 +220,14 @@ impl Default for AuditResults {
 
 impl AuditResults {
     fn keeping(kept_bytes: usize) -> Self {
-        Self { namespaces: BTreeMap::new(), totals: BTreeMap::new(), bytes: 0, limit: LISTED, kept_bytes }
+        let (namespaces, totals, numbers) = (BTreeMap::new(), BTreeMap::new(), Totals::default());
+        Self { namespaces, totals, numbers, bytes: 0, limit: LISTED, kept_bytes }
     }
 
     /// Adds what the policies said of an object.
     pub fn add(&mut self, set: &PolicySet, subject: Subject, decision: &Decision) {
         let namespace = subject.namespace.clone();
+        self.numbers.add(&subject.api_version, &subject.kind, decision);
         let subject = Arc::new(subject);
         let mut undecided = BTreeSet::new();
         for finding in &decision.findings {
@@ -235,7 +246,9 @@ impl AuditResults {
         for failure in &decision.failures {
             undecided.insert(&failure.policy);
             let policy = set.policy(failure.policy.as_str());
-            let result = Listed::new(Outcome::Error, &failure.policy, policy, &failure.cause.to_string());
+            let on_failure = if failure.on_failure == OnFailure::Deny { "deny" } else { "warn" };
+            let result = Listed::new(Outcome::Error, &failure.policy, policy, &failure.cause.to_string())
+                .with(ON_FAILURE, on_failure);
             self.insert(&namespace, Some(&subject), result);
         }
         for waived in &decision.waived {
@@ -398,7 +411,6 @@ pub fn replacement(mut report: Value, stored: &Value) -> Option<Value> {
 mod tests {
     use super::*;
     use crate::decision::{Failure, FailureCause, Finding, Unknown, Waived};
-    use crate::policy::binding::OnFailure;
     use crate::policyset::{CompileOptions, Sources};
 
     /// No object of an API server may be larger.
@@ -451,6 +463,51 @@ mod tests {
             .iter()
             .map(|result| (result["policy"].as_str().unwrap(), result["result"].as_str().unwrap()))
             .collect()
+    }
+
+    #[test]
+    fn the_report_for_people_is_bounded_and_its_numbers_count_everything() {
+        let (set, mut results) = (set(), AuditResults::default());
+        let bad = |number: usize| {
+            let message = format!("<b>{number}</b>");
+            let mut findings = vec![finding("mild", Action::Warn, Severity::Low, &message)];
+            if number < 1500 {
+                findings.push(finding("bad", Action::Deny, Severity::Critical, &message));
+            }
+            found(findings)
+        };
+        for number in 0..4000 {
+            results.add(
+                &set,
+                subject(&format!("team-{}", number % 40), &format!("pg-{number}")),
+                &bad(number),
+            );
+        }
+        for number in 0..10 {
+            results.add(&set, subject("fine", &format!("pg-{number}")), &Decision::default());
+        }
+        let unknown = vec![Unknown { policy: PolicyId::new("blind"), missing: vec!["Node".to_owned()] }];
+        results.add(&set, subject("fine", "blind"), &Decision { unknown, ..Decision::default() });
+        results.fail("Node cannot be listed: forbidden");
+        let worst = results.worst(&set, now());
+        let listed: usize = worst.objects.iter().map(|object| object.findings.len()).sum();
+        // The error about a kind is the one that is not a finding.
+        assert_eq!((listed, worst.errors.len()), (1999, 1));
+        let all_bad = worst.objects.iter().flat_map(|object| &object.findings);
+        assert_eq!(all_bad.filter(|found| found.finding.action == Action::Deny).count(), 1500);
+        let summary = worst.summary();
+        assert_eq!((summary.objects, summary.deny, summary.warn, summary.unknown), (4011, 1500, 4000, 1));
+        assert_eq!(worst.totals.as_ref().unwrap().not_listed, 3501);
+        let page = crate::report::html::render(&worst).unwrap();
+        for says in [
+            "1500 objects would be refused",
+            "4011 objects checked",
+            "3501 results more",
+            "Node is not known",
+        ] {
+            assert!(page.contains(says), "{says}");
+        }
+        assert!(page.len() < 4 << 20 && !page.contains("<b>1"), "{}", page.len());
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub fn report() -> Report {
         ],
         notes: vec![HOSTILE.to_owned()],
         relaxed: vec![HOSTILE.to_owned()],
+        totals: None,
     }
 }
 

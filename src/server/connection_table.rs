@@ -54,6 +54,8 @@ struct Report {
 pub struct Place {
     table: Arc<ConnectionTable>,
     number: u64,
+    /// Of the client.
+    pub address: IpAddr,
     pub activity: Arc<Activity>,
 }
 
@@ -95,7 +97,7 @@ impl ConnectionTable {
         *state.peers.entry(peer).or_default() += 1;
         self.metrics.connections(self.port, state.open.len() + state.closing.len());
         drop(state);
-        Some(Place { table: Arc::clone(self), number, activity })
+        Some(Place { table: Arc::clone(self), number, address, activity })
     }
 
     /// Closes a connection of the fullest table, if any can be, because the process has run out of file
@@ -208,12 +210,13 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::exposition::Exposition;
 
     const API_SERVER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const FLOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     fn table(limit: usize) -> Arc<ConnectionTable> {
-        ConnectionTable::new("webhook", limit, Arc::new(Metrics::new("digest", "production")))
+        ConnectionTable::new("webhook", limit, Arc::new(Metrics::new("digest", "production", 0)))
     }
 
     fn is_open(place: &Place) -> bool {
@@ -276,7 +279,7 @@ mod tests {
         let state = table.state();
         assert!(state.open.is_empty() && state.peers.is_empty() && state.closing.is_empty());
         drop(state);
-        let text = table.metrics.encode().unwrap();
+        let text = table.metrics.encode(Exposition::OpenMetrics).unwrap();
         for line in [
             r#"stategate_connections{port="webhook"} 0"#,
             r#"stategate_connections_closed_total{port="webhook",reason="evicted"} 5"#,

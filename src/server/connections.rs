@@ -38,6 +38,7 @@ use tracing::{debug, warn};
 use super::activity::{Activity, Order, Standing, Timeouts};
 use super::connection_table::{ConnectionTable, Place};
 use super::drain::{Observer, ShutdownStage};
+use super::status::Client;
 use super::tracked::{TrackedBody, TrackedStream};
 
 /// Concurrent requests on one HTTP/2 connection.
@@ -196,6 +197,7 @@ impl Ending {
 fn tracked(
     router: Router,
     activity: Arc<Activity>,
+    client: Client,
     stage: Observer,
 ) -> impl Service<Request<Incoming>, Response = Response<TrackedBody>, Error = Infallible, Future: Send + 'static>
 {
@@ -204,6 +206,7 @@ fn tracked(
         let in_flight = Arc::new(activity.request());
         // The handler says when the body is complete.
         request.extensions_mut().insert(Arc::clone(&in_flight));
+        request.extensions_mut().insert(client);
         let (stage, old) = (stage.clone(), request.version() < Version::HTTP_2);
         let answer = router.call(request);
         async move {
@@ -224,7 +227,8 @@ where
 {
     let activity = &place.activity;
     activity.established(http2);
-    let service = tracked(endpoint.router.clone(), Arc::clone(activity), stage.clone());
+    let service =
+        tracked(endpoint.router.clone(), Arc::clone(activity), Client(place.address), stage.clone());
     let builder = builder(http2, endpoint.keep_alive);
     let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));

@@ -1,24 +1,29 @@
-//! Liveness, readiness and metrics, on a separate port without TLS.
+//! Liveness, readiness, metrics and the status for people, on a separate port without TLS.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use super::drain::ShutdownStage;
 use super::reports::Auditor;
 use super::routes::App;
+use super::status;
 use crate::cluster::LiveInventory;
+use crate::telemetry::exposition::Exposition;
 
-/// `/livez`, `/readyz`, `/metrics`.
+/// `/livez`, `/readyz`, `/metrics`, and pages for people: `/` and `/audit`.
 pub fn router(app: Arc<App>) -> Router {
     Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
+        .route("/", get(status::page))
+        .route("/audit", get(status::audit))
+        .fallback(status::unknown)
         .with_state(app)
 }
 
@@ -88,18 +93,17 @@ fn inventory(live: &LiveInventory, verbose: bool) -> String {
     if verbose { format!("inventory of {}\n{lines}", live.cluster().name()) } else { lines }
 }
 
-async fn metrics(State(app): State<Arc<App>>) -> Response {
+async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let format = Exposition::accepted(accept.unwrap_or_default());
     if let Some(live) = &app.live {
         app.metrics.clear_inventory();
         for (kind, status) in live.status() {
             app.metrics.inventory(&kind.to_string(), status.objects, status.complete, status.age);
         }
     }
-    match app.metrics.encode() {
-        Ok(text) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
+    match app.metrics.encode(format) {
+        Ok(text) => ([(header::CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     }
 }

@@ -20,6 +20,7 @@ mod open_files;
 mod reload;
 mod reports;
 mod routes;
+mod status;
 mod tls;
 mod tracked;
 mod webhooks;
@@ -91,7 +92,9 @@ const DOCUMENTS: usize = 8;
 pub struct Config {
     /// Address of the webhook.
     pub listen: SocketAddr,
-    /// Address of `/livez`, `/readyz` and `/metrics`, without TLS.
+    /// Names this process on the status page.
+    pub host: String,
+    /// Address of the status page, `/livez`, `/readyz` and `/metrics`, without TLS.
     pub status_listen: SocketAddr,
     /// The certificate.
     pub tls: Tls,
@@ -199,7 +202,7 @@ pub async fn run(
 ) -> Result<(), ServeError> {
     let metrics = Arc::new({
         let set = &loaded.in_force.set;
-        Metrics::new(set.digest(), set.profile())
+        Metrics::new(set.digest(), set.profile(), jiff::Timestamp::now().as_second())
     });
     let serving = Arc::new(Serving::new(config.client_ca, Arc::clone(&metrics))?);
     if !matches!(config.tls, Tls::Secret(_)) {
@@ -235,6 +238,7 @@ pub async fn run(
             every: config.audit_every,
             patience: config.inventory_timeout,
             status: Mutex::default(),
+            page: Mutex::default(),
         })
     });
     if let Some(auditor) = &auditor {
@@ -272,6 +276,7 @@ pub async fn run(
         serving: Arc::clone(&serving),
         decision_log: decision_log.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
+        host: config.host,
     });
     if let Some(keeper) = keeper {
         tokio::spawn(keeper.run(Arc::clone(&app), config.reload_every));

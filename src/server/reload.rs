@@ -101,9 +101,10 @@ impl Current {
                 "reloaded"
             );
             log_warnings(set);
-            metrics.reloaded(digest, set.profile());
+            metrics.reloaded(digest, set.profile(), jiff::Timestamp::now().as_second());
             in_force.quarantine.policies().iter().for_each(|policy| metrics.quarantined(policy.as_str()));
         }
+        metrics.reload_unneeded();
         self.in_force.store(Arc::new(in_force));
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
@@ -121,8 +122,9 @@ impl Current {
     }
 
     /// The sources are unchanged: this clears a fault in reading them, but not one in their content.
-    fn unchanged(&self, content_is_good: bool) {
+    fn unchanged(&self, content_is_good: bool, metrics: &Metrics) {
         if content_is_good {
+            metrics.reload_unneeded();
             self.fault.lock().unwrap_or_else(PoisonError::into_inner).clear();
         }
     }
@@ -289,7 +291,7 @@ pub async fn watch(
             Ok(Check::Unreadable(reason)) => current.refuse(reason, &metrics),
             Ok(Check::Read { assembled, listed, changed }) => {
                 match changed {
-                    None => current.unchanged(content_is_good),
+                    None => current.unchanged(content_is_good, &metrics),
                     Some((version, loaded)) => {
                         seen = version;
                         content_is_good = loaded.is_ok();

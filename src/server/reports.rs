@@ -9,6 +9,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -22,6 +23,7 @@ use crate::cluster::{
 use crate::decision::Decision;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
 use crate::policy::Severity;
+use crate::report::html;
 use crate::report::policy_report::{AuditResults, Subject};
 use crate::source::guarded;
 use crate::source::manifests::request;
@@ -56,6 +58,8 @@ pub struct Auditor {
     pub patience: Duration,
     /// What to say of it.
     pub status: Mutex<AuditStatus>,
+    /// The last complete audit of this process, as a page.
+    pub page: Mutex<Option<Bytes>>,
 }
 
 /// How the audit stands.
@@ -140,6 +144,7 @@ impl Auditor {
             if !self.lease.is_held() {
                 self.metrics.audit.forget();
                 *self.status() = AuditStatus::default();
+                *self.last_page() = None;
             }
         }
     }
@@ -147,6 +152,15 @@ impl Auditor {
     /// How it stands, in words.
     pub fn describe(&self) -> String {
         self.status().to_string()
+    }
+
+    /// The last complete audit, as a page; none if there was none, or another replica audits.
+    pub fn page(&self) -> Option<Bytes> {
+        self.last_page().clone()
+    }
+
+    fn last_page(&self) -> std::sync::MutexGuard<'_, Option<Bytes>> {
+        self.page.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn status(&self) -> std::sync::MutexGuard<'_, AuditStatus> {
@@ -235,6 +249,11 @@ impl Auditor {
             self.metrics.audit.result(policy.as_str(), severity, outcome.as_str(), total.results);
         }
         memory.unlisted = unlisted;
+        // It takes longer than other clients of this thread should wait.
+        match tokio::task::block_in_place(|| html::render(&results.worst(&in_force.set, now))) {
+            Ok(page) => *self.last_page() = Some(page.into()),
+            Err(error) => warn!(%error, "the page of the audit"),
+        }
         if let Some(unwritten) = self.store(&kinds, &results, now, &mut memory.foreign).await? {
             fault = unwritten;
         }

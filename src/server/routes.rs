@@ -62,6 +62,8 @@ pub struct App {
     pub serving: Arc<Serving>,
     /// Where decisions are written, if anywhere.
     pub decision_log: Option<Arc<DecisionLog>>,
+    /// Names this process on the status page.
+    pub host: String,
     /// When readiness no longer waits for the first complete inventory.
     pub settled_by: tokio::time::Instant,
 }
@@ -108,7 +110,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     let deadline = started + time_to_answer(http.uri());
     let recorder = Recorder::new(app, webhook.name, started);
     let unreadable = |bad: BadReview, status: StatusCode| {
-        app.metrics.review(webhook.name, "", Answer::Unreadable, started.elapsed());
+        app.metrics.review(webhook.name, "", "", Answer::Unreadable, started.elapsed());
         let uid = bad.uid.as_deref().unwrap_or_default();
         recorder.undecided(&Undecided { answer: Answer::Unreadable, uid, request: None, reason: None });
         warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
@@ -119,7 +121,8 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     };
     let shed = |request: Option<&Request>, message: String| {
         let operation = request.map_or("", |request| request.operation.as_str());
-        app.metrics.review(webhook.name, operation, Answer::Shed, started.elapsed());
+        let kind = request.map(|request| request.kind.group_kind().to_string()).unwrap_or_default();
+        app.metrics.review(webhook.name, operation, &kind, Answer::Shed, started.elapsed());
         let uid = request.map_or("", |request| request.uid.as_str());
         recorder.undecided(&Undecided { answer: Answer::Shed, uid, request, reason: Some(&message) });
         warn!(webhook = webhook.name, operation, reason = message, "review shed");
@@ -142,13 +145,17 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
             _ => documents::review(app, &request, kind, deadline).await,
         };
         let answer = if response.allowed { Answer::Allowed } else { Answer::Denied };
-        app.metrics.review(webhook.name, request.operation.as_str(), answer, started.elapsed());
+        let kind = kind.group_kind().to_string();
+        app.metrics.review(webhook.name, request.operation.as_str(), &kind, answer, started.elapsed());
         recorder.decided(&request, answer, &Decision::default(), &response, None);
         log(webhook, &request, &Decision::default(), &response, started.elapsed());
         return reply(&request.uid, &response);
     }
     let in_force = app.current.in_force();
     let matches = in_force.set.matches(&request);
+    // A client may ask about any number of kinds.
+    let scope = in_force.set.scope(&request).filter(|_| matches);
+    let kind = scope.map_or_else(|| "other".to_owned(), |scope| scope.kind.to_string());
     if matches && !share.review(&app.budget, bytes.len()) {
         return shed(Some(&request), "too many large reviews are waiting; try again".to_owned());
     }
@@ -163,7 +170,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
                 return shed(Some(request), reason.to_owned());
             }
             Err(Unanswered { answer, reason }) => {
-                app.metrics.review(webhook.name, operation, answer, started.elapsed());
+                app.metrics.review(webhook.name, operation, &kind, answer, started.elapsed());
                 let uid = request.uid.as_str();
                 let undecided = Undecided { answer, uid, request: Some(request), reason: Some(reason) };
                 recorder.undecided(&undecided);
@@ -176,8 +183,8 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     };
     let response = respond(request, webhook.mode, &decision);
     let answer = answer.unwrap_or(if response.allowed { Answer::Allowed } else { Answer::Denied });
-    app.metrics.review(webhook.name, operation, answer, started.elapsed());
-    app.metrics.decision(&decision);
+    app.metrics.review(webhook.name, operation, &kind, answer, started.elapsed());
+    app.metrics.decision(&request.namespace, &decision);
     recorder.decided(request, answer, &decision, &response, Some(&in_force.set));
     log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)

@@ -1,10 +1,9 @@
-//! Metrics in the OpenMetrics format. Labels are few and bounded: no users, no objects.
+//! Metrics for Prometheus.
 
 use std::fmt;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -14,141 +13,16 @@ use prometheus_client::registry::Registry;
 
 use super::audit_metrics::AuditMetrics;
 use super::decision_log::DecisionLogMetrics;
+use super::exposition::{self, Exposition};
+pub use super::labels::{Answer, Closed};
+use super::labels::{
+    ClosedLabels, EventLabels, ExceptionLabels, FailureLabels, InterruptionLabels, KindLabels, PolicyLabels,
+    PolicySetLabels, PortLabels, ReloadLabels, ReviewLabels, ThreadLabels, ViolationLabels, WaiverLabels,
+    WebhookLabels,
+};
+use super::process_metrics::ProcessMetrics;
+use super::recent::Recent;
 use crate::decision::Decision;
-
-/// The outcome of a review.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
-    /// Allowed.
-    Allowed,
-    /// Refused.
-    Denied,
-    /// The body was not a readable review.
-    Unreadable,
-    /// Rejected because of overload.
-    Shed,
-    /// No time was left; the bindings' onFailure decided or, for a webhook with `failurePolicy: Ignore`, the
-    /// failurePolicy.
-    TimedOut,
-    /// The evaluation was lost; decided as for `TimedOut`.
-    Broken,
-}
-
-impl Answer {
-    /// `allowed`, `denied`, …
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Answer::Allowed => "allowed",
-            Answer::Denied => "denied",
-            Answer::Unreadable => "unreadable",
-            Answer::Shed => "shed",
-            Answer::TimedOut => "timed_out",
-            Answer::Broken => "broken",
-        }
-    }
-}
-
-impl EncodeLabelValue for Answer {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        encoder.write_str(self.as_str())
-    }
-}
-
-/// Why the server closed a connection before its client did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Closed {
-    /// To make room for another one.
-    Evicted,
-    /// No other one could make room for it.
-    Refused,
-    /// The client did not do its part in time.
-    Stalled,
-}
-
-impl EncodeLabelValue for Closed {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        encoder.write_str(match self {
-            Closed::Evicted => "evicted",
-            Closed::Refused => "refused",
-            Closed::Stalled => "stalled",
-        })
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PortLabels {
-    port: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ClosedLabels {
-    port: &'static str,
-    reason: Closed,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReviewLabels {
-    webhook: &'static str,
-    operation: &'static str,
-    answer: Answer,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WebhookLabels {
-    webhook: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ViolationLabels {
-    policy: String,
-    action: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PolicyLabels {
-    policy: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct FailureLabels {
-    policy: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ThreadLabels {
-    policy: String,
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ExceptionLabels {
-    state: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PolicySetLabels {
-    digest: String,
-    profile: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReloadLabels {
-    result: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct InterruptionLabels {
-    kind: String,
-    reason: &'static str,
-}
 
 /// All metrics.
 pub struct Metrics {
@@ -156,10 +30,15 @@ pub struct Metrics {
     reviews: Family<ReviewLabels, Counter>,
     durations: Family<WebhookLabels, Histogram>,
     violations: Family<ViolationLabels, Counter>,
+    evaluations: Family<PolicyLabels, Histogram>,
+    waivers: Family<WaiverLabels, Counter>,
+    events: Family<EventLabels, Counter>,
     failures: Family<FailureLabels, Counter>,
     unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
+    reloaded: Gauge,
+    last_reload: Gauge,
     /// Reviews that are waiting for a thread.
     pub queue_depth: Gauge,
     /// Abandoned evaluation threads that are still computing.
@@ -183,22 +62,31 @@ pub struct Metrics {
     pub audit: AuditMetrics,
     /// Those of the decision log.
     pub decision_log: DecisionLogMetrics,
+    /// The numbers of the last hour, for people.
+    pub recent: Recent,
 }
 
 impl Metrics {
-    /// Metrics for this policy set, all at zero.
-    pub fn new(digest: &str, profile: &str) -> Self {
+    /// Metrics for this policy set, which was loaded at a time in seconds since 1970. All others are at zero.
+    pub fn new(digest: &str, profile: &str, loaded: i64) -> Self {
         // 100 µs to 13 s
         let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0001, 2.0, 18));
+        // 500 µs to 0.5 s: one for each policy.
+        let coarse: fn() -> Histogram = || Histogram::new([0.0005, 0.002, 0.01, 0.05, 0.5]);
         let metrics = Self {
             registry: Registry::default(),
             reviews: Family::default(),
             durations: Family::new_with_constructor(histogram),
             violations: Family::default(),
+            evaluations: Family::new_with_constructor(coarse),
+            waivers: Family::default(),
+            events: Family::default(),
             failures: Family::default(),
             unknown: Family::default(),
             policy_set: Family::default(),
             reloads: Family::default(),
+            reloaded: Gauge::default(),
+            last_reload: Gauge::default(),
             queue_depth: Gauge::default(),
             threads_lost: Gauge::default(),
             threads_replaced: Family::default(),
@@ -215,8 +103,11 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
             decision_log: DecisionLogMetrics::default(),
+            recent: Recent::default(),
         };
-        let mut registry = Registry::with_prefix("stategate");
+        let mut all = Registry::default();
+        all.register_collector(Box::new(ProcessMetrics));
+        let registry = all.sub_registry_with_prefix("stategate");
         registry.register("reviews", "Reviews answered", metrics.reviews.clone());
         registry.register(
             "review_duration_seconds",
@@ -224,6 +115,16 @@ impl Metrics {
             metrics.durations.clone(),
         );
         registry.register("violations", "Violations found in reviews", metrics.violations.clone());
+        registry.register(
+            "policy_evaluation_duration_seconds",
+            "Time that one evaluation of a policy took, in reviews and in the audit",
+            metrics.evaluations.clone(),
+        );
+        registry.register(
+            "policy_waivers",
+            "Policies that were not evaluated in a review because of an exception or the object's own annotation",
+            metrics.waivers.clone(),
+        );
         registry.register("policy_failures", "Policies that could not decide", metrics.failures.clone());
         registry.register(
             "policy_unknown",
@@ -290,6 +191,11 @@ impl Metrics {
             "PolicyExceptions in force: active, expiring within 14 days, or expired",
             metrics.exceptions.clone(),
         );
+        registry.register(
+            "events",
+            "Kubernetes Events about refusals: created, updated, failed; aggregated into one, or dropped",
+            metrics.events.clone(),
+        );
         registry.register("connections", "Open connections", metrics.connections.clone());
         registry.register(
             "connections_closed",
@@ -298,27 +204,53 @@ impl Metrics {
         );
         registry.register("policy_set_info", "The policy set in force: 1", metrics.policy_set.clone());
         registry.register("policy_set_reloads", "Attempts to reload the policy set", metrics.reloads.clone());
-        metrics.audit.register(&mut registry);
-        metrics.decision_log.register(&mut registry);
+        registry.register(
+            "policy_set_last_reload_successful",
+            "1 if the last attempt to load the policy set was successful",
+            metrics.reloaded.clone(),
+        );
+        registry.register(
+            "policy_set_last_reload_success_timestamp_seconds",
+            "When the policy set in force was loaded",
+            metrics.last_reload.clone(),
+        );
+        metrics.audit.register(registry);
+        metrics.decision_log.register(registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
-        let metrics = Self { registry, ..metrics };
-        metrics.in_force(digest, profile);
+        for result in ["swapped", "failed"] {
+            drop(metrics.reloads.get_or_create(&ReloadLabels { result }));
+        }
+        let metrics = Self { registry: all, ..metrics };
+        metrics.in_force(digest, profile, loaded);
         metrics
     }
 
-    /// Records that another policy set is in force.
-    pub fn reloaded(&self, digest: &str, profile: &str) {
+    /// Records that another policy set is in force since a time in seconds since 1970.
+    pub fn reloaded(&self, digest: &str, profile: &str, loaded: i64) {
         self.reloads.get_or_create(&ReloadLabels { result: "swapped" }).inc();
-        self.in_force(digest, profile);
+        self.in_force(digest, profile, loaded);
+    }
+
+    /// Records that the sources are those of the policy set in force.
+    pub fn reload_unneeded(&self) {
+        self.reloaded.set(1);
+    }
+
+    /// When the policy set in force was loaded, in seconds since 1970.
+    pub fn policy_set_loaded(&self) -> i64 {
+        self.last_reload.get()
     }
 
     /// Records that newer policies could not be loaded.
     pub fn reload_failed(&self) {
         self.reloads.get_or_create(&ReloadLabels { result: "failed" }).inc();
+        self.reloaded.set(0);
     }
 
-    fn in_force(&self, digest: &str, profile: &str) {
+    fn in_force(&self, digest: &str, profile: &str, loaded: i64) {
+        self.reloaded.set(1);
+        self.last_reload.set(loaded);
         self.policy_set.clear();
         self.quarantined.clear();
         let labels = PolicySetLabels { digest: digest.to_owned(), profile: profile.to_owned() };
@@ -359,14 +291,40 @@ impl Metrics {
         self.connections_closed.get_or_create(&ClosedLabels { port, reason }).inc();
     }
 
-    /// Counts one review.
-    pub fn review(&self, webhook: &'static str, operation: &'static str, answer: Answer, took: Duration) {
-        self.reviews.get_or_create(&ReviewLabels { webhook, operation, answer }).inc();
+    /// Counts one review. The kind is one that policies review, or `other`; empty if it is not known.
+    pub fn review(
+        &self,
+        webhook: &'static str,
+        operation: &'static str,
+        kind: &str,
+        answer: Answer,
+        took: Duration,
+    ) {
+        let labels = ReviewLabels { webhook, operation, kind: kind.to_owned(), answer };
+        self.reviews.get_or_create(&labels).inc();
         self.durations.get_or_create(&WebhookLabels { webhook }).observe(took.as_secs_f64());
+        self.recent.answered(answer);
     }
 
-    /// Counts the findings and failures of a decision.
-    pub fn decision(&self, decision: &Decision) {
+    /// Counts what became of a Kubernetes Event.
+    pub fn event(&self, result: &'static str) {
+        self.events.get_or_create(&EventLabels { result }).inc();
+    }
+
+    /// Records how long one evaluation of a policy took.
+    pub fn evaluated(&self, policy: &str, took: Duration) {
+        let labels = PolicyLabels { policy: policy.to_owned() };
+        self.evaluations.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+
+    /// Counts the findings, failures and waivers of a decision about an object of a namespace.
+    pub fn decision(&self, namespace: &str, decision: &Decision) {
+        self.recent.decided(namespace, decision);
+        for waived in &decision.waived {
+            let by = if waived.exception.is_some() { "exception" } else { "annotation" };
+            let labels = WaiverLabels { policy: waived.policy.to_string(), by };
+            self.waivers.get_or_create(&labels).inc();
+        }
         for finding in &decision.findings {
             let labels =
                 ViolationLabels { policy: finding.policy.to_string(), action: finding.action.as_str() };
@@ -404,28 +362,31 @@ impl Metrics {
         self.inventory_interruptions.get_or_create(&labels).inc();
     }
 
-    /// All metrics as OpenMetrics text.
+    /// All metrics as text.
     ///
     /// # Errors
     /// If a value cannot be formatted.
-    pub fn encode(&self) -> Result<String, fmt::Error> {
+    pub fn encode(&self, format: Exposition) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(match format {
+            Exposition::OpenMetrics => text,
+            Exposition::Prometheus => exposition::prometheus(&text),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decision::{Failure, Finding, Unknown};
+    use crate::decision::{Failure, Finding, Unknown, Waived};
     use crate::engine::EvaluationError;
     use crate::policy::binding::OnFailure;
     use crate::policy::{Action, PolicyId, Severity};
 
     #[test]
     fn what_is_counted_is_written_under_its_documented_name() {
-        let metrics = Metrics::new("abc", "production");
+        let metrics = Metrics::new("abc", "production", 7);
         for answer in [
             Answer::Allowed,
             Answer::Denied,
@@ -434,7 +395,7 @@ mod tests {
             Answer::TimedOut,
             Answer::Broken,
         ] {
-            metrics.review("validate/fail", "CREATE", answer, Duration::from_millis(2));
+            metrics.review("validate/fail", "CREATE", "StatefulSet.apps", answer, Duration::from_millis(2));
         }
         let finding = Finding {
             policy: PolicyId::new("one"),
@@ -455,23 +416,39 @@ mod tests {
         let stopped = EvaluationError::StepsExceeded;
         let failure =
             Failure { policy: PolicyId::new("two"), cause: stopped.into(), on_failure: OnFailure::Deny };
-        metrics.decision(&Decision {
-            findings: vec![finding],
-            failures: vec![failure],
-            unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
-            ..Decision::default()
-        });
+        metrics.evaluated("one", Duration::from_millis(3));
+        let waived = |exception: Option<&str>| Waived {
+            policy: PolicyId::new("one"),
+            exception: exception.map(str::to_owned),
+            reason: String::new(),
+        };
+        metrics.decision(
+            "shop",
+            &Decision {
+                waived: vec![waived(Some("legacy")), waived(None), waived(None)],
+                findings: vec![finding],
+                failures: vec![failure],
+                unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
+                ..Decision::default()
+            },
+        );
         metrics.exceptions("expired", 2);
-        let text = metrics.encode().unwrap();
+        let text = metrics.encode(Exposition::OpenMetrics).unwrap();
         for line in [
             r#"stategate_exceptions{state="expired"} 2"#,
-            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="timed_out"} 1"#,
-            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",answer="shed"} 1"#,
+            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",kind="StatefulSet.apps",answer="timed_out"} 1"#,
+            r#"stategate_reviews_total{webhook="validate/fail",operation="CREATE",kind="StatefulSet.apps",answer="shed"} 1"#,
             r#"stategate_review_duration_seconds_count{webhook="validate/fail"} 6"#,
             r#"stategate_review_duration_seconds_bucket{le="0.0001",webhook="validate/fail"} 0"#,
             r#"stategate_violations_total{policy="one",action="warn"} 1"#,
             r#"stategate_policy_failures_total{policy="two",reason="steps"} 1"#,
             r#"stategate_policy_unknown_total{policy="three"} 1"#,
+            r#"stategate_policy_evaluation_duration_seconds_bucket{le="0.01",policy="one"} 1"#,
+            r#"stategate_policy_waivers_total{policy="one",by="annotation"} 2"#,
+            r#"stategate_policy_waivers_total{policy="one",by="exception"} 1"#,
+            r#"stategate_policy_set_reloads_total{result="failed"} 0"#,
+            "stategate_policy_set_last_reload_successful 1",
+            "stategate_policy_set_last_reload_success_timestamp_seconds 7",
             "stategate_evaluation_queue_depth 0",
             "stategate_evaluation_threads_lost 0",
             r#"stategate_policy_set_info{digest="abc",profile="production"} 1"#,
@@ -480,5 +457,16 @@ mod tests {
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is not in:\n{text}");
         }
+        let number = |name: &str| -> f64 {
+            let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+            line.unwrap_or_else(|| panic!("{name} is not in:\n{text}")).parse().unwrap()
+        };
+        assert!(number("process_resident_memory_bytes") > 1e6 && number("process_open_fds") > 2.0);
+        assert!(number("process_cpu_seconds_total") >= 0.0 && number("process_max_fds") > 2.0);
+        assert!(number("process_start_time_seconds") > 1.7e9 && number("process_threads") >= 1.0);
+        metrics.reload_failed();
+        assert!(metrics.encode(Exposition::Prometheus).unwrap().contains("reload_successful 0\n"));
+        metrics.reload_unneeded();
+        assert!(metrics.encode(Exposition::Prometheus).unwrap().contains("reload_successful 1\n"));
     }
 }

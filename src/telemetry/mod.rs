@@ -2,8 +2,12 @@
 
 pub mod audit_metrics;
 pub mod decision_log;
+pub mod exposition;
+mod labels;
 mod line;
 pub mod metrics;
+mod process_metrics;
+pub mod recent;
 
 use std::borrow::Cow;
 

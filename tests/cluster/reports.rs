@@ -99,6 +99,19 @@ fn reports_follow_what_runs_and_are_written_only_on_change() {
     let first = report(&admin, POLICY_REPORTS, "shop").unwrap();
     println!("{first:#}");
     assert!(names(&first, "volume-no-emptydir-data", "fail", "pg"), "{first:#}");
+    // The replica has it as a page, too.
+    let page = |path: &str| http_get(gate.status_port(), path).unwrap();
+    let (code, audit) = page("/audit");
+    assert!(
+        code == 200 && audit.contains(" would be refused") && audit.contains("volume-no-emptydir-data"),
+        "{audit}"
+    );
+    assert!(audit.contains("This is what was stored at 20"), "{audit}");
+    let (code, overview) = page("/");
+    assert!(
+        code == 200 && overview.contains("href=\"audit\"") && overview.contains("held by this replica"),
+        "{overview}"
+    );
     let uid = &admin.get_json(&["statefulset", "pg", "-n", "shop"])["metadata"]["uid"];
     assert_eq!(&first["results"][0]["resources"][0]["uid"], uid);
     let kind = "clusterpolicyreports.wgpolicyk8s.io";
@@ -179,6 +192,8 @@ fn only_the_holder_writes_only_its_own_and_removes_them_when_turned_off() {
     assert!(metric(&first, "stategate_policy_report_writes_total{result=\"foreign\"}") >= 2.0);
     assert_eq!(metric(&second, COMPLETED), 0.0, "one of two audits");
     assert_eq!(status(&second), "no audit by this replica yet");
+    let (code, says) = http_get(second.status_port(), "/audit").unwrap();
+    assert!(code == 404 && says.contains("The replica that holds the lease audits"), "{says}");
     drop(second);
 
     // Whoever loses the lease stops at once, and goes on once it is free.

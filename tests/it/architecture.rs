@@ -45,6 +45,7 @@ const OWNED: &[(&str, &str)] = &[
     ("saphyr_parser", "yaml/"),
     ("annotate_snippets", "report/"),
     ("prometheus_client", "telemetry/ server/"),
+    ("procfs", "telemetry/"),
     ("tracing", "telemetry/ evaluators/ cluster/ server/ cli/"),
     ("include_dir", "source/"),
     ("quick_junit", "report/"),

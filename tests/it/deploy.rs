@@ -126,7 +126,7 @@ fn every_value_is_described_and_used() {
 }
 
 #[test]
-fn alerts_and_dashboard_ask_for_metrics_that_exist() {
+fn alerts_dashboard_and_guide_name_metrics_that_exist() {
     let sources = [
         include_str!("../../src/telemetry/metrics.rs"),
         include_str!("../../src/telemetry/audit_metrics.rs"),
@@ -147,6 +147,12 @@ fn alerts_and_dashboard_ask_for_metrics_that_exist() {
             ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
         assert!(known.contains(base) || known.contains(name), "{name} is no metric of stategate");
     }
+    let guide = include_str!("../../deploy/README.md");
+    let guide = guide.split("\n### Metrics\n").nth(1).unwrap().split("\n### ").next().unwrap();
+    let listed = words(guide.to_owned());
+    let missing: Vec<&String> =
+        known.iter().filter(|name| !listed.iter().any(|listed| listed.starts_with(*name))).collect();
+    assert!(missing.is_empty(), "the table of metrics in deploy/README.md lacks {missing:?}");
 }
 
 /// `tests/alerts/run` has promtool run the tests of the alerts.

@@ -44,6 +44,7 @@ mod sensitive;
 mod server;
 mod sources;
 mod states;
+mod status;
 mod stuck;
 mod suites;
 mod support;

@@ -193,7 +193,7 @@ fn it_answers_needs_nothing_and_keeps_its_authority() {
     let (_, metrics) = server.get("/metrics");
     assert!(
         metrics
-            .contains(r#"stategate_reviews_total{webhook="mutate",operation="DELETE",answer="allowed"} 3"#),
+            .contains(r#"stategate_reviews_total{webhook="mutate",operation="DELETE",kind="PersistentVolumeClaim",answer="allowed"} 2"#),
         "{metrics}"
     );
     assert!(

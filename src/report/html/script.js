@@ -35,7 +35,8 @@
     finding.namespace = object.namespace || "(none)";
     finding.file = object.template || object.file;
     finding.id = policy.id;
-    finding.place = object.template ? short(object.template) : `${short(object.file)}:${finding.line}`;
+    // An object of a cluster is in no file.
+    finding.place = object.template ? short(object.template) : object.file && `${short(object.file)}:${finding.line}`;
     finding.text = [finding.message, policy.id, policy.title, policy.category, object.name, object.file, object.template || "", finding.field, finding.fix, finding.binding || ""]
       .join("\n").toLowerCase();
   }
@@ -186,13 +187,13 @@
     const element = make("div", `row ${finding.action}${finding.known ? " known" : ""}`,
       make("span", "what", finding.message),
       badge("severity", finding.severity),
-      make("span", "where", make("span", "id", finding.id), ` · ${object.name} · ${finding.place}`));
+      make("span", "where", make("span", "id", finding.id), [` · ${object.name}`, finding.place].filter(Boolean).join(" · ")));
     element.id = `row-${index}`;
     element.setAttribute("role", "option");
     element.setAttribute("aria-setsize", view.length);
     element.setAttribute("aria-posinset", index + 1);
     element.setAttribute("aria-selected", String(index === at));
-    element.setAttribute("aria-label", `${words.action[finding.action]}, ${finding.severity}: ${finding.message}. ${finding.id}, ${object.name}, ${finding.place}`);
+    element.setAttribute("aria-label", `${words.action[finding.action]}, ${finding.severity}: ${finding.message}. ${[finding.id, object.name, finding.place].filter(Boolean).join(", ")}`);
     element.addEventListener("click", () => { choose(index); open(true); });
     return element;
   };
@@ -248,7 +249,7 @@
     if (finding.field) line("Field", make("code", "", finding.field));
     const place = make("code", "", `${object.file}:${finding.line}:${finding.column}`);
     if (object.template) line("Template", make("code", "", object.template));
-    line(object.template ? "Rendered" : "File", place);
+    if (object.file) line(object.template ? "Rendered" : "File", place);
     line("Policy", make("code", "", policy.id));
     if (finding.binding) line("Binding", make("code", "", finding.binding));
     parts.push(about);

@@ -9,7 +9,7 @@ use super::visible;
 use crate::policy::{Action, Severity};
 use crate::report::exceptions::notices;
 use crate::report::text::{completed, counted, unjudged};
-use crate::report::{Report, ReviewedObject, Summary};
+use crate::report::{Report, ReviewedObject, Summary, Totals};
 
 const SEVERITIES: [Severity; 4] = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
 
@@ -26,6 +26,8 @@ pub struct Page {
     mood: &'static str,
     profile: String,
     version: &'static str,
+    /// `check`, or `audit` for the page that `serve` has beside its status.
+    command: &'static str,
     tiles: Vec<Tile>,
     severities: Vec<&'static str>,
     categories: Vec<Category>,
@@ -102,7 +104,10 @@ struct Item {
 /// The page of a report, without its style, script and data.
 pub fn of(report: &Report) -> Page {
     let summary = report.summary();
-    let refused = report.objects.iter().filter(|object| refused(object)).count();
+    let refused = match &report.totals {
+        Some(totals) => number(totals.refused()),
+        None => report.objects.iter().filter(|object| refused(object)).count(),
+    };
     let (mood, headline) = headline(&summary, refused);
     let lead = format!(
         "{} checked with the profile {}; {} would be accepted.",
@@ -110,6 +115,21 @@ pub fn of(report: &Report) -> Page {
         report.profile,
         summary.objects.saturating_sub(refused),
     );
+    let lead = match &report.totals {
+        Some(Totals { at, not_listed, .. }) => {
+            let when = at.map(|at| format!(" This is what was stored at {at:.0}.")).unwrap_or_default();
+            let rest = match not_listed {
+                0 => String::new(),
+                more => format!(
+                    " {} more, milder than those below, {} not listed: stategate audit lists all.",
+                    counted(number(*more), "result"),
+                    if *more == 1 { "is" } else { "are" }
+                ),
+            };
+            format!("{lead}{when}{rest}")
+        }
+        None => lead,
+    };
     let lead = report.relaxed.iter().fold(lead, |lead, part| format!("{lead} {part}."));
     let kinds = kinds(report);
     let total = kinds.iter().fold(KindCount::default(), |total, kind| KindCount {
@@ -131,7 +151,8 @@ pub fn of(report: &Report) -> Page {
         categories: categories(report),
         often: often(report),
         finding_count: report.news().count(),
-        object_count: report.objects.len(),
+        object_count: summary.objects,
+        command: if report.totals.is_some() { "audit" } else { "check" },
         open_count: parts.iter().map(|part| part.items.len()).sum(),
         kinds,
         total,
@@ -151,6 +172,10 @@ fn many(names: &[String]) -> String {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }
+}
+
+fn number(count: u64) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
 }
 
 fn refused(object: &ReviewedObject) -> bool {
@@ -198,6 +223,17 @@ fn often(report: &Report) -> Vec<Often> {
 }
 
 fn kinds(report: &Report) -> Vec<KindCount> {
+    if let Some(totals) = &report.totals {
+        let all = totals.kinds.iter().map(|((api_version, kind), of)| KindCount {
+            name: visible(kind),
+            api_version: visible(api_version),
+            objects: number(of.objects),
+            refused: number(of.refused),
+            warned: number(of.warned),
+            clean: number(of.objects.saturating_sub(of.refused + of.warned)),
+        });
+        return all.collect();
+    }
     let mut kinds: BTreeMap<(&str, &str), KindCount> = BTreeMap::new();
     for object in &report.objects {
         let kind = kinds.entry((&object.kind, &object.api_version)).or_insert_with(|| KindCount {
@@ -293,6 +329,13 @@ fn parts(report: &Report) -> Vec<Part> {
         more: many(&one.objects),
         ..Item::default()
     });
+    let counted_only = report.totals.iter().flat_map(|totals| &totals.unknown);
+    let unknown = unknown.chain(counted_only.map(|((policy, reason), objects)| Item {
+        head: visible(reason),
+        text: visible(policy.as_str()),
+        more: counted(number(*objects), "object"),
+        ..Item::default()
+    }));
     let waived = report.objects.iter().flat_map(|object| {
         object.waived.iter().map(move |waived| Item {
             head: visible(&object.display_name()),

@@ -135,6 +135,13 @@ impl Serving {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).in_force.is_some()
     }
 
+    /// The certificate in force, with the first end of its chain.
+    pub fn leaf(&self) -> Option<CertificateFacts> {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = state.facts.iter().map(|facts| facts.until).min()?;
+        state.facts.first().map(|leaf| CertificateFacts { until, ..leaf.clone() })
+    }
+
     /// A line about the certificate in force, for people.
     pub fn describe(&self, now: Timestamp) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

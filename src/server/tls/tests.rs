@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
+use crate::telemetry::exposition::Exposition;
 use crate::telemetry::metrics::Metrics;
 
 /// A root, an intermediate, and a leaf of it that ends at this time: the leaf with its chain, its key, and the root.
@@ -35,7 +36,7 @@ fn files(dir: &Path, [chain, key, _]: &[String; 3]) -> Tls {
 }
 
 fn serving() -> (Serving, Arc<Metrics>) {
-    let metrics = Arc::new(Metrics::new("", ""));
+    let metrics = Arc::new(Metrics::new("", "", 0));
     (Serving::new(None, Arc::clone(&metrics)).unwrap(), metrics)
 }
 
@@ -67,7 +68,7 @@ fn the_end_is_a_metric_a_line_and_near_it_a_warning() {
     assert!(serving.offer(tls.read().unwrap()).unwrap());
     assert!(!serving.offer(tls.read().unwrap()).unwrap(), "the same is nothing new");
     serving.look(day(30));
-    let text = metrics.encode().unwrap();
+    let text = metrics.encode(Exposition::OpenMetrics).unwrap();
     let expected = format!("stategate_certificate_expiry_timestamp_seconds {}", end.as_second());
     assert!(text.lines().any(|line| line == expected), "{text}");
     for (days, said) in [(15, ""), (13, ", about to expire"), (-1, ", expired")] {

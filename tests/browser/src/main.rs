@@ -1,4 +1,4 @@
-//! Tests the HTML report in a real Chromium: drawing, clicks, typing and printing.
+//! Tests the HTML report and the status page of `serve` in a real Chromium: drawing, clicks, typing and printing.
 //!
 //! `stategate-browser STATEGATE CHROMIUM PICTURES`: the binary that generates the report, the browser, and
 //! the directory for screenshots. The network is off; a page that requests anything but itself, or writes to
@@ -11,6 +11,8 @@
 
 mod page;
 mod reports;
+mod serve;
+mod status;
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +50,7 @@ fn main() -> Result<()> {
     let mut run =
         |name: &str, report: &reports::Report, test: &dyn Fn(&Page, &reports::Report) -> Result<()>| {
             let told = (|| {
-                let page = Page::open(&browser, report, pictures)?;
+                let page = Page::open(&browser, &report.url(), pictures)?;
                 test(&page, report).context("the test")?;
                 page.was_quiet()
             })();
@@ -69,6 +71,7 @@ fn main() -> Result<()> {
         Ok(())
     });
     run("ten thousand findings", &many, &|page, report| ten_thousand(page, report, small.get(), &naive));
+    failed += status::run(stategate, directory.path(), &browser, pictures)?;
     println!("screenshots are in {}", Path::new(pictures).display());
     ensure!(failed == 0, "{failed} failed");
     Ok(())

@@ -12,8 +12,6 @@ use headless_chrome::types::PrintToPdfOptions;
 use headless_chrome::{Browser, LaunchOptions, Tab};
 use serde_json::Value;
 
-use crate::reports::Report;
-
 /// Starts the browser without network access.
 pub fn browser(chromium: &Path) -> Result<Browser> {
     let options = LaunchOptions::default_builder()
@@ -22,7 +20,10 @@ pub fn browser(chromium: &Path) -> Result<Browser> {
         .sandbox(false)
         .window_size(Some((1360, 900)))
         .idle_browser_timeout(Duration::from_secs(300))
-        .args(vec![OsStr::new("--host-resolver-rules=MAP * ~NOTFOUND"), OsStr::new("--hide-scrollbars")])
+        .args(vec![
+            OsStr::new("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"),
+            OsStr::new("--hide-scrollbars"),
+        ])
         .build()?;
     Browser::new(options).context("Chromium does not start")
 }
@@ -36,10 +37,10 @@ pub struct Page {
 }
 
 impl Page {
-    pub fn open(browser: &Browser, report: &Report, pictures: &Path) -> Result<Self> {
+    pub fn open(browser: &Browser, url: &str, pictures: &Path) -> Result<Self> {
         let tab = browser.new_tab()?;
         tab.set_default_timeout(Duration::from_secs(60));
-        let url = format!("file://{}", report.html.display());
+        let url = url.to_owned();
         let told = Arc::new(Mutex::new(Vec::new()));
         tab.enable_log()?;
         tab.enable_runtime()?;

@@ -15,6 +15,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The address of the page.
+    pub fn url(&self) -> String {
+        format!("file://{}", self.html.display())
+    }
+
     /// The number of findings.
     pub fn findings(&self) -> usize {
         self.count(|_| true)

@@ -28,6 +28,10 @@ pub struct Arguments {
     #[arg(long)]
     policy_reports: bool,
 
+    /// Also what `serve --events` needs, as a role of its own
+    #[arg(long)]
+    events: bool,
+
     /// Also what `serve --webhooks` needs, as a role of its own
     #[arg(long, value_enum, value_name = "MODE")]
     webhooks: Option<WebhookMode>,
@@ -58,8 +62,8 @@ fn account(text: &str) -> Result<Account, String> {
     Ok(Account { namespace: namespace?, name: name? })
 }
 
-/// The name of all roles and bindings; that of the reports ends in `-reports`, that of the webhook configurations is
-/// theirs and `-webhooks`.
+/// The name of all roles and bindings; those of the reports and events end in `-reports` and `-events`, those of the
+/// webhook configurations begin with their name and end in `-webhooks`.
 const NAME: &str = "stategate";
 
 const FOLLOW: [&str; 2] = ["list", "watch"];
@@ -72,6 +76,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     let mut roles = vec![("ClusterRole", NAME.to_owned(), serving(&set))];
     if arguments.policy_reports {
         roles.push(("ClusterRole", format!("{NAME}-reports"), reporting(&set)));
+    }
+    if arguments.events {
+        roles.push(("ClusterRole", format!("{NAME}-events"), telling()));
     }
     let webhooks = format!("{}-webhooks", arguments.webhook_config);
     let configuring = arguments.configuring(&webhooks);
@@ -229,6 +236,14 @@ fn reporting(set: &PolicySet) -> String {
     for kind in ReportKinds::all() {
         rules.allow(&kind.group, kinds::plural(&kind.kind), &WRITE);
     }
+    rules.text()
+}
+
+/// The Events about refusals.
+fn telling() -> String {
+    let Resource { kind, plural, .. } = Resource::events();
+    let mut rules = Rules::default();
+    rules.allow(&kind.group, plural, &["create", "patch"]);
     rules.text()
 }
 

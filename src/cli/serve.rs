@@ -65,6 +65,11 @@ pub struct Arguments {
     #[arg(long, default_value = "600", value_parser = seconds, requires = "policy_reports")]
     audit_every: Duration,
 
+    /// Write a Kubernetes Event about each refused request into the namespace of its object: one for an object and a
+    /// policy, at a bounded rate
+    #[arg(long)]
+    events: bool,
+
     /// Seconds that /readyz, and an audit, wait for the objects of the cluster; afterwards stategate goes on with what
     /// is known
     #[arg(long, default_value = "30", value_parser = seconds)]
@@ -182,6 +187,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     for (given, flag) in [
         (arguments.cluster.named_namespace().is_some(), "--own-namespace"),
         (arguments.policy_reports, "--policy-reports"),
+        (arguments.events, "--events"),
         (arguments.tls_secret.is_some(), "--tls-secret"),
         (arguments.webhooks.is_given(), "--webhooks"),
     ] {
@@ -245,6 +251,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         host,
         candidate,
         webhooks,
+        events: arguments.events,
         audit_every: arguments.policy_reports.then_some(arguments.audit_every),
         listen: arguments.listen,
         status_listen: arguments.status_listen,

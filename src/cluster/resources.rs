@@ -39,6 +39,12 @@ impl Resource {
         Self { kind, version: "v1".to_owned(), plural: "leases".to_owned(), namespaced: true }
     }
 
+    /// Events, which every cluster has.
+    pub fn events() -> Self {
+        let kind = GroupKind::written("Event.events.k8s.io");
+        Self { kind, version: "v1".to_owned(), plural: "events".to_owned(), namespaced: true }
+    }
+
     /// Secrets, which every cluster has.
     pub fn secrets() -> Self {
         let kind = GroupKind::written("Secret");

@@ -39,7 +39,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
-use crate::cluster::{Candidate, Lease, write_conditions};
+use crate::cluster::{Candidate, Events, Lease, write_conditions};
 use crate::evaluators::EvaluationPool;
 use crate::plain;
 use crate::telemetry::decision_log::{DecisionLog, DecisionLogConfig};
@@ -123,6 +123,8 @@ pub struct Config {
     pub audit_every: Option<Duration>,
     /// Where decisions are written; none: nowhere.
     pub decision_log: Option<DecisionLogConfig>,
+    /// Write a Kubernetes Event about each refusal.
+    pub events: bool,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
     pub drain_delay: Duration,
 }
@@ -261,7 +263,11 @@ pub async fn run(
         let (cluster, lease) = (auditor.live.cluster().clone(), auditor.lease.clone());
         Arc::new(Keeper::new(webhooks, cluster, lease))
     });
+    let watched = sources.live.as_ref().filter(|_| config.events);
+    let events =
+        watched.map(|live| Events::start(live.cluster().clone(), &config.host, Arc::clone(&metrics)));
     let app = Arc::new(App {
+        events,
         webhooks: keeper.clone(),
         current: Arc::clone(&current),
         evaluators,

@@ -22,7 +22,7 @@ use super::tls::Serving;
 use super::webhooks::Keeper;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
-use crate::cluster::LiveInventory;
+use crate::cluster::{Events, LiveInventory};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
 use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
@@ -62,6 +62,8 @@ pub struct App {
     pub serving: Arc<Serving>,
     /// Where decisions are written, if anywhere.
     pub decision_log: Option<Arc<DecisionLog>>,
+    /// What tells the cluster of refusals, if anything does.
+    pub events: Option<Events>,
     /// Names this process on the status page.
     pub host: String,
     /// When readiness no longer waits for the first complete inventory.
@@ -186,6 +188,9 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
     app.metrics.review(webhook.name, operation, &kind, answer, started.elapsed());
     app.metrics.decision(&request.namespace, &decision);
     recorder.decided(request, answer, &decision, &response, Some(&in_force.set));
+    if let Some(events) = app.events.as_ref().filter(|_| !response.allowed) {
+        events.refused(request, &decision);
+    }
     log(webhook, request, &decision, &response, started.elapsed());
     reply(&request.uid, &response)
 }

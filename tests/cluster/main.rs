@@ -16,6 +16,7 @@ mod chart;
 mod control_plane;
 mod controllers;
 mod defaults;
+mod events;
 mod examples;
 mod faults;
 mod guards;

@@ -189,6 +189,7 @@ fn labels_parameters_caps_and_the_cluster_count() {
     let off = left_out["ofKinds"][0]["off"].as_str().unwrap();
     assert!(off.contains("the profile production leaves it out"), "{off}");
     let outside = explain(dir.path(), "encryption-storageclass-at-rest", "shop", &[]);
+    assert!(!outside.stdout.contains("if the labels of the namespace fit"), "{}", outside.stdout);
     outside.expect(
         0,
         &["STORAGECLASS.STORAGE.K8S.IO, IN NO NAMESPACE", "METADATA, bound by production/production"],

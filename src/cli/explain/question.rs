@@ -96,8 +96,8 @@ impl Question<'_> {
             outcomes
                 .extend(also.outcomes.iter().map(|outcome| self.outcome(&also, outcome, Some(link.binding))));
         }
-        let bindings = effect.links.iter().map(|link| self.binding(link)).collect();
         let cluster_scoped = place.namespace.is_empty();
+        let bindings = effect.links.iter().map(|link| self.binding(link, !cluster_scoped)).collect();
         OfKinds { kinds: vec![place.kind.to_string()], cluster_scoped, outcomes, off, bindings }
     }
 
@@ -202,7 +202,7 @@ impl Question<'_> {
         format!("--enforcement {}", self.at_most.map_or("deny", Action::as_str))
     }
 
-    fn binding(&self, link: &Link<'_>) -> OneBinding {
+    fn binding(&self, link: &Link<'_>, inside: bool) -> OneBinding {
         let (binding, matches) = (link.binding, &link.binding.spec.matches);
         let mut limits = Vec::new();
         if let Some(mismatch) = link.mismatch {
@@ -213,7 +213,7 @@ impl Question<'_> {
             if is_for_some_objects(binding) {
                 limits.push(format!("only objects with the labels {}", matches.object_selector));
             }
-            if !self.labels_known && !matches.namespace_selector.is_empty() {
+            if inside && !self.labels_known && !matches.namespace_selector.is_empty() {
                 limits.push(format!("if the labels of the namespace fit: {}", matches.namespace_selector));
             }
         }

@@ -62,8 +62,8 @@ fn account(text: &str) -> Result<Account, String> {
     Ok(Account { namespace: namespace?, name: name? })
 }
 
-/// The name of all roles and bindings; those of the reports and events end in `-reports` and `-events`, those of the
-/// webhook configurations begin with their name and end in `-webhooks`.
+/// The name of all roles and bindings; those of the reports and events end in `-reports` and `-events`, that of the
+/// authorities in `-certificates`, and that of the webhook configurations begins with their name and ends in `-webhooks`.
 const NAME: &str = "stategate";
 
 const FOLLOW: [&str; 2] = ["list", "watch"];
@@ -81,9 +81,15 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
         roles.push(("ClusterRole", format!("{NAME}-events"), telling()));
     }
     let webhooks = format!("{}-webhooks", arguments.webhook_config);
-    let configuring = arguments.configuring(&webhooks);
-    if !configuring.is_empty() {
-        roles.push(("ClusterRole", webhooks.clone(), configuring));
+    if let Some(mode) = arguments.webhooks {
+        roles.push(("ClusterRole", webhooks.clone(), arguments.configuring(mode, &webhooks)));
+    }
+    if arguments.tls_secret.is_some() {
+        roles.push((
+            "ClusterRole",
+            format!("{NAME}-certificates"),
+            arguments.on_configurations(&["get", "patch"]),
+        ));
     }
     roles.push(("Role", NAME.to_owned(), arguments.own()));
     let mut all = Vec::new();
@@ -113,41 +119,30 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 }
 
 impl Arguments {
-    /// What is needed to make webhook configurations, or to change their authorities. The binding of this role is
-    /// looked at, since they go with it. A right to create cannot be limited to a name.
-    fn configuring(&self, binding: &str) -> String {
-        let mut verbs = BTreeSet::new();
-        if self.webhooks.is_some() {
-            verbs.insert("get");
+    /// What is needed to look after the webhook configurations. The binding of this role is looked at, since they go
+    /// with it. A right to create cannot be limited to a name.
+    fn configuring(&self, mode: WebhookMode, binding: &str) -> String {
+        if mode == WebhookMode::Report {
+            return self.on_configurations(&["get"]);
         }
-        if self.webhooks == Some(WebhookMode::Manage) {
-            verbs.extend(["update", "delete"]);
-        }
-        if self.tls_secret.is_some() {
-            verbs.extend(["get", "patch"]);
-        }
-        if verbs.is_empty() {
-            return String::new();
-        }
-        let resources = Resource::webhook_configurations().map(|one| one.plural).join(", ");
-        let configurations = format!("apiGroups: [admissionregistration.k8s.io], resources: [{resources}]");
-        let mut rules = String::new();
-        if self.webhooks == Some(WebhookMode::Manage) {
-            rules.push_str(&format!("- {{{configurations}, verbs: [create]}}\n"));
-        }
-        rules.push_str(&named(&configurations, &self.webhook_config, &verbs));
-        if self.webhooks == Some(WebhookMode::Manage) {
-            let bindings = "apiGroups: [rbac.authorization.k8s.io], resources: [clusterrolebindings]";
-            rules.push_str(&named(bindings, binding, &BTreeSet::from(["get"])));
-        }
-        rules
+        let bindings = "apiGroups: [rbac.authorization.k8s.io], resources: [clusterrolebindings]";
+        format!(
+            "- {{{}, verbs: [create]}}\n{}{}",
+            configurations(),
+            self.on_configurations(&["get", "update", "delete"]),
+            named(bindings, binding, &["get"])
+        )
+    }
+
+    fn on_configurations(&self, verbs: &[&str]) -> String {
+        named(&configurations(), &self.webhook_config, verbs)
     }
 
     /// What is needed in stategate's own namespace.
     fn own(&self) -> String {
         let kept = |group: &str, resource: &str, name: &str| {
             let objects = format!("apiGroups: [{}], resources: [{resource}]", word(group));
-            let named = named(&objects, name, &BTreeSet::from(["get", "update"]));
+            let named = named(&objects, name, &["get", "update"]);
             format!("- {{{objects}, verbs: [create]}}\n{named}")
         };
         let mut rules = kept("coordination.k8s.io", "leases", Lease::NAME);
@@ -161,9 +156,14 @@ impl Arguments {
     }
 }
 
+/// The webhook configurations, in a rule.
+fn configurations() -> String {
+    let resources = Resource::webhook_configurations().map(|one| one.plural).join(", ");
+    format!("apiGroups: [admissionregistration.k8s.io], resources: [{resources}]")
+}
+
 /// A rule about one object.
-fn named(objects: &str, name: &str, verbs: &BTreeSet<&'static str>) -> String {
-    let verbs: Vec<&str> = ORDER.into_iter().filter(|verb| verbs.contains(verb)).collect();
+fn named(objects: &str, name: &str, verbs: &[&str]) -> String {
     format!("- {{{objects}, resourceNames: [{}], verbs: [{}]}}\n", word(name), verbs.join(", "))
 }
 

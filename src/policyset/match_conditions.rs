@@ -27,8 +27,13 @@ const USERS: [(&str, &str); 3] = [
 ];
 
 /// Lists with more items, and images with longer names, are sent as they are.
-const MOST_ITEMS: usize = 40;
-const LONGEST_IMAGE: usize = 300;
+const MOST_VOLUMES: usize = 40;
+const MOST_CONTAINERS: usize = 16;
+const LONGEST_IMAGE: usize = 200;
+/// The longest regular expression over images, in bytes. An API server charges a match with a tenth of the text's length
+/// times a quarter of the expression's, and gives up an expression at 1,000,000: two lists of containers in two objects
+/// then take half of that. Without a condition everything is sent.
+const LONGEST_EXPRESSION: usize = 1_500;
 
 /// Groups whose objects the API server has decoded, so that their fields have the types that they should have.
 const BUILT_IN: [&str; 3] = ["", "apps", "batch"];
@@ -39,7 +44,9 @@ const SCRATCH: [&str; 5] = ["configMap", "downwardAPI", "emptyDir", "projected",
 /// The conditions of a webhook that is about these scopes.
 pub fn conditions(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> Vec<MatchCondition> {
     let users = USERS.map(|(name, expression)| (name.to_owned(), expression.to_owned()));
-    let data = holders(set, scopes).into_iter().map(|(holder, resources)| holder.condition(set, &resources));
+    let images = images(set);
+    let holders = if images.len() <= LONGEST_EXPRESSION { holders(set, scopes) } else { BTreeMap::new() };
+    let data = holders.into_iter().map(|(holder, resources)| holder.condition(&images, &resources));
     let all = users.into_iter().chain(data);
     all.map(|(name, expression)| MatchCondition { name, expression }).collect()
 }
@@ -80,12 +87,12 @@ impl Holder {
     }
 
     /// Its name and expression. It holds for every object whose class is another than `none`, and for some more.
-    fn condition(&self, set: &PolicySet, resources: &BTreeSet<String>) -> (String, String) {
+    fn condition(&self, images: &str, resources: &BTreeSet<String>) -> (String, String) {
         let names: Vec<&str> =
             resources.iter().map(|one| one.rsplit('/').next().unwrap_or_default()).collect();
-        let mut name = format!("data-in-{}", names.join("-"));
         // A qualified name has at most 63 characters.
-        name.truncate(63);
+        let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        let name: String = format!("data-in-{}", names.join("-")).chars().filter(plain).take(63).collect();
         let resources: Vec<String> = resources.iter().map(|one| format!("{one:?}")).collect();
         let template = std::iter::once("o").chain(self.template.iter().map(String::as_str));
         let expression = format!(
@@ -95,22 +102,21 @@ impl Holder {
             resources.join(", "),
             annotated("o"),
             template.collect::<Vec<_>>().join("."),
-            self.holds(set),
+            self.holds(images),
         );
         (name.trim_end_matches('-').to_owned(), expression)
     }
 
     /// Whether the pod template `t` may hold data.
-    fn holds(&self, set: &PolicySet) -> String {
+    fn holds(&self, images: &str) -> String {
         let node = Some("hostPath").filter(|_| !self.on_the_node);
         let scratch: Vec<String> =
             SCRATCH.into_iter().chain(node).map(|source| format!("has(v.{source})")).collect();
-        let volumes = any_of("t.spec.volumes", "v", &format!("!({})", scratch.join(" || ")));
-        let image = format!(
-            "has(c.image) && (c.image.size() > {LONGEST_IMAGE} || c.image.matches(r'{}'))",
-            images(set)
-        );
-        let containers = ["t.spec.containers", "t.spec.initContainers"].map(|list| any_of(list, "c", &image));
+        let volumes = any_of("t.spec.volumes", MOST_VOLUMES, "v", &format!("!({})", scratch.join(" || ")));
+        let image =
+            format!("has(c.image) && (c.image.size() > {LONGEST_IMAGE} || c.image.matches(r'{images}'))");
+        let containers = ["t.spec.containers", "t.spec.initContainers"]
+            .map(|list| any_of(list, MOST_CONTAINERS, "c", &image));
         format!("{} || has(t.spec) && ({volumes} || {})", annotated("t"), containers.join(" || "))
     }
 }
@@ -122,10 +128,8 @@ fn annotated(object: &str) -> String {
 }
 
 /// Whether one of the items of a list is such an item. A list of the wire may be `null`.
-fn any_of(list: &str, item: &str, such: &str) -> String {
-    format!(
-        "has({list}) && {list} != null && ({list}.size() > {MOST_ITEMS} || {list}.exists({item}, {such}))"
-    )
+fn any_of(list: &str, most: usize, item: &str, such: &str) -> String {
+    format!("has({list}) && {list} != null && ({list}.size() > {most} || {list}.exists({item}, {such}))")
 }
 
 /// The images of engines, as a regular expression (RE2) over references: those that the table lists, and those that have

@@ -55,7 +55,7 @@ pub struct WebhookOptions {
     pub timeout: i32,
     /// Whether writes go on without stategate, whatever they are.
     pub fail_open: bool,
-    /// Further namespaces whose writes never reach stategate.
+    /// Further namespaces whose writes never reach stategate, its own among them.
     pub exempt_namespaces: Vec<String>,
 }
 
@@ -86,14 +86,16 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Whether a write is refused that nobody can judge.
+    fn waits(&self, scope: &ReviewScope, denied: &BTreeSet<ReviewScope>) -> bool {
+        may_stop_a_write(scope) && denied.contains(scope) && !self.options.fail_open
+    }
+
     fn validating(&self) -> ValidatingWebhookConfiguration {
         let denied = self.set.denial_coverage();
         let mutated = self.set.mutation_coverage();
-        let stops = |scope: &ReviewScope| {
-            may_stop_a_write(scope) && denied.contains(scope) && !self.options.fail_open
-        };
         let (fail, ignore): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
-            self.set.coverage().into_iter().partition(stops);
+            self.set.coverage().into_iter().partition(|scope| self.waits(scope, &denied));
         let (mutated, ignore) = ignore.into_iter().partition(|scope| mutated.contains(scope));
         let webhooks = [
             ("fail", "fail", "Fail", self.options.timeout, fail),
@@ -154,8 +156,9 @@ impl Writer<'_> {
     /// Always `Ignore`: mutation is not worth an outage. What must not wait for stategate is asked about once: another
     /// webhook's change of the object is no reason to wait again.
     fn mutating(&self) -> Option<MutatingWebhookConfiguration> {
+        let denied = self.set.denial_coverage();
         let (again, once): (BTreeSet<ReviewScope>, BTreeSet<ReviewScope>) =
-            self.set.mutation_coverage().into_iter().partition(may_stop_a_write);
+            self.set.mutation_coverage().into_iter().partition(|scope| self.waits(scope, &denied));
         let webhooks: Vec<MutatingWebhook> =
             [("mutate", "IfNeeded", PATIENCE, again), ("once.mutate", "Never", HALF, once)]
                 .into_iter()

@@ -1,8 +1,8 @@
 //! Keeps the webhook configurations as the policy set in force needs them, or tells how they differ.
 //!
-//! Only the replica that holds the lease does, once it is ready, and once the set in force has stayed the same for a
-//! moment: so whatever the API server is told to ask about, it is asked about by replicas that can answer. A
-//! configuration that has gone is made again unless the right to make it has gone, too, which is how a person keeps
+//! Only the replica that holds the lease does, once it is ready and knows the policies of the cluster, and once the set in
+//! force has stayed the same for a moment. Other replicas follow the same sources; one that is behind answers by the set
+//! that it has. A configuration that has gone is made again unless the right to make it has gone, too, which is how a person keeps
 //! stategate from being asked.
 
 mod stored;
@@ -21,8 +21,9 @@ use super::health::waits_for;
 use super::routes::App;
 use super::tls::{TlsError, certificates_of};
 use crate::cluster::{Cluster, ClusterError, Lease, Resource, Write};
+use crate::policyset::documents;
 use crate::policyset::webhooks::{Address, LABELS, WebhookConfigurations, WebhookOptions};
-use stored::Needed;
+use stored::{Needed, Owner};
 
 /// Between two looks at whether the policy set has changed.
 const TICK: Duration = Duration::from_secs(1);
@@ -85,10 +86,6 @@ enum WebhookError {
     Authority(#[from] TlsError),
     #[error("the Secret of the certificate has not been read yet")]
     NoAuthority,
-    #[error(
-        "{0} has no label app.kubernetes.io/name=stategate, so that it is not changed: choose another name with --webhook-config"
-    )]
-    Foreign(String),
     #[error("no endpoint of Service {0} is ready, so that {1} is not made yet")]
     NoEndpoint(String, String),
 }
@@ -116,7 +113,7 @@ impl Keeper {
     pub fn describe(&self) -> String {
         match self.outcome() {
             Outcome::Unknown if self.lease.is_held() => "not looked at yet".to_owned(),
-            Outcome::Unknown => "looked after by the replica that holds the lease".to_owned(),
+            Outcome::Unknown => "not looked after by this replica".to_owned(),
             Outcome::InSync => "as the policy set needs them".to_owned(),
             Outcome::Differ(how) => format!("differ from what the policy set needs: {}", how.join("; ")),
             Outcome::Failed(why) => format!("not known to be as the policy set needs them: {why}"),
@@ -136,6 +133,12 @@ impl Keeper {
             timer.tick().await;
             if !self.lease.is_held() || waits_for(&app).is_some() {
                 self.tell(&app, Outcome::Unknown);
+                (compared, looked, missing) = (String::new(), None, false);
+                continue;
+            }
+            // What is not known must not be missed by the API server.
+            if let Some(why) = unknown_policies(&app) {
+                self.tell(&app, Outcome::Failed(why));
                 (compared, looked, missing) = (String::new(), None, false);
                 continue;
             }
@@ -209,7 +212,7 @@ impl Keeper {
                 configuration,
                 authorities: authorities.as_deref(),
                 annotations: &self.webhooks.annotations,
-                owner: owner.as_ref(),
+                owner: &owner,
                 now: Timestamp::now(),
             });
             let path = resource.object_path("", &self.webhooks.options.name);
@@ -218,15 +221,15 @@ impl Keeper {
             let differences = match (&needed, &stored) {
                 (None, None) => continue,
                 (None, Some(stored)) if !is_own(stored) => continue,
+                (Some(_), Some(stored)) if !is_own(stored) => {
+                    how.push(format!(
+                        "{kind}: it is not stategate's, so that it is left alone: choose another name with --webhook-config"
+                    ));
+                    continue;
+                }
                 (None, Some(_)) => vec!["it is not needed".to_owned()],
                 (Some(_), None) => vec!["it does not exist".to_owned()],
-                (Some(needed), Some(stored)) => match is_own(stored) {
-                    true => needed.differences(stored),
-                    false => {
-                        let name = format!("{kind} {}", self.webhooks.options.name);
-                        return Err(WebhookError::Foreign(name));
-                    }
-                },
+                (Some(needed), Some(stored)) => needed.differences(stored),
             };
             if differences.is_empty() {
                 continue;
@@ -274,20 +277,25 @@ impl Keeper {
     }
 
     /// The binding of the right to change them: what removes it removes them, too.
-    async fn owner(&self) -> Result<Option<Value>, ClusterError> {
+    async fn owner(&self) -> Result<Owner, ClusterError> {
         if self.webhooks.mode == WebhookMode::Report {
-            return Ok(None);
+            return Ok(Owner::Unknown);
         }
         let binding = Resource::cluster_role_bindings();
         let name = format!("{}-webhooks", self.webhooks.options.name);
         let found = match self.cluster.get(&binding.object_path("", &name)).await {
-            Err(ClusterError::Forbidden(_)) => None,
+            Err(ClusterError::Forbidden(_)) => return Ok(Owner::Unknown),
             found => found?,
         };
-        let uid = found.and_then(|found| found.pointer("/metadata/uid").cloned());
-        Ok(uid.map(|uid| {
-            json!({"apiVersion": binding.api_version(), "kind": binding.kind.kind, "name": name, "uid": uid})
-        }))
+        let mut reference =
+            json!({"apiVersion": binding.api_version(), "kind": binding.kind.kind, "name": name});
+        let Some(uid) = found.and_then(|found| found.pointer("/metadata/uid").cloned()) else {
+            return Ok(Owner::Absent(reference));
+        };
+        if let Some(object) = reference.as_object_mut() {
+            object.insert("uid".to_owned(), uid);
+        }
+        Ok(Owner::Exists(reference))
     }
 
     /// Whether the API server can reach a replica through the Service. Who may not know goes on.
@@ -312,9 +320,28 @@ impl Keeper {
     }
 }
 
-/// Whether stategate may change it.
+/// Whether stategate may change it: it has the label, or nothing but webhooks of stategate.
 fn is_own(stored: &Value) -> bool {
     let (key, value) = LABELS[1];
     let labels = stored.pointer("/metadata/labels");
-    labels.and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
+    let labelled = labels.and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value);
+    let webhooks = stored.get("webhooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let named = |webhook: &Value| {
+        webhook.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(".stategate.io"))
+    };
+    labelled || (!webhooks.is_empty() && webhooks.iter().all(named))
+}
+
+/// Why it is not known what policies there are; none if it is.
+fn unknown_policies(app: &App) -> Option<String> {
+    let live = app.live.as_ref()?;
+    let unknown =
+        live.status().into_iter().find(|(kind, status)| kind.group == documents::GROUP && !status.complete);
+    match unknown {
+        Some((kind, status)) => Some(format!("which {kind} there are is not known: {status}")),
+        None if !app.current.has_documents() => {
+            Some("policies of the cluster are still being tested".to_owned())
+        }
+        None => None,
+    }
 }

@@ -188,7 +188,10 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
         json!([{"op": "replace", "path": "/webhooks/0/rules", "value": []}]),
     ];
     admin.ok(&["annotate", CONFIGURATIONS[0], "stategate", "example.com/owner=platform"], "");
-    admin.ok(&["label", CONFIGURATIONS[0], "stategate", "team=platform"], "");
+    admin.ok(&["label", CONFIGURATIONS[0], "stategate", "team=platform", "app.kubernetes.io/name-"], "");
+    cluster.comes("the label comes back", || {
+        cluster.validating()["metadata"]["labels"]["app.kubernetes.io/name"] == "stategate"
+    });
     for change in changes {
         cluster.patch(&change);
         cluster.comes(&change.to_string(), || cluster.validating()["webhooks"] == made["webhooks"]);
@@ -227,6 +230,30 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
     assert!(create(admin, &naive).succeeded());
     admin.ok(&["apply", "-f", "-"], &cluster.rights);
     cluster.are_made();
+}
+
+/// A restart must not take for a missing policy what it may not read.
+#[test]
+fn what_is_not_known_is_not_dropped() {
+    let mut cluster = cluster("manage", &["--profile", "baseline", "--enforcement", "warn"]);
+    let admin = cluster.api.kubectl("admin");
+    cluster.are_made();
+    let strict = "{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {name: strict}, \
+                  spec: {policies: {ids: [volume-no-emptydir-data]}, action: deny}}";
+    assert!(admin.apply(strict).succeeded());
+    let waits = |cluster: &Cluster| !webhook(&cluster.validating(), "fail.validate.stategate.io").is_null();
+    cluster.comes("StatefulSets wait for it", || waits(&cluster));
+    admin.ok(&["delete", "clusterrole", "stategate"], "");
+    cluster.gate.kill();
+    cluster.gate.restart();
+    cluster.comes("it is told", || {
+        cluster.status().contains("there are is not known") && cluster.in_sync() == Some(false)
+    });
+    std::thread::sleep(QUIET);
+    assert!(waits(&cluster), "{}", cluster.gate.log());
+    admin.ok(&["apply", "-f", "-"], &cluster.rights);
+    cluster.comes("it is known again", || cluster.in_sync() == Some(true));
+    assert!(waits(&cluster));
 }
 
 #[test]
@@ -303,8 +330,10 @@ fn for_gitops_they_are_compared_and_never_touched() {
     let managers = cluster.validating()["metadata"].to_string();
     assert!(!managers.contains("ownerReferences"), "{managers}");
     // Somebody else's, of the same name.
-    admin.ok(&["label", CONFIGURATIONS[0], "stategate", "app.kubernetes.io/name-"], "");
-    cluster.comes("it is not taken for stategate's", || cluster.status().contains("has no label"));
+    admin.ok(&["delete", CONFIGURATIONS[0], "stategate"], "");
+    let foreign = "{apiVersion: admissionregistration.k8s.io/v1, kind: ValidatingWebhookConfiguration, metadata: {name: stategate}, webhooks: []}";
+    admin.ok(&["create", "-f", "-"], foreign);
+    cluster.comes("it is not taken for stategate's", || cluster.status().contains("it is not stategate's"));
 }
 
 #[test]

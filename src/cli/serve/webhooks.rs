@@ -29,12 +29,12 @@ pub struct WebhookArguments {
     webhook_url: Option<Address>,
 
     /// Seconds that the API server waits for an answer without which it refuses the write. Where it goes on without
-    /// one, it waits for 2 seconds in all
+    /// one, it waits for 2 seconds in all, and for 10 where Policies and PolicyBindings are tried
     #[arg(long, default_value_t = 5, value_name = "SECONDS", value_parser = clap::value_parser!(i32).range(1..=30), requires = "webhooks")]
     webhook_timeout: i32,
 
-    /// The authorities (PEM) that the webhook configurations trust [default: those of --tls-secret or of the generated
-    /// certificate; with --tls-cert, what others put into the configurations]
+    /// The authorities (PEM) that the webhook configurations trust [default: those of --tls-secret or --tls-dir; with
+    /// --tls-cert, what others put into the configurations, and until they have, no write waits for stategate]
     #[arg(long, value_name = "FILE", requires = "webhooks")]
     webhook_ca: Option<PathBuf>,
 
@@ -48,7 +48,7 @@ pub struct WebhookArguments {
     #[arg(long, value_name = "NAMESPACE", value_parser = name, requires = "webhooks")]
     exempt_namespace: Vec<String>,
 
-    /// Let every write go on that nobody can judge
+    /// Let writes through when stategate does not answer
     #[arg(long, requires = "webhooks")]
     fail_open: bool,
 }
@@ -114,7 +114,7 @@ impl WebhookArguments {
                 address: self.webhook_url.or(self.webhook_service).unwrap_or_else(own),
                 timeout: self.webhook_timeout,
                 fail_open: self.fail_open,
-                exempt_namespaces: self.exempt_namespace,
+                exempt_namespaces: [vec![own_namespace.to_owned()], self.exempt_namespace].concat(),
             },
             authorities,
             annotations: self.webhook_annotation.into_iter().collect::<BTreeMap<_, _>>(),

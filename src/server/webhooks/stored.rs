@@ -12,6 +12,33 @@ use crate::plain;
 /// How many differences of one configuration are told.
 const MOST: usize = 8;
 
+/// The fields of a webhook that stategate states. One that a newer API server adds is not among them, and stays.
+const STATED: [&str; 12] = [
+    "admissionReviewVersions",
+    "clientConfig",
+    "failurePolicy",
+    "matchConditions",
+    "matchPolicy",
+    "name",
+    "namespaceSelector",
+    "objectSelector",
+    "reinvocationPolicy",
+    "rules",
+    "sideEffects",
+    "timeoutSeconds",
+];
+
+/// The object with which a configuration goes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Owner {
+    /// It exists; an ownerReference.
+    Exists(Value),
+    /// It does not exist; its kind and name.
+    Absent(Value),
+    /// It may not be read.
+    Unknown,
+}
+
 /// What a configuration should be, beside what others may add to it: further authorities, labels and annotations.
 pub struct Needed<'a> {
     /// The configuration without any `caBundle`.
@@ -20,8 +47,8 @@ pub struct Needed<'a> {
     pub authorities: Option<&'a [CertificateDer<'static>]>,
     /// Annotations that it must have.
     pub annotations: &'a BTreeMap<String, String>,
-    /// The object with which it goes, if that is known.
-    pub owner: Option<&'a Value>,
+    /// The object with which it goes.
+    pub owner: &'a Owner,
     /// The time: authorities of others that have ended do not stay.
     pub now: Timestamp,
 }
@@ -64,19 +91,46 @@ impl Needed<'_> {
                 wanted.into_iter().for_each(|(key, value)| drop(texts.insert(key.clone(), value)));
             }
         }
-        if let Some(owner) = self.owner {
-            metadata.insert("ownerReferences".to_owned(), json!([owner]));
-        }
+        self.own(metadata);
+        let stored: BTreeMap<String, Value> = by_name(object.get("webhooks"));
         let mut webhooks = self.webhooks().cloned().collect::<Vec<_>>();
         for webhook in &mut webhooks {
-            let stored = trusted.get(name(webhook)).or_else(|| trusted.values().next());
-            let bundle = self.bundle(stored.map(String::as_str).unwrap_or_default());
+            let name = name(webhook).to_owned();
+            let bundle = trusted.get(&name).or_else(|| trusted.values().next());
+            let bundle = self.bundle(bundle.map(String::as_str).unwrap_or_default());
+            let Some(webhook) = webhook.as_object_mut() else { continue };
+            // A webhook that nobody trusts yet must not refuse anything.
+            if bundle.is_empty() && self.authorities.is_none() {
+                webhook.insert("failurePolicy".to_owned(), "Ignore".into());
+            }
             let config = webhook.get_mut("clientConfig").and_then(Value::as_object_mut);
             if let Some(config) = config.filter(|_| !bundle.is_empty()) {
                 config.insert("caBundle".to_owned(), bundle.into());
             }
+            let more = stored.get(&name).and_then(Value::as_object).into_iter().flatten();
+            for (key, value) in more.filter(|(key, _)| !STATED.contains(&key.as_str())) {
+                webhook.insert(key.clone(), value.clone());
+            }
         }
         object.insert("webhooks".to_owned(), webhooks.into());
+    }
+
+    /// Makes the configuration go with its owner, beside whatever else it goes with.
+    fn own(&self, metadata: &mut Map<String, Value>) {
+        let (Owner::Exists(owner) | Owner::Absent(owner)) = self.owner else { return };
+        let stored = metadata.get("ownerReferences").and_then(Value::as_array);
+        let same = |one: &&Value| ["kind", "name"].iter().all(|key| one.get(key) == owner.get(key));
+        let mut all: Vec<Value> = stored.into_iter().flatten().filter(|one| !same(one)).cloned().collect();
+        if matches!(self.owner, Owner::Exists(_)) {
+            let before = stored.into_iter().flatten().find(same);
+            // What others state of the reference stays.
+            let same_version = before.filter(|one| one.get("uid") == owner.get("uid"));
+            all.push(same_version.unwrap_or(owner).clone());
+        }
+        match all.is_empty() {
+            true => drop(metadata.remove("ownerReferences")),
+            false => drop(metadata.insert("ownerReferences".to_owned(), all.into())),
+        }
     }
 
     /// A `caBundle` with the authorities that it must have, and those that it has.
@@ -94,11 +148,8 @@ impl Needed<'_> {
     pub fn differences(&self, stored: &Value) -> Vec<String> {
         let mut told = Vec::new();
         let Some(replacement) = self.replacement(stored) else { return told };
-        let of = |object: &Value| -> BTreeMap<String, Value> {
-            let all = object.get("webhooks").and_then(Value::as_array).cloned().unwrap_or_default();
-            all.into_iter().map(|webhook| (name(&webhook).to_owned(), webhook)).collect()
-        };
-        let (stored_webhooks, needed) = (of(stored), of(&replacement));
+        let (stored_webhooks, needed) =
+            (by_name(stored.get("webhooks")), by_name(replacement.get("webhooks")));
         for name in stored_webhooks.keys().filter(|name| !needed.contains_key(*name)) {
             told.push(format!("{} is not needed", plain::line(name)));
         }
@@ -127,6 +178,11 @@ impl Needed<'_> {
         }
         told
     }
+}
+
+fn by_name(webhooks: Option<&Value>) -> BTreeMap<String, Value> {
+    let all = webhooks.and_then(Value::as_array).into_iter().flatten();
+    all.map(|webhook| (name(webhook).to_owned(), webhook.clone())).collect()
 }
 
 fn name(webhook: &Value) -> &str {
@@ -162,6 +218,7 @@ fn fields(stored: &Value, needed: &Value) -> Vec<String> {
                 format!("{key} is {}, not {needed}", plain::line(&stored.to_string()))
             }
             (_, None, _) => format!("{} is not set", plain::line(&key)),
+            (_, _, None) => format!("{} is set, and is not needed", plain::line(&key)),
             _ => format!("{} differs", plain::line(&key)),
         })
         .collect()
@@ -181,7 +238,7 @@ fn rules(stored: &Value, needed: &Value) -> String {
     match (missing.is_empty(), more.is_empty()) {
         (true, true) => "rules differ".to_owned(),
         (false, true) => format!("rules do not ask about {}", list(missing)),
-        (true, false) => format!("rules ask about {}, which no policy reviews", list(more)),
+        (true, false) => format!("rules ask about {}, too", list(more)),
         (false, false) => {
             format!("rules do not ask about {}, and ask about {}", list(missing), list(more))
         }

@@ -26,6 +26,16 @@ stategate-tls
 {{- end }}
 {{- end }}
 
+{{/* The authority of a certificate of one's own. */}}
+{{- define "stategate.caBundle" -}}
+{{- if eq .Values.tls.source "secret" }}
+{{- if not (or .Values.tls.caBundle .Values.webhooks.annotations (eq .Values.webhooks.mode "none")) }}
+{{- fail "tls.caBundle: give the certificate authority (PEM) that has signed the certificate in tls.secretName, or the annotation in webhooks.annotations that has it filled in" }}
+{{- end }}
+{{- .Values.tls.caBundle }}
+{{- end }}
+{{- end }}
+
 {{/* The annotations of the webhook configurations: who fills in their caBundles. */}}
 {{- define "stategate.webhookAnnotations" -}}
 {{- $annotations := deepCopy .Values.webhooks.annotations }}
@@ -35,21 +45,13 @@ stategate-tls
 {{- $annotations | toJson }}
 {{- end }}
 
-{{/* The verbs of a rule that these values need: all, or those about webhook configurations that are made or changed. */}}
-{{- define "stategate.verbs" -}}
-{{- $verbs := .rule.verbs }}
-{{- if has "admissionregistration.k8s.io" .rule.apiGroups }}
-{{- $needed := list }}
-{{- if eq .root.Values.webhooks.mode "manage" }}{{ $needed = concat $needed (list "get" "create" "update" "delete") }}{{ end }}
-{{- if eq .root.Values.webhooks.mode "report" }}{{ $needed = concat $needed (list "get") }}{{ end }}
-{{- if eq .root.Values.tls.source "self" }}{{ $needed = concat $needed (list "get" "patch") }}{{ end }}
-{{- $kept := list }}
-{{- range $verbs }}{{ if has . $needed }}{{ $kept = append $kept . }}{{ end }}{{ end }}
-{{- $verbs = $kept }}
-{{- else if has "secrets" .rule.resources }}
-{{- if ne .root.Values.tls.source "self" }}{{ $verbs = list }}{{ end }}
-{{- else if or (has "clusterrolebindings" .rule.resources) (has "endpointslices" .rule.resources) }}
-{{- if ne .root.Values.webhooks.mode "manage" }}{{ $verbs = list }}{{ end }}
+{{/* Whether these values need a rule of a role. */}}
+{{- define "stategate.needs" -}}
+{{- $mode := .root.Values.webhooks.mode }}
+{{- if eq .name "stategate-reports" }}{{ .root.Values.policyReports.enabled }}
+{{- else if eq .name "stategate-webhooks" }}{{ or (eq $mode "manage") (and (eq $mode "report") (has "delete" .rule.verbs)) }}
+{{- else if or (eq .name "stategate-certificates") (has "secrets" .rule.resources) }}{{ eq .root.Values.tls.source "self" }}
+{{- else if has "endpointslices" .rule.resources }}{{ eq $mode "manage" }}
+{{- else }}true
 {{- end }}
-{{- $verbs | toJson }}
 {{- end }}

@@ -15,11 +15,11 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const NAMESPACE: &str = "stategate-system";
 const SOON: Duration = Duration::from_secs(90);
 /// helm as it is built for these tests takes the cluster for Kubernetes 1.20 unless told otherwise.
-const KUBERNETES: [&str; 2] = ["--kube-version", "1.36.0"];
+pub const KUBERNETES: [&str; 2] = ["--kube-version", "1.36.0"];
 /// Groups whose definitions are not at hand: their objects are rendered, and not sent.
 const FOREIGN: [&str; 2] = ["cert-manager.io/", "monitoring.coreos.com/"];
 
-fn chart() -> String {
+pub fn chart() -> String {
     format!("{ROOT}/deploy/chart/stategate")
 }
 
@@ -33,7 +33,7 @@ fn combinations() -> Vec<PathBuf> {
 }
 
 /// helm, without the configuration of whoever runs the tests.
-fn helm(home: &Path, kubeconfig: Option<&Path>, args: &[&str]) -> Output {
+pub fn helm(home: &Path, kubeconfig: Option<&Path>, args: &[&str]) -> Output {
     let mut command = Command::new(built("helm"));
     command.args(args).env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
     if let Some(kubeconfig) = kubeconfig {

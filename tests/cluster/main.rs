@@ -28,6 +28,7 @@ mod mutation;
 mod parity;
 mod policies;
 mod reading;
+mod rehearsal;
 mod rendering;
 mod reports;
 mod webhooks;

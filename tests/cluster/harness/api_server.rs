@@ -104,6 +104,24 @@ impl ApiServer {
         });
     }
 
+    /// Kills both (SIGKILL), and starts them again with their ports and data.
+    ///
+    /// # Panics
+    /// If they do not become ready.
+    pub(super) fn restart_both(&mut self) {
+        self.restart(|api| {
+            api.server.kill();
+            api.etcd.kill();
+            api.etcd = start_etcd(api.dir.path(), &api.ports);
+            api.server = start_server(api.dir.path(), &api.ports, api.flags);
+        });
+    }
+
+    /// The port of the API server on loopback.
+    pub fn port(&self) -> u16 {
+        self.ports.server
+    }
+
     fn restart(&mut self, again: impl Fn(&mut Self)) {
         for attempt in 1.. {
             again(self);

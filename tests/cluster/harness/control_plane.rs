@@ -28,6 +28,7 @@ pub struct ControlPlane {
     // Dropped in this order: what asks the API server ends before it.
     daemons: [Daemon; 4],
     api: ApiServer,
+    left: Option<&'static str>,
 }
 
 impl ControlPlane {
@@ -36,22 +37,45 @@ impl ControlPlane {
     /// # Panics
     /// If a tool is missing or it does not become ready.
     pub fn start() -> Self {
+        Self::start_leaving(None)
+    }
+
+    /// As [`start`](Self::start); kwok leaves Pods with this `app.kubernetes.io/name` to another kubelet.
+    ///
+    /// # Panics
+    /// If a tool is missing or it does not become ready.
+    pub fn start_leaving(left: Option<&'static str>) -> Self {
         let api = ApiServer::start_with(FLAGS);
         let admin = api.kubectl("admin");
         admin.ok(&["create", "--validate=false", "-f", "-"], include_str!("control_plane.yaml"));
-        let dir = api.dir();
-        let mut plane =
-            Self { daemons: [manager(dir), scheduler(dir), kubelets(dir), provisioner(dir)], api };
+        let daemons = daemons(api.dir(), left);
+        let mut plane = Self { daemons, api, left };
+        plane.wait_until_ready();
+        plane
+    }
+
+    /// Ends everything at once (SIGKILL), as a power failure does, and starts it again with what etcd holds.
+    ///
+    /// # Panics
+    /// If it does not become ready.
+    pub fn restart_all(&mut self) {
+        self.daemons.iter_mut().for_each(Daemon::kill);
+        self.api.restart_both();
+        self.daemons = daemons(self.api.dir(), self.left);
+        self.wait_until_ready();
+    }
+
+    fn wait_until_ready(&mut self) {
+        let admin = self.api.kubectl("admin");
         let mut ended = false;
         let ready = wait_until(START, || {
-            ended = plane.daemons.iter_mut().any(|daemon| daemon.ended().is_some());
+            ended = self.daemons.iter_mut().any(|daemon| daemon.ended().is_some());
             ended || is_ready(&admin)
         });
         if ended || !ready {
-            let tails: Vec<String> = plane.daemons.iter().map(Daemon::tail).collect();
+            let tails: Vec<String> = self.daemons.iter().map(Daemon::tail).collect();
             panic!("the control plane does not become ready\n{}", tails.join("\n"));
         }
-        plane
     }
 
     /// The writes so far, each as an audit event (`audit.k8s.io/v1`) without the object: who asked, what was
@@ -128,12 +152,28 @@ fn scheduler(dir: &Path) -> Daemon {
     Daemon::start("kube-scheduler", command, dir.join("scheduler.log"))
 }
 
-/// kwok in place of the kubelets: pods become ready at once, those of Jobs complete, and the deleted ones go.
-fn kubelets(dir: &Path) -> Daemon {
+fn daemons(dir: &Path, left: Option<&str>) -> [Daemon; 4] {
+    [manager(dir), scheduler(dir), kubelets(dir, left), provisioner(dir)]
+}
+
+/// kwok in place of the kubelets: pods become ready at once, those of Jobs complete, and the deleted ones go. Pods with
+/// the name `left` are somebody else's.
+fn kubelets(dir: &Path, left: Option<&str>) -> Daemon {
     let mut command = program("kwok", dir);
     let stages = fs::read_dir(built("kwok-stages")).expect("the stages of kwok can be listed");
     for stage in stages.flatten() {
-        command.arg("--config").arg(stage.path());
+        let mut text = fs::read_to_string(stage.path()).expect("a stage can be read");
+        if let Some(name) = left.filter(|_| text.contains("kind: Pod")) {
+            let label = "'app.kubernetes.io/name'";
+            let others = format!(
+                "    matchExpressions:\n    - cel:\n        expression: \"!has(self.metadata.labels) || \
+                 !({label} in self.metadata.labels) || self.metadata.labels[{label}] != '{name}'\"\n"
+            );
+            text = text.replacen("    matchExpressions:\n", &others, 1);
+        }
+        let file = dir.join(stage.file_name());
+        fs::write(&file, text).expect("a stage can be written");
+        command.arg("--config").arg(file);
     }
     command.args([
         "--kubeconfig=kubelets.kubeconfig",

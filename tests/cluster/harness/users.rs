@@ -49,8 +49,9 @@ pub fn write_credentials(dir: &Path, port: u16) {
     let accounts = rcgen::KeyPair::generate().expect("a key can be made");
     write("accounts.key", &accounts.serialize_pem());
     write("accounts.pub", &accounts.public_key_pem());
-    let own =
-        rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate can be made");
+    // The second is its address as a Service, for Pods that run as processes.
+    let names = ["127.0.0.1", "10.0.0.1"].map(str::to_owned);
+    let own = rcgen::generate_simple_self_signed(names).expect("a certificate can be made");
     write("server.crt", &own.cert.pem());
     write("server.key", &own.signing_key.serialize_pem());
 

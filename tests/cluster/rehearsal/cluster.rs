@@ -1,0 +1,225 @@
+//! A cluster in which stategate is installed by helm and runs in Pods.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::client::{Client, text};
+use super::kubelet::{Kubelet, Running};
+use super::probes::http;
+use super::service_proxy::ServiceProxy;
+use crate::chart::{KUBERNETES, chart, helm};
+use crate::harness::{ControlPlane, Kubectl, Output, wait_until};
+
+/// Where stategate is installed.
+pub const OWN: &str = "stategate-system";
+/// The values of the chart, for every step but what a scenario changes. The image's tag says which program runs.
+const VALUES: &[&str] =
+    &["image.repository=stategate", "image.tag=this", "profile=production", "enforcement=deny"];
+/// The release's objects that a write may wait for.
+pub const CONFIGURATIONS: [&str; 2] = [
+    "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/stategate",
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/stategate",
+];
+/// For what takes some ten seconds on an idle machine.
+pub const SOON: Duration = Duration::from_secs(120);
+
+/// The cluster. It has all that a [`ControlPlane`] has.
+pub struct Cluster {
+    // Dropped in this order.
+    kubelet: Option<Kubelet>,
+    /// What leads from Services to Pods.
+    pub services: ServiceProxy,
+    /// `admin`, for scenarios that need more than kubectl tells.
+    pub admin: Client,
+    /// `admin`, as a person at a terminal.
+    pub kubectl: Kubectl,
+    plane: ControlPlane,
+    pods: tempfile::TempDir,
+}
+
+impl Cluster {
+    /// Starts a cluster without stategate. Services lag by half a second.
+    pub fn start() -> Self {
+        let routed = std::env::var_os("REHEARSAL_NETWORK").is_some();
+        assert!(routed, "the rehearsal needs a network namespace of its own: run tests/cluster/rehearsal/run");
+        let plane = ControlPlane::start_leaving(Some("stategate"));
+        let client = |user: &str| Client::of(&plane.kubeconfig(user));
+        let (admin, services) = (client("admin"), client("kubelets"));
+        let pods = tempfile::tempdir().expect("a directory can be made");
+        // The user of the containers must reach their files.
+        fs::set_permissions(pods.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let services = ServiceProxy::start(services, plane.port(), Duration::from_millis(500));
+        let kubectl = plane.kubectl("admin");
+        let mut cluster = Self { kubelet: None, services, admin, kubectl, plane, pods };
+        cluster.start_kubelet();
+        cluster
+    }
+
+    /// Starts the kubelet of stategate's Pods.
+    pub fn start_kubelet(&mut self) {
+        let client = Client::of(&self.plane.kubeconfig("kubelets"));
+        self.kubelet = Some(Kubelet::start(client, self.pods.path().to_owned()));
+    }
+
+    /// Ends the kubelet and all containers without a word.
+    pub fn stop_kubelet(&mut self) {
+        self.kubelet = None;
+    }
+
+    /// A client of one of the users.
+    pub fn client(&self, user: &str) -> Client {
+        Client::of(&self.plane.kubeconfig(user))
+    }
+
+    /// helm, as the administrator.
+    pub fn helm(&self, args: &[&str]) -> Output {
+        let kubeconfig = self.plane.kubeconfig("admin");
+        helm(self.plane.dir(), Some(&kubeconfig), &[args, &["--namespace", OWN]].concat())
+    }
+
+    /// Installs or upgrades the release with these values besides the common ones.
+    pub fn upgrade(&self, more: &[&str]) -> Output {
+        let chart = chart();
+        let mut args = vec!["upgrade", "--install", "stategate", &chart, "--create-namespace"];
+        for value in VALUES.iter().chain(more) {
+            args.extend(["--set", value]);
+        }
+        self.helm(&args)
+    }
+
+    /// The same as a manifest, for those who have no helm.
+    pub fn manifest(&self) -> String {
+        let chart = chart();
+        let mut args = vec!["template", "stategate", &chart, "--no-hooks"];
+        args.extend(KUBERNETES);
+        for value in VALUES {
+            args.extend(["--set", value]);
+        }
+        self.helm(&args).stdout
+    }
+
+    /// Installs stategate and waits until it judges; how long that took.
+    ///
+    /// # Panics
+    /// If it does not.
+    #[track_caller]
+    pub fn install(&self) -> Duration {
+        let begun = Instant::now();
+        let installed = self.upgrade(&[]);
+        assert!(installed.succeeded(), "{installed:?}");
+        assert!(wait_until(SOON, || self.is_whole()), "{}", self.state());
+        begun.elapsed()
+    }
+
+    /// The containers that run.
+    pub fn running(&self) -> Vec<Running> {
+        self.kubelet.as_ref().map(Kubelet::running).unwrap_or_default()
+    }
+
+    /// As many replicas as the Deployment wants are ready and of its current revision, nothing else runs, and the API
+    /// server asks them.
+    pub fn is_whole(&self) -> bool {
+        let Some(deployment) = self.deployment() else { return false };
+        let number = |pointer: &str| deployment.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+        let wanted = number("/spec/replicas");
+        let running = self.running();
+        wanted > 0
+            && number("/status/observedGeneration") == number("/metadata/generation")
+            && ["/status/updatedReplicas", "/status/availableReplicas", "/status/replicas"]
+                .iter()
+                .all(|pointer| number(pointer) == wanted)
+            && running.len() as u64 == wanted
+            && running.iter().all(|one| one.ready && !one.ending)
+            && self.judges()
+    }
+
+    /// Whether a bad object is refused, and a good one made better.
+    pub fn judges(&self) -> bool {
+        let (good, bad) = (super::load::good_set("asked"), super::load::bad_set("asked"));
+        let path = "/apis/apps/v1/namespaces/shop/statefulsets?dryRun=All";
+        let refused = self.admin.call("POST", path, &bad).is_ok_and(|answer| answer.message().contains("denied"));
+        refused
+            && self.admin.call("POST", path, &good).is_ok_and(|answer| {
+                answer.succeeded() && answer.body["metadata"]["annotations"]["stategate.io/mutated-by"].is_string()
+            })
+    }
+
+    /// stategate's Deployment.
+    pub fn deployment(&self) -> Option<Value> {
+        self.admin.get(&format!("/apis/apps/v1/namespaces/{OWN}/deployments/stategate"))
+    }
+
+    /// What there is of stategate, for messages.
+    pub fn state(&self) -> String {
+        let pods = self.kubectl.run(&["get", "pods,events", "-n", OWN, "-o", "wide"], "").stdout;
+        let tails = self.running().into_iter().map(|one| {
+            let log = fs::read_to_string(&one.log).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().rev().take(15).collect();
+            format!("{one:?}\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
+        });
+        format!("{pods}\n{}", tails.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// The reviews that each replica has done since it started, by the name of its Pod.
+    pub fn reviews(&self) -> Vec<(String, u64)> {
+        let count = |one: Running| {
+            let address: SocketAddr = format!("{}:8080", one.ip).parse().ok()?;
+            let (_, metrics) = http(address, "/metrics", Duration::from_secs(5))?;
+            let values = metrics.lines().filter(|line| line.starts_with("stategate_reviews_total{"));
+            let values = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
+            Some((one.pod, values.sum::<f64>() as u64))
+        };
+        self.running().into_iter().filter_map(count).collect()
+    }
+
+    /// Deletes an object and waits until it is gone.
+    pub fn delete(&self, path: &str) {
+        let answer = self.admin.call("DELETE", path, &json!({}));
+        assert!(answer.as_ref().is_ok_and(|answer| answer.succeeded() || answer.code == 404), "{path}: {answer:?}");
+        let gone = || self.admin.call("GET", path, &Value::Null).is_ok_and(|answer| answer.code == 404);
+        // Something may make it again faster than anyone can look.
+        wait_until(Duration::from_millis(500), gone);
+    }
+
+    /// The names of objects of stategate's release that are still there, without definitions.
+    pub fn leftovers(&self) -> Vec<String> {
+        let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations,clusterroles,clusterrolebindings,roles,\
+                     rolebindings,deployments,replicasets,pods,services,endpointslices,configmaps,secrets,serviceaccounts,\
+                     poddisruptionbudgets,networkpolicies,resourcequotas,leases";
+        let list = self.kubectl.get_json(&[kinds, "-A"]);
+        let items = list["items"].as_array().cloned().unwrap_or_default();
+        let ours = |object: &&Value| {
+            let name = text(object, "/metadata/name");
+            name.starts_with("stategate") || name.contains("stategate.v") || text(object, "/metadata/labels/app.kubernetes.io~1name") == "stategate"
+        };
+        let named = |object: &Value| {
+            format!("{} {}/{}", text(object, "/kind"), text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+        };
+        items.iter().filter(ours).map(named).collect()
+    }
+
+    /// Where the files of stategate's Pods are.
+    pub fn pods_dir(&self) -> PathBuf {
+        self.pods.path().to_owned()
+    }
+}
+
+impl Deref for Cluster {
+    type Target = ControlPlane;
+
+    fn deref(&self) -> &ControlPlane {
+        &self.plane
+    }
+}
+
+impl DerefMut for Cluster {
+    fn deref_mut(&mut self) -> &mut ControlPlane {
+        &mut self.plane
+    }
+}

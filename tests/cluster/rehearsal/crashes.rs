@@ -1,0 +1,88 @@
+//! Replicas that crash and hang.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::cluster::{Cluster, SOON};
+use super::load::{Load, settle};
+use super::table::{Allowed, NO_ANSWER, NOTHING, Row, under_load};
+use super::{figures, removal};
+use crate::harness::wait_until;
+
+/// Clients of a mixed load.
+pub const CLIENTS: usize = 3;
+
+/// Sends a signal to a container.
+pub fn signal(id: u32, signal: Signal) {
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw).expect("a process id");
+    let _ = kill_process(id, signal);
+}
+
+/// Installs stategate and makes what the clients of a load need.
+pub fn prepared(cluster: &Cluster) -> Row {
+    let took = cluster.install();
+    settle(cluster);
+    Row::found("helm install", "two replicas ready, both webhooks called".to_owned(), Some(took), Vec::new())
+}
+
+/// Waits for all replicas.
+pub fn whole(cluster: &Cluster) -> Vec<String> {
+    if wait_until(SOON, || cluster.is_whole()) { Vec::new() } else { vec![format!("not whole: {}", cluster.state())] }
+}
+
+fn one_is_killed(cluster: &Cluster, load: &Load) -> Row {
+    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(15) };
+    under_load(load, "kill -9 of one replica of two", allowed, || {
+        signal(cluster.running()[0].id, Signal::KILL);
+        std::thread::sleep(Duration::from_secs(2));
+        whole(cluster)
+    })
+}
+
+/// The short rehearsal: it is installed, a replica is killed under load, and it is uninstalled.
+pub fn quick(cluster: &mut Cluster) -> Vec<Row> {
+    let mut rows = vec![prepared(cluster)];
+    let load = Load::start(cluster, CLIENTS);
+    rows.push(under_load(&load, "nothing", NOTHING, Vec::new));
+    rows.push(one_is_killed(cluster, &load));
+    rows.push(removal::helm_uninstall(cluster, &load));
+    rows
+}
+
+/// Replicas are killed, and stopped.
+pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
+    let mut rows = vec![prepared(cluster), figures::at_rest(cluster)];
+    let load = Load::start(cluster, CLIENTS);
+    rows.push(under_load(&load, "nothing", NOTHING, Vec::new));
+    rows.push(figures::under_load(cluster));
+    rows.push(one_is_killed(cluster, &load));
+    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(30) };
+    rows.push(under_load(&load, "kill -9 of both replicas", allowed, || {
+        cluster.running().iter().for_each(|one| signal(one.id, Signal::KILL));
+        std::thread::sleep(Duration::from_secs(2));
+        whole(cluster)
+    }));
+    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(20) };
+    rows.push(under_load(&load, "SIGSTOP of one replica, until its liveness probe ends it", allowed, || {
+        signal(cluster.running()[0].id, Signal::STOP);
+        // Until it is known that it hangs.
+        std::thread::sleep(Duration::from_secs(30));
+        let mut wrong = Vec::new();
+        if !wait_until(SOON * 2, || cluster.is_whole()) {
+            wrong.push(format!("not whole: {}", cluster.state()));
+        }
+        wrong
+    }));
+    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(150) };
+    rows.push(under_load(&load, "SIGSTOP of both replicas", allowed, || {
+        cluster.running().iter().for_each(|one| signal(one.id, Signal::STOP));
+        std::thread::sleep(Duration::from_secs(30));
+        let mut wrong = Vec::new();
+        if !wait_until(SOON * 2, || cluster.is_whole()) {
+            wrong.push(format!("not whole: {}", cluster.state()));
+        }
+        wrong
+    }));
+    rows
+}

@@ -1,0 +1,59 @@
+//! The rehearsal of a production cluster: stategate installed by helm, running in Pods behind a Service, under load, and
+//! things that break. `tests/cluster/rehearsal/run` runs it.
+
+mod client;
+mod cluster;
+mod container;
+mod crashes;
+mod figures;
+mod kubelet;
+mod load;
+mod probes;
+mod removal;
+mod service_proxy;
+mod table;
+mod volumes;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use cluster::Cluster;
+use table::{Row, Verdict, table};
+
+/// A scenario: its name on the command line, and what it does to a cluster of its own in which stategate is not
+/// installed yet.
+type Scenario = (&'static str, fn(&mut Cluster) -> Vec<Row>);
+
+const SCENARIOS: &[Scenario] = &[("crash", crashes::crash), ("uninstall", removal::uninstall)];
+/// The short rehearsal.
+const QUICK: Scenario = ("quick", crashes::quick);
+
+#[test]
+#[ignore = "needs a network namespace of its own and takes long; run tests/cluster/rehearsal/run"]
+fn the_cluster_goes_on() {
+    let wanted = std::env::var("REHEARSAL").unwrap_or_default();
+    let wanted: Vec<&str> = wanted.split_whitespace().collect();
+    let all = SCENARIOS.iter().chain([&QUICK]);
+    let chosen = all.filter(|(name, _)| match wanted.as_slice() {
+        [] | ["all"] => *name != QUICK.0,
+        names => names.contains(name),
+    });
+    let chosen: Vec<&Scenario> = chosen.collect();
+    assert!(!chosen.is_empty(), "no such scenario: {wanted:?}");
+    let mut rows = Vec::new();
+    for (name, scenario) in chosen {
+        let begun = Instant::now();
+        println!("== {name}");
+        let run = catch_unwind(AssertUnwindSafe(|| scenario(&mut Cluster::start())));
+        rows.extend(run.unwrap_or_else(|_| {
+            vec![Row::found(name, "the scenario came to no end".to_owned(), None, vec!["see above".to_owned()])]
+        }));
+        println!("-- {name}: {} s", begun.elapsed().as_secs());
+        if let Some(file) = std::env::var_os("REHEARSAL_TABLE") {
+            std::fs::write(file, table(&rows)).unwrap();
+        }
+    }
+    println!("\n{}", table(&rows));
+    let wrong = rows.iter().filter(|row| row.verdict != Verdict::Fine).count();
+    assert_eq!(wrong, 0, "things went wrong that must not");
+}

@@ -4,7 +4,6 @@ use std::fs;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -202,11 +201,6 @@ impl Cluster {
             format!("{} {}/{}", text(object, "/kind"), text(object, "/metadata/namespace"), text(object, "/metadata/name"))
         };
         items.iter().filter(ours).map(named).collect()
-    }
-
-    /// Where the files of stategate's Pods are.
-    pub fn pods_dir(&self) -> PathBuf {
-        self.pods.path().to_owned()
     }
 }
 

@@ -1,10 +1,12 @@
 //! Replicas that crash and hang.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::cluster::{Cluster, SOON};
+use super::kubelet::Running;
 use super::load::{Load, settle};
 use super::table::{Allowed, NO_ANSWER, NOTHING, Row, under_load};
 use super::{figures, removal};
@@ -31,10 +33,22 @@ pub fn whole(cluster: &Cluster) -> Vec<String> {
     if wait_until(SOON, || cluster.is_whole()) { Vec::new() } else { vec![format!("not whole: {}", cluster.state())] }
 }
 
+/// The replica that the API server asks: its connections stay where they are.
+pub fn busiest(cluster: &Cluster) -> Running {
+    let before: BTreeMap<String, u64> = cluster.reviews().into_iter().collect();
+    std::thread::sleep(Duration::from_secs(2));
+    let since = |(pod, count): &(String, u64)| count - before.get(pod).copied().unwrap_or_default();
+    let busiest = cluster.reviews().into_iter().max_by_key(since).map(|(pod, _)| pod);
+    let mut running = cluster.running();
+    let place = running.iter().position(|one| Some(&one.pod) == busiest.as_ref()).unwrap_or_default();
+    running.swap_remove(place)
+}
+
 fn one_is_killed(cluster: &Cluster, load: &Load) -> Row {
     let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(15) };
-    under_load(load, "kill -9 of one replica of two", allowed, || {
-        signal(cluster.running()[0].id, Signal::KILL);
+    let one = busiest(cluster);
+    under_load(load, "kill -9 of the replica that is asked", allowed, || {
+        signal(one.id, Signal::KILL);
         std::thread::sleep(Duration::from_secs(2));
         whole(cluster)
     })
@@ -64,8 +78,9 @@ pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
         whole(cluster)
     }));
     let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(20) };
-    rows.push(under_load(&load, "SIGSTOP of one replica, until its liveness probe ends it", allowed, || {
-        signal(cluster.running()[0].id, Signal::STOP);
+    let one = busiest(cluster);
+    rows.push(under_load(&load, "SIGSTOP of the replica that is asked, until its liveness probe ends it", allowed, || {
+        signal(one.id, Signal::STOP);
         // Until it is known that it hangs.
         std::thread::sleep(Duration::from_secs(30));
         let mut wrong = Vec::new();

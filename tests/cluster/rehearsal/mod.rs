@@ -5,11 +5,14 @@ mod client;
 mod cluster;
 mod container;
 mod crashes;
+mod damage;
 mod figures;
 mod kubelet;
 mod load;
+mod outages;
 mod probes;
 mod removal;
+mod rollouts;
 mod service_proxy;
 mod table;
 mod volumes;
@@ -24,7 +27,18 @@ use table::{Row, Verdict, table};
 /// installed yet.
 type Scenario = (&'static str, fn(&mut Cluster) -> Vec<Row>);
 
-const SCENARIOS: &[Scenario] = &[("crash", crashes::crash), ("uninstall", removal::uninstall)];
+const SCENARIOS: &[Scenario] = &[
+    ("crash", crashes::crash),
+    ("upgrade", rollouts::upgrades),
+    ("roll", rollouts::restarts),
+    ("damage", damage::damage),
+    ("restart", outages::restarts),
+    ("network", outages::lost_packets),
+    ("drain", outages::drain),
+    ("nothing", outages::scaled_to_nothing),
+    ("cold", outages::cold_start),
+    ("uninstall", removal::uninstall),
+];
 /// The short rehearsal.
 const QUICK: Scenario = ("quick", crashes::quick);
 

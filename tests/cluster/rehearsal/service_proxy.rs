@@ -57,11 +57,6 @@ impl ServiceProxy {
     pub fn swallow(&self, swallows: bool) {
         self.shared.swallows.store(swallows, Ordering::Relaxed);
     }
-
-    /// How many endpoints take connections, of all Services.
-    pub fn endpoints(&self) -> usize {
-        self.shared.endpoints.lock().unwrap().values().map(Vec::len).sum()
-    }
 }
 
 impl Drop for ServiceProxy {

@@ -68,9 +68,9 @@ fn texts_at<'a>(value: &'a Value, key: &str, found: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// Makes what the workloads take for granted: namespaces, classes, service accounts, and nodes that fit.
-fn prepare(admin: &Kubectl) {
-    let objects: Vec<Value> = files()
+/// Makes what the workloads in these files take for granted: namespaces, classes, service accounts, and nodes that fit.
+pub fn prepare(admin: &Kubectl, files: &[PathBuf]) {
+    let objects: Vec<Value> = files
         .iter()
         .flat_map(|file| stategate::yaml::read(&fs::read_to_string(file).unwrap()).unwrap())
         .map(|document| document.value)
@@ -160,7 +160,7 @@ fn completed(admin: &Kubectl, namespace: &str, prefix: &str) -> usize {
 }
 
 /// Whether a webhook refused a write, or was not there to judge it.
-fn went_wrong(event: &Value) -> bool {
+pub fn went_wrong(event: &Value) -> bool {
     let message = event["responseStatus"]["message"].as_str().unwrap_or_default();
     let unreviewed = |key: &String| key.starts_with("failed-open");
     message.contains("admission webhook")
@@ -190,7 +190,7 @@ fn controllers_work_undisturbed_on_sound_workloads() {
     let dir = tempfile::tempdir().unwrap();
     let plane = ControlPlane::start();
     let admin = plane.kubectl("admin");
-    prepare(&admin);
+    prepare(&admin, &files());
     let gate = Stategate::start(dir.path(), &["--drain-delay", "0", "--profile", "production"]);
     register_and_wait(&plane, &gate);
     let (probes, probed) = (plane.audit(), reviews(&gate).len());

@@ -6,6 +6,7 @@ mod cluster;
 mod container;
 mod crashes;
 mod damage;
+mod deletion;
 mod figures;
 mod kubelet;
 mod load;
@@ -16,6 +17,7 @@ mod rollouts;
 mod service_proxy;
 mod table;
 mod volumes;
+mod workloads;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -37,7 +39,9 @@ const SCENARIOS: &[Scenario] = &[
     ("drain", outages::drain),
     ("nothing", outages::scaled_to_nothing),
     ("cold", outages::cold_start),
+    ("workloads", workloads::switched_on),
     ("uninstall", removal::uninstall),
+    ("deletion", deletion::deletions),
 ];
 /// The short rehearsal.
 const QUICK: Scenario = ("quick", crashes::quick);

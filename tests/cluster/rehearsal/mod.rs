@@ -1,6 +1,7 @@
 //! The rehearsal of a production cluster: stategate installed by helm, running in Pods behind a Service, under load, and
 //! things that break. `tests/cluster/rehearsal/run` runs it.
 
+mod changes;
 mod client;
 mod cluster;
 mod container;
@@ -13,9 +14,11 @@ mod load;
 mod outages;
 mod probes;
 mod removal;
+mod restore;
 mod rollouts;
 mod service_proxy;
 mod table;
+mod tenants;
 mod volumes;
 mod workloads;
 
@@ -42,6 +45,10 @@ const SCENARIOS: &[Scenario] = &[
     ("workloads", workloads::switched_on),
     ("uninstall", removal::uninstall),
     ("deletion", deletion::deletions),
+    ("tenants", tenants::tenants),
+    ("gitops", tenants::gitops),
+    ("changes", changes::changes),
+    ("restore", restore::restored),
 ];
 /// The short rehearsal.
 const QUICK: Scenario = ("quick", crashes::quick);

@@ -1,0 +1,176 @@
+//! Certificates and policies that change while clients write.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::client::text;
+use super::cluster::{CONFIGURATIONS, Cluster, OWN, SOON};
+use super::crashes::{CLIENTS, prepared, whole};
+use super::load::Load;
+use super::table::{NOTHING, Row, under_load};
+use crate::harness::{self, wait_until};
+
+/// How many policies, bindings and exceptions come and go.
+const CHANGES: usize = 100;
+/// How many certificates follow each other.
+const ROTATIONS: usize = 5;
+
+const POLICY: &str = r#"# METADATA
+# title: Stores name their owner
+# description: A store without an owner is nobody's.
+# related_resources:
+# - ref: https://example.com/owners
+# custom:
+#   severity: low
+#   action: audit
+#   match: {kinds: [StatefulSet], operations: [CREATE, UPDATE]}
+#   fix: Add the label owner.
+#   why: nobody else can be asked
+package stategate.governance.NAME
+
+violation contains v if {
+	not input.object.metadata.labels.owner
+	v := {"msg": "no owner", "path": ["metadata", "labels"]}
+}
+"#;
+
+/// Certificates rotate, then policies change, under load.
+pub fn changes(cluster: &mut Cluster) -> Vec<Row> {
+    let mut rows = vec![prepared(cluster)];
+    let load = Load::start(cluster, CLIENTS);
+    for rotation in 1..=ROTATIONS {
+        rows.push(under_load(&load, &format!("rotation {rotation} of the certificate"), NOTHING, || rotated(cluster, rotation)));
+    }
+    rows.push(under_load(&load, "all replicas restarted after the rotations", NOTHING, || {
+        cluster.kubectl.ok(&["rollout", "restart", "deployment/stategate", "-n", OWN], "");
+        std::thread::sleep(Duration::from_secs(1));
+        whole(cluster)
+    }));
+    rows.push(under_load(&load, &format!("{CHANGES} changes of policies, bindings and exceptions"), NOTHING, || policies(cluster)));
+    rows
+}
+
+/// The Secret that stategate itself keeps its certificate in, if it does.
+fn kept(cluster: &Cluster) -> Option<String> {
+    let deployment = cluster.deployment()?;
+    let args = deployment.pointer("/spec/template/spec/containers/0/args")?.as_array()?.clone();
+    let args: Vec<&str> = args.iter().filter_map(Value::as_str).collect();
+    let place = args.iter().position(|arg| arg.starts_with("--tls-secret"))?;
+    let name = args[place].split_once('=').map(|(_, name)| name).or(args.get(place + 1).copied())?;
+    Some(name.to_owned())
+}
+
+/// A new certificate, served by all replicas; what went wrong.
+fn rotated(cluster: &Cluster, number: usize) -> Vec<String> {
+    if let Some(name) = kept(cluster) {
+        let kubeconfig = cluster.kubeconfig("admin").display().to_string();
+        let args = ["certs", "rotate", "--secret", &name, "--own-namespace", OWN, "--kubeconfig", &kubeconfig, "--leaf", "--wait", "2m"];
+        let output = harness::stategate(cluster.dir(), &args, "");
+        return if output.succeeded() { Vec::new() } else { vec![output.stderr] };
+    }
+    by_hand(cluster, number)
+}
+
+/// As whoever keeps files does it: the new authority is trusted first, then its certificate is served, then the old
+/// authority is dropped.
+fn by_hand(cluster: &Cluster, number: usize) -> Vec<String> {
+    let key = || rcgen::KeyPair::generate().expect("a key can be made");
+    let (ca_key, leaf_key) = (key(), key());
+    let mut ca = rcgen::CertificateParams::default();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    ca.distinguished_name.push(rcgen::DnType::CommonName, format!("rehearsal {number}"));
+    let name = format!("stategate.{OWN}.svc");
+    let leaf = rcgen::CertificateParams::new(vec![name]).expect("a name");
+    let issuer = rcgen::Issuer::new(ca.clone(), &ca_key);
+    let leaf = leaf.signed_by(&leaf_key, &issuer).expect("a certificate can be made").pem();
+    let authority = ca.self_signed(&ca_key).expect("an authority can be made").pem();
+
+    let mut wrong = Vec::new();
+    let old = cluster.admin.get(CONFIGURATIONS[0]).unwrap_or_default();
+    let old = STANDARD.decode(text(&old, "/webhooks/0/clientConfig/caBundle")).unwrap_or_default();
+    let old = String::from_utf8_lossy(&old).into_owned();
+    wrong.extend(trust(cluster, &format!("{old}{authority}")));
+    // Until the API server has noticed.
+    std::thread::sleep(Duration::from_secs(3));
+    let encoded = |text: &str| STANDARD.encode(text);
+    let data = json!({"data": {"tls.crt": encoded(&leaf), "tls.key": encoded(&leaf_key.serialize_pem()), "ca.crt": encoded(&authority)}});
+    let secret = format!("/api/v1/namespaces/{OWN}/secrets/stategate-tls");
+    match cluster.admin.call("MERGE", &secret, &data) {
+        Ok(answer) if answer.succeeded() => {}
+        other => wrong.push(format!("{other:?}")),
+    }
+    // The kubelet brings it into the Pods, and stategate looks every five seconds.
+    std::thread::sleep(Duration::from_secs(15));
+    wrong.extend(trust(cluster, &authority));
+    std::thread::sleep(Duration::from_secs(3));
+    wrong
+}
+
+fn trust(cluster: &Cluster, authorities: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for path in CONFIGURATIONS {
+        let webhooks = cluster.admin.get(path).unwrap_or_default()["webhooks"].as_array().map_or(0, Vec::len);
+        let patch: Vec<Value> = (0..webhooks)
+            .map(|number| json!({"op": "add", "path": format!("/webhooks/{number}/clientConfig/caBundle"), "value": STANDARD.encode(authorities)}))
+            .collect();
+        match cluster.admin.call("PATCH", path, &Value::Array(patch)) {
+            Ok(answer) if answer.succeeded() => {}
+            other => wrong.push(format!("{other:?}")),
+        }
+    }
+    wrong
+}
+
+/// Policies, bindings and exceptions are made, one after the other, come into force, and go again.
+fn policies(cluster: &Cluster) -> Vec<String> {
+    let version = "stategate.io/v1alpha1";
+    let of = |plural: &str| format!("/apis/{version}/{plural}");
+    let mut wrong = Vec::new();
+    let mut made = BTreeSet::new();
+    for number in 0..CHANGES {
+        let (path, object) = match number % 10 {
+            // Each is compiled, and tested in a process of its own.
+            0 => {
+                let name = format!("owner-{number}");
+                let rego = POLICY.replace("NAME", &name.replace('-', "_"));
+                (of("policies"), json!({"apiVersion": version, "kind": "Policy", "metadata": {"name": name}, "spec": {"rego": rego}}))
+            }
+            1..=4 => {
+                let spec = json!({"policies": {"ids": ["backup-declared"]}, "match": {"namespaces": [format!("other-{number}")]}, "override": true, "action": "audit"});
+                (of("policybindings"), json!({"apiVersion": version, "kind": "PolicyBinding", "metadata": {"name": format!("patient-{number}")}, "spec": spec}))
+            }
+            _ => {
+                let spec = json!({"policies": ["backup-declared"], "match": {"names": [format!("other-{number}")]}, "reason": "rehearsal"});
+                let path = format!("/apis/{version}/namespaces/shop/policyexceptions");
+                (path, json!({"apiVersion": version, "kind": "PolicyException", "metadata": {"name": format!("patient-{number}")}, "spec": spec}))
+            }
+        };
+        match cluster.admin.call("POST", &path, &object) {
+            Ok(answer) if answer.succeeded() => drop(made.insert(format!("{path}/{}", text(&object, "/metadata/name")))),
+            Ok(answer) => wrong.push(format!("{}: {}", text(&object, "/metadata/name"), answer.message().chars().take(500).collect::<String>())),
+            Err(error) => wrong.push(error),
+        }
+        // Half of them go while others come.
+        if number % 2 == 1
+            && let Some(path) = made.pop_first()
+        {
+            cluster.delete(&path);
+        }
+    }
+    let in_force = |path: &String| {
+        let object = cluster.admin.get(path).unwrap_or_default();
+        object["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+    };
+    let begun = Instant::now();
+    if !wait_until(SOON, || made.iter().all(in_force)) {
+        let not: Vec<&String> = made.iter().filter(|path| !in_force(path)).collect();
+        wrong.push(format!("not in force: {not:?}"));
+    }
+    println!("  {} documents in force {:.1} s after the last change", made.len(), begun.elapsed().as_secs_f64());
+    made.iter().for_each(|path| cluster.delete(path));
+    wrong
+}

@@ -43,14 +43,21 @@ pub fn changes(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
     let load = Load::start(cluster, CLIENTS);
     for rotation in 1..=ROTATIONS {
-        rows.push(under_load(&load, &format!("rotation {rotation} of the certificate"), NOTHING, || rotated(cluster, rotation)));
+        rows.push(under_load(&load, &format!("rotation {rotation} of the certificate"), NOTHING, || {
+            rotated(cluster, rotation)
+        }));
     }
     rows.push(under_load(&load, "all replicas restarted after the rotations", NOTHING, || {
         cluster.kubectl.ok(&["rollout", "restart", "deployment/stategate", "-n", OWN], "");
         std::thread::sleep(Duration::from_secs(1));
         whole(cluster)
     }));
-    rows.push(under_load(&load, &format!("{CHANGES} changes of policies, bindings and exceptions"), NOTHING, || policies(cluster)));
+    rows.push(under_load(
+        &load,
+        &format!("{CHANGES} changes of policies, bindings and exceptions"),
+        NOTHING,
+        || policies(cluster),
+    ));
     rows
 }
 
@@ -68,7 +75,19 @@ fn kept(cluster: &Cluster) -> Option<String> {
 fn rotated(cluster: &Cluster, number: usize) -> Vec<String> {
     if let Some(name) = kept(cluster) {
         let kubeconfig = cluster.kubeconfig("admin").display().to_string();
-        let args = ["certs", "rotate", "--secret", &name, "--own-namespace", OWN, "--kubeconfig", &kubeconfig, "--leaf", "--wait", "2m"];
+        let args = [
+            "certs",
+            "rotate",
+            "--secret",
+            &name,
+            "--own-namespace",
+            OWN,
+            "--kubeconfig",
+            &kubeconfig,
+            "--leaf",
+            "--wait",
+            "2m",
+        ];
         let output = harness::stategate(cluster.dir(), &args, "");
         return if output.succeeded() { Vec::new() } else { vec![output.stderr] };
     }
@@ -137,21 +156,36 @@ fn policies(cluster: &Cluster) -> Vec<String> {
             0 => {
                 let name = format!("owner-{number}");
                 let rego = POLICY.replace("NAME", &name.replace('-', "_"));
-                (of("policies"), json!({"apiVersion": version, "kind": "Policy", "metadata": {"name": name}, "spec": {"rego": rego}}))
+                (
+                    of("policies"),
+                    json!({"apiVersion": version, "kind": "Policy", "metadata": {"name": name}, "spec": {"rego": rego}}),
+                )
             }
             1..=4 => {
                 let spec = json!({"policies": {"ids": ["backup-declared"]}, "match": {"namespaces": [format!("other-{number}")]}, "override": true, "action": "audit"});
-                (of("policybindings"), json!({"apiVersion": version, "kind": "PolicyBinding", "metadata": {"name": format!("patient-{number}")}, "spec": spec}))
+                (
+                    of("policybindings"),
+                    json!({"apiVersion": version, "kind": "PolicyBinding", "metadata": {"name": format!("patient-{number}")}, "spec": spec}),
+                )
             }
             _ => {
                 let spec = json!({"policies": ["backup-declared"], "match": {"names": [format!("other-{number}")]}, "reason": "rehearsal"});
                 let path = format!("/apis/{version}/namespaces/shop/policyexceptions");
-                (path, json!({"apiVersion": version, "kind": "PolicyException", "metadata": {"name": format!("patient-{number}")}, "spec": spec}))
+                (
+                    path,
+                    json!({"apiVersion": version, "kind": "PolicyException", "metadata": {"name": format!("patient-{number}")}, "spec": spec}),
+                )
             }
         };
         match cluster.admin.call("POST", &path, &object) {
-            Ok(answer) if answer.succeeded() => drop(made.insert(format!("{path}/{}", text(&object, "/metadata/name")))),
-            Ok(answer) => wrong.push(format!("{}: {}", text(&object, "/metadata/name"), answer.message().chars().take(500).collect::<String>())),
+            Ok(answer) if answer.succeeded() => {
+                made.insert(format!("{path}/{}", text(&object, "/metadata/name")));
+            }
+            Ok(answer) => wrong.push(format!(
+                "{}: {}",
+                text(&object, "/metadata/name"),
+                answer.message().chars().take(500).collect::<String>()
+            )),
             Err(error) => wrong.push(error),
         }
         // Half of them go while others come.
@@ -163,14 +197,20 @@ fn policies(cluster: &Cluster) -> Vec<String> {
     }
     let in_force = |path: &String| {
         let object = cluster.admin.get(path).unwrap_or_default();
-        object["status"]["conditions"].as_array().is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
+        object["status"]["conditions"]
+            .as_array()
+            .is_some_and(|all| all.iter().any(|one| one["type"] == "Ready" && one["status"] == "True"))
     };
     let begun = Instant::now();
     if !wait_until(SOON, || made.iter().all(in_force)) {
         let not: Vec<&String> = made.iter().filter(|path| !in_force(path)).collect();
         wrong.push(format!("not in force: {not:?}"));
     }
-    println!("  {} documents in force {:.1} s after the last change", made.len(), begun.elapsed().as_secs_f64());
+    println!(
+        "  {} documents in force {:.1} s after the last change",
+        made.len(),
+        begun.elapsed().as_secs_f64()
+    );
     made.iter().for_each(|path| cluster.delete(path));
     wrong
 }

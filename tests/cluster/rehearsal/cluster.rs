@@ -46,7 +46,10 @@ impl Cluster {
     /// Starts a cluster without stategate. Services lag by half a second.
     pub fn start() -> Self {
         let routed = std::env::var_os("REHEARSAL_NETWORK").is_some();
-        assert!(routed, "the rehearsal needs a network namespace of its own: run tests/cluster/rehearsal/run");
+        assert!(
+            routed,
+            "the rehearsal needs a network namespace of its own: run tests/cluster/rehearsal/run"
+        );
         let plane = ControlPlane::start_leaving(Some("stategate"));
         let client = |user: &str| Client::of(&plane.kubeconfig(user));
         let (admin, services) = (client("admin"), client("kubelets"));
@@ -142,10 +145,12 @@ impl Cluster {
     pub fn judges(&self) -> bool {
         let (good, bad) = (super::load::good_set("asked"), super::load::bad_set("asked"));
         let path = "/apis/apps/v1/namespaces/shop/statefulsets?dryRun=All";
-        let refused = self.admin.call("POST", path, &bad).is_ok_and(|answer| answer.message().contains("denied"));
+        let refused =
+            self.admin.call("POST", path, &bad).is_ok_and(|answer| answer.message().contains("denied"));
         refused
             && self.admin.call("POST", path, &good).is_ok_and(|answer| {
-                answer.succeeded() && answer.body["metadata"]["annotations"]["stategate.io/mutated-by"].is_string()
+                answer.succeeded()
+                    && answer.body["metadata"]["annotations"]["stategate.io/mutated-by"].is_string()
             })
     }
 
@@ -180,7 +185,10 @@ impl Cluster {
     /// Deletes an object and waits until it is gone.
     pub fn delete(&self, path: &str) {
         let answer = self.admin.call("DELETE", path, &json!({}));
-        assert!(answer.as_ref().is_ok_and(|answer| answer.succeeded() || answer.code == 404), "{path}: {answer:?}");
+        assert!(
+            answer.as_ref().is_ok_and(|answer| answer.succeeded() || answer.code == 404),
+            "{path}: {answer:?}"
+        );
         let gone = || self.admin.call("GET", path, &Value::Null).is_ok_and(|answer| answer.code == 404);
         // Something may make it again faster than anyone can look.
         wait_until(Duration::from_millis(500), gone);
@@ -195,10 +203,17 @@ impl Cluster {
         let items = list["items"].as_array().cloned().unwrap_or_default();
         let ours = |object: &&Value| {
             let name = text(object, "/metadata/name");
-            name.starts_with("stategate") || name.contains("stategate.v") || text(object, "/metadata/labels/app.kubernetes.io~1name") == "stategate"
+            name.starts_with("stategate")
+                || name.contains("stategate.v")
+                || text(object, "/metadata/labels/app.kubernetes.io~1name") == "stategate"
         };
         let named = |object: &Value| {
-            format!("{} {}/{}", text(object, "/kind"), text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+            format!(
+                "{} {}/{}",
+                text(object, "/kind"),
+                text(object, "/metadata/namespace"),
+                text(object, "/metadata/name")
+            )
         };
         items.iter().filter(ours).map(named).collect()
     }

@@ -119,7 +119,9 @@ pub fn start(pod: &Value, sandbox: &Sandbox, volumes: &Volumes, dir: &Path, atte
     script += " /stategate";
     for arg in container["args"].as_array().into_iter().flatten() {
         let arg = arg.as_str().unwrap_or_default();
-        let arg = environment.iter().fold(arg.to_owned(), |arg, (name, value)| arg.replace(&format!("$({name})"), value));
+        let arg = environment
+            .iter()
+            .fold(arg.to_owned(), |arg, (name, value)| arg.replace(&format!("$({name})"), value));
         script += &format!(" {}", quoted(&arg));
     }
     let file = dir.join(format!("start-{attempt}.sh"));

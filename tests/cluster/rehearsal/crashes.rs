@@ -30,7 +30,11 @@ pub fn prepared(cluster: &Cluster) -> Row {
 
 /// Waits for all replicas.
 pub fn whole(cluster: &Cluster) -> Vec<String> {
-    if wait_until(SOON, || cluster.is_whole()) { Vec::new() } else { vec![format!("not whole: {}", cluster.state())] }
+    if wait_until(SOON, || cluster.is_whole()) {
+        Vec::new()
+    } else {
+        vec![format!("not whole: {}", cluster.state())]
+    }
 }
 
 /// The replica that the API server asks: its connections stay where they are.
@@ -79,16 +83,21 @@ pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
     }));
     let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(20) };
     let one = busiest(cluster);
-    rows.push(under_load(&load, "SIGSTOP of the replica that is asked, until its liveness probe ends it", allowed, || {
-        signal(one.id, Signal::STOP);
-        // Until it is known that it hangs.
-        std::thread::sleep(Duration::from_secs(30));
-        let mut wrong = Vec::new();
-        if !wait_until(SOON * 2, || cluster.is_whole()) {
-            wrong.push(format!("not whole: {}", cluster.state()));
-        }
-        wrong
-    }));
+    rows.push(under_load(
+        &load,
+        "SIGSTOP of the replica that is asked, until its liveness probe ends it",
+        allowed,
+        || {
+            signal(one.id, Signal::STOP);
+            // Until it is known that it hangs.
+            std::thread::sleep(Duration::from_secs(30));
+            let mut wrong = Vec::new();
+            if !wait_until(SOON * 2, || cluster.is_whole()) {
+                wrong.push(format!("not whole: {}", cluster.state()));
+            }
+            wrong
+        },
+    ));
     let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(150) };
     rows.push(under_load(&load, "SIGSTOP of both replicas", allowed, || {
         cluster.running().iter().for_each(|one| signal(one.id, Signal::STOP));

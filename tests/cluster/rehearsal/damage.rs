@@ -48,7 +48,14 @@ fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'s
     let took = begun.elapsed();
     let mut wrong = Vec::new();
     if !repaired {
-        wrong.push(if same() { "back, but stategate is not asked" } else { "not repaired: a person must run helm upgrade" }.to_owned());
+        wrong.push(
+            if same() {
+                "back, but stategate is not asked"
+            } else {
+                "not repaired: a person must run helm upgrade"
+            }
+            .to_owned(),
+        );
         let output = cluster.upgrade(&[]);
         if !output.succeeded() {
             wrong.push(format!("and helm cannot: {}", output.stderr.trim()));
@@ -59,7 +66,10 @@ fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'s
         wrong.extend(whole(cluster));
     }
     load.calms(mark, SOON);
-    let said = format!("{what} deleted{}", if repaired { format!(": right again after {:.1} s", took.as_secs_f64()) } else { String::new() });
+    let said = format!(
+        "{what} deleted{}",
+        if repaired { format!(": right again after {:.1} s", took.as_secs_f64()) } else { String::new() }
+    );
     row(&said, &load.since(mark), begun, Allowed { seen, within: REPAIR + SOON }, wrong)
 }
 
@@ -86,7 +96,10 @@ fn without_rights(cluster: &Cluster, load: &Load) -> Row {
     if !without {
         wrong.push("without rights, policies that need none do not judge".to_owned());
     }
-    let said = format!("rights revoked for 70 s, replicas restarted meanwhile; whole {:.1} s after they were given back", took.as_secs_f64());
+    let said = format!(
+        "rights revoked for 70 s, replicas restarted meanwhile; whole {:.1} s after they were given back",
+        took.as_secs_f64()
+    );
     // Policies that need the cluster say that they do not know.
     let allowed = Allowed { seen: &[Seen::FailedOpen], within: Duration::from_secs(70) + SOON };
     row(&said, &load.since(mark), begun, allowed, wrong)
@@ -99,12 +112,19 @@ pub fn damage(cluster: &mut Cluster) -> Vec<Row> {
     rows.push(without_rights(cluster, &load));
     let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{OWN}/leases/stategate");
     rows.push(deleted(cluster, &load, "the Lease", &[&lease], &[]));
-    rows.push(deleted(cluster, &load, "the mutating configuration", &CONFIGURATIONS[1..], &[Seen::Unmutated]));
+    rows.push(deleted(
+        cluster,
+        &load,
+        "the mutating configuration",
+        &CONFIGURATIONS[1..],
+        &[Seen::Unmutated],
+    ));
     let open = &[Seen::WronglyAllowed, Seen::FailedOpen, Seen::Unmutated];
     rows.push(deleted(cluster, &load, "both webhook configurations", &CONFIGURATIONS, open));
     rows.push(emptied(cluster, &load));
-    let definitions = ["policies", "policybindings", "policyexceptions"]
-        .map(|plural| format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.stategate.io"));
+    let definitions = ["policies", "policybindings", "policyexceptions"].map(|plural| {
+        format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.stategate.io")
+    });
     rows.push(deleted(cluster, &load, "a definition", &[&definitions[1]], &[]));
     let secret = certificate(cluster);
     rows.push(deleted(cluster, &load, "the Secret of the certificate", &[&secret], &[]));
@@ -150,7 +170,8 @@ fn emptied(cluster: &Cluster, load: &Load) -> Row {
         {"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"},
         {"op": "remove", "path": "/webhooks/0/rules/0"},
     ]);
-    let mut wrong: Vec<String> = cluster.admin.call("PATCH", CONFIGURATIONS[0], &patch).err().into_iter().collect();
+    let mut wrong: Vec<String> =
+        cluster.admin.call("PATCH", CONFIGURATIONS[0], &patch).err().into_iter().collect();
     let same = || cluster.admin.get(CONFIGURATIONS[0]).is_some_and(|now| content(&now) == before);
     let repaired = wait_until(REPAIR, same);
     let took = begun.elapsed();
@@ -165,7 +186,10 @@ fn emptied(cluster: &Cluster, load: &Load) -> Row {
         wrong.extend(whole(cluster));
     }
     load.calms(mark, SOON);
-    let said = format!("a webhook configuration edited{}", if repaired { format!(": right again after {:.1} s", took.as_secs_f64()) } else { String::new() });
+    let said = format!(
+        "a webhook configuration edited{}",
+        if repaired { format!(": right again after {:.1} s", took.as_secs_f64()) } else { String::new() }
+    );
     let open = &[Seen::WronglyAllowed, Seen::FailedOpen, Seen::Unmutated];
     row(&said, &load.since(mark), begun, Allowed { seen: open, within: REPAIR + SOON }, wrong)
 }

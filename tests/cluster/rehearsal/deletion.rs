@@ -38,28 +38,53 @@ pub fn namespace_ends(cluster: &Cluster, name: &str) -> Vec<String> {
 
 /// Objects of which each breaks a policy, and each has a finalizer; made before stategate is there.
 fn held(namespace: &str) -> Vec<(String, Value)> {
-    let web = |kind: &str, spec: Value| {
-        json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "held"}, "spec": spec})
-    };
+    let web = |kind: &str, spec: Value| json!({"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": "held"}, "spec": spec});
     let pod = json!({"containers": [{"name": "db", "image": "postgres:latest", "volumeMounts": [{"name": "data", "mountPath": "/var/lib/postgresql/data"}]}],
         "volumes": [{"name": "data", "emptyDir": {}}]});
     let template = json!({"metadata": {"labels": {"app": "held"}}, "spec": pod});
     let selector = json!({"matchLabels": {"app": "held"}});
     let path = |group: &str, plural: &str| format!("/{group}/namespaces/{namespace}/{plural}");
     vec![
-        (path("apis/apps/v1", "statefulsets"), web("StatefulSet", json!({"replicas": 2, "serviceName": "held", "selector": selector, "template": template}))),
-        (path("apis/apps/v1", "deployments"), web("Deployment", json!({"replicas": 2, "selector": selector, "template": template}))),
-        (path("api/v1", "persistentvolumeclaims"), json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "held"},
-            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}})),
-        (path("api/v1", "pods"), json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "held"}, "spec": pod})),
-        (path("apis/policy/v1", "poddisruptionbudgets"), json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "held"},
-            "spec": {"minAvailable": "100%", "selector": selector}})),
-        (path("apis/autoscaling/v2", "horizontalpodautoscalers"), json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "held"},
-            "spec": {"maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "held"}}})),
-        (path("apis/batch/v1", "cronjobs"), json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "held"},
-            "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": pod["containers"], "volumes": pod["volumes"]}}}}}})),
-        ("/apis/storage.k8s.io/v1/storageclasses".to_owned(), json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
-            "metadata": {"name": format!("held-{namespace}")}, "provisioner": "csi.example.org"})),
+        (
+            path("apis/apps/v1", "statefulsets"),
+            web(
+                "StatefulSet",
+                json!({"replicas": 2, "serviceName": "held", "selector": selector, "template": template}),
+            ),
+        ),
+        (
+            path("apis/apps/v1", "deployments"),
+            web("Deployment", json!({"replicas": 2, "selector": selector, "template": template})),
+        ),
+        (
+            path("api/v1", "persistentvolumeclaims"),
+            json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "held"},
+            "spec": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        ),
+        (
+            path("api/v1", "pods"),
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "held"}, "spec": pod}),
+        ),
+        (
+            path("apis/policy/v1", "poddisruptionbudgets"),
+            json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "held"},
+            "spec": {"minAvailable": "100%", "selector": selector}}),
+        ),
+        (
+            path("apis/autoscaling/v2", "horizontalpodautoscalers"),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "held"},
+            "spec": {"maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "held"}}}),
+        ),
+        (
+            path("apis/batch/v1", "cronjobs"),
+            json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "held"},
+            "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": {"template": {"spec": {"restartPolicy": "Never", "containers": pod["containers"], "volumes": pod["volumes"]}}}}}}),
+        ),
+        (
+            "/apis/storage.k8s.io/v1/storageclasses".to_owned(),
+            json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+            "metadata": {"name": format!("held-{namespace}")}, "provisioner": "csi.example.org"}),
+        ),
     ]
 }
 
@@ -76,14 +101,24 @@ pub fn deletions(cluster: &mut Cluster) -> Vec<Row> {
 fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
     let kubectl = &cluster.kubectl;
     // As before stategate came.
-    kubectl.run(&["delete", "validatingwebhookconfiguration,mutatingwebhookconfiguration", "stategate", "--ignore-not-found"], "");
+    kubectl.run(
+        &[
+            "delete",
+            "validatingwebhookconfiguration,mutatingwebhookconfiguration",
+            "stategate",
+            "--ignore-not-found",
+        ],
+        "",
+    );
     std::thread::sleep(Duration::from_secs(2));
     let (stores, bad) = (format!("{profile}-stores"), format!("{profile}-bad"));
     let mut wrong = Vec::new();
     for namespace in [&stores, &bad] {
         kubectl.ok(&["create", "namespace", namespace], "");
     }
-    wait_until(SOON, || cluster.admin.get(&format!("/api/v1/namespaces/{bad}/serviceaccounts/default")).is_some());
+    wait_until(SOON, || {
+        cluster.admin.get(&format!("/api/v1/namespaces/{bad}/serviceaccounts/default")).is_some()
+    });
     for (name, class) in [("kept", "fast-encrypted"), ("passing", "scratch")] {
         let store = crate::GOOD
             .replace("namespace: shop", &format!("namespace: {stores}"))
@@ -104,7 +139,9 @@ fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
     for (path, mut object) in held(&bad) {
         object["metadata"]["finalizers"] = json!([HELD]);
         match cluster.admin.call("POST", &path, &object) {
-            Ok(answer) if answer.succeeded() => made.push(format!("{path}/{}", text(&object, "/metadata/name"))),
+            Ok(answer) if answer.succeeded() => {
+                made.push(format!("{path}/{}", text(&object, "/metadata/name")))
+            }
             other => wrong.push(format!("{path}: {other:?}")),
         }
     }
@@ -119,15 +156,32 @@ fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
         answer.is_ok_and(|answer| answer.message().contains("denied"))
     };
     std::thread::sleep(Duration::from_secs(2));
-    let rolled = || kubectl.run(&["rollout", "status", "deployment/stategate", "-n", super::cluster::OWN, "--timeout=50s"], "").succeeded();
+    let rolled = || {
+        kubectl
+            .run(
+                &["rollout", "status", "deployment/stategate", "-n", super::cluster::OWN, "--timeout=50s"],
+                "",
+            )
+            .succeeded()
+    };
     if !wait_until(SOON, || rolled() && refuses()) {
         wrong.push(format!("{profile} does not judge: {}", cluster.state()));
     }
-    let mut rows = vec![Row::found(&format!("{profile}: a cluster with a database, and bad objects with finalizers"), format!("{} of them", made.len()), None, wrong)];
+    let mut rows = vec![Row::found(
+        &format!("{profile}: a cluster with a database, and bad objects with finalizers"),
+        format!("{} of them", made.len()),
+        None,
+        wrong,
+    )];
 
     let begun = Instant::now();
     let wrong = namespace_ends(cluster, &stores);
-    rows.push(Row::found(&format!("{profile}: a Namespace with six bound claims is deleted"), "gone".to_owned(), Some(begun.elapsed()), wrong));
+    rows.push(Row::found(
+        &format!("{profile}: a Namespace with six bound claims is deleted"),
+        "gone".to_owned(),
+        Some(begun.elapsed()),
+        wrong,
+    ));
 
     let begun = Instant::now();
     let mut wrong = Vec::new();
@@ -152,10 +206,20 @@ fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
         }
     }
     let said = format!("{} objects, each before and during its deletion", made.len());
-    rows.push(Row::found(&format!("{profile}: finalizers are removed from bad objects"), said, Some(begun.elapsed()), wrong));
+    rows.push(Row::found(
+        &format!("{profile}: finalizers are removed from bad objects"),
+        said,
+        Some(begun.elapsed()),
+        wrong,
+    ));
     let begun = Instant::now();
     let wrong = namespace_ends(cluster, &bad);
-    rows.push(Row::found(&format!("{profile}: the Namespace with the bad objects is deleted"), "gone".to_owned(), Some(begun.elapsed()), wrong));
+    rows.push(Row::found(
+        &format!("{profile}: the Namespace with the bad objects is deleted"),
+        "gone".to_owned(),
+        Some(begun.elapsed()),
+        wrong,
+    ));
     rows
 }
 

@@ -166,7 +166,9 @@ impl Worker {
 
     fn run(mut self) {
         // The list that names this Pod is known a moment later.
-        wait_until(LOOK * 5, || self.shared.pods.lock().unwrap().contains_key(&self.id) || self.shared.over());
+        wait_until(LOOK * 5, || {
+            self.shared.pods.lock().unwrap().contains_key(&self.id) || self.shared.over()
+        });
         let mut volumes = Volumes::of(&self.pod, self.dir.join("volumes"));
         while let Err(why) = volumes.refresh(&self.shared.client) {
             println!("  kubelet: {} waits: {why}", text(&self.pod, "/metadata/name"));
@@ -204,7 +206,13 @@ impl Worker {
     }
 
     /// Looks after a container until it has ended; whether the Pod is to have another one.
-    fn attend(&mut self, daemon: &mut Daemon, sandbox: &Sandbox, volumes: &mut Volumes, restarts: u64) -> bool {
+    fn attend(
+        &mut self,
+        daemon: &mut Daemon,
+        sandbox: &Sandbox,
+        volumes: &mut Volumes,
+        restarts: u64,
+    ) -> bool {
         let container = self.pod["spec"]["containers"][0].clone();
         let health = Health::probe(&container, &sandbox.ip);
         let mut running = Running {
@@ -297,9 +305,7 @@ impl Worker {
             return;
         }
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let condition = |kind: &str, holds: bool| {
-            json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now})
-        };
+        let condition = |kind: &str, holds: bool| json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now});
         let container = &self.pod["spec"]["containers"][0];
         let status = json!({"metadata": {"uid": self.id}, "status": {
             "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "10.2.0.1", "startTime": now,

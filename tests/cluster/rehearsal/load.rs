@@ -82,7 +82,8 @@ fn judge(wanted: Wanted, answer: &Result<Answer, String>) -> Seen {
         Wanted::Refused if answer.succeeded() => Seen::WronglyAllowed,
         Wanted::RefusedIfAsked if answer.succeeded() => Seen::FailedOpen,
         Wanted::Mutated
-            if answer.succeeded() && answer.body["metadata"]["annotations"]["stategate.io/mutated-by"].is_null() =>
+            if answer.succeeded()
+                && answer.body["metadata"]["annotations"]["stategate.io/mutated-by"].is_null() =>
         {
             Seen::Unmutated
         }
@@ -123,7 +124,11 @@ pub fn settle(cluster: &Cluster) {
         let claims = cluster.admin.list(CLAIMS).unwrap_or_default();
         claims.iter().filter(|claim| claim["status"]["phase"] == "Bound").count() >= 3
     };
-    assert!(wait_until(Duration::from_secs(180), bound), "{}", cluster.kubectl.run(&["get", "all,pvc", "-n", "shop"], "").stdout);
+    assert!(
+        wait_until(Duration::from_secs(180), bound),
+        "{}",
+        cluster.kubectl.run(&["get", "all,pvc", "-n", "shop"], "").stdout
+    );
 }
 
 /// Running clients and what they have seen so far.
@@ -140,7 +145,15 @@ struct Shared {
 }
 
 impl Shared {
-    async fn ask(&self, who: &Client, what: &'static str, wanted: Wanted, method: &str, path: &str, body: &Value) {
+    async fn ask(
+        &self,
+        who: &Client,
+        what: &'static str,
+        wanted: Wanted,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) {
         let begun = Instant::now();
         let answer = who.send(method, path, body).await;
         let seen = judge(wanted, &answer);
@@ -196,7 +209,8 @@ impl Load {
                 if own.over.load(Ordering::Relaxed) {
                     break;
                 }
-                tokio::time::sleep_until(begun + Duration::from_secs_f64(f64::from(number) / per_second)).await;
+                tokio::time::sleep_until(begun + Duration::from_secs_f64(f64::from(number) / per_second))
+                    .await;
                 let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
                 let (own, users) = (Arc::clone(&own), Arc::clone(&users));
                 tokio::spawn(async move {
@@ -293,8 +307,11 @@ impl Summary {
             Seen::Unmutated,
             Seen::NoServer,
         ] {
-            let of: Vec<String> =
-                kinds.iter().filter(|((kind, _), _)| *kind == seen).map(|((_, what), count)| format!("{count} {what}")).collect();
+            let of: Vec<String> = kinds
+                .iter()
+                .filter(|((kind, _), _)| *kind == seen)
+                .map(|((_, what), count)| format!("{count} {what}"))
+                .collect();
             if !of.is_empty() {
                 let _ = write!(text, "; {}: {}", said(seen), of.join(", "));
             }
@@ -347,16 +364,50 @@ async fn do_step(load: &Shared, users: &Users, client: usize, round: usize, step
     match step {
         0 => load.ask(dev, "set created", Wanted::Mutated, "POST", SETS, &good_set(&name)).await,
         1 => load.ask(dev, "set changed", Wanted::Mutated, "MERGE", &set, &now).await,
-        2 => load.ask(dev, "set scaled", Wanted::Done, "MERGE", &format!("{set}/scale"), &json!({"spec": {"replicas": 5}})).await,
+        2 => {
+            load.ask(
+                dev,
+                "set scaled",
+                Wanted::Done,
+                "MERGE",
+                &format!("{set}/scale"),
+                &json!({"spec": {"replicas": 5}}),
+            )
+            .await
+        }
         3 => load.ask(dev, "set deleted", Wanted::Done, "DELETE", &set, &Value::Null).await,
         4 => load.ask(dev, "pod created", Wanted::Done, "POST", pods, &named(read(crate::POD))).await,
-        5 => load.ask(dev, "pod deleted", Wanted::Done, "DELETE", &format!("{pods}/{name}"), &Value::Null).await,
-        6 => load.ask(dev, "deployment created", Wanted::Done, "POST", webs, &named(read(crate::STATELESS))).await,
-        7 => load.ask(dev, "deployment deleted", Wanted::Done, "DELETE", &format!("{webs}/{name}"), &Value::Null).await,
+        5 => {
+            load.ask(dev, "pod deleted", Wanted::Done, "DELETE", &format!("{pods}/{name}"), &Value::Null)
+                .await
+        }
+        6 => {
+            load.ask(dev, "deployment created", Wanted::Done, "POST", webs, &named(read(crate::STATELESS)))
+                .await
+        }
+        7 => {
+            load.ask(
+                dev,
+                "deployment deleted",
+                Wanted::Done,
+                "DELETE",
+                &format!("{webs}/{name}"),
+                &Value::Null,
+            )
+            .await
+        }
         8 => {
             let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}});
             load.ask(dev, "configmap created", Wanted::Done, "POST", maps, &map).await;
-            load.ask(dev, "configmap deleted", Wanted::Done, "DELETE", &format!("{maps}/{name}"), &Value::Null).await;
+            load.ask(
+                dev,
+                "configmap deleted",
+                Wanted::Done,
+                "DELETE",
+                &format!("{maps}/{name}"),
+                &Value::Null,
+            )
+            .await;
         }
         other => do_dry_step(load, users, other as u32).await,
     }
@@ -375,7 +426,8 @@ async fn do_dry_step(load: &Shared, users: &Users, number: u32) {
         }
         1 => {
             let path = "/apis/storage.k8s.io/v1/storageclasses?dryRun=All";
-            load.ask(&users.admin, "bad class", Wanted::Refused, "POST", path, &read(crate::PLAIN_CLASS)).await;
+            load.ask(&users.admin, "bad class", Wanted::Refused, "POST", path, &read(crate::PLAIN_CLASS))
+                .await;
         }
         2 => {
             let classless = crate::claim("classless").replace("  storageClassName: fast-encrypted\n", "");

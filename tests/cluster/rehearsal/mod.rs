@@ -71,7 +71,12 @@ fn the_cluster_goes_on() {
         println!("== {name}");
         let run = catch_unwind(AssertUnwindSafe(|| scenario(&mut Cluster::start())));
         rows.extend(run.unwrap_or_else(|_| {
-            vec![Row::found(name, "the scenario came to no end".to_owned(), None, vec!["see above".to_owned()])]
+            vec![Row::found(
+                name,
+                "the scenario came to no end".to_owned(),
+                None,
+                vec!["see above".to_owned()],
+            )]
         }));
         println!("-- {name}: {} s", begun.elapsed().as_secs());
         if let Some(file) = std::env::var_os("REHEARSAL_TABLE") {

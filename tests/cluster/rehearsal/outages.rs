@@ -61,7 +61,8 @@ pub fn drain(cluster: &mut Cluster) -> Vec<Row> {
     for round in 1..=2 {
         let node = cluster.running()[0].node.clone();
         rows.push(under_load(&load, &format!("drain of a node of stategate ({round})"), NOTHING, || {
-            let args = ["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=55s"];
+            let args =
+                ["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=55s"];
             let drained = cluster.kubectl.run(&args, "");
             let mut wrong = whole(cluster);
             if !drained.succeeded() {
@@ -83,10 +84,16 @@ pub fn cold_start(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
     let settled = |cluster: &Cluster| {
         let set = cluster.admin.get("/apis/apps/v1/namespaces/shop/statefulsets/pg").unwrap_or_default();
-        set["status"]["readyReplicas"] == 3 && set["status"]["observedGeneration"] == set["metadata"]["generation"]
+        set["status"]["readyReplicas"] == 3
+            && set["status"]["observedGeneration"] == set["metadata"]["generation"]
     };
     if !wait_until(SOON, || settled(cluster)) {
-        return vec![Row::found("the database is ready", cluster.state(), None, vec!["it is not".to_owned()])];
+        return vec![Row::found(
+            "the database is ready",
+            cluster.state(),
+            None,
+            vec!["it is not".to_owned()],
+        )];
     }
     for (how, deleted) in [("power failure", false), ("power failure, all Pods deleted", true)] {
         cluster.stop_kubelet();
@@ -108,7 +115,11 @@ pub fn cold_start(cluster: &mut Cluster) -> Vec<Row> {
         if !databases {
             wrong.push("the database does not come back".to_owned());
         }
-        let said = format!("stategate judges after {:.1} s, the database is ready after {:.1} s", judged.as_secs_f64(), begun.elapsed().as_secs_f64());
+        let said = format!(
+            "stategate judges after {:.1} s, the database is ready after {:.1} s",
+            judged.as_secs_f64(),
+            begun.elapsed().as_secs_f64()
+        );
         rows.push(Row::found(&format!("cold start after a {how}"), said, Some(begun.elapsed()), wrong));
     }
     // A second replica cannot be there before the first: a cluster with nothing but a broken stategate goes on, too.

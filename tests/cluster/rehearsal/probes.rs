@@ -116,9 +116,9 @@ impl Probe {
         let probe = container.get(kind)?;
         let http = probe.get("httpGet").expect("stategate's probes ask by HTTP");
         let named = |port: &&Value| port["name"] == http["port"];
-        let port = http["port"].as_u64().or_else(|| {
-            container["ports"].as_array()?.iter().find(named)?["containerPort"].as_u64()
-        });
+        let port = http["port"]
+            .as_u64()
+            .or_else(|| container["ports"].as_array()?.iter().find(named)?["containerPort"].as_u64());
         let number = |key: &str, otherwise| probe[key].as_u64().unwrap_or(otherwise);
         Some(Self {
             address: format!("{ip}:{}", port.expect("the port of a probe")).parse().expect("an address"),

@@ -26,7 +26,11 @@ const ORDER: [(&str, &str); 9] = [
 const STORES: &str = "stores";
 
 fn path(group: &str, plural: &str) -> String {
-    if plural == "persistentvolumes" { format!("/{group}/{plural}") } else { format!("/{group}/namespaces/{STORES}/{plural}") }
+    if plural == "persistentvolumes" {
+        format!("/{group}/{plural}")
+    } else {
+        format!("/{group}/namespaces/{STORES}/{plural}")
+    }
 }
 
 /// An object as Velero sends it: nothing that the API server gave it, and no owners.
@@ -35,7 +39,9 @@ fn stripped(object: &Value, kind: &str, group: &str) -> Value {
     let metadata = object["metadata"].as_object_mut().expect("metadata");
     metadata.retain(|key, _| ["name", "namespace", "labels", "annotations"].contains(&key.as_str()));
     if let Some(notes) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
-        notes.retain(|key, _| !key.starts_with("pv.kubernetes.io/b") && !key.starts_with("volume.kubernetes.io/selected-node"));
+        notes.retain(|key, _| {
+            !key.starts_with("pv.kubernetes.io/b") && !key.starts_with("volume.kubernetes.io/selected-node")
+        });
     }
     let labels = metadata.entry("labels").or_insert_with(|| json!({}));
     labels["velero.io/restore-name"] = "rehearsal".into();
@@ -46,7 +52,8 @@ fn stripped(object: &Value, kind: &str, group: &str) -> Value {
     object["apiVersion"] = group.trim_start_matches("apis/").trim_start_matches("api/").into();
     if kind == "PersistentVolume" {
         let claim = object["spec"]["claimRef"].clone();
-        object["spec"]["claimRef"] = json!({"kind": claim["kind"], "namespace": claim["namespace"], "name": claim["name"]});
+        object["spec"]["claimRef"] =
+            json!({"kind": claim["kind"], "namespace": claim["namespace"], "name": claim["name"]});
     }
     if kind == "Pod" {
         let spec = object["spec"].as_object_mut().expect("a spec");
@@ -70,7 +77,9 @@ pub fn restored(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
     let admin = cluster.admin.clone();
     cluster.kubectl.ok(&["create", "namespace", STORES], "");
-    let store = crate::GOOD.replace("namespace: shop", &format!("namespace: {STORES}")).replace("minReadySeconds: 10", "minReadySeconds: 1");
+    let store = crate::GOOD
+        .replace("namespace: shop", &format!("namespace: {STORES}"))
+        .replace("minReadySeconds: 10", "minReadySeconds: 1");
     cluster.kubectl.ok(&["apply", "-f", "-"], &store);
     let sets = path("apis/apps/v1", "statefulsets");
     let ready = || admin.get(&format!("{sets}/pg")).unwrap_or_default()["status"]["availableReplicas"] == 3;
@@ -78,7 +87,17 @@ pub fn restored(cluster: &mut Cluster) -> Vec<Row> {
     if !wait_until(SOON, ready) {
         wrong.push("the database is not ready before the backup".to_owned());
     }
-    let kinds = ["PersistentVolume", "PersistentVolumeClaim", "Secret", "ConfigMap", "ServiceAccount", "Pod", "ReplicaSet", "StatefulSet", "PodDisruptionBudget"];
+    let kinds = [
+        "PersistentVolume",
+        "PersistentVolumeClaim",
+        "Secret",
+        "ConfigMap",
+        "ServiceAccount",
+        "Pod",
+        "ReplicaSet",
+        "StatefulSet",
+        "PodDisruptionBudget",
+    ];
     let mut backup = Vec::new();
     for ((group, plural), kind) in ORDER.into_iter().zip(kinds) {
         for object in admin.list(&path(group, plural)).unwrap_or_default() {
@@ -97,10 +116,21 @@ pub fn restored(cluster: &mut Cluster) -> Vec<Row> {
             cluster.delete(&volume);
         }
     }
-    rows.push(Row::found("a namespace is backed up and lost", format!("{} objects", backup.len()), None, wrong));
+    rows.push(Row::found(
+        "a namespace is backed up and lost",
+        format!("{} objects", backup.len()),
+        None,
+        wrong,
+    ));
     cluster.kubectl.ok(&["create", "namespace", "velero"], "");
     cluster.kubectl.ok(&["create", "serviceaccount", "velero", "-n", "velero"], "");
-    let grant = ["create", "clusterrolebinding", "velero", "--clusterrole=cluster-admin", "--serviceaccount=velero:velero"];
+    let grant = [
+        "create",
+        "clusterrolebinding",
+        "velero",
+        "--clusterrole=cluster-admin",
+        "--serviceaccount=velero:velero",
+    ];
     cluster.kubectl.ok(&grant, "");
     let velero = Client::of(&cluster.account("velero", "velero"));
     rows.push(restore(cluster, "velero's ServiceAccount", &velero, &backup));
@@ -117,16 +147,24 @@ fn restore(cluster: &Cluster, who: &str, client: &Client, backup: &[(String, Val
         let what = format!("{} {}", text(object, "/kind"), text(object, "/metadata/name"));
         match client.call("POST", path, object) {
             Ok(answer) if answer.succeeded() || answer.code == 409 => {}
-            Ok(answer) => wrong.push(format!("{what}: {}", answer.message().chars().take(500).collect::<String>())),
+            Ok(answer) => {
+                wrong.push(format!("{what}: {}", answer.message().chars().take(500).collect::<String>()))
+            }
             Err(error) => wrong.push(format!("{what}: {error}")),
         }
     }
     let sets = path("apis/apps/v1", "statefulsets");
-    let ready = || cluster.admin.get(&format!("{sets}/pg")).unwrap_or_default()["status"]["availableReplicas"] == 3;
+    let ready =
+        || cluster.admin.get(&format!("{sets}/pg")).unwrap_or_default()["status"]["availableReplicas"] == 3;
     if !wait_until(Duration::from_secs(90), ready) {
         wrong.push("the database does not become ready again".to_owned());
     }
     let bound = cluster.admin.list(&path("api/v1", "persistentvolumeclaims")).unwrap_or_default();
     let bound = bound.iter().filter(|claim| claim["status"]["phase"] == "Bound").count();
-    Row::found(&format!("restore by {who}"), format!("{} objects, {bound} claims bound", backup.len()), Some(begun.elapsed()), wrong)
+    Row::found(
+        &format!("restore by {who}"),
+        format!("{} objects, {bound} claims bound", backup.len()),
+        Some(begun.elapsed()),
+        wrong,
+    )
 }

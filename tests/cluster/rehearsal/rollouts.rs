@@ -20,7 +20,10 @@ pub fn upgrades(cluster: &mut Cluster) -> Vec<Row> {
     let load = Load::start(cluster, CLIENTS);
     let steps: [(&str, &[&str]); 3] = [
         ("helm upgrade to another version", &["image.tag=other"]),
-        ("helm upgrade, more replicas and other values", &["image.tag=other", "replicas=3", "logLevel=debug"]),
+        (
+            "helm upgrade, more replicas and other values",
+            &["image.tag=other", "replicas=3", "logLevel=debug"],
+        ),
         ("helm upgrade back", &[]),
     ];
     for (fault, values) in steps {
@@ -60,7 +63,13 @@ pub fn restarts(cluster: &mut Cluster) -> Vec<Row> {
     let took = begun.elapsed();
     let seen = load.since(mark);
     let rate = seen.events.len() as f64 / took.as_secs_f64();
-    rows.push(row(&format!("{RESTARTS} rolling restarts, {rate:.0} requests a second"), &seen, begun, NOTHING, wrong));
+    rows.push(row(
+        &format!("{RESTARTS} rolling restarts, {rate:.0} requests a second"),
+        &seen,
+        begun,
+        NOTHING,
+        wrong,
+    ));
     rows.push(share(cluster));
     let _ = load.stop();
     rows
@@ -76,6 +85,12 @@ fn share(cluster: &Cluster) -> Row {
         .map(|(pod, count)| count - before.get(&pod).copied().unwrap_or_default())
         .collect();
     let all: u64 = each.iter().sum();
-    let parts: Vec<String> = each.iter().map(|count| format!("{:.0} %", *count as f64 * 100.0 / all.max(1) as f64)).collect();
-    Row::found("share of each replica in 30 s", format!("{all} reviews: {}", parts.join(", ")), None, Vec::new())
+    let parts: Vec<String> =
+        each.iter().map(|count| format!("{:.0} %", *count as f64 * 100.0 / all.max(1) as f64)).collect();
+    Row::found(
+        "share of each replica in 30 s",
+        format!("{all} reviews: {}", parts.join(", ")),
+        None,
+        Vec::new(),
+    )
 }

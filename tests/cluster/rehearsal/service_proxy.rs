@@ -40,7 +40,9 @@ impl ServiceProxy {
         });
         let server = SocketAddr::from(([127, 0, 0, 1], server_port));
         let to_server = RUNTIME.spawn(async move {
-            let listener = TcpListener::bind(API).await.expect("run tests/cluster/rehearsal/run: Services have no address here");
+            let listener = TcpListener::bind(API)
+                .await
+                .expect("run tests/cluster/rehearsal/run: Services have no address here");
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(async move {
                     if let Some(onward) = connected(server).await {
@@ -94,7 +96,8 @@ async fn follow(client: Client, shared: Arc<Shared>, lag: Duration) {
 /// The endpoints of each address of a Service, as the API server has them.
 async fn table(client: &Client) -> Option<BTreeMap<SocketAddr, Vec<SocketAddr>>> {
     let list = async |path: &str| {
-        let answer = client.send("GET", path, &Value::Null).await.ok().filter(super::client::Answer::succeeded)?;
+        let answer =
+            client.send("GET", path, &Value::Null).await.ok().filter(super::client::Answer::succeeded)?;
         answer.body["items"].as_array().cloned()
     };
     let services = list("/api/v1/services").await?;
@@ -128,7 +131,8 @@ fn of_slice(slice: &Value, port: &Value, condition: &str) -> Vec<SocketAddr> {
     };
     let endpoints = slice["endpoints"].as_array().into_iter().flatten();
     let fine = endpoints.filter(|endpoint| endpoint["conditions"][condition] == true);
-    fine.filter_map(|endpoint| format!("{}:{}", text(endpoint, "/addresses/0"), port["port"]).parse().ok()).collect()
+    fine.filter_map(|endpoint| format!("{}:{}", text(endpoint, "/addresses/0"), port["port"]).parse().ok())
+        .collect()
 }
 
 fn listen(address: SocketAddr) -> Option<TcpListener> {

@@ -75,9 +75,14 @@ pub fn under_load(load: &Load, fault: &str, allowed: Allowed, happens: impl FnOn
 /// The line about what clients saw since a moment.
 pub fn row(fault: &str, seen: &Summary, begun: Instant, allowed: Allowed, mut wrong: Vec<String>) -> Row {
     let recovery = seen.recovery(begun);
-    for kind in
-        [Seen::WronglyAllowed, Seen::WronglyRefused, Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated, Seen::NoServer]
-    {
+    for kind in [
+        Seen::WronglyAllowed,
+        Seen::WronglyRefused,
+        Seen::Unanswered,
+        Seen::FailedOpen,
+        Seen::Unmutated,
+        Seen::NoServer,
+    ] {
         let count = seen.count(kind);
         if count > 0 && !allowed.seen.contains(&kind) {
             wrong.push(format!("{count} × {kind:?}"));
@@ -94,7 +99,8 @@ pub fn row(fault: &str, seen: &Summary, begun: Instant, allowed: Allowed, mut wr
 
 /// The whole table, in Markdown.
 pub fn table(rows: &[Row]) -> String {
-    let mut text = String::from("| What happens | What was seen | Seconds until it was over | |\n|---|---|---|---|\n");
+    let mut text =
+        String::from("| What happens | What was seen | Seconds until it was over | |\n|---|---|---|---|\n");
     for row in rows {
         let _ = writeln!(text, "{}", row.line());
     }

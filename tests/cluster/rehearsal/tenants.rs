@@ -27,7 +27,11 @@ fn answers(dev: &Client) -> Vec<String> {
         ("POST", format!("{sets}?dryRun=All"), bad_set("bad")),
         ("MERGE", format!("{sets}/{SETTLED}/scale?dryRun=All"), json!({"spec": {"replicas": 0}})),
         ("MERGE", format!("{sets}/{SETTLED}/scale?dryRun=All"), json!({"spec": {"replicas": 2}})),
-        ("MERGE", format!("{sets}/{SETTLED}?dryRun=All"), json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}})),
+        (
+            "MERGE",
+            format!("{sets}/{SETTLED}?dryRun=All"),
+            json!({"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}}),
+        ),
         ("DELETE", format!("{claims}/data-{SETTLED}-0?dryRun=All"), Value::Null),
         ("POST", format!("{claims}?dryRun=All"), read(&classless)),
         ("POST", format!("{claims}?dryRun=All"), read(&crate::claim("fine"))),
@@ -48,60 +52,150 @@ fn answer(client: &Client, method: &str, path: &str, body: &Value) -> String {
     format!("{} {}", answer.code, answer.body)
 }
 
-/// What a tenant tries: each with what it writes.
+/// What a tenant tries: each with what it writes; a path is of something new, unless it begins with a method.
 fn attempts(cluster: &Cluster) -> Vec<(&'static str, String, Value)> {
     let exceptions = format!("/apis/stategate.io/v1alpha1/namespaces/{OWN}/policyexceptions");
-    let exception = |name: &str, spec: Value| {
-        json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyException", "metadata": {"name": name}, "spec": spec})
-    };
-    let all = ["volume-no-emptydir-data", "delete-guard-pvc", "scale-to-zero-guard", "storage-class-required", "termination-grace-period"];
+    let exception = |name: &str, spec: Value| json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyException", "metadata": {"name": name}, "spec": spec});
+    let all = [
+        "volume-no-emptydir-data",
+        "delete-guard-pvc",
+        "scale-to-zero-guard",
+        "storage-class-required",
+        "termination-grace-period",
+    ];
     let of = |plural: &str| format!("/api/v1/namespaces/{OWN}/{plural}");
-    let set = cluster.admin.get(&format!("/apis/apps/v1/namespaces/shop/statefulsets/{SETTLED}")).expect("it is there");
+    let set = cluster
+        .admin
+        .get(&format!("/apis/apps/v1/namespaces/shop/statefulsets/{SETTLED}"))
+        .expect("it is there");
     let owner = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SETTLED, "uid": set["metadata"]["uid"], "controller": true}]);
     let selector = json!({"matchLabels": {"app": SETTLED}});
-    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{SETTLED}-0"), "ownerReferences": owner,
-        "annotations": {"stategate.io/confirm-delete": format!("data-{SETTLED}-0")}},
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": format!("data-{SETTLED}-0"), "ownerReferences": owner},
         "spec": {"storageClassName": "fast-encrypted", "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
-    let mut confirmed = good_set(SETTLED);
-    confirmed["metadata"]["namespace"] = OWN.into();
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    for (key, value) in [("confirm-scale", "3->0".to_owned()), ("skip", all.join(",")), ("skip-reason", "mine".to_owned()), ("confirm-until", now)] {
-        confirmed["metadata"]["annotations"][format!("stategate.io/{key}")] = value.into();
-    }
+    let mut namesake = good_set(SETTLED);
+    namesake["metadata"]["namespace"] = OWN.into();
+    let confirmed = json!({"metadata": {"annotations": {
+        "stategate.io/confirm-scale": "3->0", "stategate.io/skip": all.join(","), "stategate.io/skip-reason": "it is mine to say",
+    }}});
+    let deleted =
+        json!({"metadata": {"annotations": {"stategate.io/confirm-delete": format!("data-{SETTLED}-0")}}});
     let mut many = vec![
-        ("an exception for everything", exceptions.clone(), exception("all", json!({"policies": all, "match": {"names": ["*"]}, "reason": "mine"}))),
-        ("an exception for the other namespace", exceptions.clone(), exception("other", json!({"policies": all, "match": {"namespaces": ["shop"], "names": ["*"]}, "reason": "mine"}))),
-        ("an exception named like the other namespace", exceptions.clone(), exception("shop", json!({"policies": all, "match": {"names": ["shop/*", "../shop/*"]}, "reason": "mine"}))),
+        (
+            "an exception for everything",
+            exceptions.clone(),
+            exception(
+                "all",
+                json!({"policies": all, "match": {"names": ["*"]}, "reason": "it is mine to say"}),
+            ),
+        ),
+        (
+            "an exception for the other namespace",
+            exceptions.clone(),
+            exception(
+                "other",
+                json!({"policies": all, "match": {"namespaces": ["shop"], "names": ["*"]}, "reason": "it is mine to say"}),
+            ),
+        ),
+        (
+            "an exception named like the other namespace",
+            exceptions.clone(),
+            exception(
+                "shop",
+                json!({"policies": all, "match": {"names": ["shop/*", "../shop/*"]}, "reason": "it is mine to say"}),
+            ),
+        ),
         ("a faulty exception", exceptions.clone(), exception("faulty", json!({"policies": "everything"}))),
-        ("a huge exception", exceptions.clone(), exception("huge", json!({"policies": all, "match": {"names": (0..90).map(|number| format!("{number}{}", "*".repeat(2000))).collect::<Vec<_>>()}, "reason": "x".repeat(50_000)}))),
-        ("a set with the name of the other's, confirmed and skipped", format!("/apis/apps/v1/namespaces/{OWN}/statefulsets"), confirmed),
-        ("a claim with the other's owner, confirmed", of("persistentvolumeclaims"), claim),
+        (
+            "a huge exception",
+            exceptions.clone(),
+            exception(
+                "huge",
+                json!({"policies": all, "match": {"names": (0..90).map(|number| format!("{number}{}", "*".repeat(2000))).collect::<Vec<_>>()}, "reason": "x".repeat(1_000)}),
+            ),
+        ),
+        (
+            "a set with the name of the other's",
+            format!("/apis/apps/v1/namespaces/{OWN}/statefulsets"),
+            namesake,
+        ),
+        (
+            "its scale confirmed, and skips",
+            format!("MERGE /apis/apps/v1/namespaces/{OWN}/statefulsets/{SETTLED}"),
+            confirmed,
+        ),
+        ("a claim with the other's owner", of("persistentvolumeclaims"), claim),
+        (
+            "its deletion confirmed",
+            format!("MERGE {}/data-{SETTLED}-0", of("persistentvolumeclaims")),
+            deleted,
+        ),
         ("a Pod with the other's owner", of("pods"), {
             let mut pod = stategate::yaml::read(crate::POD).unwrap().remove(0).value;
-            pod["metadata"] = json!({"name": format!("{SETTLED}-0"), "ownerReferences": owner, "labels": {"app": SETTLED}});
+            pod["metadata"] =
+                json!({"name": format!("{SETTLED}-0"), "ownerReferences": owner, "labels": {"app": SETTLED}});
             pod
         }),
-        ("a budget for the other's Pods", format!("/apis/policy/v1/namespaces/{OWN}/poddisruptionbudgets"), json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
-            "metadata": {"name": SETTLED}, "spec": {"maxUnavailable": 1, "selector": selector}})),
-        ("a Service for the other's Pods", of("services"), json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": SETTLED}, "spec": {"clusterIP": "None", "selector": {"app": SETTLED}, "ports": [{"port": 5432}]}})),
-        ("an autoscaler", format!("/apis/autoscaling/v2/namespaces/{OWN}/horizontalpodautoscalers"), json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": SETTLED},
-            "spec": {"minReplicas": 1, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SETTLED}}})),
-        ("a quota", of("resourcequotas"), json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"requests.storage": "0"}}})),
-        ("a limit", of("limitranges"), json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "none"}, "spec": {"limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "1Mi"}}]}})),
-        ("stategate's Lease", format!("/apis/coordination.k8s.io/v1/namespaces/{OWN}/leases"), json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "stategate"}, "spec": {"holderIdentity": "tenant"}})),
-        ("stategate's bindings", of("configmaps"), json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stategate-bindings"}, "data": {"bindings.yaml": "x"}})),
-        ("stategate's Secret", of("secrets"), json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "stategate-tls"}, "stringData": {"tls.crt": "x", "tls.key": "x"}})),
-        ("a Service called stategate", of("services"), json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "stategate"}, "spec": {"ports": [{"port": 443}]}})),
+        (
+            "a budget for the other's Pods",
+            format!("/apis/policy/v1/namespaces/{OWN}/poddisruptionbudgets"),
+            json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget",
+            "metadata": {"name": SETTLED}, "spec": {"maxUnavailable": 1, "selector": selector}}),
+        ),
+        (
+            "a Service for the other's Pods",
+            of("services"),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": SETTLED}, "spec": {"clusterIP": "None", "selector": {"app": SETTLED}, "ports": [{"port": 5432}]}}),
+        ),
+        (
+            "an autoscaler",
+            format!("/apis/autoscaling/v2/namespaces/{OWN}/horizontalpodautoscalers"),
+            json!({"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": SETTLED},
+            "spec": {"minReplicas": 1, "maxReplicas": 9, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SETTLED}}}),
+        ),
+        (
+            "a quota",
+            of("resourcequotas"),
+            json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"}, "spec": {"hard": {"requests.storage": "0"}}}),
+        ),
+        (
+            "a limit",
+            of("limitranges"),
+            json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {"name": "none"}, "spec": {"limits": [{"type": "PersistentVolumeClaim", "max": {"storage": "1Mi"}}]}}),
+        ),
+        (
+            "stategate's Lease",
+            format!("/apis/coordination.k8s.io/v1/namespaces/{OWN}/leases"),
+            json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "stategate"}, "spec": {"holderIdentity": "tenant"}}),
+        ),
+        (
+            "stategate's bindings",
+            of("configmaps"),
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "stategate-bindings"}, "data": {"bindings.yaml": "x"}}),
+        ),
+        (
+            "stategate's Secret",
+            of("secrets"),
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "stategate-tls"}, "stringData": {"tls.crt": "x", "tls.key": "x"}}),
+        ),
+        (
+            "a Service called stategate",
+            of("services"),
+            json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "stategate"}, "spec": {"ports": [{"port": 443}]}}),
+        ),
         ("a Pod that looks like stategate's", of("pods"), {
             let mut pod = stategate::yaml::read(crate::POD).unwrap().remove(0).value;
             pod["metadata"] = json!({"name": "stategate", "labels": {"app.kubernetes.io/name": "stategate", "app.kubernetes.io/instance": "stategate"}});
             pod["spec"]["nodeSelector"] = json!({"nowhere": "true"});
             pod
         }),
-        ("a binding of the whole cluster", "/apis/stategate.io/v1alpha1/policybindings".to_owned(), json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyBinding", "metadata": {"name": "off"}, "spec": {"policies": {"ids": all}, "match": {"namespaces": ["shop"]}, "override": true, "action": "off"}})),
+        (
+            "a binding of the whole cluster",
+            "/apis/stategate.io/v1alpha1/policybindings".to_owned(),
+            json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyBinding", "metadata": {"name": "off"}, "spec": {"policies": {"ids": all}, "match": {"namespaces": ["shop"]}, "override": true, "action": "off"}}),
+        ),
     ];
     for number in 0..200 {
-        many.push(("two hundred exceptions", exceptions.clone(), exception(&format!("many-{number}"), json!({"policies": all, "match": {"names": [format!("{SETTLED}*")]}, "reason": "mine"}))));
+        many.push(("two hundred exceptions", exceptions.clone(), exception(&format!("many-{number}"), json!({"policies": all, "match": {"names": [format!("{SETTLED}*")]}, "reason": "it is mine to say"}))));
     }
     many
 }
@@ -120,7 +214,10 @@ pub fn tenants(cluster: &mut Cluster) -> Vec<Row> {
     cluster.kubectl.ok(&["create", "-f", "-"], &rights);
     let (tenant, dev) = (Client::of(&cluster.account("boss", OWN)), cluster.client("dev"));
     let settled = || {
-        let set = cluster.admin.get(&format!("/apis/apps/v1/namespaces/shop/statefulsets/{SETTLED}")).unwrap_or_default();
+        let set = cluster
+            .admin
+            .get(&format!("/apis/apps/v1/namespaces/shop/statefulsets/{SETTLED}"))
+            .unwrap_or_default();
         set["status"]["availableReplicas"] == 3
     };
     wait_until(super::cluster::SOON, settled);
@@ -142,9 +239,12 @@ pub fn tenants(cluster: &mut Cluster) -> Vec<Row> {
         }
     };
     for (number, (what, path, body)) in attempts.iter().enumerate() {
-        match tenant.call("POST", path, body) {
+        let (method, path) = path.split_once(' ').unwrap_or(("POST", path));
+        match tenant.call(method, path, body) {
             Ok(answer) if answer.succeeded() => done += 1,
-            Ok(answer) if last != *what => refused.push(format!("{what} ({})", answer.code)),
+            Ok(answer) if last != *what => {
+                refused.push(format!("{what} ({} {:.200})", answer.code, answer.message()))
+            }
             other => drop(other),
         }
         // Those that come in numbers are looked at once.
@@ -154,14 +254,26 @@ pub fn tenants(cluster: &mut Cluster) -> Vec<Row> {
         last = what;
     }
     let own = format!("/api/v1/namespaces/{OWN}");
-    for labels in [json!({"stategate.io/tier": "dev"}), json!({"kubernetes.io/metadata.name": "kube-system"}), json!({"app.kubernetes.io/name": "stategate"})] {
+    for labels in [
+        json!({"stategate.io/tier": "dev"}),
+        json!({"kubernetes.io/metadata.name": "kube-system"}),
+        json!({"app.kubernetes.io/name": "stategate"}),
+    ] {
         let labelled = tenant.call("MERGE", &own, &json!({"metadata": {"labels": labels, "annotations": {"stategate.io/maintenance-window": "* * * * *"}}}));
         done += usize::from(labelled.is_ok_and(|answer| answer.succeeded()));
         compare("labels of its own namespace", &mut wrong);
     }
-    println!("  refused to the tenant: {}", refused.join(", "));
-    let said = format!("{done} writes done, {} refused; 9 requests of another user answered byte for byte as before", refused.len());
-    rows.push(Row::found("a tenant tries 24 ways to change another's verdicts", said, Some(begun.elapsed()), wrong));
+    println!("  refused to the tenant: {}", refused.join("\n    "));
+    let said = format!(
+        "{done} writes done, {} refused; 9 requests of another user answered byte for byte as before",
+        refused.len()
+    );
+    rows.push(Row::found(
+        "a tenant tries 25 ways to change another's verdicts",
+        said,
+        Some(begun.elapsed()),
+        wrong,
+    ));
     rows
 }
 
@@ -170,7 +282,9 @@ pub fn gitops(cluster: &mut Cluster) -> Vec<Row> {
     let kubectl = cluster.kubectl.clone();
     // What was there before stategate, and is not as it would have it.
     let old = crate::NAIVE.replace("name: pg\n", "name: old\n");
-    let apply = |manifest: &str| kubectl.run(&["apply", "--server-side", "--field-manager=gitops", "-f", "-"], manifest);
+    let apply = |manifest: &str| {
+        kubectl.run(&["apply", "--server-side", "--field-manager=gitops", "-f", "-"], manifest)
+    };
     let mut wrong = Vec::new();
     let first = apply(&old);
     if !first.succeeded() {
@@ -178,11 +292,19 @@ pub fn gitops(cluster: &mut Cluster) -> Vec<Row> {
     }
     let mut rows = vec![prepared(cluster)];
     let plain = crate::PLAIN.replace("name: pg\n", "name: plain\n").replace("app: pg", "app: plain");
-    let manifests = [("made better", plain), ("good already", crate::GOOD.replace("name: pg\n", "name: good\n")), ("bad, and older", old)];
-    let generation = |name: &str| kubectl.get_json(&["statefulset", name, "-n", "shop"])["metadata"]["generation"].clone();
+    let manifests = [
+        ("made better", plain),
+        ("good already", crate::GOOD.replace("name: pg\n", "name: good\n")),
+        ("bad, and older", old),
+    ];
+    let generation =
+        |name: &str| kubectl.get_json(&["statefulset", name, "-n", "shop"])["metadata"]["generation"].clone();
     let begun = Instant::now();
     for (what, manifest) in &manifests {
-        let name = ["plain", "good", "old"].into_iter().find(|name| manifest.contains(&format!("name: {name}\n"))).expect("a name");
+        let name = ["plain", "good", "old"]
+            .into_iter()
+            .find(|name| manifest.contains(&format!("name: {name}\n")))
+            .expect("a name");
         let output = apply(manifest);
         if !output.succeeded() {
             wrong.push(format!("{what}: {}", output.stderr));
@@ -192,7 +314,11 @@ pub fn gitops(cluster: &mut Cluster) -> Vec<Row> {
         for round in 1..=10 {
             let output = apply(manifest);
             if !output.succeeded() || generation(name) != before {
-                wrong.push(format!("{what}, apply {round}: generation {before} became {}: {}", generation(name), output.stderr));
+                wrong.push(format!(
+                    "{what}, apply {round}: generation {before} became {}: {}",
+                    generation(name),
+                    output.stderr
+                ));
                 break;
             }
         }
@@ -201,7 +327,12 @@ pub fn gitops(cluster: &mut Cluster) -> Vec<Row> {
             wrong.push(format!("{what}: diff: {}{}", diff.stdout, diff.stderr));
         }
         let object = kubectl.get_json(&["statefulset", name, "-n", "shop", "--show-managed-fields"]);
-        let managers: Vec<&str> = object["metadata"]["managedFields"].as_array().into_iter().flatten().map(|one| text(one, "/manager")).collect();
+        let managers: Vec<&str> = object["metadata"]["managedFields"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| text(one, "/manager"))
+            .collect();
         println!("  {what}: generation {before}, managers {managers:?}");
     }
     let said = "10 applies of each of 3 sets; generation unchanged, diff empty".to_owned();

@@ -101,7 +101,8 @@ impl Volumes {
         for (key, value) in answer.body["data"].as_object().into_iter().flatten() {
             let value = value.as_str().unwrap_or_default();
             let decoded = || STANDARD.decode(value).unwrap_or_default();
-            files.insert(key.clone(), if plural == "secrets" { decoded() } else { value.as_bytes().to_vec() });
+            files
+                .insert(key.clone(), if plural == "secrets" { decoded() } else { value.as_bytes().to_vec() });
         }
         let Some(items) = source["items"].as_array() else { return Ok(files) };
         let chosen = items.iter().map(|item| {

@@ -21,13 +21,19 @@ const SETTLING: Duration = Duration::from_secs(240);
 
 fn files() -> Vec<PathBuf> {
     let entries = fs::read_dir(NAIVE).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|kind| kind == "yaml")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|kind| kind == "yaml")).collect();
     files.sort();
     files
 }
 
 fn name(object: &Value) -> String {
-    format!("{} {}/{}", text(object, "/kind"), text(object, "/metadata/namespace"), text(object, "/metadata/name"))
+    format!(
+        "{} {}/{}",
+        text(object, "/kind"),
+        text(object, "/metadata/namespace"),
+        text(object, "/metadata/name")
+    )
 }
 
 /// The workloads whose controllers have nothing left to do.
@@ -63,11 +69,26 @@ pub fn switched_on(cluster: &mut Cluster) -> Vec<Row> {
     let running = filled(cluster);
     let kubectl = cluster.kubectl.clone();
     let before = kubectl.get_json(&[KINDS, "-A"]);
-    let mut rows = vec![Row::found("workloads of beginners", format!("{} run: {}", running.len(), running.iter().cloned().collect::<Vec<_>>().join(", ")), None, Vec::new())];
+    let mut rows = vec![Row::found(
+        "workloads of beginners",
+        format!("{} run: {}", running.len(), running.iter().cloned().collect::<Vec<_>>().join(", ")),
+        None,
+        Vec::new(),
+    )];
     let took = cluster.install();
-    rows.push(Row::found("helm install with profile production", "judges".to_owned(), Some(took), Vec::new()));
+    rows.push(Row::found(
+        "helm install with profile production",
+        "judges".to_owned(),
+        Some(took),
+        Vec::new(),
+    ));
     let changed = changes(&before, &kubectl.get_json(&[KINDS, "-A"]));
-    rows.push(Row::found("it changes nothing that runs", format!("{} workloads compared", running.len()), None, changed));
+    rows.push(Row::found(
+        "it changes nothing that runs",
+        format!("{} workloads compared", running.len()),
+        None,
+        changed,
+    ));
     let mark = cluster.audit().len();
     for (what, act) in ACTIONS {
         let begun = Instant::now();
@@ -77,17 +98,36 @@ pub fn switched_on(cluster: &mut Cluster) -> Vec<Row> {
             let missing: Vec<String> = running.difference(&settled(&kubectl)).cloned().collect();
             wrong.push(format!("not settled: {}", missing.join(", ")));
         }
-        rows.push(Row::found(&format!("workloads of beginners: {what}"), "done".to_owned(), Some(begun.elapsed()), wrong));
+        rows.push(Row::found(
+            &format!("workloads of beginners: {what}"),
+            "done".to_owned(),
+            Some(begun.elapsed()),
+            wrong,
+        ));
     }
     // What the cluster's own parts did was never refused, and never waited for stategate in vain.
     let events = cluster.audit().split_off(mark);
-    let own: Vec<&Value> = events.iter().filter(|event| text(event, "/user/username").starts_with("system:")).collect();
+    let own: Vec<&Value> =
+        events.iter().filter(|event| text(event, "/user/username").starts_with("system:")).collect();
     let wrong: Vec<String> = own
         .iter()
         .filter(|event| went_wrong(event))
-        .map(|event| format!("{} {} {}: {}", text(event, "/user/username"), text(event, "/verb"), text(event, "/requestURI"), text(event, "/responseStatus/message")))
+        .map(|event| {
+            format!(
+                "{} {} {}: {}",
+                text(event, "/user/username"),
+                text(event, "/verb"),
+                text(event, "/requestURI"),
+                text(event, "/responseStatus/message")
+            )
+        })
         .collect();
-    rows.push(Row::found("writes of controllers, nodes and provisioners", format!("{} writes", own.len()), None, wrong));
+    rows.push(Row::found(
+        "writes of controllers, nodes and provisioners",
+        format!("{} writes", own.len()),
+        None,
+        wrong,
+    ));
     rows
 }
 
@@ -96,19 +136,25 @@ const LAST: &str = "a Namespace is deleted";
 
 type Act = fn(&Cluster) -> Vec<String>;
 const ACTIONS: &[(&str, Act)] = &[
-    ("all are rolled out again", |cluster| each(cluster, |kubectl, kind, name, namespace| {
-        kubectl.run(&["rollout", "restart", kind, name, "-n", namespace], "")
-    })),
-    ("all are labelled", |cluster| each(cluster, |kubectl, kind, name, namespace| {
-        kubectl.run(&["label", kind, name, "-n", namespace, "team=data", "--overwrite"], "")
-    })),
+    ("all are rolled out again", |cluster| {
+        each(cluster, |kubectl, kind, name, namespace| {
+            kubectl.run(&["rollout", "restart", kind, name, "-n", namespace], "")
+        })
+    }),
+    ("all are labelled", |cluster| {
+        each(cluster, |kubectl, kind, name, namespace| {
+            kubectl.run(&["label", kind, name, "-n", namespace, "team=data", "--overwrite"], "")
+        })
+    }),
     ("one more replica, and back", |cluster| {
         let scale = |by: i64| {
             each(cluster, move |kubectl, kind, name, namespace| {
                 if kind == "daemonset" {
                     return kubectl.run(&["get", kind, name, "-n", namespace], "");
                 }
-                let now = kubectl.get_json(&[kind, name, "-n", namespace])["spec"]["replicas"].as_i64().unwrap_or(1);
+                let now = kubectl.get_json(&[kind, name, "-n", namespace])["spec"]["replicas"]
+                    .as_i64()
+                    .unwrap_or(1);
                 kubectl.run(&["scale", kind, name, "-n", namespace, &format!("--replicas={}", now + by)], "")
             })
         };
@@ -117,9 +163,12 @@ const ACTIONS: &[(&str, Act)] = &[
         wrong.extend(scale(-1));
         wrong
     }),
-    ("their pods are deleted", |cluster| failed(&cluster.kubectl.run(&["delete", "pods", "--all", "-n", "shop"], ""))),
+    ("their pods are deleted", |cluster| {
+        failed(&cluster.kubectl.run(&["delete", "pods", "--all", "-n", "shop"], ""))
+    }),
     ("a node is drained", |cluster| {
-        let args = ["drain", "n2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=40s"];
+        let args =
+            ["drain", "n2", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=40s"];
         let drained = cluster.kubectl.run(&args, "");
         cluster.kubectl.ok(&["uncordon", "n2"], "");
         // Budgets of beginners block drains; that is no matter of stategate's.
@@ -140,7 +189,11 @@ const ACTIONS: &[(&str, Act)] = &[
         let web = crate::STATELESS.replace("name: web", "name: passing");
         let mut wrong = failed(&cluster.kubectl.apply(&web));
         wrong.extend(failed(&cluster.kubectl.run(&["delete", "deployment", "passing", "-n", "shop"], "")));
-        let pods = || cluster.kubectl.get_json(&["pods,replicasets", "-n", "shop", "-l", "app=passing"])["items"].as_array().map_or(0, Vec::len);
+        let pods = || {
+            cluster.kubectl.get_json(&["pods,replicasets", "-n", "shop", "-l", "app=passing"])["items"]
+                .as_array()
+                .map_or(0, Vec::len)
+        };
         if !wait_until(SOON, || pods() == 0) {
             wrong.push("pods are left".to_owned());
         }
@@ -149,18 +202,26 @@ const ACTIONS: &[(&str, Act)] = &[
     (LAST, |cluster| {
         let namespaces = cluster.kubectl.get_json(&[KINDS, "-A", "-l", "app.kubernetes.io/name!=stategate"]);
         let items = namespaces["items"].as_array().unwrap();
-        let name = items.iter().map(|one| text(one, "/metadata/namespace")).find(|name| *name != "shop").unwrap_or("shop");
+        let name = items
+            .iter()
+            .map(|one| text(one, "/metadata/namespace"))
+            .find(|name| *name != "shop")
+            .unwrap_or("shop");
         super::deletion::namespace_ends(cluster, name)
     }),
 ];
 
 /// Does this to each workload; who was refused.
-fn each(cluster: &Cluster, act: impl Fn(&Kubectl, &str, &str, &str) -> crate::harness::Output) -> Vec<String> {
+fn each(
+    cluster: &Cluster,
+    act: impl Fn(&Kubectl, &str, &str, &str) -> crate::harness::Output,
+) -> Vec<String> {
     let all = cluster.kubectl.get_json(&[KINDS, "-A", "-l", "app.kubernetes.io/name!=stategate"]);
     let items = all["items"].as_array().unwrap();
     let done = items.iter().flat_map(|one| {
         let kind = text(one, "/kind").to_lowercase();
-        let output = act(&cluster.kubectl, &kind, text(one, "/metadata/name"), text(one, "/metadata/namespace"));
+        let output =
+            act(&cluster.kubectl, &kind, text(one, "/metadata/name"), text(one, "/metadata/namespace"));
         failed(&output).into_iter().map(|why| format!("{}: {why}", name(one))).collect::<Vec<_>>()
     });
     done.collect()
@@ -178,6 +239,7 @@ fn failed(output: &crate::harness::Output) -> Vec<String> {
 fn changes(before: &Value, after: &Value) -> Vec<String> {
     let old = before["items"].as_array().unwrap();
     let new = after["items"].as_array().unwrap();
-    let same = |one: &&Value| new.iter().any(|other| name(other) == name(one) && other["spec"] == one["spec"]);
+    let same =
+        |one: &&Value| new.iter().any(|other| name(other) == name(one) && other["spec"] == one["spec"]);
     old.iter().filter(|one| !same(one)).map(|one| format!("{} was changed", name(one))).collect()
 }

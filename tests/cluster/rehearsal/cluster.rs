@@ -164,7 +164,7 @@ impl Cluster {
         let pods = self.kubectl.run(&["get", "pods,events", "-n", OWN, "-o", "wide"], "").stdout;
         let tails = self.running().into_iter().map(|one| {
             let log = fs::read_to_string(&one.log).unwrap_or_default();
-            let lines: Vec<&str> = log.lines().rev().take(15).collect();
+            let lines: Vec<&str> = log.lines().rev().take(6).collect();
             format!("{one:?}\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         });
         format!("{pods}\n{}", tails.collect::<Vec<_>>().join("\n"))

@@ -28,13 +28,17 @@ pub fn prepared(cluster: &Cluster) -> Row {
     Row::found("helm install", "two replicas ready, both webhooks called".to_owned(), Some(took), Vec::new())
 }
 
-/// Waits for all replicas.
+/// Waits for all replicas; what is wrong if they do not come.
 pub fn whole(cluster: &Cluster) -> Vec<String> {
-    if wait_until(SOON, || cluster.is_whole()) {
-        Vec::new()
-    } else {
-        vec![format!("not whole: {}", cluster.state())]
+    whole_within(cluster, SOON)
+}
+
+fn whole_within(cluster: &Cluster, limit: Duration) -> Vec<String> {
+    if wait_until(limit, || cluster.is_whole()) {
+        return Vec::new();
     }
+    println!("{}", cluster.state());
+    vec!["not all replicas are ready and asked".to_owned()]
 }
 
 /// The replica that the API server asks: its connections stay where they are.
@@ -102,11 +106,7 @@ pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
     rows.push(under_load(&load, "SIGSTOP of both replicas", allowed, || {
         cluster.running().iter().for_each(|one| signal(one.id, Signal::STOP));
         std::thread::sleep(Duration::from_secs(30));
-        let mut wrong = Vec::new();
-        if !wait_until(SOON * 2, || cluster.is_whole()) {
-            wrong.push(format!("not whole: {}", cluster.state()));
-        }
-        wrong
+        whole_within(cluster, SOON * 2)
     }));
     rows
 }

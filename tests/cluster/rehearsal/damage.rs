@@ -41,9 +41,14 @@ fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'s
     if before.iter().any(Option::is_none) {
         return Row::found(&format!("{what} deleted"), "there is none".to_owned(), None, Vec::new());
     }
+    let id = |object: &Value| text(object, "/metadata/uid").to_owned();
+    let ids: Vec<Option<String>> =
+        paths.iter().map(|path| cluster.admin.get(path).map(|object| id(&object))).collect();
     let (mark, begun) = (load.mark(), Instant::now());
     paths.iter().for_each(|path| cluster.delete(path));
-    let same = || paths.iter().map(read).collect::<Vec<_>>() == before;
+    // Another object with the same content: the old one may still be on its way out.
+    let again = |(path, old): (&&str, &Option<String>)| cluster.admin.get(path).map(|now| id(&now)) != *old;
+    let same = || paths.iter().map(read).collect::<Vec<_>>() == before && paths.iter().zip(&ids).all(again);
     let repaired = wait_until(REPAIR, || same() && cluster.judges());
     let took = begun.elapsed();
     let mut wrong = Vec::new();

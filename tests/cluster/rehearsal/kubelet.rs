@@ -170,8 +170,12 @@ impl Worker {
             self.shared.pods.lock().unwrap().contains_key(&self.id) || self.shared.over()
         });
         let mut volumes = Volumes::of(&self.pod, self.dir.join("volumes"));
+        let mut told = String::new();
         while let Err(why) = volumes.refresh(&self.shared.client) {
-            println!("  kubelet: {} waits: {why}", text(&self.pod, "/metadata/name"));
+            if told != why {
+                println!("  kubelet: {} waits: {why}", text(&self.pod, "/metadata/name"));
+                told = why;
+            }
             sleep(LOOK * 5);
             match self.next() {
                 Next::GoOn => {}
@@ -235,7 +239,7 @@ impl Worker {
                 Next::Terminate => {
                     running.ending = true;
                     self.shared.running.lock().unwrap().insert(self.id.clone(), running.clone());
-                    self.terminate(daemon);
+                    self.terminate(daemon, None);
                     break false;
                 }
             }
@@ -245,7 +249,9 @@ impl Worker {
             }
             if health.dead() {
                 println!("  kubelet: {} does not answer its probe, and is started again", running.pod);
-                self.terminate(daemon);
+                let own =
+                    &self.pod["spec"]["containers"][0]["livenessProbe"]["terminationGracePeriodSeconds"];
+                self.terminate(daemon, own.as_u64());
                 break true;
             }
             self.report(&sandbox.ip, &health, restarts);
@@ -261,15 +267,15 @@ impl Worker {
         goes_on
     }
 
-    /// SIGTERM, and SIGKILL after the time that the Pod has for its end.
-    fn terminate(&self, daemon: &mut Daemon) {
+    /// SIGTERM, and SIGKILL after the time that a probe or the Pod has for its end.
+    fn terminate(&self, daemon: &mut Daemon, probe: Option<u64>) {
         if daemon.ended().is_some() {
             return;
         }
         let pods = self.shared.pods.lock().unwrap();
         let pod = pods.get(&self.id).unwrap_or(&self.pod);
         let given = pod["metadata"]["deletionGracePeriodSeconds"].as_u64();
-        let grace = given.or(pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
+        let grace = probe.or(given).or(pod["spec"]["terminationGracePeriodSeconds"].as_u64()).unwrap_or(30);
         drop(pods);
         daemon.signal(Signal::TERM);
         let ended = wait_until(Duration::from_secs(grace), || daemon.ended().is_some() || self.shared.over());

@@ -108,14 +108,7 @@ pub fn restored(cluster: &mut Cluster) -> Vec<Row> {
             }
         }
     }
-    wrong.extend(super::deletion::namespace_ends(cluster, STORES));
-    for volume in admin.list("/api/v1/persistentvolumes").unwrap_or_default() {
-        if volume["spec"]["claimRef"]["namespace"] == STORES {
-            let volume = format!("/api/v1/persistentvolumes/{}", text(&volume, "/metadata/name"));
-            let _ = admin.call("MERGE", &volume, &json!({"metadata": {"finalizers": []}}));
-            cluster.delete(&volume);
-        }
-    }
+    wrong.extend(lost(cluster));
     rows.push(Row::found(
         "a namespace is backed up and lost",
         format!("{} objects", backup.len()),
@@ -134,7 +127,23 @@ pub fn restored(cluster: &mut Cluster) -> Vec<Row> {
     cluster.kubectl.ok(&grant, "");
     let velero = Client::of(&cluster.account("velero", "velero"));
     rows.push(restore(cluster, "velero's ServiceAccount", &velero, &backup));
+    let wrong = lost(cluster);
+    rows.push(Row::found("it is lost again", "gone".to_owned(), None, wrong));
+    rows.push(restore(cluster, "an administrator", &admin, &backup));
     rows
+}
+
+/// The namespace and its volumes go; what went wrong.
+fn lost(cluster: &Cluster) -> Vec<String> {
+    let wrong = super::deletion::namespace_ends(cluster, STORES);
+    for volume in cluster.admin.list("/api/v1/persistentvolumes").unwrap_or_default() {
+        if volume["spec"]["claimRef"]["namespace"] == STORES {
+            let volume = format!("/api/v1/persistentvolumes/{}", text(&volume, "/metadata/name"));
+            let _ = cluster.admin.call("MERGE", &volume, &json!({"metadata": {"finalizers": []}}));
+            cluster.delete(&volume);
+        }
+    }
+    wrong
 }
 
 fn restore(cluster: &Cluster, who: &str, client: &Client, backup: &[(String, Value)]) -> Row {

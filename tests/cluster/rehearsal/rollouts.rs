@@ -56,7 +56,8 @@ pub fn restarts(cluster: &mut Cluster) -> Vec<Row> {
         cluster.kubectl.ok(&["rollout", "restart", "deployment/stategate", "-n", super::cluster::OWN], "");
         std::thread::sleep(Duration::from_secs(1));
         if !wait_until(SOON, || cluster.is_whole()) {
-            wrong.push(format!("restart {number}: not whole: {}", cluster.state()));
+            println!("{}", cluster.state());
+            wrong.push(format!("restart {number}: not all replicas are ready and asked"));
         }
         println!("  restart {number} after {} s", begun.elapsed().as_secs());
     }

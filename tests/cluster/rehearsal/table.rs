@@ -42,7 +42,9 @@ impl Row {
             Verdict::Fine => "ok".to_owned(),
             Verdict::Wrong(what) => format!("**wrong**: {what}"),
         };
-        format!("| {} | {} | {recovery} | {verdict} |", self.fault, self.seen)
+        // What others said may have any form; a row is a line.
+        let plain = |text: &str| text.replace('|', "/").split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("| {} | {} | {recovery} | {} |", plain(&self.fault), plain(&self.seen), plain(&verdict))
     }
 }
 

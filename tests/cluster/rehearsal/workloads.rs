@@ -146,23 +146,7 @@ const ACTIONS: &[(&str, Act)] = &[
             kubectl.run(&["label", kind, name, "-n", namespace, "team=data", "--overwrite"], "")
         })
     }),
-    ("one more replica, and back", |cluster| {
-        let scale = |by: i64| {
-            each(cluster, move |kubectl, kind, name, namespace| {
-                if kind == "daemonset" {
-                    return kubectl.run(&["get", kind, name, "-n", namespace], "");
-                }
-                let now = kubectl.get_json(&[kind, name, "-n", namespace])["spec"]["replicas"]
-                    .as_i64()
-                    .unwrap_or(1);
-                kubectl.run(&["scale", kind, name, "-n", namespace, &format!("--replicas={}", now + by)], "")
-            })
-        };
-        let mut wrong = scale(1);
-        std::thread::sleep(Duration::from_secs(5));
-        wrong.extend(scale(-1));
-        wrong
-    }),
+    ("one more replica, and back", scaled),
     ("their pods are deleted", |cluster| {
         failed(&cluster.kubectl.run(&["delete", "pods", "--all", "-n", "shop"], ""))
     }),
@@ -210,6 +194,40 @@ const ACTIONS: &[(&str, Act)] = &[
         super::deletion::namespace_ends(cluster, name)
     }),
 ];
+
+/// What must be refused even of workloads that run: each names what would be lost.
+const REASONS: [&str; 2] = ["workload-rwo-rollout-deadlock", "scale-down-guard"];
+
+/// Each workload gets a replica more, and is scaled back; who was refused without one of the [`REASONS`].
+fn scaled(cluster: &Cluster) -> Vec<String> {
+    let more = std::cell::RefCell::new(BTreeSet::new());
+    let scale = |kubectl: &Kubectl, kind: &str, name: &str, namespace: &str, by: i64| {
+        let args = [kind, name, "-n", namespace];
+        let replicas = kubectl.get_json(&args)["spec"]["replicas"].as_i64().unwrap_or(1) + by;
+        kubectl.run(&[&["scale"], &args[..], &[&format!("--replicas={replicas}")]].concat(), "")
+    };
+    let mut wrong = each(cluster, |kubectl, kind, name, namespace| {
+        if kind == "daemonset" {
+            return kubectl.run(&["get", kind, name, "-n", namespace], "");
+        }
+        let output = scale(kubectl, kind, name, namespace, 1);
+        if output.succeeded() {
+            more.borrow_mut().insert(format!("{kind} {namespace}/{name}"));
+        }
+        output
+    });
+    std::thread::sleep(Duration::from_secs(5));
+    wrong.extend(each(cluster, |kubectl, kind, name, namespace| {
+        if !more.borrow().contains(&format!("{kind} {namespace}/{name}")) {
+            return kubectl.run(&["get", kind, name, "-n", namespace], "");
+        }
+        scale(kubectl, kind, name, namespace, -1)
+    }));
+    let (told, wrong): (Vec<String>, Vec<String>) =
+        wrong.into_iter().partition(|why| REASONS.iter().any(|reason| why.contains(reason)));
+    told.iter().for_each(|why| println!("  refused for a reason: {why:.200}"));
+    wrong
+}
 
 /// Does this to each workload; who was refused.
 fn each(

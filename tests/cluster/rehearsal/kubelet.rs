@@ -314,7 +314,7 @@ impl Worker {
         let condition = |kind: &str, holds: bool| json!({"type": kind, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now});
         let container = &self.pod["spec"]["containers"][0];
         let status = json!({"metadata": {"uid": self.id}, "status": {
-            "phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "10.2.0.1", "startTime": now,
+            "phase": "Running", "podIP": ip, "podIPs": [{"$patch": "replace"}, {"ip": ip}], "hostIP": "10.2.0.1", "startTime": now,
             "conditions": [
                 condition("Initialized", true), condition("ContainersReady", ready), condition("Ready", ready),
             ],
@@ -324,8 +324,17 @@ impl Worker {
             }],
         }});
         let answer = self.shared.client.call("STRATEGIC", &self.path("/status"), &status);
-        if answer.is_ok_and(|answer| answer.succeeded()) {
-            self.reported = says;
+        match answer {
+            Ok(answer) if answer.succeeded() => self.reported = says,
+            // It is tried again, and who is gone is no matter.
+            Ok(answer) if answer.code != 404 && answer.code != 409 => {
+                println!(
+                    "  kubelet: the status of {} is refused: {}",
+                    text(&self.pod, "/metadata/name"),
+                    answer.message()
+                );
+            }
+            _ => {}
         }
     }
 }

@@ -126,7 +126,6 @@ pub fn cold_start(cluster: &mut Cluster) -> Vec<Row> {
         );
         rows.push(Row::found(&format!("cold start after a {how}"), said, Some(begun.elapsed()), wrong));
     }
-    // A second replica cannot be there before the first: a cluster with nothing but a broken stategate goes on, too.
     let load = Load::start(cluster, 1);
     rows.push(under_load(&load, "nothing, after the cold starts", NOTHING, Vec::new));
     rows

@@ -58,13 +58,20 @@ const QUICK: Scenario = ("quick", crashes::quick);
 fn the_cluster_goes_on() {
     let wanted = std::env::var("REHEARSAL").unwrap_or_default();
     let wanted: Vec<&str> = wanted.split_whitespace().collect();
-    let all = SCENARIOS.iter().chain([&QUICK]);
-    let chosen = all.filter(|(name, _)| match wanted.as_slice() {
-        [] | ["all"] => *name != QUICK.0,
-        names => names.contains(name),
-    });
-    let chosen: Vec<&Scenario> = chosen.collect();
-    assert!(!chosen.is_empty(), "no such scenario: {wanted:?}");
+    let all: Vec<&Scenario> = SCENARIOS.iter().chain([&QUICK]).collect();
+    let known = |name: &str| name == "all" || all.iter().any(|(known, _)| *known == name);
+    let unknown: Vec<&str> = wanted.iter().copied().filter(|name| !known(name)).collect();
+    let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
+    assert!(
+        unknown.is_empty(),
+        "no scenario is called {}: there are {}",
+        unknown.join(", "),
+        names.join(", ")
+    );
+    let chosen: Vec<&Scenario> = match wanted.as_slice() {
+        [] | ["all"] => SCENARIOS.iter().collect(),
+        names => all.into_iter().filter(|(name, _)| names.contains(name)).collect(),
+    };
     let mut rows = Vec::new();
     for (name, scenario) in chosen {
         let begun = Instant::now();

@@ -14,6 +14,8 @@ use crate::harness::wait_until;
 
 /// The namespace of the tenant.
 const OWN: &str = "tenant";
+/// How many exceptions it makes at once.
+const EXCEPTIONS: usize = 40;
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
 
 /// The answers to requests of another user in another namespace, byte for byte.
@@ -194,8 +196,17 @@ fn attempts(cluster: &Cluster) -> Vec<(&'static str, String, Value)> {
             json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyBinding", "metadata": {"name": "off"}, "spec": {"policies": {"ids": all}, "match": {"namespaces": ["shop"]}, "override": true, "action": "off"}}),
         ),
     ];
-    for number in 0..200 {
-        many.push(("two hundred exceptions", exceptions.clone(), exception(&format!("many-{number}"), json!({"policies": all, "match": {"names": [format!("{SETTLED}*")]}, "reason": "it is mine to say"}))));
+    // What a namespace may waive is stored, and in force for this namespace.
+    let minor = [
+        "anti-affinity-required",
+        "termination-grace-period",
+        "probe-readiness-required",
+        "scale-down-guard",
+    ];
+    for number in 0..EXCEPTIONS {
+        let names = [format!("{SETTLED}*"), "*".to_owned(), format!("shop/{SETTLED}")];
+        let spec = json!({"policies": minor, "match": {"names": names}, "reason": "it is mine to say"});
+        many.push(("forty exceptions", exceptions.clone(), exception(&format!("many-{number}"), spec)));
     }
     many
 }

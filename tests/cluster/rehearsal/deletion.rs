@@ -101,15 +101,8 @@ pub fn deletions(cluster: &mut Cluster) -> Vec<Row> {
 fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
     let kubectl = &cluster.kubectl;
     // As before stategate came.
-    kubectl.run(
-        &[
-            "delete",
-            "validatingwebhookconfiguration,mutatingwebhookconfiguration",
-            "stategate",
-            "--ignore-not-found",
-        ],
-        "",
-    );
+    cluster.helm(&["uninstall", "stategate"]);
+    wait_until(SOON, || cluster.running().is_empty());
     std::thread::sleep(Duration::from_secs(2));
     let (stores, bad) = (format!("{profile}-stores"), format!("{profile}-bad"));
     let mut wrong = Vec::new();

@@ -20,6 +20,15 @@ pub const OWN: &str = "stategate-system";
 /// The values of the chart, for every step but what a scenario changes. The image's tag says which program runs.
 const VALUES: &[&str] =
     &["image.repository=stategate", "image.tag=this", "profile=production", "enforcement=deny"];
+/// Another version of stategate.
+pub const OTHER: &[&str] = &["image.tag=other"];
+/// Another version, and whatever else changes the Pods.
+pub const OTHERWISE: &[&str] = &["image.tag=other", "replicas=3", "logLevel=debug"];
+/// The profile is a value, too.
+pub fn profile(name: &str) -> String {
+    format!("profile={name}")
+}
+
 /// The release's objects that a write may wait for.
 pub const CONFIGURATIONS: [&str; 2] = [
     "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/stategate",

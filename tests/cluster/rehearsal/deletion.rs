@@ -138,7 +138,7 @@ fn in_profile(cluster: &Cluster, profile: &str) -> Vec<Row> {
             other => wrong.push(format!("{path}: {other:?}")),
         }
     }
-    let installed = cluster.upgrade(&[&format!("profile={profile}")]);
+    let installed = cluster.upgrade(&[&super::cluster::profile(profile)]);
     if !installed.succeeded() {
         wrong.push(installed.stderr);
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::cluster::{Cluster, SOON};
+use super::cluster::{Cluster, OTHER, OTHERWISE, SOON};
 use super::crashes::{CLIENTS, prepared, whole};
 use super::load::Load;
 use super::table::{NOTHING, Row, row, under_load};
@@ -24,11 +24,8 @@ pub fn upgrades(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
     let load = Load::start(cluster, CLIENTS);
     let steps: [(&str, &[&str]); 3] = [
-        ("helm upgrade to another version", &["image.tag=other"]),
-        (
-            "helm upgrade, more replicas and other values",
-            &["image.tag=other", "replicas=3", "logLevel=debug"],
-        ),
+        ("helm upgrade to another version", OTHER),
+        ("helm upgrade, more replicas and other values", OTHERWISE),
         ("helm upgrade back", &[]),
     ];
     for (fault, values) in steps {

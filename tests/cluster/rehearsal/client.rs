@@ -31,6 +31,8 @@ pub struct Answer {
     pub code: u16,
     /// The object, or a `Status`.
     pub body: Value,
+    /// The warnings of webhooks.
+    pub warnings: Vec<String>,
 }
 
 impl Answer {
@@ -73,10 +75,12 @@ impl Client {
         let answer = async {
             let answer = self.inner.send(request).await.map_err(|error| format!("{error:?}"))?;
             let code = answer.status().as_u16();
+            let warnings = answer.headers().get_all("warning").iter();
+            let warnings = warnings.filter_map(|one| one.to_str().ok().map(str::to_owned)).collect();
             let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
             let body = serde_json::from_str(&text).unwrap_or_else(|_| json!({"message": text}));
-            Ok(Answer { code, body })
+            Ok(Answer { code, body, warnings })
         };
         tokio::time::timeout(LIMIT, answer).await.map_err(|_| "no answer in time".to_owned())?
     }

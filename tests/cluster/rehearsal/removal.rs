@@ -22,10 +22,10 @@ const GONE: Allowed = Allowed {
 };
 
 /// What is left of stategate, and what hangs.
-fn left(cluster: &Cluster, but: Option<&str>) -> Vec<String> {
+fn left(cluster: &Cluster, but: &[&str]) -> Vec<String> {
     let leftovers = || {
         let mut all = cluster.leftovers();
-        all.retain(|one| but.is_none_or(|but| !one.starts_with(but)));
+        all.retain(|one| !but.iter().any(|but| one.starts_with(but)));
         all
     };
     wait_until(LEAVING, || leftovers().is_empty() && cluster.running().is_empty());
@@ -39,7 +39,7 @@ pub fn helm_uninstall(cluster: &Cluster, load: &Load) -> Row {
     let (mark, begun) = (load.mark(), Instant::now());
     let output = cluster.helm(&["uninstall", "stategate"]);
     let mut wrong = if output.succeeded() { Vec::new() } else { vec![format!("{output:?}")] };
-    wrong.extend(left(cluster, None));
+    wrong.extend(left(cluster, &[]));
     std::thread::sleep(Duration::from_secs(3));
     row("helm uninstall (afterwards bad things are done)", &load.since(mark), begun, GONE, wrong)
 }
@@ -91,8 +91,8 @@ fn in_order(cluster: &Cluster, seed: u64) -> Row {
         }
     }
     let took = begun.elapsed();
-    // A replica makes it: it is in no manifest. It holds nothing and is in nobody's way.
-    wrong.extend(left(cluster, Some("Lease")));
+    // Replicas make them: they are in no manifest, and go with the namespace.
+    wrong.extend(left(cluster, &["Lease", "Secret"]));
     let first: Vec<&str> = objects.iter().take(4).map(|object| text(object, "/kind")).collect();
     Row::found(
         &format!("kubectl delete, order {seed}"),

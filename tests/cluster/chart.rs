@@ -350,9 +350,11 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
         assert_eq!(found.succeeded(), kept, "{kind} {}: {found:?}", text("name"));
         assert!(kept || found.stderr.contains("not found"), "{found:?}");
     }
-    // The Lease, which a replica has made, is gone as well.
-    let lease = admin.run(&["get", "lease", "stategate", "-n", NAMESPACE], "");
-    assert!(lease.stderr.contains("not found"), "{lease:?}");
+    // What replicas have made is gone as well.
+    for (kind, name) in [("lease", "stategate"), ("secret", "stategate-tls")] {
+        let made = admin.run(&["get", kind, name, "-n", NAMESPACE], "");
+        assert!(made.stderr.contains("not found"), "{made:?}");
+    }
     admin.get_json(&["policyexception", "kept", "-n", "shop"]);
 
     // It can come back, and takes over the definitions that it has left.

@@ -29,7 +29,7 @@ fn the_chart_has_what_the_binary_prints() {
     is_current("files/crds.yaml", &stategate(&["crds"]).expect(0, &[]).stdout);
     for profile in PROFILES {
         // The chart has one role for all profiles.
-        let flags = ["--policy-reports", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
+        let flags = ["--policy-reports", "--events", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
         let rights = [&["rbac", "--profile", profile][..], &flags].concat();
         is_current("files/rbac.yaml", &stategate(&rights).expect(0, &[]).stdout);
         let steps =
@@ -51,7 +51,7 @@ fn the_chart_has_what_the_binary_prints() {
 
 #[test]
 fn rights_are_those_of_the_policies_and_never_all() {
-    let flags = ["rbac", "--policy-reports", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
+    let flags = ["rbac", "--policy-reports", "--events", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
     let all = stategate(&flags).expect(0, &[]).stdout.clone();
     assert!(!all.contains('*'), "{all}");
     let guide = include_str!("../../deploy/README.md");

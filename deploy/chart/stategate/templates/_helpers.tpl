@@ -49,6 +49,7 @@ stategate-tls
 {{- define "stategate.needs" -}}
 {{- $mode := .root.Values.webhooks.mode }}
 {{- if eq .name "stategate-reports" }}{{ .root.Values.policyReports.enabled }}
+{{- else if eq .name "stategate-events" }}{{ .root.Values.events.enabled }}
 {{- else if eq .name "stategate-webhooks" }}{{ or (eq $mode "manage") (and (eq $mode "report") (has "delete" .rule.verbs)) }}
 {{- else if or (eq .name "stategate-certificates") (has "secrets" .rule.resources) }}{{ eq .root.Values.tls.source "self" }}
 {{- else if has "endpointslices" .rule.resources }}{{ eq $mode "manage" }}

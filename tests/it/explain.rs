@@ -208,7 +208,7 @@ fn flags_that_would_do_nothing_are_refused() {
     );
     refused(&["--bindings", "none.yaml"], "--bindings changes");
     refused(&["-o", "json"], "--namespace <NAME>");
-    refused(&["--enforcement", "warn"], "--namespace <NAME>");
+    refused(&["--enforcement", "warn"], "--enforcement changes");
     refused(&["--namespace", "Shop"], "--namespace: `Shop` is no name of a namespace");
     refused(&["--namespace", "shop", "--profile", "none"], "there is no profile");
     stategate(&["explain", "backup-declare", "--namespace", "shop"])

@@ -681,7 +681,7 @@ fn large_bodies_neither_fill_the_memory_nor_keep_others_out() {
     }
     assert_eq!(server.post("/validate/fail", body).0, 200);
     let (_, metrics) = server.get("/metrics");
-    assert!(metrics.contains(r#"operation="",answer="shed"}"#), "{metrics}");
+    assert!(metrics.contains(r#"operation="",kind="",answer="shed"}"#), "{metrics}");
     drop(held);
     // A client that sends far too much gets a reason, not just a broken connection.
     let far_too_much = [&body[..body.len() - 2], &vec![b' '; 3 << 20]].concat();

@@ -19,24 +19,8 @@ const CHANGES: usize = 100;
 /// How many certificates follow each other.
 const ROTATIONS: usize = 5;
 
-const POLICY: &str = r#"# METADATA
-# title: Stores name their owner
-# description: A store without an owner is nobody's.
-# related_resources:
-# - ref: https://example.com/owners
-# custom:
-#   severity: low
-#   action: audit
-#   match: {kinds: [StatefulSet], operations: [CREATE, UPDATE]}
-#   fix: Add the label owner.
-#   why: nobody else can be asked
-package stategate.governance.NAME
-
-violation contains v if {
-	not input.object.metadata.labels.owner
-	v := {"msg": "no owner", "path": ["metadata", "labels"]}
-}
-"#;
+/// A policy of one's own; no binding selects it, so that it is compiled and denies nothing.
+const POLICY: &str = include_str!("../../fixtures/documents/owner-label.yaml");
 
 /// Certificates rotate, then policies change, under load.
 pub fn changes(cluster: &mut Cluster) -> Vec<Row> {
@@ -155,11 +139,9 @@ fn policies(cluster: &Cluster) -> Vec<String> {
             // Each is compiled, and tested in a process of its own.
             0 => {
                 let name = format!("owner-{number}");
-                let rego = POLICY.replace("NAME", &name.replace('-', "_"));
-                (
-                    of("policies"),
-                    json!({"apiVersion": version, "kind": "Policy", "metadata": {"name": name}, "spec": {"rego": rego}}),
-                )
+                let policy =
+                    POLICY.replace("owner-label", &name).replace("owner_label", &name.replace('-', "_"));
+                (of("policies"), stategate::yaml::read(&policy).unwrap().remove(0).value)
             }
             1..=4 => {
                 let spec = json!({"policies": {"ids": ["backup-declared"]}, "match": {"namespaces": [format!("other-{number}")]}, "override": true, "action": "audit"});
@@ -169,7 +151,7 @@ fn policies(cluster: &Cluster) -> Vec<String> {
                 )
             }
             _ => {
-                let spec = json!({"policies": ["backup-declared"], "match": {"names": [format!("other-{number}")]}, "reason": "rehearsal"});
+                let spec = json!({"policies": ["backup-declared"], "match": {"names": [format!("other-{number}")]}, "reason": "until the migration"});
                 let path = format!("/apis/{version}/namespaces/shop/policyexceptions");
                 (
                     path,

@@ -167,10 +167,10 @@ fn nothing_waits_before_the_last_step() {
     // What contradicts itself, or is spelled wrongly, is an error that names it.
     for (set, says) in [
         ("image.repository=", "image.repository: name the image"),
-        ("tls.source=secret", "tls.secretName: name the Secret"),
+        ("tls.source=secret", "tls.caBundle: give the certificate authority"),
+        ("tls.source=secret,tls.caBundle=x", "tls.secretName: name the Secret"),
         ("webhooks.mode=sometimes", "webhooks/mode"),
-        ("tls.source=secret,tls.secretName=x", "tls.caBundle: give the certificate authority"),
-        ("webhooks.annotations.helm\\.sh/hook=test", "webhooks/annotations"),
+        ("webhooks.annotations.helm\\.sh/hook=test", "helm.sh/hook"),
         ("tls.source=magic", "tls/source"),
         ("enforcment=deny", "enforcment"),
         ("profile=strict", "profile"),

@@ -309,7 +309,8 @@ fn for_gitops_they_are_compared_and_never_touched() {
     cluster.comes("their absence is told", || {
         cluster.status().contains("does not exist") && cluster.in_sync() == Some(false)
     });
-    let printed = cluster.gate.webhook_config(&["--exempt-namespace", "legacy"]);
+    let printed =
+        cluster.gate.webhook_config(&["--own-namespace", NAMESPACE, "--exempt-namespace", "legacy"]);
     assert!(admin.apply(&printed).succeeded());
     cluster.comes("an annotation is missed", || cluster.status().contains("metadata: annotations"));
     for kind in CONFIGURATIONS {

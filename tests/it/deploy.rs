@@ -51,7 +51,8 @@ fn the_chart_has_what_the_binary_prints() {
 
 #[test]
 fn rights_are_those_of_the_policies_and_never_all() {
-    let flags = ["rbac", "--policy-reports", "--events", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
+    let flags =
+        ["rbac", "--policy-reports", "--events", "--webhooks", "manage", "--tls-secret", "stategate-tls"];
     let all = stategate(&flags).expect(0, &[]).stdout.clone();
     assert!(!all.contains('*'), "{all}");
     let guide = include_str!("../../deploy/README.md");

@@ -1,4 +1,4 @@
-//! Fuzzing within a time: each test mutates real inputs until `FUZZ_SECONDS` (20 by default) have passed, and
+//! Fuzzing within a time: each test mutates real inputs until `FUZZ_SECONDS` (10 by default) have passed, and
 //! proptest reduces what fails to the smallest case. `FUZZ_SEED` chooses another sequence.
 //!
 //! - wire: a body → decode → review → answer
@@ -36,7 +36,7 @@ fn from_environment(name: &str, default: u64) -> u64 {
 
 /// Runs cases until the time is over, and says how many there were.
 fn fuzz<S: Strategy>(name: &str, strategy: &S, test: impl Fn(S::Value) -> Result<(), TestCaseError>) {
-    let until = Instant::now() + Duration::from_secs(from_environment("FUZZ_SECONDS", 20));
+    let until = Instant::now() + Duration::from_secs(from_environment("FUZZ_SECONDS", 10));
     let mut seed = [0; 32];
     seed[..8].copy_from_slice(&from_environment("FUZZ_SEED", 1).to_le_bytes());
     let config =

@@ -102,10 +102,7 @@ fn every_documented_combination_is_sound() {
         let names: BTreeSet<String> =
             objects.iter().map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect();
         // Argo CD and kustomize render as `helm template` does, and take each object once.
-        assert!(
-            names.len() == objects.len() || what.contains("monitoring"),
-            "{what}: an object twice: {names:?}"
-        );
+        assert!(names.len() == objects.len(), "{what}: an object twice: {names:?}");
         foreign += objects.len() - accepted(&admin, &objects, &what);
 
         // A Pod as the Deployment makes it.

@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::drain::ShutdownStage;
 use super::routes::App;
+use super::webhooks::Outcome;
 use crate::cluster::{KindStatus, Knowledge};
 use crate::diagnostic::Diagnostics;
 use crate::policy::exception::{Exception, ExceptionState};
@@ -195,6 +196,15 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
         );
         add(Mood::Deny, head, &text);
     }
+    let webhooks = match app.webhooks.as_ref().map(|keeper| keeper.outcome()) {
+        Some(Outcome::Differ(how)) => how.join("\n"),
+        Some(Outcome::Failed(why)) => why,
+        Some(Outcome::Unknown | Outcome::InSync) | None => String::new(),
+    };
+    if !webhooks.is_empty() {
+        let head = "The webhook configurations are not as the policies need them".to_owned();
+        add(Mood::Warn, head, &webhooks);
+    }
     let unknown: Vec<&str> =
         kinds.iter().filter(|row| row.mood > Mood::Good).map(|row| row.name.as_str()).collect();
     if !unknown.is_empty() {
@@ -308,6 +318,9 @@ fn facts_of_process(app: &App, now: Timestamp) -> Vec<Fact> {
         None => "not used",
     };
     facts.push(fact("Lease", lease.to_owned()));
+    if let Some(keeper) = &app.webhooks {
+        facts.push(fact("Webhook configurations", cut(&keeper.describe(), TEXT)));
+    }
     facts.push(fact("Waiting reviews", app.metrics.queue_depth.get().to_string()));
     facts
 }

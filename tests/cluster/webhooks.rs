@@ -227,6 +227,8 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
     assert!(CONFIGURATIONS.iter().all(|kind| cluster.found(kind).is_none()), "{}", cluster.gate.log());
     cluster
         .comes("it is told", || cluster.status().contains("forbidden") && cluster.in_sync() == Some(false));
+    let (_, page) = http_get(cluster.gate.status_port(), "/").unwrap();
+    assert!(page.contains("The webhook configurations are not as the policies need them"), "{page}");
     assert!(create(admin, &naive).succeeded());
     admin.ok(&["apply", "-f", "-"], &cluster.rights);
     cluster.are_made();

@@ -402,10 +402,11 @@ impl PolicySet {
 
     /// Whether a bound policy reviews objects of this kind that hold no data.
     fn reviews_stateless(&self, kind: &GroupKind) -> bool {
-        let stateless = |compiled: &CompiledPolicy, _: &PolicyBindings| {
-            compiled.policy.matches.classes.contains(&Class::None)
-        };
-        self.coverage_of(stateless).iter().any(|scope| scope.kind == *kind)
+        self.bound().any(|(compiled, _)| {
+            let matches = &compiled.policy.matches;
+            matches.classes.contains(&Class::None)
+                && (matches.kinds.is_empty() || matches.kinds.contains(kind))
+        })
     }
 
     fn coverage_of(

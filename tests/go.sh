@@ -5,16 +5,8 @@
 
 go_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/tools/go
 
-# Runs a command as root; fails without root and sudo, and the caller says what to do.
-as_root() {
-  if [ "$(id -u)" = 0 ]; then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    return 1
-  fi
-}
+# shellcheck source=tests/apt.sh
+. "$(dirname "${BASH_SOURCE[0]}")/apt.sh"
 
 # Checks that a Go accepts the module's go.mod: it is new enough, or fetches the toolchain that go.mod
 # requires.

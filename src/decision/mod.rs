@@ -120,6 +120,29 @@ pub struct Finding {
     pub sensitive: bool,
 }
 
+#[cfg(test)]
+impl Finding {
+    /// A finding of a test, without any text.
+    pub fn sample(policy: &str, action: Action) -> Self {
+        Self {
+            policy: PolicyId::new(policy),
+            title: "".into(),
+            severity: Severity::Low,
+            action,
+            binding: None,
+            pre_existing: false,
+            message: String::new(),
+            path: Path::new(),
+            key: String::new(),
+            fix: String::new(),
+            why: None,
+            docs: None,
+            details: None,
+            sensitive: false,
+        }
+    }
+}
+
 impl Finding {
     /// The reason for the finding, under the label that reports print: `why` with the policy's reason or, if
     /// it gives none, `rule` with its title; followed by a link to further documentation.

@@ -9,6 +9,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     ValidatingWebhookConfiguration, WebhookClientConfig,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+use serde_json::Value;
 
 use super::match_conditions::conditions;
 use super::{DocumentKind, PolicySet, crds, documents};
@@ -20,6 +21,13 @@ pub const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-no
 /// The labels of both configurations. The command that removes them in an emergency selects by these.
 pub const LABELS: [(&str, &str); 2] =
     [("app.kubernetes.io/component", "webhooks"), ("app.kubernetes.io/name", "stategate")];
+
+/// Whether a stored configuration has the label by which stategate knows its own.
+pub fn is_labelled(configuration: &Value) -> bool {
+    let [_, (key, value)] = LABELS;
+    let labels = configuration.pointer("/metadata/labels");
+    labels.and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value)
+}
 
 /// Seconds that the API server waits in all where it goes on without an answer.
 const PATIENCE: i32 = 2;

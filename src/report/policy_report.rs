@@ -432,20 +432,11 @@ mod tests {
 
     fn finding(policy: &str, action: Action, severity: Severity, message: &str) -> Finding {
         Finding {
-            policy: PolicyId::new(policy),
-            title: "".into(),
             severity,
-            action,
             binding: Some("production/one".into()),
-            pre_existing: false,
             message: message.to_owned(),
-            path: Vec::new(),
-            key: String::new(),
             fix: message.to_owned(),
-            why: None,
-            docs: None,
-            details: None,
-            sensitive: false,
+            ..Finding::sample(policy, action)
         }
     }
 

@@ -28,6 +28,8 @@ use crate::telemetry::recent::{Activity, Place};
 const TEXT: usize = 1000;
 /// The longest text of a problem, in characters.
 const PROBLEM: usize = 8000;
+/// Answers without a verdict.
+const LOST: [Answer; 3] = [Answer::Shed, Answer::TimedOut, Answer::Broken];
 /// Policies that a row names.
 const NAMED: usize = 10;
 
@@ -214,10 +216,7 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
         let text = format!("{}: see below. What is not known refuses nothing.", unknown.join(", "));
         add(Mood::Warn, head, &text);
     }
-    let lost: u64 = [Answer::Shed, Answer::TimedOut, Answer::Broken]
-        .iter()
-        .filter_map(|answer| activity.answers.get(answer))
-        .sum();
+    let lost: u64 = LOST.iter().filter_map(|answer| activity.answers.get(answer)).sum();
     if lost > 0 {
         let head = format!("{} without a verdict in the last hour", counted(lost, "review"));
         let text = "Too many waited, the time ran out, or a policy did not return: the log says which.";
@@ -237,7 +236,6 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
 fn tiles(activity: &Activity) -> Vec<Tile> {
     let answers = |all: &[Answer]| all.iter().filter_map(|answer| activity.answers.get(answer)).sum::<u64>();
     let tile = |class, name, count, says| Tile { class, name, count, says };
-    let lost = [Answer::Shed, Answer::TimedOut, Answer::Broken];
     vec![
         tile("", "Allowed", answers(&[Answer::Allowed]), "requests that may go on"),
         tile("deny", "Denied", answers(&[Answer::Denied]), "requests that are refused"),
@@ -253,7 +251,7 @@ fn tiles(activity: &Activity) -> Vec<Tile> {
             activity.said.values().map(|said| said.recorded).sum(),
             "violations that nobody was told of",
         ),
-        tile("deny", "No verdict", answers(&lost), "shed, too late or broken off"),
+        tile("deny", "No verdict", answers(&LOST), "shed, too late or broken off"),
         tile("deny", "Unreadable", answers(&[Answer::Unreadable]), "requests that are no review"),
     ]
 }

@@ -2,8 +2,8 @@
 //!
 //! Only the replica that holds the lease does, once it is ready and knows the policies of the cluster, and once the set in
 //! force has stayed the same for a moment. Other replicas follow the same sources; one that is behind answers by the set
-//! that it has. A configuration that has gone is made again unless the right to make it has gone, too, which is how a person keeps
-//! stategate from being asked.
+//! that it has. A configuration that has gone is made again unless the right to make it has gone, too, which is how a
+//! person keeps stategate from being asked.
 
 mod stored;
 
@@ -22,8 +22,8 @@ use super::routes::App;
 use super::tls::{TlsError, certificates_of};
 use crate::cluster::{Cluster, ClusterError, Lease, Resource, Write};
 use crate::policyset::documents;
-use crate::policyset::webhooks::{Address, LABELS, WebhookConfigurations, WebhookOptions};
-use stored::{Needed, Owner};
+use crate::policyset::webhooks::{Address, WebhookConfigurations, WebhookOptions, is_labelled};
+use stored::{Needed, Owner, differences};
 
 /// Between two looks at whether the policy set has changed.
 const TICK: Duration = Duration::from_secs(1);
@@ -131,15 +131,14 @@ impl Keeper {
         let mut missing = false;
         loop {
             timer.tick().await;
-            if !self.lease.is_held() || waits_for(&app).is_some() {
-                self.tell(&app, Outcome::Unknown);
-                (compared, looked, missing) = (String::new(), None, false);
-                continue;
-            }
-            // What is not known must not be missed by the API server.
-            if let Some(why) = unknown_policies(&app) {
-                self.tell(&app, Outcome::Failed(why));
-                (compared, looked, missing) = (String::new(), None, false);
+            let hindered = match !self.lease.is_held() || waits_for(&app).is_some() {
+                true => Some(Outcome::Unknown),
+                // What is not known must not be missed by the API server.
+                false => unknown_policies(&app).map(Outcome::Failed),
+            };
+            if let Some(outcome) = hindered {
+                self.tell(&app, outcome);
+                (looked, missing) = (None, false);
                 continue;
             }
             let in_force = app.current.in_force();
@@ -169,28 +168,30 @@ impl Keeper {
         }
     }
 
+    /// Tells the metric, the log and the status what is new.
     fn tell(&self, app: &App, outcome: Outcome) {
+        let mut before = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == outcome {
+            return;
+        }
+        let name = &self.webhooks.options.name;
         let in_sync = match &outcome {
             Outcome::Unknown => None,
-            Outcome::InSync => Some(true),
-            Outcome::Differ(_) | Outcome::Failed(_) => Some(false),
-        };
-        app.metrics.webhooks_in_sync(&self.webhooks.options.name, in_sync);
-        let before = std::mem::replace(
-            &mut *self.outcome.lock().unwrap_or_else(PoisonError::into_inner),
-            outcome.clone(),
-        );
-        if before != outcome {
-            let name = &self.webhooks.options.name;
-            match outcome {
-                Outcome::Unknown => {}
-                Outcome::InSync => info!(name, "webhook configurations are as the policy set needs them"),
-                Outcome::Differ(how) => warn!(name, how = how.join("; "), "webhook configurations differ"),
-                Outcome::Failed(why) => {
-                    warn!(name, why, "webhook configurations are not known to be as they should be");
-                }
+            Outcome::InSync => {
+                info!(name, "webhook configurations are as the policy set needs them");
+                Some(true)
             }
-        }
+            Outcome::Differ(how) => {
+                warn!(name, how = how.join("; "), "webhook configurations differ");
+                Some(false)
+            }
+            Outcome::Failed(why) => {
+                warn!(name, why, "webhook configurations are not known to be as they should be");
+                Some(false)
+            }
+        };
+        app.metrics.webhooks_in_sync(name, in_sync);
+        *before = outcome;
     }
 
     /// One look at both, and what follows from it: what was found, and whether one is missing.
@@ -218,45 +219,42 @@ impl Keeper {
             let path = resource.object_path("", &self.webhooks.options.name);
             let stored = self.cluster.get(&path).await?;
             let kind = &resource.kind.kind;
-            let differences = match (&needed, &stored) {
-                (None, None) => continue,
-                (None, Some(stored)) if !is_own(stored) => continue,
-                (Some(_), Some(stored)) if !is_own(stored) => {
-                    how.push(format!(
-                        "{kind}: it is not stategate's, so that it is left alone: choose another name with --webhook-config"
-                    ));
-                    continue;
+            if stored.as_ref().is_some_and(|stored| !is_own(stored)) {
+                if needed.is_some() {
+                    let foreign = "it is not stategate's, so that it is left alone: choose another name with --webhook-config";
+                    how.push(format!("{kind}: {foreign}"));
                 }
-                (None, Some(_)) => vec!["it is not needed".to_owned()],
-                (Some(_), None) => vec!["it does not exist".to_owned()],
-                (Some(needed), Some(stored)) => needed.differences(stored),
-            };
-            if differences.is_empty() {
                 continue;
             }
-            let absent = needed.is_some() && stored.is_none();
-            missing |= absent;
-            if self.webhooks.mode == WebhookMode::Report || absent && !was_missing {
+            let (differences, change) = match (needed, stored) {
+                (None, None) => continue,
+                (None, Some(stored)) => (vec!["it is not needed".to_owned()], Change::Delete(stored)),
+                (Some(needed), None) => {
+                    missing |= self.webhooks.mode == WebhookMode::Manage;
+                    (vec!["it does not exist".to_owned()], Change::Create(needed.new_object()))
+                }
+                (Some(needed), Some(stored)) => match needed.replacement(&stored) {
+                    None => continue,
+                    Some(object) => (differences(&stored, &object), Change::Replace(object)),
+                },
+            };
+            let too_early = matches!(change, Change::Create(_)) && !was_missing;
+            if self.webhooks.mode == WebhookMode::Report || too_early {
                 how.extend(differences.into_iter().map(|what| format!("{kind}: {what}")));
                 continue;
             }
-            match (needed, stored) {
-                (Some(needed), Some(stored)) => {
-                    if let Some(object) = needed.replacement(&stored) {
-                        self.cluster.write(&path, Write::Replace(&object)).await?;
-                    }
-                }
-                (Some(needed), None) => {
+            match change {
+                Change::Replace(object) => drop(self.cluster.write(&path, Write::Replace(&object)).await?),
+                Change::Create(object) => {
                     self.reachable(kind).await?;
-                    self.cluster.write(&resource.path(), Write::Create(&needed.new_object())).await?;
+                    self.cluster.write(&resource.path(), Write::Create(&object)).await?;
                     missing = false;
                 }
-                (None, Some(stored)) => {
+                Change::Delete(stored) => {
                     let version = stored.pointer("/metadata/resourceVersion");
                     let options = json!({"preconditions": {"resourceVersion": version}});
                     self.cluster.write(&path, Write::Delete(&options)).await?;
                 }
-                (None, None) => {}
             }
             let (name, how) = (&self.webhooks.options.name, differences.join("; "));
             info!(kind, name, how, "webhook configuration changed");
@@ -320,16 +318,23 @@ impl Keeper {
     }
 }
 
+/// What makes a configuration as it should be.
+enum Change {
+    /// There is none.
+    Create(Value),
+    /// This is to be in the place of the one that is stored.
+    Replace(Value),
+    /// The one that is stored is not needed.
+    Delete(Value),
+}
+
 /// Whether stategate may change it: it has the label, or nothing but webhooks of stategate.
 fn is_own(stored: &Value) -> bool {
-    let (key, value) = LABELS[1];
-    let labels = stored.pointer("/metadata/labels");
-    let labelled = labels.and_then(|labels| labels.get(key)).and_then(Value::as_str) == Some(value);
     let webhooks = stored.get("webhooks").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let named = |webhook: &Value| {
         webhook.get("name").and_then(Value::as_str).is_some_and(|name| name.ends_with(".stategate.io"))
     };
-    labelled || (!webhooks.is_empty() && webhooks.iter().all(named))
+    is_labelled(stored) || (!webhooks.is_empty() && webhooks.iter().all(named))
 }
 
 /// Why it is not known what policies there are; none if it is.

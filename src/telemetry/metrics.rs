@@ -382,7 +382,7 @@ mod tests {
     use crate::decision::{Failure, Finding, Unknown, Waived};
     use crate::engine::EvaluationError;
     use crate::policy::binding::OnFailure;
-    use crate::policy::{Action, PolicyId, Severity};
+    use crate::policy::{Action, PolicyId};
 
     #[test]
     fn what_is_counted_is_written_under_its_documented_name() {
@@ -397,22 +397,7 @@ mod tests {
         ] {
             metrics.review("validate/fail", "CREATE", "StatefulSet.apps", answer, Duration::from_millis(2));
         }
-        let finding = Finding {
-            policy: PolicyId::new("one"),
-            title: "".into(),
-            severity: Severity::Low,
-            action: Action::Warn,
-            binding: None,
-            pre_existing: false,
-            message: String::new(),
-            path: Vec::new(),
-            key: String::new(),
-            fix: String::new(),
-            why: None,
-            docs: None,
-            details: None,
-            sensitive: false,
-        };
+        let finding = Finding::sample("one", Action::Warn);
         let stopped = EvaluationError::StepsExceeded;
         let failure =
             Failure { policy: PolicyId::new("two"), cause: stopped.into(), on_failure: OnFailure::Deny };

@@ -158,26 +158,10 @@ mod tests {
     use super::*;
     use crate::decision::{Failure, Finding};
     use crate::engine::EvaluationError;
-    use crate::policy::Severity;
     use crate::policy::binding::OnFailure;
 
     fn decision(policy: &str, action: Action) -> Decision {
-        let finding = Finding {
-            policy: PolicyId::new(policy),
-            title: "".into(),
-            severity: Severity::Low,
-            action,
-            binding: None,
-            pre_existing: false,
-            message: String::new(),
-            path: Vec::new(),
-            key: String::new(),
-            fix: String::new(),
-            why: None,
-            docs: None,
-            details: None,
-            sensitive: false,
-        };
+        let finding = Finding::sample(policy, action);
         Decision { findings: vec![finding], ..Decision::default() }
     }
 

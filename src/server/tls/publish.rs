@@ -9,9 +9,8 @@ use serde_json::{Value, json};
 use super::keyed::pem;
 use super::{CertificateFacts, certificates, check, issue};
 use crate::cluster::{Cluster, ClusterError, Resource, Write};
+use crate::policyset::webhooks::is_labelled;
 
-/// The label of the configurations that `stategate webhook-config` prints, and its value.
-const LABEL: (&str, &str) = ("app.kubernetes.io/name", "stategate");
 /// The most authorities of others that a `caBundle` keeps.
 const MOST: usize = 16;
 
@@ -41,8 +40,7 @@ pub async fn publish(
         let path = resource.object_path("", name);
         let Some(configuration) = cluster.get(&path).await? else { continue };
         let Some((patch, lacking)) = wanted.patch(&configuration) else { continue };
-        let labels = configuration.pointer("/metadata/labels");
-        if labels.and_then(|labels| labels.get(LABEL.0)).and_then(Value::as_str) != Some(LABEL.1) {
+        if !is_labelled(&configuration) {
             if lacking {
                 result = Publication::Foreign(format!("{} {name}", resource.kind.kind));
             }

@@ -143,41 +143,39 @@ impl Needed<'_> {
     fn webhooks(&self) -> impl Iterator<Item = &Value> {
         self.configuration.get("webhooks").and_then(Value::as_array).into_iter().flatten()
     }
+}
 
-    /// How the stored one differs, in words; empty if it is as it should be.
-    pub fn differences(&self, stored: &Value) -> Vec<String> {
-        let mut told = Vec::new();
-        let Some(replacement) = self.replacement(stored) else { return told };
-        let (stored_webhooks, needed) =
-            (by_name(stored.get("webhooks")), by_name(replacement.get("webhooks")));
-        for name in stored_webhooks.keys().filter(|name| !needed.contains_key(*name)) {
-            told.push(format!("{} is not needed", plain::line(name)));
-        }
-        for (name, webhook) in &needed {
-            match stored_webhooks.get(name) {
-                None => told.push(format!("{name} is missing")),
-                Some(before) => {
-                    told.extend(fields(before, webhook).into_iter().map(|what| format!("{name}: {what}")))
-                }
+/// How a stored configuration differs from what is to be in its place, in words.
+pub fn differences(stored: &Value, replacement: &Value) -> Vec<String> {
+    let mut told = Vec::new();
+    let (stored_webhooks, needed) = (by_name(stored.get("webhooks")), by_name(replacement.get("webhooks")));
+    for name in stored_webhooks.keys().filter(|name| !needed.contains_key(*name)) {
+        told.push(format!("{} is not needed", plain::line(name)));
+    }
+    for (name, webhook) in &needed {
+        match stored_webhooks.get(name) {
+            None => told.push(format!("{name} is missing")),
+            Some(before) => {
+                told.extend(fields(before, webhook).into_iter().map(|what| format!("{name}: {what}")))
             }
         }
-        if told.is_empty() {
-            let metadata = fields(
-                stored.get("metadata").unwrap_or(&Value::Null),
-                replacement.get("metadata").unwrap_or(&Value::Null),
-            );
-            told.extend(metadata.into_iter().map(|what| format!("metadata: {what}")));
-        }
-        if told.is_empty() {
-            told.push("the order of webhooks differs".to_owned());
-        }
-        let more = told.len().saturating_sub(MOST);
-        told.truncate(MOST);
-        if more > 0 {
-            told.push(format!("{more} more"));
-        }
-        told
     }
+    if told.is_empty() {
+        let metadata = fields(
+            stored.get("metadata").unwrap_or(&Value::Null),
+            replacement.get("metadata").unwrap_or(&Value::Null),
+        );
+        told.extend(metadata.into_iter().map(|what| format!("metadata: {what}")));
+    }
+    if told.is_empty() {
+        told.push("the order of webhooks differs".to_owned());
+    }
+    let more = told.len().saturating_sub(MOST);
+    told.truncate(MOST);
+    if more > 0 {
+        told.push(format!("{more} more"));
+    }
+    told
 }
 
 fn by_name(webhooks: Option<&Value>) -> BTreeMap<String, Value> {

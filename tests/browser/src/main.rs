@@ -49,18 +49,11 @@ fn main() -> Result<()> {
     let mut failed = 0;
     let mut run =
         |name: &str, report: &reports::Report, test: &dyn Fn(&Page, &reports::Report) -> Result<()>| {
-            let told = (|| {
+            failed += failures(name, || {
                 let page = Page::open(&browser, &report.url(), pictures)?;
                 test(&page, report).context("the test")?;
                 page.was_quiet()
-            })();
-            match told {
-                Ok(()) => println!("ok      {name}"),
-                Err(error) => {
-                    failed += 1;
-                    println!("FAILED  {name}: {error:#}");
-                }
-            }
+            });
         };
     for (name, report, test) in tests {
         run(name, report, &test);
@@ -75,6 +68,18 @@ fn main() -> Result<()> {
     println!("screenshots are in {}", Path::new(pictures).display());
     ensure!(failed == 0, "{failed} failed");
     Ok(())
+}
+
+/// Runs a test and says how it ended: 1 if it failed, else 0.
+fn failures(name: &str, test: impl FnOnce() -> Result<()>) -> usize {
+    match test() {
+        Ok(()) => println!("ok      {name}"),
+        Err(error) => {
+            println!("FAILED  {name}: {error:#}");
+            return 1;
+        }
+    }
+    0
 }
 
 fn numbers(page: &Page, report: &reports::Report) -> Result<()> {

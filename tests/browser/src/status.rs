@@ -31,17 +31,11 @@ pub fn run(stategate: &Path, directory: &Path, browser: &Browser, pictures: &Pat
     ];
     let mut failed = 0;
     for (name, serve, test) in tests {
-        let told = Page::open(browser, &serve.url, pictures).and_then(|page| {
+        failed += crate::failures(name, || {
+            let page = Page::open(browser, &serve.url, pictures)?;
             test(&page, serve)?;
             page.was_quiet()
         });
-        match told {
-            Ok(()) => println!("ok      {name}"),
-            Err(error) => {
-                failed += 1;
-                println!("FAILED  {name}: {error:#}");
-            }
-        }
     }
     Ok(failed)
 }

@@ -39,6 +39,18 @@ pub enum Seen {
     NoServer,
 }
 
+impl Seen {
+    /// All but what was to be, the worst first.
+    pub const WRONG: [Self; 6] = [
+        Self::WronglyAllowed,
+        Self::WronglyRefused,
+        Self::Unanswered,
+        Self::FailedOpen,
+        Self::Unmutated,
+        Self::NoServer,
+    ];
+}
+
 /// What is to become of a request.
 #[derive(Clone, Copy)]
 enum Wanted {
@@ -299,14 +311,7 @@ impl Summary {
         for event in self.wrong() {
             *kinds.entry((event.seen, event.what)).or_default() += 1;
         }
-        for seen in [
-            Seen::WronglyAllowed,
-            Seen::WronglyRefused,
-            Seen::Unanswered,
-            Seen::FailedOpen,
-            Seen::Unmutated,
-            Seen::NoServer,
-        ] {
+        for seen in Seen::WRONG {
             let of: Vec<String> = kinds
                 .iter()
                 .filter(|((kind, _), _)| *kind == seen)

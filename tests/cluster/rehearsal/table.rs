@@ -77,14 +77,7 @@ pub fn under_load(load: &Load, fault: &str, allowed: Allowed, happens: impl FnOn
 /// The line about what clients saw since a moment.
 pub fn row(fault: &str, seen: &Summary, begun: Instant, allowed: Allowed, mut wrong: Vec<String>) -> Row {
     let recovery = seen.recovery(begun);
-    for kind in [
-        Seen::WronglyAllowed,
-        Seen::WronglyRefused,
-        Seen::Unanswered,
-        Seen::FailedOpen,
-        Seen::Unmutated,
-        Seen::NoServer,
-    ] {
+    for kind in Seen::WRONG {
         let count = seen.count(kind);
         if count > 0 && !allowed.seen.contains(&kind) {
             wrong.push(format!("{count} × {kind:?}"));

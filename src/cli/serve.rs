@@ -131,6 +131,11 @@ pub struct Arguments {
     #[arg(long, default_value = "5", value_parser = seconds)]
     reload_every: Duration,
 
+    /// Seconds until a connection to the webhook is old: it then ends without losing a request, at a random time
+    /// between half of this and this, so that new connections share the load among all replicas
+    #[arg(long, default_value = "10", value_name = "SECONDS", value_parser = seconds)]
+    max_connection_age: Duration,
+
     /// Seconds to keep accepting requests after SIGTERM
     #[arg(long, default_value_t = 3)]
     drain_delay: u64,
@@ -265,6 +270,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         reload_every: arguments.reload_every,
         inventory_timeout: arguments.inventory_timeout,
+        connection_age: arguments.max_connection_age,
         drain_delay: Duration::from_secs(arguments.drain_delay),
         decision_log: arguments.decision_log.map(|file| DecisionLogConfig {
             file: Some(file).filter(|file| file.as_os_str() != "-"),

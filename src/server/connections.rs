@@ -12,8 +12,13 @@
 //! way are answered, and once the client has acknowledged, a second GOAWAY tells it what to send again
 //! elsewhere. HTTP/1 has no such thing: what was received before the close is answered, and a request that
 //! crosses the close is the client's to repeat.
+//!
+//! A connection that is old enough ends in the way that loses nothing: in HTTP/1 with the next answer, which says
+//! so, in HTTP/2 by GOAWAY.
 
+use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
+use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -161,7 +166,7 @@ async fn connection(stream: TcpStream, endpoint: &Endpoint, place: &Place, stage
 /// When and why a connection began to end.
 #[derive(Clone, Copy)]
 enum Ending {
-    /// It was unused for long, or the server is being shut down: requests in flight are completed.
+    /// It was unused for long or is old, or the server is being shut down: requests in flight are completed.
     Unused(Instant),
     /// Another client needs its place: only the server's own work is completed.
     Evicted(Instant),
@@ -199,6 +204,7 @@ fn tracked(
     activity: Arc<Activity>,
     client: Client,
     stage: Observer,
+    old: Instant,
 ) -> impl Service<Request<Incoming>, Response = Response<TrackedBody>, Error = Infallible, Future: Send + 'static>
 {
     let router = TowerToHyperService::new(router);
@@ -207,11 +213,11 @@ fn tracked(
         // The handler says when the body is complete.
         request.extensions_mut().insert(Arc::clone(&in_flight));
         request.extensions_mut().insert(client);
-        let (stage, old) = (stage.clone(), request.version() < Version::HTTP_2);
+        let (stage, http1) = (stage.clone(), request.version() < Version::HTTP_2);
         let answer = router.call(request);
         async move {
             let mut answer = answer.await?;
-            if old && stage.draining() {
+            if http1 && (stage.draining() || Instant::now() >= old) {
                 // Tells the client to open a new connection before this one is closed.
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
@@ -227,8 +233,9 @@ where
 {
     let activity = &place.activity;
     activity.established(http2);
+    let old = Instant::now() + jittered(endpoint.timeouts.age);
     let service =
-        tracked(endpoint.router.clone(), Arc::clone(activity), Client(place.address), stage.clone());
+        tracked(endpoint.router.clone(), Arc::clone(activity), Client(place.address), stage.clone(), old);
     let builder = builder(http2, endpoint.keep_alive);
     let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
@@ -257,6 +264,10 @@ where
                 }
             }
             () = stage.reached(ShutdownStage::Closing), if !stopping => stopping = true,
+            () = sleep_until(old.into()), if http2 && ending.is_none() && activity.used() => {
+                ending = Some(Ending::Unused(Instant::now()));
+                connection.as_mut().graceful_shutdown();
+            }
             () = until(deadline), if deadline.is_some() => {
                 if ending.is_some() || !activity.is_idle() {
                     if !matches!(ending, Some(Ending::Evicted(_))) {
@@ -270,6 +281,12 @@ where
             }
         }
     }
+}
+
+/// A random time between half of this and this, so that connections that began together do not end together.
+fn jittered(time: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish() % 1000;
+    time.mul_f64(0.5 + random as f64 / 2000.0)
 }
 
 async fn until(deadline: Option<Instant>) {

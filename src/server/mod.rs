@@ -70,10 +70,15 @@ const TIMEOUTS: Timeouts = Timeouts {
     head: Duration::from_secs(5),
     idle: Duration::from_secs(120),
     answer: Duration::from_secs(10),
+    age: Duration::from_secs(10),
 };
 /// Timeouts of a probe's or a scraper's; connections are closed after the first answer.
-const STATUS_TIMEOUTS: Timeouts =
-    Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(5), answer: Duration::from_secs(5) };
+const STATUS_TIMEOUTS: Timeouts = Timeouts {
+    head: Duration::from_secs(5),
+    idle: Duration::from_secs(5),
+    answer: Duration::from_secs(5),
+    age: Duration::from_secs(5),
+};
 /// Timeout for requests in flight once no new ones are accepted.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Number of bodies whose beginning, which is all of a usual review, fits in memory at once.
@@ -106,6 +111,8 @@ pub struct Config {
     /// Concurrent connections, or as many as the limit on open files allows. Further ones take the places of
     /// those that wait for their clients.
     pub max_connections: usize,
+    /// Maximum age of a connection to the webhook.
+    pub connection_age: Duration,
     /// Reviews that may wait for a thread; further ones are answered with 429, so that the failurePolicy
     /// decides.
     pub queue: usize,
@@ -295,7 +302,8 @@ pub async fn run(
     let tls = Arc::clone(&serving.config);
     let tables = [("webhook", limits.webhook), ("status", limits.status)]
         .map(|(port, limit)| ConnectionTable::new(port, limit, Arc::clone(&metrics)));
-    let served = webhook_endpoint(tls, routes::webhook(Arc::clone(&app)), tables.clone());
+    let served =
+        webhook_endpoint(tls, routes::webhook(Arc::clone(&app)), tables.clone(), config.connection_age);
     let webhook = tokio::spawn(connections::serve(webhook, served, shutdown.connection()));
     let served = status_endpoint(health::router(Arc::clone(&app)), tables);
     let status = tokio::spawn(connections::serve(status, served, status_shutdown.connection()));
@@ -358,10 +366,22 @@ fn decision_log(config: &DecisionLogConfig, metrics: &Metrics) -> Result<Arc<Dec
     log.map(Arc::new).map_err(|source| ServeError::DecisionLog { file, source })
 }
 
-fn webhook_endpoint(tls: Arc<ArcSwap<ServerConfig>>, router: Router, tables: Tables) -> Endpoint {
+fn webhook_endpoint(
+    tls: Arc<ArcSwap<ServerConfig>>,
+    router: Router,
+    tables: Tables,
+    age: Duration,
+) -> Endpoint {
     let [table, _] = &tables;
     let table = Arc::clone(table);
-    Endpoint { tls: Some(tls), router, keep_alive: true, table, tables, timeouts: TIMEOUTS }
+    Endpoint {
+        tls: Some(tls),
+        router,
+        keep_alive: true,
+        table,
+        tables,
+        timeouts: Timeouts { age, ..TIMEOUTS },
+    }
 }
 
 /// A probe asks once; a connection that is kept is one that others lack.

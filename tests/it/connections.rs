@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::server::{
-    Http2, PATIENCE, Server, Tls, finish_handshake, kept_alive, kill, request, response, wait_for_end,
+    AGE, Http2, PATIENCE, Server, Tls, finish_handshake, kept_alive, kill, request, response, wait_for_end,
 };
 use crate::wire::recorded;
 
@@ -128,6 +128,34 @@ fn a_status_connection_answers_once() {
     let _ = stream.read_to_string(&mut text);
     assert_eq!(text.matches("HTTP/1.1 200").count(), 1, "{text}");
     assert!(text.contains("connection: close\r\n"), "{text}");
+    kill(server);
+}
+
+#[test]
+fn an_old_connection_ends_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (server, body) = (Server::start(dir.path(), &[AGE, "0.2"]), body());
+    let began = Instant::now();
+    let mut http1 = server.encrypt(TcpStream::connect(server.address).unwrap(), &[]);
+    loop {
+        let answer = kept_alive(&mut http1, &body);
+        assert!(answer.contains(r#""allowed""#), "{answer}");
+        if answer.contains("connection: close\r\n") {
+            break;
+        }
+    }
+    wait_for_end(&mut http1, "an old connection");
+    assert!(began.elapsed() >= Duration::from_millis(100), "it is not old at once");
+    let mut http2 = Http2::over(server.encrypt(TcpStream::connect(server.address).unwrap(), &[b"h2"]));
+    for stream in (1..).step_by(2) {
+        http2.ask(stream, &body);
+        let (answer, goaway) = http2.answer(stream);
+        assert!(answer.contains(r#""allowed""#), "{answer}");
+        if goaway {
+            break;
+        }
+    }
+    wait_for_end(&mut http2.0, "an old connection");
     kill(server);
 }
 

@@ -43,6 +43,9 @@ pub fn trust(ca_file: &Path) -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
+/// The flag that says how old a connection may become.
+pub const AGE: &str = "--max-connection-age";
+
 impl Server {
     pub fn start(dir: &Path, arguments: &[&str]) -> Self {
         Self::start_in(dir, arguments, &[])
@@ -77,6 +80,8 @@ impl Server {
                 "--tls-dir",
             ])
             .arg(dir)
+            // Slow machines need long for what happens on one connection.
+            .args(if arguments.contains(&AGE) { &[][..] } else { &[AGE, "600"] })
             .args(arguments)
             .env("RUST_LIB_BACKTRACE", "0")
             .env_remove("RUST_LOG")

@@ -14,6 +14,9 @@ const RESTARTS: usize = 10;
 /// Requests a second while they happen, unless the environment says another number: what a debug build on two cores
 /// can do beside the control plane.
 const RATE: f64 = 40.0;
+/// From this many requests a second, replicas must have about the same share of those in [`SHARED`].
+const MANY: f64 = 100.0;
+const SHARED: Duration = Duration::from_secs(120);
 
 fn rate() -> f64 {
     std::env::var("REHEARSAL_RATE").ok().and_then(|rate| rate.parse().ok()).unwrap_or(RATE)
@@ -73,27 +76,29 @@ pub fn restarts(cluster: &mut Cluster) -> Vec<Row> {
         NOTHING,
         wrong,
     ));
-    rows.push(share(cluster));
+    rows.push(share(cluster, rate));
     let _ = load.stop();
     rows
 }
 
-/// How requests are shared out between the replicas that there are, a minute after the last one came.
-fn share(cluster: &Cluster) -> Row {
+/// How requests are shared out between the replicas that there are. An API server opens a connection to a replica by
+/// chance and keeps it for seconds, so few requests a second say nothing.
+fn share(cluster: &Cluster, rate: f64) -> Row {
     let before: BTreeMap<String, u64> = cluster.reviews().into_iter().collect();
-    std::thread::sleep(Duration::from_secs(30));
+    std::thread::sleep(SHARED);
     let each: Vec<u64> = cluster
         .reviews()
         .into_iter()
         .map(|(pod, count)| count - before.get(&pod).copied().unwrap_or_default())
         .collect();
     let all: u64 = each.iter().sum();
-    let parts: Vec<String> =
-        each.iter().map(|count| format!("{:.0} %", *count as f64 * 100.0 / all.max(1) as f64)).collect();
+    let parts: Vec<f64> = each.iter().map(|count| *count as f64 * 100.0 / all.max(1) as f64).collect();
+    let uneven = rate >= MANY && parts.iter().any(|part| !(35.0..=65.0).contains(part));
+    let parts: Vec<String> = parts.iter().map(|part| format!("{part:.0} %")).collect();
     Row::found(
-        "share of each replica in 30 s",
+        &format!("share of each replica in {} s", SHARED.as_secs()),
         format!("{all} reviews: {}", parts.join(", ")),
         None,
-        Vec::new(),
+        if uneven { vec!["not between 35 and 65 %".to_owned()] } else { Vec::new() },
     )
 }

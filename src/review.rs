@@ -136,7 +136,15 @@ fn views<'a>(
     let namespace = request.reviewed().namespace.as_str();
     let tier = inventory.namespace_labels(namespace).and_then(|labels| labels.get(TIER_LABEL));
     let said = set.self_classification();
-    ViewReader { set, projection, namespace, tier, said, has_views: request.has_views() }
+    ViewReader {
+        set,
+        config_maps: inventory,
+        projection,
+        namespace,
+        tier,
+        said,
+        has_views: request.has_views(),
+    }
 }
 
 /// For a request to a subresource: the kind of its parent object.

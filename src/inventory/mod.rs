@@ -24,6 +24,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::admission::{GroupKind, ObjectRef};
+use crate::workload::{ConfigMap, ConfigMaps};
 
 pub use records::{Record, RecordReader};
 pub use related::{Related, Subject};
@@ -80,5 +81,11 @@ impl Inventory {
     /// The labels of a Namespace; None if it is unknown.
     pub fn namespace_labels(&self, name: &str) -> Option<&NamespaceLabels> {
         Some(&self.state.namespaces.get(name)?.namespace.as_ref()?.labels)
+    }
+}
+
+impl ConfigMaps for Inventory {
+    fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        Some(&self.state.namespaces.get(namespace)?.config_maps.get(name)?.config_map)
     }
 }

@@ -41,6 +41,8 @@ pub enum ResourceRole {
     Node,
     /// A PriorityClass.
     PriorityClass,
+    /// A ConfigMap, which views are read with. No policy declares it.
+    ConfigMap,
 }
 
 /// Kinds without pods, by name and group.
@@ -93,6 +95,7 @@ impl ResourceRole {
         let fixed = KINDS.iter().find(|(name, group, _)| *name == kind.kind && *group == kind.group);
         fixed
             .map(|(_, _, role)| *role)
+            .or_else(|| (kind.kind == "ConfigMap" && kind.group.is_empty()).then_some(Self::ConfigMap))
             .or_else(|| projections.of(kind)?.template.is_some().then_some(Self::Workload))
     }
 
@@ -120,7 +123,8 @@ impl ResourceRole {
             | Self::Service
             | Self::Autoscaler
             | Self::Quota
-            | Self::LimitRange => false,
+            | Self::LimitRange
+            | Self::ConfigMap => false,
         }
     }
 }

@@ -9,9 +9,9 @@ use super::NAME_LABEL;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
-    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
-    NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord, SnapshotClassRecord,
-    SnapshotRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, ConfigMapRecord,
+    LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord,
+    SnapshotClassRecord, SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use super::roles::ResourceRole;
 use crate::admission::{GroupKind, ObjectRef};
@@ -66,6 +66,7 @@ pub struct Namespace {
     pub autoscalers: Map<Key, Arc<AutoscalerRecord>>,
     pub quotas: Map<String, Arc<QuotaRecord>>,
     pub limits: Map<String, Arc<LimitRecord>>,
+    pub config_maps: Map<String, Arc<ConfigMapRecord>>,
     /// The workloads that mount a claim, by the claim's name.
     pub mounted_by: Index<String, Key>,
     /// The workloads whose templates create claims, by the claims' name without the ordinal: `data-pg`.
@@ -125,6 +126,10 @@ impl State {
             }
             Record::Quota(record) => {
                 put(&mut self.namespace_mut(&record.namespace).quotas, &record.name.clone(), record);
+            }
+            Record::ConfigMap(record) => {
+                let bundle = self.bundle;
+                self.namespace_mut(&record.namespace.clone()).insert_config_map(record, bundle);
             }
             Record::LimitRange(record) => {
                 put(&mut self.namespace_mut(&record.namespace).limits, &record.name.clone(), record);
@@ -235,6 +240,15 @@ fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
 }
 
 impl Namespace {
+    /// Of two manifests of one name, which may be of two clusters, only that is known in which they agree.
+    fn insert_config_map(&mut self, mut record: ConfigMapRecord, bundled: bool) {
+        record.bundled = bundled;
+        if let Some(other) = self.config_maps.get(&record.name).filter(|other| bundled && other.bundled) {
+            record.config_map = record.config_map.or(&other.config_map);
+        }
+        put(&mut self.config_maps, &record.name.clone(), record);
+    }
+
     fn insert_workload(&mut self, record: WorkloadRecord) {
         let key = (record.kind.clone(), record.brief.name.clone());
         self.remove_workload(&key);
@@ -268,6 +282,7 @@ impl Namespace {
             ResourceRole::Service => drop(self.services.remove_mut(name)),
             ResourceRole::Quota => drop(self.quotas.remove_mut(name)),
             ResourceRole::LimitRange => drop(self.limits.remove_mut(name)),
+            ResourceRole::ConfigMap => drop(self.config_maps.remove_mut(name)),
             _ => {}
         }
     }
@@ -282,6 +297,7 @@ impl Namespace {
             ResourceRole::Service => self.services.keys().collect(),
             ResourceRole::Quota => self.quotas.keys().collect(),
             ResourceRole::LimitRange => self.limits.keys().collect(),
+            ResourceRole::ConfigMap => self.config_maps.keys().collect(),
             _ => Vec::new(),
         }
     }

@@ -100,7 +100,8 @@ impl<'a> InventoryView<'a> {
             | ResourceRole::Autoscaler
             | ResourceRole::LimitRange
             | ResourceRole::Node
-            | ResourceRole::PriorityClass => pods,
+            | ResourceRole::PriorityClass
+            | ResourceRole::ConfigMap => pods,
         }
     }
 

@@ -191,7 +191,7 @@ mod tests {
         let projections = Arc::new(Projections::read(&projections, &[]).unwrap());
         let mut writer = InventoryWriter::new(projections, SelfClassification::Additional);
         let mut seen = BTreeSet::new();
-        for kind in ResourceRole::kinds().chain([kind("StatefulSet.apps")]) {
+        for kind in ResourceRole::kinds().chain([kind("StatefulSet.apps"), kind("ConfigMap")]) {
             let object = json!({
                 "apiVersion": "v1",
                 "metadata": {"name": "one", "namespace": "shop"},
@@ -205,6 +205,6 @@ mod tests {
             assert!(writer.state.objects_of(&kind).is_empty(), "{kind} is not removed");
             seen.extend(writer.reader().role(&kind));
         }
-        assert_eq!(seen.len(), 15, "a role is missing: {seen:?}");
+        assert_eq!(seen.len(), 16, "a role is missing: {seen:?}");
     }
 }

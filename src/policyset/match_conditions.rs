@@ -29,10 +29,15 @@ const USERS: [(&str, &str); 3] = [
 /// Lists with more items, and images with longer names, are sent as they are.
 const MOST_VOLUMES: usize = 40;
 const MOST_CONTAINERS: usize = 16;
+const MOST_PORTS: usize = 10;
+const MOST_VARIABLES: usize = 30;
 const LONGEST_IMAGE: usize = 200;
+/// A label of DNS, as names of containers are.
+const LONGEST_NAME: usize = 63;
 /// The longest regular expression over images, in bytes. An API server charges a match with a tenth of the text's length
 /// times a quarter of the expression's, and gives up an expression at 1,000,000: two lists of containers in two objects
-/// then take half of that. Without a condition everything is sent.
+/// then take two thirds of that for images and names, and the rest is for ports and variables. Without a condition
+/// everything is sent.
 const LONGEST_EXPRESSION: usize = 1_500;
 
 /// Groups whose objects the API server has decoded, so that their fields have the types that they should have.
@@ -46,7 +51,8 @@ pub fn conditions(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> Vec<MatchC
     let users = USERS.map(|(name, expression)| (name.to_owned(), expression.to_owned()));
     let images = images(set);
     let holders = if images.len() <= LONGEST_EXPRESSION { holders(set, scopes) } else { BTreeMap::new() };
-    let data = holders.into_iter().map(|(holder, resources)| holder.condition(&images, &resources));
+    let runs = runs_an_engine(set, &images);
+    let data = holders.into_iter().map(|(holder, resources)| holder.condition(&runs, &resources));
     let all = users.into_iter().chain(data);
     all.map(|(name, expression)| MatchCondition { name, expression }).collect()
 }
@@ -87,7 +93,7 @@ impl Holder {
     }
 
     /// Its name and expression. It holds for every object whose class is another than `none`, and for some more.
-    fn condition(&self, images: &str, resources: &BTreeSet<String>) -> (String, String) {
+    fn condition(&self, runs: &str, resources: &BTreeSet<String>) -> (String, String) {
         let names: Vec<&str> =
             resources.iter().map(|one| one.rsplit('/').next().unwrap_or_default()).collect();
         // A qualified name has at most 63 characters.
@@ -102,21 +108,19 @@ impl Holder {
             resources.join(", "),
             annotated("o"),
             template.collect::<Vec<_>>().join("."),
-            self.holds(images),
+            self.holds(runs),
         );
         (name.trim_end_matches('-').to_owned(), expression)
     }
 
-    /// Whether the pod template `t` may hold data.
-    fn holds(&self, images: &str) -> String {
+    /// Whether the pod template `t` may hold data; `runs` tells whether its container `c` may run an engine.
+    fn holds(&self, runs: &str) -> String {
         let node = Some("hostPath").filter(|_| !self.on_the_node);
         let scratch: Vec<String> =
             SCRATCH.into_iter().chain(node).map(|source| format!("has(v.{source})")).collect();
         let volumes = any_of("t.spec.volumes", MOST_VOLUMES, "v", &format!("!({})", scratch.join(" || ")));
-        let image =
-            format!("has(c.image) && (c.image.size() > {LONGEST_IMAGE} || c.image.matches(r'{images}'))");
         let containers = ["t.spec.containers", "t.spec.initContainers"]
-            .map(|list| any_of(list, MOST_CONTAINERS, "c", &image));
+            .map(|list| any_of(list, MOST_CONTAINERS, "c", runs));
         format!("{} || has(t.spec) && ({volumes} || {})", annotated("t"), containers.join(" || "))
     }
 }
@@ -130,6 +134,36 @@ fn annotated(object: &str) -> String {
 /// Whether one of the items of a list is such an item. A list of the wire may be `null`.
 fn any_of(list: &str, most: usize, item: &str, such: &str) -> String {
     format!("has({list}) && {list} != null && ({list}.size() > {most} || {list}.exists({item}, {such}))")
+}
+
+/// Whether a container `c` may run an engine: by its image, or by its name, a port or a variable, one of which there is
+/// beside whatever else shows that an image of one's own does.
+fn runs_an_engine(set: &PolicySet, images: &str) -> String {
+    let text = |field: &str, longest: usize| {
+        format!("has({field}) && ({field}.size() > {longest} || {field}.matches(r'{images}'))")
+    };
+    let (mut ports, mut names, mut beginnings) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for row in set.projections().engines.rows() {
+        ports.extend(row.ports().iter().map(i64::to_string));
+        for variable in row.variables() {
+            match variable.split_once(['*', '?']) {
+                Some((beginning, _)) => beginnings.insert(format!("e.name.startsWith({beginning:?})")),
+                None => names.insert(format!("{variable:?}")),
+            };
+        }
+    }
+    let list = |all: BTreeSet<String>| all.into_iter().collect::<Vec<_>>().join(", ");
+    let named = std::iter::once(format!("e.name in [{}]", list(names))).chain(beginnings);
+    let such = format!("has(e.name) && ({})", named.collect::<Vec<_>>().join(" || "));
+    let port = format!("has(p.containerPort) && p.containerPort in [{}]", list(ports));
+    [
+        text("c.image", LONGEST_IMAGE),
+        text("c.name", LONGEST_NAME),
+        any_of("c.ports", MOST_PORTS, "p", &port),
+        any_of("c.env", MOST_VARIABLES, "e", &such),
+    ]
+    .map(|sign| format!("({sign})"))
+    .join(" || ")
 }
 
 /// The images of engines, as a regular expression (RE2) over references: those that the table lists, and those that have

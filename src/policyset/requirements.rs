@@ -48,7 +48,8 @@ pub fn check(
     };
     let mut declared = Vec::new();
     for (kind, _) in policy.inventory.iter() {
-        let Some(role) = ResourceRole::of(kind, projections) else {
+        let role = ResourceRole::of(kind, projections).filter(|role| *role != ResourceRole::ConfigMap);
+        let Some(role) = role else {
             let written = kind.to_string();
             let mut error = text.error(at(&written), 0, format!("custom.inventory: no join knows {written}"));
             let joined: Vec<GroupKind> = ResourceRole::kinds().collect();

@@ -12,12 +12,14 @@ use crate::decision::Patched;
 use crate::policyset::PolicySet;
 use crate::workload::declared::{classifies_itself, lowering};
 use crate::workload::projection::Projection;
-use crate::workload::{Class, Problem, SelfClassification, Workload, project};
+use crate::workload::{Class, ConfigMaps, Problem, SelfClassification, Workload, project_with};
 
 /// Projects the objects of one request into views.
 #[derive(Clone, Copy)]
 pub struct ViewReader<'a> {
     pub set: &'a PolicySet,
+    /// The ConfigMaps that workloads refer to.
+    pub config_maps: &'a dyn ConfigMaps,
     pub projection: &'a Projection,
     pub namespace: &'a str,
     pub tier: Option<&'a String>,
@@ -40,7 +42,8 @@ impl ViewReader<'_> {
     fn read_part(&self, object: Option<&Value>) -> (Option<Workload>, Option<Problem>) {
         let Some(object) = object.filter(|_| self.has_views) else { return (None, None) };
         let engines = &self.set.projections().engines;
-        let projected = project(object, self.namespace, self.projection, engines, self.said);
+        let projected =
+            project_with(self.config_maps, object, self.namespace, self.projection, engines, self.said);
         let view = Workload { tier: self.tier.cloned(), ..projected.workload };
         (Some(view), projected.problems.into_iter().next())
     }

@@ -13,12 +13,12 @@ use reader::Reader;
 
 /// Script commands that neither run a server nor name one of its directories.
 const HELPERS: &[&str] = &[
-    ":", "[", "[[", "basename", "break", "cat", "cd", "chgrp", "chmod", "chown", "continue", "cp", "cut",
-    "date", "dirname", "echo", "exit", "export", "false", "find", "for", "grep", "head", "hostname", "id",
-    "install", "kill", "killall", "ln", "ls", "mkdir", "mktemp", "mv", "pkill", "printf", "pwd", "read",
-    "return", "rm", "sed", "select", "seq", "set", "shift", "shopt", "sleep", "sort", "stat", "sync",
-    "sysctl", "tail", "tee", "test", "touch", "tr", "trap", "true", "ulimit", "umask", "unset", "wait", "wc",
-    "whoami",
+    ":", "[", "[[", "apk", "apt", "apt-get", "basename", "break", "cat", "cd", "chgrp", "chmod", "chown",
+    "continue", "cp", "cut", "curl", "date", "dirname", "dnf", "echo", "exit", "export", "false", "find",
+    "for", "grep", "head", "hostname", "id", "install", "kill", "killall", "ln", "ls", "microdnf", "mkdir",
+    "mktemp", "mv", "pkill", "printf", "pwd", "read", "return", "rm", "sed", "select", "seq", "set", "shift",
+    "shopt", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test", "touch", "tr", "trap", "true",
+    "ulimit", "umask", "unset", "wait", "wc", "wget", "whoami", "yum",
 ];
 
 /// The commands of a container. If the image's own entry point runs, only the arguments passed to it.

@@ -7,7 +7,7 @@ use super::engines::{AlsoDirs, EngineRow};
 use super::flags;
 use super::pods::{clean, covers};
 use super::script;
-use super::view::{Container, DataDir};
+use super::view::{Container, DataDir, Mount};
 
 /// Longest path that Linux opens, in bytes (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -83,7 +83,7 @@ impl Reading<'_> {
         match of_environment() {
             Said::These(dirs) => named(dirs, self.of_variables(&self.row.environment)),
             Said::Unknown => Vec::new(),
-            Said::Nothing if self.row.is_likely_in(self.container) => {
+            Said::Nothing if self.row.is_likely_in(self.container) && self.may_be_mounted() => {
                 named(self.row.mounted_dirs(self.container).collect(), "guess")
             }
             Said::Nothing => {
@@ -91,6 +91,15 @@ impl Reading<'_> {
                 named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
             }
         }
+    }
+
+    /// Whether a volume may hold the data of an engine in an image that is not known.
+    fn may_be_mounted(&self) -> bool {
+        let keeps = |mount: &Mount| {
+            let fixed = matches!(mount.source.as_str(), "configMap" | "downwardAPI" | "projected" | "secret");
+            !mount.read_only && !fixed && mount.source != "emptyDir"
+        };
+        self.container.mounts.iter().any(keeps) || self.row.mounted_dirs(self.container).next().is_some()
     }
 
     /// The commands that may run the engine.

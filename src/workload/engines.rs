@@ -9,7 +9,11 @@ use super::labels::glob;
 use super::pods::covers;
 use super::view::{Container, Mount};
 
+mod configured;
+mod evidence;
 mod runs;
+
+use configured::Configuration;
 
 /// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -25,7 +29,8 @@ pub struct EngineRow {
     /// For example `postgres`.
     pub name: String,
     /// Patterns for the last segment of the image repository; `*` and `?` are allowed. They match the whole
-    /// segment, so that clients such as `postgres-exporter` are not taken for the engine.
+    /// segment, so that clients such as `postgres-exporter` are not taken for the engine. One with a slash is the
+    /// repository's end.
     images: Vec<String>,
     /// The row matches only if one of these arguments is given.
     #[serde(default)]
@@ -49,6 +54,12 @@ pub struct EngineRow {
     /// Settings that tell the engine to keep no data.
     #[serde(default)]
     idle: Vec<Idle>,
+    /// Settings under which its members do not vote, because each is a store of its own.
+    #[serde(default)]
+    alone: Vec<Idle>,
+    /// Files whose settings count like arguments.
+    #[serde(default)]
+    configuration: Vec<Configuration>,
     /// A prefix that marks the engine's version anywhere in a tag: `pg` in `pg18`.
     pub version_prefix: Option<String>,
     /// Whether the engine needs a majority of its members.
@@ -81,6 +92,12 @@ pub struct EngineRow {
     /// A volume mounted at one of these paths may override the image's default directories.
     #[serde(default)]
     pub(super) config_mounts: Vec<String>,
+    /// Patterns for variables that the server of its images reads, and hardly any client.
+    #[serde(default)]
+    variables: Vec<String>,
+    /// The ports that it listens on.
+    #[serde(default)]
+    ports: Vec<i64>,
     /// The default directories; the first row that matches the image applies.
     data: Vec<DefaultDirs>,
     /// Directories besides the data directory that must also be persisted.
@@ -173,26 +190,29 @@ impl Engines {
         let line = CommandLine::of(container);
         let beside = line.beside(container);
         rows.find(|row| {
+            let line = row.configured(container, line.clone());
             row.runs(container, &line) || beside.iter().any(|beside| row.is_started(container, beside))
         })
     }
 
-    /// The row that likely describes a container whose image is in no row: the image is named after the
-    /// engine, and a volume is mounted at the engine's directory.
-    pub fn likely(&self, container: &Container) -> Option<&EngineRow> {
+    /// The first row that has a container's image.
+    pub(super) fn by_image(&self, container: &Container) -> Option<&EngineRow> {
         let image = container.image.as_ref()?;
-        let words = || image.basename().split(['-', '_', '.']);
-        if words().any(|word| TOOLS.contains(&word)) || self.engines.iter().any(|row| row.is_image(image)) {
+        self.engines.iter().find(|row| row.is_image(image))
+    }
+
+    /// The row that likely describes a container whose image is in no row.
+    pub(super) fn likely(&self, container: &Container) -> Option<&EngineRow> {
+        let image = container.image.as_ref()?;
+        if self.engines.iter().any(|row| row.is_image(image)) {
             return None;
         }
-        let is_called = |row: &&EngineRow| {
-            words()
-                .map(|word| word.trim_end_matches(|c: char| c.is_ascii_digit()))
-                .any(|word| row.name == word || row.images.iter().any(|image| image == word))
-        };
-        let mut rows = self.engines.iter().filter(is_called);
+        let mut rows = self.engines.iter();
         rows.find(|row| {
-            row.mounted_dirs(container).next().is_some() && row.runs(container, &CommandLine::of(container))
+            row.is_evident_in(container, image) && {
+                let line = row.configured(container, CommandLine::of(container));
+                row.runs(container, &line)
+            }
         })
     }
 
@@ -207,43 +227,29 @@ impl Engines {
     }
 }
 
-/// Words in the names of images that work on the directories of an engine and do not run it.
-const TOOLS: &[&str] = &[
-    "admin",
-    "agent",
-    "archiver",
-    "backup",
-    "backups",
-    "client",
-    "connect",
-    "dump",
-    "exporter",
-    "init",
-    "manager",
-    "metrics",
-    "migrate",
-    "migration",
-    "migrations",
-    "operator",
-    "pooler",
-    "proxy",
-    "restore",
-    "sidecar",
-    "tool",
-    "tools",
-    "ui",
-    "web",
-];
-
 impl EngineRow {
     /// Patterns for the last segment of the image repository, with `*` and `?`.
     pub fn images(&self) -> impl Iterator<Item = &str> {
         self.images.iter().map(String::as_str)
     }
 
+    /// The ports that the engine listens on.
+    pub fn ports(&self) -> &[i64] {
+        &self.ports
+    }
+
+    /// Patterns for variables of its server, with `*` and `?`.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.variables.iter().map(String::as_str)
+    }
+
     /// Whether the image is one of the engine's.
     pub fn is_image(&self, image: &ImageRef) -> bool {
-        matches_any(&self.images, image.basename())
+        let path = |pattern: &String| {
+            let rest = image.repository.strip_suffix(pattern.as_str());
+            pattern.contains('/') && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('/'))
+        };
+        matches_any(&self.images, image.basename()) || self.images.iter().any(path)
     }
 
     /// Whether a container was only likely to run the engine.

@@ -35,7 +35,9 @@ impl Environment {
     pub fn of(container: &Container) -> Self {
         let mut all = Self { left: BUDGET, ..Self::default() };
         for env in &container.env {
-            let value = env.value.as_deref().map(|value| all.expand(value));
+            // Only what the container itself says is expanded.
+            let expand = |value: &str| if env.from.is_empty() { all.expand(value) } else { value.to_owned() };
+            let value = env.value.as_deref().map(expand);
             all.variables.insert(env.name.clone(), Variable { value, unsure: false });
         }
         all

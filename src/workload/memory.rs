@@ -34,7 +34,8 @@ enum Units {
 pub fn memory_settings(container: &Container) -> Vec<MemorySetting> {
     let mut found = Found { settings: Vec::new(), container };
     for env in &container.env {
-        let Some(value) = &env.value else { continue };
+        // A setting is shown at its value, which must be in the object.
+        let Some(value) = env.value.as_ref().filter(|_| env.from.is_empty()) else { continue };
         let path = || below(&env.path, "value".into());
         // Cassandra's start script turns this into -Xmx.
         if env.name == "MAX_HEAP_SIZE" {

@@ -7,6 +7,7 @@
 mod backup;
 mod class;
 mod command;
+mod configuration;
 mod confirmations;
 mod data_dirs;
 pub mod declared;
@@ -33,10 +34,11 @@ pub mod view;
 mod voters;
 mod wrappers;
 
+pub use configuration::{ConfigMap, ConfigMaps, NoConfigMaps};
 pub(crate) use confirmations::confirmed_steps;
 pub use declared::SelfClassification;
 pub use json_node::Problem;
 pub(crate) use json_node::{JsonNode, ObjectReading};
-pub use project::{Projected, project};
+pub use project::{Projected, project, project_with};
 pub(crate) use storage::{claim, persistent_volume, storage_class};
 pub use view::{Class, Workload};

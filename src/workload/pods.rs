@@ -1,10 +1,11 @@
 //! Pods: containers, volumes and mounts.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
 
-use super::engines::Engines;
+use super::configuration::References;
+use super::engines::{EngineRow, Engines};
 use super::image::ImageRef;
 use super::json_node::JsonNode;
 use super::memory::memory_settings;
@@ -20,7 +21,12 @@ const LONGEST_COMMAND: usize = 131_071;
 const MOST_CONTAINERS: usize = 200;
 
 /// The containers of a pod spec, those of `initContainers` first.
-pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) -> Vec<Container> {
+pub fn containers(
+    spec: &JsonNode<'_>,
+    volumes: &[Volume],
+    engines: &Engines,
+    config: &References<'_>,
+) -> Vec<Container> {
     // Looked up by name: a pod may have as many mounts as volumes, and a linear search for each is quadratic.
     let volumes: HashMap<&str, &Volume> =
         volumes.iter().map(|volume| (volume.name.as_str(), volume)).collect();
@@ -31,7 +37,8 @@ pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) ->
     let main =
         spec.child("containers").items_up_to(MOST_CONTAINERS).into_iter().map(|node| (node, Role::Main));
     let mut all: Vec<Container> =
-        init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines)).collect();
+        init.chain(main).map(|(node, role)| container(&node, role, &volumes, engines, config)).collect();
+    forget_helpers(&mut all, engines);
     // Only then: beside a data store, tools of its name work on its directory.
     if all.iter().all(|container| container.engine.is_empty()) {
         for container in all.iter_mut().filter(|container| container.role != Role::Init) {
@@ -45,11 +52,32 @@ pub fn containers(spec: &JsonNode<'_>, volumes: &[Volume], engines: &Engines) ->
     all
 }
 
+/// Beside a container that visibly runs an engine, a script of unknown text in the engine's image is a helper: it
+/// watches, copies or repairs.
+fn forget_helpers(all: &mut [Container], engines: &Engines) {
+    let images: HashSet<&str> =
+        all.iter().filter_map(|container| Some(engines.by_image(container)?.name.as_str())).collect();
+    let of = |name: &str| engines.named(name);
+    let rows = images.into_iter().filter_map(of);
+    let seen_in = |row: &EngineRow| {
+        let mut serving = all.iter().filter(|container| container.role != Role::Init);
+        serving.any(|container| row.is_seen_in(container))
+    };
+    let seen: HashSet<&str> = rows.filter(|row| seen_in(row)).map(|row| row.name.as_str()).collect();
+    for container in all.iter_mut().filter(|container| seen.contains(container.engine.as_str())) {
+        let row = engines.named(&container.engine);
+        if row.is_some_and(|row| !row.is_seen_in(container)) {
+            container.engine = String::new();
+        }
+    }
+}
+
 fn container(
     node: &JsonNode<'_>,
     role: Role,
     volumes: &HashMap<&str, &Volume>,
     engines: &Engines,
+    config: &References<'_>,
 ) -> Container {
     let name = node.child("name").string().unwrap_or_default();
     let image_name = node.child("image").string().unwrap_or_default();
@@ -70,6 +98,12 @@ fn container(
         node.problem(format!("the commands of {place} have {length} bytes; at most {LONGEST_COMMAND} are read, the longest argument that Linux runs"));
     }
     let resources = node.child("resources");
+    // What the container names itself comes last, for of two variables of one name the last counts.
+    let (mut variables, env_from) = config.variables(&node.child("envFrom"));
+    variables.extend(node.child("env").items().iter().map(|node| env(node, config)));
+    let mounts = mounts(node, &name, volumes);
+    let of_volume = |mount: &Mount| Some(config.mounted(mount, volumes.get(mount.volume.as_str())?));
+    let files = mounts.iter().filter_map(of_volume).flatten().collect();
     let mut container = Container {
         role,
         image_name,
@@ -77,8 +111,9 @@ fn container(
         engine: String::new(),
         command,
         args,
-        env: node.child("env").items().iter().map(env).collect(),
-        env_from: !node.child("envFrom").items().is_empty(),
+        env: variables,
+        env_from,
+        files,
         requests: amounts(&resources.child("requests")),
         limits: amounts(&resources.child("limits")),
         readiness,
@@ -86,7 +121,7 @@ fn container(
         startup,
         ports,
         lifecycle: lifecycle(node),
-        mounts: mounts(node, &name, volumes),
+        mounts,
         security: node.child("securityContext").raw().cloned(),
         working_dir: node.child("workingDir").string().filter(|dir| dir.starts_with('/')),
         post_start,
@@ -102,11 +137,16 @@ fn container(
     container
 }
 
-fn env(node: &JsonNode<'_>) -> Env {
+fn env(node: &JsonNode<'_>, config: &References<'_>) -> Env {
     let source = node.child("valueFrom");
     let from = source.raw().and_then(|value| value.as_object()?.keys().next().cloned()).unwrap_or_default();
     let value = if from.is_empty() { Some(node.child("value").string().unwrap_or_default()) } else { None };
-    Env { name: node.child("name").string().unwrap_or_default(), value, from, path: node.path.clone() }
+    let (config_map, value) = match config.value(&source).filter(|_| from == "configMapKeyRef") {
+        Some((name, text)) => (name, Some(text)),
+        None => (String::new(), value),
+    };
+    let name = node.child("name").string().unwrap_or_default();
+    Env { name, value, from, config_map, path: node.path.clone() }
 }
 
 fn port(node: &JsonNode<'_>) -> Port {
@@ -167,11 +207,11 @@ pub fn clean(path: &str) -> String {
 }
 
 /// The volumes of a pod spec.
-pub fn volumes(spec: &JsonNode<'_>) -> Vec<Volume> {
-    spec.child("volumes").items().iter().map(volume).collect()
+pub fn volumes(spec: &JsonNode<'_>, config: &References<'_>) -> Vec<Volume> {
+    spec.child("volumes").items().iter().map(|node| volume(node, config)).collect()
 }
 
-fn volume(node: &JsonNode<'_>) -> Volume {
+fn volume(node: &JsonNode<'_>, config: &References<'_>) -> Volume {
     let source = node
         .raw()
         .and_then(|value| value.as_object())
@@ -194,6 +234,7 @@ fn volume(node: &JsonNode<'_>) -> Volume {
         driver: if source == "csi" { body.child("driver").string() } else { None },
         nfs_server: if source == "nfs" { body.child("server").string() } else { None },
         read_only: body.child("readOnly").raw().and_then(Value::as_bool).unwrap_or(false),
+        files: if matches!(source, "configMap" | "projected") { config.files(node) } else { Vec::new() },
         source: source.to_owned(),
         path: node.path.clone(),
     }

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::backup::backup;
 use super::class::class;
+use super::configuration::{ConfigMaps, NoConfigMaps, References};
 use super::confirmations::confirmed_at;
 use super::data_dirs::dirs;
 use super::declared::{DATA_PATHS, ENGINE, QUORUM, SelfClassification};
@@ -30,10 +31,7 @@ pub struct Projected {
     pub problems: Vec<Problem>,
 }
 
-/// Builds the view of an object.
-///
-/// `namespace` is the request's, because a manifest may omit its own. `said` tells how far the annotations
-/// count by which the object classifies itself.
+/// Builds the view of an object by itself, as [`project_with`] does with what ConfigMaps say.
 pub fn project(
     object: &Value,
     namespace: &str,
@@ -41,14 +39,36 @@ pub fn project(
     engines: &Engines,
     said: SelfClassification,
 ) -> Projected {
+    project_with(&NoConfigMaps, object, namespace, projection, engines, said)
+}
+
+/// Builds the view of an object.
+///
+/// `namespace` is the request's, because a manifest may omit its own. `said` tells how far the annotations
+/// count by which the object classifies itself.
+pub fn project_with(
+    maps: &dyn ConfigMaps,
+    object: &Value,
+    namespace: &str,
+    projection: &Projection,
+    engines: &Engines,
+    said: SelfClassification,
+) -> Projected {
+    let config = References::new(maps, namespace);
     let reading = ObjectReading::default();
-    let mut workload = read(&JsonNode::root(object, &reading), namespace, projection, engines);
+    let mut workload = read(&JsonNode::root(object, &reading), namespace, projection, engines, &config);
     workload.engine = engine(&workload, engines, said);
     workload.class = class(projection.class, &workload, engines, said);
     Projected { workload, problems: reading.problems() }
 }
 
-fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: &Engines) -> Workload {
+fn read(
+    root: &JsonNode<'_>,
+    namespace: &str,
+    projection: &Projection,
+    engines: &Engines,
+    config: &References<'_>,
+) -> Workload {
     let metadata = root.child("metadata");
     let string = |field: &Option<Field<String>>| {
         field.as_ref().and_then(|field| root.at(&field.path.0).string().or_else(|| field.default.clone()))
@@ -91,7 +111,7 @@ fn read(root: &JsonNode<'_>, namespace: &str, projection: &Projection, engines: 
     };
     if let Some(keys) = &projection.template {
         let selector = projection.selector.as_ref().and_then(|keys| root.at(&keys.0).raw().cloned());
-        read_pods(&root.at(&keys.0), selector, engines, &mut workload);
+        read_pods(&root.at(&keys.0), selector, engines, config, &mut workload);
         let deadline = projection.deadline.as_ref().and_then(|keys| root.at(&keys.0).integer());
         if let Some(pods) = &mut workload.pods {
             pods.deadline = pods.deadline.into_iter().chain(deadline).min();
@@ -127,12 +147,18 @@ fn retention(node: &JsonNode<'_>) -> Retention {
     }
 }
 
-fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines, workload: &mut Workload) {
+fn read_pods(
+    template: &JsonNode<'_>,
+    selector: Option<Value>,
+    engines: &Engines,
+    config: &References<'_>,
+    workload: &mut Workload,
+) {
     let metadata = template.child("metadata");
     let spec = template.child("spec");
     let labels = metadata.child("labels").string_map();
     let of_templates: Vec<_> = storage::template_volumes(&workload.claims).collect();
-    let of_pod = pods::volumes(&spec);
+    let of_pod = pods::volumes(&spec, config);
     let names: HashSet<&str> = of_templates.iter().map(|volume| volume.name.as_str()).collect();
     let shadowed = |name: &str| names.contains(name);
     workload.volumes = of_pod.into_iter().filter(|volume| !shadowed(&volume.name)).collect();
@@ -140,7 +166,7 @@ fn read_pods(template: &JsonNode<'_>, selector: Option<Value>, engines: &Engines
     workload
         .claims
         .extend(storage::pod_claims(&spec).into_iter().filter(|claim: &Claim| !shadowed(&claim.name)));
-    workload.containers = pods::containers(&spec, &workload.volumes, engines);
+    workload.containers = pods::containers(&spec, &workload.volumes, engines, config);
     workload.scheduling = Some(scheduling(&spec, &labels, &workload.namespace));
     // core/v1 SetDefaults_PodSpec
     workload.termination_grace_seconds =
@@ -203,7 +229,9 @@ fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> O
         version: image.and_then(ImageRef::version).map(|version| version.to_string()),
         release: image.and_then(|image| image.release(prefix)),
         flavour: image.map(|image| image.flavour(prefix)).unwrap_or_default(),
-        votes: quorum && voters::vote(workload, &runs_in),
+        votes: quorum
+            && voters::vote(workload, &runs_in)
+            && !row.zip(container).is_some_and(|(row, container)| row.is_alone(container)),
         container: runs_in,
         quorum,
         data_dirs,

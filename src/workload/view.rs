@@ -19,7 +19,9 @@ mod storage;
 
 pub use backup::{AnnotationError, Backup, BackupSchedule};
 pub use engine::{DataDir, Engine};
-pub use pods::{Container, Env, Lifecycle, MemorySetting, Mount, Pods, Port, Probe, Resources, Role};
+pub use pods::{
+    ConfigFile, Container, Env, Lifecycle, MemorySetting, Mount, Pods, Port, Probe, Resources, Role,
+};
 pub use scheduling::{AntiAffinity, NodeExpression, NodeTerm, Scheduling, Spread};
 pub use siblings::{Autoscaler, DisruptionBudget, Service, ServicePort, Target};
 pub use storage::{Claim, DataSource, PersistentVolume, StorageClass, Topology, Volume};

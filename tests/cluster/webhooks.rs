@@ -396,6 +396,21 @@ fn what_holds_no_data_is_not_asked_about() {
         with_init.pointer_mut(path).unwrap()["initContainers"] =
             json!([{"name": "db", "image": "mysql:9", "restartPolicy": "Always"}]);
         assert!(asked(&with_init), "{kind}: an engine as a sidecar");
+        for (field, value) in [
+            ("name", json!("my-postgres")),
+            ("ports", json!([{"containerPort": 3306}])),
+            ("env", json!([{"name": "MYSQL_ROOT_PASSWORD", "value": "x"}])),
+            ("env", json!([{"name": "PATRONI_SCOPE", "value": "shop"}])),
+        ] {
+            let mut by_evidence = plain.clone();
+            by_evidence.pointer_mut(&format!("{path}/containers/0")).unwrap()[field] = value;
+            assert!(asked(&by_evidence), "{kind}: {field} of an engine");
+        }
+        let mut ordinary = plain.clone();
+        let container = ordinary.pointer_mut(&format!("{path}/containers/0")).unwrap();
+        container["ports"] = json!([{"containerPort": 8080}]);
+        container["env"] = json!([{"name": "DATABASE_URL", "value": "postgres://db"}]);
+        assert!(!asked(&ordinary), "{kind}: an application");
         let mut says_so = plain.clone();
         says_so["metadata"]["annotations"] = json!({"stategate.io/stateful": "true"});
         assert!(asked(&says_so), "{kind}: it says so");
@@ -406,6 +421,25 @@ fn what_holds_no_data_is_not_asked_about() {
             assert!(asked(&pods_say_so), "{kind}: its pods say so");
         }
         // So much that CEL would not get through it is sent as it is.
+        let mut full = plain.clone();
+        let variables: Vec<Value> = (0..30)
+            .map(|number| json!({"name": format!("A_VARIABLE_OF_THE_APPLICATION_{number}"), "value": "x"}))
+            .collect();
+        let ports: Vec<Value> = (0..10).map(|number| json!({"containerPort": 10_000 + number})).collect();
+        let image = format!("registry.example.com/{}:1", "application/".repeat(14) + "shop");
+        let containers: Vec<Value> = (0..16)
+            .map(|number| json!({"name": format!("application-{number}-{}", "x".repeat(40)), "image": image, "env": variables, "ports": ports}))
+            .collect();
+        full.pointer_mut(path).unwrap()["containers"] = containers.clone().into();
+        full.pointer_mut(path).unwrap()["initContainers"] = containers
+            .into_iter()
+            .map(|mut container| {
+                container["name"] =
+                    json!(container["name"].as_str().unwrap().replace("application", "before"));
+                container
+            })
+            .collect();
+        assert!(!asked(&full), "{kind}: as much as CEL gets through");
         let mut many = plain.clone();
         let volumes: Vec<Value> =
             (0..2000).map(|number| json!({"name": format!("e{number}"), "emptyDir": {}})).collect();

@@ -8,7 +8,8 @@
 #   valueFrom, $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false,
 #   and the path of a file in a mounted volume. The value is never shown. Add names that end like this but hold no
 #   credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked,
-#   too. ConfigMaps and envFrom are not visible here.
+#   too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests
+#   or in the inventory, and told once for each entry; at admission ConfigMaps are not known.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
@@ -39,7 +40,7 @@ violation contains v if {
 	some container in input.workload.containers
 	some variable in container.env
 	variable.from == ""
-	what := finding(container, variable)
+	what := credential(container, variable)
 	not globs.matches_any(allowed, variable.name)
 	v := {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
@@ -51,7 +52,40 @@ violation contains v if {
 	}
 }
 
-finding(container, variable) := "holds a credential" if {
+# A ConfigMap is as readable as a manifest. Several containers may take the same entry.
+violation contains v if {
+	some key in {[one.variable.config_map, one.variable.name] | some one in taken}
+	use := [other | some other in taken; [other.variable.config_map, other.variable.name] == key][0]
+	variable := use.variable
+	v := {
+		"msg": sprintf(
+			"variable %s of container %s %s, in plain text in ConfigMap %s",
+			[variable.name, use.container, use.what, variable.config_map],
+		),
+		"path": variable.path,
+		"key": sprintf("%s/%s", [variable.config_map, variable.name]),
+		"fix": sprintf(
+			"Move it from ConfigMap %s into a Secret and refer to it by %s; then change it: it has been seen",
+			[variable.config_map, reference(variable)],
+		),
+	}
+}
+
+# The credentials that come from ConfigMaps, in the order of the containers.
+taken := [use |
+	allowed := input.parameters.allow_names
+	some container in input.workload.containers
+	some variable in container.env
+	variable.config_map != ""
+	not globs.matches_any(allowed, variable.name)
+	use := {"container": container.name, "variable": variable, "what": credential(container, variable)}
+]
+
+reference(variable) := "envFrom.secretRef" if {
+	variable.from == "configMapRef"
+} else := "valueFrom.secretKeyRef"
+
+credential(container, variable) := "holds a credential" if {
 	named_like_one(upper(variable.name))
 	literal(container, variable.value)
 } else := "has a password within its value" if {

@@ -100,3 +100,36 @@ test_every_container_is_judged if {
 	document := object.union(request([]), {"workload": {"containers": [init, container([variable("TOKEN", "x")])]}})
 	count(policy.violation) == 2 with input as document
 }
+
+of_map(name, from, value) := {
+	"name": name,
+	"value": value,
+	"from": from,
+	"config_map": "db-env",
+	"path": ["spec", "template", "spec", "containers", 0, "envFrom", 0],
+}
+
+test_credential_of_a_config_map_fails_and_is_not_shown if {
+	some v in found([of_map("POSTGRES_PASSWORD", "configMapRef", "hunter2")])
+	v.msg == "variable POSTGRES_PASSWORD of container db holds a credential, in plain text in ConfigMap db-env"
+	v.path == ["spec", "template", "spec", "containers", 0, "envFrom", 0]
+	contains(v.fix, "envFrom.secretRef")
+	not contains(v.fix, "hunter2")
+	some other in found([of_map("POSTGRES_PASSWORD", "configMapKeyRef", "hunter2")])
+	contains(other.fix, "valueFrom.secretKeyRef")
+}
+
+test_entry_that_several_containers_take_is_told_once if {
+	one := container([of_map("POSTGRES_PASSWORD", "configMapRef", "hunter2")])
+	document := object.union(request([]), {"workload": {"containers": [one, object.union(one, {"name": "exporter"})]}})
+	count(policy.violation) == 1 with input as document
+}
+
+test_what_a_config_map_may_say_passes if {
+	found([
+		of_map("POSTGRES_DB", "configMapRef", "shop"),
+		of_map("TLS_SECRET", "configMapRef", "shop-tls"),
+		of_map("POSTGRES_PASSWORD", "configMapRef", ""),
+	]) == set()
+	found([object.remove(of_map("POSTGRES_PASSWORD", "configMapRef", ""), ["value"])]) == set()
+}

@@ -15,7 +15,7 @@ use super::roles::ResourceRole;
 use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{JsonNode, ObjectReading, SelfClassification, project};
+use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
@@ -81,6 +81,12 @@ impl RecordReader {
             ResourceRole::Quota => Record::Quota(QuotaRecord::read(node, head)),
             ResourceRole::LimitRange => Record::LimitRange(LimitRecord::read(node, head)),
             ResourceRole::Node => Record::Node(NodeRecord::read(node, head)),
+            ResourceRole::ConfigMap => Record::ConfigMap(ConfigMapRecord {
+                name: head.name,
+                namespace: head.namespace,
+                config_map: ConfigMap::read(node),
+                bundled: false,
+            }),
             ResourceRole::PriorityClass => Record::PriorityClass(PriorityRecord::read(node, head)),
         })
     }
@@ -105,6 +111,20 @@ pub enum Record {
     LimitRange(LimitRecord),
     Node(NodeRecord),
     PriorityClass(PriorityRecord),
+    ConfigMap(ConfigMapRecord),
+}
+
+/// A ConfigMap.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigMapRecord {
+    /// Its name.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// What it holds.
+    pub config_map: ConfigMap,
+    /// Whether it is a manifest of the run.
+    pub bundled: bool,
 }
 
 /// A Namespace.

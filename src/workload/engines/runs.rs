@@ -7,10 +7,14 @@ use super::super::labels::glob;
 use super::super::view::Container;
 use super::{EngineRow, matches_any};
 
+/// Programs that only wait. A container that runs nothing else is there for people who look into it by `kubectl exec`,
+/// whatever its image holds.
+const WAITING: &[&str] = &["cat", "pause", "read", "sleep", "tail", "true", "wait"];
+
 impl EngineRow {
     /// The command line that runs the engine: the container's own or, if that is a client's, what runs beside it.
     pub(in crate::workload) fn line(&self, container: &Container) -> CommandLine {
-        let line = CommandLine::of(container);
+        let line = self.configured(container, CommandLine::of(container));
         if self.runs(container, &line) {
             return line;
         }
@@ -66,6 +70,19 @@ impl EngineRow {
         words.iter().any(asked)
     }
 
+    /// Whether it can be seen that a container runs one of the engine's own programs, or the entry point of the
+    /// engine's image, even if it keeps no data.
+    pub(in crate::workload) fn is_seen_in(&self, container: &Container) -> bool {
+        let line = CommandLine::of(container);
+        let entry_point = line.commands.is_empty() && container.command.is_empty();
+        let seen = |words: &Vec<String>| {
+            let first = words.first().map(String::as_str).unwrap_or_default();
+            first.starts_with('-') || self.is_program(words) || self.is_server(words)
+        };
+        let is_image = container.image.as_ref().is_some_and(|image| self.is_image(image));
+        is_image && (entry_point || line.works().any(seen))
+    }
+
     fn is_asked_for(&self, line: &CommandLine) -> bool {
         let asked = |word: &String| {
             let flag = word.split('=').next().unwrap_or(word);
@@ -77,8 +94,9 @@ impl EngineRow {
     fn runs_a_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
         let works: Vec<&Vec<String>> = line.works().collect();
         if works.is_empty() {
-            // For example only `sleep infinity`.
-            return line.commands.iter().any(|words| self.is_client(words));
+            let waits =
+                |words: &Vec<String>| words.first().is_some_and(|first| WAITING.contains(&program(first)));
+            return line.commands.iter().any(|words| waits(words) || self.is_client(words));
         }
         let (clients, others): (Vec<_>, Vec<_>) = works.into_iter().partition(|words| self.is_client(words));
         let runs_engine = |words: &&Vec<String>| {
@@ -107,6 +125,12 @@ impl EngineRow {
 
     fn is_idle(&self, container: &Container, line: &CommandLine) -> bool {
         self.idle.iter().any(|idle| idle.holds(container, line, &self.options))
+    }
+
+    /// Whether its settings say that the container is a store of its own.
+    pub(in crate::workload) fn is_alone(&self, container: &Container) -> bool {
+        let line = self.line(container);
+        self.alone.iter().any(|alone| alone.holds(container, &line, &self.options))
     }
 
     /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever

@@ -1,5 +1,7 @@
 //! Pods in the view: containers, their mounts and their probes.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -64,9 +66,9 @@ pub struct Container {
     pub command: Vec<String>,
     /// Arguments.
     pub args: Vec<String>,
-    /// Environment variables.
+    /// Environment variables; first those that `envFrom` takes from ConfigMaps that are known.
     pub env: Vec<Env>,
-    /// Whether `envFrom` adds all keys of ConfigMaps or Secrets to the environment.
+    /// Whether `envFrom` adds variables that are not known: of Secrets, and of other ConfigMaps.
     pub env_from: bool,
     /// Declared ports.
     pub ports: Vec<Port>,
@@ -93,6 +95,9 @@ pub struct Container {
     /// The SecurityContext, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Value>,
+    /// The files of ConfigMaps that are known, as the container sees them.
+    #[serde(skip)]
+    pub files: Vec<ConfigFile>,
     /// The working directory; None if the image decides.
     #[serde(skip)]
     pub working_dir: Option<String>,
@@ -106,17 +111,30 @@ pub struct Container {
     pub path: Path,
 }
 
+/// A file that comes from a ConfigMap.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigFile {
+    /// Its path.
+    pub path: String,
+    /// What it says.
+    pub text: Arc<str>,
+}
+
 /// An environment variable.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct Env {
     /// The variable's name.
     pub name: String,
-    /// The literal value; left out if the value comes from elsewhere.
+    /// The literal value, or that of a ConfigMap that is known; left out if the value comes from elsewhere.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// The source of the value: `secretKeyRef`, `configMapKeyRef`, `fieldRef`, …; empty for a literal.
+    /// The source of the value: `secretKeyRef`, `configMapKeyRef`, `fieldRef`, …, `configMapRef` for a variable of
+    /// `envFrom`; empty for a literal.
     pub from: String,
-    /// Path of the variable in the object.
+    /// The ConfigMap that the value was read from.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub config_map: String,
+    /// Path of the variable, or of the item of `envFrom`, in the object.
     pub path: Path,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Strings;
+use super::{ConfigFile, Strings};
 use crate::path::Path;
 
 /// A volume of the pods.
@@ -36,6 +36,9 @@ pub struct Volume {
     /// The server of an `nfs` volume.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nfs_server: Option<String>,
+    /// Files that come from ConfigMaps that are known, by their paths inside the volume.
+    #[serde(skip)]
+    pub files: Vec<ConfigFile>,
     /// Whether the volume is read-only for every container.
     pub read_only: bool,
     /// Path of the volume in the object.

@@ -1,0 +1,216 @@
+//! Files of ConfigMaps that configure an engine: their settings are read as if they were arguments.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::super::command::CommandLine;
+use super::super::pods::covers;
+use super::super::view::{ConfigFile, Container};
+use super::{EngineRow, matches_any};
+
+/// The deepest value of a file that is read.
+const DEEPEST: usize = 8;
+
+/// Files of one kind that an engine reads.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Configuration {
+    /// Patterns for their paths.
+    files: Vec<String>,
+    /// Whether the engine reads only those that its command names.
+    #[serde(default)]
+    named: bool,
+    format: Format,
+    /// Of a file with sections, those that count.
+    #[serde(default)]
+    sections: Vec<String>,
+    /// The settings that are read, each with the argument that says the same: one that begins with a dash is followed
+    /// by the value, to any other it is joined by `=`. `storage.path` is `path` inside `storage`.
+    settings: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Format {
+    /// A name and a value on each line, with `=`, `:` or blanks between them, and sections in brackets.
+    Lines,
+    Yaml,
+    /// Names and values in braces, as in HCL and in NATS's files. What is written before a brace in quotes is its
+    /// `type`.
+    Blocks,
+}
+
+impl EngineRow {
+    /// The command line with the settings of the files that are known, before its own, which override them.
+    pub(super) fn configured(&self, container: &Container, mut line: CommandLine) -> CommandLine {
+        for configuration in self.configuration.iter().filter(|_| !container.files.is_empty()) {
+            let all: Vec<&ConfigFile> =
+                container.files.iter().filter(|file| matches_any(&configuration.files, &file.path)).collect();
+            let names = |word: &str, file: &ConfigFile| {
+                let path = word.split_once('=').map_or(word, |(_, path)| path);
+                path.len() > 1 && path.starts_with('/') && covers(path.trim_end_matches('/'), &file.path)
+            };
+            let is_named = |file: &ConfigFile| line.words().any(|word| names(word, file));
+            let named: Vec<&ConfigFile> = all.iter().copied().filter(|file| is_named(file)).collect();
+            let read = if named.is_empty() && !configuration.named { &all } else { &named };
+            let settings: Option<Vec<Vec<String>>> =
+                read.iter().map(|file| configuration.arguments(&file.text)).collect();
+            // What one of them leaves open, another file may say.
+            let Some(settings) = settings.filter(|_| !read.is_empty()) else { continue };
+            for words in &mut line.commands {
+                words.retain(|word| !named.iter().any(|file| names(word, file)));
+            }
+            self.insert(&mut line, settings.concat());
+        }
+        line
+    }
+
+    fn insert(&self, line: &mut CommandLine, settings: Vec<String>) {
+        if line.commands.is_empty() {
+            let flags = ["--".to_owned()].into_iter().chain(settings);
+            return line.commands.push(flags.collect());
+        }
+        let own = line.commands.iter_mut().find(|words| !self.is_client(words) && self.is_own(words));
+        if let Some(words) = own {
+            let at = usize::from(words.first().is_some_and(|first| !first.starts_with('-')));
+            words.splice(at..at, settings);
+        }
+    }
+}
+
+impl Configuration {
+    /// What a file says, as arguments; none if other files may say it, too, or it cannot be read.
+    fn arguments(&self, text: &str) -> Option<Vec<String>> {
+        let mut settings = Settings { wanted: &self.settings, arguments: Vec::new() };
+        match self.format {
+            Format::Lines => self.lines(text, &mut settings)?,
+            Format::Yaml => {
+                for document in crate::yaml::read(text).ok()? {
+                    settings.values("", &document.value, 0);
+                }
+            }
+            Format::Blocks => blocks(text, &mut settings)?,
+        }
+        Some(settings.arguments)
+    }
+
+    fn lines(&self, text: &str, settings: &mut Settings<'_>) -> Option<()> {
+        let mut counts = true;
+        for line in text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
+            if let Some(section) = line.strip_prefix('[') {
+                let section = section.trim_end_matches(']').trim();
+                counts = self.sections.is_empty() || self.sections.iter().any(|known| known == section);
+                continue;
+            }
+            let end = line.find(|c: char| c.is_whitespace() || matches!(c, '=' | ':')).unwrap_or(line.len());
+            let (name, rest) = line.split_at(end);
+            if name.trim_start_matches('!').starts_with("include") {
+                return None;
+            }
+            let value = rest.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '=' | ':'));
+            if counts {
+                settings.add(name, value.split(" #").next().unwrap_or_default());
+            }
+        }
+        Some(())
+    }
+}
+
+/// The settings that were found.
+struct Settings<'a> {
+    wanted: &'a BTreeMap<String, String>,
+    arguments: Vec<String>,
+}
+
+impl Settings<'_> {
+    fn add(&mut self, name: &str, value: &str) {
+        let Some(argument) = self.wanted.get(name) else { return };
+        let value = value.trim().trim_matches(['"', '\'']);
+        match argument.starts_with('-') {
+            true => self.arguments.extend([argument.clone(), value.to_owned()]),
+            false => self.arguments.push(format!("{argument}={value}")),
+        }
+    }
+
+    fn values(&mut self, name: &str, value: &Value, depth: usize) {
+        match value {
+            Value::Object(map) if depth < DEEPEST => map.iter().for_each(|(key, value)| {
+                self.values(&join(name, key), value, depth + 1);
+            }),
+            Value::Array(items) => {
+                let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                self.add(name, &items.join(","));
+            }
+            Value::String(text) => self.add(name, text),
+            Value::Bool(_) | Value::Number(_) => self.add(name, &value.to_string()),
+            Value::Object(_) | Value::Null => {}
+        }
+    }
+}
+
+fn join(outer: &str, inner: &str) -> String {
+    if outer.is_empty() || inner.is_empty() { format!("{outer}{inner}") } else { format!("{outer}.{inner}") }
+}
+
+/// Reads blocks in braces; none if a brace is missing or they are nested too deeply.
+fn blocks(text: &str, settings: &mut Settings<'_>) -> Option<()> {
+    let mut open: Vec<String> = Vec::new();
+    let mut pending: Vec<&str> = Vec::new();
+    let name = |open: &[String], inner: &str| join(open.last().map_or("", String::as_str), inner);
+    for token in tokens(text) {
+        match token {
+            "{" => {
+                let own = name(&open, pending.first().map_or("", |first| first.trim_matches('"')));
+                if let Some(label) = pending.get(1) {
+                    settings.add(&join(&own, "type"), label);
+                }
+                settings.add(&own, "");
+                open.push(own);
+                pending.clear();
+                if open.len() > DEEPEST {
+                    return None;
+                }
+            }
+            "\n" | "," | ";" | "}" => {
+                if let [key, value, ..] = pending.as_slice() {
+                    settings.add(&name(&open, key.trim_matches('"')), value);
+                }
+                pending.clear();
+                if token == "}" {
+                    open.pop()?;
+                }
+            }
+            word if word.starts_with("include") => return None,
+            word => pending.push(word),
+        }
+    }
+    open.is_empty().then_some(())
+}
+
+/// Words, quoted texts, braces and ends of lines; commas; not `=`, `:` and comments.
+fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            let skipped = |c: char| c != '\n' && c.is_whitespace() || matches!(c, '=' | ':');
+            rest = rest.trim_start_matches(skipped);
+            if !(rest.starts_with('#') || rest.starts_with("//")) {
+                break;
+            }
+            rest = rest.find('\n').and_then(|at| rest.get(at..)).unwrap_or_default();
+        }
+        let first = rest.chars().next()?;
+        let length = match first {
+            '\n' | ',' | ';' | '{' | '}' => 1,
+            '"' => rest.char_indices().skip(1).find(|(_, c)| *c == '"').map_or(rest.len(), |(at, _)| at + 1),
+            _ => rest
+                .find(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | ',' | ';' | '{' | '}' | '"'))
+                .unwrap_or(rest.len()),
+        };
+        let (token, after) = rest.split_at(length);
+        rest = after;
+        Some(token)
+    })
+}

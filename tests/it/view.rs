@@ -2,6 +2,7 @@
 
 mod commands;
 mod engines;
+mod evidence;
 mod pods;
 mod scheduling;
 mod siblings;

@@ -6,8 +6,8 @@
 #   holds, the manifest does not show whether the data is kept, so that volume-data-dir-persisted cannot tell. This
 #   policy names such a directory, so that a person looks. It passes once the directory is named where nothing chooses
 #   (in arguments, in the environment, in the only line that starts the data store) or in the annotation
-#   stategate.io/data-paths, and if a volume holds each directory that the script names. What a Secret, a ConfigMap
-#   or a configuration file says is not seen, and not flagged.
+#   stategate.io/data-paths, and if a volume holds each directory that the script names. What a Secret says, a
+#   ConfigMap that is not known or another configuration file is not seen, and not flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # custom:

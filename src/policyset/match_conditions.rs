@@ -11,6 +11,7 @@ use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 use super::PolicySet;
 use crate::admission::{GroupKind, ReviewScope};
 use crate::workload::declared::SELF_CLASSIFYING;
+use crate::workload::engines::EngineRow;
 use crate::workload::projection::{ClassRule, Projection};
 
 /// About the user of a request. Absent fields are errors in CEL.
@@ -28,7 +29,7 @@ const USERS: [(&str, &str); 3] = [
 
 /// Lists with more items, and images with longer names, are sent as they are.
 const MOST_VOLUMES: usize = 40;
-const MOST_CONTAINERS: usize = 16;
+const MOST_CONTAINERS: usize = 10;
 const MOST_PORTS: usize = 10;
 const MOST_VARIABLES: usize = 30;
 const LONGEST_IMAGE: usize = 200;
@@ -36,9 +37,10 @@ const LONGEST_IMAGE: usize = 200;
 const LONGEST_NAME: usize = 63;
 /// The longest regular expression over images, in bytes. An API server charges a match with a tenth of the text's length
 /// times a quarter of the expression's, and gives up an expression at 1,000,000: two lists of containers in two objects
-/// then take two thirds of that for images and names, and the rest is for ports and variables. Without a condition
-/// everything is sent.
+/// then take two fifths of that for images and names. Without a condition everything is sent.
 const LONGEST_EXPRESSION: usize = 1_500;
+/// The most variables of engines, each of which costs about one for every variable of a container: a fifth of it.
+const MOST_KNOWN: usize = 150;
 
 /// Groups whose objects the API server has decoded, so that their fields have the types that they should have.
 const BUILT_IN: [&str; 3] = ["", "apps", "batch"];
@@ -50,7 +52,9 @@ const SCRATCH: [&str; 5] = ["configMap", "downwardAPI", "emptyDir", "projected",
 pub fn conditions(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> Vec<MatchCondition> {
     let users = USERS.map(|(name, expression)| (name.to_owned(), expression.to_owned()));
     let images = images(set);
-    let holders = if images.len() <= LONGEST_EXPRESSION { holders(set, scopes) } else { BTreeMap::new() };
+    let known = set.projections().engines.rows().flat_map(EngineRow::variables).count();
+    let short = images.len() <= LONGEST_EXPRESSION && known <= MOST_KNOWN;
+    let holders = if short { holders(set, scopes) } else { BTreeMap::new() };
     let runs = runs_an_engine(set, &images);
     let data = holders.into_iter().map(|(holder, resources)| holder.condition(&runs, &resources));
     let all = users.into_iter().chain(data);

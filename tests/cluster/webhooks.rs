@@ -427,7 +427,7 @@ fn what_holds_no_data_is_not_asked_about() {
             .collect();
         let ports: Vec<Value> = (0..10).map(|number| json!({"containerPort": 10_000 + number})).collect();
         let image = format!("registry.example.com/{}:1", "application/".repeat(14) + "shop");
-        let containers: Vec<Value> = (0..16)
+        let containers: Vec<Value> = (0..10)
             .map(|number| json!({"name": format!("application-{number}-{}", "x".repeat(40)), "image": image, "env": variables, "ports": ports}))
             .collect();
         full.pointer_mut(path).unwrap()["containers"] = containers.clone().into();

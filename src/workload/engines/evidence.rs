@@ -8,8 +8,6 @@ use super::{EngineRow, matches_any};
 const TOOLS: &[&str] = &[
     "admin",
     "agent",
-    "api",
-    "app",
     "archiver",
     "backup",
     "backups",
@@ -46,7 +44,6 @@ const TOOLS: &[&str] = &[
     "proxysql",
     "registry",
     "restore",
-    "rest",
     "router",
     "sentinel",
     "sidecar",
@@ -57,7 +54,6 @@ const TOOLS: &[&str] = &[
     "ui",
     "watcher",
     "web",
-    "worker",
 ];
 
 /// Words beside the name of an engine in the name of what runs it.

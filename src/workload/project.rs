@@ -205,6 +205,7 @@ fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> O
         flavour: image.map(|image| image.flavour(prefix)).unwrap_or_default(),
         votes: quorum && voters::vote(workload, &runs_in),
         container: runs_in,
+        volatile: container.zip(row).is_some_and(|(container, row)| row.is_volatile(container)),
         quorum,
         data_dirs,
         path: engine_path(container, declared),

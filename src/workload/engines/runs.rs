@@ -109,6 +109,12 @@ impl EngineRow {
         self.idle.iter().any(|idle| idle.holds(container, line, &self.options))
     }
 
+    /// Whether the engine is told to keep everything in memory only.
+    pub(in crate::workload) fn is_volatile(&self, container: &Container) -> bool {
+        let line = self.line(container);
+        line.certain && self.volatile.iter().any(|volatile| volatile.holds(container, &line, &self.options))
+    }
+
     /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever
     /// conditions decide.
     pub(in crate::workload) fn is_certain(&self, line: &CommandLine) -> bool {

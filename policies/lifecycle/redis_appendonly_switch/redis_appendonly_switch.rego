@@ -34,7 +34,7 @@ violation contains v if {
 	why := confirm.missing(input.workload, confirmation, step)
 	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
 	v := {
-		"msg": sprintf("appendonly changes from %s by a restart: %s, and %s", [replace(step, "->", " to "), lost, why]),
+		"msg": sprintf("appendonly changes from %s by a restart: %s; %s", [replace(step, "->", " to "), lost, why]),
 		"path": after.path,
 		"key": "appendonly",
 		"fix": sprintf("First, in each pod: %s; then confirm: %s", [preparation(step), command]),
@@ -58,12 +58,12 @@ after := container if {
 	container.engine in {"redis", ""}
 }
 
-loss("no->yes") := "the new append-only file is empty, dump.rdb is not read, and all keys are gone" if {
+loss("no->yes") := "dump.rdb is then not read, and all keys are gone" if {
 	was := before
 	not dumps_nothing(was)
 }
 
-loss("yes->no") := "the append-only file is no longer read, there is no dump (save \"\"), and all keys are gone" if {
+loss("yes->no") := "its file is then not read, there is no dump (save \"\"), and all keys are gone" if {
 	dumps_nothing(before)
 }
 

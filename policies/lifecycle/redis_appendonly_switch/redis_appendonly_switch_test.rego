@@ -57,7 +57,7 @@ test_what_loses_nothing_passes if {
 
 test_a_log_that_nothing_replaces_fails if {
 	some v in found(update("library/redis", ["--save", "", "--appendonly", "yes"], ["--save", "", "--appendonly", "no"]))
-	contains(v.msg, "the append-only file is no longer read")
+	contains(v.msg, "its file is then not read")
 	contains(v.fix, "CONFIG SET save \"3600 1\"")
 }
 

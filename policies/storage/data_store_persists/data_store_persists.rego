@@ -47,11 +47,17 @@ consequence(engine) := "a primary that restarts empty empties its replicas as we
 	engine.name == "vault"
 } else := "a restart loses all of it"
 
-fix(engine) := "Copy the secrets out first; then start it with args [server, -config=FILE] and storage \"raft\" with its path on a volume" if {
+fix(engine) := concat("", [
+	"Copy the secrets out first; then start it with args [server, -config=FILE] and storage \"raft\" with its path on a ",
+	"volume, initialize it, and write the secrets back",
+]) if {
 	engine.name == "vault"
-} else := "Copy the data out first (consul kv export); then give args [agent, -server, -data-dir=/consul/data] and a volume there" if {
+} else := concat("", [
+	"Copy the data out first (consul kv export); then give it args [agent, -server, -bootstrap-expect=N] and a volume at ",
+	"/consul/data, and import the data",
+]) if {
 	engine.name == "consul"
 } else := concat("", [
-	"With a volume at its data directory, run CONFIG SET appendonly yes in each pod first, then set --appendonly yes; ",
-	"if it is only a cache, annotate stategate.io/data-durability: cache",
+	"Take a dump first (redis-cli --rdb dump.rdb); then give it a claim, put dump.rdb into its data directory before it ",
+	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",
 ])

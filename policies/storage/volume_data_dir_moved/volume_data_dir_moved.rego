@@ -8,7 +8,8 @@
 #   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
 #   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
 #   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no lasting
-#   volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. Files are compared with
+#   volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. One that was on none until
+#   now loses its data by the very update that puts it on a volume, and needs confirmation, too. Files are compared with
 #   their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
@@ -60,7 +61,10 @@ some_container := container if {
 	container.name == move.container
 } else := {}
 
-way := "Keep the version, or dump the data before the update and load it after" if {
+way := "Dump the data first, for this update deletes it, and load it afterwards" if {
+	some move in moves
+	"the container" in move.was
+} else := "Keep the version, or dump the data before the update and load it after" if {
 	other_software
 } else := "Keep the claim, or stop the store and copy its files (or dump the data now and load it after)" if {
 	some move in moves
@@ -74,7 +78,9 @@ other_software if versions.software(input.old_workload) != versions.software(inp
 moves contains move if {
 	input.old_workload.engine.name == input.workload.engine.name
 	some pair in pairs
-	before := units(input.old_workload, pair.was)
+	before := {name: old_places(pair.was, name, on_volumes) |
+		some name, on_volumes in units(input.old_workload, pair.was)
+	}
 	after := units(input.workload, pair.now)
 	some change in changes(before, after)
 	judged(change)
@@ -129,6 +135,38 @@ units(workload, container) := {name: found |
 		unit(other) == name
 		where := place(workload, other)
 	}
+}
+
+# What is on no volume goes with the pod that this update replaces.
+old_places(container, name, on_volumes) := {"the container"} if {
+	count(on_volumes) == 0
+	every dir in input.old_workload.engine.data_dirs {
+		elsewhere(dir, container, name)
+	}
+} else := on_volumes
+
+elsewhere(dir, container, _) if dir.container != container
+
+elsewhere(dir, _, name) if unit(dir) != name
+
+elsewhere(dir, container, _) if {
+	not dir.mount
+	dir.hidden_by
+	dir.container == container
+}
+
+elsewhere(dir, container, _) if {
+	not dir.mount
+	dir.container == container
+	not has_a_volume(container)
+}
+
+# Then an image that is not known may keep its data there.
+has_a_volume(name) if {
+	some container in input.old_workload.containers
+	container.name == name
+	some mount in container.mounts
+	data_dirs.persisted({"mount": mount})
 }
 
 unit(dir) := "" if {

@@ -84,10 +84,33 @@ test_what_is_not_certain_passes if {
 	found(request([at_root], [of_pod])) == set()
 }
 
-test_what_is_on_no_volume_is_the_fault_of_another_policy if {
-	nowhere := {"dir": "/data", "container": "db", "origin": "default"}
-	found(request([at_root], [nowhere])) == set()
-	found(request([nowhere], [at_root])) == set()
+nowhere := {"dir": "/data", "container": "db", "origin": "default"}
+
+test_what_is_on_no_volume_is_the_fault_of_another_policy if found(request([at_root], [nowhere])) == set()
+
+test_what_was_on_no_volume_is_deleted_by_the_update if {
+	some v in found(request([nowhere], [at_root]))
+	contains(v.msg, "moves from the container to data-pg:")
+	startswith(v.fix, "Dump the data first, for this update deletes it")
+	contains(v.fix, "='the container->data-pg'")
+}
+
+with_a_volume(old) := object.union(workload([old]), {"containers": [{
+	"name": "db",
+	"mounts": [mounted("data", "/elsewhere", "")],
+	"path": [],
+}]})
+
+test_an_unknown_image_may_keep_its_data_on_its_volume if {
+	document := request([nowhere], [at_root])
+	found(object.union(document, {"old_workload": with_a_volume(nowhere)})) == set()
+	hidden := object.union(nowhere, {"hidden_by": "/data"})
+	count(found(object.union(document, {"old_workload": with_a_volume(hidden)}))) == 1
+}
+
+test_an_empty_dir_is_the_fault_of_another_policy if {
+	scratch := dir("/data", "default", object.union(mounted("data", "/data", ""), {"source": "emptyDir"}))
+	found(request([scratch], [at_root])) == set()
 }
 
 test_the_defaults_of_an_image_are_alternatives if {

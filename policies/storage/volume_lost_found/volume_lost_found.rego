@@ -5,7 +5,7 @@
 #   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found for
 #   a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
 #   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows
-#   them. On a volume with data, the directory must stay where it is.
+#   them, and so do volumes that an init container mounts first. On a volume with data, the directory must stay where it is.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:
@@ -46,6 +46,7 @@ violation contains v if {
 	minds_lost_found(dir.container)
 	name := dir.mount.volume
 	not has_none(name)
+	not prepared(name)
 	v := {
 		"msg": sprintf(
 			"%s does not start on a new volume at %s: the root of an ext4 file system holds lost+found",
@@ -70,6 +71,14 @@ minds_lost_found(name) if {
 	parts[count(parts) - 1] in input.parameters.images
 	other := input.parameters.other_repositories
 	not globs.matches_any(other, container.image.repository)
+}
+
+# An init container may remove it, or make a directory.
+prepared(volume_name) if {
+	some container in input.workload.containers
+	container.role == "init"
+	some mount in container.mounts
+	mount.volume == volume_name
 }
 
 has_none(volume_name) if {

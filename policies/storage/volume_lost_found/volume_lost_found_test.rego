@@ -49,3 +49,10 @@ test_file_systems_without_it_pass if {
 		count(found(request("library/postgres", "postgres", {}, {"provisioner": "x", "parameters": {name: "ext4"}}))) == 1
 	}
 }
+
+test_an_init_container_may_prepare_the_volume if {
+	document := request("library/postgres", "postgres", {}, ebs)
+	init := {"name": "prepare", "role": "init", "mounts": [{"volume": "data"}], "image": {"repository": "busybox"}}
+	with_init := object.union(document, {"workload": {"containers": array.concat(document.workload.containers, [init])}})
+	found(with_init) == set()
+}

@@ -27,6 +27,8 @@ violation contains v if {
 	volume := input.workload.persistent_volume
 	not volume.claim
 	not volume.source in input.parameters.pools
+	# It is emptied for whoever comes next.
+	volume.reclaim_policy != "Recycle"
 	not provisioned
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {

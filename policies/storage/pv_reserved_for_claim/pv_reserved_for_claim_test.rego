@@ -7,7 +7,7 @@ request(operation, volume, annotations) := {
 	"workload": {
 		"name": "disk",
 		"annotations": annotations,
-		"persistent_volume": object.union({"storage_class": "manual", "source": "csi"}, volume),
+		"persistent_volume": object.union({"storage_class": "manual", "source": "csi", "reclaim_policy": "Retain"}, volume),
 	},
 	"parameters": {"pools": ["local", "hostPath"]},
 }
@@ -26,6 +26,7 @@ test_a_disk_that_anyone_can_take_fails if {
 test_reserved_pooled_and_provisioned_volumes_pass if {
 	found(request("CREATE", {"claim": "shop/data"}, {})) == set()
 	found(request("CREATE", {"source": "local"}, {})) == set()
+	found(request("CREATE", {"reclaim_policy": "Recycle"}, {})) == set()
 	found(request("CREATE", {}, {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})) == set()
 	found(request("UPDATE", {"phase": "Bound"}, {})) == set()
 }

@@ -24,11 +24,11 @@ violation contains v if {
 	not has_claims
 	some template in templates(input.workload)
 	names := concat(" or ", {sprintf("%s/%s", [gone.namespace, gone.name]) | some gone in left})
-	kept := concat(" or ", {sprintf("%s-%s-0", [template, gone.name]) | some gone in left})
+	kept := concat(" or ", {claim_of(gone, template) | some gone in left})
 	v := {
 		"msg": sprintf(
-			"StatefulSet %s is gone and %s is new: it starts with an empty claim %s-%s-0, and the data stays in %s",
-			[names, input.workload.name, template, input.workload.name, kept],
+			"StatefulSet %s is gone and %s is new: it starts with an empty claim %s, and the data stays in %s",
+			[names, input.workload.name, claim_of(input.workload, template), kept],
 		),
 		"path": ["metadata", "name"],
 		"key": template,
@@ -41,6 +41,8 @@ left contains gone if {
 	templates(gone) == templates(input.workload)
 	store(gone) == store(input.workload)
 }
+
+claim_of(workload, template) := sprintf("%s/%s-%s-0", [workload.namespace, template, workload.name])
 
 templates(workload) := {claim.name | some claim in workload.claims; claim.origin == "template"}
 

@@ -19,13 +19,13 @@ found(document) := violations if violations := policy.violation with input as do
 test_another_name_fails if {
 	some v in found(request(tsdb, [statefulset("tsdb-timescale", "data", "postgres")]))
 	contains(v.msg, "StatefulSet shop/tsdb-timescale is gone and tsdb is new")
-	contains(v.msg, "an empty claim data-tsdb-0, and the data stays in data-tsdb-timescale-0")
+	contains(v.msg, "an empty claim shop/data-tsdb-0, and the data stays in shop/data-tsdb-timescale-0")
 }
 
 test_of_several_all_are_named_once if {
 	some v in found(request(tsdb, [statefulset("a", "data", "postgres"), statefulset("b", "data", "postgres")]))
 	contains(v.msg, "shop/a or shop/b")
-	contains(v.msg, "data-a-0 or data-b-0")
+	contains(v.msg, "shop/data-a-0 or shop/data-b-0")
 }
 
 test_another_store_passes if {

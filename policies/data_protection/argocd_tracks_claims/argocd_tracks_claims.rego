@@ -4,10 +4,10 @@
 #   Where Argo CD tracks resources by label, it takes everything with its label for a part of the Application. The label
 #   in a claim template is copied to every claim, and claims are never in Git. As long as the StatefulSet is there, Argo
 #   CD counts them as its children. Once it is renamed or removed, they are resources that Git no longer has: automated
-#   pruning deletes them, and so may the deletion of the Application. This policy checks claim templates for argocd.argoproj.io/instance, which
-#   has no other use. The default of older versions, app.kubernetes.io/instance, passes, since charts set it for
-#   themselves. Claims that are annotated with Prune=false,Delete=false stay and pass, and so does a StatefulSet that
-#   is tracked by annotation.
+#   pruning deletes them, and so may the deletion of the Application. This policy checks claim templates for
+#   argocd.argoproj.io/instance, which has no other use. The default of older versions, app.kubernetes.io/instance,
+#   passes, since charts set it for themselves. Claims that are annotated with Prune=false,Delete=false stay and pass,
+#   and so does a StatefulSet that is tracked by annotation.
 # related_resources:
 # - ref: https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
 # - ref: https://argo-cd.readthedocs.io/en/stable/user-guide/sync-options/#no-resource-deletion
@@ -43,10 +43,11 @@ kept(claim) if {
 	count({"Prune=false", "Delete=false"} - options) == 0
 }
 
-fix(claim) := sprintf(
-	"Remove %s from the template; if claims exist: kubectl label pvc -n %s %s-%s-N %s- (N: each ordinal), then kubectl delete statefulset %s -n %s --cascade=orphan, and apply it again",
-	[label, namespace, claim.name, name, label, name, namespace],
-) if {
+fix(claim) := concat("", [
+	sprintf("Remove %s from the template; if claims exist: kubectl label pvc ", [label]),
+	sprintf("-n %s %s-%s-N %s- (N: each ordinal), then ", [namespace, claim.name, name, label]),
+	sprintf("kubectl delete statefulset %s -n %s --cascade=orphan, and apply it again", [name, namespace]),
+]) if {
 	name := input.workload.name
 	namespace := input.workload.namespace
 }

@@ -16,7 +16,12 @@
 #   action: deny
 #   atAdmission: warn
 #   match: {kinds: [PersistentVolumeClaim, StatefulSet.apps]}
-#   inventory: {StatefulSet.apps: optional, Deployment.apps: optional, Job.batch: optional, CronJob.batch: optional, Pod: optional}
+#   inventory:
+#     StatefulSet.apps: optional
+#     Deployment.apps: optional
+#     Job.batch: optional
+#     CronJob.batch: optional
+#     Pod: optional
 #   fix: "Remove the hook annotations, and annotate helm.sh/resource-policy: keep."
 #   why: the claim that is made anew is empty
 package stategate.data_protection.deploy_tool_deletes_claim
@@ -43,9 +48,11 @@ ways contains way if {
 	events := listed("helm.sh/hook", "") & object.keys(moments)
 	count(events) > 0
 	count(listed("helm.sh/hook-delete-policy", "before-hook-creation") & {"before-hook-creation", "hook-succeeded"}) > 0
+	hooked := {moments[event] | some event in events}
+	in_order := [moment | some moment in ["upgrade", "rollback", "installation"]; moment in hooked]
 	way := {
 		"tool": "Helm",
-		"when": [moment | some moment in ["upgrade", "rollback", "installation"]; moment in {moments[event] | some event in events}][0],
+		"when": in_order[0],
 		"because": "helm.sh/hook makes it a hook",
 		"key": "helm.sh/hook",
 		"fix": helm_fix,
@@ -62,10 +69,12 @@ moments := {
 }
 
 # A claim that exists stays, and Helm takes it over.
-helm_fix := sprintf(
-	"Remove helm.sh/hook, and annotate helm.sh/resource-policy: keep; if the claim exists, first: kubectl annotate pvc %s -n %s meta.helm.sh/release-name=RELEASE meta.helm.sh/release-namespace=%s && kubectl label pvc %s -n %s app.kubernetes.io/managed-by=Helm",
-	[name, namespace, namespace, name, namespace],
-) if {
+helm_fix := concat("", [
+	"Remove helm.sh/hook, and annotate helm.sh/resource-policy: keep; if the claim exists, first: ",
+	sprintf("kubectl annotate pvc %s -n %s meta.helm.sh/release-name=RELEASE ", [name, namespace]),
+	sprintf("meta.helm.sh/release-namespace=%s && kubectl label pvc %s -n %s ", [namespace, name, namespace]),
+	"app.kubernetes.io/managed-by=Helm",
+]) if {
 	input.workload.kind == "PersistentVolumeClaim"
 	name := input.workload.name
 	namespace := input.workload.namespace

@@ -29,7 +29,8 @@ test_a_hook_is_deleted_before_it_is_made if {
 }
 
 test_the_delete_policy_decides if {
-	every said, count_of in {"before-hook-creation": 1, "hook-succeeded": 1, "hook-failed": 0, "hook-failed,before-hook-creation": 1} {
+	expected := {"before-hook-creation": 1, "hook-succeeded": 1, "hook-failed": 0, "hook-failed,before-hook-creation": 1}
+	every said, count_of in expected {
 		count(found(claim({"helm.sh/hook": "pre-upgrade", "helm.sh/hook-delete-policy": said}))) == count_of
 	}
 }

@@ -67,10 +67,11 @@ loss("yes->no") := "its file is then not read, there is no dump (save \"\"), and
 	dumps_nothing(before)
 }
 
-preparation("no->yes") := sprintf(
-	"%s CONFIG SET appendonly yes, and wait until INFO persistence says aof_rewrite_in_progress:0 and aof_last_bgrewrite_status:ok",
-	[client],
-)
+preparation("no->yes") := concat("", [
+	client,
+	" CONFIG SET appendonly yes, and wait until INFO persistence says aof_rewrite_in_progress:0 and ",
+	"aof_last_bgrewrite_status:ok",
+])
 
 preparation("yes->no") := sprintf(
 	"%s CONFIG SET save \"3600 1\", which also makes it dump when it stops, and %s SAVE",
@@ -99,8 +100,10 @@ appendonly(container) := value if {
 
 of_bitnami(container) := value if {
 	not container.env_from
-	set := [object.get(env, "value", "unknown") | some env in container.env; env.name in {"REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"}]
-	value := array.concat(set, ["yes"])[0]
+	names := {"REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"}
+	said := [object.get(env, "value", "unknown") | some env in container.env; env.name in names]
+	with_default := array.concat(said, ["yes"])
+	value := with_default[0]
 	value in {"yes", "no"}
 }
 

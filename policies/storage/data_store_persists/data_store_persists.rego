@@ -26,8 +26,9 @@ violation contains v if {
 	engine.volatile
 	some container in input.workload.containers
 	container.name == engine.container
+	how := setting(engine, container)
 	v := {
-		"msg": sprintf("%s keeps everything in memory (%s): %s", [engine.name, setting(engine, container), consequence(engine)]),
+		"msg": sprintf("%s keeps everything in memory (%s): %s", [engine.name, how, consequence(engine)]),
 		"path": container.path,
 		"fix": fix(engine),
 	}

@@ -26,10 +26,10 @@ violation contains v if {
 			[input.workload.name],
 		),
 		"path": ["spec", "persistentVolumeReclaimPolicy"],
-		"fix": sprintf(
-			"Set persistentVolumeReclaimPolicy: Retain; of a volume that exists: kubectl patch pv %s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'",
-			[input.workload.name],
-		),
+		"fix": concat("", [
+			"Set persistentVolumeReclaimPolicy: Retain; of a volume that exists: kubectl patch pv ",
+			sprintf("%s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'", [input.workload.name]),
+		]),
 	}
 }
 

@@ -19,7 +19,18 @@
 #     shared_drivers:
 #       type: list
 #       of: string
-#       default: ["*nfs*", "*smb*", "*cephfs*", "*efs*", "*lustre*", "*s3*", "*gcsfuse*", "*filestore*", "*fsx*", "file.csi.azure.com", "blob.csi.azure.com"]
+#       default:
+#       - "*nfs*"
+#       - "*smb*"
+#       - "*cephfs*"
+#       - "*lustre*"
+#       - "*fsx*"
+#       - efs.csi.aws.com
+#       - s3.csi.aws.com
+#       - file.csi.azure.com
+#       - blob.csi.azure.com
+#       - filestore.csi.storage.gke.io
+#       - gcsfuse.csi.storage.gke.io
 #       description: Drivers (globs) of file systems that many pods may write.
 #   fix: Keep one PersistentVolume for the disk. Of the other, set the reclaim policy to Retain before deleting it.
 #   why: two claims that write one disk corrupt what is on it
@@ -43,10 +54,10 @@ violation contains v if {
 		),
 		"path": ["spec", "csi", "volumeHandle"],
 		"key": other.name,
-		"fix": sprintf(
-			"Keep one of them; before deleting the other, kubectl patch pv %s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}', or its deletion may delete the disk",
-			[other.name],
-		),
+		"fix": concat("", [
+			"Keep one of them. Before you delete the other, lest that deletes the disk: kubectl patch pv ",
+			sprintf("%s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'", [other.name]),
+		]),
 	}
 }
 

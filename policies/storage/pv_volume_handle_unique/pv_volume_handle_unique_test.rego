@@ -3,7 +3,13 @@ package stategate.storage.pv_volume_handle_unique_test
 import data.stategate.storage.pv_volume_handle_unique as policy
 
 volume(fields) := object.union(
-	{"driver": "ebs.csi.aws.com", "handle": "vol-1", "access_modes": ["ReadWriteOnce"], "read_only": false, "reclaim_policy": "Delete"},
+	{
+		"driver": "ebs.csi.aws.com",
+		"handle": "vol-1",
+		"access_modes": ["ReadWriteOnce"],
+		"read_only": false,
+		"reclaim_policy": "Delete",
+	},
 	fields,
 )
 

@@ -7,8 +7,8 @@
 #   whose default moved (PostgreSQL 18; an image of another vendor) is enough. This policy compares where the data
 #   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
 #   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
-#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no lasting
-#   volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. One that was on none until
+#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no
+#   lasting volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. One that was on none until
 #   now loses its data by the very update that puts it on a volume, and needs confirmation, too. Files are compared with
 #   their previous version (`--old`).
 # related_resources:

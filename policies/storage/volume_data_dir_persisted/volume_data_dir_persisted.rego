@@ -90,7 +90,15 @@ by_variable := sprintf("Name the variable PGDATA, not %s: the image does not rea
 	at := min({mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})})
 }
 
-misspelt := {"PG_DATA", "PG_DATA_DIR", "PGDATADIR", "PGDATA_DIR", "POSTGRES_DATA", "POSTGRES_DATA_DIR", "POSTGRES_PGDATA"}
+misspelt := {
+	"PG_DATA",
+	"PG_DATA_DIR",
+	"PGDATADIR",
+	"PGDATA_DIR",
+	"POSTGRES_DATA",
+	"POSTGRES_DATA_DIR",
+	"POSTGRES_PGDATA",
+}
 
 leads_to_a_volume(container, path) if {
 	some mount in container.mounts

@@ -2,10 +2,11 @@
 # title: The data directory is not the root of a new volume
 # description: >-
 #   A new ext4 file system, which most block storage has, is not empty: its root holds the directory lost+found. initdb
-#   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found for
-#   a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
+#   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found
+#   for a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
 #   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows
-#   them, and so do volumes that an init container mounts first. On a volume with data, the directory must stay where it is.
+#   them, and so do volumes that an init container mounts first. On a volume with data, the directory must stay where it
+#   is.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:

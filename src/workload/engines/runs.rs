@@ -111,6 +111,9 @@ impl EngineRow {
 
     /// Whether the engine is told to keep everything in memory only.
     pub(in crate::workload) fn is_volatile(&self, container: &Container) -> bool {
+        if self.volatile.is_empty() {
+            return false;
+        }
         let line = self.line(container);
         line.certain && self.volatile.iter().any(|volatile| volatile.holds(container, &line, &self.options))
     }

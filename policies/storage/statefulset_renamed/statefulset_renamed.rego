@@ -6,7 +6,7 @@
 #   applications that find the new one write to an empty database. A chart's fullnameOverride, a new release name or a
 #   changed prefix is enough. This policy compares files with their previous version (`--old`): it flags a StatefulSet
 #   that is new if one that is no longer there had the same claim templates and the same data store. It passes if claims
-#   for the new name are known already.
+#   for the new name are known already, or if its claims are made of a snapshot or of another claim.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
 # custom:
@@ -22,7 +22,10 @@ package stategate.storage.statefulset_renamed
 violation contains v if {
 	count(left) > 0
 	not has_claims
-	some template in templates(input.workload)
+	some claim in input.workload.claims
+	claim.origin == "template"
+	not claim.data_source
+	template := claim.name
 	names := concat(" or ", {sprintf("%s/%s", [gone.namespace, gone.name]) | some gone in left})
 	kept := concat(" or ", {claim_of(gone, template) | some gone in left})
 	v := {

@@ -48,3 +48,9 @@ test_claims_that_are_there_pass if {
 	document := request(tsdb, [statefulset("tsdb-timescale", "data", "postgres")])
 	found(object.union(document, {"related": {"pvcs": [{"name": "data-tsdb-0", "template": "data"}]}})) == set()
 }
+
+test_claims_made_of_a_snapshot_pass if {
+	restored := {"name": "data", "origin": "template", "data_source": {"kind": "VolumeSnapshot", "name": "before"}}
+	new := object.union(tsdb, {"claims": [restored]})
+	found(request(new, [statefulset("tsdb-timescale", "data", "postgres")])) == set()
+}

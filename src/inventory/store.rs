@@ -111,7 +111,7 @@ impl State {
             Record::PriorityClass(record) => {
                 put(&mut self.cluster_mut().priorities, &record.name.clone(), record);
             }
-            Record::Volume(record) => self.cluster_mut().insert_volume(record),
+            Record::Volume(record) => self.cluster_mut().insert_volume(*record),
             Record::Node(record) => self.cluster_mut().nodes.insert(record),
             Record::Workload(record) => {
                 self.namespace_mut(&record.brief.namespace.clone()).insert_workload(*record);

@@ -48,6 +48,10 @@ consequence(dirs) := "every volume is mounted read-only: nothing that it writes 
 	every dir in dirs {
 		dir.mount.read_only
 	}
+} else := "the image's own VOLUME hides what is mounted above it: a restart loses all of it" if {
+	every dir in dirs {
+		dir.hidden_by
+	}
 } else := "no volume holds it: a restart loses all of it"
 
 # The table's guesses are alternatives for one place; every other directory counts by itself.
@@ -71,9 +75,13 @@ fix(where, hiding) := by_variable if {
 ) if {
 	count(hiding) == 0
 } else := sprintf(
-	"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
-	[concat(" and at ", hiding)],
+	"Mount the volume at %s, not above%s: the image declares a VOLUME there, and containerd lays an empty one over it",
+	[concat(" and at ", hiding), beside_lost_found],
 )
+
+beside_lost_found := ", and with a subPath (Kafka takes lost+found for a partition)" if {
+	input.workload.engine.name == "kafka"
+} else := ""
 
 # The volume is there, and the variable that leads to it is not.
 by_variable := sprintf("Name the variable PGDATA, not %s: the image does not read %s", [name, name]) if {

@@ -36,6 +36,7 @@ test_no_mount_fails if {
 test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
 	hidden := {"dir": "/data/db", "container": "db", "origin": "default", "hidden_by": "/data/db"}
 	some v in found(request("StatefulSet", [hidden]))
+	contains(v.msg, "the image's own VOLUME hides what is mounted above it")
 	contains(v.fix, "Mount the volume at /data/db, not above")
 }
 

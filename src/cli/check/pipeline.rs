@@ -204,7 +204,8 @@ impl Pipeline {
     /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
     fn tasks(&self, scanned: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
-        let kept = scanned.iter().flat_map(|scanned| &scanned.objects).map(ScannedObject::reference).collect();
+        let kept =
+            scanned.iter().flat_map(|scanned| &scanned.objects).map(ScannedObject::reference).collect();
         let departed: Vec<&Manifest> = self.before.without(&kept).collect();
         let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
             scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));

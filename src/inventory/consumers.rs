@@ -11,9 +11,9 @@ use super::related::Subject;
 use super::siblings::reviewed;
 use super::storage::{ordinal, templates};
 use super::store::{Key, Namespace, State};
-use crate::admission::GroupKind;
-use crate::workload::Class;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::view::Owner;
+use crate::workload::{Class, Workload};
 
 /// A workload that mounts a claim.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -164,6 +164,15 @@ pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, sub
         owner = namespace.workloads.get(&key).and_then(|record| record.brief.owner.as_ref());
     }
     false
+}
+
+/// Workloads of the subject's kind, in its namespace or of its name, that only the run's previous version has.
+pub fn departed(state: &State, subject: &Subject<'_>) -> Vec<Arc<Workload>> {
+    let own = subject.workload;
+    let near = |(reference, _): &(&ObjectRef, &Arc<Workload>)| {
+        reference.kind == subject.kind && (reference.namespace == own.namespace || reference.name == own.name)
+    };
+    state.departed.iter().filter(near).map(|(_, departed)| Arc::clone(departed)).collect()
 }
 
 /// The objects that deleting the subject would affect.

@@ -57,7 +57,8 @@ pub struct Related {
     /// the claim that it is bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvcs: Option<Vec<RelatedClaim>>,
-    /// The volumes bound to these claims or, for a PersistentVolumeClaim, to the claim itself.
+    /// The volumes bound to these claims or, for a PersistentVolumeClaim, to the claim itself; for a
+    /// PersistentVolume, the others that are the same volume to its CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvs: Option<Vec<Arc<VolumeRecord>>>,
     /// The VolumeSnapshots that its claims are populated from, by name.
@@ -66,6 +67,10 @@ pub struct Related {
     /// Other workloads that mount one of its claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Vec<Consumer>>,
+    /// Workloads of the same kind, in the same namespace or of the same name, that the previous version of the
+    /// manifests had and this one does not have (`check --old`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub departed: Option<Vec<Arc<Workload>>>,
     /// The PodDisruptionBudgets that select its pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pdbs: Option<Vec<RelatedBudget>>,
@@ -129,6 +134,7 @@ impl Related {
             pvs: wants("pvs").then(|| storage::volumes(state, subject)),
             snapshots: wants("snapshots").then(|| storage::snapshots(state, subject)),
             consumers: wants("consumers").then(|| consumers::consumers(state, subject)),
+            departed: wants("departed").then(|| consumers::departed(state, subject)),
             pdbs: wants("pdbs").then(|| siblings::budgets(state, subject)),
             other_pdbs: wants("other_pdbs").then(|| siblings::other_budgets(state, subject)),
             services: wants("services").then(|| siblings::services(state, subject)),

@@ -77,6 +77,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("snapshots", &[ResourceRole::Snapshot]),
     ("consumers", &[ResourceRole::Workload]),
     ("workloads", &[ResourceRole::Workload]),
+    ("departed", &[ResourceRole::Workload]),
     ("dependants", &[ResourceRole::Workload, ResourceRole::Claim]),
     ("pdbs", &[ResourceRole::Budget]),
     ("other_pdbs", &[ResourceRole::Budget]),

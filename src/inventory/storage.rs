@@ -11,7 +11,7 @@ use super::consumers::{self, ClaimMounter};
 use super::persistent::Map;
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
-use super::store::{Namespace, NamespacedName, State};
+use super::store::{Namespace, NamespacedName, State, handle};
 use crate::workload::view::Claim;
 
 /// The default class: the newest one, or among equals the first by name (the API server's admission plugin
@@ -196,9 +196,15 @@ fn related(
     }
 }
 
-/// The volumes bound to these claims or to the claim under review.
+/// The volumes bound to these claims or to the claim under review; of a volume, the others that are the same to its
+/// driver.
 pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
     let cluster = &state.cluster;
+    if let Some(volume) = &subject.workload.persistent_volume {
+        let same = handle(volume).and_then(|handle| cluster.handles.get(&handle));
+        let others = same.into_iter().flatten().filter(|name| **name != subject.workload.name);
+        return others.filter_map(|name| cluster.volumes.get(name)).cloned().collect();
+    }
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
     let own = own.map(|claim| (claim.volume_name.clone(), claim.name.clone()));
     let others = claims(state, subject);
@@ -206,9 +212,6 @@ pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
         let claim = &claim.claim.claim;
         (claim.volume_name.clone(), claim.name.clone())
     });
-    if subject.workload.persistent_volume.is_some() {
-        return Vec::new();
-    }
     let mut found: BTreeMap<&str, &Arc<VolumeRecord>> = BTreeMap::new();
     for (volume, claim) in own.chain(others) {
         let place = (subject.workload.namespace.clone(), claim);

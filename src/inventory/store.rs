@@ -15,6 +15,8 @@ use super::records::{
 };
 use super::roles::ResourceRole;
 use crate::admission::{GroupKind, ObjectRef};
+use crate::workload::Workload;
+use crate::workload::view::PersistentVolume;
 
 /// Kind and name within one namespace.
 pub type Key = (GroupKind, String);
@@ -35,6 +37,8 @@ pub struct State {
     pub complete: BTreeMap<GroupKind, ResourceRole>,
     pub namespaces: Map<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
+    /// Workloads of the run's previous version that the run no longer has.
+    pub departed: Map<ObjectRef, Arc<Workload>>,
     /// Objects kept as a whole because they may be the parent of a request to `scale`.
     pub whole: Map<ObjectRef, Arc<Value>>,
 }
@@ -50,6 +54,8 @@ pub struct Cluster {
     pub nodes: Nodes,
     /// Volumes by the claim that they name as bound.
     pub bound: Index<NamespacedName, String>,
+    /// Volumes by the CSI driver and the name by which it knows them.
+    pub handles: Index<(String, String), String>,
     /// Claims by their storage class.
     pub claims_of: Index<String, NamespacedName>,
 }
@@ -106,7 +112,7 @@ impl State {
             Record::PriorityClass(record) => {
                 put(&mut self.cluster_mut().priorities, &record.name.clone(), record);
             }
-            Record::Volume(record) => self.cluster_mut().insert_volume(record),
+            Record::Volume(record) => self.cluster_mut().insert_volume(*record),
             Record::Node(record) => self.cluster_mut().nodes.insert(record),
             Record::Workload(record) => {
                 self.namespace_mut(&record.brief.namespace.clone()).insert_workload(*record);
@@ -201,6 +207,9 @@ impl Cluster {
         if let Some(place) = claim_of(&record) {
             insert_item(&mut self.bound, place, record.name.clone());
         }
+        if let Some(handle) = handle(&record.volume) {
+            insert_item(&mut self.handles, handle, record.name.clone());
+        }
         self.volumes.insert_mut(record.name.clone(), Arc::new(record));
     }
 
@@ -212,8 +221,12 @@ impl Cluster {
             ResourceRole::PriorityClass => drop(self.priorities.remove_mut(name)),
             ResourceRole::Node => self.nodes.remove(name),
             ResourceRole::Volume => {
-                if let Some(place) = self.volumes.get(name).and_then(|record| claim_of(record)) {
-                    remove_item(&mut self.bound, &place, &name.to_owned());
+                let Some(record) = self.volumes.get(name).cloned() else { return };
+                if let Some(place) = claim_of(&record) {
+                    remove_item(&mut self.bound, &place, &record.name);
+                }
+                if let Some(handle) = handle(&record.volume) {
+                    remove_item(&mut self.handles, &handle, &record.name);
                 }
                 self.volumes.remove_mut(name);
             }
@@ -237,6 +250,11 @@ impl Cluster {
 /// The claim that a volume is bound to or reserved for.
 fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
     Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
+}
+
+/// The CSI driver of a volume, and the name by which it knows the volume.
+pub fn handle(volume: &PersistentVolume) -> Option<(String, String)> {
+    Some((volume.driver.clone()?, volume.handle.clone()?))
 }
 
 impl Namespace {

@@ -8,8 +8,8 @@ use super::Inventory;
 use super::records::{Record, RecordReader};
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
-use crate::workload::SelfClassification;
 use crate::workload::projection::Projections;
+use crate::workload::{SelfClassification, Workload};
 
 /// Changes an inventory and creates snapshots of it. A change copies only the changed data, regardless of the
 /// size of the inventory and the number of its snapshots.
@@ -94,6 +94,11 @@ impl InventoryWriter {
     pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
         self.mark_bundled(&object.kind);
         self.state.reviewed.insert_mut(object, changed);
+    }
+
+    /// Notes a workload that the run's previous version had and this one does not have.
+    pub fn mark_departed(&mut self, object: ObjectRef, workload: Arc<Workload>) {
+        self.state.departed.insert_mut(object, workload);
     }
 
     /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects

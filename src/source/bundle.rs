@@ -1,6 +1,6 @@
 //! Turns the manifests of one run into an inventory, so that they are reviewed together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,6 +22,11 @@ pub struct ScannedObject {
 }
 
 impl ScannedObject {
+    /// The identity of the object.
+    pub fn reference(&self) -> &ObjectRef {
+        &self.reference
+    }
+
     /// An object that is itself reviewed in the run; `before`: its previous version.
     pub fn reviewed(
         manifest: &Manifest,
@@ -70,6 +75,20 @@ impl Bundle {
         }
     }
 
+    /// Adds a StatefulSet that only the previous version has. Its claims stay, and what replaces it under another name
+    /// starts with new ones.
+    pub fn add_departed(&mut self, manifest: &Manifest) {
+        let reference = manifest.reference(&self.default_namespace);
+        if reference.kind.kind != "StatefulSet" {
+            return;
+        }
+        let reader = self.writer.reader();
+        let view = || reader.view(&reference.kind, &manifest.object, &reference.namespace);
+        if let Some(workload) = guarded(view).flatten() {
+            self.writer.mark_departed(reference, Arc::new(workload));
+        }
+    }
+
     /// Adds objects that are themselves reviewed in this run; `old`: previous versions of some of them. One
     /// of them may be a request to `scale` another.
     pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
@@ -77,6 +96,9 @@ impl Bundle {
         let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
         let before: HashMap<ObjectRef, &Manifest> =
             old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
+        let kept: HashSet<ObjectRef> = manifests.objects.iter().map(reference).collect();
+        let departed = before.iter().filter(|(reference, _)| !kept.contains(reference));
+        departed.for_each(|(_, manifest)| self.add_departed(manifest));
         for manifest in &manifests.objects {
             let before = before.get(&reference(manifest)).copied();
             let reader = self.writer.reader();

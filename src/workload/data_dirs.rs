@@ -32,8 +32,11 @@ enum Said {
 
 impl EngineRow {
     /// The directories the container writes to. Empty if something outside the manifest decides: a Secret, a
-    /// ConfigMap or a configuration file.
+    /// ConfigMap or a configuration file, and if the engine keeps everything in memory.
     pub fn data_dirs(&self, container: &Container) -> Vec<DataDir> {
+        if self.is_volatile(container) {
+            return Vec::new();
+        }
         let line = self.line(container);
         let directory = match &line.directory {
             Directory::At(directory) => Some(directory.clone()),

@@ -60,6 +60,9 @@ pub struct EngineRow {
     /// Files whose settings count like arguments.
     #[serde(default)]
     configuration: Vec<Configuration>,
+    /// Settings with which the engine is a store like any other but keeps everything in memory only.
+    #[serde(default)]
+    volatile: Vec<Idle>,
     /// A prefix that marks the engine's version anywhere in a tag: `pg` in `pg18`.
     pub version_prefix: Option<String>,
     /// Whether the engine needs a majority of its members.
@@ -118,6 +121,15 @@ struct Idle {
     /// None of these words or flags is given; a leading `*` matches by suffix.
     #[serde(default)]
     without: Vec<String>,
+    /// The image runs what it runs by itself: neither a command nor arguments are given.
+    #[serde(default)]
+    by_default: bool,
+    /// None of these variables is set, nor may something unseen set them.
+    #[serde(default)]
+    without_environment: Vec<String>,
+    /// No volume is mounted at one of these paths, above or below it.
+    #[serde(default)]
+    without_mounts: Vec<String>,
     /// At least one of these arguments and variables is given, and all their values are in `values`.
     #[serde(default)]
     arguments: Vec<String>,
@@ -330,9 +342,17 @@ impl Idle {
             })
         };
         let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
+        let set = |name: &String| container.env_from || line.variable(name).is_some();
+        let mounted = |path: &String| {
+            let mut mounts = container.mounts.iter();
+            mounts.any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
+        };
         (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
             && (self.words.is_empty() || self.words.iter().any(given))
             && !self.without.iter().any(given)
+            && (!self.by_default || container.command.is_empty() && container.args.is_empty())
+            && !self.without_environment.iter().any(set)
+            && !self.without_mounts.iter().any(mounted)
             && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line, style))
             && self.and.as_ref().is_none_or(|and| and.holds(container, line, style))
     }

@@ -233,6 +233,7 @@ fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> O
             && voters::vote(workload, &runs_in)
             && !row.zip(container).is_some_and(|(row, container)| row.is_alone(container)),
         container: runs_in,
+        volatile: container.zip(row).is_some_and(|(container, row)| row.is_volatile(container)),
         quorum,
         data_dirs,
         path: engine_path(container, declared),

@@ -179,7 +179,9 @@ pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
         zones: zones(&spec, &node.child("metadata").child("labels").string_map()),
         volume_attributes: spec.child("csi").child("volumeAttributes").string_map(),
         read_only: body.child("readOnly").boolean().unwrap_or(false),
+        access_modes: spec.child("accessModes").strings(),
         driver: spec.child("csi").child("driver").string(),
+        handle: text(&spec.child("csi"), "volumeHandle"),
         source,
     }
 }

@@ -61,6 +61,8 @@ const DECLARING: &[(&str, &[&str], &[&str])] = &[
     ("confirm-until", &["2030-01-01T00:00:00Z"], &[]),
     ("confirm-delete", &["pg"], &["delete-guard-pvc", "pv-reclaim-retain"]),
     ("confirm-scale", &["3->0", "5->0"], &["scale-down-guard", "scale-to-zero-guard"]),
+    ("confirm-data-move", &["data-pg/pgdata->data-pg/16"], &["volume-data-dir-moved"]),
+    ("confirm-appendonly", &["no->yes"], &["redis-appendonly-switch"]),
     (
         "confirm-version-change",
         &["16.4->15.2"],

@@ -76,9 +76,9 @@ fn object() -> impl Strategy<Value = Value> {
         2 => (select(NAMESPACES.to_vec()), select(CLAIMS.to_vec()), select(vec!["fast", "slow"])).prop_map(|(namespace, name, class)|
             json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name, "namespace": namespace},
                 "spec": {"storageClassName": class, "resources": {"requests": {"storage": "1Gi"}}}})),
-        1 => (select(vec!["pv1", "pv2"]), select(NAMESPACES.to_vec()), select(CLAIMS.to_vec())).prop_map(|(name, namespace, claim)|
+        1 => (select(vec!["pv1", "pv2"]), select(NAMESPACES.to_vec()), select(CLAIMS.to_vec()), select(vec!["h1", "h2"])).prop_map(|(name, namespace, claim, handle)|
             json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name},
-                "spec": {"claimRef": {"namespace": namespace, "name": claim}}})),
+                "spec": {"claimRef": {"namespace": namespace, "name": claim}, "csi": {"driver": "d", "volumeHandle": handle}}})),
         2 => (place(), selector()).prop_map(|((namespace, name), selector)|
             json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name, "namespace": namespace},
                 "spec": {"minAvailable": 1, "selector": selector}})),
@@ -219,6 +219,22 @@ proptest! {
             }))
             .collect();
         prop_assert_eq!(names(&joined["consumers"], &["claim", "kind", "name"]), consumers);
+    }
+
+    #[test]
+    fn volumes_of_one_disk_find_each_other(events in events(), handle in select(vec!["h1", "h2"])) {
+        let (inventory, objects) = filled(&events);
+        let subject = json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv1"},
+            "spec": {"csi": {"driver": "d", "volumeHandle": handle}}});
+        let others: BTreeSet<Vec<String>> = objects
+            .iter()
+            .filter(|((kind, _, name), volume)| {
+                kind.kind == "PersistentVolume" && name != "pv1" && volume["spec"]["csi"]["volumeHandle"] == handle
+            })
+            .map(|((_, _, name), _)| vec![name.clone()])
+            .collect();
+        let joined = related(&inventory, &subject, Operation::Create);
+        prop_assert_eq!(names(&joined["pvs"], &["name"]), others);
     }
 
     #[test]

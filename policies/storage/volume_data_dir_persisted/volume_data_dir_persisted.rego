@@ -40,7 +40,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("container %s keeps its data in %s, where %s", [container.name, where, consequence(dirs)]),
 		"path": container.path,
-		"fix": fix(where, {dir.hidden_by | some dir in dirs}),
+		"fix": concat("", [first, fix(where, {dir.hidden_by | some dir in dirs})]),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
@@ -48,6 +48,10 @@ violation contains v if {
 consequence(dirs) := "every volume is mounted read-only: nothing that it writes is kept" if {
 	every dir in dirs {
 		dir.mount.read_only
+	}
+} else := "the image's own VOLUME hides what is mounted above it: a restart loses all of it" if {
+	every dir in dirs {
+		dir.hidden_by
 	}
 } else := "no volume holds it: a restart loses all of it"
 
@@ -58,15 +62,58 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 	guess := concat(" or ", guesses)
 }
 
-fix(where, hiding) := sprintf(
+# Whatever is changed, the pods start anew.
+first := "Dump the data first, for this update loses it. " if {
+	input.review.operation == "UPDATE"
+} else := ""
+
+fix(where, hiding) := by_variable if {
+	count(hiding) == 0
+	by_variable
+} else := sprintf(
 	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path%s",
 	[data_dirs.remedy, where, way_out],
 ) if {
 	count(hiding) == 0
 } else := sprintf(
-	"Mount the volume at %s, not above: the image declares a VOLUME there, which hides what is mounted above it",
-	[concat(" and at ", hiding)],
+	"Mount the volume at %s, not above%s: the image declares a VOLUME there, and containerd lays an empty one over it",
+	[concat(" and at ", hiding), beside_lost_found],
 )
+
+beside_lost_found := ", and with a subPath (Kafka takes lost+found for a partition)" if {
+	input.workload.engine.name == "kafka"
+} else := ""
+
+# The volume is there, and the variable that leads to it is not.
+by_variable := sprintf("Name the variable PGDATA, not %s: the image does not read %s", [name, name]) if {
+	input.workload.engine.name == "postgres"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	name := min({env.name | some env in container.env; env.name in misspelt; leads_to_a_volume(container, env.value)})
+} else := sprintf("Set KAFKA_LOG_DIRS: %s/logs, so that Kafka writes to the volume", [at]) if {
+	input.workload.engine.name == "kafka"
+	some dir in input.workload.engine.data_dirs
+	dir.origin == "default"
+	some container in input.workload.containers
+	container.name == dir.container
+	at := min({mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})})
+}
+
+misspelt := {
+	"PG_DATA",
+	"PG_DATA_DIR",
+	"PGDATADIR",
+	"PGDATA_DIR",
+	"POSTGRES_DATA",
+	"POSTGRES_DATA_DIR",
+	"POSTGRES_PGDATA",
+}
+
+leads_to_a_volume(container, path) if {
+	some mount in container.mounts
+	data_dirs.persisted({"mount": mount})
+	startswith(sprintf("%s/", [path]), sprintf("%s/", [mount.mount_path]))
+}
 
 # Only for engines that are often used as a cache.
 way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {

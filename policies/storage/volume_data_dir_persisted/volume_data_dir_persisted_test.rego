@@ -36,6 +36,7 @@ test_no_mount_fails if {
 test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
 	hidden := {"dir": "/data/db", "container": "db", "origin": "default", "hidden_by": "/data/db"}
 	some v in found(request("StatefulSet", [hidden]))
+	contains(v.msg, "the image's own VOLUME hides what is mounted above it")
 	contains(v.fix, "Mount the volume at /data/db, not above")
 }
 
@@ -138,3 +139,34 @@ test_only_what_may_be_a_cache_is_told_how_to_say_so if {
 test_unknown_directory_passes if found(request("StatefulSet", [])) == set()
 
 test_no_engine_passes if found({"workload": {"kind": "StatefulSet", "containers": []}}) == set()
+
+with_volume(engine, env, origin) := {"workload": {
+	"kind": "StatefulSet",
+	"engine": {"name": engine, "container": "db", "data_dirs": [nowhere("/tmp/data", origin)]},
+	"containers": [{
+		"name": "db",
+		"path": container,
+		"env": env,
+		"mounts": [{"mount_path": "/pgdata", "source": "volumeClaimTemplate", "read_only": false}],
+	}],
+}}
+
+test_a_misspelt_variable_is_named if {
+	some v in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/pgdata/16"}], "default"))
+	v.fix == "Name the variable PGDATA, not PG_DATA: the image does not read PG_DATA"
+	some w in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/else"}], "default"))
+	startswith(w.fix, "Mount an entry")
+}
+
+test_kafka_is_led_to_its_volume if {
+	some v in found(with_volume("kafka", [], "default"))
+	v.fix == "Set KAFKA_LOG_DIRS: /pgdata/logs, so that Kafka writes to the volume"
+	some w in found(with_volume("kafka", [], "environment"))
+	startswith(w.fix, "Mount an entry")
+}
+
+test_an_update_begins_with_a_dump if {
+	document := with_volume("kafka", [], "environment")
+	some v in found(object.union(document, {"review": {"operation": "UPDATE"}}))
+	startswith(v.fix, "Dump the data first")
+}

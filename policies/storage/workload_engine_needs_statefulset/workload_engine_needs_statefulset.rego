@@ -56,6 +56,8 @@ violation contains v if {
 	exempt_engines := input.parameters.exempt_engines
 	name := engine.name
 	not name in exempt_engines
+	# It has nothing to keep: data-store-persists says so.
+	not engine.volatile
 	kind := input.workload.kind
 	v := {
 		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence]),

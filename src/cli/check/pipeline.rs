@@ -1,7 +1,7 @@
 //! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
 //! Each pass reads the files, so that only the inventory is kept in memory between them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +48,11 @@ impl PreviousObjects {
             before.objects.entry(object.reference(namespace)).or_default().push(object);
         }
         before
+    }
+
+    /// The objects that none of these is.
+    fn without(&self, kept: &HashSet<&ObjectRef>) -> impl Iterator<Item = &Manifest> {
+        self.objects.iter().filter(|(reference, _)| !kept.contains(reference)).flat_map(|(_, all)| all)
     }
 
     /// The same object before; of several that of the same file.
@@ -199,6 +204,9 @@ impl Pipeline {
     /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
     fn tasks(&self, scanned: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
+        let kept =
+            scanned.iter().flat_map(|scanned| &scanned.objects).map(ScannedObject::reference).collect();
+        let departed: Vec<&Manifest> = self.before.without(&kept).collect();
         let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
             scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));
         let mut add = |scanned: &mut ScannedSource, bundle: &mut Bundle| {
@@ -209,6 +217,7 @@ impl Pipeline {
             }
         };
         let mut bundle = Bundle::over(&self.cluster, &self.namespace);
+        departed.into_iter().for_each(|manifest| bundle.add_departed(manifest));
         files.iter_mut().for_each(|scanned| add(scanned, &mut bundle));
         let shared = bundle.inventory();
         let mut tasks: Vec<Task> = files

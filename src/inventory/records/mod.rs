@@ -15,7 +15,7 @@ use super::roles::ResourceRole;
 use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, project};
+use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, Workload, project};
 
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
@@ -47,6 +47,12 @@ impl RecordReader {
         self.projections.of(kind).is_some_and(|projection| projection.replicas.is_some())
     }
 
+    /// The view of an object; none if its kind has no projection.
+    pub fn view(&self, kind: &GroupKind, object: &Value, namespace: &str) -> Option<Workload> {
+        let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
+        Some(project(object, namespace, projection, engines, self.self_classification).workload)
+    }
+
     /// The record of an object; none if no join knows its kind, or it has no name. A field that cannot be read is
     /// left out: what is stored was accepted by an API server, and a manifest is judged by itself.
     pub fn read(&self, kind: &GroupKind, object: &Value, default_namespace: &str) -> Option<Record> {
@@ -58,10 +64,7 @@ impl RecordReader {
             return None;
         }
         let namespace = head.namespace.clone();
-        let view = || {
-            let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
-            Some(project(object, &namespace, projection, engines, self.self_classification).workload)
-        };
+        let view = || self.view(kind, object, &namespace);
         Some(match role {
             ResourceRole::Namespace => Record::Namespace(NamespaceRecord {
                 name: head.name,
@@ -71,7 +74,7 @@ impl RecordReader {
             ResourceRole::StorageClass => Record::StorageClass(ClassRecord::read(node, head)),
             ResourceRole::AttributesClass => Record::AttributesClass(AttributesRecord::read(node, head)),
             ResourceRole::Claim => Record::Claim(Box::new(ClaimRecord::read(node, head))),
-            ResourceRole::Volume => Record::Volume(VolumeRecord::read(node, head)),
+            ResourceRole::Volume => Record::Volume(Box::new(VolumeRecord::read(node, head))),
             ResourceRole::Snapshot => Record::Snapshot(SnapshotRecord::read(node, head)),
             ResourceRole::SnapshotClass => Record::SnapshotClass(SnapshotClassRecord::read(node, head)),
             ResourceRole::Workload => Record::Workload(Box::new(WorkloadRecord::of(kind, view()?))),
@@ -100,7 +103,7 @@ pub enum Record {
     StorageClass(ClassRecord),
     AttributesClass(AttributesRecord),
     Claim(Box<ClaimRecord>),
-    Volume(VolumeRecord),
+    Volume(Box<VolumeRecord>),
     Snapshot(SnapshotRecord),
     SnapshotClass(SnapshotClassRecord),
     Workload(Box<WorkloadRecord>),

@@ -133,6 +133,15 @@ impl EngineRow {
         self.alone.iter().any(|alone| alone.holds(container, &line, &self.options))
     }
 
+    /// Whether the engine is told to keep everything in memory only.
+    pub(in crate::workload) fn is_volatile(&self, container: &Container) -> bool {
+        if self.volatile.is_empty() {
+            return false;
+        }
+        let line = self.line(container);
+        line.certain && self.volatile.iter().any(|volatile| volatile.holds(container, &line, &self.options))
+    }
+
     /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever
     /// conditions decide.
     pub(in crate::workload) fn is_certain(&self, line: &CommandLine) -> bool {

@@ -36,6 +36,8 @@ pub struct Engine {
     /// the table cannot tell which one the image uses; of the other origins, the engine uses every directory.
     /// Empty if settings outside the manifest decide.
     pub data_dirs: Vec<DataDir>,
+    /// Whether its own settings tell it to keep everything in memory, as Vault's development mode does.
+    pub volatile: bool,
     /// Path of the element that identifies the engine: a container's `image` or the annotation.
     pub path: Path,
 }

@@ -143,7 +143,7 @@ pub struct Topology {
 /// A PersistentVolume.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct PersistentVolume {
-    /// `Retain` or `Delete`.
+    /// `Retain`, `Delete` or `Recycle`.
     pub reclaim_policy: String,
     /// The storage class; empty if there is none.
     pub storage_class: String,
@@ -168,9 +168,14 @@ pub struct PersistentVolume {
     pub volume_attributes: Strings,
     /// Whether the volume is read-only for every container.
     pub read_only: bool,
+    /// For example `ReadWriteOnce`.
+    pub access_modes: Vec<String>,
     /// For example `csi`, `hostPath`, `nfs` or `local`.
     pub source: String,
     /// The CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// The name by which the CSI driver knows the volume (`volumeHandle`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
 }

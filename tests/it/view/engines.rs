@@ -98,7 +98,6 @@ fn what_is_told_to_keep_nothing_is_no_engine() {
         ("redis:7", json!(["redis-server", "--save", "", "--appendonly", "no"])),
         ("redis:7", json!(["redis-server", "--save", ""])),
         ("bitnami/redis:7", json!(["redis-server", "--save", "", "--appendonly", "no"])),
-        ("hashicorp/vault", json!(["vault", "server", "-dev"])),
         ("prom/prometheus", json!(["--agent", "--storage.agent.path=/p"])),
         ("hashicorp/consul", json!(["consul", "agent", "-config-dir=/c", "-retry-join=s"])),
         ("elasticsearch:8", json!(["elasticsearch", "-Enode.roles=[ml, ingest]"])),
@@ -119,6 +118,72 @@ fn what_is_told_to_keep_nothing_is_no_engine() {
         engine(json!({"image": "mongo:8", "env": [{"name": "MONGODB_REPLICA_SET_MODE", "value": mode}]}))
     };
     assert_eq!((mode("arbiter"), mode("secondary")), (String::new(), "mongodb".to_owned()));
+}
+
+#[test]
+fn what_keeps_everything_in_memory_is_an_engine_without_directories() {
+    let engine = |container: Value| {
+        let mut container = container;
+        container["name"] = json!("c");
+        container["volumeMounts"] = json!([{"name": "v", "mountPath": "/data"}]);
+        let volumes = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]});
+        view(&statefulset(container, volumes))["engine"].clone()
+    };
+    for container in [
+        json!({"image": "hashicorp/vault", "args": ["server", "-dev"]}),
+        json!({"image": "hashicorp/vault"}),
+        json!({"image": "quay.io/openbao/openbao:2.4.0"}),
+        script("hashicorp/vault", "/usr/local/bin/docker-entrypoint.sh vault server -dev"),
+        json!({"image": "hashicorp/consul:1.19.2"}),
+        json!({"image": "consul", "args": ["agent", "-dev", "-client", "0.0.0.0"]}),
+        json!({"image": "redis:7", "args": ["--replicaof", "a", "6379", "--save", "", "--appendonly", "no"]}),
+        json!({"image": "redis:7", "command": ["redis-server", "--save", "", "--cluster-enabled", "yes"]}),
+    ] {
+        let engine = engine(container.clone());
+        assert_eq!((&engine["volatile"], &engine["data_dirs"]), (&json!(true), &json!([])), "{container}");
+    }
+    let local = json!([{"name": "VAULT_LOCAL_CONFIG", "value": "{}"}]);
+    for container in [
+        json!({"image": "hashicorp/vault", "args": ["server", "-config=/c/v.hcl"]}),
+        json!({"image": "hashicorp/vault", "args": ["server", "-dev", "-config=/c/v.hcl"]}),
+        json!({"image": "hashicorp/vault", "env": local}),
+        json!({"image": "hashicorp/vault", "envFrom": [{"configMapRef": {"name": "vault"}}]}),
+        json!({"image": "bitnami/vault"}),
+        json!({"image": "hashicorp/consul", "args": ["agent", "-server"]}),
+        json!({"image": "redis:7", "args": ["--replicaof", "a", "6379", "--appendonly", "no"]}),
+        json!({"image": "redis:7", "args": ["/c.conf", "--replicaof", "a", "6379", "--save", ""]}),
+    ] {
+        assert_eq!(engine(container.clone())["volatile"], json!(false), "{container}");
+    }
+}
+
+#[test]
+fn volumes_of_images_hide_what_is_mounted_above_them() {
+    let hidden = |container: Value, mount: &str| dirs(container, &[mount]);
+    let kafka = |image: &str| json!({"image": image, "env": [{"name": "KAFKA_LOG_DIRS", "value": "/var/lib/kafka/data"}]});
+    for (container, above, at) in [
+        (kafka("apache/kafka:4.1.0"), "/var/lib/kafka", "/var/lib/kafka/data"),
+        (json!({"image": "confluentinc/cp-kafka:7.6.1"}), "/var/lib/kafka", "/var/lib/kafka/data"),
+        (json!({"image": "cassandra:5"}), "/var/lib", "/var/lib/cassandra"),
+        (json!({"image": "hashicorp/consul", "args": ["agent", "-server"]}), "/consul", "/consul/data"),
+        (json!({"image": "clickhouse/clickhouse-server:25.3"}), "/var/lib", "/var/lib/clickhouse"),
+        (json!({"image": "scylladb/scylla:6"}), "/var/lib", "/var/lib/scylla"),
+        (json!({"image": "rabbitmq:4"}), "/var/lib", "/var/lib/rabbitmq"),
+        (json!({"image": "postgres:18"}), "/var/lib", "/var/lib/postgresql"),
+        (json!({"image": "bitnami/postgresql:17"}), "/bitnami", "/bitnami/postgresql"),
+    ] {
+        assert!(hidden(container.clone(), above)[0].ends_with(" -"), "{container}");
+        assert!(hidden(container.clone(), at)[0].ends_with(at), "{container}");
+    }
+    assert_eq!(
+        hidden(kafka("apache/kafka-native:4.1.0"), "/var/lib/kafka"),
+        ["/var/lib/kafka/data environment /var/lib/kafka"]
+    );
+    let zookeeper = json!({"image": "confluentinc/cp-zookeeper:7.6.1"});
+    assert_eq!(
+        hidden(zookeeper, "/var/lib/zookeeper"),
+        ["/var/lib/zookeeper/data default -", "/var/lib/zookeeper/log also -"]
+    );
 }
 
 #[test]

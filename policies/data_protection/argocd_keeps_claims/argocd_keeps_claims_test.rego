@@ -1,0 +1,32 @@
+package stategate.data_protection.argocd_keeps_claims_test
+
+import data.stategate.data_protection.argocd_keeps_claims as policy
+
+request(origin, annotations) := {"workload": {"claims": [{
+	"name": "data",
+	"origin": origin,
+	"path": [],
+	"annotations": annotations,
+}]}}
+
+options(said) := {"argocd.argoproj.io/sync-options": said}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_half_of_it_fails if {
+	every origin in ["object", "template"] {
+		some v in found(request(origin, options("Prune=false")))
+		contains(v.msg, "claim data is kept when Argo CD prunes")
+		v.fix == "Annotate argocd.argoproj.io/sync-options: Prune=false,Delete=false"
+	}
+}
+
+test_both_pass if {
+	kept := ["Prune=false,Delete=false", "Delete=false, Prune=false", "Prune=false,Delete=confirm"]
+	every said in array.concat(kept, ["Validate=false", "Prune=confirm"]) {
+		found(request("object", options(said))) == set()
+	}
+	found(request("object", {})) == set()
+	found(request("reference", options("Prune=false"))) == set()
+	found(request("object", object.union(options("Prune=false"), {"helm.sh/resource-policy": "keep"}))) == set()
+}

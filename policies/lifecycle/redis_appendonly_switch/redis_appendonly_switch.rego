@@ -1,0 +1,123 @@
+# METADATA
+# title: Redis changes how it persists while it runs, not by a restart
+# description: >-
+#   Redis and Valkey read one kind of file when they start: with appendonly on, the append-only file, and otherwise
+#   dump.rdb. Turned on by a restart, appendonly makes them look for a file that does not exist yet: they start empty,
+#   and the next save overwrites the dump. Turned off where nothing is dumped (save ""), it leaves a log that nobody
+#   reads. CONFIG SET on the running server writes the file that the next start needs. This policy flags an update that
+#   changes the setting in arguments or in the variables of Bitnami's images, if the data is on a lasting volume. The
+#   step passes once it is confirmed. What a mounted configuration file or a script sets is not seen. Files are
+#   compared with their previous version (`--old`).
+# related_resources:
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
+# - ref: https://github.com/redis/redis/pull/12506
+#   description: The warning in redis.conf.
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE]}
+#   ratchet: false
+#   fix: >-
+#     Set it with CONFIG SET on each running server first, and then: kubectl annotate KIND NAME
+#     stategate.io/confirm-appendonly='no->yes'
+#   why: at the restart it looks for a file that does not exist yet, and starts empty
+package stategate.lifecycle.redis_appendonly_switch
+
+import data.stategate.lib.confirm
+import data.stategate.lib.data_dirs
+
+confirmation := "stategate.io/confirm-appendonly"
+
+violation contains v if {
+	step := sprintf("%s->%s", [appendonly(before), appendonly(after)])
+	lost := loss(step)
+	why := confirm.missing(input.workload, confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
+	v := {
+		"msg": sprintf("appendonly changes from %s by a restart: %s; %s", [replace(step, "->", " to "), lost, why]),
+		"path": after.path,
+		"key": "appendonly",
+		"fix": sprintf("First, in each pod: %s; then confirm: %s", [preparation(step), command]),
+	}
+}
+
+# The container with its data on a lasting volume.
+before := container if {
+	input.old_workload.engine.name == "redis"
+	some container in input.old_workload.containers
+	container.name == input.old_workload.engine.container
+	some dir in input.old_workload.engine.data_dirs
+	dir.container == container.name
+	data_dirs.persisted(dir)
+}
+
+# Without dump and log it no longer counts as a data store.
+after := container if {
+	some container in input.workload.containers
+	container.name == before.name
+	container.engine in {"redis", ""}
+}
+
+loss("no->yes") := "dump.rdb is then not read, and all keys are gone" if {
+	was := before
+	not dumps_nothing(was)
+}
+
+loss("yes->no") := "its file is then not read, there is no dump (save \"\"), and all keys are gone" if {
+	dumps_nothing(before)
+}
+
+preparation("no->yes") := concat("", [
+	client,
+	" CONFIG SET appendonly yes, and wait until INFO persistence says aof_rewrite_in_progress:0 and ",
+	"aof_last_bgrewrite_status:ok",
+])
+
+preparation("yes->no") := sprintf(
+	"%s CONFIG SET save \"3600 1\", which also makes it dump when it stops, and %s SAVE",
+	[client, client],
+)
+
+client := "valkey-cli" if {
+	contains(after.image.repository, "valkey")
+} else := "keydb-cli" if {
+	contains(after.image.repository, "keydb")
+} else := "redis-cli"
+
+# Undefined if something decides that the manifest does not show.
+appendonly(container) := value if {
+	said := regex.find_all_string_submatch_n(`(?i)--appendonly[ =]+["']?(yes|no)`, text(container), -1)
+	count(said) > 0
+	value := lower(said[count(said) - 1][1])
+} else := value if {
+	contains(container.image.repository, "bitnami")
+	plain(container)
+	value := of_bitnami(container)
+} else := "no" if {
+	container.image.repository in {"library/redis", "valkey/valkey", "eqalpha/keydb"}
+	plain(container)
+}
+
+of_bitnami(container) := value if {
+	not container.env_from
+	names := {"REDIS_AOF_ENABLED", "VALKEY_AOF_ENABLED"}
+	said := [object.get(env, "value", "unknown") | some env in container.env; env.name in names]
+	with_default := array.concat(said, ["yes"])
+	value := with_default[0]
+	value in {"yes", "no"}
+}
+
+# Neither a configuration file nor a script nor a variable decides. The variable in `--requirepass $(PASSWORD)` is only
+# a value.
+plain(container) if {
+	said := regex.replace(text(container), `(?i)--[a-z-]+ +["']?\$[({]?[a-z0-9_]+[)}]?["']?`, "")
+	every sign in [".conf", ".sh", "$"] {
+		not contains(said, sign)
+	}
+	flags := lower(text(container))
+	not contains(flags, "--appendonly")
+}
+
+dumps_nothing(container) if regex.match(`(?i)--save(\s+(""|'')|\s\s+--|\s*$)`, text(container))
+
+text(container) := concat(" ", array.concat(container.command, container.args))

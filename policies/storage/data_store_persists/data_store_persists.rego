@@ -1,0 +1,64 @@
+# METADATA
+# title: A data store is not told to keep everything in memory
+# description: >-
+#   Some settings turn a data store into a toy: Vault, OpenBao and Consul in development mode (`-dev`) keep everything
+#   in memory and need no unsealing, and their images run like that if no arguments are given. Replicated Redis and
+#   Valkey without dump and log (`--save "" --appendonly no`) lose more than one server's memory: a primary that
+#   restarts empty empties its replicas, too. A claim that is mounted stays empty. This policy says so once, instead of
+#   judging a data directory that is not used. A single Redis without persistence is taken for a cache and passes. So
+#   does development mode with a configuration file that may name a storage.
+# related_resources:
+# - ref: https://developer.hashicorp.com/vault/docs/concepts/dev-server
+# - ref: https://developer.hashicorp.com/consul/docs/reference/cli/agent
+# - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
+# custom:
+#   severity: critical
+#   action: deny
+#   match:
+#     kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod]
+#     classes: [durable, identity-only]
+#   fix: Configure a storage on a volume. What is in it now is gone after the next restart, so copy it out first.
+#   why: a restart loses all that it was given
+package stategate.storage.data_store_persists
+
+violation contains v if {
+	engine := input.workload.engine
+	engine.volatile
+	some container in input.workload.containers
+	container.name == engine.container
+	how := setting(engine, container)
+	v := {
+		"msg": sprintf("%s keeps everything in memory (%s): %s", [engine.name, how, consequence(engine)]),
+		"path": container.path,
+		"fix": fix(engine),
+	}
+}
+
+setting(engine, container) := sprintf("without arguments, its image runs %s", [of_image[engine.name]]) if {
+	count(container.command) + count(container.args) == 0
+} else := "-dev" if {
+	of_image[engine.name]
+} else := "neither dump nor append-only file"
+
+of_image := {"vault": "server -dev", "consul": "agent -dev"}
+
+consequence(engine) := "a primary that restarts empty empties its replicas as well" if {
+	engine.name == "redis"
+} else := "a restart loses every secret" if {
+	engine.name == "vault"
+} else := "a restart loses all of it"
+
+fix(engine) := concat("", [
+	"Copy the secrets out first; then start it with args [server, -config=FILE] and storage \"raft\" with its path on a ",
+	"volume, initialize it, and write the secrets back",
+]) if {
+	engine.name == "vault"
+} else := concat("", [
+	"Copy the data out first (consul kv export); then give it args [agent, -server, -bootstrap-expect=N] and a volume at ",
+	"/consul/data, and import the data",
+]) if {
+	engine.name == "consul"
+} else := concat("", [
+	"Take a dump first (redis-cli --rdb dump.rdb); then give it a claim, put dump.rdb into its data directory before it ",
+	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",
+])

@@ -1,0 +1,32 @@
+package stategate.storage.data_store_persists_test
+
+import data.stategate.storage.data_store_persists as policy
+
+request(name, volatile, args) := {"workload": {
+	"engine": {"name": name, "container": "db", "volatile": volatile},
+	"containers": [{"name": "db", "path": ["c", 0], "command": [], "args": args}],
+}}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_development_mode_fails if {
+	some v in found(request("vault", true, ["server", "-dev"]))
+	v.msg == "vault keeps everything in memory (-dev): a restart loses every secret"
+	startswith(v.fix, "Copy the secrets out first")
+	v.path == ["c", 0]
+}
+
+test_so_does_what_the_image_runs_by_itself if {
+	every name, text in {"vault": "server -dev", "consul": "agent -dev"} {
+		some v in found(request(name, true, []))
+		contains(v.msg, sprintf("without arguments, its image runs %s", [text]))
+	}
+}
+
+test_replicas_without_persistence_fail if {
+	some v in found(request("redis", true, ["--replicaof", "a", "1"]))
+	contains(v.msg, "neither dump nor append-only file")
+	contains(v.fix, "stategate.io/data-durability: cache")
+}
+
+test_a_store_that_keeps_its_data_passes if found(request("vault", false, ["server", "-config=/c.hcl"])) == set()

@@ -1,0 +1,57 @@
+# METADATA
+# title: A volume made by hand is reserved for its claim
+# description: >-
+#   A PersistentVolume without claimRef goes to the first claim that fits: of its class, of any namespace, of its size
+#   or smaller. A disk that holds data is then mounted by somebody else's pods, and the claim it was meant for stays
+#   pending. A claim that names the volume (volumeName) does not keep others from it; only claimRef does. This policy
+#   checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
+#   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass. So do volumes that are
+#   already bound.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
+# custom:
+#   severity: medium
+#   action: warn
+#   match: {kinds: [PersistentVolume]}
+#   parameters:
+#     pools:
+#       type: list
+#       of: string
+#       default: [local, hostPath]
+#       description: Sources of volumes that any claim may take.
+#   fix: "Set spec.claimRef: {namespace: NAMESPACE, name: CLAIM}."
+#   why: the first claim that fits gets the disk, with the data on it
+package stategate.storage.pv_reserved_for_claim
+
+violation contains v if {
+	volume := input.workload.persistent_volume
+	not volume.claim
+	not volume.source in input.parameters.pools
+	# It is emptied for whoever comes next.
+	volume.reclaim_policy != "Recycle"
+	not provisioned
+	object.get(volume, "phase", "Available") in {"Available", "Pending"}
+	v := {
+		"msg": sprintf(
+			"PersistentVolume %s has no claimRef: any claim %s, in any namespace, can take it and its data",
+			[input.workload.name, of_class(volume.storage_class)],
+		),
+		"path": ["spec"],
+		"key": "claimRef",
+		"fix": fix,
+	}
+}
+
+provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"]
+
+of_class("") := "without a class"
+
+of_class(name) := sprintf("of class %s", [name]) if name != ""
+
+fix := text if {
+	input.review.operation == "UPDATE"
+	text := sprintf(
+		"kubectl patch pv %s -p '{\"spec\": {\"claimRef\": {\"namespace\": \"NAMESPACE\", \"name\": \"CLAIM\"}}}'",
+		[input.workload.name],
+	)
+} else := "Set spec.claimRef: {namespace: NAMESPACE, name: CLAIM}, with those of the claim that it is for"

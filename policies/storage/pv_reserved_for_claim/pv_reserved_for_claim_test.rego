@@ -1,0 +1,32 @@
+package stategate.storage.pv_reserved_for_claim_test
+
+import data.stategate.storage.pv_reserved_for_claim as policy
+
+request(operation, volume, annotations) := {
+	"review": {"operation": operation},
+	"workload": {
+		"name": "disk",
+		"annotations": annotations,
+		"persistent_volume": object.union({"storage_class": "manual", "source": "csi", "reclaim_policy": "Retain"}, volume),
+	},
+	"parameters": {"pools": ["local", "hostPath"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_a_disk_that_anyone_can_take_fails if {
+	some v in found(request("CREATE", {}, {}))
+	contains(v.msg, "any claim of class manual, in any namespace")
+	contains(v.fix, "Set spec.claimRef")
+	some w in found(request("UPDATE", {"storage_class": "", "phase": "Available"}, {}))
+	contains(w.msg, "any claim without a class")
+	startswith(w.fix, "kubectl patch pv disk")
+}
+
+test_reserved_pooled_and_provisioned_volumes_pass if {
+	found(request("CREATE", {"claim": "shop/data"}, {})) == set()
+	found(request("CREATE", {"source": "local"}, {})) == set()
+	found(request("CREATE", {"reclaim_policy": "Recycle"}, {})) == set()
+	found(request("CREATE", {}, {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})) == set()
+	found(request("UPDATE", {"phase": "Bound"}, {})) == set()
+}

@@ -1,0 +1,87 @@
+# METADATA
+# title: A disk has one PersistentVolume
+# description: >-
+#   Kubernetes binds each PersistentVolume to one claim, but it does not notice that two of them name the same disk.
+#   Both claims are then bound to it, two pods mount it, and the file system or the database on it is corrupted. It
+#   happens when a volume is moved to another namespace or name and the old object stays. This policy compares the
+#   driver and the volumeHandle of csi volumes with all others that stategate knows. Volumes that are shared by design
+#   pass: those that can only be mounted by many pods or read-only, and those of network file systems. A released
+#   volume that is retained mounts nowhere and passes as well.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#csi
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaim-policy
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [PersistentVolume]}
+#   inventory: {PersistentVolume: optional}
+#   parameters:
+#     shared_drivers:
+#       type: list
+#       of: string
+#       default:
+#       - "*nfs*"
+#       - "*smb*"
+#       - "*cephfs*"
+#       - "*lustre*"
+#       - "*fsx*"
+#       - efs.csi.aws.com
+#       - s3.csi.aws.com
+#       - file.csi.azure.com
+#       - blob.csi.azure.com
+#       - filestore.csi.storage.gke.io
+#       - gcsfuse.csi.storage.gke.io
+#       description: Drivers (globs) of file systems that many pods may write.
+#   fix: Keep one PersistentVolume for the disk. Of the other, set the reclaim policy to Retain before deleting it.
+#   why: two claims that write one disk corrupt what is on it
+package stategate.storage.pv_volume_handle_unique
+
+import data.stategate.lib.globs
+
+violation contains v if {
+	own := input.workload.persistent_volume
+	shared := input.parameters.shared_drivers
+	driver := own.driver
+	not globs.matches_any(shared, driver)
+	some other in input.related.pvs
+	not released(other)
+	not both_shared(own, other)
+	told_here(other)
+	v := {
+		"msg": sprintf(
+			"PersistentVolumes %s and %s are one disk (%s): two claims can write it at once",
+			[input.workload.name, other.name, own.handle],
+		),
+		"path": ["spec", "csi", "volumeHandle"],
+		"key": other.name,
+		"fix": concat("", [
+			"Keep one of them. Before you delete the other, lest that deletes the disk: kubectl patch pv ",
+			sprintf("%s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'", [other.name]),
+		]),
+	}
+}
+
+released(volume) if {
+	volume.phase in {"Released", "Failed"}
+	volume.reclaim_policy == "Retain"
+}
+
+both_shared(one, other) if {
+	modes := {mode | some mode in array.concat(one.access_modes, other.access_modes)}
+	count(modes) > 0
+	count(modes - {"ReadWriteMany", "ReadOnlyMany"}) == 0
+}
+
+both_shared(one, other) if {
+	one.read_only
+	other.read_only
+}
+
+# Of two files, one tells. What has a phase is in a cluster.
+told_here(other) if other.phase
+
+told_here(other) if {
+	not other.phase
+	own := input.workload.name
+	own > other.name
+}

@@ -1,0 +1,48 @@
+package stategate.storage.pv_volume_handle_unique_test
+
+import data.stategate.storage.pv_volume_handle_unique as policy
+
+volume(fields) := object.union(
+	{
+		"driver": "ebs.csi.aws.com",
+		"handle": "vol-1",
+		"access_modes": ["ReadWriteOnce"],
+		"read_only": false,
+		"reclaim_policy": "Delete",
+	},
+	fields,
+)
+
+request(name, own, others) := {
+	"workload": {"name": name, "persistent_volume": volume(own)},
+	"related": {"pvs": [volume(other) | some other in others]},
+	"parameters": {"shared_drivers": ["*efs*"]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_two_volumes_of_one_disk_fail_once if {
+	some v in found(request("b", {}, [{"name": "a"}]))
+	contains(v.msg, "PersistentVolumes b and a are one disk (vol-1)")
+	contains(v.fix, "kubectl patch pv a")
+	found(request("a", {}, [{"name": "b"}])) == set()
+}
+
+test_a_volume_of_the_cluster_counts_whatever_its_name_is if {
+	count(found(request("a", {}, [{"name": "b", "phase": "Bound"}]))) == 1
+	count(found(request("a", {}, [{"name": "b", "phase": "Released"}]))) == 1
+}
+
+test_a_released_volume_that_is_retained_passes if {
+	found(request("a", {}, [{"name": "b", "phase": "Released", "reclaim_policy": "Retain"}])) == set()
+}
+
+test_what_is_shared_by_design_passes if {
+	many := {"access_modes": ["ReadWriteMany"]}
+	found(request("b", many, [object.union(many, {"name": "a"})])) == set()
+	count(found(request("b", many, [{"name": "a"}]))) == 1
+	found(request("b", {"read_only": true}, [{"name": "a", "read_only": true}])) == set()
+	found(request("b", {"driver": "efs.csi.aws.com"}, [{"name": "a"}])) == set()
+}
+
+test_a_volume_alone_passes if found(request("b", {}, [])) == set()

@@ -1,0 +1,56 @@
+package stategate.storage.statefulset_renamed_test
+
+import data.stategate.storage.statefulset_renamed as policy
+
+statefulset(name, template, engine) := {
+	"name": name,
+	"namespace": "shop",
+	"claims": [{"name": template, "origin": "template"}, {"name": "backups", "origin": "reference"}],
+	"engine": {"name": engine},
+	"containers": [],
+}
+
+request(new, departed) := {"workload": new, "related": {"departed": departed}}
+
+tsdb := statefulset("tsdb", "data", "postgres")
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_another_name_fails if {
+	some v in found(request(tsdb, [statefulset("tsdb-timescale", "data", "postgres")]))
+	contains(v.msg, "StatefulSet shop/tsdb-timescale is gone and tsdb is new")
+	contains(v.msg, "an empty claim shop/data-tsdb-0, and the data stays in shop/data-tsdb-timescale-0")
+}
+
+test_of_several_all_are_named_once if {
+	some v in found(request(tsdb, [statefulset("a", "data", "postgres"), statefulset("b", "data", "postgres")]))
+	contains(v.msg, "shop/a or shop/b")
+	contains(v.msg, "shop/data-a-0 or shop/data-b-0")
+}
+
+test_another_store_passes if {
+	found(request(tsdb, [statefulset("cart", "data", "redis")])) == set()
+	found(request(tsdb, [statefulset("cart", "pgdata", "postgres")])) == set()
+	found(request(tsdb, [])) == set()
+}
+
+unknown(name, repository) := object.union(object.remove(statefulset(name, "data", ""), ["engine"]), {"containers": [{
+	"role": "main",
+	"image": {"registry": "docker.io", "repository": repository},
+}]})
+
+test_what_is_no_known_store_is_compared_by_its_images if {
+	count(found(request(unknown("b", "shop/app"), [unknown("a", "shop/app")]))) == 1
+	found(request(unknown("b", "shop/app"), [unknown("a", "shop/other")])) == set()
+}
+
+test_claims_that_are_there_pass if {
+	document := request(tsdb, [statefulset("tsdb-timescale", "data", "postgres")])
+	found(object.union(document, {"related": {"pvcs": [{"name": "data-tsdb-0", "template": "data"}]}})) == set()
+}
+
+test_claims_made_of_a_snapshot_pass if {
+	restored := {"name": "data", "origin": "template", "data_source": {"kind": "VolumeSnapshot", "name": "before"}}
+	new := object.union(tsdb, {"claims": [restored]})
+	found(request(new, [statefulset("tsdb-timescale", "data", "postgres")])) == set()
+}

@@ -1,0 +1,216 @@
+# METADATA
+# title: A running store's data directory stays where it is
+# description: >-
+#   A data store that is started on an empty directory makes a new, empty database there, and the application writes
+#   to it as if nothing had happened. The data lies untouched elsewhere, and the two drift apart from then on. A
+#   subPath that is added, a volume mounted at another path, another PGDATA or `--datadir`, another claim, or an image
+#   whose default moved (PostgreSQL 18; an image of another vendor) is enough. This policy compares where the data
+#   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
+#   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
+#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no
+#   lasting volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. One that was on none until
+#   now loses its data by the very update that puts it on a volume, and needs confirmation, too. Files are compared with
+#   their previous version (`--old`).
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
+# - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
+#   description: The data directory of the official postgres image, before and from 18 on.
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
+#   ratchet: false
+#   parameters:
+#     other_claims:
+#       type: boolean
+#       default: true
+#       description: Also judge a change to another claim, which may hold a copy of the data.
+#   fix: >-
+#     Keep the directory where it is. To move it, stop the store, move its files, and then: kubectl annotate KIND NAME
+#     stategate.io/confirm-data-move='OLD->NEW'
+#   why: the store starts on an empty directory, and the application fills a new, empty database
+package stategate.storage.volume_data_dir_moved
+
+import data.stategate.lib.confirm
+import data.stategate.lib.data_dirs
+import data.stategate.lib.versions
+
+confirmation := "stategate.io/confirm-data-move"
+
+violation contains v if {
+	count(moves) > 0
+	step := concat(",", {move.text | some move in moves})
+	why := confirm.missing(input.workload, confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
+	v := {
+		"msg": sprintf(
+			"the data directory of %s moves from %s to %s: if nothing is there, it starts with an empty database, and %s",
+			[input.workload.engine.name, told("was"), told("now"), why],
+		),
+		"path": object.get(some_container, "path", []),
+		"key": "data directory",
+		"fix": sprintf("%s, then confirm: %s", [way, command]),
+	}
+}
+
+told(side) := concat(" and ", {where | some move in moves; some where in move[side]})
+
+some_container := container if {
+	some move in moves
+	some container in input.workload.containers
+	container.name == move.container
+} else := {}
+
+way := "Dump the data first, for this update deletes it, and load it afterwards" if {
+	some move in moves
+	"the container" in move.was
+} else := "Keep the version, or dump the data before the update and load it after" if {
+	other_software
+} else := "Keep the claim, or stop the store and copy its files (or dump the data now and load it after)" if {
+	some move in moves
+	stores(move.was) != stores(move.now)
+} else := "Keep the path, or scale to 0 and move the files on each volume from a pod of its own"
+
+other_software if input.old_workload.engine.major != input.workload.engine.major
+
+other_software if versions.software(input.old_workload) != versions.software(input.workload)
+
+moves contains move if {
+	input.old_workload.engine.name == input.workload.engine.name
+	some pair in pairs
+	before := {name: old_places(pair.was, name, on_volumes) |
+		some name, on_volumes in units(input.old_workload, pair.was)
+	}
+	after := units(input.workload, pair.now)
+	some change in changes(before, after)
+	judged(change)
+	move := {
+		"was": change.was,
+		"now": change.now,
+		"container": pair.now,
+		"text": sprintf("%s->%s", [concat("+", change.was), concat("+", change.now)]),
+	}
+}
+
+# The containers to compare: those of one name, and those that run the engine.
+pairs contains {"was": name, "now": name} if {
+	some dir in input.workload.engine.data_dirs
+	name := dir.container
+	some old in input.old_workload.engine.data_dirs
+	old.container == name
+}
+
+pairs contains {"was": was, "now": now} if {
+	was := input.old_workload.engine.container
+	now := input.workload.engine.container
+}
+
+# Of what is in both, what is elsewhere; and what is there instead of what is no longer there.
+changes(before, after) := of_both | instead if {
+	of_both := {{"was": was, "now": now} |
+		some name, was in before
+		now := after[name]
+		apart(was, now)
+	}
+	was := union({old | some name, old in before; not after[name]})
+	now := union({new | some name, new in after; not before[name]})
+	instead := {{"was": was, "now": now} | apart(was, now)}
+}
+
+apart(was, now) if {
+	count(was) > 0
+	count(now) > 0
+	count(was & now) == 0
+}
+
+# Where each directory is. The table's defaults for one image are alternatives for one directory.
+units(workload, container) := {name: found |
+	some dir in workload.engine.data_dirs
+	dir.container == container
+	not data_dirs.uncertain(dir)
+	name := unit(dir)
+	found := {where |
+		some other in workload.engine.data_dirs
+		other.container == container
+		unit(other) == name
+		where := place(workload, other)
+	}
+}
+
+# What is on no volume goes with the pod that this update replaces.
+old_places(container, name, on_volumes) := {"the container"} if {
+	count(on_volumes) == 0
+	every dir in input.old_workload.engine.data_dirs {
+		elsewhere(dir, container, name)
+	}
+} else := on_volumes
+
+elsewhere(dir, container, _) if dir.container != container
+
+elsewhere(dir, _, name) if unit(dir) != name
+
+elsewhere(dir, container, _) if {
+	not dir.mount
+	dir.hidden_by
+	dir.container == container
+}
+
+elsewhere(dir, container, _) if {
+	not dir.mount
+	dir.container == container
+	not has_a_volume(container)
+}
+
+# Then an image that is not known may keep its data there.
+has_a_volume(name) if {
+	some container in input.old_workload.containers
+	container.name == name
+	some mount in container.mounts
+	data_dirs.persisted({"mount": mount})
+}
+
+unit(dir) := "" if {
+	dir.origin == "default"
+} else := dir.dir
+
+place(workload, dir) := concat("/", array.concat([store(workload, dir.mount)], steps)) if {
+	data_dirs.persisted(dir)
+	below := trim_prefix(dir.dir, dir.mount.mount_path)
+	written := concat("/", [object.get(dir.mount, "sub_path", ""), below])
+	steps := [step | some step in split(written, "/"); not step in {"", "."}]
+}
+
+# The claim that a volume is. A StatefulSet may also name a claim that its template made.
+store(workload, mount) := name if {
+	some volume in workload.volumes
+	volume.name == mount.volume
+	name := claim(workload, volume)
+}
+
+claim(workload, volume) := sprintf("%s-%s", [volume.claim, workload.name]) if {
+	volume.source == "volumeClaimTemplate"
+} else := regex.replace(volume.claim, `-[0-9]+$`, "") if {
+	volume.source == "persistentVolumeClaim"
+	contains(volume.claim, sprintf("-%s-", [workload.name]))
+} else := volume.claim if {
+	volume.source == "persistentVolumeClaim"
+} else := sprintf("hostPath:%s", [trim_suffix(volume.host_path, "/")]) if volume.source == "hostPath"
+
+stores(all) := {split(where, "/")[0] | some where in all}
+
+# A path that the pod's own variables complete is not known.
+judged(change) if {
+	not any_variable(change)
+	stores(change.was) == stores(change.now)
+}
+
+judged(change) if {
+	input.parameters.other_claims
+	not any_variable(change)
+	stores(change.was) != stores(change.now)
+}
+
+any_variable(change) if {
+	some where in change.was | change.now
+	contains(where, "$")
+}

@@ -1,0 +1,148 @@
+package stategate.storage.volume_data_dir_moved_test
+
+import data.stategate.storage.volume_data_dir_moved as policy
+
+mounted(volume, at, sub) := {
+	"mount_path": at,
+	"sub_path": sub,
+	"volume": volume,
+	"source": "volumeClaimTemplate",
+	"read_only": false,
+}
+
+dir(path, origin, mount) := {"dir": path, "container": "db", "origin": origin, "mount": mount}
+
+at_root := dir("/data", "default", mounted("data", "/data", ""))
+
+workload(dirs) := {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"annotations": {},
+	"engine": {"name": "postgres", "container": "db", "major": 16, "data_dirs": dirs},
+	"containers": [{"name": "db", "path": ["spec", "db"], "image": {"repository": "library/postgres"}}],
+	"volumes": [
+		{"name": "data", "source": "volumeClaimTemplate", "claim": "data"},
+		{"name": "log", "source": "volumeClaimTemplate", "claim": "log"},
+		{"name": "named", "source": "persistentVolumeClaim", "claim": "data-pg-0"},
+		{"name": "other", "source": "persistentVolumeClaim", "claim": "restored"},
+		{"name": "disk", "source": "hostPath", "host_path": "/mnt/disk/"},
+	],
+}
+
+request(old, new) := {
+	"old_workload": workload(old),
+	"workload": workload(new),
+	"parameters": {"other_claims": true},
+	"now": "2026-01-01T00:00:00Z",
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_a_move_names_both_places if {
+	some v in found(request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))]))
+	contains(v.msg, "moves from data-pg to data-pg/pg:")
+	contains(v.fix, "stategate.io/confirm-data-move='data-pg->data-pg/pg'")
+	contains(v.fix, "Keep the path")
+	v.path == ["spec", "db"]
+}
+
+test_the_same_place_passes if {
+	every new in [
+		at_root,
+		dir("/data", "environment", mounted("data", "/data", "")),
+		dir("/data", "environment", mounted("data", "/data", "./")),
+		dir("/x", "argument", mounted("data", "/x", "")),
+		dir("/data", "default", object.union(mounted("named", "/data", ""), {"source": "persistentVolumeClaim"})),
+	] {
+		found(request([at_root], [new])) == set()
+	}
+}
+
+test_another_claim_fails_unless_it_is_not_judged if {
+	new := dir("/data", "default", object.union(mounted("other", "/data", ""), {"source": "persistentVolumeClaim"}))
+	document := request([at_root], [new])
+	some v in found(document)
+	contains(v.fix, "Keep the claim")
+	found(object.union(document, {"parameters": {"other_claims": false}})) == set()
+}
+
+of_node(sub) := dir("/data", "default", object.union(mounted("disk", "/data", sub), {"source": "hostPath"}))
+
+test_a_directory_of_the_node_may_move_too if {
+	some v in found(request([of_node("")], [of_node("pg")]))
+	contains(v.msg, "from hostPath:/mnt/disk to hostPath:/mnt/disk/pg")
+}
+
+test_what_is_not_certain_passes if {
+	elsewhere := dir("/data", "default", mounted("data", "/data", "pg"))
+	every uncertain in ["guess", "script"] {
+		found(request([at_root], [object.union(elsewhere, {"origin": uncertain})])) == set()
+		found(request([object.union(elsewhere, {"origin": uncertain})], [at_root])) == set()
+	}
+	of_pod := dir("/data", "default", mounted("data", "/data", "$(POD_NAME)"))
+	found(request([at_root], [of_pod])) == set()
+}
+
+nowhere := {"dir": "/data", "container": "db", "origin": "default"}
+
+test_what_is_on_no_volume_is_the_fault_of_another_policy if found(request([at_root], [nowhere])) == set()
+
+test_what_was_on_no_volume_is_deleted_by_the_update if {
+	some v in found(request([nowhere], [at_root]))
+	contains(v.msg, "moves from the container to data-pg:")
+	startswith(v.fix, "Dump the data first, for this update deletes it")
+	contains(v.fix, "='the container->data-pg'")
+}
+
+with_a_volume(old) := object.union(workload([old]), {"containers": [{
+	"name": "db",
+	"mounts": [mounted("data", "/elsewhere", "")],
+	"path": [],
+}]})
+
+test_an_unknown_image_may_keep_its_data_on_its_volume if {
+	document := request([nowhere], [at_root])
+	found(object.union(document, {"old_workload": with_a_volume(nowhere)})) == set()
+	hidden := object.union(nowhere, {"hidden_by": "/data"})
+	count(found(object.union(document, {"old_workload": with_a_volume(hidden)}))) == 1
+}
+
+test_an_empty_dir_is_the_fault_of_another_policy if {
+	scratch := dir("/data", "default", object.union(mounted("data", "/data", ""), {"source": "emptyDir"}))
+	found(request([scratch], [at_root])) == set()
+}
+
+test_the_defaults_of_an_image_are_alternatives if {
+	old := [dir("/a", "default", mounted("data", "/a", "")), dir("/a/b", "default", mounted("data", "/a", ""))]
+	found(request(old, [dir("/a/b", "default", mounted("data", "/a/b", ""))])) == set()
+}
+
+log(sub) := dir("/log", "also", mounted("log", "/log", sub))
+
+test_each_directory_that_is_named_counts if {
+	some v in found(request([at_root, log("")], [at_root, log("x")]))
+	contains(v.msg, "from log-pg to log-pg/x:")
+	found(request([at_root], [at_root, log("")])) == set()
+}
+
+test_another_version_or_vendor_has_its_own_way if {
+	old := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
+	newer := object.union(old, {"workload": {"engine": {"major": 18}}})
+	some v in found(newer)
+	contains(v.fix, "dump the data before the update")
+	image := {"name": "db", "path": [], "image": {"repository": "bitnami/postgresql"}}
+	some w in found(object.union(old, {"workload": {"containers": [image]}}))
+	contains(w.fix, "dump the data before the update")
+}
+
+test_another_engine_passes if {
+	document := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
+	found(object.union(document, {"workload": {"engine": {"name": "mysql"}}})) == set()
+}
+
+test_confirmed_passes if {
+	document := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
+	said := {"workload": {"annotations": {"stategate.io/confirm-data-move": "data-pg->data-pg/pg"}}}
+	found(object.union(document, said)) == set()
+}

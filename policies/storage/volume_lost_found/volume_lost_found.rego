@@ -1,0 +1,98 @@
+# METADATA
+# title: The data directory is not the root of a new volume
+# description: >-
+#   A new ext4 file system, which most block storage has, is not empty: its root holds the directory lost+found. initdb
+#   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found
+#   for a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
+#   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows
+#   them, and so do volumes that an init container mounts first. On a volume with data, the directory must stay where it
+#   is.
+# related_resources:
+# - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
+# custom:
+#   severity: low
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE]}
+#   inventory: {StorageClass.storage.k8s.io: optional}
+#   audited: false
+#   parameters:
+#     images:
+#       type: list
+#       of: string
+#       default: [postgres, postgis, pgvector, timescaledb, kafka, kafka-native, cp-kafka, cp-server]
+#       description: Images, by the last part of their repository, that do not start beside lost+found.
+#     other_repositories:
+#       type: list
+#       of: string
+#       default: ["*bitnami*", "*strimzi*", "*rhel*"]
+#       description: Repositories (globs) of images that use a directory below their volume.
+#     without_lost_found:
+#       type: list
+#       of: string
+#       default: [rancher.io/local-path, "*hostpath*", "*nfs*", "*cephfs*", "efs.csi.aws.com", "file.csi.azure.com"]
+#       description: Provisioners (globs) whose volumes have no lost+found.
+#   fix: Mount the volume with a subPath. On a volume that holds data already, change nothing.
+#   why: the root of a new ext4 file system holds lost+found
+package stategate.storage.volume_lost_found
+
+import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
+
+violation contains v if {
+	some dir in input.workload.engine.data_dirs
+	not data_dirs.uncertain(dir)
+	dir.mount.source in {"volumeClaimTemplate", "persistentVolumeClaim"}
+	dir.dir == dir.mount.mount_path
+	object.get(dir.mount, "sub_path", "") == ""
+	minds_lost_found(dir.container)
+	name := dir.mount.volume
+	not has_none(name)
+	not prepared(name)
+	v := {
+		"msg": sprintf(
+			"%s does not start on a new volume at %s: the root of an ext4 file system holds lost+found",
+			[input.workload.engine.name, dir.dir],
+		),
+		"path": dir.mount.path,
+		"fix": sprintf(
+			"Mount it with subPath: data%s; if the volume holds data already, change neither (the store would start empty)",
+			[alternative(dir)],
+		),
+	}
+}
+
+alternative(dir) := sprintf(", or set PGDATA: %s/pgdata", [dir.dir]) if {
+	input.workload.engine.name == "postgres"
+} else := ""
+
+minds_lost_found(name) if {
+	some container in input.workload.containers
+	container.name == name
+	parts := split(container.image.repository, "/")
+	parts[count(parts) - 1] in input.parameters.images
+	other := input.parameters.other_repositories
+	not globs.matches_any(other, container.image.repository)
+}
+
+# An init container may remove it, or make a directory.
+prepared(volume_name) if {
+	some container in input.workload.containers
+	container.role == "init"
+	some mount in container.mounts
+	mount.volume == volume_name
+}
+
+has_none(volume_name) if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	class := input.related.claim_classes[volume.claim]
+	no_ext(class)
+}
+
+no_ext(class) if globs.matches_any(input.parameters.without_lost_found, class.provisioner)
+
+no_ext(class) if {
+	some name, value in class.parameters
+	lower(name) in {"fstype", "csi.storage.k8s.io/fstype"}
+	not startswith(lower(value), "ext")
+}

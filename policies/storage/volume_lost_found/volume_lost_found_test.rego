@@ -1,0 +1,58 @@
+package stategate.storage.volume_lost_found_test
+
+import data.stategate.storage.volume_lost_found as policy
+
+request(repository, engine, mount, class) := {
+	"workload": {
+		"engine": {"name": engine, "data_dirs": [{"dir": "/d", "container": "db", "origin": "default", "mount": object.union(
+			{"mount_path": "/d", "volume": "data", "source": "volumeClaimTemplate", "path": ["m"]},
+			mount,
+		)}]},
+		"containers": [{"name": "db", "image": {"repository": repository}}],
+		"volumes": [{"name": "data", "claim": "data"}],
+	},
+	"parameters": {
+		"images": ["postgres", "kafka"],
+		"other_repositories": ["*bitnami*"],
+		"without_lost_found": ["rancher.io/local-path"],
+	},
+	"related": {"claim_classes": {"data": class}},
+}
+
+ebs := {"provisioner": "ebs.csi.aws.com", "parameters": {}}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_the_root_of_a_volume_fails if {
+	some v in found(request("library/postgres", "postgres", {}, ebs))
+	contains(v.msg, "postgres does not start on a new volume at /d")
+	contains(v.fix, "or set PGDATA: /d/pgdata")
+	some w in found(request("apache/kafka", "kafka", {}, ebs))
+	not contains(w.fix, "PGDATA")
+}
+
+test_a_directory_below_passes if {
+	found(request("library/postgres", "postgres", {"sub_path": "pg"}, ebs)) == set()
+	found(request("library/postgres", "postgres", {"mount_path": "/"}, ebs)) == set()
+}
+
+test_other_images_and_volumes_pass if {
+	found(request("bitnami/postgres", "postgres", {}, ebs)) == set()
+	found(request("library/mysql", "mysql", {}, ebs)) == set()
+	found(request("library/postgres", "postgres", {"source": "hostPath"}, ebs)) == set()
+}
+
+test_file_systems_without_it_pass if {
+	found(request("library/postgres", "postgres", {}, {"provisioner": "rancher.io/local-path", "parameters": {}})) == set()
+	every name in ["csi.storage.k8s.io/fstype", "fsType"] {
+		found(request("library/postgres", "postgres", {}, {"provisioner": "x", "parameters": {name: "xfs"}})) == set()
+		count(found(request("library/postgres", "postgres", {}, {"provisioner": "x", "parameters": {name: "ext4"}}))) == 1
+	}
+}
+
+test_an_init_container_may_prepare_the_volume if {
+	document := request("library/postgres", "postgres", {}, ebs)
+	init := {"name": "prepare", "role": "init", "mounts": [{"volume": "data"}], "image": {"repository": "busybox"}}
+	with_init := object.union(document, {"workload": {"containers": array.concat(document.workload.containers, [init])}})
+	found(with_init) == set()
+}

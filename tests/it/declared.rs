@@ -59,7 +59,23 @@ const DECLARING: &[(&str, &[&str], &[&str])] = &[
     ("maintenance-window", &["daily 00:00-23:59 UTC"], &["maintenance-window-enforced"]),
     ("emergency", &["the disk is full already"], &["maintenance-window-enforced"]),
     ("confirm-until", &["2030-01-01T00:00:00Z"], &[]),
-    ("confirm-delete", &["pg"], &["delete-guard-pvc", "pv-reclaim-retain"]),
+    (
+        "confirm-delete",
+        &["pg"],
+        &[
+            "delete-guard-namespace",
+            "delete-guard-pv",
+            "delete-guard-pvc",
+            "delete-guard-workload",
+            "pv-reclaim-flip",
+            "pv-reclaim-retain",
+        ],
+    ),
+    (
+        "confirm-finalizer-removal",
+        &["kubernetes.io/pvc-protection", "kubernetes.io/pv-protection"],
+        &["finalizer-removal-guard"],
+    ),
     ("confirm-scale", &["3->0", "5->0"], &["scale-down-guard", "scale-to-zero-guard"]),
     (
         "confirm-version-change",

@@ -13,6 +13,7 @@ mod effective_request;
 mod evaluator;
 mod exemptions;
 mod input_builder;
+mod notes;
 mod returns;
 mod state;
 mod violation;
@@ -81,14 +82,7 @@ pub fn review(
     let mut decision = review.decide(selected);
     if let Some(again) = returns::creation_after(effective.reviewed()) {
         let again = self::review(set, inventory, &again, ReviewMode::MutateAndValidate, now, observer);
-        decision.notes.extend(again.findings.iter().filter(|finding| finding.action == Action::Deny).map(
-            |finding| {
-                format!(
-                    "creating it again will be refused: {}: {}; fix: {}",
-                    finding.policy, finding.message, finding.fix
-                )
-            },
-        ));
+        decision.notes.extend(notes::refusals_to_come(&again));
     }
     decision
 }
@@ -179,30 +173,9 @@ impl Review<'_> {
                 ..Decision::default()
             };
         }
-        self.note_unknown_guards();
+        self.decision.notes.extend(notes::unknown_guards(self.set, self.request, &self.decision.unknown));
         self.decision.sort_and_deduplicate();
         self.decision
-    }
-
-    /// Tells of guards that could not look at what they guard; the other policies look at what is unchanged by it.
-    fn note_unknown_guards(&mut self) {
-        let guards =
-            |unknown: &&Unknown| self.set.policy(unknown.policy.as_str()).is_some_and(|one| !one.ratchet);
-        let unknown: Vec<&Unknown> = self.decision.unknown.iter().filter(guards).collect();
-        let ids = unknown.iter().map(|unknown| unknown.policy.as_str()).collect::<Vec<_>>().join(", ");
-        let scaled = self.request.unknown_parent().filter(|_| self.request.scales_down());
-        let why = match scaled {
-            Some(kind) => format!("the {} could not be read", kind.kind),
-            None if self.request.reviewed().operation == Operation::Delete => {
-                let kinds: BTreeSet<&str> =
-                    unknown.iter().flat_map(|unknown| &unknown.missing).map(String::as_str).collect();
-                format!("not known is {}", kinds.into_iter().collect::<Vec<_>>().join(", "))
-            }
-            None => return,
-        };
-        if !ids.is_empty() {
-            self.decision.notes.push(format!("not judged by {ids}: {why}"));
-        }
     }
 
     /// # Errors
@@ -378,7 +351,8 @@ impl Review<'_> {
         let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
         let replicas = returns::replicas_before(state, || self.inputs.all_claims(state));
-        let recreated = returns::is_recreated(state, || self.inputs.claims_of_a_cluster(state));
+        let returned = returns::is_rolled_back(state)
+            || returns::is_recreated(state, || self.inputs.claims_of_a_cluster(state));
         let mut baseline = Baseline {
             state: state.baseline(replicas, views),
             inputs: &self.inputs,
@@ -404,7 +378,7 @@ impl Review<'_> {
                 }
             };
             let known = match selected.policy.ratchet && !found.is_empty() {
-                true if recreated && returns::only_warns(selected.policy) => {
+                true if returned && returns::only_warns(selected.policy) => {
                     found.iter().map(|violation| violation.key(state.subject_object())).collect()
                 }
                 true => baseline.violations(selected, &mut self.evaluator),

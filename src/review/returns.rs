@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::effective_request::with;
 use super::state::{RequestState, ViewReader};
@@ -67,8 +67,49 @@ pub fn is_recreated(state: &RequestState<'_>, claims: impl FnOnce() -> Vec<Relat
     claims().iter().any(|claim| claim.ordinal.is_some() && bound(claim) && is_own(claim))
 }
 
-/// Whether a policy only warns of what is created again. A store that would start on something else than its claims, or
-/// beside another writer, is none that comes back.
+/// Whether an update sets the pod template of a StatefulSet back to the one that ran before a rollout that has not
+/// succeeded: until then, its controller names that revision as the current one.
+pub fn is_rolled_back(state: &RequestState<'_>) -> bool {
+    let (Some(old), Some(new)) = (state.old_object.as_deref(), state.object.as_deref()) else { return false };
+    let is_set = state.workload.as_deref().is_some_and(|workload| workload.kind == "StatefulSet");
+    let text = |pointer: &str| old.pointer(pointer).and_then(Value::as_str);
+    let (Some(name), Some(current), Some(template)) =
+        (text("/metadata/name"), text("/status/currentRevision"), new.pointer("/spec/template"))
+    else {
+        return false;
+    };
+    let collisions = old.pointer("/status/collisionCount").and_then(Value::as_i64).unwrap_or(0);
+    is_set
+        && state.operation == Operation::Update
+        && Some(current) != text("/status/updateRevision")
+        && old.pointer("/spec/template") != Some(template)
+        && current.strip_prefix(name).and_then(|rest| rest.strip_prefix('-'))
+            == Some(&*revision(template, collisions))
+}
+
+/// How the StatefulSet controller names the revision of a pod template: the 32-bit FNV-1 hash of the patch that a
+/// ControllerRevision holds, in letters that make no words (`pkg/controller/history` of Kubernetes).
+fn revision(template: &Value, collisions: i64) -> String {
+    let mut template = template.clone();
+    if let Value::Object(fields) = &mut template {
+        fields.insert("$patch".to_owned(), "replace".into());
+    }
+    // Go writes maps by key, as serde_json does, and nothing that would end a script in a page.
+    let patch = json!({"spec": {"template": template}}).to_string();
+    let patch = ESCAPED.iter().fold(patch, |text, (character, code)| text.replace(*character, code));
+    let hash = format!("{patch}{collisions}")
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte));
+    let letter = |digit: u8| LETTERS.get(usize::from(digit) % LETTERS.len()).copied().map(char::from);
+    hash.to_string().bytes().filter_map(letter).collect()
+}
+
+const ESCAPED: [(char, &str); 5] =
+    [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")];
+const LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+
+/// Whether a policy only warns of what is rolled back or created again. A store that would start on something else
+/// than its claims, or beside another writer, is none that comes back.
 pub fn only_warns(policy: &Policy) -> bool {
     policy.ratchet && !(policy.severity == Severity::Critical && *policy.category == *"storage")
 }
@@ -95,4 +136,17 @@ pub fn creation_after(request: &Request) -> Option<Request> {
         options: Value::Null,
         ..request.clone()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn revisions_are_named_as_their_controller_names_them() {
+        let template = json!({"metadata": {"labels": {"app": "pg"}}, "spec": {"containers": [
+            {"name": "pg", "image": "postgres:16.4", "command": ["sh", "-c", "a && b > c < d"]}]}});
+        assert_eq!(revision(&template, 0), "7559ffbc4b");
+        assert_eq!(revision(&template, 3), "7559ffbc49");
+    }
 }

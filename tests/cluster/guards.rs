@@ -239,12 +239,10 @@ fn what_takes_volumes_along_goes_once_it_is_confirmed() {
     let taken = "  replicas: 3\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}\n";
     for (namespace, replicas) in [("orders", "  replicas: 3\n"), ("bank", taken)] {
         admin.ok(&["create", "namespace", namespace], "");
-        admin.ok(
-            &["apply", "-f", "-"],
-            &store(namespace, "scratch").replace("  replicas: 3\n", replicas),
-        );
+        admin.ok(&["apply", "-f", "-"], &store(namespace, "scratch").replace("  replicas: 3\n", replicas));
         settles(&admin, namespace);
     }
+    a_rollout_fails(&admin);
     let kubeconfig = plane.kubeconfig("admin");
     let gate =
         Stategate::start(dir.path(), &["--drain-delay", "0", "--kubeconfig", kubeconfig.to_str().unwrap()]);
@@ -252,6 +250,7 @@ fn what_takes_volumes_along_goes_once_it_is_confirmed() {
         eventually(kind, SOON, || known(&gate, kind).starts_with("complete"));
     }
     register_and_wait(&plane, &gate);
+    it_is_undone(&admin);
 
     let volume = volumes(&admin, "orders")[0]["metadata"]["name"].as_str().unwrap().to_owned();
     for (object, patch, by) in [
@@ -288,4 +287,46 @@ fn what_takes_volumes_along_goes_once_it_is_confirmed() {
     assert!(gone.succeeded(), "{gone:?}");
     eventually("its claims are collected", SOON, || items(&admin, "pvc", "bank").is_empty());
     eventually("and their volumes", SOON, || volumes(&admin, "bank").is_empty());
+}
+
+/// Names a change of a StatefulSet's pods.
+fn change(admin: &Kubectl, operations: &str) -> Output {
+    admin.run(&["patch", "statefulset", "pg", "-n", "play", "--type=json", "-p", operations], "")
+}
+
+/// A database without readiness probe gets one, and a node selector that no node has.
+fn a_rollout_fails(admin: &Kubectl) {
+    admin.ok(&["create", "namespace", "play"], "");
+    admin.ok(&["apply", "-f", "-"], &store("play", "scratch"));
+    let probe = "/spec/template/spec/containers/0/readinessProbe";
+    assert!(change(admin, &format!(r#"[{{"op":"remove","path":"{probe}"}}]"#)).succeeded());
+    settles(admin, "play");
+    let failing = change(
+        admin,
+        &format!(
+            r#"[{{"op":"add","path":"{probe}","value":{{"exec":{{"command":["pg_isready"]}}}}}},
+                {{"op":"add","path":"/spec/template/spec/nodeSelector","value":{{"nowhere":"true"}}}}]"#
+        ),
+    );
+    assert!(failing.succeeded(), "{failing:?}");
+    eventually("the rollout has begun", SOON, || {
+        let status = &admin.get_json(&["statefulset", "pg", "-n", "play"])["status"];
+        status["currentRevision"] != status["updateRevision"]
+    });
+}
+
+/// What ran before has a fault, and is let through as it was.
+fn it_is_undone(admin: &Kubectl) {
+    let probe = "/spec/template/spec/containers/0/readinessProbe";
+    let other = change(
+        admin,
+        &format!(
+            r#"[{{"op":"remove","path":"{probe}"}},
+                {{"op":"add","path":"/spec/template/metadata/annotations","value":{{"note":"not what ran"}}}}]"#
+        ),
+    );
+    refused(&other, &["probe-readiness-required"]);
+    let undone = admin.run(&["rollout", "undo", "statefulset", "pg", "-n", "play"], "");
+    println!("{undone:?}");
+    assert!(undone.succeeded() && undone.stderr.contains("probe-readiness-required"), "{undone:?}");
 }

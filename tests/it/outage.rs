@@ -148,15 +148,41 @@ fn a_store_that_would_start_beside_its_claims_does_not_come_back() {
 #[test]
 fn what_a_creation_will_be_refused_for_is_said_at_the_deletion() {
     let deleted = |inventory: &Inventory, policy: &str| {
-        let options = json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", "propagationPolicy": policy});
+        let options =
+            json!({"kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1", "propagationPolicy": policy});
         let decision = judge(inventory, "DELETE", Value::Null, store(3, 4), options);
         assert!(decision.allowed(), "{decision:?}");
         decision.notes
     };
     let told = |notes: &[String]| {
-        notes.iter().any(|note| note.starts_with("creating it again will be refused: ") && note.contains("fix: "))
+        notes
+            .iter()
+            .any(|note| note.starts_with("creating it again will be refused: ") && note.contains("fix: "))
     };
     assert!(told(&deleted(&Inventory::default(), "Orphan")), "its claims are not known");
     assert!(!told(&deleted(&cluster(&claims(3)), "Orphan")), "it will come back");
     assert!(!told(&deleted(&Inventory::default(), "Background")));
+}
+
+#[test]
+fn a_rollout_that_fails_can_be_undone() {
+    let probe = json!({"exec": {"command": ["etcdctl", "endpoint", "health"]}, "timeoutSeconds": 5});
+    let mut failing = store(3, 5);
+    failing["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
+    // The name that the controller gives to the template of `store`.
+    failing["status"] = json!({"currentRevision": "ledger-84bf48cc8c", "updateRevision": "ledger-5d8c7f9b4", "collisionCount": 0});
+    let undone =
+        |old: &Value, object: Value| judge(&Inventory::default(), "UPDATE", object, old.clone(), Value::Null);
+    let readiness = "probe-readiness-required";
+    let decision = undone(&failing, store(3, 6));
+    assert_eq!(refused_by(&decision), Vec::<&str>::new());
+    assert!(
+        decision.findings.iter().any(|finding| finding.policy.as_str() == readiness && finding.pre_existing)
+    );
+
+    let mut other = store(3, 6);
+    other["spec"]["template"]["metadata"]["annotations"] = json!({"note": "not what ran"});
+    assert!(refused_by(&undone(&failing, other)).contains(&readiness));
+    failing["status"]["updateRevision"] = failing["status"]["currentRevision"].clone();
+    assert!(refused_by(&undone(&failing, store(3, 6))).contains(&readiness), "the rollout is over");
 }

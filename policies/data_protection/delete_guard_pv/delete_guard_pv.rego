@@ -60,10 +60,10 @@ violation contains v if {
 	}
 }
 
-at_stake(volume) := "it goes with its claim from then on, and its disk is erased (reclaim policy Delete)" if {
+at_stake(volume) := "it hangs in Terminating until its claim goes, and then the disk is erased (reclaim policy Delete)" if {
 	in_use(volume)
 	volume.reclaim_policy != "Retain"
-} else := "it goes with its claim from then on; the disk stays (reclaim policy Retain), but nothing leads to it" if {
+} else := "it hangs in Terminating until its claim goes; the disk stays (reclaim policy Retain), but nothing leads to it" if {
 	in_use(volume)
 } else := "the disk stays (reclaim policy Retain), but nothing else says which one it is" if {
 	volume.phase == "Released"

@@ -13,6 +13,8 @@ mod effective_request;
 mod evaluator;
 mod exemptions;
 mod input_builder;
+mod notes;
+mod returns;
 mod state;
 mod violation;
 
@@ -27,7 +29,7 @@ use crate::engine::{ParameterValues, Reads};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::binding::OnFailure;
-use crate::policy::{Action, Policy, PolicyId};
+use crate::policy::{Action, Policy};
 use crate::policyset::{PolicySet, Selected};
 use crate::workload::projection::Projection;
 use crate::workload::{Problem, confirmed_steps};
@@ -77,7 +79,12 @@ pub fn review(
         evaluator: PolicyEvaluator { evaluator: set.evaluator(), observer },
         decision: Decision { parent: parent(set, request), ..Decision::default() },
     };
-    review.decide(selected)
+    let mut decision = review.decide(selected);
+    if let Some(again) = returns::creation_after(effective.reviewed()) {
+        let again = self::review(set, inventory, &again, ReviewMode::MutateAndValidate, now, observer);
+        decision.notes.extend(notes::refusals_to_come(&again));
+    }
+    decision
 }
 
 /// The decision if no policy could be evaluated: every policy that would have reviewed the request counts as
@@ -174,16 +181,7 @@ impl Review<'_> {
                 ..Decision::default()
             };
         }
-        if let Some(kind) = self.request.unknown_parent().filter(|_| self.request.scales_down()) {
-            // Those that guard a change; the others look at what is unchanged by it.
-            let guards = |id: &&PolicyId| self.set.policy(id.as_str()).is_some_and(|policy| !policy.ratchet);
-            let unknown = self.decision.unknown.iter().map(|unknown| &unknown.policy).filter(guards);
-            let ids: Vec<&str> = unknown.map(PolicyId::as_str).collect();
-            if !ids.is_empty() {
-                let (kind, ids) = (&kind.kind, ids.join(", "));
-                self.decision.notes.push(format!("not judged by {ids}: the {kind} could not be read"));
-            }
-        }
+        self.decision.notes.extend(notes::unknown_guards(self.set, self.request, &self.decision.unknown));
         self.decision.sort_and_deduplicate();
         self.decision
     }
@@ -218,10 +216,10 @@ impl Review<'_> {
         self.decision.confirmations = confirmed.map(|(name, step)| (name.clone(), step.clone())).collect();
         if self.mode.validates() {
             let state = state.as_ref().unwrap_or(&requested);
-            self.validate(state, &selected);
+            self.validate(state, self.views, &selected);
             if let Some(observed) = state.observed(self.views) {
                 let evaluated = self.decision.evaluated;
-                self.validate(&observed, &selected);
+                self.validate(&observed, self.views.observing(), &selected);
                 self.decision.evaluated = evaluated.max(self.decision.evaluated);
             }
         }
@@ -348,7 +346,7 @@ impl Review<'_> {
     }
 
     /// Finds the violations in this state, and which of them already existed before.
-    fn validate(&mut self, state: &RequestState<'_>, selected: &[Selected<'_>]) {
+    fn validate(&mut self, state: &RequestState<'_>, views: ViewReader<'_>, selected: &[Selected<'_>]) {
         let applicable = self.applicable(state, selected, false);
         self.decision.evaluated = applicable.len();
         let applicable: Vec<_> = applicable
@@ -360,8 +358,15 @@ impl Review<'_> {
         }
         let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
-        let mut baseline =
-            Baseline { state: state.baseline(), inputs: &self.inputs, needs: &needs, document: None };
+        let replicas = returns::replicas_before(state, || self.inputs.all_claims(state));
+        let returned = returns::is_rolled_back(state)
+            || returns::is_recreated(state, || self.inputs.claims_of_a_cluster(state));
+        let mut baseline = Baseline {
+            state: state.baseline(replicas, views),
+            inputs: &self.inputs,
+            needs: &needs,
+            document: None,
+        };
         for (selected, rule) in applicable {
             let policy = &selected.policy.id;
             if let Some(problem) = state.unreadable_old.as_ref().filter(|_| reads_old(selected)) {
@@ -381,6 +386,9 @@ impl Review<'_> {
                 }
             };
             let known = match selected.policy.ratchet && !found.is_empty() {
+                true if returned && returns::only_warns(selected.policy) => {
+                    found.iter().map(|violation| violation.key(state.subject_object())).collect()
+                }
                 true => baseline.violations(selected, &mut self.evaluator),
                 false => BTreeSet::new(),
             };

@@ -29,6 +29,7 @@ use crate::workload::{ConfigMap, ConfigMaps};
 pub use records::{Record, RecordReader};
 pub use related::{Related, Subject};
 pub use roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
+pub use storage::RelatedClaim;
 use store::State;
 pub use view::InventoryView;
 pub use writer::InventoryWriter;
@@ -55,6 +56,11 @@ impl Inventory {
     /// An object that is kept as a whole because it may be the parent of a request to `scale`.
     pub fn object(&self, object: &ObjectRef) -> Option<&Arc<Value>> {
         self.state.whole.get(object)
+    }
+
+    /// Whether it includes the manifests of a run.
+    pub fn is_bundle(&self) -> bool {
+        self.state.bundle
     }
 
     /// Whether all objects of this kind are known.

@@ -14,7 +14,7 @@ use super::records::{
     QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
-use super::storage::{self, RelatedClaim, Snapshot};
+use super::storage::{self, ClaimSnapshot, RelatedClaim, Snapshot};
 use crate::admission::{GroupKind, Operation};
 
 use crate::workload::Workload;
@@ -54,7 +54,7 @@ pub struct Related {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_attributes_classes: Option<BTreeMap<String, Arc<AttributesRecord>>>,
     /// The claims that its volumes name and those created from its claim templates; for a PersistentVolume,
-    /// the claim that it is bound to.
+    /// the claim that it is bound to. On DELETE also those that it owns and, for a Namespace, all those in it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvcs: Option<Vec<RelatedClaim>>,
     /// The volumes bound to these claims or, for a PersistentVolumeClaim, to the claim itself; for a
@@ -64,6 +64,10 @@ pub struct Related {
     /// The VolumeSnapshots that its claims are populated from, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<BTreeMap<String, Snapshot>>,
+    /// For each of `pvcs`, or for a PersistentVolumeClaim itself, the newest VolumeSnapshot that is ready to use, by
+    /// the claim's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim_snapshots: Option<BTreeMap<String, ClaimSnapshot>>,
     /// Other workloads that mount one of its claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Vec<Consumer>>,
@@ -133,6 +137,7 @@ impl Related {
             pvcs: wants("pvcs").then(|| storage::claims(state, subject)),
             pvs: wants("pvs").then(|| storage::volumes(state, subject)),
             snapshots: wants("snapshots").then(|| storage::snapshots(state, subject)),
+            claim_snapshots: wants("claim_snapshots").then(|| storage::claim_snapshots(state, subject)),
             consumers: wants("consumers").then(|| consumers::consumers(state, subject)),
             departed: wants("departed").then(|| consumers::departed(state, subject)),
             pdbs: wants("pdbs").then(|| siblings::budgets(state, subject)),

@@ -75,6 +75,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("pvcs", &[ResourceRole::Claim]),
     ("pvs", &[ResourceRole::Volume]),
     ("snapshots", &[ResourceRole::Snapshot]),
+    ("claim_snapshots", &[ResourceRole::Snapshot]),
     ("consumers", &[ResourceRole::Workload]),
     ("workloads", &[ResourceRole::Workload]),
     ("departed", &[ResourceRole::Workload]),

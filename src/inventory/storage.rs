@@ -1,7 +1,7 @@
 //! Joins of claims, their classes, volumes and snapshots.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -12,6 +12,7 @@ use super::persistent::Map;
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
 use super::store::{Namespace, NamespacedName, State, handle};
+use crate::admission::Operation;
 use crate::workload::view::Claim;
 
 /// The default class: the newest one, or among equals the first by name (the API server's admission plugin
@@ -117,9 +118,69 @@ pub fn snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Snaps
     snapshots_named(subject).filter_map(find).collect()
 }
 
+/// A copy of a claim's data that a new claim can be made from.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct ClaimSnapshot {
+    /// Name of the VolumeSnapshot.
+    pub name: String,
+    /// When it was taken (RFC 3339, UTC); left out if the driver does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<String>,
+    /// What becomes of the copy when the VolumeSnapshot is deleted, as its class says: `Delete` or `Retain`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<String>,
+}
+
+/// The newest usable snapshot of each claim, by the claim's name: of the claim under review or, for another subject,
+/// of those in `pvcs`.
+pub fn claim_snapshots(state: &State, subject: &Subject<'_>) -> BTreeMap<String, ClaimSnapshot> {
+    let Some(namespace) = home(subject).and_then(|name| state.namespaces.get(name)) else {
+        return BTreeMap::new();
+    };
+    let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
+    let own = own.map(|claim| claim.name.clone());
+    let wanted: BTreeSet<String> =
+        own.chain(claims(state, subject).into_iter().map(|claim| claim.claim.claim.name.clone())).collect();
+    let mut newest: BTreeMap<String, &Arc<SnapshotRecord>> = BTreeMap::new();
+    for snapshot in namespace.snapshots.values() {
+        let usable = snapshot.ready == Some(true) && snapshot.error.is_none();
+        let Some(claim) = snapshot.source_claim.as_ref().filter(|claim| usable && wanted.contains(*claim))
+        else {
+            continue;
+        };
+        // In UTC, these times sort as text.
+        if newest.get(claim).is_none_or(|known| known.taken < snapshot.taken) {
+            newest.insert(claim.clone(), snapshot);
+        }
+    }
+    let copy = |snapshot: &Arc<SnapshotRecord>| {
+        let class = snapshot.class.as_ref().and_then(|class| state.cluster.snapshot_classes.get(class));
+        ClaimSnapshot {
+            name: snapshot.name.clone(),
+            taken: snapshot.taken.clone(),
+            deletion_policy: class.and_then(|class| class.deletion_policy.clone()),
+        }
+    };
+    newest.into_iter().map(|(claim, snapshot)| (claim, copy(snapshot))).collect()
+}
+
+/// The namespace of the subject's claims: for a Namespace, itself; for a volume, that of the claim it is bound to.
+fn home<'s>(subject: &'s Subject<'_>) -> Option<&'s String> {
+    match &subject.workload.persistent_volume {
+        Some(volume) => volume.claim_namespace.as_ref(),
+        None if is_namespace(subject) => Some(&subject.workload.name),
+        None => Some(&subject.workload.namespace),
+    }
+}
+
+fn is_namespace(subject: &Subject<'_>) -> bool {
+    subject.kind.kind == "Namespace" && subject.kind.group.is_empty()
+}
+
 /// A claim that the subject's pods use.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct RelatedClaim {
+    /// The claim.
     #[serde(flatten)]
     pub claim: Arc<ClaimRecord>,
     /// The claim template that created it.
@@ -130,10 +191,12 @@ pub struct RelatedClaim {
     pub ordinal: Option<u64>,
     /// Other workloads that mount it.
     pub mounted_by: Vec<ClaimMounter>,
+    /// Whether an owner reference of the claim leads to the subject, so that it is deleted with it.
+    pub owned: bool,
 }
 
 /// The claims that the subject's volumes name and those created from its templates; for a volume, the claim
-/// that it is bound to.
+/// that it is bound to. On DELETE also those that the subject owns and, for a Namespace, all those in it.
 pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
     if let Some(volume) = &subject.workload.persistent_volume {
         let bound = volume.claim_namespace.as_ref().zip(volume.claim_name.as_ref());
@@ -146,7 +209,17 @@ pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
             .into_iter()
             .collect();
     }
-    let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
+    let Some(namespace) = home(subject).and_then(|name| state.namespaces.get(name)) else {
+        return Vec::new();
+    };
+    let deleted = subject.operation == Operation::Delete;
+    if is_namespace(subject) {
+        let all = namespace.claims.values().filter(|_| deleted);
+        return all.map(|claim| related(namespace, subject, claim, None)).collect();
+    }
+    let all = deleted.then(|| namespace.claims.values()).into_iter().flatten();
+    let owned =
+        all.filter(|claim| owns(subject, claim)).map(|claim| related(namespace, subject, claim, None));
     let named = mounts(subject.workload)
         .into_iter()
         .filter_map(|mount| Some(related(namespace, subject, namespace.claims.get(&mount.claim)?, None)));
@@ -156,7 +229,7 @@ pub fn claims(state: &State, subject: &Subject<'_>) -> Vec<RelatedClaim> {
         made.map(move |(ordinal, claim)| related(namespace, subject, claim, Some((template, ordinal))))
     });
     // A StatefulSet may also mount by name what its template creates; the template gives more information.
-    let by_name = named.chain(made).map(|claim| (claim.claim.claim.name.clone(), claim));
+    let by_name = owned.chain(named).chain(made).map(|claim| (claim.claim.claim.name.clone(), claim));
     by_name.collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
@@ -193,7 +266,12 @@ fn related(
         claim: Arc::clone(claim),
         template: made.map(|(template, _)| template.to_owned()),
         ordinal: made.map(|(_, ordinal)| ordinal),
+        owned: owns(subject, claim),
     }
+}
+
+fn owns(subject: &Subject<'_>, claim: &ClaimRecord) -> bool {
+    claim.owners.iter().any(|(kind, name)| *kind == subject.kind && *name == subject.workload.name)
 }
 
 /// The volumes bound to these claims or to the claim under review; of a volume, the others that are the same to its
@@ -213,8 +291,9 @@ pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
         (claim.volume_name.clone(), claim.name.clone())
     });
     let mut found: BTreeMap<&str, &Arc<VolumeRecord>> = BTreeMap::new();
+    let Some(namespace) = home(subject) else { return Vec::new() };
     for (volume, claim) in own.chain(others) {
-        let place = (subject.workload.namespace.clone(), claim);
+        let place = (namespace.clone(), claim);
         let by_claim = cluster.bound.get(&place).into_iter().flatten();
         let named = by_claim.chain(volume.as_ref()).filter_map(|name| cluster.volumes.get(name));
         found.extend(named.map(|volume| (volume.name.as_str(), volume)));

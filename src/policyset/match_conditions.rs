@@ -14,18 +14,71 @@ use crate::workload::declared::SELF_CLASSIFYING;
 use crate::workload::engines::EngineRow;
 use crate::workload::projection::{ClassRule, Projection};
 
-/// About the user of a request. Absent fields are errors in CEL.
-const USERS: [(&str, &str); 3] = [
-    ("not-a-node", r#"!has(request.userInfo.groups) || !("system:nodes" in request.userInfo.groups)"#),
-    (
-        "not-a-kube-system-controller",
-        r#"!has(request.userInfo.username) || !request.userInfo.username.startsWith("system:serviceaccount:kube-system:")"#,
-    ),
-    (
-        "not-the-control-plane",
-        r#"!has(request.userInfo.username) || !(request.userInfo.username in ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler", "system:cloud-controller-manager"])"#,
-    ),
+/// Who is part of the cluster and is never asked about: `policies/lib/requesters.rego` exempts the same users where a policy
+/// asks somebody to confirm, so that what is judged does not depend on who judges. Other service accounts of
+/// kube-system, such as those of Jobs that install charts, are somebody.
+const COMPONENTS: [&str; 4] = [
+    "system:apiserver",
+    "system:cloud-controller-manager",
+    "system:kube-controller-manager",
+    "system:kube-scheduler",
 ];
+/// Service accounts of kube-system: controllers that write to kinds that policies judge, as
+/// `--use-service-account-credentials` names them.
+const CONTROLLERS: [&str; 25] = [
+    "attachdetach-controller",
+    "cronjob-controller",
+    "daemon-set-controller",
+    "deployment-controller",
+    "device-taint-eviction-controller",
+    "disruption-controller",
+    "endpoint-controller",
+    "endpointslice-controller",
+    "ephemeral-volume-controller",
+    "expand-controller",
+    "generic-garbage-collector",
+    "job-controller",
+    "namespace-controller",
+    "node-controller",
+    "persistent-volume-binder",
+    "pod-garbage-collector",
+    "pv-protection-controller",
+    "pvc-protection-controller",
+    "replicaset-controller",
+    "replication-controller",
+    "resourcequota-controller",
+    "service-controller",
+    "statefulset-controller",
+    "ttl-after-finished-controller",
+    "volumeattributesclass-protection-controller",
+];
+/// What is in the names of the service accounts of storage drivers there.
+const DRIVERS: [&str; 2] = ["csi", "provisioner"];
+const KUBE_SYSTEM: &str = "system:serviceaccount:kube-system:";
+
+/// About the user of a request. Absent fields are errors in CEL.
+fn users() -> [(String, String); 4] {
+    let user = "request.userInfo.username";
+    let unless = |name: &str, is: String| (name.to_owned(), format!("!has({user}) || !({is})"));
+    let quoted = |names: &[String]| {
+        let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+        names.join(", ")
+    };
+    let controllers = CONTROLLERS.map(|name| format!("{KUBE_SYSTEM}{name}"));
+    let drivers = DRIVERS.map(|word| format!("{user}.contains(\"{word}\")"));
+    [
+        (
+            "not-a-node".to_owned(),
+            r#"!has(request.userInfo.groups) || !("system:nodes" in request.userInfo.groups)"#.to_owned(),
+        ),
+        unless("not-a-controller", format!("{user} in [{}]", quoted(&controllers))),
+        unless(
+            "not-a-storage-driver",
+            format!("{user}.startsWith(\"{KUBE_SYSTEM}\") && ({})", drivers.join(" || ")),
+        ),
+        unless("not-the-control-plane", format!("{user} in [{}]", quoted(&COMPONENTS.map(str::to_owned)))),
+    ]
+}
 
 /// Lists with more items, and images with longer names, are sent as they are.
 const MOST_VOLUMES: usize = 40;
@@ -50,14 +103,13 @@ const SCRATCH: [&str; 5] = ["configMap", "downwardAPI", "emptyDir", "projected",
 
 /// The conditions of a webhook that is about these scopes.
 pub fn conditions(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> Vec<MatchCondition> {
-    let users = USERS.map(|(name, expression)| (name.to_owned(), expression.to_owned()));
     let images = images(set);
     let known = set.projections().engines.rows().flat_map(EngineRow::variables).count();
     let short = images.len() <= LONGEST_EXPRESSION && known <= MOST_KNOWN;
     let holders = if short { holders(set, scopes) } else { BTreeMap::new() };
     let runs = runs_an_engine(set, &images);
     let data = holders.into_iter().map(|(holder, resources)| holder.condition(&runs, &resources));
-    let all = users.into_iter().chain(data);
+    let all = users().into_iter().chain(data);
     all.map(|(name, expression)| MatchCondition { name, expression }).collect()
 }
 
@@ -204,4 +256,26 @@ fn escaped(glob: &str) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the library that policies use says of the same users.
+    const LIBRARY: &str = include_str!("../../policies/lib/requesters.rego");
+
+    #[test]
+    fn policies_and_registration_exempt_the_same_users() {
+        let set = |name: &str| -> BTreeSet<&str> {
+            let (_, rest) = LIBRARY.split_once(&format!("\n{name} := {{")).unwrap();
+            let (all, _) = rest.split_once('}').unwrap();
+            all.split('"').skip(1).step_by(2).collect()
+        };
+        assert_eq!(set("components"), BTreeSet::from(COMPONENTS));
+        assert_eq!(set("controllers"), BTreeSet::from(CONTROLLERS));
+        assert_eq!(set("drivers"), BTreeSet::from(DRIVERS));
+        assert!(LIBRARY.contains(&format!("kube_system := {KUBE_SYSTEM:?}")));
+        assert!(LIBRARY.contains(r#""system:nodes" in input.review.userInfo.groups"#));
+    }
 }

@@ -89,7 +89,7 @@ impl<'a> EffectiveRequest<'a> {
 }
 
 /// The object with this value at a path of keys; missing maps along the path are created.
-fn with(object: &Value, keys: &[String], value: Value) -> Value {
+pub fn with(object: &Value, keys: &[String], value: Value) -> Value {
     let mut object = object.clone();
     let mut node = &mut object;
     for key in keys {

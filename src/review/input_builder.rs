@@ -9,7 +9,9 @@ use super::effective_request::EffectiveRequest;
 use super::state::RequestState;
 use crate::admission::{GroupKind, Request};
 use crate::engine::{Input, InputDocument, InputError, NamespaceObject, Reads, Review};
-use crate::inventory::{Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, Subject};
+use crate::inventory::{
+    Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, RelatedClaim, Subject,
+};
 use crate::policyset::Selected;
 use crate::workload::Workload;
 use crate::workload::projection::Projection;
@@ -69,6 +71,23 @@ impl<'a> InputBuilder<'a> {
             }
             None => self.inventory.incomplete(requirements),
         }
+    }
+
+    /// The object's claims, if all of them are known.
+    pub fn all_claims(&self, state: &RequestState<'_>) -> Option<Vec<RelatedClaim>> {
+        let complete = self.inventory.is_complete(&GroupKind::written("PersistentVolumeClaim"));
+        complete.then(|| self.claims(state))
+    }
+
+    /// The known ones, if they are those of a cluster alone: what the manifests of a run have is still to come.
+    pub fn claims_of_a_cluster(&self, state: &RequestState<'_>) -> Vec<RelatedClaim> {
+        if self.inventory.is_bundle() { Vec::new() } else { self.claims(state) }
+    }
+
+    fn claims(&self, state: &RequestState<'_>) -> Vec<RelatedClaim> {
+        let joined =
+            |workload| Related::of(self.inventory, &self.subject(state, workload), |key| key == "pvcs").pvcs;
+        state.subject().and_then(joined).unwrap_or_default()
     }
 
     /// The document that these policies share, with everything that at least one of them reads.

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::effective_request::EffectiveRequest;
+use super::returns::with_replicas;
 use super::unreadable;
 use crate::admission::{Object, Operation, Request};
 use crate::decision::Patched;
@@ -30,8 +31,13 @@ pub struct ViewReader<'a> {
 }
 
 impl ViewReader<'_> {
+    /// The same without the annotations by which objects classify themselves.
+    pub fn observing(self) -> Self {
+        Self { said: SelfClassification::Ignored, ..self }
+    }
+
     /// The view of an object; an error if a field that it needs cannot be read.
-    fn read(&self, object: Option<&Value>) -> Result<Option<Workload>, Problem> {
+    pub fn read(&self, object: Option<&Value>) -> Result<Option<Workload>, Problem> {
         match self.read_part(object) {
             (_, Some(problem)) => Err(problem),
             (view, None) => Ok(view),
@@ -124,16 +130,22 @@ impl<'a> RequestState<'a> {
     /// The state before an update: the old object alone, with nothing before it. The operation stays: a rule
     /// for CREATE says nothing of an update, and a rule that compares with the old object finds nothing. None
     /// if there is nothing to compare with.
-    pub fn baseline(&self) -> Option<RequestState<'_>> {
+    ///
+    /// If the update brings back `replicas` that ran before, it is the old object with these.
+    pub fn baseline(&self, replicas: Option<i64>, views: ViewReader<'_>) -> Option<RequestState<'_>> {
         if self.operation != Operation::Update {
             return None;
         }
         let (object, workload) = (self.old_object.as_deref()?, self.old_workload.as_deref()?);
+        let (object, workload) = match replicas.and_then(|count| with_replicas(object, count, views)) {
+            Some((object, workload)) => (Cow::Owned(object), Cow::Owned(workload)),
+            None => (Cow::Borrowed(object), Cow::Borrowed(workload)),
+        };
         Some(RequestState {
             operation: self.operation,
-            object: Some(Cow::Borrowed(object)),
+            object: Some(object),
             old_object: None,
-            workload: Some(Cow::Borrowed(workload)),
+            workload: Some(workload),
             old_workload: None,
             unreadable_old: None,
             unread_part: None,
@@ -150,7 +162,7 @@ impl<'a> RequestState<'a> {
         if views.said != SelfClassification::Additional || !all.any(|workload| classifies_itself(workload)) {
             return None;
         }
-        let views = ViewReader { said: SelfClassification::Ignored, ..views };
+        let views = views.observing();
         let view = |object: &Option<Cow<'_, Value>>| views.read_part(object.as_deref()).0.map(Cow::Owned);
         Some(RequestState {
             operation: self.operation,

@@ -28,7 +28,7 @@ spec:
 ";
 
 /// `good-postgres.yaml` in a namespace, with claims of a class.
-fn store(namespace: &str, class: &str) -> String {
+pub fn store(namespace: &str, class: &str) -> String {
     GOOD.replace("namespace: shop", &format!("namespace: {namespace}"))
         .replace("storageClassName: fast-encrypted", &format!("storageClassName: {class}"))
         // Each pod of a rollout waits for it.
@@ -60,7 +60,7 @@ pub fn is_settled(workload: &Value) -> bool {
 }
 
 #[track_caller]
-fn settles(admin: &Kubectl, namespace: &str) {
+pub fn settles(admin: &Kubectl, namespace: &str) {
     eventually("StatefulSet pg is settled", SOON, || {
         is_settled(&admin.get_json(&["statefulset", "pg", "-n", namespace]))
     });
@@ -76,7 +76,7 @@ fn names(objects: &[Value]) -> Vec<&str> {
 }
 
 /// The volumes of a namespace's claims.
-fn volumes(admin: &Kubectl, namespace: &str) -> Vec<Value> {
+pub fn volumes(admin: &Kubectl, namespace: &str) -> Vec<Value> {
     let mut volumes = items(admin, "persistentvolumes", "default");
     volumes.retain(|volume| volume["spec"]["claimRef"]["namespace"] == namespace);
     volumes

@@ -6,7 +6,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::harness::{ApiServer, Kubectl, Output, Stategate};
+use crate::control_plane::{SOON, items, settles, store, volumes};
+use crate::harness::{ApiServer, ControlPlane, Kubectl, Output, Stategate, eventually};
+use crate::live::known;
 use crate::{GOOD, bound_claim, refused, register_and_wait, silent};
 
 const BLOCKING: &str = "
@@ -225,4 +227,106 @@ fn a_scale_to_zero_is_refused(admin: &Kubectl, dev: &Kubectl, gate: &mut Statega
     gate.restart();
     silent(&scale(dev, "shop", "0"));
     assert_eq!(replicas(admin, "shop"), 0);
+}
+
+/// With controllers: a person is asked before volumes go, and nobody after that.
+#[test]
+fn what_takes_volumes_along_goes_once_it_is_confirmed() {
+    let dir = tempfile::tempdir().unwrap();
+    let plane = ControlPlane::start();
+    let admin = plane.kubectl("admin");
+    // Made before stategate came, which would not let claims be deleted with their StatefulSet.
+    let taken = "  replicas: 3\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}\n";
+    for (namespace, replicas) in [("orders", "  replicas: 3\n"), ("bank", taken)] {
+        admin.ok(&["create", "namespace", namespace], "");
+        admin.ok(&["apply", "-f", "-"], &store(namespace, "scratch").replace("  replicas: 3\n", replicas));
+        settles(&admin, namespace);
+    }
+    a_rollout_fails(&admin);
+    let kubeconfig = plane.kubeconfig("admin");
+    let gate =
+        Stategate::start(dir.path(), &["--drain-delay", "0", "--kubeconfig", kubeconfig.to_str().unwrap()]);
+    for kind in ["PersistentVolumeClaim", "PersistentVolume"] {
+        eventually(kind, SOON, || known(&gate, kind).starts_with("complete"));
+    }
+    register_and_wait(&plane, &gate);
+    it_is_undone(&admin);
+
+    let volume = volumes(&admin, "orders")[0]["metadata"]["name"].as_str().unwrap().to_owned();
+    for (object, patch, by) in [
+        ("pvc/data-pg-0", r#"{"metadata":{"finalizers":null}}"#, "finalizer-removal-guard"),
+        (&*format!("pv/{volume}"), r#"{"metadata":{"finalizers":null}}"#, "finalizer-removal-guard"),
+    ] {
+        let args = ["patch", object, "-n", "orders", "--type=merge", "-p", patch];
+        refused(&admin.run(&args, ""), &[by]);
+    }
+    refused(&admin.run(&["delete", "pv", &volume, "--wait=false"], ""), &["delete-guard-pv"]);
+    let reclaim = |policy: &str| {
+        let patch = format!(r#"{{"spec":{{"persistentVolumeReclaimPolicy":"{policy}"}}}}"#);
+        admin.run(&["patch", "pv", &volume, "-p", &patch], "")
+    };
+    assert!(reclaim("Retain").succeeded());
+    refused(&reclaim("Delete"), &["pv-reclaim-flip", "changes from Retain to Delete"]);
+
+    let delete = |what: &[&str]| admin.run(&[&["delete"], what, &["--timeout=60s"]].concat(), "");
+    let refusal = delete(&["namespace", "orders"]);
+    println!("{}", refusal.stderr);
+    refused(&refusal, &["delete-guard-namespace", "its 3 bound claims", "data-pg-0", "the disk is erased"]);
+    take_the_advice(&admin, &refusal);
+    let gone = delete(&["namespace", "orders"]);
+    assert!(gone.succeeded(), "{gone:?}");
+    assert!(admin.run(&["get", "namespace", "orders"], "").stderr.contains("NotFound"));
+    eventually("all its volumes but the retained one are deleted", SOON, || {
+        volumes(&admin, "orders").len() == 1
+    });
+
+    let refusal = delete(&["statefulset", "pg", "-n", "bank"]);
+    refused(&refusal, &["delete-guard-workload", "3 bound claims (whenDeleted: Delete)"]);
+    take_the_advice(&admin, &refusal);
+    let gone = delete(&["statefulset", "pg", "-n", "bank"]);
+    assert!(gone.succeeded(), "{gone:?}");
+    eventually("its claims are collected", SOON, || items(&admin, "pvc", "bank").is_empty());
+    eventually("and their volumes", SOON, || volumes(&admin, "bank").is_empty());
+}
+
+/// Names a change of a StatefulSet's pods.
+fn change(admin: &Kubectl, operations: &str) -> Output {
+    admin.run(&["patch", "statefulset", "pg", "-n", "play", "--type=json", "-p", operations], "")
+}
+
+/// A database without readiness probe gets one, and a node selector that no node has.
+fn a_rollout_fails(admin: &Kubectl) {
+    admin.ok(&["create", "namespace", "play"], "");
+    admin.ok(&["apply", "-f", "-"], &store("play", "scratch"));
+    let probe = "/spec/template/spec/containers/0/readinessProbe";
+    assert!(change(admin, &format!(r#"[{{"op":"remove","path":"{probe}"}}]"#)).succeeded());
+    settles(admin, "play");
+    let failing = change(
+        admin,
+        &format!(
+            r#"[{{"op":"add","path":"{probe}","value":{{"exec":{{"command":["pg_isready"]}}}}}},
+                {{"op":"add","path":"/spec/template/spec/nodeSelector","value":{{"nowhere":"true"}}}}]"#
+        ),
+    );
+    assert!(failing.succeeded(), "{failing:?}");
+    eventually("the rollout has begun", SOON, || {
+        let status = &admin.get_json(&["statefulset", "pg", "-n", "play"])["status"];
+        status["currentRevision"] != status["updateRevision"]
+    });
+}
+
+/// What ran before has a fault, and is let through as it was.
+fn it_is_undone(admin: &Kubectl) {
+    let probe = "/spec/template/spec/containers/0/readinessProbe";
+    let other = change(
+        admin,
+        &format!(
+            r#"[{{"op":"remove","path":"{probe}"}},
+                {{"op":"add","path":"/spec/template/metadata/annotations","value":{{"note":"not what ran"}}}}]"#
+        ),
+    );
+    refused(&other, &["probe-readiness-required"]);
+    let undone = admin.run(&["rollout", "undo", "statefulset", "pg", "-n", "play"], "");
+    println!("{undone:?}");
+    assert!(undone.succeeded() && undone.stderr.contains("probe-readiness-required"), "{undone:?}");
 }

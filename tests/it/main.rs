@@ -34,6 +34,7 @@ mod judgement;
 mod limits;
 mod lint;
 mod once;
+mod outage;
 mod packaging;
 mod places;
 mod policy_cli;

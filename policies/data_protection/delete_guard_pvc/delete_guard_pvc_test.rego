@@ -2,18 +2,13 @@ package stategate.data_protection.delete_guard_pvc_test
 
 import data.stategate.data_protection.delete_guard_pvc as policy
 
-claim := {"name": "data-pg-0", "origin": "object", "phase": "Bound", "volume_name": "pvc-7f1"}
+claim := {"name": "data-pg-0", "origin": "object", "phase": "Bound", "volume_name": "pvc-7f1", "size_text": "20Gi"}
 
 request(claims, annotations, user) := {
 	"review": {"operation": "DELETE", "userInfo": user},
 	"old_workload": {"name": "data-pg-0", "namespace": "shop", "annotations": annotations, "claims": claims},
-	"parameters": {
-		"exempt_users": [
-			"system:serviceaccount:kube-system:generic-garbage-collector",
-			"system:serviceaccount:velero:*",
-		],
-		"exempt_groups": ["system:nodes"],
-	},
+	"parameters": {"exempt_users": ["system:serviceaccount:operators:*"]},
+	"related": {},
 	"now": "2026-01-01T00:00:00Z",
 }
 
@@ -27,7 +22,10 @@ confirmed := {"stategate.io/confirm-delete": "data-pg-0"}
 
 test_unconfirmed_fails if {
 	some v in by_alice({})
-	v.msg == "deleting claim data-pg-0 lets go of its volume pvc-7f1: nobody has confirmed it"
+	v.msg == concat("; ", [
+		"deleting claim data-pg-0 (20Gi) lets go of its volume pvc-7f1: nobody has confirmed it",
+		"the disk is erased unless its reclaim policy is Retain",
+	])
 	contains(v.fix, "kubectl annotate pvc data-pg-0 -n shop --overwrite stategate.io/confirm-delete='data-pg-0', then")
 	v.path == ["metadata", "annotations", "stategate.io/confirm-delete"]
 }
@@ -76,21 +74,44 @@ test_lost_claim_has_no_volume if found(request([object.union(claim, {"phase": "L
 
 test_bound_claim_without_volume_name_fails if {
 	some v in found(request([object.remove(claim, ["volume_name"])], {}, alice))
-	v.msg == "deleting claim data-pg-0 lets go of its volume: nobody has confirmed it"
+	startswith(v.msg, "deleting claim data-pg-0 (20Gi) lets go of its volume: nobody has confirmed it")
 }
 
 test_garbage_collector_and_operators_are_exempt if {
 	every user in [
 		"system:serviceaccount:kube-system:generic-garbage-collector",
-		"system:serviceaccount:velero:velero-server",
+		"system:serviceaccount:operators:pg",
 	] {
 		found(request([claim], {}, {"username": user, "groups": ["system:serviceaccounts"]})) == set()
 	}
 }
 
-test_a_name_alike_in_another_namespace_is_not if {
-	user := {"username": "system:serviceaccount:shop:velero", "groups": ["system:serviceaccounts"]}
-	count(found(request([claim], {}, user))) == 1
+test_the_account_of_a_job_is_not if {
+	every username in [
+		"system:serviceaccount:shop:generic-garbage-collector",
+		"system:serviceaccount:shop:console-pvc-migrate",
+		"system:serviceaccount:kube-system:helm-install-console",
+	] {
+		user := {"username": username, "groups": ["system:serviceaccounts"]}
+		count(found(request([claim], {}, user))) == 1
+	}
+}
+
+test_what_is_left_is_said if {
+	known := {
+		"pvs": [{"name": "pvc-7f1", "reclaim_policy": "Delete"}, {"name": "pvc-else", "reclaim_policy": "Retain"}],
+		"claim_snapshots": {"data-pg-0": {"name": "nightly", "taken": "2025-12-31T01:00:00Z"}},
+	}
+	some v in found(object.union(request([claim], {}, alice), {"related": known}))
+	contains(v.msg, "the disk is erased (reclaim policy Delete); the newest usable snapshot is nightly of 2025-12-31T01:00:00Z")
+	contains(v.fix, "kubectl patch pv pvc-7f1 -p '{\"spec\":{\"persistentVolumeReclaimPolicy\":\"Retain\"}}'; to delete it")
+}
+
+test_a_retained_disk_stays if {
+	known := {"pvs": [{"name": "pvc-7f1", "reclaim_policy": "Retain"}], "claim_snapshots": {}}
+	some v in found(object.union(request([claim], {}, alice), {"related": known}))
+	contains(v.msg, "the disk stays (reclaim policy Retain); no usable VolumeSnapshot of it exists")
+	not contains(v.fix, "kubectl patch")
 }
 
 test_nodes_are_exempt if {

@@ -4,7 +4,8 @@
 #   A data store without replicas is an outage for everything that uses it, and one wrong context or a stray value in
 #   a chart is enough to cause it. An intended scale to zero is therefore confirmed first, on the workload: which
 #   workload, and from how many replicas. This policy checks updates that take the replicas to zero, whether by an
-#   edit or by `kubectl scale`. Creating a workload with zero replicas passes. Name tools that scale to zero on a
+#   edit or by `kubectl scale`. If a StatefulSet deletes the claims of pods that are scaled away (whenScaled: Delete), the
+#   refusal says which claims go. Creating a workload with zero replicas passes. Name tools that scale to zero on a
 #   schedule in exempt_users, each with its namespace. For the scale subresource, the annotation is read from the
 #   workload itself.
 # related_resources:
@@ -17,6 +18,11 @@
 #     kinds: [StatefulSet.apps, Deployment.apps]
 #     operations: [UPDATE]
 #     subresources: ["", scale]
+#   inventory:
+#     PersistentVolumeClaim: optional
+#     PersistentVolume: optional
+#     VolumeSnapshot.snapshot.storage.k8s.io: optional
+#     VolumeSnapshotClass.snapshot.storage.k8s.io: optional
 #   ratchet: false
 #   parameters:
 #     exempt_users:
@@ -30,6 +36,7 @@ package stategate.lifecycle.scale_to_zero_guard
 
 import data.stategate.lib.confirm
 import data.stategate.lib.globs
+import data.stategate.lib.stakes
 
 confirmation := "stategate.io/confirm-scale"
 
@@ -42,15 +49,40 @@ violation contains v if {
 	not exempt
 	v := {
 		"msg": sprintf(
-			"scaling %s %s from %d to 0 stops it for everybody: %s",
-			[input.workload.kind, input.workload.name, before, why],
+			"scaling %s %s from %d to 0 stops it for everybody: %s%s",
+			[input.workload.kind, input.workload.name, before, why, loss],
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"%s, then scale it again",
-			[confirm.command(lower(input.workload.kind), input.workload, confirmation, step)],
+			"%s%s, then scale it again",
+			[instead, confirm.command(lower(input.workload.kind), input.workload, confirmation, step)],
 		),
 	}
 }
+
+deletes_claims if {
+	input.workload.retention.when_scaled == "Delete"
+	some claim in input.workload.claims
+	claim.origin == "template"
+}
+
+loss := sprintf("; it deletes %s (whenScaled: Delete): %s", [stakes.claims_in_words(claims), stakes.list(claims)]) if {
+	deletes_claims
+	claims := [claim | some claim in input.related.pvcs; claim.template; stakes.bound(claim)]
+	count(claims) > 0
+} else := "; the claims of its pods are deleted (whenScaled: Delete)" if {
+	deletes_claims
+	not input.related.pvcs
+} else := ""
+
+instead := sprintf(
+	"To keep the claims first: kubectl patch statefulset %s -n %s --type=merge -p '%s'; to scale it all the same: ",
+	[
+		input.workload.name, input.workload.namespace,
+		`{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Retain"}}}`,
+	],
+) if {
+	loss != ""
+} else := ""
 
 exempt if globs.matches_any(input.parameters.exempt_users, input.review.userInfo.username)

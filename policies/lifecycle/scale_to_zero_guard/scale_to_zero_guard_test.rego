@@ -14,6 +14,7 @@ request(old, new, annotations) := {
 	"review": {"operation": "UPDATE", "userInfo": {"username": "alice"}},
 	"old_workload": workload(old, {}),
 	"workload": workload(new, annotations),
+	"related": {},
 	"parameters": {"exempt_users": ["system:serviceaccount:downscaler:*"]},
 	"now": "2026-01-01T00:00:00Z",
 }
@@ -56,4 +57,29 @@ test_other_steps_pass if {
 test_exempt_users_pass if {
 	user := {"username": "system:serviceaccount:downscaler:kube-downscaler"}
 	found(object.union(request(3, 0, {}), {"review": {"userInfo": user}})) == set()
+}
+
+takes_claims := {"workload": {
+	"retention": {"when_deleted": "Retain", "when_scaled": "Delete"},
+	"claims": [{"name": "data", "origin": "template"}],
+}}
+
+test_claims_that_go_are_named if {
+	claim := {"name": "data-pg-0", "template": "data", "phase": "Bound", "volume_name": "pv-1", "size_text": "5Gi"}
+	document := object.union(request(1, 0, {}), object.union(takes_claims, {"related": {"pvcs": [claim]}}))
+	some v in found(document)
+	contains(v.msg, "nobody has confirmed it; it deletes 1 bound claim (whenScaled: Delete): data-pg-0 (5Gi): the disk")
+	startswith(v.fix, "To keep the claims first: kubectl patch statefulset pg -n shop --type=merge")
+	contains(v.fix, "confirm-scale='1->0', then scale it again")
+}
+
+test_claims_that_are_not_known_go_as_well if {
+	some v in found(object.union(request(1, 0, {}), takes_claims))
+	endswith(v.msg, "; the claims of its pods are deleted (whenScaled: Delete)")
+}
+
+test_nothing_bound_nothing_lost if {
+	some v in found(object.union(request(1, 0, {}), object.union(takes_claims, {"related": {"pvcs": []}})))
+	endswith(v.msg, "nobody has confirmed it")
+	startswith(v.fix, "kubectl annotate")
 }

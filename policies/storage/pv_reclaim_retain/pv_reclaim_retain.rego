@@ -2,10 +2,10 @@
 # title: Volumes with data are retained
 # description: >-
 #   What happens to a disk when its claim is deleted is set on the PersistentVolume and can be changed at any time.
-#   Changing Retain to Delete removes the protection, often long before the claim is deleted and by a different
-#   person. The change passes if the annotation stategate.io/confirm-delete: NAME-OF-THE-VOLUME was already present
-#   before it. A volume with a claim that would be erased is flagged, too, whatever its class says: this finds the
-#   volumes of operators that choose no class. Volumes without a claim, scratch classes and the namespaces in
+#   A volume with a claim that would be erased is flagged, whatever its class says: this finds the volumes of
+#   operators that choose no class. pv-reclaim-flip covers the change from Retain to Delete; after it, and for a change
+#   to Recycle, the annotation stategate.io/confirm-delete: NAME-OF-THE-VOLUME lets the volume pass if it was already
+#   present before. Volumes without a claim, scratch classes and the namespaces in
 #   exempt_namespaces pass. A volume that a provisioner is just creating follows its class, which
 #   storageclass-reclaim-retain checks.
 # related_resources:
@@ -53,6 +53,12 @@ not_retained := volume if {
 	not scratch(volume)
 	not confirmed
 	not just_made(volume)
+	not told_by_pv_reclaim_flip(volume)
+}
+
+told_by_pv_reclaim_flip(volume) if {
+	flipped
+	volume.reclaim_policy == "Delete"
 }
 
 scratch(volume) if globs.matches_any(input.parameters.scratch_classes, volume.storage_class)

@@ -40,24 +40,29 @@ test_what_a_provisioner_makes_is_told_once_it_is_bound if {
 
 test_released_volume_is_erased_at_once if {
 	released := {"persistent_volume": {"phase": "Released"}}
-	some v in found(updated(object.union(view("Retain", {}), released), object.union(view("Delete", {}), released)))
+	some v in found(updated(object.union(view("Retain", {}), released), object.union(view("Recycle", {}), released)))
 	contains(v.msg, "its claim is gone: its disk is erased at once")
 }
 
 test_flip_is_a_fault_of_its_own if {
-	some v in found(updated(view("Retain", {}), view("Delete", {})))
+	some v in found(updated(view("Retain", {}), view("Recycle", {})))
 	contains(v.msg, "is no longer retained")
 	contains(v.fix, "kubectl annotate pv pvc-7f1 stategate.io/confirm-delete=pvc-7f1 first")
-	some w in found(created(view("Delete", {})))
+	some w in found(created(view("Recycle", {})))
 	v.key != w.key
 }
 
 test_confirmed_flip_passes if {
 	confirmed := {"stategate.io/confirm-delete": "pvc-7f1"}
-	found(updated(view("Retain", confirmed), view("Delete", confirmed))) == set()
-	count(found(updated(view("Retain", {}), view("Delete", confirmed)))) == 1
+	found(updated(view("Retain", confirmed), view("Recycle", confirmed))) == set()
+	count(found(updated(view("Retain", {}), view("Recycle", confirmed)))) == 1
 	other := {"stategate.io/confirm-delete": "pvc-7f2"}
-	count(found(updated(view("Retain", other), view("Delete", other)))) == 1
+	count(found(updated(view("Retain", other), view("Recycle", other)))) == 1
+}
+
+test_flip_to_delete_is_another_policy_s_matter if {
+	found(updated(view("Retain", {}), view("Delete", {}))) == set()
+	count(found(updated(view("Delete", {}), view("Delete", {})))) == 1
 }
 
 test_recycling_erases_as_well if count(found(created(view("Recycle", {})))) == 1

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
+use crate::admission::GroupKind;
 use crate::workload::view::{self, Owner, Strings};
 use crate::workload::{JsonNode, claim, persistent_volume, storage_class};
 
@@ -44,6 +45,9 @@ pub struct ClaimRecord {
     /// The owner that manages it, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<Owner>,
+    /// Kinds and names of all owners: whichever goes last takes the claim with it.
+    #[serde(skip)]
+    pub owners: Vec<(GroupKind, String)>,
 }
 
 /// A PersistentVolume.
@@ -78,6 +82,12 @@ pub struct SnapshotRecord {
     /// Its VolumeSnapshotClass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
+    /// The claim that it is a copy of.
+    #[serde(skip)]
+    pub source_claim: Option<String>,
+    /// When it was taken, RFC 3339.
+    #[serde(skip)]
+    pub taken: Option<String>,
 }
 
 /// A VolumeSnapshotClass.
@@ -85,6 +95,7 @@ pub struct SnapshotRecord {
 pub struct SnapshotClassRecord {
     pub name: String,
     pub driver: String,
+    pub deletion_policy: Option<String>,
 }
 
 impl ClassRecord {
@@ -112,7 +123,13 @@ impl AttributesRecord {
 impl ClaimRecord {
     pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
         let claim = view::Claim { annotations: head.annotations, ..claim(node, "object", head.name) };
-        Self { claim, namespace: head.namespace, owner: head.owner }
+        let owners = node.child("metadata").child("ownerReferences").items();
+        let string = |owner: &JsonNode<'_>, key: &'static str| owner.child(key).string().unwrap_or_default();
+        let owner = |of: &JsonNode<'_>| {
+            (GroupKind::new(&string(of, "apiVersion"), &string(of, "kind")), string(of, "name"))
+        };
+        let owners = owners.iter().map(owner).collect();
+        Self { claim, namespace: head.namespace, owner: head.owner, owners }
     }
 }
 
@@ -137,12 +154,18 @@ impl SnapshotRecord {
             restore_size: status.child("restoreSize").bytes(),
             error: status.child("error").child("message").string(),
             class: node.child("spec").child("volumeSnapshotClassName").string(),
+            source_claim: node.child("spec").child("source").child("persistentVolumeClaimName").string(),
+            taken: status.child("creationTime").string(),
         }
     }
 }
 
 impl SnapshotClassRecord {
     pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
-        Self { name: head.name, driver: node.child("driver").string().unwrap_or_default() }
+        Self {
+            name: head.name,
+            driver: node.child("driver").string().unwrap_or_default(),
+            deletion_policy: node.child("deletionPolicy").string(),
+        }
     }
 }

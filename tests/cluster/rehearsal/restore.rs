@@ -138,7 +138,11 @@ fn lost(cluster: &Cluster) -> Vec<String> {
     let wrong = super::deletion::namespace_ends(cluster, STORES);
     for volume in cluster.admin.list("/api/v1/persistentvolumes").unwrap_or_default() {
         if volume["spec"]["claimRef"]["namespace"] == STORES {
-            let volume = format!("/api/v1/persistentvolumes/{}", text(&volume, "/metadata/name"));
+            let name = text(&volume, "/metadata/name");
+            let volume = format!("/api/v1/persistentvolumes/{name}");
+            let confirmed = json!({"stategate.io/confirm-delete": name,
+                "stategate.io/confirm-finalizer-removal": "kubernetes.io/pv-protection"});
+            let _ = cluster.admin.call("MERGE", &volume, &json!({"metadata": {"annotations": confirmed}}));
             let _ = cluster.admin.call("MERGE", &volume, &json!({"metadata": {"finalizers": []}}));
             cluster.delete(&volume);
         }

@@ -41,6 +41,8 @@ pub enum ResourceRole {
     Node,
     /// A PriorityClass.
     PriorityClass,
+    /// A Schedule of Velero.
+    BackupSchedule,
 }
 
 /// Kinds without pods, by name and group.
@@ -61,6 +63,7 @@ const KINDS: &[(&str, &str, ResourceRole)] = &[
     ("LimitRange", "", ResourceRole::LimitRange),
     ("Node", "", ResourceRole::Node),
     ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
+    ("Schedule", "velero.io", ResourceRole::BackupSchedule),
 ];
 
 /// Keys of `input.related`. A policy that reads one must declare a kind that has one of its roles.
@@ -85,6 +88,8 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("limit_ranges", &[ResourceRole::LimitRange]),
     ("nodes", &[ResourceRole::Node]),
     ("priority_classes", &[ResourceRole::PriorityClass]),
+    ("backup_schedules", &[ResourceRole::BackupSchedule]),
+    ("backup_jobs", &[ResourceRole::Workload]),
 ];
 
 impl ResourceRole {
@@ -120,7 +125,8 @@ impl ResourceRole {
             | Self::Service
             | Self::Autoscaler
             | Self::Quota
-            | Self::LimitRange => false,
+            | Self::LimitRange
+            | Self::BackupSchedule => false,
         }
     }
 }

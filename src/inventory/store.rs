@@ -9,7 +9,7 @@ use super::NAME_LABEL;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
-    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
+    AttributesRecord, AutoscalerRecord, BackupScheduleRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, LimitRecord,
     NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord, SnapshotClassRecord,
     SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
@@ -48,6 +48,8 @@ pub struct Cluster {
     pub priorities: Map<String, Arc<PriorityRecord>>,
     pub volumes: Map<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
+    /// Velero's schedules: each lies in one namespace and includes others.
+    pub schedules: Map<NamespacedName, Arc<BackupScheduleRecord>>,
     /// Volumes by the claim that they name as bound.
     pub bound: Index<NamespacedName, String>,
     /// Claims by their storage class.
@@ -126,6 +128,10 @@ impl State {
             Record::Quota(record) => {
                 put(&mut self.namespace_mut(&record.namespace).quotas, &record.name.clone(), record);
             }
+            Record::BackupSchedule(record) => {
+                let place = (record.namespace.clone(), record.name.clone());
+                self.cluster_mut().schedules.insert_mut(place, Arc::new(record));
+            }
             Record::LimitRange(record) => {
                 put(&mut self.namespace_mut(&record.namespace).limits, &record.name.clone(), record);
             }
@@ -139,6 +145,9 @@ impl State {
             None => {}
             Some(ResourceRole::Namespace) => self.namespace_mut(name).namespace = None,
             Some(ResourceRole::Claim) => self.remove_claim(&(namespace.clone(), name.clone())),
+            Some(ResourceRole::BackupSchedule) => {
+                self.cluster_mut().schedules.remove_mut(&(namespace.clone(), name.clone()));
+            }
             Some(role) if role.cluster_scoped() => self.cluster_mut().remove(role, name),
             Some(role) if self.namespaces.contains_key(namespace) => {
                 self.namespace_mut(namespace).remove(role, kind, name);
@@ -158,6 +167,10 @@ impl State {
         if role == ResourceRole::Namespace {
             let known = self.namespaces.iter().filter(|(_, namespace)| namespace.namespace.is_some());
             return known.map(|(name, _)| object("", name)).collect();
+        }
+        if role == ResourceRole::BackupSchedule {
+            let places = self.cluster.schedules.keys();
+            return places.map(|(namespace, name)| object(namespace, name)).collect();
         }
         if role.cluster_scoped() {
             return self.cluster.names(role).into_iter().map(|name| object("", name)).collect();

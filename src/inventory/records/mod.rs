@@ -1,5 +1,6 @@
 //! Records of objects: the few fields that joins and policies read.
 
+mod backups;
 mod cluster;
 mod siblings;
 mod storage;
@@ -17,6 +18,7 @@ use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
 use crate::workload::{JsonNode, ObjectReading, SelfClassification, project};
 
+pub use backups::{BackupJobRecord, BackupScheduleRecord};
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
 pub use storage::{
@@ -82,6 +84,7 @@ impl RecordReader {
             ResourceRole::LimitRange => Record::LimitRange(LimitRecord::read(node, head)),
             ResourceRole::Node => Record::Node(NodeRecord::read(node, head)),
             ResourceRole::PriorityClass => Record::PriorityClass(PriorityRecord::read(node, head)),
+            ResourceRole::BackupSchedule => Record::BackupSchedule(BackupScheduleRecord::read(node, head)),
         })
     }
 }
@@ -105,6 +108,7 @@ pub enum Record {
     LimitRange(LimitRecord),
     Node(NodeRecord),
     PriorityClass(PriorityRecord),
+    BackupSchedule(BackupScheduleRecord),
 }
 
 /// A Namespace.

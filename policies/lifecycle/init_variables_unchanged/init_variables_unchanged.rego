@@ -32,6 +32,8 @@ violation contains v if {
 		some variable in container.env
 		variable.name in names
 		changes(before, variable)
+		text := variable.value
+		not contains(text, "$(")
 	]
 	count(changed) > 0
 	list := concat(", ", [variable.name | some variable in changed])

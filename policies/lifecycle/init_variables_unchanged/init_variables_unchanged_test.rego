@@ -45,6 +45,7 @@ test_what_is_not_shown_is_not_told if {
 	ref := {"name": "POSTGRES_PASSWORD", "from": "secretKeyRef", "path": []}
 	found("postgres", [literal("POSTGRES_PASSWORD", "x")], [ref]) == set()
 	found("postgres", [ref], [ref]) == set()
+	found("postgres", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "$(NAME)")]) == set()
 	found("postgres", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "a")]) == set()
 	found("postgres", [literal("POSTGRES_DB", "a")], []) == set()
 	found("postgres", [literal("TZ", "a")], [literal("TZ", "b")]) == set()

@@ -94,7 +94,7 @@ lists contains list if {
 	applies(source, container)
 	[text, path, shown] := written(source, container)
 	count(text) <= 10000
-	entries := [entry | some entry in split(uniform(expanded(text)), ","); entry != ""]
+	entries := [entry | some entry in split(uniform(expanded(text)), ","); regex.match(`[A-Za-z]`, entry)]
 	count(entries) <= 100
 	not unclear(entries)
 	numbers := {n | some entry in entries; some n in own(entry)}

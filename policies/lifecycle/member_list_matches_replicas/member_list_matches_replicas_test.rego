@@ -81,6 +81,8 @@ test_ordinals_may_start_later if {
 test_zookeeper if {
 	official := {"ZOO_SERVERS": "server.1=kv-0.kv:2888:3888;2181 server.2=kv-1.kv:2888:3888;2181 server.3=kv-2.kv:2888:3888;2181"}
 	bitnami := {"ZOO_SERVERS": "kv-0.kv:2888:3888::1,kv-1.kv:2888:3888::2,kv-2.kv:2888:3888::3"}
+	some v in created("zookeeper", 2, [], official)
+	startswith(v.msg, "ZOO_SERVERS names 3 members, but kv has 2 replicas")
 	every env in [official, bitnami] {
 		created("zookeeper", 3, [], env) == set()
 		count(scaled("zookeeper", 3, 5, [], env)) == 1

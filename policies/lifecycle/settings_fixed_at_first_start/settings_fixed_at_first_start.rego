@@ -41,6 +41,7 @@ violation contains v if {
 	was := effective(before, row)
 	now := effective(container, row)
 	was.text != now.text
+	not contains(concat("", [was.text, now.text]), "$")
 	v := {
 		"msg": sprintf(
 			"%s of container %s changes from %s to %s: %s",

@@ -48,6 +48,10 @@ test_what_has_no_default_is_compared_if_both_say_it if {
 	found(view("mongodb", ["mongod"], {}), view("mongodb", ["mongod", "--replSet", "rs1"], {})) == set()
 }
 
+test_a_variable_may_be_the_same if {
+	found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", ["mongod", "--replSet", "$(SET)"], {})) == set()
+}
+
 test_a_file_may_say_it if {
 	old := mysql(["--lower-case-table-names=1"])
 	mounts := [{"source": "configMap"}]

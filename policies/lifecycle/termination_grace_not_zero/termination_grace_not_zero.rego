@@ -43,6 +43,6 @@ running := concat(" ", [
 	"and then delete one pod after the other with kubectl delete pod --grace-period=60",
 ]) if {
 	input.workload.kind in {"StatefulSet", "DaemonSet"}
-} else := "; if it runs already, scale it to 0 and wait until its processes have ended before you apply the change" if {
+} else := "; if it runs already, scale it to 0 first and wait a minute, until its processes have ended" if {
 	input.workload.kind != "Pod"
 } else := ""

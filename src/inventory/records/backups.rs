@@ -189,15 +189,31 @@ fn texts(container: &Container) -> impl Iterator<Item = &str> {
     container.command.iter().chain(&container.args).map(String::as_str).chain(values)
 }
 
-/// Words in small letters: of a path its last part, and of a host's name the first label as well.
+/// Words in small letters: of a path its last part, and of a host's name the first label as well. What may be a
+/// credential is left out.
 fn words_of(text: &str) -> impl Iterator<Item = String> {
     let apart = |sign: char| !(sign.is_alphanumeric() || ['-', '_', '.'].contains(&sign));
-    let rough = text.split(apart).filter(|word| !word.is_empty() && word.len() <= WORD_LENGTH);
-    rough.flat_map(|word| {
+    let open = text.split_whitespace().filter(|word| !hides(word));
+    let rough = open.flat_map(move |word| after_user(word).split(apart));
+    rough.filter(|word| !word.is_empty() && word.len() <= WORD_LENGTH).flat_map(|word| {
         let word = word.to_ascii_lowercase();
         let label = word.split('.').next().filter(|label| label.len() < word.len()).map(ToOwned::to_owned);
         label.into_iter().chain([word])
     })
+}
+
+/// `-pSECRET`, `--password=SECRET`, `PGPASSWORD=SECRET`
+fn hides(word: &str) -> bool {
+    let name = word.split_once('=').map_or("", |(name, _)| name).to_ascii_uppercase();
+    word.starts_with("-p") || ["PASS", "PWD", "TOKEN", "SECRET"].iter().any(|part| name.contains(part))
+}
+
+/// The host and what follows of `scheme://user:password@host/database`.
+fn after_user(word: &str) -> &str {
+    match word.contains("://") {
+        true => word.rsplit('@').next().unwrap_or(word),
+        false => word,
+    }
 }
 
 #[cfg(test)]
@@ -250,5 +266,12 @@ mod tests {
         for word in ["pg_dump", "pg-0", "pg-0.pg.shop.svc", "gzip"] {
             assert!(words.iter().any(|known| known == word), "{word} in {words:?}");
         }
+    }
+
+    #[test]
+    fn credentials_are_left_out() {
+        let words: Vec<String> =
+            words_of("mysqldump -phunter2 --password=hunter2 mysql://app:hunter2@db.shop/x").collect();
+        assert_eq!(words, ["mysqldump", "db", "db.shop", "x"]);
     }
 }

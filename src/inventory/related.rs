@@ -10,8 +10,8 @@ use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
 use super::nodes::NodesSummary;
 use super::records::{
-    AttributesRecord, Brief, BudgetRecord, ClassRecord, LimitRecord, NamespaceRecord, PriorityRecord,
-    QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, ClassRecord, LimitRecord,
+    NamespaceRecord, PriorityRecord, QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, ClaimSnapshot, RelatedClaim, Snapshot};
@@ -106,6 +106,12 @@ pub struct Related {
     /// The PriorityClass that it names, and those that apply by default, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_classes: Option<BTreeMap<String, Arc<PriorityRecord>>>,
+    /// Velero's schedules that include its namespace, and its labels if they select by label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_schedules: Option<Vec<Arc<BackupScheduleRecord>>>,
+    /// The CronJobs in its namespace that run a backup program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backup_jobs: Option<Vec<Arc<BackupJobRecord>>>,
     /// For a scale request: the object being scaled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<Brief>,
@@ -152,6 +158,8 @@ impl Related {
             limit_ranges: wants("limit_ranges").then(|| siblings::limits(state, subject)),
             nodes: wants("nodes").then(|| state.cluster.nodes.summary(subject)),
             priority_classes: wants("priority_classes").then(|| siblings::priorities(state, subject)),
+            backup_schedules: wants("backup_schedules").then(|| siblings::backup_schedules(state, subject)),
+            backup_jobs: wants("backup_jobs").then(|| siblings::backup_jobs(state, subject)),
             parent: (subject.scaled && wants("parent")).then(parent),
             dependants: (deleted && wants("dependants")).then(|| consumers::dependants(state, subject)),
         }

@@ -43,6 +43,8 @@ pub enum ResourceRole {
     PriorityClass,
     /// A ConfigMap, which views are read with. No policy declares it.
     ConfigMap,
+    /// A Schedule of Velero.
+    BackupSchedule,
 }
 
 /// Kinds without pods, by name and group.
@@ -63,6 +65,7 @@ const KINDS: &[(&str, &str, ResourceRole)] = &[
     ("LimitRange", "", ResourceRole::LimitRange),
     ("Node", "", ResourceRole::Node),
     ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
+    ("Schedule", "velero.io", ResourceRole::BackupSchedule),
 ];
 
 /// Keys of `input.related`. A policy that reads one must declare a kind that has one of its roles.
@@ -89,6 +92,8 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("limit_ranges", &[ResourceRole::LimitRange]),
     ("nodes", &[ResourceRole::Node]),
     ("priority_classes", &[ResourceRole::PriorityClass]),
+    ("backup_schedules", &[ResourceRole::BackupSchedule]),
+    ("backup_jobs", &[ResourceRole::Workload]),
 ];
 
 impl ResourceRole {
@@ -126,7 +131,8 @@ impl ResourceRole {
             | Self::Autoscaler
             | Self::Quota
             | Self::LimitRange
-            | Self::ConfigMap => false,
+            | Self::ConfigMap
+            | Self::BackupSchedule => false,
         }
     }
 }

@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::budget::allowed;
 use super::records::{
-    AutoscalerRecord, Brief, BudgetRecord, LimitRecord, PriorityRecord, QuotaRecord, Selects, ServiceRecord,
-    WorkloadRecord, serves, target,
+    AutoscalerRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, LimitRecord,
+    PriorityRecord, QuotaRecord, Selects, ServiceRecord, WorkloadRecord, serves, target,
 };
 use super::related::Subject;
 use super::store::{Namespace, State};
@@ -192,4 +192,21 @@ pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
     all.filter(|(name, class)| class.global_default || Some(name.as_str()) == named)
         .map(|(name, class)| (name.clone(), Arc::clone(class)))
         .collect()
+}
+
+/// A namespace may have very many jobs.
+const MOST_JOBS: usize = 100;
+
+/// Velero's schedules that include the subject.
+pub fn backup_schedules(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupScheduleRecord>> {
+    let labels: Vec<&Strings> = labels(subject).into_iter().chain([&subject.workload.labels]).collect();
+    let includes =
+        |schedule: &&Arc<BackupScheduleRecord>| schedule.includes(&subject.workload.namespace, &labels);
+    state.cluster.schedules.values().filter(includes).cloned().collect()
+}
+
+/// The CronJobs in the subject's namespace that run a backup program.
+pub fn backup_jobs(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupJobRecord>> {
+    let workloads = own(state, subject).into_iter().flat_map(|namespace| namespace.workloads.values());
+    workloads.filter_map(|workload| workload.backup.clone()).take(MOST_JOBS).collect()
 }

@@ -9,9 +9,9 @@ use super::NAME_LABEL;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
-    AttributesRecord, AutoscalerRecord, BudgetRecord, ClaimMount, ClaimRecord, ClassRecord, ConfigMapRecord,
-    LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord, Record, RecordReader, ServiceRecord,
-    SnapshotClassRecord, SnapshotRecord, VolumeRecord, WorkloadRecord,
+    AttributesRecord, AutoscalerRecord, BackupScheduleRecord, BudgetRecord, ClaimMount, ClaimRecord,
+    ClassRecord, ConfigMapRecord, LimitRecord, NamespaceRecord, PriorityRecord, QuotaRecord, Record,
+    RecordReader, ServiceRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use super::roles::ResourceRole;
 use crate::admission::{GroupKind, ObjectRef};
@@ -52,6 +52,8 @@ pub struct Cluster {
     pub priorities: Map<String, Arc<PriorityRecord>>,
     pub volumes: Map<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
+    /// Velero's schedules: each lies in one namespace and includes others.
+    pub schedules: Map<NamespacedName, Arc<BackupScheduleRecord>>,
     /// Volumes by the claim that they name as bound.
     pub bound: Index<NamespacedName, String>,
     /// Volumes by the CSI driver and the name by which it knows them.
@@ -137,6 +139,10 @@ impl State {
                 let bundle = self.bundle;
                 self.namespace_mut(&record.namespace.clone()).insert_config_map(record, bundle);
             }
+            Record::BackupSchedule(record) => {
+                let place = (record.namespace.clone(), record.name.clone());
+                self.cluster_mut().schedules.insert_mut(place, Arc::new(record));
+            }
             Record::LimitRange(record) => {
                 put(&mut self.namespace_mut(&record.namespace).limits, &record.name.clone(), record);
             }
@@ -150,6 +156,9 @@ impl State {
             None => {}
             Some(ResourceRole::Namespace) => self.namespace_mut(name).namespace = None,
             Some(ResourceRole::Claim) => self.remove_claim(&(namespace.clone(), name.clone())),
+            Some(ResourceRole::BackupSchedule) => {
+                self.cluster_mut().schedules.remove_mut(&(namespace.clone(), name.clone()));
+            }
             Some(role) if role.cluster_scoped() => self.cluster_mut().remove(role, name),
             Some(role) if self.namespaces.contains_key(namespace) => {
                 self.namespace_mut(namespace).remove(role, kind, name);
@@ -169,6 +178,10 @@ impl State {
         if role == ResourceRole::Namespace {
             let known = self.namespaces.iter().filter(|(_, namespace)| namespace.namespace.is_some());
             return known.map(|(name, _)| object("", name)).collect();
+        }
+        if role == ResourceRole::BackupSchedule {
+            let places = self.cluster.schedules.keys();
+            return places.map(|(namespace, name)| object(namespace, name)).collect();
         }
         if role.cluster_scoped() {
             return self.cluster.names(role).into_iter().map(|name| object("", name)).collect();

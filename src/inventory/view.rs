@@ -87,6 +87,7 @@ impl<'a> InventoryView<'a> {
                 claims || own == Some(ResourceRole::Volume) || deleted && holds
             }
             ResourceRole::Volume | ResourceRole::Quota => claims,
+            ResourceRole::BackupSchedule => pods,
             ResourceRole::Workload => {
                 let holds = matches!(own, Some(ResourceRole::Namespace));
                 let selects = matches!(

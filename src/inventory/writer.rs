@@ -210,6 +210,6 @@ mod tests {
             assert!(writer.state.objects_of(&kind).is_empty(), "{kind} is not removed");
             seen.extend(writer.reader().role(&kind));
         }
-        assert_eq!(seen.len(), 16, "a role is missing: {seen:?}");
+        assert_eq!(seen.len(), 17, "a role is missing: {seen:?}");
     }
 }

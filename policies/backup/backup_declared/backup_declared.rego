@@ -4,37 +4,46 @@
 #   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload
 #   that keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports
 #   can list all of them. It is a declaration, not proof: other tools must check that a backup runs and can be
-#   restored. Velero's annotation on the pods that names volumes to back up counts; schedules that cover a whole
-#   namespace are not visible here and need the annotation. Where no data is kept at all, volume-data-dir-persisted
-#   and volume-no-emptydir-data report that and this policy stays silent, because there is nothing to back up yet.
-#   Data that can be rebuilt from elsewhere needs no backup: declare it with stategate.io/data-durability:
-#   rebuildable, if the profile allows that.
+#   restored. These count without a word: Velero's annotation on the pods that names a volume they have, its hooks on
+#   the pods, a Schedule of Velero that includes the namespace and backs up volumes, and a CronJob of the namespace that
+#   runs a dump or backup program against the workload; schedules and CronJobs are seen if they are among the manifests
+#   or in the inventory. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
+#   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
+#   volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent, because there is
+#   nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
+#   stategate.io/data-durability: rebuildable, if the profile allows that.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
+# - ref: https://velero.io/docs/main/api-types/schedule/
+# - ref: https://velero.io/docs/main/backup-hooks/
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
 # custom:
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   inventory: {Schedule.velero.io: optional, CronJob.batch: optional, Service: optional}
 #   parameters:
 #     methods:
 #       type: list
 #       of: string
-#       default: [velero, k10, operator, longhorn, volumesnapshot, external, none]
+#       default: [velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none]
 #       description: The backup methods that a workload may name.
 #   fix: >-
-#     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, external, none); for data
-#     that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
+#     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none);
+#     for data that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
 #   why: "a dropped table, a bad migration or a lost account takes the volume's data with it"
 package stategate.backup.backup_declared
 
+import data.stategate.lib.backups
 import data.stategate.lib.data_dirs
 
 declared := input.workload.backup.methods
 
 violation contains v if {
 	count(declared) == 0
-	not velero_backs_up_volumes
+	not velero_is_told
+	not backups.by_schedule
+	not backups.by_job
 	not nothing_is_kept
 	v := {
 		"msg": sprintf(
@@ -43,10 +52,7 @@ violation contains v if {
 		),
 		"path": ["metadata", "annotations"],
 		"key": "stategate.io/backup-method",
-		"fix": sprintf(
-			"Annotate stategate.io/backup-method with %s (none: with stategate.io/skip-reason); if rebuildable, %s",
-			[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
-		),
+		"fix": remedy,
 	}
 }
 
@@ -72,7 +78,59 @@ violation contains v if {
 	}
 }
 
-velero_backs_up_volumes if trim_space(input.workload.pods.annotations["backup.velero.io/backup-volumes"]) != ""
+# Velero looks up each name among the volumes of the pod and, if there is none, goes on without an error.
+violation contains v if {
+	some named in velero_names
+	not named in pod_volumes
+	count(pod_volumes) > 0
+	v := {
+		"msg": sprintf(
+			"%s names %s, which is no volume of the pod: Velero reports success without its data",
+			[velero_key, named],
+		),
+		"path": array.concat(input.workload.pods.path, ["metadata", "annotations", velero_key]),
+		"key": sprintf("%s %s", [velero_key, named]),
+		"fix": sprintf("Name the volume as the pod does: %s", [concat(" or ", meant(named))]),
+	}
+}
+
+velero_key := "backup.velero.io/backup-volumes"
+
+velero_names contains named if {
+	some rough in split(object.get(input.workload.pods.annotations, velero_key, ""), ",")
+	named := trim_space(rough)
+	named != ""
+}
+
+pod_volumes := {volume.name | some volume in input.workload.volumes}
+
+# The volumes of the claim that is named instead, or else all that keep data.
+meant(named) := volumes if {
+	volumes := {volume.name | some volume in input.workload.volumes; is_claim_of(volume, named)}
+	count(volumes) > 0
+} else := volumes if {
+	volumes := {volume.name | some volume in input.workload.volumes; not volume.source in data_dirs.fleeting}
+	count(volumes) > 0
+} else := pod_volumes
+
+is_claim_of(volume, named) if volume.claim == named
+
+is_claim_of(volume, named) if startswith(named, sprintf("%s-%s-", [volume.name, input.workload.name]))
+
+# A wrong name is told by itself.
+velero_is_told if count(velero_names) > 0
+
+velero_is_told if {
+	some key, _ in input.workload.pods.annotations
+	regex.match(`^(pre|post)\.hook\.backup\.velero\.io/`, key)
+}
+
+remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads it on the pods", [velero_key]) if {
+	input.workload.annotations[velero_key]
+} else := sprintf(
+	"Annotate stategate.io/backup-method with %s (none: with stategate.io/skip-reason); if rebuildable, %s",
+	[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
+)
 
 # Every data directory is lost with its pod, and no other mount of the pod keeps data.
 nothing_is_kept if {

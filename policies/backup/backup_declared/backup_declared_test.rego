@@ -7,7 +7,12 @@ request(methods, annotations, of_pods) := {
 		"kind": "StatefulSet",
 		"name": "pg",
 		"annotations": annotations,
-		"pods": {"annotations": of_pods},
+		"pods": {"annotations": of_pods, "path": ["spec", "template"]},
+		"volumes": [
+			{"name": "data", "source": "volumeClaimTemplate", "claim": "data"},
+			{"name": "wal", "source": "persistentVolumeClaim", "claim": "pg-wal"},
+			{"name": "conf", "source": "configMap"},
+		],
 		"backup": {"methods": methods, "errors": []},
 	},
 	"parameters": {"methods": ["velero", "k10", "external", "none"]},
@@ -68,3 +73,39 @@ test_none_with_a_reason_passes if {
 }
 
 test_a_word_is_no_reason if count(found(request(["none"], {"stategate.io/skip-reason": "later     "}, {}))) == 1
+
+test_hooks_of_velero_count if {
+	found(request([], {}, {"pre.hook.backup.velero.io/command": `["/bin/sync"]`})) == set()
+	found(request([], {}, {"post.hook.backup.velero.io/container": "pg"})) == set()
+	count(found(request([], {}, {"post.hook.restore.velero.io/command": "x"}))) == 1
+}
+
+test_a_name_that_is_no_volume if {
+	every methods in [[], ["velero"]] {
+		violations := found(request(methods, {}, {"backup.velero.io/backup-volumes": "data-pg-0"}))
+		count(violations) == 1
+		some v in violations
+		startswith(v.msg, "backup.velero.io/backup-volumes names data-pg-0, which is no volume of the pod")
+		v.path == ["spec", "template", "metadata", "annotations", "backup.velero.io/backup-volumes"]
+		v.fix == "Name the volume as the pod does: data"
+	}
+}
+
+test_the_volume_of_a_claim_is_meant if {
+	some v in found(request([], {}, {"backup.velero.io/backup-volumes": "data, pg-wal"}))
+	v.fix == "Name the volume as the pod does: wal"
+	some w in found(request([], {}, {"backup.velero.io/backup-volumes": "storage"}))
+	w.fix == "Name the volume as the pod does: data or wal"
+}
+
+test_on_the_wrong_object if {
+	some v in found(request([], {"backup.velero.io/backup-volumes": "data"}, {}))
+	startswith(v.fix, "Move backup.velero.io/backup-volumes to spec.template.metadata.annotations")
+}
+
+test_schedules_and_jobs_count if {
+	schedule := {"paused": false, "resources": []}
+	found(object.union(request([], {}, {}), {"related": {"backup_schedules": [schedule]}})) == set()
+	job := {"programs": ["restic"], "words": ["pg"], "visible": true}
+	found(object.union(request([], {}, {}), {"related": {"backup_jobs": [job]}})) == set()
+}

@@ -7,10 +7,15 @@
 #   initialDelaySeconds + failureThreshold × periodSeconds of the startupProbe, or of the livenessProbe where there is
 #   no startupProbe. Only data stores named in seconds are checked, and those with neither probe pass. Probes that
 #   succeed during recovery cannot kill the container and pass: a command that only looks for the process (pgrep,
-#   pidof), and a tcpSocket of PostgreSQL or Redis, which accept connections while they recover.
+#   pidof), a tcpSocket of PostgreSQL or Redis, which accept connections while they recover, and /-/healthy of
+#   Prometheus, which answers during the replay, unlike /-/ready. InfluxDB up to 2 does not listen before all shards are
+#   open; InfluxDB 3 is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
+# - ref: https://github.com/prometheus-operator/prometheus-operator/pull/4433
+#   description: What /-/healthy and /-/ready of Prometheus say during the replay.
+# - ref: https://github.com/influxdata/influxdb/issues/27355
 # custom:
 #   severity: high
 #   action: warn
@@ -30,6 +35,8 @@
 #         clickhouse: 120
 #         redis: 120
 #         etcd: 120
+#         influxdb: 600
+#         prometheus: 600
 #       description: How many seconds a data store may need before it answers, by engine.
 #   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
 #   why: "each kill starts the log replay again, so a short outage lasts until someone edits the probe"
@@ -72,6 +79,17 @@ answers_while_recovering(_, probe) if {
 	some word in hosts.words_of(probe.command)
 	hosts.program_of(word) in {"pgrep", "pidof"}
 }
+
+answers_while_recovering("prometheus", probe) if probe.kind == "tcpSocket"
+
+answers_while_recovering("prometheus", probe) if endswith(probe.http_path, "/-/healthy")
+
+answers_while_recovering("prometheus", probe) if {
+	some word in probe.command
+	contains(word, "healthy")
+}
+
+answers_while_recovering("influxdb", _) if input.workload.engine.major > 2
 
 remedy(container, needed) := text if {
 	probe := container.startup

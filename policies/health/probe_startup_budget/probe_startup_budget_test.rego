@@ -15,7 +15,7 @@ over_tcp(before) := object.union(before, {"kind": "tcpSocket"})
 
 request(engine, probes) := {
 	"workload": {"containers": [object.union({"name": "db", "role": "main", "engine": engine}, probes)]},
-	"parameters": {"seconds": {"postgres": 300, "mysql": 300, "redis": 120}},
+	"parameters": {"seconds": {"postgres": 300, "mysql": 300, "redis": 120, "prometheus": 600, "influxdb": 600}},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -72,4 +72,21 @@ test_seconds_are_a_parameter if {
 	document := request("redis", {"liveness": probe(20, 5, 5)})
 	count(found(document)) == 1
 	found(object.union(document, {"parameters": {"seconds": {"redis": 45}}})) == set()
+}
+
+test_prometheus_is_healthy_while_it_replays if {
+	healthy := object.union(probe(0, 10, 3), {"kind": "httpGet", "http_path": "/-/healthy"})
+	found(request("prometheus", {"liveness": healthy})) == set()
+	found(request("prometheus", {"liveness": over_tcp(probe(0, 10, 3))})) == set()
+	by_tool := object.union(probe(0, 10, 3), {"command": ["promtool", "check", "healthy"]})
+	found(request("prometheus", {"liveness": by_tool})) == set()
+	ready := object.union(probe(0, 10, 3), {"kind": "httpGet", "http_path": "/-/ready"})
+	count(found(request("prometheus", {"liveness": ready}))) == 1
+}
+
+test_influxdb_does_not_listen_before_its_shards_are_open if {
+	document := request("influxdb", {"liveness": over_tcp(probe(0, 10, 3))})
+	count(found(document)) == 1
+	found(object.union(document, {"workload": {"engine": {"major": 3}}})) == set()
+	count(found(object.union(document, {"workload": {"engine": {"major": 2}}}))) == 1
 }

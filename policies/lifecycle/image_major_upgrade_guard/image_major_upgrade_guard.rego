@@ -4,9 +4,11 @@
 #   A new major version of PostgreSQL does not start on the files of the old one: a changed tag is an outage until
 #   someone migrates the data. Other engines upgrade in place, but one release series after the other; skipping one
 #   leaves nodes that do not start, on data that is half converted. An update needs confirmation if PostgreSQL's major
-#   version rises, if an engine of one_major_at_a_time rises by more than one major version, or one of
-#   one_minor_at_a_time by more than one minor version, and if a version of comes_from is reached from a version that
-#   its vendor does not support as a starting point. MySQL and MariaDB do not open each other's files, so a change
+#   version rises, if an engine of one_major_at_a_time rises by more than one major version, one of
+#   one_minor_at_a_time by more than one minor version, or one of series by more than one of them, and if a version of
+#   comes_from is reached from a version that its vendor does not support as a starting point. MongoDB's next series
+#   needs confirmation as well: it does not start on data whose featureCompatibilityVersion is that of the series before
+#   last, which an earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a change
 #   between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
 #   different images where they show its major version (pg17). Images whose tag shows no version pass. Images that
 #   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Files
@@ -14,6 +16,7 @@
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
+# - ref: https://www.mongodb.com/docs/manual/reference/command/setFeatureCompatibilityVersion/
 # - ref: https://www.elastic.co/docs/deploy-manage/upgrade
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
 # - ref: https://www.rabbitmq.com/docs/upgrade#rabbitmq-version-upgradability
@@ -34,6 +37,13 @@
 #       of: string
 #       default: [mongodb, elasticsearch, cassandra]
 #       description: Engines that must not skip a major version.
+#     series:
+#       type: map
+#       of: list
+#       default: {mongodb: ["3.4", "3.6", "4.0", "4.2", "4.4", "5.0", "6.0", "7.0", "8.0"]}
+#       description: >-
+#         The release series of an engine, none of which may be skipped and each of which needs the
+#         featureCompatibilityVersion of the one before.
 #     one_minor_at_a_time:
 #       type: list
 #       of: string
@@ -68,7 +78,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s goes %s: %s, and %s", [change.new.name, change.text, danger, why]),
 		"path": change.new.path,
-		"fix": sprintf("%s; make a backup, then confirm: %s", [way(change.new.name), versions.command]),
+		"fix": sprintf("Make a backup; %s: %s", [way(change.old, change.new), versions.command]),
 	}
 }
 
@@ -100,6 +110,12 @@ family(workload) := "mariadb" if {
 obstacle(old, new, software) := "the new major version does not start on the old one's files" if {
 	new.name in input.parameters.needs_migration
 	new.major > old.major
+} else := text if {
+	count(skipped(old, new)) > 0
+	text := sprintf("it skips %s, which must run in between", [concat(" and ", skipped(old, new))])
+} else := text if {
+	next_in_series(old, new)
+	text := sprintf("it does not start on data whose featureCompatibilityVersion is below %s", [series_of(old)])
 } else := "it skips a major version that must run in between" if {
 	new.name in input.parameters.one_major_at_a_time
 	new.major > old.major + 1
@@ -120,8 +136,58 @@ obstacle(old, new, software) := "the new major version does not start on the old
 	text := sprintf("it has to come from %s or later", [steps[count(steps) - 1]])
 }
 
-way(name) := "Migrate the data first (pg_upgrade, dump and restore, or replication into a new database)" if {
-	name == "postgres"
-} else := "Migrate the data first, as the vendor says" if {
-	name in input.parameters.needs_migration
-} else := "Go through the versions in between, one update each, and wait for every member"
+# The series between two versions.
+skipped(old, new) := array.slice(all, place(all, old.release) + 1, place(all, new.release)) if {
+	all := input.parameters.series[new.name]
+	place(all, new.release) > place(all, old.release)
+} else := []
+
+next_in_series(old, new) if {
+	all := input.parameters.series[new.name]
+	place(all, new.release) == place(all, old.release) + 1
+}
+
+# A series that is newer than the table.
+next_in_series(old, new) if {
+	all := input.parameters.series[new.name]
+	new.major == old.major + 1
+	release := new.release
+	not place(all, release)
+}
+
+# Where the tag shows the first number only, or a release between two series, the last series with that number.
+place(all, release) := i if {
+	some i, name in all
+	name == sprintf("%d.%d", [release[0], release[1]])
+} else := max(same) if {
+	same := {i | some i, name in all; startswith(name, sprintf("%d.", [release[0]]))}
+	count(same) > 0
+}
+
+series_of(engine) := name if {
+	all := input.parameters.series[engine.name]
+	name := all[place(all, engine.release)]
+} else := sprintf("%d.0", [engine.major])
+
+way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication into a new database), then confirm" if {
+	new.name == "postgres"
+} else := "migrate the data as the vendor says, then confirm" if {
+	new.name in input.parameters.needs_migration
+} else := text if {
+	count(skipped(old, new)) > 0
+	text := sprintf(
+		"go through %s, one update each, and run %s before each, with the version that runs then; if there are no data to keep",
+		[concat(" and ", skipped(old, new)), raise(old)],
+	)
+} else := text if {
+	next_in_series(old, new)
+	text := sprintf(
+		"while %s still runs, run %s on the primary (with \"%s\" not before the new version has proved itself), then confirm",
+		[series_of(old), raise(old), series_of(new)],
+	)
+} else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
+
+# From 7.0 on, the server asks for a confirmation of its own.
+raise(old) := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\", confirm: true})", [series_of(old)]) if {
+	old.major >= 7
+} else := sprintf("db.adminCommand({setFeatureCompatibilityVersion: \"%s\"})", [series_of(old)])

@@ -25,6 +25,7 @@ request(old, new) := {
 		"needs_migration": ["postgres", "influxdb"],
 		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
 		"one_minor_at_a_time": ["etcd"],
+		"series": {"mongodb": ["3.6", "4.0", "4.2", "4.4", "5.0", "6.0", "7.0", "8.0"]},
 		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0"},
 	},
 	"now": "2026-01-01T00:00:00Z",
@@ -71,19 +72,47 @@ test_postgres_minor_passes if step("postgres", [16, 3], [16, 4]) == set()
 
 test_other_migrations_have_no_pg_upgrade if {
 	some v in step("influxdb", [2, 7], [3, 0])
-	startswith(v.fix, "Migrate the data first, as the vendor says; make a backup")
+	startswith(v.fix, "Make a backup; migrate the data as the vendor says, then confirm: kubectl")
 }
 
 test_next_major_in_place_passes if {
-	step("mongodb", [7, 0, 14], [8, 0, 4]) == set()
+	step("cassandra", [4, 1, 7], [5, 0, 2]) == set()
 	step("elasticsearch", [8, 18, 1], [9, 0, 1]) == set()
 }
 
 test_skipped_major_fails if {
-	some v in step("mongodb", [6, 0, 19], [8, 0, 4])
+	some v in step("cassandra", [3, 11, 17], [5, 0, 2])
 	contains(v.msg, "skips a major version")
-	contains(v.fix, "Go through the versions in between")
-	count(step("cassandra", [3, 11, 17], [5, 0, 2])) == 1
+	contains(v.fix, "Make a backup; go through the versions in between")
+	contains(v.fix, "if there are no data to keep: kubectl")
+}
+
+test_skipped_series_are_named if {
+	some v in step("mongodb", [4, 4, 29], [6, 0, 19])
+	contains(v.msg, "it skips 5.0, which must run in between")
+	contains(v.fix, `go through 5.0, one update each, and run db.adminCommand({setFeatureCompatibilityVersion: "4.4"})`)
+	some w in step("mongodb", [4, 0, 28], [5, 0, 31])
+	contains(w.msg, "it skips 4.2 and 4.4, which")
+	count(step("mongodb", [4, 0, 28], [4, 4, 29])) == 1
+}
+
+test_the_next_series_needs_the_feature_version_of_this_one if {
+	some v in step("mongodb", [5, 0, 31], [6, 0, 19])
+	contains(v.msg, "it does not start on data whose featureCompatibilityVersion is below 5.0, and nobody")
+	contains(v.fix, `run db.adminCommand({setFeatureCompatibilityVersion: "5.0"}) on the primary (with "6.0" not before`)
+	some w in step("mongodb", [7, 0, 14], [8, 0, 4])
+	contains(w.fix, `{setFeatureCompatibilityVersion: "7.0", confirm: true}`)
+	step("mongodb", [7, 0, 14], [7, 0, 16]) == set()
+	step("mongodb", [8, 0, 4], [8, 2, 1]) == set()
+}
+
+test_series_are_guessed_where_the_tag_is_short_or_the_table_old if {
+	some v in step("mongodb", [4], [5])
+	contains(v.fix, `{setFeatureCompatibilityVersion: "4.4"}`)
+	some w in step("mongodb", [8, 0], [9, 0])
+	contains(w.fix, `while 8.0 still runs, run db.adminCommand({setFeatureCompatibilityVersion: "8.0", confirm: true})`)
+	contains(w.fix, `(with "9.0" not before`)
+	count(step("mongodb", [8, 0], [10, 0])) == 1
 }
 
 test_skipped_minor_fails if {
@@ -124,7 +153,7 @@ test_major_alone_is_compared if count(step("postgres", [15], [16])) == 1
 test_what_comes_from_too_far_back_fails if {
 	some v in step("elasticsearch", [8, 12, 0], [9, 1, 0])
 	contains(v.msg, "elasticsearch goes 8.12.0->9.1.0: it has to come from 8.18 or later, and nobody")
-	contains(v.fix, "Go through the versions in between")
+	contains(v.fix, "go through the versions in between")
 	count(step("rabbitmq", [3, 11], [4, 0])) == 1
 	count(step("mysql", [5, 7, 44], [8, 4, 3])) == 1
 }

@@ -29,7 +29,7 @@ test_the_default_is_too_short_for_kafka if {
 	v.fix == "Set terminationGracePeriodSeconds: 120 in the pod's spec"
 }
 
-test_zero_fails_for_everybody if {
+test_zero_without_volumes_fails_for_everybody if {
 	count(found(request("redis", 0))) == 1
 	count(found(request("tempo", 0))) == 1
 	some v in found(json.remove(request("x", 0), ["workload/engine"]))
@@ -57,4 +57,10 @@ test_too_little_is_raised_in_files if {
 	patched(request("kafka", 30)) == {{"op": "add", "path": path, "value": 120}}
 	patched(request("redis", 0)) == {{"op": "add", "path": path, "value": 30}}
 	patched(request("kafka", 120)) == set()
+}
+
+test_zero_with_a_volume_is_told_once if {
+	mounts := {"workload": {"containers": [{"mounts": [{"source": "volumeClaimTemplate", "read_only": false}]}]}}
+	found(object.union(request("kafka", 0), mounts)) == set()
+	count(found(object.union(request("kafka", 5), mounts))) == 1
 }

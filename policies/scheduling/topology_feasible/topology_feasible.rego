@@ -99,7 +99,10 @@ violation contains v if {
 		),
 		"path": input.workload.pods.spec_path,
 		"key": volume.name,
-		"fix": sprintf("Let nodeSelector and node affinity admit %s %s", [zone, concat(", ", volume.zones)]),
+		"fix": sprintf(
+			"Let nodeSelector and node affinity admit %s %s; to move, restore a snapshot into a volume of the other zone",
+			[zone, concat(", ", volume.zones)],
+		),
 	}
 }
 

@@ -1,5 +1,6 @@
 //! Records of objects: the few fields that joins and policies read.
 
+mod backups;
 mod cluster;
 mod siblings;
 mod storage;
@@ -17,6 +18,7 @@ use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
 use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, Workload, project};
 
+pub use backups::{BackupJobRecord, BackupScheduleRecord};
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
 pub use siblings::{AutoscalerRecord, BudgetRecord, Selects, ServiceRecord, serves, target};
 pub use storage::{
@@ -91,6 +93,7 @@ impl RecordReader {
                 bundled: false,
             }),
             ResourceRole::PriorityClass => Record::PriorityClass(PriorityRecord::read(node, head)),
+            ResourceRole::BackupSchedule => Record::BackupSchedule(BackupScheduleRecord::read(node, head)),
         })
     }
 }
@@ -115,6 +118,7 @@ pub enum Record {
     Node(NodeRecord),
     PriorityClass(PriorityRecord),
     ConfigMap(ConfigMapRecord),
+    BackupSchedule(BackupScheduleRecord),
 }
 
 /// A ConfigMap.

@@ -1,11 +1,13 @@
 //! Workloads as seen by other objects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::related::Subject;
+use super::backups::BackupJobRecord;
 use super::without_copy;
 use crate::admission::GroupKind;
 use crate::workload::view::{Claim, Mount, Owner, Strings};
@@ -26,6 +28,8 @@ pub struct WorkloadRecord {
     pub templates: Vec<String>,
     /// The governing Service; empty if there is none.
     pub service_name: String,
+    /// The backup that it makes, if it is a CronJob that makes one.
+    pub backup: Option<Arc<BackupJobRecord>>,
 }
 
 /// How a workload uses a claim that it names.
@@ -106,6 +110,7 @@ impl WorkloadRecord {
         let data_templates = templates().filter(|claim| of_data.contains(&*claim.name)).map(names).collect();
         Self {
             kind: kind.clone(),
+            backup: BackupJobRecord::of(kind, &view).map(Arc::new),
             mounts,
             templates: templates().map(names).collect(),
             data_templates,

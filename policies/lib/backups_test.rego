@@ -1,0 +1,58 @@
+package stategate.lib.backups_test
+
+import data.stategate.lib.backups
+
+workload := {
+	"name": "pg",
+	"service_name": "pg-headless",
+	"engine": {"name": "postgres"},
+	"claims": [{"name": "data"}],
+}
+
+by_schedule(overrides) if {
+	schedule := object.union({"paused": false, "resources": []}, overrides)
+	backups.by_schedule with input as {"workload": workload, "related": {"backup_schedules": [schedule]}}
+}
+
+by_job(programs, words, visible) if {
+	job := {"programs": programs, "words": words, "visible": visible}
+	related := {"backup_jobs": [job], "services": [{"name": "db"}]}
+	backups.by_job with input as {"workload": workload, "related": related}
+}
+
+test_a_schedule_counts if {
+	by_schedule({})
+	by_schedule({"resources": ["pods", "persistentvolumeclaims"]})
+	by_schedule({"snapshot_volumes": false, "fs_backup": true})
+}
+
+test_a_schedule_that_saves_no_volumes_does_not if {
+	not by_schedule({"paused": true})
+	not by_schedule({"resources": ["secrets", "deployments.apps"]})
+	not by_schedule({"snapshot_volumes": false})
+}
+
+test_nothing_known_is_no_backup if {
+	not backups.by_schedule with input as {"workload": workload, "related": {}}
+	not backups.by_job with input as {"workload": workload, "related": {}}
+}
+
+test_a_dump_of_this_store_counts if {
+	by_job(["pg_dump"], ["pg_dump", "pg"], true)
+	by_job(["pg_dumpall"], ["pg-0"], true)
+	by_job(["pg_dump"], ["db"], true)
+	by_job(["restic"], ["data"], true)
+	by_job(["backup"], [], false)
+}
+
+test_a_dump_of_another_store_does_not if {
+	not by_job(["pg_dump"], ["pg_dump", "crm"], true)
+	not by_job(["mysqldump"], ["pg"], true)
+	not by_job(["mysqldump"], [], false)
+}
+
+test_unknown_stores_take_any_backup if {
+	job := {"programs": ["restic"], "words": ["pg"], "visible": true}
+	own := object.remove(workload, ["engine"])
+	backups.by_job with input as {"workload": own, "related": {"backup_jobs": [job]}}
+}

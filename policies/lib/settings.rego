@@ -1,0 +1,73 @@
+# Settings on a container's command line, also in scripts there, and in its environment.
+package stategate.lib.settings
+
+# Longer scripts are not looked into.
+most := 20000
+
+# Each word of command and arguments, with the place of the text it is in.
+words(container) := [{"text": word, "path": array.concat(container.path, [field, i])} |
+	sum([count(text) | some text in array.concat(container.command, container.args)]) <= most
+	some field in ["command", "args"]
+	some i, text in container[field]
+	some word in parts(text)
+]
+
+parts(text) := apart(text) if {
+	regex.match(`\s`, text)
+} else := [text]
+
+apart(text) := [word |
+	some rough in split(spaced(text), " ")
+	word := trim(rough, "\"';")
+	word != ""
+]
+
+spaced(text) := replace(replace(replace(replace(text, "\\\n", " "), "\n", " "), "\t", " "), " = ", "=")
+
+# What is set by `--name=value`, `--name value`, `--name` alone (an empty value) and `-c name=value`: names in small
+# letters, without dashes in front and with dashes for underscores. An item has `name`, `value` and `path`.
+given(container) := [{"name": name, "value": value, "path": said[i].path} |
+	said := words(container)
+	some i, word in said
+	[name, value] := setting(said, i, word.text)
+]
+
+setting(_, _, text) := [plain(before), substring(text, count(before) + 1, -1)] if {
+	startswith(text, "-")
+	contains(text, "=")
+	before := split(text, "=")[0]
+}
+
+setting(said, i, text) := [plain(text), following(said, i)] if {
+	startswith(text, "-")
+	not contains(text, "=")
+}
+
+setting(said, i, text) := [plain(before), substring(text, count(before) + 1, -1)] if {
+	not startswith(text, "-")
+	contains(text, "=")
+	i > 0
+	said[i - 1].text in {"-c", "-E", "--set"}
+	before := split(text, "=")[0]
+}
+
+following(said, i) := said[i + 1].text if {
+	next := said[i + 1].text
+	not startswith(next, "-")
+} else := ""
+
+plain(name) := lower(replace(trim_left(name, "-"), "_", "-"))
+
+# The literal value of a variable, and its place.
+variable(container, name) := {"name": name, "value": item.value, "path": item.path} if {
+	some item in container.env
+	item.name == name
+	item.value
+}
+
+# Does a script there decide what it runs?
+decides(container) if {
+	some text in array.concat(container.command, container.args)
+	regex.match(`\s`, text)
+	regex.match(`(^|[\s;(])(if|case|test|\[|\[\[)\s|&&|\|\|`, text)
+}

@@ -1,0 +1,51 @@
+package stategate.lib.settings_test
+
+import data.stategate.lib.settings
+
+container(command, args) := {
+	"command": command,
+	"args": args,
+	"path": ["spec"],
+	"env": [{"name": "SIZE", "value": "3", "path": ["spec", "env", 0]}, {"name": "SECRET", "path": []}],
+}
+
+given(command, args) := {[item.name, item.value] | some item in settings.given(container(command, args))}
+
+test_the_forms_of_a_setting if {
+	given(["mysqld", "--innodb_force_recovery=1"], []) == {["innodb-force-recovery", "1"]}
+	given([], ["--max-conn", "10", "--quiet", "--last"]) == {["max-conn", "10"], ["quiet", ""], ["last", ""]}
+	["zero-damaged-pages", "on"] in given(["postgres", "-c", "zero_damaged_pages=on"], [])
+	given(["server", "x=y"], []) == set()
+}
+
+test_scripts_are_looked_into if {
+	said := given(["sh", "-c", "exec etcd \\\n  --name \"kv-0\" --force-new-cluster"], [])
+	["name", "kv-0"] in said
+	["force-new-cluster", ""] in said
+}
+
+test_places if {
+	some item in settings.given(container(["a"], ["b", "--c=1"]))
+	item.path == ["spec", "args", 1]
+}
+
+test_long_scripts_are_left_alone if {
+	digits := "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
+	signs := {[i, j] | some i, _ in split(digits, ""); some j, _ in split(digits, "")}
+	long := concat(" ", ["-a" | some _ in signs])
+	settings.given(container([long], [])) == []
+	count(settings.given(container([substring(long, 0, 900)], []))) == 300
+}
+
+test_variables if {
+	settings.variable(container([], []), "SIZE").value == "3"
+	not settings.variable(container([], []), "SECRET")
+	not settings.variable(container([], []), "OTHER")
+}
+
+test_scripts_that_decide if {
+	settings.decides(container(["sh", "-c", "if x; then y; fi"], []))
+	settings.decides(container(["sh", "-c", "[ -e /x ] || mysqld"], []))
+	not settings.decides(container(["sh", "-c", "exec mysqld --verify-case"], []))
+	not settings.decides(container(["mysqld"], ["--a=b"]))
+}

@@ -1,0 +1,53 @@
+package stategate.lifecycle.init_variables_unchanged_test
+
+import data.stategate.lifecycle.init_variables_unchanged as policy
+
+view(engine, env, all) := {
+	"engine": {"name": engine, "container": "db"},
+	"containers": [{"name": "db", "role": "main", "engine": engine, "env": env, "env_from": all}],
+}
+
+literal(name, value) := {"name": name, "value": value, "path": ["env", name]}
+
+found(engine, old, new) := violations if {
+	violations := policy.violation with input as {
+		"old_workload": view(engine, old, false),
+		"workload": view(engine, new, false),
+	}
+}
+
+test_a_changed_variable_does_nothing if {
+	some v in found("postgres", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "b")])
+	startswith(v.msg, "container db reads POSTGRES_DB on an empty data directory only")
+	v.path == ["env", "POSTGRES_DB"]
+	startswith(v.fix, "Use CREATE DATABASE")
+}
+
+test_several_are_one_finding if {
+	old := [literal("MYSQL_USER", "a"), literal("MYSQL_PASSWORD", "x")]
+	new := [literal("MYSQL_USER", "b"), literal("MYSQL_PASSWORD", "y")]
+	violations := found("mysql", old, new)
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "MYSQL_USER, MYSQL_PASSWORD")
+}
+
+test_a_new_variable_does_nothing_either if {
+	count(found("postgres", [], [literal("POSTGRES_DB", "b")])) == 1
+	all := policy.violation with input as {
+		"old_workload": view("postgres", [], true),
+		"workload": view("postgres", [literal("POSTGRES_DB", "b")], false),
+	}
+	all == set()
+}
+
+test_what_is_not_shown_is_not_told if {
+	ref := {"name": "POSTGRES_PASSWORD", "from": "secretKeyRef", "path": []}
+	found("postgres", [literal("POSTGRES_PASSWORD", "x")], [ref]) == set()
+	found("postgres", [ref], [ref]) == set()
+	found("postgres", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "$(NAME)")]) == set()
+	found("postgres", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "a")]) == set()
+	found("postgres", [literal("POSTGRES_DB", "a")], []) == set()
+	found("postgres", [literal("TZ", "a")], [literal("TZ", "b")]) == set()
+	found("redis", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "b")]) == set()
+}

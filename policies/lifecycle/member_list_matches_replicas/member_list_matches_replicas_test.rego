@@ -1,0 +1,115 @@
+package stategate.lifecycle.member_list_matches_replicas_test
+
+import data.stategate.lifecycle.member_list_matches_replicas as policy
+
+view(engine, replicas, command, env) := {
+	"kind": "StatefulSet",
+	"name": "kv",
+	"replicas": replicas,
+	"engine": {"name": engine, "container": "db"},
+	"containers": [{
+		"name": "db",
+		"role": "main",
+		"engine": engine,
+		"command": command,
+		"args": [],
+		"env": [{"name": name, "value": value, "path": ["env", name]} | some name, value in env],
+		"path": ["spec", "containers", 0],
+	}],
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+created(engine, replicas, command, env) := found({
+	"workload": view(engine, replicas, command, env),
+	"review": {"object": {"spec": {}}},
+})
+
+scaled(engine, was, replicas, command, env) := found({
+	"old_workload": view(engine, was, command, env),
+	"workload": view(engine, replicas, command, env),
+	"review": {"object": {"spec": {}}},
+})
+
+three := ["etcd", "--initial-cluster=kv-0=http://kv-0.kv:2380,kv-1=http://kv-1.kv:2380,kv-2=http://kv-2.kv:2380"]
+
+test_the_list_names_all if {
+	created("etcd", 3, three, {}) == set()
+	scaled("etcd", 3, 3, three, {}) == set()
+}
+
+test_new_pods_are_not_on_it if {
+	some v in scaled("etcd", 3, 5, three, {})
+	v.msg == concat("", [
+		"kv has 5 replicas, but --initial-cluster names 3 of them: kv-3 and 1 more will stop with: ",
+		"couldn't find local name in the initial cluster configuration",
+	])
+	startswith(v.fix, "Keep replicas: 3. For each new member, one at a time: etcdctl member add kv-3")
+	some w in created("etcd", 4, three, {})
+	contains(w.msg, "names 3 of them: kv-3 will stop")
+	w.fix == "Name every pod in --initial-cluster before the cluster first starts, or set replicas: 3"
+}
+
+test_members_that_do_not_run if {
+	some v in created("etcd", 2, three, {})
+	contains(v.msg, "--initial-cluster names 3 members, but kv has 2 replicas: those that do not run count")
+	some w in created("etcd", 1, three, {})
+	contains(w.msg, "they are no majority, so it never starts")
+	w.fix == "Name only the pods that run in --initial-cluster, or set replicas: 3"
+	scaled("etcd", 3, 1, three, {}) == set()
+}
+
+test_members_of_other_workloads if {
+	zones := {"ETCD_INITIAL_CLUSTER": "kv-a-0=http://kv-a-0:2380,kv-0=http://kv-0:2380,kv-b-0=http://kv-b-0:2380"}
+	created("etcd", 1, [], zones) == set()
+	created("etcd", 3, [], {"ETCD_INITIAL_CLUSTER": "a=http://10.0.0.1:2380"}) == set()
+}
+
+test_what_cannot_be_known if {
+	created("etcd", 3, [], {"ETCD_INITIAL_CLUSTER": "kv-0=http://kv-0:2380,$(MORE)"}) == set()
+	created("etcd", 3, ["sh", "-c", "[ -e /x ] && exec etcd --initial-cluster=kv-0=http://kv-0:2380"], {}) == set()
+	created("etcd", 3, [], {"ETCD_INITIAL_CLUSTER": "kv-0=http://kv-0.$(NS):2380"}) != set()
+}
+
+test_ordinals_may_start_later if {
+	found({
+		"workload": view("etcd", 2, [], {"ETCD_INITIAL_CLUSTER": "kv-1=http://kv-1:2380,kv-2=http://kv-2:2380"}),
+		"review": {"object": {"spec": {"ordinals": {"start": 1}}}},
+	}) == set()
+}
+
+test_zookeeper if {
+	official := {"ZOO_SERVERS": "server.1=kv-0.kv:2888:3888;2181 server.2=kv-1.kv:2888:3888;2181 server.3=kv-2.kv:2888:3888;2181"}
+	bitnami := {"ZOO_SERVERS": "kv-0.kv:2888:3888::1,kv-1.kv:2888:3888::2,kv-2.kv:2888:3888::3"}
+	some v in created("zookeeper", 2, [], official)
+	startswith(v.msg, "ZOO_SERVERS names 3 members, but kv has 2 replicas")
+	every env in [official, bitnami] {
+		created("zookeeper", 3, [], env) == set()
+		count(scaled("zookeeper", 3, 5, [], env)) == 1
+	}
+}
+
+test_kafka_controllers_only if {
+	voters := "0@kv-0.kv:9093,1@kv-1.kv:9093,2@kv-2.kv:9093"
+	both := {"KAFKA_CONTROLLER_QUORUM_VOTERS": voters, "KAFKA_PROCESS_ROLES": "broker,controller"}
+	some v in scaled("kafka", 3, 4, [], both)
+	contains(v.fix, "process.roles=broker")
+	scaled("kafka", 3, 4, [], object.union(both, {"KAFKA_PROCESS_ROLES": "broker"})) == set()
+}
+
+test_minio if {
+	endpoints := ["server", "http://kv-{0...3}.kv.shop.svc/data"]
+	created("minio", 4, endpoints, {}) == set()
+	some v in scaled("minio", 4, 6, endpoints, {})
+	contains(v.msg, "kv-4 and 1 more will stop, since no endpoint is their own")
+	contains(v.fix, "add a server pool")
+	created("minio", 4, ["server", "http://other-{0...3}.x/data"], {}) == set()
+}
+
+test_first_election if {
+	env := {"cluster.initial_master_nodes": "kv-0,kv-1,kv-2"}
+	created("elasticsearch", 5, [], env) == set()
+	created("elasticsearch", 2, [], env) == set()
+	count(created("elasticsearch", 1, [], env)) == 1
+	scaled("elasticsearch", 1, 1, [], env) == set()
+}

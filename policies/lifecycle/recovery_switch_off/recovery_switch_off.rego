@@ -1,0 +1,210 @@
+# METADATA
+# title: Bootstrap and recovery switches are off again
+# description: >-
+#   Some switches are for one start of one member: they found a cluster although there is one, or skip what protects
+#   the data, so that a store that is damaged comes up at all. Left in the pod template, they apply to every pod and
+#   every restart. With a founding switch, a pod that comes back does not join but founds a cluster of its own, and the
+#   writes of one of them are lost; the others make damage permanent or keep a member from starting. This policy checks
+#   arguments and variables of the engines in its table; founding switches count only where several members run.
+#   A script that decides for itself, and files of configuration, are not judged. At admission it only warns: in an
+#   outage, the switch may be just what is needed.
+# related_resources:
+# - ref: https://galeracluster.com/library/training/tutorials/starting-cluster.html
+# - ref: https://dev.mysql.com/doc/refman/8.4/en/forcing-innodb-recovery.html
+# - ref: https://etcd.io/docs/v3.6/op-guide/recovery/
+# - ref: https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/bootstrap
+# - ref: https://www.rabbitmq.com/docs/man/rabbitmqctl.8#force_boot
+# - ref: https://www.postgresql.org/docs/current/runtime-config-developer.html
+# - ref: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html
+# - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/operating/topo_changes.html
+# custom:
+#   severity: critical
+#   action: deny
+#   atAdmission: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, Pod]}
+#   fix: >-
+#     Check that all members are one cluster, dump the data of any that is not, and then remove the switch.
+#   why: "each restart repeats what was meant for one start of one member"
+package stategate.lifecycle.recovery_switch_off
+
+import data.stategate.lib.engines
+import data.stategate.lib.settings
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role != "init"
+	founding := [found | some found in on(container); found.founds]
+	count(founding) > 0
+	engine := engines.of(container)
+	v := {
+		"msg": sprintf(
+			"container %s keeps %s on: a pod that restarts founds a cluster of its own beside the others",
+			[container.name, named(founding)],
+		),
+		"path": founding[0].path,
+		"fix": sprintf("%s; dump the data of any member that is not in it, then remove %s", [
+			checks[engine],
+			named(founding),
+		]),
+	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	container.role != "init"
+	some found in on(container)
+	not found.founds
+	v := {
+		"msg": sprintf("container %s keeps %s on: %s", [container.name, found.name, found.harm]),
+		"path": found.path,
+		"fix": replace(found.fix, "{it}", found.name),
+	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	input.workload.engine.name == "mysql"
+	settings_of_scripts := array.concat(container.command, container.args)
+	some text in settings_of_scripts
+	regex.match(`safe_to_bootstrap: *1`, text)
+	not contains(text, "grep")
+	not settings.decides(container)
+	several(container)
+	v := {
+		"msg": sprintf(
+			"container %s sets safe_to_bootstrap to 1 at every start: a member that lacks writes may found the cluster anew",
+			[container.name],
+		),
+		"path": container.path,
+		"key": sprintf("%s safe_to_bootstrap", [container.name]),
+		"fix": sprintf("%s; then remove that line, and set it by hand on the most advanced member alone", [checks.mysql]),
+	}
+}
+
+on(container) := [found |
+	not settings.decides(container)
+	engine := engines.of(container)
+	some switch in switches
+	switch.engine == engine
+	counts(switch, container)
+	set := set_to(container, switch)
+	is_on(switch, lower(set.value))
+	found := {
+		"name": set.shown,
+		"path": set.path,
+		"founds": object.get(switch, "founds", false),
+		"harm": object.get(switch, "harm", ""),
+		"fix": object.get(switch, "fix", ""),
+	}
+]
+
+# What concerns the cluster is harmless where there is only one member.
+counts(switch, _) if not object.get(switch, "founds", object.get(switch, "of_several", false))
+
+counts(_, container) if several(container)
+
+set_to(container, switch) := {"value": item.value, "path": item.path, "shown": sprintf("--%s", [item.name])} if {
+	item := [given | some given in settings.given(container); given.name == switch.setting][0]
+}
+
+set_to(container, switch) := {"value": item.value, "path": item.path, "shown": item.name} if {
+	item := settings.variable(container, switch.variable)
+}
+
+# A property of the Java machine, in any of its variables.
+set_to(container, switch) := {"value": "true", "path": item.path, "shown": switch.property} if {
+	some name in ["JVM_OPTS", "JVM_EXTRA_OPTS", "JAVA_OPTS", "JVMFLAGS", "SERVER_JVMFLAGS", "CASSANDRA_JVM_EXTRA_OPTS"]
+	item := settings.variable(container, name)
+	contains(item.value, switch.property)
+}
+
+is_on(switch, value) if value in object.get(switch, "values", {"", "1", "yes", "true", "on"})
+
+# 1 to 6
+is_on(switch, value) if {
+	object.get(switch, "levels", false)
+	regex.match(`^[1-9]$`, value)
+}
+
+named(found) := concat(" and ", [item.name | some item in found])
+
+several(_) if input.workload.replicas > 1
+
+several(_) if input.workload.kind == "DaemonSet"
+
+# One member to a workload, which names the others.
+several(container) if {
+	some address in addresses(container)
+	contains(address, ",")
+}
+
+addresses(container) := array.concat(
+	[item.value | some item in settings.given(container); item.name in {"wsrep-cluster-address", "initial-cluster"}],
+	[item.value |
+		some name in ["MARIADB_GALERA_CLUSTER_ADDRESS", "ETCD_INITIAL_CLUSTER"]
+		item := settings.variable(container, name)
+	],
+)
+
+checks := {
+	"mysql": "Check on each member that SHOW STATUS LIKE 'wsrep_cluster_size' counts all of them",
+	"etcd": "Check on each member that etcdctl member list names all of them",
+	"consul": "Check on each server that consul operator raft list-peers names all of them",
+}
+
+dump_and_leave := "Dump what can be read, load it into a new database on a new volume, and start that one without {it}"
+
+switches := [
+	{"engine": "mysql", "setting": "wsrep-new-cluster", "founds": true},
+	{"engine": "mysql", "setting": "wsrep-cluster-address", "values": {"gcomm://"}, "founds": true},
+	{"engine": "mysql", "variable": "MARIADB_GALERA_CLUSTER_BOOTSTRAP", "founds": true},
+	{"engine": "mysql", "variable": "MARIADB_GALERA_FORCE_SAFETOBOOTSTRAP", "founds": true},
+	{
+		"engine": "mysql",
+		"setting": "innodb-force-recovery",
+		"values": set(),
+		"levels": true,
+		"harm": "every start skips a part of crash recovery, and from 4 on this can damage the files for good",
+		"fix": dump_and_leave,
+	},
+	{"engine": "etcd", "setting": "force-new-cluster", "founds": true},
+	{"engine": "etcd", "variable": "ETCD_FORCE_NEW_CLUSTER", "founds": true},
+	{"engine": "consul", "setting": "bootstrap", "founds": true},
+	{
+		"engine": "rabbitmq",
+		"variable": "RABBITMQ_FORCE_BOOT",
+		"of_several": true,
+		"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
+		"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove {it}",
+	},
+	{
+		"engine": "postgres",
+		"setting": "zero-damaged-pages",
+		"harm": "pages that cannot be read are replaced by zeros, and their rows are gone",
+		"fix": dump_and_leave,
+	},
+	{
+		"engine": "postgres",
+		"setting": "ignore-invalid-pages",
+		"harm": "changes to pages that are missing are skipped, and their rows are gone",
+		"fix": dump_and_leave,
+	},
+	{
+		"engine": "postgres",
+		"setting": "ignore-checksum-failure",
+		"harm": "damaged pages are read as if they were sound, and the damage spreads to replicas and dumps",
+		"fix": dump_and_leave,
+	},
+	{
+		"engine": "zookeeper",
+		"property": "zookeeper.snapshot.trust.empty=true",
+		"harm": "a server that has lost its snapshots starts empty, and can win the election",
+		"fix": "Once every server has written a snapshot (dataDir/version-2), remove {it}",
+	},
+	{
+		"engine": "cassandra",
+		"property": "cassandra.replace_address=",
+		"harm": "a node that has joined does not start again",
+		"fix": "Once nodetool status shows the new node as UN, remove {it}",
+	},
+]

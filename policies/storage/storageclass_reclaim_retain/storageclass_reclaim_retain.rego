@@ -6,7 +6,7 @@
 #   it. This policy checks classes, and the classes that claims request as far as stategate knows them. Retained
 #   disks cost money until they are removed, so claims in tiers such as dev (exempt_tiers) and classes for scratch
 #   data (scratch_classes) pass. Volumes made by hand have their own policy, so classes with
-#   kubernetes.io/no-provisioner pass.
+#   kubernetes.io/no-provisioner pass, and so do those that make buckets.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -31,12 +31,14 @@
 #   why: a wrong name, a deleted Namespace or an uninstalled chart erases the data within seconds
 package stategate.storage.storageclass_reclaim_retain
 
+import data.stategate.lib.buckets
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
 
 violation contains v if {
 	class := object.union(input.workload.storage_class, {"name": input.workload.name})
 	erases(class)
+	not buckets.made
 	v := {
 		"msg": sprintf("StorageClass %s erases a disk as soon as its claim is deleted", [class.name]),
 		"path": ["reclaimPolicy"],

@@ -1,6 +1,8 @@
 # Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
+import data.stategate.lib.makers
+
 # Volume sources whose content does not outlive the pod, or that the pod does not write. Some of the others are less
 # durable than a claim (hostPath): separate policies check those.
 fleeting := {"emptyDir", "ephemeral", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
@@ -38,6 +40,20 @@ only_a_guess(dir) if {
 	uncertain(dir)
 	some container in input.workload.containers
 	container.name == dir.container
+	some mount in container.mounts
+	persisted({"mount": mount})
+}
+
+only_a_guess(dir) if foreign(dir)
+
+# Of an image that only has a data store's name, the directory is not known: where another volume would persist it, it
+# may be there.
+foreign(dir) if {
+	dir.origin in {"default", "also"}
+	some container in input.workload.containers
+	container.name == dir.container
+	image := container.image
+	not makers.known(image)
 	some mount in container.mounts
 	persisted({"mount": mount})
 }

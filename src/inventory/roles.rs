@@ -75,6 +75,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("snapshots", &[ResourceRole::Snapshot]),
     ("consumers", &[ResourceRole::Workload]),
     ("workloads", &[ResourceRole::Workload]),
+    ("custom_resources", &[ResourceRole::Workload]),
     ("dependants", &[ResourceRole::Workload, ResourceRole::Claim]),
     ("pdbs", &[ResourceRole::Budget]),
     ("other_pdbs", &[ResourceRole::Budget]),

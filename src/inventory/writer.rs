@@ -1,10 +1,12 @@
 //! The only way to change the inventory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Inventory;
+use super::makers;
 use super::records::{Record, RecordReader};
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
@@ -94,6 +96,13 @@ impl InventoryWriter {
     pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
         self.mark_bundled(&object.kind);
         self.state.reviewed.insert_mut(object, changed);
+    }
+
+    /// Notes where the controller of a custom resource makes something. Ignores kinds that a join knows.
+    pub fn mark_custom(&mut self, kind: &GroupKind, made_in: BTreeSet<String>) {
+        if self.state.reader.role(kind).is_none() {
+            makers::insert(&mut self.state.makers, made_in, kind);
+        }
     }
 
     /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects

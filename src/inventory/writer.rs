@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Inventory;
 use super::makers;
 use super::records::{Record, RecordReader};
+use super::roles::ResourceRole;
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::SelfClassification;
@@ -93,8 +94,12 @@ impl InventoryWriter {
     }
 
     /// Marks the object as reviewed in this run; `changed`: it is new, or differs from its previous version.
-    pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
+    pub fn mark_reviewed(&mut self, mut object: ObjectRef, changed: bool) {
         self.mark_bundled(&object.kind);
+        // A manifest without a namespace is taken for one of the default namespace.
+        if self.state.reader.role(&object.kind).is_some_and(ResourceRole::cluster_scoped) {
+            object.namespace.clear();
+        }
         self.state.reviewed.insert_mut(object, changed);
     }
 
@@ -127,7 +132,6 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::SourceText;
-    use crate::inventory::ResourceRole;
 
     fn kind(text: &str) -> GroupKind {
         serde_json::from_value(json!(text)).unwrap()

@@ -1,7 +1,7 @@
 # Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
-import data.stategate.lib.makers
+import data.stategate.lib.publishers
 
 # Volume sources whose content does not outlive the pod, or that the pod does not write. Some of the others are less
 # durable than a claim (hostPath): separate policies check those.
@@ -53,7 +53,7 @@ foreign(dir) if {
 	some container in input.workload.containers
 	container.name == dir.container
 	image := container.image
-	not makers.known(image)
+	not publishers.known(image)
 	some mount in container.mounts
 	persisted({"mount": mount})
 }
@@ -67,6 +67,9 @@ parts contains mount if {
 	some mount in container.mounts
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
 }
+
+# Of several mounts of one volume, one tells of it.
+tells(mount, mounts) if mount == [other | some other in mounts; other.volume == mount.volume][0]
 
 # What to keep the data on instead, as the kind allows.
 remedy := "an entry of spec.volumeClaimTemplates" if {

@@ -131,3 +131,8 @@ found_with(document) := paths if {
 	lost := data_dirs.unpersisted with input as document
 	paths := {one.dir | some one in lost}
 }
+
+test_a_volume_is_told_once if {
+	mounts := {{"volume": "data", "mount_path": "/a"}, {"volume": "data", "mount_path": "/b"}, {"volume": "log", "mount_path": "/c"}}
+	{mount.mount_path | some mount in mounts; data_dirs.tells(mount, mounts)} == {"/a", "/c"}
+}

@@ -1,5 +1,5 @@
 # Whose image it is: of the publisher of a data store and of well-known packagers, the data directory is known.
-package stategate.lib.makers
+package stategate.lib.publishers
 
 import data.stategate.lib.globs
 

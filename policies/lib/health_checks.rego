@@ -1,20 +1,18 @@
 # What the commands and ports that probes ask really test.
 #
-# | Check | Succeeds while | Says of other members |
-# |---|---|---|
-# | open port (tcpSocket) | the process exists, also while it pauses; PostgreSQL, Redis, etcd and Elasticsearch listen before they have recovered | nothing |
-# | pgrep, pidof | the process exists | nothing |
-# | pg_isready | connections are accepted; refused during recovery | nothing |
-# | mysqladmin ping | the server listens, which it does after recovery | nothing |
-# | mongosh ping | the server listens, which it does after recovery | nothing |
-# | redis-cli ping | anything answers, -LOADING included; with -e only if the answer is no error | nothing |
-# | rabbitmq-diagnostics ping | the runtime answers | nothing |
-# | rabbitmq-diagnostics check_running | the broker has started, for which a restarted member waits for its peers | that they are there |
-# | etcdctl endpoint health | a read goes through the quorum | that a majority is there |
-# | nodetool status | the node's own JMX answers, whatever it prints | nothing, unless a command compares what it prints |
-# | _cluster/health | a master is elected, unless local=true | that a majority of masters is there |
-# | wsrep_ready, wsrep_cluster_status | the member belongs to the primary component; only if compared | that a majority is there |
-# | wsrep_local_state | the member is synced: not while it gives or takes a state transfer; only if compared | nothing |
+# - An open port (tcpSocket): that the process exists, also while it pauses. PostgreSQL, Redis, etcd and Elasticsearch
+#   listen before they have recovered; MySQL, MongoDB and Cassandra after.
+# - pgrep, pidof: that the process exists.
+# - pg_isready: that connections are accepted; during recovery they are rejected, and it exits with 1.
+# - mysqladmin ping, mongosh ping: that the server listens, which it does after recovery; a wrong password is no fault.
+# - redis-cli ping: that anything answers, -LOADING included; with -e, that the answer is no error.
+# - rabbitmq-diagnostics ping: that the runtime answers. check_running: that the broker has started, for which a member
+#   that restarts waits for its peers.
+# - etcdctl endpoint health, /health of etcd: that a read goes through the quorum. Not with serializable=true.
+# - nodetool status: that the node's own JMX answers; compared with UN, that the node has joined.
+# - _cluster/health of Elasticsearch: that a master is elected. Not with local=true.
+# - wsrep_ready, wsrep_cluster_status: that the member belongs to the majority. wsrep_local_state: that it is synced,
+#   which it is not while it gives or takes a state transfer. Only if the command compares what it prints.
 package stategate.lib.health_checks
 
 # Whether a probe succeeds while the data store still recovers, so that it cannot kill it then.
@@ -50,6 +48,13 @@ shown(probe) if {
 	not contains(text, "$?")
 }
 
+# While it recovers, a node of Cassandra is in no state that a comparison looks for.
+shown(probe) if {
+	probe.kind == "exec"
+	"nodetool" in programs_in(probe)
+	compares(concat(" ", probe.command))
+}
+
 # Programs that ask a data store.
 asking := {
 	"pg_isready", "psql", "mysqladmin", "mariadb-admin", "mysql", "mariadb", "mongosh", "mongo", "redis-cli",
@@ -59,7 +64,7 @@ asking := {
 # A script may have a hundred thousand words, and most have none of these.
 programs_in(probe) := {word | some word in regex.find_n(`[A-Za-z0-9_.-]+`, text, -1)} if {
 	text := concat(" ", probe.command)
-	regex.match(`pg_isready|psql|mysql|mariadb|mongo|-cli|etcdctl|cqlsh|clickhouse-client|curl|wget|nc|pgrep|pidof`, text)
+	regex.match(`pg_isready|psql|mysql|mariadb|mongo|-cli|etcdctl|cqlsh|nodetool|clickhouse|curl|wget|nc|pgrep|pidof`, text)
 } else := set()
 
 # With -e, an error as the answer is an error of the command. The shell's own -e stands before the client.
@@ -111,12 +116,10 @@ decides(_, check) if not check in printing
 
 decides(text, check) if {
 	check in printing
-	check != "nodetool status"
-	regex.match(`grep|awk|sed |\[ |\[\[|test |==|=~|-eq |case |throw|exit `, text)
+	compares(text)
 }
 
-# What the node says of itself (UN and its own address) is no state of others.
-decides(text, "nodetool status") if regex.match(`grep.*([^a-z]dn[^a-z]|\^d)|grep -[a-z]*c|wc -l`, text)
+compares(text) if regex.match(`grep|awk|sed |\[ |\[\[|test |==|=~|-eq |case |throw|exit `, text)
 
 # What a state of the cluster does to the members that ask for it.
 consequences := {
@@ -128,6 +131,7 @@ consequences := {
 	"echo mntr": "without a quorum, every member is restarted, which brings none back",
 	"v1/status/leader": "without a leader, every server is restarted, which elects none",
 	"/v1/status/leader": "without a leader, every server is restarted, which elects none",
+	"nodetool status": "a node that still joins, or sees no other, is restarted in the middle of it",
 	"wsrep_": "members that have lost the majority, or exchange state, are restarted in the middle of it",
 	"check_running": "a member that waits for its peers is restarted, so that they never meet",
 	"rs.status": "a member that is not in its replica set yet is restarted before it can join",

@@ -50,10 +50,12 @@ test_pauses if {
 test_scripts_do_not_show_what_they_ask if {
 	health_checks.shown({"kind": "httpGet"})
 	health_checks.shown(runs(["bash", "-c", "exec pg_isready -U app"]))
+	health_checks.shown(runs(["sh", "-c", "nodetool status | grep UN"]))
 	every command in [
 		["/health/ping_liveness_local.sh", "5"],
 		["sh", "-c", "/scripts/alive.sh"],
 		["healthcheck.sh", "--connect"],
+		["nodetool", "status"],
 		["sh", "-c", "pg_isready; test $? -le 1"],
 	] {
 		not health_checks.shown(runs(command))

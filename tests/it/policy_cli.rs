@@ -151,10 +151,10 @@ fn docs_say_what_a_refusal_looks_like() {
         std::fs::read_to_string(format!("{POLICIES}/storage/storage_class_required/README.md")).unwrap();
     for part in [
         "# storage-class-required",
-        "- Severity: high",
-        "| production | deny | deny | warn | warn |",
+        "- Severity: medium",
+        "| production | warn | warn | warn | audit |",
         "| `allow_cluster_default` | boolean | `false` |",
-        "storage-class-required [high]\n  claim data names no storage class",
+        "storage-class-required [medium]\n  claim data names no storage class",
         "## Accepted",
         "      allow_cluster_default: false\n",
         "https://kubernetes.io/docs/concepts/storage/storage-classes/",

@@ -6,11 +6,13 @@ request(methods, annotations, of_pods) := {
 	"workload": {
 		"kind": "StatefulSet",
 		"name": "pg",
+		"engine": {"name": "postgres", "data_dirs": []},
 		"annotations": annotations,
 		"pods": {"annotations": of_pods},
+		"containers": [{"name": "db", "mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate"}]}],
 		"backup": {"methods": methods, "errors": []},
 	},
-	"parameters": {"methods": ["velero", "k10", "external", "none"]},
+	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -68,3 +70,15 @@ test_none_with_a_reason_passes if {
 }
 
 test_a_word_is_no_reason if count(found(request(["none"], {"stategate.io/skip-reason": "later     "}, {}))) == 1
+
+test_data_that_expires_passes if {
+	document := object.union(request([], {}, {}), {"workload": {"engine": {"name": "prometheus"}}})
+	found(document) == set()
+}
+
+test_claims_that_only_happen_to_be_there_pass if {
+	document := request([], {}, {})
+	logs := [{"name": "web", "mounts": [{"mount_path": "/var/log/web", "volume": "v", "source": "persistentVolumeClaim"}]}]
+	web := object.union(object.remove(document.workload, ["engine"]), {"containers": logs})
+	found({"workload": web, "parameters": document.parameters}) == set()
+}

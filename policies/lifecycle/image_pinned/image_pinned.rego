@@ -3,13 +3,14 @@
 # description: >-
 #   A tag such as latest, or a major version alone, refers to a different image every few weeks. A pod that is merely
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
-#   even sort text differently, which breaks indexes. This policy checks the main containers of durable workloads,
-#   except helpers named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one
-#   of floating_tags, or if its version is a major number alone, as in 16, 16-alpine or 17-3.5. Tags that name a build
-#   pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a commit, a third number of an extension's release
-#   (16-v0.13.2), and the release that Red Hat's images append to their version (1-37). A tag with two numbers passes,
-#   although some images publish later patches under it; set require_digest for a stricter check. Images that an operator or a webhook fills in later, and pods that run to completion
-#   (restartPolicy Never or OnFailure), are not checked.
+#   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
+#   (not only logs, caches or the files of a web server), except helpers named in exclude_containers. A digest always
+#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
+#   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
+#   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
+#   version (1-37). A tag with two numbers passes, although some images publish later patches under it; set
+#   require_digest for a stricter check. Images that an operator or a webhook fills in later, and pods that run to
+#   completion (restartPolicy Never or OnFailure), are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -41,8 +42,10 @@
 package stategate.lifecycle.image_pinned
 
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 violation contains v if {
+	kept_data.kept
 	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"

@@ -23,7 +23,7 @@ defaults := {
 }
 
 request(containers, parameters) := {
-	"workload": {"containers": containers},
+	"workload": {"containers": containers, "engine": {"name": "postgres"}},
 	"parameters": object.union(defaults, parameters),
 }
 
@@ -99,6 +99,10 @@ test_digest_may_be_asked_for if {
 
 test_one_fault_is_named_once if {
 	count(told([tagged("latest")], {"require_digest": true})) == 1
+}
+
+test_workload_that_keeps_nothing_passes if {
+	policy.violation == set() with input as {"workload": {"containers": [tagged("latest")]}, "parameters": defaults}
 }
 
 test_helpers_pass if {

@@ -87,8 +87,16 @@ telemetry if input.workload.engine.name in input.parameters.exclude_engines
 
 velero_backs_up_volumes if trim_space(input.workload.pods.annotations["backup.velero.io/backup-volumes"]) != ""
 
-# No mount of the pod outlives it: what it keeps, if anything, is elsewhere.
-nothing_is_kept if not keeps_something
+# Every data directory is lost with its pod, and no other mount of the pod keeps data.
+nothing_is_kept if {
+	dirs := input.workload.engine.data_dirs
+	count(dirs) > 0
+	every dir in dirs {
+		dir in data_dirs.unpersisted
+		not data_dirs.uncertain(dir)
+	}
+	not keeps_something
+}
 
 keeps_something if {
 	some container in input.workload.containers

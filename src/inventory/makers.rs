@@ -19,8 +19,11 @@ const TARGETS: [&str; 3] =
     ["/spec/targetNamespace", "/spec/destination/namespace", "/spec/template/spec/destination/namespace"];
 
 /// Without a target, these leave the namespace to what they apply.
-const APPLIERS: [(&str, &str); 3] =
-    [("Kustomization", "kustomize.toolkit.fluxcd.io"), ("Application", "argoproj.io"), ("ApplicationSet", "argoproj.io")];
+const APPLIERS: [(&str, &str); 3] = [
+    ("Kustomization", "kustomize.toolkit.fluxcd.io"),
+    ("Application", "argoproj.io"),
+    ("ApplicationSet", "argoproj.io"),
+];
 
 /// Whether the kind is a custom resource: Kubernetes' own groups have no dot, or end in `k8s.io`.
 fn is_custom(kind: &GroupKind) -> bool {
@@ -32,7 +35,8 @@ pub fn made_in(kind: &GroupKind, object: &Value) -> BTreeSet<String> {
     if !is_custom(kind) {
         return BTreeSet::new();
     }
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let text =
+        |pointer: &str| object.pointer(pointer).and_then(Value::as_str).filter(|text| !text.is_empty());
     let targets: BTreeSet<&str> = TARGETS.into_iter().filter_map(text).collect();
     let applies = APPLIERS.contains(&(kind.kind.as_str(), kind.group.as_str()));
     // An object without a namespace may be cluster-scoped.

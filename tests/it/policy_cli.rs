@@ -147,8 +147,7 @@ fn the_index_says_what_each_profile_does_by_its_bindings() {
 
 #[test]
 fn docs_say_what_a_refusal_looks_like() {
-    let readme =
-        std::fs::read_to_string(format!("{POLICIES}/lifecycle/image_pinned/README.md")).unwrap();
+    let readme = std::fs::read_to_string(format!("{POLICIES}/lifecycle/image_pinned/README.md")).unwrap();
     for part in [
         "# image-pinned",
         "- Severity: high",

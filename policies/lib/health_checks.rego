@@ -133,7 +133,7 @@ consequences := {
 	"/v1/status/leader": "without a leader, every server is restarted, which elects none",
 	"nodetool status": "a node that still joins, or sees no other, is restarted in the middle of it",
 	"wsrep_": "members that have lost the majority, or exchange state, are restarted in the middle of it",
-	"check_running": "a member that waits for its peers is restarted, so that they never meet",
+	"check_running": "a member that waits for its peers is restarted while it waits",
 	"rs.status": "a member that is not in its replica set yet is restarted before it can join",
 }
 

@@ -48,6 +48,7 @@
 #       - ScrapeConfig.monitoring.coreos.com
 #       - AlertmanagerConfig.monitoring.coreos.com
 #       - "*.traefik.io"
+#       - Route.route.openshift.io
 #       - "*.networking.istio.io"
 #       - "*.security.istio.io"
 #       - "*.cilium.io"

@@ -1,6 +1,8 @@
 # Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
+import data.stategate.lib.publishers
+
 # Volume sources whose content does not outlive the pod, or that the pod does not write. Some of the others are less
 # durable than a claim (hostPath): separate policies check those.
 fleeting := {"emptyDir", "ephemeral", "gitRepo", "configMap", "secret", "projected", "downwardAPI", "image", ""}
@@ -42,6 +44,20 @@ only_a_guess(dir) if {
 	persisted({"mount": mount})
 }
 
+only_a_guess(dir) if foreign(dir)
+
+# Of an image that only has a data store's name, the directory is not known: where another volume would persist it, it
+# may be there.
+foreign(dir) if {
+	dir.origin in {"default", "also"}
+	some container in input.workload.containers
+	container.name == dir.container
+	image := container.image
+	not publishers.known(image)
+	some mount in container.mounts
+	persisted({"mount": mount})
+}
+
 # Mounts below a persisted data directory: each holds a part of the data.
 parts contains mount if {
 	some dir in input.workload.engine.data_dirs
@@ -51,6 +67,9 @@ parts contains mount if {
 	some mount in container.mounts
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
 }
+
+# Of several mounts of one volume, one tells of it.
+tells(mount, mounts) if mount == [other | some other in mounts; other.volume == mount.volume][0]
 
 # What to keep the data on instead, as the kind allows.
 remedy := "an entry of spec.volumeClaimTemplates" if {

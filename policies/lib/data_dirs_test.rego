@@ -111,3 +111,28 @@ test_remedy_of_a_stateful_set if {
 test_remedy_of_other_kinds if {
 	contains(data_dirs.remedy, "persistentVolumeClaim") with input.workload.kind as "Deployment"
 }
+
+with_image(repository, dirs) := {"workload": {
+	"engine": {"data_dirs": dirs},
+	"containers": [{
+		"name": "db",
+		"image": {"repository": repository},
+		"mounts": [{"mount_path": "/state", "source": "volumeClaimTemplate"}],
+	}],
+}}
+
+test_image_of_another_maker_may_write_to_its_volume if {
+	found_with(with_image("platform/redis", [dir("/data", "default")])) == set()
+	found_with(with_image("library/redis", [dir("/data", "default")])) == {"/data"}
+	found_with(with_image("platform/redis", [dir("/data", "argument")])) == {"/data"}
+}
+
+found_with(document) := paths if {
+	lost := data_dirs.unpersisted with input as document
+	paths := {one.dir | some one in lost}
+}
+
+test_a_volume_is_told_once if {
+	mounts := {{"volume": "data", "mount_path": "/a"}, {"volume": "data", "mount_path": "/b"}, {"volume": "log", "mount_path": "/c"}}
+	{mount.mount_path | some mount in mounts; data_dirs.tells(mount, mounts)} == {"/a", "/c"}
+}

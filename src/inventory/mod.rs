@@ -7,6 +7,7 @@
 
 mod budget;
 mod consumers;
+mod makers;
 mod nodes;
 mod persistent;
 mod records;
@@ -26,6 +27,7 @@ use serde_json::Value;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::{ConfigMap, ConfigMaps};
 
+pub use makers::made_in;
 pub use records::{Record, RecordReader};
 pub use related::{Related, Subject};
 pub use roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};

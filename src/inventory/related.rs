@@ -1,6 +1,6 @@
 //! `input.related`: the part of the inventory that relates to one request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -8,13 +8,14 @@ use serde::Serialize;
 
 use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
+use super::makers;
 use super::nodes::NodesSummary;
 use super::records::{
     AttributesRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, ClassRecord, LimitRecord,
     NamespaceRecord, PriorityRecord, QuotaRecord, ServiceRecord, VolumeRecord, WorkloadRecord,
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
-use super::storage::{self, ClaimSnapshot, RelatedClaim, Snapshot};
+use super::storage::{self, ClaimClass, ClaimSnapshot, RelatedClaim, Snapshot};
 use crate::admission::{GroupKind, Operation};
 
 use crate::workload::Workload;
@@ -49,7 +50,7 @@ pub struct Related {
     pub default_storage_class: Option<String>,
     /// The storage class of each claim in the view, by the claim's name.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub claim_classes: Option<BTreeMap<String, Arc<ClassRecord>>>,
+    pub claim_classes: Option<BTreeMap<String, ClaimClass>>,
     /// The VolumeAttributesClasses that its claims name, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub volume_attributes_classes: Option<BTreeMap<String, Arc<AttributesRecord>>>,
@@ -94,6 +95,10 @@ pub struct Related {
     /// The workloads that it selects or targets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub workloads: Option<Vec<RelatedWorkload>>,
+    /// The kinds (`Kind.group`) of the run's custom resources whose controllers may make pods in its namespace: those
+    /// pods are in no manifest. Always empty at admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub custom_resources: Option<BTreeSet<String>>,
     /// The ResourceQuotas in its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Vec<Arc<QuotaRecord>>>,
@@ -103,7 +108,8 @@ pub struct Related {
     /// The cluster's nodes: how many there are, where, and how many fit the pods.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<NodesSummary>,
-    /// The PriorityClass that it names, and those that apply by default, by name.
+    /// The PriorityClass that it names, those that apply by default, and the others (of very many, a hundred), by
+    /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_classes: Option<BTreeMap<String, Arc<PriorityRecord>>>,
     /// Velero's schedules that include its namespace, and its labels if they select by label.
@@ -154,6 +160,8 @@ impl Related {
                 .flatten(),
             autoscalers: wants("autoscalers").then(|| siblings::autoscalers(state, subject)),
             workloads: wants("workloads").then(|| siblings::workloads(state, subject)),
+            custom_resources: wants("custom_resources")
+                .then(|| makers::of(&state.makers, &subject.workload.namespace)),
             quotas: wants("quotas").then(|| siblings::quotas(state, subject)),
             limit_ranges: wants("limit_ranges").then(|| siblings::limits(state, subject)),
             nodes: wants("nodes").then(|| state.cluster.nodes.summary(subject)),

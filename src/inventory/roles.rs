@@ -82,6 +82,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("consumers", &[ResourceRole::Workload]),
     ("workloads", &[ResourceRole::Workload]),
     ("departed", &[ResourceRole::Workload]),
+    ("custom_resources", &[ResourceRole::Workload]),
     ("dependants", &[ResourceRole::Workload, ResourceRole::Claim]),
     ("pdbs", &[ResourceRole::Budget]),
     ("other_pdbs", &[ResourceRole::Budget]),

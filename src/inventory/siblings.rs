@@ -185,11 +185,19 @@ pub fn limits(state: &State, subject: &Subject<'_>) -> Vec<Arc<LimitRecord>> {
     own(state, subject).into_iter().flat_map(|namespace| namespace.limits.values().cloned()).collect()
 }
 
-/// The priority class that the subject names, and those that apply by default.
+/// The most that are shown besides those that apply.
+const MOST_PRIORITIES: usize = 100;
+
+/// The priority class that the subject names, those that apply by default, and of the others the first by name.
 pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<PriorityRecord>> {
     let named = subject.workload.scheduling.as_ref().map(|scheduling| scheduling.priority_class.as_str());
-    let all = state.cluster.priorities.iter();
-    all.filter(|(name, class)| class.global_default || Some(name.as_str()) == named)
+    let applies = |(name, class): &(&String, &Arc<PriorityRecord>)| {
+        class.global_default || Some(name.as_str()) == named
+    };
+    let all = || state.cluster.priorities.iter();
+    all()
+        .take(MOST_PRIORITIES)
+        .chain(all().filter(applies))
         .map(|(name, class)| (name.clone(), Arc::clone(class)))
         .collect()
 }

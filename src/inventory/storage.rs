@@ -11,8 +11,9 @@ use super::consumers::{self, ClaimMounter};
 use super::persistent::Map;
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
+use super::siblings::reviewed;
 use super::store::{Namespace, NamespacedName, State, handle};
-use crate::admission::Operation;
+use crate::admission::{GroupKind, Operation};
 use crate::workload::view::Claim;
 
 /// The default class: the newest one, or among equals the first by name (the API server's admission plugin
@@ -31,6 +32,7 @@ pub fn classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<Cla
     let named = of_volume.filter_map(|name| all.get(name)).cloned();
     claim_classes(state, subject)
         .into_values()
+        .map(|claim| claim.class)
         .chain(named)
         .chain(all.values().filter(|class| class.class.is_default).cloned())
         .filter(|class| Some(&class.name) != own)
@@ -38,8 +40,18 @@ pub fn classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<Cla
         .collect()
 }
 
+/// The class of a claim.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+pub struct ClaimClass {
+    /// The class.
+    #[serde(flatten)]
+    pub class: Arc<ClassRecord>,
+    /// Whether the same run reviews the class itself and reports its problems there. Always false at admission.
+    pub reviewed: bool,
+}
+
 /// The class of each claim of the subject.
-pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<ClassRecord>> {
+pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, ClaimClass> {
     let class = |claim: &Claim| {
         let (name, none) = wanted_class(state, subject, claim)?;
         let class = match name {
@@ -47,9 +59,15 @@ pub fn claim_classes(state: &State, subject: &Subject<'_>) -> BTreeMap<String, A
             "" => default_class(state),
             name => state.cluster.classes.get(name),
         };
-        Some((claim.name.clone(), Arc::clone(class?)))
+        let class = Arc::clone(class?);
+        let reviewed = reviewed(state, subject, &class_kind(), "", &class.name);
+        Some((claim.name.clone(), ClaimClass { class, reviewed }))
     };
     subject.workload.claims.iter().filter_map(class).collect()
+}
+
+fn class_kind() -> GroupKind {
+    GroupKind { kind: "StorageClass".to_owned(), group: "storage.k8s.io".to_owned() }
 }
 
 /// The class that a claim names, and whether it opts out of any class. `None` if the claim is not known.

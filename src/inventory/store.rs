@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::NAME_LABEL;
+use super::makers::Makers;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
 use super::records::{
@@ -31,6 +32,8 @@ pub struct State {
     pub bundle: bool,
     /// Objects that the same run reviews, and whether they are new or changed.
     pub reviewed: Map<ObjectRef, bool>,
+    /// Custom resources of this run.
+    pub makers: Makers,
     /// Roles of the manifests in this run, whether complete or not.
     pub bundled: BTreeSet<ResourceRole>,
     /// Kinds whose objects are all known.

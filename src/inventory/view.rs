@@ -56,7 +56,9 @@ impl<'a> InventoryView<'a> {
                 named.peek().is_some()
                     && named.all(|(namespace, name)| {
                         let namespace = state.namespaces.get(&namespace);
-                        namespace.is_some_and(|namespace| namespace.snapshots.contains_key(&name))
+                        let snapshot = namespace.and_then(|namespace| namespace.snapshots.get(&name));
+                        // A manifest has no status: only the cluster tells whether a snapshot is ready.
+                        snapshot.is_some_and(|snapshot| !state.bundle || snapshot.ready.is_some())
                     })
             }
             ResourceRole::PriorityClass => {

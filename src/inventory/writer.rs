@@ -1,11 +1,14 @@
 //! The only way to change the inventory.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::Inventory;
+use super::makers;
 use super::records::{Record, RecordReader};
+use super::roles::ResourceRole;
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::projection::Projections;
@@ -91,14 +94,25 @@ impl InventoryWriter {
     }
 
     /// Marks the object as reviewed in this run; `changed`: it is new, or differs from its previous version.
-    pub fn mark_reviewed(&mut self, object: ObjectRef, changed: bool) {
+    pub fn mark_reviewed(&mut self, mut object: ObjectRef, changed: bool) {
         self.mark_bundled(&object.kind);
+        // A manifest without a namespace is taken for one of the default namespace.
+        if self.state.reader.role(&object.kind).is_some_and(ResourceRole::cluster_scoped) {
+            object.namespace.clear();
+        }
         self.state.reviewed.insert_mut(object, changed);
     }
 
     /// Notes a workload that the run's previous version had and this one does not have.
     pub fn mark_departed(&mut self, object: ObjectRef, workload: Arc<Workload>) {
         self.state.departed.insert_mut(object, workload);
+    }
+
+    /// Notes where the controller of a custom resource makes something. Ignores kinds that a join knows.
+    pub fn mark_custom(&mut self, kind: &GroupKind, made_in: BTreeSet<String>) {
+        if self.state.reader.role(kind).is_none() {
+            makers::insert(&mut self.state.makers, made_in, kind);
+        }
     }
 
     /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects
@@ -123,7 +137,6 @@ mod tests {
 
     use super::*;
     use crate::diagnostic::SourceText;
-    use crate::inventory::ResourceRole;
 
     fn kind(text: &str) -> GroupKind {
         serde_json::from_value(json!(text)).unwrap()

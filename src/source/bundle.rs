@@ -1,6 +1,6 @@
 //! Turns the manifests of one run into an inventory, so that they are reviewed together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
-use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
+use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader, made_in};
 
 /// What the review of other objects in a run needs to know of this one.
 pub struct ScannedObject {
@@ -17,6 +17,8 @@ pub struct ScannedObject {
     /// Whether the object is new or differs from its previous version; None if it is not itself reviewed in
     /// this run.
     changed: Option<bool>,
+    /// The namespaces in which the controller of a custom resource makes something.
+    made_in: BTreeSet<String>,
     /// The object itself, if it may be the parent of a request to `scale` in the same run.
     whole: Option<Arc<Value>>,
 }
@@ -47,7 +49,8 @@ impl ScannedObject {
     fn read(manifest: &Manifest, object: &Value, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
         let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
-        Self { reference, record, changed: None, whole: None }
+        let made_in = made_in(&reference.kind, object);
+        Self { reference, record, changed: None, made_in, whole: None }
     }
 }
 
@@ -66,7 +69,8 @@ impl Bundle {
 
     /// Adds an object.
     pub fn add(&mut self, object: ScannedObject) {
-        let ScannedObject { reference, record, changed, whole } = object;
+        let ScannedObject { reference, record, changed, made_in, whole } = object;
+        self.writer.mark_custom(&reference.kind, made_in);
         record.into_iter().for_each(|record| self.writer.replace(record));
         whole.into_iter().for_each(|object| self.writer.keep_object(reference.clone(), object));
         match changed {

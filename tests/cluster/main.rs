@@ -144,10 +144,8 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
         &["encryption-storageclass-at-rest", "storageclass-wait-for-first-consumer"],
     );
     let classless = claim("classless").replace("  storageClassName: fast-encrypted\n", "");
-    refused(
-        &dev.run(&["create", "-f", "-"], &classless),
-        &["ignore.validate.stategate.io", "storage-class-required"],
-    );
+    let warned = dev.run(&["create", "--dry-run=server", "-f", "-"], &classless);
+    assert!(warned.succeeded() && warned.stderr.contains("storage-class-required"), "{warned:?}");
 
     // A good object passes silently and unchanged.
     silent(&dev.run(&["create", "--dry-run=server", "-f", "-"], GOOD));

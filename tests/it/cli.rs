@@ -273,7 +273,7 @@ fn verdicts_on_the_recorded_requests() {
     );
     let (allowed, deny) = verdict("create-statefulset.json");
     assert!(
-        !allowed && deny.contains("storage-class-required") && deny.contains("probe-readiness-required"),
+        !allowed && deny.contains("resources-requests-required") && deny.contains("probe-readiness-required"),
         "{deny}"
     );
     assert_eq!(

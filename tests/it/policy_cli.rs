@@ -147,17 +147,16 @@ fn the_index_says_what_each_profile_does_by_its_bindings() {
 
 #[test]
 fn docs_say_what_a_refusal_looks_like() {
-    let readme =
-        std::fs::read_to_string(format!("{POLICIES}/storage/storage_class_required/README.md")).unwrap();
+    let readme = std::fs::read_to_string(format!("{POLICIES}/lifecycle/image_pinned/README.md")).unwrap();
     for part in [
-        "# storage-class-required",
+        "# image-pinned",
         "- Severity: high",
         "| production | deny | deny | warn | warn |",
-        "| `allow_cluster_default` | boolean | `false` |",
-        "storage-class-required [high]\n  claim data names no storage class",
+        "| `require_digest` | boolean | `false` |",
+        "image-pinned [high]\n  image postgres:16 of container postgres names only a major version",
         "## Accepted",
-        "      allow_cluster_default: false\n",
-        "https://kubernetes.io/docs/concepts/storage/storage-classes/",
+        "      require_digest: false\n",
+        "https://kubernetes.io/docs/concepts/containers/images/#image-names",
     ] {
         assert!(readme.contains(part), "{part:?} is not in\n{readme}");
     }

@@ -202,7 +202,7 @@ fn it_answers_needs_nothing_and_keeps_its_authority() {
         "{metrics}"
     );
     assert!(
-        metrics.contains(r#"stategate_violations_total{policy="storage-class-required",action="deny"}"#),
+        metrics.contains(r#"stategate_violations_total{policy="resources-requests-required",action="deny"}"#),
         "{metrics}"
     );
     let authority = std::fs::read(dir.path().join("ca.crt")).unwrap();

@@ -68,7 +68,7 @@ fn the_page_says_what_is_in_force_and_what_was_denied() {
     let after = page(&server);
     let row = after
         .split("<tr>")
-        .find(|row| row.contains("storage-class-required"))
+        .find(|row| row.contains("resources-requests-required"))
         .unwrap_or_else(|| panic!("{after}"));
     assert!(row.contains("class=\"bad\" data-unit=\"denied\">1<") && row.contains(">default<"), "{row}");
     assert!(!after.contains("No policy found anything") && !after.contains("s3cr3t"), "{after}");

@@ -4,9 +4,11 @@
 #   Pods that two budgets select cannot be evicted at all: the eviction API returns an error, and drains hang. A
 #   budget that selects nothing protects nothing, although it looks as if it did. A budget that selects every pod of a
 #   namespace with several workloads counts the web front end and the database together. Charts apply the budget
-#   before its workload, so at admission this is only audited. Pods that an operator creates from a custom resource do
-#   not appear in manifests; a budget that selects by one of operator_labels may be meant for them, and passes. So
-#   does a budget that selects by the role of a member, which the member receives at run time.
+#   before its workload, so at admission this is only audited. Pods that an operator creates from a custom resource,
+#   or Flux or Argo CD from a HelmRelease or an Application, do not appear in manifests: if the run has such an object
+#   for the namespace (of any kind but inert_kinds), it is not known whether a budget selects nothing. A budget that
+#   selects by one of operator_labels passes, too, and so does one that selects by the role of a member, which the
+#   member receives at run time.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/api-eviction/
@@ -32,6 +34,31 @@
 #       - spilo-role
 #       description: >-
 #         Labels (globs) of pods that an operator creates from a custom resource, or that members receive at run time.
+#     inert_kinds:
+#       type: list
+#       of: string
+#       default:
+#       - "*.cert-manager.io"
+#       - "*.external-secrets.io"
+#       - SealedSecret.bitnami.com
+#       - ServiceMonitor.monitoring.coreos.com
+#       - PodMonitor.monitoring.coreos.com
+#       - PrometheusRule.monitoring.coreos.com
+#       - Probe.monitoring.coreos.com
+#       - ScrapeConfig.monitoring.coreos.com
+#       - AlertmanagerConfig.monitoring.coreos.com
+#       - "*.traefik.io"
+#       - Route.route.openshift.io
+#       - "*.networking.istio.io"
+#       - "*.security.istio.io"
+#       - "*.cilium.io"
+#       - "*.kyverno.io"
+#       - "*.source.toolkit.fluxcd.io"
+#       - "*.notification.toolkit.fluxcd.io"
+#       - AppProject.argoproj.io
+#       - "*.velero.io"
+#       - "*.longhorn.io"
+#       description: Kinds of custom resources (globs) of which no pods are made.
 #   fix: Give the PodDisruptionBudget the selector of one workload, and each workload one PodDisruptionBudget.
 #   why: "evictions then fail, or pods are evicted that the budget only seems to protect"
 package stategate.availability.pdb_selector_matches
@@ -43,6 +70,7 @@ violation contains v if {
 	budget := input.workload.disruption_budget
 	count(input.related.workloads) == 0
 	not an_operators(budget)
+	not made_unseen
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s selects no workload: it protects nothing", [input.workload.name]),
 		"path": array.concat(budget.path, ["selector"]),
@@ -80,6 +108,13 @@ violation contains v if {
 		"path": array.concat(input.workload.pods.path, ["metadata", "labels"]),
 		"fix": sprintf("Keep one of %s, or narrow their selectors", [concat(", ", names)]),
 	}
+}
+
+# Pods may be made of a custom resource in the same run: whether the budget selects them is not known.
+made_unseen if {
+	some kind in input.related.custom_resources
+	inert := input.parameters.inert_kinds
+	not globs.matches_any(inert, kind)
 }
 
 an_operators(budget) if {

@@ -12,7 +12,7 @@ on_budget(selector, workloads) := {
 		"disruption_budget": {"selector": selector, "selects_all": selector == {}, "path": ["spec"]},
 	},
 	"related": {"workloads": workloads},
-	"parameters": {"operator_labels": ["cnpg.io/*"]},
+	"parameters": {"operator_labels": ["cnpg.io/*"], "inert_kinds": ["*.cert-manager.io"]},
 }
 
 on_workload(pdbs) := {
@@ -33,6 +33,17 @@ test_budget_without_pods_fails if {
 	some v in found(on_budget({"matchLabels": {"app": "postgres"}}, []))
 	v.msg == "PodDisruptionBudget pg selects no workload: it protects nothing"
 	v.path == ["spec", "selector"]
+}
+
+test_pods_of_a_custom_resource_are_not_known if {
+	with_kinds := {kinds: found(object.union(
+		on_budget({"matchLabels": {"app": "pg"}}, []),
+		{"related": {"custom_resources": kinds}},
+	)) |
+		some kinds in [["NatsCluster.nats.example.org"], ["Certificate.cert-manager.io"]]
+	}
+	with_kinds[["NatsCluster.nats.example.org"]] == set()
+	count(with_kinds[["Certificate.cert-manager.io"]]) == 1
 }
 
 test_pods_of_an_operator_pass if {

@@ -11,7 +11,10 @@
 #   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
 #   volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent, because there is
 #   nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
-#   stategate.io/data-durability: rebuildable, if the profile allows that.
+#   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
+#   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
+#   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
+#   metrics, logs and traces (exclude_engines), which expire by themselves and are hardly ever restored.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -28,6 +31,11 @@
 #       of: string
 #       default: [velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none]
 #       description: The backup methods that a workload may name.
+#     exclude_engines:
+#       type: list
+#       of: string
+#       default: [prometheus, loki, tempo]
+#       description: Data stores whose data expires and needs no backup.
 #   fix: >-
 #     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none);
 #     for data that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
@@ -36,11 +44,14 @@ package stategate.backup.backup_declared
 
 import data.stategate.lib.backups
 import data.stategate.lib.data_dirs
+import data.stategate.lib.kept_data
 
 declared := input.workload.backup.methods
 
 violation contains v if {
 	count(declared) == 0
+	kept_data.kept
+	not telemetry
 	not velero_is_told
 	not backups.by_schedule
 	not backups.by_job
@@ -131,6 +142,8 @@ remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads i
 	"Annotate stategate.io/backup-method with %s (none: with stategate.io/skip-reason); if rebuildable, %s",
 	[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
 )
+
+telemetry if input.workload.engine.name in input.parameters.exclude_engines
 
 # Every data directory is lost with its pod, and no other mount of the pod keeps data.
 nothing_is_kept if {

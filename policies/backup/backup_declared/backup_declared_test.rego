@@ -6,6 +6,7 @@ request(methods, annotations, of_pods) := {
 	"workload": {
 		"kind": "StatefulSet",
 		"name": "pg",
+		"engine": {"name": "postgres", "data_dirs": []},
 		"annotations": annotations,
 		"pods": {"annotations": of_pods, "path": ["spec", "template"]},
 		"volumes": [
@@ -13,9 +14,10 @@ request(methods, annotations, of_pods) := {
 			{"name": "wal", "source": "persistentVolumeClaim", "claim": "pg-wal"},
 			{"name": "conf", "source": "configMap"},
 		],
+		"containers": [{"name": "db", "mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate"}]}],
 		"backup": {"methods": methods, "errors": []},
 	},
-	"parameters": {"methods": ["velero", "k10", "external", "none"]},
+	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -108,4 +110,16 @@ test_schedules_and_jobs_count if {
 	found(object.union(request([], {}, {}), {"related": {"backup_schedules": [schedule]}})) == set()
 	job := {"programs": ["restic"], "words": ["pg"], "visible": true}
 	found(object.union(request([], {}, {}), {"related": {"backup_jobs": [job]}})) == set()
+}
+
+test_data_that_expires_passes if {
+	document := object.union(request([], {}, {}), {"workload": {"engine": {"name": "prometheus"}}})
+	found(document) == set()
+}
+
+test_claims_that_only_happen_to_be_there_pass if {
+	document := request([], {}, {})
+	logs := [{"name": "web", "mounts": [{"mount_path": "/var/log/web", "volume": "v", "source": "persistentVolumeClaim"}]}]
+	web := object.union(object.remove(document.workload, ["engine"]), {"containers": logs})
+	found({"workload": web, "parameters": document.parameters}) == set()
 }

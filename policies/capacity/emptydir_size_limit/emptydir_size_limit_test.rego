@@ -7,13 +7,43 @@ volume(overrides) := object.union(
 	overrides,
 )
 
-request(one, limits, dirs) := {"workload": {
+request(one, limits, dirs) := at("/var/tmp", "postgres", one, limits, dirs)
+
+at(path, engine, one, limits, dirs) := {"workload": {
 	"volumes": [one],
-	"containers": [{"limits": {}}, {"limits": limits}],
-	"engine": {"data_dirs": dirs},
+	"containers": [
+		{"engine": engine, "limits": {}, "mounts": [{"volume": "tmp", "mount_path": path}]},
+		{"engine": "", "role": "sidecar", "limits": limits, "mounts": []},
+	],
+	"engine": {"name": engine, "container": "db", "data_dirs": dirs},
 }}
 
 found(one) := violations if violations := policy.violation with input as request(one, {}, [])
+
+found_at(path, engine) := violations if {
+	violations := policy.violation with input as at(path, engine, volume({}), {}, [])
+}
+
+test_where_a_store_spills if {
+	every path in ["/var/lib/clickhouse/tmp", "/scratch", "/var/log/mongodb/logs", "/var/cache"] {
+		count(found_at(path, "clickhouse")) == 1
+	}
+	count(found_at("/tmp", "mysql")) == 1
+}
+
+test_small_volumes_pass if {
+	every path in ["/tmp", "/run", "/var/run/postgresql", "/etc/postgresql", "/certs", "/scripts", "/docker-entrypoint-initdb.d"] {
+		found_at(path, "postgres") == set()
+	}
+}
+
+test_volumes_of_other_containers_pass if found_at("/var/tmp", "") == set()
+
+test_memory_with_a_limit_passes if {
+	document := request(volume({"medium": "Memory"}), {}, [])
+	containers := [object.union(one, {"limits": {"memory": 1073741824}}) | some one in document.workload.containers]
+	policy.violation == set() with input as object.union(document, {"workload": {"containers": containers}})
+}
 
 test_bound_passes if found(volume({"size_limit": 1073741824})) == set()
 
@@ -49,6 +79,7 @@ below_the_data(path) := {"workload": {
 	"volumes": [volume({})],
 	"containers": [{
 		"name": "db",
+		"engine": "postgres",
 		"limits": {},
 		"mounts": [
 			{"volume": "data", "mount_path": "/data"},

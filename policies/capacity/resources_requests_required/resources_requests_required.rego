@@ -2,12 +2,13 @@
 # title: Data stores reserve CPU and memory, and memory has a limit
 # description: >-
 #   Without requests, the scheduler places a data store on a node that is already full, and the node evicts it first
-#   when memory runs short. Without a memory limit, one bad query takes the node's memory from all its neighbours.
-#   This policy checks the main containers of durable workloads and caches, except helpers named in exclude_containers
-#   and pods that run to completion (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A
-#   limit counts as a request, because the API server copies it into the pod's requests; a CPU limit is not required,
-#   because it throttles. Values that a LimitRange of the namespace fills in count, if it is known, and so do
-#   resources of the pod as a whole (Kubernetes 1.34 and later). Measure the workload to find the right numbers.
+#   when memory runs short. Without a memory limit, one bad query takes the node's memory from all its neighbours. This
+#   policy checks the containers that run a data store, and where none is known the main containers of workloads that
+#   keep other data than logs and caches, except helpers named in exclude_containers and pods that run to completion
+#   (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A limit counts as a request, because
+#   the API server copies it into the pod's requests; a CPU limit is not required, because it throttles. Values that a
+#   LimitRange of the namespace fills in count, if it is known, and so do resources of the pod as a whole (Kubernetes
+#   1.34 and later). Measure the workload to find the right numbers.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://kubernetes.io/docs/concepts/policy/limit-range/
@@ -28,18 +29,20 @@
 #     exclude_containers:
 #       type: list
 #       of: string
-#       default: [istio-proxy, linkerd-proxy, "*exporter"]
+#       default: [istio-proxy, linkerd-proxy, "*exporter", "*reload*"]
 #       description: Containers (globs) that are not checked.
 #   fix: "Set resources in the container: requests {cpu, memory} to what it uses, limits {memory} to the same memory."
 #   why: "it can land on a full node and be evicted first, and without a limit one query can take the whole node"
 package stategate.capacity.resources_requests_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
+	holds_data(container)
 	missing := [wanted | some wanted in input.parameters.require; not has(container, wanted)]
 	count(missing) > 0
 	not globs.matches_any(excluded, container.name)
@@ -51,6 +54,16 @@ violation contains v if {
 		"path": container.path,
 		"fix": sprintf("Set resources.%s of container %s to what it uses when busy", [concat(", resources.", missing), container.name]),
 	}
+}
+
+# Beside a data store, other containers are helpers.
+holds_data(container) if container.engine != ""
+
+holds_data(_) if {
+	every container in input.workload.containers {
+		container.engine == ""
+	}
+	kept_data.kept
 }
 
 has(container, "requests.cpu") if container.requests.cpu

@@ -8,6 +8,7 @@ container(overrides) := object.union(
 	{
 		"name": "db",
 		"role": "main",
+		"engine": "postgres",
 		"requests": {"cpu": 500, "memory": gi},
 		"limits": {"memory": gi},
 		"path": ["spec", "template", "spec", "containers", 0],
@@ -90,4 +91,18 @@ test_resources_of_the_whole_pod_count if {
 	}
 	some v in found(whole_pod("StatefulSet", {"requests": {"cpu": 1000, "memory": 4294967296}}))
 	startswith(v.msg, "container db has no limits.memory: ")
+}
+
+bare(name, engine) := {"name": name, "role": "main", "engine": engine, "requests": {}, "limits": {}, "path": [name]}
+
+test_helpers_beside_a_data_store_pass if {
+	{v.path | some v in found(request([bare("db", "postgres"), bare("backup-agent", "")]))} == {["db"]}
+}
+
+test_applications_that_keep_data_are_judged if {
+	on := {path: object.union(bare("app", ""), {"mounts": [{"mount_path": path, "volume": "v", "source": "persistentVolumeClaim"}]}) |
+		some path in ["/srv/uploads", "/var/log/app"]
+	}
+	count(found(request([on["/srv/uploads"]]))) == 1
+	found(request([on["/var/log/app"]])) == set()
 }

@@ -9,7 +9,7 @@
 #   class whose driver the table does not know is left to that policy, unless refuse_unknown is set: whoever deploys
 #   a workload cannot know what only the platform can attest. An existing claim passes, and so does a further replica
 #   of an existing StatefulSet, whose template only warns; volumes made by hand have no class. The classes are those
-#   of the cluster as stategate last saw them.
+#   of the cluster as stategate last saw them; a class that is checked in the same run is reported itself, once.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
@@ -52,6 +52,7 @@ import data.stategate.lib.requested_claims
 violation contains v if {
 	some claim in judged
 	class := input.related.claim_classes[claim.name]
+	not told_at_the_class(class)
 	verdict := encryption.verdict(class, input.parameters)
 	what := faults[verdict]
 	refused(verdict)
@@ -61,6 +62,12 @@ violation contains v if {
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
 		"fix": fix(claim, class),
 	}
+}
+
+# A class in the same run is judged itself: one cause, one finding.
+told_at_the_class(class) if {
+	class.reviewed
+	input.review.operation == "CREATE"
 }
 
 faults := {

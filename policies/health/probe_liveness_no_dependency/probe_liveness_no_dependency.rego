@@ -2,16 +2,22 @@
 # title: Liveness probes check only the process itself
 # description: >-
 #   A liveness probe restarts the container that fails it. If the probe checks the state of the cluster, or queries
-#   another machine, one lost peer restarts every member at once, and a quorum that was only shaken is lost. This
-#   policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in a
-#   command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd also
-#   /health without serializable=true), or an HTTP path that only some members answer (Vault answers /v1/sys/health on
-#   a standby with an error unless told otherwise: standbyok=true). A readiness probe may check all of that. What a
-#   script in the image checks is not visible.
+#   another machine, what one member lacks restarts every member at once, and a quorum that was only shaken is lost.
+#   This policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in
+#   a command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd
+#   also /health without serializable=true), or an HTTP path that only some members answer (Vault answers
+#   /v1/sys/health on a standby with an error unless told otherwise: standbyok=true). A command that only prints what
+#   the node knows of the cluster, such as nodetool status, and compares nothing with it, succeeds whatever it prints,
+#   and passes. A readiness probe may check all of that. What a script in the image checks is not visible.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/kubernetes/kubernetes/pull/110072
 # - ref: https://www.rabbitmq.com/docs/monitoring#health-checks
+# - ref: https://github.com/kubernetes/kubernetes/issues/97034
+#   description: etcdctl endpoint health fails without a quorum.
+# - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/tools/nodetool/status.html
+# - ref: https://galeracluster.com/library/documentation/monitoring-cluster.html
+# - ref: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-cluster-health
 # - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
 # custom:
 #   severity: high
@@ -32,6 +38,7 @@
 #       - nodetool status
 #       - endpoint health
 #       - quorum_critical
+#       - check_running
 #       - echo srvr
 #       - echo mntr
 #       - v1/status/leader
@@ -52,6 +59,7 @@
 #   why: "it restarts processes that are healthy, over a state that a restart does not repair"
 package stategate.health.probe_liveness_no_dependency
 
+import data.stategate.lib.health_checks
 import data.stategate.lib.hosts
 
 violation contains v if {
@@ -76,8 +84,8 @@ violation contains v if {
 	check := cluster_check(container, probe)
 	v := {
 		"msg": sprintf(
-			"liveness of container %s asks for the cluster (%s): one lost peer restarts every member",
-			[container.name, check],
+			"liveness of container %s asks for the cluster (%s): %s",
+			[container.name, check, object.get(health_checks.consequences, check, lost_peer)],
 		),
 		"path": probe.path,
 		"fix": sprintf(
@@ -101,6 +109,8 @@ violation contains v if {
 	}
 }
 
+lost_peer := "one lost peer restarts every member"
+
 own_questions := {
 	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
 	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")'",
@@ -115,16 +125,11 @@ asked(probe) := [probe.host] if {
 	hosts.foreign(probe.host)
 } else := hosts.foreign_in(probe.command)
 
-cluster_check(_, probe) := first if {
-	text := replace(replace(lower(concat(" ", probe.command)), "\"", ""), "'", "")
-	not its_own_state(text)
-	matches := [check | some check in input.parameters.cluster_commands; says(text, check)]
-	first := matches[0]
-}
+cluster_check(_, probe) := health_checks.asks_cluster(probe, input.parameters.cluster_commands)
 
 cluster_check(_, probe) := path if {
 	path := probe.http_path
-	not its_own_state(path)
+	not health_checks.its_own_state(path)
 	split(path, "?")[0] in input.parameters.cluster_paths
 }
 
@@ -148,23 +153,4 @@ role_check(container, probe) := path if {
 	split(path, "?")[0] == "/v1/sys/health"
 	not contains(path, "standbyok")
 	not contains(path, "standbycode")
-}
-
-# `nodetool statusgossip` queries the node itself, unlike `nodetool status`.
-says(text, check) if {
-	contains(text, check)
-	not letters_follow(text, check)
-}
-
-letters_follow(text, check) if {
-	regex.match(`[a-z]$`, check)
-	parts := split(text, check)
-	some_ends := {part | some i, part in parts; i > 0; not regex.match(`^[a-z]`, part)}
-	count(some_ends) == 0
-}
-
-# Elasticsearch then answers from the node's own state, whatever the cluster's health status.
-its_own_state(text) if {
-	contains(text, "local=true")
-	not contains(text, "wait_for_status")
 }

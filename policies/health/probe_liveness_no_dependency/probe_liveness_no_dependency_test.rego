@@ -52,12 +52,46 @@ test_another_host_of_the_handler_fails if {
 test_cluster_commands_fail if {
 	some elastic in found(runs(["sh", "-c", "curl -sf localhost:9200/_cluster/health?wait_for_status=green"]))
 	contains(elastic.msg, "asks for the cluster (_cluster/health)")
-	every command in [["redis-cli", "CLUSTER", "INFO"], ["nodetool", "status"], ["sh", "-c", "echo 'mntr' | nc localhost 2181"]] {
+	every command in [
+		["sh", "-c", "redis-cli CLUSTER INFO | grep cluster_state:ok"],
+		["sh", "-c", "! nodetool status | grep -E '^DN '"],
+		["sh", "-c", "nodetool status | grep -E \"^UN +$POD_IP\""],
+		["sh", "-c", "echo 'mntr' | nc localhost 2181 | grep -E 'leader|follower'"],
+	] {
 		count(found(runs(command))) == 1
 	}
 }
 
-test_two_such_words_are_one_fault if count(found(runs(["sh", "-c", "nodetool status && redis-cli cluster info"]))) == 1
+test_what_is_only_printed_passes if {
+	every command in [
+		["redis-cli", "CLUSTER", "INFO"],
+		["nodetool", "status"],
+		["sh", "-c", "echo 'mntr' | nc localhost 2181"],
+	] {
+		found(runs(command)) == set()
+	}
+}
+
+test_what_follows_is_said_of_each_check if {
+	some etcd in found(gets("etcd", "/health"))
+	contains(etcd.msg, "without a quorum, every member is restarted")
+	running := object.union(
+		runs(["rabbitmq-diagnostics", "check_running"]),
+		{"parameters": {"cluster_commands": ["check_running", "quorum_critical"]}},
+	)
+	some rabbit in found(running)
+	contains(rabbit.msg, "a member that waits for its peers is restarted")
+	critical := object.union(
+		runs(["rabbitmq-diagnostics", "check_if_node_is_quorum_critical"]),
+		{"parameters": {"cluster_commands": ["check_running", "quorum_critical"]}},
+	)
+	some other in found(critical)
+	contains(other.msg, "one lost peer restarts every member")
+}
+
+test_two_such_words_are_one_fault if {
+	count(found(runs(["sh", "-c", "curl -f localhost:9200/_cluster/health && redis-cli cluster info | grep ok"]))) == 1
+}
 
 test_paths_of_the_cluster_fail if {
 	count(found(gets("elasticsearch", "/_cluster/health?wait_for_status=yellow"))) == 1
@@ -99,12 +133,12 @@ test_health_of_vault_tells_the_role if {
 test_what_only_begins_like_a_cluster_command_passes if {
 	found(runs(["nodetool", "statusgossip"])) == set()
 	found(runs(["sh", "-c", "nodetool statusbinary | grep running"])) == set()
-	count(found(runs(["sh", "-c", "nodetool statusbinary && nodetool status"]))) == 1
+	count(found(runs(["sh", "-c", "nodetool statusbinary && ! nodetool status | grep '^DN'"]))) == 1
 }
 
 test_fix_names_the_engine_s_own_question if {
 	some etcd in found(gets("etcd", "/health"))
 	contains(etcd.fix, "such as httpGet /livez")
-	some other in found(runs(["nodetool", "status"]))
+	some other in found(runs(["sh", "-c", "! nodetool status | grep ^DN"]))
 	contains(other.fix, "such as its own ping command or tcpSocket")
 }

@@ -4,8 +4,9 @@
 #   A data store is not ready whenever it is busy, catching up or waiting for a peer. If liveness runs the same check
 #   with the same patience, every such moment becomes a restart, and the restart makes the store busier. Two probes
 #   run the same check if they run the same command, or use the same path, port or service; a port's name counts as
-#   its number. A tcpSocket checks as little as possible and may be used for both. The same check is fine where
-#   liveness waits longer: slack times as long as readiness.
+#   its number. A tcpSocket or a search for the process checks as little as possible and may be used for both. The
+#   same check is fine where liveness waits longer: slack times as long as readiness. This policy checks containers
+#   that run a data store; a check that depends on other members is left to probe-liveness-no-dependency.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -22,14 +23,17 @@
 #   why: "being busy or waiting for a peer then becomes a restart, and the restart makes the store busier"
 package stategate.health.probe_liveness_readiness_distinct
 
+import data.stategate.lib.engines
+import data.stategate.lib.health_checks
+
 violation contains v if {
 	some container in input.workload.containers
 	container.role == "main"
+	engines.of(container)
+	health_checks.copies_readiness(container, input.parameters.slack)
 	liveness := container.liveness
-	readiness := container.readiness
-	same_question(liveness, readiness)
-	wanted := readiness.budget_seconds * input.parameters.slack
-	liveness.budget_seconds < wanted
+	not health_checks.depends_on_others(liveness)
+	wanted := container.readiness.budget_seconds * input.parameters.slack
 	v := {
 		"msg": sprintf(
 			"liveness and readiness of container %s ask the same: after %d s of not being ready it is restarted",
@@ -41,17 +45,4 @@ violation contains v if {
 			[container.name, ceil(wanted / liveness.period)],
 		),
 	}
-}
-
-same_question(a, b) if {
-	a.kind != "tcpSocket"
-	a.handler == b.handler
-}
-
-same_question(a, b) if {
-	a.kind == "httpGet"
-	b.kind == "httpGet"
-	a.port == b.port
-	a.http_path == b.http_path
-	object.get(a, "host", "") == object.get(b, "host", "")
 }

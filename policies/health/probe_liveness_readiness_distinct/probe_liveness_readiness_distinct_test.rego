@@ -22,7 +22,7 @@ get(path, written, port) := {
 }
 
 request(liveness, readiness) := {
-	"workload": {"containers": [{"name": "db", "role": "main", "liveness": liveness, "readiness": readiness}]},
+	"workload": {"containers": [{"name": "db", "role": "main", "engine": "postgres", "liveness": liveness, "readiness": readiness}]},
 	"parameters": {"slack": 3},
 }
 
@@ -57,6 +57,13 @@ test_one_probe_alone_passes if {
 	found({"workload": {"containers": [alone]}, "parameters": document.parameters}) == set()
 }
 
+test_containers_that_run_no_data_store_pass if {
+	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
+	some container in document.workload.containers
+	other := object.union(container, {"engine": ""})
+	found({"workload": {"containers": [other]}, "parameters": document.parameters}) == set()
+}
+
 test_sidecars_pass if {
 	document := request(exec(["pg_isready"], 3), exec(["pg_isready"], 3))
 	some container in document.workload.containers
@@ -72,4 +79,9 @@ test_slack_is_a_parameter if {
 test_an_open_port_may_be_asked_for_twice if {
 	tcp := {"kind": "tcpSocket", "handler": {"tcpSocket": {"port": 9092}}, "port": 9092, "period": 10, "budget_seconds": 30, "path": ["probe"]}
 	found(request(tcp, tcp)) == set()
+}
+
+test_check_of_the_cluster_is_told_elsewhere if {
+	found(request(exec(["etcdctl", "endpoint", "health"], 3), exec(["etcdctl", "endpoint", "health"], 3))) == set()
+	found(request(get("/health", 2379, 2379), get("/health", 2379, 2379))) == set()
 }

@@ -9,6 +9,8 @@
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
+# - ref: https://github.com/rabbitmq/rabbitmq-cli/issues/426
+#   description: A check that needs a fully started broker keeps pods that start one after the other from starting.
 # custom:
 #   severity: high
 #   action: deny
@@ -46,13 +48,20 @@ serves(container) if container.engine != ""
 
 serves(container) if count(container.ports) > 0
 
-# A client that has to start, connect and query needs more than the default of one second.
+# A client that has to start, connect and query needs more than the default of one second. While it loads its data,
+# Redis answers, but not with PONG.
 example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "postgres"
-} else := "{exec: {command: [redis-cli, ping]}, timeoutSeconds: 5}" if {
+} else := text if {
 	container.engine == "redis"
+	text := "{exec: {command: [sh, -c, 'redis-cli ping | grep PONG']}, timeoutSeconds: 5}; for a password, set REDISCLI_AUTH"
 } else := "{exec: {command: [rabbitmq-diagnostics, -q, check_running]}, timeoutSeconds: 15, periodSeconds: 30}" if {
 	container.engine == "rabbitmq"
+	input.workload.pod_management == "Parallel"
+} else := text if {
+	# A member that waits for its peers must count as ready, or one pod after the other never starts them.
+	container.engine == "rabbitmq"
+	text := "{exec: {command: [rabbitmq-diagnostics, -q, ping]}, timeoutSeconds: 15, periodSeconds: 30}"
 } else := text if {
 	text := sprintf("{tcpSocket: {port: %d}}", [container.ports[0].port])
 } else := "an exec of its own ping command"

@@ -42,7 +42,10 @@ test_example_is_the_engine_s_own if {
 	some redis in found(request([container({"engine": "redis"})]))
 	contains(redis.fix, "redis-cli")
 	some rabbit in found(request([container({"engine": "rabbitmq"})]))
-	contains(rabbit.fix, "rabbitmq-diagnostics")
+	contains(rabbit.fix, "[rabbitmq-diagnostics, -q, ping]")
+	together := object.union(request([container({"engine": "rabbitmq"})]), {"workload": {"pod_management": "Parallel"}})
+	some parallel in found(together)
+	contains(parallel.fix, "check_running")
 	some other in found(request([container({"engine": "mysql"})]))
 	contains(other.fix, "its own ping command")
 }

@@ -4,6 +4,7 @@ import data.stategate.health.probe_startup_budget as policy
 
 probe(delay, period, threshold) := {
 	"kind": "exec",
+	"command": ["sh", "-c", "mysqladmin ping || pg_isready || redis-cli ping | grep PONG"],
 	"initial_delay": delay,
 	"period": period,
 	"failure_threshold": threshold,
@@ -56,6 +57,18 @@ test_the_process_is_there_while_recovering if {
 	}
 	asking := object.union(probe(0, 10, 3), {"command": ["pg_isready"]})
 	count(found(request("postgres", {"liveness": asking}))) == 1
+}
+
+test_loading_is_an_answer if {
+	asking := object.union(probe(20, 5, 5), {"command": ["redis-cli", "ping"]})
+	found(request("redis", {"liveness": asking})) == set()
+	strict := object.union(asking, {"command": ["redis-cli", "-e", "ping"]})
+	count(found(request("redis", {"liveness": strict}))) == 1
+}
+
+test_what_a_script_asks_is_not_known if {
+	script := object.union(probe(0, 10, 3), {"command": ["/health/alive.sh"]})
+	found(request("mysql", {"liveness": script})) == set()
 }
 
 test_other_data_stores_and_helpers_pass if {

@@ -4,8 +4,10 @@
 #   A data store under load answers late. The default of one second for a command that starts a client, connects and
 #   queries is soon too short: pods drop out of their Service and return, or are restarted, just when load is highest.
 #   For containers that run a data store, this policy flags a command's timeout that is too short, a timeout of twice
-#   the period or more, a liveness probe that gives up too soon, and a readiness probe that runs too seldom. Whether a
-#   probe leaves time to start is checked by probe-startup-budget.
+#   the period or more, a liveness probe that gives up too soon, and a readiness probe that runs too seldom. A liveness
+#   probe that passes through pauses is never too impatient: the kernel accepts the connection of a tcpSocket while the
+#   process pauses, and pgrep finds it. Whether a probe leaves time to start is checked by probe-startup-budget, and a
+#   liveness probe that is a copy of readiness by probe-liveness-readiness-distinct.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
 # custom:
@@ -27,6 +29,7 @@
 package stategate.health.probe_timing_sane
 
 import data.stategate.lib.engines
+import data.stategate.lib.health_checks
 
 violation contains v if {
 	some [container, name, probe] in probes
@@ -58,6 +61,8 @@ violation contains v if {
 violation contains v if {
 	some [container, "liveness", probe] in probes
 	probe.budget_seconds < input.parameters.min_liveness_budget
+	not health_checks.passes_through_pauses(probe)
+	not container in copying
 	v := {
 		"msg": sprintf(
 			"livenessProbe of container %s restarts it after %d s: a long checkpoint or pause is enough",
@@ -82,6 +87,12 @@ violation contains v if {
 		"path": array.concat(probe.path, ["periodSeconds"]),
 		"fix": sprintf("Set periodSeconds to %d or less", [input.parameters.max_readiness_period]),
 	}
+}
+
+# Of these, probe-liveness-readiness-distinct asks for more.
+copying := {container.name |
+	some container in input.workload.containers
+	health_checks.copies_readiness(container, 3)
 }
 
 probes := [[container.name, name, probe] |

@@ -40,9 +40,10 @@ test_timeout_of_twice_the_period_fails if {
 }
 
 test_impatient_liveness_fails if {
-	some v in found(request({"liveness": probe("tcpSocket", 1, 5, 3)}))
+	some v in found(request({"liveness": probe("httpGet", 1, 5, 3)}))
 	contains(v.msg, "livenessProbe of container db restarts it after 15 s")
 	v.fix == "Set failureThreshold to 4 or more"
+	found(request({"liveness": probe("tcpSocket", 1, 5, 3)})) == set()
 	found(request({"readiness": probe("tcpSocket", 1, 5, 3)})) == set()
 }
 
@@ -51,6 +52,12 @@ test_seldom_readiness_fails if {
 	contains(v.msg, "readinessProbe of container db looks every 120 s")
 	v.fix == "Set periodSeconds to 60 or less"
 	found(request({"liveness": probe("tcpSocket", 1, 120, 1)})) == set()
+}
+
+test_copy_of_readiness_is_told_elsewhere if {
+	asked := object.union(probe("exec", 5, 5, 3), {"handler": {"exec": {"command": ["pg_isready"]}}})
+	found(request({"liveness": asked, "readiness": asked})) == set()
+	count(found(request({"liveness": asked}))) == 1
 }
 
 test_each_fault_is_told_by_itself if {

@@ -3,12 +3,14 @@
 # description: >-
 #   A tag such as latest, or a major version alone, refers to a different image every few weeks. A pod that is merely
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
-#   even sort text differently, which breaks indexes. This policy checks the main containers of durable workloads,
-#   except helpers named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one
-#   of floating_tags, or if its version is a major number alone, as in 16 or 16-alpine; date and build tags pass. A
-#   tag with two numbers passes, although some images publish later patches under it; set require_digest for a
-#   stricter check. Images that an operator or a webhook fills in later, and pods that run to completion
-#   (restartPolicy Never or OnFailure), are not checked.
+#   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
+#   (not only logs, caches or the files of a web server), except helpers named in exclude_containers. A digest always
+#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
+#   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
+#   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
+#   version (1-37). A tag with two numbers passes, although some images publish later patches under it; set
+#   require_digest for a stricter check. Images that an operator or a webhook fills in later, and pods that run to
+#   completion (restartPolicy Never or OnFailure), are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -20,7 +22,7 @@
 #     floating_tags:
 #       type: list
 #       of: string
-#       default: ["latest-*", "lts-*", "alpine*"]
+#       default: ["latest-*", "*-latest", "lts-*", "alpine*"]
 #       description: Tags (globs) that name no release although they contain digits.
 #     allow_major_only:
 #       type: boolean
@@ -40,13 +42,15 @@
 package stategate.lifecycle.image_pinned
 
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 violation contains v if {
+	kept_data.kept
 	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
 	container.image.digest == ""
-	what := looseness(container.image.tag)
+	what := looseness(container.image)
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
@@ -73,13 +77,14 @@ remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [contai
 # Images whose tags name only the major version of the database: 17-3.5, pg17.
 majors_only := {"postgis", "pgvector"}
 
-looseness(tag) := "has no tag, so it is whatever latest is" if {
-	tag == ""
+looseness(image) := "has no tag, so it is whatever latest is" if {
+	image.tag == ""
 } else := "names no release" if {
-	floating(tag)
+	floating(image.tag)
 } else := "names only a major version" if {
 	not input.parameters.allow_major_only
-	major_only(tag)
+	major_only(image.tag)
+	not names_build(image)
 } else := "has no digest" if {
 	input.parameters.require_digest
 }
@@ -99,3 +104,32 @@ major_only(tag) if {
 	trim(number, "0123456789") == ""
 	count(number) <= 3
 }
+
+# A word after the version that no publisher moves to another build.
+names_build(image) if {
+	words := split(replace(image.tag, "_", "-"), "-")
+	some word in array.slice(words, 1, count(words))
+	build(word)
+}
+
+# The version of an image of Red Hat's and its release: 1-37.
+names_build(image) if {
+	globs.matches_any(["rhel*/*", "ubi*/*", "rhscl/*"], image.repository)
+	regex.match(`^[0-9]+-[0-9]+$`, image.tag)
+}
+
+# A date or a time: 20240901, 1726663330.
+build(word) if regex.match(`[0-9]{6,}`, word)
+
+# A patch build: p1, r4, build12.
+build(word) if regex.match(`^(p|r|b|build|rev)[0-9]+$`, word)
+
+# A commit: letters and digits.
+build(word) if {
+	regex.match(`^g?[0-9a-f]{7,40}$`, word)
+	regex.match(`[0-9]`, word)
+	regex.match(`[a-f]`, word)
+}
+
+# The full release of an extension; the distribution's own (alpine3.20.3) says nothing of the database.
+build(word) if regex.match(`^(v|ts|ver)?[0-9]+\.[0-9]+\.[0-9]+`, word)

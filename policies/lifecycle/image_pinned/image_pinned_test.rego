@@ -16,14 +16,14 @@ container(overrides) := object.union(
 tagged(tag) := container({"image_name": sprintf("postgres:%s", [tag]), "image": {"tag": tag, "digest": ""}})
 
 defaults := {
-	"floating_tags": ["latest-*", "lts-*", "alpine*"],
+	"floating_tags": ["latest-*", "*-latest", "lts-*", "alpine*"],
 	"allow_major_only": false,
 	"require_digest": false,
 	"exclude_containers": ["istio-proxy", "*exporter"],
 }
 
 request(containers, parameters) := {
-	"workload": {"containers": containers},
+	"workload": {"containers": containers, "engine": {"name": "postgres"}},
 	"parameters": object.union(defaults, parameters),
 }
 
@@ -49,7 +49,7 @@ test_no_tag_fails if {
 }
 
 test_names_that_move_fail if {
-	every tag in ["latest", "stable", "lts", "main", "alpine", "management", "latest-alpine3.20", "alpine3.20", "lts-jammy"] {
+	every tag in ["latest", "stable", "lts", "main", "alpine", "management", "latest-alpine3.20", "2022-latest", "alpine3.20", "lts-jammy"] {
 		some v in found([tagged(tag)])
 		contains(v.msg, "names no release")
 	}
@@ -61,6 +61,27 @@ test_major_alone_fails if {
 		contains(v.msg, "names only a major version")
 		told([tagged(tag)], {"allow_major_only": true}) == set()
 	}
+}
+
+test_builds_pass if {
+	every tag in [
+		"pg16-ts2.17.2-p1", "16-r4", "17-b12", "16-20240901", "16-202410171037-standard-bookworm", "16-9f3c1de",
+		"16-v0.13.2", "pg17-ts2.20.1",
+	] {
+		found([tagged(tag)]) == set()
+	}
+}
+
+test_words_that_name_no_build_fail if {
+	every tag in ["16-debian-12", "17-3.5-alpine", "16-alpine3.20.3", "7-jammy", "16-22.04_stable", "16-deadbee"] {
+		count(found([tagged(tag)])) == 1
+	}
+}
+
+test_release_of_a_red_hat_image_passes if {
+	image := {"repository": "rhel9/postgresql-16", "tag": "1-37", "digest": ""}
+	found([container({"image": image})]) == set()
+	count(found([container({"image": object.union(image, {"repository": "shop/postgresql"})})])) == 1
 }
 
 digest := "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -78,6 +99,10 @@ test_digest_may_be_asked_for if {
 
 test_one_fault_is_named_once if {
 	count(told([tagged("latest")], {"require_digest": true})) == 1
+}
+
+test_workload_that_keeps_nothing_passes if {
+	policy.violation == set() with input as {"workload": {"containers": [tagged("latest")]}, "parameters": defaults}
 }
 
 test_helpers_pass if {

@@ -14,3 +14,8 @@ test_bare_pod_fails if {
 }
 
 test_owned_pod_passes if found(request({}, {"owner": {"kind": "StatefulSet", "name": "pg"}})) == set()
+
+test_data_store_is_told_of_elsewhere if {
+	found(request({}, {"engine": {"name": "postgres"}})) == set()
+	count(found(request({}, {"engine": {"name": "prometheus"}}))) == 1
+}

@@ -2,9 +2,13 @@
 # title: Data stores run with a priority class
 # description: >-
 #   Without a class, pods have priority 0, like any batch job: when a node is full the scheduler may evict the
-#   database to start something else, and under memory pressure the kubelet does not spare it any longer than a
-#   crawler. A class that the cluster assigns by default counts where it is known. Where the named class is known, its
-#   value must be at least min_value; whether a class exists is not checked here.
+#   database to start a pod that ranks higher, and under memory pressure the kubelet does not spare it any longer than
+#   a crawler. This policy checks workloads that run a data store. A missing class is worth a person's time only where
+#   others can preempt the data store: if a class is known that ranks above its pods, apart from Kubernetes' own
+#   (system-*) and those that never preempt, or if a binding names the classes that count (allowed). In a cluster
+#   without priority classes all pods rank alike, and one that does not exist must not be named: its pods would be
+#   refused. A class that the cluster assigns by default counts where it is known. Where the named class is known, its
+#   value must be at least min_value.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
@@ -23,15 +27,23 @@ package stategate.scheduling.scheduling_priority_class
 import data.stategate.lib.globs
 
 violation contains v if {
+	input.workload.engine
 	fault := wrong(input.workload.scheduling.priority_class)
 	v := {
 		"msg": sprintf("%s %s %s", [input.workload.kind, input.workload.name, fault]),
 		"path": array.concat(input.workload.pods.spec_path, ["priorityClassName"]),
+		"fix": fix,
 	}
 }
 
-wrong("") := "has no priorityClassName: when room is short it is preempted like any batch job" if {
+wrong("") := text if {
 	not default_helps
+	count(above) > 0
+	names := concat(", ", above)
+	text := sprintf("has no priorityClassName: when room is short, pods of class %s preempt it", [names])
+} else := "has no priorityClassName: when room is short it is preempted like any batch job" if {
+	not default_helps
+	input.parameters.allowed != ["*"]
 }
 
 wrong(name) := text if {
@@ -48,6 +60,23 @@ wrong(name) := text if {
 		[name, class.value],
 	)
 }
+
+# Classes whose pods may take the place of pods without a class.
+above contains name if {
+	some name, class in input.related.priority_classes
+	class.value > max({0} | {own.value | some own in input.related.priority_classes; own.global_default})
+	class.value >= input.parameters.min_value
+	class.preemption_policy != "Never"
+	not startswith(name, "system-")
+}
+
+fix := sprintf("Set priorityClassName in the pod template to the one for data stores: %s", [names]) if {
+	count(above) > 0
+	names := concat(", ", above)
+} else := sprintf("Set priorityClassName in the pod template to one of %s that exists (kubectl get priorityclass)", [names]) if {
+	input.parameters.allowed != ["*"]
+	names := concat(", ", input.parameters.allowed)
+} else := "Set priorityClassName in the pod template to a class that ranks above batch jobs (kubectl get priorityclass)"
 
 default_helps if {
 	some class in input.related.priority_classes

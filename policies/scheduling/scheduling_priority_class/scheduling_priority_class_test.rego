@@ -6,6 +6,7 @@ request(name) := {
 	"workload": {
 		"kind": "StatefulSet",
 		"name": "pg",
+		"engine": {"name": "postgres"},
 		"pods": {"spec_path": ["spec", "template", "spec"]},
 		"scheduling": {"priority_class": name},
 	},
@@ -23,10 +24,35 @@ test_named_class_passes if {
 	found(in_cluster(request("data"), {"data": class(100000, false)})) == set()
 }
 
-test_no_class_fails if {
-	some v in found(request(""))
-	v.msg == "StatefulSet pg has no priorityClassName: when room is short it is preempted like any batch job"
+test_no_class_fails_where_others_rank_above if {
+	some v in found(in_cluster(request(""), {"web": class(1000, false)}))
+	v.msg == "StatefulSet pg has no priorityClassName: when room is short, pods of class web preempt it"
 	v.path == ["spec", "template", "spec", "priorityClassName"]
+	contains(v.fix, "one for data stores: web")
+}
+
+test_no_class_passes_where_none_is_known_to_rank_above if {
+	found(request("")) == set()
+	found(in_cluster(request(""), {"system-node-critical": class(2000001000, false)})) == set()
+	polite := object.union(class(1000, false), {"preemption_policy": "Never"})
+	found(in_cluster(request(""), {"polite": polite})) == set()
+	found(in_cluster(request(""), {"standard": class(1000, true), "low": class(500, false)})) == set()
+}
+
+test_no_class_fails_where_some_must_be_named if {
+	some v in found(object.union(request(""), {"parameters": {"allowed": ["data-*"]}}))
+	contains(v.msg, "has no priorityClassName: when room is short it is preempted like any batch job")
+	contains(v.fix, "one of data-* that exists")
+}
+
+test_workloads_without_a_data_store_pass if {
+	document := in_cluster(request(""), {"web": class(1000, false)})
+	found(object.union(document, {"workload": object.remove(document.workload, ["engine"])})) != set()
+	found({
+		"workload": object.remove(document.workload, ["engine"]),
+		"related": document.related,
+		"parameters": document.parameters,
+	}) == set()
 }
 
 test_class_by_default_passes if {
@@ -34,7 +60,7 @@ test_class_by_default_passes if {
 }
 
 test_low_default_does_not_help if {
-	count(found(in_cluster(request(""), {"standard": class(0, true)}))) == 1
+	count(found(in_cluster(request(""), {"standard": class(0, true), "web": class(10, false)}))) == 1
 	count(found(in_cluster(request(""), {"standard": class(1000, false)}))) == 1
 }
 

@@ -4,9 +4,9 @@
 #   A claim whose snapshot does not exist, is not ready or failed stays pending without an error while someone waits
 #   for the restore. A claim that is smaller than the snapshot, or that belongs to another driver, can never be
 #   created from it. This policy checks a VolumeSnapshot in the claim's own namespace when the claim is created;
-#   other sources (claims to clone, populators, snapshots in other namespaces) are not checked. A snapshot shipped in
-#   the same manifest is not ready yet, so this policy only warns. Whatever stategate does not know about the cluster
-#   is not checked.
+#   other sources (claims to clone, populators, snapshots in other namespaces) are not checked. A manifest of a
+#   snapshot has no status, so in files it is unknown whether it is ready: only the cluster, or an inventory of it,
+#   tells. Whatever stategate does not know about the cluster is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#volume-snapshot-and-restore-volume-from-snapshot-support
@@ -36,7 +36,7 @@ violation contains v if {
 	some claim in restored
 	source := claim.data_source
 	snapshot := input.related.snapshots[source.name]
-	not snapshot.ready
+	not is_ready(snapshot)
 	v := {
 		"msg": sprintf("claim %s is restored from VolumeSnapshot %s, which is not ready%s", [claim.name, source.name, why(snapshot)]),
 		"path": source.path,
@@ -70,6 +70,14 @@ violation contains v if {
 		"path": source.path,
 		"fix": sprintf("Set storageClassName to a class of %s", [snapshot.driver]),
 	}
+}
+
+is_ready(snapshot) if snapshot.ready
+
+# A manifest has no status, so whether its snapshot is ready is not known; at admission, one without a status is new.
+is_ready(snapshot) if {
+	object.get(snapshot, "ready", "unsaid") == "unsaid"
+	input.review.uid == ""
 }
 
 restored contains claim if {

@@ -7,6 +7,7 @@ source := {"kind": "VolumeSnapshot", "name": "nightly", "api_group": "snapshot.s
 nightly := {"ready": true, "restore_size": 50, "driver": "ebs.csi.aws.com"}
 
 request(data_source, snapshots) := {
+	"review": {"uid": ""},
 	"workload": {"kind": "PersistentVolumeClaim", "namespace": "shop", "claims": [{
 		"name": "restored",
 		"origin": "object",
@@ -31,6 +32,14 @@ test_no_snapshot_fails if {
 	some v in found(request(source, {}))
 	v.msg == "claim restored is restored from VolumeSnapshot nightly, which does not exist: it stays pending"
 	v.path == ["spec", "dataSource"]
+}
+
+test_snapshot_without_a_status_is_not_known_in_files if {
+	unsaid := object.remove(nightly, ["ready"])
+	found(request(source, {"nightly": unsaid})) == set()
+	at_admission := object.union(request(source, {"nightly": unsaid}), {"review": {"uid": "8e1f"}})
+	some v in found(at_admission)
+	contains(v.msg, "which is not ready")
 }
 
 test_snapshot_that_is_not_ready_fails if {

@@ -1,26 +1,34 @@
 # METADATA
-# title: Persistent claims name their storage class
+# title: Claims of data stores name their storage class
 # description: >-
 #   A claim without a class gets whatever class is the cluster's default on that day: perhaps a slow disk, one that
 #   is not encrypted, or one that is deleted with its claim; and the class cannot be changed afterwards. If there is
 #   no default, the claim stays pending. At admission the API server has already filled the default into a
 #   PersistentVolumeClaim, so a claim that relies on it is found only in files and in the templates of StatefulSets,
-#   which are not filled in. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector)
-#   pass. Generic ephemeral volumes are scratch space and are not checked, nor are the claims that a StatefulSet
-#   creates, because its templates are checked instead.
+#   which are not filled in. The default may be meant, and nothing is lost by it, so this policy only warns, and only
+#   where the disk matters: of claims that hold a data store's data. Claims of other workloads pass, and so does a
+#   claim whose default class is known, which is judged itself; of a claim that nothing in sight mounts, it is not
+#   known. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector) pass. Generic
+#   ephemeral volumes are scratch space and are not checked, nor are the claims that a StatefulSet creates, because
+#   its templates are checked instead.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
 # custom:
-#   severity: high
-#   action: deny
+#   severity: medium
+#   action: warn
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   inventory:
+#     StorageClass.storage.k8s.io: optional
+#     StatefulSet.apps: optional
+#     Deployment.apps: optional
 #   parameters:
 #     allow_cluster_default: {type: boolean, default: false, description: Accept claims that use the cluster's default class.}
 #   fix: Set storageClassName in the claim's spec to a class of your cluster (`kubectl get storageclass` lists them).
 #   why: the class cannot change later, and a default may be slow, unencrypted or erase its disks
 package stategate.storage.storage_class_required
 
+import data.stategate.lib.claims
 import data.stategate.lib.requested_claims
 import data.stategate.lib.statefulsets
 
@@ -37,12 +45,25 @@ violation contains v if {
 	}
 }
 
-judged(claim) if claim.origin == "template"
+judged(claim) if {
+	claim.origin == "template"
+	claim in claims.of_data
+}
 
 # A claim keeps the class it was created with: a later update cannot fix it.
 judged(claim) if {
 	claim.origin == "object"
 	input.review.operation == "CREATE"
+	not input.related.default_storage_class
+	not of_others
+}
+
+# Everything in sight that mounts it runs no data store, or keeps other things there.
+of_others if {
+	count(input.related.consumers) > 0
+	every consumer in input.related.consumers {
+		not consumer.holds_data
+	}
 }
 
 fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\" if it has none", [claim.volume_name]) if {

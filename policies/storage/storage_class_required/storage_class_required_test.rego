@@ -14,9 +14,18 @@ claim(overrides) := object.union(
 	overrides,
 )
 
+dir(name) := {"dir": "/data", "container": "db", "origin": "default", "mount": {"volume": name, "source": "volumeClaimTemplate"}}
+
 request(operation, claims) := {
 	"review": {"operation": operation},
-	"workload": {"kind": "StatefulSet", "name": "pg", "namespace": "shop", "claims": claims},
+	"workload": {
+		"kind": "StatefulSet",
+		"name": "pg",
+		"namespace": "shop",
+		"claims": claims,
+		"volumes": [{"name": one.name, "source": "volumeClaimTemplate", "claim": one.name} | some one in claims],
+		"engine": {"name": "postgres", "data_dirs": [dir(one.name) | some one in claims]},
+	},
 	"parameters": {"allow_cluster_default": false},
 }
 
@@ -68,4 +77,26 @@ test_no_claims_pass if found(request("CREATE", [])) == set()
 test_named_volume_tells_the_class if {
 	some v in found(request("CREATE", [claim({"origin": "object", "volume_name": "pv-1"})]))
 	v.fix == "Set spec.storageClassName to that of volume pv-1, or to \"\" if it has none"
+}
+
+test_claims_of_other_workloads_pass if {
+	document := request("CREATE", [claim({})])
+	other := object.union(document.workload, {"engine": {"name": "postgres", "data_dirs": []}})
+	found(object.union(document, {"workload": other})) == set()
+}
+
+mounted_by(consumers) := object.union(
+	request("CREATE", [claim({"origin": "object"})]),
+	{"related": {"consumers": consumers}},
+)
+
+test_claim_object_is_judged_by_what_mounts_it if {
+	count(found(mounted_by([]))) == 1
+	count(found(mounted_by([{"holds_data": true}]))) == 1
+	found(mounted_by([{"holds_data": false}])) == set()
+}
+
+test_known_default_is_judged_itself if {
+	document := request("CREATE", [claim({"origin": "object"})])
+	found(object.union(document, {"related": {"default_storage_class": "standard"}})) == set()
 }

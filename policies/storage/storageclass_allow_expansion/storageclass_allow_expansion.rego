@@ -4,7 +4,7 @@
 #   A full disk stops its data store. If the class allows expansion, one edit of the claim makes room; if not, the
 #   data must move to a larger volume in the middle of an outage. The field can be changed on an existing class and
 #   then applies to its existing claims as well. no_expansion lists drivers whose volumes have no size of their own
-#   or cannot grow.
+#   or cannot grow; buckets have none either.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
@@ -29,6 +29,7 @@
 #   why: a full disk stops its data store; with expansion, one edit of the claim makes room
 package stategate.storage.storageclass_allow_expansion
 
+import data.stategate.lib.buckets
 import data.stategate.lib.globs
 
 violation contains v if {
@@ -51,6 +52,7 @@ patch contains p if {
 cannot_grow if {
 	class := input.workload.storage_class
 	not class.allow_volume_expansion
+	not buckets.made
 	no_expansion := input.parameters.no_expansion
 	provisioner := class.provisioner
 	not globs.matches_any(no_expansion, provisioner)

@@ -1,12 +1,12 @@
 # METADATA
 # title: Storage classes keep the disk when its claim is deleted
 # description: >-
-#   With reclaimPolicy Delete, which is the default, the disk is erased within seconds after its claim is deleted: by
-#   a wrong name, with a deleted Namespace, or by an uninstalled chart. With Retain it stays until someone removes
-#   it. This policy checks classes, and the classes that claims request as far as stategate knows them. Retained
-#   disks cost money until they are removed, so claims in tiers such as dev (exempt_tiers) and classes for scratch
-#   data (scratch_classes) pass. Volumes made by hand have their own policy, so classes with
-#   kubernetes.io/no-provisioner pass.
+#   With reclaimPolicy Delete, which is the default, the disk is erased within seconds after its claim is deleted: by a
+#   wrong name, with a deleted Namespace, or by an uninstalled chart. With Retain it stays until someone removes it.
+#   This policy checks classes, and the classes that claims request as far as stategate knows them; one that is checked
+#   in the same run is reported once, at the class. Retained disks cost money until they are removed, so claims in tiers
+#   such as dev (exempt_tiers) and classes for scratch data (scratch_classes) pass. Volumes made by hand have their own
+#   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -31,12 +31,14 @@
 #   why: a wrong name, a deleted Namespace or an uninstalled chart erases the data within seconds
 package stategate.storage.storageclass_reclaim_retain
 
+import data.stategate.lib.buckets
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
 
 violation contains v if {
 	class := object.union(input.workload.storage_class, {"name": input.workload.name})
 	erases(class)
+	not buckets.made
 	v := {
 		"msg": sprintf("StorageClass %s erases a disk as soon as its claim is deleted", [class.name]),
 		"path": ["reclaimPolicy"],
@@ -49,6 +51,7 @@ violation contains v if {
 	some claim in requested_claims.requested
 	judged(claim)
 	class := input.related.claim_classes[claim.name]
+	not class.reviewed # then the class is reported itself
 	erases(class)
 	not exempt_tier
 	v := {

@@ -3,9 +3,11 @@
 # description: >-
 #   With volumeBindingMode Immediate, which is the default, the disk is created as soon as the claim is: in a zone
 #   that is picked without knowing where the pod can run. A zonal disk in the wrong zone leaves its pod
-#   unschedulable, and the way out is to delete the claim, data included. topology_free lists drivers whose volumes
-#   every node reaches; if yours is missing there, or if your cluster has one zone and no local disks, say so with
-#   the parameters. Ceph RBD counts as reachable unless the class sets topologyConstrainedPools.
+#   unschedulable, and the way out is to delete the claim, data included. This policy checks the drivers in zonal,
+#   whose disks belong to a zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other
+#   drivers it is not known whether every node reaches their volumes, and many network storages have no zones, so they
+#   pass: add yours to zonal. If every node of your cluster reaches the disks of a listed driver, add it to
+#   topology_free; if the cluster has one zone and no local disks, set single_zone.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
 # custom:
@@ -13,24 +15,38 @@
 #   action: deny
 #   match: {kinds: [StorageClass.storage.k8s.io], operations: [CREATE]}
 #   parameters:
-#     topology_free:
+#     zonal:
 #       type: list
 #       of: string
 #       default:
-#       - "*rbd.csi.ceph.com"
-#       - "*cephfs.csi.ceph.com"
-#       - "*nfs.csi.ceph.com"
-#       - efs.csi.aws.com
-#       - nfs.csi.k8s.io
-#       - smb.csi.k8s.io
-#       - file.csi.azure.com
-#       - filestore.csi.storage.gke.io
-#       - kubernetes.io/azure-file
-#       - "*nfs-subdir-external-provisioner*"
-#       - driver.longhorn.io
-#       - pxd.portworx.com
-#       - kubernetes.io/portworx-volume
-#       description: Provisioners (globs) whose volumes are reachable from every node.
+#       - "*ebs.csi.aws.com"
+#       - "*ebs.csi.eks.amazonaws.com"
+#       - kubernetes.io/aws-ebs
+#       - pd.csi.storage.gke.io
+#       - kubernetes.io/gce-pd
+#       - disk.csi.azure.com
+#       - kubernetes.io/azure-disk
+#       - cinder.csi.openstack.org
+#       - kubernetes.io/cinder
+#       - csi.hetzner.cloud
+#       - blockvolume.csi.oraclecloud.com
+#       - diskplugin.csi.alibabacloud.com
+#       - vpc.block.csi.ibm.io
+#       - csi.scaleway.com
+#       - kubernetes.io/no-provisioner
+#       - rancher.io/local-path
+#       - openebs.io/local
+#       - local.csi.openebs.io
+#       - zfs.csi.openebs.io
+#       - topolvm.io
+#       - topolvm.cybozu.com
+#       - "*hostpath*"
+#       description: Provisioners (globs) whose volumes only the nodes of a zone reach, or only one node.
+#     topology_free:
+#       type: list
+#       of: string
+#       default: []
+#       description: Provisioners (globs) among these whose volumes every node of this cluster reaches.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
 #   fix: "Set volumeBindingMode: WaitForFirstConsumer; an existing class must be deleted and created again."
 #   why: the only way out of the wrong zone is to delete the claim, data included
@@ -41,7 +57,8 @@ import data.stategate.lib.globs
 violation contains v if {
 	class := input.workload.storage_class
 	class.volume_binding_mode != "WaitForFirstConsumer"
-	not reachable_from_everywhere(class)
+	bound_to_a_place(class)
+	not input.parameters.single_zone
 	v := {
 		"msg": sprintf(
 			"StorageClass %s binds a claim to a disk before its pod is scheduled: in the wrong zone the pod can never start",
@@ -52,9 +69,11 @@ violation contains v if {
 	}
 }
 
-reachable_from_everywhere(_) if input.parameters.single_zone
-
-reachable_from_everywhere(class) if {
-	globs.matches_any(input.parameters.topology_free, class.provisioner)
-	not class.parameters.topologyConstrainedPools
+bound_to_a_place(class) if {
+	globs.matches_any(input.parameters.zonal, class.provisioner)
+	free := input.parameters.topology_free
+	provisioner := class.provisioner
+	not globs.matches_any(free, provisioner)
 }
+
+bound_to_a_place(class) if class.parameters.topologyConstrainedPools

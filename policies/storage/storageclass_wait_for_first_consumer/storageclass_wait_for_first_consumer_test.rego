@@ -8,7 +8,11 @@ request(provisioner, mode, parameters) := {
 		"name": "fast",
 		"storage_class": {"provisioner": provisioner, "volume_binding_mode": mode, "parameters": parameters},
 	},
-	"parameters": {"topology_free": ["efs.csi.aws.com", "*rbd.csi.ceph.com"], "single_zone": false},
+	"parameters": {
+		"zonal": ["ebs.csi.aws.com", "kubernetes.io/no-provisioner"],
+		"topology_free": [],
+		"single_zone": false,
+	},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -23,7 +27,19 @@ test_zonal_disk_made_at_once_fails if {
 
 test_local_disk_made_at_once_fails if count(found(request("kubernetes.io/no-provisioner", "Immediate", {}))) == 1
 
-test_network_file_system_passes if found(request("efs.csi.aws.com", "Immediate", {})) == set()
+test_drivers_that_have_no_zones_or_are_not_known_pass if {
+	every provisioner in ["efs.csi.aws.com", "csi.san.synology.com", "rook-ceph.ceph.rook.io/bucket"] {
+		found(request(provisioner, "Immediate", {})) == set()
+	}
+}
+
+test_driver_may_be_free_of_zones_here if {
+	document := object.union(
+		request("ebs.csi.aws.com", "Immediate", {}),
+		{"parameters": {"topology_free": ["ebs.*"]}},
+	)
+	found(document) == set()
+}
 
 test_ceph_of_rook_passes if found(request("rook-ceph.rbd.csi.ceph.com", "Immediate", {"pool": "replicapool"})) == set()
 

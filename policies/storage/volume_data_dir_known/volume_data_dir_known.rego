@@ -1,5 +1,5 @@
 # METADATA
-# title: The data directory does not depend on a script's choice
+# title: The data directory is known
 # description: >-
 #   A start script can choose the data directory when it runs: behind a condition, by a default such as
 #   ${DIR:-/tmp/pg}, or before it hands over to another program. Where it names a directory that no lasting volume
@@ -7,7 +7,9 @@
 #   policy names such a directory, so that a person looks. It passes once the directory is named where nothing chooses
 #   (in arguments, in the environment, in the only line that starts the data store) or in the annotation
 #   stategate.io/data-paths, and if a volume holds each directory that the script names. What a Secret says, a
-#   ConfigMap that is not known or another configuration file is not seen, and not flagged.
+#   ConfigMap that is not known or another configuration file is not seen, and not flagged. An image that has a data
+#   store's name but is neither its publisher's nor a known packager's may keep its data elsewhere: where it has a
+#   lasting volume, but none at the publisher's directory, this policy says so.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # custom:
@@ -17,7 +19,7 @@
 #   fix: >-
 #     Name the directory in the arguments or the environment, or annotate stategate.io/data-paths: /the/path; or mount
 #     a persistent volume at each directory that the script names.
-#   why: if the script takes that way, a restart loses all data
+#   why: outside of a lasting volume, a restart loses all data
 package stategate.storage.volume_data_dir_known
 
 import data.stategate.lib.data_dirs
@@ -38,6 +40,43 @@ violation contains v if {
 			[data_dirs.remedy, where],
 		),
 	}
+}
+
+violation contains v if {
+	some container in input.workload.containers
+	dirs := {dir.dir |
+		some dir in input.workload.engine.data_dirs
+		dir.container == container.name
+		elsewhere(dir)
+	}
+	count(dirs) > 0
+	mounts := {mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})}
+	v := {
+		"msg": sprintf(
+			"container %s has a volume at %s, while images of %s mostly keep their data in %s: look where this one does",
+			[container.name, concat(", ", mounts), container.engine, concat(" or ", dirs)],
+		),
+		"path": container.path,
+		"fix": sprintf(
+			"If %s writes to the volume, annotate stategate.io/data-paths with the directory; if not, %s",
+			[container.image_name, "dump the data before you mount the volume there: any restart loses it"],
+		),
+	}
+}
+
+elsewhere(dir) if {
+	data_dirs.foreign(dir)
+	not data_dirs.persisted(dir)
+	not reported(dir)
+	every other in input.workload.engine.data_dirs {
+		not stored(other, dir.container)
+	}
+}
+
+# One of the table's guesses is enough.
+stored(dir, container) if {
+	dir.container == container
+	data_dirs.persisted(dir)
 }
 
 unclear contains dir if {

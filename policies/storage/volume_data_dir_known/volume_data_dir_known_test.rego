@@ -47,3 +47,27 @@ test_what_is_certain_or_guessed_passes if {
 }
 
 test_no_engine_passes if found({"workload": {"containers": []}}) == set()
+
+of_image(repository, dirs) := object.union(request(dirs, []), {"workload": {"containers": [{
+	"name": "db",
+	"engine": "postgres",
+	"image_name": repository,
+	"image": {"repository": repository},
+	"mounts": [{"source": "volumeClaimTemplate", "mount_path": "/srv/state"}],
+	"path": container,
+}]}})
+
+test_image_of_another_maker_with_a_volume_elsewhere_fails if {
+	some v in found(of_image("platform/postgres", [dir("/var/lib/postgresql/data", "default")]))
+	contains(v.msg, "has a volume at /srv/state, while images of postgres mostly keep their data in /var/lib/postgresql/data")
+	contains(v.fix, "dump the data before you mount")
+}
+
+test_image_of_the_publisher_is_the_fault_of_another_policy if {
+	found(of_image("library/postgres", [dir("/var/lib/postgresql/data", "default")])) == set()
+}
+
+test_one_directory_on_a_volume_is_enough if {
+	kept := object.union(dir("/data", "default"), {"mount": {"source": "volumeClaimTemplate", "mount_path": "/data"}})
+	found(of_image("platform/postgres", [dir("/export", "default"), kept])) == set()
+}

@@ -5,10 +5,11 @@
 #   cause is a volume mounted at a path that the image does not use, a PGDATA outside the volume, or the official
 #   postgres image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data.
 #   The directory is known from arguments, environment or the table of images; for your own image that writes
-#   elsewhere, set the annotation stategate.io/data-paths. If a Secret decides, or a ConfigMap that is not known,
-#   nothing is flagged; if a script does, volume-data-dir-known says so. What a data store needs beside its data
-#   directory is checked, too: ZooKeeper's transactions (/datalog), a write-ahead log on a disk of its own. A volume
-#   that is mounted read-only, a ConfigMap or Secret included, keeps
+#   elsewhere, set the annotation stategate.io/data-paths. Of an image that only has a data store's name, and that has a
+#   lasting volume somewhere, the directory is not known: volume-data-dir-known asks for it. If a Secret decides, or a
+#   ConfigMap that is not known, nothing is flagged; if a script does, volume-data-dir-known says so. What a data store
+#   needs beside its data directory is checked, too: ZooKeeper's transactions (/datalog), a write-ahead log on a disk of
+#   its own. A volume that is mounted read-only, a ConfigMap or Secret included, keeps
 #   no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an empty
 #   volume over that path, which is deleted with the container (CRI-O does so only if configured to).
 #   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral

@@ -32,6 +32,7 @@ import data.stategate.lib.globs
 
 violation contains v if {
 	some mount in wiped
+	data_dirs.tells(mount, wiped)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	v := {

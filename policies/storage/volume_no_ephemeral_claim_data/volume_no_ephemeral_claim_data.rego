@@ -30,6 +30,7 @@ import data.stategate.lib.globs
 
 violation contains v if {
 	some mount in lost
+	data_dirs.tells(mount, lost)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	v := {

@@ -46,6 +46,7 @@ import data.stategate.lib.globs
 
 violation contains v if {
 	some mount in on_the_node
+	data_dirs.tells(mount, on_the_node)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	allowed := input.parameters.allowed_host_paths

@@ -1,0 +1,179 @@
+# What the commands and ports that probes ask really test.
+#
+# - An open port (tcpSocket): that the process exists, also while it pauses. PostgreSQL, Redis, etcd and Elasticsearch
+#   listen before they have recovered; MySQL, MongoDB and Cassandra after.
+# - pgrep, pidof: that the process exists.
+# - pg_isready: that connections are accepted; during recovery they are rejected, and it exits with 1.
+# - mysqladmin ping, mongosh ping: that the server listens, which it does after recovery; a wrong password is no fault.
+# - redis-cli ping: that anything answers, -LOADING included; with -e, that the answer is no error.
+# - rabbitmq-diagnostics ping: that the runtime answers. check_running: that the broker has started, for which a member
+#   that restarts waits for its peers.
+# - etcdctl endpoint health, /health of etcd: that a read goes through the quorum. Not with serializable=true.
+# - nodetool status: that the node's own JMX answers; compared with UN, that the node has joined.
+# - _cluster/health of Elasticsearch: that a master is elected. Not with local=true.
+# - wsrep_ready, wsrep_cluster_status: that the member belongs to the majority. wsrep_local_state: that it is synced,
+#   which it is not while it gives or takes a state transfer. Only if the command compares what it prints.
+package stategate.lib.health_checks
+
+# Whether a probe succeeds while the data store still recovers, so that it cannot kill it then.
+answers_while_recovering(engine, probe) if {
+	probe.kind == "tcpSocket"
+	engine in {"postgres", "redis", "etcd", "elasticsearch"}
+}
+
+answers_while_recovering(_, probe) if looks_for_the_process(probe)
+
+answers_while_recovering("prometheus", probe) if probe.kind == "tcpSocket"
+
+answers_while_recovering("prometheus", probe) if endswith(probe.http_path, "/-/healthy")
+
+answers_while_recovering("prometheus", probe) if {
+	some word in probe.command
+	contains(word, "healthy")
+}
+
+# From 3 on it keeps its data in an object store.
+answers_while_recovering("influxdb", _) if input.workload.engine.major > 2
+
+# Redis listens while it loads its data, and answers -LOADING: an error, which the client only prints.
+answers_while_recovering("redis", probe) if {
+	programs_in(probe) & {"redis-cli", "valkey-cli", "keydb-cli"} != set()
+	not reports_errors(probe)
+	not accepts_pong_alone(probe)
+}
+
+# Whether a pause of the process, such as a long checkpoint, does not fail the probe: the kernel completes the handshake.
+passes_through_pauses(probe) if probe.kind == "tcpSocket"
+
+passes_through_pauses(probe) if looks_for_the_process(probe)
+
+looks_for_the_process(probe) if programs_in(probe) & {"pgrep", "pidof"} != set()
+
+# Whether a command shows what it asks. A script in the image or in a ConfigMap does not, and neither does one that
+# weighs exit codes.
+shown(probe) if probe.kind != "exec"
+
+shown(probe) if {
+	probe.kind == "exec"
+	programs_in(probe) & asking != set()
+	text := concat(" ", probe.command)
+	not contains(text, "$?")
+}
+
+# While it recovers, a node of Cassandra is in no state that a comparison looks for.
+shown(probe) if {
+	probe.kind == "exec"
+	"nodetool" in programs_in(probe)
+	compares(concat(" ", probe.command))
+}
+
+# Programs that ask a data store.
+asking := {
+	"pg_isready", "psql", "mysqladmin", "mariadb-admin", "mysql", "mariadb", "mongosh", "mongo", "redis-cli",
+	"valkey-cli", "keydb-cli", "etcdctl", "cqlsh", "clickhouse-client", "curl", "wget", "nc", "ncat", "pgrep", "pidof",
+}
+
+# A script may have a hundred thousand words, and most have none of these.
+programs_in(probe) := {word | some word in regex.find_n(`[A-Za-z0-9_.-]+`, text, -1)} if {
+	text := concat(" ", probe.command)
+	regex.match(`pg_isready|psql|mysql|mariadb|mongo|-cli|etcdctl|cqlsh|nodetool|clickhouse|curl|wget|nc|pgrep|pidof`, text)
+} else := set()
+
+# With -e, an error as the answer is an error of the command. The shell's own -e stands before the client.
+reports_errors(probe) if {
+	text := concat(" ", probe.command)
+	regex.match(`-cli [^|;&]*(-e|--exit-error)( |$)`, text)
+}
+
+accepts_pong_alone(probe) if {
+	text := lower(concat(" ", probe.command))
+	contains(text, "pong")
+	not contains(text, "loading")
+}
+
+# Whether liveness runs the same check as readiness, with less than `slack` times its patience. An open port may be
+# asked by both.
+copies_readiness(container, slack) if {
+	same_question(container.liveness, container.readiness)
+	container.liveness.budget_seconds < container.readiness.budget_seconds * slack
+}
+
+same_question(a, b) if {
+	not passes_through_pauses(a)
+	a.handler == b.handler
+}
+
+same_question(a, b) if {
+	a.kind == "httpGet"
+	b.kind == "httpGet"
+	a.port == b.port
+	a.http_path == b.http_path
+	object.get(a, "host", "") == object.get(b, "host", "")
+}
+
+# The first of these texts in a command that makes it depend on other members.
+asks_cluster(probe, checks) := first if {
+	text := replace(replace(lower(concat(" ", probe.command)), "\"", ""), "'", "")
+	not its_own_state(text)
+	matches := [check | some check in checks; says(text, check); decides(text, check)]
+	first := matches[0]
+}
+
+# These only print what the node knows, and succeed: it takes a comparison to make a fault of it.
+printing := {
+	"cluster info", "cluster nodes", "nodetool status", "echo srvr", "echo mntr", "wsrep_", "pg_stat_replication",
+}
+
+decides(_, check) if not check in printing
+
+decides(text, check) if {
+	check in printing
+	compares(text)
+}
+
+compares(text) if regex.match(`grep|awk|sed |\[ |\[\[|test |==|=~|-eq |case |throw|exit `, text)
+
+# What a state of the cluster does to the members that ask for it.
+consequences := {
+	"_cluster/health": "without an elected master, every node is restarted, which elects none",
+	"/_cluster/health": "without an elected master, every node is restarted, which elects none",
+	"endpoint health": "without a quorum, every member is restarted, which brings none back",
+	"/health": "without a quorum, every member is restarted, which brings none back",
+	"echo srvr": "without a quorum, every member is restarted, which brings none back",
+	"echo mntr": "without a quorum, every member is restarted, which brings none back",
+	"v1/status/leader": "without a leader, every server is restarted, which elects none",
+	"/v1/status/leader": "without a leader, every server is restarted, which elects none",
+	"nodetool status": "a node that still joins, or sees no other, is restarted in the middle of it",
+	"wsrep_": "members that have lost the majority, or exchange state, are restarted in the middle of it",
+	"check_running": "a member that waits for its peers is restarted while it waits",
+	"rs.status": "a member that is not in its replica set yet is restarted before it can join",
+}
+
+# Whether the check depends on other members: probe-liveness-no-dependency says so, and its fix replaces the check.
+depends_on_others(probe) if asks_cluster(probe, [check | some check, _ in consequences])
+
+depends_on_others(probe) if {
+	path := probe.http_path
+	consequences[split(path, "?")[0]]
+	not its_own_state(path)
+	not contains(path, "serializable=true")
+}
+
+# `nodetool statusgossip` queries the node itself, unlike `nodetool status`.
+says(text, check) if {
+	contains(text, check)
+	not letters_follow(text, check)
+}
+
+letters_follow(text, check) if {
+	regex.match(`[a-z]$`, check)
+	parts := split(text, check)
+	some_ends := {part | some i, part in parts; i > 0; not regex.match(`^[a-z]`, part)}
+	count(some_ends) == 0
+}
+
+# Elasticsearch then answers from the node's own state, whatever the cluster's health status.
+its_own_state(text) if {
+	contains(text, "local=true")
+	not contains(text, "wait_for_status")
+}

@@ -1,0 +1,71 @@
+package stategate.lib.health_checks_test
+
+import data.stategate.lib.health_checks
+
+runs(command) := {"kind": "exec", "command": command}
+
+test_redis_answers_while_it_loads if {
+	every command in [
+		["redis-cli", "ping"],
+		["sh", "-c", "redis-cli ping"],
+		["/bin/sh", "-ec", "valkey-cli -a \"$REDIS_PASSWORD\" --no-auth-warning ping"],
+		["bash", "-e", "-c", "/usr/local/bin/redis-cli -h $(hostname) ping"],
+		["sh", "-c", "redis-cli ping | grep -E 'PONG|LOADING'"],
+		["sh", "-c", "r=$(redis-cli ping); [ \"$r\" = PONG ] || [ \"${r%% *}\" = LOADING ]"],
+	] {
+		health_checks.answers_while_recovering("redis", runs(command))
+	}
+}
+
+test_what_takes_loading_for_a_fault_does_not_answer if {
+	every command in [
+		["redis-cli", "-e", "ping"],
+		["sh", "-c", "redis-cli --exit-error ping"],
+		["sh", "-c", "redis-cli ping | grep PONG"],
+		["sh", "-c", "[ \"$(valkey-cli ping)\" = \"PONG\" ]"],
+		["cat", "/tmp/healthy"],
+	] {
+		not health_checks.answers_while_recovering("redis", runs(command))
+	}
+}
+
+test_only_some_listen_while_they_recover if {
+	every engine in ["postgres", "redis", "etcd", "elasticsearch"] {
+		health_checks.answers_while_recovering(engine, {"kind": "tcpSocket"})
+	}
+	every engine in ["mysql", "mongodb", "cassandra"] {
+		not health_checks.answers_while_recovering(engine, {"kind": "tcpSocket"})
+	}
+	not health_checks.answers_while_recovering("postgres", runs(["pg_isready"]))
+	health_checks.answers_while_recovering("mysql", runs(["sh", "-c", "/bin/pidof mysqld"]))
+}
+
+test_pauses if {
+	health_checks.passes_through_pauses({"kind": "tcpSocket"})
+	health_checks.passes_through_pauses(runs(["pgrep", "-x", "postgres"]))
+	not health_checks.passes_through_pauses(runs(["pg_isready"]))
+	not health_checks.passes_through_pauses({"kind": "httpGet"})
+}
+
+test_scripts_do_not_show_what_they_ask if {
+	health_checks.shown({"kind": "httpGet"})
+	health_checks.shown(runs(["bash", "-c", "exec pg_isready -U app"]))
+	health_checks.shown(runs(["sh", "-c", "nodetool status | grep UN"]))
+	every command in [
+		["/health/ping_liveness_local.sh", "5"],
+		["sh", "-c", "/scripts/alive.sh"],
+		["healthcheck.sh", "--connect"],
+		["nodetool", "status"],
+		["sh", "-c", "pg_isready; test $? -le 1"],
+	] {
+		not health_checks.shown(runs(command))
+	}
+}
+
+test_copies if {
+	same := {"kind": "exec", "handler": {"exec": {"command": ["pg_isready"]}}, "budget_seconds": 30}
+	health_checks.copies_readiness({"liveness": same, "readiness": same}, 3)
+	patient := object.union(same, {"budget_seconds": 90})
+	not health_checks.copies_readiness({"liveness": patient, "readiness": same}, 3)
+	not health_checks.copies_readiness({"liveness": same}, 3)
+}

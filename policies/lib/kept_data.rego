@@ -1,0 +1,33 @@
+# Whether a workload keeps data that someone would miss, or only happens to mount a volume.
+package stategate.lib.kept_data
+
+import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
+
+# It runs a data store, or writes to lasting volumes more than logs, caches, downloads and the files of a web server.
+kept if input.workload.engine
+
+kept if {
+	some container in input.workload.containers
+	some mount in container.mounts
+	data_dirs.persisted({"mount": mount})
+	not passing(container, mount)
+}
+
+# What a path or a volume's name says of its content.
+passing(_, mount) if {
+	some text in [mount.mount_path, mount.volume]
+	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
+}
+
+passing(container, _) if {
+	parts := split(container.image.repository, "/")
+	name := parts[count(parts) - 1]
+	globs.matches_any(servers, name)
+}
+
+# Web servers, proxies and shells: what they serve or pass on comes from elsewhere.
+servers := [
+	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
+	"alpine", "debian", "ubuntu", "curl",
+]

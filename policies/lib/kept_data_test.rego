@@ -1,0 +1,43 @@
+package stategate.lib.kept_data_test
+
+import data.stategate.lib.kept_data
+
+request(repository, path, name) := {"workload": {
+	"containers": [{
+		"name": "app",
+		"image": {"repository": repository},
+		"mounts": [{"mount_path": path, "volume": name, "source": "persistentVolumeClaim", "read_only": false}],
+	}],
+}}
+
+test_files_of_an_application_are_kept if {
+	every path in ["/var/www/html", "/config", "/var/lib/app", "/data", "/home/git/templates"] {
+		kept_data.kept with input as request("shop/app", path, "data")
+	}
+}
+
+test_what_passes_is_not if {
+	every path in ["/var/log/app", "/cache", "/app/tmp", "/models", "/srv/static", "/opt/build-cache"] {
+		not kept_data.kept with input as request("shop/app", path, "data")
+	}
+	not kept_data.kept with input as request("shop/app", "/srv", "app-logs")
+}
+
+test_files_of_a_web_server_are_not if {
+	not kept_data.kept with input as request("library/nginx", "/usr/share/nginx/html", "data")
+	not kept_data.kept with input as request("nginxinc/nginx-unprivileged", "/usr/share/nginx/html", "data")
+}
+
+test_data_of_a_store_is_kept if {
+	document := object.union(request("library/postgres", "/cache", "data"), {"workload": {"engine": {"name": "postgres"}}})
+	kept_data.kept with input as document
+}
+
+test_claim_that_is_only_read_is_not if {
+	document := request("shop/app", "/data", "data")
+	some container in document.workload.containers
+	reading := object.union(container, {"mounts": [
+		{"mount_path": "/data", "volume": "data", "source": "persistentVolumeClaim", "read_only": true},
+	]})
+	not kept_data.kept with input as {"workload": object.union(document.workload, {"containers": [reading]})}
+}

@@ -1,0 +1,19 @@
+# Whose image it is: of the publisher of a data store and of well-known packagers, the data directory is known.
+package stategate.lib.publishers
+
+import data.stategate.lib.globs
+
+# Repositories (globs), without the registry: a mirror serves the same image.
+repositories := [
+	"*library/*", "*bitnami*/*", "rhel*/*", "*/rhel*/*", "*sclorg/*", "*centos/*",
+	"*postgis/postgis", "*pgvector/pgvector", "*timescale/timescaledb*", "*zalando*/spilo-*", "*acid/spilo-*",
+	"*crunchydata/*", "*cloudnative-pg/*", "*percona/*", "*percona-lab/*", "*mysql/mysql-server", "*mongodb/*",
+	"*redis/redis*", "*valkey/valkey", "*eqalpha/keydb", "*snapchat/keydb",
+	"*apache/kafka*", "*confluentinc/cp-*", "*strimzi/kafka", "*redpandadata/redpanda", "*vectorized/redpanda",
+	"*coreos/etcd", "*etcd-development/etcd", "etcd", "*elasticsearch/elasticsearch", "*opensearchproject/*",
+	"*datastax/*", "*k8ssandra/*", "*scylladb/scylla*", "*cockroachdb/cockroach", "*clickhouse/clickhouse*",
+	"*altinity/clickhouse*", "*yandex/clickhouse-server", "*minio/minio", "*hashicorp/*", "*openbao/openbao",
+	"*influxdata/influxdb*", "*prom/prometheus", "*prometheus/prometheus", "*grafana/loki", "*grafana/tempo",
+]
+
+known(image) if globs.matches_any(repositories, image.repository)

@@ -332,7 +332,7 @@ leave := {
 	"cassandra": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"scylla": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"cockroach": "run cockroach node decommission ID and wait until it holds no replicas",
-	"nats": "move streams off the server, then run nats server raft peer-remove NAME",
+	"nats": "move streams off the server, then run nats server cluster peer-remove NAME",
 	"consul": "run consul leave on the server with the highest number",
 	"vault": "run vault operator raft remove-peer ID for the member with the highest number",
 	"minio": "a server of a pool cannot leave: decommission the whole pool (mc admin decommission start)",

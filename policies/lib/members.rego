@@ -16,7 +16,10 @@ separate if {
 # Engines whose replicas are nothing but stores of their own, until one of these settings joins them. Globs in lower
 # case: of names of environment variables, and of words of the command line.
 evidence := {
-	"postgres": {"env": ["*replication_mode", "repmgr_*", "patroni_*", "pgha_*"], "words": ["*primary_conninfo*", "*config_file*"]},
+	"postgres": {
+		"env": ["*replication_mode", "repmgr_*", "patroni_*", "pgha_*"],
+		"words": ["*primary_conninfo*", "*config_file*"],
+	},
 	"mysql": {
 		"env": ["*replication*", "*galera*", "*wsrep*", "cluster_*", "*master_host", "*primary_host", "mysql_group*"],
 		"words": ["*wsrep*", "*server?id*", "*log?bin*", "*gtid*", "*group?replication*", "*defaults*file*", "*plugin?load*"],
@@ -241,7 +244,7 @@ harmless(container) if {
 harmless(container) if {
 	container.role != "init"
 	container.engine == ""
-	regex.match(`export|metric|fluent|filebeat|promtail|vector|telegraf|otel|envoy|istio|linkerd|reloader`, container.image_name)
+	regex.match(`export|metric|fluent|filebeat|promtail|vector|telegraf|otel|envoy|istio|linkerd`, container.image_name)
 }
 
 # Whether the members of this workload vote: what its engine is known for, unless each is a store of its own.
@@ -277,19 +280,19 @@ set_up(name) := text if {
 how := {
 	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
 	"mysql": "let an operator replicate it (Percona's, MariaDB's or Oracle's), and load a dump into its cluster",
-	"mongodb": "start mongod with --replSet, run rs.initiate() once on the member with the data, then rs.add() each new one",
+	"mongodb": "start mongod with --replSet, run rs.initiate() once on the one with the data, then rs.add() the others",
 	"redis": "set up replication with Sentinel, or a Redis Cluster, best by an operator or a chart that does",
 	"kafka": "give all nodes the same cluster ID and controller quorum (or ZooKeeper), and then reassign the partitions",
-	"zookeeper": "list all servers in ZOO_SERVERS and give each its own ZOO_MY_ID, keeping the one with the data among them",
-	"etcd": "announce each new member first (etcdctl member add) and start it with --initial-cluster-state=existing, one by one",
-	"elasticsearch": "name the headless Service in discovery.seed_hosts, without cluster.initial_master_nodes once it has data",
-	"rabbitmq": "set up peer discovery (rabbitmq_peer_discovery_k8s), and move the data to quorum queues; or use its operator",
-	"cassandra": "give all the same CASSANDRA_SEEDS, add nodes one by one, then raise the keyspaces' replication and repair",
+	"zookeeper": "list all servers in ZOO_SERVERS, the one with the data among them, and give each a ZOO_MY_ID",
+	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
+	"elasticsearch": "name the headless Service in discovery.seed_hosts (no cluster.initial_master_nodes once there is data)",
+	"rabbitmq": "set up peer discovery (rabbitmq_peer_discovery_k8s) and quorum queues, or use its operator",
+	"cassandra": "give all the same CASSANDRA_SEEDS, add nodes one by one, then raise the keyspaces' replication, repair",
 	"scylla": "give all the same --seeds, add nodes one by one, then raise the keyspaces' replication and repair",
 	"cockroach": "start all with cockroach start --join, and keep the node with the data among them",
 	"clickhouse": "configure Keeper and remote_servers, and use ReplicatedMergeTree tables; or use its operator",
 	"nats": "name the other servers in --routes with one --cluster_name, then set the replicas of each stream",
-	"minio": "make a new distributed deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data) and mc mirror into it",
+	"minio": "make a new deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data), mc mirror into it",
 	"consul": "have the servers find each other with -retry-join, and leave -bootstrap and -dev out",
 	"vault": "use storage \"raft\" with retry_join; move the data with vault operator migrate",
 	"redpanda": "give all brokers the same --seeds, then raise the replication of each topic",
@@ -303,7 +306,7 @@ growth(name) := text if {
 
 grow := {
 	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",
-	"etcd": "announce each member before it starts (etcdctl member add), and start it with --initial-cluster-state=existing",
+	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
 	"kafka": "add the new nodes to the controller quorum one at a time, then reassign the partitions",
 	"zookeeper": "add one server at a time to ZOO_SERVERS of all of them, and let it follow before the next one",
 	"elasticsearch": "let new nodes find the others by discovery.seed_hosts, without cluster.initial_master_nodes",
@@ -326,7 +329,7 @@ leave := {
 	"mongodb": "run rs.remove() for the member with the highest number on the primary",
 	"kafka": "move all partitions off the broker with the highest number (kafka-reassign-partitions)",
 	"redpanda": "run rpk redpanda admin brokers decommission ID and wait until it is done",
-	"zookeeper": "take the server with the highest number out of the ensemble (reconfig -remove ID, or ZOO_SERVERS of all)",
+	"zookeeper": "take the server with the highest number out of the ensemble (reconfig -remove ID, or ZOO_SERVERS)",
 	"elasticsearch": "move its shards away (cluster.routing.allocation.exclude._name), and exclude a master from voting",
 	"rabbitmq": "run rabbitmq-queues shrink NODE, stop its pod, then rabbitmqctl forget_cluster_node NODE on another one",
 	"cassandra": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
@@ -336,7 +339,7 @@ leave := {
 	"consul": "run consul leave on the server with the highest number",
 	"vault": "run vault operator raft remove-peer ID for the member with the highest number",
 	"minio": "a server of a pool cannot leave: decommission the whole pool (mc admin decommission start)",
-	"redis": "in a Redis Cluster, move its slots away and run redis-cli --cluster del-node; otherwise fail over from it first",
+	"redis": "in a Redis Cluster, move its slots away and run redis-cli --cluster del-node; else fail over first",
 	"postgres": "fail over from it first if it is the primary, and drop its replication slot",
 	"mysql": "fail over from it first if it is the primary, and stop its replication",
 	"clickhouse": "run SYSTEM DROP REPLICA for it on another server once its pod is gone",

@@ -15,7 +15,13 @@ in_namespace := sprintf("-n %s ", [input.workload.namespace]) if {
 } else := ""
 
 # Kinds that `kubectl exec` takes; it picks one of the pods.
-kinds := {"StatefulSet": "statefulset", "Deployment": "deployment", "DaemonSet": "daemonset", "ReplicaSet": "replicaset", "Pod": "pod"}
+kinds := {
+	"StatefulSet": "statefulset",
+	"Deployment": "deployment",
+	"DaemonSet": "daemonset",
+	"ReplicaSet": "replicaset",
+	"Pod": "pod",
+}
 
 # The official image lets local users in without a password.
 superuser := value if {
@@ -36,19 +42,19 @@ with_tool(name) := text if {
 } else := "use its own backup tool, and keep the copy outside the pod"
 
 tools := {
-	"postgres": "pg_dumpall over the network",
-	"mysql": "mysqldump or mariadb-dump --all-databases --single-transaction --routines --events over the network",
-	"mongodb": "mongodump over the network",
-	"redis": "redis-cli --rdb dump.rdb over the network",
-	"etcd": "etcdctl snapshot save over the network",
+	"postgres": "pg_dumpall",
+	"mysql": "mysqldump or mariadb-dump --all-databases --single-transaction --routines --events",
+	"mongodb": "mongodump",
+	"redis": "redis-cli --rdb dump.rdb",
+	"etcd": "etcdctl snapshot save",
 	"elasticsearch": "the snapshot API, into a repository outside the cluster",
 	"cassandra": "nodetool snapshot on each node, and copy the files out",
 	"clickhouse": "BACKUP ... TO S3, or clickhouse-backup",
-	"consul": "consul snapshot save over the network",
-	"vault": "vault operator raft snapshot save over the network",
+	"consul": "consul snapshot save",
+	"vault": "vault operator raft snapshot save",
 	"minio": "mc mirror into another deployment",
-	"nats": "nats account backup over the network",
-	"influxdb": "influx backup (from 2.0 on) over the network",
+	"nats": "nats account backup",
+	"influxdb": "influx backup (from 2.0 on)",
 	"rabbitmq": "rabbitmqctl export_definitions, and have consumers empty the queues",
 	"kafka": "MirrorMaker into another cluster",
 }

@@ -7,8 +7,8 @@
 #   it is deleted with --cascade=orphan and applied with new claim templates, at the restart of its pods. This policy
 #   flags such an update of a store that runs, until an annotation confirms that the data has been saved. Where other
 #   replicas may hold copies, only the change to a lasting volume is flagged. What a script, a Secret, a ConfigMap or
-#   a configuration file decides is not seen. A lasting volume that is replaced by another one is another matter. Files are
-#   compared with their previous version (`--old`).
+#   a configuration file decides is not seen. A lasting volume that is replaced by another one is another matter. Files
+#   are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes

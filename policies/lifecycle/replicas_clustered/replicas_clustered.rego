@@ -35,7 +35,7 @@ violation contains v if {
 	engine := input.workload.engine.name
 	v := {
 		"msg": sprintf(
-			"nothing joins the %d replicas of StatefulSet %s: each is a %s of its own, without the others' data",
+			"nothing joins the %d replicas of StatefulSet %s: each is a separate %s, without the others' data",
 			[replicas, input.workload.name, engine],
 		),
 		"path": ["spec", "replicas"],
@@ -47,6 +47,6 @@ violation contains v if {
 back := "Keep replicas: 1" if {
 	input.old_workload.replicas < 2
 } else := sprintf(
-	"Set replicas: 1; where it runs already, dump each of the %d first, since each holds data that the others lack",
+	"Set replicas: 1; if it runs already, dump each of the %d first, since each holds data that the others lack",
 	[input.workload.replicas],
 )

@@ -88,7 +88,7 @@ alone(container) if {
 }
 
 solitary_variable(container) if {
-	some variable in container.env
+	some variable in variables(container)
 	solitary[container.engine].env[variable.name] == variable.value
 }
 
@@ -98,7 +98,7 @@ solitary_word(container) if {
 }
 
 joining_variable(container) if {
-	some variable in container.env
+	some variable in variables(container)
 	globs.matches_any(evidence[container.engine].env, lower(variable.name))
 	not says_nothing(variable, container.engine)
 }
@@ -128,7 +128,12 @@ joining_word(container) if {
 	not regex.match(`localhost|127\.0\.0\.1`, word)
 }
 
-words(container) := array.concat(container.command, container.args)
+# Nobody writes more of them by hand.
+words(container) := array.slice(array.concat(container.command, container.args), 0, most)
+
+variables(container) := array.slice(container.env, 0, most)
+
+most := 300
 
 # What may join the replicas without being in sight.
 unseen if input.workload.owner
@@ -154,6 +159,10 @@ unseen if {
 }
 
 may_hide(container) if container.env_from
+
+may_hide(container) if count(container.env) > most
+
+may_hide(container) if count(container.command) + count(container.args) > most
 
 # An image of one's own may bring any configuration.
 may_hide(container) if not from_its_makers(container)
@@ -262,7 +271,7 @@ undecided if {
 
 raft if {
 	some container in own
-	some variable in container.env
+	some variable in variables(container)
 	regex.match(`(?i)raft`, concat(" ", [variable.name, object.get(variable, "value", "")]))
 }
 

@@ -93,6 +93,13 @@ test_what_is_not_in_sight_may_join if {
 	not alone("redis", "library/redis", {"mounts": [{"volume": "c", "source": "emptyDir", "mount_path": "/etc/redis"}]})
 }
 
+test_more_than_anybody_writes_is_not_read if {
+	ten := split("abcdefghij", "")
+	many := [concat("", [a, b, c]) | some a in ten; some b in ten; some c in ["x", "y", "z", "0"]]
+	not alone("redis", "library/redis", args(many))
+	not alone("redis", "library/redis", {"env": [{"name": name, "value": "", "from": ""} | some name in many]})
+}
+
 test_what_cannot_hide_settings_changes_nothing if {
 	alone("redis", "library/redis", {"command": ["/usr/local/bin/redis-server"]})
 	alone("redis", "library/redis", {"command": ["docker-entrypoint.sh"], "args": ["redis-server"]})

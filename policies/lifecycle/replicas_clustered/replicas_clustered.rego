@@ -5,9 +5,10 @@
 #   sends every client to any of them, so what one connection wrote the next one does not find. This policy checks
 #   StatefulSets with two or more replicas of an engine that has to be told about its members: MinIO with a path
 #   instead of URLs, PostgreSQL, MySQL and Redis without replication, NATS without routes, MongoDB without --replSet,
-#   Elasticsearch with discovery.type single-node, Vault in development mode, and others. It is silent where something
-#   that is not in sight may join them: a script, a mounted configuration, an init or helper container, envFrom, an
-#   image of your own, an owner such as an operator, or the annotation stategate.io/replication.
+#   Elasticsearch with discovery.type single-node, and others; and those with one replica that an autoscaler may
+#   multiply. It is silent where something that is not in sight may join them: a script, a mounted configuration, an
+#   init or helper container, envFrom, an image of your own, an owner such as an operator, or the annotation
+#   stategate.io/replication.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
 # - ref: https://cloudnative-pg.io/documentation/current/database_import/
@@ -20,6 +21,7 @@
 #   match:
 #     kinds: [StatefulSet.apps]
 #     subresources: ["", scale]
+#   inventory: {HorizontalPodAutoscaler.autoscaling: optional, ScaledObject.keda.sh: optional}
 #   fix: >-
 #     Keep replicas: 1 until replication is set up. If several run already, each holds data of its own: dump all of
 #     them before you scale down.
@@ -40,6 +42,25 @@ violation contains v if {
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf("%s; for more than one, %s", [back, members.set_up(engine)]),
+	}
+}
+
+# An autoscaler adds replicas later.
+violation contains v if {
+	object.get(input.workload, "replicas", 1) < 2
+	some scaler in input.related.autoscalers
+	most := scaler.max
+	most > 1
+	members.separate
+	engine := input.workload.engine.name
+	v := {
+		"msg": sprintf(
+			"%s %s may run up to %d replicas of StatefulSet %s, which nothing joins: each is a separate, empty %s",
+			[scaler.kind, scaler.name, most, input.workload.name, engine],
+		),
+		"path": ["spec", "replicas"],
+		"key": concat("/", [scaler.kind, scaler.name]),
+		"fix": sprintf("Remove %s %s; for more than one, %s", [scaler.kind, scaler.name, members.set_up(engine)]),
 	}
 }
 

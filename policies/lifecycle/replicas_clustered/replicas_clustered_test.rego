@@ -40,3 +40,21 @@ test_growing_from_one_has_nothing_to_dump if {
 test_what_is_not_in_sight_passes if {
 	found(object.union(request(3), {"workload": {"owner": {"kind": "Cluster"}}})) == set()
 }
+
+scaled_to(most) := object.union(request(1), {"related": {"autoscalers": [{
+	"kind": "HorizontalPodAutoscaler",
+	"name": "pg",
+	"min": 1,
+	"max": most,
+}]}})
+
+test_autoscaler_that_adds_replicas_fails if {
+	some v in found(scaled_to(4))
+	v.msg == concat("", [
+		"HorizontalPodAutoscaler pg may run up to 4 replicas of StatefulSet pg, which nothing joins: ",
+		"each is a separate, empty postgres",
+	])
+	startswith(v.fix, "Remove HorizontalPodAutoscaler pg; for more than one, let an operator")
+	found(scaled_to(1)) == set()
+	count(found(object.union(scaled_to(4), {"workload": {"replicas": 2}}))) == 1
+}

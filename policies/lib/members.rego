@@ -36,11 +36,11 @@ evidence := {
 	"zookeeper": {"env": ["zoo_servers", "zookeeper_servers"], "words": ["*.cfg", "*.properties"]},
 	"etcd": {
 		"env": ["etcd_initial_cluster", "etcd_discovery*", "etcd_config_file", "*cluster_domain"],
-		"words": ["--initial-cluster", "--initial-cluster=*", "--discovery*", "--config-file*"],
+		"words": ["--initial-cluster*", "--discovery*", "--config-file*"],
 	},
 	"elasticsearch": {
-		"env": ["*discovery*", "*seed*", "*initial_master_nodes", "*cluster_hosts", "*master_nodes", "es_path_conf"],
-		"words": ["*discovery*", "*initial_master_nodes*"],
+		"env": ["*discovery*", "*seed*", "*master_nodes", "*cluster_hosts", "*node?roles", "es_path_conf"],
+		"words": ["*discovery*", "*initial_master_nodes*", "*node.roles*"],
 	},
 	"rabbitmq": {
 		"env": ["*cluster*", "*erlang_cookie", "*config*", "*erl_args", "*enabled_plugins*"],

@@ -1,6 +1,6 @@
 //! The backup contract that a workload declares in its annotations.
 
-use super::schedule::{self, Schedule};
+use super::schedule::{Schedule, duration_seconds};
 use super::view::{AnnotationError, Backup, BackupSchedule, Strings};
 use crate::path::{Path, Segment};
 
@@ -9,7 +9,7 @@ pub fn backup(annotations: &Strings) -> Backup {
     let get = |name: &str| annotations.get(&key(name)).map(|text| text.trim());
     let mut errors = Vec::new();
     let mut seconds = |name: &str| {
-        schedule::duration_seconds(get(name)?)
+        duration_seconds(get(name)?)
             .map_err(|error| {
                 errors.push(AnnotationError { key: key(name), error: error.to_string(), path: path(name) });
             })
@@ -25,20 +25,21 @@ pub fn backup(annotations: &Strings) -> Backup {
             .map(|method| method.trim().to_owned())
             .filter(|method| !method.is_empty())
             .collect(),
-        schedule: get("backup-schedule").map(backup_schedule),
+        schedule: get("backup-schedule").map(|text| schedule(text, path("backup-schedule"))),
         retention_seconds,
         rpo_seconds,
         errors,
     }
 }
 
-fn backup_schedule(text: &str) -> BackupSchedule {
+/// Reads the times of backups, written at a path of the object.
+pub fn schedule(text: &str, path: Path) -> BackupSchedule {
     let parsed = Schedule::parse(text);
     BackupSchedule {
         text: text.to_owned(),
         max_gap_seconds: parsed.as_ref().ok().and_then(Schedule::max_gap_seconds),
         error: parsed.err().map(|error| error.to_string()),
-        path: path("backup-schedule"),
+        path,
     }
 }
 

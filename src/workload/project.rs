@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::backup::backup;
+use super::backup::{backup, schedule};
 use super::class::class;
 use super::configuration::{ConfigMaps, NoConfigMaps, References};
 use super::confirmations::confirmed_at;
@@ -104,6 +104,9 @@ fn read(
         ..Workload::default()
     };
     workload.backup = backup(&workload.annotations);
+    if let Some(node) = projection.schedule.as_ref().map(|keys| root.at(&keys.0)) {
+        workload.backup.schedule = node.string().map(|text| schedule(&text, node.path));
+    }
     workload.claims = match &projection.claims {
         None => Vec::new(),
         Some(Claims::Object) => vec![storage::claim(root, "object", workload.name.clone())],

@@ -137,6 +137,8 @@ pub struct Projection {
     pub template: Option<Keys>,
     /// Path of a limit on the time that the pods of the object run, beside the pod template's own.
     pub deadline: Option<Keys>,
+    /// Path of the times at which the object starts its pods, in the form of cron.
+    pub schedule: Option<Keys>,
     /// Path of the workload's own label selector.
     pub selector: Option<Keys>,
     /// The claims.

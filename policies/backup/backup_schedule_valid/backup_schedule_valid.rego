@@ -3,7 +3,8 @@
 # description: >-
 #   The longest time between two backups is the work that a restore loses. It must not exceed the RPO that the
 #   workload declares (stategate.io/rpo) or, without one, the max_gap of its tier. A schedule that cannot be parsed,
-#   such as hour 25, or that never comes due, such as 31 February, makes no backup at all. Where a method of
+#   such as hour 25, or that never comes due, such as 31 February, makes no backup at all; that is checked of CronJobs,
+#   too, if their name, image or command says that they make backups. Where a method of
 #   continuous_methods archives the log between base backups, the schedule is that of the base backups, and only
 #   max_base_gap applies. A Namespace without a tier counts as prod.
 # related_resources:
@@ -12,7 +13,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, CronJob.batch], classes: [durable, batch]}
 #   parameters:
 #     max_gap:
 #       type: map
@@ -28,11 +29,21 @@
 #       type: duration
 #       default: 7d
 #       description: The longest time between base backups of continuous methods.
-#   fix: Correct the annotation stategate.io/backup-schedule, or declare a longer stategate.io/rpo.
+#   fix: >-
+#     Correct the annotation stategate.io/backup-schedule or the schedule of the CronJob, or declare a longer
+#     stategate.io/rpo.
 #   why: "a restore loses everything written since the last backup"
 package stategate.backup.backup_schedule_valid
 
-schedule := input.workload.backup.schedule
+import data.stategate.lib.backup_jobs
+
+schedule := input.workload.backup.schedule if judged
+
+judged if not cron_job
+
+cron_job if input.workload.kind == "CronJob"
+
+judged if backup_jobs.makes_backups
 
 violation contains v if {
 	error := schedule.error
@@ -40,7 +51,7 @@ violation contains v if {
 		"msg": sprintf("backup schedule %s cannot be read, so nothing is backed up: %s", [schedule.text, error]),
 		"path": schedule.path,
 		"key": "unreadable",
-		"fix": "Write a cron line such as 0 */6 * * *, or @daily, or @every 6h",
+		"fix": sprintf("Write a cron line such as %s, within the ranges of its fields", [example]),
 	}
 }
 
@@ -56,6 +67,8 @@ violation contains v if {
 }
 
 violation contains v if {
+	# What else backs up the data that a CronJob copies is not known.
+	not cron_job
 	gap := schedule.max_gap_seconds
 	limit := allowed.seconds
 	gap > limit
@@ -78,6 +91,9 @@ violation contains v if {
 		"fix": "Write a duration such as 15m, 24h or 35d",
 	}
 }
+
+# Kubernetes' own CronJobs have no @every.
+example := "30 1 * * *, or @daily" if cron_job else := "0 */6 * * *, or @daily, or @every 6h"
 
 allowed := {"name": "the limit for base backups", "seconds": input.parameters.max_base_gap} if {
 	some method in input.workload.backup.methods

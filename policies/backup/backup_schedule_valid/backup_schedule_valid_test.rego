@@ -78,3 +78,25 @@ test_unreadable_rpo_fails if {
 	v.msg == "stategate.io/rpo cannot be read: no unit"
 	v.path == error.path
 }
+
+cron_job(name, times) := request({
+	"kind": "CronJob",
+	"name": name,
+	"containers": [],
+	"backup": backup({"methods": [], "schedule": object.union({"text": "x", "path": ["spec", "schedule"]}, times)}),
+})
+
+test_cron_job_that_never_runs_fails if {
+	some v in found(cron_job("orders-backup", {}))
+	v.path == ["spec", "schedule"]
+	found(cron_job("report", {})) == set()
+}
+
+test_cron_job_that_cannot_be_read_is_told_cron if {
+	some v in found(cron_job("orders-backup", {"error": "hour field"}))
+	v.fix == "Write a cron line such as 30 1 * * *, or @daily, within the ranges of its fields"
+}
+
+test_how_often_a_cron_job_runs_is_its_own_matter if {
+	found(cron_job("orders-backup", {"max_gap_seconds": 30 * day})) == set()
+}

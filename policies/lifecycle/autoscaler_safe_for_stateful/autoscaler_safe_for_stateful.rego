@@ -56,7 +56,7 @@ violation contains v if {
 		),
 		"path": place,
 		"key": concat("/", [scaler.kind, scaler.name, "min"]),
-		"fix": sprintf("Set %s of %s %s to %d or more", [field(scaler.kind), scaler.kind, scaler.name, fewest]),
+		"fix": minimum(scaler, target, fewest),
 	}
 }
 
@@ -115,6 +115,19 @@ evicts := {
 	"Recreate": "whenever its recommendation moves",
 	"InPlaceOrRecreate": "that it cannot resize in place",
 }
+
+# A minimum above the members that there are would add some, and nothing joins them.
+minimum(scaler, target, fewest) := sprintf(
+	"Set %s of %s %s to the %d members that it has; or remove %s, and size %s by hand",
+	[field(scaler.kind), scaler.kind, scaler.name, target.replicas, scaler.name, target.name],
+) if {
+	target.replicas >= fewest
+} else := sprintf(
+	"Remove %s %s and size %s by hand: members join and leave by commands of the store",
+	[scaler.kind, scaler.name, target.name],
+) if {
+	target.engine.votes
+} else := sprintf("Set %s of %s %s to %d or more", [field(scaler.kind), scaler.kind, scaler.name, fewest])
 
 least(target) := input.parameters.min_members if {
 	target.engine.votes

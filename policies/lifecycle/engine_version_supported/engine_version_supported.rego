@@ -79,4 +79,7 @@ fault(image, version) := [what, remedy] if {
 
 way := "by pg_upgrade or dump and restore (from any version)" if {
 	input.workload.engine.name == "postgres"
+} else := "by way of 7.17" if {
+	input.workload.engine.name == "elasticsearch"
+	input.workload.engine.major < 8
 } else := "one series after the other"

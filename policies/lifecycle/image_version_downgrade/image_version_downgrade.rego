@@ -51,7 +51,7 @@ violation contains v if {
 		),
 		"path": change.new.path,
 		"fix": sprintf(
-			"Keep the version and restore a backup from before the upgrade; if the vendor supports this step: %s",
+			"Keep it; to go back, load a backup from before the upgrade into a new volume; if the vendor supports it: %s",
 			[versions.command],
 		),
 	}

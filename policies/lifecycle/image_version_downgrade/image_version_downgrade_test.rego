@@ -44,7 +44,7 @@ test_major_downgrade_fails if {
 		"and nobody has confirmed it",
 	])
 	v.path == ["spec", "template", "spec", "containers", 0, "image"]
-	contains(v.fix, "restore a backup")
+	startswith(v.fix, "Keep it; to go back, load a backup from before the upgrade into a new volume")
 	contains(v.fix, "kubectl annotate statefulset db -n shop --overwrite stategate.io/confirm-version-change='16.4->15.8'")
 }
 

@@ -42,4 +42,13 @@ violation contains v if {
 
 hands_over(container) if {
 	container.lifecycle.pre_stop in {"exec", "httpGet"}
+	not only_waits(container)
+}
+
+# A program that sleeps is the handler `sleep` in other words.
+only_waits(container) if {
+	container.lifecycle.pre_stop == "exec"
+	handler := object.get(input.review.object, array.concat(container.path, ["lifecycle", "preStop"]), {})
+	text := concat(" ", handler.exec.command)
+	regex.match(`^(/?[a-z/]*(ba|da|a)?sh -c )?(/?[a-z/]*/)?sleep [0-9.]+[smh]?;?$`, trim_space(text))
 }

@@ -34,6 +34,18 @@ test_no_hook_fails if {
 
 test_sleeping_is_no_handover if count(found(request(3, container({"lifecycle": {"pre_stop": "sleep"}})))) == 1
 
+with_command(command) := object.union(request(3, container({"lifecycle": {"pre_stop": "exec"}})), {"review": {"object": {
+	"spec": {"template": {"spec": {"containers": [{"lifecycle": {"preStop": {"exec": {"command": command}}}}]}}},
+}}})
+
+# Paths in objects go through lists only by number.
+test_program_that_sleeps_is_no_handover if {
+	count(found(with_command(["sleep", "30"]))) == 1
+	count(found(with_command(["/bin/sh", "-c", "sleep 15"]))) == 1
+	found(with_command(["sh", "-c", "sleep 5; nodetool drain"])) == set()
+	found(with_command(["nodetool", "drain"])) == set()
+}
+
 test_a_post_start_hook_is_none if count(found(request(3, container({"lifecycle": {}})))) == 1
 
 test_other_engines_and_helpers_pass if {

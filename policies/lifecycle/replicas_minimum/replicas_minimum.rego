@@ -5,7 +5,7 @@
 #   another node, and a volume that is bound to its zone or node may have no other node to go to. This policy checks
 #   StatefulSets of the engines in min_replicas; engines that vote are checked by replicas-quorum, zero replicas by
 #   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set
-#   up, which is what an operator does. Whether it is set up is not visible. A primary whose environment shows that it
+#   up first, which is what an operator does; replicas-clustered checks that. A primary whose environment shows that it
 #   replicates to a StatefulSet of standbys, as in Bitnami's charts, passes, and so do those standbys; Redis' master
 #   has the same environment with and without replicas, and is checked.
 # related_resources:
@@ -24,10 +24,12 @@
 #       default: {postgres: 2, mysql: 2, redis: 2, clickhouse: 2, cassandra: 3, scylla: 3}
 #       description: The fewest replicas that pass, by engine.
 #   fix: >-
-#     Run it replicated, preferably through an operator for that data store; or record why not with stategate.io/skip
-#     and skip-reason.
+#     Set up replication first, preferably through an operator for that data store: more replicas without it are
+#     separate databases. Or keep one, and record why with stategate.io/skip and skip-reason.
 #   why: "a node failure, upgrade or eviction can mean downtime until the volume is attached to another node"
 package stategate.lifecycle.replicas_minimum
+
+import data.stategate.lib.members
 
 violation contains v if {
 	engine := input.workload.engine
@@ -36,14 +38,25 @@ violation contains v if {
 	input.workload.replicas > 0
 	input.workload.replicas < fewest
 	not one_side_of_a_pair
+	not several_stores
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d replicas: while a node is down or replaced, so is what it holds",
 			[input.workload.name, input.workload.replicas, fewest],
 		),
 		"path": ["spec", "replicas"],
-		"fix": sprintf("Set up replication for %s, best by its operator, and run at least %d replicas", [engine.name, fewest]),
+		"fix": sprintf("%s: %s; more replicas without that are separate databases", [remedy, members.set_up(engine.name)]),
 	}
+}
+
+remedy := "Leave it at 1 until it is replicated" if {
+	input.workload.replicas == 1
+} else := "Add the missing ones as members"
+
+# replicas-clustered tells that.
+several_stores if {
+	input.workload.replicas > 1
+	members.separate
 }
 
 one_side_of_a_pair if {

@@ -19,24 +19,30 @@
 #       of: string
 #       default: [etcd, zookeeper, consul, vault, rabbitmq, mongodb, nats]
 #       description: Engines in which every member votes.
-#   fix: Set replicas to an odd number; one member fewer survives as many failures.
+#   fix: >-
+#     Run an odd number of members; one member fewer survives as many failures. Remove it from the store before its pod.
 #   why: "if the network splits into two equal halves, neither half has a majority"
 package stategate.lifecycle.replicas_odd
 
+import data.stategate.lib.members
+
 violation contains v if {
-	input.workload.engine.votes
+	members.votes
 	input.workload.engine.name in input.parameters.odd_engines
-	members := input.workload.replicas
-	members > 2
-	members % 2 == 0
+	voters := input.workload.replicas
+	voters > 2
+	voters % 2 == 0
 	not on_the_way
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d members, and lives through no more failures than %d would",
-			[input.workload.name, members, members - 1],
+			[input.workload.name, voters, voters - 1],
 		),
 		"path": ["spec", "replicas"],
-		"fix": sprintf("Set replicas to %d or %d", [members - 1, members + 1]),
+		"fix": sprintf(
+			"For %d members, %s, then set replicas to %d",
+			[voters - 1, members.leaving(input.workload.engine.name), voters - 1],
+		),
 	}
 }
 

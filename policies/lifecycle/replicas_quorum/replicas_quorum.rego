@@ -3,11 +3,13 @@
 # description: >-
 #   A store that decides by majority needs three members to survive the loss of one. Two are worse than one: the loss
 #   of either stops both. With one member there is no other voter, and every restart is an outage. This policy checks
-#   StatefulSets of engines that need a majority. Members that do not vote pass where their environment shows it:
-#   Elasticsearch nodes without the master role, Kafka brokers without the controller role, arbiters and hidden
-#   members of MongoDB. So does an Elasticsearch with discovery.type single-node. If the voters are spread over
-#   several StatefulSets, or a single member is intended, set stategate.io/quorum: "false". Scaling down is checked by
-#   scale-down-guard, zero members by scale-to-zero-guard, and even numbers by replicas-odd.
+#   StatefulSets of engines that need a majority. A store that shows that it stands alone has no members, and passes:
+#   MinIO with a path instead of URLs, MongoDB without --replSet, Elasticsearch with discovery.type single-node; so does
+#   Vault unless raft storage is visible. Members that do not vote pass where their environment shows it: Elasticsearch
+#   nodes without the master role, Kafka brokers without the controller role, arbiters and hidden members of MongoDB.
+#   If the voters are spread over several StatefulSets, or a single member is intended, set stategate.io/quorum:
+#   "false". Several replicas that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard,
+#   zero members by scale-to-zero-guard, and even numbers by replicas-odd.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
 # - ref: https://www.mongodb.com/docs/manual/core/replica-set-architectures/
@@ -19,32 +21,34 @@
 #   parameters:
 #     min: {type: integer, default: 3, description: The fewest members that pass.}
 #   fix: >-
-#     Set replicas to 3. If it runs alone on purpose, or its voters are elsewhere, annotate it with
-#     stategate.io/quorum: "false".
+#     Add members one at a time, as the data store wants them to join, up to three. If it runs alone on purpose, or its
+#     voters are elsewhere, annotate it with stategate.io/quorum: "false".
 #   why: "with fewer than three members, every restart of a member is an outage"
 package stategate.lifecycle.replicas_quorum
 
+import data.stategate.lib.members
+
 violation contains v if {
-	input.workload.engine.votes
-	members := input.workload.replicas
-	members > 0
-	members < input.parameters.min
+	members.votes
+	voters := input.workload.replicas
+	voters > 0
+	voters < input.parameters.min
 	not scaled_down
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
-			[input.workload.name, members, input.parameters.min, whole(members)],
+			[input.workload.name, voters, input.parameters.min, whole(voters)],
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"Set replicas to %d; if it runs alone on purpose or its voters are elsewhere, annotate it %s",
-			[input.parameters.min, `stategate.io/quorum: "false"`],
+			"For %d members, %s; if it runs alone on purpose or its voters are elsewhere, annotate it %s",
+			[input.parameters.min, members.growth(input.workload.engine.name), `stategate.io/quorum: "false"`],
 		),
 	}
 }
 
-whole(members) := "it" if {
-	members == 1
+whole(voters) := "it" if {
+	voters == 1
 } else := "all of them"
 
 scaled_down if input.old_workload.replicas > input.workload.replicas

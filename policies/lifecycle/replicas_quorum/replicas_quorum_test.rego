@@ -20,13 +20,55 @@ test_two_fail if {
 	some v in found(request(workload(2, true)))
 	v.msg == "StatefulSet etcd has 2 of at least 3 members: the loss of one stops all of them"
 	v.path == ["spec", "replicas"]
-	contains(v.fix, `Set replicas to 3; if it runs alone on purpose`)
+	contains(v.fix, "For 3 members, announce each member first (etcdctl member add)")
 	contains(v.fix, `stategate.io/quorum: "false"`)
 }
 
 test_one_fails if {
 	some v in found(request(workload(1, true)))
 	contains(v.msg, "stops it")
+}
+
+minio(words) := object.union(workload(1, true), {
+	"engine": {"name": "minio"},
+	"containers": [{
+		"name": "minio",
+		"role": "main",
+		"engine": "minio",
+		"image": {"registry": "quay.io", "repository": "minio/minio", "tag": "RELEASE.2025-04-22T22-12-26Z"},
+		"command": [],
+		"args": words,
+		"env": [],
+		"env_from": false,
+		"mounts": [],
+	}],
+})
+
+test_one_that_stands_alone_has_no_members if {
+	found(request(minio(["server", "/data"]))) == set()
+	some v in found(request(minio(["server", "http://files-{0...3}.files/data"])))
+	contains(v.fix, "a pool itself cannot grow")
+}
+
+test_vault_votes_with_raft_only if {
+	vault := object.union(workload(1, true), {"engine": {"name": "vault"}, "containers": [{
+		"name": "vault",
+		"role": "main",
+		"engine": "vault",
+		"command": [],
+		"args": ["server", "-config=/vault/config"],
+		"env": [],
+	}]})
+	found(request(vault)) == set()
+	raft := {"workload": {"containers": [{
+		"name": "vault",
+		"role": "main",
+		"engine": "vault",
+		"command": [],
+		"args": [],
+		"env": [{"name": "VAULT_RAFT_NODE_ID"}],
+	}]}}
+	count(found(object.union(request(vault), raft))) == 1
 }
 
 test_even_numbers_are_another_policy_s_matter if found(request(workload(4, true))) == set()

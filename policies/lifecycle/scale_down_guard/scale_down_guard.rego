@@ -5,7 +5,8 @@
 #   over what each of them held; two at once may be all the copies there are, and below a majority the rest stops.
 #   This policy flags a step larger than max_step; where the engine votes, a step below three members or below the
 #   majority of the previous members; and any step if the StatefulSet deletes the claims of pods it scales away
-#   (whenScaled: Delete). Whether a member was drained first is not visible. An autoscaler passes where no known data
+#   (whenScaled: Delete). Whether a member was removed from the store first is not visible; the fix says how
+#   that is done. An autoscaler passes where no known data
 #   store runs and claims are kept. Scaling to zero is checked by scale-to-zero-guard. For the scale subresource, the
 #   annotation is read from the StatefulSet itself.
 # related_resources:
@@ -20,6 +21,7 @@
 #     operations: [UPDATE]
 #     subresources: ["", scale]
 #   ratchet: false
+#   inventory: {PersistentVolumeClaim: optional, PersistentVolume: optional}
 #   parameters:
 #     max_step: {type: integer, default: 1, description: How many members may be removed at once.}
 #     min_members:
@@ -34,13 +36,15 @@
 #       - system:serviceaccount:keda:keda-operator
 #       description: Users (globs) that scale by load.
 #   fix: >-
-#     Drain the member with the highest number, then scale down by one. To proceed anyway: kubectl annotate
-#     statefulset NAME --overwrite stategate.io/confirm-scale='OLD->NEW'
+#     Remove the member with the highest number from the store, then scale down by one. To proceed anyway, snapshot the
+#     volumes of the pods that go, then: kubectl annotate statefulset NAME --overwrite
+#     stategate.io/confirm-scale='OLD->NEW'
 #   why: "a member removed before the others have taken over its data may hold the last copy"
 package stategate.lifecycle.scale_down_guard
 
 import data.stategate.lib.confirm
 import data.stategate.lib.globs
+import data.stategate.lib.members
 
 confirmation := "stategate.io/confirm-scale"
 
@@ -53,10 +57,33 @@ violation contains v if {
 		"msg": sprintf("scaling %s %s: %s, and %s", [input.workload.name, step, what, why]),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"Drain the members first and take away one at a time; to go on nevertheless: %s",
-			[confirm.command("statefulset", input.workload, confirmation, step)],
+			"One at a time: %s, then scale down by one. %s; to go on nevertheless, snapshot their volumes, then: %s",
+			[leaving, stake, confirm.command("statefulset", input.workload, confirmation, step)],
 		),
 	}
+}
+
+leaving := "dump the replica with the highest number, since the others lack its data" if {
+	members.separate
+} else := members.leaving(input.workload.engine.name) if {
+	input.workload.engine
+} else := "move what the pod with the highest number holds to the others"
+
+# What becomes of the disks.
+stake := "The claims of the pods that go stay" if {
+	object.get(input.workload, ["retention", "when_scaled"], "Retain") == "Retain"
+} else := "The disks of the pods that go are erased (reclaim policy Delete)" if {
+	"Delete" in reclaimed
+} else := "The claims of the pods that go are deleted; their disks stay (reclaim policy Retain)" if {
+	reclaimed == {"Retain"}
+} else := "The disks of the pods that go are erased, unless their reclaim policy is Retain"
+
+reclaimed contains policy if {
+	some claim in input.related.pvcs
+	claim.ordinal >= input.workload.replicas
+	some volume in input.related.pvs
+	volume.name == claim.volume_name
+	policy := volume.reclaim_policy
 }
 
 gone := input.old_workload.replicas - input.workload.replicas
@@ -65,6 +92,10 @@ step := sprintf("%d->%d", [input.old_workload.replicas, input.workload.replicas]
 
 danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if {
 	input.workload.retention.when_scaled == "Delete"
+} else := "each replica has data that the others lack, since nothing joins them" if {
+	input.workload.engine.votes
+	input.workload.replicas < fewest
+	members.separate
 } else := sprintf("%d members are needed for a majority", [fewest]) if {
 	input.workload.engine.votes
 	input.workload.replicas < fewest

@@ -40,6 +40,8 @@ test_two_at_once_fail if {
 	some v in step(7, 5)
 	v.msg == "scaling etcd 7->5: 2 members go at once, with what they hold, and nobody has confirmed it"
 	v.path == ["spec", "replicas"]
+	startswith(v.fix, "One at a time: run etcdctl member remove ID")
+	contains(v.fix, "then scale down by one. The claims of the pods that go stay; to go on nevertheless, snapshot")
 	contains(v.fix, "kubectl annotate statefulset etcd -n shop --overwrite stategate.io/confirm-scale='7->5'")
 }
 
@@ -89,6 +91,46 @@ test_members_that_do_not_vote_go_one_by_one if {
 test_deleted_claims_fail_even_one_by_one if {
 	some v in found(request(5, 4, {"retention": {"when_scaled": "Delete"}}))
 	contains(v.msg, "volumes of the pods that go are deleted")
+	contains(v.fix, "are erased, unless their reclaim policy is Retain")
+}
+
+test_reclaim_policy_is_told_if_known if {
+	some policy_of_disks, text in {"Delete": "are erased (reclaim policy Delete)", "Retain": "stay (reclaim policy Retain)"}
+	known := object.union(request(5, 4, {"retention": {"when_scaled": "Delete"}}), {"related": {
+		"pvcs": [
+			{"name": "data-etcd-3", "ordinal": 3, "volume_name": "pv-3"},
+			{"name": "data-etcd-4", "ordinal": 4, "volume_name": "pv-4"},
+		],
+		"pvs": [
+			{"name": "pv-3", "reclaim_policy": "Delete"},
+			{"name": "pv-4", "reclaim_policy": policy_of_disks},
+		],
+	}})
+	some v in found(known)
+	contains(v.fix, text)
+}
+
+test_stores_of_their_own_have_no_majority if {
+	plain := {"name": "minio", "container": "minio", "quorum": true, "votes": true}
+	server := {
+		"name": "minio",
+		"role": "main",
+		"engine": "minio",
+		"image": {"registry": "quay.io", "repository": "minio/minio", "tag": "RELEASE.2025-04-22T22-12-26Z"},
+		"command": [],
+		"args": ["server", "/data"],
+		"env": [],
+		"env_from": false,
+		"mounts": [],
+	}
+	some v in found(request(3, 2, {"engine": plain, "containers": [server]}))
+	contains(v.msg, "each replica has data that the others lack")
+	contains(v.fix, "dump the replica with the highest number")
+}
+
+test_pods_that_are_no_known_store if {
+	some v in found(unknown_store(request(9, 4, {})))
+	contains(v.fix, "move what the pod with the highest number holds to the others")
 }
 
 by_autoscaler(document) := object.union(

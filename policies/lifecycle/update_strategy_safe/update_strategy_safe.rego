@@ -48,7 +48,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("changes of %s reach no pod until somebody deletes it (OnDelete)", [input.workload.name]),
 		"path": ["spec", "updateStrategy", "type"],
-		"fix": "Set updateStrategy: {type: RollingUpdate}",
+		"fix": "Set updateStrategy: {type: RollingUpdate}; changes that wait reach the pods then, one by one",
 	}
 }
 

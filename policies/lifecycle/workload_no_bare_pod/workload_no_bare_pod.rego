@@ -14,7 +14,9 @@
 #   severity: medium
 #   action: warn
 #   match: {kinds: [Pod], operations: [CREATE]}
-#   fix: "Make it a StatefulSet; for a task that ends, a Job, or set restartPolicy: Never."
+#   fix: >-
+#     Make it a StatefulSet with replicas: 1 that mounts the same claims (those of volumeClaimTemplates are empty); for
+#     a task that ends, a Job, or set restartPolicy: Never.
 #   why: "an evicted or preempted pod without a controller is never recreated either"
 package stategate.lifecycle.workload_no_bare_pod
 

@@ -27,7 +27,7 @@
 #       type: boolean
 #       default: false
 #       description: Nodes are added on demand, so do not check against their number.
-#   fix: Add nodes, lower the replicas, or turn the required rule into a preference.
+#   fix: Add nodes, or turn the required rule into a preference.
 #   why: "the scheduler leaves a pod Pending for as long as no node satisfies every required rule"
 package stategate.scheduling.topology_feasible
 

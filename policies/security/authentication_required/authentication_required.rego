@@ -4,14 +4,17 @@
 #   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them
 #   set, anyone who can reach the port, which by default is every pod of the cluster, can read and delete everything.
 #   This policy looks for the variables in switches with one of the values listed there, and for the arguments in
-#   flags, in containers that run a known engine. A variable that allows an empty password passes if a password is
-#   set as well. Switches in configuration files, and stores that are open without any switch, are not detected.
-#   Caches pass. Some images read these variables only when they create their data directory: afterwards change the
-#   setting there, too.
+#   flags, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security is turned
+#   on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration may set
+#   it. A variable that allows an empty password passes if a password is set as well. Switches in configuration files,
+#   and other stores that are open without any switch, are not detected. Caches pass. Some images read these variables
+#   only when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
 # - ref: https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/security-settings
+# - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-settings.html
+# - ref: https://www.elastic.co/guide/en/elasticsearch/reference/7.17/security-minimal-setup.html
 # custom:
 #   severity: high
 #   action: deny
@@ -38,11 +41,14 @@
 #         mysql: ["--skip-grant-tables", "--skip-grant-tables=on", "--skip-grant-tables=1"]
 #         elasticsearch: ["-expack.security.enabled=false", "-eplugins.security.disabled=true"]
 #       description: Arguments (globs, in lower case), by data store, that turn authentication off.
-#   fix: Remove the variable, and give the data store a password from a Secret.
+#   fix: >-
+#     Give the data store a password from a Secret, also in the data that exists, and remove the variable or set it to
+#     what turns authentication on.
 #   why: by default every pod of the cluster reaches the port, and can then read and delete everything
 package stategate.security.authentication_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.versions
 
 violation contains v if {
 	some container in input.workload.containers
@@ -56,7 +62,7 @@ violation contains v if {
 			[variable.name, variable.value, container.name],
 		),
 		"path": variable.path,
-		"fix": sprintf("Take %s out, and give the data store a password from a Secret", [variable.name]),
+		"fix": remedy(container, variable.name),
 	}
 }
 
@@ -69,8 +75,97 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s lets everybody who reaches container %s in without a password", [word, container.name]),
 		"path": array.concat(container.path, [field, i]),
-		"fix": sprintf("Take %s out, and give the data store certificates or a password", [word]),
+		"fix": remedy(container, word),
 	}
+}
+
+# Elasticsearch turned its security on by default in 8.0; before 6.8 it was not free.
+violation contains v if {
+	some container in input.workload.containers
+	open_by_default(container)
+	not may_be_closed(container)
+	v := {
+		"msg": sprintf(
+			"container %s lets everybody in without a password: before 8.0, xpack.security.enabled is false by default",
+			[container.name],
+		),
+		"path": container.path,
+		"key": concat("/", ["xpack.security.enabled", container.name]),
+		"fix": remedy(container, "xpack.security.enabled"),
+	}
+}
+
+open_by_default(container) if {
+	container.role == "main"
+	container.engine == "elasticsearch"
+	container.name == input.workload.engine.container
+	image := container.image
+	regex.match(`(^|/)(library|elasticsearch)/elasticsearch$`, image.repository)
+	release := input.workload.engine.release
+	not versions.below(release, "6.8")
+	versions.below(release, "8")
+}
+
+may_be_closed(container) if container.env_from
+
+may_be_closed(container) if {
+	some variable in container.env
+	variable.name in {"xpack.security.enabled", "ES_PATH_CONF"}
+}
+
+may_be_closed(container) if {
+	some word in array.concat(container.command, container.args)
+	regex.match(`xpack\.security|[ \n;&]|\.sh$|(^|/)(ba|da)?sh$`, word)
+}
+
+may_be_closed(container) if {
+	some mount in container.mounts
+	startswith(mount.mount_path, "/usr/share/elasticsearch/config")
+	not regex.match(`(?i)cert|tls|ssl`, mount.mount_path)
+}
+
+# What closes the store for good, also where it has data already.
+remedy(container, switch) := text if {
+	text := elasticsearch[concat("/", [container.engine, switch])]
+} else := text if {
+	text := ways[switch]
+} else := text if {
+	text := by_engine[container.engine]
+} else := sprintf("Give the data store's users passwords from a Secret, and then take %s out", [switch])
+
+in_elasticsearch := concat(" ", [
+	"Make certificates for the transport layer (elasticsearch-certutil), set xpack.security.enabled to \"true\" on all",
+	"nodes and restart them together, then set the passwords (elasticsearch-setup-passwords before 8.0)",
+])
+
+elasticsearch := {
+	"elasticsearch/xpack.security.enabled": in_elasticsearch,
+	"elasticsearch/-Expack.security.enabled=false": in_elasticsearch,
+}
+
+in_opensearch := concat(" ", [
+	"Make certificates of your own (the demo ones are public) and configure the security plugin with them;",
+	"then take the switch out on all nodes and restart them together",
+])
+
+# The images read these variables only for a new data directory.
+ways := {
+	"POSTGRES_HOST_AUTH_METHOD": concat(" ", [
+		"Give the roles passwords (ALTER ROLE), write scram-sha-256 for trust in the pg_hba.conf of the data directory and",
+		"reload; then take the variable out and set POSTGRES_PASSWORD from a Secret",
+	]),
+	"ALLOW_EMPTY_PASSWORD": "Set the password in the store, give it to the container from a Secret, then take this out",
+	"MYSQL_ALLOW_EMPTY_PASSWORD": "Give root a password (ALTER USER), then set MYSQL_ROOT_PASSWORD from a Secret instead",
+	"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "Give root a password (ALTER USER), then set MARIADB_ROOT_PASSWORD from a Secret",
+	"DISABLE_SECURITY_PLUGIN": in_opensearch,
+	"plugins.security.disabled": in_opensearch,
+	"-Eplugins.security.disabled=true": in_opensearch,
+}
+
+# By flags that come in several spellings.
+by_engine := {
+	"cockroach": "Make certificates (cockroach cert), and restart all nodes with --certs-dir in place of --insecure",
+	"mysql": "Reset the password that made it necessary (FLUSH PRIVILEGES; ALTER USER), then take the switch out",
 }
 
 # The switch only permits an empty password: with a password set, the store is not open.

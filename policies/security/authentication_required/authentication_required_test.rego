@@ -19,7 +19,7 @@ test_trust_fails if {
 	some v in found(request("postgres", "POSTGRES_HOST_AUTH_METHOD", "trust"))
 	v.msg == "POSTGRES_HOST_AUTH_METHOD=trust lets everybody who reaches container db in without a password"
 	v.path == path
-	contains(v.fix, "Take POSTGRES_HOST_AUTH_METHOD out")
+	contains(v.fix, "write scram-sha-256 for trust in the pg_hba.conf of the data directory")
 }
 
 test_letters_may_be_capital if count(found(request("redis", "ALLOW_EMPTY_PASSWORD", "Yes"))) == 1
@@ -67,4 +67,77 @@ test_flag_fails if {
 	v.path == ["c", "args", 1]
 	found(started("cockroach", ["start", "--certs-dir=/certs"])) == set()
 	found(started("redis", ["--insecure"])) == set()
+}
+
+test_fix_of_a_flag_says_how if {
+	some v in found(started("cockroach", ["start", "--insecure"]))
+	contains(v.fix, "with --certs-dir in place of --insecure")
+	some w in found(request("redis", "ALLOW_EMPTY_PASSWORD", "yes"))
+	startswith(w.fix, "Set the password in the store")
+}
+
+test_other_switches_have_a_general_fix if {
+	document := object.union(request("dgraph", "OPEN", "yes"), {"parameters": {"switches": {"OPEN": ["yes"]}}})
+	some v in found(document)
+	v.fix == "Give the data store's users passwords from a Secret, and then take OPEN out"
+}
+
+search(release, overrides) := {
+	"workload": {
+		"engine": {"name": "elasticsearch", "container": "es", "release": release},
+		"containers": [object.union(
+			{
+				"name": "es",
+				"role": "main",
+				"engine": "elasticsearch",
+				"image": {"repository": "elasticsearch/elasticsearch"},
+				"command": [],
+				"args": [],
+				"env": [{"name": "cluster.name", "value": "logs"}],
+				"env_from": false,
+				"mounts": [],
+				"path": ["c"],
+			},
+			overrides,
+		)],
+	},
+	"parameters": {"switches": {"xpack.security.enabled": ["false"]}, "flags": {}},
+}
+
+test_elasticsearch_before_8_is_open_by_default if {
+	every release in [[6, 8, 23], [7, 10, 2], [7, 17]] {
+		some v in found(search(release, {}))
+		v.path == ["c"]
+		contains(v.fix, `set xpack.security.enabled to "true"`)
+	}
+}
+
+test_elasticsearch_of_other_versions_passes if {
+	found(search([8, 19, 4], {})) == set()
+	found(search([6, 2, 4], {})) == set()
+}
+
+test_elasticsearch_that_may_be_closed_passes if {
+	every overrides in [
+		{"env": [{"name": "xpack.security.enabled", "value": "true"}]},
+		{"env_from": true},
+		{"args": ["elasticsearch", "-Expack.security.enabled=true"]},
+		{"command": ["sh", "-c", "start"]},
+		{"mounts": [{"mount_path": "/usr/share/elasticsearch/config/elasticsearch.yml"}]},
+		{"image": {"repository": "opensearchproject/opensearch"}},
+		{"role": "init"},
+	] {
+		found(search([7, 17, 29], overrides)) == set()
+	}
+}
+
+test_certificates_alone_do_not_close_it if {
+	count(found(search([7, 17, 29], {"mounts": [{"mount_path": "/usr/share/elasticsearch/config/certs"}]}))) == 1
+}
+
+test_turned_off_is_told_once if {
+	found_off := found(search([7, 17, 29], {"env": [{"name": "xpack.security.enabled", "value": "false", "path": ["e"]}]}))
+	count(found_off) == 1
+	some v in found_off
+	contains(v.fix, `set xpack.security.enabled to "true"`)
 }

@@ -17,7 +17,9 @@
 #   inventory: {PersistentVolumeClaim: bundle}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [loki, tempo], description: Data stores whose members may share one directory.}
-#   fix: "Set accessModes: [ReadWriteOnce]; an existing claim keeps its modes: create a new one and copy the data."
+#   fix: >-
+#     Run one replica. Set accessModes: [ReadWriteOnce]; an existing claim keeps its modes: create a new one and copy
+#     the data while the store is stopped.
 #   why: a second pod, started by mistake or while a node is unreachable, corrupts the data
 package stategate.storage.pvc_access_mode_single_writer
 
@@ -45,6 +47,13 @@ path(claim) := array.concat(claim.spec_path, ["accessModes"]) if claim.origin ==
 path(claim) := claim.path if claim.origin == "reference"
 
 fix(claim) := text if {
+	claim.origin == "reference"
+	object.get(input.workload, "replicas", 1) > 1
+	text := sprintf(
+		"Set replicas: 1 now, since %d pods write the files of %s; then copy them to a ReadWriteOnce claim and name that",
+		[input.workload.replicas, claim.name],
+	)
+} else := text if {
 	claim.origin == "template"
 	input.review.operation == "UPDATE"
 	text := sprintf(
@@ -54,6 +63,6 @@ fix(claim) := text if {
 } else := "Set accessModes: [ReadWriteOnce] in the claim template" if {
 	claim.origin == "template"
 } else := sprintf(
-	"Make a claim with accessModes: [ReadWriteOnce], copy the data of %s, and name the new one",
+	"Make a claim with accessModes: [ReadWriteOnce], copy the data of %s while it is stopped, and name the new one",
 	[claim.name],
 )

@@ -21,11 +21,14 @@
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
 #   parameters:
 #     allow_jobs: {type: boolean, default: false, description: Jobs may write to the claims of a data store.}
-#   fix: "Mount the claim with readOnly: true, or create your own claim from it (dataSource) and use that."
+#   fix: >-
+#     Give it a claim of its own. To back up, dump over the network or take a VolumeSnapshot and mount a claim made from
+#     it; to restore, load the dump over the network or stop the store first.
 #   why: "ReadWriteOnce does not prevent it: it admits every pod on the same node"
 package stategate.storage.pvc_single_consumer
 
 import data.stategate.lib.claims
+import data.stategate.lib.dumps
 
 violation contains v if {
 	object.get(input.workload, "replicas", 1) > 0
@@ -41,12 +44,24 @@ violation contains v if {
 			[consumer.claim, consumer.kind, consumer.name],
 		),
 		"path": path(consumer.claim),
-		"fix": sprintf(
-			"Mount %s with readOnly: true, or make a claim of your own from it (spec.dataSource) and use that",
-			[consumer.claim],
-		),
+		"fix": remedy(consumer),
 	}
 }
+
+# Even a mount that only reads may wait for the volume, and copies of files that are being written are no backup.
+remedy(consumer) := sprintf(
+	"To back up, dump over the network (%s) or mount a claim made from a VolumeSnapshot%s; to restore, stop %s first",
+	[dumps.with_tool(object.get(consumer, "engine", "")), one_at_a_time, consumer.name],
+) if {
+	input.workload.kind in {"Job", "CronJob", "Pod"}
+} else := sprintf(
+	"Give it a claim of its own; to start it on a copy of %s, make that claim from a VolumeSnapshot",
+	[consumer.claim],
+)
+
+one_at_a_time := ", with concurrencyPolicy: Forbid" if {
+	input.workload.kind == "CronJob"
+} else := ""
 
 # An existing Job or Pod may have ended long ago; a new one is reviewed itself.
 writes(consumer) if {

@@ -35,7 +35,8 @@ test_job_on_the_claim_of_a_replica_fails if {
 	some v in found(request("Job", "data-pg-0", [set_of_pg]))
 	v.msg == "claim data-pg-0 is written by StatefulSet pg already: a second writer corrupts its data"
 	v.path == ["spec", "volumes", 0]
-	contains(v.fix, "Mount data-pg-0 with readOnly: true")
+	startswith(v.fix, "To back up, dump over the network (use its own backup tool")
+	endswith(v.fix, "; to restore, stop pg first")
 }
 
 data_store(consumers) := object.union(
@@ -110,6 +111,16 @@ test_job_that_writes_beside_a_data_store_fails if {
 	some v in found(request("CronJob", "orders", [store_of_orders]))
 	v.msg == "claim orders is written by Deployment orders already: a second writer corrupts its data"
 	found(request("CronJob", "orders", [object.union(store_of_orders, {"holds_data": false})])) == set()
+}
+
+test_cron_job_runs_once_at_a_time if {
+	some v in found(request("CronJob", "orders", [store_of_orders]))
+	contains(v.fix, "(mongodump) or mount a claim made from a VolumeSnapshot, with concurrencyPolicy: Forbid")
+}
+
+test_other_workload_gets_its_own_claim if {
+	some v in found(request("Deployment", "data-pg-0", [set_of_pg]))
+	startswith(v.fix, "Give it a claim of its own")
 }
 
 test_of_a_bundle_the_intruder_is_told if {

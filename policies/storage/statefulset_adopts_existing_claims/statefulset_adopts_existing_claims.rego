@@ -17,7 +17,7 @@
 #   inventory: {PersistentVolumeClaim: optional}
 #   audited: false
 #   fix: >-
-#     Give the StatefulSet another name, or delete the old claims; or, to use the data on purpose, annotate
+#     Give the StatefulSet another name; or, to use the data of the claims on purpose, annotate
 #     stategate.io/adopt-claims: "true".
 #   why: claims match by name alone, so pods may start on another application's data or too small a disk
 package stategate.storage.statefulset_adopts_existing_claims

@@ -67,7 +67,10 @@ violation contains v if {
 			[concat(", ", was), concat(", ", now)],
 		),
 		"path": ["spec", "volumeClaimTemplates"],
-		"fix": sprintf("%s; %s then mounts the new claims", [replace_it, statefulsets.restart]),
+		"fix": sprintf(
+			"Save the data first: new claims are empty. Then %s; %s mounts them",
+			[replace_it, statefulsets.restart],
+		),
 	}
 }
 

@@ -43,16 +43,20 @@ violation contains v if {
 			[claim.name, class],
 		),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
-		"fix": fix(claim, concat(", ", known)),
+		"fix": fix(claim),
 	}
 }
 
-fix(claim, known) := text if {
+fix(claim) := "Create the class first: the cluster has none" if {
+	count(input.related.storage_class_names) == 0
+} else := text if {
 	claim.origin == "template"
 	input.review.operation == "UPDATE"
-	text := sprintf("%s, then apply it with a class that there is: %s", [statefulsets.orphan, known])
+	text := sprintf("%s, then apply it with a class that there is: %s", [statefulsets.orphan, offered])
 } else := text if {
 	claim.origin == "object"
 	input.review.operation == "UPDATE"
-	text := sprintf("A claim keeps its class: delete the pending claim, and apply it with one of: %s", [known])
-} else := sprintf("Set storageClassName to one of: %s", [known])
+	text := sprintf("A claim keeps its class: delete the pending claim, and apply it with one of: %s", [offered])
+} else := sprintf("Set storageClassName to one of: %s", [offered])
+
+offered := concat(", ", input.related.storage_class_names)

@@ -59,7 +59,10 @@ violation contains v if {
 			[claim.name, engine, kind, class.name],
 		),
 		"path": claim.path,
-		"fix": "Use a class of SSDs, and copy the data; or, if the driver can, change the disk by spec.volumeAttributesClassName of the claim",
+		"fix": concat("", [
+			"Copy the data to a claim of a class of SSDs while the store is stopped; or, if the driver can, ",
+			"change the disk by spec.volumeAttributesClassName of the claim",
+		]),
 	}
 }
 

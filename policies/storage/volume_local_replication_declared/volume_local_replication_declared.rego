@@ -39,8 +39,8 @@
 #       default: ["*cache*", "*ephemeral*", "*scratch*", "*tmp*", temp, "temp-*", "*-temp", "*-temp-*"]
 #       description: Claims (globs) that may be lost.
 #   fix: >-
-#     Declare how the data is replicated with the annotation stategate.io/replication, or use a network storage
-#     class.
+#     Declare how the data is replicated, if it is, with the annotation stategate.io/replication. If it is not, move the
+#     data to a claim of a network storage class.
 #   why: a local volume exists on one node only, and its pod can run nowhere else
 package stategate.storage.volume_local_replication_declared
 
@@ -58,8 +58,8 @@ violation contains v if {
 		),
 		"path": ["metadata", "annotations", annotation],
 		"fix": sprintf(
-			"Annotate %s: application (two replicas or more), sync:N or async:TARGET; or use a class of network storage",
-			[annotation],
+			"Annotate what is true in %s: application if the store copies it itself, sync:N or async:TARGET; or, %s",
+			[annotation, "if nothing does, move the data to a class of network storage"],
 		),
 	}
 }

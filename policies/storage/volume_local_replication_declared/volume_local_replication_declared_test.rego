@@ -30,7 +30,7 @@ test_local_disk_fails if {
 	some v in found(request(1, {}, local))
 	contains(v.msg, "claim data of StatefulSet kafka is on a disk of the node and says nothing of replication")
 	v.path == ["metadata", "annotations", "stategate.io/replication"]
-	contains(v.fix, "Annotate stategate.io/replication: application")
+	contains(v.fix, "Annotate what is true in stategate.io/replication: application if the store copies it itself")
 }
 
 test_members_that_replicate_pass if found(request(3, says("application"), local)) == set()

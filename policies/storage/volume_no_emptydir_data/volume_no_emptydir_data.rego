@@ -7,7 +7,8 @@
 #   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are checked, too.
 #   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
 #   images; with envFrom or a script that decides, the table's directory is used as long as no other volume could
-#   hold the data. volume-data-dir-persisted covers a directory without any volume. Declare a cache with
+#   hold the data. volume-data-dir-persisted covers a directory without any volume, volume-data-dropped the
+#   update that replaces the emptyDir of a running store. Declare a cache with
 #   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
@@ -22,12 +23,14 @@
 #       default: ["/tmp*", "/run*", "/dev/shm*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
 #   fix: >-
-#     Use a claim instead of the emptyDir; or, if the data can be rebuilt, annotate stategate.io/data-durability:
-#     cache.
+#     If it runs already, dump the data first: the change restarts its pods, and the emptyDir goes with them. Then use a
+#     claim instead of the emptyDir, and load the dump; or, if the data can be rebuilt, annotate
+#     stategate.io/data-durability: cache.
 #   why: an emptyDir is deleted whenever its pod leaves the node, at every drain, upgrade and eviction
 package stategate.storage.volume_no_emptydir_data
 
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
 import data.stategate.lib.globs
 
 violation contains v if {
@@ -42,8 +45,8 @@ violation contains v if {
 		),
 		"path": volume.path,
 		"fix": sprintf(
-			"Replace emptyDir %s by %s; if it is only a cache, annotate stategate.io/data-durability: cache",
-			[mount.volume, data_dirs.remedy],
+			"If it runs, dump it first (%s): the change wipes it. Then replace emptyDir %s by %s and load the dump; or, %s",
+			[dumps.save, mount.volume, data_dirs.remedy, "if it is only a cache, annotate stategate.io/data-durability: cache"],
 		),
 	}
 }

@@ -45,7 +45,7 @@ test_empty_dir_fails if {
 
 test_deployment_is_told_its_own_fix if {
 	some v in found(request("Deployment", [on("/var/lib/postgresql/data", "default", empty)], [empty]))
-	contains(v.fix, "Replace emptyDir data by a persistentVolumeClaim")
+	contains(v.fix, "replace emptyDir data by a persistentVolumeClaim")
 }
 
 test_directory_below_the_empty_dir_fails if {

@@ -36,12 +36,13 @@
 #       default: ["*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
 #   fix: >-
-#     Use a claim instead of the hostPath; or, if the data can be rebuilt, annotate stategate.io/data-durability:
-#     cache.
+#     If it runs already, dump the data or copy the stopped store's files first: a new claim is empty. Then use a claim
+#     instead of the hostPath; or, if the data can be rebuilt, annotate stategate.io/data-durability: cache.
 #   why: the files belong to one node and go with it; nothing tracks their space or cleans them up
 package stategate.storage.volume_no_hostpath_data
 
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
 import data.stategate.lib.globs
 
 violation contains v if {
@@ -59,11 +60,15 @@ violation contains v if {
 		),
 		"path": volume.path,
 		"fix": sprintf(
-			"Replace hostPath %s by %s; disks of the node are used through local PersistentVolumes",
-			[mount.volume, instead],
+			"If it runs, save its data first (%s): a new claim is empty. Then replace hostPath %s by %s; %s",
+			[saved, mount.volume, instead, "disks of the node are used through local PersistentVolumes"],
 		),
 	}
 }
+
+saved := dumps.save if {
+	input.workload.engine
+} else := "copy the files while it is stopped"
 
 # The pods of a DaemonSet do not move.
 consequence := "a node that goes takes it along, and no quota counts it" if {

@@ -53,7 +53,7 @@ test_data_on_the_node_fails if {
 	some v in found(request([on("/var/lib/postgresql/data", "default", disk)], [disk]))
 	contains(v.msg, "container db at /var/lib/postgresql/data is in /mnt/pg of the node")
 	v.path == ["spec", "template", "spec", "volumes", 0]
-	contains(v.fix, "Replace hostPath data by an entry of spec.volumeClaimTemplates")
+	contains(v.fix, "replace hostPath data by an entry of spec.volumeClaimTemplates")
 }
 
 test_mount_above_the_data_fails if {

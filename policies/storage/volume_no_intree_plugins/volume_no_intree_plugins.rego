@@ -91,7 +91,7 @@ uses contains use if {
 		"what": sprintf("volume %s", [volume.name]),
 		"plugin": volume.source,
 		"path": volume.path,
-		"how": "put a persistentVolumeClaim into the volume's place",
+		"how": "put a persistentVolumeClaim into the volume's place, bound to a volume of that disk (a new one is empty)",
 	}
 }
 

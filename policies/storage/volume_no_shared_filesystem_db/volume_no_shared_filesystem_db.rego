@@ -54,7 +54,7 @@
 #       - gcsfuse.csi.storage.gke.io
 #       - blob.csi.azure.com
 #       description: Provisioners and drivers (globs) of network file systems and mounted buckets.
-#   fix: Use a class of block storage for the data.
+#   fix: Dump the data, or copy it while the store is stopped, to a claim of a class of block storage, and use that.
 #   why: a database that cannot trust its syncs and locks may be corrupt after a failover
 package stategate.storage.volume_no_shared_filesystem_db
 
@@ -71,7 +71,10 @@ violation contains v if {
 			[engine, place.what],
 		),
 		"path": place.path,
-		"fix": sprintf("Copy the data to block storage: use %s, with a class of disks", [place.instead]),
+		"fix": sprintf(
+			"Dump the data, or copy it while the store is stopped, to block storage: use %s, with a class of disks",
+			[place.instead],
+		),
 	}
 }
 

@@ -18,7 +18,9 @@
 #   match: {kinds: [Deployment.apps, ReplicaSet.apps, ReplicationController, DaemonSet.apps, Pod, Job.batch, CronJob.batch]}
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [prometheus, loki, tempo], description: Data stores that may run as any kind.}
-#   fix: Make it a StatefulSet with volumeClaimTemplates, or let an operator run it.
+#   fix: >-
+#     Make it a StatefulSet with volumeClaimTemplates, or let an operator run it. New claims are empty: dump a store that
+#     runs first, and load the dump.
 #   why: a StatefulSet gives each member its own name and volume, and never runs a member twice
 package stategate.storage.workload_engine_needs_statefulset
 
@@ -67,8 +69,8 @@ violation contains v if {
 }
 
 fix(name) := sprintf(
-	"Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s)",
+	"Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s); the claims are new: load a dump",
 	[operators[name]],
 ) if {
 	operators[name]
-} else := "Make it a StatefulSet with volumeClaimTemplates"
+} else := "Make it a StatefulSet with volumeClaimTemplates; the claims are new: load a dump"

@@ -20,8 +20,8 @@
 #   patches: fix
 #   inventory: {PersistentVolumeClaim: bundle}
 #   fix: >-
-#     Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with
-#     volumeClaimTemplates.
+#     Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; more pods need a StatefulSet with
+#     volumeClaimTemplates, whose claims are empty, and a data store that is replicated.
 #   why: "such a volume serves one node or one pod: a second pod hangs, or writes over the first's files"
 package stategate.storage.workload_rwo_rollout_deadlock
 
@@ -87,12 +87,12 @@ path_of_replicas := ["spec", "template", "spec", "volumes"] if {
 } else := ["spec", "replicas"]
 
 fixes := {
-	"StatefulSet": "Set replicas: 1; or give each pod its own claim with an entry of spec.volumeClaimTemplates",
-	"DaemonSet": "Mount it readOnly; a data store is a StatefulSet with volumeClaimTemplates, files for all nodes need ReadWriteMany",
+	"StatefulSet": "Set replicas: 1; claims for each pod, by spec.volumeClaimTemplates, are new and empty",
+	"DaemonSet": "Make it a StatefulSet of one replica that mounts this claim; files for all nodes need ReadWriteMany",
 }
 
 fix_many(kind) := object.get(
 	fixes,
 	kind,
-	"Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; for more pods use a StatefulSet with volumeClaimTemplates",
+	"Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; more pods need (empty) claims of their own",
 )

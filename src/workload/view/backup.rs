@@ -10,7 +10,7 @@ use crate::path::Path;
 pub struct Backup {
     /// For example `velero`, `k10` or `operator`; empty if not declared.
     pub methods: Vec<String>,
-    /// The declared backup schedule.
+    /// The declared backup schedule; of a CronJob, whatever it runs, its own schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule: Option<BackupSchedule>,
     /// How long a backup is kept, in seconds.
@@ -23,7 +23,7 @@ pub struct Backup {
     pub errors: Vec<AnnotationError>,
 }
 
-/// The annotation `stategate.io/backup-schedule`.
+/// The annotation `stategate.io/backup-schedule`, or the schedule of a CronJob.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub struct BackupSchedule {
     /// The schedule as written.
@@ -34,7 +34,7 @@ pub struct BackupSchedule {
     /// The longest time between two runs, in seconds; left out if the schedule never runs or cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_gap_seconds: Option<i64>,
-    /// Path of the annotation in the object.
+    /// Path of the schedule in the object.
     pub path: Path,
 }
 

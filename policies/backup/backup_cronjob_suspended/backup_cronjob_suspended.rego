@@ -1,0 +1,26 @@
+# METADATA
+# title: Backup CronJobs are not suspended
+# description: >-
+#   A CronJob with suspend set to true starts nothing. It is set during an incident and forgotten, and the first one to
+#   notice is whoever needs the backup. This policy checks CronJobs whose name, image or command says that they make
+#   backups. Those that restore, verify or clean up pass.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#schedule-suspension
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [CronJob.batch], classes: [batch, durable]}
+#   fix: "Set suspend: false; if another job makes the backups, delete this one."
+#   why: while it is suspended no backup is made, and nothing reports it
+package stategate.backup.backup_cronjob_suspended
+
+import data.stategate.lib.backup_jobs
+
+violation contains v if {
+	input.review.object.spec.suspend == true
+	backup_jobs.makes_backups
+	v := {
+		"msg": sprintf("CronJob %s is suspended: it makes no backups until somebody resumes it", [input.workload.name]),
+		"path": ["spec", "suspend"],
+	}
+}

@@ -1,0 +1,76 @@
+# METADATA
+# title: The files of a running data store are not copied for a backup
+# description: >-
+#   A Job that mounts the claim of a running data store, even with readOnly, waits for ever on any other node if the
+#   volume goes to one node at a time (Multi-Attach), and, once it has the volume, keeps the data store from coming back
+#   on another one. What it copies is no backup either: files that are written while they are read do not fit together.
+#   This policy checks Jobs, CronJobs and Pods that read a claim on which another workload's data store keeps its data.
+#   One that also writes is checked by pvc-single-consumer.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
+# - ref: https://www.postgresql.org/docs/current/backup-file.html
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#concurrency-policy
+# custom:
+#   severity: high
+#   action: warn
+#   match:
+#     kinds: [Pod, Job.batch, CronJob.batch]
+#     classes: [durable, batch, none]
+#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
+#   fix: >-
+#     Dump over the network, or take a VolumeSnapshot and mount a claim made from it. For a CronJob, set
+#     concurrencyPolicy: Forbid and activeDeadlineSeconds.
+#   why: files that are written while they are read do not fit together, and the volume may be on another node
+package stategate.backup.backup_live_files
+
+import data.stategate.lib.dumps
+
+violation contains v if {
+	some consumer in input.related.consumers
+	consumer.kind in {"StatefulSet", "Deployment", "DaemonSet"}
+	consumer.holds_data
+	not consumer.read_only
+	object.get(consumer, "replicas", 1) > 0
+	mount := reading[consumer.claim]
+	v := {
+		"msg": sprintf(
+			"%s %s reads the files of %s in claim %s while it runs: that is no backup, and it may wait for the volume",
+			[input.workload.kind, input.workload.name, consumer.name, consumer.claim],
+		),
+		"path": mount.path,
+		"fix": sprintf(
+			"Dump over the network (%s), or mount a claim made from a VolumeSnapshot%s",
+			[dumps.with_tool(consumer.engine), once],
+		),
+	}
+}
+
+# Claims that are mounted, but only to be read.
+reading[name] := first if {
+	some volume in input.workload.volumes
+	name := volume.claim
+	mounts := [mount |
+		some container in input.workload.containers
+		some mount in container.mounts
+		mount.volume == volume.name
+	]
+	first := mounts[0]
+	every mount in mounts {
+		mount.read_only
+	}
+}
+
+once := concat("", [", and set ", concat(" and ", missing)]) if {
+	input.workload.kind == "CronJob"
+	count(missing) > 0
+} else := ""
+
+missing := array.concat(forbid, deadline)
+
+forbid := [] if {
+	input.review.object.spec.concurrencyPolicy == "Forbid"
+} else := ["concurrencyPolicy: Forbid"]
+
+deadline := [] if {
+	input.review.object.spec.jobTemplate.spec.activeDeadlineSeconds
+} else := ["activeDeadlineSeconds"]

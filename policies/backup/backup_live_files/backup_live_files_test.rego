@@ -1,0 +1,54 @@
+package stategate.backup.backup_live_files_test
+
+import data.stategate.backup.backup_live_files as policy
+
+store := {
+	"claim": "data-pg-0",
+	"kind": "StatefulSet",
+	"name": "pg",
+	"read_only": false,
+	"holds_data": true,
+	"replicas": 1,
+	"engine": "postgres",
+}
+
+request(kind, consumer) := {
+	"workload": {
+		"kind": kind,
+		"name": "files",
+		"containers": [{"mounts": [{"volume": "pg", "read_only": true, "path": ["m"]}]}],
+		"volumes": [{"name": "pg", "claim": "data-pg-0"}, {"name": "tmp"}],
+	},
+	"related": {"consumers": [consumer]},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+test_job_that_reads_live_files_fails if {
+	some v in found(request("Job", store))
+	v.msg == concat("", [
+		"Job files reads the files of pg in claim data-pg-0 while it runs: ",
+		"that is no backup, and it may wait for the volume",
+	])
+	v.path == ["m"]
+	v.fix == "Dump over the network (pg_dumpall), or mount a claim made from a VolumeSnapshot"
+}
+
+test_cron_job_is_told_what_it_lacks if {
+	some v in found(request("CronJob", store))
+	endswith(v.fix, ", and set concurrencyPolicy: Forbid and activeDeadlineSeconds")
+	spec := {"concurrencyPolicy": "Forbid", "jobTemplate": {"spec": {"activeDeadlineSeconds": 600}}}
+	some w in found(object.union(request("CronJob", store), {"review": {"object": {"spec": spec}}}))
+	endswith(w.fix, "made from a VolumeSnapshot")
+}
+
+test_stopped_store_and_other_files_pass if {
+	found(request("Job", object.union(store, {"replicas": 0}))) == set()
+	found(request("Job", object.union(store, {"holds_data": false}))) == set()
+	found(request("Job", object.union(store, {"claim": "dumps"}))) == set()
+}
+
+test_writing_is_another_policy_s_matter if {
+	writes := {"workload": {"containers": [{"mounts": [{"volume": "pg", "read_only": false, "path": ["m"]}]}]}}
+	found(object.union(request("Job", store), writes)) == set()
+}

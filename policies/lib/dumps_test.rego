@@ -1,0 +1,31 @@
+package stategate.lib.dumps_test
+
+import data.stategate.lib.dumps
+
+workload(kind, name, env) := {"workload": {
+	"kind": kind,
+	"name": "pg",
+	"namespace": "shop",
+	"engine": {"name": name, "container": "db"},
+	"containers": [{"name": "db", "env": env}],
+}}
+
+said(document) := text if text := dumps.save with input as document
+
+test_command_names_the_workload if {
+	found := said(workload("StatefulSet", "postgres", []))
+	found == "kubectl exec -n shop statefulset/pg -c db -- pg_dumpall -U postgres > dump.sql"
+	here := object.union(workload("Deployment", "postgres", []), {"workload": {"namespace": ""}})
+	startswith(said(here), "kubectl exec deployment/pg -c db -- pg_dumpall")
+}
+
+test_user_of_the_manifest if {
+	contains(said(workload("Pod", "postgres", [{"name": "POSTGRES_USER", "value": "app"}])), "-U app")
+	contains(said(workload("Pod", "postgres", [{"name": "POSTGRES_USER", "from": "secretKeyRef"}])), "-U USER")
+}
+
+test_other_stores_have_their_tools if {
+	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save"
+	said(workload("CronJob", "postgres", [])) == "pg_dumpall"
+	contains(dumps.with_tool("dgraph"), "its own backup tool")
+}

@@ -1,0 +1,355 @@
+# Whether the replicas of a data store are members of one store, and what joins them, as far as the manifest shows.
+package stategate.lib.members
+
+import data.stategate.lib.globs
+
+# Nothing in sight joins the replicas, and nothing out of sight may do so: each is a store of its own.
+separate if {
+	evidence[input.workload.engine.name]
+	count(own) > 0
+	every container in own {
+		alone(container)
+	}
+	not unseen
+}
+
+# Engines whose replicas are nothing but stores of their own, until one of these settings joins them. Globs in lower
+# case: of names of environment variables, and of words of the command line.
+evidence := {
+	"postgres": {
+		"env": ["*replication_mode", "repmgr_*", "patroni_*", "pgha_*"],
+		"words": ["*primary_conninfo*", "*config_file*"],
+	},
+	"mysql": {
+		"env": ["*replication*", "*galera*", "*wsrep*", "cluster_*", "*master_host", "*primary_host", "mysql_group*"],
+		"words": ["*wsrep*", "*server?id*", "*log?bin*", "*gtid*", "*group?replication*", "*defaults*file*", "*plugin?load*"],
+	},
+	"mongodb": {
+		"env": ["*replica*", "*replset*", "*sharding*", "*config*"],
+		"words": ["--replset*", "-replset*", "--config*", "-f", "--configsvr", "--shardsvr"],
+	},
+	"redis": {
+		"env": ["*replica*", "*cluster*", "*nodes*", "*master_host*", "*primary_host*", "*sentinel*"],
+		"words": ["--cluster-enabled*", "--replicaof*", "--slaveof*", "*.conf", "--include*", "--sentinel", "--active-replica*"],
+	},
+	"kafka": {"env": ["*quorum_voters", "*quorum_bootstrap_servers", "*zookeeper_connect"], "words": ["*.properties"]},
+	"zookeeper": {"env": ["zoo_servers", "zookeeper_servers"], "words": ["*.cfg", "*.properties"]},
+	"etcd": {
+		"env": ["etcd_initial_cluster", "etcd_discovery*", "etcd_config_file", "*cluster_domain"],
+		"words": ["--initial-cluster*", "--discovery*", "--config-file*"],
+	},
+	"elasticsearch": {
+		"env": ["*discovery*", "*seed*", "*master_nodes", "*cluster_hosts", "*node?roles", "es_path_conf"],
+		"words": ["*discovery*", "*initial_master_nodes*", "*node.roles*"],
+	},
+	"rabbitmq": {
+		"env": ["*cluster*", "*erlang_cookie", "*config*", "*erl_args", "*enabled_plugins*"],
+		"words": ["*cluster*"],
+	},
+	"cassandra": {"env": ["*seed*", "*cluster_hosts", "*config*"], "words": ["*seed*"]},
+	"scylla": {"env": ["*seed*"], "words": ["--seeds*", "--options-file*"]},
+	"cockroach": {"env": ["cockroach_join"], "words": ["--join*", "-j", "start"]},
+	"clickhouse": {"env": ["*keeper*", "*shard*", "*replica*", "*config*"], "words": ["*config*", "-c*"]},
+	"nats": {
+		"env": ["*config*", "*cluster*", "*route*"],
+		"words": ["--routes*", "-routes*", "--cluster", "-cluster", "--cluster=*", "-c", "--config*", "-config*"],
+	},
+	"minio": {
+		"env": ["*distributed*", "minio_volumes", "minio_endpoints", "minio_args", "minio_config_env_file"],
+		"words": ["*://*"],
+	},
+	"consul": {"env": ["consul_local_config", "*join*"], "words": ["-*join*", "-config-*", "--config-*"]},
+	"vault": {"env": ["vault_local_config", "vault_raft*", "vault_ha*", "vault_config*"], "words": ["-config*"]},
+	"redpanda": {"env": ["*seed*"], "words": ["--seeds*", "-s", "--config*"]},
+	"influxdb": {"env": ["*cluster*", "*meta*", "*object_store*"], "words": ["--object-store*", "--config*", "-config*"]},
+}
+
+# Settings that say: this one runs alone, whatever else is set.
+solitary := {
+	"elasticsearch": {"env": {"discovery.type": "single-node"}, "words": ["-ediscovery.type=single-node"]},
+	"cockroach": {"env": {}, "words": ["start-single-node"]},
+	"consul": {"env": {}, "words": ["-dev", "--dev"]},
+	"vault": {"env": {}, "words": ["-dev", "--dev"]},
+}
+
+own contains container if {
+	some container in input.workload.containers
+	container.role != "init"
+	container.engine == input.workload.engine.name
+}
+
+alone(container) if solitary_variable(container)
+
+alone(container) if solitary_word(container)
+
+alone(container) if {
+	not joining_variable(container)
+	not joining_word(container)
+}
+
+solitary_variable(container) if {
+	some variable in variables(container)
+	solitary[container.engine].env[variable.name] == variable.value
+}
+
+solitary_word(container) if {
+	some word in words(container)
+	globs.matches_any(solitary[container.engine].words, lower(word))
+}
+
+joining_variable(container) if {
+	some variable in variables(container)
+	globs.matches_any(evidence[container.engine].env, lower(variable.name))
+	not says_nothing(variable, container.engine)
+}
+
+# The own machine is no other member; neither is a switch that is off, nor a local drive, nor a store in files.
+says_nothing(variable, _) if lower(variable.value) in {"", "no", "false", "0", "single-node", "standalone"}
+
+says_nothing(variable, _) if {
+	regex.match(`localhost|127\.0\.0\.1`, variable.value)
+	not contains(variable.value, ",")
+}
+
+says_nothing(variable, "minio") if {
+	startswith(variable.value, "/")
+	not contains(variable.value, "://")
+}
+
+says_nothing(variable, "vault") if {
+	variable.name == "VAULT_LOCAL_CONFIG"
+	regex.match(`"?(file|inmem)"?`, variable.value)
+	not regex.match(`raft|consul|postgresql|mysql|dynamodb|gcs|s3|azure|etcd|spanner|zookeeper|cassandra`, variable.value)
+}
+
+joining_word(container) if {
+	some word in words(container)
+	globs.matches_any(evidence[container.engine].words, lower(word))
+	not regex.match(`localhost|127\.0\.0\.1`, word)
+}
+
+# Nobody writes more of them by hand.
+words(container) := array.slice(array.concat(container.command, container.args), 0, most)
+
+variables(container) := array.slice(container.env, 0, most)
+
+most := 300
+
+# What may join the replicas without being in sight.
+unseen if input.workload.owner
+
+unseen if input.workload.annotations["stategate.io/replication"]
+
+unseen if input.workload.annotations["stategate.io/quorum"] == "false"
+
+unseen if {
+	some container in own
+	may_hide(container)
+}
+
+unseen if {
+	some container in input.workload.containers
+	not container in own
+	not harmless(container)
+}
+
+unseen if {
+	some container in object.get(input, ["review", "object", "spec", "template", "spec", "containers"], [])
+	container.lifecycle.postStart
+}
+
+may_hide(container) if container.env_from
+
+may_hide(container) if count(container.env) > most
+
+may_hide(container) if count(container.command) + count(container.args) > most
+
+# An image of one's own may bring any configuration.
+may_hide(container) if not from_its_makers(container)
+
+may_hide(container) if {
+	some i, word in words(container)
+	i < 2
+	regex.match(`(^|/)(ba|da|a)?sh$|\.(sh|py|pl)$|[ \n;&]`, word)
+	not own_start(word)
+}
+
+may_hide(container) if {
+	program := container.command[0]
+	not own_start(program)
+	not program in wrappers
+	not plain(container.engine, program)
+}
+
+may_hide(container) if {
+	some mount in container.mounts
+	mount.source in {"configMap", "secret", "projected", "emptyDir", "image", "csi"}
+	not regex.match(no_settings, mount.mount_path)
+	not data_mount(mount)
+}
+
+no_settings := `(?i)tls|ssl|cert|/ca|/pki|keyfile|secret|passw|credential|token|/tmp|/run|/dev/|cache|/logs?$`
+
+data_mount(mount) if {
+	some dir in input.workload.engine.data_dirs
+	dir.mount.volume == mount.volume
+}
+
+own_start(word) if endswith(word, "docker-entrypoint.sh")
+
+wrappers := {"tini", "/sbin/tini", "/usr/bin/tini", "dumb-init", "/usr/bin/dumb-init", "gosu", "su-exec"}
+
+plain(engine, program) if {
+	parts := split(program, "/")
+	parts[count(parts) - 1] in programs[engine]
+}
+
+programs := {
+	"postgres": {"postgres"},
+	"mysql": {"mysqld", "mariadbd"},
+	"mongodb": {"mongod"},
+	"redis": {"redis-server", "valkey-server", "keydb-server"},
+	"etcd": {"etcd"},
+	"zookeeper": set(),
+	"kafka": set(),
+	"elasticsearch": {"elasticsearch", "opensearch"},
+	"rabbitmq": {"rabbitmq-server"},
+	"cassandra": {"cassandra"},
+	"scylla": {"scylla"},
+	"cockroach": {"cockroach", "/cockroach"},
+	"clickhouse": {"clickhouse-server", "clickhouse"},
+	"nats": {"nats-server"},
+	"minio": {"minio", "server"},
+	"consul": {"consul", "agent"},
+	"vault": {"vault", "bao", "server"},
+	"redpanda": {"rpk", "redpanda"},
+	"influxdb": {"influxd"},
+}
+
+# An image as its makers publish it, in their own registry or a mirror that keeps their path.
+from_its_makers(container) if {
+	image := container.image
+	regex.match(publishers, image.repository)
+	not regex.match(`repmgr|galera|xtradb|sentinel|cluster|operator|-ha$|enterprise`, image.repository)
+	not regex.match(`-(data|meta|enterprise)`, image.tag)
+}
+
+publishers := concat("", [
+	`(^|/)(library/[a-z]+|bitnami[a-z]*/[a-z-]+|minio/minio|mysql/mysql-server|percona/percona-server[a-z-]*`,
+	`|pgvector/pgvector|postgis/postgis|timescale/timescaledb|valkey/valkey|redis/redis-stack[a-z-]*|eqalpha/keydb`,
+	`|apache/kafka[a-z-]*|confluentinc/cp-[a-z]+|etcd|elasticsearch/elasticsearch[a-z-]*|opensearchproject/opensearch`,
+	`|cockroachdb/cockroach|clickhouse/clickhouse-server|scylladb/scylla|redpandadata/redpanda|hashicorp/consul`,
+	`|hashicorp/vault|openbao/openbao|mongodb/mongodb-community-server)$`,
+])
+
+# Helpers that only prepare files or watch.
+harmless(container) if {
+	container.role == "init"
+	text := concat(" ", words(container))
+	regex.match(`chown|chmod|mkdir|sysctl|lost\+found`, text)
+	not regex.match(`conf|clone|backup|replica|repl|join|cluster|curl|wget|://|\.sh\b|\bcp\b`, text)
+}
+
+harmless(container) if {
+	container.role != "init"
+	container.engine == ""
+	regex.match(`export|metric|fluent|filebeat|promtail|vector|telegraf|otel|envoy|istio|linkerd`, container.image_name)
+}
+
+# Whether the members of this workload vote: what its engine is known for, unless each is a store of its own.
+votes if {
+	input.workload.engine.votes
+	not separate
+	not undecided
+}
+
+# Vault votes with one kind of storage only, which its configuration names.
+undecided if {
+	input.workload.engine.name == "vault"
+	not raft
+}
+
+raft if {
+	some container in own
+	some variable in variables(container)
+	regex.match(`(?i)raft`, concat(" ", [variable.name, object.get(variable, "value", "")]))
+}
+
+raft if {
+	some container in own
+	some word in words(container)
+	regex.match(`(?i)raft`, word)
+}
+
+# What makes several replicas of an engine one store, as a clause.
+set_up(name) := text if {
+	text := how[name]
+} else := sprintf("set up the replication of %s, best by an operator", [name])
+
+how := {
+	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
+	"mysql": "let an operator replicate it (Percona's, MariaDB's or Oracle's), and load a dump into its cluster",
+	"mongodb": "start mongod with --replSet, run rs.initiate() once on the one with the data, then rs.add() the others",
+	"redis": "set up replication with Sentinel, or a Redis Cluster, best by an operator or a chart that does",
+	"kafka": "give all nodes the same cluster ID and controller quorum (or ZooKeeper), and then reassign the partitions",
+	"zookeeper": "list all servers in ZOO_SERVERS, the one with the data among them, and give each a ZOO_MY_ID",
+	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
+	"elasticsearch": "name the headless Service in discovery.seed_hosts (no cluster.initial_master_nodes once there is data)",
+	"rabbitmq": "set up peer discovery (rabbitmq_peer_discovery_k8s) and quorum queues, or use its operator",
+	"cassandra": "give all the same CASSANDRA_SEEDS, add nodes one by one, then raise the keyspaces' replication, repair",
+	"scylla": "give all the same --seeds, add nodes one by one, then raise the keyspaces' replication and repair",
+	"cockroach": "start all with cockroach start --join, and keep the node with the data among them",
+	"clickhouse": "configure Keeper and remote_servers, and use ReplicatedMergeTree tables; or use its operator",
+	"nats": "name the other servers in --routes with one --cluster_name, then set the replicas of each stream",
+	"minio": "make a new deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data), mc mirror into it",
+	"consul": "have the servers find each other with -retry-join, and leave -bootstrap and -dev out",
+	"vault": "use storage \"raft\" with retry_join; move the data with vault operator migrate",
+	"redpanda": "give all brokers the same --seeds, then raise the replication of each topic",
+	"influxdb": "its open-source versions have no replicas: write to two servers, or use a clustered edition",
+}
+
+# How a store whose members are joined grows. Raising the number of replicas alone can split it, or add empty members.
+growth(name) := text if {
+	text := grow[name]
+} else := "add the members one at a time, as its documentation says"
+
+grow := {
+	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",
+	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
+	"kafka": "add the new nodes to the controller quorum one at a time, then reassign the partitions",
+	"zookeeper": "add one server at a time to ZOO_SERVERS of all of them, and let it follow before the next one",
+	"elasticsearch": "let new nodes find the others by discovery.seed_hosts, without cluster.initial_master_nodes",
+	"rabbitmq": "let new nodes join by peer discovery, then add members to each quorum queue (rabbitmq-queues grow)",
+	"nats": "add the new servers to --routes of all, then raise the replicas of each stream (nats stream edit)",
+	"minio": "add a server pool of 4 drives or more to the command of all servers; a pool itself cannot grow",
+	"consul": "let new servers find the others by -retry-join, one at a time",
+	"vault": "let new members join the raft storage by retry_join, one at a time (vault operator raft list-peers)",
+	"cockroach": "start new nodes with --join, one at a time",
+	"redpanda": "let new brokers join by --seeds, then raise the replication of each topic",
+}
+
+# How a member leaves for good, before its pod does.
+leaving(name) := text if {
+	text := leave[name]
+} else := "drain the member with the highest number as its documentation says"
+
+leave := {
+	"etcd": "run etcdctl member remove ID for the member with the highest number (etcdctl member list shows the IDs)",
+	"mongodb": "run rs.remove() for the member with the highest number on the primary",
+	"kafka": "move all partitions off the broker with the highest number (kafka-reassign-partitions)",
+	"redpanda": "run rpk redpanda admin brokers decommission ID and wait until it is done",
+	"zookeeper": "take the server with the highest number out of the ensemble (reconfig -remove ID, or ZOO_SERVERS)",
+	"elasticsearch": "move its shards away (cluster.routing.allocation.exclude._name), and exclude a master from voting",
+	"rabbitmq": "run rabbitmq-queues shrink NODE, stop its pod, then rabbitmqctl forget_cluster_node NODE on another one",
+	"cassandra": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
+	"scylla": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
+	"cockroach": "run cockroach node decommission ID and wait until it holds no replicas",
+	"nats": "move streams off the server, then run nats server cluster peer-remove NAME",
+	"consul": "run consul leave on the server with the highest number",
+	"vault": "run vault operator raft remove-peer ID for the member with the highest number",
+	"minio": "a server of a pool cannot leave: decommission the whole pool (mc admin decommission start)",
+	"redis": "in a Redis Cluster, move its slots away and run redis-cli --cluster del-node; else fail over first",
+	"postgres": "fail over from it first if it is the primary, and drop its replication slot",
+	"mysql": "fail over from it first if it is the primary, and stop its replication",
+	"clickhouse": "run SYSTEM DROP REPLICA for it on another server once its pod is gone",
+}

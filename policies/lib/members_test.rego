@@ -1,0 +1,149 @@
+package stategate.lib.members_test
+
+import data.stategate.lib.members
+
+container(engine, image, overrides) := object.union(
+	{
+		"name": "db",
+		"role": "main",
+		"engine": engine,
+		"image": {"registry": "docker.io", "repository": image, "tag": "1.2.3"},
+		"image_name": image,
+		"command": [],
+		"args": [],
+		"env": [],
+		"env_from": false,
+		"mounts": [],
+	},
+	overrides,
+)
+
+document(containers, overrides) := object.union(
+	{"workload": {
+		"engine": {"name": containers[0].engine, "container": "db", "votes": true, "data_dirs": []},
+		"annotations": {},
+		"containers": containers,
+	}},
+	overrides,
+)
+
+alone(engine, image, overrides) if {
+	members.separate with input as document([container(engine, image, overrides)], {})
+}
+
+beside(other) if {
+	members.separate with input as document([container("redis", "library/redis", {}), other], {})
+}
+
+env(name, value) := {"env": [{"name": name, "value": value, "from": ""}]}
+
+args(words) := {"args": words}
+
+test_plain_images_stand_alone if {
+	alone("postgres", "library/postgres", {})
+	alone("postgres", "pgvector/pgvector", args(["-c", "max_connections=200", "-c", "wal_level=replica"]))
+	alone("mysql", "library/mariadb", args(["--innodb-buffer-pool-size=1G", "--join-buffer-size=1M"]))
+	alone("mongodb", "library/mongo", args(["--bind_ip_all"]))
+	alone("redis", "valkey/valkey", args(["--requirepass", "$(PW)", "--masterauth", "$(PW)"]))
+	alone("nats", "library/nats", args(["-js", "-sd", "/data", "--cluster_name", "hub"]))
+	alone("minio", "minio/minio", args(["server", "/data{1...4}", "--console-address", ":9001"]))
+	alone("minio", "bitnami/minio", env("MINIO_DISTRIBUTED_MODE_ENABLED", "no"))
+	alone("minio", "minio/minio", env("MINIO_VOLUMES", "/data"))
+	alone("elasticsearch", "library/elasticsearch", env("discovery.type", "single-node"))
+	alone("elasticsearch", "elasticsearch/elasticsearch", env("cluster.name", "logs"))
+	alone("etcd", "coreos/etcd", args(["--data-dir=/data", "--initial-cluster=default=http://localhost:2380"]))
+	alone("kafka", "apache/kafka", env("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@localhost:9093"))
+	alone("vault", "hashicorp/vault", {})
+	alone("vault", "hashicorp/vault", args(["server", "-dev"]))
+	alone("vault", "hashicorp/vault", env("VAULT_LOCAL_CONFIG", `{"storage": {"file": {"path": "/vault/file"}}}`))
+	alone("cockroach", "cockroachdb/cockroach", args(["start-single-node", "--insecure"]))
+	alone("cassandra", "library/cassandra", env("CASSANDRA_CLUSTER_NAME", "ring"))
+	alone("influxdb", "library/influxdb", {})
+}
+
+test_members_that_are_named_join if {
+	not alone("mongodb", "library/mongo", args(["--replSet", "rs0"]))
+	not alone("mongodb", "library/mongo", args(["--replSet=rs0"]))
+	not alone("mysql", "library/mysql", args(["--server-id=1", "--log-bin"]))
+	not alone("redis", "library/redis", args(["--cluster-enabled", "yes"]))
+	not alone("redis", "bitnami/redis", env("REDIS_REPLICATION_MODE", "slave"))
+	not alone("minio", "minio/minio", args(["server", "http://files-{0...3}.files/data"]))
+	not alone("minio", "minio/minio", env("MINIO_VOLUMES", "https://files-{0...3}.files/data"))
+	not alone("elasticsearch", "library/elasticsearch", env("discovery.seed_hosts", "es"))
+	not alone("etcd", "coreos/etcd", args(["--initial-cluster", "e-0=http://e-0.e:2380,e-1=http://e-1.e:2380"]))
+	not alone("kafka", "apache/kafka", env("KAFKA_CONTROLLER_QUORUM_VOTERS", "1@k-0.k:9093,2@k-1.k:9093"))
+	not alone("nats", "library/nats", args(["-js", "--routes=nats://n-0.n:6222,nats://n-1.n:6222"]))
+	not alone("vault", "hashicorp/vault", env("VAULT_LOCAL_CONFIG", `storage "raft" {}`))
+	not alone("cassandra", "library/cassandra", env("CASSANDRA_SEEDS", "c-0.c"))
+	not alone("prometheus", "prom/prometheus", {})
+}
+
+test_value_from_elsewhere_may_join if {
+	not alone("etcd", "coreos/etcd", {"env": [{"name": "ETCD_INITIAL_CLUSTER", "from": "configMapKeyRef"}]})
+}
+
+test_what_is_not_in_sight_may_join if {
+	not alone("redis", "library/redis", {"env_from": true})
+	not alone("redis", "team/redis", {})
+	not alone("postgres", "bitnami/postgresql-repmgr", {})
+	not alone("redis", "library/redis", {"command": ["sh", "-c", "exec redis-server"]})
+	not alone("redis", "library/redis", args(["/start/run.sh"]))
+	not alone("redis", "library/redis", {"command": ["/usr/local/bin/agent"]})
+	not alone("redis", "library/redis", {"mounts": [{"volume": "c", "source": "configMap", "mount_path": "/etc/redis"}]})
+	not alone("redis", "library/redis", {"mounts": [{"volume": "c", "source": "emptyDir", "mount_path": "/etc/redis"}]})
+}
+
+test_more_than_anybody_writes_is_not_read if {
+	ten := split("abcdefghij", "")
+	many := [concat("", [a, b, c]) | some a in ten; some b in ten; some c in ["x", "y", "z", "0"]]
+	not alone("redis", "library/redis", args(many))
+	not alone("redis", "library/redis", {"env": [{"name": name, "value": "", "from": ""} | some name in many]})
+}
+
+test_what_cannot_hide_settings_changes_nothing if {
+	alone("redis", "library/redis", {"command": ["/usr/local/bin/redis-server"]})
+	alone("redis", "library/redis", {"command": ["docker-entrypoint.sh"], "args": ["redis-server"]})
+	alone("redis", "library/redis", {"mounts": [{"volume": "c", "source": "secret", "mount_path": "/tls"}]})
+}
+
+test_volume_of_the_data_is_no_configuration if {
+	plain := container("redis", "library/redis", {"mounts": [{"volume": "d", "source": "emptyDir", "mount_path": "/data"}]})
+	dirs := {"workload": {"engine": {"data_dirs": [{"dir": "/data", "mount": {"volume": "d"}}]}}}
+	members.separate with input as document([plain], dirs)
+}
+
+test_other_containers_may_join if {
+	not beside(container("", "oliver006/sidecar", {"role": "main"}))
+	not beside(container("", "library/busybox", {"role": "init", "args": ["sh", "-c", "cp /config/* /etc/redis"]}))
+	beside(container("", "oliver006/redis_exporter", {}))
+	beside(container("", "library/busybox", {"role": "init", "args": ["sh", "-c", "chown -R 999:999 /data"]}))
+}
+
+test_owner_and_declarations_count if {
+	plain := container("redis", "library/redis", {})
+	not members.separate with input as document([plain], {"workload": {"owner": {"kind": "Redis"}}})
+	annotated := {"workload": {"annotations": {"stategate.io/replication": "application"}}}
+	not members.separate with input as document([plain], annotated)
+	elsewhere := {"workload": {"annotations": {"stategate.io/quorum": "false"}}}
+	not members.separate with input as document([plain], elsewhere)
+}
+
+test_hook_after_the_start_may_join if {
+	hook := {"review": {"object": {"spec": {"template": {"spec": {"containers": [{"lifecycle": {"postStart": {}}}]}}}}}}
+	not members.separate with input as document([container("redis", "library/redis", {})], hook)
+}
+
+test_vault_votes_with_raft_only if {
+	configured := args(["server", "-config=/vault/config"])
+	not members.votes with input as document([container("vault", "hashicorp/vault", configured)], {})
+	raft := env("VAULT_LOCAL_CONFIG", `{"storage": {"raft": {}}}`)
+	members.votes with input as document([container("vault", "hashicorp/vault", raft)], {})
+	members.votes with input as document([container("vault", "team/vault", args(["--raft"]))], {})
+}
+
+test_texts_exist_for_all if {
+	contains(members.set_up("dgraph"), "set up the replication of dgraph")
+	contains(members.growth("dgraph"), "one at a time")
+	contains(members.leaving("dgraph"), "as its documentation says")
+	contains(members.leaving("etcd"), "etcdctl member remove")
+}

@@ -1,0 +1,120 @@
+# METADATA
+# title: Data that lives in its pods is saved before they are replaced
+# description: >-
+#   Data in an emptyDir, in a generic ephemeral volume or in the container itself lives as long as its pod, and every
+#   change of the pod template replaces the pods: the store starts empty. That includes the change that is right,
+#   to a claim: the claim is empty, too, and the data is gone with the old pod. For a StatefulSet the same happens when
+#   it is deleted with --cascade=orphan and applied with new claim templates, at the restart of its pods. This policy
+#   flags such an update of a store that runs, until an annotation confirms that the data has been saved. Where other
+#   replicas may hold copies, only the change to a lasting volume is flagged. What a script, a Secret, a ConfigMap or
+#   a configuration file decides is not seen. A lasting volume that is replaced by another one is another matter. Files
+#   are compared with their previous version (`--old`).
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
+# - ref: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
+# custom:
+#   severity: critical
+#   action: deny
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController], operations: [UPDATE]}
+#   ratchet: false
+#   fix: >-
+#     Dump the data first, then: kubectl annotate KIND NAME stategate.io/confirm-data-move='OLD->NEW', apply the change
+#     and load the dump.
+#   why: the data lives in the pods that this update replaces, and the new volume is empty
+package stategate.storage.volume_data_dropped
+
+import data.stategate.lib.confirm
+import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
+import data.stategate.lib.members
+
+confirmation := "stategate.io/confirm-data-move"
+
+violation contains v if {
+	object.get(input.old_workload, "replicas", 1) > 0
+	object.get(input.workload, "replicas", 1) > 0
+	some drop in drops
+	step := sprintf("%s->%s", [drop.was, drop.now])
+	why := confirm.missing(input.workload, confirmation, step)
+	v := {
+		"msg": sprintf(
+			"this rollout loses the running data of %s%s: it is in %s of the pods that are replaced, and %s",
+			[input.workload.name, unless_copied, told[drop.was], why],
+		),
+		"path": drop.path,
+		"key": concat("/", ["dropped", drop.container]),
+		"fix": sprintf(
+			"Dump the data now (%s), confirm (%s), apply this, and load the dump",
+			[dumps.save, confirm.command(lower(input.workload.kind), input.workload, confirmation, step)],
+		),
+	}
+}
+
+unless_copied := "" if no_copies else := " (unless other replicas copy it to the new pods)"
+
+# Each replica alone has its data.
+no_copies if object.get(input.old_workload, "replicas", 1) == 1
+
+no_copies if members.separate
+
+told := {"emptyDir": "an emptyDir", "ephemeral": "an ephemeral volume", "container": "the file system"}
+
+# The data directory moves to a lasting volume, which is empty …
+drops contains drop if {
+	some old in at_stake
+	some new in input.workload.engine.data_dirs
+	new.container == old.container
+	data_dirs.persisted(new)
+	drop := {"container": old.container, "was": kept_in(old), "now": new.mount.volume, "path": new.mount.path}
+}
+
+# … or stays where it is, in pods that are replaced.
+drops contains drop if {
+	no_copies
+	pods_change
+	some old in at_stake
+	some new in input.workload.engine.data_dirs
+	new.container == old.container
+	new.dir == old.dir
+	now := kept_in(new)
+	not kept_now(new)
+	some container in input.workload.containers
+	container.name == new.container
+	drop := {"container": old.container, "was": kept_in(old), "now": now, "path": container.path}
+}
+
+at_stake contains old if {
+	input.old_workload.engine.name == input.workload.engine.name
+	some old in input.old_workload.engine.data_dirs
+	not data_dirs.uncertain(old)
+	kept_in(old)
+	not kept_before(old)
+}
+
+pods_change if {
+	input.review.object.spec.template != input.review.oldObject.spec.template
+	not on_delete
+}
+
+on_delete if input.review.object.spec.updateStrategy.type == "OnDelete"
+
+kept_in(dir) := dir.mount.source if dir.mount.source in {"emptyDir", "ephemeral"}
+
+kept_in(dir) := "container" if not dir.mount
+
+# Of the table's alternatives, one that was on a lasting volume is the one that the image uses.
+kept_before(old) if {
+	data_dirs.guessed(old)
+	some other in input.old_workload.engine.data_dirs
+	other.container == old.container
+	data_dirs.guessed(other)
+	data_dirs.persisted(other)
+}
+
+kept_now(new) if {
+	data_dirs.guessed(new)
+	some other in input.workload.engine.data_dirs
+	other.container == new.container
+	data_dirs.guessed(other)
+	data_dirs.persisted(other)
+}

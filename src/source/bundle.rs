@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use sha2::{Digest as _, Sha256};
+
 use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
 
 /// What the review of other objects in a run needs to know of this one.
+#[derive(Clone)]
 pub struct ScannedObject {
     reference: ObjectRef,
     record: Option<Record>,
@@ -19,6 +22,8 @@ pub struct ScannedObject {
     changed: Option<bool>,
     /// The object itself, if it may be the parent of a request to `scale` in the same run.
     whole: Option<Arc<Value>>,
+    /// The same for the same object.
+    digest: [u8; 32],
 }
 
 impl ScannedObject {
@@ -34,6 +39,22 @@ impl ScannedObject {
         Self { changed: Some(changed), ..Self::read(manifest, &written, reader, default_namespace) }
     }
 
+    /// The identity of the object, which its versions share.
+    pub(super) fn reference(&self) -> &ObjectRef {
+        &self.reference
+    }
+
+    /// Is it the same object in the same version, or one that nobody asks for?
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.record.is_none() && other.record.is_none() || self.digest == other.digest
+    }
+
+    /// The same object, changed if the other one is.
+    pub(super) fn or_changed(mut self, other: &Self) -> Self {
+        self.changed = self.changed.max(other.changed);
+        self
+    }
+
     /// An object that is only present, not reviewed.
     pub fn context(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
         Self::read(manifest, &manifest.object, reader, default_namespace)
@@ -42,8 +63,29 @@ impl ScannedObject {
     fn read(manifest: &Manifest, object: &Value, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
         let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
-        Self { reference, record, changed: None, whole: None }
+        // Without a record nobody asks which of two versions counts.
+        let digest = record.as_ref().map(|_| Sha256::digest(object.to_string()).into());
+        Self { reference, record, changed: None, whole: None, digest: digest.unwrap_or_default() }
     }
+}
+
+/// Objects that are themselves reviewed; `old`: previous versions of some of them. One of them may be a request to
+/// `scale` another.
+pub(super) fn scanned(
+    manifests: &Manifests,
+    old: &Manifests,
+    reader: &RecordReader,
+    default_namespace: &str,
+) -> Vec<ScannedObject> {
+    let reference = |manifest: &Manifest| manifest.reference(default_namespace);
+    let before: HashMap<ObjectRef, &Manifest> =
+        old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
+    let scan = |manifest: &Manifest| {
+        let before = before.get(&reference(manifest)).copied();
+        let scanned = ScannedObject::reviewed(manifest, before, reader, default_namespace);
+        ScannedObject { whole: Some(Arc::clone(&manifest.object)), ..scanned }
+    };
+    manifests.objects.iter().map(scan).collect()
 }
 
 /// The objects of one run, added to those known of a cluster.
@@ -61,7 +103,8 @@ impl Bundle {
 
     /// Adds an object.
     pub fn add(&mut self, object: ScannedObject) {
-        let ScannedObject { reference, record, changed, whole } = object;
+        let ScannedObject { reference, record, changed, whole, digest: _ } = object;
+        self.writer.mark_settled(&reference);
         record.into_iter().for_each(|record| self.writer.replace(record));
         whole.into_iter().for_each(|object| self.writer.keep_object(reference.clone(), object));
         match changed {
@@ -74,15 +117,21 @@ impl Bundle {
     /// of them may be a request to `scale` another.
     pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
         let default_namespace = self.default_namespace.clone();
-        let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
-        let before: HashMap<ObjectRef, &Manifest> =
-            old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
-        for manifest in &manifests.objects {
-            let before = before.get(&reference(manifest)).copied();
-            let reader = self.writer.reader();
-            let scanned = ScannedObject::reviewed(manifest, before, reader, &default_namespace);
-            self.add(ScannedObject { whole: Some(Arc::clone(&manifest.object)), ..scanned });
-        }
+        scanned(manifests, old, self.writer.reader(), &default_namespace)
+            .into_iter()
+            .for_each(|object| self.add(object));
+    }
+
+    /// There are several versions of an object, and none of them counts more than the others.
+    pub(super) fn doubt(&mut self, object: &ObjectRef) {
+        self.writer.mark_bundled(&object.kind);
+        self.writer.mark_doubtful(object);
+    }
+
+    /// A bundle that goes on from another one.
+    pub(super) fn continued(inventory: &Inventory, default_namespace: &str) -> Self {
+        let writer = InventoryWriter::from(inventory);
+        Self { writer, default_namespace: default_namespace.to_owned() }
     }
 
     /// The inventory for reviewing the objects.

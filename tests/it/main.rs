@@ -37,6 +37,7 @@ mod once;
 mod packaging;
 mod places;
 mod policy_cli;
+mod reading;
 mod record;
 mod sandbox;
 mod schema;

@@ -47,18 +47,29 @@ pub(super) fn read(
     reader.characters()?;
     let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
     let mut changes = 0;
+    let mut folded_to: Option<(usize, YamlError)> = None;
     loop {
         match reader.document(&body, head.since) {
             Ok(document) => {
                 *room = reader.room;
                 return Ok(document);
             }
-            Err(Stop::Wrong(error)) => return Err(error),
+            // What seems to be the end of a quote may be the begin of the next one.
+            Err(Stop::Wrong(error)) => {
+                return Err(match folded_to {
+                    Some((line, unclosed)) if line == error.line => unclosed,
+                    _ => error,
+                });
+            }
             // The parser rejects some white space that kubectl reads.
             Err(Stop::Space { within, instead, error }) => {
                 changes += 1;
                 if changes > MAX_CHANGES || within.is_empty() {
                     return Err(error);
+                }
+                if instead.contains(folded::MARKS) {
+                    let (line, _) = reader.offsets.line_and_column(reader.offsets.base + within.end);
+                    folded_to = Some((line, error));
                 }
                 body.to_mut().replace_range(within, &instead);
                 reader.offsets.count_lines();

@@ -5,6 +5,14 @@ use crate::admission::GroupVersionKind;
 /// The kind of a document, by the lines that begin at its margin. None if anything else than plain keys is there, since
 /// another reader may then find another kind, or if it may be a list of objects.
 pub(super) fn kind(document: &str) -> Option<GroupVersionKind> {
+    // Characters that end a line for some readers only, or that nobody sees.
+    let is_odd = |char: char| {
+        matches!(char, '\u{85}' | '\u{2028}' | '\u{2029}' | '\u{feff}')
+            || char.is_control() && !['\n', '\t'].contains(&char)
+    };
+    if document.replace("\r\n", "\n").contains(is_odd) {
+        return None;
+    }
     let is_separator = |line: &&str| !line.starts_with("---");
     let lines = document.lines().map(str::trim_end).filter(is_separator);
     let mut lines = lines.filter(|line| !line.is_empty() && !line.trim_start().starts_with('#')).peekable();
@@ -64,6 +72,9 @@ mod tests {
             "{apiVersion: v1,\nkind: A\n}",
             "kind: &k A\napiVersion: v1",
             "kind: |\n  A\napiVersion: v1",
+            "apiVersion: v1\nkind: A\nx: |\n  a\u{2028}kind: StatefulSet",
+            "apiVersion: v1\nkind: A # \rkind: StatefulSet",
+            "apiVersion: v1\nkind: A\n...\n",
         ] {
             assert!(kind(hidden).is_none(), "{hidden:?}");
         }

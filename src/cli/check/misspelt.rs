@@ -74,8 +74,9 @@ fn fix(manifest: &Manifest, fields: &[Misspelt]) -> String {
         let line = manifest.place(&field.path).line;
         format!("{} (line {line}) to {}", plain::line(&field.wrong), field.right)
     };
+    let names = if fields.len() == 1 { "the wrong name" } else { "wrong names" };
     format!(
-        "Correct {}: this finding comes from the wrong name",
+        "Correct {}: this finding comes from {names}",
         fields.iter().map(named).collect::<Vec<_>>().join(", ")
     )
 }

@@ -233,15 +233,18 @@ fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> (Vec<Rendered>
         .collect();
     for directory in charts.clone() {
         // Nothing below a chart is a manifest, but what helm makes of it: other values, what templates read, dashboards.
-        // Charts below it are parts of it, too, unless they lie where helm looks for none.
+        // Charts below it are parts of it, too, unless they lie where helm looks for none. A library renders nothing, so
+        // it hides its own parts only.
+        let library_chart = is_library(&directory);
         let others: Vec<&PathBuf> = charts.iter().filter(|other| is_other_chart(other, &directory)).collect();
         let is_part = |file: &&PathBuf| {
-            file.starts_with(&directory) && !others.iter().any(|other| file.starts_with(other))
+            let Ok(below) = file.strip_prefix(&directory) else { return false };
+            (!library_chart || is_chart_part(below)) && !others.iter().any(|other| file.starts_with(other))
         };
         let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
             files.retain(|file| !own.contains(file));
-            if is_library(&directory) {
+            if library_chart {
                 let is_top = |file: &&PathBuf| file.parent() == Some(&*directory);
                 library += own.len() - own.iter().filter(is_top).count();
             } else if let Some(boundary) = bounds.of(&directory) {
@@ -251,6 +254,13 @@ fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> (Vec<Rendered>
         }
     }
     (rendered, library)
+}
+
+/// Does this path within a chart belong to it by its name?
+fn is_chart_part(path: &Path) -> bool {
+    let first = path.components().next().and_then(|part| part.as_os_str().to_str()).unwrap_or_default();
+    let top = path.components().count() == 1;
+    CHART_PARTS.contains(&first) || (top && (first == CHART || first.starts_with("values")))
 }
 
 /// Is this a chart below another one that is no part of it?

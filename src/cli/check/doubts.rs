@@ -7,8 +7,18 @@ use serde_json::Value;
 use super::pipeline::ReviewedSource;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::plain;
-use crate::source::manifests::{Manifest, Manifests};
+use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::scopes::Scopes;
+use crate::source::tree::Source;
+
+/// Where the manifests of a source lie.
+pub fn place_of(source: &Source) -> PathBuf {
+    match source {
+        Source::Stdin => PathBuf::from(STDIN),
+        Source::File(path) => path.clone(),
+        Source::Rendered(rendered) => rendered.directory.clone(),
+    }
+}
 
 /// A note for each of these objects that an object of the source may be about.
 pub fn told(

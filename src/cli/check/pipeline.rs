@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::doubts;
@@ -78,15 +78,6 @@ fn name_of(source: &Source) -> String {
         Source::Stdin => STDIN.to_owned(),
         Source::File(path) => path.display().to_string(),
         Source::Rendered(rendered) => rendered.name(),
-    }
-}
-
-/// Where the manifests of a source lie.
-fn place_of(source: &Source) -> PathBuf {
-    match source {
-        Source::Stdin => PathBuf::from(STDIN),
-        Source::File(path) => path.clone(),
-        Source::Rendered(rendered) => rendered.directory.clone(),
     }
 }
 
@@ -207,7 +198,7 @@ impl Pipeline {
         let mut objects = Vec::new();
         for scanned in &mut files {
             tell(scanned);
-            let path = place_of(&scanned.source);
+            let path = doubts::place_of(&scanned.source);
             objects.extend(scanned.objects.drain(..).map(|object| (path.clone(), object)));
         }
         let scopes = Arc::new(Scopes::new(&self.cluster, &self.namespace, objects));
@@ -219,12 +210,12 @@ impl Pipeline {
         };
         let mut tasks: Vec<Task> = Vec::new();
         for scanned in files.into_iter().filter(|scanned| scanned.reviewed) {
-            let inventory = scopes.of(&place_of(&scanned.source)).clone();
+            let inventory = scopes.of(&doubts::place_of(&scanned.source)).clone();
             tasks.push(task(scanned, inventory));
         }
         for mut scanned in rendered {
             tell(&mut scanned);
-            let mut own = Bundle::over(scopes.of(&place_of(&scanned.source)), &self.namespace);
+            let mut own = Bundle::over(scopes.of(&doubts::place_of(&scanned.source)), &self.namespace);
             scanned.objects.drain(..).for_each(|object| own.add(object));
             if scanned.reviewed {
                 tasks.push(task(scanned, own.inventory()));

@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::check::exceptions::exceptions;
 use super::check::format::Format;
-use super::check::pipeline::{Pipeline, PreviousObjects, ReviewedSource};
+use super::check::pipeline::{Pipeline, ReviewedSource};
+use super::check::previous::PreviousObjects;
 use super::check::{FailOn, exit_code};
 use super::cluster::{self, ClusterArguments};
 use super::diff::{self, Findings};

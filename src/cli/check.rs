@@ -1,12 +1,15 @@
 //! `stategate check`: manifests to findings.
 
 mod changed;
+mod doubts;
 pub(super) mod exceptions;
 pub(super) mod format;
 mod git;
 mod known;
 mod live;
+mod misspelt;
 pub(super) mod pipeline;
+pub(super) mod previous;
 mod relaxed;
 mod tracked;
 
@@ -18,7 +21,8 @@ use changed::Changed;
 use clap::{Args, ValueEnum};
 use format::Format;
 use known::KnownFindings;
-use pipeline::{Pipeline, PreviousObjects, TreeSource};
+use pipeline::{Pipeline, TreeSource};
+use previous::PreviousObjects;
 
 use super::cluster::ClusterArguments;
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments, Knowledge};
@@ -33,7 +37,7 @@ use crate::report::Report;
 use crate::source::bundle::Bundle;
 use crate::source::cluster_policies::documents_of;
 use crate::source::manifests::Manifests;
-use crate::source::render::RenderOptions;
+use crate::source::render::{RenderOptions, Renderer};
 use crate::source::tree::Source;
 
 #[derive(Args)]
@@ -48,7 +52,8 @@ use crate::source::tree::Source;
   stategate inventory --context prod > cluster.yaml; stategate check shop/ --inventory cluster.yaml
 
 Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be read or
-evaluated, or there was nothing to check (0 if --exclude or --changed-since left nothing).")]
+evaluated, or there was nothing to check (0 with --allow-empty, or if --exclude or --changed-since left
+nothing).")]
 pub struct Arguments {
     #[command(flatten)]
     sources: SourceArguments,
@@ -67,6 +72,11 @@ pub struct Arguments {
     /// A values file for Helm charts; may be given several times
     #[arg(long, value_name = "FILE")]
     values: Vec<PathBuf>,
+
+    /// The version of Kubernetes that Helm charts are rendered for [default: that of --context, or the newest
+    /// that stategate knows]
+    #[arg(long, value_name = "VERSION", value_parser = kubernetes_version)]
+    kube_version: Option<String>,
 
     /// The previous version of the manifests (file or directory); each change is checked as an update
     #[arg(long, value_name = "PATH")]
@@ -103,6 +113,15 @@ pub struct Arguments {
     /// The mildest action that fails the run
     #[arg(long, value_enum, default_value_t = FailOn::Deny)]
     fail_on: FailOn,
+
+    /// Also list the findings that an updated object had before; without it they are only counted, and fail
+    /// no run
+    #[arg(long)]
+    all: bool,
+
+    /// Succeed if there is nothing to check: no object of a kind that a policy checks
+    #[arg(long)]
+    allow_empty: bool,
 
     /// Print how many policies were loaded, how long it took, and which kinds --inventory covers
     #[arg(short, long)]
@@ -167,6 +186,9 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         TreeSource { source, reviewed }
     };
     let parts: Vec<TreeSource> = tree.sources.into_iter().map(part).collect();
+    let is_chart = |part: &TreeSource| matches!(&part.source, Source::Rendered(rendered) if rendered.renderer == Renderer::Helm);
+    let has_charts = parts.iter().any(is_chart);
+    let of_cluster = || connection.as_ref().filter(|_| has_charts)?.kubernetes_version();
     let filtered = tree.excluded > 0 || changed.is_some();
     let old = Manifests::read(&arguments.old);
     let of_context = connection.as_ref().map(live::Connection::namespace);
@@ -194,6 +216,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         render: RenderOptions {
             values: arguments.values.clone(),
             namespace,
+            kube_version: arguments.kube_version.clone().or_else(of_cluster),
             allow_remote: arguments.allow_remote,
         },
         remedies: outputs.iter().any(|output| output.format.shows_remedies()),
@@ -201,6 +224,10 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     };
     let mut report = pipeline.run(parts)?;
     report.relaxed = relaxed;
+    report.lists_earlier = arguments.all;
+    if arguments.allow_empty && is_empty(&report) {
+        report.notes.push(format!("nothing was checked: {}", nothing(&report)));
+    }
     report.notes.extend(notes);
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
     if filtered || arguments.no_render || !report.is_complete() {
@@ -230,8 +257,11 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
 
 /// How the run ends. A run that a filter of the user left empty is fine.
 fn exit(arguments: &Arguments, report: &Report, filtered: bool) -> Exit {
-    if report.errors.is_empty() && !report.failed() && report.objects.is_empty() && !filtered {
-        super::say("error: nothing to check: no object of a kind that a policy checks was found\n");
+    if is_empty(report) && !filtered && !arguments.allow_empty {
+        super::say(&format!(
+            "error: nothing to check: {}\n  help: name what holds workloads, or let the run succeed with --allow-empty\n",
+            nothing(report)
+        ));
         return Exit::Broken;
     }
     exit_code(arguments.fail_on, report)
@@ -246,6 +276,35 @@ pub(super) fn exit_code(fail_on: FailOn, report: &Report) -> Exit {
     } else {
         Exit::Clean
     }
+}
+
+fn is_empty(report: &Report) -> bool {
+    report.errors.is_empty() && !report.failed() && report.objects.is_empty()
+}
+
+/// What there is if nothing is checked, by name: a person may believe that somebody looks after it.
+fn nothing(report: &Report) -> String {
+    match report.not_covered {
+        0 => "no object of a kind that a policy checks was found".to_owned(),
+        1 => format!("1 object of a kind that no policy judges: {}", report.kinds_passed_over()),
+        objects => {
+            format!("{objects} objects of kinds that no policy judges: {}", report.kinds_passed_over())
+        }
+    }
+}
+
+fn kubernetes_version(text: &str) -> Result<String, String> {
+    let mut parts = text.strip_prefix('v').unwrap_or(text).splitn(3, '.');
+    let number = |part: Option<&str>| {
+        part.is_some_and(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let patch = |part: Option<&str>| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+        part.is_none_or(|part| part.starts_with(|c: char| c.is_ascii_digit()) && part.bytes().all(is_plain))
+    };
+    (number(parts.next()) && number(parts.next()) && patch(parts.next()))
+        .then(|| text.to_owned())
+        .ok_or_else(|| "write it as 1.34 or v1.34.2".to_owned())
 }
 
 fn or_none(text: &str) -> &str {

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::audit::audit;
-use super::check::pipeline::{Pipeline, PreviousObjects, TreeSource};
+use super::check::pipeline::{Pipeline, TreeSource};
+use super::check::previous::PreviousObjects;
 use super::cluster::ClusterArguments;
 use super::inventory::{DEFAULT_NAMESPACE, InventoryArguments};
 use super::policies::{CatalogueArguments, PolicyArguments, load};

@@ -75,9 +75,11 @@ pub fn refusal(request: &Request, decision: &Decision) -> String {
 ///
 /// The mutating webhook refuses nothing because of a failure, so it warns of those that would refuse, too.
 pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
-    let findings = decision.findings.iter().filter(|finding| finding.action == Action::Warn).map(|finding| {
+    let told = decision.findings.iter().filter(|finding| finding.action == Action::Warn);
+    let (earlier, news): (Vec<&Finding>, Vec<&Finding>) = told.partition(|finding| finding.pre_existing);
+    let findings = news.into_iter().map(|finding| {
         let binding = finding.binding.as_ref().map(|binding| format!("; binding: {binding}"));
-        let text = format!("{}: {}; fix: {}", finding.policy, finding.display_message(), finding.fix);
+        let text = format!("{}: {}; fix: {}", finding.policy, finding.message, finding.fix);
         one_line(&text, &binding.unwrap_or_default())
     });
     let failures = decision
@@ -86,7 +88,14 @@ pub fn warnings(decision: &Decision, mode: ReviewMode) -> Vec<String> {
         .filter(|failure| failure.on_failure == OnFailure::Warn || !mode.validates())
         .map(|failure| format!("{}: the policy could not decide: {}", failure.policy, failure.cause));
     let others = failures.chain(decision.notes.iter().cloned()).map(|text| one_line(&text, ""));
-    fit(findings.chain(others).collect())
+    // Whoever changes something else has read them before.
+    let before = match earlier.len() {
+        0 => None,
+        1 => Some("1 earlier finding, which this change leaves as it is".to_owned()),
+        count => Some(format!("{count} earlier findings, which this change leaves as they are")),
+    };
+    let before = before.map(|before| format!("{before}: `stategate check` on the manifest shows them"));
+    fit(findings.chain(others).chain(before).collect())
 }
 
 /// Cuts warnings to what the API server shows, and reports how many are omitted.

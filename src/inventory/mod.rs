@@ -86,6 +86,11 @@ impl Inventory {
         incomplete.map(|(kind, _)| kind.clone()).collect()
     }
 
+    /// Objects that are not known because the manifests of the run have several versions of them.
+    pub fn doubtful(&self) -> impl Iterator<Item = &ObjectRef> {
+        self.state.doubtful.values().flat_map(|objects| objects.iter())
+    }
+
     /// The labels of a Namespace; None if it is unknown.
     pub fn namespace_labels(&self, name: &str) -> Option<&NamespaceLabels> {
         Some(&self.state.namespaces.get(name)?.namespace.as_ref()?.labels)

@@ -94,6 +94,18 @@ pub fn classes_resolve(state: &State, subject: &Subject<'_>) -> bool {
     !claims.is_empty() && claims.iter().all(resolves)
 }
 
+/// Whether a claim or the volume may be of this class, which is not known: it may be the default one.
+pub fn may_use_class(state: &State, subject: &Subject<'_>, class: &str) -> bool {
+    let workload = subject.workload;
+    let of_volume = workload.persistent_volume.as_ref().is_some_and(|volume| volume.storage_class == class);
+    let of_claim = |claim: &Claim| match wanted_class(state, subject, claim) {
+        Some((name, none)) => name == class || name.is_empty() && !none,
+        // The claim is not known, either.
+        None => true,
+    };
+    of_volume || workload.claims.iter().any(of_claim)
+}
+
 /// The VolumeAttributesClasses that the subject's claims name.
 pub fn attributes_named<'s>(subject: &'s Subject<'s>) -> impl Iterator<Item = &'s str> {
     let named = subject.workload.claims.iter().filter_map(|claim| claim.volume_attributes_class.as_deref());

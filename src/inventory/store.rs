@@ -38,6 +38,9 @@ pub struct State {
     pub bundled: BTreeSet<ResourceRole>,
     /// Kinds whose objects are all known.
     pub complete: BTreeMap<GroupKind, ResourceRole>,
+    /// Objects of which the manifests of the run have several versions, none of them nearer than the others, by role
+    /// and namespace.
+    pub doubtful: Index<(ResourceRole, String), ObjectRef>,
     pub namespaces: Map<String, Arc<Namespace>>,
     pub cluster: Arc<Cluster>,
     /// Workloads of the run's previous version that the run no longer has.
@@ -168,6 +171,29 @@ impl State {
             }
             Some(_) => {}
         }
+    }
+
+    /// Takes an object for one that is not known.
+    pub fn doubt(&mut self, object: &ObjectRef) {
+        self.remove(object);
+        self.reviewed.remove_mut(object);
+        if let Some(key) = self.doubt_key(object) {
+            insert_item(&mut self.doubtful, key, object.clone());
+        }
+    }
+
+    /// The object is known again.
+    pub fn settle(&mut self, object: &ObjectRef) {
+        if !self.doubtful.is_empty()
+            && let Some(key) = self.doubt_key(object)
+        {
+            remove_item(&mut self.doubtful, &key, object);
+        }
+    }
+
+    fn doubt_key(&self, object: &ObjectRef) -> Option<(ResourceRole, String)> {
+        let role = self.reader.role(&object.kind)?;
+        Some((role, if role.cluster_scoped() { String::new() } else { object.namespace.clone() }))
     }
 
     /// All objects of one kind.

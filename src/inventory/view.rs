@@ -2,8 +2,7 @@
 
 use super::roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 use super::{Inventory, Subject, storage};
-use crate::admission::GroupKind;
-use crate::admission::Operation;
+use crate::admission::{GroupKind, ObjectRef, Operation};
 
 /// The inventory as one request sees it.
 #[derive(Clone, Copy)]
@@ -26,7 +25,9 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Bundle => self.inventory.state.bundle || self.knows(kind),
                 InventoryScope::Cluster => self.knows(kind),
             };
-            !known && self.role(kind).is_some_and(|role| self.concerns(role))
+            let role = self.role(kind);
+            let doubted = *mode != InventoryScope::Optional && role.is_some_and(|role| self.doubts(role));
+            (!known || doubted) && role.is_some_and(|role| self.concerns(role))
         });
         missing.map(|(kind, _)| kind.clone()).collect()
     }
@@ -67,6 +68,32 @@ impl<'a> InventoryView<'a> {
             }
             _ => false,
         }
+    }
+
+    /// Whether the manifests have several versions of an object with this role that this request may be about.
+    fn doubts(&self, role: ResourceRole) -> bool {
+        let (state, subject) = (&*self.inventory.state, self.subject);
+        let workload = subject.workload;
+        if state.doubtful.is_empty() {
+            return false;
+        }
+        let namespace = if role.cluster_scoped() { "" } else { workload.namespace.as_str() };
+        let Some(objects) = state.doubtful.get(&(role, namespace.to_owned())) else { return false };
+        let is_own = |object: &ObjectRef| object.name == workload.name && object.kind == subject.kind;
+        let named = |object: &ObjectRef| match role {
+            ResourceRole::Namespace => object.name == workload.namespace,
+            ResourceRole::StorageClass => storage::may_use_class(state, subject, &object.name),
+            ResourceRole::AttributesClass => {
+                storage::attributes_named(subject).any(|name| name == object.name)
+            }
+            ResourceRole::Snapshot => storage::snapshots_named(subject).any(|(_, name)| name == object.name),
+            ResourceRole::PriorityClass => workload
+                .scheduling
+                .as_ref()
+                .is_some_and(|wish| wish.priority_class.is_empty() || wish.priority_class == object.name),
+            _ => true,
+        };
+        objects.iter().any(|object| !is_own(object) && named(object))
     }
 
     /// Whether objects with this role can affect the request at all.
@@ -121,6 +148,9 @@ impl<'a> InventoryView<'a> {
             return true;
         }
         let roles = roles(key);
+        if roles.iter().any(|role| self.doubts(*role)) {
+            return false;
+        }
         roles.iter().any(|role| self.resolves(*role))
             || self.inventory.state.complete.values().any(|role| roles.contains(role))
     }
@@ -137,7 +167,8 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Cluster => false,
             })
         };
-        state.bundle && needs.iter().any(shown)
+        let doubted = || roles(key).iter().any(|role| self.doubts(*role));
+        state.bundle && needs.iter().any(shown) && !doubted()
     }
 
     /// Keys hidden from one policy although another sees them: the contents of a bundle count only for

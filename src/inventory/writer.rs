@@ -81,6 +81,16 @@ impl InventoryWriter {
         self.state.complete.remove(kind);
     }
 
+    /// Takes an object for one that is not known: there are several versions of it.
+    pub fn mark_doubtful(&mut self, object: &ObjectRef) {
+        self.state.doubt(object);
+    }
+
+    /// The object is known again.
+    pub fn mark_settled(&mut self, object: &ObjectRef) {
+        self.state.settle(object);
+    }
+
     /// Marks all objects of this kind as known. Ignores kinds that no join uses.
     pub fn mark_complete(&mut self, kind: &GroupKind) {
         if let Some(role) = self.state.reader.role(kind) {

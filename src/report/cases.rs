@@ -18,6 +18,7 @@ pub fn of(report: &Report) -> Vec<Case> {
     let exceptions = notices.iter().map(exception);
     let objects = report.objects.iter().map(object);
     let all = report.errors.iter().map(unreadable).chain(objects).chain(exceptions);
+    let all = all.chain(warnings(report));
     all.chain(relaxed(report)).collect()
 }
 
@@ -28,6 +29,15 @@ fn relaxed(report: &Report) -> Option<Case> {
     let class = Some("stategate.relaxed".to_owned());
     let case = Case { suite: name.to_owned(), class, name: name.to_owned(), ..Case::default() };
     (!parts.is_empty()).then(|| Case { output: parts.concat(), ..case })
+}
+
+/// What is hardly meant so, as one case that passes.
+fn warnings(report: &Report) -> Option<Case> {
+    let output: String = report.warnings.iter().map(|warning| format!("{warning}\n")).collect();
+    let name = "what is hardly meant so";
+    let class = Some("stategate.warnings".to_owned());
+    let case = Case { suite: name.to_owned(), class, name: name.to_owned(), ..Case::default() };
+    (!output.is_empty()).then_some(Case { output, ..case })
 }
 
 fn object(object: &ReviewedObject) -> Case {

@@ -13,6 +13,11 @@ const SHOWN: usize = 10;
 /// One annotation a line, the worst first, since GitHub shows only the first few.
 pub fn render(report: &Report) -> String {
     let mut all: Vec<Annotation> = report.errors.iter().map(error).collect();
+    all.extend(report.warnings.iter().map(|warning| Annotation {
+        level: Level::Warning,
+        title: "hardly meant so".to_owned(),
+        ..error(warning)
+    }));
     let failures = report.objects.iter().flat_map(|object| {
         object.failures.iter().map(move |(policy, error, refuses)| Annotation {
             level: if *refuses { Level::Error } else { Level::Warning },
@@ -23,7 +28,7 @@ pub fn render(report: &Report) -> String {
     });
     all.extend(failures);
     all.extend(notices(report).iter().map(notice));
-    let findings = location::worst_first(report).into_iter().filter(|(_, found)| !found.known);
+    let findings = location::worst_first(report).into_iter().filter(|(_, found)| report.is_news(found));
     all.extend(findings.map(|(object, found)| finding(object, found)));
     all.sort_by_key(|annotation| annotation.level);
     let mut out: String = all.iter().map(Annotation::command).collect();

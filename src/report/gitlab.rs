@@ -48,6 +48,7 @@ enum Level {
 pub fn render(report: &Report) -> Result<String, serde_json::Error> {
     let mut fingerprints = Fingerprints::default();
     let mut issues: Vec<Issue> = report.errors.iter().map(error).collect();
+    issues.extend(report.warnings.iter().map(warning));
     for object in &report.objects {
         for (policy, error, refuses) in &object.failures {
             issues.push(Issue {
@@ -127,6 +128,18 @@ fn error(error: &Diagnostic) -> Issue {
         fingerprint: super::digest(&["unreadable", &path, &line.to_string(), &error.message]),
         severity: Level::Blocker,
         location: Location { path, lines: Lines { begin: line, end: line } },
+    }
+}
+
+/// What is hardly meant so. There may be two of a kind in one line.
+fn warning(warning: &Diagnostic) -> Issue {
+    let issue = error(warning);
+    let place = format!("{}:{}", warning.line, warning.column);
+    Issue {
+        fingerprint: super::digest(&["hardly-meant-so", &issue.location.path, &place, &warning.message]),
+        check_name: "hardly-meant-so".to_owned(),
+        severity: Level::Minor,
+        ..issue
     }
 }
 

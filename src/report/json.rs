@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Found, Report, ReportedException, ReviewedObject, Summary};
+use crate::diagnostic::Diagnostic;
 use crate::path;
 use crate::plain;
 use crate::policy::exception::ExceptionState;
@@ -54,6 +55,8 @@ struct JsonReport<'a> {
     exceptions: Vec<JsonException<'a>>,
     /// What could not be read.
     errors: Vec<JsonError<'a>>,
+    /// What could be read, but is hardly meant so: misspelt fields, keys given twice.
+    warnings: Vec<JsonError<'a>>,
     /// Notes about the run.
     notes: Vec<&'a str>,
     /// What the repository itself takes out of the run: policies that its configuration waives, files that it
@@ -371,20 +374,21 @@ pub fn render(report: &Report) -> Result<String, serde_json::Error> {
             })
             .collect(),
         exceptions: report.exceptions.iter().map(json_exception).collect(),
-        errors: report
-            .errors
-            .iter()
-            .map(|error| JsonError {
-                file: &error.source,
-                line: error.line,
-                column: error.column,
-                message: &error.message,
-                help: error.help.as_deref(),
-            })
-            .collect(),
+        errors: report.errors.iter().map(json_error).collect(),
+        warnings: report.warnings.iter().map(json_error).collect(),
         notes: report.notes.iter().map(String::as_str).chain(of_objects).collect(),
         relaxed: &report.relaxed,
     })
+}
+
+fn json_error(error: &Diagnostic) -> JsonError<'_> {
+    JsonError {
+        file: &error.source,
+        line: error.line,
+        column: error.column,
+        message: &error.message,
+        help: error.help.as_deref(),
+    }
 }
 
 fn json_finding<'a>(object: &'a ReviewedObject, found: &'a Found) -> JsonFinding<'a> {

@@ -47,12 +47,18 @@ pub struct Report {
     pub objects: Vec<ReviewedObject>,
     /// The policies with findings.
     pub policies: BTreeMap<PolicyId, Policy>,
-    /// Files that could not be read.
+    /// What could not be read.
     pub errors: Vec<Diagnostic>,
+    /// What could be read, but is hardly meant so.
+    pub warnings: Vec<Diagnostic>,
     /// Objects of kinds that no policy checks.
     pub not_covered: usize,
+    /// How many of them there are of each kind.
+    pub kinds_not_covered: BTreeMap<String, usize>,
     /// Documents that are not Kubernetes objects.
     pub foreign: usize,
+    /// Whether to list findings that the previous version of an object already has.
+    pub lists_earlier: bool,
     /// The exceptions of the bindings.
     pub exceptions: Vec<ReportedException>,
     /// Notes about the run.
@@ -224,15 +230,26 @@ pub struct Summary {
     pub foreign: usize,
     /// Known findings.
     pub known: usize,
+    /// Findings that the previous version of their object already has, unless they are listed.
+    pub earlier: usize,
 }
 
 impl Report {
-    /// All findings that are not known, with their objects.
+    /// All findings that people are to look at, with their objects.
     pub fn news(&self) -> impl Iterator<Item = (&ReviewedObject, &Found)> {
         self.objects
             .iter()
             .flat_map(|object| object.findings.iter().map(move |found| (object, found)))
-            .filter(|(_, found)| !found.known)
+            .filter(|(_, found)| self.is_news(found))
+    }
+
+    /// Is the finding neither known nor one that the previous version of the object already has?
+    pub fn is_news(&self, found: &Found) -> bool {
+        !found.known && !self.is_earlier(found)
+    }
+
+    fn is_earlier(&self, found: &Found) -> bool {
+        found.finding.pre_existing && !found.known && !self.lists_earlier
     }
 
     /// Adds the report of another part of the same run.
@@ -243,8 +260,11 @@ impl Report {
             objects,
             policies,
             errors,
+            warnings,
             not_covered,
+            kinds_not_covered,
             foreign,
+            lists_earlier: _,
             exceptions,
             notes,
             relaxed,
@@ -253,7 +273,11 @@ impl Report {
         self.objects.extend(objects);
         self.policies.extend(policies);
         self.errors.extend(errors);
+        self.warnings.extend(warnings);
         self.not_covered += not_covered;
+        for (kind, objects) in kinds_not_covered {
+            *self.kinds_not_covered.entry(kind).or_default() += objects;
+        }
         self.foreign += foreign;
         self.exceptions.extend(exceptions);
         self.notes.extend(notes);
@@ -263,6 +287,7 @@ impl Report {
     /// The numbers of the report.
     pub fn summary(&self) -> Summary {
         let count = |action| self.news().filter(|(_, found)| found.finding.action == action).count();
+        let all = || self.objects.iter().flat_map(|object| &object.findings);
         let listed = Summary {
             objects: self.objects.len(),
             deny: count(Action::Deny),
@@ -273,7 +298,8 @@ impl Report {
             errors: self.errors.len(),
             not_covered: self.not_covered,
             foreign: self.foreign,
-            known: self.objects.iter().flat_map(|object| &object.findings).filter(|one| one.known).count(),
+            known: all().filter(|found| found.known).count(),
+            earlier: all().filter(|found| self.is_earlier(found)).count(),
         };
         let Some(totals) = &self.totals else { return listed };
         let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
@@ -285,6 +311,26 @@ impl Report {
             failures: number(totals.failures),
             unknown: number(totals.unknown.values().sum()),
             ..listed
+        }
+    }
+
+    /// `Cluster.postgresql.cnpg.io (3), ConfigMap (2) and 4 more kinds`: what nobody judges, kinds that only this cluster
+    /// knows first, since those of Kubernetes itself hold no data.
+    pub fn kinds_passed_over(&self) -> String {
+        const SHOWN: usize = 6;
+        let is_own = |kind: &str| {
+            kind.split_once('.').is_none_or(|(_, group)| !group.contains('.') || group.ends_with(".k8s.io"))
+        };
+        let mut kinds: Vec<(&str, usize)> =
+            self.kinds_not_covered.iter().map(|(kind, objects)| (kind.as_str(), *objects)).collect();
+        kinds.sort_by_key(|(kind, objects)| (is_own(kind), std::cmp::Reverse(*objects)));
+        let named = |(kind, objects): &(&str, usize)| format!("{} ({objects})", plain::line(kind));
+        let (shown, rest) = kinds.split_at(kinds.len().min(SHOWN));
+        let shown = shown.iter().map(named).collect::<Vec<_>>().join(", ");
+        match rest.len() {
+            0 => shown,
+            1 => format!("{shown} and 1 more kind"),
+            more => format!("{shown} and {more} more kinds"),
         }
     }
 

@@ -77,7 +77,16 @@ pub fn report() -> Report {
             message: HOSTILE.to_owned(),
             help: Some("write it differently".to_owned()),
         }],
+        warnings: vec![Diagnostic {
+            source: "shop/my pg.yaml".into(),
+            line: 3,
+            column: 3,
+            message: HOSTILE.to_owned(),
+            help: Some(HOSTILE.to_owned()),
+        }],
         not_covered: 1,
+        kinds_not_covered: [(HOSTILE.to_owned(), 1)].into(),
+        lists_earlier: true,
         foreign: 2,
         exceptions: vec![
             exception("expired", ExceptionState::Expired, None),

@@ -299,7 +299,8 @@ fn logical(object: &ReviewedObject, path: &[path::Segment]) -> Vec<LogicalLocati
 
 /// Errors and failed policies.
 fn problems(report: &Report) -> Vec<Notification<'_>> {
-    let errors = report.errors.iter().map(error);
+    let errors = report.errors.iter().map(|one| error(one, Level::Error));
+    let errors = errors.chain(report.warnings.iter().map(|one| error(one, Level::Warning)));
     let failures = report.objects.iter().flat_map(|object| {
         object.failures.iter().map(move |(policy, error, refuses)| {
             let text = format!("{}: the policy could not decide: {error}", object.display_name());
@@ -357,13 +358,13 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
         .collect()
 }
 
-fn error(error: &Diagnostic) -> Notification<'_> {
+fn error(error: &Diagnostic, level: Level) -> Notification<'_> {
     let help = error.help.as_ref().map(|help| format!("\nHelp: {}", plain::line(help))).unwrap_or_default();
     let mut place = whole_line(&error.source, error.line);
     if let Some(region) = &mut place.physical_location.region {
         region.start_column = (error.column > 0).then_some(error.column);
     }
-    Notification::new(Level::Error, format!("{}{help}", plain::line(&error.message))).at(place)
+    Notification::new(level, format!("{}{help}", plain::line(&error.message))).at(place)
 }
 
 /// A line of a file; 0: the whole file.

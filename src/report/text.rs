@@ -1,5 +1,6 @@
 //! The report for people: each finding reads like a compiler error.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -21,10 +22,13 @@ pub fn render(report: &Report, colours: bool) -> String {
         out.push_str("\n\n");
     };
     for error in &report.errors {
-        block(renderer.render(&[diagnostic(error)]));
+        block(renderer.render(&[diagnostic(error, Level::ERROR)]));
+    }
+    for warning in &report.warnings {
+        block(renderer.render(&[diagnostic(warning, Level::WARNING)]));
     }
     for object in &report.objects {
-        for found in object.findings.iter().filter(|found| !found.known) {
+        for found in object.findings.iter().filter(|found| report.is_news(found)) {
             block(renderer.render(&[finding(object, found)]));
         }
         for (policy, error, refuses) in &object.failures {
@@ -179,7 +183,7 @@ fn shown(excerpt: &Excerpt) -> (String, Range<usize>) {
     (lines, from..to)
 }
 
-fn diagnostic(error: &Diagnostic) -> Group<'_> {
+fn diagnostic<'a>(error: &'a Diagnostic, level: Level<'a>) -> Group<'a> {
     let mut origin = Origin::path(plain::line(&error.source));
     if error.line > 0 {
         origin = origin.line(error.line);
@@ -187,7 +191,7 @@ fn diagnostic(error: &Diagnostic) -> Group<'_> {
             origin = origin.char_column(error.column);
         }
     }
-    let group = Level::ERROR.primary_title(plain::line(&error.message)).element(origin);
+    let group = level.primary_title(plain::line(&error.message)).element(origin);
     match &error.help {
         Some(help) => group.element(Level::HELP.message(plain::line(help))),
         None => group,
@@ -213,7 +217,8 @@ pub(super) fn summary(report: &Report) -> String {
         parts.push(format!("{} unknown", summary.unknown));
     }
     if summary.errors > 0 {
-        parts.push(format!("{} that cannot be read", counted(summary.errors, "file")));
+        let files: BTreeSet<&str> = report.errors.iter().map(|error| &*error.source).collect();
+        parts.push(format!("{} that cannot be read", counted(files.len(), "file")));
     }
     let mut line = format!(
         "{}: {} (profile {})",
@@ -223,6 +228,12 @@ pub(super) fn summary(report: &Report) -> String {
     );
     if summary.not_covered > 0 {
         line.push_str(&format!("; {} of kinds that no policy checks", summary.not_covered));
+        if summary.objects == 0 && !report.kinds_not_covered.is_empty() {
+            line.push_str(&format!(": {}", report.kinds_passed_over()));
+        }
+    }
+    if summary.earlier > 0 {
+        line.push_str(&format!("; {}, --all shows them", counted(summary.earlier, "earlier finding")));
     }
     if summary.known > 0 {
         line.push_str(&format!("; {} already known", summary.known));

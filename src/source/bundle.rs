@@ -5,12 +5,15 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use sha2::{Digest as _, Sha256};
+
 use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader, made_in};
 
 /// What the review of other objects in a run needs to know of this one.
+#[derive(Clone)]
 pub struct ScannedObject {
     reference: ObjectRef,
     record: Option<Record>,
@@ -21,6 +24,8 @@ pub struct ScannedObject {
     made_in: BTreeSet<String>,
     /// The object itself, if it may be the parent of a request to `scale` in the same run.
     whole: Option<Arc<Value>>,
+    /// The same for the same object.
+    digest: [u8; 32],
 }
 
 impl ScannedObject {
@@ -41,6 +46,18 @@ impl ScannedObject {
         Self { changed: Some(changed), ..Self::read(manifest, &written, reader, default_namespace) }
     }
 
+    /// Is it the same object in the same version, or one that nobody asks for?
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.record.is_none() && other.record.is_none() || self.digest == other.digest
+    }
+
+    /// The same object, changed if the other one is.
+    pub(super) fn or_changed(mut self, other: &Self) -> Self {
+        self.changed = self.changed.max(other.changed);
+        self.made_in.extend(other.made_in.iter().cloned());
+        self
+    }
+
     /// An object that is only present, not reviewed.
     pub fn context(manifest: &Manifest, reader: &RecordReader, default_namespace: &str) -> Self {
         Self::read(manifest, &manifest.object, reader, default_namespace)
@@ -49,9 +66,30 @@ impl ScannedObject {
     fn read(manifest: &Manifest, object: &Value, reader: &RecordReader, default_namespace: &str) -> Self {
         let reference = manifest.reference(default_namespace);
         let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
-        let made_in = made_in(&reference.kind, object);
-        Self { reference, record, changed: None, made_in, whole: None }
+        // Without a record nobody asks which of two versions counts.
+        let digest = record.as_ref().map(|_| Sha256::digest(object.to_string()).into());
+        let (made_in, digest) = (made_in(&reference.kind, object), digest.unwrap_or_default());
+        Self { reference, record, changed: None, made_in, whole: None, digest }
     }
+}
+
+/// Objects that are themselves reviewed; `old`: previous versions of some of them. One of them may be a request to
+/// `scale` another.
+pub(super) fn scanned(
+    manifests: &Manifests,
+    old: &Manifests,
+    reader: &RecordReader,
+    default_namespace: &str,
+) -> Vec<ScannedObject> {
+    let reference = |manifest: &Manifest| manifest.reference(default_namespace);
+    let before: HashMap<ObjectRef, &Manifest> =
+        old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
+    let scan = |manifest: &Manifest| {
+        let before = before.get(&reference(manifest)).copied();
+        let scanned = ScannedObject::reviewed(manifest, before, reader, default_namespace);
+        ScannedObject { whole: Some(Arc::clone(&manifest.object)), ..scanned }
+    };
+    manifests.objects.iter().map(scan).collect()
 }
 
 /// The objects of one run, added to those known of a cluster.
@@ -69,8 +107,9 @@ impl Bundle {
 
     /// Adds an object.
     pub fn add(&mut self, object: ScannedObject) {
-        let ScannedObject { reference, record, changed, made_in, whole } = object;
+        let ScannedObject { reference, record, changed, made_in, whole, digest: _ } = object;
         self.writer.mark_custom(&reference.kind, made_in);
+        self.writer.mark_settled(&reference);
         record.into_iter().for_each(|record| self.writer.replace(record));
         whole.into_iter().for_each(|object| self.writer.keep_object(reference.clone(), object));
         match changed {
@@ -98,17 +137,24 @@ impl Bundle {
     pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
         let default_namespace = self.default_namespace.clone();
         let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
-        let before: HashMap<ObjectRef, &Manifest> =
-            old.objects.iter().map(|manifest| (reference(manifest), manifest)).collect();
         let kept: HashSet<ObjectRef> = manifests.objects.iter().map(reference).collect();
-        let departed = before.iter().filter(|(reference, _)| !kept.contains(reference));
-        departed.for_each(|(_, manifest)| self.add_departed(manifest));
-        for manifest in &manifests.objects {
-            let before = before.get(&reference(manifest)).copied();
-            let reader = self.writer.reader();
-            let scanned = ScannedObject::reviewed(manifest, before, reader, &default_namespace);
-            self.add(ScannedObject { whole: Some(Arc::clone(&manifest.object)), ..scanned });
-        }
+        let departed = old.objects.iter().filter(|manifest| !kept.contains(&reference(manifest)));
+        departed.for_each(|manifest| self.add_departed(manifest));
+        scanned(manifests, old, self.writer.reader(), &default_namespace)
+            .into_iter()
+            .for_each(|object| self.add(object));
+    }
+
+    /// There are several versions of an object, and none of them counts more than the others.
+    pub(super) fn doubt(&mut self, object: &ObjectRef) {
+        self.writer.mark_bundled(&object.kind);
+        self.writer.mark_doubtful(object);
+    }
+
+    /// A bundle that goes on from another one.
+    pub(super) fn continued(inventory: &Inventory, default_namespace: &str) -> Self {
+        let writer = InventoryWriter::from(inventory);
+        Self { writer, default_namespace: default_namespace.to_owned() }
     }
 
     /// The inventory for reviewing the objects.

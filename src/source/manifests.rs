@@ -1,6 +1,7 @@
 //! Reads the objects in manifests from files, directories and standard input.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::render::RenderOptions;
 use super::tree::{Source, is_manifest};
-use super::{files_below, read_bytes};
+use super::{files_below, read_bytes, unread};
 use crate::admission::{
     GroupKind, GroupVersionKind, GroupVersionResource, Object, ObjectRef, Operation, Request, UserInfo,
 };
@@ -17,7 +18,7 @@ use crate::diagnostic::{Diagnostic, SourceText};
 use crate::path::{self, Segment};
 use crate::workload::projection::Projections;
 use crate::yaml::edit::Change;
-use crate::yaml::{self, Positions, SourceSpan};
+use crate::yaml::{self, Fault, Positions, Readable, SourceSpan, YamlError};
 
 /// The file name for standard input.
 pub const STDIN: &str = "<stdin>";
@@ -171,6 +172,11 @@ fn namespace(object: &Value, default: &str) -> String {
     }
 }
 
+fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
+    let YamlError { message, line, column, help } = error;
+    Diagnostic { help, ..file.error(line, column, message) }
+}
+
 /// The objects read, and the errors.
 #[derive(Debug, Default)]
 pub struct Manifests {
@@ -178,6 +184,10 @@ pub struct Manifests {
     pub objects: Vec<Manifest>,
     /// Files and documents that cannot be read.
     pub errors: Vec<Diagnostic>,
+    /// What can be read, but is hardly meant so.
+    pub warnings: Vec<Diagnostic>,
+    /// The kinds of documents that cannot be read, by the index of the error.
+    pub kinds: Vec<(usize, GroupVersionKind)>,
     /// Number of documents that are not Kubernetes objects.
     pub foreign: usize,
     /// Kinds of the items of typed lists, such as `PodList` from the API server, which contain all objects of
@@ -252,17 +262,25 @@ impl Manifests {
 
     /// Adds the objects in one file.
     pub fn add(&mut self, name: String, bytes: &[u8]) {
-        let read = yaml::text(bytes).and_then(|text| Ok((yaml::read(&text)?, text)));
-        let (documents, text) = match read {
-            Ok(read) => read,
-            Err(error) => {
-                let mut diagnostic = SourceText::new(name, "").error(error.line, error.column, error.message);
-                diagnostic.help = error.help;
-                return self.errors.push(diagnostic);
-            }
+        let text = match yaml::text(bytes) {
+            Ok(text) => text,
+            Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
         };
+        let Readable { documents, faults } = yaml::read_each(&text);
         let file = SourceText::new(name, text.into_owned());
+        let mut template = false;
+        for Fault { error, part } in faults {
+            // Of a template, each document would be told the same.
+            let again = template && error.is_of_a_template();
+            template |= error.is_of_a_template();
+            if !again {
+                let kind = unread::kind(file.text.get(part).unwrap_or_default());
+                self.kinds.extend(kind.map(|kind| (self.errors.len(), kind)));
+                self.errors.push(diagnostic(&file, error));
+            }
+        }
         for (index, document) in documents.into_iter().enumerate() {
+            self.warnings.extend(document.repeated.into_iter().map(|error| diagnostic(&file, error)));
             let positions = Arc::new(document.positions);
             let manifest = Manifest {
                 object: Arc::new(document.value),
@@ -274,6 +292,26 @@ impl Manifests {
                 bare: false,
             };
             self.flatten(manifest);
+        }
+    }
+
+    /// Turns errors about documents of kinds that nobody judges into warnings. Call it before anything else is added
+    /// to the errors.
+    pub fn spare(&mut self, is_judged: impl Fn(&GroupVersionKind) -> bool) {
+        let spared: HashMap<usize, GroupVersionKind> =
+            std::mem::take(&mut self.kinds).into_iter().filter(|(_, kind)| !is_judged(kind)).collect();
+        for (index, mut error) in std::mem::take(&mut self.errors).into_iter().enumerate() {
+            match spared.get(&index) {
+                Some(kind) => {
+                    error.message = format!(
+                        "{}; no policy judges {}, so it is passed over",
+                        error.message,
+                        kind.group_kind()
+                    );
+                    self.warnings.push(error);
+                }
+                None => self.errors.push(error),
+            }
         }
     }
 

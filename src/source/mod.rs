@@ -7,13 +7,16 @@ pub mod catalogue;
 pub mod child;
 pub mod cluster_policies;
 pub mod credentials;
+pub mod fields;
 mod ignore_files;
 mod kustomization;
 pub mod manifests;
 pub mod policies;
 pub mod render;
 pub mod sandbox;
+pub mod scopes;
 pub mod tree;
+mod unread;
 mod walk;
 
 use std::fs::File;

@@ -20,6 +20,9 @@ const NO_SCHEMA: &str = "--skip-schema-validation";
 /// The file by which helm validates the values of a chart.
 const SCHEMA: &str = "values.schema.json";
 
+/// The newest version of Kubernetes that stategate knows. Helm itself assumes an old one, which charts refuse.
+pub const NEWEST_KUBERNETES: &str = "1.36.0";
+
 /// A proxy that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -39,6 +42,8 @@ pub struct RenderOptions {
     pub values: Vec<PathBuf>,
     /// The namespace of the Helm release.
     pub namespace: String,
+    /// The version of Kubernetes that charts are rendered for, if it is known.
+    pub kube_version: Option<String>,
     /// Let the programs fetch what the directory names.
     pub allow_remote: bool,
 }
@@ -108,6 +113,8 @@ impl Rendered {
         let mut arguments: Vec<OsString> = vec!["template".into(), release(directory).into()];
         arguments.push(directory.into());
         arguments.push(format!("--namespace={}", options.namespace).into());
+        let version = options.kube_version.as_deref().unwrap_or(NEWEST_KUBERNETES);
+        arguments.push(format!("--kube-version={version}").into());
         if schema && !options.allow_remote {
             arguments.push(NO_SCHEMA.into());
         }
@@ -175,11 +182,45 @@ impl Rendered {
                 ))
                 .with_help("update helm, or allow it with --allow-remote")));
         }
-        // On one line.
-        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let said = reason(&said);
         let said = if said.is_empty() { "it does not say why" } else { &said };
         Some(Err(self.error(format!("{program} cannot render it: {said}"))))
     }
+}
+
+/// Why a program failed, on one line: its last error, without what it logs beside that.
+fn reason(said: &str) -> String {
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let begins = |line: &&str| line.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("error:"));
+    let is_own = |line: &&&str| !is_log(line) && !line.starts_with("Use --debug flag");
+    // An error of several lines goes on up to what is logged after it.
+    let error = lines.iter().rposition(begins).and_then(|at| lines.get(at..)).unwrap_or_default();
+    let error: Vec<&str> = error.iter().take_while(is_own).copied().collect();
+    let error = match error.as_slice() {
+        [] => lines.iter().filter(is_own).next_back().or(lines.last()).copied().into_iter().collect(),
+        _ => error,
+    };
+    let words = error.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");
+    words.get(6..).filter(|_| begins(&words.as_str())).map_or(words.as_str(), str::trim).to_owned()
+}
+
+/// Is this a line of a log, as Go programs write them: `level=WARN …`, `time=…`, `coalesce.go:289: …`, `W0102 …`?
+fn is_log(line: &str) -> bool {
+    let line = line.strip_prefix('#').unwrap_or(line).trim_start();
+    let word = line.split_whitespace().next().unwrap_or_default();
+    let lower = word.to_ascii_lowercase();
+    let is_klog = word.len() == 5
+        && word.starts_with(['I', 'W', 'E', 'F'])
+        && word.bytes().skip(1).all(|byte| byte.is_ascii_digit());
+    // `2026/11/28 10:00:00 …`
+    let is_date = word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit() || b"/-".contains(&byte));
+    is_klog
+        || is_date
+        || ["level=", "time=", "ts="].iter().any(|key| lower.starts_with(key))
+        || ["warning:", "warn:", "info:", "debug:", "[debug]", "warning", "warn"].contains(&lower.as_str())
+        || lower
+            .split_once(".go:")
+            .is_some_and(|(file, line)| !file.is_empty() && line.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Keeps a program from the network, should it find something to fetch that was overlooked.
@@ -242,5 +283,34 @@ fn release(directory: &Path) -> String {
     match name.trim_matches('-') {
         "" => "release".to_owned(),
         name => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_logs_is_no_part_of_its_error() {
+        for (said, expected) in [
+            ("", ""),
+            ("Error: no chart\n", "no chart"),
+            (
+                "level=WARN msg=\"unable to find exact version\"\nError: execution error at (pg/templates/x.yaml:4:4): \n\nset a\n  password\n\nUse --debug flag to render out invalid YAML\n",
+                "execution error at (pg/templates/x.yaml:4:4): set a password",
+            ),
+            (
+                "walk.go:75: found symbolic link in path\nWARNING: Kubernetes configuration file is readable\nerror: accumulating resources: no such file\n",
+                "accumulating resources: no such file",
+            ),
+            (
+                "# Warning: 'bases' is deprecated. Run 'kustomize edit fix'.\nError: a\nW0102 12:00:00 b\nE0102 c\n",
+                "a",
+            ),
+            ("2026/11/28 12:00:00 warning: cannot overwrite table\nboom\n", "boom"),
+            ("coalesce.go:289: warning: only this\n", "coalesce.go:289: warning: only this"),
+        ] {
+            assert_eq!(reason(said), expected, "{said:?}");
+        }
     }
 }

@@ -18,8 +18,8 @@ use crate::diagnostic::Diagnostic;
 use crate::yaml;
 
 const CHART: &str = "Chart.yaml";
-/// The parts of a chart's directory that belong to the chart, besides its values.
-const CHART_PARTS: [&str; 4] = ["templates", "charts", "crds", "ci"];
+/// The directories of a chart that hold no other charts than its own parts.
+const CHART_PARTS: [&str; 5] = ["templates", "charts", "crds", "ci", "files"];
 
 /// What to read and what to skip.
 #[derive(Debug)]
@@ -231,13 +231,20 @@ fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> (Vec<Rendered>
         .filter(|file| file.file_name().is_some_and(|name| name == CHART))
         .map(|file| parent(file).to_owned())
         .collect();
-    for directory in charts {
-        // Charts below a chart are parts of it; their files were removed with it.
-        let is_part = |file: &&PathBuf| file.strip_prefix(&directory).is_ok_and(is_chart_part);
+    for directory in charts.clone() {
+        // Nothing below a chart is a manifest, but what helm makes of it: other values, what templates read, dashboards.
+        // Charts below it are parts of it, too, unless they lie where helm looks for none. A library renders nothing, so
+        // it hides its own parts only.
+        let library_chart = is_library(&directory);
+        let others: Vec<&PathBuf> = charts.iter().filter(|other| is_other_chart(other, &directory)).collect();
+        let is_part = |file: &&PathBuf| {
+            let Ok(below) = file.strip_prefix(&directory) else { return false };
+            (!library_chart || is_chart_part(below)) && !others.iter().any(|other| file.starts_with(other))
+        };
         let own: BTreeSet<PathBuf> = files.iter().filter(is_part).cloned().collect();
         if own.contains(&directory.join(CHART)) {
             files.retain(|file| !own.contains(file));
-            if is_library(&directory) {
+            if library_chart {
                 let is_top = |file: &&PathBuf| file.parent() == Some(&*directory);
                 library += own.len() - own.iter().filter(is_top).count();
             } else if let Some(boundary) = bounds.of(&directory) {
@@ -249,11 +256,18 @@ fn take_charts(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> (Vec<Rendered>
     (rendered, library)
 }
 
-/// Is this path within a chart a part of the chart? Other files may lie beside the parts.
+/// Does this path within a chart belong to it by its name?
 fn is_chart_part(path: &Path) -> bool {
     let first = path.components().next().and_then(|part| part.as_os_str().to_str()).unwrap_or_default();
     let top = path.components().count() == 1;
     CHART_PARTS.contains(&first) || (top && (first == CHART || first.starts_with("values")))
+}
+
+/// Is this a chart below another one that is no part of it?
+fn is_other_chart(chart: &Path, above: &Path) -> bool {
+    let Ok(below) = chart.strip_prefix(above) else { return false };
+    let first = below.components().next().and_then(|part| part.as_os_str().to_str());
+    first.is_some_and(|first| !CHART_PARTS.contains(&first))
 }
 
 /// Drops duplicate names of one file, through symlinks or absolute paths; the first name counts.

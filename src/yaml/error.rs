@@ -18,7 +18,15 @@ pub struct YamlError {
     pub help: Option<String>,
 }
 
+/// The advice for a text that is none yet.
+const TEMPLATE: &str = "this looks like an unrendered Helm template; run helm template first";
+
 impl YamlError {
+    /// Does the text seem to be a template, so that all that can be said of it was said?
+    pub fn is_of_a_template(&self) -> bool {
+        self.help.as_deref() == Some(TEMPLATE)
+    }
+
     pub(super) fn new(line: usize, column: usize, message: impl Into<String>) -> Self {
         Self { message: message.into(), line, column, help: None }
     }
@@ -32,13 +40,12 @@ impl YamlError {
     ///
     /// Mistakes often surface far from where they were made: a tab breaks its own line or the one before it,
     /// and a template action can shift the indentation of the whole block after it.
-    pub(super) fn advised(mut self, text: &str) -> Self {
+    pub(super) fn advised(mut self, text: &str, part: &str) -> Self {
         let first = self.line.saturating_sub(2);
         let near: Vec<&str> = text.lines().skip(first).take(3).collect();
         let is_action = |line: &&str| line.trim_start().starts_with("{{");
-        if near.iter().any(|line| line.contains("{{")) || text.lines().any(|line| is_action(&line)) {
-            self.help =
-                Some("this looks like an unrendered Helm template; run helm template first".to_owned());
+        if near.iter().any(|line| line.contains("{{")) || part.lines().any(|line| is_action(&line)) {
+            self.help = Some(TEMPLATE.to_owned());
         } else if self.help.is_none() && near.iter().copied().any(tab_indented) {
             if !self.message.starts_with("a tab") {
                 self.message.push_str(" (a tab is used for indentation)");

@@ -7,6 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, Tag};
 
 use super::Document;
 use super::error::YamlError;
+use super::folded;
 use super::offsets::Offsets;
 use super::positions::Mark;
 use super::scalar::{self, Scalar};
@@ -41,29 +42,41 @@ pub(super) fn read(
         seen: piece.start + mark,
         marks: 0,
         room: *room,
+        folds: 0,
     };
     reader.characters()?;
     let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
     let mut changes = 0;
+    let mut folded_to: Option<(usize, YamlError)> = None;
     loop {
         match reader.document(&body, head.since) {
             Ok(document) => {
                 *room = reader.room;
                 return Ok(document);
             }
-            Err(Stop::Wrong(error)) => return Err(error),
-            // The parser rejects some tabs and line ends that kubectl treats as spaces.
-            Err(Stop::Space { within, error }) => {
-                let spaces = " ".repeat(within.len());
+            // What seems to be the end of a quote may be the begin of the next one.
+            Err(Stop::Wrong(error)) => {
+                return Err(match folded_to {
+                    Some((line, unclosed)) if line == error.line => unclosed,
+                    _ => error,
+                });
+            }
+            // The parser rejects some white space that kubectl reads.
+            Err(Stop::Space { within, instead, error }) => {
                 changes += 1;
-                if changes > MAX_CHANGES || spaces.is_empty() {
+                if changes > MAX_CHANGES || within.is_empty() {
                     return Err(error);
                 }
-                body.to_mut().replace_range(within, &spaces);
+                if instead.contains(folded::MARKS) {
+                    let (line, _) = reader.offsets.line_and_column(reader.offsets.base + within.end);
+                    folded_to = Some((line, error));
+                }
+                body.to_mut().replace_range(within, &instead);
                 reader.offsets.count_lines();
                 reader.builder = Builder::with_room(*room);
                 reader.seen = reader.offsets.base;
                 reader.marks = 0;
+                reader.folds = changes;
             }
         }
     }
@@ -72,9 +85,10 @@ pub(super) fn read(
 /// Why reading a document stopped early.
 enum Stop {
     Wrong(YamlError),
-    /// The parser rejects the white space at this range of its input.
+    /// The parser rejects the white space at this range of its input; `instead` is as long.
     Space {
         within: Range<usize>,
+        instead: String,
         error: YamlError,
     },
 }
@@ -94,6 +108,8 @@ struct Reader<'t> {
     marks: usize,
     /// The bytes that aliases may copy after this document.
     room: usize,
+    /// How often white space of the input was changed.
+    folds: usize,
 }
 
 impl Reader<'_> {
@@ -112,6 +128,14 @@ impl Reader<'_> {
                     if plain && value.is_empty() {
                         spot = self.offsets.nothing(span)?;
                     }
+                    let value = match self.folded(span, body) {
+                        true if self.builder.awaits_key() => {
+                            let (line, column) = (spot.line as usize, spot.column as usize);
+                            return Err(YamlError::new(line, column, "a key has more than one line").into());
+                        }
+                        true => folded::unmarked(&value).into(),
+                        false => value,
+                    };
                     let scalar = typed(&value, plain, tag.as_deref(), spot)?;
                     let mergeable = plain || tag.is_some_and(|tag| full(&tag).ends_with(":merge"));
                     self.builder.scalar(scalar, mergeable, anchor, spot)?;
@@ -135,8 +159,10 @@ impl Reader<'_> {
                 Event::DocumentEnd => {
                     let source = self.builder.root().and_then(|root| self.offsets.helm_source(head, root));
                     self.room = self.builder.room();
+                    let repeated = self.builder.take_repeated();
                     let read = std::mem::take(&mut self.builder).finish()?;
-                    document = Some(read.map(|(value, positions)| Document { value, positions, source }));
+                    document =
+                        Some(read.map(|(value, positions)| Document { value, positions, source, repeated }));
                 }
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
             }
@@ -218,6 +244,16 @@ impl Reader<'_> {
         }
     }
 
+    /// Does the parser's input have marks for line ends in this scalar?
+    fn folded(&self, span: Span, body: &str) -> bool {
+        if self.folds == 0 {
+            return false;
+        }
+        let byte = |index| self.offsets.byte(index) - self.offsets.base;
+        let written = body.get(byte(span.start.index())..byte(span.end.index())).unwrap_or_default();
+        written.contains(folded::MARKS)
+    }
+
     fn in_brackets(&self) -> bool {
         self.builder.open_since().any(|spot| self.offsets.is_flow(spot))
     }
@@ -270,6 +306,12 @@ impl Reader<'_> {
             || info == "':' must be followed by a valid YAML whitespace"
             || (info.starts_with("tabs disallowed") && self.in_brackets());
         let at = self.offsets.byte(error.marker().index()) - self.offsets.base;
+        if info == "invalid indentation in quoted scalar" {
+            return match folded::marked(body, at) {
+                Some((within, instead)) => Stop::Space { within, instead, error: explained },
+                None => Stop::Wrong(explained),
+            };
+        }
         let within = if tabs {
             let to = at + usize::from(body.as_bytes().get(at) == Some(&b'\t'));
             let from = body.get(..to).map_or(to, |before| before.trim_end_matches([' ', '\t']).len());
@@ -280,7 +322,7 @@ impl Reader<'_> {
             None
         };
         match within {
-            Some(within) => Stop::Space { within, error: explained },
+            Some(within) => Stop::Space { instead: " ".repeat(within.len()), within, error: explained },
             None => Stop::Wrong(explained),
         }
     }

@@ -14,6 +14,7 @@
 pub mod edit;
 mod error;
 mod events;
+mod folded;
 mod json;
 mod offsets;
 mod positions;
@@ -24,6 +25,7 @@ mod tests;
 mod tree;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use serde_json::Value;
 
@@ -42,12 +44,32 @@ pub struct Document {
     pub positions: Positions,
     /// The template from which Helm rendered the document, taken from its comment (`# Source: chart/x.yaml`).
     pub source: Option<String>,
+    /// Keys that are given twice with one value, which counts once.
+    pub repeated: Vec<YamlError>,
+}
+
+/// What can be read of a text.
+#[derive(Debug, Default)]
+pub struct Readable {
+    /// The documents that can be read.
+    pub documents: Vec<Document>,
+    /// Why the others cannot.
+    pub faults: Vec<Fault>,
+}
+
+/// A document that cannot be read.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    /// Why and where.
+    pub error: YamlError,
+    /// The part of the text that cannot be read because of it.
+    pub part: Range<usize>,
 }
 
 impl Document {
     /// A document that is in no text, so that nothing in it has a position.
     pub fn without_positions(value: Value) -> Self {
-        Self { value, positions: Positions::default(), source: None }
+        Self { value, positions: Positions::default(), source: None, repeated: Vec::new() }
     }
 }
 
@@ -60,10 +82,28 @@ impl Document {
 /// The first place in the text that is not YAML, that JSON cannot represent (`.inf`, a null key), that is
 /// ambiguous (a duplicate key), or that exceeds the limits on size, nesting and alias expansion.
 pub fn read(text: &str) -> Result<Vec<Document>, YamlError> {
-    if text.len() > MAX_BYTES {
-        return Err(too_long(text.len()));
+    let Readable { documents, faults } = read_each(text);
+    let repeated = documents.iter().flat_map(|document| &document.repeated).cloned();
+    let faults = faults.into_iter().map(|fault| fault.error).chain(repeated);
+    match faults.min_by_key(|error| (error.line, error.column)) {
+        Some(error) => Err(error),
+        None => Ok(documents),
     }
-    stream::read(text).map_err(|error| error.advised(text))
+}
+
+/// Reads all documents of a text that can be read: one that cannot costs only itself. A key may be given twice with one
+/// value; empty and `null` documents are left out.
+pub fn read_each(text: &str) -> Readable {
+    if text.len() > MAX_BYTES {
+        let fault = Fault { error: too_long(text.len()), part: 0..text.len() };
+        return Readable { documents: Vec::new(), faults: vec![fault] };
+    }
+    let stream::Stream { documents, faults } = stream::read(text);
+    let faults = faults.into_iter().map(|(error, part)| {
+        let error = error.advised(text, text.get(part.clone()).unwrap_or_default());
+        Fault { error, part }
+    });
+    Readable { documents, faults: faults.collect() }
 }
 
 /// The value as a document in the style of kubectl. [`read`] and kubectl read the same value: texts that YAML 1.1

@@ -16,20 +16,43 @@ use super::json::{self, Stop};
 const ALIAS_BYTES: usize = 2 << 20;
 const ALIAS_FACTOR: usize = 8;
 
-/// Reads all documents of a text.
-pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
+/// What a text of more faults has left is not read: it is no manifest, and each fault may cost as much as the text.
+const MAX_FAULTS: usize = 20;
+
+/// What can be read of a text.
+#[derive(Default)]
+pub(super) struct Stream {
+    pub documents: Vec<Document>,
+    /// Each with the part of the text that it costs.
+    pub faults: Vec<(YamlError, Range<usize>)>,
+}
+
+/// Reads all documents of a text. A document that cannot be read costs only itself.
+pub(super) fn read(text: &str) -> Stream {
+    let mut stream = Stream::default();
+    if let Err(error) = read_into(text, &mut stream) {
+        stream.faults.push((error, 0..text.len()));
+    }
+    stream.faults.sort_by_key(|(error, _)| (error.line, error.column));
+    stream
+}
+
+fn read_into(text: &str, stream: &mut Stream) -> Result<(), YamlError> {
     let mark = text.len() - text.strip_prefix('\u{feff}').unwrap_or(text).len();
     let body = text.get(mark..).unwrap_or_default();
-    let mut documents = Vec::new();
+    let Stream { documents, faults } = stream;
     let mut from = mark;
     // kubectl detects JSON only by a brace; other texts are read as JSON only if they are JSON as a whole.
     match body.trim_start().chars().next() {
-        Some('{') => match json::read_stream(text, mark, &mut documents)? {
-            None => return Ok(documents),
+        Some('{') => match json::read_stream(text, mark, documents)? {
+            None => return Ok(()),
             Some(rest) => from = after_space(text, rest),
         },
         Some('[' | '"') => match json::read_whole(text, mark) {
-            Ok(document) => return Ok(document.into_iter().collect()),
+            Ok(document) => {
+                documents.extend(document);
+                return Ok(());
+            }
             Err(Stop::Wrong(error)) => return Err(error),
             Err(Stop::NotJson) => {}
         },
@@ -39,9 +62,15 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
     // Of the whole text: many documents are as large as one.
     let mut room = ALIAS_BYTES + ALIAS_FACTOR * text.len();
     let mut head = Head { since: from as u32, breaks: line_breaks(text.get(..from).unwrap_or_default()) };
-    for piece in pieces(text, from)? {
+    for piece in pieces(text, from, faults) {
         let content = text.get(piece.clone()).unwrap_or_default();
-        let found = events::read(text, piece.clone(), head, &mut room)?;
+        let found = events::read(text, piece.clone(), head, &mut room).unwrap_or_else(|error| {
+            faults.push((error, piece.clone()));
+            Some(None)
+        });
+        if faults.len() >= MAX_FAULTS {
+            break;
+        }
         // Comments before the first separator belong to the document after it.
         if found.is_some() || piece.start > from || content.starts_with("---") {
             head.since = piece.end as u32;
@@ -49,7 +78,7 @@ pub(super) fn read(text: &str) -> Result<Vec<Document>, YamlError> {
         documents.extend(found.flatten());
         head.breaks += line_breaks(text.get(piece.start..next_line(text, piece.end)).unwrap_or_default());
     }
-    Ok(documents)
+    Ok(())
 }
 
 /// White space up to the end of its first line does not belong to the YAML after the JSON.
@@ -60,16 +89,19 @@ fn after_space(text: &str, from: usize) -> usize {
 }
 
 /// The ranges between separators. A separator without text before it belongs to the following piece.
-fn pieces(text: &str, from: usize) -> Result<Vec<Range<usize>>, YamlError> {
+fn pieces(text: &str, from: usize, faults: &mut Vec<(YamlError, Range<usize>)>) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (from, from);
     for line in text.get(from..).unwrap_or_default().split_inclusive('\n') {
         if let Some(after) = line.strip_prefix("---") {
             let after = after.trim();
             if !after.is_empty() && !after.starts_with('#') {
-                let line = line_breaks(text.get(..at).unwrap_or_default()) as usize + 1;
-                return Err(YamlError::new(line, 1, "kubectl takes nothing but a comment after ---")
-                    .help("begin the document on the next line"));
+                let line_number = line_breaks(text.get(..at).unwrap_or_default()) as usize + 1;
+                let error = YamlError::new(line_number, 1, "kubectl takes nothing but a comment after ---")
+                    .help("begin the document on the next line");
+                faults.push((error, at..at + line.len()));
+                // kubectl reads nothing of such a text, so one fault of the kind is enough.
+                break;
             }
             if at > start {
                 pieces.push(start..at);
@@ -79,7 +111,7 @@ fn pieces(text: &str, from: usize) -> Result<Vec<Range<usize>>, YamlError> {
         at += line.len();
     }
     pieces.push(start..at);
-    Ok(pieces)
+    pieces
 }
 
 /// The start of the next line.

@@ -293,6 +293,91 @@ fn merges_that_kubectl_reads_otherwise_than_yaml_are_refused() {
 }
 
 #[test]
+fn a_key_given_twice_with_one_value_counts_once_and_is_told() {
+    for text in [
+        "a: 1\na: 1\n",
+        "{\"a\": [1, {\"b\": 2}],\n\"a\": [1, {\"b\": 2}]}",
+        "x: &x {b: [1]}\na: *x\nc: 1\na: {b: [1]}\n",
+    ] {
+        assert!(wrong(text).message.contains("with the same value"), "{text}");
+        let Readable { documents, faults } = read_each(text);
+        assert!(faults.is_empty(), "{faults:?}");
+        assert_eq!(documents[0].repeated.len(), 1, "{text}");
+    }
+    for text in ["a: 1\na: '1'\n", "a: [1]\na: [1, 2]\n", "a: {b: 1}\na: {c: 1}\n", "a: 1\na: 1\na: 2\n"] {
+        assert!(!wrong(text).message.contains("with the same value"), "{text}");
+        assert_eq!(read_each(text).faults.len(), 1, "{text}");
+    }
+    // Whichever of the two counts, a merge brings in the same.
+    let merged = "a: &x {k: {l: 1}}\nb:\n  k: {l: 1}\n  <<: *x\n";
+    assert_eq!(one(merged).value["b"], json!({"k": {"l": 1}}));
+    let many = "a: 1\na: 1\n".repeat(1000);
+    assert!(read_each(&many).documents[0].repeated.len() <= 20);
+}
+
+#[test]
+fn comparing_values_costs_no_more_than_reading_them() {
+    let mut text = "a0: &a0 [x, x]\n".to_owned();
+    for level in 1..60 {
+        text.push_str(&format!("a{level}: &a{level} [*a{}, *a{}]\n", level - 1, level - 1));
+    }
+    let begun = std::time::Instant::now();
+    read_each(&(text.clone() + "b: *a59\nb: *a58\n"));
+    assert!(begun.elapsed().as_secs() < 5);
+    let mut deep = "a0: &a0 [x]\nb0: &b0 [x]\n".to_owned();
+    for level in 1..400 {
+        for name in ["a", "b"] {
+            let (open, close) = ("[".repeat(90), "]".repeat(90));
+            deep.push_str(&format!("{name}{level}: &{name}{level} {open}*{name}{}{close}\n", level - 1));
+        }
+    }
+    read_each(&(deep + "c: *a20\nc: *b20\n"));
+}
+
+#[test]
+fn a_document_that_cannot_be_read_costs_only_itself() {
+    let text = "a: 1\n---\nb: [1\n---\n# Source: x/y.yaml\nc: 3\n---\nd: 1\nd: 2\n";
+    let Readable { documents, faults } = read_each(text);
+    let values: Vec<_> = documents.iter().map(|document| document.value.clone()).collect();
+    assert_eq!(values, [json!({"a": 1}), json!({"c": 3})]);
+    assert_eq!(documents[1].source.as_deref(), Some("x/y.yaml"));
+    assert_eq!(documents[1].positions.place(&[]).line, 6);
+    assert_eq!(faults.len(), 2);
+    assert_eq!(text[faults[0].part.clone()].trim_end(), "b: [1");
+    assert_eq!((faults[1].error.line, faults[1].error.column), (9, 1));
+    assert_eq!(wrong(text), faults[0].error);
+    // What follows a bad separator is nothing to kubectl.
+    let Readable { documents, faults } = read_each("a: 1\n--- b\nc: 1\n");
+    assert_eq!((documents.len(), faults.len()), (1, 1));
+    let hopeless = "a: [\n---\n".repeat(1000);
+    assert!(read_each(&hopeless).faults.len() <= 20);
+}
+
+#[test]
+fn quotes_need_no_indentation() {
+    for (text, expected) in [
+        ("a: 'x\n\n  y''\n  z'", "x\ny' z"),
+        ("a: \"x \n\n\n\ty \\\" z\"", "x\n\ny \" z"),
+        ("a: \"x\r\ny\"", "x y"),
+        ("a: 'é\nü'", "é ü"),
+    ] {
+        let document = one(text);
+        assert_eq!(document.value["a"], json!(expected), "{text:?}");
+    }
+    let text = "d:\n  a: 'one\n  two'\n  b: 'three\n  four'\n  c: 5\n";
+    assert_eq!(one(text).value, json!({"d": {"a": "one two", "b": "three four", "c": 5}}));
+    assert_eq!(at(text, "/d/b"), found(4, 6, "'three\n  four'"));
+    assert_eq!(at(text, "/d/c"), found(6, 6, "5"));
+    // Escapes of line ends and of the marks are left to those who indent.
+    for text in
+        ["a: \"x\\\ny\"", "a: \"\\x01\ny\"", "d:\n  a: 'x\n...\n  y'", "d:\n  'a\n  b': 1", "a: 'x\ny"]
+    {
+        wrong(text);
+    }
+    assert_eq!(one("a: \"\\x01\n y\"").value["a"], json!("\u{1} y"));
+}
+
+#[test]
 fn duplicate_keys_name_both_lines() {
     for text in ["a: 1\nb: 2\na: 3\n", "{\"a\": 1,\n\"b\": 2,\n\"a\": 3}", "1: x\nb: 2\n'1': y"] {
         let error = wrong(text);

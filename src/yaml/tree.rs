@@ -18,6 +18,9 @@ const MAX_DEPTH: usize = 100;
 /// share of the collection.
 const NODE_BYTES: usize = 80;
 
+/// More repeated keys than a person reads.
+const MAX_REPEATED: usize = 20;
+
 /// The kind of a collection.
 pub(super) enum Kind {
     List,
@@ -35,6 +38,8 @@ pub(super) struct Builder {
     room: usize,
     /// The end of the last node: a block collection ends with its last child.
     last_end: u32,
+    /// Keys that are given twice with one value.
+    repeated: Vec<YamlError>,
 }
 
 /// A node that aliases refer to.
@@ -95,6 +100,11 @@ impl Builder {
         self.frames.iter().rev().map(|frame| frame.spot)
     }
 
+    /// The keys that are given twice with one value: readers agree on them, but whoever wrote them may not know.
+    pub fn take_repeated(&mut self) -> Vec<YamlError> {
+        mem::take(&mut self.repeated)
+    }
+
     /// The position of the root, once it is complete.
     pub fn root(&self) -> Option<Mark> {
         self.nodes.last().map(|node| node.spot)
@@ -123,7 +133,10 @@ impl Builder {
         spot.end = end.unwrap_or(self.last_end).max(spot.start);
         let shape = match body {
             Body::List(items) => Shape::List(items.into()),
-            Body::Map(fields) => Shape::Map(fields.finish()?.into()),
+            Body::Map(fields) => {
+                let values = Same { nodes: &self.nodes, leaves: &self.leaves };
+                Shape::Map(fields.finish(&values, &mut self.repeated)?.into())
+            }
         };
         let id = self.push(shape, anchor, spot, bytes);
         self.attach(id, spot, bytes, false)
@@ -200,6 +213,11 @@ impl Builder {
         let value = values.value(root, 0)?;
         let positions = Positions { nodes: self.nodes };
         Ok((!value.is_null()).then_some((value, positions)))
+    }
+
+    /// Is the next node a key?
+    pub fn awaits_key(&mut self) -> bool {
+        self.fields_awaiting_key().is_some()
     }
 
     fn fields_awaiting_key(&mut self) -> Option<&mut Fields> {
@@ -290,19 +308,29 @@ fn inherited(nodes: &[Node], id: u32, aliased: bool) -> Option<Vec<Entry>> {
 }
 
 impl Fields {
-    /// All entries, sorted by key.
-    fn finish(self) -> Result<Vec<Entry>, YamlError> {
+    /// All entries, sorted by key. A key that is given twice with one value counts once, and is told.
+    fn finish(self, values: &Same<'_>, repeated: &mut Vec<YamlError>) -> Result<Vec<Entry>, YamlError> {
         let mut entries = self.own;
         entries.sort_by(|a, b| a.key.cmp(&b.key));
-        let twice = entries.windows(2).filter_map(|pair| match pair {
-            [first, second] if first.key == second.key => Some((first, second)),
-            _ => None,
-        });
-        if let Some((first, second)) = twice.min_by_key(|(_, second)| second.spot.start) {
-            let message =
-                format!("the key {:?} is given twice, first in line {}", first.key, first.spot.line);
-            return Err(error(second.spot, message));
+        let twice = || {
+            entries.windows(2).filter_map(|pair| match pair {
+                [first, second] if first.key == second.key => Some((first, second)),
+                _ => None,
+            })
+        };
+        let told = |first: &Entry, second: &Entry, how: &str| {
+            let (key, line) = (&first.key, first.spot.line);
+            error(second.spot, format!("the key {key:?} is given twice{how}, first in line {line}"))
+        };
+        let differ = |(first, second): &(&Entry, &Entry)| !values.same(first.child, second.child, 0);
+        if let Some((first, second)) = twice().filter(differ).min_by_key(|(_, second)| second.spot.start) {
+            return Err(told(first, second, ""));
         }
+        let room = MAX_REPEATED.saturating_sub(repeated.len());
+        let told =
+            |(first, second)| told(first, second, " with the same value").help("leave one of them out");
+        repeated.extend(twice().map(told).take(room));
+        entries.dedup_by(|second, first| second.key == first.key);
         let Some((merge, mut inherited)) = self.merge else {
             return Ok(entries);
         };
@@ -321,7 +349,7 @@ impl Fields {
                 Some(own) if own.typed != entry.typed => return Err(ambiguous(merge, &own.key)),
                 // By the YAML type repository, the explicit key wins wherever it is written; in go-yaml the
                 // later one wins. Readers disagree, so it is refused.
-                Some(own) if own.spot.start < merge.start => {
+                Some(own) if own.spot.start < merge.start && !values.same(own.child, entry.child, 0) => {
                     let message = format!(
                         "<< also sets the key {:?} of line {}, and kubectl would take the merged value",
                         own.key, own.spot.line
@@ -341,6 +369,42 @@ impl Fields {
 fn ambiguous(merge: Mark, key: &str) -> YamlError {
     error(merge, format!("<< brings in the key {key:?} a second time, with another type"))
         .help("quote both keys, or neither")
+}
+
+/// Compares nodes.
+struct Same<'b> {
+    nodes: &'b [Node],
+    leaves: &'b [Scalar],
+}
+
+impl Same<'_> {
+    /// Do both nodes have one value? The copies that aliases make are limited, and so is the work of comparing them.
+    fn same(&self, one: u32, other: u32, depth: usize) -> bool {
+        let shape = |id: u32| self.nodes.get(id as usize).map(|node| &node.shape);
+        if one == other {
+            return true;
+        }
+        match (shape(one), shape(other)) {
+            (Some(Shape::Leaf(one)), Some(Shape::Leaf(other))) => {
+                self.leaves.get(*one as usize) == self.leaves.get(*other as usize)
+            }
+            // What is deeper cannot be read at all.
+            _ if depth >= MAX_DEPTH => false,
+            (Some(Shape::List(one)), Some(Shape::List(other))) => {
+                let mut pairs = one.iter().zip(other);
+                one.len() == other.len() && pairs.all(|(one, other)| self.same(*one, *other, depth + 1))
+            }
+            (Some(Shape::Map(one)), Some(Shape::Map(other))) => {
+                let same = |(one, other): (&Entry, &Entry)| {
+                    one.key == other.key
+                        && one.typed == other.typed
+                        && self.same(one.child, other.child, depth + 1)
+                };
+                one.len() == other.len() && one.iter().zip(other).all(same)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Converts nodes to values.

@@ -377,9 +377,7 @@ fn the_largest_objects_are_known_and_judged() {
     // An update has it twice.
     admin.ok(&["apply", "-f", "-"], &gate.webhook_config(&[]));
     let label = ["label", "statefulset", "pg", "-n", "shop", "--overwrite", "team=data"];
-    eventually("a warning", SOON, || {
-        admin.ok(&label, "").stderr.contains("already present before this change")
-    });
+    eventually("a warning", SOON, || admin.ok(&label, "").stderr.contains("earlier finding"));
 
     let through = ["--kubeconfig", &api.kubeconfig("admin").display().to_string()].map(str::to_owned);
     let run =

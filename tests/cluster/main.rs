@@ -204,7 +204,7 @@ fn a_dangerous_statefulset_is_refused_and_a_good_one_made_better() {
 
     // Existing violations do not block other changes; new ones are refused.
     let label = admin.run(&["label", "statefulset", "legacy", "-n", "shop", "team=data"], "");
-    assert!(label.succeeded() && label.stderr.contains("already present before this change"), "{label:?}");
+    assert!(label.succeeded() && label.stderr.contains("earlier finding"), "{label:?}");
     assert!(
         stored(&admin, "legacy")["spec"]["template"]["spec"]["affinity"].is_null(),
         "nothing new is added to what runs"

@@ -185,8 +185,19 @@ fn what_the_old_version_had_already_only_warns() {
     let dir =
         directory(&[("old.yaml", NAIVE), ("new.yaml", &NAIVE.replace("postgres:16.4", "postgres:16.5"))]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
-        .expect(0, &["warning[volume-no-emptydir-data]: already present before this change"]);
+    let change = [&path("new.yaml"), "--old", &path("old.yaml")].map(str::to_owned);
+    let check = |more: &[&str]| {
+        let all = ["check"].into_iter().chain(change.iter().map(String::as_str)).chain(more.iter().copied());
+        stategate(&all.collect::<Vec<_>>())
+    };
+    check(&["--all"]).expect(0, &["warning[volume-no-emptydir-data]: already present before this change"]);
+    for format in ["text", "github"] {
+        let run = check(&["-o", format]);
+        run.expect(0, &["earlier findings, --all shows them"]);
+        assert!(!run.stdout.contains("volume-no-emptydir-data"), "{run:?}");
+    }
+    check(&["--fail-on", "warn"]).expect(0, &[]);
+    check(&["--fail-on", "warn", "--all"]).expect(1, &[]);
     // A new violation beside it is refused.
     let worse = NAIVE.replace(
         "      volumes:",
@@ -195,7 +206,7 @@ fn what_the_old_version_had_already_only_warns() {
     let dir = directory(&[("old.yaml", NAIVE), ("new.yaml", &worse)]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     stategate(&["check", &path("new.yaml"), "--old", &path("old.yaml")])
-        .expect(1, &["error[probe-readiness-required]", "second", "warning[volume-no-emptydir-data]"]);
+        .expect(1, &["error[probe-readiness-required]", "second", "earlier finding"]);
 }
 
 #[test]

@@ -399,7 +399,8 @@ fn what_the_old_object_had_is_judged_by_what_was_related_to_it() {
     case.check(&["--old", &old], &lost).expect(1, &["error[looks]: no budget"]);
     let never = SET.replace("tier: db", "tier: none");
     let old = case.file("old.yaml", &never);
-    case.check(&["--old", &old], &lost).expect(0, &["already present before this change: no budget"]);
+    case.check(&["--old", &old, "--all"], &lost)
+        .expect(0, &["already present before this change: no budget"]);
 }
 
 #[test]

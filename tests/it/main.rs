@@ -38,6 +38,7 @@ mod outage;
 mod packaging;
 mod places;
 mod policy_cli;
+mod reading;
 mod record;
 mod sandbox;
 mod schema;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::git::{Git, text};
-use super::pipeline::PreviousObjects;
+use super::previous::PreviousObjects;
 use crate::cli::project::Project;
 use crate::diagnostic::Diagnostics;
 use crate::plain;

@@ -49,6 +49,14 @@ impl Connection {
         Ok((inventory, unknown.into_iter().map(note).collect()))
     }
 
+    /// The version of Kubernetes, if the API server says it.
+    pub fn kubernetes_version(&self) -> Option<String> {
+        let version = self.runtime.block_on(self.cluster.get("/version")).ok()??;
+        let version = version.get("gitVersion")?.as_str()?;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b".+-".contains(&byte);
+        (version.starts_with('v') && version.bytes().all(is_plain)).then(|| version.to_owned())
+    }
+
     /// The namespace of the context.
     pub fn namespace(&self) -> &str {
         self.cluster.namespace()

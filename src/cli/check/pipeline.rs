@@ -1,14 +1,17 @@
 //! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
 //! Each pass reads the files, so that only the inventory is kept in memory between them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::doubts;
 use super::exceptions::{exceptions, matching};
 use super::live::LiveObjects;
-use crate::admission::{GroupVersionKind, ObjectRef, Request, ReviewMode};
+use super::misspelt;
+use super::previous::PreviousObjects;
+use crate::admission::{GroupKind, GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
@@ -22,6 +25,7 @@ use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
+use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
 use crate::source::{broken, guarded};
 use crate::yaml::edit::edit;
@@ -31,41 +35,6 @@ use crate::yaml::edit::edit;
 pub struct TreeSource {
     pub source: Source,
     pub reviewed: bool,
-}
-
-/// The objects before the change.
-#[derive(Default)]
-pub struct PreviousObjects {
-    objects: HashMap<ObjectRef, Vec<Manifest>>,
-    /// Holds what programs make of directories, too.
-    rendered: bool,
-}
-
-impl PreviousObjects {
-    pub fn new(objects: Vec<Manifest>, namespace: &str, rendered: bool) -> Self {
-        let mut before = Self { rendered, ..Self::default() };
-        for object in objects {
-            before.objects.entry(object.reference(namespace)).or_default().push(object);
-        }
-        before
-    }
-
-    /// The objects that none of these is.
-    fn without(&self, kept: &HashSet<&ObjectRef>) -> impl Iterator<Item = &Manifest> {
-        self.objects.iter().filter(|(reference, _)| !kept.contains(reference)).flat_map(|(_, all)| all)
-    }
-
-    /// The same object before; of several that of the same file.
-    fn of(&self, manifest: &Manifest, source: &Source, namespace: &str) -> Option<&Manifest> {
-        if matches!(source, Source::Rendered(_)) && !self.rendered {
-            return None;
-        }
-        let all = self.objects.get(&manifest.reference(namespace))?;
-        let same = all.iter().find(|old| old.file.name == manifest.file.name);
-        // Of a branch, what still lies in another file is another environment's, or the like.
-        let moved = |old: &&Manifest| self.rendered || !Path::new(old.file.name.as_ref()).exists();
-        same.or_else(|| all.iter().rev().find(moved))
-    }
 }
 
 /// What all sources are checked with.
@@ -89,6 +58,7 @@ struct ScannedSource {
     reviewed: bool,
     objects: Vec<ScannedObject>,
     errors: Vec<Diagnostic>,
+    warnings: Vec<Diagnostic>,
     foreign: usize,
     /// What cannot be read a second time, or not at the same price.
     kept: Option<Arc<Manifests>>,
@@ -99,7 +69,7 @@ impl ScannedSource {
     fn broken(source: Source, reviewed: bool) -> Self {
         let errors = vec![broken(&name_of(&source))];
         let kept = Some(Arc::default());
-        Self { source, reviewed, objects: Vec::new(), errors, foreign: 0, kept }
+        Self { source, reviewed, objects: Vec::new(), errors, warnings: Vec::new(), foreign: 0, kept }
     }
 }
 
@@ -116,13 +86,14 @@ struct Task {
     source: Source,
     kept: Option<Arc<Manifests>>,
     inventory: Inventory,
+    scopes: Arc<Scopes>,
 }
 
 /// What the second pass makes of a source.
 #[derive(Default)]
 pub struct ReviewedSource {
     pub report: Report,
-    unknown_namespaces: Vec<String>,
+    pub(super) unknown_namespaces: Vec<String>,
     /// Positions of the exceptions that waived something.
     pub matched: BTreeSet<usize>,
 }
@@ -178,6 +149,7 @@ impl Pipeline {
 
     fn scan(&self, TreeSource { source, reviewed }: TreeSource) -> ScannedSource {
         let mut manifests = Manifests::of(&source, &self.render);
+        manifests.spare(|kind| self.concerns(kind));
         if let Some(live) = self.live.as_ref().filter(|_| reviewed) {
             let wanted = manifests.objects.iter().filter(|manifest| !is_own(manifest));
             let read = |manifest| live.read(manifest, self.pool.set().projections(), &self.namespace);
@@ -194,6 +166,7 @@ impl Pipeline {
         ScannedSource {
             objects: manifests.objects.iter().map(scan).collect(),
             errors: std::mem::take(&mut manifests.errors),
+            warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
@@ -201,7 +174,16 @@ impl Pipeline {
         }
     }
 
-    /// Files are one bundle. What is rendered is a bundle of its own, with the files around it: overlays
+    /// May objects of this kind be judged, or matter to others that are?
+    fn concerns(&self, kind: &GroupVersionKind) -> bool {
+        let own = kind.group_kind();
+        let mut projected = self.pool.set().projections().iter();
+        own.group.ends_with("stategate.io")
+            || self.cluster.reader().role(&own).is_some()
+            || projected.any(|(known, _)| known.kind.eq_ignore_ascii_case(&own.kind))
+    }
+
+    /// Files are one bundle, in which the nearest version of an object counts. What is rendered is a bundle of its own, with the files around it: overlays
     /// of one base hold the same objects.
     fn tasks(&self, scanned: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
         let kept =
@@ -209,35 +191,46 @@ impl Pipeline {
         let departed: Vec<&Manifest> = self.before.without(&kept).collect();
         let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
             scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));
-        let mut add = |scanned: &mut ScannedSource, bundle: &mut Bundle| {
-            scanned.objects.drain(..).for_each(|object| bundle.add(object));
+        let mut tell = |scanned: &mut ScannedSource| {
             if scanned.reviewed {
                 report.errors.append(&mut scanned.errors);
+                report.warnings.append(&mut scanned.warnings);
                 report.foreign += scanned.foreign;
             }
         };
-        let mut bundle = Bundle::over(&self.cluster, &self.namespace);
-        departed.into_iter().for_each(|manifest| bundle.add_departed(manifest));
-        files.iter_mut().for_each(|scanned| add(scanned, &mut bundle));
-        let shared = bundle.inventory();
-        let mut tasks: Vec<Task> = files
-            .into_iter()
-            .filter(|scanned| scanned.reviewed)
-            .map(|ScannedSource { source, kept, .. }| Task { source, kept, inventory: shared.clone() })
-            .collect();
+        let mut before = Bundle::over(&self.cluster, &self.namespace);
+        departed.into_iter().for_each(|manifest| before.add_departed(manifest));
+        let mut objects = Vec::new();
+        for scanned in &mut files {
+            tell(scanned);
+            let path = doubts::place_of(&scanned.source);
+            objects.extend(scanned.objects.drain(..).map(|object| (path.clone(), object)));
+        }
+        let scopes = Arc::new(Scopes::new(&before.inventory(), &self.namespace, objects));
+        let task = |ScannedSource { source, kept, .. }, inventory| Task {
+            source,
+            kept,
+            inventory,
+            scopes: Arc::clone(&scopes),
+        };
+        let mut tasks: Vec<Task> = Vec::new();
+        for scanned in files.into_iter().filter(|scanned| scanned.reviewed) {
+            let inventory = scopes.of(&doubts::place_of(&scanned.source)).clone();
+            tasks.push(task(scanned, inventory));
+        }
         for mut scanned in rendered {
-            let mut own = Bundle::over(&shared, &self.namespace);
-            add(&mut scanned, &mut own);
+            tell(&mut scanned);
+            let mut own = Bundle::over(scopes.of(&doubts::place_of(&scanned.source)), &self.namespace);
+            scanned.objects.drain(..).for_each(|object| own.add(object));
             if scanned.reviewed {
-                let ScannedSource { source, kept, .. } = scanned;
-                tasks.push(Task { source, kept, inventory: own.inventory() });
+                tasks.push(task(scanned, own.inventory()));
             }
         }
         tasks
     }
 
     async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<ReviewedSource> {
-        let Task { source, kept, inventory } = task;
+        let Task { source, kept, inventory, scopes } = task;
         let this = Arc::clone(&self);
         let manifests = match kept {
             Some(kept) => kept,
@@ -247,7 +240,12 @@ impl Pipeline {
             }
         };
         let old = |manifest: &Manifest| self.before.of(manifest, &source, &self.namespace);
-        self.review_objects(&manifests, old, inventory, ReviewMode::MutateAndValidate).await
+        let doubtful: Vec<ObjectRef> = inventory.doubtful().cloned().collect();
+        let mut reviewed =
+            self.review_objects(&manifests, old, inventory, ReviewMode::MutateAndValidate).await?;
+        let doubts = doubts::told(&doubtful, &scopes, &manifests, &mut reviewed);
+        reviewed.report.notes.extend(doubts);
+        Ok(reviewed)
     }
 
     /// Reviews the objects of one source; `old` is the previous version of each.
@@ -264,7 +262,7 @@ impl Pipeline {
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
             let old = old(manifest);
             let Some(mut request) = manifest.request(set.projections(), old, &self.namespace) else {
-                report.not_covered += 1;
+                pass_over(&mut report, manifest);
                 report.errors.extend(nearly_known(set, manifest));
                 continue;
             };
@@ -273,7 +271,7 @@ impl Pipeline {
             }
             // A Namespace mostly tells where the others live: it counts as checked if a policy judges it.
             if manifest.kind() == "Namespace" && !set.matches(&request) {
-                report.not_covered += 1;
+                pass_over(&mut report, manifest);
                 continue;
             }
             if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
@@ -283,6 +281,8 @@ impl Pipeline {
             requests.push(Arc::new(request));
         }
         let decisions = self.pool.review(&inventory, &requests, mode).await?;
+        let decisions =
+            misspelt::told(self, &inventory, &reviewed, &requests, decisions, mode, &mut report).await?;
         let judged: Vec<(&Manifest, &Decision)> = reviewed.iter().copied().zip(&decisions).collect();
         let hidden = hidden(manifests, &judged);
         for ((manifest, request), decision) in reviewed.iter().zip(&requests).zip(decisions) {
@@ -415,6 +415,13 @@ fn can_be_read_again(source: &Source) -> bool {
 /// Bindings, exceptions and known findings may lie among the manifests.
 fn is_own(manifest: &Manifest) -> bool {
     manifest.api_version().starts_with("stategate.io/")
+}
+
+/// Counts an object of a kind that no policy judges.
+fn pass_over(report: &mut Report, manifest: &Manifest) {
+    let kind = GroupKind::new(manifest.api_version(), manifest.kind()).to_string();
+    report.not_covered += 1;
+    *report.kinds_not_covered.entry(kind).or_default() += 1;
 }
 
 /// A misspelt kind, or a version that no API server serves, would pass unchecked.

@@ -7,6 +7,7 @@ mod shown;
 mod talk;
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use clap::Args;
@@ -21,9 +22,9 @@ use crate::diagnostic::{Diagnostic, SourceText, did_you_mean};
 use crate::inventory::Inventory;
 use crate::plain;
 use crate::policyset::PolicySet;
-use crate::source::bundle::Bundle;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
+use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
 use plan::{Fixed, ReviewedManifest};
 use shown::{FileText, files};
@@ -166,9 +167,7 @@ fn review(
     cluster: &Inventory,
     manifests: &Manifests,
 ) -> anyhow::Result<Vec<ReviewedManifest>> {
-    let mut bundle = Bundle::over(cluster, &arguments.namespace);
-    bundle.add_reviewed(manifests, &Manifests::default());
-    let inventory = bundle.inventory();
+    let scopes = Scopes::of_manifests(cluster, &arguments.namespace, manifests);
     let reviewed: Vec<(Manifest, Arc<Request>)> = manifests
         .objects
         .iter()
@@ -177,12 +176,18 @@ fn review(
             Some((manifest.clone(), Arc::new(request)))
         })
         .collect();
-    let requests: Vec<Arc<Request>> = reviewed.iter().map(|(_, request)| Arc::clone(request)).collect();
-    let review = |requests: Vec<Arc<Request>>| {
-        let (pool, inventory) = (Arc::clone(pool), inventory.clone());
+    // One review for each file, since what is known differs.
+    let of_files = reviewed.chunk_by(|(one, _), (next, _)| one.file.name == next.file.name).map(|file| {
+        let path = file.first().map(|(manifest, _)| Path::new(&*manifest.file.name));
+        let inventory = scopes.of(path.unwrap_or(Path::new(""))).clone();
+        (inventory, file.iter().map(|(_, request)| Arc::clone(request)).collect())
+    });
+    let of_files: Vec<(Inventory, Vec<Arc<Request>>)> = of_files.collect();
+    let review = |(inventory, requests): (Inventory, Vec<Arc<Request>>)| {
+        let pool = Arc::clone(pool);
         async move { pool.review(&inventory, &requests, ReviewMode::Fix).await }
     };
-    let decisions = pool.each(vec![requests], review, || {})?.into_iter().flatten();
+    let decisions = pool.each(of_files, review, || {})?.into_iter().flatten();
     let manifest = |((manifest, request), decision)| ReviewedManifest { manifest, request, decision };
     Ok(reviewed.into_iter().zip(decisions).map(manifest).collect())
 }

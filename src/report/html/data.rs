@@ -56,6 +56,8 @@ struct Finding {
     before: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     known: bool,
+    /// Is it shown at first?
+    news: bool,
     fingerprint: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     snippet: Option<Snippet>,
@@ -122,6 +124,7 @@ pub fn of(report: &Report) -> Data {
                 column: found.place.column.max(1),
                 before: finding.pre_existing,
                 known: found.known,
+                news: report.is_news(found),
                 fingerprint: fingerprints.of(found),
                 snippet: snippet(&found.excerpt),
                 details: finding

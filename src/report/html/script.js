@@ -80,7 +80,7 @@
     names.every((name) => {
       if (name === but) return true;
       // Known findings are hidden unless selected.
-      if (!asked[name].size) return name !== "state" || finding.state !== "known";
+      if (!asked[name].size) return name !== "state" || finding.news;
       return asked[name].has(facets[name](finding));
     }) && parts.every((part) => finding.text.includes(part));
 
@@ -89,7 +89,7 @@
     view = findings.filter((finding) => fits(finding, parts)).sort(sorts[asked.order]);
     at = Math.max(0, view.findIndex((finding) => finding.fingerprint === asked.chosen));
     facetsShown(parts);
-    const total = findings.filter((finding) => !finding.known).length;
+    const total = findings.filter((finding) => finding.news).length;
     shown.textContent = `${view.length.toLocaleString("en")} of ${total.toLocaleString("en")} findings`;
     $("reset").disabled = !asked.text && names.every((name) => !asked[name].size);
     $("nothing").hidden = view.length > 0;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::data::NO_CATEGORY;
 use super::visible;
+use crate::diagnostic::Diagnostic;
 use crate::policy::{Action, Severity};
 use crate::report::exceptions::notices;
 use crate::report::text::{completed, counted, unjudged};
@@ -40,6 +41,7 @@ pub struct Page {
     not_covered: String,
     foreign: String,
     known: String,
+    earlier: String,
     parts: Vec<Part>,
 }
 
@@ -159,6 +161,7 @@ pub fn of(report: &Report) -> Page {
         not_covered: counted(summary.not_covered, "object"),
         foreign: counted(summary.foreign, "document"),
         known: counted(summary.known, "finding"),
+        earlier: counted(summary.earlier, "finding"),
         parts,
         ..Page::default()
     }
@@ -242,7 +245,7 @@ fn kinds(report: &Report) -> Vec<KindCount> {
             ..KindCount::default()
         });
         kind.objects += 1;
-        let news = object.findings.iter().any(|found| !found.known);
+        let news = object.findings.iter().any(|found| report.is_news(found));
         *(match (refused(object), news) {
             (true, _) => &mut kind.refused,
             (false, true) => &mut kind.warned,
@@ -303,8 +306,8 @@ fn tiles(summary: &Summary) -> Vec<Tile> {
     ]
 }
 
-fn parts(report: &Report) -> Vec<Part> {
-    let unreadable = report.errors.iter().map(|error| Item {
+fn told(error: &Diagnostic) -> Item {
+    Item {
         head: visible(&error.message),
         place: match (error.line, error.column) {
             (0, _) => visible(&error.source),
@@ -313,7 +316,12 @@ fn parts(report: &Report) -> Vec<Part> {
         },
         text: error.help.as_deref().map(visible).unwrap_or_default(),
         ..Item::default()
-    });
+    }
+}
+
+fn parts(report: &Report) -> Vec<Part> {
+    let unreadable = report.errors.iter().map(told);
+    let doubtful = report.warnings.iter().map(told);
     let failures = report.objects.iter().flat_map(|object| {
         object.failures.iter().map(move |(policy, error, refuses)| Item {
             head: visible(&object.display_name()),
@@ -377,6 +385,7 @@ fn parts(report: &Report) -> Vec<Part> {
             "deny",
             unreadable.collect(),
         ),
+        ("Warnings", "This could be read, but is hardly meant so.", "warn", doubtful.collect()),
         ("Policy failures", "These policies could not decide.", "deny", failures.collect()),
         (
             "Not evaluated",

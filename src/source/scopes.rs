@@ -1,0 +1,125 @@
+//! Which of several versions of an object counts: a repository may hold the objects of several clusters, each in a
+//! directory of its own.
+//!
+//! The nearest version counts: that of the same file, of the same directory, of a directory below it, and so on upwards.
+//! If that leaves several, the object is not known. All scopes share one inventory, and each adds what is different in
+//! it, so that they cost in proportion to the versions.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use super::bundle::{Bundle, ScannedObject, scanned};
+use super::manifests::Manifests;
+use crate::admission::ObjectRef;
+use crate::inventory::Inventory;
+
+/// The objects of all files of a run, as each file and directory sees them.
+pub struct Scopes {
+    /// What is seen from anywhere else.
+    outside: Inventory,
+    near: HashMap<PathBuf, Inventory>,
+    /// The files of objects that have several versions.
+    places: HashMap<ObjectRef, Vec<PathBuf>>,
+}
+
+/// The versions of one object, each with its file.
+type Versions = Vec<(PathBuf, ScannedObject)>;
+
+impl Scopes {
+    /// The objects, each with its file, added to those known of a cluster.
+    pub fn new(cluster: &Inventory, default_namespace: &str, objects: Versions) -> Self {
+        let mut order: Vec<ObjectRef> = Vec::new();
+        let mut all: HashMap<ObjectRef, Versions> = HashMap::new();
+        for (path, object) in objects {
+            let versions = all.entry(object.reference().clone()).or_default();
+            if versions.is_empty() {
+                order.push(object.reference().clone());
+            }
+            versions.push((path, object));
+        }
+        let mut outside = Bundle::over(cluster, default_namespace);
+        let mut disputed: Vec<(ObjectRef, Versions)> = Vec::new();
+        for reference in order {
+            let Some(versions) = all.remove(&reference) else { continue };
+            match agreed(versions.iter().map(|(_, object)| object)) {
+                Some(object) => outside.add(object),
+                None => {
+                    outside.doubt(&reference);
+                    disputed.push((reference, versions));
+                }
+            }
+        }
+        let mut scopes = Self { outside: outside.inventory(), near: HashMap::new(), places: HashMap::new() };
+        scopes.draw(&disputed, default_namespace);
+        let files = |(reference, versions): (ObjectRef, Versions)| {
+            let mut files: Vec<PathBuf> = versions.into_iter().map(|(path, _)| path).collect();
+            files.dedup();
+            (reference, files)
+        };
+        scopes.places = disputed.into_iter().map(files).collect();
+        scopes
+    }
+
+    /// The objects of files that are all reviewed.
+    pub fn of_manifests(cluster: &Inventory, default_namespace: &str, manifests: &Manifests) -> Self {
+        let objects = scanned(manifests, &Manifests::default(), cluster.reader(), default_namespace);
+        let files = manifests.objects.iter().map(|manifest| PathBuf::from(&*manifest.file.name));
+        Self::new(cluster, default_namespace, files.zip(objects).collect())
+    }
+
+    /// Makes a scope for each file and directory that holds a version of a disputed object.
+    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], default_namespace: &str) {
+        // A directory comes before what is in it.
+        let mut below: BTreeMap<&Path, BTreeMap<usize, Versioned<'_>>> = BTreeMap::new();
+        for (index, (_, versions)) in disputed.iter().enumerate() {
+            for (path, object) in versions {
+                for scope in path.ancestors() {
+                    let seen = below.entry(scope).or_default().entry(index).or_default();
+                    seen.push((path, object));
+                }
+            }
+        }
+        for (scope, objects) in below {
+            let mut bundle = Bundle::continued(self.of(scope), default_namespace);
+            for (index, versions) in objects {
+                match (nearest(scope, &versions), disputed.get(index)) {
+                    (Some(object), _) => bundle.add(object),
+                    (None, Some((reference, _))) => bundle.doubt(reference),
+                    (None, None) => {}
+                }
+            }
+            self.near.insert(scope.to_owned(), bundle.inventory());
+        }
+    }
+
+    /// What is seen from a file or directory.
+    pub fn of(&self, path: &Path) -> &Inventory {
+        path.ancestors().find_map(|scope| self.near.get(scope)).unwrap_or(&self.outside)
+    }
+
+    /// The files that hold versions of this object, if it has several.
+    pub fn places(&self, object: &ObjectRef) -> &[PathBuf] {
+        self.places.get(object).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+type Versioned<'a> = Vec<(&'a PathBuf, &'a ScannedObject)>;
+
+/// The version that counts in this file or directory, of those in it or below it.
+fn nearest(scope: &Path, versions: &Versioned<'_>) -> Option<ScannedObject> {
+    let own =
+        |(path, _): &&(&PathBuf, &ScannedObject)| path.as_path() == scope || path.parent() == Some(scope);
+    let direct = || versions.iter().filter(own).map(|(_, object)| *object);
+    match direct().next() {
+        Some(_) => agreed(direct()),
+        None => agreed(versions.iter().map(|(_, object)| *object)),
+    }
+}
+
+/// The object, if all versions of it are the same.
+fn agreed<'a>(mut versions: impl Iterator<Item = &'a ScannedObject>) -> Option<ScannedObject> {
+    let first = versions.next()?;
+    versions.try_fold(first.clone(), |object, version| {
+        object.is_same(version).then(|| object.or_changed(version))
+    })
+}

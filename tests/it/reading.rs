@@ -1,0 +1,191 @@
+//! What is read of files that hold more than manifests, that are partly broken, and of repositories of several clusters.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{NAIVE, Run, directory, run_in, write};
+
+const CRD: &str =
+    "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x.example.org}\n";
+const DOCUMENT: &str = "---\n";
+
+/// Runs with this script as helm.
+fn run_with_helm(directory: &Path, script: &str, arguments: &[&str]) -> Run {
+    let bin = tempfile::tempdir().unwrap();
+    write(bin.path(), "helm", format!("#!/bin/sh\n{script}\n"));
+    let helm = bin.path().join("helm");
+    fs::set_permissions(&helm, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", bin.path().display(), std::env::var("PATH").unwrap());
+    let run = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .current_dir(directory)
+        .env("PATH", path)
+        .args(arguments)
+        .output()
+        .unwrap();
+    Run {
+        code: run.status.code().unwrap(),
+        stdout: String::from_utf8(run.stdout).unwrap(),
+        stderr: String::from_utf8(run.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn of_a_chart_only_what_helm_makes_of_it_is_read() {
+    let chart = "apiVersion: v2\nname: c\nversion: 1.0.0\n";
+    let files = directory(&[
+        ("db/Chart.yaml", chart),
+        ("db/values.yaml", ""),
+        ("db/small.values.yaml", "a: {{ nonsense\n"),
+        ("db/files/cm.yaml", "{{ .Values.x }}"),
+        ("db/ci/default.yaml", "b: ["),
+        ("db/dashboards/a.json", "{"),
+        ("db/charts/sub/Chart.yaml", chart),
+        ("db/charts/sub/files/more.yaml", "c: ["),
+        ("db/templates/pg.yaml", NAIVE),
+        ("db/kustomization.yaml", "resources: [none.yaml]\n"),
+    ]);
+    let cat = "cat \"$3/templates/pg.yaml\"";
+    run_with_helm(files.path(), cat, &["check", "."])
+        .expect(1, &["1 object checked", "volume-no-emptydir-data"]);
+    // A file that is named is read as it is.
+    run_with_helm(files.path(), cat, &["check", "db/ci/default.yaml"]).expect(2, &["db/ci/default.yaml:"]);
+    // A chart beside the parts of another one is a chart of its own.
+    write(files.path(), "db/other/Chart.yaml", chart);
+    write(files.path(), "db/other/templates/pg.yaml", NAIVE);
+    run_with_helm(files.path(), cat, &["check", "."]).expect(1, &["2 objects checked"]);
+}
+
+#[test]
+fn charts_are_rendered_for_the_newest_kubernetes_or_the_one_that_is_asked_for() {
+    let files = directory(&[
+        ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),
+        ("templates/pg.yaml", NAIVE),
+    ]);
+    let says =
+        "echo 'level=WARN msg=noise' >&2; echo \"Error: asked for: $*\" >&2; echo 'W0101 noise' >&2; exit 1";
+    let run = run_with_helm(files.path(), says, &["check", "."]);
+    run.expect(2, &["helm cannot render it: asked for: template", "--kube-version=1.36.0"]);
+    assert!(!run.stdout.contains("noise"), "{run:?}");
+    run_with_helm(files.path(), says, &["check", ".", "--kube-version", "v1.31.2"])
+        .expect(2, &["--kube-version=v1.31.2"]);
+    run_with_helm(files.path(), says, &["check", ".", "--kube-version", "1.31 x"])
+        .expect(2, &["write it as 1.34"]);
+}
+
+#[test]
+fn a_document_that_cannot_be_read_costs_only_itself() {
+    let check = |text: &str| {
+        let files = directory(&[("all.yaml", text)]);
+        run_in(files.path(), &["check", "."])
+    };
+    let broken = format!("{CRD}spec: [\n");
+    let run = check(&[&broken, DOCUMENT, NAIVE].concat());
+    run.expect(
+        1,
+        &[
+            "warning:",
+            "no policy judges CustomResourceDefinition.apiextensions.k8s.io",
+            "volume-no-emptydir-data",
+        ],
+    );
+    // Of what policies judge, nothing may be passed over.
+    for kind in ["StatefulSet", "ConfigMap\nkind: StatefulSet", "statefulset", "List", "Namespace"] {
+        let other = broken.replace("CustomResourceDefinition", kind).replace("apiextensions.k8s.io", "apps");
+        let run = check(&[&other, DOCUMENT, NAIVE].concat());
+        run.expect(2, &["1 object checked", "1 file that cannot be read"]);
+    }
+    let twice = NAIVE.replace("  replicas: 3\n", "  replicas: 3\n  replicas: 3\n");
+    check(&twice)
+        .expect(1, &["warning: the key", "given twice with the same value", "volume-no-emptydir-data"]);
+    check(&format!("{NAIVE}---\n{CRD}spec: {{a: 1, a: 1}}\n"))
+        .expect(1, &["warning: the key \"a\" is given twice with the same value"]);
+    check(&format!("{NAIVE}---\n{CRD}spec:\n  text: 'one\n  two'\n"))
+        .expect(1, &["1 object checked", "1 of kinds"]);
+}
+
+const CLASS: &str = "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast}\nprovisioner: ebs.csi.aws.com\nparameters: {encrypted: \"true\"}\nallowVolumeExpansion: true\nvolumeBindingMode: WaitForFirstConsumer\n";
+const CLAIM: &str = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: shop}\nspec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}\n";
+
+#[test]
+fn the_nearest_of_several_versions_counts() {
+    let (keeps, erases) =
+        (format!("{CLASS}reclaimPolicy: Retain\n"), format!("{CLASS}reclaimPolicy: Delete\n"));
+    let told = "claim data uses class fast, which erases the disk";
+    let check = |files: &[(&str, &str)]| {
+        let files = directory(files);
+        run_in(files.path(), &["check", "."])
+    };
+    let (keeps, erases) = (keeps.as_str(), erases.as_str());
+    for other in ["west", "aaa"] {
+        let other = format!("{other}/class.yaml");
+        // In the same directory, above it, and beside it.
+        for own in ["east/class.yaml", "class.yaml", "east/storage/class.yaml"] {
+            let claim = "east/claim.yaml";
+            let run = check(&[(own, erases), (&other, keeps), (claim, CLAIM)]);
+            assert!(run.stdout.contains(told), "{own} {other}: {run:?}");
+            let run = check(&[(own, keeps), (&other, erases), (claim, CLAIM)]);
+            assert!(!run.stdout.contains(told), "{own} {other}: {run:?}");
+        }
+    }
+    // The same file comes first.
+    let both = [erases, DOCUMENT, CLAIM].concat();
+    let run = check(&[("east/a.yaml", &both), ("east/class.yaml", keeps)]);
+    assert!(run.stdout.contains(told), "{run:?}");
+    // None is nearer.
+    let run = check(&[("claim.yaml", CLAIM), ("east/class.yaml", erases), ("west/class.yaml", keeps)]);
+    run.expect(
+        0,
+        &[
+            "StorageClass fast differs between",
+            "east/class.yaml and ",
+            "west/class.yaml",
+            "StorageClass.storage.k8s.io is not known",
+        ],
+    );
+    assert!(!run.stdout.contains(told), "{run:?}");
+    // Both say the same.
+    let run = check(&[("claim.yaml", CLAIM), ("east/class.yaml", erases), ("west/class.yaml", erases)]);
+    assert!(run.stdout.contains(told) && !run.stdout.contains("differs between"), "{run:?}");
+}
+
+#[test]
+fn a_misspelt_field_is_told_once_and_by_what_comes_from_it() {
+    let files = directory(&[(
+        "pg.yaml",
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: pg, namespace: shop}\nspec:\n  serviceName: pg\n  selector: {matchLabels: {app: pg}}\n  template:\n    metadata: {labels: {app: pg}}\n    spec:\n      containers:\n      - name: postgres\n        image: postgres:17.2\n        volumemounts: [{name: data, mountPath: /var/lib/postgresql/data}]\n  volumeClaimTemplates:\n  - metadata: {name: data}\n    spec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}\n",
+    )]);
+    let run = run_in(files.path(), &["check", "pg.yaml"]);
+    run.expect(
+        1,
+        &[
+            "warning: spec.template.spec.containers[0].volumemounts is no field",
+            "did you mean volumeMounts?",
+            "Correct volumemounts (line 13) to volumeMounts: this finding comes from the wrong name",
+        ],
+    );
+    let readiness =
+        run.stdout.split("error[").find(|part| part.starts_with("probe-readiness-required")).unwrap();
+    assert!(!readiness.split("\n\n").next().unwrap().contains("volumemounts (line"), "{readiness}");
+    for format in ["github", "json", "sarif", "gitlab", "junit", "html"] {
+        let run = run_in(files.path(), &["check", "pg.yaml", "-o", format]);
+        assert!(run.stdout.contains("did you mean volumeMounts?"), "{format}: {run:?}");
+    }
+}
+
+#[test]
+fn a_tree_that_nobody_judges_is_told_by_name() {
+    let cluster = "apiVersion: databases.example.org/v1\nkind: Cluster\nmetadata: {name: NAME}\nspec: {instances: 1}\n---\n";
+    let files = directory(&[
+        ("a.yaml", &cluster.replace("NAME", "one")),
+        ("b.yaml", &cluster.replace("NAME", "two")),
+        ("c.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"),
+    ]);
+    let told = "3 objects of kinds that no policy judges: Cluster.databases.example.org (2), ConfigMap (1)";
+    run_in(files.path(), &["check", "."]).expect(2, &["nothing to check", told, "--allow-empty"]);
+    let run = run_in(files.path(), &["check", ".", "--allow-empty"]);
+    run.expect(0, &["note: nothing was checked", told]);
+    let broken = directory(&[("a.yaml", "a: [")]);
+    run_in(broken.path(), &["check", ".", "--allow-empty"]).expect(2, &["cannot be read"]);
+}

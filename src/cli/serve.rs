@@ -1,5 +1,6 @@
 //! `stategate serve`: the webhook.
 
+mod traces;
 mod webhooks;
 
 use std::io::IsTerminal as _;
@@ -24,6 +25,7 @@ use crate::source::cluster_policies::ClusterPolicies;
 use crate::source::policies::PolicySource;
 use crate::telemetry::decision_log::DecisionLogConfig;
 use crate::telemetry::{self, LogFormat};
+use traces::TraceArguments;
 use webhooks::WebhookArguments;
 
 pub use webhooks::Mode as WebhookMode;
@@ -150,6 +152,9 @@ pub struct Arguments {
     #[arg(long, default_value = "1", value_name = "SHARE", value_parser = share, requires = "decision_log")]
     decision_log_sample: f64,
 
+    #[command(flatten)]
+    traces: TraceArguments,
+
     /// Format of log lines [default: text on a terminal, else json]
     #[arg(long, value_enum)]
     log_format: Option<Format>,
@@ -257,6 +262,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         candidate,
         webhooks,
         events: arguments.events,
+        traces: arguments.traces.collector(&environment),
         audit_every: arguments.policy_reports.then_some(arguments.audit_every),
         listen: arguments.listen,
         status_listen: arguments.status_listen,

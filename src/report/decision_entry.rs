@@ -18,7 +18,7 @@ use crate::policyset::PolicySet;
 /// Bytes of all lists of a line: container runtimes split lines at 16 KiB.
 const LISTS: usize = 12 << 10;
 /// Bytes of the name of an object, a namespace, a user, a place.
-const NAME: usize = 256;
+pub const NAME: usize = 256;
 /// Bytes of the message of a finding.
 const MESSAGE: usize = 512;
 
@@ -43,6 +43,8 @@ pub struct DecisionEntry<'a> {
     pub decision: &'a Decision,
     /// The policies.
     pub set: Option<&'a PolicySet>,
+    /// The trace that has a span of it, if any has.
+    pub trace_id: Option<&'a str>,
     /// From the arrival to the answer.
     pub took: Duration,
 }
@@ -81,6 +83,8 @@ struct Line<'a> {
     policy_set: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     profile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<&'a str>,
     milliseconds: f64,
     /// The share of such requests that are written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,6 +227,7 @@ impl DecisionEntry<'_> {
             evaluated: decision.evaluated,
             policy_set: self.set.map(PolicySet::digest),
             profile: self.set.map(|set| text(set.profile(), NAME)),
+            trace_id: self.trace_id,
             milliseconds: (self.took.as_secs_f64() * 1e6).round() / 1e3,
             sample,
         })
@@ -257,7 +262,7 @@ fn finding(finding: &Finding) -> OneFinding<'_> {
 }
 
 /// One harmless line of bounded length; a cut is marked.
-fn text(text: &str, bytes: usize) -> String {
+pub fn text(text: &str, bytes: usize) -> String {
     let beginning = text.get(..text.floor_char_boundary(bytes)).unwrap_or_default();
     let mut shown = plain::line(beginning).into_owned();
     if beginning.len() < text.len() || shown.len() > bytes {
@@ -326,6 +331,7 @@ mod tests {
             reason: None,
             decision,
             set: None,
+            trace_id: None,
             took: Duration::from_micros(1234),
         }
     }

@@ -1,8 +1,9 @@
-//! Tells the decision log of each request that was answered.
+//! Tells the decision log and the trace of each request that was answered.
 
 use std::time::Instant;
 
 use super::routes::App;
+use super::traces::RequestSpan;
 use crate::admission::Request;
 use crate::admission::wire::Response;
 use crate::decision::Decision;
@@ -17,6 +18,7 @@ pub struct Recorder<'a> {
     webhook: &'static str,
     time: jiff::Timestamp,
     started: Instant,
+    span: &'a RequestSpan,
 }
 
 /// What became of a request without a decision.
@@ -30,8 +32,8 @@ pub struct Undecided<'a> {
 
 impl<'a> Recorder<'a> {
     /// For a request that arrives now.
-    pub fn new(app: &'a App, webhook: &'static str, started: Instant) -> Self {
-        Self { app, webhook, time: jiff::Timestamp::now(), started }
+    pub fn new(app: &'a App, webhook: &'static str, started: Instant, span: &'a RequestSpan) -> Self {
+        Self { app, webhook, time: jiff::Timestamp::now(), started, span }
     }
 
     /// Writes that there is no decision.
@@ -72,16 +74,20 @@ impl<'a> Recorder<'a> {
             reason: None,
             decision,
             set: None,
+            trace_id: None,
             took: self.started.elapsed(),
         }
     }
 
     fn write(&self, entry: &DecisionEntry<'_>) {
+        self.span.decided(entry);
         let Some(log) = &self.app.decision_log else { return };
         let ordinary = entry.is_ordinary();
         if !log.wants(ordinary) {
             return;
         }
+        let trace_id = self.span.trace_id();
+        let entry = DecisionEntry { trace_id: trace_id.as_deref(), ..*entry };
         // Nothing of an entry cannot be JSON.
         if let Ok(line) = entry.line(log.sample().filter(|_| ordinary)) {
             log.write(line);

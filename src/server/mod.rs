@@ -22,6 +22,7 @@ mod reports;
 mod routes;
 mod status;
 mod tls;
+mod traces;
 mod tracked;
 mod webhooks;
 
@@ -51,6 +52,7 @@ pub use tls::{
     CertificateFacts, Kept, Lifetimes, Rotation, SecretError, SecretObject, SharedTls, Tls, TlsError,
     accepted, certificates_of, make as make_secret, trusted,
 };
+pub use traces::Collector;
 pub use webhooks::{Authorities, WebhookMode, Webhooks};
 
 use activity::Timeouts;
@@ -62,6 +64,7 @@ use reload::Current;
 use reports::Auditor;
 use routes::App;
 use tls::Serving;
+use traces::Traces;
 use webhooks::Keeper;
 
 /// Timeouts of a webhook's client. The idle timeout is longer than an API server's (90 seconds), so that
@@ -86,8 +89,8 @@ const USUAL_BODIES: usize = 1024;
 /// Number of bodies of the maximum size that fit in memory beyond that.
 const LARGE_BODIES: usize = 8;
 
-/// How long the end of the process waits for the decision log.
-const DECISION_LOG: Duration = Duration::from_secs(2);
+/// How long the end of the process waits for the decision log, and for the collector of traces.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Policies, bindings and exceptions that are reviewed at once; the others wait.
 const DOCUMENTS: usize = 8;
@@ -130,6 +133,8 @@ pub struct Config {
     pub audit_every: Option<Duration>,
     /// Where decisions are written; none: nowhere.
     pub decision_log: Option<DecisionLogConfig>,
+    /// Where traces are sent; none: nowhere.
+    pub traces: Option<Collector>,
     /// Write a Kubernetes Event about each refusal.
     pub events: bool,
     /// How long new requests are still accepted after SIGTERM, until the Service stops sending them.
@@ -218,6 +223,7 @@ pub async fn run(
         serving.begin(&config.tls)?;
     }
     let decision_log = config.decision_log.map(|log| decision_log(&log, &metrics)).transpose()?;
+    let traces = config.traces.and_then(|collector| Traces::start(&collector, &config.host, &metrics.traces));
     let limits = open_files::connection_limits(config.max_connections)?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
@@ -288,6 +294,7 @@ pub async fn run(
         auditor: auditor.clone(),
         serving: Arc::clone(&serving),
         decision_log: decision_log.clone(),
+        traces: traces.clone(),
         settled_by: Instant::now() + config.inventory_timeout,
         host: config.host,
     });
@@ -334,9 +341,11 @@ pub async fn run(
     }
     // Both end at once now. Had one of them panicked, there would still be nothing left to do.
     let _ = (webhook.await, status.await);
-    if let Some(log) = decision_log {
+    let logged = decision_log.map(|log| tokio::task::spawn_blocking(move || log.flush(LAST_WORDS)));
+    let traced = traces.map(|traces| tokio::task::spawn_blocking(move || traces.end(LAST_WORDS)));
+    for last in [logged, traced].into_iter().flatten() {
         // A panic there would leave nothing else undone.
-        let _ = tokio::task::spawn_blocking(move || log.flush(DECISION_LOG)).await;
+        let _ = last.await;
     }
     if overrun { Err(ServeError::Overrun) } else { Ok(()) }
 }

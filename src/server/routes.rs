@@ -1,6 +1,6 @@
 //! The three routes of the webhook, and how they process a body.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -19,6 +19,7 @@ use super::drain::ShutdownStage;
 use super::reload::Current;
 use super::reports::Auditor;
 use super::tls::Serving;
+use super::traces::{RequestSpan, Traces};
 use super::webhooks::Keeper;
 use crate::admission::wire::{self, BadReview, Response};
 use crate::admission::{Request, ReviewMode};
@@ -38,6 +39,9 @@ use crate::workload::schedule::duration_seconds;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The API server's maximum timeout.
 const MAX_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Shorter than any read from the API server.
+const MOMENT: Duration = Duration::from_micros(100);
 
 /// State shared by all requests.
 pub struct App {
@@ -62,6 +66,8 @@ pub struct App {
     pub serving: Arc<Serving>,
     /// Where decisions are written, if anywhere.
     pub decision_log: Option<Arc<DecisionLog>>,
+    /// What sends traces, if anything does.
+    pub traces: Option<Arc<Traces>>,
     /// What tells the cluster of refusals, if anything does.
     pub events: Option<Events>,
     /// Names this process on the status page.
@@ -85,7 +91,10 @@ pub fn webhook(app: Arc<App>) -> Router {
     let route = |name, mode, fail_closed| {
         let webhook = Webhook { name, mode, fail_closed };
         post(move |State(app): State<Arc<App>>, request: HttpRequest| async move {
-            answer(&app, webhook, request).await
+            let span = RequestSpan::begin(app.traces.as_ref(), webhook.name, request.headers());
+            let answer = answer(&app, webhook, request, &span).await;
+            span.answered(answer.status());
+            answer
         })
     };
     Router::new()
@@ -98,19 +107,23 @@ pub fn webhook(app: Arc<App>) -> Router {
 /// A request and its share of the memory for bodies, which is released together with it.
 struct PendingReview {
     request: Request,
+    /// When an evaluation thread took it.
+    taken: OnceLock<Instant>,
     _memory: Reservation,
 }
 
 impl AsRef<Request> for PendingReview {
+    /// How an evaluation thread takes it.
     fn as_ref(&self) -> &Request {
+        self.taken.get_or_init(Instant::now);
         &self.request
     }
 }
 
-async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResponse {
+async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &RequestSpan) -> HttpResponse {
     let started = Instant::now();
     let deadline = started + time_to_answer(http.uri());
-    let recorder = Recorder::new(app, webhook.name, started);
+    let recorder = Recorder::new(app, webhook.name, started, span);
     let unreadable = |bad: BadReview, status: StatusCode| {
         app.metrics.review(webhook.name, "", "", Answer::Unreadable, started.elapsed());
         let uid = bad.uid.as_deref().unwrap_or_default();
@@ -137,6 +150,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
             return unreadable(BadReview::new(wire::recover_uid(&beginning), message), why.status());
         }
     };
+    span.step("receive", started, Instant::now());
     let request = match wire::decode(&bytes) {
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
@@ -162,11 +176,11 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest) -> HttpResp
         return shed(Some(&request), "too many large reviews are waiting; try again".to_owned());
     }
     drop(bytes);
-    let pending = Arc::new(PendingReview { request, _memory: share });
+    let pending = Arc::new(PendingReview { request, taken: OnceLock::new(), _memory: share });
     let request = &pending.request;
     let operation = request.operation.as_str();
     let (decision, answer) = if matches {
-        match review(app, &in_force, webhook, &pending, deadline).await {
+        match review(app, &in_force, webhook, &pending, deadline, span).await {
             Ok(reviewed) => reviewed,
             Err(Unanswered { answer: Answer::Shed, reason }) => {
                 return shed(Some(request), reason.to_owned());
@@ -223,7 +237,9 @@ async fn review(
     webhook: Webhook,
     pending: &Arc<PendingReview>,
     deadline: Instant,
+    span: &RequestSpan,
 ) -> Result<(Decision, Option<Answer>), Unanswered> {
+    let asked = Instant::now();
     let refreshed = match &app.live {
         Some(live) => live.refreshed(&in_force.set, &in_force.inventory, &pending.request, deadline).await,
         None => None,
@@ -232,9 +248,18 @@ async fn review(
         Some(inventory) => Arc::new(in_force.with_inventory(inventory)),
         None => Arc::clone(in_force),
     };
+    let queued = Instant::now();
+    if queued - asked > MOMENT {
+        span.step("refresh", asked, queued);
+    }
     // The review takes the time as an argument; it is read here.
     let now = jiff::Timestamp::now();
     let reviewed = app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+    let taken = pending.taken.get().copied();
+    span.step("queue", queued, taken.unwrap_or_else(Instant::now));
+    if let Some(taken) = taken {
+        span.step("evaluate", taken, Instant::now());
+    }
     let error = match reviewed {
         Ok(decision) => return Ok((decision, None)),
         Err(error) => error,

@@ -237,6 +237,14 @@ pub async fn watch(tls: Tls, serving: Arc<Serving>, every: Duration) {
     }
 }
 
+/// The authorities of a file (PEM).
+///
+/// # Errors
+/// If it cannot be read, or holds something else.
+pub fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
+    Clients::read(path)?.roots()
+}
+
 /// The certificates of a file (PEM), as DER.
 ///
 /// # Errors

@@ -103,6 +103,10 @@ impl DecisionLog {
             sink.open()?;
         }
         let name = config.file.as_ref().map_or_else(|| "standard output".to_owned(), plain::path);
+        // At zero, so that the first loss is an increase.
+        for reason in ["queue_full", "write_failed"] {
+            drop(metrics.dropped.get_or_create(&DroppedLabels { reason }));
+        }
         let losses = Arc::new(Losses { name, metrics: metrics.clone(), state: Mutex::default() });
         let (queue, lines) = sync_channel(WAITING);
         let thread = Writer { lines, sink, failing: false, losses: Arc::clone(&losses) };

@@ -22,6 +22,7 @@ use super::labels::{
 };
 use super::process_metrics::ProcessMetrics;
 use super::recent::Recent;
+use super::trace_metrics::TraceMetrics;
 use crate::decision::Decision;
 
 /// All metrics.
@@ -62,6 +63,8 @@ pub struct Metrics {
     pub audit: AuditMetrics,
     /// Those of the decision log.
     pub decision_log: DecisionLogMetrics,
+    /// Those of traces.
+    pub traces: TraceMetrics,
     /// The numbers of the last hour, for people.
     pub recent: Recent,
 }
@@ -103,6 +106,7 @@ impl Metrics {
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
             decision_log: DecisionLogMetrics::default(),
+            traces: TraceMetrics::default(),
             recent: Recent::default(),
         };
         let mut all = Registry::default();
@@ -216,6 +220,7 @@ impl Metrics {
         );
         metrics.audit.register(registry);
         metrics.decision_log.register(registry);
+        metrics.traces.register(registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         for result in ["swapped", "failed"] {

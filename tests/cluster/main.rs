@@ -13,6 +13,8 @@
 
 mod certs;
 mod chart;
+#[path = "../it/collector.rs"]
+mod collector;
 mod control_plane;
 mod controllers;
 mod defaults;
@@ -31,6 +33,7 @@ mod reading;
 mod rehearsal;
 mod rendering;
 mod reports;
+mod traces;
 mod webhooks;
 
 use harness::{ApiServer, Kubectl, Output, Stategate, register};

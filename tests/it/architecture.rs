@@ -50,6 +50,12 @@ const OWNED: &[(&str, &str)] = &[
     ("include_dir", "source/"),
     ("quick_junit", "report/"),
     ("minijinja", "report/"),
+    ("opentelemetry", "server/traces.rs server/traces/"),
+    ("opentelemetry_sdk", "server/traces.rs server/traces/"),
+    ("opentelemetry_otlp", "server/traces.rs server/traces/"),
+    ("opentelemetry_http", "server/traces/"),
+    ("hyper_rustls", "server/traces/"),
+    ("rustls_native_certs", "server/traces/"),
     ("percent_encoding", "report/ cluster/"),
 ];
 

@@ -131,6 +131,8 @@ fn alerts_dashboard_and_guide_name_metrics_that_exist() {
     let sources = [
         include_str!("../../src/telemetry/metrics.rs"),
         include_str!("../../src/telemetry/audit_metrics.rs"),
+        include_str!("../../src/telemetry/decision_log.rs"),
+        include_str!("../../src/telemetry/trace_metrics.rs"),
     ];
     let known: BTreeSet<String> = sources
         .iter()

@@ -15,6 +15,7 @@ mod bindings;
 mod certs;
 mod ci;
 mod cli;
+mod collector;
 mod connections;
 mod decision_log;
 mod declared;
@@ -51,6 +52,7 @@ mod stuck;
 mod suites;
 mod support;
 mod test_command;
+mod traces;
 #[cfg(unix)]
 mod untrusted_repository;
 mod view;

@@ -25,6 +25,12 @@ const ALONE: &[&str] = &[
     "--disable-admission-plugins=ServiceAccount",
 ];
 
+/// The same for one that is traced.
+const TRACED: &[&str] = &[
+    "--disable-admission-plugins=ServiceAccount",
+    concat!("--tracing-config-file=", env!("CARGO_MANIFEST_DIR"), "/tests/cluster/harness/tracing.yaml"),
+];
+
 /// A running API server. It ends when this value is dropped, or at the latest with the test process.
 pub struct ApiServer {
     // Dropped in this order: the directory goes last.
@@ -50,6 +56,11 @@ impl ApiServer {
     /// If a tool is missing or the server does not become ready.
     pub fn start() -> Self {
         Self::start_with(ALONE)
+    }
+
+    /// As [`start`](Self::start); it records a trace of each request.
+    pub fn start_traced() -> Self {
+        Self::start_with(TRACED)
     }
 
     /// As [`start`](Self::start), with these flags for kube-apiserver.

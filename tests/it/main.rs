@@ -21,6 +21,7 @@ mod declared;
 mod deploy;
 mod diff;
 mod documents;
+mod engines;
 mod exceptions;
 mod explain;
 mod fix;

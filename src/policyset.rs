@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use crate::admission::{GroupKind, Operation, Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Evaluator, ParameterValues, Reads, RuleId, on_large_stack};
+use crate::engine::{EngineKind, Evaluator, ParameterValues, Reads, RuleId, Unsupported, on_large_stack};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policy::parameters::Parameters;
@@ -55,6 +55,7 @@ pub struct PolicySet {
     record_digest: String,
     /// Those of the sources.
     warnings: Vec<Diagnostic>,
+    engine: EngineKind,
 }
 
 /// How to compile a policy set.
@@ -64,6 +65,8 @@ pub struct CompileOptions<'a> {
     pub reuse: Option<&'a PolicySet>,
     /// Called with each Rego source before it is parsed.
     pub before_parsing: Option<&'a (dyn Fn(&SourceText) + Sync)>,
+    /// What evaluates the rules.
+    pub engine: EngineKind,
 }
 
 /// A policy that reviews one request, with the effect of its bindings.
@@ -159,6 +162,7 @@ impl PolicySet {
             file_digest,
             record_digest,
             warnings,
+            engine: options.engine,
         })
     }
 
@@ -297,7 +301,19 @@ impl PolicySet {
 
     /// An evaluator for its rules.
     pub fn evaluator(&self) -> Evaluator {
-        self.compiled.rego.evaluator()
+        self.compiled.rego.evaluator(self.engine)
+    }
+
+    /// Why the interpreter evaluates a policy although rules are compiled; None if it does not.
+    pub fn unsupported(&self, policy: &Policy) -> Option<&Unsupported> {
+        let compiled = self.compiled.policies.iter().find(|compiled| compiled.policy.id == policy.id)?;
+        let rules = compiled.violation.iter().chain(&compiled.patch);
+        rules.filter_map(|rule| self.compiled.rego.unsupported(rule)).next()
+    }
+
+    /// What evaluates the rules.
+    pub fn engine(&self) -> EngineKind {
+        self.engine
     }
 
     /// SHA-256 over all sources, in hex: the same sources give the same verdicts.

@@ -149,6 +149,7 @@ impl Arguments {
     fn against(&self) -> PolicyArguments {
         let own = &self.policies;
         PolicyArguments {
+            engine: own.engine,
             profile: self.against_profile.clone().unwrap_or_else(|| own.profile.clone()),
             catalogue: CatalogueArguments {
                 policies: self.against_policies.clone().or_else(|| own.catalogue.policies.clone()),

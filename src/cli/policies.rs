@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::say;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine::EngineKind;
 use crate::policy::Action;
 use crate::policyset::documents::Standings;
 use crate::policyset::{PolicySet, Standing, StoredDocument};
@@ -26,6 +27,17 @@ pub struct PolicyArguments {
     /// A file of your own PolicyBindings, PolicyExceptions and Policies; may be given several times
     #[arg(long, value_name = "FILE")]
     pub bindings: Vec<PathBuf>,
+
+    /// What evaluates the policies: their compiled form (policies that use more of Rego than that takes are
+    /// interpreted), or the interpreter, which is slower and defines what they mean
+    #[arg(long, value_enum, default_value = "compiled", value_name = "ENGINE")]
+    pub engine: Engine,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Engine {
+    Compiled,
+    Interpreter,
 }
 
 #[derive(Args, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +101,10 @@ impl PolicyArguments {
             profile: self.profile.clone(),
             bindings: self.bindings.clone(),
             at_most: None,
+            engine: match self.engine {
+                Engine::Compiled => EngineKind::Compiled,
+                Engine::Interpreter => EngineKind::Interpreter,
+            },
         }
     }
 

@@ -2,9 +2,10 @@
 //! values and its table of builtins.
 
 pub(super) use regorus::unstable::{
-    ArithOp, AssignOp, BUILTINS, BoolOp, Expr, Literal, Module as AstModule, Query, Ref, Rule, RuleBody,
-    RuleHead, Source, Span, WithModifier,
+    ArithOp, AssignOp, BUILTINS, BinOp, BoolOp, BuiltinFcn, Expr, Literal, LiteralStmt, Module as AstModule,
+    Query, Ref, Rule, RuleBody, RuleHead, Source, Span, WithModifier,
 };
+pub(super) use regorus::unstable::{numbers, sets};
 pub(super) use regorus::{Engine, Value};
 
 /// The number of arguments of a builtin; None if there is no such builtin.

@@ -4,8 +4,8 @@
 
 use std::sync::LazyLock;
 
-use super::ast::{BUILTINS, Engine, Expr, Ref, Source, Span, Value};
-use super::limits::{self, BYTES, VALUE};
+use super::ast::{BUILTINS, BuiltinFcn, Engine, Expr, Ref, Source, Span, Value};
+use super::limits::{self, BYTES, TooLarge, VALUE};
 use super::rego::error_line;
 
 /// The most that a call can cost in bytes beside its operands.
@@ -99,35 +99,83 @@ const PLAIN: &[&str] = &[
     "time.weekday",
 ];
 
-/// A place for errors of builtins. The engine adds the real one.
+/// The builtins that take anything, and give a boolean or a word.
+const FREE: &[&str] =
+    &["is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "type_name"];
+
+/// A place for errors of builtins. Whoever calls them adds the real one.
 static NOWHERE: LazyLock<Option<Span>> = LazyLock::new(|| {
     let source = Source::from_contents(String::new(), String::new()).ok()?;
     Some(Span { source, line: 0, col: 0, start: 0, end: 0 })
 });
 
-/// An error of a builtin, without a place.
+/// Why a builtin gave no value.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct BuiltinError(String);
+pub enum BuiltinError {
+    /// The rule has spent its bytes.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// It failed; the text names no place.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// A builtin within limits.
+#[derive(Clone)]
+pub struct Builtin {
+    name: &'static str,
+    function: BuiltinFcn,
+    cost: Cost,
+    places: Vec<Ref<Expr>>,
+}
+
+impl Builtin {
+    /// The builtin of this name, unless it is one that no policy may call.
+    pub fn named(name: &str) -> Option<Self> {
+        let known = |names: &[&'static str], cost: Cost| {
+            names.iter().find(|known| **known == name).map(|name| (*name, cost))
+        };
+        let charged = COSTS.iter().copied().find(|(known, _)| *known == name);
+        let (name, cost) =
+            charged.or_else(|| known(PLAIN, operands_only)).or_else(|| known(FREE, operands_only))?;
+        let (function, span) = (*BUILTINS.get(name)?, NOWHERE.as_ref()?);
+        let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
+        Some(Self { name, function, cost, places: vec![nothing; usize::from(function.1)] })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The number of its arguments.
+    pub fn arguments(&self) -> usize {
+        usize::from(self.function.1)
+    }
+
+    /// Charges for a call with these operands, none of which is undefined, and calls.
+    ///
+    /// # Errors
+    /// If the rule has spent its bytes, or the builtin fails.
+    pub fn call(&self, operands: &[Value]) -> Result<Value, BuiltinError> {
+        if !FREE.contains(&self.name) {
+            limits::charge(taken(self.name, operands).saturating_add((self.cost)(operands)))?;
+        }
+        let span = self.places.first().map(|place| place.span()).or(NOWHERE.as_ref());
+        let Some(span) = span else { return Err(BuiltinError::Failed(String::new())) };
+        (self.function.0)(span, &self.places, operands, true)
+            .map_err(|error| BuiltinError::Failed(bare(&error.to_string())))
+    }
+}
 
 /// Replaces the builtins of an engine by those within limits.
 pub fn limit(engine: &mut Engine) {
-    let plain = PLAIN.iter().map(|name| (*name, operands_only as Cost));
-    for (name, cost) in COSTS.iter().copied().chain(plain) {
-        let (Some((builtin, arguments)), Some(span)) = (BUILTINS.get(name), NOWHERE.as_ref()) else {
-            continue;
-        };
-        let call = move |operands: Vec<Value>| {
-            limits::charge(taken(name, &operands).saturating_add(cost(&operands)))?;
-            let nothing = Ref::new(Expr::Null { span: span.clone(), value: Value::Null, eidx: 0 });
-            let places = vec![nothing; operands.len()];
-            match builtin(span, &places, &operands, true) {
-                Err(error) => Err(BuiltinError(bare(&error.to_string())))?,
-                value => value,
-            }
-        };
+    let names = COSTS.iter().map(|(name, _)| *name).chain(PLAIN.iter().copied());
+    for builtin in names.filter_map(Builtin::named) {
+        let (name, arguments) = (builtin.name.to_owned(), builtin.function.1);
+        let call = move |operands: Vec<Value>| Ok(builtin.call(&operands)?);
         // It fails only if the engine has this extension already.
-        let _ = engine.add_extension(name.to_owned(), *arguments, Box::new(call));
+        let _ = engine.add_extension(name, arguments, Box::new(call));
     }
 }
 
@@ -301,9 +349,6 @@ fn product(operands: &[Value]) -> usize {
 mod tests {
     use super::*;
 
-    /// Builtins that take anything, and give a boolean or a word.
-    const FREE: &[&str] =
-        &["is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string", "type_name"];
     /// Builtins that `lint/calls.rs` refuses, or that are an operator's other name.
     const REFUSED: &[&str] = &[
         "http.",

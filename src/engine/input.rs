@@ -193,6 +193,16 @@ impl InputDocument {
         Cow::Owned(document)
     }
 
+    /// The value of a key of the document for one policy.
+    pub(super) fn part<'v>(&'v self, key: &Value, parameters: &'v ParameterValues) -> &'v Value {
+        match key {
+            Value::String(name) if &**name == "parameters" && parameters.0 != Value::Undefined => {
+                &parameters.0
+            }
+            _ => self.parts.get(key).unwrap_or(&Value::Undefined),
+        }
+    }
+
     /// The whole document for one policy.
     pub(super) fn with(&self, parameters: &ParameterValues) -> Value {
         let mut parts = self.parts.clone();

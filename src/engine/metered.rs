@@ -22,7 +22,7 @@ const LARGEST_ENTRY: usize = BYTES / 4;
 pub fn add(engine: &mut Engine) {
     type Charge = fn(&[Value]) -> usize;
     for (name, arguments, cost) in
-        [(OPERAND, 2, operand as Charge), (RESULT, 1, result as Charge), (ENTRY, 1, entry as Charge)]
+        [(OPERAND, 2, operand_of as Charge), (RESULT, 1, result as Charge), (ENTRY, 1, entry as Charge)]
     {
         let call = move |values: Vec<Value>| {
             limits::charge(cost(&values))?;
@@ -33,16 +33,19 @@ pub fn add(engine: &mut Engine) {
     }
 }
 
-fn operand(values: &[Value]) -> usize {
+fn operand_of(values: &[Value]) -> usize {
     let operators = values.get(1).and_then(|count| count.as_u64().ok()).unwrap_or(0);
-    match values.first() {
-        Some(Value::Set(items)) if operators > 0 => {
-            let operators = usize::try_from(operators).unwrap_or(usize::MAX);
-            items.len().saturating_mul(VALUE).saturating_mul(operators)
-        }
+    let operators = usize::try_from(operators).unwrap_or(usize::MAX);
+    values.first().map_or(0, |value| operand(value, operators))
+}
+
+/// What an operand costs, and how many set operators work on it.
+pub fn operand(value: &Value, operators: usize) -> usize {
+    match value {
+        Value::Set(items) if operators > 0 => items.len().saturating_mul(VALUE).saturating_mul(operators),
         // Not an operand that this operator takes: the error quotes it.
-        Some(other @ (Value::Array(_) | Value::Object(_) | Value::Set(_))) => limits::size(other, BYTES + 1),
-        Some(Value::String(text)) => text.len(),
+        other @ (Value::Array(_) | Value::Object(_) | Value::Set(_)) => limits::size(other, BYTES + 1),
+        Value::String(text) => text.len(),
         _ => 0,
     }
 }
@@ -215,9 +218,7 @@ impl Meters {
             let between = text.get(done..at)?;
             line += between.matches('\n').count();
             line_start = between.rfind('\n').map_or(line_start, |last| done + last + 1);
-            // As regorus counts.
-            let column =
-                1 + text.get(line_start..at)?.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum::<usize>();
+            let column = 1 + columns(text.get(line_start..at)?);
             metered.text.push_str(between);
             metered.text.push_str(&part);
             metered.inserted.push(Inserted { line, column, length: part.chars().count() });
@@ -226,6 +227,11 @@ impl Meters {
         metered.text.push_str(text.get(done..)?);
         Some(metered)
     }
+}
+
+/// How many columns a text takes in regorus' places.
+pub fn columns(text: &str) -> usize {
+    text.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum()
 }
 
 /// The operands of an operator that errs on what it does not take, and whether it takes sets.
@@ -296,8 +302,8 @@ mod tests {
         for number in 1..=3 {
             set.as_set_mut().unwrap().insert(Value::from(number));
         }
-        assert_eq!(operand(&[set.clone(), Value::from(4)]), 4 * 3 * VALUE);
-        assert_eq!(operand(&[set, Value::from(0)]), 4 * VALUE);
-        assert_eq!(operand(&[Value::from(7), Value::from(4)]), 0);
+        assert_eq!(operand(&set, 4), 4 * 3 * VALUE);
+        assert_eq!(operand(&set, 0), 4 * VALUE);
+        assert_eq!(operand(&Value::from(7), 4), 0);
     }
 }

@@ -3,6 +3,7 @@
 
 mod ast;
 mod builtins;
+mod compiled;
 mod definitions;
 mod evaluation;
 mod input;
@@ -15,8 +16,9 @@ mod shape;
 mod to_value;
 mod walk;
 
+pub use compiled::Unsupported;
 pub use definitions::Definition;
 pub use evaluation::{Answer, EvaluationError, RuleId};
 pub use input::{Input, InputDocument, InputError, NamespaceObject, ParameterValues, Review, input_schema};
 pub use reads::{Module, Reads};
-pub use rego::{Coverage, Evaluator, Rego, STACK, backtraces_slow_parsing, on_large_stack};
+pub use rego::{Coverage, EngineKind, Evaluator, Rego, STACK, backtraces_slow_parsing, on_large_stack};

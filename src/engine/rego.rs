@@ -13,7 +13,8 @@ use std::time::Duration;
 use regorus::LimitError;
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 
-use super::ast::{AstModule, Ref};
+use super::ast::{AstModule, Ref, Value};
+use super::compiled::{Memo, Program, Unsupported};
 use super::definitions::{self, Definition};
 use super::evaluation::{Answer, EvaluationError, RuleId};
 use super::input::{InputDocument, ParameterValues};
@@ -30,10 +31,21 @@ pub const STACK: usize = 64 << 20;
 /// Parsed and checked modules, ready for evaluation.
 #[derive(Clone)]
 pub struct Rego {
-    engine: regorus::Engine,
+    engine: Arc<regorus::Engine>,
     /// As they were written, in load order. The engine has them with their meters.
     modules: Arc<Vec<Ref<AstModule>>>,
     meters: Arc<Meters>,
+    program: Arc<Program>,
+}
+
+/// What evaluates the rules.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Their compiled form, and the interpreter those that have none.
+    #[default]
+    Compiled,
+    /// The interpreter, which defines what they mean.
+    Interpreter,
 }
 
 /// By the name of the source.
@@ -87,7 +99,14 @@ impl Rego {
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }
-        Ok(Self { engine, modules: Arc::new(modules), meters: Arc::new(meters) })
+        let program = Arc::new(Program::of(modules.iter().map(AsRef::as_ref)));
+        let (engine, modules, meters) = (Arc::new(engine), Arc::new(modules), Arc::new(meters));
+        Ok(Self { engine, modules, meters, program })
+    }
+
+    /// Why a rule is left to the interpreter; None if it is compiled.
+    pub fn unsupported(&self, rule: &RuleId) -> Option<&Unsupported> {
+        self.program.unsupported(rule)
     }
 
     /// The modules, in load order.
@@ -106,22 +125,25 @@ impl Rego {
     /// # Errors
     /// If the path does not lead to a rule, or any rule cannot be compiled.
     pub fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
-        match self.engine.compile_with_entrypoint(&entry_point.as_str().into()) {
+        match Arc::make_mut(&mut self.engine).compile_with_entrypoint(&entry_point.as_str().into()) {
             Ok(_) => Ok(()),
             Err(error) => Err(diagnostic(text, &error).into()),
         }
     }
 
-    /// An evaluator that also measures line coverage.
+    /// An evaluator that also measures line coverage, which only the interpreter can.
     pub fn covering_evaluator(&self) -> Evaluator {
-        let mut evaluator = self.evaluator();
-        evaluator.engine.set_enable_coverage(true);
+        let mut evaluator = self.evaluator(EngineKind::Interpreter);
+        evaluator.interpreter().set_enable_coverage(true);
         evaluator
     }
 
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
-    pub fn evaluator(&self) -> Evaluator {
-        Evaluator { engine: self.engine.clone(), meters: self.meters.clone() }
+    pub fn evaluator(&self, engine: EngineKind) -> Evaluator {
+        let memo = || (self.program.clone(), Memo::new(self.program.clone()));
+        let compiled = (engine == EngineKind::Compiled).then(memo);
+        let (prepared, meters) = (self.engine.clone(), self.meters.clone());
+        Evaluator { prepared, interpreter: None, meters, compiled }
     }
 }
 
@@ -161,11 +183,19 @@ const STEP_LIMIT: ExecutionTimerConfig =
 
 /// Evaluates rules on one thread. Evaluators share modules, not inputs.
 pub struct Evaluator {
-    engine: regorus::Engine,
+    prepared: Arc<regorus::Engine>,
+    /// Made when it is first needed.
+    interpreter: Option<regorus::Engine>,
     meters: Arc<Meters>,
+    /// The compiled rules; none if the interpreter evaluates all of them.
+    compiled: Option<(Arc<Program>, Memo)>,
 }
 
 impl Evaluator {
+    fn interpreter(&mut self) -> &mut regorus::Engine {
+        self.interpreter.get_or_insert_with(|| regorus::Engine::clone(&self.prepared))
+    }
+
     /// Evaluates a rule on a document and these parameters.
     ///
     /// # Errors
@@ -177,16 +207,28 @@ impl Evaluator {
         document: &InputDocument,
         parameters: &ParameterValues,
     ) -> Result<Answer, EvaluationError> {
-        self.engine.set_input(document.with(parameters));
         limits::begin();
-        match self.engine.eval_rule(rule.as_str().to_owned()) {
+        let compiled =
+            self.compiled.as_mut().and_then(|(program, memo)| Some((program.position(rule)?, memo)));
+        let value = match compiled {
+            Some((position, memo)) => memo.evaluate(position, document, parameters),
+            None => self.interpret(rule, document.with(parameters)),
+        };
+        match value {
             Ok(value) if limits::size(&value, limits::ANSWER) >= limits::ANSWER => {
                 Err(EvaluationError::AnswerTooLarge)
             }
             Ok(value) => Ok(Answer { rule: rule.clone(), value }),
             Err(_) if limits::exceeded() => Err(EvaluationError::BytesExceeded),
-            Err(error) => Err(evaluation_error(&error, &self.meters)),
+            Err(error) => Err(error),
         }
+    }
+
+    fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
+        let interpreter = self.interpreter();
+        interpreter.set_input(input);
+        let value = interpreter.eval_rule(rule.as_str().to_owned());
+        value.map_err(|error| interpreter_error(&error, &self.meters))
     }
 
     /// The lines reached so far; only for an evaluator that measures coverage.
@@ -194,7 +236,12 @@ impl Evaluator {
     /// # Errors
     /// The engine's error message.
     pub fn coverage(&self) -> Result<Vec<Coverage>, String> {
-        let report = self.engine.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
+        let report = self
+            .interpreter
+            .as_ref()
+            .unwrap_or(&self.prepared)
+            .get_coverage_report()
+            .map_err(|error| one_line(&error.to_string()))?;
         let of_file = |file: regorus::coverage::File| Coverage {
             source: file.path,
             reached: file.covered,
@@ -204,8 +251,15 @@ impl Evaluator {
     }
 }
 
+/// An error of regorus about the modules as they were written.
+pub(super) fn evaluation_error(
+    error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
+) -> EvaluationError {
+    interpreter_error(error, &Meters::new())
+}
+
 /// regorus has an error type only for exceeded limits; other errors can be distinguished only by their text.
-fn evaluation_error(
+fn interpreter_error(
     error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
     meters: &Meters,
 ) -> EvaluationError {
@@ -223,13 +277,20 @@ fn evaluation_error(
     }
 }
 
-/// Builtins quote the operand that they do not take: it is part of the input, and may be a credential.
+/// Errors quote operands and outputs: they are parts of the input, and may be credentials.
 fn without_operand(message: &str) -> String {
-    for quoting in ["Got `", "found value: "] {
+    const QUOTING: [(&str, &str); 4] = [
+        ("Got `", " It got another type"),
+        ("found value: ", " It got another type"),
+        ("multiple outputs Set(", "multiple outputs"),
+        ("value for key `", "value for key generated multiple times"),
+    ];
+    for (quoting, instead) in QUOTING {
         if let Some((said, operand)) = message.split_once(quoting) {
             // The place comes last.
             let place = operand.rfind(" (").and_then(|at| operand.get(at..)).unwrap_or_default();
-            return format!("{} It got another type{place}", said.trim_end());
+            let said = if instead.starts_with(' ') { said.trim_end() } else { said };
+            return format!("{said}{instead}{place}");
         }
     }
     message.to_owned()

@@ -10,6 +10,7 @@ use super::manifests::Manifests;
 use super::{files_below, guarded, read_text, sandbox};
 use crate::admission::GroupKind;
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::engine::EngineKind;
 use crate::inventory::{Inventory, InventoryWriter, Record};
 use crate::policy::Action;
 use crate::policyset::{self, CompileOptions, PolicySet, Sources};
@@ -30,6 +31,8 @@ pub struct PolicySource {
     pub bindings: Vec<PathBuf>,
     /// The strictest action of the profile's bindings; none: what they say.
     pub at_most: Option<Action>,
+    /// What evaluates the rules.
+    pub engine: EngineKind,
 }
 
 impl PolicySource {
@@ -63,7 +66,7 @@ impl PolicySource {
         if sources.outside && !tried {
             sandbox::run(&this_program(), &sources.of_files())?;
         }
-        let options = CompileOptions { reuse: previous, before_parsing: None };
+        let options = CompileOptions { reuse: previous, engine: self.engine, ..CompileOptions::default() };
         PolicySet::compile(sources, options)
     }
 

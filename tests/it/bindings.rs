@@ -433,6 +433,7 @@ fn the_step_before_deny_makes_the_profile_milder_and_nothing_else() {
             profile: "production".to_owned(),
             bindings: bindings.iter().map(|name| dir.path().join(name)).collect(),
             at_most,
+            engine: stategate::engine::EngineKind::default(),
         };
         let set = source.compile(&source.read().unwrap(), None).unwrap();
         let request = request(&document.value, set.projections(), "").unwrap();

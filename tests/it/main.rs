@@ -22,6 +22,7 @@ mod declared;
 mod deploy;
 mod diff;
 mod documents;
+mod engines;
 mod exceptions;
 mod explain;
 mod fix;

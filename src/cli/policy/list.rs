@@ -7,6 +7,7 @@ use super::standing::{Standing, TIERS, standing};
 use crate::cli::policies::PolicyArguments;
 use crate::cli::{Exit, print, print_exactly, say};
 use crate::diagnostic::did_you_mean;
+use crate::engine::EngineKind;
 use crate::plain;
 use crate::policy::Policy;
 use crate::policyset::PolicySet;
@@ -86,6 +87,13 @@ pub fn snake_or_kebab(name: &str) -> String {
     name.replace('_', "-")
 }
 
+fn engine(set: &PolicySet, policy: &Policy) -> &'static str {
+    match (set.engine(), set.unsupported(policy)) {
+        (EngineKind::Compiled, None) => "compiled",
+        _ => "interpreter",
+    }
+}
+
 fn as_table(set: &PolicySet, policies: &[&Policy]) -> String {
     let head = ["POLICY", "SEVERITY", "ACTION", "CATEGORY", "TITLE"].map(str::to_owned);
     let rows: Vec<Vec<String>> = policies
@@ -100,7 +108,12 @@ fn as_table(set: &PolicySet, policies: &[&Policy]) -> String {
             ]
         })
         .collect();
-    table(&head, &rows)
+    let because = |policy: &&Policy| {
+        let reason = set.unsupported(policy)?;
+        Some(format!("note: {} is interpreted, which is slower: {reason}\n", policy.id))
+    };
+    let notes: String = policies.iter().filter_map(because).collect();
+    table(&head, &rows) + &notes
 }
 
 #[derive(Serialize)]
@@ -123,6 +136,11 @@ struct JsonPolicy<'a> {
     tiers: Vec<JsonTier>,
     title: &'a str,
     source: &'a str,
+    /// `compiled` or `interpreter`
+    engine: &'static str,
+    /// Why the interpreter evaluates it although others are compiled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    interpreted_because: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -160,6 +178,8 @@ fn as_json(set: &PolicySet, policies: &[&Policy]) -> Result<String, serde_json::
                     tiers,
                     title: &one.title,
                     source: &one.source,
+                    engine: engine(set, one),
+                    interpreted_because: set.unsupported(one).map(ToString::to_string),
                 }
             })
             .collect(),

@@ -328,7 +328,7 @@ fn examples(
                     // With patches and without them, the same policy is compiled once.
                     None => {
                         let reuse = sets.get(&(example.folder.to_owned(), !mutate));
-                        let options = CompileOptions { reuse, before_parsing: None };
+                        let options = CompileOptions { reuse, ..CompileOptions::default() };
                         PolicySet::compile(&sources, options)?
                     }
                 }

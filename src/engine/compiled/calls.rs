@@ -1,0 +1,160 @@
+//! Calls of builtins. The frequent ones are answered here without copying their operands; they charge what the builtin
+//! would, and whatever is not plainly theirs goes to the builtin.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use globset::{GlobBuilder, GlobMatcher};
+use regex::{Regex, RegexBuilder};
+
+use super::program::Term;
+use crate::engine::ast::{Span, Value};
+use crate::engine::builtins::{Builtin, BuiltinError};
+use crate::engine::limits::{self, BYTES, VALUE};
+
+/// The largest automaton that regorus makes of a regular expression, in bytes.
+const AUTOMATON: usize = 100 << 10;
+/// Globs that are kept; what comes after them is compiled at each use.
+const KEPT: usize = 1024;
+/// What a pattern costs beside its operands, as for the builtin.
+const PATTERN: usize = 1024;
+/// What regorus puts in place of a slash that separates nothing.
+const NO_SEPARATOR: &str = "\0";
+
+/// A call of a builtin.
+pub struct Call {
+    pub operands: Box<[Term]>,
+    pub place: Span,
+    builtin: Builtin,
+    shortcut: Shortcut,
+}
+
+/// A builtin that can be answered here.
+enum Shortcut {
+    None,
+    Count,
+    StartsWith,
+    EndsWith,
+    Contains,
+    /// `object.get`
+    Get,
+    /// `regex.match` with a pattern that is known.
+    Regex(Box<Regex>),
+    Glob,
+}
+
+/// Globs by their text. Policies have them from parameters and tables, so they are known only when they are used.
+#[derive(Default)]
+pub struct Patterns {
+    globs: RwLock<HashMap<Arc<str>, GlobMatcher>>,
+}
+
+/// What a shortcut found.
+pub enum Found<'v> {
+    Borrowed(&'v Value),
+    Owned(Value),
+}
+
+impl Call {
+    pub fn new(builtin: Builtin, operands: Vec<Term>, place: Span) -> Self {
+        let shortcut = match (builtin.name(), operands.first()) {
+            ("count", _) => Shortcut::Count,
+            ("startswith", _) => Shortcut::StartsWith,
+            ("endswith", _) => Shortcut::EndsWith,
+            ("contains", _) => Shortcut::Contains,
+            ("object.get", _) => Shortcut::Get,
+            ("glob.match", _) => Shortcut::Glob,
+            ("regex.match", Some(Term::Constant(Value::String(pattern)))) => {
+                let compiled = RegexBuilder::new(pattern).size_limit(AUTOMATON).build();
+                compiled.map_or(Shortcut::None, |regex| Shortcut::Regex(Box::new(regex)))
+            }
+            _ => Shortcut::None,
+        };
+        Self { operands: operands.into(), place, builtin, shortcut }
+    }
+
+    /// The answer without the builtin; None if that must be asked. No operand is undefined.
+    ///
+    /// # Errors
+    /// If the rule has spent its bytes.
+    pub fn shortcut<'v>(
+        &self,
+        operands: &[&'v Value],
+        patterns: &Patterns,
+    ) -> Result<Option<Found<'v>>, BuiltinError> {
+        let holds = |holds: bool| Some(Found::Owned(Value::Bool(holds)));
+        Ok(match (&self.shortcut, operands) {
+            (Shortcut::Count, [Value::Array(items)]) => Some(Found::Owned(Value::from(items.len()))),
+            (Shortcut::Count, [Value::Set(items)]) => Some(Found::Owned(Value::from(items.len()))),
+            (Shortcut::Count, [Value::Object(fields)]) => Some(Found::Owned(Value::from(fields.len()))),
+            (Shortcut::StartsWith, [Value::String(text), Value::String(part)]) => {
+                charge(&[text, part], 0)?;
+                holds(text.starts_with(&**part))
+            }
+            (Shortcut::EndsWith, [Value::String(text), Value::String(part)]) => {
+                charge(&[text, part], 0)?;
+                holds(text.ends_with(&**part))
+            }
+            (Shortcut::Contains, [Value::String(text), Value::String(part)]) => {
+                charge(&[text, part], 0)?;
+                holds(text.contains(&**part))
+            }
+            (Shortcut::Get, [Value::Object(fields), key @ Value::String(name), default]) => {
+                charge(&[name], limits::size(default, BYTES + 1))?;
+                Some(Found::Borrowed(fields.get(key).unwrap_or(default)))
+            }
+            (Shortcut::Regex(regex), [Value::String(pattern), Value::String(text)]) => {
+                charge(&[pattern, text], PATTERN)?;
+                holds(regex.is_match(text))
+            }
+            (Shortcut::Glob, [Value::String(pattern), Value::Null, Value::String(text)]) => {
+                let Some(matches) = patterns.matches(pattern, text) else { return Ok(None) };
+                charge(&[pattern, text], PATTERN + VALUE)?;
+                holds(matches)
+            }
+            _ => None,
+        })
+    }
+
+    /// Asks the builtin.
+    ///
+    /// # Errors
+    /// If the rule has spent its bytes, or the builtin fails.
+    pub fn ask(&self, operands: &[Value]) -> Result<Value, BuiltinError> {
+        self.builtin.call(operands)
+    }
+}
+
+/// Charges for texts and so many bytes more.
+fn charge(texts: &[&Arc<str>], more: usize) -> Result<(), BuiltinError> {
+    let lengths = texts.iter().map(|text| text.len().saturating_add(VALUE));
+    Ok(limits::charge(lengths.fold(more, usize::saturating_add))?)
+}
+
+impl Patterns {
+    /// Whether a glob without separators matches a text; None if it is no glob.
+    fn matches(&self, pattern: &Arc<str>, text: &str) -> Option<bool> {
+        let replaced;
+        let text = if text.contains('/') {
+            replaced = text.replace('/', NO_SEPARATOR);
+            &replaced
+        } else {
+            text
+        };
+        {
+            // A matcher is whole or not there.
+            let globs = self.globs.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(glob) = globs.get(pattern) {
+                return Some(glob.is_match(text));
+            }
+        }
+        let plain = pattern.replace('/', NO_SEPARATOR);
+        let glob = GlobBuilder::new(&plain).literal_separator(true).build().ok()?.compile_matcher();
+        let matches = glob.is_match(text);
+        let mut globs = self.globs.write().unwrap_or_else(PoisonError::into_inner);
+        if globs.len() < KEPT {
+            globs.insert(pattern.clone(), glob);
+        }
+        Some(matches)
+    }
+}

@@ -1,0 +1,583 @@
+//! From the AST to the compiled form.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::calls::Call;
+use super::program::{
+    Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Program, Rule, Statement, Term,
+    Unsupported,
+};
+use super::schedule;
+use crate::engine::ast::{
+    self, AssignOp, AstModule, Expr, Literal, LiteralStmt, Query, Ref, RuleHead, Value,
+};
+use crate::engine::builtins::Builtin;
+use crate::engine::metered::columns;
+use crate::engine::reads::fixed_path;
+use crate::engine::walk;
+
+/// How many rules may use one another in a row: each takes its part of the stack.
+const DEEPEST: usize = 100;
+/// Parts of the input, which are bits of a set.
+const PARTS: usize = 64;
+
+type Compiled<T> = Result<T, Unsupported>;
+
+fn unknown<T>(construct: &'static str) -> Compiled<T> {
+    Err(Unsupported::Construct(construct))
+}
+
+/// A module and what its names stand for.
+struct Names {
+    package: String,
+    imports: HashMap<String, Vec<String>>,
+}
+
+/// A rule as written: its definitions with their modules.
+struct Source<'a> {
+    path: Arc<str>,
+    form: Option<Form>,
+    definitions: Vec<(&'a ast::Rule, usize)>,
+}
+
+impl Program {
+    /// Compiles what it can of these modules.
+    pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Self {
+        let mut sources: Vec<Source<'a>> = Vec::new();
+        let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut names = Vec::new();
+        for (module, ast) in modules.enumerate() {
+            let of_module = Names::of(ast);
+            for rule in &ast.policy {
+                // A rule whose name is not fixed can have a value at any path below.
+                let fixed = fixed_path(walk::head(rule));
+                let name =
+                    fixed.clone().unwrap_or_else(|| crate::engine::reads::fixed_start(walk::head(rule)));
+                let path: Arc<str> = format!("data.{}.{}", of_module.package, name.join(".")).into();
+                let form = if name.len() == 1 && fixed.is_some() { form(rule) } else { None };
+                let position = *positions.entry(path.clone()).or_insert_with(|| {
+                    sources.push(Source { path, form, definitions: Vec::new() });
+                    sources.len() - 1
+                });
+                if let Some(source) = sources.get_mut(position) {
+                    // A default says nothing of the form.
+                    let is_default = matches!(**rule, ast::Rule::Default { .. });
+                    if source.definitions.iter().all(|(rule, _)| matches!(rule, ast::Rule::Default { .. })) {
+                        source.form = form;
+                    } else if !is_default && source.form != form {
+                        source.form = None;
+                    }
+                    source.definitions.push((rule, module));
+                }
+            }
+            names.push(of_module);
+        }
+        let mut program = Self { positions, ..Self::default() };
+        let mut uses = Vec::new();
+        for source in &sources {
+            let (rule, used) = program.rule(source, &sources, &names);
+            program.rules.push(rule);
+            uses.push(used);
+        }
+        program.link(&uses);
+        program
+    }
+
+    fn rule(
+        &mut self,
+        source: &Source<'_>,
+        sources: &[Source<'_>],
+        names: &[Names],
+    ) -> (Rule, BTreeSet<usize>) {
+        let mut rule = Rule {
+            path: source.path.clone(),
+            form: source.form.unwrap_or(Form::Complete),
+            definitions: Vec::new(),
+            default: None,
+            reads: 0,
+            unsupported: source
+                .form
+                .is_none()
+                .then_some(Unsupported::Construct("a name that is no plain name")),
+        };
+        let mut used = BTreeSet::new();
+        for (definition, module) in &source.definitions {
+            let Some(names) = names.get(*module) else { continue };
+            let mut compiler = Compiler {
+                positions: &self.positions,
+                sources,
+                names,
+                parts: &mut self.parts,
+                scope: Vec::new(),
+                uses: &mut used,
+                reads: 0,
+            };
+            let compiled = match definition {
+                ast::Rule::Default { args, value, .. } if args.is_empty() && rule.default.is_none() => {
+                    compiler.term(value).map(|value| rule.default = Some(value))
+                }
+                ast::Rule::Default { .. } => unknown("a default of a function"),
+                ast::Rule::Spec { .. } => {
+                    compiler.definition(definition).map(|definition| rule.definitions.push(definition))
+                }
+            };
+            rule.reads |= compiler.reads;
+            if let Err(reason) = compiled {
+                rule.unsupported.get_or_insert(reason);
+            }
+        }
+        (rule, used)
+    }
+
+    /// What a rule uses counts for it. No rule uses itself: the checks refuse cycles.
+    fn link(&mut self, uses: &[BTreeSet<usize>]) {
+        let mut depths = vec![1; self.rules.len()];
+        loop {
+            let mut changed = false;
+            for (position, used) in uses.iter().enumerate() {
+                for &other in used {
+                    let Some(from) = self.rules.get(other) else { continue };
+                    let (path, reads, unsupported) =
+                        (from.path.clone(), from.reads, from.unsupported.is_some());
+                    let depth = depths.get(other).map_or(1, |depth| depth + 1);
+                    let (Some(rule), Some(own)) = (self.rules.get_mut(position), depths.get_mut(position))
+                    else {
+                        continue;
+                    };
+                    changed |= rule.reads | reads != rule.reads;
+                    rule.reads |= reads;
+                    if unsupported && rule.unsupported.is_none() {
+                        rule.unsupported = Some(Unsupported::Uses(path));
+                        changed = true;
+                    }
+                    if depth > *own && rule.unsupported.is_none() {
+                        *own = depth;
+                        changed = true;
+                        if depth > DEEPEST {
+                            rule.unsupported =
+                                Some(Unsupported::Construct("too many rules that use one another"));
+                        }
+                    }
+                }
+            }
+            if !changed {
+                return;
+            }
+        }
+    }
+}
+
+impl Names {
+    fn of(module: &AstModule) -> Self {
+        let mut imports = HashMap::new();
+        for import in &module.imports {
+            let Some(path) = fixed_path(&import.refr) else { continue };
+            let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
+            if let Some(name) = alias.or_else(|| path.last().cloned()) {
+                imports.insert(name, path);
+            }
+        }
+        Self { package: fixed_path(&module.package.refr).unwrap_or_default().join("."), imports }
+    }
+}
+
+fn form(rule: &ast::Rule) -> Option<Form> {
+    match rule {
+        ast::Rule::Spec { head: RuleHead::Func { args, .. }, .. } => {
+            (!args.is_empty()).then_some(Form::Function)
+        }
+        ast::Rule::Spec { head: RuleHead::Set { key, .. }, .. } => key.is_some().then_some(Form::Set),
+        ast::Rule::Spec { head: RuleHead::Compr { .. }, .. } | ast::Rule::Default { .. } => {
+            Some(Form::Complete)
+        }
+    }
+}
+
+struct Compiler<'c, 'a> {
+    positions: &'c HashMap<Arc<str>, usize>,
+    sources: &'c [Source<'a>],
+    names: &'c Names,
+    parts: &'c mut Vec<Value>,
+    /// The locals that are bound, in this order.
+    scope: Vec<String>,
+    uses: &'c mut BTreeSet<usize>,
+    reads: u64,
+}
+
+impl Compiler<'_, '_> {
+    fn definition(&mut self, rule: &ast::Rule) -> Compiled<Definition> {
+        let ast::Rule::Spec { head, bodies, .. } = rule else { return unknown("a default") };
+        let mut parameters = Vec::new();
+        let (first, is_set) = match head {
+            RuleHead::Func { args, assign, .. } => {
+                for arg in args {
+                    parameters.push(self.pattern(arg)?);
+                }
+                (assign.as_ref().map(|assign| &assign.value), false)
+            }
+            RuleHead::Compr { assign, .. } => (assign.as_ref().map(|assign| &assign.value), false),
+            RuleHead::Set { key, .. } => (key.as_ref(), true),
+        };
+        if is_set && bodies.len() > 1 {
+            return unknown("a set with else");
+        }
+        let bound = self.scope.len();
+        let mut compiled = Vec::new();
+        if bodies.is_empty() {
+            compiled.push(self.body(None, first, is_set)?);
+        }
+        for (position, body) in bodies.iter().enumerate() {
+            let output = match position {
+                0 => first,
+                _ if !body.is_else => return unknown("several bodies"),
+                _ => body.assign.as_ref().map(|assign| &assign.value),
+            };
+            compiled.push(self.body(Some(&body.query), output, is_set)?);
+            self.scope.truncate(bound);
+        }
+        let places = [rule.span().clone(), walk::head(rule).span().clone()];
+        Ok(Definition { places, parameters, bodies: compiled })
+    }
+
+    fn body(&mut self, query: Option<&Query>, output: Option<&Ref<Expr>>, is_set: bool) -> Compiled<Body> {
+        let statements = query.map_or_else(|| Ok(Vec::new()), |query| self.query(query))?;
+        let constant = output.is_none_or(|output| is_literal(output));
+        let output = output.map(|output| self.term(output)).transpose()?;
+        if is_set && !output.as_ref().is_some_and(always_defined) {
+            return unknown("an element that may be undefined");
+        }
+        Ok(Body { statements, output, constant })
+    }
+
+    /// What it binds stays in scope.
+    fn query(&mut self, query: &Query) -> Compiled<Vec<Statement>> {
+        let Some(order) = schedule::order(query) else { return unknown("lines without an order") };
+        let lines = order.into_iter().filter_map(|position| query.stmts.get(position));
+        lines.map(|line| self.statement(line)).collect()
+    }
+
+    fn statement(&mut self, line: &LiteralStmt) -> Compiled<Statement> {
+        if !line.with_mods.is_empty() {
+            return unknown("with");
+        }
+        Ok(match &line.literal {
+            Literal::SomeVars { .. } => return unknown("some without in"),
+            Literal::SomeIn { key, value, collection, .. } => {
+                let term = self.term(collection)?;
+                let key = key.as_ref().map(|key| self.pattern(key)).transpose()?;
+                Statement::Some(key, self.pattern(value)?, term, collection.span().clone())
+            }
+            Literal::Expr { expr, .. } => match expr.as_ref() {
+                Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
+                    let term = self.term(rhs)?;
+                    Statement::Assign(self.pattern(lhs)?, term)
+                }
+                _ => Statement::Holds(self.term(expr)?),
+            },
+            Literal::NotExpr { expr, .. } => Statement::Not(self.term(expr)?),
+            Literal::Every { key, value, domain, query, .. } => {
+                let term = self.term(domain)?;
+                let bound = self.scope.len();
+                self.scope.push(value.text().to_owned());
+                self.scope.extend(key.iter().map(|key| key.text().to_owned()));
+                let statements = self.query(query)?;
+                self.scope.truncate(bound);
+                Statement::Every(key.is_some(), term, statements)
+            }
+        })
+    }
+
+    fn pattern(&mut self, expr: &Ref<Expr>) -> Compiled<Pattern> {
+        Ok(match expr.as_ref() {
+            Expr::Var { span, .. } if span.text() == "_" => Pattern::Ignore,
+            Expr::Var { span, .. } => {
+                if self.scope.iter().any(|bound| bound == span.text()) {
+                    return unknown("a name that is bound twice");
+                }
+                self.scope.push(span.text().to_owned());
+                Pattern::Bind
+            }
+            Expr::Array { items, .. } => {
+                Pattern::Array(items.iter().map(|item| self.pattern(item)).collect::<Compiled<_>>()?)
+            }
+            Expr::Object { .. } => return unknown("an object as a pattern"),
+            _ => Pattern::Equals(self.term(expr)?),
+        })
+    }
+
+    fn term(&mut self, expr: &Ref<Expr>) -> Compiled<Term> {
+        Ok(match expr.as_ref() {
+            Expr::String { value, .. }
+            | Expr::RawString { value, .. }
+            | Expr::Number { value, .. }
+            | Expr::Bool { value, .. }
+            | Expr::Null { value, .. } => Term::Constant(value.clone()),
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => self.reference(expr)?,
+            Expr::Array { items, .. } => array(self.terms(items)?),
+            Expr::Set { items, .. } => set(self.terms(items)?),
+            Expr::Object { fields, .. } => {
+                let pair = |(_, key, value): &(_, _, _)| Ok((self.term(key)?, self.term(value)?));
+                object(fields.iter().map(pair).collect::<Compiled<_>>()?)
+            }
+            Expr::ArrayCompr { term, query, .. } => {
+                Term::ArrayOf(Box::new(self.comprehension(query, term, |this| this.term(term))?))
+            }
+            Expr::SetCompr { term, query, .. } => {
+                Term::SetOf(Box::new(self.comprehension(query, term, |this| this.term(term))?))
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                Term::ObjectOf(Box::new(
+                    self.comprehension(query, key, |this| Ok((this.term(key)?, this.term(value)?)))?,
+                ))
+            }
+            Expr::UnaryExpr { expr, .. } => match expr.as_ref() {
+                Expr::Number { value, .. } => match value.as_i64() {
+                    Ok(number) if number >= 0 => Term::Constant(Value::from(-number)),
+                    _ => return unknown("such a negative number"),
+                },
+                _ => return unknown("a sign before something other than a number"),
+            },
+            Expr::BinExpr { op, lhs, rhs, span, .. } => Term::SetOperation(Box::new(Operation {
+                operator: op.clone(),
+                operands: [self.term(lhs)?, self.term(rhs)?],
+                place: span.clone(),
+                written: [placed(lhs), placed(rhs)],
+            })),
+            Expr::ArithExpr { op, lhs, rhs, span, .. } => Term::Arithmetic(Box::new(Operation {
+                operator: op.clone(),
+                operands: [self.term(lhs)?, self.term(rhs)?],
+                place: span.clone(),
+                written: [placed(lhs), placed(rhs)],
+            })),
+            Expr::BoolExpr { op, lhs, rhs, .. } => {
+                Term::Compare(op.clone(), Box::new(self.term(lhs)?), Box::new(self.term(rhs)?))
+            }
+            Expr::Membership { key, value, collection, .. } => Term::Member(Box::new(Membership {
+                value: self.term(value)?,
+                collection: self.term(collection)?,
+                key: key.as_ref().map(|key| self.term(key)).transpose()?,
+            })),
+            Expr::AssignExpr { .. } => return unknown("unification"),
+            Expr::Call { fcn, params, span, .. } => {
+                let Some(path) = fixed_path(fcn) else { return unknown("a function without a fixed name") };
+                let arguments = self.terms(params)?;
+                match self.function(&path)? {
+                    Some((position, expected)) if expected == arguments.len() => {
+                        self.uses.insert(position);
+                        Term::Function(position, arguments.into(), span.clone())
+                    }
+                    Some(_) => return unknown("a call with another number of arguments"),
+                    None => {
+                        let name = path.join(".");
+                        let Some(builtin) = Builtin::named(&name) else { return unknown("such a builtin") };
+                        if builtin.arguments() != arguments.len() || name == "walk" {
+                            return unknown("a call that binds its last argument");
+                        }
+                        Term::Builtin(Box::new(Call::new(builtin, arguments, span.clone())))
+                    }
+                }
+            }
+        })
+    }
+
+    fn terms(&mut self, exprs: &[Ref<Expr>]) -> Compiled<Vec<Term>> {
+        exprs.iter().map(|expr| self.term(expr)).collect()
+    }
+
+    fn comprehension<T>(
+        &mut self,
+        query: &Query,
+        place: &Ref<Expr>,
+        output: impl FnOnce(&mut Self) -> Compiled<T>,
+    ) -> Compiled<Comprehension<T>> {
+        let bound = self.scope.len();
+        let statements = self.query(query)?;
+        let output = output(self)?;
+        self.scope.truncate(bound);
+        Ok(Comprehension { statements, output, place: placed(place).span().clone() })
+    }
+
+    /// The position of a function and the number of its arguments; None if it is a builtin.
+    fn function(&self, path: &[String]) -> Compiled<Option<(usize, usize)>> {
+        let (Some(first), rest) = (path.first(), path.get(1..).unwrap_or_default()) else { return Ok(None) };
+        let below = |start: &[String]| {
+            let full = start.iter().chain(rest).map(String::as_str).collect::<Vec<_>>().join(".");
+            self.positions.get(full.as_str()).copied()
+        };
+        let own = format!("data.{}.{}", self.names.package, path.join("."));
+        let found = match (self.positions.get(own.as_str()), self.names.imports.get(first)) {
+            (Some(position), _) => Some(*position),
+            (None, Some(import)) => below(import),
+            (None, None) => below(std::slice::from_ref(first)),
+        };
+        let Some(position) = found else { return Ok(None) };
+        let Some(source) = self.sources.get(position) else { return Ok(None) };
+        match source.definitions.first() {
+            Some((ast::Rule::Spec { head: RuleHead::Func { args, .. }, .. }, _)) => {
+                Ok(Some((position, args.len())))
+            }
+            _ => unknown("a call of a rule that is no function"),
+        }
+    }
+
+    fn reference(&mut self, expr: &Ref<Expr>) -> Compiled<Term> {
+        // From the last key to the first.
+        let (mut keys, mut root) = (Vec::new(), expr);
+        loop {
+            root = match root.as_ref() {
+                Expr::RefDot { refr, field, .. } => {
+                    keys.push(Ok(Value::from(field.0.text())));
+                    refr
+                }
+                Expr::RefBrack { refr, index, .. } => {
+                    keys.push(match index.as_ref() {
+                        Expr::String { value, .. } | Expr::Number { value, .. } => Ok(value.clone()),
+                        _ => Err(index),
+                    });
+                    refr
+                }
+                _ => break,
+            };
+        }
+        keys.reverse();
+        let (mut term, taken) = match root.as_ref() {
+            Expr::Var { span, .. } => self.named(span.text(), &keys)?,
+            _ => (self.term(root)?, 0),
+        };
+        let mut known = Vec::new();
+        for key in keys.into_iter().skip(taken) {
+            match key {
+                Ok(value) => known.push(value),
+                Err(index) => {
+                    let index = self.term(index)?;
+                    term = Term::Index(Box::new(path(term, &mut known)), Box::new(index));
+                }
+            }
+        }
+        Ok(path(term, &mut known))
+    }
+
+    /// What a name stands for, and how many of the keys behind it belong to that.
+    fn named(&mut self, name: &str, keys: &[Result<Value, &Ref<Expr>>]) -> Compiled<(Term, usize)> {
+        if let Some(position) = self.scope.iter().rposition(|bound| bound == name) {
+            return Ok((Term::Local(self.scope.len() - 1 - position), 0));
+        }
+        if name == "input" {
+            let Some(Ok(part)) = keys.first() else { return unknown("the whole input") };
+            let position = self.parts.iter().position(|known| known == part).unwrap_or_else(|| {
+                self.parts.push(part.clone());
+                self.parts.len() - 1
+            });
+            if position >= PARTS {
+                return unknown("too many parts of the input");
+            }
+            self.reads |= 1 << position;
+            return Ok((Term::Part(position), 1));
+        }
+        let own = format!("data.{}.{name}", self.names.package);
+        let (mut at, mut taken) = match self.names.imports.get(name) {
+            _ if name == "data" => ("data".to_owned(), 0),
+            _ if self.positions.contains_key(own.as_str()) => (own, 0),
+            Some(import) => (import.join("."), 0),
+            None => return unknown("a name that is not bound yet"),
+        };
+        loop {
+            if let Some(&position) = self.positions.get(at.as_str()) {
+                if self.sources.get(position).and_then(|source| source.form) == Some(Form::Function) {
+                    return unknown("a function as a value");
+                }
+                self.uses.insert(position);
+                return Ok((Term::Rule(position), taken));
+            }
+            match keys.get(taken) {
+                Some(Ok(Value::String(key))) => at = format!("{at}.{key}"),
+                _ => return unknown("a reference that leads to no rule"),
+            }
+            taken += 1;
+        }
+    }
+}
+
+/// Stands for an operand in errors. regorus takes the place of a reference or a call to be that of its last part.
+fn placed(operand: &Ref<Expr>) -> Ref<Expr> {
+    let mut span = operand.span().clone();
+    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+    // The interpreter is given others without a meter, and so with their own place.
+    let metered = matches!(
+        operand.as_ref(),
+        Expr::Var { .. }
+            | Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::Call { .. }
+            | Expr::Array { .. }
+            | Expr::Set { .. }
+            | Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. }
+    );
+    if metered && let Some(before) = span.source.contents().get(..start) {
+        let line_start = before.rfind('\n').map_or(0, |last| last + 1);
+        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let (lines, column) = (before.matches('\n').count(), before.get(line_start..).map_or(0, columns));
+        (span.line, span.col) = (number(lines + 1), number(column + 1));
+    }
+    Ref::new(Expr::Null { span, value: Value::Null, eidx: 0 })
+}
+
+fn path(term: Term, keys: &mut Vec<Value>) -> Term {
+    let keys = std::mem::take(keys);
+    if keys.is_empty() { term } else { Term::Path(Box::new(term), keys.into()) }
+}
+
+/// As the interpreter has it: one solution is then enough.
+fn is_literal(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+            | Expr::Number { .. }
+    )
+}
+
+/// Whether a term has a value in every solution. The interpreter loses elements of a set otherwise, and the checks
+/// refuse such heads.
+fn always_defined(term: &Term) -> bool {
+    match term {
+        Term::Constant(_) | Term::Local(_) => true,
+        Term::Array(items) | Term::Set(items) => items.iter().all(always_defined),
+        Term::Object(fields) => {
+            fields.iter().all(|(key, value)| always_defined(key) && always_defined(value))
+        }
+        _ => false,
+    }
+}
+
+fn constants(terms: &[Term]) -> Option<Vec<Value>> {
+    let constant = |term: &Term| if let Term::Constant(value) = term { Some(value.clone()) } else { None };
+    terms.iter().map(constant).collect()
+}
+
+fn array(items: Vec<Term>) -> Term {
+    constants(&items).map_or_else(|| Term::Array(items.into()), |values| Term::Constant(Value::from(values)))
+}
+
+fn set(items: Vec<Term>) -> Term {
+    match constants(&items) {
+        Some(values) => Term::Constant(Value::from(values.into_iter().collect::<BTreeSet<_>>())),
+        None => Term::Set(items.into()),
+    }
+}
+
+fn object(fields: Vec<(Term, Term)>) -> Term {
+    let mut values = std::collections::BTreeMap::new();
+    for (key, value) in &fields {
+        let (Term::Constant(key), Term::Constant(value)) = (key, value) else {
+            return Term::Object(fields.into());
+        };
+        values.insert(key.clone(), value.clone());
+    }
+    Term::Constant(Value::from(values))
+}

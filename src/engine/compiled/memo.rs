@@ -1,0 +1,71 @@
+//! What is known of one input while rules are evaluated on it, one after the other.
+
+use std::cell::{OnceCell, RefCell};
+use std::sync::Arc;
+
+use super::evaluate;
+use super::program::Program;
+use crate::engine::ast::Value;
+use crate::engine::evaluation::EvaluationError;
+use crate::engine::input::{InputDocument, ParameterValues};
+
+/// The input that rules were last evaluated on, and the values of those that read no more than has stayed the same: of
+/// forty rules for one request, most use the same few others.
+pub struct Memo {
+    program: Arc<Program>,
+    /// By their positions in the program.
+    parts: Vec<Value>,
+    values: Vec<OnceCell<Value>>,
+    /// The positions of the values that are known.
+    evaluated: RefCell<Vec<usize>>,
+}
+
+impl Memo {
+    pub fn new(program: Arc<Program>) -> Self {
+        let parts = vec![Value::Undefined; program.parts.len()];
+        let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
+        Self { program, parts, values, evaluated: RefCell::default() }
+    }
+
+    /// Evaluates the rule at this position.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`](crate::engine::Evaluator::evaluate).
+    pub fn evaluate(
+        &mut self,
+        position: usize,
+        document: &InputDocument,
+        parameters: &ParameterValues,
+    ) -> Result<Value, EvaluationError> {
+        let mut changed = 0u64;
+        for (position, (part, name)) in self.parts.iter_mut().zip(&self.program.parts).enumerate() {
+            let now = document.part(name, parameters);
+            if !same(part, now) {
+                *part = now.clone();
+                changed |= 1 << position;
+            }
+        }
+        if changed != 0 {
+            let (program, values) = (&self.program, &mut self.values);
+            self.evaluated.get_mut().retain(|&position| {
+                let stays = program.rules.get(position).is_some_and(|rule| rule.reads & changed == 0);
+                if !stays && let Some(value) = values.get_mut(position) {
+                    value.take();
+                }
+                stays
+            });
+        }
+        evaluate::rule(&self.program, &self.parts, &self.values, &self.evaluated, position)
+    }
+}
+
+/// Whether two values are the same without a look into them. Both are held, so an address is that of one value.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => Arc::ptr_eq(one, other),
+        (Value::Array(one), Value::Array(other)) => Arc::ptr_eq(one, other),
+        (Value::Set(one), Value::Set(other)) => Arc::ptr_eq(one, other),
+        (Value::Object(_) | Value::Array(_) | Value::Set(_), _) => false,
+        (one, other) => one == other,
+    }
+}

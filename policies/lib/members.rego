@@ -269,6 +269,12 @@ undecided if {
 	not raft
 }
 
+# Its configuration is known, and with files as its storage it would not vote.
+raft if {
+	some dir in input.workload.engine.data_dirs
+	dir.origin == "argument"
+}
+
 raft if {
 	some container in own
 	some variable in variables(container)

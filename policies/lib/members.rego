@@ -32,7 +32,10 @@ evidence := {
 		"env": ["*replica*", "*cluster*", "*nodes*", "*master_host*", "*primary_host*", "*sentinel*"],
 		"words": ["--cluster-enabled*", "--replicaof*", "--slaveof*", "*.conf", "--include*", "--sentinel", "--active-replica*"],
 	},
-	"kafka": {"env": ["*quorum_voters", "*quorum_bootstrap_servers", "*zookeeper_connect"], "words": ["*.properties"]},
+	"kafka": {
+		"env": ["*quorum_voters", "*quorum_bootstrap_servers", "*zookeeper_connect", "*process_roles"],
+		"words": ["*.properties"],
+	},
 	"zookeeper": {"env": ["zoo_servers", "zookeeper_servers"], "words": ["*.cfg", "*.properties"]},
 	"etcd": {
 		"env": ["etcd_initial_cluster", "etcd_discovery*", "etcd_config_file", "*cluster_domain"],
@@ -109,6 +112,12 @@ says_nothing(variable, _) if lower(variable.value) in {"", "no", "false", "0", "
 says_nothing(variable, _) if {
 	regex.match(`localhost|127\.0\.0\.1`, variable.value)
 	not contains(variable.value, ",")
+}
+
+# A broker that is no controller has its controllers elsewhere.
+says_nothing(variable, "kafka") if {
+	endswith(lower(variable.name), "process_roles")
+	contains(variable.value, "controller")
 }
 
 says_nothing(variable, "minio") if {

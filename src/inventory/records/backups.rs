@@ -151,7 +151,7 @@ impl BackupJobRecord {
             return None;
         }
         let words: BTreeSet<String> =
-            view.containers.iter().flat_map(texts).flat_map(words_of).take(WORDS).collect();
+            view.containers.iter().flat_map(open_words).flat_map(parts_of).take(WORDS).collect();
         let says_so = SAYS_SO.iter().any(|word| words.contains(*word));
         let runs = |program: &&str| words.contains(*program) && (says_so || !MANIFOLD.contains(program));
         let mut programs: BTreeSet<String> =
@@ -183,23 +183,37 @@ fn secret(name: &str) -> bool {
     ["PASS", "PWD", "USER", "KEY", "TOKEN", "SECRET"].iter().any(|part| name.contains(part))
 }
 
-fn texts(container: &Container) -> impl Iterator<Item = &str> {
+/// The words of its command, arguments and variables, without those that may be credentials.
+fn open_words(container: &Container) -> Vec<&str> {
     let values = container.env.iter().filter(|variable| !secret(&variable.name));
     let values = values.filter_map(|variable| variable.value.as_deref());
-    container.command.iter().chain(&container.args).map(String::as_str).chain(values)
+    let texts = container.command.iter().chain(&container.args).map(String::as_str).chain(values);
+    let mut after_name = false;
+    let mut open = Vec::new();
+    for word in texts.flat_map(str::split_whitespace) {
+        if !after_name && !hides(word) {
+            open.push(word);
+        }
+        after_name = !after_name && names_a_secret(word);
+    }
+    open
 }
 
-/// Words in small letters: of a path its last part, and of a host's name the first label as well. What may be a
-/// credential is left out.
-fn words_of(text: &str) -> impl Iterator<Item = String> {
+/// In small letters: of a path its last part, and of a host's name the first label as well.
+fn parts_of(word: &str) -> impl Iterator<Item = String> {
     let apart = |sign: char| !(sign.is_alphanumeric() || ['-', '_', '.'].contains(&sign));
-    let open = text.split_whitespace().filter(|word| !hides(word));
-    let rough = open.flat_map(move |word| after_user(word).split(apart));
+    let rough = after_user(word).split(apart);
     rough.filter(|word| !word.is_empty() && word.len() <= WORD_LENGTH).flat_map(|word| {
         let word = word.to_ascii_lowercase();
         let label = word.split('.').next().filter(|label| label.len() < word.len()).map(ToOwned::to_owned);
         label.into_iter().chain([word])
     })
+}
+
+/// `--password`, `-a` of redis-cli: the next word may be a credential.
+fn names_a_secret(word: &str) -> bool {
+    let name = word.trim_start_matches('-');
+    name.len() < word.len() && !word.contains('=') && (matches!(name, "a" | "p" | "w") || secret(name))
 }
 
 /// `-pSECRET`, `--password=SECRET`, `PGPASSWORD=SECRET`
@@ -260,9 +274,14 @@ mod tests {
         }
     }
 
+    fn kept(args: &[&str]) -> Vec<String> {
+        let args = args.iter().map(ToString::to_string).collect();
+        open_words(&Container { args, ..Container::default() }).into_iter().flat_map(parts_of).collect()
+    }
+
     #[test]
     fn words_are_hosts_too() {
-        let words: Vec<String> = words_of("PG_DUMP --host=pg-0.pg.shop.svc:5432 /usr/bin/gzip").collect();
+        let words = kept(&["PG_DUMP --host=pg-0.pg.shop.svc:5432 /usr/bin/gzip"]);
         for word in ["pg_dump", "pg-0", "pg-0.pg.shop.svc", "gzip"] {
             assert!(words.iter().any(|known| known == word), "{word} in {words:?}");
         }
@@ -270,8 +289,15 @@ mod tests {
 
     #[test]
     fn credentials_are_left_out() {
-        let words: Vec<String> =
-            words_of("mysqldump -phunter2 --password=hunter2 mysql://app:hunter2@db.shop/x").collect();
+        let words = kept(&["mysqldump -phunter2 --password=hunter2 mysql://app:hunter2@db.shop/x"]);
         assert_eq!(words, ["mysqldump", "db", "db.shop", "x"]);
+        assert_eq!(
+            kept(&["redis-cli -a hunter2 -h kv --rdb x"]),
+            ["redis-cli", "-a", "-h", "kv", "--rdb", "x"]
+        );
+        assert_eq!(
+            kept(&["mongodump", "--password", "hunter2", "--host", "docs"])[..3],
+            ["mongodump", "--password", "--host"]
+        );
     }
 }

@@ -14,9 +14,12 @@ said(document) := text if text := dumps.save with input as document
 
 test_command_names_the_workload if {
 	found := said(workload("StatefulSet", "postgres", []))
-	found == "kubectl exec -n shop statefulset/pg -c db -- pg_dumpall -U postgres > dump.sql"
+	startswith(found, "stop the clients, then kubectl exec -n shop statefulset/pg -c db -- pg_dumpall -U postgres > dump.sql;")
 	here := object.union(workload("Deployment", "postgres", []), {"workload": {"namespace": ""}})
-	startswith(said(here), "kubectl exec deployment/pg -c db -- pg_dumpall")
+	startswith(said(here), "stop the clients, then kubectl exec deployment/pg -c db -- pg_dumpall")
+	several := object.union(workload("StatefulSet", "postgres", []), {"workload": {"replicas": 3}})
+	startswith(said(several), "for each of the 3 pods: stop the clients, then kubectl exec -n shop pg-N -c db")
+	contains(said(workload("DaemonSet", "postgres", [])), "for the pod of each node: stop the clients, then kubectl exec -n shop POD")
 }
 
 test_user_of_the_manifest if {
@@ -25,7 +28,7 @@ test_user_of_the_manifest if {
 }
 
 test_other_stores_have_their_tools if {
-	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save"
+	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save from outside of the pod, through kubectl port-forward"
 	said(workload("CronJob", "postgres", [])) == "pg_dumpall"
 	contains(dumps.with_tool("dgraph"), "its own backup tool")
 }

@@ -304,21 +304,39 @@ set_up(name) := text if {
 how := {
 	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
 	"mysql": "let an operator replicate it (Percona's, MariaDB's or Oracle's), and load a dump into its cluster",
-	"mongodb": "start mongod with --replSet, run rs.initiate() once on the one with the data, then rs.add() the others",
+	"mongodb": "start mongod with --replSet, rs.initiate() the one with the data, then rs.add() empty ones (a sync erases them)",
 	"redis": "set up replication with Sentinel, or a Redis Cluster, best by an operator or a chart that does",
-	"kafka": "give all nodes the same cluster ID and controller quorum (or ZooKeeper), and then reassign the partitions",
-	"zookeeper": "list all servers in ZOO_SERVERS, the one with the data among them, and give each a ZOO_MY_ID",
-	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
+	"kafka": concat("", [
+		"keep its controllers as they are, add brokers (process.roles=broker) with the cluster ID of the one with the data, ",
+		"and reassign the partitions; never lengthen controller.quorum.voters: empty voters outvote the metadata",
+	]),
+	"zookeeper": concat("", [
+		"copy its data directory first, then add one server at a time to ZOO_SERVERS (each with its ZOO_MY_ID): of two, ",
+		"neither leads without the one with the data, while two empty ones of three elect each other and erase it",
+	]),
+	"etcd": concat("", [
+		"snapshot it, give it a peer URL that others reach (etcdctl member update ID --peer-urls=URL), then for each new one: ",
+		"etcdctl member add NAME --learner --peer-urls=URL, start it with --initial-cluster-state=existing, member promote",
+	]),
 	"elasticsearch": "name the headless Service in discovery.seed_hosts (no cluster.initial_master_nodes once there is data)",
-	"rabbitmq": "set up peer discovery (rabbitmq_peer_discovery_k8s) and quorum queues, or use its operator",
-	"cassandra": "give all the same CASSANDRA_SEEDS, add nodes one by one, then raise the keyspaces' replication, repair",
-	"scylla": "give all the same --seeds, add nodes one by one, then raise the keyspaces' replication and repair",
-	"cockroach": "start all with cockroach start --join, and keep the node with the data among them",
+	"rabbitmq": "use its operator with new volumes, and move the queues by shovel: under a new node name a node starts empty",
+	"cassandra": "seed only the node with the data, add empty nodes one by one (a seed does not stream), raise replication, repair",
+	"scylla": "seed only the node with the data, add empty nodes one by one (a seed does not stream), raise replication, repair",
+	"cockroach": concat("", [
+		"start all with cockroach start --join, the one with the data first, without cockroach init; then raise num_replicas ",
+		"of every zone to 3 (ALTER RANGE default CONFIGURE ZONE …): start-single-node has set it to 1",
+	]),
 	"clickhouse": "configure Keeper and remote_servers, and use ReplicatedMergeTree tables; or use its operator",
-	"nats": "name the other servers in --routes with one --cluster_name, then set the replicas of each stream",
-	"minio": "make a new deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data), mc mirror into it",
-	"consul": "have the servers find each other with -retry-join, and leave -bootstrap and -dev out",
-	"vault": "use storage \"raft\" with retry_join; move the data with vault operator migrate",
+	"nats": concat("", [
+		"back up the streams first (nats account backup DIR): a server that joins a cluster deletes those it had alone; ",
+		"then set --routes and one --cluster_name, nats account restore DIR, and raise the replicas of each stream",
+	]),
+	"minio": concat("", [
+		"make a new deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data), and mc replicate into it ",
+		"(mc mirror takes only the newest versions, and no users)",
+	]),
+	"consul": "let the servers find each other with -retry-join; leave -bootstrap, -bootstrap-expect=1 and -dev out",
+	"vault": "use storage \"raft\" with retry_join; move the data with vault operator migrate while Vault is stopped",
 	"redpanda": "give all brokers the same --seeds, then raise the replication of each topic",
 	"influxdb": "its open-source versions have no replicas: write to two servers, or use a clustered edition",
 }
@@ -330,8 +348,11 @@ growth(name) := text if {
 
 grow := {
 	"mongodb": "add one replica at a time, and run rs.add() for each on the primary",
-	"etcd": "announce each member first (etcdctl member add), then start it with --initial-cluster-state=existing",
-	"kafka": "add the new nodes to the controller quorum one at a time, then reassign the partitions",
+	"etcd": "for each: etcdctl member add NAME --learner --peer-urls=URL, start it (state existing), member promote ID",
+	"kafka": concat("", [
+		"add brokers and reassign the partitions; controllers join a dynamic quorum only (3.9 on: ",
+		"kafka-metadata-quorum add-controller), one at a time; never lengthen controller.quorum.voters",
+	]),
 	"zookeeper": "add one server at a time to ZOO_SERVERS of all of them, and let it follow before the next one",
 	"elasticsearch": "let new nodes find the others by discovery.seed_hosts, without cluster.initial_master_nodes",
 	"rabbitmq": "let new nodes join by peer discovery, then add members to each quorum queue (rabbitmq-queues grow)",
@@ -350,21 +371,35 @@ leaving(name) := text if {
 
 leave := {
 	"etcd": "run etcdctl member remove ID for the member with the highest number (etcdctl member list shows the IDs)",
-	"mongodb": "run rs.remove() for the member with the highest number on the primary",
-	"kafka": "move all partitions off the broker with the highest number (kafka-reassign-partitions)",
+	"mongodb": "run rs.stepDown() on the member with the highest number if it is the primary, then rs.remove() it there",
+	"kafka": "move all partitions off the highest broker (kafka-reassign-partitions); a voter leaves the quorum first",
 	"redpanda": "run rpk redpanda admin brokers decommission ID and wait until it is done",
 	"zookeeper": "take the server with the highest number out of the ensemble (reconfig -remove ID, or ZOO_SERVERS)",
-	"elasticsearch": "move its shards away (cluster.routing.allocation.exclude._name), and exclude a master from voting",
-	"rabbitmq": "run rabbitmq-queues shrink NODE, stop its pod, then rabbitmqctl forget_cluster_node NODE on another one",
+	"elasticsearch": concat("", [
+		"exclude it from allocation (cluster.routing.allocation.exclude._name) and, as a master, from voting, and wait ",
+		"until _cat/shards shows none on it",
+	]),
+	"rabbitmq": "drain its classic queues (they go with the node), run rabbitmq-queues shrink NODE",
 	"cassandra": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"scylla": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"cockroach": "run cockroach node decommission ID and wait until it holds no replicas",
-	"nats": "move streams off the server, then run nats server cluster peer-remove NAME",
-	"consul": "run consul leave on the server with the highest number",
+	"nats": "raise streams with one replica to 3, then move every stream off it (nats stream cluster peer-remove)",
+	"consul": "run consul leave on the server with the highest number, and scale at once: its pod would join again",
 	"vault": "run vault operator raft remove-peer ID for the member with the highest number",
 	"minio": "a server of a pool cannot leave: decommission the whole pool (mc admin decommission start)",
 	"redis": "in a Redis Cluster, move its slots away and run redis-cli --cluster del-node; else fail over first",
 	"postgres": "fail over from it first if it is the primary, and drop its replication slot",
 	"mysql": "fail over from it first if it is the primary, and stop its replication",
-	"clickhouse": "run SYSTEM DROP REPLICA for it on another server once its pod is gone",
+	"clickhouse": "see that another replica has all of its shard (SYSTEM SYNC REPLICA there), or copy its tables",
+}
+
+# What is left to do once its pod is gone.
+afterwards := object.get(after_the_pod, object.get(input.workload, ["engine", "name"], ""), "") if {
+	not separate
+} else := ""
+
+after_the_pod := {
+	"rabbitmq": ", and then rabbitmqctl forget_cluster_node NODE on another one",
+	"clickhouse": ", and then SYSTEM DROP REPLICA on another one",
+	"nats": ", and then nats server cluster peer-remove NAME",
 }

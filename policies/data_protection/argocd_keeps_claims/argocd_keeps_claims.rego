@@ -29,6 +29,6 @@ violation contains v if {
 			[claim.name],
 		),
 		"path": array.concat(claim.path, ["metadata", "annotations", "argocd.argoproj.io/sync-options"]),
-		"fix": sprintf("Annotate argocd.argoproj.io/sync-options: %s,Delete=false", [said]),
+		"fix": sprintf("Annotate argocd.argoproj.io/sync-options: %s,Delete=false (claims that exist: kubectl annotate pvc)", [said]),
 	}
 }

@@ -17,7 +17,7 @@ test_half_of_it_fails if {
 	every origin in ["object", "template"] {
 		some v in found(request(origin, options("Prune=false")))
 		contains(v.msg, "claim data is kept when Argo CD prunes")
-		v.fix == "Annotate argocd.argoproj.io/sync-options: Prune=false,Delete=false"
+		startswith(v.fix, "Annotate argocd.argoproj.io/sync-options: Prune=false,Delete=false")
 	}
 }
 

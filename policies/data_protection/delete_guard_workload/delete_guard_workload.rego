@@ -27,8 +27,9 @@
 #       default: []
 #       description: Further users (globs) who delete without confirmation.
 #   fix: >-
-#     Set persistentVolumeClaimRetentionPolicy.whenDeleted: Retain first, or take a dump; then delete it again. To lose
-#     the data on purpose, annotate stategate.io/confirm-delete=NAME.
+#     Set persistentVolumeClaimRetentionPolicy.whenDeleted: Retain first, and wait until the claims have no
+#     ownerReferences; or take a dump. Then delete it again. To lose the data on purpose, annotate
+#     stategate.io/confirm-delete=NAME.
 #   why: the garbage collector deletes the claims with their owner, and asks nobody
 package stategate.data_protection.delete_guard_workload
 
@@ -86,10 +87,12 @@ because := "whenDeleted: Delete" if {
 	deletes_claims
 } else := "their owner references lead to it"
 
-remedy := sprintf("to keep the claims: kubectl patch statefulset %s -n %s --type=merge -p '%s'", [
+# Only the controller takes the owner references off, and it stops at the first pod that is not ready.
+remedy := sprintf("to keep the claims: kubectl patch statefulset %s -n %s --type=merge -p '%s', %s", [
 	input.old_workload.name,
 	input.old_workload.namespace,
 	`{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenDeleted":"Retain"}}}`,
+	"and wait until no claim has ownerReferences",
 ]) if {
 	deletes_claims
 } else := "to keep the claims, remove their owner references to it"

@@ -37,7 +37,10 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s[%d] of container %s holds a credential in plain text", [field, i, container.name]),
 		"path": array.concat(container.path, [field, i]),
-		"fix": "Put it into a Secret, give it to the container as a variable, and write $(VARIABLE) in its place; then change it",
+		"fix": concat("", [
+			"Put it as it is into a Secret, give it to the container as a variable, and write $(VARIABLE) in its place; ",
+			"it has been seen, so change it later: in the store first, then in the Secret; a key that encrypts data never alone",
+		]),
 	}
 }
 

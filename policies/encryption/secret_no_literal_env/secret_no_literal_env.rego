@@ -27,8 +27,8 @@
 #       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS"]
 #       description: Variables (globs) that are named like a credential but hold none.
 #   fix: >-
-#     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. Change the
-#     password: it has been exposed.
+#     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. It has been exposed:
+#     change it in the store first, then in the Secret. Never just replace a key that encrypts data.
 #   why: everyone who can read the workload, its Git history or its CI logs can read the password
 package stategate.encryption.secret_no_literal_env
 
@@ -46,8 +46,8 @@ violation contains v if {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
 		"path": array.concat(variable.path, ["name"]),
 		"fix": sprintf(
-			"Put it into a Secret and write valueFrom.secretKeyRef instead of the value of %s; then change it: it has been seen",
-			[variable.name],
+			"Put it as it is into a Secret and write valueFrom.secretKeyRef instead of the value of %s; %s",
+			[variable.name, afterwards(variable.name)],
 		),
 	}
 }
@@ -65,11 +65,17 @@ violation contains v if {
 		"path": variable.path,
 		"key": sprintf("%s/%s", [variable.config_map, variable.name]),
 		"fix": sprintf(
-			"Move it from ConfigMap %s into a Secret and refer to it by %s; then change it: it has been seen",
-			[variable.config_map, reference(variable)],
+			"Move it as it is from ConfigMap %s into a Secret and refer to it by %s; %s",
+			[variable.config_map, reference(variable), afterwards(variable.name)],
 		),
 	}
 }
+
+afterwards(name) := "it encrypts data: never just replace it, rotate it as its program documents" if {
+	regex.match(`(?i)(encryption|private|secret)_?key|passphrase`, name)
+} else := "a shared key of a cluster: change it only while all members are stopped" if {
+	regex.match(`(?i)replica_?set_?key|erlang_?cookie`, name)
+} else := "it has been seen, so change it: in the store itself first (images read it for a new data directory only), then here"
 
 # The credentials that come from ConfigMaps, in the order of the containers.
 taken := [use |

@@ -113,10 +113,10 @@ lost_peer := "one lost peer restarts every member"
 
 own_questions := {
 	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
-	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")'",
+	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")' (mongo before 5.0)",
 	"rabbitmq": "exec rabbitmq-diagnostics -q ping",
 	"redis": "exec redis-cli ping",
-	"zookeeper": "exec sh -c 'echo ruok | nc -w 2 localhost 2181 | grep imok'",
+	"zookeeper": "tcpSocket on its client port",
 	"cassandra": "tcpSocket on its CQL port",
 	"elasticsearch": "tcpSocket on its transport port",
 }

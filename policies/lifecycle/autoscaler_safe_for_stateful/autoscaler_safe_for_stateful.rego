@@ -75,8 +75,8 @@ violation contains v if {
 		"path": place,
 		"key": concat("/", [scaler.kind, scaler.name, "step"]),
 		"fix": sprintf(
-			"Set %s of %s %s to {policies: [{type: Pods, value: 1, periodSeconds: 600}]}",
-			[behavior(scaler.kind), scaler.kind, scaler.name],
+			"Remove %s %s and scale by hand: members hand over first; at the very least set %s to %s",
+			[scaler.kind, scaler.name, behavior(scaler.kind), "{policies: [{type: Pods, value: 1, periodSeconds: 600}]}"],
 		),
 	}
 }

@@ -53,7 +53,7 @@ test_to_zero_fails if {
 test_many_at_once_fails if {
 	some v in found(of_scaler("HorizontalPodAutoscaler", hpa(3, 6), [target("elasticsearch", true)]))
 	contains(v.msg, "may remove 6 pods of StatefulSet store in one step")
-	contains(v.fix, "Set spec.behavior.scaleDown of")
+	contains(v.fix, "set spec.behavior.scaleDown to")
 	some keda in found(of_scaler("ScaledObject", hpa(3, 6), [target("elasticsearch", true)]))
 	contains(keda.fix, "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleDown")
 }

@@ -73,7 +73,7 @@ fault(image, version) := [what, remedy] if {
 } else := [what, remedy] if {
 	oldest := input.parameters.min_versions[image]
 	versions.below(input.workload.engine.release, oldest)
-	what := sprintf("gets no more fixes: %s is the oldest version that does", [oldest])
+	what := sprintf("gets no more fixes: %s is the oldest series that does", [oldest])
 	remedy := sprintf("Upgrade %s to %s or later, %s, with a fresh backup", [image, oldest, way])
 }
 

@@ -33,7 +33,7 @@ test_supported_passes if {
 
 test_past_its_end_fails if {
 	some v in found(request("postgres", [11, 22]))
-	v.msg == "postgres 11.22 gets no more fixes: 15 is the oldest version that does"
+	v.msg == "postgres 11.22 gets no more fixes: 15 is the oldest series that does"
 	v.path == ["spec", "template", "spec", "containers", 0, "image"]
 	v.fix == "Upgrade postgres to 15 or later, by pg_upgrade or dump and restore (from any version), with a fresh backup"
 	count(found(request("mysql", [8, 0, 36]))) == 1

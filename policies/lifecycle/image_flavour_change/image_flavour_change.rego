@@ -28,7 +28,7 @@
 #       default: [timescaledb]
 #       description: Images, by the last part of their repository, that use Alpine although the tag does not say so.
 #   fix: >-
-#     Keep the image's flavour. To change it, plan to reindex, then: kubectl annotate KIND NAME
+#     Keep the image's flavour. To change it, stop the clients until all is reindexed, then: kubectl annotate KIND NAME
 #     stategate.io/confirm-version-change='glibc->musl'
 #   why: "indexes on text stop finding rows and unique indexes admit duplicates, without any error"
 package stategate.lifecycle.image_flavour_change
@@ -52,7 +52,7 @@ violation contains v if {
 		),
 		"path": change.new.path,
 		"fix": sprintf(
-			"Keep the image's flavour; or plan to reindex every database right after, and confirm: %s",
+			"Keep the image's flavour; or stop the clients, and REINDEX DATABASE each one before they return; confirm: %s",
 			[confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)],
 		),
 	}

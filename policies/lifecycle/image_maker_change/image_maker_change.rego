@@ -53,7 +53,7 @@ consequence("postgres", "Bitnami->upstream") := concat(" ", [
 	"without which the upstream image does not start",
 ])
 
-consequence(engine, step) := "the two keep their data in other directories and under other users" if {
+consequence(engine, step) := "images of the two mostly keep the data in other directories, under other users" if {
 	[engine, step] != ["postgres", "Bitnami->upstream"]
 }
 

@@ -28,7 +28,7 @@ test_bitnami_to_upstream if {
 
 test_any_other_pair if {
 	some v in found("redis", "library/redis", "bitnami/redis", {})
-	contains(v.msg, "(upstream->Bitnami): the two keep their data in other directories and under other users")
+	contains(v.msg, "(upstream->Bitnami): images of the two mostly keep the data in other directories")
 	contains(v.fix, "belong to its user")
 }
 

@@ -37,7 +37,8 @@
 #       of: string
 #       default: [istio-proxy, linkerd-proxy, "*exporter"]
 #       description: Containers (globs) whose images may float.
-#   fix: "Name the release in the tag (postgres:16.4, not postgres:16), or add the digest: IMAGE:TAG@sha256:…"
+#   fix: >-
+#     Name the release that runs now in the tag (16.4, not 16), or add its digest: IMAGE:TAG@sha256:…
 #   why: "the publisher can move such a tag, and replicas may end up running different builds"
 package stategate.lifecycle.image_pinned
 
@@ -62,13 +63,16 @@ violation contains v if {
 	}
 }
 
-remedy(container, what) := sprintf("Add the digest: %s@sha256:<digest>", [container.image_name]) if {
+remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@sha256:<digest>", [container.image_name]) if {
 	what == "has no digest"
-} else := sprintf("Add the digest: %s@sha256:<digest>; its tags name no minor version", [container.image_name]) if {
+} else := sprintf(
+	"Add the digest that runs now (imageID): %s@sha256:<digest>; its tags name no minor version",
+	[container.image_name],
+) if {
 	segments := split(container.image.repository, "/")
 	segments[count(segments) - 1] in majors_only
 } else := sprintf(
-	"Name the release with its minor version, %s:<major>.<minor>, or the digest, %s@sha256:<digest>",
+	"Name the release that runs now (kubectl get pod -o yaml: imageID), %s:<major>.<minor>, or its digest, %s@sha256:<digest>",
 	[name, container.image_name],
 ) if {
 	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))

@@ -119,21 +119,21 @@ test_image_that_is_none_passes if found([object.remove(container({}), ["image"])
 
 test_fix_is_for_this_image if {
 	some v in found([tagged("latest")])
-	v.fix == "Name the release with its minor version, postgres:<major>.<minor>, or the digest, postgres:latest@sha256:<digest>"
+	contains(v.fix, "runs now (kubectl get pod -o yaml: imageID), postgres:<major>.<minor>, or its digest, postgres:latest@sha256:")
 }
 
 test_fix_of_an_image_without_tag if {
 	some v in found([container({"image_name": "mongo", "image": {"tag": "", "digest": ""}})])
-	startswith(v.fix, "Name the release with its minor version, mongo:<major>.<minor>,")
+	contains(v.fix, "imageID), mongo:<major>.<minor>,")
 }
 
 test_fix_where_no_tag_names_a_minor_version if {
 	image := {"repository": "docker.io/postgis/postgis", "tag": "latest", "digest": ""}
 	some v in found([container({"image_name": "postgis/postgis:latest", "image": image})])
-	v.fix == "Add the digest: postgis/postgis:latest@sha256:<digest>; its tags name no minor version"
+	v.fix == "Add the digest that runs now (imageID): postgis/postgis:latest@sha256:<digest>; its tags name no minor version"
 }
 
 test_fix_of_a_release_without_digest if {
 	some v in told([tagged("16.4")], {"require_digest": true})
-	v.fix == "Add the digest: postgres:16.4@sha256:<digest>"
+	v.fix == "Add the digest that runs now (imageID): postgres:16.4@sha256:<digest>"
 }

@@ -54,7 +54,10 @@ violation contains v if {
 		),
 		"path": list.path,
 		"key": "not running",
-		"fix": sprintf("Name only the pods that run in %s, or set replicas: %d", [list.shown, count(list.numbers)]),
+		"fix": sprintf(
+			"Set replicas: %d. Before its first start, you may instead name only the pods that run in %s; later, %s",
+			[count(list.numbers), list.shown, "members leave by the store's own command, never by a shorter list"],
+		),
 	}
 }
 
@@ -213,10 +216,10 @@ fix_strangers(list, first) := sprintf(
 
 growth := {
 	"etcd": concat(" ", [
-		"For each new member, one at a time: etcdctl member add {first} --peer-urls=…, then name it in the list,",
-		"set --initial-cluster-state=existing and raise replicas by one",
+		"For each new member, one at a time: etcdctl member add {first} --learner --peer-urls=…, name it in the list,",
+		"set --initial-cluster-state=existing, raise replicas by one, and then etcdctl member promote ID",
 	]),
-	"zookeeper": "Name all servers in the list first, and let one server after the other restart with it",
+	"zookeeper": "Add one server to the list of all and raise replicas by one; let it follow before you add the next one",
 	"kafka": "Run more brokers in a StatefulSet of their own with process.roles=broker: this list is fixed",
 	"minio": "To grow, add a server pool: a StatefulSet of its own, whose endpoints follow those of this one for both",
 }

@@ -42,10 +42,10 @@ violation contains v if {
 			[container.name, named(founding)],
 		),
 		"path": founding[0].path,
-		"fix": sprintf("%s; dump the data of any member that is not in it, then remove %s", [
-			checks[engine],
-			named(founding),
-		]),
+		"fix": sprintf(
+			"%s; dump the data of any member that is not in it; then remove %s while another member runs, %s",
+			[checks[engine], named(founding), "else nobody can be joined"],
+		),
 	}
 }
 
@@ -152,7 +152,10 @@ checks := {
 	"consul": "Check on each server that consul operator raft list-peers names all of them",
 }
 
-dump_and_leave := "Dump what can be read, load it into a new database on a new volume, and start that one without {it}"
+dump_and_leave := concat(" ", [
+	"Snapshot the volume first. Dump what can be read, load it into a new database on a new volume, and start that one",
+	"without {it}",
+])
 
 switches := [
 	{"engine": "mysql", "setting": "wsrep-new-cluster", "founds": true},

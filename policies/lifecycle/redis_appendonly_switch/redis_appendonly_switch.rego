@@ -37,7 +37,7 @@ violation contains v if {
 		"msg": sprintf("appendonly changes from %s by a restart: %s; %s", [replace(step, "->", " to "), lost, why]),
 		"path": after.path,
 		"key": "appendonly",
-		"fix": sprintf("First, in each pod: %s; then confirm: %s", [preparation(step), command]),
+		"fix": sprintf("%s; then confirm: %s", [preparation(step), command]),
 	}
 }
 
@@ -68,14 +68,15 @@ loss("yes->no") := "its file is then not read, there is no dump (save \"\"), and
 }
 
 preparation("no->yes") := concat("", [
+	"First, in each pod: ",
 	client,
-	" CONFIG SET appendonly yes, and wait until INFO persistence says aof_rewrite_in_progress:0 and ",
-	"aof_last_bgrewrite_status:ok",
+	" CONFIG SET appendonly yes, and wait until INFO persistence says aof_enabled:1, aof_rewrite_scheduled:0, ",
+	"aof_rewrite_in_progress:0 and aof_last_bgrewrite_status:ok",
 ])
 
 preparation("yes->no") := sprintf(
-	"%s CONFIG SET save \"3600 1\", which also makes it dump when it stops, and %s SAVE",
-	[client, client],
+	"Keep appendonly, or take --save \"\" out, too: else the next restart loses all. Then, in each pod: %s %s, and %s SAVE",
+	[client, "CONFIG SET save \"3600 1\"", client],
 )
 
 client := "valkey-cli" if {

@@ -68,6 +68,6 @@ violation contains v if {
 back := "Keep replicas: 1" if {
 	input.old_workload.replicas < 2
 } else := sprintf(
-	"Set replicas: 1; if it runs already, dump each of the %d first, since each holds data that the others lack",
+	"If it runs already, dump each of the %d first, since each holds data that the others lack; then set replicas: 1",
 	[input.workload.replicas],
 )

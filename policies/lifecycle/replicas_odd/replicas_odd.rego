@@ -40,8 +40,8 @@ violation contains v if {
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"For %d members, %s, then set replicas to %d",
-			[voters - 1, members.leaving(input.workload.engine.name), voters - 1],
+			"For %d members, %s, then set replicas to %d%s",
+			[voters - 1, members.leaving(input.workload.engine.name), voters - 1, members.afterwards],
 		),
 	}
 }

@@ -20,7 +20,7 @@ test_two_fail if {
 	some v in found(request(workload(2, true)))
 	v.msg == "StatefulSet etcd has 2 of at least 3 members: the loss of one stops all of them"
 	v.path == ["spec", "replicas"]
-	contains(v.fix, "For 3 members, announce each member first (etcdctl member add)")
+	contains(v.fix, "For 3 members, for each: etcdctl member add NAME --learner")
 	contains(v.fix, `stategate.io/quorum: "false"`)
 }
 

@@ -57,8 +57,8 @@ violation contains v if {
 		"msg": sprintf("scaling %s %s: %s, and %s", [input.workload.name, step, what, why]),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"One at a time: %s, then scale down by one. %s; to go on nevertheless, snapshot their volumes, then: %s",
-			[leaving, stake, confirm.command("statefulset", input.workload, confirmation, step)],
+			"One at a time: %s, then scale down by one%s. %s; to go on nevertheless, snapshot their volumes, then: %s",
+			[leaving, members.afterwards, stake, confirm.command("statefulset", input.workload, confirmation, step)],
 		),
 	}
 }

@@ -33,9 +33,14 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s %s may only run on %s", [input.workload.kind, input.workload.name, consequence(nodes)]),
 		"path": place,
-		"fix": sprintf("Remove %s; choose nodes by a label that several of them carry", [culprit]),
+		"fix": sprintf("%s %s; choose nodes by a label that several of them carry", [order, culprit]),
 	}
 }
+
+order := "Its hostPath data is on that node only: move the data to a claim first, then remove" if {
+	some volume in input.workload.volumes
+	volume.source == "hostPath"
+} else := "Remove"
 
 too_few(nodes) if count(nodes) == 1
 

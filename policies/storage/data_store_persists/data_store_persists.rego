@@ -54,7 +54,7 @@ fix(engine) := concat("", [
 ]) if {
 	engine.name == "vault"
 } else := concat("", [
-	"Copy the data out first (consul kv export); then give it args [agent, -server, -bootstrap-expect=N] and a volume at ",
+	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, -bootstrap-expect=N] and a volume at ",
 	"/consul/data, and import the data",
 ]) if {
 	engine.name == "consul"

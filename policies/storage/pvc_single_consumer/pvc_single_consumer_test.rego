@@ -115,7 +115,7 @@ test_job_that_writes_beside_a_data_store_fails if {
 
 test_cron_job_runs_once_at_a_time if {
 	some v in found(request("CronJob", "orders", [store_of_orders]))
-	contains(v.fix, "(mongodump) or mount a claim made from a VolumeSnapshot, with concurrencyPolicy: Forbid")
+	contains(v.fix, "mongodump --archive > dump.archive) or mount a claim made from a VolumeSnapshot, with concurrencyPolicy: Forbid")
 }
 
 test_other_workload_gets_its_own_claim if {

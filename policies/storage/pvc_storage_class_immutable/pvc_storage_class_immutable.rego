@@ -52,7 +52,7 @@ shown(claim) := claim.storage_class if {
 } else := "none"
 
 fix(claim, old) := sprintf(
-	"Keep storageClassName %s; make a new claim of class %s and copy the data, or restore a VolumeSnapshot into it",
+	"Keep storageClassName %s; make a new claim of class %s and copy the data while the store is stopped, or restore a snapshot of the same driver",
 	[shown(old), shown(claim)],
 ) if {
 	claim.origin == "object"

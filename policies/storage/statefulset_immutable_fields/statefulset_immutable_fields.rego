@@ -31,7 +31,10 @@ violation contains v if {
 	v := {
 		"msg": sprintf("serviceName changes from \"%s\" to \"%s\": the API server refuses it", [was, now]),
 		"path": ["spec", "serviceName"],
-		"fix": sprintf("%s; pods have their new DNS names after %s", [replace_it, statefulsets.restart]),
+		"fix": sprintf(
+			"Keep it: members know each other by these names, and RabbitMQ with long names starts empty. If none does: %s, then %s",
+			[replace_it, statefulsets.restart],
+		),
 	}
 }
 

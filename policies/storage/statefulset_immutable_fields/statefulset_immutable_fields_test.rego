@@ -38,7 +38,7 @@ test_replicas_may_change if changed({"replicas": 5}) == set()
 test_service_name if {
 	some v in changed({"service_name": "pg-headless"})
 	v.msg == "serviceName changes from \"pg\" to \"pg-headless\": the API server refuses it"
-	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan, and apply it again; pods have")
+	contains(v.fix, "If none does: kubectl delete statefulset pg -n shop --cascade=orphan, and apply it again, then")
 }
 
 test_service_name_that_is_dropped if {

@@ -39,7 +39,7 @@ violation contains v if {
 	not globs.matches_any(without_object, class)
 	v := {
 		"msg": sprintf(
-			"claim %s names the class %s, which the cluster does not have: its pod waits for ever",
+			"claim %s names the class %s, which the cluster does not have: a new claim stays pending",
 			[claim.name, class],
 		),
 		"path": array.concat(claim.spec_path, ["storageClassName"]),
@@ -56,7 +56,10 @@ fix(claim) := "Create the class first: the cluster has none" if {
 } else := text if {
 	claim.origin == "object"
 	input.review.operation == "UPDATE"
-	text := sprintf("A claim keeps its class: delete the pending claim, and apply it with one of: %s", [offered])
+	text := sprintf(
+		"Keep the class that it has; only if kubectl get pvc %s shows Pending, delete it and apply it with one of: %s",
+		[claim.name, offered],
+	)
 } else := sprintf("Set storageClassName to one of: %s", [offered])
 
 offered := concat(", ", input.related.storage_class_names)

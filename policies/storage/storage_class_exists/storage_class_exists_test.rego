@@ -32,7 +32,7 @@ test_what_exists_cannot_be_given_another_class if {
 	some v in found(updated("template"))
 	contains(v.fix, "kubectl delete statefulset pg -n shop --cascade=orphan, then apply it with a class that there is: bulk, fast")
 	some w in found(updated("object"))
-	contains(w.fix, "delete the pending claim")
+	contains(w.fix, "shows Pending, delete it")
 }
 
 test_default_class_and_none_are_not_judged if found(request([claim("template", "")])) == set()

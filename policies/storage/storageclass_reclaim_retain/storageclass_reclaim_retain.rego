@@ -27,7 +27,9 @@
 #       of: string
 #       default: [dev, staging]
 #       description: Tiers whose claims may use any class.
-#   fix: "Set reclaimPolicy: Retain; an existing class must be deleted and created again; its volumes stay."
+#   fix: >-
+#     Set reclaimPolicy: Retain. An existing class must be deleted and created again; volumes that exist keep Delete:
+#     patch them, too.
 #   why: a wrong name, a deleted Namespace or an uninstalled chart erases the data within seconds
 package stategate.storage.storageclass_reclaim_retain
 

@@ -49,7 +49,7 @@
 #       description: Provisioners (globs) among these whose volumes every node of this cluster reaches.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
 #   fix: "Set volumeBindingMode: WaitForFirstConsumer; an existing class must be deleted and created again."
-#   why: the only way out of the wrong zone is to delete the claim, data included
+#   why: a disk in the wrong zone keeps its pod pending, and only a snapshot moves it
 package stategate.storage.storageclass_wait_for_first_consumer
 
 import data.stategate.lib.globs

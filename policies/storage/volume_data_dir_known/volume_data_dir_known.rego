@@ -17,8 +17,8 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     Name the directory in the arguments or the environment, or annotate stategate.io/data-paths: /the/path; or mount
-#     a persistent volume at each directory that the script names.
+#     Look where it writes. If no volume holds that, dump the data first, then mount one there. If one does, name the
+#     directory in the arguments or in stategate.io/data-paths.
 #   why: outside of a lasting volume, a restart loses all data
 package stategate.storage.volume_data_dir_known
 
@@ -36,8 +36,8 @@ violation contains v if {
 		),
 		"path": container.path,
 		"fix": sprintf(
-			"Name the data directory outside the script, annotate stategate.io/data-paths: /the/path, or mount %s that holds %s",
-			[data_dirs.remedy, where],
+			"Look where it writes (df DIR in the container). If it is %s, %s; then mount %s there, and load the dump",
+			[where, "dump it first, since any restart loses it", data_dirs.remedy],
 		),
 	}
 }
@@ -58,8 +58,8 @@ violation contains v if {
 		),
 		"path": container.path,
 		"fix": sprintf(
-			"If %s writes to the volume, annotate stategate.io/data-paths with the directory; if not, %s",
-			[container.image_name, "dump the data before you mount the volume there: any restart loses it"],
+			"Look where it writes (df DIR in the container). Only if that is the volume, name it in stategate.io/data-paths; %s",
+			["if not, dump the data before you mount the volume there: any restart loses it"],
 		),
 	}
 }

@@ -22,7 +22,7 @@ test_a_directory_without_a_volume_fails if {
 	some v in found(request([dir("/tmp/pg", "script")], [claim]))
 	contains(v.msg, "container db may keep its data in /tmp/pg")
 	v.path == container
-	contains(v.fix, "spec.volumeClaimTemplates that holds /tmp/pg")
+	contains(v.fix, "If it is /tmp/pg, dump it first")
 }
 
 test_several_directories_are_one_fault if {

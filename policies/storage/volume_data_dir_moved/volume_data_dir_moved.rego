@@ -69,7 +69,7 @@ way := "Dump the data first, for this update deletes it, and load it afterwards"
 } else := "Keep the claim, or stop the store and copy its files (or dump the data now and load it after)" if {
 	some move in moves
 	stores(move.was) != stores(move.now)
-} else := "Keep the path, or scale to 0 and move the files on each volume from a pod of its own"
+} else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
 
 other_software if input.old_workload.engine.major != input.workload.engine.major
 

@@ -26,12 +26,15 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     Mount a persistent volume that holds the data directory; if the image writes elsewhere, annotate
-#     stategate.io/data-paths: /the/path; for a mere cache, annotate stategate.io/data-durability: cache.
+#     If it runs, dump it first. Mount a persistent volume that holds the data directory; your own image that writes
+#     elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
+#     stategate.io/data-durability: cache.
 #   why: what is written outside a writable volume lives only as long as its container
 package stategate.storage.volume_data_dir_persisted
 
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
+import data.stategate.lib.publishers
 
 violation contains v if {
 	some container in input.workload.containers
@@ -64,22 +67,29 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 }
 
 # Whatever is changed, the pods start anew.
-first := "Dump the data first, for this update loses it. " if {
+first := sprintf("Dump the data first (%s), for this update loses it. ", [dumps.save]) if {
 	input.review.operation == "UPDATE"
-} else := ""
+} else := sprintf("If it runs, dump it first (%s): the change loses it. ", [dumps.save])
 
 fix(where, hiding) := by_variable if {
 	count(hiding) == 0
 	by_variable
 } else := sprintf(
-	"Mount %s that holds %s; if the image writes elsewhere, annotate stategate.io/data-paths: /the/path%s",
-	[data_dirs.remedy, where, way_out],
+	"Mount %s that holds %s%s%s",
+	[data_dirs.remedy, where, of_own_image, way_out],
 ) if {
 	count(hiding) == 0
 } else := sprintf(
-	"Mount the volume at %s, not above%s: the image declares a VOLUME there, and containerd lays an empty one over it",
-	[concat(" and at ", hiding), beside_lost_found],
+	"Mount the volume at %s, not above%s: containerd lays the image's empty VOLUME there (with CRI-O, give a subPath %s)",
+	[concat(" and at ", hiding), beside_lost_found, "its old place"],
 )
+
+# What its publisher's image does is known.
+of_own_image := "" if {
+	every container in input.workload.containers {
+		publishers.known(container.image)
+	}
+} else := "; if your own image writes elsewhere on a volume, name that in stategate.io/data-paths"
 
 beside_lost_found := ", and with a subPath (Kafka takes lost+found for a partition)" if {
 	input.workload.engine.name == "kafka"
@@ -91,14 +101,26 @@ by_variable := sprintf("Name the variable PGDATA, not %s: the image does not rea
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
 	name := min({env.name | some env in container.env; env.name in misspelt; leads_to_a_volume(container, env.value)})
-} else := sprintf("Set KAFKA_LOG_DIRS: %s/logs, so that Kafka writes to the volume", [at]) if {
+} else := sprintf("Set %s: %s/logs, so that Kafka writes to the volume%s", [variable, at, more]) if {
 	input.workload.engine.name == "kafka"
 	some dir in input.workload.engine.data_dirs
 	dir.origin == "default"
 	some container in input.workload.containers
 	container.name == dir.container
 	at := min({mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})})
+	variable := log_dirs(container)
+	more := whole(container)
 }
+
+log_dirs(container) := "KAFKA_CFG_LOG_DIRS" if {
+	contains(container.image.repository, "bitnami")
+} else := "KAFKA_LOG_DIRS"
+
+# With one variable, the image of apache/kafka leaves its default configuration out.
+whole(container) := "" if {
+	some variable in container.env
+	startswith(variable.name, "KAFKA_")
+} else := "; it then takes its whole configuration from KAFKA_ variables"
 
 misspelt := {
 	"PG_DATA",

@@ -153,16 +153,17 @@ with_volume(engine, env, origin) := {"workload": {
 
 test_a_misspelt_variable_is_named if {
 	some v in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/pgdata/16"}], "default"))
-	v.fix == "Name the variable PGDATA, not PG_DATA: the image does not read PG_DATA"
+	endswith(v.fix, "Name the variable PGDATA, not PG_DATA: the image does not read PG_DATA")
+	startswith(v.fix, "If it runs, dump it first (")
 	some w in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/else"}], "default"))
-	startswith(w.fix, "Mount an entry")
+	contains(w.fix, "Mount an entry")
 }
 
 test_kafka_is_led_to_its_volume if {
 	some v in found(with_volume("kafka", [], "default"))
-	v.fix == "Set KAFKA_LOG_DIRS: /pgdata/logs, so that Kafka writes to the volume"
+	contains(v.fix, "Set KAFKA_LOG_DIRS: /pgdata/logs, so that Kafka writes to the volume")
 	some w in found(with_volume("kafka", [], "environment"))
-	startswith(w.fix, "Mount an entry")
+	contains(w.fix, "Mount an entry")
 }
 
 test_an_update_begins_with_a_dump if {

@@ -44,8 +44,8 @@ violation contains v if {
 		"path": drop.path,
 		"key": concat("/", ["dropped", drop.container]),
 		"fix": sprintf(
-			"Dump the data now (%s), confirm (%s), apply this, and load the dump",
-			[dumps.save, confirm.command(lower(input.workload.kind), input.workload, confirmation, step)],
+			"Dump the data now (%s), confirm (%s), apply this, and load the dump; %s",
+			[dumps.save, confirm.command(lower(input.workload.kind), input.workload, confirmation, step), expendable],
 		),
 	}
 }
@@ -118,3 +118,5 @@ kept_now(new) if {
 	data_dirs.guessed(other)
 	data_dirs.persisted(other)
 }
+
+expendable := "if it may be lost, annotate stategate.io/data-durability: cache instead"

@@ -69,8 +69,8 @@ violation contains v if {
 }
 
 fix(name) := sprintf(
-	"Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s); the claims are new: load a dump",
+	"Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s)",
 	[operators[name]],
 ) if {
 	operators[name]
-} else := "Make it a StatefulSet with volumeClaimTemplates; the claims are new: load a dump"
+} else := "Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates"

@@ -25,7 +25,7 @@ test_deployment_fails if {
 
 test_engine_without_operator_is_told_of_stateful_sets_only if {
 	some v in found(request("Deployment", "redis"))
-	v.fix == "Make it a StatefulSet with volumeClaimTemplates; the claims are new: load a dump"
+	v.fix == "Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates"
 }
 
 test_every_other_kind_fails_for_its_own_reason if {

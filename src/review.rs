@@ -359,8 +359,6 @@ impl Review<'_> {
         let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
         let replicas = returns::replicas_before(state, || self.inputs.all_claims(state));
-        let returned = returns::is_rolled_back(state)
-            || returns::is_recreated(state, || self.inputs.claims_of_a_cluster(state));
         let mut baseline = Baseline {
             state: state.baseline(replicas, views),
             inputs: &self.inputs,
@@ -386,9 +384,6 @@ impl Review<'_> {
                 }
             };
             let known = match selected.policy.ratchet && !found.is_empty() {
-                true if returned && returns::only_warns(selected.policy) => {
-                    found.iter().map(|violation| violation.key(state.subject_object())).collect()
-                }
                 true => baseline.violations(selected, &mut self.evaluator),
                 false => BTreeSet::new(),
             };

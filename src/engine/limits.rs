@@ -37,6 +37,11 @@ pub fn begin() {
     SPENT.set(0);
 }
 
+/// What the current evaluation has taken of its budget.
+pub fn spent() -> usize {
+    SPENT.get()
+}
+
 /// Whether the current evaluation was refused any bytes.
 pub fn exceeded() -> bool {
     SPENT.get() > BYTES

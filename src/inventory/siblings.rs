@@ -1,6 +1,6 @@
 //! Joins between workloads and the objects that act on their pods: budgets, Services, autoscalers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -213,8 +213,21 @@ pub fn backup_schedules(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupS
     state.cluster.schedules.values().filter(includes).cloned().collect()
 }
 
+/// The names by which a job may reach the subject: its own, and those of its Services and claims.
+fn names_around(state: &State, subject: &Subject<'_>) -> BTreeSet<String> {
+    let workload = subject.workload;
+    let namespace = state.namespaces.get(&workload.namespace);
+    let services = namespace.into_iter().flat_map(|namespace| namespace.services.keys().cloned());
+    let claims = workload.claims.iter().map(|claim| claim.name.clone());
+    let own = [workload.name.clone(), format!("{}-0", workload.name)];
+    let names = own.into_iter().chain(workload.service_name.clone()).chain(services).chain(claims);
+    names.map(|name| name.to_ascii_lowercase()).collect()
+}
+
 /// The CronJobs in the subject's namespace that run a backup program.
 pub fn backup_jobs(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupJobRecord>> {
     let workloads = own(state, subject).into_iter().flat_map(|namespace| namespace.workloads.values());
-    workloads.filter_map(|workload| workload.backup.clone()).take(MOST_JOBS).collect()
+    let jobs = workloads.filter_map(|workload| workload.backup.clone()).take(MOST_JOBS);
+    let names = names_around(state, subject);
+    jobs.map(|job| Arc::new(job.reaching(&names))).collect()
 }

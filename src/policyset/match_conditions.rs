@@ -54,6 +54,8 @@ const CONTROLLERS: [&str; 25] = [
 ];
 /// What is in the names of the service accounts of storage drivers there.
 const DRIVERS: [&str; 2] = ["csi", "provisioner"];
+/// What storage drivers write. A chart may have a service account with such a name, too, and writes anything.
+const STORAGE: &str = r#"request.resource.resource in ["persistentvolumeclaims", "persistentvolumes", "volumesnapshots", "volumesnapshotcontents"]"#;
 const KUBE_SYSTEM: &str = "system:serviceaccount:kube-system:";
 
 /// About the user of a request. Absent fields are errors in CEL.
@@ -74,7 +76,7 @@ fn users() -> [(String, String); 4] {
         unless("not-a-controller", format!("{user} in [{}]", quoted(&controllers))),
         unless(
             "not-a-storage-driver",
-            format!("{user}.startsWith(\"{KUBE_SYSTEM}\") && ({})", drivers.join(" || ")),
+            format!("{user}.startsWith(\"{KUBE_SYSTEM}\") && ({}) && {STORAGE}", drivers.join(" || ")),
         ),
         unless("not-the-control-plane", format!("{user} in [{}]", quoted(&COMPONENTS.map(str::to_owned)))),
     ]

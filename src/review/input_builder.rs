@@ -79,11 +79,6 @@ impl<'a> InputBuilder<'a> {
         complete.then(|| self.claims(state))
     }
 
-    /// The known ones, if they are those of a cluster alone: what the manifests of a run have is still to come.
-    pub fn claims_of_a_cluster(&self, state: &RequestState<'_>) -> Vec<RelatedClaim> {
-        if self.inventory.is_bundle() { Vec::new() } else { self.claims(state) }
-    }
-
     fn claims(&self, state: &RequestState<'_>) -> Vec<RelatedClaim> {
         let joined =
             |workload| Related::of(self.inventory, &self.subject(state, workload), |key| key == "pvcs").pvcs;

@@ -1,14 +1,13 @@
 # METADATA
 # title: Data that lives in its pods is saved before they are replaced
 # description: >-
-#   Data in an emptyDir, in a generic ephemeral volume or in the container itself lives as long as its pod, and every
-#   change of the pod template replaces the pods: the store starts empty. That includes the change that is right,
-#   to a claim: the claim is empty, too, and the data is gone with the old pod. For a StatefulSet the same happens when
-#   it is deleted with --cascade=orphan and applied with new claim templates, at the restart of its pods. This policy
-#   flags such an update of a store that runs, until an annotation confirms that the data has been saved. Where other
-#   replicas may hold copies, only the change to a lasting volume is flagged. What a script, a Secret, a ConfigMap or
-#   a configuration file decides is not seen. A lasting volume that is replaced by another one is another matter. Files
-#   are compared with their previous version (`--old`).
+#   Data in an emptyDir, in a generic ephemeral volume or in the container itself lives as long as its pod. The change
+#   that is right, to a claim, replaces the pods: the claim is empty, and the data is gone with the old pod. For a
+#   StatefulSet the same happens when it is deleted with --cascade=orphan and applied with new claim templates, at the
+#   restart of its pods. This policy flags such an update of a store that runs, until an annotation confirms that the
+#   data has been saved. As long as the data stays in its pods, volume-no-emptydir-data and the like say so. What a
+#   script, a Secret, a ConfigMap or a configuration file decides is not seen. A lasting volume that is replaced by
+#   another one is another matter. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/storage/ephemeral-volumes/#generic-ephemeral-volumes
@@ -59,28 +58,13 @@ no_copies if members.separate
 
 told := {"emptyDir": "an emptyDir", "ephemeral": "an ephemeral volume", "container": "the file system"}
 
-# The data directory moves to a lasting volume, which is empty …
+# The data directory moves to a lasting volume, which is empty.
 drops contains drop if {
 	some old in at_stake
 	some new in input.workload.engine.data_dirs
 	new.container == old.container
 	data_dirs.persisted(new)
 	drop := {"container": old.container, "was": kept_in(old), "now": new.mount.volume, "path": new.mount.path}
-}
-
-# … or stays where it is, in pods that are replaced.
-drops contains drop if {
-	no_copies
-	pods_change
-	some old in at_stake
-	some new in input.workload.engine.data_dirs
-	new.container == old.container
-	new.dir == old.dir
-	now := kept_in(new)
-	not kept_now(new)
-	some container in input.workload.containers
-	container.name == new.container
-	drop := {"container": old.container, "was": kept_in(old), "now": now, "path": container.path}
 }
 
 at_stake contains old if {
@@ -91,13 +75,6 @@ at_stake contains old if {
 	not kept_before(old)
 }
 
-pods_change if {
-	input.review.object.spec.template != input.review.oldObject.spec.template
-	not on_delete
-}
-
-on_delete if input.review.object.spec.updateStrategy.type == "OnDelete"
-
 kept_in(dir) := dir.mount.source if dir.mount.source in {"emptyDir", "ephemeral"}
 
 kept_in(dir) := "container" if not dir.mount
@@ -107,14 +84,6 @@ kept_before(old) if {
 	data_dirs.guessed(old)
 	some other in input.old_workload.engine.data_dirs
 	other.container == old.container
-	data_dirs.guessed(other)
-	data_dirs.persisted(other)
-}
-
-kept_now(new) if {
-	data_dirs.guessed(new)
-	some other in input.workload.engine.data_dirs
-	other.container == new.container
 	data_dirs.guessed(other)
 	data_dirs.persisted(other)
 }

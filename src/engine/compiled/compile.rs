@@ -4,209 +4,44 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::calls::Call;
+use super::modules::{Names, Source};
 use super::program::{
-    Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Program, Rule, Statement, Term,
-    Unsupported,
+    Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Statement, Term, Unsupported,
 };
 use super::schedule;
-use crate::engine::ast::{
-    self, AssignOp, AstModule, Expr, Literal, LiteralStmt, Query, Ref, RuleHead, Value,
-};
+use crate::engine::ast::{self, AssignOp, Expr, Literal, LiteralStmt, Query, Ref, RuleHead, Value};
 use crate::engine::builtins::Builtin;
 use crate::engine::metered::columns;
 use crate::engine::reads::fixed_path;
 use crate::engine::walk;
 
-/// How many rules may use one another in a row: each takes its part of the stack.
-const DEEPEST: usize = 100;
+/// Names that may be bound at one place.
+const NAMES: usize = 200;
 /// Parts of the input, which are bits of a set.
 const PARTS: usize = 64;
 
-type Compiled<T> = Result<T, Unsupported>;
+pub(super) type Compiled<T> = Result<T, Unsupported>;
 
-fn unknown<T>(construct: &'static str) -> Compiled<T> {
+pub(super) fn unknown<T>(construct: &'static str) -> Compiled<T> {
     Err(Unsupported::Construct(construct))
 }
 
-/// A module and what its names stand for.
-struct Names {
-    package: String,
-    imports: HashMap<String, Vec<String>>,
-}
-
-/// A rule as written: its definitions with their modules.
-struct Source<'a> {
-    path: Arc<str>,
-    form: Option<Form>,
-    definitions: Vec<(&'a ast::Rule, usize)>,
-}
-
-impl Program {
-    /// Compiles what it can of these modules.
-    pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Self {
-        let mut sources: Vec<Source<'a>> = Vec::new();
-        let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
-        let mut names = Vec::new();
-        for (module, ast) in modules.enumerate() {
-            let of_module = Names::of(ast);
-            for rule in &ast.policy {
-                // A rule whose name is not fixed can have a value at any path below.
-                let fixed = fixed_path(walk::head(rule));
-                let name =
-                    fixed.clone().unwrap_or_else(|| crate::engine::reads::fixed_start(walk::head(rule)));
-                let path: Arc<str> = format!("data.{}.{}", of_module.package, name.join(".")).into();
-                let form = if name.len() == 1 && fixed.is_some() { form(rule) } else { None };
-                let position = *positions.entry(path.clone()).or_insert_with(|| {
-                    sources.push(Source { path, form, definitions: Vec::new() });
-                    sources.len() - 1
-                });
-                if let Some(source) = sources.get_mut(position) {
-                    // A default says nothing of the form.
-                    let is_default = matches!(**rule, ast::Rule::Default { .. });
-                    if source.definitions.iter().all(|(rule, _)| matches!(rule, ast::Rule::Default { .. })) {
-                        source.form = form;
-                    } else if !is_default && source.form != form {
-                        source.form = None;
-                    }
-                    source.definitions.push((rule, module));
-                }
-            }
-            names.push(of_module);
-        }
-        let mut program = Self { positions, ..Self::default() };
-        let mut uses = Vec::new();
-        for source in &sources {
-            let (rule, used) = program.rule(source, &sources, &names);
-            program.rules.push(rule);
-            uses.push(used);
-        }
-        program.link(&uses);
-        program
-    }
-
-    fn rule(
-        &mut self,
-        source: &Source<'_>,
-        sources: &[Source<'_>],
-        names: &[Names],
-    ) -> (Rule, BTreeSet<usize>) {
-        let mut rule = Rule {
-            path: source.path.clone(),
-            form: source.form.unwrap_or(Form::Complete),
-            definitions: Vec::new(),
-            default: None,
-            reads: 0,
-            unsupported: source
-                .form
-                .is_none()
-                .then_some(Unsupported::Construct("a name that is no plain name")),
-        };
-        let mut used = BTreeSet::new();
-        for (definition, module) in &source.definitions {
-            let Some(names) = names.get(*module) else { continue };
-            let mut compiler = Compiler {
-                positions: &self.positions,
-                sources,
-                names,
-                parts: &mut self.parts,
-                scope: Vec::new(),
-                uses: &mut used,
-                reads: 0,
-            };
-            let compiled = match definition {
-                ast::Rule::Default { args, value, .. } if args.is_empty() && rule.default.is_none() => {
-                    compiler.term(value).map(|value| rule.default = Some(value))
-                }
-                ast::Rule::Default { .. } => unknown("a default of a function"),
-                ast::Rule::Spec { .. } => {
-                    compiler.definition(definition).map(|definition| rule.definitions.push(definition))
-                }
-            };
-            rule.reads |= compiler.reads;
-            if let Err(reason) = compiled {
-                rule.unsupported.get_or_insert(reason);
-            }
-        }
-        (rule, used)
-    }
-
-    /// What a rule uses counts for it. No rule uses itself: the checks refuse cycles.
-    fn link(&mut self, uses: &[BTreeSet<usize>]) {
-        let mut depths = vec![1; self.rules.len()];
-        loop {
-            let mut changed = false;
-            for (position, used) in uses.iter().enumerate() {
-                for &other in used {
-                    let Some(from) = self.rules.get(other) else { continue };
-                    let (path, reads, unsupported) =
-                        (from.path.clone(), from.reads, from.unsupported.is_some());
-                    let depth = depths.get(other).map_or(1, |depth| depth + 1);
-                    let (Some(rule), Some(own)) = (self.rules.get_mut(position), depths.get_mut(position))
-                    else {
-                        continue;
-                    };
-                    changed |= rule.reads | reads != rule.reads;
-                    rule.reads |= reads;
-                    if unsupported && rule.unsupported.is_none() {
-                        rule.unsupported = Some(Unsupported::Uses(path));
-                        changed = true;
-                    }
-                    if depth > *own && rule.unsupported.is_none() {
-                        *own = depth;
-                        changed = true;
-                        if depth > DEEPEST {
-                            rule.unsupported =
-                                Some(Unsupported::Construct("too many rules that use one another"));
-                        }
-                    }
-                }
-            }
-            if !changed {
-                return;
-            }
-        }
-    }
-}
-
-impl Names {
-    fn of(module: &AstModule) -> Self {
-        let mut imports = HashMap::new();
-        for import in &module.imports {
-            let Some(path) = fixed_path(&import.refr) else { continue };
-            let alias = import.r#as.as_ref().map(|span| span.text().to_owned());
-            if let Some(name) = alias.or_else(|| path.last().cloned()) {
-                imports.insert(name, path);
-            }
-        }
-        Self { package: fixed_path(&module.package.refr).unwrap_or_default().join("."), imports }
-    }
-}
-
-fn form(rule: &ast::Rule) -> Option<Form> {
-    match rule {
-        ast::Rule::Spec { head: RuleHead::Func { args, .. }, .. } => {
-            (!args.is_empty()).then_some(Form::Function)
-        }
-        ast::Rule::Spec { head: RuleHead::Set { key, .. }, .. } => key.is_some().then_some(Form::Set),
-        ast::Rule::Spec { head: RuleHead::Compr { .. }, .. } | ast::Rule::Default { .. } => {
-            Some(Form::Complete)
-        }
-    }
-}
-
-struct Compiler<'c, 'a> {
-    positions: &'c HashMap<Arc<str>, usize>,
-    sources: &'c [Source<'a>],
-    names: &'c Names,
-    parts: &'c mut Vec<Value>,
+/// Compiles a definition of a rule.
+pub(super) struct Compiler<'c, 'a> {
+    pub(super) positions: &'c HashMap<Arc<str>, usize>,
+    pub(super) sources: &'c [Source<'a>],
+    pub(super) names: &'c Names,
+    pub(super) parts: &'c mut Vec<Value>,
     /// The locals that are bound, in this order.
-    scope: Vec<String>,
-    uses: &'c mut BTreeSet<usize>,
-    reads: u64,
+    pub(super) scope: Vec<String>,
+    pub(super) uses: &'c mut BTreeSet<usize>,
+    pub(super) reads: u64,
+    /// The lines compiled so far, each of which takes its part of the stack.
+    pub(super) lines: usize,
 }
 
 impl Compiler<'_, '_> {
-    fn definition(&mut self, rule: &ast::Rule) -> Compiled<Definition> {
+    pub(super) fn definition(&mut self, rule: &ast::Rule) -> Compiled<Definition> {
         let ast::Rule::Spec { head, bodies, .. } = rule else { return unknown("a default") };
         let mut parameters = Vec::new();
         let (first, is_set) = match head {
@@ -253,6 +88,7 @@ impl Compiler<'_, '_> {
     /// What it binds stays in scope.
     fn query(&mut self, query: &Query) -> Compiled<Vec<Statement>> {
         let Some(order) = schedule::order(query) else { return unknown("lines without an order") };
+        self.lines += order.len();
         let lines = order.into_iter().filter_map(|position| query.stmts.get(position));
         lines.map(|line| self.statement(line)).collect()
     }
@@ -295,6 +131,9 @@ impl Compiler<'_, '_> {
                 if self.scope.iter().any(|bound| bound == span.text()) {
                     return unknown("a name that is bound twice");
                 }
+                if self.scope.len() >= NAMES {
+                    return unknown("very many names");
+                }
                 self.scope.push(span.text().to_owned());
                 Pattern::Bind
             }
@@ -306,7 +145,7 @@ impl Compiler<'_, '_> {
         })
     }
 
-    fn term(&mut self, expr: &Ref<Expr>) -> Compiled<Term> {
+    pub(super) fn term(&mut self, expr: &Ref<Expr>) -> Compiled<Term> {
         Ok(match expr.as_ref() {
             Expr::String { value, .. }
             | Expr::RawString { value, .. }
@@ -465,13 +304,14 @@ impl Compiler<'_, '_> {
         }
         if name == "input" {
             let Some(Ok(part)) = keys.first() else { return unknown("the whole input") };
-            let position = self.parts.iter().position(|known| known == part).unwrap_or_else(|| {
+            let known = self.parts.iter().position(|known| known == part);
+            if known.is_none() && self.parts.len() >= PARTS {
+                return unknown("too many parts of the input");
+            }
+            let position = known.unwrap_or_else(|| {
                 self.parts.push(part.clone());
                 self.parts.len() - 1
             });
-            if position >= PARTS {
-                return unknown("too many parts of the input");
-            }
             self.reads |= 1 << position;
             return Ok((Term::Part(position), 1));
         }

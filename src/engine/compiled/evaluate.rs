@@ -2,34 +2,31 @@
 //! to wherever the value is. The stack grows with the text of the rules, never with the input.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::calls::{Call, Found};
-use super::program::{
-    Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Program, Rule, Statement, Term,
-};
-use crate::engine::ast::{ArithOp, BinOp, BoolOp, Span, Value, numbers, sets};
-use crate::engine::builtins::BuiltinError;
+use super::memo::Known;
+use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
+use crate::engine::ast::{Span, Value};
 use crate::engine::evaluation::EvaluationError;
-use crate::engine::{limits, metered, rego};
+use crate::engine::{limits, rego};
 
-type Result<T> = std::result::Result<T, EvaluationError>;
+pub(super) type Result<T> = std::result::Result<T, EvaluationError>;
 
-static UNDEFINED: Value = Value::Undefined;
-static TRUE: Value = Value::Bool(true);
-static FALSE: Value = Value::Bool(false);
+pub(super) static UNDEFINED: Value = Value::Undefined;
+pub(super) static TRUE: Value = Value::Bool(true);
+pub(super) static FALSE: Value = Value::Bool(false);
 
 /// The locals that are bound, the last one first.
-struct Binding<'e> {
-    value: &'e Value,
-    before: Locals<'e>,
+pub struct Binding<'e> {
+    pub(super) value: &'e Value,
+    pub(super) before: Locals<'e>,
 }
 
-type Locals<'e> = Option<&'e Binding<'e>>;
+pub(super) type Locals<'e> = Option<&'e Binding<'e>>;
 
 /// Whether further solutions are wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Flow {
+pub(super) enum Flow {
     GoOn,
     Stop,
 }
@@ -38,80 +35,118 @@ enum Flow {
 type Solution<'s> = &'s mut dyn FnMut(Locals<'_>) -> Result<Flow>;
 
 /// The value of a term.
-enum Got<'v> {
+pub(super) enum Got<'v> {
     Borrowed(&'v Value),
     Owned(Value),
 }
 
 impl Got<'_> {
-    fn value(&self) -> &Value {
+    pub(super) fn value(&self) -> &Value {
         match self {
             Got::Borrowed(value) => value,
             Got::Owned(value) => value,
         }
     }
 
-    fn into_value(self) -> Value {
+    pub(super) fn into_value(self) -> Value {
         match self {
             Got::Borrowed(value) => value.clone(),
             Got::Owned(value) => value,
         }
     }
 
-    fn is_undefined(&self) -> bool {
+    pub(super) fn is_undefined(&self) -> bool {
         matches!(self.value(), Value::Undefined)
     }
 }
 
-/// An evaluation: the rules, the input, what is known already, and the steps taken.
-struct Evaluation<'p> {
-    program: &'p Program,
-    parts: &'p [Value],
-    values: &'p [OnceCell<Value>],
-    evaluated: &'p RefCell<Vec<usize>>,
+/// The evaluation of one question: the rules, the input, what is known already, and what it has cost.
+pub struct Evaluation<'p> {
+    pub program: &'p Program,
+    pub parts: &'p [Value],
+    pub values: &'p [OnceCell<Known>],
+    pub evaluated: &'p RefCell<Vec<usize>>,
+    pub question: u32,
+    pub charged: &'p [Cell<u32>],
+    pub spent: Spent,
+}
+
+/// What a question has cost.
+#[derive(Default)]
+pub struct Spent {
     steps: Cell<u32>,
+    /// The steps and bytes of the rules that the current one has used, and those rules.
+    nested: Cell<(u32, usize)>,
+    uses: RefCell<Vec<usize>>,
 }
 
-/// The value of a rule. What it evaluates on the way goes to `values`, and its position to `evaluated`.
-pub fn rule(
-    program: &Program,
-    parts: &[Value],
-    values: &[OnceCell<Value>],
-    evaluated: &RefCell<Vec<usize>>,
-    position: usize,
-) -> Result<Value> {
-    Evaluation { program, parts, values, evaluated, steps: Cell::new(0) }.rule(position).cloned()
-}
-
-fn truth(holds: bool) -> Got<'static> {
-    Got::Borrowed(if holds { &TRUE } else { &FALSE })
-}
-
-fn failure(place: &Span, message: &str) -> EvaluationError {
+pub(super) fn failure(place: &Span, message: &str) -> EvaluationError {
     rego::evaluation_error(&place.error(message))
 }
 
 impl<'p> Evaluation<'p> {
-    fn step(&self) -> Result<()> {
-        let steps = self.steps.get() + 1;
-        self.steps.set(steps);
+    pub(super) fn step(&self) -> Result<()> {
+        self.steps(1)
+    }
+
+    fn steps(&self, more: u32) -> Result<()> {
+        let steps = self.spent.steps.get().saturating_add(more);
+        self.spent.steps.set(steps);
         if steps > limits::STEPS.get() { Err(EvaluationError::StepsExceeded) } else { Ok(()) }
     }
 
-    fn rule(&self, position: usize) -> Result<&'p Value> {
-        let (Some(known), Some(rule)) = (self.values.get(position), self.program.rules.get(position)) else {
+    /// The value of a rule, which is known from then on.
+    pub fn rule(&self, position: usize) -> Result<&'p Value> {
+        let (Some(cell), Some(rule)) = (self.values.get(position), self.program.rules.get(position)) else {
             return Ok(&UNDEFINED);
         };
-        if let Some(value) = known.get() {
-            return Ok(value);
+        self.spent.uses.borrow_mut().push(position);
+        if let Some(known) = cell.get() {
+            self.charge(position)?;
+            return Ok(&known.value);
         }
+        let before = (self.spent.steps.get(), limits::spent());
+        let (nested, uses) = (self.spent.nested.take(), self.spent.uses.take());
         let value = match rule.form {
             Form::Set => self.set(rule)?,
             Form::Complete => self.complete(rule)?,
             Form::Function => Value::Undefined,
         };
+        let steps = self.spent.steps.get().saturating_sub(before.0);
+        let bytes = limits::spent().saturating_sub(before.1);
+        let (of_others, own_uses) = (self.spent.nested.take(), self.spent.uses.replace(uses));
+        self.spent.nested.set((nested.0.saturating_add(steps), nested.1.saturating_add(bytes)));
+        let known = Known {
+            value,
+            steps: steps.saturating_sub(of_others.0),
+            bytes: bytes.saturating_sub(of_others.1),
+            uses: own_uses,
+        };
         self.evaluated.borrow_mut().push(position);
-        Ok(known.get_or_init(|| value))
+        self.charged.get(position).into_iter().for_each(|charged| charged.set(self.question));
+        Ok(&cell.get_or_init(|| known).value)
+    }
+
+    /// Charges once for a value that is known from another question, and for what was used for it.
+    fn charge(&self, position: usize) -> Result<()> {
+        let mut left = vec![position];
+        while let Some(position) = left.pop() {
+            let (Some(charged), Some(known)) =
+                (self.charged.get(position), self.values.get(position).and_then(OnceCell::get))
+            else {
+                continue;
+            };
+            if charged.replace(self.question) == self.question {
+                continue;
+            }
+            self.steps(known.steps)?;
+            limits::charge(known.bytes).map_err(|_| EvaluationError::BytesExceeded)?;
+            let (steps, bytes) = self.spent.nested.get();
+            let nested = (steps.saturating_add(known.steps), bytes.saturating_add(known.bytes));
+            self.spent.nested.set(nested);
+            left.extend(&known.uses);
+        }
+        Ok(())
     }
 
     fn set(&self, rule: &Rule) -> Result<Value> {
@@ -178,7 +213,7 @@ impl<'p> Evaluation<'p> {
     }
 
     /// All definitions are evaluated, and their faults count even if another one has a value.
-    fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Span) -> Result<Value> {
+    pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Span) -> Result<Value> {
         let arguments: Vec<&Value> = arguments.iter().map(Got::value).collect();
         let mut found: Option<Value> = None;
         let (mut fault, mut conflict) = (None, false);
@@ -231,7 +266,12 @@ impl<'p> Evaluation<'p> {
     }
 
     /// Hands each solution of these lines on.
-    fn solve(&self, statements: &[Statement], locals: Locals<'_>, solution: Solution<'_>) -> Result<Flow> {
+    pub(super) fn solve(
+        &self,
+        statements: &[Statement],
+        locals: Locals<'_>,
+        solution: Solution<'_>,
+    ) -> Result<Flow> {
         let mut left = statements;
         loop {
             let Some((statement, rest)) = left.split_first() else { return solution(locals) };
@@ -379,240 +419,6 @@ impl<'p> Evaluation<'p> {
         };
         self.bind(pattern, value, locals, &mut |locals| self.bind_all(patterns, values, locals, then))
     }
-
-    fn term<'e>(&'e self, term: &'e Term, locals: Locals<'e>) -> Result<Got<'e>> {
-        Ok(match term {
-            Term::Constant(value) => Got::Borrowed(value),
-            Term::Part(position) => Got::Borrowed(self.parts.get(*position).unwrap_or(&UNDEFINED)),
-            Term::Local(back) => Got::Borrowed(local(locals, *back)),
-            Term::Rule(position) => Got::Borrowed(self.rule(*position)?),
-            Term::Path(term, keys) => match self.term(term, locals)? {
-                Got::Borrowed(value) => Got::Borrowed(keys.iter().fold(value, |value, key| &value[key])),
-                Got::Owned(value) => Got::Owned(keys.iter().fold(&value, |value, key| &value[key]).clone()),
-            },
-            Term::Index(term, index) => {
-                let index = self.term(index, locals)?;
-                match self.term(term, locals)? {
-                    Got::Borrowed(value) => Got::Borrowed(&value[index.value()]),
-                    Got::Owned(value) => Got::Owned(value[index.value()].clone()),
-                }
-            }
-            Term::Function(position, arguments, place) => {
-                self.step()?;
-                let arguments = self.terms(arguments, locals)?;
-                match self.program.rules.get(*position) {
-                    Some(rule) if !arguments.iter().any(Got::is_undefined) => {
-                        Got::Owned(self.function(rule, &arguments, place)?)
-                    }
-                    _ => Got::Borrowed(&UNDEFINED),
-                }
-            }
-            Term::Builtin(call) => self.builtin(call, locals)?,
-            Term::Array(items) => match self.all(items, locals)? {
-                Some(values) => Got::Owned(Value::from(values)),
-                None => Got::Borrowed(&UNDEFINED),
-            },
-            Term::Set(items) => match self.all(items, locals)? {
-                Some(values) => Got::Owned(Value::from(values.into_iter().collect::<BTreeSet<_>>())),
-                None => Got::Borrowed(&UNDEFINED),
-            },
-            Term::Object(fields) => {
-                let mut object = BTreeMap::new();
-                for (key, value) in fields {
-                    let key = self.term(key, locals)?;
-                    if key.is_undefined() {
-                        return Ok(key);
-                    }
-                    let value = self.term(value, locals)?;
-                    if value.is_undefined() {
-                        return Ok(value);
-                    }
-                    object.insert(key.into_value(), value.into_value());
-                }
-                Got::Owned(Value::from(object))
-            }
-            Term::Compare(operator, left, right) => {
-                let (left, right) = (self.term(left, locals)?, self.term(right, locals)?);
-                if left.is_undefined() || right.is_undefined() {
-                    return Ok(Got::Borrowed(&UNDEFINED));
-                }
-                let (left, right) = (left.value(), right.value());
-                truth(match operator {
-                    BoolOp::Eq => left == right,
-                    BoolOp::Ne => left != right,
-                    BoolOp::Lt => left < right,
-                    BoolOp::Le => left <= right,
-                    BoolOp::Gt => left > right,
-                    BoolOp::Ge => left >= right,
-                })
-            }
-            Term::Arithmetic(operation) => self.arithmetic(operation, locals)?,
-            Term::SetOperation(operation) => self.set_operation(operation, locals)?,
-            Term::Member(membership) => truth(self.member(membership, locals)?),
-            Term::ArrayOf(comprehension) => {
-                let mut items = Vec::new();
-                self.each_output(comprehension, locals, &mut |value| items.push(value))?;
-                Got::Owned(Value::from(items))
-            }
-            Term::SetOf(comprehension) => {
-                let mut items = BTreeSet::new();
-                self.each_output(comprehension, locals, &mut |value| {
-                    items.insert(value);
-                })?;
-                Got::Owned(Value::from(items))
-            }
-            Term::ObjectOf(comprehension) => Got::Owned(self.object_of(comprehension, locals)?),
-        })
-    }
-
-    fn terms<'e>(&'e self, terms: &'e [Term], locals: Locals<'e>) -> Result<Vec<Got<'e>>> {
-        terms.iter().map(|term| self.term(term, locals)).collect()
-    }
-
-    /// The values of all of these; None as soon as one is undefined.
-    fn all(&self, terms: &[Term], locals: Locals<'_>) -> Result<Option<Vec<Value>>> {
-        let mut values = Vec::with_capacity(terms.len());
-        for term in terms {
-            let value = self.term(term, locals)?;
-            if value.is_undefined() {
-                return Ok(None);
-            }
-            values.push(value.into_value());
-        }
-        Ok(Some(values))
-    }
-
-    fn builtin<'e>(&'e self, call: &'e Call, locals: Locals<'e>) -> Result<Got<'e>> {
-        self.step()?;
-        let failed = |error| match error {
-            BuiltinError::TooLarge(_) => EvaluationError::BytesExceeded,
-            BuiltinError::Failed(message) => failure(&call.place, &message),
-        };
-        let operands = self.terms(&call.operands, locals)?;
-        if operands.iter().any(Got::is_undefined) {
-            return Ok(Got::Borrowed(&UNDEFINED));
-        }
-        let shortcut = {
-            let values: Vec<&Value> = operands.iter().map(Got::value).collect();
-            call.shortcut(&values, &self.program.patterns).map_err(failed)?.map(|found| match found {
-                Found::Borrowed(value) => value.clone(),
-                Found::Owned(value) => value,
-            })
-        };
-        if let Some(value) = shortcut {
-            return Ok(Got::Owned(value));
-        }
-        let operands: Vec<Value> = operands.into_iter().map(Got::into_value).collect();
-        call.ask(&operands).map(Got::Owned).map_err(failed)
-    }
-
-    fn arithmetic<'e>(&'e self, operation: &'e Operation<ArithOp>, locals: Locals<'e>) -> Result<Got<'e>> {
-        let subtracts = operation.operator == ArithOp::Sub;
-        let Some([left, right]) = self.operands(operation, subtracts, locals)? else {
-            return Ok(Got::Borrowed(&UNDEFINED));
-        };
-        let [written, other] = &operation.written;
-        let value = if subtracts && (matches!(left, Value::Set(_)) || matches!(right, Value::Set(_))) {
-            sets::difference(written, other, left, right)
-        } else {
-            numbers::arithmetic_operation(
-                &operation.place,
-                &operation.operator,
-                written,
-                other,
-                left,
-                right,
-                true,
-            )
-        };
-        value.map(Got::Owned).map_err(|error| rego::evaluation_error(&error))
-    }
-
-    fn set_operation<'e>(&'e self, operation: &'e Operation<BinOp>, locals: Locals<'e>) -> Result<Got<'e>> {
-        let Some([left, right]) = self.operands(operation, true, locals)? else {
-            return Ok(Got::Borrowed(&UNDEFINED));
-        };
-        let [written, other] = &operation.written;
-        let value = match operation.operator {
-            BinOp::Union => sets::union(written, other, left, right),
-            BinOp::Intersection => sets::intersection(written, other, left, right),
-        };
-        value.map(Got::Owned).map_err(|error| rego::evaluation_error(&error))
-    }
-
-    /// Both operands, paid for; None if one is undefined.
-    fn operands<O>(
-        &self,
-        operation: &Operation<O>,
-        of_sets: bool,
-        locals: Locals<'_>,
-    ) -> Result<Option<[Value; 2]>> {
-        self.step()?;
-        let [left, right] = &operation.operands;
-        let (left, right) = (self.term(left, locals)?, self.term(right, locals)?);
-        if left.is_undefined() || right.is_undefined() {
-            return Ok(None);
-        }
-        for operand in [left.value(), right.value()] {
-            let cost = metered::operand(operand, usize::from(of_sets));
-            limits::charge(cost).map_err(|_| EvaluationError::BytesExceeded)?;
-        }
-        Ok(Some([left.into_value(), right.into_value()]))
-    }
-
-    /// Undefined is nothing that a collection holds, but two missing values are equal, as for the interpreter.
-    fn member(&self, membership: &Membership, locals: Locals<'_>) -> Result<bool> {
-        self.step()?;
-        let value = self.term(&membership.value, locals)?;
-        let collection = self.term(&membership.collection, locals)?;
-        let (value, collection) = (value.value(), collection.value());
-        Ok(match (&membership.key, collection) {
-            (Some(key), Value::Array(_) | Value::Object(_)) => {
-                collection[self.term(key, locals)?.value()] == *value
-            }
-            (None, Value::Array(items)) => items.contains(value),
-            (None, Value::Object(fields)) => fields.values().any(|field| field == value),
-            (None, Value::Set(items)) => items.contains(value),
-            _ => false,
-        })
-    }
-
-    fn each_output(
-        &self,
-        comprehension: &Comprehension<Term>,
-        locals: Locals<'_>,
-        tell: &mut dyn FnMut(Value),
-    ) -> Result<()> {
-        self.step()?;
-        self.solve(&comprehension.statements, locals, &mut |locals| {
-            let output = self.term(&comprehension.output, locals)?;
-            if !output.is_undefined() {
-                tell(output.into_value());
-            }
-            Ok(Flow::GoOn)
-        })?;
-        Ok(())
-    }
-
-    fn object_of(&self, comprehension: &Comprehension<(Term, Term)>, locals: Locals<'_>) -> Result<Value> {
-        self.step()?;
-        let mut object: BTreeMap<Value, Value> = BTreeMap::new();
-        let (key, value) = &comprehension.output;
-        self.solve(&comprehension.statements, locals, &mut |locals| {
-            let (key, value) = (self.term(key, locals)?, self.term(value, locals)?);
-            if key.is_undefined() || value.is_undefined() {
-                return Ok(Flow::GoOn);
-            }
-            match object.get(key.value()) {
-                Some(before) if before != value.value() => {
-                    return Err(failure(&comprehension.place, "value for key generated multiple times"));
-                }
-                _ => drop(object.insert(key.into_value(), value.into_value())),
-            }
-            Ok(Flow::GoOn)
-        })?;
-        Ok(Value::from(object))
-    }
 }
 
 /// What the solutions of a function's body gave.
@@ -630,13 +436,4 @@ impl Outputs {
             Some(before) => self.several |= before != output.value(),
         }
     }
-}
-
-fn local<'e>(locals: Locals<'e>, back: usize) -> &'e Value {
-    let mut binding = locals;
-    for _ in 0..back {
-        binding = binding.and_then(|binding| binding.before);
-    }
-    // The compiler counts what is bound at each place.
-    binding.map_or(&UNDEFINED, |binding| binding.value)
 }

@@ -1,9 +1,9 @@
 //! What is known of one input while rules are evaluated on it, one after the other.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
-use super::evaluate;
+use super::evaluate::{Evaluation, Spent};
 use super::program::Program;
 use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
@@ -15,16 +15,29 @@ pub struct Memo {
     program: Arc<Program>,
     /// By their positions in the program.
     parts: Vec<Value>,
-    values: Vec<OnceCell<Value>>,
+    values: Vec<OnceCell<Known>>,
     /// The positions of the values that are known.
     evaluated: RefCell<Vec<usize>>,
+    /// The number of the question, and by position that of the last one that was charged for the value.
+    question: u32,
+    charged: Vec<Cell<u32>>,
+}
+
+/// The value of a rule and what it cost without the rules that it used: a question that finds it known is charged as
+/// if it had to evaluate it, so that no verdict depends on which questions came before.
+pub struct Known {
+    pub value: Value,
+    pub steps: u32,
+    pub bytes: usize,
+    pub uses: Vec<usize>,
 }
 
 impl Memo {
     pub fn new(program: Arc<Program>) -> Self {
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
-        Self { program, parts, values, evaluated: RefCell::default() }
+        let charged = vec![Cell::new(0); program.rules.len()];
+        Self { program, parts, values, evaluated: RefCell::default(), question: 0, charged }
     }
 
     /// Evaluates the rule at this position.
@@ -37,6 +50,7 @@ impl Memo {
         document: &InputDocument,
         parameters: &ParameterValues,
     ) -> Result<Value, EvaluationError> {
+        self.question += 1;
         let mut changed = 0u64;
         for (position, (part, name)) in self.parts.iter_mut().zip(&self.program.parts).enumerate() {
             let now = document.part(name, parameters);
@@ -55,7 +69,16 @@ impl Memo {
                 stays
             });
         }
-        evaluate::rule(&self.program, &self.parts, &self.values, &self.evaluated, position)
+        let evaluation = Evaluation {
+            program: &self.program,
+            parts: &self.parts,
+            values: &self.values,
+            evaluated: &self.evaluated,
+            question: self.question,
+            charged: &self.charged,
+            spent: Spent::default(),
+        };
+        evaluation.rule(position).cloned()
     }
 }
 

@@ -9,9 +9,11 @@ mod calls;
 mod compile;
 mod evaluate;
 mod memo;
+mod modules;
 mod program;
 mod schedule;
 mod scope;
+mod terms;
 
 pub use memo::Memo;
 pub use program::{Program, Unsupported};

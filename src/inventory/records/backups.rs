@@ -46,7 +46,7 @@ pub struct BackupJobRecord {
     pub name: String,
     /// The backup programs that it runs, such as `pg_dump`, or `backup` if only its name or image says so.
     pub programs: BTreeSet<String>,
-    /// Words of its commands, arguments and variables: among them are the hosts that it connects to.
+    /// Which names of the workload, its Services and its claims its commands, arguments and variables have.
     pub words: BTreeSet<String>,
     /// Whether all of these are visible: false if a Secret, a ConfigMap or the image decides.
     pub visible: bool,
@@ -174,6 +174,14 @@ impl BackupJobRecord {
             visible: view.containers.iter().all(visible) && words.len() < WORDS,
             words,
         })
+    }
+}
+
+impl BackupJobRecord {
+    /// The same with no other words than these: any other may be a credential.
+    pub fn reaching(&self, names: &BTreeSet<String>) -> Self {
+        let words = self.words.intersection(names).cloned().collect();
+        Self { words, ..self.clone() }
     }
 }
 

@@ -179,7 +179,7 @@ may_hide(container) if not from_its_makers(container)
 may_hide(container) if {
 	some i, word in words(container)
 	i < 2
-	regex.match(`(^|/)(ba|da|a)?sh$|\.(sh|py|pl)$|[ \n;&]`, word)
+	regex.match(`(^|/)((ba|da|a)?sh|shell)$|\.(sh|py|pl)$|[ \n;&]`, word)
 	not own_start(word)
 }
 
@@ -276,6 +276,14 @@ votes if {
 undecided if {
 	input.workload.engine.name == "vault"
 	not raft
+}
+
+# With ZooKeeper, the brokers of Kafka do not vote.
+undecided if {
+	input.workload.engine.name == "kafka"
+	some container in own
+	some variable in variables(container)
+	endswith(lower(variable.name), "zookeeper_connect")
 }
 
 # Its configuration is known, and with files as its storage it would not vote.

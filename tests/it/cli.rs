@@ -396,7 +396,9 @@ fn only_the_short_list_may_stop_a_write() {
         [
             "CREATE statefulsets",
             "CREATE storageclasses",
+            "DELETE namespaces",
             "DELETE persistentvolumeclaims",
+            "DELETE persistentvolumes",
             "UPDATE statefulsets"
         ],
         "of the short list exactly what a policy judges"

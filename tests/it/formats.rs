@@ -179,7 +179,7 @@ fn what_helm_rendered_points_at_its_template() {
 
 #[test]
 fn what_cannot_be_read_is_in_every_format() {
-    let folder = directory(&[("bad.yaml", "kind: Pod\nkind: Pod\n"), ("pg.yaml", NAIVE)]);
+    let folder = directory(&[("bad.yaml", "kind: Pod\nkind: Job\n"), ("pg.yaml", NAIVE)]);
     let path = folder.path().display().to_string();
     let needle = "kind";
     let guide = std::fs::read_to_string("deploy/README.md").unwrap();

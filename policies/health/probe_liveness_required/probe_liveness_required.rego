@@ -54,6 +54,7 @@ violation contains v if {
 }
 
 example(container) := text if {
-	port := container.ports[0].port
+	tcp := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
+	port := tcp[0]
 	text := sprintf("tcpSocket: {port: %d}", [port])
 } else := "an exec of its own ping command"

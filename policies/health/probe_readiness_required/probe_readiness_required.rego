@@ -63,5 +63,6 @@ example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "rabbitmq"
 	text := "{exec: {command: [rabbitmq-diagnostics, -q, ping]}, timeoutSeconds: 15, periodSeconds: 30}"
 } else := text if {
-	text := sprintf("{tcpSocket: {port: %d}}", [container.ports[0].port])
+	tcp := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
+	text := sprintf("{tcpSocket: {port: %d}}", [tcp[0]])
 } else := "an exec of its own ping command"

@@ -14,6 +14,7 @@ test_known_makers if {
 	makers.of(view("postgres", "docker.io", "bitnamilegacy/postgresql")) == "Bitnami"
 	makers.of(view("mysql", "registry.redhat.io", "rhel9/mysql-80")) == "Red Hat"
 	makers.of(view("postgres", "ghcr.io", "zalando/spilo-16")) == "Spilo"
+	makers.of(view("postgres", "docker.io", "bitnami/spilo-16")) == "Bitnami"
 	not makers.of(view("postgres", "registry.example.org", "team/postgres"))
 }
 

@@ -81,3 +81,9 @@ test_claim_without_class_says_nothing if {
 	document := request("CREATE", "template", plain)
 	found({"workload": document.workload, "related": {"claim_classes": {}}, "parameters": defaults}) == set()
 }
+
+test_a_class_of_the_same_run_is_told_at_the_class if {
+	reviewed := object.union(plain, {"reviewed": true})
+	found(request("CREATE", "template", reviewed)) == set()
+	count(found(request("UPDATE", "object", reviewed))) <= 1
+}

@@ -86,3 +86,8 @@ test_autoscaler_that_is_judged_itself_is_told_there if {
 	scaler := object.union(hpa(1, 1), {"kind": "HorizontalPodAutoscaler", "name": "kafka", "reviewed": true})
 	found(of_workload(target("kafka", true), [scaler])) == set()
 }
+
+test_a_store_without_votes_keeps_one if {
+	some v in found(of_scaler("HorizontalPodAutoscaler", hpa(0, 1), [object.union(target("redis", false), {"replicas": 0})]))
+	contains(v.fix, "spec.minReplicas of HorizontalPodAutoscaler by-load to 1 or more")
+}

@@ -78,3 +78,11 @@ test_other_engines_go_through_every_series if {
 	some v in found(request("mysql", [8, 0, 36]))
 	v.fix == "Upgrade mysql to 8.4 or later, one series after the other, with a fresh backup"
 }
+
+test_each_engine_has_its_way if {
+	some v in found(request("postgres", [11, 22]))
+	contains(v.fix, "by pg_upgrade or dump and restore")
+	old := object.union(request("elasticsearch", [7, 10, 2]), {"parameters": {"min_versions": {"elasticsearch": "8.0"}}})
+	some w in found(old)
+	contains(w.fix, "by way of 7.17")
+}

@@ -70,3 +70,11 @@ test_allowed_nodes_pass if {
 	found(object.union(document, {"parameters": {"allowed_nodes": ["storage-*"]}})) == set()
 	count(found(object.union(document, {"parameters": {"allowed_nodes": ["gpu-*"]}}))) == 1
 }
+
+test_data_on_the_node_is_moved_first if {
+	document := object.union(request(1, by_affinity(["n1"])), {"workload": {"volumes": [{"source": "hostPath"}]}})
+	some v in found(document)
+	startswith(v.fix, "Its hostPath data is on that node only: move the data to a claim first, then remove")
+	some w in found(request(1, by_affinity(["n1"])))
+	startswith(w.fix, "Remove ")
+}

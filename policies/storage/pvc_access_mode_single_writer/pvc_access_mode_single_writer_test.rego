@@ -69,3 +69,9 @@ test_exempt_engine_passes if {
 test_claim_that_is_not_known_says_nothing if {
 	found(object.remove(request("CREATE", "reference", ["ReadWriteMany"], "Filesystem"), ["related"])) == set()
 }
+
+test_several_writers_stop_first if {
+	document := request("CREATE", "reference", ["ReadWriteMany"], "Filesystem")
+	some v in found(object.union(document, {"workload": {"replicas": 2}}))
+	startswith(v.fix, "Set replicas: 1 now, since 2 pods write the files of data")
+}

@@ -51,3 +51,9 @@ test_names_without_object_pass if {
 test_no_list_of_names_says_nothing if {
 	found({"workload": request([claim("object", "fsat")]).workload, "related": {}, "parameters": {"classes_without_object": []}}) == set()
 }
+
+test_a_cluster_without_classes_needs_one if {
+	document := object.union(request([claim("object", "fsat")]), {"related": {"storage_class_names": []}})
+	some v in found(document)
+	v.fix == "Create the class first: the cluster has none"
+}

@@ -171,3 +171,16 @@ test_an_update_begins_with_a_dump if {
 	some v in found(object.union(document, {"review": {"operation": "UPDATE"}}))
 	startswith(v.fix, "Dump the data first")
 }
+
+test_variables_of_kafka_are_those_of_its_image if {
+	document := with_volume("kafka", [{"name": "KAFKA_NODE_ID", "value": "1"}], "default")
+	some v in found(document)
+	endswith(v.fix, "Set KAFKA_LOG_DIRS: /pgdata/logs, so that Kafka writes to the volume")
+	alone := with_volume("kafka", [], "default")
+	some w in found(alone)
+	endswith(w.fix, "; it then takes its whole configuration from KAFKA_ variables")
+	container_of_bitnami := object.union(alone.workload.containers[0], {"image": {"repository": "bitnami/kafka"}})
+	own := object.union(alone, {"workload": {"containers": [container_of_bitnami]}})
+	some x in found(own)
+	contains(x.fix, "Set KAFKA_CFG_LOG_DIRS: /pgdata/logs")
+}

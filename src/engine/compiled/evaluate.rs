@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::memo::Known;
 use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
+use super::terms::Got;
 use crate::engine::ast::{Span, Value};
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::{limits, rego};
@@ -33,32 +34,6 @@ pub(super) enum Flow {
 
 /// What is done with each solution.
 type Solution<'s> = &'s mut dyn FnMut(Locals<'_>) -> Result<Flow>;
-
-/// The value of a term.
-pub(super) enum Got<'v> {
-    Borrowed(&'v Value),
-    Owned(Value),
-}
-
-impl Got<'_> {
-    pub(super) fn value(&self) -> &Value {
-        match self {
-            Got::Borrowed(value) => value,
-            Got::Owned(value) => value,
-        }
-    }
-
-    pub(super) fn into_value(self) -> Value {
-        match self {
-            Got::Borrowed(value) => value.clone(),
-            Got::Owned(value) => value,
-        }
-    }
-
-    pub(super) fn is_undefined(&self) -> bool {
-        matches!(self.value(), Value::Undefined)
-    }
-}
 
 /// The evaluation of one question: the rules, the input, what is known already, and what it has cost.
 pub struct Evaluation<'p> {

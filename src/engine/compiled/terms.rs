@@ -3,12 +3,38 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::calls::{Call, Found};
-use super::evaluate::{Evaluation, FALSE, Flow, Got, Locals, Result, TRUE, UNDEFINED, failure};
+use super::evaluate::{Evaluation, FALSE, Flow, Locals, Result, TRUE, UNDEFINED, failure};
 use super::program::{Comprehension, Membership, Operation, Term};
 use crate::engine::ast::{ArithOp, BinOp, BoolOp, Value, numbers, sets};
 use crate::engine::builtins::BuiltinError;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::{limits, metered, rego};
+
+/// The value of a term.
+pub(super) enum Got<'v> {
+    Borrowed(&'v Value),
+    Owned(Value),
+}
+
+impl Got<'_> {
+    pub(super) fn value(&self) -> &Value {
+        match self {
+            Got::Borrowed(value) => value,
+            Got::Owned(value) => value,
+        }
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self {
+            Got::Borrowed(value) => value.clone(),
+            Got::Owned(value) => value,
+        }
+    }
+
+    pub(super) fn is_undefined(&self) -> bool {
+        matches!(self.value(), Value::Undefined)
+    }
+}
 
 fn truth(holds: bool) -> Got<'static> {
     Got::Borrowed(if holds { &TRUE } else { &FALSE })

@@ -149,8 +149,6 @@ unseen if input.workload.owner
 
 unseen if input.workload.annotations["stategate.io/replication"]
 
-unseen if input.workload.annotations["stategate.io/quorum"] == "false"
-
 unseen if {
 	some container in own
 	may_hide(container)

@@ -126,8 +126,6 @@ test_owner_and_declarations_count if {
 	not members.separate with input as document([plain], {"workload": {"owner": {"kind": "Redis"}}})
 	annotated := {"workload": {"annotations": {"stategate.io/replication": "application"}}}
 	not members.separate with input as document([plain], annotated)
-	elsewhere := {"workload": {"annotations": {"stategate.io/quorum": "false"}}}
-	not members.separate with input as document([plain], elsewhere)
 }
 
 test_hook_after_the_start_may_join if {

@@ -197,7 +197,7 @@ fn reason(said: &str) -> String {
     let error = lines.iter().rposition(begins).and_then(|at| lines.get(at..)).unwrap_or_default();
     let error: Vec<&str> = error.iter().take_while(is_own).copied().collect();
     let error = match error.as_slice() {
-        [] => lines.iter().filter(is_own).next_back().or(lines.last()).copied().into_iter().collect(),
+        [] => lines.iter().rfind(is_own).or(lines.last()).copied().into_iter().collect(),
         _ => error,
     };
     let words = error.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");

@@ -59,9 +59,9 @@ pub(super) fn marked(body: &str, at: usize) -> Option<(Range<usize>, String)> {
 fn end(inner: &str, quote: char) -> Option<usize> {
     let mut chars = inner.char_indices().peekable();
     while let Some((at, char)) = chars.next() {
-        if char == '\\' && quote == '"' {
-            chars.next();
-        } else if char == quote && quote == '\'' && chars.peek().is_some_and(|(_, next)| *next == quote) {
+        let next = chars.peek().map(|(_, next)| *next);
+        // Something escaped, or the quote itself, which YAML doubles.
+        if (char == '\\' && quote == '"') || (char == quote && quote == '\'' && next == Some(quote)) {
             chars.next();
         } else if char == quote {
             return Some(at);

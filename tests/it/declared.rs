@@ -43,7 +43,7 @@ const DECLARING: &[(&str, &[&str], &[&str])] = &[
     (
         "replication",
         &["application", "sync:3"],
-        &["volume-local-replication-declared", "storageclass-replication-factor"],
+        &["volume-local-replication-declared", "storageclass-replication-factor", "replicas-clustered"],
     ),
     ("tls", &["native", "mesh"], &["encryption-in-transit-workload"]),
     (

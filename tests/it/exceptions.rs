@@ -143,7 +143,7 @@ fn nothing_is_called_unmatched_by_a_run_that_did_not_see_everything() {
     write(project.path(), "shop/other.yaml", GOOD.replace("name: pg", "name: pg2"));
     unseen(&["--exclude", "other.yaml"], 0);
     unseen(&["--no-render"], 0);
-    write(project.path(), "shop/other.yaml", "kind: Pod\nkind: Pod\n");
+    write(project.path(), "shop/other.yaml", "kind: Pod\nkind: Job\n");
     unseen(&[], 2);
     write(project.path(), "shop/other.yaml", "");
     check(&project, &[]).expect(0, &[UNMATCHED]);

@@ -43,11 +43,7 @@ pub fn used<'a>(expr: &'a Expr, names: &Names<'a>, found: &mut Names<'a>) {
         exprs.for_each(|expr| used(expr, names, found));
     };
     match expr {
-        Expr::Var { span, .. } => {
-            if names.contains(span.text()) {
-                found.insert(span.text());
-            }
-        }
+        Expr::Var { span, .. } if names.contains(span.text()) => drop(found.insert(span.text())),
         Expr::Array { items, .. } | Expr::Set { items, .. } => each(&mut items.iter()),
         Expr::Object { fields, .. } => each(&mut fields.iter().flat_map(|(_, key, value)| [key, value])),
         Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {

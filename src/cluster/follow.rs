@@ -199,8 +199,8 @@ impl Topic {
     }
 }
 
-/// Half of the pause to all of it, so that not everyone comes back at the same moment.
-pub fn spread(pause: Duration) -> Duration {
+/// A random time from half of this to all of it, so that not everyone comes back at the same moment.
+pub fn spread(time: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish() % 1000;
-    pause / 2 + pause.mul_f64(random as f64 / 2000.0)
+    time / 2 + time.mul_f64(random as f64 / 2000.0)
 }

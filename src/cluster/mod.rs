@@ -27,6 +27,7 @@ pub use conditions::write_conditions;
 pub use connection::{Access, Cluster, Write};
 pub use error::ClusterError;
 pub use events::Events;
+pub use follow::spread;
 pub use lease::{Candidate, Lease};
 pub use list::{field, without_copy};
 pub use live::LiveInventory;

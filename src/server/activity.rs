@@ -84,9 +84,6 @@ pub struct Timeouts {
     pub idle: Duration,
     /// To take an answer.
     pub answer: Duration,
-    /// To use one connection: a random time between half of this and this. Clients stay on a connection for as long as
-    /// they can, so without a limit all requests of an API server go to one replica.
-    pub age: Duration,
 }
 
 impl State {
@@ -288,7 +285,6 @@ mod tests {
         head: Duration::from_secs(5),
         idle: Duration::from_secs(100),
         answer: Duration::from_secs(10),
-        age: Duration::from_secs(100),
     };
 
     /// The client's time for its part.

@@ -16,9 +16,7 @@
 //! A connection that is old enough ends in the way that loses nothing: in HTTP/1 with the next answer, which says
 //! so, in HTTP/2 by GOAWAY.
 
-use std::collections::hash_map::RandomState;
 use std::convert::Infallible;
-use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -45,6 +43,7 @@ use super::connection_table::{ConnectionTable, Place};
 use super::drain::{Observer, ShutdownStage};
 use super::status::Client;
 use super::tracked::{TrackedBody, TrackedStream};
+use crate::cluster::spread;
 
 /// Concurrent requests on one HTTP/2 connection.
 const STREAMS: u32 = 128;
@@ -79,8 +78,10 @@ pub struct Endpoint {
     /// None: plain HTTP/1.1. A connection keeps the certificate in force at its handshake.
     pub tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub router: Router,
-    /// Whether a connection may carry more than one request.
-    pub keep_alive: bool,
+    /// How old a connection may become: it ends at a random time between half of this and this. Clients stay on a
+    /// connection for as long as they can, so without a limit all requests of an API server go to one replica. None: a
+    /// connection carries one request.
+    pub age: Option<Duration>,
     pub table: Arc<ConnectionTable>,
     /// The tables of all ports, which make room when file descriptors run out.
     pub tables: Tables,
@@ -174,14 +175,14 @@ enum Ending {
 
 impl Ending {
     /// Does the connection begin to end now, or for a stricter reason than before?
-    fn begins(before: Option<Self>, activity: &Activity, stopping: bool) -> Option<Self> {
+    fn begins(before: Option<Self>, activity: &Activity, over: bool) -> Option<Self> {
         match before {
             None | Some(Ending::Unused(_)) if activity.order() >= Order::Close => {
                 Some(Ending::Evicted(Instant::now()))
             }
-            // In a drain, a connection without any request so far may have one under way: it is given time, so
+            // In a drain, and when it is old, a connection without any request so far may have one under way: it is given time, so
             // that no request is cut; hyper would close such a connection at once.
-            None if stopping && activity.used() => Some(Ending::Unused(Instant::now())),
+            None if over && activity.used() => Some(Ending::Unused(Instant::now())),
             _ => None,
         }
     }
@@ -233,16 +234,17 @@ where
 {
     let activity = &place.activity;
     activity.established(http2);
-    let old = Instant::now() + jittered(endpoint.timeouts.age);
+    let old = Instant::now() + endpoint.age.map_or(Duration::ZERO, spread);
     let service =
         tracked(endpoint.router.clone(), Arc::clone(activity), Client(place.address), stage.clone(), old);
-    let builder = builder(http2, endpoint.keep_alive);
+    let builder = builder(http2, endpoint.age.is_some());
     let stream = TokioIo::new(TrackedStream { stream, activity: Arc::clone(activity) });
     let mut connection = std::pin::pin!(builder.serve_connection(stream, service));
     let mut stopping = false;
     let mut ending: Option<Ending> = None;
     loop {
-        if let Some(began) = Ending::begins(ending, activity, stopping) {
+        let over = stopping || (http2 && Instant::now() >= old);
+        if let Some(began) = Ending::begins(ending, activity, over) {
             ending = Some(began);
             connection.as_mut().graceful_shutdown();
         }
@@ -264,10 +266,7 @@ where
                 }
             }
             () = stage.reached(ShutdownStage::Closing), if !stopping => stopping = true,
-            () = sleep_until(old.into()), if http2 && ending.is_none() && activity.used() => {
-                ending = Some(Ending::Unused(Instant::now()));
-                connection.as_mut().graceful_shutdown();
-            }
+            () = sleep_until(old.into()), if http2 && ending.is_none() && activity.used() => {}
             () = until(deadline), if deadline.is_some() => {
                 if ending.is_some() || !activity.is_idle() {
                     if !matches!(ending, Some(Ending::Evicted(_))) {
@@ -281,12 +280,6 @@ where
             }
         }
     }
-}
-
-/// A random time between half of this and this, so that connections that began together do not end together.
-fn jittered(time: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 1000;
-    time.mul_f64(0.5 + random as f64 / 2000.0)
 }
 
 async fn until(deadline: Option<Instant>) {

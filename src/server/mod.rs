@@ -73,15 +73,10 @@ const TIMEOUTS: Timeouts = Timeouts {
     head: Duration::from_secs(5),
     idle: Duration::from_secs(120),
     answer: Duration::from_secs(10),
-    age: Duration::from_secs(10),
 };
 /// Timeouts of a probe's or a scraper's; connections are closed after the first answer.
-const STATUS_TIMEOUTS: Timeouts = Timeouts {
-    head: Duration::from_secs(5),
-    idle: Duration::from_secs(5),
-    answer: Duration::from_secs(5),
-    age: Duration::from_secs(5),
-};
+const STATUS_TIMEOUTS: Timeouts =
+    Timeouts { head: Duration::from_secs(5), idle: Duration::from_secs(5), answer: Duration::from_secs(5) };
 /// Timeout for requests in flight once no new ones are accepted.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Number of bodies whose beginning, which is all of a usual review, fits in memory at once.
@@ -383,21 +378,14 @@ fn webhook_endpoint(
 ) -> Endpoint {
     let [table, _] = &tables;
     let table = Arc::clone(table);
-    Endpoint {
-        tls: Some(tls),
-        router,
-        keep_alive: true,
-        table,
-        tables,
-        timeouts: Timeouts { age, ..TIMEOUTS },
-    }
+    Endpoint { tls: Some(tls), router, age: Some(age), table, tables, timeouts: TIMEOUTS }
 }
 
 /// A probe asks once; a connection that is kept is one that others lack.
 fn status_endpoint(router: Router, tables: Tables) -> Endpoint {
     let [_, table] = &tables;
     let table = Arc::clone(table);
-    Endpoint { tls: None, router, keep_alive: false, table, tables, timeouts: STATUS_TIMEOUTS }
+    Endpoint { tls: None, router, age: None, table, tables, timeouts: STATUS_TIMEOUTS }
 }
 
 async fn listener(address: SocketAddr, flag: &'static str) -> Result<TcpListener, ServeError> {

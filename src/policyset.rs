@@ -65,8 +65,6 @@ pub struct CompileOptions<'a> {
     pub reuse: Option<&'a PolicySet>,
     /// Called with each Rego source before it is parsed.
     pub before_parsing: Option<&'a (dyn Fn(&SourceText) + Sync)>,
-    /// What evaluates the rules.
-    pub engine: EngineKind,
 }
 
 /// A policy that reviews one request, with the effect of its bindings.
@@ -162,7 +160,7 @@ impl PolicySet {
             file_digest,
             record_digest,
             warnings,
-            engine: options.engine,
+            engine: sources.engine,
         })
     }
 

@@ -204,12 +204,13 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         super::say(&format!("inventory: all objects are known: {}\n", or_none(&knowledge.complete)));
         super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));
     }
+    let sources = parts.iter().map(|part| &part.source);
     let pipeline = Pipeline {
         cluster,
         pool: ReviewPool::open(set, jiff::Timestamp::now())?,
         before: match changed {
-            Some(changed) => changed.before(&namespace),
-            None => PreviousObjects::new(old.objects, &namespace, true),
+            Some(changed) => changed.before(sources, &namespace),
+            None => PreviousObjects::new(old.objects, &arguments.old, sources, &namespace, true),
         },
         live: connection.as_ref().map(live::Connection::objects),
         namespace: namespace.clone(),

@@ -1,13 +1,14 @@
 //! Examples of policies, and manifests on their way into the pipeline.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::admission::{Request, ReviewMode, wire};
 use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::decision::Decision;
 use crate::diagnostic::{Diagnostics, SourceText};
 use crate::inventory::Inventory;
-use crate::policy::Patches;
+use crate::policy::{Patches, Policy};
 use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::review::{EvaluationObserver, review};
 use crate::source::bundle::Bundle;
@@ -71,7 +72,8 @@ impl Example<'_> {
 
     /// How it is reviewed. Patches that belong in files are shown as `stategate fix` makes them.
     pub fn mode(&self, set: &PolicySet) -> ReviewMode {
-        match self.expects() == "patch" && set.policies().all(|policy| policy.patches == Patches::Fix) {
+        let mut policies = policies_in(set, self.folder);
+        match self.expects() == "patch" && policies.all(|policy| policy.patches == Patches::Fix) {
             true => ReviewMode::Fix,
             false => ReviewMode::MutateAndValidate,
         }
@@ -134,27 +136,54 @@ pub fn request(
     Ok(manifest.request(projections, before, namespace))
 }
 
-/// A policy set of one policy, bound to everything with its own action.
-pub fn alone(catalogue: &Catalogue, folder: &str, mutate: bool) -> Result<PolicySet, Diagnostics> {
-    PolicySet::compile(&alone_sources(catalogue, folder, mutate), CompileOptions::default())
+/// Policy sets of one policy each, bound to everything with its own action. All share the compiled policies.
+pub struct SinglePolicySets<'a> {
+    all: &'a PolicySet,
+    sources: Sources,
+    /// By the policy's folder and whether its patches are applied.
+    sets: BTreeMap<(String, bool), PolicySet>,
 }
 
-/// What that policy set is compiled from.
-pub fn alone_sources(catalogue: &Catalogue, folder: &str, mutate: bool) -> Sources {
-    let mut sources = catalogue.unbound();
-    let of_folder = |text: &SourceText| {
-        text.name.contains(&format!("/{folder}/")) || text.name.starts_with(&format!("{folder}/"))
-    };
-    sources.policies.retain(of_folder);
-    sources.profile = Some(SourceText::new(
-        "<test profile>",
-        format!(
-            "{{apiVersion: stategate.io/v1alpha1, kind: Profile, metadata: {{name: test}}, spec: {{selfClassify: true}}}}\n\
-             ---\n\
-             {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, spec: {{mutate: {mutate}}}}}\n"
-        ),
-    ));
-    sources
+impl<'a> SinglePolicySets<'a> {
+    /// `all` is compiled from the same policies.
+    pub fn new(all: &'a PolicySet, catalogue: &Catalogue) -> Self {
+        // A folder without a policy has examples that nothing judges.
+        let sources = Sources { partial_profile: true, ..catalogue.unbound() };
+        Self { all, sources, sets: BTreeMap::new() }
+    }
+
+    /// The set of the policy in this folder.
+    pub fn get(&mut self, folder: &str, mutate: bool) -> Result<&PolicySet, Diagnostics> {
+        match self.sets.entry((folder.to_owned(), mutate)) {
+            Entry::Occupied(entry) => Ok(entry.into_mut()),
+            Entry::Vacant(entry) => {
+                let mut ids: Vec<&str> =
+                    policies_in(self.all, folder).map(|policy| policy.id.as_str()).collect();
+                if ids.is_empty() {
+                    ids.push("none");
+                }
+                let ids = ids.join(", ");
+                self.sources.profile = Some(SourceText::new(
+                    "<test profile>",
+                    format!(
+                        "{{apiVersion: stategate.io/v1alpha1, kind: Profile, metadata: {{name: test}}, spec: {{selfClassify: true}}}}\n\
+                         ---\n\
+                         {{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {{name: test}}, \
+                         spec: {{policies: {{ids: [{ids}]}}, mutate: {mutate}}}}}\n"
+                    ),
+                ));
+                let options = CompileOptions { reuse: Some(self.all), ..CompileOptions::default() };
+                Ok(entry.insert(PolicySet::compile(&self.sources, options)?))
+            }
+        }
+    }
+}
+
+/// The policies in a folder.
+fn policies_in<'a>(set: &'a PolicySet, folder: &str) -> impl Iterator<Item = &'a Policy> {
+    let inside = format!("{folder}/");
+    let beside = format!("/{inside}");
+    set.policies().filter(move |policy| policy.source.contains(&beside) || policy.source.starts_with(&inside))
 }
 
 fn manifests(text: &SourceText) -> Result<Manifests, Diagnostics> {

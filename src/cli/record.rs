@@ -2,14 +2,13 @@
 //! that a second engine can be asked the same.
 
 use std::cell::RefCell;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::example;
+use super::example::{self, SinglePolicySets};
 use crate::admission::ReviewMode;
 use crate::cli::inventory::DEFAULT_NAMESPACE;
 use crate::decision::FailureCause;
@@ -103,14 +102,15 @@ impl Record {
 
     /// Every example, asked of its own policy: without patches as a `deny_` example is, and with them.
     /// If it is to be thinned, also with one field less in turn: engines differ first in what is undefined.
-    pub fn examples(&mut self, tested: &Catalogue, catalogue: &Catalogue, thin: bool) -> anyhow::Result<()> {
-        let mut sets: BTreeMap<(&str, bool), PolicySet> = BTreeMap::new();
+    pub fn examples(
+        &mut self,
+        tested: &Catalogue,
+        mut sets: SinglePolicySets<'_>,
+        thin: bool,
+    ) -> anyhow::Result<()> {
         for example in example::all(tested) {
             for mutate in [false, true] {
-                let set = match sets.entry((example.folder, mutate)) {
-                    Entry::Occupied(entry) => entry.into_mut(),
-                    Entry::Vacant(entry) => entry.insert(example::alone(catalogue, example.folder, mutate)?),
-                };
+                let set = sets.get(example.folder, mutate)?;
                 let (requests, inventory) = example.requests(set)?;
                 let mode = if mutate { ReviewMode::Fix } else { example.mode(set) };
                 let (recorder, mut reads) = (Recorder::default(), Reads::default());
@@ -176,9 +176,11 @@ impl Record {
         catalogue: &Catalogue,
     ) -> anyhow::Result<Vec<(String, Option<String>)>> {
         let mut outcomes = Vec::new();
+        let mut last = None;
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(Diagnostics::from)?;
-            let set = PolicySet::compile(&sources, CompileOptions::default())?;
+            let options = CompileOptions { reuse: last.as_ref(), ..CompileOptions::default() };
+            let set = last.insert(PolicySet::compile(&sources, options)?);
             for path in paths {
                 let mut manifests = Manifests::read(std::slice::from_ref(path));
                 if !manifests.errors.is_empty() {

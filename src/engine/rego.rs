@@ -39,7 +39,7 @@ pub struct Rego {
 }
 
 /// What evaluates the rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum EngineKind {
     /// Their compiled form, and the interpreter those that have none.
     #[default]

@@ -4,12 +4,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::diagnostic::{Diagnostic, SourceText};
+use crate::engine::EngineKind;
 use crate::policy::Action;
 use crate::policy::exception::Authority;
 
 /// The sources that a policy set is compiled from.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Sources {
+    /// What evaluates the rules. Both engines give the same verdicts, so that no digest covers it.
+    pub engine: EngineKind,
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
     /// Rego that policies share, without METADATA of its own.

@@ -7,6 +7,7 @@ use include_dir::{Dir, include_dir};
 
 use super::{files_below, read_text};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
+use crate::engine::EngineKind;
 use crate::policy::metadata::package_line;
 use crate::policyset::Sources;
 
@@ -163,6 +164,7 @@ impl Catalogue {
     /// The sources without any binding.
     pub fn unbound(&self) -> Sources {
         Sources {
+            engine: EngineKind::default(),
             policies: self.of_kind(FileKind::Policy),
             libraries: self.of_kind(FileKind::Library),
             projections: self.of_kind(FileKind::Projection),

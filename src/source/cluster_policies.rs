@@ -356,6 +356,7 @@ impl TrialBase {
     /// What every policy may use.
     fn new(sources: &Sources) -> Self {
         let sources = Sources {
+            engine: sources.engine,
             libraries: sources.libraries.clone(),
             projections: sources.projections.clone(),
             engines: sources.engines.clone(),

@@ -45,6 +45,7 @@ impl PolicySource {
         let mut sources = catalogue_below(own.as_ref(), self.no_catalogue).sources(&self.profile)?;
         sources.outside = own.is_some();
         sources.at_most = self.at_most;
+        sources.engine = self.engine;
         for file in &self.bindings {
             let text = read_text(file)?;
             let policies = policyset::policies(&text)?;
@@ -66,7 +67,7 @@ impl PolicySource {
         if sources.outside && !tried {
             sandbox::run(&this_program(), &sources.of_files())?;
         }
-        let options = CompileOptions { reuse: previous, engine: self.engine, ..CompileOptions::default() };
+        let options = CompileOptions { reuse: previous, ..CompileOptions::default() };
         PolicySet::compile(sources, options)
     }
 

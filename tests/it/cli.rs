@@ -210,6 +210,27 @@ fn what_the_old_version_had_already_only_warns() {
 }
 
 #[test]
+fn a_copy_of_what_stays_in_place_is_new_and_what_moves_is_not() {
+    let old = ("old/east/pg.yaml", NAIVE);
+    let run = |new: &[(&str, &str)]| {
+        let dir = directory(&[new, &[old]].concat());
+        let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        stategate(&["check", &path("new"), "--old", &path("old")])
+    };
+    let other = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+    for new in [
+        &[("new/west/pg.yaml", NAIVE)][..],
+        &[("new/east/pg.yaml", other), ("new/west/other.yaml", NAIVE)],
+        &[("new/east/pg.yaml", NAIVE)],
+    ] {
+        let files: Vec<&str> = new.iter().map(|(name, _)| *name).collect();
+        assert_eq!(run(new).code, 0, "{files:?}");
+    }
+    run(&[("new/east/pg.yaml", NAIVE), ("new/west/pg.yaml", NAIVE)])
+        .expect(1, &["error[volume-no-emptydir-data]", "new/west/pg.yaml:", "earlier finding"]);
+}
+
+#[test]
 fn lists_directories_and_json_are_read() {
     let items = format!("apiVersion: v1\nkind: List\nitems:\n- {}", NAIVE.trim_end().replace('\n', "\n  "));
     let (code, report) = json(&["-"], &items);

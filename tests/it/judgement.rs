@@ -29,7 +29,8 @@ fn has(manifest: &str, policy: &str) -> bool {
 
 /// The good PostgreSQL manifest with another image and mount path.
 fn postgres(image: &str, mount: &str) -> String {
-    let pgdata = "            - name: PGDATA\n              value: /var/lib/postgresql/data/pgdata\n";
+    let pgdata = "            - {name: PGDATA, value: /var/lib/postgresql/data/pgdata}\n";
+    assert!(GOOD.contains(pgdata));
     let manifest = GOOD.replace(pgdata, "").replace("postgres:16.4", image);
     manifest.replace("mountPath: /var/lib/postgresql/data", &format!("mountPath: {mount}"))
 }
@@ -42,7 +43,6 @@ fn postgres_18_is_known_by_every_name_and_an_unknown_version_is_not_guessed() {
         "public.ecr.aws/docker/library/postgres:18.1",
         "pgvector/pgvector:pg18",
         "pgvector/pgvector:0.8.0-pg18",
-        "mirror.example.com/postgres:18-alpine",
     ] {
         assert!(!refused(image, "/var/lib/postgresql"), "{image}");
         assert!(refused(image, "/var/lib/postgresql/data"), "{image}");
@@ -51,6 +51,12 @@ fn postgres_18_is_known_by_every_name_and_an_unknown_version_is_not_guessed() {
         assert!(refused(image, "/var/lib/postgresql"), "{image}");
         assert!(!refused(image, "/var/lib/postgresql/data"), "{image}");
     }
+    // Another registry may hold another image: it is told, and not refused.
+    let mirrored = postgres("mirror.example.com/postgres:18-alpine", "/var/lib/postgresql/data");
+    let told =
+        judge(&mirrored).findings.into_iter().find(|finding| finding.policy == "volume-data-dir-known");
+    assert_eq!(told.map(|finding| finding.action), Some(Action::Warn));
+    assert!(!has(&mirrored, "volume-data-dir-persisted"));
     for image in ["postgres", "postgres:latest", "postgres:alpine"] {
         assert!(
             !refused(image, "/var/lib/postgresql") && !refused(image, "/var/lib/postgresql/data"),

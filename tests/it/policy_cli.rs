@@ -68,7 +68,7 @@ fn list_filters_and_speaks_json() {
     };
     assert!(ids(&[]).len() >= 12);
     assert_eq!(ids(&["--category", "data_protection", "--id", "delete-guard-pvc"]), ["delete-guard-pvc"]);
-    assert_eq!(ids(&["--id", "volume_*", "--severity", "critical"]).len(), 3);
+    assert_eq!(ids(&["--id", "volume_*", "--severity", "critical"]).len(), 5);
     assert_eq!(ids(&["--id", "pvc-no-shrink", "--id", "backup-declared"]).len(), 2);
     assert!(ids(&["--id", "pvc-no-shrink", "--severity", "low"]).is_empty());
 

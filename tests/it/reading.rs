@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
+use crate::inventory::policy;
 use crate::support::{NAIVE, Run, directory, run_in, write};
 
 const CRD: &str =
@@ -112,10 +113,15 @@ const CLAIM: &str = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {nam
 fn the_nearest_of_several_versions_counts() {
     let (keeps, erases) =
         (format!("{CLASS}reclaimPolicy: Retain\n"), format!("{CLASS}reclaimPolicy: Delete\n"));
-    let told = "claim data uses class fast, which erases the disk";
+    let told = "the disk of claim data: Delete";
+    let own = policy(
+        "PersistentVolumeClaim",
+        "StorageClass.storage.k8s.io: cluster",
+        "msg := sprintf(\"the disk of claim data: %v\", [input.related.claim_classes.data.reclaim_policy])",
+    );
     let check = |files: &[(&str, &str)]| {
-        let files = directory(files);
-        run_in(files.path(), &["check", "."])
+        let files = directory(&[files, &[("policies/own/looks/looks.rego", &own)]].concat());
+        run_in(files.path(), &["check", ".", "--policies", "policies", "--no-catalogue"])
     };
     let (keeps, erases) = (keeps.as_str(), erases.as_str());
     for other in ["west", "aaa"] {

@@ -266,6 +266,7 @@ fn full_config() -> Map<String, Value> {
             },
             _ => match property.get("default") {
                 Some(default) => default.clone(),
+                None if key == "kubeVersion" => "1.34".into(),
                 None => "a".into(),
             },
         };

@@ -171,7 +171,7 @@ fn the_data_directory_is_what_the_container_uses() {
     assert_eq!(dirs(pg("postgres:16", data, json!([{"name": "PGDATA", "value": "$(BASE)/pg"}]))), vec![]);
     assert_eq!(
         dirs(pg("bitnami/postgresql:16", "/bitnami/postgresql", json!([]))),
-        one("/bitnami/postgresql", "default", Some("/bitnami/postgresql"))
+        one("/bitnami/postgresql/data", "default", Some("/bitnami/postgresql"))
     );
     for args in [json!(["--datadir=/db"]), json!(["--datadir", "/db"])] {
         let mysql = json!({"name": "c", "image": "mysql:8", "args": args, "volumeMounts": at("/db")});

@@ -99,8 +99,12 @@ impl Changed {
     }
 
     /// The old objects, of changed files only: the old files were not rendered.
-    pub fn before(self, namespace: &str) -> PreviousObjects {
-        PreviousObjects::new(self.old.objects, namespace, false)
+    pub fn before<'a>(
+        self,
+        sources: impl IntoIterator<Item = &'a Source>,
+        namespace: &str,
+    ) -> PreviousObjects {
+        PreviousObjects::new(self.old.objects, &[], sources, namespace, false)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::standing::{Standing, TIERS, skippable, standing, tier_name};
 use crate::admission::ReviewMode;
-use crate::cli::example::{self, Example};
+use crate::cli::example::{self, Example, SinglePolicySets};
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Parameter, ParameterType};
 use crate::policy::{Action, Patches, Policy};
@@ -23,10 +23,12 @@ pub struct Library {
 
 impl Library {
     pub fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
-        let mut sets = BTreeMap::new();
+        let mut sets: BTreeMap<String, PolicySet> = BTreeMap::new();
         for profile in catalogue.profiles() {
             let sources = catalogue.sources(&profile).map_err(crate::diagnostic::Diagnostics::from)?;
-            sets.insert(profile, PolicySet::compile(&sources, CompileOptions::default())?);
+            let options = CompileOptions { reuse: sets.values().next(), ..CompileOptions::default() };
+            let set = PolicySet::compile(&sources, options)?;
+            sets.insert(profile, set);
         }
         anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
         Ok(Self { catalogue, sets })
@@ -203,22 +205,23 @@ impl Library {
         let folder = folder(policy);
         let all: Vec<Example<'_>> =
             example::all(&self.catalogue).into_iter().filter(|example| example.folder == folder).collect();
+        let Some(all_policies) = self.sets.values().next() else { return Ok(Vec::new()) };
+        let mut sets = SinglePolicySets::new(all_policies, &self.catalogue);
         let mut blocks = Vec::new();
         let (refused, accepted) = pair(policy, &all);
         if let Some(example) = refused {
-            let set = example::alone(&self.catalogue, &folder, false)?;
+            let set = sets.get(&folder, false)?;
             blocks.push(heading(if policy.action == Action::Deny { "Refused" } else { "Found" }));
             blocks.extend(shown(example));
             blocks.push(Block::Text("stategate answers:".to_owned()));
-            blocks.push(Block::Code("text", answer(example, &set)?));
+            blocks.push(Block::Code("text", answer(example, set)?));
         }
         if let Some(example) = accepted {
             blocks.push(heading("Accepted"));
             blocks.extend(shown(example));
         }
         if let Some(example) = all.iter().find(|example| example.expects() == "patch") {
-            let set = example::alone(&self.catalogue, &folder, true)?;
-            let judged = example.review(&set, &Unobserved)?;
+            let judged = example.review(sets.get(&folder, true)?, &Unobserved)?;
             if let Some(patched) = judged.decisions.into_iter().find_map(|decision| decision.patch) {
                 blocks.push(heading(match policy.patches {
                     Patches::Admission => "Added at admission",

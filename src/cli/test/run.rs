@@ -1,7 +1,7 @@
 //! One run of all tests and examples, and what of it the next run may keep.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -10,7 +10,7 @@ use super::Arguments;
 use super::assertion::assert;
 use super::complete;
 use super::coverage::Reached;
-use crate::cli::example;
+use crate::cli::example::{self, SinglePolicySets};
 use crate::cli::record::{Record, Recorder};
 use crate::cli::review_pool::watched;
 use crate::decision::FailureCause;
@@ -60,9 +60,8 @@ impl TestRun {
 /// Results that the next run reuses where the texts are the same.
 #[derive(Default)]
 pub struct TestCache {
-    loaded: Option<PolicySet>,
+    loaded: Option<Arc<PolicySet>>,
     rego: Option<(String, RegoTests)>,
-    alone: SinglePolicySets,
 }
 
 /// How many policies were loaded, and how long it took; `None` if they were reused from the last run.
@@ -76,25 +75,20 @@ pub fn all(
     kept: &mut TestCache,
     loaded: impl FnOnce(LoadTime),
 ) -> anyhow::Result<TestRun> {
-    loaded(load(catalogue, &tested.tests(), kept)?);
+    let (policies, load_time) = load(catalogue, &tested.tests(), kept)?;
+    loaded(load_time);
     let mut record = Record::default();
     let RegoTests { mut outcomes, coverage, definitions } =
         kept.rego_tests(tested, catalogue, arguments.record.is_some().then_some(&mut record))?;
     let tests = outcomes.len();
-    let alone = Arc::new(Mutex::new(std::mem::take(&mut kept.alone)));
     let work: Work<anyhow::Result<Vec<Outcome>>> = {
-        let (tested, catalogue, alone) = (tested.clone(), catalogue.clone(), Arc::clone(&alone));
+        let (tested, catalogue, policies) = (tested.clone(), catalogue.clone(), Arc::clone(&policies));
         let flags = arguments.policy_flags();
         Arc::new(move |observer| {
-            // Taken out, not borrowed: an attempt that sticks holds nothing that the next one needs.
-            let kept = std::mem::take(&mut *locked(&alone));
-            let (outcomes, sets) = examples(&tested, &catalogue, &flags, kept, observer)?;
-            *locked(&alone) = sets;
-            Ok(outcomes)
+            examples(&tested, SinglePolicySets::new(&policies, &catalogue), &flags, observer)
         })
     };
     outcomes.extend(watched(work)??);
-    kept.alone = std::mem::take(&mut *locked(&alone));
     let examples = outcomes.len() - tests;
     let objects = record.objects(&arguments.objects, catalogue)?;
     let of_objects = objects.len();
@@ -107,7 +101,7 @@ pub fn all(
         failure,
     }));
     if let Some(file) = &arguments.record {
-        record.examples(tested, catalogue, arguments.thin)?;
+        record.examples(tested, SinglePolicySets::new(&policies, catalogue), arguments.thin)?;
         std::fs::write(file, record.text())
             .with_context(|| format!("{} cannot be written", plain::path(file)))?;
     }
@@ -116,8 +110,7 @@ pub fn all(
     outcomes.extend(
         arguments.min_coverage.map(|least| complete::coverage(&reached, least)).into_iter().flatten(),
     );
-    let policies = kept.loaded.iter().flat_map(PolicySet::policies);
-    let ids = policies.map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
+    let ids = policies.policies().map(|policy| (policy.package.clone(), policy.id.to_string())).collect();
     Ok(TestRun {
         policies: tested.unbound().policies.len(),
         outcomes,
@@ -130,10 +123,14 @@ pub fn all(
 }
 
 /// Compiles the policies as the other subcommands do.
-fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Result<LoadTime, Diagnostics> {
+fn load(
+    catalogue: &Catalogue,
+    tests: &[SourceText],
+    kept: &mut TestCache,
+) -> Result<(Arc<PolicySet>, LoadTime), Diagnostics> {
     let sources = catalogue.unbound();
-    if kept.loaded.as_ref().is_some_and(|set| set.digest() == sources.digest()) {
-        return Ok(None);
+    if let Some(set) = kept.loaded.as_ref().filter(|set| set.digest() == sources.digest()) {
+        return Ok((Arc::clone(set), None));
     }
     let started = Instant::now();
     let set =
@@ -149,8 +146,8 @@ fn load(catalogue: &Catalogue, tests: &[SourceText], kept: &mut TestCache) -> Re
             Diagnostics(errors)
         })?;
     let (policies, time) = (set.policies().count(), started.elapsed());
-    kept.loaded = Some(set);
-    Ok(Some((policies, time)))
+    let set = kept.loaded.insert(Arc::new(set));
+    Ok((Arc::clone(set), Some((policies, time))))
 }
 
 #[derive(Clone)]
@@ -300,43 +297,19 @@ fn say_where(outcome: &mut Outcome, definitions: &[Definition], coverage: &[Cove
     }
 }
 
-/// Policy sets of one policy, by its folder and whether its patches are applied.
-type SinglePolicySets = BTreeMap<(String, bool), PolicySet>;
-
-fn locked(alone: &Mutex<SinglePolicySets>) -> MutexGuard<'_, SinglePolicySets> {
-    alone.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Every example of the tested directory, reviewed by its own policy alone.
 fn examples(
     tested: &Catalogue,
-    catalogue: &Catalogue,
+    mut sets: SinglePolicySets<'_>,
     flags: &str,
-    mut kept: SinglePolicySets,
     observer: &dyn EvaluationObserver,
-) -> anyhow::Result<(Vec<Outcome>, SinglePolicySets)> {
-    let (mut sets, mut outcomes) = (SinglePolicySets::new(), Vec::new());
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
     for example in example::all(tested) {
-        let mutate = example.expects() == "patch";
-        let key = (example.folder.to_owned(), mutate);
-        let set = match sets.remove(&key) {
-            Some(set) => set,
-            None => {
-                let sources = example::alone_sources(catalogue, example.folder, mutate);
-                match kept.remove(&key).filter(|set| set.digest() == sources.digest()) {
-                    Some(set) => set,
-                    // With patches and without them, the same policy is compiled once.
-                    None => {
-                        let reuse = sets.get(&(example.folder.to_owned(), !mutate));
-                        let options = CompileOptions { reuse, ..CompileOptions::default() };
-                        PolicySet::compile(&sources, options)?
-                    }
-                }
-            }
-        };
+        let set = sets.get(example.folder, example.expects() == "patch")?;
         let started = Instant::now();
         let name = PolicyId::new(&*example.text.name);
-        let asserted = assert(&example, &set, flags, &NamedExample { name, observer });
+        let asserted = assert(&example, set, flags, &NamedExample { name, observer });
         outcomes.push(Outcome {
             package: format!("stategate.{}", example.folder.replace('/', ".")),
             name: example.file.to_owned(),
@@ -345,9 +318,8 @@ fn examples(
             time: started.elapsed(),
             failure: asserted.err().map(|error| error.to_string()),
         });
-        sets.insert(key, set);
     }
-    Ok((outcomes, sets))
+    Ok(outcomes)
 }
 
 /// Counts what a policy does against the example that it is evaluated on: if one sticks, the others of its

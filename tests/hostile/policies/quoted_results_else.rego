@@ -1,4 +1,5 @@
-# expect: it was stopped when its builtins exceeded 16 MiB
+# expect: function produced multiple outputs
+# expect of the interpreter: it was stopped when its builtins exceeded 16 MiB
 # METADATA
 # title: T
 # description: D.

@@ -324,7 +324,7 @@ fn directories_beside_the_data_directory_are_told_by_the_image() {
         zookeeper("docker.io/library/zookeeper:3.9", none.clone(), &[]),
         ["/data default -", "/datalog also -"]
     );
-    assert_eq!(zookeeper("bitnami/zookeeper:3.9", none.clone(), &[]), ["/bitnami/zookeeper default -"]);
+    assert_eq!(zookeeper("bitnami/zookeeper:3.9", none.clone(), &[]), ["/bitnami/zookeeper/data default -"]);
     assert_eq!(
         zookeeper("confluentinc/cp-zookeeper:7.6.0", none.clone(), &[]),
         ["/var/lib/zookeeper/data default -", "/var/lib/zookeeper/log also -"]

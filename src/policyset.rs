@@ -119,8 +119,8 @@ impl PolicySet {
     }
 
     fn build(sources: &Sources, options: CompileOptions<'_>) -> Result<Self, Diagnostics> {
-        let mut errors = Vec::new();
-        let (compiled, bindings) = match options.reuse.filter(|set| set.is_compiled_from(sources)) {
+        let (mut errors, digests) = (Vec::new(), sources.digests());
+        let (compiled, bindings) = match options.reuse.filter(|set| set.compiled.digest == digests.policies) {
             Some(set) => {
                 let known = KnownPolicies {
                     policies: set.policies().collect(),
@@ -138,7 +138,8 @@ impl PolicySet {
                     KnownPolicies { policies, complete: readable.complete, projections: &projections };
                 let bindings = Bindings::read(sources, &known, &mut errors);
                 let before = |text: &SourceText| options.before_parsing.iter().for_each(|hear| hear(text));
-                let compiled = CompiledPolicies::compile(sources, readable, projections, &before);
+                let compiled =
+                    CompiledPolicies::compile(sources, readable, projections, &digests.policies, &before);
                 (compiled.map_err(|faults| errors.extend(faults.0)).ok().map(Arc::new), bindings)
             }
         };
@@ -148,25 +149,17 @@ impl PolicySet {
         let of_policies = bindings.of_policies(&compiled.policies)?;
         let warnings = sources.warnings.clone();
         let believed = bindings.profile.spec.self_classify;
-        let record_digest = format!("{} {believed}", sources.projection_digest());
-        let (digest, evaluation_digest) = (sources.digest(), sources.evaluation_digest());
-        let file_digest = sources.file_digest();
         Ok(Self {
             compiled,
             bindings,
             of_policies,
-            digest,
-            evaluation_digest,
-            file_digest,
-            record_digest,
+            record_digest: format!("{} {believed}", digests.projections),
+            digest: digests.all,
+            evaluation_digest: digests.evaluation,
+            file_digest: digests.files,
             warnings,
             engine: sources.engine,
         })
-    }
-
-    /// Whether its policies are compiled from these sources. Bindings may differ.
-    fn is_compiled_from(&self, sources: &Sources) -> bool {
-        self.compiled.digest == sources.policy_digest()
     }
 
     /// The policy with this id.

@@ -65,7 +65,8 @@ impl<'a> Readable<'a> {
 }
 
 impl CompiledPolicies {
-    /// Checks and compiles. `before` is called with each Rego source before it is parsed.
+    /// Checks and compiles; `digest` is that of the policies. `before` is called with each Rego source before it is
+    /// parsed.
     ///
     /// # Errors
     /// All errors that can be found in one pass.
@@ -73,6 +74,7 @@ impl CompiledPolicies {
         sources: &Sources,
         readable: Readable<'_>,
         projections: Projections,
+        digest: &str,
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
         let mut errors = Vec::new();
@@ -112,7 +114,7 @@ impl CompiledPolicies {
             projections: Arc::new(projections),
             rego,
             warnings: readable.warnings,
-            digest: sources.policy_digest(),
+            digest: digest.to_owned(),
         })
     }
 }

@@ -60,15 +60,12 @@ pub struct ClusterDocument {
 impl Sources {
     /// SHA-256 over all sources that affect a review, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> String {
-        let at_most = self.at_most.map_or("", Action::as_str);
-        let hash = Sha256::new().chain_update(self.policy_digest()).chain_update(self.binding_digest());
-        hex(hash.chain_update(at_most))
+        self.digests().all
     }
 
     /// The same without what a cluster stores.
     pub fn file_digest(&self) -> String {
-        let compiled = [&self.policies, &self.libraries, &self.projections, &self.engines];
-        digest(compiled.into_iter().flatten().chain(&self.profile).chain(&self.bindings))
+        self.digests().files
     }
 
     /// The sources without what a cluster stores.
@@ -77,31 +74,39 @@ impl Sources {
         Self { cluster_policies: Vec::new(), documents: Vec::new(), ..self.clone() }
     }
 
-    /// The same over the compiled sources: policies, libraries, projections and tables of engines.
-    pub(super) fn policy_digest(&self) -> String {
-        let policies = [&self.policies, &self.cluster_policies];
-        let shared = [&self.libraries, &self.projections, &self.engines];
-        digest(policies.into_iter().chain(shared).flatten())
-    }
-
-    /// The same over what other objects are read with: projections and tables of engines.
-    pub(super) fn projection_digest(&self) -> String {
-        digest(self.projections.iter().chain(&self.engines))
-    }
-
-    /// The same over what decides which rules are evaluated on what: everything but the exceptions of a cluster.
-    pub fn evaluation_digest(&self) -> String {
-        let bindings = self.documents.iter().filter(|document| document.exception.is_none());
-        let bindings = digest(self.profile.iter().chain(&self.bindings).chain(bindings.flat_map(versions)));
+    /// All digests; the long texts are read once.
+    pub(super) fn digests(&self) -> Digests {
+        let read_with = || self.projections.iter().chain(&self.engines);
+        let of_files = digest(self.policies.iter().chain(&self.libraries).chain(read_with()));
+        let bindings = || self.profile.iter().chain(&self.bindings);
+        let documents = |document: &&ClusterDocument| document.exception.is_none();
         let at_most = self.at_most.map_or("", Action::as_str);
-        let hash = Sha256::new().chain_update(self.policy_digest()).chain_update(bindings);
-        hex(hash.chain_update(at_most))
+        let policies = joined(&[&of_files, &digest(self.cluster_policies.iter())]);
+        let of_documents = digest(bindings().chain(self.documents.iter().flat_map(versions)));
+        let without_exceptions =
+            digest(bindings().chain(self.documents.iter().filter(documents).flat_map(versions)));
+        Digests {
+            all: joined(&[&policies, &of_documents, at_most]),
+            evaluation: joined(&[&policies, &without_exceptions, at_most]),
+            files: joined(&[&of_files, &digest(bindings())]),
+            projections: digest(read_with()),
+            policies,
+        }
     }
+}
 
-    /// The same over the bindings: the profile, bindings and exceptions.
-    fn binding_digest(&self) -> String {
-        digest(self.profile.iter().chain(&self.bindings).chain(self.documents.iter().flat_map(versions)))
-    }
+/// SHA-256 over parts of the sources, in hex.
+pub(super) struct Digests {
+    /// What affects a review.
+    pub all: String,
+    /// What decides which rules are evaluated on what: everything but the exceptions of a cluster.
+    pub evaluation: String,
+    /// What a cluster does not store.
+    pub files: String,
+    /// What other objects are read with: projections and tables of engines.
+    pub projections: String,
+    /// What is compiled: policies, libraries, projections and tables of engines.
+    pub policies: String,
 }
 
 /// What may be in force of a document.
@@ -120,6 +125,11 @@ fn digest<'a>(texts: impl Iterator<Item = &'a SourceText>) -> String {
         }
     }
     hex(hash)
+}
+
+/// The digest of digests.
+fn joined(parts: &[&str]) -> String {
+    hex(parts.iter().fold(Sha256::new(), |hash, part| hash.chain_update(part)))
 }
 
 fn hex(hash: Sha256) -> String {

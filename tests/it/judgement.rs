@@ -53,8 +53,10 @@ fn postgres_18_is_known_by_every_name_and_an_unknown_version_is_not_guessed() {
     }
     // Another registry may hold another image: it is told, and not refused.
     let mirrored = postgres("mirror.example.com/postgres:18-alpine", "/var/lib/postgresql/data");
-    let told =
-        judge(&mirrored).findings.into_iter().find(|finding| finding.policy == "volume-data-dir-known");
+    let told = judge(&mirrored)
+        .findings
+        .into_iter()
+        .find(|finding| finding.policy.as_str() == "volume-data-dir-known");
     assert_eq!(told.map(|finding| finding.action), Some(Action::Warn));
     assert!(!has(&mirrored, "volume-data-dir-persisted"));
     for image in ["postgres", "postgres:latest", "postgres:alpine"] {

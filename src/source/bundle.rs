@@ -34,6 +34,11 @@ impl ScannedObject {
         &self.reference
     }
 
+    /// Does it have pods?
+    pub(super) fn is_workload(&self) -> bool {
+        matches!(self.record, Some(Record::Workload(_)))
+    }
+
     /// An object that is itself reviewed in the run; `before`: its previous version.
     pub fn reviewed(
         manifest: &Manifest,
@@ -149,6 +154,12 @@ impl Bundle {
     pub(super) fn doubt(&mut self, object: &ObjectRef) {
         self.writer.mark_bundled(&object.kind);
         self.writer.mark_doubtful(object);
+    }
+
+    /// Takes an object out, as if there were none.
+    pub(super) fn remove(&mut self, object: &ObjectRef) {
+        self.writer.remove(object);
+        self.writer.mark_settled(object);
     }
 
     /// A bundle that goes on from another one.

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::render::RenderOptions;
 use super::tree::{Source, is_manifest};
-use super::{files_below, read_bytes, unread};
+use super::{files_below, placeholders, read_bytes, unread};
 use crate::admission::{
     GroupKind, GroupVersionKind, GroupVersionResource, Object, ObjectRef, Operation, Request, UserInfo,
 };
@@ -193,6 +193,8 @@ pub struct Manifests {
     /// Kinds of the items of typed lists, such as `PodList` from the API server, which contain all objects of
     /// a kind.
     pub listed: Vec<GroupKind>,
+    /// The first placeholder that was filled in with its default.
+    pub placeholder: Option<String>,
 }
 
 impl Manifests {
@@ -279,7 +281,9 @@ impl Manifests {
                 self.errors.push(diagnostic(&file, error));
             }
         }
-        for (index, document) in documents.into_iter().enumerate() {
+        for (index, mut document) in documents.into_iter().enumerate() {
+            let filled = placeholders::fill(&mut document.value);
+            self.placeholder = self.placeholder.take().or(filled);
             self.warnings.extend(document.repeated.into_iter().map(|error| diagnostic(&file, error)));
             let positions = Arc::new(document.positions);
             let manifest = Manifest {

@@ -1,6 +1,7 @@
 //! Where policies and manifests come from: the embedded catalogue, directories and files.
 #![expect(clippy::disallowed_methods, reason = "this room reads files for everybody else")]
 
+mod alternatives;
 pub mod boundary;
 pub mod bundle;
 pub mod catalogue;
@@ -11,6 +12,7 @@ pub mod fields;
 mod ignore_files;
 mod kustomization;
 pub mod manifests;
+pub mod placeholders;
 pub mod policies;
 pub mod render;
 pub mod sandbox;

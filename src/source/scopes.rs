@@ -2,12 +2,14 @@
 //! directory of its own.
 //!
 //! The nearest version counts: that of the same file, of the same directory, of a directory below it, and so on upwards.
-//! If that leaves several, the object is not known. All scopes share one inventory, and each adds what is different in
-//! it, so that they cost in proportion to the versions.
+//! If that leaves several, the object is not known. What an alternative holds in Namespaces is seen from itself alone.
+//! All scopes share one inventory, and each adds what is different in it, so that they cost in proportion to the
+//! versions.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+use super::alternatives;
 use super::bundle::{Bundle, ScannedObject, scanned};
 use super::manifests::Manifests;
 use crate::admission::ObjectRef;
@@ -28,6 +30,9 @@ type Versions = Vec<(PathBuf, ScannedObject)>;
 impl Scopes {
     /// The objects, each with its file, added to those known of a cluster.
     pub fn new(cluster: &Inventory, default_namespace: &str, objects: Versions) -> Self {
+        let workloads = objects.iter().filter(|(_, object)| object.is_workload());
+        let alternatives = alternatives::of(workloads.map(|(path, object)| (object.reference(), path.as_path())));
+        let held = held(alternatives, &objects);
         let mut order: Vec<ObjectRef> = Vec::new();
         let mut all: HashMap<ObjectRef, Versions> = HashMap::new();
         for (path, object) in objects {
@@ -50,7 +55,7 @@ impl Scopes {
             }
         }
         let mut scopes = Self { outside: outside.inventory(), near: HashMap::new(), places: HashMap::new() };
-        scopes.draw(&disputed, default_namespace);
+        scopes.draw(&disputed, &held, default_namespace);
         let files = |(reference, versions): (ObjectRef, Versions)| {
             let mut files: Vec<PathBuf> = versions.into_iter().map(|(path, _)| path).collect();
             files.dedup();
@@ -67,10 +72,14 @@ impl Scopes {
         Self::new(cluster, default_namespace, files.zip(objects).collect())
     }
 
-    /// Makes a scope for each file and directory that holds a version of a disputed object.
-    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], default_namespace: &str) {
+    /// Makes a scope for each file and directory that holds a version of a disputed object, or is an alternative.
+    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], held: &[Held], default_namespace: &str) {
         // A directory comes before what is in it.
         let mut below: BTreeMap<&Path, BTreeMap<usize, Versioned<'_>>> = BTreeMap::new();
+        let groups: HashMap<&Path, usize> =
+            held.iter().enumerate().flat_map(|(group, held)| held.keys().map(move |path| (path.as_path(), group))).collect();
+        groups.keys().for_each(|path| drop(below.entry(path).or_default()));
+        let mut without: HashMap<usize, Inventory> = HashMap::new();
         for (index, (_, versions)) in disputed.iter().enumerate() {
             for (path, object) in versions {
                 for scope in path.ancestors() {
@@ -80,7 +89,20 @@ impl Scopes {
             }
         }
         for (scope, objects) in below {
-            let mut bundle = Bundle::continued(self.of(scope), default_namespace);
+            let alternatives = groups.get(scope).and_then(|group| Some((*group, held.get(*group)?)));
+            let mut bundle = match alternatives {
+                Some((group, held)) => {
+                    let without = without.entry(group).or_insert_with(|| {
+                        let mut bundle = Bundle::continued(self.of(scope), default_namespace);
+                        held.values().flatten().for_each(|object| bundle.remove(object.reference()));
+                        bundle.inventory()
+                    });
+                    let mut bundle = Bundle::continued(without, default_namespace);
+                    held.get(scope).into_iter().flatten().for_each(|object| bundle.add(object.clone()));
+                    bundle
+                }
+                None => Bundle::continued(self.of(scope), default_namespace),
+            };
             for (index, versions) in objects {
                 match (nearest(scope, &versions), disputed.get(index)) {
                     (Some(object), _) => bundle.add(object),
@@ -101,6 +123,25 @@ impl Scopes {
     pub fn places(&self, object: &ObjectRef) -> &[PathBuf] {
         self.places.get(object).map(Vec::as_slice).unwrap_or_default()
     }
+}
+
+/// What alternatives hold in Namespaces.
+type Held = BTreeMap<PathBuf, Vec<ScannedObject>>;
+
+fn held(alternatives: Vec<alternatives::Alternatives>, objects: &Versions) -> Vec<Held> {
+    let mut all: Vec<Held> = Vec::new();
+    let mut groups: HashMap<PathBuf, usize> = HashMap::new();
+    for members in alternatives {
+        groups.extend(members.iter().map(|path| (path.clone(), all.len())));
+        all.push(members.into_iter().map(|path| (path, Vec::new())).collect());
+    }
+    for (path, object) in objects.iter().filter(|(_, object)| !object.reference().namespace.is_empty()) {
+        for scope in path.ancestors() {
+            let group = groups.get(scope).and_then(|group| all.get_mut(*group));
+            group.and_then(|held| held.get_mut(scope)).into_iter().for_each(|held| held.push(object.clone()));
+        }
+    }
+    all
 }
 
 type Versioned<'a> = Vec<(&'a PathBuf, &'a ScannedObject)>;

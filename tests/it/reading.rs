@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::inventory::policy;
+use crate::inventory::{SET, policy};
 use crate::support::{NAIVE, Run, directory, run_in, write};
 
 const CRD: &str =
@@ -154,6 +154,54 @@ fn the_nearest_of_several_versions_counts() {
     // Both say the same.
     let run = check(&[("claim.yaml", CLAIM), ("east/class.yaml", erases), ("west/class.yaml", erases)]);
     assert!(run.stdout.contains(told) && !run.stdout.contains("differs between"), "{run:?}");
+}
+
+#[test]
+fn a_selector_in_one_alternative_says_nothing_about_the_others() {
+    let own = policy(
+        "StatefulSet.apps",
+        "PodDisruptionBudget.policy: bundle",
+        "msg := sprintf(\"budgets: %v\", [concat(\" \", sort([budget.name | some budget in input.related.pdbs]))])",
+    );
+    let budget = |name: &str| {
+        format!(
+            "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{minAvailable: 2, selector: {{matchLabels: {{app: pg}}}}}}\n"
+        )
+    };
+    let check = |files: &[(&str, &str)]| {
+        let files = directory(&[files, &[("policies/own/looks/looks.rego", &own)]].concat());
+        run_in(files.path(), &["check", ".", "--policies", "policies", "--no-catalogue", "-o", "github"])
+    };
+    let (east, west, all) = (budget("east"), budget("west"), budget("all"));
+    let newer = SET.replace("postgres:16.4", "postgres:16.5");
+    for west_set in [SET, &newer] {
+        let run = check(&[
+            ("clusters/east/db/pg.yaml", SET),
+            ("clusters/east/budgets/pg.yaml", &east),
+            ("clusters/west/db/pg.yaml", west_set),
+            ("clusters/west/budgets/pg.yaml", &west),
+            ("clusters/all.yaml", &all),
+        ]);
+        assert!(run.stdout.contains("file=clusters/east/db/pg.yaml"), "{run:?}");
+        assert_eq!(run.stdout.matches("budgets: all east").count(), 1, "{run:?}");
+        assert_eq!(run.stdout.matches("budgets: all west").count(), 1, "{run:?}");
+    }
+    // A directory beside it that holds no copy is no alternative.
+    let run = check(&[("east/pg.yaml", SET), ("budgets/east.yaml", &east), ("budgets/west.yaml", &west)]);
+    assert!(run.stdout.contains("budgets: east west"), "{run:?}");
+}
+
+#[test]
+fn placeholders_count_as_their_defaults_and_others_are_no_fault() {
+    let claim = |storage: &str| CLAIM.replace("10Gi", &format!("\"{storage}\""));
+    let check = |text: &str| {
+        let files = directory(&[("claim.yaml", text)]);
+        run_in(files.path(), &["check", "claim.yaml"])
+    };
+    check(&claim("${SIZE:=5Gi}")).expect(0, &["placeholders count as their defaults, such as ${SIZE:=5Gi}"]);
+    let run = check(&claim("${SIZE}"));
+    run.expect(0, &["warning[object-unreadable]", "spec.resources.requests.storage holds a placeholder"]);
+    check(&claim("large")).expect(1, &["error[object-unreadable]"]);
 }
 
 #[test]

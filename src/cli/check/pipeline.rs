@@ -15,15 +15,19 @@ use crate::admission::{GroupKind, GroupVersionKind, ObjectRef, Request, ReviewMo
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
-use crate::decision::Decision;
+use crate::decision::{Decision, OBJECT_UNREADABLE};
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
+use crate::path::{self, Segment};
+use crate::plain;
+use crate::policy::Action;
 use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
 use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
+use crate::source::placeholders;
 use crate::source::render::RenderOptions;
 use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
@@ -60,6 +64,7 @@ struct ScannedSource {
     errors: Vec<Diagnostic>,
     warnings: Vec<Diagnostic>,
     foreign: usize,
+    placeholder: Option<String>,
     /// What cannot be read a second time, or not at the same price.
     kept: Option<Arc<Manifests>>,
 }
@@ -69,7 +74,7 @@ impl ScannedSource {
     fn broken(source: Source, reviewed: bool) -> Self {
         let errors = vec![broken(&name_of(&source))];
         let kept = Some(Arc::default());
-        Self { source, reviewed, objects: Vec::new(), errors, warnings: Vec::new(), foreign: 0, kept }
+        Self { source, reviewed, objects: Vec::new(), errors, warnings: Vec::new(), foreign: 0, placeholder: None, kept }
     }
 }
 
@@ -168,6 +173,7 @@ impl Pipeline {
             errors: std::mem::take(&mut manifests.errors),
             warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
+            placeholder: manifests.placeholder.take(),
             kept: (!can_be_read_again(&source)).then(|| Arc::new(manifests)),
             source,
             reviewed,
@@ -191,11 +197,13 @@ impl Pipeline {
         let departed: Vec<&Manifest> = self.before.without(&kept).collect();
         let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
             scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));
+        let mut placeholder = None;
         let mut tell = |scanned: &mut ScannedSource| {
             if scanned.reviewed {
                 report.errors.append(&mut scanned.errors);
                 report.warnings.append(&mut scanned.warnings);
                 report.foreign += scanned.foreign;
+                placeholder = placeholder.take().or_else(|| scanned.placeholder.take());
             }
         };
         let mut before = Bundle::over(&self.cluster, &self.namespace);
@@ -226,6 +234,12 @@ impl Pipeline {
                 tasks.push(task(scanned, own.inventory()));
             }
         }
+        report.notes.extend(placeholder.map(|placeholder| {
+            format!(
+                "placeholders count as their defaults, such as {}; what fills them in may say otherwise",
+                plain::line(&placeholder)
+            )
+        }));
         tasks
     }
 
@@ -364,7 +378,15 @@ impl Pipeline {
         };
         // What people edit, told from the root: the same wherever the run was started.
         let edited = self.project.relative(Path::new(object.edited())).display().to_string();
-        for finding in decision.findings {
+        for mut finding in decision.findings {
+            if finding.policy.as_str() == OBJECT_UNREADABLE && holds_placeholder(manifest, &finding.path) {
+                finding.action = Action::Warn;
+                finding.message = format!(
+                    "{} holds a placeholder that nothing fills in: until then, nobody can check the object",
+                    path::dotted(&finding.path)
+                );
+                finding.fix = "check what is applied: render the manifests first, or give the placeholder a default".into();
+            }
             let place = manifest.place(&finding.path);
             object.findings.push(Found {
                 excerpt: Excerpt::of(
@@ -380,6 +402,12 @@ impl Pipeline {
         }
         object
     }
+}
+
+/// Whether the field is a text that a tool fills in before it is applied.
+fn holds_placeholder(manifest: &Manifest, field: &[Segment]) -> bool {
+    let text = path::get(&manifest.object, field).and_then(serde_json::Value::as_str);
+    text.is_some_and(placeholders::has)
 }
 
 /// Hides every excerpt.

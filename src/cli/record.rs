@@ -198,7 +198,7 @@ impl Record {
                         judged += 1;
                         let name = format!("{} ({file}, {profile})", request.display_name());
                         let mode = ReviewMode::MutateAndValidate;
-                        let decision = review(&set, &inventory, &request, mode, example::now()?, &recorder);
+                        let decision = review(set, &inventory, &request, mode, example::now()?, &recorder);
                         let failure = decision.failures.first();
                         let failure = failure
                             .map(|failure| format!("{} could not decide: {}", failure.policy, failure.cause));

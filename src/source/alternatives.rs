@@ -43,7 +43,8 @@ impl Groups {
     /// Makes these paths one group, with all that are in a group with one of them.
     fn join(&mut self, paths: &BTreeSet<&Path>) {
         let known: BTreeSet<usize> = paths.iter().filter_map(|path| self.of.get(*path)).copied().collect();
-        let whole = known.iter().copied().max_by_key(|group| self.members.get(*group).map_or(0, BTreeSet::len));
+        let whole =
+            known.iter().copied().max_by_key(|group| self.members.get(*group).map_or(0, BTreeSet::len));
         let whole = whole.unwrap_or(self.members.len());
         let others = known.iter().filter(|group| **group != whole);
         let mut joined: Alternatives = paths.iter().map(|path| path.to_path_buf()).collect();
@@ -71,10 +72,11 @@ mod tests {
                 (ObjectRef { kind, namespace: "shop".to_owned(), name: (*name).to_owned() }, file.into())
             })
             .collect();
-        let mut groups: Vec<Vec<String>> = of(workloads.iter().map(|(object, file)| (object, file.as_path())))
-            .into_iter()
-            .map(|group| group.into_iter().map(|path| path.display().to_string()).collect())
-            .collect();
+        let mut groups: Vec<Vec<String>> =
+            of(workloads.iter().map(|(object, file)| (object, file.as_path())))
+                .into_iter()
+                .map(|group| group.into_iter().map(|path| path.display().to_string()).collect())
+                .collect();
         groups.sort();
         groups
     }
@@ -93,7 +95,14 @@ mod tests {
             [["a", "b", "c"]]
         );
         assert_eq!(
-            told(&[("x", "a/x.yaml"), ("x", "b/x.yaml"), ("y", "c/y.yaml"), ("y", "d/y.yaml"), ("z", "b/z.yaml"), ("z", "d/z.yaml")]),
+            told(&[
+                ("x", "a/x.yaml"),
+                ("x", "b/x.yaml"),
+                ("y", "c/y.yaml"),
+                ("y", "d/y.yaml"),
+                ("z", "b/z.yaml"),
+                ("z", "d/z.yaml")
+            ]),
             [["a", "b", "c", "d"]]
         );
         assert_eq!(

@@ -31,7 +31,8 @@ impl Scopes {
     /// The objects, each with its file, added to those known of a cluster.
     pub fn new(cluster: &Inventory, default_namespace: &str, objects: Versions) -> Self {
         let workloads = objects.iter().filter(|(_, object)| object.is_workload());
-        let alternatives = alternatives::of(workloads.map(|(path, object)| (object.reference(), path.as_path())));
+        let alternatives =
+            alternatives::of(workloads.map(|(path, object)| (object.reference(), path.as_path())));
         let held = held(alternatives, &objects);
         let mut order: Vec<ObjectRef> = Vec::new();
         let mut all: HashMap<ObjectRef, Versions> = HashMap::new();
@@ -58,6 +59,7 @@ impl Scopes {
         scopes.draw(&disputed, &held, default_namespace);
         let files = |(reference, versions): (ObjectRef, Versions)| {
             let mut files: Vec<PathBuf> = versions.into_iter().map(|(path, _)| path).collect();
+            files.sort();
             files.dedup();
             (reference, files)
         };
@@ -76,9 +78,14 @@ impl Scopes {
     fn draw(&mut self, disputed: &[(ObjectRef, Versions)], held: &[Held], default_namespace: &str) {
         // A directory comes before what is in it.
         let mut below: BTreeMap<&Path, BTreeMap<usize, Versioned<'_>>> = BTreeMap::new();
-        let groups: HashMap<&Path, usize> =
-            held.iter().enumerate().flat_map(|(group, held)| held.keys().map(move |path| (path.as_path(), group))).collect();
-        groups.keys().for_each(|path| drop(below.entry(path).or_default()));
+        let groups: HashMap<&Path, usize> = held
+            .iter()
+            .enumerate()
+            .flat_map(|(group, held)| held.keys().map(move |path| (path.as_path(), group)))
+            .collect();
+        for path in groups.keys() {
+            below.entry(path).or_default();
+        }
         let mut without: HashMap<usize, Inventory> = HashMap::new();
         for (index, (_, versions)) in disputed.iter().enumerate() {
             for (path, object) in versions {

@@ -296,7 +296,8 @@ fn yaml_files_below(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Covers every example that is refused or warned about, and every fixture, each as a separate bundle.
+/// Covers every example of the policies that patch, one that is refused or warned about of each other policy, and every
+/// fixture, each as a separate bundle.
 #[test]
 fn every_example_and_fixture_is_fixed_for_good() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -311,7 +312,14 @@ fn every_example_and_fixture_is_fixed_for_good() {
     };
     files.retain(wanted);
     files.sort();
-    assert!(files.len() > 200, "the examples were not found");
+    let mut folders = BTreeSet::new();
+    files.retain(|path| {
+        let folder = path.parent().and_then(Path::parent).unwrap();
+        let rego = folder.join(folder.file_name().unwrap()).with_extension("rego");
+        let patches = fs::read_to_string(rego).map_or(true, |text| text.contains("\npatch"));
+        patches || folders.insert(folder.to_owned())
+    });
+    assert!(files.len() > 150, "the examples were not found");
     let (mut fixed_by, mut faults) = (BTreeSet::new(), String::new());
     let next = std::sync::atomic::AtomicUsize::new(0);
     let results = std::sync::Mutex::new((&mut fixed_by, &mut faults));

@@ -74,7 +74,16 @@ impl ScannedSource {
     fn broken(source: Source, reviewed: bool) -> Self {
         let errors = vec![broken(&name_of(&source))];
         let kept = Some(Arc::default());
-        Self { source, reviewed, objects: Vec::new(), errors, warnings: Vec::new(), foreign: 0, placeholder: None, kept }
+        Self {
+            source,
+            reviewed,
+            objects: Vec::new(),
+            errors,
+            warnings: Vec::new(),
+            foreign: 0,
+            placeholder: None,
+            kept,
+        }
     }
 }
 
@@ -385,7 +394,9 @@ impl Pipeline {
                     "{} holds a placeholder that nothing fills in: until then, nobody can check the object",
                     path::dotted(&finding.path)
                 );
-                finding.fix = "check what is applied: render the manifests first, or give the placeholder a default".into();
+                finding.fix =
+                    "check what is applied: render the manifests first, or give the placeholder a default"
+                        .into();
             }
             let place = manifest.place(&finding.path);
             object.findings.push(Found {

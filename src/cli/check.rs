@@ -11,6 +11,7 @@ mod misspelt;
 pub(super) mod pipeline;
 pub(super) mod previous;
 mod relaxed;
+mod reviewed;
 mod tracked;
 
 use std::io::IsTerminal as _;

@@ -160,7 +160,7 @@ mod tests {
             },
             "data": {"run.sh": "echo ${X:-y}"},
         });
-        assert_eq!(fill(&mut object).as_deref(), Some("${APP:=pg}"));
+        assert_eq!(fill(&mut object).as_deref(), Some("${ON:=true}"));
         let expected = json!({
             "metadata": {"name": "pg", "labels": {"on": "true"}, "annotations": {"a": "${A:=1}"}},
             "spec": {

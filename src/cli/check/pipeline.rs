@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::doubts;
@@ -11,23 +10,19 @@ use super::exceptions::{exceptions, matching};
 use super::live::LiveObjects;
 use super::misspelt;
 use super::previous::PreviousObjects;
+use super::reviewed::{hidden, reviewed_object};
 use crate::admission::{GroupKind, GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
-use crate::decision::{Decision, OBJECT_UNREADABLE};
+use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
 use crate::inventory::Inventory;
-use crate::path::{self, Segment};
 use crate::plain;
-use crate::policy::Action;
-use crate::policy::binding::OnFailure;
 use crate::policyset::PolicySet;
-use crate::report::{Excerpt, Found, Remedy, Report, ReviewedObject};
+use crate::report::{Remedy, Report, ReviewedObject};
 use crate::source::bundle::{Bundle, ScannedObject};
-use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests, STDIN};
-use crate::source::placeholders;
 use crate::source::render::RenderOptions;
 use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
@@ -315,7 +310,7 @@ impl Pipeline {
                 }
             }
             matched.extend(matching(set, request, &decision, self.pool.now()));
-            report.objects.push(self.reviewed_object(manifest, request, decision, &hidden));
+            report.objects.push(reviewed_object(&self.project, manifest, request, decision, &hidden));
         }
         if self.remedies {
             self.add_remedies(&inventory, &reviewed, &requests, &mut report.objects, &hidden).await?;
@@ -352,98 +347,6 @@ impl Pipeline {
         }
         Ok(())
     }
-
-    fn reviewed_object(
-        &self,
-        manifest: &Manifest,
-        request: &Request,
-        decision: Decision,
-        hidden: &[Range<usize>],
-    ) -> ReviewedObject {
-        let aside = decision.exemption.map(|reason| format!("not checked like others: {}", reason.as_str()));
-        let lowered = (!decision.lowered_by.is_empty())
-            .then(|| format!("its annotations lower what it is held to: {}", decision.lowered_by.join(", ")));
-        let mut object = ReviewedObject {
-            api_version: manifest.api_version().to_owned(),
-            kind: manifest.kind().to_owned(),
-            name: request.name(),
-            namespace: request.namespace.clone(),
-            operation: request.operation,
-            findings: Vec::new(),
-            failures: decision
-                .failures
-                .into_iter()
-                .map(|failure| {
-                    (failure.policy, failure.cause.to_string(), failure.on_failure == OnFailure::Deny)
-                })
-                .collect(),
-            unknown: decision.unknown,
-            waived: decision.waived,
-            notes: decision.notes.into_iter().chain(aside).chain(lowered).collect(),
-            patched_by: decision.patch.map(|patched| patched.policies).unwrap_or_default(),
-            file: Arc::clone(&manifest.file.name),
-            remedy: None,
-            template: manifest.template.as_deref().map(Arc::from),
-        };
-        // What people edit, told from the root: the same wherever the run was started.
-        let edited = self.project.relative(Path::new(object.edited())).display().to_string();
-        for mut finding in decision.findings {
-            if finding.policy.as_str() == OBJECT_UNREADABLE && holds_placeholder(manifest, &finding.path) {
-                finding.action = Action::Warn;
-                finding.message = format!(
-                    "{} holds a placeholder that nothing fills in: until then, nobody can check the object",
-                    path::dotted(&finding.path)
-                );
-                finding.fix =
-                    "check what is applied: render the manifests first, or give the placeholder a default"
-                        .into();
-            }
-            let place = manifest.place(&finding.path);
-            object.findings.push(Found {
-                excerpt: Excerpt::of(
-                    &manifest.file.text,
-                    &place,
-                    if finding.sensitive { std::slice::from_ref(&EVERYTHING) } else { hidden },
-                ),
-                fingerprint: object.fingerprint(&edited, &finding),
-                known: false,
-                place,
-                finding,
-            });
-        }
-        object
-    }
-}
-
-/// Whether the field is a text that a tool fills in before it is applied.
-fn holds_placeholder(manifest: &Manifest, field: &[Segment]) -> bool {
-    let text = path::get(&manifest.object, field).and_then(serde_json::Value::as_str);
-    text.is_some_and(placeholders::has)
-}
-
-/// Hides every excerpt.
-const EVERYTHING: Range<usize> = 0..usize::MAX;
-
-/// What of a file excerpts do not show. A file may be one long line, so what hides a line counts for every finding in
-/// the file.
-fn hidden(manifests: &Manifests, reviewed: &[(&Manifest, &Decision)]) -> Vec<Range<usize>> {
-    if reviewed.iter().all(|(_, decision)| decision.findings.is_empty()) {
-        return Vec::new();
-    }
-    let mut hidden: Vec<Range<usize>> = manifests.objects.iter().flat_map(credentials::places).collect();
-    let mut flagged = Flagged::default();
-    for (manifest, decision) in reviewed {
-        for finding in decision.findings.iter().filter(|finding| finding.sensitive) {
-            flagged.add(manifest, &finding.path);
-            let around = finding.path.split_last().map(|(_, parent)| manifest.place(parent));
-            hidden.extend(around.map(|around| around.start..around.end));
-        }
-    }
-    // All objects of a source are in one text.
-    if let Some((manifest, _)) = reviewed.first() {
-        hidden.extend(flagged.ranges(&manifest.file.text));
-    }
-    hidden
 }
 
 /// A pipe gives what it has once, and a program is run once.

@@ -10,6 +10,9 @@ use super::super::pods::covers;
 use super::super::view::{ConfigFile, Container};
 use super::{EngineRow, matches_any};
 
+/// How many pairs of files and words are compared. No person writes that many, and with more it is not known which
+/// files the engine reads.
+const MOST_PAIRS: usize = 1 << 18;
 /// The deepest value of a file that is read.
 const DEEPEST: usize = 8;
 
@@ -48,6 +51,9 @@ impl EngineRow {
         for configuration in self.configuration.iter().filter(|_| !container.files.is_empty()) {
             let all: Vec<&ConfigFile> =
                 container.files.iter().filter(|file| matches_any(&configuration.files, &file.path)).collect();
+            if all.len().saturating_mul(line.words().count()) > MOST_PAIRS {
+                continue;
+            }
             let names = |word: &str, file: &ConfigFile| {
                 let path = word.split_once('=').map_or(word, |(_, path)| path);
                 path.len() > 1 && path.starts_with('/') && covers(path.trim_end_matches('/'), &file.path)

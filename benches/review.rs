@@ -7,8 +7,9 @@ use std::sync::LazyLock;
 
 use stategate::admission::{GroupKind, Request, ReviewMode, wire};
 use stategate::decision::answer::respond;
+use stategate::engine::EngineKind;
 use stategate::inventory::{Inventory, InventoryWriter};
-use stategate::policyset::{CompileOptions, PolicySet};
+use stategate::policyset::{CompileOptions, PolicySet, Sources};
 use stategate::review::{Unobserved, review};
 use stategate::source::catalogue::Catalogue;
 use stategate::workload::{SelfClassification, project};
@@ -26,10 +27,16 @@ const UPDATE_STATEFULSET: &[u8] = include_bytes!("../tests/fixtures/reviews/upda
 const CREATE_CRONJOB: &[u8] = include_bytes!("../tests/fixtures/reviews/create-cronjob.json");
 
 static POLICIES: LazyLock<PolicySet> = LazyLock::new(compile);
+/// The same rules, evaluated by the interpreter.
+static INTERPRETED: LazyLock<PolicySet> = LazyLock::new(|| compile_for(EngineKind::Interpreter));
 
 fn compile() -> PolicySet {
+    compile_for(EngineKind::Compiled)
+}
+
+fn compile_for(engine: EngineKind) -> PolicySet {
     let sources = Catalogue::embedded().sources("production").unwrap();
-    PolicySet::compile(&sources, CompileOptions::default()).unwrap()
+    PolicySet::compile(&Sources { engine, ..sources }, CompileOptions::default()).unwrap()
 }
 
 fn request(body: &[u8]) -> Request {
@@ -41,11 +48,20 @@ fn judge(bencher: divan::Bencher<'_, '_>, body: &[u8], mode: ReviewMode) {
 }
 
 fn judge_request(bencher: divan::Bencher<'_, '_>, mode: ReviewMode, request: impl Fn() -> Request + Sync) {
+    judge_by(&POLICIES, bencher, mode, request);
+}
+
+fn judge_by(
+    policies: &PolicySet,
+    bencher: divan::Bencher<'_, '_>,
+    mode: ReviewMode,
+    request: impl Fn() -> Request + Sync,
+) {
     let inventory = Inventory::default();
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     bencher
         .with_inputs(request)
-        .bench_refs(|request| review(&POLICIES, &inventory, request, mode, now, &Unobserved));
+        .bench_refs(|request| review(policies, &inventory, request, mode, now, &Unobserved));
 }
 
 #[divan::bench]
@@ -73,6 +89,11 @@ fn view(bencher: divan::Bencher<'_, '_>) {
 #[divan::bench]
 fn review_create_statefulset(bencher: divan::Bencher<'_, '_>) {
     judge(bencher, CREATE_STATEFULSET, ReviewMode::Validate);
+}
+
+#[divan::bench]
+fn review_create_statefulset_interpreted(bencher: divan::Bencher<'_, '_>) {
+    judge_by(&INTERPRETED, bencher, ReviewMode::Validate, || request(CREATE_STATEFULSET));
 }
 
 #[divan::bench]

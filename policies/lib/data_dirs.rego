@@ -58,6 +58,34 @@ foreign(dir) if {
 	persisted({"mount": mount})
 }
 
+# Where it has no lasting volume, it may as well write to the emptyDir that it has, or keep nothing at all.
+foreign(dir) if {
+	dir.origin in {"default", "also"}
+	every other in input.workload.engine.data_dirs {
+		not mounted(other, dir.container)
+	}
+	some container in input.workload.containers
+	container.name == dir.container
+	image := container.image
+	not publishers.known(image)
+	some mount in container.mounts
+	passing(mount)
+}
+
+mounted(dir, container) if {
+	dir.container == container
+	dir.mount
+}
+
+# Volumes that go with their pod and may hold data, as far as their path tells.
+passing(mount) if {
+	mount.source in {"emptyDir", "ephemeral"}
+	not mount.read_only
+	not regex.match(scratch, mount.mount_path)
+}
+
+scratch := `(?i)(^|[/_.-])(te?mp|run|dev|shm|logs?|caches?|conf|config|etc|certs?|tls|ssl|secrets?|scripts?|plugins?|bin)([/_.-]|$)`
+
 # Mounts below a persisted data directory: each holds a part of the data.
 parts contains mount if {
 	some dir in input.workload.engine.data_dirs

@@ -26,7 +26,7 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     If it runs, dump it first. Mount a persistent volume that holds the data directory; your own image that writes
+#     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that writes
 #     elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
 #     stategate.io/data-durability: cache.
 #   why: what is written outside a writable volume lives only as long as its container
@@ -67,9 +67,9 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 }
 
 # Whatever is changed, the pods start anew.
-first := sprintf("Dump the data first (%s), for this update loses it. ", [dumps.save]) if {
+first := sprintf("Save the data first (%s), for this update loses it. ", [dumps.save]) if {
 	input.review.operation == "UPDATE"
-} else := sprintf("If it runs, dump it first (%s): the change loses it. ", [dumps.save])
+} else := sprintf("If it runs, save its data first (%s): the change loses it. ", [dumps.save])
 
 fix(where, hiding) := by_variable if {
 	count(hiding) == 0

@@ -17,8 +17,8 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController], operations: [UPDATE]}
 #   ratchet: false
 #   fix: >-
-#     Dump the data first, then: kubectl annotate KIND NAME stategate.io/confirm-data-move='OLD->NEW', apply the change
-#     and load the dump.
+#     Save the data first, then: kubectl annotate KIND NAME stategate.io/confirm-data-move='OLD->NEW', apply the change
+#     and bring the data back.
 #   why: the data lives in the pods that this update replaces, and the new volume is empty
 package stategate.storage.volume_data_dropped
 
@@ -43,8 +43,13 @@ violation contains v if {
 		"path": drop.path,
 		"key": concat("/", ["dropped", drop.container]),
 		"fix": sprintf(
-			"Dump the data now (%s), confirm (%s), apply this, and load the dump; %s",
-			[dumps.save, confirm.command(lower(input.workload.kind), input.workload, confirmation, step), expendable],
+			"Save the data now (%s), confirm (%s), apply this, and %s; %s",
+			[
+				dumps.save,
+				confirm.command(lower(input.workload.kind), input.workload, confirmation, step),
+				dumps.back,
+				expendable,
+			],
 		),
 	}
 }

@@ -84,7 +84,10 @@ passing(mount) if {
 	not regex.match(scratch, mount.mount_path)
 }
 
-scratch := `(?i)(^|[/_.-])(te?mp|run|dev|shm|logs?|caches?|conf|config|etc|certs?|tls|ssl|secrets?|scripts?|plugins?|bin)([/_.-]|$)`
+scratch := concat("", [
+	`(?i)(^|[/_.-])(te?mp|run|dev|shm|logs?|caches?|conf|config|etc|certs?|tls|ssl|secrets?|scripts?|plugins?|bin)`,
+	`([/_.-]|$)`,
+])
 
 # Mounts below a persisted data directory: each holds a part of the data.
 parts contains mount if {

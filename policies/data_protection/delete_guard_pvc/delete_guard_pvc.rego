@@ -30,8 +30,8 @@
 #       default: []
 #       description: Further users (globs) who delete without confirmation.
 #   fix: >-
-#     Take a snapshot or a backup first. Then kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME, and
-#     delete it again.
+#     Take a snapshot or a backup first. Then kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME,
+#     and delete it again.
 #   why: with reclaim policy Delete, the usual one, the disk is erased within seconds
 package stategate.data_protection.delete_guard_pvc
 

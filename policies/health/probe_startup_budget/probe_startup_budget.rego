@@ -8,10 +8,11 @@
 #   no startupProbe. Only data stores named in seconds are checked, and those with neither probe pass. Probes that
 #   succeed during recovery cannot kill the container and pass: a command that only looks for the process (pgrep,
 #   pidof), a tcpSocket of a store that listens before it has recovered (PostgreSQL, Redis, etcd, Elasticsearch), and
-#   redis-cli or valkey-cli: while it loads its data, Redis answers -LOADING, which the client prints and does not
-#   count as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
-#   during the replay, unlike /-/ready; /liveness of Patroni does, unlike /health and /readiness. InfluxDB up to 2 does not listen before all shards are open; InfluxDB 3 is not
-#   checked. What a script asks is not visible, and not flagged.
+#   redis-cli or valkey-cli: while it loads its data, Redis answers -LOADING, which the client prints and does not count
+#   as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
+#   during the replay, unlike /-/ready; /liveness of Patroni does, unlike /health and /readiness. InfluxDB up to 2 does
+#   not listen before all shards are open; InfluxDB 3 is not checked. What a script asks is not visible, and not
+#   flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -80,7 +81,10 @@ remedy(container, needed) := text if {
 	probe := container.startup
 	tries := ceil((needed - probe.initial_delay) / probe.period)
 	text := sprintf("Set failureThreshold of the startupProbe of %s to %d or more", [container.name, tries])
-} else := sprintf("Let the livenessProbe of %s ask /liveness: Patroni answers there while PostgreSQL recovers", [container.name]) if {
+} else := sprintf(
+	"Let the livenessProbe of %s ask /liveness: Patroni answers there while PostgreSQL recovers",
+	[container.name],
+) if {
 	health_checks.patroni(container)
 	startswith(container.liveness.http_path, "/health")
 } else := sprintf(

@@ -17,8 +17,8 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
 #   ratchet: false
 #   fix: >-
-#     Save the data with the old image and load them into a new workload with volumes of its own. If the files are prepared
-#     for the new image: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'
+#     Save the data with the old image and load them into a new workload with volumes of its own. If the files are
+#     prepared for the new image: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'
 #   why: "the database does not start on the other image's files, or starts empty beside them"
 package stategate.lifecycle.image_maker_change
 

@@ -64,7 +64,10 @@ violation contains v if {
 	}
 }
 
-leaving := sprintf("save the data of the replica with the highest number (%s), since the others lack it", [dumps.save]) if {
+leaving := sprintf(
+	"save the data of the replica with the highest number (%s), since the others lack it",
+	[dumps.save],
+) if {
 	members.separate
 } else := members.leaving(input.workload.engine.name) if {
 	input.workload.engine

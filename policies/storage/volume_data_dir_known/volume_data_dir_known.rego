@@ -78,12 +78,12 @@ violation contains v if {
 	}
 	v := {
 		"msg": sprintf(
-			"container %s has nothing but an emptyDir or the like at %s: if it keeps data there, every new pod starts without it",
+			"container %s has only an emptyDir or the like at %s: if it keeps data there, every new pod starts without it",
 			[container.name, concat(", ", mounts)],
 		),
 		"path": container.path,
 		"fix": sprintf(
-			"Look where it writes (df DIR in the container). If it keeps data, %s; then mount %s there. If it is only a cache, %s",
+			"Look where it writes (df DIR in the container). If it keeps data, %s; then mount %s there. If it is a cache, %s",
 			[sprintf("save it first (%s)", [dumps.save]), data_dirs.remedy, "annotate stategate.io/data-durability: cache"],
 		),
 	}

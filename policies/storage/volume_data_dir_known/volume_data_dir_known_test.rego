@@ -76,7 +76,7 @@ test_image_of_another_maker_with_an_empty_dir_elsewhere_fails if {
 		"path": container,
 	}]}})
 	some v in found(document)
-	contains(v.msg, "container db has nothing but an emptyDir or the like at /state:")
+	contains(v.msg, "container db has only an emptyDir or the like at /state:")
 	contains(v.fix, "save it first (")
 	count(found(document)) == 1
 	found(object.union(document, {"workload": {"containers": [{"name": "db", "image": {"repository": "library/postgres"}}]}})) == set()

@@ -26,8 +26,8 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that writes
-#     elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
+#     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that
+#     writes elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
 #     stategate.io/data-durability: cache.
 #   why: what is written outside a writable volume lives only as long as its container
 package stategate.storage.volume_data_dir_persisted

@@ -43,10 +43,12 @@ violation contains v if {
 		"path": volume.path,
 		"fix": sprintf(
 			"If it runs, save its data first (%s): the change deletes it. Then replace volume %s by %s and %s; or, %s",
-			[dumps.save, mount.volume, data_dirs.remedy, dumps.back, "if it is only a cache, annotate stategate.io/data-durability: cache"],
+			[dumps.save, mount.volume, data_dirs.remedy, dumps.back, expendable],
 		),
 	}
 }
+
+expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"
 
 # The data directory is lost with the pod …
 lost contains mount if {

@@ -37,7 +37,7 @@ test_what_has_no_dump_is_not_told_to_load_one if {
 	some name, text in {
 		"minio": "mc mirror",
 		"vault": "vault operator raft snapshot restore -force",
-		"consul": "consul snapshot restore it",
+		"consul": "run consul snapshot restore",
 		"prometheus": "put the files there before it starts",
 		"tempo": "bring the copy back with its own tools",
 	}

@@ -197,10 +197,9 @@ may_hide(container) if {
 
 no_settings := `(?i)tls|ssl|cert|/ca|/pki|keyfile|secret|passw|credential|token|/tmp|/run|/dev/|cache|/logs?$`
 
-data_mount(mount) if {
-	some dir in input.workload.engine.data_dirs
-	dir.mount.volume == mount.volume
-}
+data_mount(mount) if mount.volume in data_volumes
+
+data_volumes := {dir.mount.volume | some dir in input.workload.engine.data_dirs}
 
 own_start(word) if endswith(word, "docker-entrypoint.sh")
 

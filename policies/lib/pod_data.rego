@@ -29,10 +29,13 @@ no_copies if members.separate
 
 kept_before(old) if {
 	data_dirs.guessed(old)
-	some other in input.old_workload.engine.data_dirs
-	other.container == old.container
-	data_dirs.guessed(other)
-	data_dirs.persisted(other)
+	old.container in kept_guesses
+}
+
+kept_guesses := {dir.container |
+	some dir in input.old_workload.engine.data_dirs
+	data_dirs.guessed(dir)
+	data_dirs.persisted(dir)
 }
 
 elsewhere(old) if {

@@ -93,16 +93,12 @@ elsewhere(dir) if {
 	data_dirs.foreign(dir)
 	not data_dirs.persisted(dir)
 	not reported(dir)
-	every other in input.workload.engine.data_dirs {
-		not stored(other, dir.container)
-	}
+	name := dir.container
+	not name in storing
 }
 
 # One of the table's guesses is enough.
-stored(dir, container) if {
-	dir.container == container
-	data_dirs.persisted(dir)
-}
+storing := {dir.container | some dir in input.workload.engine.data_dirs; data_dirs.persisted(dir)}
 
 unclear contains dir if {
 	some dir in input.workload.engine.data_dirs

@@ -159,8 +159,7 @@ on_scratch(dir) if {
 # If one of the table's guesses is on scratch space, that is the violation, and another policy reports it.
 guess_on_scratch(dir) if {
 	dir.origin == "default"
-	some other in data_dirs.unpersisted
-	data_dirs.guessed(other)
-	other.container == dir.container
-	on_scratch(other)
+	dir.container in guessed_on_scratch
 }
+
+guessed_on_scratch := {dir.container | some dir in data_dirs.unpersisted; data_dirs.guessed(dir); on_scratch(dir)}

@@ -5,8 +5,9 @@
 #   that is in an emptyDir, in a generic ephemeral volume, in the file system of a container or in memory. That the data
 #   is kept there may be an old finding that nobody looks at any more; that it goes now is news. This policy warns of
 #   each such update of a store that runs, once. It is silent if the update moves the data to a lasting volume
-#   (volume-data-dropped), if several replicas may copy the data to the new pods, with updateStrategy OnDelete, and where
-#   a script, a Secret or a configuration file decides where the data is. Files are compared with their previous
+#   (volume-data-dropped), if several replicas may copy the data to the new pods, where a script, a Secret or a
+#   configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a partition, a
+#   paused Deployment). Files are compared with their previous
 #   version (`--old`). Declare a cache with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
@@ -14,7 +15,7 @@
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE]}
 #   ratchet: false
 #   fix: >-
 #     Save the data before you apply this, and bring them back afterwards; better, mount a lasting volume at the data
@@ -49,8 +50,15 @@ rolled_out if {
 	input.review.object.spec.template != input.review.oldObject.spec.template
 	object.get(input.old_workload, "replicas", 1) > 0
 	object.get(input.workload, "replicas", 1) > 0
-	object.get(input.workload, ["update", "type"], "RollingUpdate") != "OnDelete"
+	not put_off
 }
+
+# Nothing is replaced until somebody does so.
+put_off if input.workload.update.type == "OnDelete"
+
+put_off if input.workload.update.partition >= input.workload.replicas
+
+put_off if input.review.object.spec.paused
 
 # No directory of its container moves to a lasting volume.
 stays(old) if {

@@ -59,6 +59,8 @@ test_no_rollout_loses_nothing if {
 	found(object.union(same, {"workload": {"replicas": 0}})) == set()
 	found(object.union(same, {"old_workload": {"replicas": 0}})) == set()
 	found(object.union(same, {"workload": {"update": {"type": "OnDelete"}}})) == set()
+	found(object.union(same, {"workload": {"update": {"partition": 1}}})) == set()
+	found(object.union(same, {"review": {"object": {"spec": {"paused": true}}}})) == set()
 }
 
 test_replicas_may_copy_it if {

@@ -161,7 +161,7 @@ unseen if {
 }
 
 unseen if {
-	some container in object.get(input, ["review", "object", "spec", "template", "spec", "containers"], [])
+	some container in input.review.object.spec.template.spec.containers
 	container.lifecycle.postStart
 }
 

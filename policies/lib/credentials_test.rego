@@ -74,3 +74,17 @@ test_own if {
 		not credentials.own(word)
 	}
 }
+
+test_published_constants_are_no_secret if {
+	every text in [
+		"Test SDF Future Network ; October 2022",
+		"Standalone Network ; February 2017",
+		"1x0000000000000000000000000000000AA",
+	] {
+		credentials.published(text)
+		not credentials.own(text)
+	}
+	every text in ["hunter2", "Network ; no date", "1x0000"] {
+		not credentials.published(text)
+	}
+}

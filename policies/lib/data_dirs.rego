@@ -29,19 +29,13 @@ uncertain(dir) if dir.origin in {"guess", "script"}
 
 only_a_guess(dir) if {
 	guessed(dir)
-	some other in input.workload.engine.data_dirs
-	guessed(other)
-	other.container == dir.container
-	persisted(other)
+	dir.container in keeping_a_guess
 }
 
 # Configuration that is not visible may put the data elsewhere: where another volume would persist it, it may be there.
 only_a_guess(dir) if {
 	uncertain(dir)
-	some container in input.workload.containers
-	container.name == dir.container
-	some mount in container.mounts
-	persisted({"mount": mount})
+	dir.container in with_a_lasting_volume
 }
 
 only_a_guess(dir) if foreign(dir)
@@ -50,13 +44,53 @@ only_a_guess(dir) if foreign(dir)
 # may be there.
 foreign(dir) if {
 	dir.origin in {"default", "also"}
+	dir.container in of_others
+	dir.container in with_a_lasting_volume
+}
+
+# Where it has no lasting volume, it may as well write to the emptyDir that it has, or keep nothing at all.
+foreign(dir) if {
+	dir.origin in {"default", "also"}
+	dir.container in of_others
+	dir.container in on_scratch
+	name := dir.container
+	not name in with_a_mounted_dir
+}
+
+# By name, and once for all directories: a script may name thousands.
+keeping_a_guess := {dir.container | some dir in input.workload.engine.data_dirs; guessed(dir); persisted(dir)}
+
+with_a_lasting_volume := {container.name |
 	some container in input.workload.containers
-	container.name == dir.container
-	image := container.image
-	not publishers.known(image)
 	some mount in container.mounts
 	persisted({"mount": mount})
 }
+
+on_scratch := {container.name |
+	some container in input.workload.containers
+	some mount in container.mounts
+	passing(mount)
+}
+
+with_a_mounted_dir := {dir.container | some dir in input.workload.engine.data_dirs; dir.mount}
+
+of_others := {container.name |
+	some container in input.workload.containers
+	image := container.image
+	not publishers.known(image)
+}
+
+# Volumes that go with their pod and may hold data, as far as their path tells.
+passing(mount) if {
+	mount.source in {"emptyDir", "ephemeral"}
+	not mount.read_only
+	not regex.match(scratch, mount.mount_path)
+}
+
+scratch := concat("", [
+	`(?i)(^|[/_.-])(te?mp|run|dev|shm|logs?|caches?|conf|config|etc|certs?|tls|ssl|secrets?|scripts?|plugins?|bin)`,
+	`([/_.-]|$)`,
+])
 
 # Mounts below a persisted data directory: each holds a part of the data.
 parts contains mount if {

@@ -127,6 +127,22 @@ test_image_of_another_maker_may_write_to_its_volume if {
 	found_with(with_image("platform/redis", [dir("/data", "argument")])) == {"/data"}
 }
 
+with_an_empty_dir(repository, path) := object.union(with_image(repository, [dir("/data", "default")]), {"workload": {
+	"containers": [{
+		"name": "db",
+		"image": {"repository": repository},
+		"mounts": [{"mount_path": path, "source": "emptyDir"}],
+	}],
+}})
+
+test_image_of_another_maker_may_write_to_its_empty_dir if {
+	found_with(with_an_empty_dir("platform/redis", "/state")) == set()
+	found_with(with_an_empty_dir("library/redis", "/state")) == {"/data"}
+	found_with(with_an_empty_dir("platform/redis", "/var/log/redis")) == {"/data"}
+	on_it := {"workload": {"engine": {"data_dirs": [mounted("/data", "default", "emptyDir")]}}}
+	found_with(object.union(with_an_empty_dir("platform/redis", "/data"), on_it)) == {"/data"}
+}
+
 found_with(document) := paths if {
 	lost := data_dirs.unpersisted with input as document
 	paths := {one.dir | some one in lost}

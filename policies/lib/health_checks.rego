@@ -11,6 +11,8 @@
 # - etcdctl endpoint health, /health of etcd: that a read goes through the quorum. Not with serializable=true.
 # - nodetool status: that the node's own JMX answers; compared with UN, that the node has joined.
 # - _cluster/health of Elasticsearch: that a master is elected. Not with local=true.
+# - Patroni: /liveness, that its own loop runs; /health, that PostgreSQL runs; /readiness, that it also replicates;
+#   /primary, /replica and the like, that it has this role.
 # - wsrep_ready, wsrep_cluster_status: that the member belongs to the majority. wsrep_local_state: that it is synced,
 #   which it is not while it gives or takes a state transfer. Only if the command compares what it prints.
 package stategate.lib.health_checks
@@ -30,6 +32,14 @@ answers_while_recovering("prometheus", probe) if endswith(probe.http_path, "/-/h
 answers_while_recovering("prometheus", probe) if {
 	some word in probe.command
 	contains(word, "healthy")
+}
+
+# Patroni answers there as long as its own loop runs, also while PostgreSQL recovers or is copied anew.
+answers_while_recovering("postgres", probe) if split(probe.http_path, "?")[0] in {"/liveness", "/patroni"}
+
+answers_while_recovering("postgres", probe) if {
+	programs_in(probe) & {"curl", "wget"} != set()
+	regex.match(`:[0-9]+/(liveness|patroni)\b`, concat(" ", probe.command))
 }
 
 # From 3 on it keeps its data in an object store.
@@ -155,9 +165,29 @@ depends_on_others(probe) if asks_cluster(probe, [check | some check, _ in conseq
 depends_on_others(probe) if {
 	path := probe.http_path
 	consequences[split(path, "?")[0]]
+	not of_another_store(path)
 	not its_own_state(path)
 	not contains(path, "serializable=true")
 }
+
+# /health asks the quorum in etcd; Patroni, CockroachDB and many others answer there for themselves.
+of_another_store(path) if {
+	split(path, "?")[0] == "/health"
+	input.workload.engine.name != "etcd"
+}
+
+# Whether Patroni runs PostgreSQL in a container.
+patroni(container) if {
+	some variable in container.env
+	regex.match(`^(PATRONI|SPILO)_`, variable.name)
+}
+
+patroni(container) if {
+	some word in array.concat(container.command, container.args)
+	regex.match(`(^|[ /])patroni( |$)`, word)
+}
+
+patroni(container) if regex.match(`(^|/)(patroni|spilo-[^/]*)$`, container.image.repository)
 
 # `nodetool statusgossip` queries the node itself, unlike `nodetool status`.
 says(text, check) if {

@@ -69,3 +69,31 @@ test_copies if {
 	not health_checks.copies_readiness({"liveness": patient, "readiness": same}, 3)
 	not health_checks.copies_readiness({"liveness": same}, 3)
 }
+
+test_patroni_answers_while_postgres_recovers if {
+	every path in ["/liveness", "/patroni"] {
+		health_checks.answers_while_recovering("postgres", {"kind": "httpGet", "http_path": path})
+		health_checks.answers_while_recovering("postgres", runs(["curl", "-fs", sprintf("http://localhost:8008%s", [path])]))
+	}
+	every path in ["/health", "/readiness", "/primary"] {
+		not health_checks.answers_while_recovering("postgres", {"kind": "httpGet", "http_path": path})
+	}
+}
+
+test_patroni_is_known_by_its_settings if {
+	plain := {"env": [], "command": [], "args": [], "image": {"repository": "library/postgres"}}
+	every way in [
+		{"env": [{"name": "PATRONI_SCOPE"}]},
+		{"args": ["exec patroni /etc/patroni.yaml"]},
+		{"image": {"repository": "zalando/spilo-16"}},
+	] {
+		health_checks.patroni(object.union(plain, way))
+	}
+	not health_checks.patroni(plain)
+}
+
+test_health_of_other_stores_asks_no_quorum if {
+	probe := {"kind": "httpGet", "http_path": "/health"}
+	health_checks.depends_on_others(probe) with input.workload.engine.name as "etcd"
+	not health_checks.depends_on_others(probe) with input.workload.engine.name as "postgres"
+}

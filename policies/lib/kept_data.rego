@@ -14,8 +14,10 @@ kept if {
 	not passing(container, mount)
 }
 
+passing(_, mount) if of_no_value(mount)
+
 # What a path or a volume's name says of its content.
-passing(_, mount) if {
+of_no_value(mount) if {
 	some text in [mount.mount_path, mount.volume]
 	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
 }

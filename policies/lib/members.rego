@@ -161,7 +161,7 @@ unseen if {
 }
 
 unseen if {
-	some container in object.get(input, ["review", "object", "spec", "template", "spec", "containers"], [])
+	some container in input.review.object.spec.template.spec.containers
 	container.lifecycle.postStart
 }
 
@@ -197,10 +197,9 @@ may_hide(container) if {
 
 no_settings := `(?i)tls|ssl|cert|/ca|/pki|keyfile|secret|passw|credential|token|/tmp|/run|/dev/|cache|/logs?$`
 
-data_mount(mount) if {
-	some dir in input.workload.engine.data_dirs
-	dir.mount.volume == mount.volume
-}
+data_mount(mount) if mount.volume in data_volumes
+
+data_volumes := {dir.mount.volume | some dir in input.workload.engine.data_dirs}
 
 own_start(word) if endswith(word, "docker-entrypoint.sh")
 

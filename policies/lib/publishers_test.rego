@@ -13,3 +13,15 @@ test_images_of_others_are_not if {
 		not publishers.known({"repository": repository})
 	}
 }
+
+test_makers_count_their_images_as_their_stores if {
+	every repository in ["library/redis", "getmeili/meilisearch", "etcd", "qdrant/qdrant", "mirror/apache/couchdb"] {
+		publishers.versioned({"repository": repository})
+	}
+}
+
+test_others_count_as_they_like if {
+	every repository in ["tools/redis", "postgres", "mylibrary/redis", "team-redis/redis"] {
+		not publishers.versioned({"repository": repository})
+	}
+}

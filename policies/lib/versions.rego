@@ -2,6 +2,7 @@
 package stategate.lib.versions
 
 import data.stategate.lib.confirm
+import data.stategate.lib.publishers
 
 confirmation := "stategate.io/confirm-version-change"
 
@@ -12,6 +13,9 @@ change := {"old": old, "new": new, "text": text} if {
 	new := input.workload.engine
 	old.name == new.name
 	software(input.old_workload) == software(input.workload)
+	every workload in [input.old_workload, input.workload] {
+		shows_version(workload)
+	}
 	text := step(old, new)
 } else := {"old": old, "new": new, "text": text} if {
 	old := input.old_workload.engine
@@ -25,13 +29,38 @@ change := {"old": old, "new": new, "text": text} if {
 counted_as_postgres := {"postgres", "postgresql", "postgresql-repmgr", "postgis"}
 
 # postgres:17.2, or pgvector:0.8.0-pg17
-tells_major(workload) if software(workload) in counted_as_postgres
+tells_major(workload) if {
+	software(workload) in counted_as_postgres
+	shows_version(workload)
+}
 
 tells_major(workload) if {
 	workload.engine.name == "postgres"
 	some container in workload.containers
 	container.name == workload.engine.container
 	contains(container.image.tag, sprintf("pg%d", [workload.engine.major]))
+}
+
+# Whether the tag tells the engine's version. Images of others mostly have versions of their own: a mirror of the
+# official image is believed if the number is one that the engine has had.
+shows_version(workload) if official(workload)
+
+shows_version(workload) if {
+	engine := workload.engine
+	engine.major >= first_numbers[engine.name]
+	contains(engine.version, ".")
+}
+
+official(workload) if {
+	some container in workload.containers
+	container.name == workload.engine.container
+	publishers.versioned(container.image)
+}
+
+# The first number of the oldest releases that still run somewhere. Below 3, it may be anybody's version.
+first_numbers := {
+	"cassandra": 3, "clickhouse": 18, "cockroach": 19, "elasticsearch": 5, "etcd": 3, "kafka": 3, "mongodb": 3,
+	"mysql": 5, "neo4j": 3, "postgres": 9, "rabbitmq": 3, "redis": 3, "zookeeper": 3,
 }
 
 # The last part of the repository: the same image from a mirror is the same software.

@@ -108,3 +108,9 @@ test_below if {
 	versions.below([9], "10.11")
 	not versions.below([10, 11], "9")
 }
+
+test_a_mirror_is_believed_where_the_number_can_be_the_engine_s if {
+	text(workload("mirror/postgres", engine("16.4", 16), {}), workload("mirror/postgres", engine("15.8", 15), {})) == "16.4->15.8"
+	not text(workload("shop/postgres", engine("2.1", 2), {}), workload("shop/postgres", engine("1.9", 1), {}))
+	not text(workload("shop/postgres", engine("12", 12), {}), workload("shop/postgres", engine("11", 11), {}))
+}

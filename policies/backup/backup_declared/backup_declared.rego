@@ -9,8 +9,8 @@
 #   runs a dump or backup program against the workload; schedules and CronJobs are seen if they are among the manifests
 #   or in the inventory. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
 #   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
-#   volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent, because there is
-#   nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
+#   data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent,
+#   because there is nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
 #   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
 #   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
 #   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
@@ -145,21 +145,21 @@ remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads i
 
 telemetry if input.workload.engine.name in input.parameters.exclude_engines
 
-# Every data directory is lost with its pod, and no other mount of the pod keeps data.
-nothing_is_kept if {
-	dirs := input.workload.engine.data_dirs
-	count(dirs) > 0
-	every dir in dirs {
-		dir in data_dirs.unpersisted
-		not data_dirs.uncertain(dir)
-	}
-	not keeps_something
-}
+# It is told to keep everything in memory, or nothing of the pod outlives it.
+nothing_is_kept if input.workload.engine.volatile
+
+nothing_is_kept if not keeps_something
 
 keeps_something if {
 	some container in input.workload.containers
 	some mount in object.get(container, "mounts", [])
 	data_dirs.persisted({"mount": mount})
+}
+
+# A disk without a file system is not mounted.
+keeps_something if {
+	some claim in input.workload.claims
+	claim.volume_mode == "Block"
 }
 
 reasoned if count(trim_space(input.workload.annotations["stategate.io/skip-reason"])) >= 10

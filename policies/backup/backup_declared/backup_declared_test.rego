@@ -48,6 +48,20 @@ test_what_keeps_nothing_is_another_policy_s_matter if {
 	found(running(["emptyDir"])) == set()
 }
 
+test_neither_is_what_a_store_in_memory_keeps if {
+	found(object.union(running(["volumeClaimTemplate"]), {"workload": {"engine": {"volatile": true}}})) == set()
+}
+
+test_nothing_outlives_the_pod_wherever_it_is_written if {
+	guess := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "guess"}]}}
+	found(object.union(running(["emptyDir"]), {"workload": guess})) == set()
+	found(object.union(running(["configMap"]), {"workload": {"engine": {"data_dirs": []}}})) == set()
+}
+
+test_a_raw_disk_needs_a_word if {
+	count(found(object.union(running([]), {"workload": {"claims": [{"volume_mode": "Block"}]}}))) == 1
+}
+
 test_data_beside_the_claim_still_needs_a_word if count(found(running(["volumeClaimTemplate"]))) == 1
 
 test_what_can_be_rebuilt_is_told_how_to_say_so if {

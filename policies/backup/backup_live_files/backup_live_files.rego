@@ -18,8 +18,8 @@
 #     classes: [durable, batch, none]
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
 #   fix: >-
-#     Dump over the network, or take a VolumeSnapshot and mount a claim made from it. For a CronJob, set
-#     concurrencyPolicy: Forbid and activeDeadlineSeconds.
+#     Copy the data over the network with its own tool (a dump, a mirror), or take a VolumeSnapshot and mount a claim
+#     made from it. For a CronJob, set concurrencyPolicy: Forbid and activeDeadlineSeconds.
 #   why: files that are written while they are read do not fit together, and the volume may be on another node
 package stategate.backup.backup_live_files
 
@@ -39,7 +39,7 @@ violation contains v if {
 		),
 		"path": mount.path,
 		"fix": sprintf(
-			"Dump over the network (%s), or mount a claim made from a VolumeSnapshot%s",
+			"Copy its data over the network (%s), or mount a claim made from a VolumeSnapshot%s",
 			[dumps.with_tool(consumer.engine), once],
 		),
 	}

@@ -27,7 +27,7 @@
 #       default: []
 #       description: Further users (globs) who delete without confirmation.
 #   fix: >-
-#     Take a dump, or a copy outside of the Namespace, first. Then kubectl annotate namespace NAME --overwrite
+#     Take a backup, or a copy outside of the Namespace, first. Then kubectl annotate namespace NAME --overwrite
 #     stategate.io/confirm-delete=NAME, and delete it again.
 #   why: every claim in it is deleted, and nothing stops a Namespace that has begun to go
 package stategate.data_protection.delete_guard_namespace
@@ -50,7 +50,7 @@ violation contains v if {
 		),
 		"path": ["metadata", "annotations", confirmation],
 		"fix": sprintf(
-			"First take a dump, or a copy outside of the Namespace; %s; to delete it all the same: %s, then delete it again",
+			"First take a backup, or a copy outside of the Namespace; %s; to delete it all the same: %s, then delete it again",
 			[stakes.keep(claims), confirm.command("namespace", namespace, confirmation, namespace.name)],
 		),
 	}

@@ -71,7 +71,7 @@ at_stake(volume) := "it hangs in Terminating until its claim goes, and then the 
 }
 
 before(volume) := sprintf(
-	"Take a snapshot or a dump; to keep the disk: kubectl patch pv %s -p '%s'. ",
+	"Take a snapshot or a backup; to keep the disk: kubectl patch pv %s -p '%s'. ",
 	[input.old_workload.name, stakes.retain],
 ) if {
 	in_use(volume)

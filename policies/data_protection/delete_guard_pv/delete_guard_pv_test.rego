@@ -30,7 +30,7 @@ test_bound_fails if {
 	some v in of("Bound", "Delete")
 	startswith(v.msg, "deleting PersistentVolume pv-1 (20Gi, claim shop/data-pg-0): nobody has confirmed it; it hangs")
 	contains(v.msg, "then the disk is erased")
-	startswith(v.fix, "Take a snapshot or a dump; to keep the disk: kubectl patch pv pv-1 -p '{")
+	startswith(v.fix, "Take a snapshot or a backup; to keep the disk: kubectl patch pv pv-1 -p '{")
 	contains(v.fix, "kubectl get pv pv-1 -o yaml > pv-1.yaml")
 	contains(v.fix, "kubectl annotate pv pv-1 --overwrite stategate.io/confirm-delete='pv-1', then delete it again")
 	some w in of("Bound", "Retain")

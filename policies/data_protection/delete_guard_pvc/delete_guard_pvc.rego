@@ -30,8 +30,8 @@
 #       default: []
 #       description: Further users (globs) who delete without confirmation.
 #   fix: >-
-#     Take a snapshot or a dump first. Then kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME, and
-#     delete it again.
+#     Take a snapshot or a backup first. Then kubectl annotate pvc NAME --overwrite stategate.io/confirm-delete=NAME,
+#     and delete it again.
 #   why: with reclaim policy Delete, the usual one, the disk is erased within seconds
 package stategate.data_protection.delete_guard_pvc
 
@@ -53,7 +53,7 @@ violation contains v if {
 		),
 		"path": ["metadata", "annotations", confirmation],
 		"fix": sprintf(
-			"First take a snapshot or a dump; %s; to delete it all the same: %s, then delete it again",
+			"First take a snapshot or a backup; %s; to delete it all the same: %s, then delete it again",
 			[
 				stakes.keep([claim]),
 				confirm.command("pvc", input.old_workload, confirmation, input.old_workload.name),

@@ -28,7 +28,7 @@
 #       description: Further users (globs) who delete without confirmation.
 #   fix: >-
 #     Set persistentVolumeClaimRetentionPolicy.whenDeleted: Retain first, and wait until the claims have no
-#     ownerReferences; or take a dump. Then delete it again. To lose the data on purpose, annotate
+#     ownerReferences; or take a backup. Then delete it again. To lose the data on purpose, annotate
 #     stategate.io/confirm-delete=NAME.
 #   why: the garbage collector deletes the claims with their owner, and asks nobody
 package stategate.data_protection.delete_guard_workload
@@ -50,7 +50,7 @@ violation contains v if {
 			[input.old_workload.kind, input.old_workload.name, taken.what, because, why, taken.list],
 		),
 		"path": ["metadata", "annotations", confirmation],
-		"fix": sprintf("First take a snapshot or a dump; %s; to delete it all the same: %s, then delete it again", [
+		"fix": sprintf("First take a snapshot or a backup; %s; to delete it all the same: %s, then delete it again", [
 			remedy,
 			confirm.command(lower(input.old_workload.kind), input.old_workload, confirmation, input.old_workload.name),
 		]),

@@ -49,7 +49,7 @@ violation contains v if {
 		"msg": sprintf("removing %s from %s: %s; %s", [finalizer, what.name, why, what.consequence]),
 		"path": ["metadata", "finalizers"],
 		"key": finalizer,
-		"fix": sprintf("%s. To remove it all the same, take a snapshot or a dump first; then %s, then remove it again", [
+		"fix": sprintf("%s. To remove it all the same, take a snapshot or a backup first; then %s, then remove it again", [
 			what.instead,
 			confirm.command(what.resource, input.workload, confirmation, finalizer),
 		]),

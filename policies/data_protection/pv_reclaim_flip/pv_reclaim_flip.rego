@@ -53,7 +53,7 @@ violation contains v if {
 		]),
 		"path": ["spec", "persistentVolumeReclaimPolicy"],
 		"fix": sprintf(
-			"Keep persistentVolumeReclaimPolicy: Retain, or take a snapshot or a dump first; to change it all the same: %s, then change it again",
+			"Keep persistentVolumeReclaimPolicy: Retain, or take a snapshot or a backup first; to change it all the same: %s, then change it again",
 			[confirm.command("pv", input.workload, confirmation, input.workload.name)],
 		),
 	}

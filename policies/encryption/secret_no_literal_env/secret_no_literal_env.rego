@@ -3,16 +3,21 @@
 # description: >-
 #   A password written into a manifest is in Git, in every backup of it, in CI logs and in the annotation
 #   last-applied-configuration, readable by everyone who may read workloads; and only a rollout can change it. A
-#   variable is flagged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, in any spelling) or
-#   by its value (a URL with a password, or a connection string with password= or AccountKey=). These pass:
-#   valueFrom, $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false,
-#   and the path of a file in a mounted volume. The value is never shown. Add names that end like this but hold no
-#   credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked,
-#   too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests
-#   or in the inventory, and told once for each entry; at admission ConfigMaps are not known.
+#   variable is flagged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, in any spelling) or by
+#   its value (a URL with a password, or a connection string with password= or AccountKey=). These pass: valueFrom,
+#   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, the path of a
+#   file in a mounted volume, and constants that are published and the same for everybody, such as the passphrases of
+#   Stellar's networks and the key of Azure's storage emulator. The value is never shown. Add names that end like this
+#   but hold no credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are
+#   checked, too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the
+#   manifests or in the inventory, and told once for each entry; at admission ConfigMaps are not known.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
+# - ref: https://developers.stellar.org/docs/networks
+#   description: The passphrases of the networks, which are no secrets.
+# - ref: https://learn.microsoft.com/en-us/azure/storage/common/storage-connect-azurite
+#   description: The key that the storage emulator has by default.
 # custom:
 #   severity: critical
 #   action: deny
@@ -24,7 +29,7 @@
 #     allow_names:
 #       type: list
 #       of: string
-#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS"]
+#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS", "*NETWORK_PASSPHRASE"]
 #       description: Variables (globs) that are named like a credential but hold none.
 #   fix: >-
 #     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. It has been exposed:
@@ -113,6 +118,7 @@ literal(container, value) if {
 	not contains(value, "$(")
 	not credentials.switch(value)
 	not credentials.placeholder(value)
+	not credentials.published(value)
 	not mounted_file(container, value)
 }
 

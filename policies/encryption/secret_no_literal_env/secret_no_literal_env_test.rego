@@ -50,6 +50,11 @@ test_other_names_pass if {
 	}
 }
 
+test_published_constants_pass if {
+	found([variable("HORIZON_PASSPHRASE", "Public Global Stellar Network ; September 2015")]) == set()
+	count(found([variable("HORIZON_PASSPHRASE", "correct horse")])) == 1
+}
+
 test_value_from_elsewhere_passes if {
 	found([{"name": "POSTGRES_PASSWORD", "from": "secretKeyRef", "path": []}]) == set()
 	found([{"name": "POSTGRES_PASSWORD", "from": "configMapKeyRef", "path": []}]) == set()

@@ -106,8 +106,18 @@ violation contains v if {
 			[container.name, path],
 		),
 		"path": probe.path,
+		"fix": sprintf(
+			"Let the livenessProbe of %s ask %s, and the readinessProbe the rest",
+			[container.name, roleless(container)],
+		),
 	}
 }
+
+roleless(container) := "/liveness" if {
+	health_checks.patroni(container)
+} else := "/v1/sys/health?standbyok=true&sealedcode=204&uninitcode=204" if {
+	container.engine == "vault"
+} else := "the process itself (its own ping command, or tcpSocket)"
 
 lost_peer := "one lost peer restarts every member"
 

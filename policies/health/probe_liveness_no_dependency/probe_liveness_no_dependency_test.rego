@@ -121,10 +121,17 @@ test_paths_of_a_role_fail if {
 	some v in found(gets("postgres", "/primary"))
 	contains(v.msg, "asks for its role (/primary): every member without that role is restarted")
 	v.path == ["probe"]
+	contains(v.fix, "the process itself")
+	document := gets("postgres", "/primary")
+	some container in document.workload.containers
+	patroni := object.union(container, {"env": [{"name": "SPILO_PROVIDER"}]})
+	some w in found(object.union(document, {"workload": {"containers": [patroni]}}))
+	contains(w.fix, "ask /liveness, and the readinessProbe the rest")
 }
 
 test_health_of_vault_tells_the_role if {
-	count(found(gets("vault", "/v1/sys/health"))) == 1
+	some v in found(gets("vault", "/v1/sys/health"))
+	contains(v.fix, "/v1/sys/health?standbyok=true&sealedcode=204&uninitcode=204")
 	found(gets("vault", "/v1/sys/health?standbyok=true")) == set()
 	found(gets("vault", "/v1/sys/health?standbycode=200")) == set()
 	found(gets("", "/v1/sys/health")) == set()

@@ -41,8 +41,12 @@ violation contains v if {
 		),
 		"path": liveness.path,
 		"fix": sprintf(
-			"Let the livenessProbe of %s ask less (tcpSocket), or set its failureThreshold to %d or more",
-			[container.name, ceil(wanted / liveness.period)],
+			"Let the livenessProbe of %s ask less (%s), or set its failureThreshold to %d or more",
+			[container.name, less(container), ceil(wanted / liveness.period)],
 		),
 	}
 }
+
+less(container) := "/liveness of Patroni" if {
+	health_checks.patroni(container)
+} else := "tcpSocket"

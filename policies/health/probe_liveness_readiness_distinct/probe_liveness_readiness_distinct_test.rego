@@ -85,3 +85,13 @@ test_check_of_the_cluster_is_told_elsewhere if {
 	found(request(exec(["etcdctl", "endpoint", "health"], 3), exec(["etcdctl", "endpoint", "health"], 3))) == set()
 	found(request(get("/health", 2379, 2379), get("/health", 2379, 2379))) == set()
 }
+
+test_patroni_has_a_lesser_question if {
+	document := request(get("/readiness", 8008, 8008), get("/readiness", 8008, 8008))
+	some container in document.workload.containers
+	patroni := object.union(container, {"env": [{"name": "PATRONI_SCOPE"}], "command": [], "args": []})
+	some v in found({"workload": {"containers": [patroni]}, "parameters": document.parameters})
+	contains(v.fix, "ask less (/liveness of Patroni)")
+	some w in found(document)
+	contains(w.fix, "ask less (tcpSocket)")
+}

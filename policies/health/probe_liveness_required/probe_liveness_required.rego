@@ -9,6 +9,7 @@
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/elastic/cloud-on-k8s/issues/2513
+# - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
 # - ref: https://github.com/rabbitmq/cluster-operator/pull/1776
 # - ref: https://github.com/gardener/etcd-druid/pull/1361
 # custom:
@@ -32,6 +33,7 @@ package stategate.health.probe_liveness_required
 
 import data.stategate.lib.engines
 import data.stategate.lib.globs
+import data.stategate.lib.health_checks
 
 violation contains v if {
 	engines_left_alone := input.parameters.exclude_engines
@@ -53,7 +55,10 @@ violation contains v if {
 	}
 }
 
-example(container) := text if {
+# PostgreSQL is down while Patroni copies it anew, which takes as long as it takes.
+example(container) := "httpGet: {path: /liveness, port: 8008} (before Patroni 2.1, tcpSocket: {port: 8008})" if {
+	health_checks.patroni(container)
+} else := text if {
 	tcp := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
 	port := tcp[0]
 	text := sprintf("tcpSocket: {port: %d}", [port])

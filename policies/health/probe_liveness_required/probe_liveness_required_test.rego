@@ -46,3 +46,8 @@ test_engine_told_by_annotation_is_judged if {
 	document := request([container({"engine": ""})])
 	count(found(object.union(document, {"workload": {"engine": {"name": "mysql", "container": ""}}}))) == 1
 }
+
+test_patroni_is_asked_for_itself if {
+	some v in found(request([container({"env": [{"name": "PATRONI_SCOPE"}], "command": [], "args": []})]))
+	contains(v.fix, "httpGet: {path: /liveness, port: 8008}")
+}

@@ -8,10 +8,11 @@
 #   no startupProbe. Only data stores named in seconds are checked, and those with neither probe pass. Probes that
 #   succeed during recovery cannot kill the container and pass: a command that only looks for the process (pgrep,
 #   pidof), a tcpSocket of a store that listens before it has recovered (PostgreSQL, Redis, etcd, Elasticsearch), and
-#   redis-cli or valkey-cli: while it loads its data, Redis answers -LOADING, which the client prints and does not
-#   count as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
-#   during the replay, unlike /-/ready. InfluxDB up to 2 does not listen before all shards are open; InfluxDB 3 is not
-#   checked. What a script asks is not visible, and not flagged.
+#   redis-cli or valkey-cli: while it loads its data, Redis answers -LOADING, which the client prints and does not count
+#   as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
+#   during the replay, unlike /-/ready; /liveness of Patroni does, unlike /health and /readiness. InfluxDB up to 2 does
+#   not listen before all shards are open; InfluxDB 3 is not checked. What a script asks is not visible, and not
+#   flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -22,6 +23,7 @@
 # - ref: https://github.com/prometheus-operator/prometheus-operator/pull/4433
 #   description: What /-/healthy and /-/ready of Prometheus say during the replay.
 # - ref: https://github.com/influxdata/influxdb/issues/27355
+# - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
 # custom:
 #   severity: high
 #   action: warn
@@ -79,6 +81,12 @@ remedy(container, needed) := text if {
 	probe := container.startup
 	tries := ceil((needed - probe.initial_delay) / probe.period)
 	text := sprintf("Set failureThreshold of the startupProbe of %s to %d or more", [container.name, tries])
+} else := sprintf(
+	"Let the livenessProbe of %s ask /liveness: Patroni answers there while PostgreSQL recovers",
+	[container.name],
+) if {
+	health_checks.patroni(container)
+	startswith(container.liveness.http_path, "/health")
 } else := sprintf(
 	"Add a startupProbe to %s that asks the process itself, with periodSeconds: 10, failureThreshold: %d",
 	[container.name, ceil(needed / 10)],

@@ -103,3 +103,14 @@ test_influxdb_does_not_listen_before_its_shards_are_open if {
 	found(object.union(document, {"workload": {"engine": {"major": 3}}})) == set()
 	count(found(object.union(document, {"workload": {"engine": {"major": 2}}}))) == 1
 }
+
+asks_patroni(path) := object.union(probe(0, 10, 3), {"kind": "httpGet", "http_path": path})
+
+test_patroni_says_that_it_lives_while_postgres_recovers if {
+	found(request("postgres", {"liveness": asks_patroni("/liveness")})) == set()
+	some v in found(request("postgres", {
+		"liveness": asks_patroni("/health"),
+		"env": [{"name": "PATRONI_SCOPE"}],
+	}))
+	v.fix == "Let the livenessProbe of db ask /liveness: Patroni answers there while PostgreSQL recovers"
+}

@@ -6,7 +6,8 @@
 #   data. The version in the tag is compared with min_versions and known_bad, which are keyed by the last part of the
 #   image's repository, since images of one engine are numbered differently (mysql and mariadb). The lists are from
 #   November 2026: set your own if you retire versions earlier or later, or buy extended support. Images whose tag
-#   shows no version pass.
+#   shows no version pass, and so do those that neither the data store's makers nor a known packager publish: their
+#   tags may be versions of their own.
 # related_resources:
 # - ref: https://www.postgresql.org/support/versioning/
 # - ref: https://www.mongodb.com/legal/support-policy/lifecycles
@@ -50,6 +51,7 @@ import data.stategate.lib.versions
 
 violation contains v if {
 	engine := input.workload.engine
+	versions.official(input.workload)
 	image := listed_as(versions.software(input.workload))
 	version := concat(".", [sprintf("%d", [number]) | some number in engine.release])
 	[what, remedy] := fault(image, version)

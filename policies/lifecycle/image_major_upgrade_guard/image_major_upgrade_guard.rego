@@ -10,7 +10,8 @@
 #   needs confirmation as well: it does not start on data whose featureCompatibilityVersion is that of the series before
 #   last, which an earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a change
 #   between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
-#   different images where they show its major version (pg17). Images whose tag shows no version pass. Images that
+#   different images where they show its major version (pg17). Images whose tag shows no version of the data
+#   store pass, and so do images of others whose numbers it has never had. Images that
 #   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Files
 #   are compared with their previous version (`--old`).
 # related_resources:

@@ -17,12 +17,13 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [UPDATE]}
 #   ratchet: false
 #   fix: >-
-#     Dump with the old image and load the dump into a new workload with volumes of its own. If the files are prepared
-#     for the new image: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'
+#     Save the data with the old image and load them into a new workload with volumes of its own. If the files are
+#     prepared for the new image: kubectl annotate KIND NAME stategate.io/confirm-version-change='OLD->NEW'
 #   why: "the database does not start on the other image's files, or starts empty beside them"
 package stategate.lifecycle.image_maker_change
 
 import data.stategate.lib.confirm
+import data.stategate.lib.dumps
 import data.stategate.lib.makers
 import data.stategate.lib.versions
 
@@ -38,8 +39,9 @@ violation contains v if {
 		),
 		"path": input.workload.engine.path,
 		"fix": sprintf(
-			"Dump with the old image and load into a new %s with volumes of its own; if %s, confirm: %s",
+			"Save the data with the old image (%s), and load them into a new %s with volumes of its own; if %s, confirm: %s",
 			[
+				dumps.with_tool(input.workload.engine.name),
 				input.workload.kind,
 				prepared(input.workload.engine.name, step),
 				confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step),

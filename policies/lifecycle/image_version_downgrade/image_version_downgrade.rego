@@ -2,14 +2,15 @@
 # title: A data store's version never goes back
 # description: >-
 #   A newer version has often rewritten the files on disk. An older one then does not start, or starts and misreads
-#   them. The way back from an upgrade is the backup that was made before it. This policy compares the image tags
-#   before and after an update of the same software and, for PostgreSQL, also tags of different images where they show
-#   its major version. The numbers that stand for an on-disk format are the first two for most engines, the first for
+#   them. The way back from an upgrade is the backup that was made before it. This policy compares the image tags before
+#   and after an update of the same software and, for PostgreSQL, also tags of different images where they show its
+#   major version. The numbers that stand for an on-disk format are the first two for most engines, the first for
 #   PostgreSQL and all three for Elasticsearch (significant_numbers). Going back only in the numbers after those is a
 #   patch rollback and passes, unless it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 does not
 #   support going back even by a patch. Images whose tag shows no version pass as well, such as a digest alone or a
-#   name. Where the vendor supports the downgrade, confirm it with the annotation. Files are compared with their
-#   previous version (`--old`).
+#   name, and so do images of others whose numbers the data store has never had: those are versions of their own. Where
+#   the vendor supports the downgrade, confirm it with the annotation. Files are compared with their previous version
+#   (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html

@@ -23,7 +23,7 @@
 #   atAdmission: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, Pod]}
 #   fix: >-
-#     Check that all members are one cluster, dump the data of any that is not, and then remove the switch.
+#     Check that all members are one cluster, save the data of any that is not, and then remove the switch.
 #   why: "each restart repeats what was meant for one start of one member"
 package stategate.lifecycle.recovery_switch_off
 
@@ -43,7 +43,7 @@ violation contains v if {
 		),
 		"path": founding[0].path,
 		"fix": sprintf(
-			"%s; dump the data of any member that is not in it; then remove %s while another member runs, %s",
+			"%s; save the data of any member that is not in it; then remove %s while another member runs, %s",
 			[checks[engine], named(founding), "else nobody can be joined"],
 		),
 	}

@@ -23,11 +23,12 @@
 #     subresources: ["", scale]
 #   inventory: {HorizontalPodAutoscaler.autoscaling: optional, ScaledObject.keda.sh: optional}
 #   fix: >-
-#     Keep replicas: 1 until replication is set up. If several run already, each holds data of its own: dump all of
+#     Keep replicas: 1 until replication is set up. If several run already, each holds data of its own: save all of
 #     them before you scale down.
 #   why: "each replica has a volume of its own, and the Service sends clients to any of them"
 package stategate.lifecycle.replicas_clustered
 
+import data.stategate.lib.dumps
 import data.stategate.lib.members
 
 violation contains v if {
@@ -68,6 +69,6 @@ violation contains v if {
 back := "Keep replicas: 1" if {
 	input.old_workload.replicas < 2
 } else := sprintf(
-	"If it runs already, dump each of the %d first, since each holds data that the others lack; then set replicas: 1",
-	[input.workload.replicas],
+	"If it runs already, save each of the %d first (%s), since each holds data that the others lack; then set replicas: 1",
+	[input.workload.replicas, dumps.with_tool(input.workload.engine.name)],
 )

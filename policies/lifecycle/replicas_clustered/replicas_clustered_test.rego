@@ -28,7 +28,7 @@ test_several_fail if {
 	some v in found(request(3))
 	v.msg == "nothing joins the 3 replicas of StatefulSet pg: each is a separate postgres, without the others' data"
 	v.path == ["spec", "replicas"]
-	startswith(v.fix, "If it runs already, dump each of the 3 first")
+	startswith(v.fix, "If it runs already, save each of the 3 first (pg_dumpall)")
 	contains(v.fix, "for more than one, let an operator replicate it")
 }
 

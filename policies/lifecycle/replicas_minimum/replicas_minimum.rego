@@ -4,10 +4,10 @@
 #   With one replica, every node failure, node upgrade and eviction means downtime until the volume is attached to
 #   another node, and a volume that is bound to its zone or node may have no other node to go to. This policy checks
 #   StatefulSets of the engines in min_replicas; engines that vote are checked by replicas-quorum, zero replicas by
-#   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set
-#   up first, which is what an operator does; replicas-clustered checks that. A primary whose environment shows that it
-#   replicates to a StatefulSet of standbys, as in Bitnami's charts, passes, and so do those standbys; Redis' master
-#   has the same environment with and without replicas, and is checked.
+#   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set up
+#   first, which is what an operator does; replicas-clustered checks that. A primary and its standbys may be two
+#   StatefulSets, as in Bitnami's charts: one whose environment, labels or name say that it is one side of such a pair
+#   passes. Whether the other side exists is not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
 # - ref: https://www.postgresql.org/docs/current/high-availability.html
@@ -59,6 +59,7 @@ several_stores if {
 	members.separate
 }
 
+# Grown by a replica, a primary has two writers, or a second, empty database.
 one_side_of_a_pair if {
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
@@ -67,11 +68,26 @@ one_side_of_a_pair if {
 	variable.value in sides
 }
 
+one_side_of_a_pair if regex.match(concat("", [`(?i)-(`, primaries, `|`, standbys, `)$`]), input.workload.name)
+
+# A single database of Bitnami's charts has the component "primary", too.
+one_side_of_a_pair if {
+	some key, value in input.workload.pods.labels
+	regex.match(`(^|/)(role|component)$`, key)
+	regex.match(concat("", [`(?i)^(`, standbys, `)$`]), value)
+}
+
+one_side_of_a_pair if regex.match(concat("", [`(?i)^(`, primaries, `)$`]), input.workload.pods.labels.role)
+
+primaries := `primary|master|writer|leader`
+
+standbys := `secondary|replicas?|slaves?|standby|read(er|-?only)?`
+
 roles := {
 	"POSTGRES_REPLICATION_MODE": {"master", "slave"},
 	"POSTGRESQL_REPLICATION_MODE": {"master", "slave"},
 	"MYSQL_REPLICATION_MODE": {"master", "slave"},
 	"MARIADB_REPLICATION_MODE": {"master", "slave"},
-	"REDIS_REPLICATION_MODE": {"slave", "replica"},
-	"VALKEY_REPLICATION_MODE": {"replica"},
+	"REDIS_REPLICATION_MODE": {"master", "slave", "replica"},
+	"VALKEY_REPLICATION_MODE": {"primary", "replica"},
 }

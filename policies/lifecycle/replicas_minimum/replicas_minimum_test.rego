@@ -59,5 +59,19 @@ test_primary_and_standby_of_a_chart_pass if {
 	one := request("postgres", 1, false)
 	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "master")) == set()
 	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "slave")) == set()
-	count(found(with_mode(one, "REDIS_REPLICATION_MODE", "master"))) == 1
+	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "master")) == set()
+	count(found(with_mode(one, "POSTGRES_DB", "master"))) == 1
+}
+
+test_name_and_labels_tell_of_a_pair if {
+	one := request("postgres", 1, false)
+	every name in ["cart-primary", "cart-read", "cart-replicas", "cart-master"] {
+		found(object.union(one, {"workload": {"name": name}})) == set()
+	}
+	every labels in [{"role": "primary"}, {"role": "standby"}, {"app.kubernetes.io/component": "read"}] {
+		found(object.union(one, {"workload": {"pods": {"labels": labels}}})) == set()
+	}
+	every labels in [{"app.kubernetes.io/component": "primary"}, {"app": "replica"}] {
+		count(found(object.union(one, {"workload": {"pods": {"labels": labels}}}))) == 1
+	}
 }

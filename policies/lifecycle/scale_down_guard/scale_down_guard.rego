@@ -43,6 +43,7 @@
 package stategate.lifecycle.scale_down_guard
 
 import data.stategate.lib.confirm
+import data.stategate.lib.dumps
 import data.stategate.lib.globs
 import data.stategate.lib.members
 
@@ -63,7 +64,10 @@ violation contains v if {
 	}
 }
 
-leaving := "dump the replica with the highest number, since the others lack its data" if {
+leaving := sprintf(
+	"save the data of the replica with the highest number (%s), since the others lack it",
+	[dumps.save],
+) if {
 	members.separate
 } else := members.leaving(input.workload.engine.name) if {
 	input.workload.engine

@@ -125,7 +125,7 @@ test_stores_of_their_own_have_no_majority if {
 	}
 	some v in found(request(3, 2, {"engine": plain, "containers": [server]}))
 	contains(v.msg, "each replica has data that the others lack")
-	contains(v.fix, "dump the replica with the highest number")
+	contains(v.fix, "save the data of the replica with the highest number")
 }
 
 test_pods_that_are_no_known_store if {

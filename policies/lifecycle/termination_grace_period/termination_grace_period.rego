@@ -1,12 +1,13 @@
 # METADATA
 # title: A data store has enough time to shut down
 # description: >-
-#   After the grace period the kubelet kills what is still running. A data store that is killed while it flushes has
-#   to recover from its log at the next start, which takes longer than the flush would have, and hands over no
-#   leadership. How long is enough depends on the engine (min_seconds); for all others only periods shorter than
-#   min_seconds_other are flagged. Zero on pods with volumes is more than too short: see termination-grace-not-zero.
-#   The API server fills in 30 seconds, so a missing value counts as 30, and the webhook changes nothing: it could not
-#   distinguish that default from a decision. Pods that run to completion (restartPolicy Never or OnFailure) pass.
+#   After the grace period the kubelet kills what is still running. A data store that is killed while it flushes has to
+#   recover from its log at the next start, which takes longer than the flush would have, and hands over no leadership.
+#   How long is enough depends on the engine (min_seconds); for all others only periods shorter than min_seconds_other
+#   are flagged. Zero on pods with volumes is more than too short: see termination-grace-not-zero. The API server fills
+#   in 30 seconds, so a missing value counts as 30, and the webhook changes nothing: it could not distinguish that
+#   default from a decision. Pods that run to completion (restartPolicy Never or OnFailure) pass, and so do stores that
+#   are told to keep everything in memory.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 # - ref: https://www.postgresql.org/docs/current/server-shutdown.html
@@ -55,6 +56,7 @@ import data.stategate.lib.grace
 violation contains v if {
 	given := too_short
 	not grace.forced
+	not input.workload.engine.volatile
 	v := {
 		"msg": sprintf(
 			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",

@@ -64,3 +64,7 @@ test_zero_with_a_volume_is_told_once if {
 	found(object.union(request("kafka", 0), mounts)) == set()
 	count(found(object.union(request("kafka", 5), mounts))) == 1
 }
+
+test_a_store_in_memory_has_nothing_to_flush if {
+	found(object.union(request("kafka", 30), {"workload": {"engine": {"volatile": true}}})) == set()
+}

@@ -52,3 +52,10 @@ test_not_being_scheduled_there_is_another_matter if {
 	found(request([object.union(unreachable, {"effect": "NoSchedule"})])) == set()
 	found(request([{"operator": "Exists", "effect": "NoSchedule"}])) == set()
 }
+
+test_a_wait_that_keeps_a_second_writer_off_passes if {
+	deployment := object.union(request([unreachable]), {"workload": {"kind": "Deployment"}})
+	count(found(deployment)) == 1
+	found(object.union(deployment, {"workload": {"claims": [{"origin": "reference"}]}})) == set()
+	count(found(object.union(request([unreachable]), {"workload": {"claims": [{"origin": "reference"}]}}))) == 1
+}

@@ -4,13 +4,15 @@
 #   Some settings turn a data store into a toy: Vault, OpenBao and Consul in development mode (`-dev`) keep everything
 #   in memory and need no unsealing, and their images run like that if no arguments are given. Replicated Redis and
 #   Valkey without dump and log (`--save "" --appendonly no`) lose more than one server's memory: a primary that
-#   restarts empty empties its replicas, too. A claim that is mounted stays empty. This policy says so once, instead of
+#   restarts empty empties its replicas, too. InfluxDB 3 with the object store `memory` keeps all of its data, the
+#   write-ahead log included, in memory. A claim that is mounted stays empty. This policy says so once, instead of
 #   judging a data directory that is not used. A single Redis without persistence is taken for a cache and passes. So
 #   does development mode with a configuration file that may name a storage.
 # related_resources:
 # - ref: https://developer.hashicorp.com/vault/docs/concepts/dev-server
 # - ref: https://developer.hashicorp.com/consul/docs/reference/cli/agent
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/replication/
+# - ref: https://docs.influxdata.com/influxdb3/core/reference/config-options/#object-store
 # custom:
 #   severity: critical
 #   action: deny
@@ -35,9 +37,12 @@ violation contains v if {
 }
 
 setting(engine, container) := sprintf("without arguments, its image runs %s", [of_image[engine.name]]) if {
+	of_image[engine.name]
 	count(container.command) + count(container.args) == 0
 } else := "-dev" if {
 	of_image[engine.name]
+} else := "its object store is memory" if {
+	engine.name == "influxdb"
 } else := "neither dump nor append-only file"
 
 of_image := {"vault": "server -dev", "consul": "agent -dev"}
@@ -58,6 +63,11 @@ fix(engine) := concat("", [
 	"/consul/data, and import the data",
 ]) if {
 	engine.name == "consul"
+} else := concat("", [
+	"Query out of it what you need; then set the object store to file with its data directory on a volume, or to s3, ",
+	"google or azure, and write the data again; if it may be lost, annotate stategate.io/data-durability: cache",
+]) if {
+	engine.name == "influxdb"
 } else := concat("", [
 	"Take a dump first (redis-cli --rdb dump.rdb); then give it a claim, put dump.rdb into its data directory before it ",
 	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",

@@ -29,4 +29,12 @@ test_replicas_without_persistence_fail if {
 	contains(v.fix, "stategate.io/data-durability: cache")
 }
 
+test_object_store_in_memory_fails if {
+	every args in [[], ["influxdb3", "serve", "--object-store", "memory"]] {
+		some v in found(request("influxdb", true, args))
+		v.msg == "influxdb keeps everything in memory (its object store is memory): a restart loses all of it"
+		startswith(v.fix, "Query out of it what you need")
+	}
+}
+
 test_a_store_that_keeps_its_data_passes if found(request("vault", false, ["server", "-config=/c.hcl"])) == set()

@@ -22,8 +22,8 @@
 #   parameters:
 #     allow_jobs: {type: boolean, default: false, description: Jobs may write to the claims of a data store.}
 #   fix: >-
-#     Give it a claim of its own. To back up, dump over the network or take a VolumeSnapshot and mount a claim made from
-#     it; to restore, load the dump over the network or stop the store first.
+#     Give it a claim of its own. To back up, copy the data over the network with its own tool or take a VolumeSnapshot
+#     and mount a claim made from it; to restore, restore over the network or stop the store first.
 #   why: "ReadWriteOnce does not prevent it: it admits every pod on the same node"
 package stategate.storage.pvc_single_consumer
 
@@ -50,7 +50,7 @@ violation contains v if {
 
 # Even a mount that only reads may wait for the volume, and copies of files that are being written are no backup.
 remedy(consumer) := sprintf(
-	"To back up, dump over the network (%s) or mount a claim made from a VolumeSnapshot%s; to restore, stop %s first",
+	"To back up, copy its data out (%s) or mount a claim made from a VolumeSnapshot%s; to restore, stop %s first",
 	[dumps.with_tool(object.get(consumer, "engine", "")), one_at_a_time, consumer.name],
 ) if {
 	input.workload.kind in {"Job", "CronJob", "Pod"}

@@ -35,7 +35,7 @@ test_job_on_the_claim_of_a_replica_fails if {
 	some v in found(request("Job", "data-pg-0", [set_of_pg]))
 	v.msg == "claim data-pg-0 is written by StatefulSet pg already: a second writer corrupts its data"
 	v.path == ["spec", "volumes", 0]
-	startswith(v.fix, "To back up, dump over the network (use its own backup tool")
+	startswith(v.fix, "To back up, copy its data out (use its own backup tool")
 	endswith(v.fix, "; to restore, stop pg first")
 }
 

@@ -9,7 +9,7 @@
 #   stategate.io/data-paths, and if a volume holds each directory that the script names. What a Secret says, a
 #   ConfigMap that is not known or another configuration file is not seen, and not flagged. An image that has a data
 #   store's name but is neither its publisher's nor a known packager's may keep its data elsewhere: where it has a
-#   lasting volume, but none at the publisher's directory, this policy says so.
+#   volume, but none at the publisher's directory, this policy says so.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # custom:
@@ -17,12 +17,13 @@
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     Look where it writes. If no volume holds that, dump the data first, then mount one there. If one does, name the
+#     Look where it writes. If no volume holds that, save the data first, then mount one there. If one does, name the
 #     directory in the arguments or in stategate.io/data-paths.
 #   why: outside of a lasting volume, a restart loses all data
 package stategate.storage.volume_data_dir_known
 
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
 
 violation contains v if {
 	some container in input.workload.containers
@@ -36,8 +37,8 @@ violation contains v if {
 		),
 		"path": container.path,
 		"fix": sprintf(
-			"Look where it writes (df DIR in the container). If it is %s, %s; then mount %s there, and load the dump",
-			[where, "dump it first, since any restart loses it", data_dirs.remedy],
+			"Look where it writes (df DIR in the container). If it is %s, %s; then mount %s there, and %s",
+			[where, "save it first, since any restart loses it", data_dirs.remedy, dumps.back],
 		),
 	}
 }
@@ -51,6 +52,7 @@ violation contains v if {
 	}
 	count(dirs) > 0
 	mounts := {mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})}
+	count(mounts) > 0
 	v := {
 		"msg": sprintf(
 			"container %s has a volume at %s, while images of %s mostly keep their data in %s: look where this one does",
@@ -59,7 +61,30 @@ violation contains v if {
 		"path": container.path,
 		"fix": sprintf(
 			"Look where it writes (df DIR in the container). Only if that is the volume, name it in stategate.io/data-paths; %s",
-			["if not, dump the data before you mount the volume there: any restart loses it"],
+			["if not, save the data before you mount the volume there: any restart loses it"],
+		),
+	}
+}
+
+# … or it has nothing but volumes that go with the pod.
+violation contains v if {
+	some container in input.workload.containers
+	some dir in input.workload.engine.data_dirs
+	dir.container == container.name
+	elsewhere(dir)
+	mounts := {mount.mount_path | some mount in container.mounts; data_dirs.passing(mount)}
+	every mount in container.mounts {
+		not data_dirs.persisted({"mount": mount})
+	}
+	v := {
+		"msg": sprintf(
+			"container %s has only an emptyDir or the like at %s: if it keeps data there, every new pod starts without it",
+			[container.name, concat(", ", mounts)],
+		),
+		"path": container.path,
+		"fix": sprintf(
+			"Look where it writes (df DIR in the container). If it keeps data, %s; then mount %s there. If it is a cache, %s",
+			[sprintf("save it first (%s)", [dumps.save]), data_dirs.remedy, "annotate stategate.io/data-durability: cache"],
 		),
 	}
 }
@@ -68,16 +93,12 @@ elsewhere(dir) if {
 	data_dirs.foreign(dir)
 	not data_dirs.persisted(dir)
 	not reported(dir)
-	every other in input.workload.engine.data_dirs {
-		not stored(other, dir.container)
-	}
+	name := dir.container
+	not name in storing
 }
 
 # One of the table's guesses is enough.
-stored(dir, container) if {
-	dir.container == container
-	data_dirs.persisted(dir)
-}
+storing := {dir.container | some dir in input.workload.engine.data_dirs; data_dirs.persisted(dir)}
 
 unclear contains dir if {
 	some dir in input.workload.engine.data_dirs

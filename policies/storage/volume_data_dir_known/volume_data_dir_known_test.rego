@@ -22,7 +22,7 @@ test_a_directory_without_a_volume_fails if {
 	some v in found(request([dir("/tmp/pg", "script")], [claim]))
 	contains(v.msg, "container db may keep its data in /tmp/pg")
 	v.path == container
-	contains(v.fix, "If it is /tmp/pg, dump it first")
+	contains(v.fix, "If it is /tmp/pg, save it first")
 }
 
 test_several_directories_are_one_fault if {
@@ -60,11 +60,26 @@ of_image(repository, dirs) := object.union(request(dirs, []), {"workload": {"con
 test_image_of_another_maker_with_a_volume_elsewhere_fails if {
 	some v in found(of_image("platform/postgres", [dir("/var/lib/postgresql/data", "default")]))
 	contains(v.msg, "has a volume at /srv/state, while images of postgres mostly keep their data in /var/lib/postgresql/data")
-	contains(v.fix, "dump the data before you mount")
+	contains(v.fix, "save the data before you mount")
 }
 
 test_image_of_the_publisher_is_the_fault_of_another_policy if {
 	found(of_image("library/postgres", [dir("/var/lib/postgresql/data", "default")])) == set()
+}
+
+test_image_of_another_maker_with_an_empty_dir_elsewhere_fails if {
+	dirs := [dir("/data", "default"), dir("/var/lib/redis", "default")]
+	document := object.union(of_image("platform/postgres", dirs), {"workload": {"containers": [{
+		"name": "db",
+		"image": {"repository": "platform/postgres"},
+		"mounts": [{"source": "emptyDir", "mount_path": "/state"}, {"source": "emptyDir", "mount_path": "/tmp"}],
+		"path": container,
+	}]}})
+	some v in found(document)
+	contains(v.msg, "container db has only an emptyDir or the like at /state:")
+	contains(v.fix, "save it first (")
+	count(found(document)) == 1
+	found(object.union(document, {"workload": {"containers": [{"name": "db", "image": {"repository": "library/postgres"}}]}})) == set()
 }
 
 test_one_directory_on_a_volume_is_enough if {

@@ -33,6 +33,7 @@ package stategate.storage.volume_data_dir_moved
 
 import data.stategate.lib.confirm
 import data.stategate.lib.data_dirs
+import data.stategate.lib.dumps
 import data.stategate.lib.versions
 
 confirmation := "stategate.io/confirm-data-move"
@@ -61,15 +62,28 @@ some_container := container if {
 	container.name == move.container
 } else := {}
 
-way := "Dump the data first, for this update deletes it, and load it afterwards" if {
+way := sprintf("Save the data first (%s), for this update deletes it; afterwards, %s", [dumps.save, dumps.back]) if {
+	deleted
+} else := sprintf("Keep the version, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
+	other_software
+} else := sprintf(
+	"Keep the claim, or stop the store and copy its files (or save the data now: %s; and after it %s)",
+	[tool, dumps.back],
+) if {
+	other_claim
+} else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
+
+tool := dumps.with_tool(input.workload.engine.name)
+
+deleted if {
 	some move in moves
 	"the container" in move.was
-} else := "Keep the version, or dump the data before the update and load it after" if {
-	other_software
-} else := "Keep the claim, or stop the store and copy its files (or dump the data now and load it after)" if {
+}
+
+other_claim if {
 	some move in moves
 	stores(move.was) != stores(move.now)
-} else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
+}
 
 other_software if input.old_workload.engine.major != input.workload.engine.major
 

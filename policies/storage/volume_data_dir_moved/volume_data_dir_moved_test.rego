@@ -91,7 +91,7 @@ test_what_is_on_no_volume_is_the_fault_of_another_policy if found(request([at_ro
 test_what_was_on_no_volume_is_deleted_by_the_update if {
 	some v in found(request([nowhere], [at_root]))
 	contains(v.msg, "moves from the container to data-pg:")
-	startswith(v.fix, "Dump the data first, for this update deletes it")
+	startswith(v.fix, "Save the data first (stop the clients, then kubectl exec")
 	contains(v.fix, "='the container->data-pg'")
 }
 
@@ -130,10 +130,10 @@ test_another_version_or_vendor_has_its_own_way if {
 	old := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
 	newer := object.union(old, {"workload": {"engine": {"major": 18}}})
 	some v in found(newer)
-	contains(v.fix, "dump the data before the update")
+	contains(v.fix, "save the data before the update (pg_dumpall), and after it load the dump")
 	image := {"name": "db", "path": [], "image": {"repository": "bitnami/postgresql"}}
 	some w in found(object.union(old, {"workload": {"containers": [image]}}))
-	contains(w.fix, "dump the data before the update")
+	contains(w.fix, "save the data before the update (pg_dumpall), and after it load the dump")
 }
 
 test_another_engine_passes if {

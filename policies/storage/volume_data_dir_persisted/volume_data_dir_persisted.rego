@@ -26,8 +26,8 @@
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController, Pod, Job.batch, CronJob.batch]}
 #   fix: >-
-#     If it runs, dump it first. Mount a persistent volume that holds the data directory; your own image that writes
-#     elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
+#     If it runs, save its data first. Mount a persistent volume that holds the data directory; your own image that
+#     writes elsewhere on a volume names that in stategate.io/data-paths; for a mere cache, annotate
 #     stategate.io/data-durability: cache.
 #   why: what is written outside a writable volume lives only as long as its container
 package stategate.storage.volume_data_dir_persisted
@@ -67,9 +67,9 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 }
 
 # Whatever is changed, the pods start anew.
-first := sprintf("Dump the data first (%s), for this update loses it. ", [dumps.save]) if {
+first := sprintf("Save the data first (%s), for this update loses it. ", [dumps.save]) if {
 	input.review.operation == "UPDATE"
-} else := sprintf("If it runs, dump it first (%s): the change loses it. ", [dumps.save])
+} else := sprintf("If it runs, save its data first (%s): the change loses it. ", [dumps.save])
 
 fix(where, hiding) := by_variable if {
 	count(hiding) == 0
@@ -159,8 +159,7 @@ on_scratch(dir) if {
 # If one of the table's guesses is on scratch space, that is the violation, and another policy reports it.
 guess_on_scratch(dir) if {
 	dir.origin == "default"
-	some other in data_dirs.unpersisted
-	data_dirs.guessed(other)
-	other.container == dir.container
-	on_scratch(other)
+	dir.container in guessed_on_scratch
 }
+
+guessed_on_scratch := {dir.container | some dir in data_dirs.unpersisted; data_dirs.guessed(dir); on_scratch(dir)}

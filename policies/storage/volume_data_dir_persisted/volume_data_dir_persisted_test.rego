@@ -154,7 +154,7 @@ with_volume(engine, env, origin) := {"workload": {
 test_a_misspelt_variable_is_named if {
 	some v in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/pgdata/16"}], "default"))
 	endswith(v.fix, "Name the variable PGDATA, not PG_DATA: the image does not read PG_DATA")
-	startswith(v.fix, "If it runs, dump it first (")
+	startswith(v.fix, "If it runs, save its data first (")
 	some w in found(with_volume("postgres", [{"name": "PG_DATA", "value": "/else"}], "default"))
 	contains(w.fix, "Mount an entry")
 }
@@ -169,7 +169,7 @@ test_kafka_is_led_to_its_volume if {
 test_an_update_begins_with_a_dump if {
 	document := with_volume("kafka", [], "environment")
 	some v in found(object.union(document, {"review": {"operation": "UPDATE"}}))
-	startswith(v.fix, "Dump the data first")
+	startswith(v.fix, "Save the data first (MirrorMaker")
 }
 
 test_variables_of_kafka_are_those_of_its_image if {

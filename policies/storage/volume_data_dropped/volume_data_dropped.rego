@@ -5,7 +5,8 @@
 #   that is right, to a claim, replaces the pods: the claim is empty, and the data is gone with the old pod. For a
 #   StatefulSet the same happens when it is deleted with --cascade=orphan and applied with new claim templates, at the
 #   restart of its pods. This policy flags such an update of a store that runs, until an annotation confirms that the
-#   data has been saved. As long as the data stays in its pods, volume-no-emptydir-data and the like say so. What a
+#   data has been saved. As long as the data stays in its pods, volume-data-lost-in-rollout warns of each
+#   rollout, and volume-no-emptydir-data and the like say what to do about it. What a
 #   script, a Secret, a ConfigMap or a configuration file decides is not seen. A lasting volume that is replaced by
 #   another one is another matter. Files are compared with their previous version (`--old`).
 # related_resources:
@@ -17,15 +18,15 @@
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps, ReplicaSet.apps, ReplicationController], operations: [UPDATE]}
 #   ratchet: false
 #   fix: >-
-#     Dump the data first, then: kubectl annotate KIND NAME stategate.io/confirm-data-move='OLD->NEW', apply the change
-#     and load the dump.
+#     Save the data first, then: kubectl annotate KIND NAME stategate.io/confirm-data-move='OLD->NEW', apply the change
+#     and bring the data back.
 #   why: the data lives in the pods that this update replaces, and the new volume is empty
 package stategate.storage.volume_data_dropped
 
 import data.stategate.lib.confirm
 import data.stategate.lib.data_dirs
 import data.stategate.lib.dumps
-import data.stategate.lib.members
+import data.stategate.lib.pod_data
 
 confirmation := "stategate.io/confirm-data-move"
 
@@ -38,54 +39,31 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"this rollout loses the running data of %s%s: it is in %s of the pods that are replaced, and %s",
-			[input.workload.name, unless_copied, told[drop.was], why],
+			[input.workload.name, unless_copied, pod_data.told[drop.was], why],
 		),
 		"path": drop.path,
 		"key": concat("/", ["dropped", drop.container]),
 		"fix": sprintf(
-			"Dump the data now (%s), confirm (%s), apply this, and load the dump; %s",
-			[dumps.save, confirm.command(lower(input.workload.kind), input.workload, confirmation, step), expendable],
+			"Save the data now (%s), confirm (%s), apply this, and %s; %s",
+			[
+				dumps.save,
+				confirm.command(lower(input.workload.kind), input.workload, confirmation, step),
+				dumps.back,
+				expendable,
+			],
 		),
 	}
 }
 
-unless_copied := "" if no_copies else := " (unless other replicas copy it to the new pods)"
-
-# Each replica alone has its data.
-no_copies if object.get(input.old_workload, "replicas", 1) == 1
-
-no_copies if members.separate
-
-told := {"emptyDir": "an emptyDir", "ephemeral": "an ephemeral volume", "container": "the file system"}
+unless_copied := "" if pod_data.no_copies else := " (unless other replicas copy it to the new pods)"
 
 # The data directory moves to a lasting volume, which is empty.
 drops contains drop if {
-	some old in at_stake
+	some old in pod_data.at_stake
 	some new in input.workload.engine.data_dirs
 	new.container == old.container
 	data_dirs.persisted(new)
-	drop := {"container": old.container, "was": kept_in(old), "now": new.mount.volume, "path": new.mount.path}
-}
-
-at_stake contains old if {
-	input.old_workload.engine.name == input.workload.engine.name
-	some old in input.old_workload.engine.data_dirs
-	not data_dirs.uncertain(old)
-	kept_in(old)
-	not kept_before(old)
-}
-
-kept_in(dir) := dir.mount.source if dir.mount.source in {"emptyDir", "ephemeral"}
-
-kept_in(dir) := "container" if not dir.mount
-
-# Of the table's alternatives, one that was on a lasting volume is the one that the image uses.
-kept_before(old) if {
-	data_dirs.guessed(old)
-	some other in input.old_workload.engine.data_dirs
-	other.container == old.container
-	data_dirs.guessed(other)
-	data_dirs.persisted(other)
+	drop := {"container": old.container, "was": pod_data.kept_in(old), "now": new.mount.volume, "path": new.mount.path}
 }
 
 expendable := "if it may be lost, annotate stategate.io/data-durability: cache instead"

@@ -33,7 +33,7 @@ test_emptydir_replaced_by_a_claim_fails if {
 		"and nobody has confirmed it",
 	])
 	v.path == ["m"]
-	startswith(v.fix, "Dump the data now (stop the clients, then kubectl exec -n shop statefulset/pg -c postgres -- pg_dumpall")
+	startswith(v.fix, "Save the data now (stop the clients, then kubectl exec -n shop statefulset/pg -c postgres -- pg_dumpall")
 	contains(v.fix, "kubectl annotate statefulset pg -n shop --overwrite stategate.io/confirm-data-move='emptyDir->data'")
 }
 

@@ -23,8 +23,8 @@
 #       default: ["/tmp*", "/run*", "/dev/shm*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
 #   fix: >-
-#     If it runs already, dump the data first: the change restarts its pods, and the emptyDir goes with them. Then use a
-#     claim instead of the emptyDir, and load the dump; or, if the data can be rebuilt, annotate
+#     If it runs already, save the data first: the change restarts its pods, and the emptyDir goes with them. Then use a
+#     claim instead of the emptyDir, and bring the data back; or, if the data can be rebuilt, annotate
 #     stategate.io/data-durability: cache.
 #   why: an emptyDir is deleted whenever its pod leaves the node, at every drain, upgrade and eviction
 package stategate.storage.volume_no_emptydir_data
@@ -45,11 +45,13 @@ violation contains v if {
 		),
 		"path": volume.path,
 		"fix": sprintf(
-			"If it runs, dump it first (%s): the change wipes it. Then replace emptyDir %s by %s and load the dump; or, %s",
-			[dumps.save, mount.volume, data_dirs.remedy, "if it is only a cache, annotate stategate.io/data-durability: cache"],
+			"If it runs, save its data first (%s): the change wipes it. Then replace emptyDir %s by %s and %s; or, %s",
+			[dumps.save, mount.volume, data_dirs.remedy, dumps.back, expendable],
 		),
 	}
 }
+
+expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"
 
 # The data directory is on an emptyDir …
 wiped contains mount if {

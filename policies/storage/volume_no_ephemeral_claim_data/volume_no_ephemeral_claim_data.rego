@@ -20,8 +20,8 @@
 #       default: ["/tmp*", "/run*", "*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
 #   fix: >-
-#     If it runs already, dump the data first: the change restarts its pods, and the volume is deleted with them. Then
-#     use a claim that outlives the pod, and load the dump; or, if the data can be rebuilt, annotate
+#     If it runs already, save the data first: the change restarts its pods, and the volume is deleted with them. Then
+#     use a claim that outlives the pod, and bring the data back; or, if the data can be rebuilt, annotate
 #     stategate.io/data-durability: cache.
 #   why: after every drain, upgrade and eviction the pod starts on a new, empty volume
 package stategate.storage.volume_no_ephemeral_claim_data
@@ -42,11 +42,13 @@ violation contains v if {
 		),
 		"path": volume.path,
 		"fix": sprintf(
-			"If it runs, dump it first (%s): the change deletes it. Then replace volume %s by %s and load the dump; or, %s",
-			[dumps.save, mount.volume, data_dirs.remedy, "if it is only a cache, annotate stategate.io/data-durability: cache"],
+			"If it runs, save its data first (%s): the change deletes it. Then replace volume %s by %s and %s; or, %s",
+			[dumps.save, mount.volume, data_dirs.remedy, dumps.back, expendable],
 		),
 	}
 }
+
+expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"
 
 # The data directory is lost with the pod …
 lost contains mount if {

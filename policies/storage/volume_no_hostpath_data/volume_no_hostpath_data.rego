@@ -1,16 +1,16 @@
 # METADATA
 # title: Data is not kept in a directory of the node
 # description: >-
-#   A hostPath is a directory of whichever node the pod runs on. A pod that moves finds an empty directory, or one
-#   with the files of an older pod, and starts on them without notice; nothing accounts for the space, and nothing
-#   deletes it. This policy checks data directories (known from arguments, environment, the annotation
-#   stategate.io/data-paths or the table of images) and what is mounted below them. If those are not known, it checks
-#   every node directory that is written to by a workload without any other storage that outlasts its pods. A
-#   Deployment that writes to a node directory is taken for one that keeps data there, unless the directory belongs
-#   to the node itself (/var/log, /run, /dev, …); Pods and DaemonSets of unknown images are not: annotate them
-#   stategate.io/stateful: "true". What agents and drivers use on a node (harmless_host_paths) is not data, nor is
-#   anything mounted read-only. For node disks use a local PersistentVolume: the scheduler brings the pod back to it;
-#   volume-local-replication-declared covers what else such disks need. Declare a cache with
+#   A hostPath is a directory of whichever node the pod runs on. A pod that moves finds an empty directory, or one with
+#   the files of an older pod, and starts on them without notice; nothing accounts for the space, and nothing deletes
+#   it. This policy checks data directories (known from arguments, environment, the annotation stategate.io/data-paths
+#   or the table of images) and what is mounted below them. If those are not known, it checks every node directory that
+#   is written to by a workload without any other storage that outlasts its pods. A Deployment that writes to a node
+#   directory is taken for one that keeps data there, unless the directory belongs to the node itself (/var/log, /run,
+#   /dev, …); Pods and DaemonSets of unknown images are not: annotate them stategate.io/stateful: "true". What agents
+#   and drivers use on a node (harmless_host_paths) is not data, nor is anything mounted read-only, or what the name of
+#   a mount calls logs, a cache or the like. For node disks use a local PersistentVolume: the scheduler brings the pod
+#   back to it; volume-local-replication-declared covers what else such disks need. Declare a cache with
 #   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
@@ -36,14 +36,16 @@
 #       default: ["*/tmp", "*/run", "*/cache", "*/log", "*/logs"]
 #       description: Paths below a data directory that may be lost.
 #   fix: >-
-#     If it runs already, dump the data or copy the stopped store's files first: a new claim is empty. Then use a claim
-#     instead of the hostPath; or, if the data can be rebuilt, annotate stategate.io/data-durability: cache.
+#     If it runs already, save the data with its own tools or copy the stopped store's files first: a new claim is
+#     empty. Then use a claim instead of the hostPath; or, if the data can be rebuilt, annotate
+#     stategate.io/data-durability: cache.
 #   why: the files belong to one node and go with it; nothing tracks their space or cleans them up
 package stategate.storage.volume_no_hostpath_data
 
 import data.stategate.lib.data_dirs
 import data.stategate.lib.dumps
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 violation contains v if {
 	some mount in on_the_node
@@ -104,6 +106,7 @@ on_the_node contains mount if {
 	not has_other_storage
 	some mount in writable
 	mount.source == "hostPath"
+	not kept_data.of_no_value(mount)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	harmless := input.parameters.harmless_host_paths

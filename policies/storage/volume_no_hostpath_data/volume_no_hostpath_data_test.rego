@@ -47,6 +47,12 @@ disk := mount("data", "hostPath", "/var/lib/postgresql/data")
 
 kept := mount("claim", "volumeClaimTemplate", "/var/lib/postgresql/data")
 
+test_logs_of_an_unknown_image_pass if {
+	logs := object.union(mount("data", "hostPath", "/logs"), {"container": "filer"})
+	found(request([], [logs])) == set()
+	count(found(request([], [object.union(logs, {"mount_path": "/files"})]))) == 1
+}
+
 test_claim_passes if found(request([on("/var/lib/postgresql/data", "default", kept)], [kept])) == set()
 
 test_data_on_the_node_fails if {

@@ -54,11 +54,14 @@
 #       - gcsfuse.csi.storage.gke.io
 #       - blob.csi.azure.com
 #       description: Provisioners and drivers (globs) of network file systems and mounted buckets.
-#   fix: Dump the data, or copy it while the store is stopped, to a claim of a class of block storage, and use that.
+#   fix: >-
+#     Copy the data with its own tool, or its files while the store is stopped, to a claim of a class of block storage,
+#     and use that.
 #   why: a database that cannot trust its syncs and locks may be corrupt after a failover
 package stategate.storage.volume_no_shared_filesystem_db
 
 import data.stategate.lib.claims
+import data.stategate.lib.dumps
 import data.stategate.lib.globs
 
 violation contains v if {
@@ -72,8 +75,8 @@ violation contains v if {
 		),
 		"path": place.path,
 		"fix": sprintf(
-			"Dump the data, or copy it while the store is stopped, to block storage: use %s, with a class of disks",
-			[place.instead],
+			"Bring the data (%s; or its files, while it is stopped) to block storage: use %s, with a class of disks",
+			[dumps.with_tool(engine), place.instead],
 		),
 	}
 }

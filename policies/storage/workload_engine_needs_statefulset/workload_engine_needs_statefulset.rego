@@ -19,10 +19,12 @@
 #   parameters:
 #     exempt_engines: {type: list, of: string, default: [prometheus, loki, tempo], description: Data stores that may run as any kind.}
 #   fix: >-
-#     Make it a StatefulSet with volumeClaimTemplates, or let an operator run it. New claims are empty: dump a store that
-#     runs first, and load the dump.
+#     Make it a StatefulSet with volumeClaimTemplates, or let an operator run it. New claims are empty: save the data of
+#     a store that runs first, and bring them back.
 #   why: a StatefulSet gives each member its own name and volume, and never runs a member twice
 package stategate.storage.workload_engine_needs_statefulset
+
+import data.stategate.lib.dumps
 
 # What happens to a data store that runs as this kind.
 consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
@@ -69,8 +71,10 @@ violation contains v if {
 }
 
 fix(name) := sprintf(
-	"Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s)",
-	[operators[name]],
+	"%s. Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s); then %s",
+	[first(name), operators[name], dumps.back],
 ) if {
 	operators[name]
-} else := "Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates"
+} else := sprintf("%s. Make it a StatefulSet with volumeClaimTemplates; then %s", [first(name), dumps.back])
+
+first(name) := sprintf("If it runs, save its data first, for the claims are new: %s", [dumps.with_tool(name)])

@@ -25,7 +25,8 @@ test_deployment_fails if {
 
 test_engine_without_operator_is_told_of_stateful_sets_only if {
 	some v in found(request("Deployment", "redis"))
-	v.fix == "Dump it first if it runs: the claims are new. Make it a StatefulSet with volumeClaimTemplates"
+	startswith(v.fix, "If it runs, save its data first, for the claims are new: redis-cli --rdb")
+	contains(v.fix, ". Make it a StatefulSet with volumeClaimTemplates; then put dump.rdb into the new data directory")
 }
 
 test_every_other_kind_fails_for_its_own_reason if {

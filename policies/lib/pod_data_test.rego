@@ -1,0 +1,46 @@
+package stategate.lib.pod_data_test
+
+import data.stategate.lib.pod_data
+
+dir(origin, rest) := object.union({"dir": "/data", "container": "db", "origin": origin}, rest)
+
+on(source) := {"mount": {"source": source, "read_only": false}}
+
+update(old, containers) := {
+	"old_workload": {"engine": {"name": "redis", "data_dirs": old}, "containers": containers},
+	"workload": {"engine": {"name": "redis"}},
+}
+
+found(old, containers) := kept if {
+	dirs := pod_data.at_stake with input as update(old, containers)
+	kept := {pod_data.kept_in(one) | some one in dirs}
+}
+
+test_what_lives_in_pods if {
+	found([dir("default", on("emptyDir"))], []) == {"emptyDir"}
+	found([dir("argument", on("ephemeral"))], []) == {"ephemeral"}
+	found([dir("default", {})], []) == {"container"}
+}
+
+test_what_does_not if {
+	found([dir("default", on("volumeClaimTemplate"))], []) == set()
+	found([dir("default", {}), dir("default", on("volumeClaimTemplate"))], []) == set()
+	found([dir("script", on("emptyDir"))], []) == set()
+}
+
+image(repository) := [{
+	"name": "db",
+	"image": {"repository": repository},
+	"mounts": [{"source": "persistentVolumeClaim", "mount_path": "/state", "read_only": false}],
+}]
+
+test_image_of_another_maker_may_write_elsewhere if {
+	found([dir("default", {})], image("shop/redis")) == set()
+	found([dir("default", {})], image("library/redis")) == {"container"}
+	found([dir("default", {"hidden_by": "/data"})], image("shop/redis")) == {"container"}
+}
+
+test_one_replica_has_no_copies if {
+	pod_data.no_copies with input as {"old_workload": {"replicas": 1}}
+	not pod_data.no_copies with input as {"old_workload": {"replicas": 3}}
+}

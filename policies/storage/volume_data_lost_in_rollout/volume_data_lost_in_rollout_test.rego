@@ -1,0 +1,68 @@
+package stategate.storage.volume_data_lost_in_rollout_test
+
+import data.stategate.storage.volume_data_lost_in_rollout as policy
+
+dir(rest) := object.union({"dir": "/data", "container": "db", "origin": "default"}, rest)
+
+on(source) := {"mount": {"source": source, "read_only": false}}
+
+workload(dirs) := {
+	"kind": "StatefulSet",
+	"name": "pg",
+	"namespace": "shop",
+	"replicas": 1,
+	"annotations": {},
+	"engine": {"name": "postgres", "container": "db", "data_dirs": dirs, "volatile": false},
+	"containers": [],
+	"pods": {"path": ["spec", "template"]},
+	"update": {"type": "RollingUpdate"},
+}
+
+update(old, new) := {
+	"workload": workload(new),
+	"old_workload": workload(old),
+	"review": {
+		"object": {"spec": {"template": {"image": "postgres:17.6"}}},
+		"oldObject": {"spec": {"template": {"image": "postgres:17.5"}}},
+	},
+}
+
+found(document) := violations if violations := policy.violation with input as document
+
+scratch := [dir(on("emptyDir"))]
+
+test_new_image_of_a_store_on_scratch_space_fails if {
+	some v in found(update(scratch, scratch))
+	v.msg == "this rollout loses the data of pg: it is in an emptyDir of the pods that are replaced"
+	v.path == ["spec", "template", "spec"]
+	startswith(v.fix, "Save the data now (stop the clients, then kubectl exec -n shop statefulset/pg")
+	contains(v.fix, "apply this, and load the dump")
+}
+
+test_so_does_one_in_its_container_or_in_memory if {
+	some v in found(update([dir({})], [dir({})]))
+	contains(v.msg, "it is in the file system of the pods")
+	memory := {"old_workload": {"engine": {"volatile": true}}}
+	some w in found(object.union(update([], []), memory))
+	contains(w.msg, "it is in the memory of the pods")
+}
+
+test_data_on_a_claim_passes if found(update([dir(on("volumeClaimTemplate"))], [dir(on("volumeClaimTemplate"))])) == set()
+
+test_data_that_moves_to_a_claim_is_the_fault_of_another_policy if {
+	found(update(scratch, [dir(on("volumeClaimTemplate"))])) == set()
+}
+
+test_no_rollout_loses_nothing if {
+	same := update(scratch, scratch)
+	found(object.union(same, {"review": {"oldObject": {"spec": {"template": {"image": "postgres:17.6"}}}}})) == set()
+	found(object.union(same, {"workload": {"replicas": 0}})) == set()
+	found(object.union(same, {"old_workload": {"replicas": 0}})) == set()
+	found(object.union(same, {"workload": {"update": {"type": "OnDelete"}}})) == set()
+	found(object.union(same, {"workload": {"update": {"partition": 1}}})) == set()
+	found(object.union(same, {"review": {"object": {"spec": {"paused": true}}}})) == set()
+}
+
+test_replicas_may_copy_it if {
+	found(object.union(update(scratch, scratch), {"old_workload": {"replicas": 3}, "workload": {"replicas": 3}})) == set()
+}

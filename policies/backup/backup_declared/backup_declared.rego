@@ -17,7 +17,7 @@
 #   metrics, logs and traces, which expire by themselves and are hardly ever restored, or search indexes that are filled
 #   from a database and built again from it (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may
 #   hold the only copy and are asked. A Redis that evicts any key when it is full is a cache, and so is one whose name
-#   says so.
+#   says so. Replicas in a StatefulSet of their own, as Bitnami's charts have them, are copies: their primary is asked.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -190,6 +190,15 @@ fleeting if {
 	container.name == input.workload.engine.container
 	text := concat(" ", array.concat(container.command, container.args))
 	regex.match(`maxmemory-policy\s+["']?allkeys-`, text)
+}
+
+# A copy of its primary.
+fleeting if {
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some variable in container.env
+	regex.match(`^(POSTGRES|POSTGRESQL|MYSQL|MARIADB|REDIS|VALKEY)_REPLICATION_MODE$`, variable.name)
+	variable.value in {"slave", "replica"}
 }
 
 # Every data directory is lost with its pod, and no other mount of the pod keeps data.

@@ -157,3 +157,16 @@ test_what_expires_or_is_built_again_needs_no_backup if {
 	found(of_image("sonarqube-dce")) == set()
 	count(found(of_image("shop/ledger"))) == 1
 }
+
+test_replica_is_a_copy_of_its_primary if {
+	replicating("replica") == set()
+	count(replicating("master")) == 1
+}
+
+replicating(mode) := found(redis({"containers": [{
+	"name": "db",
+	"mounts": [],
+	"command": [],
+	"args": [],
+	"env": [{"name": "REDIS_REPLICATION_MODE", "value": mode}],
+}]}))

@@ -7,10 +7,9 @@
 #   disk. A kmsKeyId also turns encryption on there. Google Cloud, Azure, DigitalOcean and Oracle encrypt every disk.
 #   What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
 #   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners). Whether an
-#   unknown driver encrypts is not known, so its class passes unless refuse_unknown is set, as in the profile regulated:
-#   then somebody must attest it. Directories and disks of the nodes (local_provisioners) have no encryption of their
-#   own to turn on, so they pass too: the nodes' disks are encrypted below, or not at all. Classes that make buckets
-#   have no volumes and pass always.
+#   unknown driver encrypts is not known, and directories and disks of the nodes have nothing to turn on in the class, so
+#   such classes pass unless refuse_unknown is set, as in the profile regulated: then somebody must attest it. Classes
+#   that make buckets pass: they have no volumes.
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
 # - ref: https://github.com/ceph/ceph-csi/blob/devel/examples/rbd/storageclass.yaml
@@ -39,11 +38,6 @@
 #       type: boolean
 #       default: false
 #       description: Refuse classes for which it is unknown whether they encrypt.
-#     local_provisioners:
-#       type: list
-#       of: string
-#       default: [kubernetes.io/no-provisioner, "*local-path*", "*hostpath*", kubernetes.io/host-path, "*openebs.io/local"]
-#       description: Provisioners (globs) of directories and disks of the nodes, which the driver cannot encrypt.
 #   fix: >-
 #     Set the driver's encryption parameter; or, if the storage encrypts by other means, annotate
 #     stategate.io/encryption-attested: <how>.
@@ -52,7 +46,6 @@ package stategate.encryption.encryption_storageclass_at_rest
 
 import data.stategate.lib.buckets
 import data.stategate.lib.encryption
-import data.stategate.lib.globs
 
 class := encryption.reviewed
 
@@ -60,7 +53,6 @@ violation contains v if {
 	input.parameters.refuse_unknown
 	encryption.verdict(class, input.parameters) == "unknown"
 	not buckets.made
-	not on_a_node
 	v := {
 		"msg": sprintf(
 			"StorageClass %s: nobody knows whether %s encrypts its volumes",
@@ -69,12 +61,6 @@ violation contains v if {
 		"path": ["provisioner"],
 		"fix": "If the storage encrypts, say how: annotation stategate.io/encryption-attested: <how, 10 characters or more>",
 	}
-}
-
-on_a_node if {
-	provisioners := input.parameters.local_provisioners
-	provisioner := class.provisioner
-	globs.matches_any(provisioners, provisioner)
 }
 
 violation contains v if {

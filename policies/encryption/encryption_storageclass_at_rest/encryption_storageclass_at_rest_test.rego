@@ -7,7 +7,6 @@ defaults := {
 	"attested_provisioners": [],
 	"account_default_encryption": false,
 	"refuse_unknown": false,
-	"local_provisioners": ["kubernetes.io/no-provisioner", "*local-path*"],
 }
 
 strict := {"refuse_unknown": true}
@@ -113,9 +112,10 @@ test_unknown_driver_must_be_attested if {
 
 test_unknown_driver_is_not_known if found(class("topolvm.io", {})) == set()
 
-test_directories_of_nodes_pass if {
+test_directories_of_nodes_must_be_attested_only_if_asked if {
 	every provisioner in ["kubernetes.io/no-provisioner", "rancher.io/local-path"] {
-		found(told(class(provisioner, {}), strict)) == set()
+		found(class(provisioner, {})) == set()
+		count(found(told(class(provisioner, {}), strict))) == 1
 	}
 }
 

@@ -17,7 +17,8 @@
 #   metrics, logs and traces, which expire by themselves and are hardly ever restored, or search indexes that are filled
 #   from a database and built again from it (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may
 #   hold the only copy and are asked. A Redis that evicts any key when it is full is a cache, and so is one whose name
-#   says so. Replicas in a StatefulSet of their own, as Bitnami's charts have them, are copies: their primary is asked.
+#   says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in
+#   Bitnami's charts, are copies: their primary is asked.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -58,6 +59,11 @@
 #       - "sonarqube*"
 #       - "trivy-*"
 #       description: The same, by the last part of the image (globs), for programs that are no data store of the table.
+#     cache_names:
+#       type: list
+#       of: string
+#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
+#       description: A Redis of such a name (globs) is a cache.
 #   fix: >-
 #     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none);
 #     for data that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
@@ -181,7 +187,9 @@ fleeting if {
 
 fleeting if {
 	input.workload.engine.name == "redis"
-	regex.match(`(^|-)caches?(-|$)`, input.workload.name)
+	names := input.parameters.cache_names
+	name := input.workload.name
+	globs.matches_any(names, name)
 }
 
 fleeting if {

@@ -17,7 +17,7 @@ request(methods, annotations, of_pods) := {
 		"containers": [{"name": "db", "mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate"}]}],
 		"backup": {"methods": methods, "errors": []},
 	},
-	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"], "exclude_images": ["thanos", "sonarqube*"]},
+	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"], "exclude_images": ["thanos", "sonarqube*"], "cache_names": ["*-cache"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document

@@ -10,3 +10,11 @@ of(container) := input.workload.engine.name if {
 	input.workload.engine.container == ""
 	count([main | some main in input.workload.containers; main.role == "main"]) == 1
 }
+
+# Beside a container that runs a data store, one that runs none is a helper: an exporter, a shipper of logs, a dump.
+helper(container) if {
+	container.engine == ""
+	some other in input.workload.containers
+	other.role == "main"
+	other.engine != ""
+}

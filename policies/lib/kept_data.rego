@@ -28,8 +28,9 @@ passing(container, _) if {
 	globs.matches_any(servers, name)
 }
 
-# Web servers, proxies and shells: what they serve or pass on comes from elsewhere.
+# Web servers, proxies and shells: what they serve or pass on comes from elsewhere. Servers of models download them.
 servers := [
 	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
-	"alpine", "debian", "ubuntu", "curl",
+	"alpine", "debian", "ubuntu", "curl", "text-embeddings-inference", "text-generation-inference", "vllm-openai",
+	"tritonserver", "*-machine-learning",
 ]

@@ -28,6 +28,10 @@ test_files_of_a_web_server_are_not if {
 	not kept_data.kept with input as request("nginxinc/nginx-unprivileged", "/usr/share/nginx/html", "data")
 }
 
+test_downloads_of_a_model_server_are_not if {
+	not kept_data.kept with input as request("huggingface/text-embeddings-inference", "/data", "data")
+}
+
 test_data_of_a_store_is_kept if {
 	document := object.union(request("library/postgres", "/cache", "data"), {"workload": {"engine": {"name": "postgres"}}})
 	kept_data.kept with input as document

@@ -14,12 +14,19 @@
 #   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
 #   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
 #   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
-#   metrics, logs and traces (exclude_engines), which expire by themselves and are hardly ever restored.
+#   metrics, logs and traces, which expire by themselves and are hardly ever restored, or search indexes that are filled
+#   from a database and built again from it (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may
+#   hold the only copy and are asked. A Redis that evicts any key when it is full is a cache, and so is one whose name
+#   says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in
+#   Bitnami's charts, are copies: their primary is asked.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
 # - ref: https://velero.io/docs/main/backup-hooks/
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
+# - ref: https://typesense.org/docs/guide/syncing-data-into-typesense.html
+# - ref: https://docs.sonarsource.com/sonarqube/latest/instance-administration/backup-and-restore/
+#   description: The index is dropped and built again from the database.
 # custom:
 #   severity: high
 #   action: deny
@@ -34,8 +41,29 @@
 #     exclude_engines:
 #       type: list
 #       of: string
-#       default: [prometheus, loki, tempo]
-#       description: Data stores whose data expires and needs no backup.
+#       default: [prometheus, loki, tempo, victoria-metrics, meilisearch, typesense]
+#       description: Data stores whose data expires or is built again, and needs no backup.
+#     exclude_images:
+#       type: list
+#       of: string
+#       default:
+#       - thanos
+#       - mimir
+#       - cortex
+#       - pyroscope
+#       - alertmanager
+#       - "jaeger*"
+#       - zipkin
+#       - "victoria-*"
+#       - vtstorage
+#       - "sonarqube*"
+#       - "trivy-*"
+#       description: The same, by the last part of the image (globs), for programs that are no data store of the table.
+#     cache_names:
+#       type: list
+#       of: string
+#       default: [cache, "cache-*", "*-cache", "*-cache-*"]
+#       description: A Redis of such a name (globs) is a cache.
 #   fix: >-
 #     Annotate stategate.io/backup-method (velero, k10, operator, longhorn, volumesnapshot, cronjob, external, none);
 #     for data that can be rebuilt from elsewhere, stategate.io/data-durability: rebuildable.
@@ -44,6 +72,7 @@ package stategate.backup.backup_declared
 
 import data.stategate.lib.backups
 import data.stategate.lib.data_dirs
+import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 
 declared := input.workload.backup.methods
@@ -51,7 +80,7 @@ declared := input.workload.backup.methods
 violation contains v if {
 	count(declared) == 0
 	kept_data.kept
-	not telemetry
+	not fleeting
 	not velero_is_told
 	not backups.by_schedule
 	not backups.by_job
@@ -143,7 +172,42 @@ remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads i
 	[concat(", ", input.parameters.methods), "stategate.io/data-durability: rebuildable"],
 )
 
-telemetry if input.workload.engine.name in input.parameters.exclude_engines
+# It expires, or is built again from elsewhere.
+fleeting if input.workload.engine.name in input.parameters.exclude_engines
+
+fleeting if {
+	not input.workload.engine
+	excluded := input.parameters.exclude_images
+	some container in input.workload.containers
+	container.role == "main"
+	parts := split(container.image.repository, "/")
+	name := parts[count(parts) - 1]
+	globs.matches_any(excluded, name)
+}
+
+fleeting if {
+	input.workload.engine.name == "redis"
+	names := input.parameters.cache_names
+	name := input.workload.name
+	globs.matches_any(names, name)
+}
+
+fleeting if {
+	input.workload.engine.name == "redis"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	text := concat(" ", array.concat(container.command, container.args))
+	regex.match(`maxmemory-policy\s+["']?allkeys-`, text)
+}
+
+# A copy of its primary.
+fleeting if {
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	some variable in container.env
+	regex.match(`^(POSTGRES|POSTGRESQL|MYSQL|MARIADB|REDIS|VALKEY)_REPLICATION_MODE$`, variable.name)
+	variable.value in {"slave", "replica"}
+}
 
 # It is told to keep everything in memory, or nothing of the pod outlives it.
 nothing_is_kept if input.workload.engine.volatile

@@ -17,7 +17,7 @@ request(methods, annotations, of_pods) := {
 		"containers": [{"name": "db", "mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate"}]}],
 		"backup": {"methods": methods, "errors": []},
 	},
-	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"]},
+	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"], "exclude_images": ["thanos", "sonarqube*"], "cache_names": ["*-cache"]},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -137,3 +137,50 @@ test_claims_that_only_happen_to_be_there_pass if {
 	web := object.union(object.remove(document.workload, ["engine"]), {"containers": logs})
 	found({"workload": web, "parameters": document.parameters}) == set()
 }
+
+redis(overrides) := object.union(request([], {}, {}), {"workload": object.union(
+	{
+		"engine": {"name": "redis", "container": "db"},
+		"containers": [{"name": "db", "mounts": [], "command": [], "args": []}],
+	},
+	overrides,
+)})
+
+test_cache_needs_no_backup if {
+	count(found(redis({}))) == 1
+	found(redis({"name": "session-cache"})) == set()
+	every args in [["--maxmemory-policy", "allkeys-lru"], ["redis-server --maxmemory-policy allkeys-lfu"]] {
+		found(redis({"containers": [{"name": "db", "mounts": [], "command": [], "args": args}]})) == set()
+	}
+	kept := [{"name": "db", "mounts": [], "command": [], "args": ["--maxmemory-policy", "volatile-lru"]}]
+	count(found(redis({"containers": kept}))) == 1
+}
+
+of_image(repository) := json.remove(
+	object.union(request([], {}, {}), {"workload": {"containers": [{
+		"name": "app",
+		"role": "main",
+		"image": {"repository": repository},
+		"mounts": [{"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "read_only": false}],
+	}]}}),
+	["workload/engine"],
+)
+
+test_what_expires_or_is_built_again_needs_no_backup if {
+	found(of_image("thanos/thanos")) == set()
+	found(of_image("sonarqube-dce")) == set()
+	count(found(of_image("shop/ledger"))) == 1
+}
+
+test_replica_is_a_copy_of_its_primary if {
+	replicating("replica") == set()
+	count(replicating("master")) == 1
+}
+
+replicating(mode) := found(redis({"containers": [{
+	"name": "db",
+	"mounts": [],
+	"command": [],
+	"args": [],
+	"env": [{"name": "REDIS_REPLICATION_MODE", "value": mode}],
+}]}))

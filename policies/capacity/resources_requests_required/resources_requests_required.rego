@@ -3,8 +3,9 @@
 # description: >-
 #   Without requests, the scheduler places a data store on a node that is already full, and the node evicts it first
 #   when memory runs short. Without a memory limit, one bad query takes the node's memory from all its neighbours. This
-#   policy checks the containers that run a data store, and where none is known the main containers of workloads that
-#   keep other data than logs and caches, except helpers named in exclude_containers and pods that run to completion
+#   policy checks the containers that run a data store, and where none is known the main containers of StatefulSets that
+#   keep other data than logs and caches, since they may run a store that the table lacks; an application with a claim
+#   starts again where there is room. Exempt are helpers named in exclude_containers and pods that run to completion
 #   (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A limit counts as a request, because
 #   the API server copies it into the pod's requests; a CPU limit is not required, because it throttles. Values that a
 #   LimitRange of the namespace fills in count, if it is known, and so do resources of the pod as a whole (Kubernetes
@@ -63,6 +64,7 @@ holds_data(_) if {
 	every container in input.workload.containers {
 		container.engine == ""
 	}
+	input.workload.kind == "StatefulSet"
 	kept_data.kept
 }
 

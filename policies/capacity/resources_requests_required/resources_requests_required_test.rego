@@ -99,10 +99,13 @@ test_helpers_beside_a_data_store_pass if {
 	{v.path | some v in found(request([bare("db", "postgres"), bare("backup-agent", "")]))} == {["db"]}
 }
 
-test_applications_that_keep_data_are_judged if {
+of_kind(kind, containers) := object.union(request(containers), {"workload": {"kind": kind}})
+
+test_stores_that_the_table_lacks_are_judged if {
 	on := {path: object.union(bare("app", ""), {"mounts": [{"mount_path": path, "volume": "v", "source": "persistentVolumeClaim"}]}) |
 		some path in ["/srv/uploads", "/var/log/app"]
 	}
-	count(found(request([on["/srv/uploads"]]))) == 1
-	found(request([on["/var/log/app"]])) == set()
+	count(found(of_kind("StatefulSet", [on["/srv/uploads"]]))) == 1
+	found(of_kind("StatefulSet", [on["/var/log/app"]])) == set()
+	found(of_kind("Deployment", [on["/srv/uploads"]])) == set()
 }

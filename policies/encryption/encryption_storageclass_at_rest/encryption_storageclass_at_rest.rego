@@ -6,7 +6,9 @@
 #   lists them. Values are compared exactly, because the EBS driver accepts only "true": "True" silently creates a plain
 #   disk. A kmsKeyId also turns encryption on there. Google Cloud, Azure, DigitalOcean and Oracle encrypt every disk.
 #   What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
-#   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners). Classes
+#   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners). Whether an
+#   unknown driver encrypts is not known, and directories and disks of the nodes have nothing to turn on in the class, so
+#   such classes pass unless refuse_unknown is set, as in the profile regulated: then somebody must attest it. Classes
 #   that make buckets pass: they have no volumes.
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
@@ -32,6 +34,10 @@
 #       type: boolean
 #       default: false
 #       description: The AWS account encrypts every EBS volume by default.
+#     refuse_unknown:
+#       type: boolean
+#       default: false
+#       description: Refuse classes for which it is unknown whether they encrypt.
 #   fix: >-
 #     Set the driver's encryption parameter; or, if the storage encrypts by other means, annotate
 #     stategate.io/encryption-attested: <how>.
@@ -44,6 +50,7 @@ import data.stategate.lib.encryption
 class := encryption.reviewed
 
 violation contains v if {
+	input.parameters.refuse_unknown
 	encryption.verdict(class, input.parameters) == "unknown"
 	not buckets.made
 	v := {

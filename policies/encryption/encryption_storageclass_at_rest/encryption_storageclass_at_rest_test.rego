@@ -2,7 +2,14 @@ package stategate.encryption.encryption_storageclass_at_rest_test
 
 import data.stategate.encryption.encryption_storageclass_at_rest as policy
 
-defaults := {"extra_rules": {}, "attested_provisioners": [], "account_default_encryption": false}
+defaults := {
+	"extra_rules": {},
+	"attested_provisioners": [],
+	"account_default_encryption": false,
+	"refuse_unknown": false,
+}
+
+strict := {"refuse_unknown": true}
 
 class(provisioner, parameters) := {
 	"workload": {
@@ -97,17 +104,29 @@ test_portworx_and_upcloud if {
 }
 
 test_unknown_driver_must_be_attested if {
-	some v in found(class("topolvm.io", {}))
+	some v in found(told(class("topolvm.io", {}), strict))
 	contains(v.msg, "nobody knows whether topolvm.io encrypts")
 	v.path == ["provisioner"]
 	contains(v.fix, "stategate.io/encryption-attested")
 }
 
-test_attested_class_passes if found(annotated(class("topolvm.io", {}), "LUKS below the volume group")) == set()
+test_unknown_driver_is_not_known if found(class("topolvm.io", {})) == set()
+
+test_directories_of_nodes_must_be_attested_only_if_asked if {
+	every provisioner in ["kubernetes.io/no-provisioner", "rancher.io/local-path"] {
+		found(class(provisioner, {})) == set()
+		count(found(told(class(provisioner, {}), strict))) == 1
+	}
+}
+
+test_attested_class_passes if {
+	found(annotated(told(class("topolvm.io", {}), strict), "LUKS below the volume group")) == set()
+}
 
 test_attestation_needs_a_reason if {
-	count(found(annotated(class("topolvm.io", {}), "yes"))) == 1
-	count(found(annotated(class("topolvm.io", {}), "              "))) == 1
+	document := told(class("topolvm.io", {}), strict)
+	count(found(annotated(document, "yes"))) == 1
+	count(found(annotated(document, "              "))) == 1
 }
 
 test_attestation_passes_a_known_driver if {
@@ -115,7 +134,7 @@ test_attestation_passes_a_known_driver if {
 }
 
 test_attested_provisioner_passes if {
-	found(told(class("csi.san.example", {}), {"attested_provisioners": ["*.san.example"]})) == set()
+	found(told(class("csi.san.example", {}), {"refuse_unknown": true, "attested_provisioners": ["*.san.example"]})) == set()
 }
 
 vsphere := {"extra_rules": {"csi.vsphere.vmware.com": {"storagePolicyName": "encrypted-*"}}}

@@ -3,9 +3,11 @@
 # description: >-
 #   Without a readiness probe, a pod counts as ready as soon as its process runs: clients reach a data store that is
 #   still replaying its log, and a rolling update takes the next replica down before this one is back. This policy
-#   checks containers that run a data store or declare the ports they serve. Init containers, sidecars and the
-#   containers named in exclude_containers are exempt; the config reloader that the Prometheus operator adds, for
-#   example, has a port and no probe. Whether the probe tests the right thing is not visible.
+#   checks containers that run a data store; where none is known, those that declare ports, in StatefulSets of several
+#   replicas that keep data, since they may be a store that the table lacks. An application with a claim loses a few
+#   requests without a probe, but no data, so it passes: any linter says so. Beside a data store, other containers are
+#   helpers; they pass, and so do init containers, sidecars and the containers named in exclude_containers. Whether the
+#   probe tests the right thing is not visible.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -25,7 +27,9 @@
 #   why: "without a readiness probe a pod counts as ready as soon as its process runs"
 package stategate.health.probe_readiness_required
 
+import data.stategate.lib.engines
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 violation contains v if {
 	excluded := input.parameters.exclude_containers
@@ -46,7 +50,14 @@ violation contains v if {
 
 serves(container) if container.engine != ""
 
-serves(container) if count(container.ports) > 0
+# A store that the table lacks: its next member goes down before this one is back.
+serves(container) if {
+	count(container.ports) > 0
+	not engines.helper(container)
+	input.workload.kind == "StatefulSet"
+	input.workload.replicas > 1
+	kept_data.kept
+}
 
 # A client that has to start, connect and query needs more than the default of one second. While it loads its data,
 # Redis answers, but not with PONG.

@@ -13,10 +13,14 @@ container(overrides) := object.union(
 	overrides,
 )
 
-port(number) := {"ports": [{"port": number, "protocol": "TCP"}]}
+port(number) := {
+	"ports": [{"port": number, "protocol": "TCP"}],
+	"image": {"repository": "shop/ledger"},
+	"mounts": [{"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "read_only": false}],
+}
 
 request(containers) := {
-	"workload": {"containers": containers},
+	"workload": {"kind": "StatefulSet", "replicas": 3, "containers": containers},
 	"parameters": {"exclude_containers": ["istio-proxy", "*exporter", "*reloader"]},
 }
 
@@ -50,6 +54,14 @@ test_example_is_the_engine_s_own if {
 	contains(other.fix, "its own ping command")
 }
 
+of_workload(overrides) := object.union(request([container(port(8080))]), {"workload": overrides})
+
+test_application_that_is_no_store_passes if {
+	found(of_workload({"kind": "Deployment"})) == set()
+	found(of_workload({"replicas": 1})) == set()
+	found(request([container(object.union(port(8080), {"mounts": []}))])) == set()
+}
+
 test_helper_that_serves_nothing_passes if found(request([container({"name": "reloader"})])) == set()
 
 test_init_containers_and_sidecars_pass if {
@@ -64,7 +76,11 @@ test_excluded_containers_pass if {
 	}
 }
 
-test_every_container_is_judged if {
-	containers := [container({"engine": "postgres"}), container(object.union(port(80), {"name": "api"}))]
-	count(found(request(containers))) == 2
+test_every_store_is_judged if {
+	count(found(request([container({"engine": "postgres"}), container({"name": "cache", "engine": "redis"})]))) == 2
+}
+
+test_helper_beside_a_store_passes if {
+	containers := [container({"engine": "postgres"}), container(object.union(port(9187), {"name": "metrics"}))]
+	count(found(request(containers))) == 1
 }

@@ -4,8 +4,8 @@
 #   A tag such as latest, or a major version alone, refers to a different image every few weeks. A pod that is merely
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
 #   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
-#   (not only logs, caches or the files of a web server), except helpers named in exclude_containers. A digest always
-#   passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
+#   (not only logs, caches or the files of a web server), except containers that run no data store beside one that does,
+#   and those named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
 #   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
 #   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
 #   version (1-37). A tag with two numbers passes, although some images publish later patches under it; set
@@ -42,6 +42,7 @@
 #   why: "the publisher can move such a tag, and replicas may end up running different builds"
 package stategate.lifecycle.image_pinned
 
+import data.stategate.lib.engines
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 
@@ -50,6 +51,7 @@ violation contains v if {
 	excluded := input.parameters.exclude_containers
 	some container in input.workload.containers
 	container.role == "main"
+	not engines.helper(container)
 	container.image.digest == ""
 	what := looseness(container.image)
 	not globs.matches_any(excluded, container.name)

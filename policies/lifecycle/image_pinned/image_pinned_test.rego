@@ -137,3 +137,11 @@ test_fix_of_a_release_without_digest if {
 	some v in told([tagged("16.4")], {"require_digest": true})
 	v.fix == "Add the digest that runs now (imageID): postgres:16.4@sha256:<digest>"
 }
+
+# It runs on the data of nobody.
+test_helper_beside_a_store_passes if {
+	store := object.union(tagged("16.4"), {"engine": "postgres"})
+	helper := object.union(tagged("16"), {"name": "dump", "engine": ""})
+	found([store, helper]) == set()
+	count(found([object.union(store, tagged("16")), helper])) == 1
+}

@@ -3,7 +3,9 @@
 # description: >-
 #   A claim is an order for hardware that anyone can place with one line, and it cannot be reduced: a claim never
 #   shrinks. One zero too many is a bill, and a size without a unit is in bytes: `storage: 20` is a disk that no data
-#   store fits on. This policy checks claims and claim templates against a minimum and a maximum. The maximum is that
+#   store fits on. This policy checks claims and claim templates against a minimum and a maximum. The minimum is for
+#   sizes without a unit and for claims that hold a data store's data: a claim of 50Mi for the state of some other
+#   program is meant so. The maximum is that
 #   of the class (class_maximum) or else that of the tier, which is the label stategate.io/tier of the Namespace or
 #   default_tier. A tier without an entry has no maximum. Generic ephemeral volumes are not checked, nor are the
 #   claims that an existing StatefulSet creates for further replicas.
@@ -31,6 +33,7 @@
 #   why: a claim never shrinks, and a number without a unit means bytes
 package stategate.storage.pvc_size_limits
 
+import data.stategate.lib.claims
 import data.stategate.lib.globs
 import data.stategate.lib.requested_claims
 import data.stategate.lib.tiers
@@ -40,6 +43,7 @@ mi := 1048576
 violation contains v if {
 	some claim in requested_claims.requested
 	claim.size < input.parameters.minimum
+	too_small(claim)
 	v := {
 		"msg": sprintf("claim %s asks for %s: less than any data store needs", [claim.name, claim.size_text]),
 		"path": path(claim),
@@ -59,6 +63,10 @@ violation contains v if {
 		"fix": sprintf("Ask for %s or less; a larger maximum is a parameter of this policy", [shown(limit.bytes)]),
 	}
 }
+
+too_small(claim) if regex.match(`^[0-9.]+(e[0-9]+|m)?$`, lower(claim.size_text))
+
+too_small(claim) if claim in claims.of_data
 
 maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.storage_class])} if {
 	of_class := [bytes |

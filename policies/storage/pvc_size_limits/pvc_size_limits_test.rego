@@ -40,6 +40,20 @@ test_bytes_by_mistake_fail if {
 	contains(v.fix, "Ask for 64Mi or more")
 }
 
+store := {
+	"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data"}],
+	"engine": {"name": "postgres", "data_dirs": [
+		{"dir": "/data", "container": "db", "origin": "default", "mount": {"volume": "data", "source": "volumeClaimTemplate"}},
+	]},
+}
+
+test_few_megabytes_are_too_small_for_a_store_only if {
+	small := request([claim("template", 50 * 1048576, "50Mi")])
+	found(small) == set()
+	some v in found(object.union(small, {"workload": store}))
+	v.msg == "claim data asks for 50Mi: less than any data store needs"
+}
+
 test_zero_too_many_fails if {
 	some v in found(request([claim("template", 5000 * gi, "5000Gi")]))
 	v.msg == "claim data asks for 5000Gi: tier prod allows 1Ti"

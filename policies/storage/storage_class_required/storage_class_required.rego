@@ -8,7 +8,8 @@
 #   which are not filled in. The default may be meant, and nothing is lost by it, so this policy only warns, and only
 #   where the disk matters: of claims that hold a data store's data. Claims of other workloads pass, and so does a
 #   claim whose default class is known, which is judged itself; of a claim that nothing in sight mounts, it is not
-#   known. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector) pass. Generic
+#   known. A chart is meant for clusters whose classes it cannot name, so what Helm rendered passes, unless judge_charts
+#   is set, as in the profile regulated: whether the class is good, other policies judge where it is known. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector) pass. Generic
 #   ephemeral volumes are scratch space and are not checked, nor are the claims that a StatefulSet creates, because
 #   its templates are checked instead.
 # related_resources:
@@ -24,6 +25,7 @@
 #     Deployment.apps: optional
 #   parameters:
 #     allow_cluster_default: {type: boolean, default: false, description: Accept claims that use the cluster's default class.}
+#     judge_charts: {type: boolean, default: false, description: Also check what Helm rendered.}
 #   fix: Set storageClassName in the claim's spec to a class of your cluster (`kubectl get storageclass` lists them).
 #   why: the class cannot change later, and a default may be slow, unencrypted or erase its disks
 package stategate.storage.storage_class_required
@@ -34,6 +36,7 @@ import data.stategate.lib.statefulsets
 
 violation contains v if {
 	not input.parameters.allow_cluster_default
+	not portable
 	some claim in requested_claims.requested
 	judged(claim)
 	claim.storage_class == "" # absent or empty
@@ -43,6 +46,18 @@ violation contains v if {
 		"path": claim.spec_path,
 		"fix": fix(claim),
 	}
+}
+
+portable if {
+	not input.parameters.judge_charts
+	rendered
+}
+
+rendered if input.workload.labels["helm.sh/chart"]
+
+rendered if {
+	some key in ["app.kubernetes.io/managed-by", "heritage"]
+	input.workload.labels[key] in {"Helm", "Tiller"}
 }
 
 judged(claim) if {

@@ -26,7 +26,7 @@ request(operation, claims) := {
 		"volumes": [{"name": one.name, "source": "volumeClaimTemplate", "claim": one.name} | some one in claims],
 		"engine": {"name": "postgres", "data_dirs": [dir(one.name) | some one in claims]},
 	},
-	"parameters": {"allow_cluster_default": false},
+	"parameters": {"allow_cluster_default": false, "judge_charts": false},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -38,6 +38,17 @@ test_template_without_class_fails if {
 	contains(v.msg, "claim data names no storage class")
 	v.path == ["spec", "volumeClaimTemplates", 0, "spec"]
 	contains(v.fix, "claim template")
+}
+
+labelled(labels) := object.union(request("CREATE", [claim({})]), {"workload": {"labels": labels}})
+
+test_what_helm_rendered_passes if {
+	every labels in [{"helm.sh/chart": "pg-1.2.3"}, {"app.kubernetes.io/managed-by": "Helm"}, {"heritage": "Tiller"}] {
+		found(labelled(labels)) == set()
+		strict := object.union(labelled(labels), {"parameters": {"judge_charts": true}})
+		count(found(strict)) == 1
+	}
+	count(found(labelled({"app.kubernetes.io/managed-by": "kustomize"}))) == 1
 }
 
 test_every_claim_is_judged if {

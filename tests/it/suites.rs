@@ -95,7 +95,8 @@ fn refused_by_the_baseline(arguments: &[&str]) -> BTreeSet<String> {
 
 /// The manifests of a suite; each is a separate bundle.
 fn of_files(suite: &str) -> Vec<Case> {
-    let files = entries(suite).into_iter().filter(|path| path.extension().is_some_and(|e| e == "yaml"));
+    let is_case = |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|e| e == "yaml");
+    let files = entries(suite).into_iter().filter(is_case);
     files
         .map(|path| Case {
             name: file_name(&path),

@@ -138,10 +138,12 @@ test_claims_that_only_happen_to_be_there_pass if {
 	found({"workload": web, "parameters": document.parameters}) == set()
 }
 
+lasting := [{"mount_path": "/data", "source": "volumeClaimTemplate"}]
+
 redis(overrides) := object.union(request([], {}, {}), {"workload": object.union(
 	{
 		"engine": {"name": "redis", "container": "db"},
-		"containers": [{"name": "db", "mounts": [], "command": [], "args": []}],
+		"containers": [{"name": "db", "mounts": lasting, "command": [], "args": []}],
 	},
 	overrides,
 )})
@@ -150,9 +152,9 @@ test_cache_needs_no_backup if {
 	count(found(redis({}))) == 1
 	found(redis({"name": "session-cache"})) == set()
 	every args in [["--maxmemory-policy", "allkeys-lru"], ["redis-server --maxmemory-policy allkeys-lfu"]] {
-		found(redis({"containers": [{"name": "db", "mounts": [], "command": [], "args": args}]})) == set()
+		found(redis({"containers": [{"name": "db", "mounts": lasting, "command": [], "args": args}]})) == set()
 	}
-	kept := [{"name": "db", "mounts": [], "command": [], "args": ["--maxmemory-policy", "volatile-lru"]}]
+	kept := [{"name": "db", "mounts": lasting, "command": [], "args": ["--maxmemory-policy", "volatile-lru"]}]
 	count(found(redis({"containers": kept}))) == 1
 }
 
@@ -179,7 +181,7 @@ test_replica_is_a_copy_of_its_primary if {
 
 replicating(mode) := found(redis({"containers": [{
 	"name": "db",
-	"mounts": [],
+	"mounts": lasting,
 	"command": [],
 	"args": [],
 	"env": [{"name": "REDIS_REPLICATION_MODE", "value": mode}],

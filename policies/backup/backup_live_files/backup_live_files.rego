@@ -15,7 +15,7 @@
 #   action: warn
 #   match:
 #     kinds: [Pod, Job.batch, CronJob.batch]
-#     classes: [durable, batch, none]
+#     classes: [durable, batch]
 #   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
 #   fix: >-
 #     Copy the data over the network with its own tool (a dump, a mirror), or take a VolumeSnapshot and mount a claim

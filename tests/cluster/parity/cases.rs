@@ -7,7 +7,7 @@ use stategate::admission::{GroupVersionKind, LAST_APPLIED};
 use stategate::policyset::PolicySet;
 use stategate::source::catalogue::Catalogue;
 
-use crate::examples::{CUSTOM_GROUPS, objects};
+use crate::examples::{is_of_a_custom_group, objects};
 
 /// Kinds of the examples that belong to no namespace.
 const CLUSTER_SCOPED: [&str; 6] =
@@ -142,8 +142,7 @@ pub fn cases(set: &PolicySet, catalogue: &Catalogue) -> Vec<Case> {
 }
 
 fn is_custom_object(object: &Value) -> bool {
-    let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    CUSTOM_GROUPS.contains(&group)
+    is_of_a_custom_group(text(object, "/apiVersion"))
 }
 
 /// Whether it is a StorageClass for claims that name none. Once it is stored, other claims are other claims.

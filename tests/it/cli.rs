@@ -182,8 +182,9 @@ fn with_the_old_version_a_change_is_judged() {
 
 #[test]
 fn what_the_old_version_had_already_only_warns() {
-    let dir =
-        directory(&[("old.yaml", NAIVE), ("new.yaml", &NAIVE.replace("postgres:16.4", "postgres:16.5"))]);
+    let labelled = NAIVE.replacen("  name: pg\n", "  name: pg\n  labels: {team: data}\n", 1);
+    assert_ne!(labelled, NAIVE);
+    let dir = directory(&[("old.yaml", NAIVE), ("new.yaml", &labelled)]);
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let change = [&path("new.yaml"), "--old", &path("old.yaml")].map(str::to_owned);
     let check = |more: &[&str]| {

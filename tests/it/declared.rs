@@ -155,7 +155,10 @@ fn annotated(object: &Option<Object>, key: &str, value: &str, place: Place) -> O
     if node["metadata"]["annotations"].is_null() {
         node["metadata"]["annotations"] = json!({});
     }
-    node["metadata"]["annotations"][format!("stategate.io/{key}")] = json!(value);
+    // What it says already may be what a finding is about.
+    let said = &mut node["metadata"]["annotations"][format!("stategate.io/{key}")];
+    said.is_null().then_some(())?;
+    *said = json!(value);
     Some(object.into())
 }
 

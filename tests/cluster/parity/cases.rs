@@ -7,7 +7,7 @@ use stategate::admission::{GroupVersionKind, LAST_APPLIED};
 use stategate::policyset::PolicySet;
 use stategate::source::catalogue::Catalogue;
 
-use crate::examples::{is_of_a_custom_group, objects};
+use crate::examples::{REFUSED, is_of_a_custom_group, objects};
 
 /// Kinds of the examples that belong to no namespace.
 const CLUSTER_SCOPED: [&str; 6] =
@@ -71,7 +71,8 @@ fn chosen(catalogue: &Catalogue) -> Vec<(&str, Vec<Value>, Vec<Value>)> {
         if outcome == "pass_" && old.is_empty() && !taken.insert(folder) {
             continue;
         }
-        if new.iter().any(|object| text(object, "/kind") == "AdmissionReview") {
+        let is_review = |object: &Value| text(object, "/kind") == "AdmissionReview";
+        if new.iter().any(is_review) || REFUSED.contains(&path) {
             continue;
         }
         let known = read(&format!("{stem}.inventory.yaml"));
@@ -115,6 +116,11 @@ pub fn cases(set: &PolicySet, catalogue: &Catalogue) -> Vec<Case> {
                     names.insert(within.to_owned(), namespace.clone());
                 }
             }
+            // One disk is one disk, but not that of another case.
+            for handle in new.iter().map(|object| text(object, "/spec/csi/volumeHandle")) {
+                names.insert(handle.to_owned(), format!("{handle}-{number}"));
+            }
+            names.remove("");
             let placed = |object: &Value| {
                 let mut object = renamed(object, &names);
                 match (is_cluster_scoped(&object), text(&object, "/kind")) {

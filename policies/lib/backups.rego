@@ -30,7 +30,7 @@ by_job if {
 }
 
 # A dump program of another data store backs up another one.
-fits(job) if not input.workload.engine
+fits(_) if not input.workload.engine
 
 fits(job) if {
 	own := object.get(dumps, input.workload.engine.name, set())

@@ -117,12 +117,6 @@ const MEANT: &[Meant] = &[
         reason: "it answers the recorded PUT",
     },
     Meant {
-        policies: &["storage-class-required"],
-        front_ends: &["webhook", "review", "audit"],
-        only: REFERENCE,
-        reason: "if there is a default class, the API server writes it into a claim before it asks or stores",
-    },
-    Meant {
         policies: &["update-strategy-safe"],
         front_ends: &["webhook", "review", "audit"],
         only: REFERENCE,

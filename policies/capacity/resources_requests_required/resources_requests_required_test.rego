@@ -93,16 +93,16 @@ test_resources_of_the_whole_pod_count if {
 	startswith(v.msg, "container db has no limits.memory: ")
 }
 
-bare(name, engine) := {"name": name, "role": "main", "engine": engine, "requests": {}, "limits": {}, "path": [name]}
+plain(name, engine) := {"name": name, "role": "main", "engine": engine, "requests": {}, "limits": {}, "path": [name]}
 
 test_helpers_beside_a_data_store_pass if {
-	{v.path | some v in found(request([bare("db", "postgres"), bare("backup-agent", "")]))} == {["db"]}
+	{v.path | some v in found(request([plain("db", "postgres"), plain("backup-agent", "")]))} == {["db"]}
 }
 
 of_kind(kind, containers) := object.union(request(containers), {"workload": {"kind": kind}})
 
 test_stores_that_the_table_lacks_are_judged if {
-	on := {path: object.union(bare("app", ""), {"mounts": [{"mount_path": path, "volume": "v", "source": "persistentVolumeClaim"}]}) |
+	on := {path: object.union(plain("app", ""), {"mounts": [{"mount_path": path, "volume": "v", "source": "persistentVolumeClaim"}]}) |
 		some path in ["/srv/uploads", "/var/log/app"]
 	}
 	count(found(of_kind("StatefulSet", [on["/srv/uploads"]]))) == 1

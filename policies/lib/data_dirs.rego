@@ -84,7 +84,8 @@ of_others := {container.name |
 passing(mount) if {
 	mount.source in {"emptyDir", "ephemeral"}
 	not mount.read_only
-	not regex.match(scratch, mount.mount_path)
+	path := mount.mount_path
+	not regex.match(scratch, path)
 }
 
 scratch := concat("", [

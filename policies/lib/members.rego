@@ -237,7 +237,8 @@ from_its_makers(container) if {
 	image := container.image
 	regex.match(publishers, image.repository)
 	not regex.match(`repmgr|galera|xtradb|sentinel|cluster|operator|-ha$|enterprise`, image.repository)
-	not regex.match(`-(data|meta|enterprise)`, image.tag)
+	tag := object.get(image, "tag", "")
+	not regex.match(`-(data|meta|enterprise)`, tag)
 }
 
 publishers := concat("", [

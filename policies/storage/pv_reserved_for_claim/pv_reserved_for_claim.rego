@@ -26,7 +26,9 @@ package stategate.storage.pv_reserved_for_claim
 violation contains v if {
 	volume := input.workload.persistent_volume
 	not volume.claim
-	not volume.source in input.parameters.pools
+	pools := input.parameters.pools
+	source := volume.source
+	not source in pools
 	# It is emptied for whoever comes next.
 	volume.reclaim_policy != "Recycle"
 	not provisioned

@@ -103,9 +103,9 @@ fn numbers(page: &Page, report: &reports::Report) -> Result<()> {
 }
 
 fn click(page: &Page, _: &reports::Report) -> Result<()> {
-    page.click(".row:nth-child(3)")?;
+    page.click(".row:nth-child(2)")?;
     page.is("document.querySelectorAll('.row[aria-selected=true]').length", "1")?;
-    let message = page.text("document.querySelector('.row:nth-child(3) .what').textContent")?;
+    let message = page.text("document.querySelector('.row:nth-child(2) .what').textContent")?;
     page.is("document.querySelector('#detail h2').textContent", &message)?;
     page.holds("document.querySelector('#detail .snippet mark') !== null")?;
     page.holds("document.querySelector('#detail .fix p').textContent.length > 10")?;

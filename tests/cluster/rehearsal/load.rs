@@ -435,8 +435,10 @@ async fn do_dry_step(load: &Shared, users: &Users, number: u32) {
                 .await;
         }
         2 => {
-            let classless = crate::claim("classless").replace("  storageClassName: fast-encrypted\n", "");
-            load.ask(dev, "bad claim", Wanted::RefusedIfAsked, "POST", &claims, &read(&classless)).await;
+            // Without a unit it is ten bytes.
+            let mut tiny = read(&crate::claim("tiny"));
+            tiny["spec"]["resources"]["requests"]["storage"] = json!("10");
+            load.ask(dev, "bad claim", Wanted::RefusedIfAsked, "POST", &claims, &tiny).await;
         }
         3 => {
             let path = format!("{SETS}/{SETTLED}/scale?dryRun=All");

@@ -145,10 +145,10 @@ pub struct SinglePolicySets<'a> {
 }
 
 impl<'a> SinglePolicySets<'a> {
-    /// `all` is compiled from the same policies.
-    pub fn new(all: &'a PolicySet, catalogue: &Catalogue) -> Self {
+    /// `all` is compiled from the policies of these sources, which are unbound.
+    pub fn new(all: &'a PolicySet, unbound: Sources) -> Self {
         // A folder without a policy has examples that nothing judges.
-        let sources = Sources { partial_profile: true, ..catalogue.unbound() };
+        let sources = Sources { partial_profile: true, ..unbound };
         Self { all, sources, sets: BTreeMap::new() }
     }
 

@@ -241,7 +241,8 @@ impl Manifests {
     /// An object of a cluster, with the text that `kubectl get -o yaml` would show of it.
     pub fn of_object(name: String, object: &Value) -> Self {
         let mut all = Self::default();
-        all.add(name, yaml::write(object).as_bytes());
+        // What is stored is what applies: nobody fills in anything any more.
+        all.add_text(name, yaml::write(object).as_bytes(), false);
         all
     }
 
@@ -264,6 +265,11 @@ impl Manifests {
 
     /// Adds the objects in one file.
     pub fn add(&mut self, name: String, bytes: &[u8]) {
+        self.add_text(name, bytes, true);
+    }
+
+    /// The same; `unfilled`: placeholders may be left to fill in.
+    fn add_text(&mut self, name: String, bytes: &[u8], unfilled: bool) {
         let text = match yaml::text(bytes) {
             Ok(text) => text,
             Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
@@ -281,9 +287,13 @@ impl Manifests {
                 self.errors.push(diagnostic(&file, error));
             }
         }
+        let unfilled = unfilled && placeholders::has(&file.text);
         for (index, mut document) in documents.into_iter().enumerate() {
-            let filled = placeholders::fill(&mut document.value);
-            self.placeholder = self.placeholder.take().or(filled);
+            // A recorded request is what was asked.
+            if unfilled && document.value.get("kind").is_none_or(|kind| kind != "AdmissionReview") {
+                let filled = placeholders::fill(&mut document.value);
+                self.placeholder = self.placeholder.take().or(filled);
+            }
             self.warnings.extend(document.repeated.into_iter().map(|error| diagnostic(&file, error)));
             let positions = Arc::new(document.positions);
             let manifest = Manifest {
@@ -348,5 +358,26 @@ impl Manifests {
             }
             self.flatten(Manifest { object: Arc::new(item), prefix, bare, ..manifest.clone() });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn placeholders_of_what_is_stored_or_recorded_stay() {
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {name: \"${NAME:=pg}\"}\n";
+        let mut file = Manifests::default();
+        file.add("x.yaml".to_owned(), text.as_bytes());
+        assert_eq!(file.objects[0].metadata("name"), "pg");
+        assert_eq!(file.placeholder.as_deref(), Some("${NAME:=pg}"));
+        let object = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "${NAME:=pg}"}});
+        let stored = Manifests::of_object("x".to_owned(), &object);
+        assert_eq!((stored.objects[0].metadata("name"), stored.placeholder), ("${NAME:=pg}", None));
+        let mut recorded = Manifests::default();
+        recorded.add("x.yaml".to_owned(), text.replace("Service", "AdmissionReview").as_bytes());
+        assert_eq!((recorded.objects[0].metadata("name"), recorded.placeholder), ("${NAME:=pg}", None));
     }
 }

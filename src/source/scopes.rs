@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::alternatives;
+use super::alternatives::{self, Alternatives};
 use super::bundle::{Bundle, ScannedObject, scanned};
 use super::manifests::Manifests;
 use crate::admission::ObjectRef;
@@ -33,7 +33,7 @@ impl Scopes {
         let workloads = objects.iter().filter(|(_, object)| object.is_workload());
         let alternatives =
             alternatives::of(workloads.map(|(path, object)| (object.reference(), path.as_path())));
-        let held = held(alternatives, &objects);
+        let apart = Apart::new(alternatives, &objects);
         let mut order: Vec<ObjectRef> = Vec::new();
         let mut all: HashMap<ObjectRef, Versions> = HashMap::new();
         for (path, object) in objects {
@@ -56,7 +56,7 @@ impl Scopes {
             }
         }
         let mut scopes = Self { outside: outside.inventory(), near: HashMap::new(), places: HashMap::new() };
-        scopes.draw(&disputed, &held, default_namespace);
+        scopes.draw(&disputed, &apart, default_namespace);
         let files = |(reference, versions): (ObjectRef, Versions)| {
             let mut files: Vec<PathBuf> = versions.into_iter().map(|(path, _)| path).collect();
             files.sort();
@@ -75,15 +75,10 @@ impl Scopes {
     }
 
     /// Makes a scope for each file and directory that holds a version of a disputed object, or is an alternative.
-    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], held: &[Held], default_namespace: &str) {
+    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], apart: &Apart, default_namespace: &str) {
         // A directory comes before what is in it.
         let mut below: BTreeMap<&Path, BTreeMap<usize, Versioned<'_>>> = BTreeMap::new();
-        let groups: HashMap<&Path, usize> = held
-            .iter()
-            .enumerate()
-            .flat_map(|(group, held)| held.keys().map(move |path| (path.as_path(), group)))
-            .collect();
-        for path in groups.keys() {
+        for path in apart.members.keys() {
             below.entry(path).or_default();
         }
         let mut without: HashMap<usize, Inventory> = HashMap::new();
@@ -96,16 +91,15 @@ impl Scopes {
             }
         }
         for (scope, objects) in below {
-            let alternatives = groups.get(scope).and_then(|group| Some((*group, held.get(*group)?)));
-            let mut bundle = match alternatives {
-                Some((group, held)) => {
-                    let without = without.entry(group).or_insert_with(|| {
+            let mut bundle = match apart.members.get(scope) {
+                Some((group, own)) => {
+                    let without = without.entry(*group).or_insert_with(|| {
                         let mut bundle = Bundle::continued(self.of(scope), default_namespace);
-                        held.values().flatten().for_each(|object| bundle.remove(object.reference()));
+                        apart.held.get(*group).into_iter().flatten().for_each(|object| bundle.remove(object));
                         bundle.inventory()
                     });
                     let mut bundle = Bundle::continued(without, default_namespace);
-                    held.get(scope).into_iter().flatten().for_each(|object| bundle.add(object.clone()));
+                    own.iter().for_each(|object| bundle.add(object.clone()));
                     bundle
                 }
                 None => Bundle::continued(self.of(scope), default_namespace),
@@ -132,23 +126,30 @@ impl Scopes {
     }
 }
 
-/// What alternatives hold in Namespaces.
-type Held = BTreeMap<PathBuf, Vec<ScannedObject>>;
+/// What alternatives hold in Namespaces, which the others do not see.
+#[derive(Default)]
+struct Apart {
+    /// Each alternative, with its group and what it holds.
+    members: HashMap<PathBuf, (usize, Vec<ScannedObject>)>,
+    /// What each group holds.
+    held: Vec<Vec<ObjectRef>>,
+}
 
-fn held(alternatives: Vec<alternatives::Alternatives>, objects: &Versions) -> Vec<Held> {
-    let mut all: Vec<Held> = Vec::new();
-    let mut groups: HashMap<PathBuf, usize> = HashMap::new();
-    for members in alternatives {
-        groups.extend(members.iter().map(|path| (path.clone(), all.len())));
-        all.push(members.into_iter().map(|path| (path, Vec::new())).collect());
-    }
-    for (path, object) in objects.iter().filter(|(_, object)| !object.reference().namespace.is_empty()) {
-        for scope in path.ancestors() {
-            let group = groups.get(scope).and_then(|group| all.get_mut(*group));
-            group.and_then(|held| held.get_mut(scope)).into_iter().for_each(|held| held.push(object.clone()));
+impl Apart {
+    fn new(alternatives: Vec<Alternatives>, objects: &Versions) -> Self {
+        let mut apart = Self { held: vec![Vec::new(); alternatives.len()], ..Self::default() };
+        for (group, paths) in alternatives.into_iter().enumerate() {
+            apart.members.extend(paths.into_iter().map(|path| (path, (group, Vec::new()))));
         }
+        for (path, object) in objects.iter().filter(|(_, object)| !object.reference().namespace.is_empty()) {
+            for scope in path.ancestors() {
+                let Some((group, own)) = apart.members.get_mut(scope) else { continue };
+                own.push(object.clone());
+                apart.held.get_mut(*group).into_iter().for_each(|held| held.push(object.reference().clone()));
+            }
+        }
+        apart
     }
-    all
 }
 
 type Versioned<'a> = Vec<(&'a PathBuf, &'a ScannedObject)>;

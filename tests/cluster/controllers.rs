@@ -47,29 +47,30 @@ fn files() -> Vec<PathBuf> {
         .collect();
     files.sort();
     let mut names = BTreeSet::new();
-    files.retain(|path| is_built_in(path) && is_new(path, &mut names));
+    files.retain(|path| {
+        let objects = objects(path);
+        is_built_in(&objects) && is_new(&objects, &mut names)
+    });
     assert!(files.len() > 20, "{files:?}");
     files
 }
 
-/// Whether a bare API server knows all kinds of a file.
-fn is_built_in(path: &Path) -> bool {
+fn objects(path: &Path) -> Vec<Value> {
     let documents = stategate::yaml::read(&fs::read_to_string(path).unwrap()).unwrap();
-    !documents.iter().any(|one| is_of_a_custom_group(one.value["apiVersion"].as_str().unwrap_or_default()))
+    documents.into_iter().map(|document| document.value).collect()
+}
+
+/// Whether a bare API server knows all kinds of a file.
+fn is_built_in(objects: &[Value]) -> bool {
+    !objects.iter().any(|one| is_of_a_custom_group(one["apiVersion"].as_str().unwrap_or_default()))
 }
 
 /// Whether no workload of a file is called like one of another file.
-fn is_new(path: &Path, names: &mut BTreeSet<String>) -> bool {
-    let documents = stategate::yaml::read(&fs::read_to_string(path).unwrap()).unwrap();
-    let own: BTreeSet<String> = documents
+fn is_new(objects: &[Value], names: &mut BTreeSet<String>) -> bool {
+    let own: BTreeSet<String> = objects
         .iter()
-        .filter(|one| one.value["spec"]["template"].is_object())
-        .map(|one| {
-            format!(
-                "{} {} {}",
-                one.value["kind"], one.value["metadata"]["namespace"], one.value["metadata"]["name"]
-            )
-        })
+        .filter(|one| one["spec"]["template"].is_object())
+        .map(|one| format!("{} {} {}", one["kind"], one["metadata"]["namespace"], one["metadata"]["name"]))
         .collect();
     let new = own.is_disjoint(names);
     names.extend(own);
@@ -98,11 +99,7 @@ fn texts_at<'a>(value: &'a Value, key: &str, found: &mut BTreeSet<&'a str>) {
 
 /// Makes what the workloads in these files take for granted: namespaces, classes, service accounts, and nodes that fit.
 pub fn prepare(admin: &Kubectl, files: &[PathBuf]) {
-    let objects: Vec<Value> = files
-        .iter()
-        .flat_map(|file| stategate::yaml::read(&fs::read_to_string(file).unwrap()).unwrap())
-        .map(|document| document.value)
-        .collect();
+    let objects: Vec<Value> = files.iter().flat_map(|file| objects(file)).collect();
     let (mut namespaces, mut classes, mut priorities) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for object in &objects {
         texts_at(object, "namespace", &mut namespaces);

@@ -224,7 +224,11 @@ fn reviewed(dir: &Path, review: &Value, told: &[&str]) -> Answer {
 
 /// What a run of `check` or `audit` reports, by object. A webhook only counts those findings that were there before.
 fn report(dir: &Path, args: &[&str]) -> BTreeMap<Key, Found> {
-    found(&run(dir, args), |finding| finding["preExisting"] != true)
+    found(&run(dir, args), is_new)
+}
+
+fn is_new(finding: &Value) -> bool {
+    finding["preExisting"] != true
 }
 
 fn run(dir: &Path, args: &[&str]) -> Value {
@@ -435,7 +439,7 @@ fn compare(profile: &str, one_in: usize) -> usize {
     let old = cases.iter().filter_map(|case| Some((case.name.clone(), case.old.clone()?)));
     let old = write_all(&dir.join("old"), old);
     let with_context = run(&dir, &[&["check", &new], &live[..], &bindings].concat());
-    let by_context = found(&with_context, |finding| finding["preExisting"] != true);
+    let by_context = found(&with_context, is_new);
     let all_by_context = found(&with_context, |_| true);
     step("check --context");
     let by_export = report(&dir, &[&["check", &new, "--old", &old], &known[..], &bindings].concat());

@@ -68,15 +68,13 @@ impl PreviousObjects {
 
     /// The objects in a file of the change.
     fn held(&self, path: &Path, namespace: &str) -> Arc<HashSet<ObjectRef>> {
-        // Each change of the map is complete before anything that could panic.
-        if let Some(held) = self.held.lock().unwrap_or_else(PoisonError::into_inner).get(path) {
-            return Arc::clone(held);
-        }
-        let now = Manifests::read(&[path.to_owned()]);
-        let held: Arc<HashSet<ObjectRef>> =
-            Arc::new(now.objects.iter().map(|manifest| manifest.reference(namespace)).collect());
+        // The map changes only once a file has been read, so a panic leaves it whole.
         let mut known = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(known.entry(path.to_owned()).or_insert(held))
+        let held = known.entry(path.to_owned()).or_insert_with(|| {
+            let now = Manifests::read(&[path.to_owned()]);
+            Arc::new(now.objects.iter().map(|manifest| manifest.reference(namespace)).collect())
+        });
+        Arc::clone(held)
     }
 }
 

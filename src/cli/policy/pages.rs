@@ -9,7 +9,7 @@ use crate::cli::example::{self, Example, SinglePolicySets};
 use crate::decision::message::{refusal, warnings};
 use crate::policy::parameters::{Parameter, ParameterType};
 use crate::policy::{Action, Patches, Policy};
-use crate::policyset::{CompileOptions, PolicySet};
+use crate::policyset::{CompileOptions, PolicySet, Sources};
 use crate::report::page::Block;
 use crate::review::Unobserved;
 use crate::source::catalogue::Catalogue;
@@ -17,6 +17,8 @@ use crate::source::catalogue::Catalogue;
 /// The policies under every shipped profile.
 pub struct Library {
     catalogue: Catalogue,
+    /// Its sources without a profile.
+    unbound: Sources,
     /// By profile.
     sets: BTreeMap<String, PolicySet>,
 }
@@ -31,7 +33,7 @@ impl Library {
             sets.insert(profile, set);
         }
         anyhow::ensure!(!sets.is_empty(), "there is no profile in policies/profiles");
-        Ok(Self { catalogue, sets })
+        Ok(Self { unbound: catalogue.unbound(), catalogue, sets })
     }
 
     /// All policies, in the order of their files.
@@ -206,7 +208,7 @@ impl Library {
         let all: Vec<Example<'_>> =
             example::all(&self.catalogue).into_iter().filter(|example| example.folder == folder).collect();
         let Some(all_policies) = self.sets.values().next() else { return Ok(Vec::new()) };
-        let mut sets = SinglePolicySets::new(all_policies, &self.catalogue);
+        let mut sets = SinglePolicySets::new(all_policies, self.unbound.clone());
         let mut blocks = Vec::new();
         let (refused, accepted) = pair(policy, &all);
         if let Some(example) = refused {

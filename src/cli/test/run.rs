@@ -85,7 +85,7 @@ pub fn all(
         let (tested, catalogue, policies) = (tested.clone(), catalogue.clone(), Arc::clone(&policies));
         let flags = arguments.policy_flags();
         Arc::new(move |observer| {
-            examples(&tested, SinglePolicySets::new(&policies, &catalogue), &flags, observer)
+            examples(&tested, SinglePolicySets::new(&policies, catalogue.unbound()), &flags, observer)
         })
     };
     outcomes.extend(watched(work)??);
@@ -101,7 +101,7 @@ pub fn all(
         failure,
     }));
     if let Some(file) = &arguments.record {
-        record.examples(tested, SinglePolicySets::new(&policies, catalogue), arguments.thin)?;
+        record.examples(tested, SinglePolicySets::new(&policies, catalogue.unbound()), arguments.thin)?;
         std::fs::write(file, record.text())
             .with_context(|| format!("{} cannot be written", plain::path(file)))?;
     }

@@ -41,6 +41,7 @@ pub use evaluator::{Evaluation, EvaluationObserver, Unobserved};
 use exemptions::Waivers;
 pub use exemptions::is_made_of;
 use input_builder::{InputBuilder, Needs};
+use returns::Before;
 use state::{RequestState, ViewReader};
 use violation::Violation;
 
@@ -358,9 +359,9 @@ impl Review<'_> {
         }
         let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
-        let replicas = returns::replicas_before(state, || self.inputs.all_claims(state));
+        let returned = Before::of(state, || self.inputs.all_claims(state), self.inputs.templates(), views);
         let mut baseline = Baseline {
-            state: state.baseline(replicas, views),
+            state: state.baseline(returned.as_ref()),
             inputs: &self.inputs,
             needs: &needs,
             document: None,
@@ -389,7 +390,10 @@ impl Review<'_> {
             };
             self.decision.findings.extend(found.into_iter().map(|violation| {
                 let mut finding = violation.finding(selected, self.mode, state.subject_object());
-                finding.ratchet(&known);
+                let ran = returned.as_ref().is_none_or(|before| finding.path.starts_with(&before.part));
+                if ran {
+                    finding.ratchet(&known);
+                }
                 finding
             }));
         }

@@ -10,7 +10,7 @@ use super::serve::WebhookMode;
 use super::webhook_config::name;
 use super::{Exit, print};
 use crate::admission::GroupKind;
-use crate::cluster::{Lease, ReportKinds, Resource};
+use crate::cluster::{Lease, ReportKinds, Resource, keeps_revisions};
 use crate::policy::kinds;
 use crate::policyset::webhooks::LABELS;
 use crate::policyset::{DocumentKind, PolicySet, crds, documents};
@@ -217,6 +217,10 @@ fn serving(set: &PolicySet) -> String {
     rules.allow("", "namespaces".to_owned(), &["get"]);
     for scope in set.coverage().into_iter().filter(|scope| scope.subresource == "scale") {
         rules.allow(&scope.kind.group, resource(set, &scope.kind), &["get"]);
+    }
+    // Read before a rollout is refused: it may bring back what ran before.
+    if set.coverage().iter().any(|scope| keeps_revisions(&scope.kind)) {
+        rules.allow("apps", "controllerrevisions".to_owned(), &["list"]);
     }
     for kind in DocumentKind::ALL {
         let plural = crds::plural(kind);

@@ -18,6 +18,7 @@ mod list;
 mod live;
 mod reports;
 mod resources;
+mod revisions;
 mod status;
 mod watch;
 
@@ -33,4 +34,5 @@ pub use list::{field, without_copy};
 pub use live::LiveInventory;
 pub use reports::{Change, OwnReport, Pending, ReportKinds};
 pub use resources::{Resource, Resources};
+pub use revisions::keeps_revisions;
 pub use status::{KindStatus, Knowledge};

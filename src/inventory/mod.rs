@@ -60,6 +60,11 @@ impl Inventory {
         self.state.whole.get(object)
     }
 
+    /// The pod templates that the object's controller kept of its earlier revisions, if somebody asked for them.
+    pub fn templates(&self, object: &ObjectRef) -> &[Value] {
+        self.state.templates.get(object).map_or(&[], AsRef::as_ref)
+    }
+
     /// Whether it includes the manifests of a run.
     pub fn is_bundle(&self) -> bool {
         self.state.bundle

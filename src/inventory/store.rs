@@ -47,6 +47,8 @@ pub struct State {
     pub departed: Map<ObjectRef, Arc<Workload>>,
     /// Objects kept as a whole because they may be the parent of a request to `scale`.
     pub whole: Map<ObjectRef, Arc<Value>>,
+    /// The pod templates that the controllers of objects under review kept of earlier revisions.
+    pub templates: Map<ObjectRef, Arc<[Value]>>,
 }
 
 /// Cluster-scoped objects.

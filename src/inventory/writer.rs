@@ -133,6 +133,11 @@ impl InventoryWriter {
         }
     }
 
+    /// Keeps the pod templates of an object's earlier revisions.
+    pub fn keep_templates(&mut self, reference: ObjectRef, templates: Vec<Value>) {
+        self.state.templates.insert_mut(reference, templates.into());
+    }
+
     /// A snapshot of the current state.
     pub fn snapshot(&self) -> Inventory {
         Inventory { state: Arc::new(self.state.clone()) }

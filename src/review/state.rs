@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 
 use super::effective_request::EffectiveRequest;
-use super::returns::with_replicas;
+use super::returns::Before;
 use super::unreadable;
 use crate::admission::{Object, Operation, Request};
 use crate::decision::Patched;
@@ -131,16 +131,14 @@ impl<'a> RequestState<'a> {
     /// for CREATE says nothing of an update, and a rule that compares with the old object finds nothing. None
     /// if there is nothing to compare with.
     ///
-    /// If the update brings back `replicas` that ran before, it is the old object with these.
-    pub fn baseline(&self, replicas: Option<i64>, views: ViewReader<'_>) -> Option<RequestState<'_>> {
-        if self.operation != Operation::Update {
-            return None;
-        }
-        let (object, workload) = (self.old_object.as_deref()?, self.old_workload.as_deref()?);
-        let (object, workload) = match replicas.and_then(|count| with_replicas(object, count, views)) {
-            Some((object, workload)) => (Cow::Owned(object), Cow::Owned(workload)),
-            None => (Cow::Borrowed(object), Cow::Borrowed(workload)),
+    /// If the request brings back what ran before, it is that.
+    pub fn baseline<'s>(&'s self, before: Option<&'s Before>) -> Option<RequestState<'s>> {
+        let (object, workload) = match (before, self.operation) {
+            (Some(before), _) => (&before.object, &before.workload),
+            (None, Operation::Update) => (self.old_object.as_deref()?, self.old_workload.as_deref()?),
+            (None, _) => return None,
         };
+        let (object, workload) = (Cow::Borrowed(object), Cow::Borrowed(workload));
         Some(RequestState {
             operation: self.operation,
             object: Some(object),

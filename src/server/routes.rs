@@ -254,7 +254,18 @@ async fn review(
     }
     // The review takes the time as an argument; it is read here.
     let now = jiff::Timestamp::now();
-    let reviewed = app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+    let mut reviewed =
+        app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+    if let (Ok(decision), Some(live)) = (&reviewed, &app.live)
+        && webhook.mode.validates()
+        && !decision.allowed()
+        && let Some(inventory) = live.with_revisions(&in_force.inventory, &pending.request, deadline).await
+    {
+        let in_force = Arc::new(in_force.with_inventory(inventory));
+        let again = app.evaluators.review(&in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+        // In doubt, the refusal stands.
+        reviewed = again.or(reviewed);
+    }
     let taken = pending.taken.get().copied();
     span.step("queue", queued, taken.unwrap_or_else(Instant::now));
     if let Some(taken) = taken {

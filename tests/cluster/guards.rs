@@ -250,7 +250,7 @@ fn what_takes_volumes_along_goes_once_it_is_confirmed() {
         eventually(kind, SOON, || known(&gate, kind).starts_with("complete"));
     }
     register_and_wait(&plane, &gate);
-    it_is_undone_without_the_fault(&admin);
+    it_is_undone(&admin);
 
     let volume = volumes(&admin, "orders")[0]["metadata"]["name"].as_str().unwrap().to_owned();
     for (object, patch, by) in [
@@ -315,12 +315,42 @@ fn a_rollout_fails(admin: &Kubectl) {
     });
 }
 
-/// That a fault ran before is nothing that the object itself proves: undoing the rollout is refused by name, and goes
-/// without the fault.
-fn it_is_undone_without_the_fault(admin: &Kubectl) {
+/// What the controller keeps of a rollout shows what ran before, and nobody but the controller writes it.
+fn it_is_undone(admin: &Kubectl) {
+    for role in ["edit", "admin"] {
+        let may_write =
+            admin.get_json(&["clusterrole", role])["rules"].as_array().unwrap().clone().iter().any(|rule| {
+                let says = |key: &str, what: &str| {
+                    rule[key].as_array().is_some_and(|all| all.contains(&what.into()))
+                };
+                says("resources", "controllerrevisions")
+                    && ["create", "update", "patch", "*"].iter().any(|verb| says("verbs", verb))
+            });
+        assert!(!may_write, "{role} may write revisions: they prove nothing");
+    }
+    // Not what it was before: another image, without the probe.
+    let other = change(
+        admin,
+        r#"[{"op":"remove","path":"/spec/template/spec/containers/0/readinessProbe"},
+            {"op":"replace","path":"/spec/template/spec/containers/0/image","value":"postgres:16.5"}]"#,
+    );
+    refused(&other, &["probe-readiness-required"]);
     let undone = admin.run(&["rollout", "undo", "statefulset", "pg", "-n", "play"], "");
-    println!("{undone:?}");
-    refused(&undone, &["probe-readiness-required"]);
-    let mended = change(admin, r#"[{"op":"remove","path":"/spec/template/spec/nodeSelector"}]"#);
-    assert!(mended.succeeded(), "{mended:?}");
+    assert!(undone.succeeded() && undone.stderr.contains("probe-readiness-required"), "{undone:?}");
+
+    let deleted = admin.run(&["delete", "statefulset", "pg", "-n", "play", "--cascade=orphan"], "");
+    assert!(deleted.succeeded(), "{deleted:?}");
+    let mut again: Value = yaml_serde::from_str(store("play", "scratch").trim_start()).unwrap();
+    let container = &mut again["spec"]["template"]["spec"]["containers"][0];
+    container.as_object_mut().unwrap().remove("readinessProbe");
+    let create = |object: &Value| admin.run(&["create", "-f", "-"], &object.to_string());
+    let mut other = again.clone();
+    other["spec"]["template"]["spec"]["containers"][0]["image"] = "postgres:16.5".into();
+    refused(&create(&other), &["probe-readiness-required"]);
+    let mut other = again.clone();
+    other["spec"]["volumeClaimTemplates"][0]["spec"]["accessModes"] = serde_json::json!(["ReadWriteMany"]);
+    let refusal = create(&other);
+    assert!(!refusal.succeeded() && !refusal.stderr.contains("probe-readiness-required:"), "{refusal:?}");
+    let made = create(&again);
+    assert!(made.succeeded() && made.stderr.contains("probe-readiness-required"), "{made:?}");
 }

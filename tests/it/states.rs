@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 use serde_json::{Value, json};
-use stategate::admission::{Request, ReviewMode, wire};
+use stategate::admission::{ObjectRef, Request, ReviewMode, wire};
 use stategate::decision::{Decision, FailureCause};
 use stategate::diagnostic::SourceText;
-use stategate::inventory::Inventory;
+use stategate::inventory::{Inventory, InventoryWriter};
+use stategate::policy::Action;
 use stategate::policyset::{CompileOptions, PolicySet, Sources};
 use stategate::review::{Unobserved, review};
 use stategate::source::catalogue::Catalogue;
@@ -261,6 +262,71 @@ fn a_rule_for_creation_does_not_excuse_a_change() {
     let expected = BTreeMap::from([("/spec/replicas".to_owned(), false), ("raw".to_owned(), false)]);
     assert_eq!(found(&decision, "shrinks"), expected);
     assert!(!decision.allowed());
+}
+
+/// A revision that the controller kept shows what ran before: that part of an object, and nothing else of it.
+#[test]
+fn a_pod_template_that_ran_before_only_warns() {
+    let at = policy(
+        "at",
+        "",
+        "violation contains v if {\n\tsome i, c in input.review.object.spec.template.spec.containers\n\
+         \tendswith(c.image, \":bad\")\n\
+         \tv := {\"msg\": \"bad\", \"path\": [\"spec\", \"template\", \"spec\", \"containers\", i, \"image\"]}\n}\n\
+         violation contains v if {\n\tinput.review.object.spec.serviceName == \"bad\"\n\
+         \tv := {\"msg\": \"bad\", \"path\": [\"spec\", \"serviceName\"]}\n}\n",
+    );
+    let set = set(vec![at]);
+    let template = |image: &str, more: Value| {
+        let mut containers = vec![json!({"name": "a", "image": format!("registry.example/x:{image}")})];
+        containers.extend(more.as_array().into_iter().flatten().cloned());
+        json!({"metadata": {"labels": {"app": "pg"}}, "spec": {"containers": containers}})
+    };
+    let object = |template: &Value, service: &str| {
+        json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "pg", "namespace": "shop"},
+            "spec": {"replicas": 3, "serviceName": service, "selector": {"matchLabels": {"app": "pg"}},
+                "template": template,
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}]},
+        })
+    };
+    let refused = |kept: &[Value], object: &Value, old: Option<&Value>| -> Vec<String> {
+        let mut writer = InventoryWriter::default();
+        let kind = serde_json::from_value(json!("StatefulSet.apps")).unwrap();
+        let reference = ObjectRef { kind, namespace: "shop".into(), name: "pg".into() };
+        writer.keep_templates(reference, kept.to_vec());
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let request = request(object, old);
+        let decision = review(&set, &writer.snapshot(), &request, ReviewMode::Validate, now, &Unobserved);
+        assert!(!decision.findings.is_empty());
+        let denied = decision.findings.iter().filter(|finding| finding.action == Action::Deny);
+        denied.map(|finding| format!("{} {}", finding.policy, finding.key)).collect()
+    };
+    let good = object(&template("good", json!([])), "pg");
+    let bad = template("bad", json!([]));
+    let mut kept = bad.clone();
+    kept["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"});
+    kept["metadata"]["creationTimestamp"] = Value::Null;
+    kept["spec"]["securityContext"] = json!({});
+    let kept = [template("good", json!([])), kept];
+    let all = ["at /spec/template/spec/containers/a/image", "on-object a", "on-view a"];
+
+    assert_eq!(refused(&[], &object(&bad, "pg"), Some(&good)), all, "nothing is kept");
+    assert_eq!(refused(&kept, &object(&bad, "pg"), Some(&good)), [""; 0]);
+    // What is added to it did not run, and half of it is not it.
+    let added = template("bad", json!([{"name": "b", "image": "registry.example/x:bad"}]));
+    let of_b = ["at /spec/template/spec/containers/b/image", "on-object b", "on-view b"];
+    assert_eq!(refused(&kept, &object(&added, "pg"), Some(&good)), of_b);
+    let other = template("bad", json!([{"name": "b", "image": "registry.example/x:good"}]));
+    assert_eq!(refused(&[other], &object(&bad, "pg"), Some(&good)), all);
+    assert_eq!(refused(&kept, &object(&bad, "bad"), Some(&good)), ["at /spec/serviceName"]);
+
+    // Created again: what is found in the pod template, by its place.
+    let created = |kept: &[Value], service: &str| refused(kept, &object(&bad, service), None);
+    assert_eq!(created(&[], "pg"), all);
+    assert_eq!(created(&kept, "pg"), all[1..], "two policies do not say where");
+    assert_eq!(created(&kept, "bad"), ["at /spec/serviceName", "on-object a", "on-view a"]);
 }
 
 #[test]

@@ -27,8 +27,11 @@ impl Exposition {
     }
 }
 
-/// OpenMetrics as Prometheus' text format. There, the name of a family is that of its samples, and there is no type
-/// `info`.
+/// How an exemplar begins: a trace, and nothing else, is one.
+const EXEMPLAR: &str = " # {trace_id=";
+
+/// OpenMetrics as Prometheus' text format. There, the name of a family is that of its samples, and there are neither
+/// exemplars nor a type `info`.
 pub fn prometheus(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());
     let mut help = "";
@@ -47,7 +50,7 @@ pub fn prometheus(open_metrics: &str) -> String {
             let says = help.strip_prefix(name).unwrap_or_default();
             text.push_str(&format!("# HELP {name}{suffix}{says}\n# TYPE {name}{suffix} {kind}\n"));
         } else if !line.starts_with('#') {
-            text.push_str(line);
+            text.push_str(line.rsplit_once(EXEMPLAR).map_or(line, |(sample, _)| sample));
             text.push('\n');
         }
     }
@@ -72,10 +75,12 @@ mod tests {
     fn families_are_named_as_their_samples() {
         let open = "# HELP a_reviews Reviews.\n# TYPE a_reviews counter\na_reviews_total{x=\"# HELP\"} 1\n\
                     # HELP a_build The build.\n# TYPE a_build info\na_build_info{version=\"1\"} 1\n\
-                    # HELP a_depth Depth.\n# TYPE a_depth gauge\na_depth 2\n# EOF\n";
+                    # HELP a_depth Depth.\n# TYPE a_depth gauge\na_depth 2\n\
+                    # HELP a_s Time.\n# TYPE a_s histogram\na_s_bucket{le=\"1\"} 3 # {trace_id=\"4bf9\"} 0.5\n# EOF\n";
         let text = "# HELP a_reviews_total Reviews.\n# TYPE a_reviews_total counter\na_reviews_total{x=\"# HELP\"} 1\n\
                     # HELP a_build_info The build.\n# TYPE a_build_info gauge\na_build_info{version=\"1\"} 1\n\
-                    # HELP a_depth Depth.\n# TYPE a_depth gauge\na_depth 2\n";
+                    # HELP a_depth Depth.\n# TYPE a_depth gauge\na_depth 2\n\
+                    # HELP a_s Time.\n# TYPE a_s histogram\na_s_bucket{le=\"1\"} 3\n";
         assert_eq!(prometheus(open), text);
     }
 }

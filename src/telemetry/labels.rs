@@ -84,6 +84,12 @@ pub struct ReviewLabels {
     pub answer: Answer,
 }
 
+/// The trace of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TraceLabels {
+    pub trace_id: String,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct WebhookLabels {
     pub webhook: &'static str,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
@@ -17,8 +18,8 @@ use super::exposition::{self, Exposition};
 pub use super::labels::{Answer, Closed};
 use super::labels::{
     ClosedLabels, EventLabels, ExceptionLabels, FailureLabels, InterruptionLabels, KindLabels, PolicyLabels,
-    PolicySetLabels, PortLabels, ReloadLabels, ReviewLabels, ThreadLabels, ViolationLabels, WaiverLabels,
-    WebhookLabels,
+    PolicySetLabels, PortLabels, ReloadLabels, ReviewLabels, ThreadLabels, TraceLabels, ViolationLabels,
+    WaiverLabels, WebhookLabels,
 };
 use super::process_metrics::ProcessMetrics;
 use super::recent::Recent;
@@ -29,7 +30,11 @@ use crate::decision::Decision;
 pub struct Metrics {
     registry: Registry,
     reviews: Family<ReviewLabels, Counter>,
-    durations: Family<WebhookLabels, Histogram>,
+    durations: Family<
+        WebhookLabels,
+        HistogramWithExemplars<TraceLabels>,
+        fn() -> HistogramWithExemplars<TraceLabels>,
+    >,
     violations: Family<ViolationLabels, Counter>,
     evaluations: Family<PolicyLabels, Histogram>,
     waivers: Family<WaiverLabels, Counter>,
@@ -73,13 +78,13 @@ impl Metrics {
     /// Metrics for this policy set, which was loaded at a time in seconds since 1970. All others are at zero.
     pub fn new(digest: &str, profile: &str, loaded: i64) -> Self {
         // 100 µs to 13 s
-        let histogram: fn() -> Histogram = || Histogram::new(exponential_buckets(0.0001, 2.0, 18));
+        let traced: fn() -> _ = || HistogramWithExemplars::new(exponential_buckets(0.0001, 2.0, 18));
         // 500 µs to 0.5 s: one for each policy.
         let coarse: fn() -> Histogram = || Histogram::new([0.0005, 0.002, 0.01, 0.05, 0.5]);
         let metrics = Self {
             registry: Registry::default(),
             reviews: Family::default(),
-            durations: Family::new_with_constructor(histogram),
+            durations: Family::new_with_constructor(traced),
             violations: Family::default(),
             evaluations: Family::new_with_constructor(coarse),
             waivers: Family::default(),
@@ -304,10 +309,13 @@ impl Metrics {
         kind: &str,
         answer: Answer,
         took: Duration,
+        trace: Option<String>,
     ) {
         let labels = ReviewLabels { webhook, operation, kind: kind.to_owned(), answer };
         self.reviews.get_or_create(&labels).inc();
-        self.durations.get_or_create(&WebhookLabels { webhook }).observe(took.as_secs_f64());
+        let trace = trace.map(|trace_id| TraceLabels { trace_id });
+        let durations = self.durations.get_or_create(&WebhookLabels { webhook });
+        durations.observe(took.as_secs_f64(), trace, None);
         self.recent.answered(answer);
     }
 
@@ -392,6 +400,7 @@ mod tests {
     #[test]
     fn what_is_counted_is_written_under_its_documented_name() {
         let metrics = Metrics::new("abc", "production", 7);
+        let trace = Some("4bf92f3577b34da6a3ce929d0e0e4736".to_owned());
         for answer in [
             Answer::Allowed,
             Answer::Denied,
@@ -400,7 +409,14 @@ mod tests {
             Answer::TimedOut,
             Answer::Broken,
         ] {
-            metrics.review("validate/fail", "CREATE", "StatefulSet.apps", answer, Duration::from_millis(2));
+            metrics.review(
+                "validate/fail",
+                "CREATE",
+                "StatefulSet.apps",
+                answer,
+                Duration::from_millis(2),
+                trace.clone(),
+            );
         }
         let finding = Finding::sample("one", Action::Warn);
         let stopped = EvaluationError::StepsExceeded;

@@ -100,6 +100,12 @@ fn a_review_continues_the_trace_of_who_asks_and_tells_nothing_of_the_object() {
     let half = review();
     post(&server, "/validate/ignore", &traced, &half[..half.len() / 2]);
     let (_, metrics) = server.get("/metrics");
+    assert!(!metrics.contains(TRACE), "Prometheus' own format has no exemplars");
+    let (_, open_metrics) = server.get_as("/metrics", "application/openmetrics-text");
+    let exemplar = open_metrics.lines().find(|line| line.contains(TRACE)).unwrap_or(&open_metrics);
+    let (sample, trace) = exemplar.split_once(" # ").unwrap_or_default();
+    assert!(sample.starts_with("stategate_review_duration_seconds_bucket{"), "{exemplar}");
+    assert!(trace.starts_with(&format!("{{trace_id=\"{TRACE}\"}} ")), "{exemplar}");
     let said = end(server);
     assert!(!said.contains("dropped"), "{said}");
 

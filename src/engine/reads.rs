@@ -1,6 +1,6 @@
 //! Finds in the AST which parts of the input a policy reads, so that only those are built.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::ast::{AstModule, Expr};
 use super::evaluation::RuleId;
@@ -54,31 +54,37 @@ impl Module {
 
 /// Summarizes modules; what a helper reads counts for every module that uses it.
 pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> {
-    let mut found: Vec<(Module, BTreeSet<String>)> = modules.map(summary).collect();
+    let (mut found, uses): (Vec<Module>, Vec<BTreeSet<String>>) = modules.map(summary).unzip();
+    // Paths of one package or of another one below it.
+    let touches = |used: &str, package: &str| {
+        let below = |longer: &str, shorter: &str| {
+            longer.strip_prefix(shorter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        below(used, package) || below(package, used)
+    };
+    let used_by = |uses: &BTreeSet<String>, own: &Module| -> Vec<usize> {
+        let others = found.iter().enumerate().filter(|(_, other)| other.package != own.package);
+        let used = others.filter(|(_, other)| uses.iter().any(|used| touches(used, &other.package)));
+        used.map(|(position, _)| position).collect()
+    };
+    let helpers: Vec<Vec<usize>> = uses.iter().zip(&found).map(|(uses, own)| used_by(uses, own)).collect();
     // Helpers may use helpers, so repeat until nothing is added. The sets only grow, so the loop ends.
     loop {
-        let by_package: BTreeMap<String, Reads> =
-            found.iter().fold(BTreeMap::new(), |mut all, (module, _)| {
-                all.entry(module.package.clone()).or_insert_with(Reads::default).extend(&module.reads);
-                all
-            });
         let mut changed = false;
-        for (module, uses) in &mut found {
-            let before = module.reads.0.len();
-            for (package, reads) in &by_package {
-                let mentioned = |used: &String| {
-                    used == package
-                        || package.starts_with(&format!("{used}."))
-                        || used.starts_with(&format!("{package}."))
+        for (position, helpers) in helpers.iter().enumerate() {
+            for helper in helpers {
+                let (Some(reads), Some(module)) =
+                    (found.get(*helper).map(|helper| helper.reads.clone()), found.get_mut(position))
+                else {
+                    continue;
                 };
-                if *package != module.package && uses.iter().any(mentioned) {
-                    module.reads.extend(reads);
-                }
+                let before = module.reads.0.len();
+                module.reads.0.extend(reads.0);
+                changed |= module.reads.0.len() != before;
             }
-            changed |= module.reads.0.len() != before;
         }
         if !changed {
-            return found.into_iter().map(|(module, _)| module).collect();
+            return found;
         }
     }
 }

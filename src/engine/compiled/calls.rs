@@ -2,7 +2,7 @@
 //! would, and whatever is not plainly theirs goes to the builtin.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
@@ -38,8 +38,8 @@ enum Shortcut {
     Contains,
     /// `object.get`
     Get,
-    /// `regex.match` with a pattern that is known.
-    Regex(Box<Regex>),
+    /// `regex.match` with a pattern that is known, made when it is first asked; none if it is not valid.
+    Regex(OnceLock<Option<Box<Regex>>>),
     Glob,
 }
 
@@ -64,10 +64,7 @@ impl Call {
             ("contains", _) => Shortcut::Contains,
             ("object.get", _) => Shortcut::Get,
             ("glob.match", _) => Shortcut::Glob,
-            ("regex.match", Some(Term::Constant(Value::String(pattern)))) => {
-                let compiled = RegexBuilder::new(pattern).size_limit(AUTOMATON).build();
-                compiled.map_or(Shortcut::None, |regex| Shortcut::Regex(Box::new(regex)))
-            }
+            ("regex.match", Some(Term::Constant(Value::String(_)))) => Shortcut::Regex(OnceLock::new()),
             _ => Shortcut::None,
         };
         Self { operands: operands.into(), place, builtin, shortcut }
@@ -103,7 +100,9 @@ impl Call {
                 charge(&[name], limits::size(default, BYTES + 1))?;
                 Some(Found::Borrowed(fields.get(key).unwrap_or(default)))
             }
-            (Shortcut::Regex(regex), [Value::String(pattern), Value::String(text)]) => {
+            (Shortcut::Regex(made), [Value::String(pattern), Value::String(text)]) => {
+                let make = || RegexBuilder::new(pattern).size_limit(AUTOMATON).build().ok().map(Box::new);
+                let Some(regex) = made.get_or_init(make) else { return Ok(None) };
                 charge(&[pattern, text], PATTERN)?;
                 holds(regex.is_match(text))
             }
@@ -134,6 +133,12 @@ fn charge(texts: &[&Arc<str>], more: usize) -> Result<(), BuiltinError> {
 impl Patterns {
     /// Whether a glob without separators matches a text; None if it is no glob.
     fn matches(&self, pattern: &Arc<str>, text: &str) -> Option<bool> {
+        // A text with what stands for a slash matches one in a pattern.
+        if !text.contains(NO_SEPARATOR)
+            && let Some(matches) = matches_stars(pattern, text)
+        {
+            return Some(matches);
+        }
         let replaced;
         let text = if text.contains('/') {
             replaced = text.replace('/', NO_SEPARATOR);
@@ -156,5 +161,41 @@ impl Patterns {
             globs.insert(pattern.clone(), glob);
         }
         Some(matches)
+    }
+}
+
+/// Whether a glob whose stars are its only special characters matches a text, without an automaton: nearly all of the
+/// globs in tables of images and in parameters are of this kind. None if the glob has others.
+fn matches_stars(pattern: &str, text: &str) -> Option<bool> {
+    if pattern.contains(['?', '[', ']', '{', '}', '\\']) || pattern.contains("**") {
+        return None;
+    }
+    let Some((first, rest)) = pattern.split_once('*') else { return Some(pattern == text) };
+    let Some(mut text) = text.strip_prefix(first) else { return Some(false) };
+    let (between, last) = rest.rsplit_once('*').map_or((None, rest), |(between, last)| (Some(between), last));
+    for part in between.into_iter().flat_map(|between| between.split('*')) {
+        let Some((_, after)) = text.split_once(part) else { return Some(false) };
+        text = after;
+    }
+    Some(text.ends_with(last))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn stars_are_those_of_globset(pattern in "[ab/.*,]{0,8}", text in "[ab/.*\n]{0,10}") {
+            let glob = GlobBuilder::new(&pattern.replace('/', NO_SEPARATOR)).literal_separator(true).build();
+            let Some(matches) = matches_stars(&pattern, &text) else {
+                prop_assert!(pattern.contains("**"));
+                return Ok(());
+            };
+            let glob = glob.unwrap().compile_matcher();
+            prop_assert_eq!(matches, glob.is_match(text.replace('/', NO_SEPARATOR)), "{:?} {:?}", pattern, text);
+        }
     }
 }

@@ -121,6 +121,11 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
 
+    /// The share of reviews, from 0 to 1, whose compiled rules are also answered by the interpreter, after the request: a
+    /// policy with another answer is left to the interpreter until the policies are loaded again
+    #[arg(long, default_value = "0.001", value_name = "SHARE", value_parser = share)]
+    shadow_sample: f64,
+
     /// Reviews that may wait for a thread; further ones get status 429
     #[arg(long, default_value_t = 512)]
     queue: usize,
@@ -271,6 +276,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         max_body: usize::from(arguments.max_body) << 20,
         max_connections: 1024,
         queue: arguments.queue,
+        shadow_sample: arguments.shadow_sample,
         threads: arguments
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),

@@ -203,6 +203,11 @@ impl InputDocument {
         }
     }
 
+    /// The values of the document for one policy.
+    pub(super) fn values<'v>(&'v self, parameters: &'v ParameterValues) -> impl Iterator<Item = &'v Value> {
+        self.parts.values().chain([&parameters.0])
+    }
+
     /// The whole document for one policy.
     pub(super) fn with(&self, parameters: &ParameterValues) -> Value {
         let mut parts = self.parts.clone();

@@ -2,7 +2,9 @@
 //! same verdict on a busy machine.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::ast::Value;
 
@@ -78,6 +80,28 @@ pub fn size(value: &Value, most: usize) -> usize {
     bytes.min(most)
 }
 
+/// What values take in bytes together, with what they share counted once; stops counting at `most`.
+pub fn held<'v>(values: impl Iterator<Item = &'v Value>, most: usize) -> usize {
+    let (mut bytes, mut seen) = (0usize, HashSet::new());
+    let mut left: Vec<&Value> = values.collect();
+    while let Some(value) = left.pop() {
+        bytes = bytes.saturating_add(VALUE);
+        if bytes >= most {
+            return most;
+        }
+        match value {
+            Value::String(text) => bytes = bytes.saturating_add(text.len()),
+            Value::Array(items) if seen.insert(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
+            Value::Set(items) if seen.insert(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
+            Value::Object(fields) if seen.insert(Arc::as_ptr(fields).addr()) => {
+                left.extend(fields.iter().flat_map(|(key, value)| [key, value]));
+            }
+            _ => {}
+        }
+    }
+    bytes.min(most)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,6 +115,15 @@ mod tests {
         assert_eq!(size(&value, ANSWER), ANSWER);
         assert_eq!(size(&Value::from("four"), ANSWER), VALUE + 4);
         assert_eq!(size(&Value::from(vec![Value::from("four"), Value::Null]), ANSWER), 3 * VALUE + 4);
+    }
+
+    #[test]
+    fn what_is_held_counts_once() {
+        let list = Value::from(vec![Value::from("four"), Value::Null]);
+        let twice = Value::from(vec![list.clone(), list.clone()]);
+        assert_eq!(held([&list].into_iter(), ANSWER), 3 * VALUE + 4);
+        assert_eq!(held([&twice, &list].into_iter(), ANSWER), 6 * VALUE + 4);
+        assert_eq!(held([&twice].into_iter(), 2 * VALUE), 2 * VALUE);
     }
 
     #[test]

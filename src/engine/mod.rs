@@ -3,6 +3,7 @@
 
 mod ast;
 mod builtins;
+mod comparison;
 mod compiled;
 mod definitions;
 mod evaluation;
@@ -16,7 +17,10 @@ mod shape;
 mod to_value;
 mod walk;
 
+pub use comparison::{Comparison, Question, held};
 pub use compiled::Unsupported;
+#[cfg(test)]
+pub use compiled::WRONG;
 pub use definitions::Definition;
 pub use evaluation::{Answer, EvaluationError, RuleId};
 pub use input::{Input, InputDocument, InputError, NamespaceObject, ParameterValues, Review, input_schema};

@@ -14,6 +14,7 @@ use regorus::LimitError;
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 
 use super::ast::{AstModule, Ref, Value};
+use super::comparison::Question;
 use super::compiled::{Memo, Program, Unsupported};
 use super::definitions::{self, Definition};
 use super::evaluation::{Answer, EvaluationError, RuleId};
@@ -33,9 +34,9 @@ pub const STACK: usize = 64 << 20;
 pub struct Rego {
     engine: Arc<regorus::Engine>,
     /// As they were written, in load order. The engine has them with their meters.
-    modules: Arc<Vec<Ref<AstModule>>>,
+    pub(super) modules: Arc<Vec<Ref<AstModule>>>,
     meters: Arc<Meters>,
-    program: Arc<Program>,
+    pub(super) program: Arc<Program>,
 }
 
 /// What evaluates the rules.
@@ -140,10 +141,8 @@ impl Rego {
 
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
     pub fn evaluator(&self, engine: EngineKind) -> Evaluator {
-        let memo = || (self.program.clone(), Memo::new(self.program.clone()));
-        let compiled = (engine == EngineKind::Compiled).then(memo);
-        let (prepared, meters) = (self.engine.clone(), self.meters.clone());
-        Evaluator { prepared, interpreter: None, meters, compiled }
+        let compiled = (engine == EngineKind::Compiled).then(|| Memo::new(self.program.clone()));
+        Evaluator { rego: self.clone(), interpreter: None, compiled }
     }
 }
 
@@ -183,17 +182,16 @@ const STEP_LIMIT: ExecutionTimerConfig =
 
 /// Evaluates rules on one thread. Evaluators share modules, not inputs.
 pub struct Evaluator {
-    prepared: Arc<regorus::Engine>,
+    rego: Rego,
     /// Made when it is first needed.
     interpreter: Option<regorus::Engine>,
-    meters: Arc<Meters>,
-    /// The compiled rules; none if the interpreter evaluates all of them.
-    compiled: Option<(Arc<Program>, Memo)>,
+    /// For the compiled rules; none if the interpreter evaluates all of them.
+    compiled: Option<Memo>,
 }
 
 impl Evaluator {
     fn interpreter(&mut self) -> &mut regorus::Engine {
-        self.interpreter.get_or_insert_with(|| regorus::Engine::clone(&self.prepared))
+        self.interpreter.get_or_insert_with(|| regorus::Engine::clone(&self.rego.engine))
     }
 
     /// Evaluates a rule on a document and these parameters.
@@ -207,9 +205,23 @@ impl Evaluator {
         document: &InputDocument,
         parameters: &ParameterValues,
     ) -> Result<Answer, EvaluationError> {
+        self.evaluate_by(EngineKind::Compiled, rule, document, parameters)
+    }
+
+    /// The same, and only by the interpreter if that is to be.
+    ///
+    /// # Errors
+    /// As [`Evaluator::evaluate`].
+    pub fn evaluate_by(
+        &mut self,
+        engine: EngineKind,
+        rule: &RuleId,
+        document: &InputDocument,
+        parameters: &ParameterValues,
+    ) -> Result<Answer, EvaluationError> {
         limits::begin();
-        let compiled =
-            self.compiled.as_mut().and_then(|(program, memo)| Some((program.position(rule)?, memo)));
+        let memo = self.compiled.as_mut().filter(|_| engine == EngineKind::Compiled);
+        let compiled = memo.and_then(|memo| Some((self.rego.program.position(rule)?, memo)));
         let value = match compiled {
             Some((position, memo)) => memo.evaluate(position, document, parameters),
             None => self.interpret(rule, document.with(parameters)),
@@ -224,11 +236,29 @@ impl Evaluator {
         }
     }
 
+    /// A question with its answer, if a compiled rule gave it.
+    pub fn question(
+        &self,
+        rule: &RuleId,
+        document: &InputDocument,
+        parameters: &ParameterValues,
+        answer: &Result<Answer, EvaluationError>,
+    ) -> Option<Question> {
+        self.compiled.as_ref().and_then(|_| self.rego.program.position(rule))?;
+        Some(Question {
+            rego: self.rego.clone(),
+            rule: rule.clone(),
+            document: document.clone(),
+            parameters: parameters.clone(),
+            answer: answer.clone(),
+        })
+    }
+
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
         let interpreter = self.interpreter();
         interpreter.set_input(input);
         let value = interpreter.eval_rule(rule.as_str().to_owned());
-        value.map_err(|error| interpreter_error(&error, &self.meters))
+        value.map_err(|error| interpreter_error(&error, &self.rego.meters))
     }
 
     /// The lines reached so far; only for an evaluator that measures coverage.
@@ -239,7 +269,7 @@ impl Evaluator {
         let report = self
             .interpreter
             .as_ref()
-            .unwrap_or(&self.prepared)
+            .unwrap_or(&self.rego.engine)
             .get_coverage_report()
             .map_err(|error| one_line(&error.to_string()))?;
         let of_file = |file: regorus::coverage::File| Coverage {

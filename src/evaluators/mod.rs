@@ -5,11 +5,14 @@
 //! the policy, and the policy counts as failed, so that its binding's onFailure decides. A policy that does
 //! so twice is quarantined until the policies are reloaded. Abandoned threads keep computing; if there are
 //! too many of them, the process should be restarted ([`EvaluationPool::overrun`]).
+//!
+//! A sample of what compiled rules answer is asked of the interpreter, too ([`Shadow`]).
 #![expect(clippy::disallowed_methods, reason = "an edge: the watchdog keeps time")]
 
 mod fault;
 mod pool;
 mod quarantine;
+mod shadow;
 mod worker_slot;
 
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use std::time::Instant;
 pub use fault::{FaultKind, JobError, PolicyFault};
 pub use pool::{EvaluationPool, QueueFull};
 pub use quarantine::Quarantine;
+pub use shadow::Shadow;
 
 use crate::admission::{Request, ReviewMode};
 use crate::decision::{Decision, FailureCause};

@@ -4,6 +4,7 @@
 //! connections must not be blocked by it. There are few of them, since more threads than cores would only
 //! compete, and their stacks are large, since a policy may recurse and a stack overflow ends the process.
 
+use std::cell::RefCell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use tracing::error;
 use super::Work;
 use super::fault::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
+use super::shadow::Shadow;
 use super::worker_slot::{Cancel, LostJob, STUCK, SlotObserver, WorkerSlot};
 use crate::engine::STACK;
 use crate::policy::PolicyId;
@@ -54,6 +56,8 @@ struct Shared {
     abandoned: AtomicUsize,
     overrun: Notify,
     metrics: Arc<Metrics>,
+    /// What asks the interpreter too, if anything does.
+    shadow: Option<Shadow>,
 }
 
 /// The job was rejected: too many are already waiting.
@@ -66,6 +70,19 @@ impl EvaluationPool {
     /// # Errors
     /// If the system cannot start a thread.
     pub fn start(threads: usize, queue: usize, metrics: Arc<Metrics>) -> io::Result<Self> {
+        Self::start_with(threads, queue, metrics, None)
+    }
+
+    /// The same, with a sample of the answers compared.
+    ///
+    /// # Errors
+    /// As [`EvaluationPool::start`].
+    pub fn start_with(
+        threads: usize,
+        queue: usize,
+        metrics: Arc<Metrics>,
+        shadow: Option<Shadow>,
+    ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let shared = Arc::new(Shared {
             jobs: Mutex::new(receiver),
@@ -74,6 +91,7 @@ impl EvaluationPool {
             abandoned: AtomicUsize::new(0),
             overrun: Notify::new(),
             metrics,
+            shadow,
         });
         for _ in 0..threads.max(1) {
             spawn_worker(&shared)?;
@@ -171,6 +189,7 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
             excluded: excluded.as_ref(),
             deadline,
             metrics: &shared.metrics,
+            sample: shared.shadow.as_ref().filter(|shadow| shadow.wants()).map(|_| RefCell::default()),
         };
         let job = || work(&observer);
         let panicked = catch_unwind(AssertUnwindSafe(job)).is_err();
@@ -183,6 +202,10 @@ fn work(shared: &Arc<Shared>, slot: &Arc<WorkerSlot>) {
         if let (true, Some(lost)) = (panicked, unfinished) {
             // The state that a panic leaves on this thread is unknown, so another one replaces it.
             return replace(shared, slot, lost, FaultKind::Panicked);
+        }
+        // The caller has its answer.
+        if let (Some(shadow), Some(sample)) = (&shared.shadow, observer.sample) {
+            shadow.compare(quarantine, sample.into_inner());
         }
     }
 }

@@ -1,20 +1,25 @@
-//! Counts the evaluation threads that each policy cost, and quarantines policies that cost too many.
+//! What is known against the policies of a set: the evaluation threads that each cost, for which it is quarantined if
+//! they are too many, and whether its compiled rules answered something else than the interpreter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
 
 use crate::policy::PolicyId;
 
 /// Number of faults after which a policy is quarantined.
 const FAULTS: u32 = 2;
 
-/// The faults of each policy in a set, and the policies quarantined because of them.
+/// The faults of each policy in a set, and what follows from them until the set is replaced.
 #[derive(Default)]
 pub struct Quarantine {
     faults: Mutex<BTreeMap<PolicyId, u32>>,
     /// Whether any policy is in quarantine; checked for every policy of every request.
     any: AtomicBool,
+    /// The policies that only the interpreter may evaluate; also asked for every policy of every request.
+    distrusted: ArcSwap<BTreeSet<PolicyId>>,
 }
 
 impl Quarantine {
@@ -41,6 +46,26 @@ impl Quarantine {
         *count == FAULTS
     }
 
+    /// Whether only the interpreter may evaluate the policy.
+    pub fn distrusts(&self, policy: &PolicyId) -> bool {
+        self.distrusted.load().contains(policy)
+    }
+
+    /// The policies that only the interpreter may evaluate.
+    pub fn distrusted(&self) -> Vec<PolicyId> {
+        self.distrusted.load().iter().cloned().collect()
+    }
+
+    /// Leaves a policy to the interpreter; returns true if it was not before.
+    pub(super) fn distrust(&self, policy: &PolicyId) -> bool {
+        let before = self.distrusted.rcu(|known| {
+            let mut all = BTreeSet::clone(known);
+            all.insert(policy.clone());
+            all
+        });
+        !before.contains(policy)
+    }
+
     fn faults(&self) -> MutexGuard<'_, BTreeMap<PolicyId, u32>> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -59,5 +84,15 @@ mod tests {
         assert!(quarantine.contains(&policy) && !quarantine.contains(&PolicyId::new("other")));
         assert!(!quarantine.count(&policy), "it is reported once");
         assert_eq!(quarantine.policies(), [policy]);
+    }
+
+    #[test]
+    fn a_policy_is_left_to_the_interpreter_once() {
+        let (quarantine, policy) = (Quarantine::default(), PolicyId::new("other-answer"));
+        assert!(!quarantine.distrusts(&policy));
+        assert!(quarantine.distrust(&policy) && !quarantine.distrust(&policy));
+        assert!(quarantine.distrusts(&policy) && !quarantine.distrusts(&PolicyId::new("other")));
+        assert_eq!(quarantine.distrusted(), [policy]);
+        assert!(quarantine.policies().is_empty(), "it is evaluated");
     }
 }

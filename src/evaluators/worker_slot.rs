@@ -1,11 +1,13 @@
 //! The state of one evaluation thread, as the watchdog sees it.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::NotEvaluated;
 use super::fault::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
+use super::shadow::Asked;
 use crate::decision::FailureCause;
 use crate::policy::PolicyId;
 use crate::review::{Evaluation, EvaluationObserver};
@@ -107,6 +109,8 @@ pub struct SlotObserver<'a> {
     pub deadline: Instant,
     /// What counts how long policies take.
     pub metrics: &'a Metrics,
+    /// What compiled rules answered, if this job is in the sample.
+    pub sample: Option<RefCell<Vec<Asked>>>,
 }
 
 impl EvaluationObserver for SlotObserver<'_> {
@@ -133,9 +137,18 @@ impl EvaluationObserver for SlotObserver<'_> {
         Ok(())
     }
 
-    fn after(&self, _: &Evaluation<'_>) {
-        if let Some((policy, began)) = self.slot.evaluating(None) {
-            self.metrics.evaluated(policy.as_str(), began.elapsed());
+    fn distrusts(&self, policy: &PolicyId) -> bool {
+        self.quarantine.distrusts(policy)
+    }
+
+    fn after(&self, evaluation: &Evaluation<'_>) {
+        let Some((policy, began)) = self.slot.evaluating(None) else { return };
+        self.metrics.evaluated(policy.as_str(), began.elapsed());
+        if let Some(sample) = &self.sample
+            && !self.quarantine.distrusts(&policy)
+            && let Some(question) = evaluation.question()
+        {
+            sample.borrow_mut().push(Asked { policy, question });
         }
     }
 }

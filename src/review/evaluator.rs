@@ -3,17 +3,24 @@
 use serde::de::DeserializeOwned;
 
 use crate::decision::FailureCause;
-use crate::engine::{Answer, EvaluationError, Evaluator, InputDocument, ParameterValues, RuleId};
+use crate::engine::{
+    Answer, EngineKind, EvaluationError, Evaluator, InputDocument, ParameterValues, Question, RuleId,
+};
 use crate::policy::PolicyId;
 
 /// Observes evaluations from outside, since a policy that does not return cannot report this itself. It only
-/// decides which policies may be evaluated.
+/// decides which policies may be evaluated, and by which engine.
 pub trait EvaluationObserver {
     /// Called before the policy is evaluated.
     ///
     /// # Errors
     /// Why it must not be evaluated: then it counts as failed.
     fn before(&self, policy: &PolicyId) -> Result<(), FailureCause>;
+
+    /// Whether only the interpreter may evaluate the policy.
+    fn distrusts(&self, _: &PolicyId) -> bool {
+        false
+    }
 
     /// Called after the policy was evaluated.
     fn after(&self, evaluation: &Evaluation<'_>);
@@ -22,6 +29,8 @@ pub trait EvaluationObserver {
 /// One evaluation of a rule, and its result.
 #[derive(Clone, Copy)]
 pub struct Evaluation<'a> {
+    /// What evaluated it.
+    pub evaluator: &'a Evaluator,
     /// The rule.
     pub rule: &'a RuleId,
     /// The input document, without the parameters.
@@ -30,6 +39,13 @@ pub struct Evaluation<'a> {
     pub parameters: &'a ParameterValues,
     /// The value of the rule, before it is decoded as violations or patches.
     pub answer: &'a Result<Answer, EvaluationError>,
+}
+
+impl Evaluation<'_> {
+    /// The question with its answer, if the rule is compiled.
+    pub fn question(&self) -> Option<Question> {
+        self.evaluator.question(self.rule, self.document, self.parameters, self.answer)
+    }
 }
 
 /// An observer that does nothing.
@@ -60,10 +76,15 @@ impl PolicyEvaluator<'_> {
         parameters: &ParameterValues,
     ) -> Result<Vec<T>, FailureCause> {
         self.observer.before(policy)?;
-        let answer = self.evaluator.evaluate(rule, document, parameters);
+        let engine = match self.observer.distrusts(policy) {
+            true => EngineKind::Interpreter,
+            false => EngineKind::Compiled,
+        };
+        let answer = self.evaluator.evaluate_by(engine, rule, document, parameters);
         // Before the observer looks away: whatever an answer costs, its policy is to blame.
         let elements = answer.as_ref().map_err(Clone::clone).and_then(Answer::elements);
-        self.observer.after(&Evaluation { rule, document, parameters, answer: &answer });
+        let evaluator = &self.evaluator;
+        self.observer.after(&Evaluation { evaluator, rule, document, parameters, answer: &answer });
         Ok(elements?)
     }
 }

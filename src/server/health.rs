@@ -45,12 +45,14 @@ async fn ready(State(app): State<Arc<App>>, RawQuery(query): RawQuery) -> Respon
         fault if fault.is_empty() => fault,
         fault => format!("newer policies, bindings or inventory are not in force:\n{fault}\n"),
     };
-    let quarantine: String = in_force
-        .quarantine
-        .policies()
-        .iter()
-        .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"))
-        .collect();
+    let quarantined = in_force.quarantine.policies().into_iter();
+    let quarantined = quarantined
+        .map(|policy| format!("policy {policy} is in quarantine: it did not return from its evaluation\n"));
+    let distrusted = in_force.quarantine.distrusted().into_iter();
+    let distrusted = distrusted.map(|policy| {
+        format!("policy {policy} is left to the interpreter: its compiled rules gave another answer\n")
+    });
+    let quarantine: String = quarantined.chain(distrusted).collect();
     let certificate = if verbose { app.serving.describe(jiff::Timestamp::now()) } else { String::new() };
     let mut duties =
         app.auditor.iter().filter(|_| verbose).map(|auditor| duties(auditor)).collect::<String>();

@@ -41,7 +41,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use crate::cluster::{Candidate, Events, Lease, write_conditions};
-use crate::evaluators::EvaluationPool;
+use crate::evaluators::{EvaluationPool, Shadow};
 use crate::plain;
 use crate::telemetry::decision_log::{DecisionLog, DecisionLogConfig};
 use crate::telemetry::metrics::Metrics;
@@ -116,6 +116,8 @@ pub struct Config {
     pub queue: usize,
     /// Threads that evaluate policies.
     pub threads: usize,
+    /// The share of reviews, from 0 to 1, whose compiled rules are compared with the interpreter.
+    pub shadow_sample: f64,
     /// Interval for reading the sources of the policy set and the certificate again.
     pub reload_every: Duration,
     /// How long readiness waits for the first complete inventory of the cluster.
@@ -222,7 +224,11 @@ pub async fn run(
     let limits = open_files::connection_limits(config.max_connections)?;
     let webhook = listener(config.listen, "--listen").await?;
     let status = listener(config.status_listen, "--status-listen").await?;
-    let evaluators = EvaluationPool::start(config.threads, config.queue, Arc::clone(&metrics));
+    let shadow = (config.shadow_sample > 0.0)
+        .then(|| Shadow::start(config.shadow_sample, Arc::clone(&metrics)))
+        .transpose()
+        .map_err(ServeError::Threads)?;
+    let evaluators = EvaluationPool::start_with(config.threads, config.queue, Arc::clone(&metrics), shadow);
     let evaluators = Arc::new(evaluators.map_err(ServeError::Threads)?);
     let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.

@@ -198,6 +198,13 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
         );
         add(Mood::Deny, head, &text);
     }
+    let distrusted = app.current.in_force().quarantine.distrusted();
+    if !distrusted.is_empty() {
+        let names: Vec<&str> = distrusted.iter().map(|policy| policy.as_str()).collect();
+        let head = format!("{} left to the interpreter", policies(names.len()));
+        let text = format!("{}: compiled rules gave another answer. Please report it.", names.join(", "));
+        add(Mood::Warn, head, &text);
+    }
     let webhooks = match app.webhooks.as_ref().map(|keeper| keeper.outcome()) {
         Some(Outcome::Differ(how)) => how.join("\n"),
         Some(Outcome::Failed(why)) => why,

@@ -23,6 +23,7 @@ use super::labels::{
 };
 use super::process_metrics::ProcessMetrics;
 use super::recent::Recent;
+use super::shadow_metrics::ShadowMetrics;
 use super::trace_metrics::TraceMetrics;
 use crate::decision::Decision;
 
@@ -70,6 +71,8 @@ pub struct Metrics {
     pub decision_log: DecisionLogMetrics,
     /// Those of traces.
     pub traces: TraceMetrics,
+    /// Those of the comparison with the interpreter.
+    pub shadow: ShadowMetrics,
     /// The numbers of the last hour, for people.
     pub recent: Recent,
 }
@@ -112,6 +115,7 @@ impl Metrics {
             audit: AuditMetrics::default(),
             decision_log: DecisionLogMetrics::default(),
             traces: TraceMetrics::default(),
+            shadow: ShadowMetrics::default(),
             recent: Recent::default(),
         };
         let mut all = Registry::default();
@@ -226,6 +230,7 @@ impl Metrics {
         metrics.audit.register(registry);
         metrics.decision_log.register(registry);
         metrics.traces.register(registry);
+        metrics.shadow.register(registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         for result in ["swapped", "failed"] {

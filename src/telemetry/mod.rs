@@ -8,6 +8,7 @@ mod line;
 pub mod metrics;
 mod process_metrics;
 pub mod recent;
+pub mod shadow_metrics;
 pub mod trace_metrics;
 
 use std::borrow::Cow;

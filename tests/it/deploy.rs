@@ -132,6 +132,7 @@ fn alerts_dashboard_and_guide_name_metrics_that_exist() {
         include_str!("../../src/telemetry/metrics.rs"),
         include_str!("../../src/telemetry/audit_metrics.rs"),
         include_str!("../../src/telemetry/decision_log.rs"),
+        include_str!("../../src/telemetry/shadow_metrics.rs"),
         include_str!("../../src/telemetry/trace_metrics.rs"),
     ];
     let known: BTreeSet<String> = sources

@@ -46,6 +46,7 @@ mod sandbox;
 mod schema;
 mod sensitive;
 mod server;
+mod shadow;
 mod sources;
 mod states;
 mod status;

@@ -265,7 +265,8 @@ fn rego_test(
     }
     let (document, parameters) = (InputDocument::default(), ParameterValues::undefined());
     let answer = evaluator.evaluate(rule, &document, &parameters);
-    let evaluation = Evaluation { rule, document: &document, parameters: &parameters, answer: &answer };
+    let (document, parameters) = (&document, &parameters);
+    let evaluation = Evaluation { evaluator, rule, document, parameters, answer: &answer };
     observer.after(&evaluation);
     recorder.into_iter().for_each(|recorder| recorder.after(&evaluation));
     match answer {

@@ -15,5 +15,7 @@ mod schedule;
 mod scope;
 mod terms;
 
+#[cfg(test)]
+pub use calls::WRONG;
 pub use memo::Memo;
 pub use program::{Program, Unsupported};

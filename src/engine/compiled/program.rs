@@ -36,6 +36,16 @@ impl Program {
         (rule.unsupported.is_none() && !matches!(rule.form, Form::Function)).then_some(position)
     }
 
+    /// The rules of a package, without its functions.
+    pub fn rules_of<'p>(&'p self, package: &'p str) -> impl Iterator<Item = RuleId> + 'p {
+        let rules = self.rules.iter().filter(|rule| !matches!(rule.form, Form::Function));
+        let own = rules.filter(move |rule| {
+            let path = rule.path.strip_prefix("data.").and_then(|path| path.strip_prefix(package));
+            path.and_then(|path| path.strip_prefix('.')).is_some_and(|name| !name.contains('.'))
+        });
+        own.map(|rule| RuleId(rule.path.clone()))
+    }
+
     /// Why a rule is left to the interpreter; None if it is not.
     pub fn unsupported(&self, rule: &RuleId) -> Option<&Unsupported> {
         self.rules.get(*self.positions.get(rule.as_str())?)?.unsupported.as_ref()

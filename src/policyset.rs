@@ -146,6 +146,10 @@ impl PolicySet {
         let Some(compiled) = compiled.filter(|_| errors.is_empty()) else {
             return Err(Diagnostics(errors));
         };
+        if sources.engine == EngineKind::Interpreter {
+            let unmade = |error| SourceText::new("policies", "").error(0, 0, format!("{error}"));
+            compiled.rego.make_interpreter().map_err(unmade)?;
+        }
         let of_policies = bindings.of_policies(&compiled.policies)?;
         let warnings = sources.warnings.clone();
         let believed = bindings.profile.spec.self_classify;

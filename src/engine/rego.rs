@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -32,10 +32,9 @@ pub const STACK: usize = 64 << 20;
 /// Parsed and checked modules, ready for evaluation.
 #[derive(Clone)]
 pub struct Rego {
-    engine: Arc<regorus::Engine>,
-    /// As they were written, in load order. The engine has them with their meters.
+    interpreter: Arc<Interpreter>,
+    /// As they were written, in load order. The interpreter has them with their meters.
     pub(super) modules: Arc<Vec<Ref<AstModule>>>,
-    meters: Arc<Meters>,
     pub(super) program: Arc<Program>,
 }
 
@@ -51,6 +50,57 @@ pub enum EngineKind {
 
 /// By the name of the source.
 type Meters = HashMap<String, Vec<Inserted>>;
+
+/// regorus with all modules. Of sources that are known to pass the checks, it is made when a rule is first interpreted,
+/// which costs more than all that compiled rules need.
+struct Interpreter {
+    texts: Vec<SourceText>,
+    entry_point: OnceLock<(RuleId, SourceText)>,
+    made: OnceLock<Result<Prepared, Diagnostics>>,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    engine: regorus::Engine,
+    meters: Meters,
+}
+
+impl Prepared {
+    fn new() -> Self {
+        let mut engine = regorus::Engine::new();
+        engine.set_execution_timer_config(STEP_LIMIT);
+        builtins::limit(&mut engine);
+        metered::add(&mut engine);
+        Self { engine, meters: Meters::new() }
+    }
+
+    /// Prepares every rule, so that clones share the work, and finds errors that only appear then. One entry point is
+    /// enough: the engine compiles all modules for it, and copies them all for each further one.
+    fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
+        match self.engine.compile_with_entrypoint(&entry_point.as_str().into()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(diagnostic(text, &error).into()),
+        }
+    }
+}
+
+impl Interpreter {
+    fn made(&self) -> Result<&Prepared, EvaluationError> {
+        let make = || {
+            let mut prepared = Prepared::new();
+            for text in &self.texts {
+                add(&mut prepared, text)?;
+            }
+            match self.entry_point.get() {
+                Some((rule, text)) => prepared.prepare(rule, text)?,
+                None => (),
+            }
+            Ok(prepared)
+        };
+        // Sources that are known to pass the checks can be read again.
+        self.made.get_or_init(make).as_ref().map_err(|faults| EvaluationError::Builtin(faults.to_string()))
+    }
+}
 
 impl Rego {
     /// Parses all modules and compiles them together.
@@ -73,12 +123,8 @@ impl Rego {
         policies: &[&Policy],
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
-        let mut engine = regorus::Engine::new();
-        engine.set_execution_timer_config(STEP_LIMIT);
-        builtins::limit(&mut engine);
-        metered::add(&mut engine);
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
-        let (mut modules, mut meters) = (Vec::new(), Meters::new());
+        let (mut modules, mut prepared) = (Vec::new(), Prepared::new());
         for text in texts {
             // Before the parser sees the text: once the parser runs, it cannot be stopped.
             let unfit = lint::check_text(text);
@@ -87,7 +133,7 @@ impl Rego {
                 continue;
             }
             before(text);
-            match add(&mut engine, text, &mut meters) {
+            match add(&mut prepared, text) {
                 Ok(module) => {
                     parsed.push(text);
                     modules.extend(module);
@@ -100,9 +146,30 @@ impl Rego {
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }
+        Ok(Self::of(texts, modules, OnceLock::from(Ok(prepared))))
+    }
+
+    /// The same for sources that are known to pass the checks, such as those that are part of the binary.
+    ///
+    /// # Errors
+    /// If one of them cannot be parsed.
+    pub fn load_checked(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+        let mut engine = regorus::Engine::new();
+        for text in texts {
+            let added = engine.add_policy(text.name.to_string(), text.text.to_string());
+            added.map_err(|error| diagnostic(text, &error))?;
+        }
+        Ok(Self::of(texts, engine.get_modules().clone(), OnceLock::new()))
+    }
+
+    fn of(
+        texts: &[SourceText],
+        modules: Vec<Ref<AstModule>>,
+        made: OnceLock<Result<Prepared, Diagnostics>>,
+    ) -> Self {
         let program = Arc::new(Program::of(modules.iter().map(AsRef::as_ref)));
-        let (engine, modules, meters) = (Arc::new(engine), Arc::new(modules), Arc::new(meters));
-        Ok(Self { engine, modules, meters, program })
+        let interpreter = Interpreter { texts: texts.to_vec(), entry_point: OnceLock::new(), made };
+        Self { interpreter: Arc::new(interpreter), modules: Arc::new(modules), program }
     }
 
     /// Why a rule is left to the interpreter; None if it is compiled.
@@ -120,23 +187,37 @@ impl Rego {
         self.modules.iter().flat_map(|module| definitions::of(module)).collect()
     }
 
-    /// Prepares every rule, so that clones share the work, and finds errors that only appear then. One entry
-    /// point is enough: the engine compiles all modules for it, and copies them all for each further one.
+    /// Prepares every rule for the interpreter; `entry_point` is any of them, defined in `text`.
     ///
     /// # Errors
-    /// If the path does not lead to a rule, or any rule cannot be compiled.
+    /// If the path does not lead to a rule, or any rule cannot be compiled. Sources that are known to pass the checks
+    /// are prepared when they are first interpreted.
     pub fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
-        match Arc::make_mut(&mut self.engine).compile_with_entrypoint(&entry_point.as_str().into()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(diagnostic(text, &error).into()),
+        // It is only not set yet: a set is prepared once, before it is shared.
+        let _ = self.interpreter.entry_point.set((entry_point.clone(), text.clone()));
+        let Some(interpreter) = Arc::get_mut(&mut self.interpreter) else { return Ok(()) };
+        match interpreter.made.get_mut() {
+            Some(Ok(prepared)) => prepared.prepare(entry_point, text),
+            _ => Ok(()),
         }
     }
 
+    /// Makes the interpreter, which otherwise the first rule has to wait for that needs it.
+    ///
+    /// # Errors
+    /// If it cannot be made, which the checks rule out.
+    pub fn make_interpreter(&self) -> Result<(), EvaluationError> {
+        self.interpreter.made().map(|_| ())
+    }
+
     /// An evaluator that also measures line coverage, which only the interpreter can.
-    pub fn covering_evaluator(&self) -> Evaluator {
+    ///
+    /// # Errors
+    /// If there is no interpreter, which the checks rule out.
+    pub fn covering_evaluator(&self) -> Result<Evaluator, EvaluationError> {
         let mut evaluator = self.evaluator(EngineKind::Interpreter);
-        evaluator.interpreter().set_enable_coverage(true);
-        evaluator
+        evaluator.interpreter()?.set_enable_coverage(true);
+        Ok(evaluator)
     }
 
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
@@ -154,11 +235,8 @@ const METERED: PolicyLengthConfig = PolicyLengthConfig {
 };
 
 /// Adds a module with its meters, and returns it as it was written.
-fn add(
-    engine: &mut regorus::Engine,
-    text: &SourceText,
-    meters: &mut Meters,
-) -> Result<Option<Ref<AstModule>>, Diagnostic> {
+fn add(prepared: &mut Prepared, text: &SourceText) -> Result<Option<Ref<AstModule>>, Diagnostic> {
+    let Prepared { engine, meters } = prepared;
     let (name, before) = (text.name.to_string(), engine.clone());
     let add = |engine: &mut regorus::Engine, content: String| {
         engine.add_policy(name.clone(), content).map_err(|error| diagnostic(text, &error))
@@ -190,8 +268,12 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
-    fn interpreter(&mut self) -> &mut regorus::Engine {
-        self.interpreter.get_or_insert_with(|| regorus::Engine::clone(&self.rego.engine))
+    fn interpreter(&mut self) -> Result<&mut regorus::Engine, EvaluationError> {
+        let interpreter = match self.interpreter.take() {
+            Some(interpreter) => interpreter,
+            None => self.rego.interpreter.made()?.engine.clone(),
+        };
+        Ok(self.interpreter.insert(interpreter))
     }
 
     /// Evaluates a rule on a document and these parameters.
@@ -255,10 +337,11 @@ impl Evaluator {
     }
 
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
-        let interpreter = self.interpreter();
+        let interpreter = self.interpreter()?;
         interpreter.set_input(input);
         let value = interpreter.eval_rule(rule.as_str().to_owned());
-        value.map_err(|error| interpreter_error(&error, &self.rego.meters))
+        let meters = &self.rego.interpreter.made()?.meters;
+        value.map_err(|error| interpreter_error(&error, meters))
     }
 
     /// The lines reached so far; only for an evaluator that measures coverage.
@@ -266,12 +349,8 @@ impl Evaluator {
     /// # Errors
     /// The engine's error message.
     pub fn coverage(&self) -> Result<Vec<Coverage>, String> {
-        let report = self
-            .interpreter
-            .as_ref()
-            .unwrap_or(&self.rego.engine)
-            .get_coverage_report()
-            .map_err(|error| one_line(&error.to_string()))?;
+        let Some(interpreter) = &self.interpreter else { return Ok(Vec::new()) };
+        let report = interpreter.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
         let of_file = |file: regorus::coverage::File| Coverage {
             source: file.path,
             reached: file.covered,

@@ -81,7 +81,11 @@ impl CompiledPolicies {
         let texts: Vec<SourceText> =
             all(sources).chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let known: Vec<&Policy> = readable.policies.iter().map(|(policy, _)| policy).collect();
-        let mut rego = match Rego::load_policies(&texts, &known, before) {
+        let loaded = match sources.are_checked() {
+            true => Rego::load_checked(&texts),
+            false => Rego::load_policies(&texts, &known, before),
+        };
+        let mut rego = match loaded {
             Ok(rego) => rego,
             Err(faults) => {
                 errors.extend(faults.0);

@@ -1,5 +1,8 @@
 //! The sources that a policy set is compiled from.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +16,10 @@ use crate::policy::exception::Authority;
 pub struct Sources {
     /// What evaluates the rules. Both engines give the same verdicts, so that no digest covers it.
     pub engine: EngineKind,
+    /// Texts that passed the checks before, such as those that are part of the binary. They are known by where they lie,
+    /// so that no other text is taken for one of them.
+    #[serde(skip)]
+    pub checked: Vec<Arc<str>>,
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
     /// Rego that policies share, without METADATA of its own.
@@ -58,6 +65,14 @@ pub struct ClusterDocument {
 }
 
 impl Sources {
+    /// Whether all Rego among them passed the checks before.
+    pub(super) fn are_checked(&self) -> bool {
+        let checked: HashSet<*const u8> = self.checked.iter().map(|text| text.as_ptr()).collect();
+        let mut all =
+            [&self.policies, &self.cluster_policies, &self.libraries, &self.tests].into_iter().flatten();
+        all.all(|text| checked.contains(&text.text.as_ptr()))
+    }
+
     /// SHA-256 over all sources that affect a review, in hex: the same sources give the same verdicts.
     pub fn digest(&self) -> String {
         self.digests().all

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
@@ -25,6 +26,8 @@ pub struct Catalogue {
     partial_profiles: BTreeSet<String>,
     /// Warnings of files that replaced others which policies do not name.
     replaced: Vec<Diagnostic>,
+    /// The modules that are part of the binary: tests check these.
+    checked: Vec<Arc<str>>,
 }
 
 impl Catalogue {
@@ -41,7 +44,10 @@ impl Catalogue {
                 }
             }
         }
-        Self { files, ..Self::default() }
+        let is_module = |path: &str| matches!(kind(path), FileKind::Policy | FileKind::Library);
+        let modules = files.iter().filter(|(path, _)| is_module(path));
+        let checked = modules.map(|(_, text)| Arc::clone(&text.text)).collect();
+        Self { files, checked, ..Self::default() }
     }
 
     /// This catalogue without its policies, their tests and examples. Profiles stay; their references to
@@ -165,6 +171,7 @@ impl Catalogue {
     pub fn unbound(&self) -> Sources {
         Sources {
             engine: EngineKind::default(),
+            checked: self.checked.clone(),
             policies: self.of_kind(FileKind::Policy),
             libraries: self.of_kind(FileKind::Library),
             projections: self.of_kind(FileKind::Projection),
@@ -210,8 +217,8 @@ impl Catalogue {
     /// Paths of files that exist in only one of the two catalogues, or differ.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let paths: BTreeSet<&String> = self.files.keys().chain(other.files.keys()).collect();
-        let text = |catalogue: &Self, path: &str| -> Option<std::sync::Arc<str>> {
-            catalogue.files.get(path).map(|text| std::sync::Arc::clone(&text.text))
+        let text = |catalogue: &Self, path: &str| -> Option<Arc<str>> {
+            catalogue.files.get(path).map(|text| Arc::clone(&text.text))
         };
         paths.into_iter().filter(|path| text(self, path) != text(other, path)).cloned().collect()
     }

@@ -8,7 +8,7 @@ use stategate::diagnostic::{Diagnostic, SourceText};
 use stategate::policyset::{CompileOptions, PolicySet, Sources};
 use stategate::source::catalogue::Catalogue;
 
-use crate::support::{GOOD, Run, directory, stategate_with, write};
+use crate::support::{GOOD, Run, directory, run_in, stategate_with, write};
 
 /// A policy with this body, at line 8 of its file, and these rules behind it.
 fn policy(body: &str, more: &str) -> String {
@@ -340,4 +340,29 @@ fn whatever_a_request_holds_may_be_read() {
     assert!(found.len() > 100, "{found:?}");
     let body: String = found.iter().map(|path| format!("\t{path} == \"none\"\n")).collect();
     load(&policy(&body, "")).expect(0, &["2 objects checked"]);
+}
+
+/// The checks are left out for what is part of the binary: this is where they are made.
+#[test]
+fn the_embedded_catalogue_passes_all_checks() {
+    for profile in Catalogue::embedded().profiles() {
+        let sources = Catalogue::embedded().sources(&profile).unwrap();
+        assert_eq!(sources.checked.len(), sources.policies.len() + sources.libraries.len());
+        let unchecked = PolicySet::compile(&sources, CompileOptions::default()).unwrap();
+        let sources = Sources { checked: Vec::new(), ..sources };
+        let checked = PolicySet::compile(&sources, CompileOptions::default()).unwrap();
+        assert_eq!(checked.digest(), unchecked.digest());
+        for policy in checked.policies() {
+            assert_eq!(checked.unsupported(policy), unchecked.unsupported(policy), "{}", policy.id);
+        }
+    }
+}
+
+/// What comes from elsewhere is checked, and all the rest with it.
+#[test]
+fn a_policy_beside_the_catalogue_is_checked() {
+    let rego = policy("\tv := http.send({})", "").replace('\n', "\n    ");
+    let head = "apiVersion: stategate.io/v1alpha1\nkind: Policy\nmetadata: {name: own}\nspec:\n  rego: |\n";
+    let dir = directory(&[("own.yaml", &format!("{head}    {rego}\n")), ("db.yaml", GOOD)]);
+    run_in(dir.path(), &["check", "--bindings", "own.yaml", "db.yaml"]).expect(2, &["http.send"]);
 }

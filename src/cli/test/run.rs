@@ -205,7 +205,7 @@ fn rego_tests(
     if let Some((rule, text)) = first {
         rego.prepare(&rule, text)?;
     }
-    let mut evaluator = rego.covering_evaluator();
+    let mut evaluator = rego.covering_evaluator()?;
     let recorder = Recorder::default();
     let of_tests = modules.iter().rev().take(tests.len()).rev();
     let mut outcomes = Vec::new();

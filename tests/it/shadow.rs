@@ -50,11 +50,15 @@ fn the_interpreter_agrees_with_every_answer_to_the_recorded_reviews() {
     ask_all(&server);
     let evaluated = metric(&server, "stategate_policy_evaluation_duration_seconds_count");
     assert!(evaluated > 300, "{evaluated}");
-    let until = Instant::now() + PATIENCE;
-    // The whole catalogue is compiled.
-    while metric(&server, "stategate_shadow_comparisons_total") < evaluated {
+    // The whole catalogue is compiled. On a busy machine that thread gets little of it: it must go on, not be fast.
+    let (mut last, mut until) = (0, Instant::now() + PATIENCE);
+    while last < evaluated {
+        let now = metric(&server, "stategate_shadow_comparisons_total");
         assert_eq!(metric(&server, "stategate_shadow_dropped_total"), 0);
-        assert!(Instant::now() < until, "{} of {evaluated}", compared(&server, "same"));
+        assert!(Instant::now() < until, "{now} of {evaluated}");
+        if now > last {
+            (last, until) = (now, Instant::now() + PATIENCE);
+        }
         std::thread::sleep(Duration::from_millis(50));
     }
     assert_eq!(
@@ -72,14 +76,14 @@ fn the_interpreter_agrees_with_every_answer_to_the_recorded_reviews() {
     assert!(!log.contains("another answer") && !log.contains("panicked"), "{log}");
 }
 
-/// A hundred thousand ways to add five digits, which are more work for the interpreter than for the compiled rule.
+/// Tens of thousands of ways to add five digits, which are more work for the interpreter than for the compiled rule.
 const SLOW: &str = r#"# METADATA
 # title: Slow
 # description: D.
 # custom: {severity: high, action: deny, match: {kinds: [PersistentVolumeClaim]}, fix: F}
 package stategate.own.slow
 
-digits := [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+digits := [0, 1, 2, 3, 4, 5, 6, 7]
 
 violation contains v if {
 	some a in digits
@@ -87,7 +91,7 @@ violation contains v if {
 	some c in digits
 	some d in digits
 	some e in digits
-	(((a + b) + c) + d) + e > 45
+	a + b + c + d + e > 45
 	v := {"msg": "it cannot be", "path": []}
 }
 "#;

@@ -12,8 +12,9 @@
 #   between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
 #   different images where they show its major version (pg17). Images whose tag shows no version of the data
 #   store pass, and so do images of others whose numbers it has never had. Images that
-#   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Files
-#   are compared with their previous version (`--old`).
+#   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Data that
+#   goes with the old pods meets no new version: volume-data-lost-in-rollout tells that. Files are compared with their
+#   previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
@@ -70,9 +71,11 @@
 package stategate.lifecycle.image_major_upgrade_guard
 
 import data.stategate.lib.confirm
+import data.stategate.lib.pod_data
 import data.stategate.lib.versions
 
 violation contains v if {
+	not pod_data.gone
 	change := versions.change
 	danger := obstacle(change.old, change.new, versions.software(input.workload))
 	why := versions.doubt
@@ -84,6 +87,7 @@ violation contains v if {
 }
 
 violation contains v if {
+	not pod_data.gone
 	before := family(input.old_workload)
 	after := family(input.workload)
 	before != after

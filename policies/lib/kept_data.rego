@@ -39,10 +39,11 @@ passing(container, _) if {
 	globs.matches_any(servers, name)
 }
 
-# Web servers, proxies and shells: what they serve or pass on comes from elsewhere. Servers of models download them, and
+# Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of models download them, and
 # images that try out a cluster have nothing to lose.
 servers := [
 	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
 	"alpine", "debian", "ubuntu", "curl", "text-embeddings-inference", "text-generation-inference", "vllm-openai",
-	"tritonserver", "*-machine-learning", "pause", "agnhost", "test-webserver",
+	"tritonserver", "*-machine-learning", "pause", "agnhost", "test-webserver", "iis", "almalinux", "amazonlinux",
+	"centos", "fedora", "opensuse*", "rockylinux", "ubi", "ubi-*",
 ]

@@ -49,6 +49,7 @@ test_claim_that_is_only_read_is_not if {
 test_images_that_try_out_a_cluster_keep_nothing if {
 	not kept_data.kept with input as request("test-webserver", "/data", "data")
 	not kept_data.kept with input as request("pause", "/data", "data")
+	not kept_data.kept with input as request("amazonlinux/amazonlinux", "/data", "data")
 }
 
 store(dirs) := {"workload": {"engine": {"name": "mysql", "data_dirs": dirs}, "containers": []}}

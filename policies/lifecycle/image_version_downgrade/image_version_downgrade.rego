@@ -9,8 +9,8 @@
 #   patch rollback and passes, unless it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 does not
 #   support going back even by a patch. Images whose tag shows no version pass as well, such as a digest alone or a
 #   name, and so do images of others whose numbers the data store has never had: those are versions of their own. Where
-#   the vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no
-#   older version. Files are compared with their previous version (`--old`).
+#   the vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no older
+#   version. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html

@@ -6,8 +6,8 @@
 #   This policy checks classes, and the classes that claims request as far as stategate knows them; one that is checked
 #   in the same run is reported once, at the class. Retained disks cost money until they are removed, so claims in tiers
 #   such as dev (exempt_tiers) and classes for scratch data (scratch_classes) pass. Volumes made by hand have their own
-#   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets and those of
-#   plugins that are gone, which volume-no-intree-plugins tells of.
+#   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets and those of plugins
+#   that are gone, which volume-no-intree-plugins tells of.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/

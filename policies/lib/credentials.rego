@@ -21,7 +21,14 @@ embedded(text) if {
 	own(first_word(part))
 }
 
-first_word(text) := split(split(split(split(text, " ")[0], "&")[0], ";")[0], "\n")[0]
+# password='…', also where a shell's script escapes the quotes
+first_word(text) := value if {
+	bare := trim_left(text, `\`)
+	quote := substring(bare, 0, 1)
+	quote in {`"`, "'"}
+	value := trim_right(split(bare, quote)[1], `\`)
+	not regex.match(`\s`, value)
+} else := split(split(split(split(text, " ")[0], "&")[0], ";")[0], "\n")[0]
 
 # A word that is the credential itself: not $(VARIABLE) or ${VARIABLE}, a placeholder, a file or a switch.
 own(quoted) if {

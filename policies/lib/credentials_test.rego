@@ -88,3 +88,16 @@ test_published_constants_are_no_secret if {
 		not credentials.published(text)
 	}
 }
+
+test_empty_passwords_in_quotes if {
+	every text in [
+		"CHANGE MASTER TO MASTER_USER='root', MASTER_PASSWORD='', MASTER_CONNECT_RETRY=10;",
+		`mysql -e "CHANGE MASTER TO MASTER_PASSWORD=\"\", MASTER_PORT=3306"`,
+		"password=''",
+	] {
+		not credentials.embedded(text)
+	}
+	credentials.embedded("CHANGE MASTER TO MASTER_PASSWORD='hunter2', MASTER_CONNECT_RETRY=10;")
+	credentials.embedded(`mysql -e "CHANGE MASTER TO MASTER_PASSWORD=\"hunter2\", MASTER_PORT=3306"`)
+	not credentials.embedded(`"host=pg password=" "and more words"`)
+}

@@ -30,7 +30,7 @@ test_user_of_the_manifest if {
 test_other_stores_have_their_tools if {
 	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save from outside of the pod, through kubectl port-forward"
 	said(workload("CronJob", "postgres", [])) == "pg_dumpall"
-	contains(dumps.with_tool("tempo"), "its own backup tool")
+	contains(dumps.with_tool("questdb"), "its own backup tool")
 }
 
 test_what_has_no_dump_is_not_told_to_load_one if {

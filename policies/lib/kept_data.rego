@@ -14,6 +14,17 @@ kept if {
 	not passing(container, mount)
 }
 
+# All that its data store writes goes with the pod. The policies on volumes tell of it: what else such a pod lacks for
+# the sake of the data has the same cause.
+goes_with_the_pod if {
+	dirs := input.workload.engine.data_dirs
+	count(dirs) > 0
+	every dir in dirs {
+		dir in data_dirs.unpersisted
+		not data_dirs.uncertain(dir)
+	}
+}
+
 passing(_, mount) if of_no_value(mount)
 
 # What a path or a volume's name says of its content.
@@ -28,9 +39,11 @@ passing(container, _) if {
 	globs.matches_any(servers, name)
 }
 
-# Web servers, proxies and shells: what they serve or pass on comes from elsewhere. Servers of models download them.
+# Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of models download them, and
+# images that try out a cluster have nothing to lose.
 servers := [
 	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
 	"alpine", "debian", "ubuntu", "curl", "text-embeddings-inference", "text-generation-inference", "vllm-openai",
-	"tritonserver", "*-machine-learning",
+	"tritonserver", "*-machine-learning", "pause", "agnhost", "test-webserver", "iis", "almalinux", "amazonlinux",
+	"centos", "fedora", "opensuse*", "rockylinux", "ubi", "ubi-*",
 ]

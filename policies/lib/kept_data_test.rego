@@ -45,3 +45,28 @@ test_claim_that_is_only_read_is_not if {
 	]})
 	not kept_data.kept with input as {"workload": object.union(document.workload, {"containers": [reading]})}
 }
+
+test_images_that_try_out_a_cluster_keep_nothing if {
+	not kept_data.kept with input as request("test-webserver", "/data", "data")
+	not kept_data.kept with input as request("pause", "/data", "data")
+	not kept_data.kept with input as request("amazonlinux/amazonlinux", "/data", "data")
+}
+
+store(dirs) := {"workload": {"engine": {"name": "mysql", "data_dirs": dirs}, "containers": []}}
+
+dir(origin, rest) := object.union({"dir": "/var/lib/mysql", "container": "db", "origin": origin}, rest)
+
+on(source) := {"mount": {"source": source, "read_only": false}}
+
+test_what_goes_with_the_pod if {
+	kept_data.goes_with_the_pod with input as store([dir("default", {})])
+	kept_data.goes_with_the_pod with input as store([dir("argument", on("emptyDir"))])
+}
+
+test_what_outlives_the_pod_or_is_not_known if {
+	not kept_data.goes_with_the_pod with input as store([dir("default", on("volumeClaimTemplate"))])
+	not kept_data.goes_with_the_pod with input as store([dir("argument", {}), dir("argument", on("hostPath"))])
+	not kept_data.goes_with_the_pod with input as store([dir("script", {})])
+	not kept_data.goes_with_the_pod with input as store([])
+	not kept_data.goes_with_the_pod with input as {"workload": {}}
+}

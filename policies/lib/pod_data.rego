@@ -27,6 +27,17 @@ no_copies if object.get(input.old_workload, "replicas", 1) == 1
 
 no_copies if members.separate
 
+# All of the old data goes with the old pods, and no file of it meets the new version. volume-data-lost-in-rollout and
+# volume-data-dropped tell of that.
+gone if {
+	no_copies
+	dirs := input.old_workload.engine.data_dirs
+	count(dirs) > 0
+	every dir in dirs {
+		dir in at_stake
+	}
+}
+
 kept_before(old) if {
 	data_dirs.guessed(old)
 	old.container in kept_guesses

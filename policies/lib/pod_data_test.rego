@@ -44,3 +44,16 @@ test_one_replica_has_no_copies if {
 	pod_data.no_copies with input as {"old_workload": {"replicas": 1}}
 	not pod_data.no_copies with input as {"old_workload": {"replicas": 3}}
 }
+
+test_all_is_gone if {
+	pod_data.gone with input as update([dir("default", {})], [])
+	pod_data.gone with input as update([dir("default", on("emptyDir"))], [])
+}
+
+test_something_stays if {
+	not pod_data.gone with input as update([dir("default", on("volumeClaimTemplate"))], [])
+	not pod_data.gone with input as update([dir("argument", {}), dir("also", on("volumeClaimTemplate"))], [])
+	not pod_data.gone with input as update([dir("script", {})], [])
+	not pod_data.gone with input as update([], [])
+	not pod_data.gone with input as object.union(update([dir("default", {})], []), {"old_workload": {"replicas": 3}})
+}

@@ -2,10 +2,11 @@
 # title: A disruption budget covers the workload
 # description: >-
 #   Node drains consult disruption budgets before they evict pods. Without a budget, a node upgrade or an autoscaler
-#   that consolidates nodes may evict all replicas at once. This policy checks workloads with two replicas or more.
-#   The budget is usually applied after its workload, so at admission this only warns; among the manifests of one run
-#   the budget must be present. A budget that selects the workload's labels plus the role of a member, which Patroni
-#   and operators set at run time, counts: a second budget would block evictions of that role.
+#   that consolidates nodes may evict all replicas at once. This policy checks workloads with two replicas or more that
+#   keep data (not only logs, caches or the files of a web server). The budget is usually applied after its workload, so
+#   at admission this only warns; among the manifests of one run the budget must be present. A budget that selects the
+#   workload's labels plus the role of a member, which Patroni and operators set at run time, counts: a second budget
+#   would block evictions of that role.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -26,8 +27,11 @@
 #   why: "node upgrades and autoscalers evict a pod unless a disruption budget refuses"
 package stategate.availability.pdb_present
 
+import data.stategate.lib.kept_data
+
 violation contains v if {
 	input.workload.replicas >= input.parameters.min_replicas
+	kept_data.kept
 	count(input.related.pdbs) == 0
 	not covers_a_role
 	v := {

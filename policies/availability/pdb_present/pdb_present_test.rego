@@ -8,6 +8,7 @@ request(replicas, pdbs) := {
 		"name": "pg",
 		"namespace": "shop",
 		"replicas": replicas,
+		"engine": {"name": "postgres"},
 		"pods": {"labels": {"app": "pg", "tier": "db"}, "selector": {"matchLabels": {"app": "pg", "tier": "db"}}},
 	},
 	"related": {"pdbs": pdbs, "other_pdbs": []},
@@ -49,3 +50,13 @@ test_selector_of_expressions_is_described if {
 test_single_replica_passes if found(request(1, [])) == set()
 
 test_unknown_budgets_are_no_violation if found(object.remove(request(3, []), ["related"])) == set()
+
+test_files_of_a_web_server_pass if {
+	server := {"engine": null, "containers": [{
+		"name": "web",
+		"image": {"repository": "library/nginx"},
+		"mounts": [{"mount_path": "/srv", "volume": "www", "source": "persistentVolumeClaim", "read_only": false}],
+	}]}
+	document := object.union(request(3, []), {"workload": object.remove(server, ["engine"])})
+	found(json.remove(document, ["workload/engine"])) == set()
+}

@@ -3,8 +3,8 @@
 # description: >-
 #   Without a quota, one namespace can fill the storage backend: after a loop that creates claims, or a size with one
 #   zero too many, no database in any namespace can grow. This policy checks claims, and StatefulSets with claim
-#   templates, where the namespace's quotas are known. Any ResourceQuota that limits storage counts: by
-#   requests.storage, by persistentvolumeclaims, or by storage class.
+#   templates, where the namespace and its quotas are known: a manifest that names no namespace passes. Any
+#   ResourceQuota that limits storage counts: by requests.storage, by persistentvolumeclaims, or by storage class.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/policy/resource-quotas/#storage-resource-quota
 # custom:
@@ -20,6 +20,8 @@ import data.stategate.lib.quotas
 
 violation contains v if {
 	asks_for_storage
+	# A file that names none goes to whichever namespace is chosen when it is applied.
+	input.review.object.metadata.namespace
 	limits := [key |
 		some quota in input.related.quotas
 		some key, _ in quota.hard

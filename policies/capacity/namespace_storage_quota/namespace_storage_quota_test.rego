@@ -3,6 +3,7 @@ package stategate.capacity.namespace_storage_quota_test
 import data.stategate.capacity.namespace_storage_quota as policy
 
 request(origin, quotas) := {
+	"review": {"object": {"metadata": {"namespace": "shop"}}},
 	"workload": {"kind": "StatefulSet", "name": "pg", "namespace": "shop", "claims": [{"name": "data", "origin": origin}]},
 	"related": {"quotas": quotas},
 }
@@ -29,3 +30,7 @@ test_quota_for_other_things_fails if count(found(request("template", [quota({"re
 test_unknown_quotas_tell_nothing if found(object.remove(request("template", []), ["related"])) == set()
 
 test_claims_that_exist_already_pass if found(request("reference", [])) == set()
+
+test_a_namespace_that_is_chosen_later_tells_nothing if {
+	found(json.remove(request("template", []), ["review/object/metadata/namespace"])) == set()
+}

@@ -34,9 +34,12 @@
 package stategate.lifecycle.image_flavour_change
 
 import data.stategate.lib.confirm
+import data.stategate.lib.pod_data
 import data.stategate.lib.versions
 
 violation contains v if {
+	# A new database builds its indexes anew.
+	not pod_data.gone
 	change := versions.change
 	change.new.name in input.parameters.engines
 	change.new.major == change.old.major

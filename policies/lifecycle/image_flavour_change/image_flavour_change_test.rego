@@ -73,3 +73,9 @@ test_images_that_are_alpine_unsaid if {
 	contains(v.msg, "glibc->musl")
 	count(update(alpine, from("pgvector/pgvector", workload("postgres", 16, "", {})))) == 1
 }
+
+test_a_new_database_builds_its_indexes_anew if {
+	in_the_pod := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
+	old := object.union(workload("postgres", 16, "", {}), in_the_pod)
+	update(old, workload("postgres", 16, "alpine", {})) == set()
+}

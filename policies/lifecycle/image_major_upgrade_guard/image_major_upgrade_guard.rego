@@ -4,16 +4,16 @@
 #   A new major version of PostgreSQL does not start on the files of the old one: a changed tag is an outage until
 #   someone migrates the data. Other engines upgrade in place, but one release series after the other; skipping one
 #   leaves nodes that do not start, on data that is half converted. An update needs confirmation if PostgreSQL's major
-#   version rises, if an engine of one_major_at_a_time rises by more than one major version, one of
-#   one_minor_at_a_time by more than one minor version, or one of series by more than one of them, and if a version of
-#   comes_from is reached from a version that its vendor does not support as a starting point. MongoDB's next series
-#   needs confirmation as well: it does not start on data whose featureCompatibilityVersion is that of the series before
-#   last, which an earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a change
-#   between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
-#   different images where they show its major version (pg17). Images whose tag shows no version of the data
-#   store pass, and so do images of others whose numbers it has never had. Images that
-#   migrate by themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Files
-#   are compared with their previous version (`--old`).
+#   version rises, if an engine of one_major_at_a_time rises by more than one major version, one of one_minor_at_a_time
+#   by more than one minor version, or one of series by more than one of them, and if a version of comes_from is reached
+#   from a version that its vendor does not support as a starting point. MongoDB's next series needs confirmation as
+#   well: it does not start on data whose featureCompatibilityVersion is that of the series before last, which an
+#   earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a
+#   change between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
+#   different images where they show its major version (pg17). Images whose tag shows no version of the data store pass,
+#   and so do images of others whose numbers it has never had. Images that migrate by themselves need confirmation like
+#   all others. Downgrades are checked by image-version-downgrade. Data that goes with the old pods meets no new
+#   version: volume-data-lost-in-rollout tells that. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
@@ -70,9 +70,11 @@
 package stategate.lifecycle.image_major_upgrade_guard
 
 import data.stategate.lib.confirm
+import data.stategate.lib.pod_data
 import data.stategate.lib.versions
 
 violation contains v if {
+	not pod_data.gone
 	change := versions.change
 	danger := obstacle(change.old, change.new, versions.software(input.workload))
 	why := versions.doubt
@@ -84,6 +86,7 @@ violation contains v if {
 }
 
 violation contains v if {
+	not pod_data.gone
 	before := family(input.old_workload)
 	after := family(input.workload)
 	before != after

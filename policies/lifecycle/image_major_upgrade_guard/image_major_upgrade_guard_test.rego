@@ -174,3 +174,11 @@ test_another_image_of_postgres_with_another_major_fails if {
 	some v in found(request(old, new))
 	startswith(v.msg, "postgres goes 15->17: the new major version does not start on the old one's files")
 }
+
+test_data_that_goes_meets_no_new_version if {
+	in_the_pod := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
+	old := object.union(workload("postgres", [9, 4], {}), in_the_pod)
+	found(request(old, workload("postgres", [15, 1], {}))) == set()
+	found(request(object.union(of_mysql("library/mysql", {}), in_the_pod), of_mysql("library/mariadb", {}))) == set()
+	count(found(request(object.union(old, {"replicas": 3}), workload("postgres", [15, 1], {})))) == 1
+}

@@ -4,9 +4,10 @@
 #   Images of one version of a database differ by their maker: they run as another user, keep the data in another
 #   directory of the volume, and some keep configuration outside of it that others need inside. On the volume of the
 #   other image, the database does not start, or it finds nothing and starts empty. This policy flags an update whose
-#   image comes from another known maker: Bitnami, Red Hat, Zalando (Spilo), Crunchy, and the upstream project with
-#   the images that are built on its own. Mirrors keep the maker that their path shows; images of unknown makers are
-#   not compared. MySQL and MariaDB, and new major versions, are the matter of image-major-upgrade-guard.
+#   image comes from another known maker: Bitnami, Red Hat, Zalando (Spilo), Crunchy, and the upstream project with the
+#   images that are built on its own. Mirrors keep the maker that their path shows; images of unknown makers are not
+#   compared. MySQL and MariaDB, and new major versions, are the matter of image-major-upgrade-guard. Data that goes
+#   with the old pods meets no other image.
 # related_resources:
 # - ref: https://github.com/bitnami/containers/tree/main/bitnami/postgresql#persisting-your-database
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#arbitrary---user-notes
@@ -25,10 +26,12 @@ package stategate.lifecycle.image_maker_change
 import data.stategate.lib.confirm
 import data.stategate.lib.dumps
 import data.stategate.lib.makers
+import data.stategate.lib.pod_data
 import data.stategate.lib.versions
 
 violation contains v if {
 	change := makers.change
+	not pod_data.gone
 	not other_software
 	step := sprintf("%s->%s", [change.old, change.new])
 	why := confirm.missing(input.workload, versions.confirmation, step)

@@ -47,3 +47,13 @@ test_other_software_is_another_policy_s_matter if {
 	found("mysql", "bitnami/mysql", "library/mariadb", {}) == set()
 	count(found("mysql", "bitnami/mysql", "library/mysql", {})) == 1
 }
+
+test_data_that_goes_meets_no_other_image if {
+	in_the_pod := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
+	all := policy.violation with input as {
+		"old_workload": object.union(view("redis", "library/redis", {}), in_the_pod),
+		"workload": object.union(view("redis", "bitnami/redis", {}), in_the_pod),
+		"now": "2026-01-01T00:00:00Z",
+	}
+	all == set()
+}

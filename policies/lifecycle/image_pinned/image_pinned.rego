@@ -5,12 +5,13 @@
 #   moved to another node then starts another version on its data, one replica before the other; a new base image may
 #   even sort text differently, which breaks indexes. This policy checks the main containers of workloads that keep data
 #   (not only logs, caches or the files of a web server), except containers that run no data store beside one that does,
-#   and those named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one of floating_tags, or if its version is a major number alone,
-#   as in 16, 16-alpine or 17-3.5. Tags that name a build pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a
-#   commit, a third number of an extension's release (16-v0.13.2), and the release that Red Hat's images append to their
-#   version (1-37). A tag with two numbers passes, although some images publish later patches under it; set
-#   require_digest for a stricter check. Images that an operator or a webhook fills in later, and pods that run to
-#   completion (restartPolicy Never or OnFailure), are not checked.
+#   and those named in exclude_containers. A digest always passes. A tag floats if it has no digit, if it is one of
+#   floating_tags, or if its version is a major number alone, as in 16, 16-alpine or 17-3.5. Tags that name a build
+#   pass: a date, a patch build (pg16-ts2.17.2-p1, 16-r4), a commit, a third number of an extension's release
+#   (16-v0.13.2), and the release that Red Hat's images append to their version (1-37). So does a number alone that the
+#   data store in somebody's own image has never had, such as v1 of Redis. A tag with two numbers passes, although some
+#   images publish later patches under it; set require_digest for a stricter check. Images that an operator or a webhook
+#   fills in later, and pods that run to completion (restartPolicy Never or OnFailure), are not checked.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/containers/images/#image-names
 # - ref: https://wiki.postgresql.org/wiki/Locale_data_changes
@@ -45,6 +46,8 @@ package stategate.lifecycle.image_pinned
 import data.stategate.lib.engines
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
+import data.stategate.lib.publishers
+import data.stategate.lib.versions
 
 violation contains v if {
 	kept_data.kept
@@ -54,6 +57,7 @@ violation contains v if {
 	not engines.helper(container)
 	container.image.digest == ""
 	what := looseness(container.image)
+	not counts_builds(container, what)
 	not globs.matches_any(excluded, container.name)
 	v := {
 		"msg": sprintf(
@@ -65,8 +69,30 @@ violation contains v if {
 	}
 }
 
+# Whoever builds an image of his own counts its builds: v14 of Cassandra and v1 of Redis are none of theirs.
+counts_builds(container, "names only a major version") if {
+	image := container.image
+	not publishers.versioned(image)
+	regex.match(`^v?[0-9]+$`, image.tag)
+	number := to_number(trim_prefix(image.tag, "v"))
+	number < versions.first_numbers[container.engine]
+}
+
+counts_builds(container, "names only a major version") if {
+	image := container.image
+	not publishers.versioned(image)
+	regex.match(`^v[0-9]+$`, image.tag)
+	versions.first_numbers[container.engine]
+	not container.engine in {"cockroach", "etcd"}
+}
+
 remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@sha256:<digest>", [container.image_name]) if {
 	what == "has no digest"
+} else := sprintf(
+	"Name the release that runs now (minio --version in the pod), %s:RELEASE.<date>, or its digest, %s@sha256:<digest>",
+	[untagged(container), container.image_name],
+) if {
+	container.engine == "minio"
 } else := sprintf(
 	"Add the digest that runs now (imageID): %s@sha256:<digest>; its tags name no minor version",
 	[container.image_name],
@@ -75,10 +101,10 @@ remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@s
 	segments[count(segments) - 1] in majors_only
 } else := sprintf(
 	"Name the release that runs now (kubectl get pod -o yaml: imageID), %s:<major>.<minor>, or its digest, %s@sha256:<digest>",
-	[name, container.image_name],
-) if {
-	name := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
-}
+	[untagged(container), container.image_name],
+)
+
+untagged(container) := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
 
 # Images whose tags name only the major version of the database: 17-3.5, pg17.
 majors_only := {"postgis", "pgvector"}

@@ -145,3 +145,28 @@ test_helper_beside_a_store_passes if {
 	found([store, helper]) == set()
 	count(found([object.union(store, tagged("16")), helper])) == 1
 }
+
+own(engine, repository, tag) := container({
+	"engine": engine,
+	"image_name": sprintf("%s:%s", [repository, tag]),
+	"image": {"repository": repository, "tag": tag, "digest": ""},
+})
+
+test_own_builds_pass if {
+	found([own("cassandra", "google-samples/cassandra", "v14")]) == set()
+	found([own("redis", "kubernetes/redis", "v1")]) == set()
+	found([own("postgres", "shop/postgres", "2")]) == set()
+}
+
+test_numbers_that_may_be_the_stores_fail if {
+	count(found([own("postgres", "mirror/postgres", "16")])) == 1
+	count(found([own("cassandra", "library/cassandra", "v14")])) == 1
+	count(found([own("etcd", "shop/etcd", "v3")])) == 1
+	count(found([own("postgres", "mirror/postgres", "16-alpine")])) == 1
+	count(found([own("", "shop/app", "v1")])) == 1
+}
+
+test_minio_counts_by_date if {
+	some v in found([own("minio", "minio/minio", "latest")])
+	contains(v.fix, "minio/minio:RELEASE.<date>, or its digest, minio/minio:latest@sha256:<digest>")
+}

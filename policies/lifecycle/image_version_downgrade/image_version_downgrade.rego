@@ -9,8 +9,8 @@
 #   patch rollback and passes, unless it goes below a release of patches_count_below: below 8.0.35, MySQL 8.0 does not
 #   support going back even by a patch. Images whose tag shows no version pass as well, such as a digest alone or a
 #   name, and so do images of others whose numbers the data store has never had: those are versions of their own. Where
-#   the vendor supports the downgrade, confirm it with the annotation. Files are compared with their previous version
-#   (`--old`).
+#   the vendor supports the downgrade, confirm it with the annotation. Data that goes with the old pods meets no older
+#   version. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/downgrading.html
@@ -39,10 +39,12 @@
 #   why: "some older versions do start on newer files, and misread them"
 package stategate.lifecycle.image_version_downgrade
 
+import data.stategate.lib.pod_data
 import data.stategate.lib.versions
 
 violation contains v if {
 	change := versions.change
+	not pod_data.gone
 	backwards(change.old, change.new)
 	why := versions.doubt
 	v := {

@@ -111,3 +111,13 @@ test_major_in_a_later_part_of_the_tag if {
 	some v in found(request(pg(16), pg(15)))
 	contains(v.msg, "goes 16->15")
 }
+
+test_data_that_goes_meets_no_older_version if {
+	in_the_pod := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
+	old := workload("postgres", [16, 1], {})
+	new := workload("postgres", [15, 1], {})
+	before := policy.violation with input as request(old, new)
+	count(before) == 1
+	after := policy.violation with input as request(object.union(old, in_the_pod), new)
+	after == set()
+}

@@ -5,7 +5,7 @@
 #   empty data directory. A later change restarts the pods and does nothing else. The database, the role or the
 #   password that the change was for does not exist, applications that follow it cannot log in, and an old password
 #   keeps working. This policy compares the variables before and after an update where the manifest shows both values;
-#   a reference to another Secret is not told.
+#   a reference to another Secret is not told. Where the data goes with the old pod, the new one does read them.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#environment-variables
 # - ref: https://github.com/docker-library/docs/blob/master/mysql/README.md#environment-variables
@@ -21,8 +21,11 @@
 package stategate.lifecycle.init_variables_unchanged
 
 import data.stategate.lib.engines
+import data.stategate.lib.pod_data
 
 violation contains v if {
+	# The new pod starts on an empty directory.
+	not pod_data.gone
 	some container in input.workload.containers
 	container.role == "main"
 	some before in input.old_workload.containers

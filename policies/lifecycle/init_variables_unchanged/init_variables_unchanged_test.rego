@@ -51,3 +51,12 @@ test_what_is_not_shown_is_not_told if {
 	found("postgres", [literal("TZ", "a")], [literal("TZ", "b")]) == set()
 	found("redis", [literal("POSTGRES_DB", "a")], [literal("POSTGRES_DB", "b")]) == set()
 }
+
+test_an_empty_directory_reads_them if {
+	in_the_pod := {"engine": {"data_dirs": [{"dir": "/var/lib/postgresql/data", "container": "db", "origin": "default"}]}}
+	all := policy.violation with input as {
+		"old_workload": object.union(view("postgres", [], false), in_the_pod),
+		"workload": object.union(view("postgres", [literal("POSTGRES_DB", "b")], false), in_the_pod),
+	}
+	all == set()
+}

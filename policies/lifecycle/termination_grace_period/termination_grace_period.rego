@@ -7,7 +7,8 @@
 #   are flagged. Zero on pods with volumes is more than too short: see termination-grace-not-zero. The API server fills
 #   in 30 seconds, so a missing value counts as 30, and the webhook changes nothing: it could not distinguish that
 #   default from a decision. Pods that run to completion (restartPolicy Never or OnFailure) pass, and so do stores that
-#   are told to keep everything in memory.
+#   are told to keep everything in memory, or whose only member has its data in the pod: nothing is left to recover
+#   there, as the policies on volumes tell.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination
 # - ref: https://www.postgresql.org/docs/current/server-shutdown.html
@@ -52,11 +53,13 @@
 package stategate.lifecycle.termination_grace_period
 
 import data.stategate.lib.grace
+import data.stategate.lib.kept_data
 
 violation contains v if {
 	given := too_short
 	not grace.forced
 	not input.workload.engine.volatile
+	not nothing_to_flush
 	v := {
 		"msg": sprintf(
 			"%s has %d seconds to shut down and may need %d: then it is killed and recovers from its log",
@@ -69,12 +72,19 @@ violation contains v if {
 
 patch contains p if {
 	too_short
+	not nothing_to_flush
 	p := {"op": "add", "path": path, "value": needed}
 }
 
 too_short := given if {
 	given := input.workload.termination_grace_seconds
 	given < needed
+}
+
+# Its data goes with the pod, and no other member waits for it.
+nothing_to_flush if {
+	object.get(input.workload, "replicas", 1) == 1
+	kept_data.goes_with_the_pod
 }
 
 path := array.concat(input.workload.pods.spec_path, ["terminationGracePeriodSeconds"])

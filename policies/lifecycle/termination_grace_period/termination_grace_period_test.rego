@@ -68,3 +68,18 @@ test_zero_with_a_volume_is_told_once if {
 test_a_store_in_memory_has_nothing_to_flush if {
 	found(object.union(request("kafka", 30), {"workload": {"engine": {"volatile": true}}})) == set()
 }
+
+in_the_pod := {"workload": {
+	"containers": [],
+	"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]},
+}}
+
+test_data_of_the_only_pod_goes_with_it if {
+	found(object.union(request("kafka", 30), in_the_pod)) == set()
+	patched(object.union(request("kafka", 30), in_the_pod)) == set()
+}
+
+test_other_members_wait_for_a_handover if {
+	several := object.union(in_the_pod, {"workload": {"replicas": 3}})
+	count(found(object.union(request("kafka", 30), several))) == 1
+}

@@ -2,7 +2,16 @@ package stategate.lifecycle.workload_no_bare_pod_test
 
 import data.stategate.lifecycle.workload_no_bare_pod as policy
 
-request(pods, overrides) := {"workload": object.union({"kind": "Pod", "name": "pg", "pods": pods}, overrides)}
+request(pods, overrides) := {"workload": object.union(
+	{"kind": "Pod", "name": "pg", "pods": pods, "containers": containers("shop/app")},
+	overrides,
+)}
+
+containers(repository) := [{
+	"name": "app",
+	"image": {"repository": repository},
+	"mounts": [{"mount_path": "/srv", "volume": "files", "source": "persistentVolumeClaim", "read_only": false}],
+}]
 
 found(document) := violations if violations := policy.violation with input as document
 
@@ -19,3 +28,5 @@ test_data_store_is_told_of_elsewhere if {
 	found(request({}, {"engine": {"name": "postgres"}})) == set()
 	count(found(request({}, {"engine": {"name": "prometheus"}}))) == 1
 }
+
+test_files_of_a_web_server_pass if found(request({}, {"containers": containers("library/nginx")})) == set()

@@ -1,14 +1,14 @@
 # METADATA
 # title: Data stores run with a priority class
 # description: >-
-#   Without a class, pods have priority 0, like any batch job: when a node is full the scheduler may evict the
-#   database to start a pod that ranks higher, and under memory pressure the kubelet does not spare it any longer than
-#   a crawler. This policy checks workloads that run a data store. A missing class is worth a person's time only where
-#   others can preempt the data store: if a class is known that ranks above its pods, apart from Kubernetes' own
-#   (system-*) and those that never preempt, or if a binding names the classes that count (allowed). In a cluster
-#   without priority classes all pods rank alike, and one that does not exist must not be named: its pods would be
-#   refused. A class that the cluster assigns by default counts where it is known. Where the named class is known, its
-#   value must be at least min_value.
+#   Without a class, pods have priority 0, like any batch job: when a node is full the scheduler may evict the database
+#   to start a pod that ranks higher, and under memory pressure the kubelet does not spare it any longer than a crawler.
+#   This policy checks workloads that run a data store. A missing class is worth a person's time only where others can
+#   preempt the data store: if a class is known that ranks above its pods, apart from Kubernetes' own (system-*), those
+#   of networks and storage, and those that never preempt, or if a binding names the classes that count (allowed). In a
+#   cluster without priority classes all pods rank alike, and one that does not exist must not be named: its pods would
+#   be refused. A class that the cluster assigns by default counts where it is known. Where the named class is known,
+#   its value must be at least min_value.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/pod-priority-preemption/
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/node-pressure-eviction/
@@ -67,10 +67,19 @@ above contains name if {
 	class.value > max({0} | {own.value | some own in input.related.priority_classes; own.global_default})
 	class.value >= input.parameters.min_value
 	class.preemption_policy != "Never"
-	not startswith(name, "system-")
+	not regex.match(of_the_platform, name)
 }
 
-fix := sprintf("Set priorityClassName in the pod template to the one for data stores: %s", [names]) if {
+# Classes of what data stores need themselves: their network and their disks.
+of_the_platform := concat("", [
+	`^system-|(^|[-.])(calico|ceph|cilium|csi|fluid|juicefs|linstor|longhorn|openebs|piraeus|portworx|rook|topolvm)`,
+	`([-.]|$)`,
+])
+
+fix := sprintf(
+	"Set priorityClassName in the pod template to a class for data stores that ranks no lower than %s; if there is none, make it",
+	[names],
+) if {
 	count(above) > 0
 	names := concat(", ", above)
 } else := sprintf("Set priorityClassName in the pod template to one of %s that exists (kubectl get priorityclass)", [names]) if {

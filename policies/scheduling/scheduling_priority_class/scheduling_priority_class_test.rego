@@ -28,12 +28,13 @@ test_no_class_fails_where_others_rank_above if {
 	some v in found(in_cluster(request(""), {"web": class(1000, false)}))
 	v.msg == "StatefulSet pg has no priorityClassName: when room is short, pods of class web preempt it"
 	v.path == ["spec", "template", "spec", "priorityClassName"]
-	contains(v.fix, "one for data stores: web")
+	contains(v.fix, "a class for data stores that ranks no lower than web; if there is none, make it")
 }
 
 test_no_class_passes_where_none_is_known_to_rank_above if {
 	found(request("")) == set()
 	found(in_cluster(request(""), {"system-node-critical": class(2000001000, false)})) == set()
+	found(in_cluster(request(""), {"longhorn-critical": class(1000000000, false)})) == set()
 	polite := object.union(class(1000, false), {"preemption_policy": "Never"})
 	found(in_cluster(request(""), {"polite": polite})) == set()
 	found(in_cluster(request(""), {"standard": class(1000, true), "low": class(500, false)})) == set()

@@ -1,14 +1,14 @@
 # METADATA
 # title: Data stores require authentication
 # description: >-
-#   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them
-#   set, anyone who can reach the port, which by default is every pod of the cluster, can read and delete everything.
-#   This policy looks for the variables in switches with one of the values listed there, and for the arguments in
-#   flags, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security is turned
-#   on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration may set
-#   it. A variable that allows an empty password passes if a password is set as well. Switches in configuration files,
-#   and other stores that are open without any switch, are not detected. Caches pass. Some images read these variables
-#   only when they create their data directory: afterwards the setting has to be changed there.
+#   Images of data stores have switches that turn authentication off, meant for trying them out. With one of them set,
+#   anyone who can reach the port, which by default is every pod of the cluster, can read and delete everything. This
+#   policy looks for the variables in switches with one of the values listed there, and for the arguments in flags, also
+#   in scripts there, in containers that run a known engine. Elasticsearch from 6.8 to 7.17 is open unless its security
+#   is turned on, so there the absence of xpack.security.enabled is flagged, unless a script or a mounted configuration
+#   may set it. A variable that allows an empty password passes if a password is set as well. Switches in configuration
+#   files, and other stores that are open without any switch, are not detected. Caches pass. Some images read these
+#   variables only when they create their data directory: afterwards the setting has to be changed there.
 # related_resources:
 # - ref: https://hub.docker.com/_/postgres
 # - ref: https://www.postgresql.org/docs/current/auth-trust.html
@@ -48,6 +48,7 @@
 package stategate.security.authentication_required
 
 import data.stategate.lib.globs
+import data.stategate.lib.settings
 import data.stategate.lib.versions
 
 violation contains v if {
@@ -69,14 +70,20 @@ violation contains v if {
 violation contains v if {
 	some container in input.workload.containers
 	flags := input.parameters.flags[container.engine]
-	some field in ["command", "args"]
-	some i, word in container[field]
-	globs.matches_any(flags, lower(word))
+	some word in settings.words(container)
+	globs.matches_any(flags, lower(word.text))
+	not shut(container)
 	v := {
-		"msg": sprintf("%s lets everybody who reaches container %s in without a password", [word, container.name]),
-		"path": array.concat(container.path, [field, i]),
-		"fix": remedy(container, word),
+		"msg": sprintf("%s lets everybody who reaches container %s in without a password", [word.text, container.name]),
+		"path": word.path,
+		"fix": remedy(container, word.text),
 	}
+}
+
+# Nobody reaches it from outside.
+shut(container) if {
+	some word in settings.words(container)
+	word.text in {"--skip-networking", "--skip-networking=on", "--skip-networking=1"}
 }
 
 # Elasticsearch turned its security on by default in 8.0; before 6.8 it was not free.

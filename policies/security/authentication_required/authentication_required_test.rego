@@ -57,7 +57,7 @@ test_password_that_is_given_counts if {
 }
 
 started(engine, words) := {
-	"workload": {"containers": [{"name": "db", "engine": engine, "env": [], "args": words, "path": ["c"]}]},
+	"workload": {"containers": [{"name": "db", "engine": engine, "env": [], "command": [], "args": words, "path": ["c"]}]},
 	"parameters": {"switches": {}, "flags": {"cockroach": ["--insecure"]}},
 }
 
@@ -140,4 +140,17 @@ test_turned_off_is_told_once if {
 	count(found_off) == 1
 	some v in found_off
 	contains(v.fix, `set xpack.security.enabled to "true"`)
+}
+
+test_a_flag_in_a_script_counts if {
+	some v in found(started("cockroach", ["exec /cockroach/cockroach start --insecure \\\n  --join=db-0.db"]))
+	v.path == ["c", "args", 0]
+	startswith(v.fix, "Make certificates (cockroach cert)")
+}
+
+test_nobody_reaches_a_store_without_network if {
+	document := started("mysql", ["--skip-grant-tables", "--skip-networking"])
+	flags := {"parameters": {"flags": {"mysql": ["--skip-grant-tables"]}}}
+	found(object.union(document, flags)) == set()
+	count(found(object.union(started("mysql", ["--skip-grant-tables"]), flags))) == 1
 }

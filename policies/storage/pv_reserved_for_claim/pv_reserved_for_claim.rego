@@ -6,7 +6,7 @@
 #   pending. A claim that names the volume (volumeName) does not keep others from it; only claimRef does. This policy
 #   checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
 #   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass. So do volumes that are
-#   already bound.
+#   already bound, and those whose class has their own name, which only their claim asks for.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
 # custom:
@@ -32,6 +32,8 @@ violation contains v if {
 	# It is emptied for whoever comes next.
 	volume.reclaim_policy != "Recycle"
 	not provisioned
+	# A class of its own: only a claim that is meant for this volume names it.
+	volume.storage_class != input.workload.name
 	object.get(volume, "phase", "Available") in {"Available", "Pending"}
 	v := {
 		"msg": sprintf(

@@ -30,3 +30,5 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 	found(request("CREATE", {}, {"pv.kubernetes.io/provisioned-by": "ebs.csi.aws.com"})) == set()
 	found(request("UPDATE", {"phase": "Bound"}, {})) == set()
 }
+
+test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()

@@ -51,9 +51,18 @@ shown(claim) := claim.storage_class if {
 	claim.storage_class != ""
 } else := "none"
 
+# The word for no class is no name of a class.
+told(claim) := claim.storage_class if {
+	claim.storage_class != ""
+} else := `""`
+
+of_class(claim) := sprintf("of class %s", [claim.storage_class]) if {
+	claim.storage_class != ""
+} else := "without a class"
+
 fix(claim, old) := sprintf(
-	"Keep storageClassName %s; make a new claim of class %s and copy the data while the store is stopped, or restore a snapshot of the same driver",
-	[shown(old), shown(claim)],
+	"Keep storageClassName %s; make a new claim %s and copy the data while the store is stopped, or restore a snapshot of the same driver",
+	[told(old), of_class(claim)],
 ) if {
 	claim.origin == "object"
 } else := sprintf(

@@ -60,3 +60,11 @@ test_claims_of_others_and_scratch_claims_are_not_compared if {
 }
 
 test_new_claim_is_not_compared if found(request([claim("data", "template", "gp2")], [claim("wal", "template", "fast")])) == set()
+
+test_no_class_is_no_class_called_none if {
+	some v in found(request([claim("data", "object", "fast")], [unnamed("object")]))
+	contains(v.msg, "from fast to none")
+	contains(v.fix, "Keep storageClassName fast; make a new claim without a class and copy")
+	some w in found(request([claim("data", "object", "")], [claim("data", "object", "fast")]))
+	startswith(w.fix, `Keep storageClassName ""; make a new claim of class fast`)
+}

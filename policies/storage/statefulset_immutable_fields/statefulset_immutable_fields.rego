@@ -32,8 +32,8 @@ violation contains v if {
 		"msg": sprintf("serviceName changes from \"%s\" to \"%s\": the API server refuses it", [was, now]),
 		"path": ["spec", "serviceName"],
 		"fix": sprintf(
-			"Keep it: members know each other by these names, and RabbitMQ with long names starts empty. If none does: %s, then %s",
-			[replace_it, statefulsets.restart],
+			"Keep it: members know each other by these names%s. If none does: %s, then %s",
+			[and_itself, replace_it, statefulsets.restart],
 		),
 	}
 }
@@ -110,8 +110,8 @@ violation contains v if {
 violation contains v if {
 	some pair in kept_templates
 	some key in ["labels", "annotations"]
-	was := object.get(pair.was, key, {})
-	now := object.get(pair.now, key, {})
+	was := own_metadata(pair.was, key)
+	now := own_metadata(pair.now, key)
 	was != now
 	v := {
 		"msg": sprintf("%s of claim template %s change: the API server refuses it", [key, pair.now.name]),
@@ -119,6 +119,13 @@ violation contains v if {
 		"fix": sprintf("Keep the %s of the template; or %s (claims that exist stay as they are)", [key, replace_it]),
 	}
 }
+
+# An old annotation names the class, of which pvc-storage-class-immutable tells.
+own_metadata(claim, key) := object.remove(object.get(claim, key, {}), ["volume.beta.kubernetes.io/storage-class"])
+
+and_itself := "" if {
+	input.workload.engine.name != "rabbitmq"
+} else := ", and RabbitMQ with long names starts empty"
 
 # From the name in the view to the name in the API.
 fields := {

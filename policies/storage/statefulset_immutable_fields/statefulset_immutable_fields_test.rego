@@ -103,3 +103,16 @@ test_data_source if {
 	some v in changed({"claims": [template({"data_source": source})]})
 	contains(v.msg, "dataSource of claim template data changes")
 }
+
+test_the_class_s_old_annotation_is_told_elsewhere if {
+	changed({"claims": [template({"annotations": {"volume.beta.kubernetes.io/storage-class": "fast"}})]}) == set()
+}
+
+test_long_names_matter_to_rabbitmq if {
+	some v in changed({"service_name": "other", "engine": {"name": "rabbitmq"}})
+	contains(v.fix, "and RabbitMQ with long names starts empty. If none does")
+	some w in changed({"service_name": "other", "engine": {"name": "redis"}})
+	contains(w.fix, "members know each other by these names. If none does")
+	some x in changed({"service_name": "other"})
+	contains(x.fix, "RabbitMQ")
+}

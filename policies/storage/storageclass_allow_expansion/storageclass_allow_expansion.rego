@@ -4,7 +4,7 @@
 #   A full disk stops its data store. If the class allows expansion, one edit of the claim makes room; if not, the
 #   data must move to a larger volume in the middle of an outage. The field can be changed on an existing class and
 #   then applies to its existing claims as well. no_expansion lists drivers whose volumes have no size of their own
-#   or cannot grow; buckets have none either.
+#   or cannot grow; buckets have none either, and what a plugin that is gone served, nothing serves any more.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
@@ -22,6 +22,8 @@
 #       - rancher.io/local-path
 #       - openebs.io/local
 #       - efs.csi.aws.com
+#       - nfs.csi.k8s.io
+#       - smb.csi.k8s.io
 #       - "*hostpath*"
 #       - "*nfs-subdir-external-provisioner*"
 #       description: Provisioners (globs) whose volumes cannot grow or have no size of their own.
@@ -31,6 +33,7 @@ package stategate.storage.storageclass_allow_expansion
 
 import data.stategate.lib.buckets
 import data.stategate.lib.globs
+import data.stategate.lib.removed_plugins
 
 violation contains v if {
 	cannot_grow
@@ -53,6 +56,7 @@ cannot_grow if {
 	class := input.workload.storage_class
 	not class.allow_volume_expansion
 	not buckets.made
+	not removed_plugins.dead_class
 	no_expansion := input.parameters.no_expansion
 	provisioner := class.provisioner
 	not globs.matches_any(no_expansion, provisioner)

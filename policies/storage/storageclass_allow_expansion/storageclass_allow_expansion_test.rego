@@ -40,3 +40,8 @@ test_growth_is_allowed_in_files if {
 	patched(request("CREATE", "ebs.csi.aws.com", false)) == {{"op": "add", "path": ["allowVolumeExpansion"], "value": true}}
 	patched(request("CREATE", "microk8s.io/hostpath", false)) == set()
 }
+
+test_what_nothing_serves_any_more_passes if {
+	found(request("CREATE", "kubernetes.io/glusterfs", false)) == set()
+	count(found(request("CREATE", "kubernetes.io/gce-pd", false))) == 1
+}

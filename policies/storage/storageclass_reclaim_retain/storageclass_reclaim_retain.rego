@@ -6,7 +6,8 @@
 #   This policy checks classes, and the classes that claims request as far as stategate knows them; one that is checked
 #   in the same run is reported once, at the class. Retained disks cost money until they are removed, so claims in tiers
 #   such as dev (exempt_tiers) and classes for scratch data (scratch_classes) pass. Volumes made by hand have their own
-#   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets.
+#   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets and those of plugins
+#   that are gone, which volume-no-intree-plugins tells of.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -35,12 +36,14 @@ package stategate.storage.storageclass_reclaim_retain
 
 import data.stategate.lib.buckets
 import data.stategate.lib.globs
+import data.stategate.lib.removed_plugins
 import data.stategate.lib.requested_claims
 
 violation contains v if {
 	class := object.union(input.workload.storage_class, {"name": input.workload.name})
 	erases(class)
 	not buckets.made
+	not removed_plugins.dead_class
 	v := {
 		"msg": sprintf("StorageClass %s erases a disk as soon as its claim is deleted", [class.name]),
 		"path": ["reclaimPolicy"],

@@ -88,3 +88,8 @@ test_unknown_class_says_nothing if {
 	document := claims("CREATE", "template", record("gp3", "Delete"))
 	found(object.remove(document, ["related"])) == set()
 }
+
+test_what_nothing_serves_any_more_passes if {
+	gone := {"workload": {"storage_class": {"provisioner": "kubernetes.io/quobyte"}}}
+	found(object.union(class("CREATE", "fast", "Delete"), gone)) == set()
+}

@@ -56,6 +56,7 @@ violation contains v if {
 	globs.matches_any([pattern], provisioner)
 	copies := object.get(input.workload.storage_class.parameters, name, object.get(assumed, provisioner, ""))
 	not enough(copies)
+	not in_chunks
 	not replicated_above
 	v := {
 		"msg": sprintf("StorageClass %s %s: a node that is lost takes its data with it", [input.workload.name, kept(copies)]),
@@ -77,6 +78,12 @@ violation contains v if {
 		"path": ["parameters"],
 		"fix": sprintf("Set parameters.%s", [wanted.example]),
 	}
+}
+
+# Longhorn spreads chunks and their parity over nodes instead, and then takes one copy only.
+in_chunks if {
+	input.workload.storage_class.parameters["dataLayout.mode"] == "erasureCoding"
+	input.workload.storage_class.parameters["dataLayout.parityChunks"] != "0"
 }
 
 # Longhorn rejects more than one copy with strict-local.

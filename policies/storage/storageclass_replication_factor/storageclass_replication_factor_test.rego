@@ -81,3 +81,9 @@ test_strict_local_takes_one_copy_only if {
 	some v in found(class("driver.longhorn.io", {"numberOfReplicas": "1", "dataLocality": "strict-local"}))
 	contains(v.fix, "\"2\" or more and dataLocality: best-effort; if")
 }
+
+test_parity_stands_for_copies if {
+	chunks := {"numberOfReplicas": "1", "dataLayout.mode": "erasureCoding", "dataLayout.parityChunks": "2"}
+	found(class("driver.longhorn.io", chunks)) == set()
+	count(found(class("driver.longhorn.io", object.union(chunks, {"dataLayout.parityChunks": "0"})))) == 1
+}

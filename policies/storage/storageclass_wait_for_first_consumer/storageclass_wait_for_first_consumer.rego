@@ -45,8 +45,8 @@
 #     topology_free:
 #       type: list
 #       of: string
-#       default: []
-#       description: Provisioners (globs) among these whose volumes every node of this cluster reaches.
+#       default: [docker.io/hostpath, k8s.io/minikube-hostpath]
+#       description: Provisioners (globs) among these whose volumes every node of this cluster reaches, or that serve one node only.
 #     single_zone: {type: boolean, default: false, description: All nodes are in one zone and reach the same volumes.}
 #   fix: "Set volumeBindingMode: WaitForFirstConsumer; an existing class must be deleted and created again."
 #   why: a disk in the wrong zone keeps its pod pending, and only a snapshot moves it

@@ -7,8 +7,9 @@
 #   each such update of a store that runs, once. It is silent if the update moves the data to a lasting volume
 #   (volume-data-dropped), if several replicas may copy the data to the new pods, where a script, a Secret or a
 #   configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a partition, a
-#   paused Deployment). Files are compared with their previous
-#   version (`--old`). Declare a cache with stategate.io/data-durability: cache.
+#   paused Deployment). Of workloads that run no known store, it tells that another claim takes the place of the one
+#   that held their files. Files are compared with their previous version (`--old`). Declare a cache with
+#   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
@@ -25,6 +26,7 @@ package stategate.storage.volume_data_lost_in_rollout
 
 import data.stategate.lib.data_dirs
 import data.stategate.lib.dumps
+import data.stategate.lib.kept_data
 import data.stategate.lib.pod_data
 
 violation contains v if {
@@ -43,6 +45,49 @@ violation contains v if {
 			"Save the data now (%s), apply this, and %s; or mount %s at the data directory in the same update; %s",
 			[dumps.save, dumps.back, data_dirs.remedy, "for a mere cache, annotate stategate.io/data-durability: cache"],
 		),
+	}
+}
+
+# Of other workloads only the claims are known: one that takes another's place may be new.
+violation contains v if {
+	rolled_out
+	not input.workload.engine
+	not input.old_workload.engine
+	kept_data.kept
+	some container in input.workload.containers
+	container.role == "main"
+	some mount in container.mounts
+	not mount.read_only
+	not kept_data.of_no_value(mount)
+	claim := claims(input.workload)[mount.volume]
+	before := claims_at[container.name][mount.mount_path]
+	claim != before
+	v := {
+		"msg": sprintf(
+			"container %s finds claim %s at %s instead of %s: if that claim is new, it starts without its files",
+			[container.name, claim, mount.mount_path, before],
+		),
+		"path": mount.path,
+		"key": sprintf("%s %s", [container.name, mount.mount_path]),
+		"fix": sprintf(
+			"Keep claim %s; or stop the pods, copy its files to %s from a pod of its own, and then apply this",
+			[before, claim],
+		),
+	}
+}
+
+# From the names of volumes to those of their claims.
+claims(workload) := {volume.name: volume.claim |
+	some volume in workload.volumes
+	volume.source == "persistentVolumeClaim"
+}
+
+# From containers and paths to the claims that were there.
+claims_at[container.name] := places if {
+	some container in input.old_workload.containers
+	places := {mount.mount_path: claim |
+		some mount in container.mounts
+		claim := claims(input.old_workload)[mount.volume]
 	}
 }
 

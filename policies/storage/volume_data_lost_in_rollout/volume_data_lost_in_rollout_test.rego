@@ -66,3 +66,36 @@ test_no_rollout_loses_nothing if {
 test_replicas_may_copy_it if {
 	found(object.union(update(scratch, scratch), {"old_workload": {"replicas": 3}, "workload": {"replicas": 3}})) == set()
 }
+
+app(volume, mount) := {
+	"kind": "Deployment",
+	"name": "wiki",
+	"containers": [{
+		"name": "wiki",
+		"role": "main",
+		"image": {"repository": "shop/wiki"},
+		"mounts": [object.union({"mount_path": "/config", "volume": "files", "source": "persistentVolumeClaim", "read_only": false, "path": ["m"]}, mount)],
+	}],
+	"volumes": [object.union({"name": "files", "source": "persistentVolumeClaim"}, volume)],
+	"update": {"type": "Recreate"},
+}
+
+changed(old, new, mount) := object.union(
+	{"workload": app(new, mount), "old_workload": app(old, mount)},
+	{"review": {"object": {"spec": {"template": new}}, "oldObject": {"spec": {"template": old}}}},
+)
+
+test_another_claim_may_be_empty if {
+	some v in found(changed({"claim": "wiki"}, {"claim": "wiki-fast"}, {}))
+	v.msg == "container wiki finds claim wiki-fast at /config instead of wiki: if that claim is new, it starts without its files"
+	v.path == ["m"]
+	startswith(v.fix, "Keep claim wiki; or stop the pods, copy its files to wiki-fast")
+}
+
+test_the_same_claim_passes if {
+	found(changed({"claim": "wiki", "x": 1}, {"claim": "wiki", "x": 2}, {})) == set()
+	found(changed({"claim": "wiki"}, {"claim": "wiki-fast"}, {"read_only": true})) == set()
+	found(changed({"claim": "wiki"}, {"claim": "wiki-fast"}, {"mount_path": "/cache"})) == set()
+	found(changed({"source": "emptyDir"}, {"claim": "wiki"}, {})) == set()
+	found(changed({"claim": "wiki"}, {"source": "nfs"}, {})) == set()
+}

@@ -30,6 +30,8 @@
 #   why: a volume that no CSI driver serves cannot be mounted, so its pod never starts
 package stategate.storage.volume_no_intree_plugins
 
+import data.stategate.lib.removed_plugins
+
 # Redirected to a CSI driver: from volume source or provisioner to the driver.
 drivers := {
 	"awsElasticBlockStore": "ebs.csi.aws.com",
@@ -48,23 +50,6 @@ drivers := {
 	"kubernetes.io/vsphere-volume": "csi.vsphere.vmware.com",
 }
 
-# Removed, without a driver that takes over existing volumes.
-removed := {
-	"cephfs": "the driver cephfs.csi.ceph.com",
-	"rbd": "the driver rbd.csi.ceph.com",
-	"kubernetes.io/rbd": "the driver rbd.csi.ceph.com",
-	"glusterfs": "other storage",
-	"kubernetes.io/glusterfs": "other storage",
-	"flocker": "other storage",
-	"photonPersistentDisk": "other storage",
-	"quobyte": "other storage",
-	"kubernetes.io/quobyte": "other storage",
-	"scaleIO": "other storage",
-	"kubernetes.io/scaleio": "other storage",
-	"storageos": "other storage",
-	"kubernetes.io/storageos": "other storage",
-}
-
 violation contains v if {
 	some use in uses
 	driver := drivers[use.plugin]
@@ -77,7 +62,7 @@ violation contains v if {
 
 violation contains v if {
 	some use in uses
-	instead := removed[use.plugin]
+	instead := removed_plugins.instead[use.plugin]
 	v := {
 		"msg": sprintf("%s uses %s, which is gone from Kubernetes: nothing mounts it any more", [use.what, use.plugin]),
 		"path": use.path,

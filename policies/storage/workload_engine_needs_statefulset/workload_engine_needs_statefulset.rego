@@ -9,7 +9,8 @@
 #   stores, and neither are tasks that start one beside themselves, such as tests. Some data stores are shipped
 #   as a Deployment of one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo):
 #   list them in exempt_engines. Declare a cache with stategate.io/data-durability: cache. Pods and ReplicaSets with
-#   an owner are checked through their owner.
+#   an owner are checked through their owner. Where no volume keeps anything, volume-data-dir-persisted and its like
+#   tell that, with the same way out.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
 # custom:
@@ -25,6 +26,7 @@
 package stategate.storage.workload_engine_needs_statefulset
 
 import data.stategate.lib.dumps
+import data.stategate.lib.kept_data
 
 # What happens to a data store that runs as this kind.
 consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
@@ -63,11 +65,18 @@ violation contains v if {
 	# It has nothing to keep: data-store-persists says so.
 	not engine.volatile
 	kind := input.workload.kind
+	not told_of_its_volume(kind)
 	v := {
 		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence]),
 		"path": engine.path,
 		"fix": fix(engine.name),
 	}
+}
+
+# One cause, one finding: the policies on volumes tell that nothing is kept, and name a StatefulSet in their fixes.
+told_of_its_volume(kind) if {
+	kind != "Pod"
+	kept_data.goes_with_the_pod
 }
 
 fix(name) := sprintf(

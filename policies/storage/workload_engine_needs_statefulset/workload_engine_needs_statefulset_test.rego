@@ -52,3 +52,9 @@ test_without_a_claim_nothing_is_shared if {
 test_exempt_engine_passes if found(request("Deployment", "prometheus")) == set()
 
 test_no_engine_passes if found({"workload": {"kind": "Deployment"}, "parameters": {"exempt_engines": []}}) == set()
+
+test_what_has_no_volume_is_told_of_that if {
+	dirs := {"workload": {"containers": [], "engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}}
+	found(object.union(request("Deployment", "redis"), dirs)) == set()
+	count(found(object.union(request("Pod", "redis"), dirs))) == 1
+}

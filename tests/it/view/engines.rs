@@ -217,6 +217,8 @@ fn clients_out_of_an_engines_image_are_no_engines() {
     ] {
         assert_eq!(engine(json!({"image": image, "command": command})), "", "{command}");
     }
+    let zookeeper = json!({"image": "shop/kafka:2.5.1", "args": ["/etc/kafka/zookeeper.properties"]});
+    assert_eq!(engine(zookeeper), "", "the image's entry point starts ZooKeeper");
     for (image, command) in [
         ("apache/kafka:4.0.0", json!(["bash", "-c", "kafka-storage.sh format; exec /etc/kafka/docker/run"])),
         ("postgres:16", json!(["sh", "-c", "psql -h old -c checkpoint; exec postgres -D /d"])),

@@ -1,0 +1,22 @@
+# Volume plugins that were part of Kubernetes and were removed, without a driver that takes over existing volumes.
+package stategate.lib.removed_plugins
+
+# From volume source or provisioner to what to move the data to.
+instead := {
+	"cephfs": "the driver cephfs.csi.ceph.com",
+	"rbd": "the driver rbd.csi.ceph.com",
+	"kubernetes.io/rbd": "the driver rbd.csi.ceph.com",
+	"glusterfs": "other storage",
+	"kubernetes.io/glusterfs": "other storage",
+	"flocker": "other storage",
+	"photonPersistentDisk": "other storage",
+	"quobyte": "other storage",
+	"kubernetes.io/quobyte": "other storage",
+	"scaleIO": "other storage",
+	"kubernetes.io/scaleio": "other storage",
+	"storageos": "other storage",
+	"kubernetes.io/storageos": "other storage",
+}
+
+# Nothing provisions the class under review any more, so that its other settings have no effect.
+dead_class if instead[input.workload.storage_class.provisioner]

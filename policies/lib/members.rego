@@ -75,6 +75,12 @@ solitary := {
 	"vault": {"env": {}, "words": ["-dev", "--dev"]},
 }
 
+# Something in sight joins the replicas: one replica is a member already.
+joined if {
+	some container in own
+	not alone(container)
+}
+
 own contains container if {
 	some container in input.workload.containers
 	container.role != "init"

@@ -123,11 +123,11 @@ impl Bundle {
         }
     }
 
-    /// Adds a StatefulSet that only the previous version has. Its claims stay, and what replaces it under another name
-    /// starts with new ones.
+    /// Adds a StatefulSet or Deployment that only the previous version has. Its claims may stay, and what replaces it
+    /// under another name, or as another kind, starts with new ones.
     pub fn add_departed(&mut self, manifest: &Manifest) {
         let reference = manifest.reference(&self.default_namespace);
-        if reference.kind.kind != "StatefulSet" {
+        if !["StatefulSet", "Deployment"].contains(&&*reference.kind.kind) {
             return;
         }
         let reader = self.writer.reader();

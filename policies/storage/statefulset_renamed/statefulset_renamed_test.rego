@@ -54,3 +54,32 @@ test_claims_made_of_a_snapshot_pass if {
 	new := object.union(tsdb, {"claims": [restored]})
 	found(request(new, [statefulset("tsdb-timescale", "data", "postgres")])) == set()
 }
+
+deployment(engine, claim) := {
+	"kind": "Deployment",
+	"name": "tsdb",
+	"namespace": "shop",
+	"claims": [{"name": claim, "origin": "reference"}, {"name": "scripts", "origin": "reference"}],
+	"volumes": [
+		{"name": "data", "source": "persistentVolumeClaim", "claim": claim},
+		{"name": "scripts", "source": "persistentVolumeClaim", "claim": "scripts"},
+	],
+	"engine": {"name": engine, "data_dirs": [{"dir": "/data", "mount": {"volume": "data"}}]},
+	"containers": [],
+}
+
+test_a_deployment_that_becomes_a_stateful_set_fails if {
+	some v in found(request(tsdb, [deployment("postgres", "tsdb-pvc")]))
+	contains(v.msg, "Deployment shop/tsdb is gone and StatefulSet tsdb is new: it starts empty")
+	contains(v.msg, "the data stays in claim tsdb-pvc")
+	contains(v.fix, "Name claim tsdb-pvc in the StatefulSet's volumes")
+	contains(v.fix, "dump the data first (pg_dumpall), and afterwards load the dump")
+}
+
+test_a_deployment_whose_claim_is_named_passes if {
+	# `statefulset` names this claim.
+	found(request(tsdb, [deployment("postgres", "backups")])) == set()
+	found(request(tsdb, [deployment("redis", "tsdb-pvc")])) == set()
+	copied := object.union(tsdb, {"claims": [{"name": "data", "origin": "template", "data_source": {"kind": "PersistentVolumeClaim"}}]})
+	found(request(copied, [deployment("postgres", "tsdb-pvc")])) == set()
+}

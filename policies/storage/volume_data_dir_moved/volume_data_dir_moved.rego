@@ -66,6 +66,7 @@ way := sprintf("Save the data first (%s), for this update deletes it; afterwards
 	deleted
 } else := sprintf("Keep the version, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
 	other_software
+	not named_now
 } else := sprintf(
 	"Keep the claim, or stop the store and copy its files (or save the data now: %s; and after it %s)",
 	[tool, dumps.back],
@@ -83,6 +84,14 @@ deleted if {
 other_claim if {
 	some move in moves
 	stores(move.was) != stores(move.now)
+}
+
+# The workload names the directory itself: no version moves it.
+named_now if {
+	some move in moves
+	some dir in input.workload.engine.data_dirs
+	dir.container == move.container
+	not data_dirs.guessed(dir)
 }
 
 other_software if input.old_workload.engine.major != input.workload.engine.major

@@ -146,3 +146,13 @@ test_confirmed_passes if {
 	said := {"workload": {"annotations": {"stategate.io/confirm-data-move": "data-pg->data-pg/pg"}}}
 	found(object.union(document, said)) == set()
 }
+
+test_no_version_moves_a_directory_that_is_named if {
+	moved := dir("/data/pg", "argument", mounted("data", "/data", ""))
+	document := object.union(request([at_root], [moved]), {"old_workload": {"engine": {"major": 15}}})
+	some v in found(document)
+	contains(v.fix, "Keep the path")
+	by_the_image := dir("/data/pg", "default", mounted("data", "/data", ""))
+	some w in found(object.union(request([at_root], [by_the_image]), {"old_workload": {"engine": {"major": 15}}}))
+	contains(w.fix, "Keep the version")
+}

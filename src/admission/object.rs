@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn a_null_among_labels_and_annotations_is_an_empty_string() {
-        let object = Object::from(json!({"metadata": {"annotations": {"a": null, "b": "c"}, "labels": null}}));
+        let object =
+            Object::from(json!({"metadata": {"annotations": {"a": null, "b": "c"}, "labels": null}}));
         let metadata = object.metadata().unwrap();
         assert_eq!(metadata.annotations["a"], "");
         assert_eq!(metadata.annotations["b"], "c");

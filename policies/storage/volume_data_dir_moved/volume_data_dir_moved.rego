@@ -46,12 +46,19 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"the data directory of %s moves from %s to %s: if nothing is there, it starts with an empty database, and %s",
-			[input.workload.engine.name, told("was"), told("now"), why],
+			[concat(" and ", stores_that_move), told("was"), told("now"), why],
 		),
 		"path": object.get(some_container, "path", []),
 		"key": "data directory",
 		"fix": sprintf("%s, then confirm: %s", [way, command]),
 	}
+}
+
+# What moves is the data of the container's own store: a database and a store of its metrics may share a pod and a claim.
+stores_that_move := {object.get(container, "engine", input.workload.engine.name) |
+	some move in moves
+	some container in input.workload.containers
+	container.name == move.container
 }
 
 told(side) := concat(" and ", {where | some move in moves; some where in move[side]})
@@ -74,7 +81,7 @@ way := sprintf("Save the data first (%s), for this update deletes it; afterwards
 	other_claim
 } else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
 
-tool := dumps.with_tool(input.workload.engine.name)
+tool := concat("; ", {dumps.with_tool(name) | some name in stores_that_move})
 
 deleted if {
 	some move in moves

@@ -156,3 +156,15 @@ test_no_version_moves_a_directory_that_is_named if {
 	some w in found(object.union(request([at_root], [by_the_image]), {"old_workload": {"engine": {"major": 15}}}))
 	contains(w.fix, "Keep the version")
 }
+
+test_the_store_that_moves_is_named if {
+	of_metrics := {"workload": {"containers": [{
+		"name": "db",
+		"engine": "prometheus",
+		"path": ["spec", "db"],
+		"image": {"repository": "prom/prometheus"},
+	}]}}
+	document := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
+	some v in found(object.union(document, of_metrics))
+	startswith(v.msg, "the data directory of prometheus moves")
+}

@@ -103,6 +103,7 @@ tools := {
 	"meilisearch": "POST /dumps, and copy the dump out",
 	"typesense": "POST /operations/snapshot, and copy the snapshot out",
 	"aerospike": "asbackup from outside of the pod",
+	"openldap": "slapcat -n 0 and slapcat -n 1 by kubectl exec, into files outside of the pod",
 }
 
 # How the copy comes into the new, empty store, as a clause.
@@ -142,4 +143,5 @@ return := {
 	"rethinkdb": "run rethinkdb restore",
 	"arangodb": "run arangorestore",
 	"aerospike": "run asrestore",
+	"openldap": "load both files with slapadd while slapd is stopped",
 }

@@ -143,7 +143,9 @@ test_vault_votes_with_raft_only if {
 
 test_what_is_in_sight_joins if {
 	members.joined with input as document([container("redis", "library/redis", args(["--cluster-enabled", "yes"]))], {})
+	members.joined with input as document([container("redis", "library/redis", env("REDIS_NODES", "a b c"))], {})
 	not members.joined with input as document([container("redis", "library/redis", {})], {})
+	not members.joined with input as document([container("mongodb", "library/mongo", args(["--config", "/etc/mongo.conf"]))], {})
 }
 
 test_texts_exist_for_all if {

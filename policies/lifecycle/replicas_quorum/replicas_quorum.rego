@@ -55,14 +55,14 @@ with_an_arbiter if {
 	input.workload.replicas == 2
 	some container in input.workload.containers
 	some variable in container.env
-	variable.name == "MONGODB_REPLICA_SET_MODE"
+	startswith(variable.name, "MONGODB_REPLICA_SET_")
 }
 
-# One that nothing in sight joins to others may have to be made a member first. Vault votes only with raft storage,
-# whose members join by themselves.
+# One that nothing in sight joins to others may have to be made a member first. Of these, the growth names what joins
+# them: raft storage, without which Vault does not vote, -retry-join and peer discovery.
 growth := members.growth(name) if {
 	name := input.workload.engine.name
-	name == "vault"
+	name in {"vault", "consul", "rabbitmq"}
 } else := members.set_up(name) if {
 	name := input.workload.engine.name
 	input.workload.replicas == 1

@@ -137,6 +137,19 @@ impl Bundle {
         }
     }
 
+    /// Adds an object of the previous version, if what it was matters: its workloads read its ConfigMaps.
+    pub fn add_earlier(&mut self, manifest: &Manifest) {
+        let reference = manifest.reference(&self.default_namespace);
+        let reader = self.writer.reader();
+        let read = || reader.read(&reference.kind, &manifest.object, &self.default_namespace);
+        if reference.kind.kind != "ConfigMap" {
+            return;
+        }
+        if let Some(Record::ConfigMap(record)) = guarded(read).flatten() {
+            self.writer.mark_earlier(record);
+        }
+    }
+
     /// Adds objects that are themselves reviewed in this run; `old`: previous versions of some of them. One
     /// of them may be a request to `scale` another.
     pub fn add_reviewed(&mut self, manifests: &Manifests, old: &Manifests) {
@@ -145,6 +158,7 @@ impl Bundle {
         let kept: HashSet<ObjectRef> = manifests.objects.iter().map(reference).collect();
         let departed = old.objects.iter().filter(|manifest| !kept.contains(&reference(manifest)));
         departed.for_each(|manifest| self.add_departed(manifest));
+        old.objects.iter().for_each(|manifest| self.add_earlier(manifest));
         scanned(manifests, old, self.writer.reader(), &default_namespace)
             .into_iter()
             .for_each(|object| self.add(object));

@@ -90,7 +90,7 @@ violation contains v if {
 	danger := obstacle(change.old, change.new, versions.software(input.workload))
 	why := versions.doubt
 	v := {
-		"msg": sprintf("%s goes %s: %s, and %s", [change.new.name, change.text, danger, why]),
+		"msg": sprintf("%s goes %s: %s, and %s", [named(change.new), change.text, danger, why]),
 		"path": change.new.path,
 		"fix": sprintf("Make a backup; %s: %s", [way(change.old, change.new), versions.command]),
 	}
@@ -109,6 +109,11 @@ violation contains v if {
 		"fix": sprintf("Dump the data, and load it into a new database; if this volume holds none yet: %s", [command]),
 	}
 }
+
+named(engine) := "opensearch" if {
+	engine.name == "elasticsearch"
+	startswith(versions.software(input.workload), "opensearch")
+} else := engine.name
 
 # MariaDB is a fork of MySQL, and their file formats have diverged.
 family(workload) := "mariadb" if {
@@ -223,6 +228,12 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 	text := concat(" ", [
 		"go through the versions in between, one update each, wait for every member, and run rabbitmqctl",
 		"enable_feature_flag all before each; if there are no data to keep",
+	])
+} else := text if {
+	new.name == "cockroach"
+	text := concat(" ", [
+		"go through the versions in between, one update each, and wait until each is finalized",
+		"(SHOW CLUSTER SETTING version); if there are no data to keep",
 	])
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
 

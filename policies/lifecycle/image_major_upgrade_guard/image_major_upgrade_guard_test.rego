@@ -26,7 +26,7 @@ request(old, new) := {
 		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
 		"one_minor_at_a_time": ["etcd"],
 		"series": {"mongodb": ["3.6", "4.0", "4.2", "4.4", "5.0", "6.0", "7.0", "8.0"]},
-		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0"},
+		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0", "opensearch/3": "2.19", "cockroach/26.2": "25.4"},
 	},
 	"now": "2026-01-01T00:00:00Z",
 }
@@ -169,6 +169,27 @@ test_what_comes_from_too_far_back_fails if {
 	some w in step("rabbitmq", [3, 11], [4, 0])
 	contains(w.fix, "rabbitmqctl enable_feature_flag all before each")
 	count(step("mysql", [5, 7, 44], [8, 4, 3])) == 1
+}
+
+of_opensearch(release) := object.union(workload("elasticsearch", release, {}), {
+	"containers": [{"name": "db", "image": {"repository": "opensearchproject/opensearch"}}],
+})
+
+test_open_search_has_its_own_name_and_numbers if {
+	some v in found(request(of_opensearch([2, 11, 1]), of_opensearch([3, 6, 0])))
+	contains(v.msg, "opensearch goes 2.11.1->3.6.0: it has to come from 2.19 or later")
+	found(request(of_opensearch([2, 19, 1]), of_opensearch([3, 6, 0]))) == set()
+}
+
+of_cockroach(release) := object.union(workload("cockroach", release, {}), {
+	"containers": [{"name": "db", "image": {"repository": "cockroachdb/cockroach"}}],
+})
+
+test_cockroach_finalizes_each_version if {
+	some v in found(request(of_cockroach([25, 2, 1]), of_cockroach([26, 2, 0])))
+	contains(v.msg, "it has to come from 25.4 or later")
+	contains(v.fix, "wait until each is finalized (SHOW CLUSTER SETTING version)")
+	found(request(of_cockroach([25, 4, 1]), of_cockroach([26, 2, 0]))) == set()
 }
 
 test_what_comes_from_near_enough_passes if {

@@ -22,6 +22,19 @@ without_volumes(schedule) if {
 	not schedule.fs_backup
 }
 
+# A container beside the data store takes its backups. Preparing containers restore at most.
+by_sidecar if {
+	some container in input.workload.containers
+	container.role != "init"
+	container.name != object.get(input.workload, ["engine", "container"], "")
+	parts := split(container.image.repository, "/")
+	text := concat(" ", array.concat([container.name, parts[count(parts) - 1]], array.concat(container.command, container.args)))
+	regex.match(takes_backups, text)
+	not regex.match(`(?i)export`, container.name)
+}
+
+takes_backups := `(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|litestream|medusa|clickhouse-backup|backups?)([ /_.-]|$)`
+
 # A CronJob runs a dump of this kind of store and reaches the workload, as far as it shows where it connects to.
 by_job if {
 	some job in input.related.backup_jobs

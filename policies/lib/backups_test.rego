@@ -56,3 +56,22 @@ test_unknown_stores_take_any_backup if {
 	own := object.remove(workload, ["engine"])
 	backups.by_job with input as {"workload": own, "related": {"backup_jobs": [job]}}
 }
+
+beside(one) if {
+	server := {"name": "db", "role": "main", "image": {"repository": "library/postgres"}, "command": [], "args": []}
+	helper := object.union({"role": "main", "image": {"repository": "library/alpine"}, "command": [], "args": []}, one)
+	view := object.union(workload, {"engine": {"name": "postgres", "container": "db"}, "containers": [server, helper]})
+	backups.by_sidecar with input as {"workload": view}
+}
+
+test_a_container_that_takes_backups_counts if {
+	beside({"name": "pg-backup"})
+	beside({"name": "helper", "image": {"repository": "litestream/litestream"}})
+	beside({"name": "helper", "command": ["/scripts/pgbackrest_bootstrap.sh"]})
+}
+
+test_other_helpers_do_not if {
+	not beside({"name": "pgbouncer"})
+	not beside({"name": "backup-exporter"})
+	not beside({"name": "restore-backup", "role": "init"})
+}

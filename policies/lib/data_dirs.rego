@@ -93,7 +93,7 @@ scratch := concat("", [
 	`([/_.-]|$)`,
 ])
 
-# Mounts below a persisted data directory: each holds a part of the data.
+# Mounts below a persisted data directory: each holds a part of the data, unless it is named as the place of copies.
 parts contains mount if {
 	some dir in input.workload.engine.data_dirs
 	persisted(dir)
@@ -101,7 +101,10 @@ parts contains mount if {
 	container.name == dir.container
 	some mount in container.mounts
 	startswith(mount.mount_path, concat("", [dir.dir, "/"]))
+	not for_copies(mount.mount_path)
 }
+
+for_copies(path) if regex.match(`(?i)(backups?|dumps?)/?$`, path)
 
 # Of several mounts of one volume, one tells of it.
 tells(mount, mounts) if mount == [other | some other in mounts; other.volume == mount.volume][0]

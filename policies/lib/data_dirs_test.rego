@@ -100,6 +100,11 @@ test_parts_are_below_a_persisted_directory if {
 	parts_of(dirs, ["/data", "/data/wal", "/database"]) == {"/data/wal"}
 }
 
+test_a_place_for_copies_is_no_part if {
+	dirs := [mounted("/data", "default", "volumeClaimTemplate")]
+	parts_of(dirs, ["/data/backups", "/data/db-backup/", "/data/dumps", "/data/backups/wal"]) == {"/data/backups/wal"}
+}
+
 test_nothing_is_a_part_of_what_is_not_persisted if {
 	parts_of([mounted("/data", "default", "emptyDir")], ["/data/wal"]) == set()
 }

@@ -85,9 +85,9 @@ tools := {
 		"copy its data directory out; a snapshot (POST /api/v1/admin/tsdb/snapshot) is better where",
 		"--web.enable-admin-api is on already: to turn it on is a restart",
 	]),
-	"loki": "POST /flush, and copy its data directory out",
-	"tempo": "POST /flush, and copy its data directory out",
 	"victoria-metrics": "vmbackup into a bucket",
+	"loki": "POST /flush to each ingester, which writes to its object store; of a file system, copy the directory out",
+	"tempo": "GET /flush of each ingester, which writes to its object store; of a file system, copy the directory out",
 	"mssql": "BACKUP DATABASE of each, and copy the files out",
 	"neo4j": "neo4j-admin database backup (Enterprise) from outside of the pod, or an export by APOC",
 	"solr": "the Collections API's BACKUP, into a repository outside of the pods",
@@ -103,6 +103,7 @@ tools := {
 	"meilisearch": "POST /dumps, and copy the dump out",
 	"typesense": "POST /operations/snapshot, and copy the snapshot out",
 	"aerospike": "asbackup from outside of the pod",
+	"openldap": "slapcat -n 0 and slapcat -n 1 by kubectl exec, into files outside of the pod",
 }
 
 # How the copy comes into the new, empty store, as a clause.
@@ -135,11 +136,12 @@ return := {
 	"redpanda": "mirror it back",
 	"zookeeper": "put the files there before it starts",
 	"prometheus": "put the files there before it starts",
-	"loki": "put the files there before it starts",
-	"tempo": "put the files there before it starts",
 	"victoria-metrics": "run vmrestore before it starts",
+	"loki": "put copied files there before it starts",
+	"tempo": "put copied files there before it starts",
 	"couchdb": "replicate it back",
 	"rethinkdb": "run rethinkdb restore",
 	"arangodb": "run arangorestore",
 	"aerospike": "run asrestore",
+	"openldap": "load both files with slapadd while slapd is stopped",
 }

@@ -30,6 +30,7 @@ test_user_of_the_manifest if {
 test_other_stores_have_their_tools if {
 	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save from outside of the pod, through kubectl port-forward"
 	said(workload("CronJob", "postgres", [])) == "pg_dumpall"
+	contains(dumps.with_tool("tempo"), "which writes to its object store")
 	contains(dumps.with_tool("questdb"), "its own backup tool")
 }
 
@@ -39,7 +40,8 @@ test_what_has_no_dump_is_not_told_to_load_one if {
 		"vault": "vault operator raft snapshot restore -force",
 		"consul": "run consul snapshot restore",
 		"prometheus": "put the files there before it starts",
-		"tempo": "bring the copy back with its own tools",
+		"tempo": "put copied files there before it starts",
+		"questdb": "bring the copy back with its own tools",
 	}
 	back := dumps.back with input.workload.engine.name as name
 	contains(back, text)

@@ -148,6 +148,7 @@ consequences := {
 	"_cluster/health": "without an elected master, every node is restarted, which elects none",
 	"/_cluster/health": "without an elected master, every node is restarted, which elects none",
 	"endpoint health": "without a quorum, every member is restarted, which brings none back",
+	"etcd/healthcheck.sh": "without a quorum, every member is restarted, which brings none back",
 	"/health": "without a quorum, every member is restarted, which brings none back",
 	"echo srvr": "without a quorum, every member is restarted, which brings none back",
 	"echo mntr": "without a quorum, every member is restarted, which brings none back",

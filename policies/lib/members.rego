@@ -75,6 +75,19 @@ solitary := {
 	"vault": {"env": {}, "words": ["-dev", "--dev"]},
 }
 
+# Something in sight joins the replicas: one replica is a member already. What a configuration file says is out of sight.
+joined if {
+	some container in own
+	joining_variable(container)
+}
+
+joined if {
+	some container in own
+	some word in words(container)
+	not regex.match(`(?i)conf|\.(ya?ml|cfg|properties|ini|toml)$|^-[cf]$`, word)
+	joins(container.engine, word)
+}
+
 own contains container if {
 	some container in input.workload.containers
 	container.role != "init"
@@ -133,7 +146,11 @@ says_nothing(variable, "vault") if {
 
 joining_word(container) if {
 	some word in words(container)
-	globs.matches_any(evidence[container.engine].words, lower(word))
+	joins(container.engine, word)
+}
+
+joins(engine, word) if {
+	globs.matches_any(evidence[engine].words, lower(word))
 	not regex.match(`localhost|127\.0\.0\.1`, word)
 }
 

@@ -141,6 +141,13 @@ test_vault_votes_with_raft_only if {
 	members.votes with input as document([container("vault", "team/vault", args(["--raft"]))], {})
 }
 
+test_what_is_in_sight_joins if {
+	members.joined with input as document([container("redis", "library/redis", args(["--cluster-enabled", "yes"]))], {})
+	members.joined with input as document([container("redis", "library/redis", env("REDIS_NODES", "a b c"))], {})
+	not members.joined with input as document([container("redis", "library/redis", {})], {})
+	not members.joined with input as document([container("mongodb", "library/mongo", args(["--config", "/etc/mongo.conf"]))], {})
+}
+
 test_texts_exist_for_all if {
 	contains(members.set_up("dgraph"), "set up the replication of dgraph")
 	contains(members.growth("dgraph"), "one at a time")

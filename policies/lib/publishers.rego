@@ -13,7 +13,7 @@ repositories := [
 	"*/coreos/etcd", "*/etcd-development/etcd", "/etcd", "*/elasticsearch/elasticsearch*", "*/opensearchproject/*",
 	"*/datastax/*", "*/k8ssandra/*", "*/scylladb/scylla*", "*/cockroachdb/cockroach", "*/clickhouse/clickhouse*",
 	"*/altinity/clickhouse*", "*/yandex/clickhouse-server", "*/minio/minio", "*/hashicorp/*", "*/openbao/openbao",
-	"*/influxdata/influxdb*", "*/prom/prometheus", "*/prometheus/prometheus", "*/grafana/loki", "*/grafana/tempo",
+	"*/influxdata/influxdb*", "*/prom/prometheus", "*/prometheus/prometheus", "*/grafana/loki", "*/grafana/tempo", "*/osixia/openldap",
 ]
 
 known(image) if globs.matches_any(repositories, concat("", ["/", image.repository]))

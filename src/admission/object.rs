@@ -119,9 +119,9 @@ pub struct Metadata {
     pub generate_name: String,
     #[serde(deserialize_with = "null_is_default")]
     pub namespace: String,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "null_is_empty")]
     pub labels: BTreeMap<String, String>,
-    #[serde(deserialize_with = "null_is_default")]
+    #[serde(deserialize_with = "null_is_empty")]
     pub annotations: BTreeMap<String, String>,
     pub deletion_timestamp: Option<String>,
     #[serde(deserialize_with = "null_is_default")]
@@ -149,10 +149,36 @@ pub struct OwnerReference {
     pub controller: bool,
 }
 
+/// A map of strings. The API server stores a null among them, which templates leave behind, as an empty string.
+fn null_is_empty<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+{
+    let map = Option::<BTreeMap<String, Option<String>>>::deserialize(deserializer)?.unwrap_or_default();
+    Ok(map.into_iter().map(|(key, text)| (key, text.unwrap_or_default())).collect())
+}
+
 fn null_is_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: serde::Deserializer<'de>,
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::Object;
+
+    #[test]
+    fn a_null_among_labels_and_annotations_is_an_empty_string() {
+        let object =
+            Object::from(json!({"metadata": {"annotations": {"a": null, "b": "c"}, "labels": null}}));
+        let metadata = object.metadata().unwrap();
+        assert_eq!(metadata.annotations["a"], "");
+        assert_eq!(metadata.annotations["b"], "c");
+        assert!(metadata.labels.is_empty());
+    }
 }

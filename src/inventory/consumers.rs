@@ -169,11 +169,11 @@ pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, sub
 /// How many departed workloads a request sees.
 const MOST_DEPARTED: usize = 20;
 
-/// Workloads of the subject's kind, in its namespace or of its name, that only the run's previous version has.
+/// Workloads in the subject's namespace or of its name that only the run's previous version has.
 pub fn departed(state: &State, subject: &Subject<'_>) -> Vec<Arc<Workload>> {
     let own = subject.workload;
     let near = |(reference, _): &(&ObjectRef, &Arc<Workload>)| {
-        reference.kind == subject.kind && (reference.namespace == own.namespace || reference.name == own.name)
+        reference.namespace == own.namespace || reference.name == own.name
     };
     state.departed.iter().filter(near).map(|(_, departed)| Arc::clone(departed)).take(MOST_DEPARTED).collect()
 }

@@ -106,4 +106,9 @@ impl ConfigMaps for Inventory {
     fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
         Some(&self.state.namespaces.get(namespace)?.config_maps.get(name)?.config_map)
     }
+
+    fn earlier_config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        let earlier = self.state.earlier.get(&(namespace.to_owned(), name.to_owned()));
+        earlier.map(|record| &record.config_map).or_else(|| self.config_map(namespace, name))
+    }
 }

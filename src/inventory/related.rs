@@ -72,7 +72,7 @@ pub struct Related {
     /// Other workloads that mount one of its claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumers: Option<Vec<Consumer>>,
-    /// Workloads of the same kind, in the same namespace or of the same name, that the previous version of the
+    /// StatefulSets and Deployments, in the same namespace or of the same name, that the previous version of the
     /// manifests had and this one does not have (`check --old`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub departed: Option<Vec<Arc<Workload>>>,

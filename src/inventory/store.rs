@@ -45,6 +45,8 @@ pub struct State {
     pub cluster: Arc<Cluster>,
     /// Workloads of the run's previous version that the run no longer has.
     pub departed: Map<ObjectRef, Arc<Workload>>,
+    /// ConfigMaps of the run's previous version, by namespace and name.
+    pub earlier: Map<NamespacedName, Arc<ConfigMapRecord>>,
     /// Objects kept as a whole because they may be the parent of a request to `scale`.
     pub whole: Map<ObjectRef, Arc<Value>>,
     /// The pod templates that the controllers of objects under review kept of earlier revisions.

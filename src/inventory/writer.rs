@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Inventory;
 use super::makers;
-use super::records::{Record, RecordReader};
+use super::records::{ConfigMapRecord, Record, RecordReader};
 use super::roles::ResourceRole;
 use super::store::State;
 use crate::admission::{GroupKind, ObjectRef};
@@ -116,6 +116,12 @@ impl InventoryWriter {
     /// Notes a workload that the run's previous version had and this one does not have.
     pub fn mark_departed(&mut self, object: ObjectRef, workload: Arc<Workload>) {
         self.state.departed.insert_mut(object, workload);
+    }
+
+    /// Notes a ConfigMap as the run's previous version had it.
+    pub fn mark_earlier(&mut self, config_map: ConfigMapRecord) {
+        let key = (config_map.namespace.clone(), config_map.name.clone());
+        self.state.earlier.insert_mut(key, Arc::new(config_map));
     }
 
     /// Notes where the controller of a custom resource makes something. Ignores kinds that a join knows.

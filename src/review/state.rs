@@ -13,7 +13,7 @@ use crate::decision::Patched;
 use crate::policyset::PolicySet;
 use crate::workload::declared::{classifies_itself, lowering};
 use crate::workload::projection::Projection;
-use crate::workload::{Class, ConfigMaps, Problem, SelfClassification, Workload, project_with};
+use crate::workload::{Class, ConfigMaps, Earlier, Problem, SelfClassification, Workload, project_with};
 
 /// Projects the objects of one request into views.
 #[derive(Clone, Copy)]
@@ -96,7 +96,9 @@ impl<'a> RequestState<'a> {
             (old, _, _) => (old?.map(Cow::Borrowed), None),
         };
         let workload = views.read(object)?;
-        let (old_workload, unread_part) = match views.read_part(old_object.as_deref()) {
+        let earlier = Earlier(views.config_maps);
+        let before = ViewReader { config_maps: &earlier, ..views };
+        let (old_workload, unread_part) = match before.read_part(old_object.as_deref()) {
             (_, Some(problem)) if workload.is_none() => return Err(problem),
             read => read,
         };

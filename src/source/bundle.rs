@@ -123,17 +123,30 @@ impl Bundle {
         }
     }
 
-    /// Adds a StatefulSet that only the previous version has. Its claims stay, and what replaces it under another name
-    /// starts with new ones.
+    /// Adds a StatefulSet or Deployment that only the previous version has. Its claims may stay, and what replaces it
+    /// under another name, or as another kind, starts with new ones.
     pub fn add_departed(&mut self, manifest: &Manifest) {
         let reference = manifest.reference(&self.default_namespace);
-        if reference.kind.kind != "StatefulSet" {
+        if !["StatefulSet", "Deployment"].contains(&&*reference.kind.kind) {
             return;
         }
         let reader = self.writer.reader();
         let view = || reader.view(&reference.kind, &manifest.object, &reference.namespace);
         if let Some(workload) = guarded(view).flatten() {
             self.writer.mark_departed(reference, Arc::new(workload));
+        }
+    }
+
+    /// Adds an object of the previous version, if what it was matters: its workloads read its ConfigMaps.
+    pub fn add_earlier(&mut self, manifest: &Manifest) {
+        let reference = manifest.reference(&self.default_namespace);
+        let reader = self.writer.reader();
+        let read = || reader.read(&reference.kind, &manifest.object, &self.default_namespace);
+        if reference.kind.kind != "ConfigMap" {
+            return;
+        }
+        if let Some(Record::ConfigMap(record)) = guarded(read).flatten() {
+            self.writer.mark_earlier(record);
         }
     }
 
@@ -145,6 +158,7 @@ impl Bundle {
         let kept: HashSet<ObjectRef> = manifests.objects.iter().map(reference).collect();
         let departed = old.objects.iter().filter(|manifest| !kept.contains(&reference(manifest)));
         departed.for_each(|manifest| self.add_departed(manifest));
+        old.objects.iter().for_each(|manifest| self.add_earlier(manifest));
         scanned(manifests, old, self.writer.reader(), &default_namespace)
             .into_iter()
             .for_each(|object| self.add(object));

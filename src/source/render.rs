@@ -23,6 +23,19 @@ const SCHEMA: &str = "values.schema.json";
 /// The newest version of Kubernetes that stategate knows. Helm itself assumes an old one, which charts refuse.
 pub const NEWEST_KUBERNETES: &str = "1.36.0";
 
+/// Kinds that a cluster names to charts that ask for them. Without a cluster, helm knows versions of groups only, and
+/// such charts fall back to a version that no cluster serves any more.
+const SERVED_KINDS: [&str; 5] = [
+    "apps/v1/StatefulSet",
+    "autoscaling/v2/HorizontalPodAutoscaler",
+    "batch/v1/CronJob",
+    "networking.k8s.io/v1/Ingress",
+    "policy/v1/PodDisruptionBudget",
+];
+
+/// The oldest minor version of Kubernetes 1 that serves all of them.
+const SERVES_THEM: u32 = 23;
+
 /// A proxy that nothing listens on.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
@@ -115,6 +128,9 @@ impl Rendered {
         arguments.push(format!("--namespace={}", options.namespace).into());
         let version = options.kube_version.as_deref().unwrap_or(NEWEST_KUBERNETES);
         arguments.push(format!("--kube-version={version}").into());
+        if minor(version).is_some_and(|minor| minor >= SERVES_THEM) {
+            arguments.extend(SERVED_KINDS.iter().map(|kind| format!("--api-versions={kind}").into()));
+        }
         if schema && !options.allow_remote {
             arguments.push(NO_SCHEMA.into());
         }
@@ -186,6 +202,11 @@ impl Rendered {
         let said = if said.is_empty() { "it does not say why" } else { &said };
         Some(Err(self.error(format!("{program} cannot render it: {said}"))))
     }
+}
+
+/// The second number of a version such as v1.31.2.
+fn minor(version: &str) -> Option<u32> {
+    version.split('.').nth(1)?.parse().ok()
 }
 
 /// Why a program failed, on one line: its last error, without what it logs beside that.

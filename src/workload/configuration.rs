@@ -33,6 +33,20 @@ pub struct ConfigMap {
 pub trait ConfigMaps {
     /// A ConfigMap, if it is known.
     fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap>;
+
+    /// The same as the previous version of the object under review reads it.
+    fn earlier_config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.config_map(namespace, name)
+    }
+}
+
+/// ConfigMaps as the previous version of the object under review reads them.
+pub struct Earlier<'a>(pub &'a dyn ConfigMaps);
+
+impl ConfigMaps for Earlier<'_> {
+    fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.0.earlier_config_map(namespace, name)
+    }
 }
 
 /// No ConfigMap is known.

@@ -70,7 +70,9 @@ fn charts_are_rendered_for_the_newest_kubernetes_or_the_one_that_is_asked_for() 
     run.expect(2, &["helm cannot render it: asked for: template", "--kube-version=1.36.0"]);
     assert!(!run.stdout.contains("noise"), "{run:?}");
     run_with_helm(files.path(), says, &["check", ".", "--kube-version", "v1.31.2"])
-        .expect(2, &["--kube-version=v1.31.2"]);
+        .expect(2, &["--kube-version=v1.31.2", "--api-versions=policy/v1/PodDisruptionBudget"]);
+    let run = run_with_helm(files.path(), says, &["check", ".", "--kube-version", "1.20"]);
+    assert!(!run.stdout.contains("--api-versions"), "{run:?}");
     run_with_helm(files.path(), says, &["check", ".", "--kube-version", "1.31 x"])
         .expect(2, &["write it as 1.34"]);
 }

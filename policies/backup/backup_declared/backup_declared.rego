@@ -5,8 +5,9 @@
 #   that keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports
 #   can list all of them. It is a declaration, not proof: other tools must check that a backup runs and can be
 #   restored. These count without a word: Velero's annotation on the pods that names a volume they have, its hooks on
-#   the pods, a Schedule of Velero that includes the namespace and backs up volumes, and a CronJob of the namespace that
-#   runs a dump or backup program against the workload; schedules and CronJobs are seen if they are among the manifests
+#   the pods, a container in the pod that takes backups (pgBackRest, Litestream, one named backup), a Schedule of Velero
+#   that includes the namespace and backs up volumes, and a CronJob of the namespace that runs a dump or backup program
+#   against the workload; schedules and CronJobs are seen if they are among the manifests
 #   or in the inventory. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
 #   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
 #   data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent,
@@ -48,7 +49,11 @@
 #       of: string
 #       default:
 #       - thanos
-#       - mimir
+#       - "*mimir"
+#       - "*loki"
+#       - "*tempo"
+#       - netdata
+#       - "graphite*"
 #       - cortex
 #       - pyroscope
 #       - alertmanager
@@ -84,6 +89,7 @@ violation contains v if {
 	not velero_is_told
 	not backups.by_schedule
 	not backups.by_job
+	not backups.by_sidecar
 	not nothing_is_kept
 	v := {
 		"msg": sprintf(

@@ -34,6 +34,12 @@ test_velero_annotation_of_pods_counts if {
 	found(request([], {}, {"backup.velero.io/backup-volumes": "data,wal"})) == set()
 }
 
+test_a_container_that_takes_backups_counts if {
+	beside := {"name": "pgbackrest", "role": "main", "image": {"repository": "timescale/timescaledb-ha"}, "command": ["/scripts/run.sh"], "args": []}
+	containers := array.concat(request([], {}, {}).workload.containers, [beside])
+	found(object.union(request([], {}, {}), {"workload": {"containers": containers}})) == set()
+}
+
 test_empty_velero_annotation_does_not_count if {
 	count(found(request([], {}, {"backup.velero.io/backup-volumes": " "}))) == 1
 }

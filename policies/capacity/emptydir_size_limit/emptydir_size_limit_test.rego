@@ -101,3 +101,9 @@ test_a_part_of_the_data_is_another_policy_s_matter if {
 test_scratch_space_below_the_data_needs_a_bound if {
 	count(policy.violation) == 1 with input as below_the_data("/data/tmp")
 }
+
+test_shared_memory_and_accounts_pass if {
+	every path in ["/dev/shm", "/etc/valkey", "/run/secrets/keys"] {
+		policy.violation == set() with input as at(path, "postgres", volume({"medium": "Memory"}), {}, [])
+	}
+}

@@ -8,7 +8,8 @@
 #   also /health without serializable=true), or an HTTP path that only some members answer (Vault answers
 #   /v1/sys/health on a standby with an error unless told otherwise: standbyok=true). A command that only prints what
 #   the node knows of the cluster, such as nodetool status, and compares nothing with it, succeeds whatever it prints,
-#   and passes. A readiness probe may check all of that. What a script in the image checks is not visible.
+#   and passes. A readiness probe may check all of that. What a script in the image checks is not visible,
+#   except for that of Bitnami's etcd, which runs etcdctl endpoint health.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/kubernetes/kubernetes/pull/110072
@@ -37,6 +38,7 @@
 #       - pg_stat_replication
 #       - nodetool status
 #       - endpoint health
+#       - etcd/healthcheck.sh
 #       - quorum_critical
 #       - check_running
 #       - echo srvr

@@ -3,11 +3,12 @@
 # description: >-
 #   A data store under load answers late. The default of one second for a command that starts a client, connects and
 #   queries is soon too short: pods drop out of their Service and return, or are restarted, just when load is highest.
-#   For containers that run a data store, this policy flags a command's timeout that is too short, a timeout of twice
-#   the period or more, a liveness probe that gives up too soon, and a readiness probe that runs too seldom. A liveness
-#   probe that passes through pauses is never too impatient: the kernel accepts the connection of a tcpSocket while the
-#   process pauses, and pgrep finds it. Whether a probe leaves time to start is checked by probe-startup-budget, and a
-#   liveness probe that is a copy of readiness by probe-liveness-readiness-distinct.
+#   For containers that run a data store, this policy flags a command's timeout that is too short, a liveness probe that
+#   gives up too soon, and a readiness probe that runs too seldom or waits so long for each answer that clients reach a
+#   store that hangs for minutes. A timeout above the period alone is patience: probes never overlap. A liveness probe
+#   that passes through pauses is never too impatient: the kernel accepts the connection of a tcpSocket while the process
+#   pauses, and pgrep finds it. Whether a probe leaves time to start is checked by probe-startup-budget, and a liveness
+#   probe that is a copy of readiness by probe-liveness-readiness-distinct.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
 # custom:
@@ -24,6 +25,10 @@
 #       type: duration
 #       default: 60s
 #       description: The longest time allowed between two readiness checks.
+#     max_hang:
+#       type: duration
+#       default: 300s
+#       description: The longest time that clients may reach a store whose readiness command hangs.
 #   fix: Set timeoutSeconds, periodSeconds and failureThreshold so that a busy data store still answers in time.
 #   why: "under load, healthy pods lose traffic or get restarted, or hung ones are noticed too late"
 package stategate.health.probe_timing_sane
@@ -45,16 +50,19 @@ violation contains v if {
 	}
 }
 
+# A try that hangs takes the whole timeout, and the next one begins only then.
 violation contains v if {
-	some [container, name, probe] in probes
-	probe.timeout >= probe.period * 2
+	some [container, "readiness", probe] in probes
+	probe.timeout > probe.period
+	hang := probe.timeout * probe.failure_threshold
+	hang > input.parameters.max_hang
 	v := {
 		"msg": sprintf(
-			"%sProbe of container %s: a try may take %d s, though there is to be one every %d s: a hang is found late",
-			[name, container, probe.timeout, probe.period],
+			"readinessProbe of container %s waits %d s for each of %d tries: so long clients reach a replica that hangs",
+			[container, probe.timeout, probe.failure_threshold],
 		),
-		"path": array.concat(probe.path, ["periodSeconds"]),
-		"fix": sprintf("Set periodSeconds to %d or more, or timeoutSeconds to %d or less", [probe.timeout, probe.period]),
+		"path": array.concat(probe.path, ["timeoutSeconds"]),
+		"fix": sprintf("Set timeoutSeconds to %d or less", [floor(input.parameters.max_hang / probe.failure_threshold)]),
 	}
 }
 

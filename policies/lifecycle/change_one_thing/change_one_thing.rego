@@ -45,10 +45,19 @@ images(workload) := {name: image |
 }
 
 # Ignores ConfigMaps and Secrets, whose names change with their content.
+# What lasts, and what holds the data. A volume for temporary files is no storage.
 storage(workload) := {[name, source, claim] |
 	some volume in workload.volumes
 	name := volume.name
 	source := volume.source
-	source in {"volumeClaimTemplate", "persistentVolumeClaim", "emptyDir", "hostPath", "ephemeral"}
+	keeps(workload, volume)
 	claim := object.get(volume, "claim", "")
+}
+
+keeps(_, volume) if volume.source in {"volumeClaimTemplate", "persistentVolumeClaim", "hostPath"}
+
+keeps(workload, volume) if {
+	volume.source in {"emptyDir", "ephemeral"}
+	some dir in workload.engine.data_dirs
+	dir.mount.volume == volume.name
 }

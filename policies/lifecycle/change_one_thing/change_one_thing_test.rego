@@ -56,6 +56,16 @@ test_a_new_config_map_is_no_storage if {
 	update(object.union(image, renamed)) == set()
 }
 
+test_a_volume_for_temporary_files_is_no_storage if {
+	more := {"volumes": array.concat(before.volumes, [{"name": "empty-dir", "source": "emptyDir"}])}
+	update(object.union(image, more)) == set()
+	on_scratch := {
+		"engine": {"name": "postgres", "data_dirs": [{"mount": {"volume": "empty-dir"}}]},
+		"volumes": array.concat(before.volumes, [{"name": "empty-dir", "source": "emptyDir"}]),
+	}
+	count(update(object.union(image, on_scratch))) == 1
+}
+
 test_unknown_engine_passes if {
 	after := object.union(object.union(object.remove(before, ["engine"]), image), replicas)
 	policy.violation == set() with input as {"old_workload": before, "workload": after}

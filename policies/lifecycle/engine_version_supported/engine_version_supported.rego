@@ -84,4 +84,8 @@ way := "by pg_upgrade or dump and restore (from any version)" if {
 } else := "by way of 7.17" if {
 	input.workload.engine.name == "elasticsearch"
 	input.workload.engine.major < 8
+} else := "one series after the other, setting setFeatureCompatibilityVersion after each" if {
+	input.workload.engine.name == "mongodb"
+} else := "one series after the other, enabling all feature flags before each" if {
+	input.workload.engine.name == "rabbitmq"
 } else := "one series after the other"

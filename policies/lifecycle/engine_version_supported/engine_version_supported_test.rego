@@ -2,7 +2,7 @@ package stategate.lifecycle.engine_version_supported_test
 
 import data.stategate.lifecycle.engine_version_supported as policy
 
-names := {"pgvector": "postgres", "timescaledb": "postgres"}
+names := {"pgvector": "postgres", "timescaledb": "postgres", "mongo": "mongodb"}
 
 request(image, release) := {
 	"workload": {
@@ -17,7 +17,7 @@ request(image, release) := {
 		},
 	},
 	"parameters": {
-		"min_versions": {"postgres": "15", "mysql": "8.4", "mariadb": "10.11", "etcd": "3.5"},
+		"min_versions": {"postgres": "15", "mysql": "8.4", "mariadb": "10.11", "etcd": "3.5", "mongo": "7.0", "rabbitmq": "4.0"},
 		"known_bad": {"etcd": ["3.5.0", "3.5.1"]},
 	},
 }
@@ -85,4 +85,11 @@ test_each_engine_has_its_way if {
 	old := object.union(request("elasticsearch", [7, 10, 2]), {"parameters": {"min_versions": {"elasticsearch": "8.0"}}})
 	some w in found(old)
 	contains(w.fix, "by way of 7.17")
+}
+
+test_steps_between_the_series_are_named if {
+	some v in found(request("mongo", [5, 0, 3]))
+	contains(v.fix, "setting setFeatureCompatibilityVersion after each")
+	some w in found(request("rabbitmq", [3, 11, 18]))
+	contains(w.fix, "enabling all feature flags before each")
 }

@@ -19,6 +19,9 @@
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
 # - ref: https://www.mongodb.com/docs/manual/reference/command/setFeatureCompatibilityVersion/
 # - ref: https://www.elastic.co/docs/deploy-manage/upgrade
+# - ref: https://docs.opensearch.org/latest/migrate-or-upgrade/rolling-upgrade/
+# - ref: https://qdrant.tech/documentation/upgrades/
+# - ref: https://www.cockroachlabs.com/docs/stable/upgrade-cockroach-version
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
 # - ref: https://www.rabbitmq.com/docs/upgrade#rabbitmq-version-upgradability
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html
@@ -48,7 +51,7 @@
 #     one_minor_at_a_time:
 #       type: list
 #       of: string
-#       default: [etcd]
+#       default: [etcd, qdrant]
 #       description: Engines that must not skip a minor version.
 #     comes_from:
 #       type: map
@@ -56,7 +59,17 @@
 #       default:
 #         elasticsearch/8: "7.17"
 #         elasticsearch/9: "8.18"
+#         opensearch/3: "2.19"
+#         rabbitmq/3.12: "3.11"
+#         rabbitmq/3.13: "3.12"
 #         rabbitmq/4: "3.13"
+#         rabbitmq/4.3: "4.2"
+#         cockroach/23.2: "23.1"
+#         cockroach/24.1: "23.2"
+#         cockroach/24.3: "24.1"
+#         cockroach/25.2: "24.3"
+#         cockroach/25.4: "25.2"
+#         cockroach/26.2: "25.4"
 #         mysql/8.4: "8.0"
 #         mysql/9: "8.4"
 #         kafka/4: "3.3"
@@ -79,7 +92,7 @@ violation contains v if {
 	danger := obstacle(change.old, change.new, versions.software(input.workload))
 	why := versions.doubt
 	v := {
-		"msg": sprintf("%s goes %s: %s, and %s", [change.new.name, change.text, danger, why]),
+		"msg": sprintf("%s goes %s: %s, and %s", [named(change.new), change.text, danger, why]),
 		"path": change.new.path,
 		"fix": sprintf("Make a backup; %s: %s", [way(change.old, change.new), versions.command]),
 	}
@@ -99,6 +112,11 @@ violation contains v if {
 		"fix": sprintf("Dump the data, and load it into a new database; if this volume holds none yet: %s", [command]),
 	}
 }
+
+named(engine) := "opensearch" if {
+	engine.name == "elasticsearch"
+	startswith(versions.software(input.workload), "opensearch")
+} else := engine.name
 
 # MariaDB is a fork of MySQL, and their file formats have diverged.
 family(workload) := "mariadb" if {
@@ -140,15 +158,30 @@ obstacle(old, new, software) := "the new major version does not start on the old
 	text := sprintf("it has to come from %s or later", [steps[count(steps) - 1]])
 }
 
-# The series between two versions.
-skipped(old, new) := array.slice(all, place(all, old.release) + 1, place(all, new.release)) if {
+# The series between two versions. A minor release (MongoDB 8.2) is reached from the series with its first number.
+skipped(old, new) := array.slice(all, place(all, old.release) + 1, place(all, new.release) + between(all, new)) if {
 	all := input.parameters.series[new.name]
 	place(all, new.release) > place(all, old.release)
 } else := []
 
+between(all, engine) := 1 if {
+	[major, minor] := array.slice(engine.release, 0, 2)
+	minor > 0
+	name := sprintf("%d.%d", [major, minor])
+	not name in all
+} else := 0
+
 next_in_series(old, new) if {
 	all := input.parameters.series[new.name]
 	place(all, new.release) == place(all, old.release) + 1
+}
+
+# From a series to a minor release after it, and from one of those to the next.
+next_in_series(old, new) if {
+	all := input.parameters.series[new.name]
+	place(all, new.release) == place(all, old.release)
+	between(all, new) == 1
+	new.release[1] > old.release[1]
 }
 
 # A series that is newer than the table.
@@ -168,7 +201,11 @@ place(all, release) := i if {
 	count(same) > 0
 }
 
-series_of(engine) := name if {
+series_of(engine) := sprintf("%d.%d", [engine.release[0], engine.release[1]]) if {
+	all := input.parameters.series[engine.name]
+	place(all, engine.release)
+	between(all, engine) == 1
+} else := name if {
 	all := input.parameters.series[engine.name]
 	name := all[place(all, engine.release)]
 } else := sprintf("%d.0", [engine.major])
@@ -189,6 +226,18 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 		"while %s still runs, run %s on the primary (with \"%s\" not before the new version has proved itself), then confirm",
 		[series_of(old), raise(old), series_of(new)],
 	)
+} else := text if {
+	new.name == "rabbitmq"
+	text := concat(" ", [
+		"go through the versions in between, one update each, wait for every member, and run rabbitmqctl",
+		"enable_feature_flag all before each; if there are no data to keep",
+	])
+} else := text if {
+	new.name == "cockroach"
+	text := concat(" ", [
+		"go through the versions in between, one update each, and wait until each is finalized",
+		"(SHOW CLUSTER SETTING version); if there are no data to keep",
+	])
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
 
 # From 7.0 on, the server asks for a confirmation of its own.

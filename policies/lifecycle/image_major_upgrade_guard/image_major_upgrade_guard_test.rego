@@ -26,7 +26,7 @@ request(old, new) := {
 		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
 		"one_minor_at_a_time": ["etcd"],
 		"series": {"mongodb": ["3.6", "4.0", "4.2", "4.4", "5.0", "6.0", "7.0", "8.0"]},
-		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0"},
+		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0", "opensearch/3": "2.19", "cockroach/26.2": "25.4"},
 	},
 	"now": "2026-01-01T00:00:00Z",
 }
@@ -103,7 +103,19 @@ test_the_next_series_needs_the_feature_version_of_this_one if {
 	some w in step("mongodb", [7, 0, 14], [8, 0, 4])
 	contains(w.fix, `{setFeatureCompatibilityVersion: "7.0", confirm: true}`)
 	step("mongodb", [7, 0, 14], [7, 0, 16]) == set()
-	step("mongodb", [8, 0, 4], [8, 2, 1]) == set()
+	step("mongodb", [8, 0, 4], [8, 0, 13]) == set()
+}
+
+test_a_minor_release_comes_from_the_series_before_it if {
+	some v in step("mongodb", [7, 0, 4], [8, 3, 4])
+	contains(v.msg, "it skips 8.0, which must run in between")
+	some w in step("mongodb", [8, 0, 4], [8, 3, 1])
+	contains(w.msg, "whose featureCompatibilityVersion is below 8.0")
+	contains(w.fix, `(with "8.3" not before`)
+	some x in step("mongodb", [8, 2, 1], [8, 3, 1])
+	contains(x.fix, `while 8.2 still runs, run db.adminCommand({setFeatureCompatibilityVersion: "8.2", confirm: true})`)
+	step("mongodb", [8, 2, 1], [8, 2, 4]) == set()
+	step("mongodb", [8], [8, 2, 4]) == set()
 }
 
 test_series_are_guessed_where_the_tag_is_short_or_the_table_old if {
@@ -154,8 +166,30 @@ test_what_comes_from_too_far_back_fails if {
 	some v in step("elasticsearch", [8, 12, 0], [9, 1, 0])
 	contains(v.msg, "elasticsearch goes 8.12.0->9.1.0: it has to come from 8.18 or later, and nobody")
 	contains(v.fix, "go through the versions in between")
-	count(step("rabbitmq", [3, 11], [4, 0])) == 1
+	some w in step("rabbitmq", [3, 11], [4, 0])
+	contains(w.fix, "rabbitmqctl enable_feature_flag all before each")
 	count(step("mysql", [5, 7, 44], [8, 4, 3])) == 1
+}
+
+of_opensearch(release) := object.union(workload("elasticsearch", release, {}), {
+	"containers": [{"name": "db", "image": {"repository": "opensearchproject/opensearch"}}],
+})
+
+test_open_search_has_its_own_name_and_numbers if {
+	some v in found(request(of_opensearch([2, 11, 1]), of_opensearch([3, 6, 0])))
+	contains(v.msg, "opensearch goes 2.11.1->3.6.0: it has to come from 2.19 or later")
+	found(request(of_opensearch([2, 19, 1]), of_opensearch([3, 6, 0]))) == set()
+}
+
+of_cockroach(release) := object.union(workload("cockroach", release, {}), {
+	"containers": [{"name": "db", "image": {"repository": "cockroachdb/cockroach"}}],
+})
+
+test_cockroach_finalizes_each_version if {
+	some v in found(request(of_cockroach([25, 2, 1]), of_cockroach([26, 2, 0])))
+	contains(v.msg, "it has to come from 25.4 or later")
+	contains(v.fix, "wait until each is finalized (SHOW CLUSTER SETTING version)")
+	found(request(of_cockroach([25, 4, 1]), of_cockroach([26, 2, 0]))) == set()
 }
 
 test_what_comes_from_near_enough_passes if {

@@ -7,7 +7,8 @@
 #   MinIO with a path instead of URLs, MongoDB without --replSet, Elasticsearch with discovery.type single-node; so does
 #   Vault unless raft storage is visible. Members that do not vote pass where their environment shows it: Elasticsearch
 #   nodes without the master role, Kafka brokers without the controller role, arbiters and hidden members of MongoDB.
-#   If the voters are spread over several StatefulSets, or a single member is intended, set stategate.io/quorum:
+#   Two members of MongoDB in Bitnami's image pass, because their arbiter is in a StatefulSet of its own. If the voters
+#   are otherwise spread over several StatefulSets, or a single member is intended, set stategate.io/quorum:
 #   "false". Several replicas that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard,
 #   zero members by scale-to-zero-guard, and even numbers by replicas-odd.
 # related_resources:
@@ -34,6 +35,7 @@ violation contains v if {
 	voters > 0
 	voters < input.parameters.min
 	not scaled_down
+	not with_an_arbiter
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
@@ -42,10 +44,30 @@ violation contains v if {
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
 			"For %d members, %s; if it runs alone on purpose or its voters are elsewhere, annotate it %s",
-			[input.parameters.min, members.growth(input.workload.engine.name), `stategate.io/quorum: "false"`],
+			[input.parameters.min, growth, `stategate.io/quorum: "false"`],
 		),
 	}
 }
+
+# Two members of a MongoDB replica set may have an arbiter, which Bitnami's charts run in a StatefulSet of its own.
+with_an_arbiter if {
+	input.workload.engine.name == "mongodb"
+	input.workload.replicas == 2
+	some container in input.workload.containers
+	some variable in container.env
+	startswith(variable.name, "MONGODB_REPLICA_SET_")
+}
+
+# One that nothing in sight joins to others may have to be made a member first. Of these, the growth names what joins
+# them: raft storage, without which Vault does not vote, -retry-join and peer discovery.
+growth := members.growth(name) if {
+	name := input.workload.engine.name
+	name in {"vault", "consul", "rabbitmq"}
+} else := members.set_up(name) if {
+	name := input.workload.engine.name
+	input.workload.replicas == 1
+	not members.joined
+} else := members.growth(input.workload.engine.name)
 
 whole(voters) := "it" if {
 	voters == 1

@@ -71,6 +71,36 @@ test_vault_votes_with_raft_only if {
 	count(found(object.union(request(vault), raft))) == 1
 }
 
+mongo(replicas, env) := object.union(workload(replicas, true), {
+	"engine": {"name": "mongodb"},
+	"containers": [{
+		"name": "mongo",
+		"role": "main",
+		"engine": "mongodb",
+		"image": {"registry": "docker.io", "repository": "shop/mongo", "tag": "8.0"},
+		"command": ["/scripts/start.sh"],
+		"args": [],
+		"env": env,
+		"env_from": false,
+		"mounts": [],
+	}],
+})
+
+test_one_that_may_stand_alone_is_made_a_member_first if {
+	some v in found(request(mongo(1, [])))
+	contains(v.fix, "start mongod with --replSet, rs.initiate() the one with the data")
+	some w in found(request(mongo(1, [{"name": "MONGO_REPLICA_SET", "value": "rs0"}])))
+	contains(w.fix, "add one replica at a time, and run rs.add()")
+	some x in found(request(mongo(2, [])))
+	contains(x.fix, "add one replica at a time, and run rs.add()")
+}
+
+test_an_arbiter_may_be_elsewhere if {
+	mode := [{"name": "MONGODB_REPLICA_SET_MODE"}]
+	found(request(mongo(2, mode))) == set()
+	count(found(request(mongo(1, mode)))) == 1
+}
+
 test_even_numbers_are_another_policy_s_matter if found(request(workload(4, true))) == set()
 
 test_none_is_another_policy_s_matter if found(request(workload(0, true))) == set()

@@ -3,6 +3,7 @@ package stategate.storage.statefulset_renamed_test
 import data.stategate.storage.statefulset_renamed as policy
 
 statefulset(name, template, engine) := {
+	"kind": "StatefulSet",
 	"name": name,
 	"namespace": "shop",
 	"claims": [{"name": template, "origin": "template"}, {"name": "backups", "origin": "reference"}],
@@ -19,7 +20,7 @@ found(document) := violations if violations := policy.violation with input as do
 test_another_name_fails if {
 	some v in found(request(tsdb, [statefulset("tsdb-timescale", "data", "postgres")]))
 	contains(v.msg, "StatefulSet shop/tsdb-timescale is gone and tsdb is new")
-	contains(v.msg, "an empty claim shop/data-tsdb-0, and the data stays in shop/data-tsdb-timescale-0")
+	contains(v.msg, "empty claims (shop/data-tsdb-0), and the data stays in shop/data-tsdb-timescale-0")
 }
 
 test_of_several_all_are_named_once if {
@@ -53,4 +54,53 @@ test_claims_made_of_a_snapshot_pass if {
 	restored := {"name": "data", "origin": "template", "data_source": {"kind": "VolumeSnapshot", "name": "before"}}
 	new := object.union(tsdb, {"claims": [restored]})
 	found(request(new, [statefulset("tsdb-timescale", "data", "postgres")])) == set()
+}
+
+deployment(engine, claim) := {
+	"kind": "Deployment",
+	"name": "tsdb",
+	"namespace": "shop",
+	"claims": [{"name": claim, "origin": "reference"}, {"name": "scripts", "origin": "reference"}],
+	"volumes": [
+		{"name": "data", "source": "persistentVolumeClaim", "claim": claim},
+		{"name": "scripts", "source": "persistentVolumeClaim", "claim": "scripts"},
+	],
+	"engine": {"name": engine, "data_dirs": [{"dir": "/data", "mount": {"volume": "data"}}]},
+	"containers": [],
+}
+
+test_a_deployment_that_becomes_a_stateful_set_fails if {
+	some v in found(request(tsdb, [deployment("postgres", "tsdb-pvc")]))
+	contains(v.msg, "Deployment shop/tsdb is gone and StatefulSet tsdb is new: it starts empty")
+	contains(v.msg, "the data stays in claim tsdb-pvc")
+	contains(v.fix, "Name claim tsdb-pvc in its volumes (with one replica)")
+	contains(v.fix, "dump the data first (pg_dumpall), and afterwards load the dump")
+}
+
+test_a_stateful_set_that_becomes_a_deployment_fails if {
+	gone := object.union(tsdb, {
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data"}],
+		"engine": {"data_dirs": [{"dir": "/data", "mount": {"volume": "data"}}]},
+	})
+	some v in found(request(deployment("postgres", "tsdb-pvc"), [gone]))
+	contains(v.msg, "StatefulSet shop/tsdb is gone and Deployment tsdb is new: it starts empty")
+	contains(v.msg, "the data stays in claim data-tsdb-0")
+	found(request(deployment("postgres", "data-tsdb-0"), [gone])) == set()
+	found(request(deployment("postgres", "tsdb-pvc"), [deployment("postgres", "tsdb-pvc")])) == set()
+}
+
+test_claims_of_one_stateful_set_are_one_finding if {
+	wal := {"claims": [{"name": "data", "origin": "template"}, {"name": "wal", "origin": "template"}]}
+	violations := found(request(object.union(tsdb, wal), [object.union(statefulset("a", "data", "postgres"), wal)]))
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "the data stays in shop/data-a-0 and shop/wal-a-0")
+}
+
+test_a_deployment_whose_claim_is_named_passes if {
+	# `statefulset` names this claim.
+	found(request(tsdb, [deployment("postgres", "backups")])) == set()
+	found(request(tsdb, [deployment("redis", "tsdb-pvc")])) == set()
+	copied := object.union(tsdb, {"claims": [{"name": "data", "origin": "template", "data_source": {"kind": "PersistentVolumeClaim"}}]})
+	found(request(copied, [deployment("postgres", "tsdb-pvc")])) == set()
 }

@@ -8,9 +8,9 @@
 #   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
 #   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
 #   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no
-#   lasting volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data. One that was on none until
-#   now loses its data by the very update that puts it on a volume, and needs confirmation, too. Files are compared with
-#   their previous version (`--old`).
+#   lasting volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data, and one that was on none
+#   until now, which loses its data by the very update that puts it on a volume, by volume-data-dropped. Files are
+#   compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
@@ -46,12 +46,19 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"the data directory of %s moves from %s to %s: if nothing is there, it starts with an empty database, and %s",
-			[input.workload.engine.name, told("was"), told("now"), why],
+			[concat(" and ", stores_that_move), told("was"), told("now"), why],
 		),
 		"path": object.get(some_container, "path", []),
 		"key": "data directory",
 		"fix": sprintf("%s, then confirm: %s", [way, command]),
 	}
+}
+
+# What moves is the data of the container's own store: a database and a store of its metrics may share a pod and a claim.
+stores_that_move := {object.get(container, "engine", input.workload.engine.name) |
+	some move in moves
+	some container in input.workload.containers
+	container.name == move.container
 }
 
 told(side) := concat(" and ", {where | some move in moves; some where in move[side]})
@@ -62,10 +69,9 @@ some_container := container if {
 	container.name == move.container
 } else := {}
 
-way := sprintf("Save the data first (%s), for this update deletes it; afterwards, %s", [dumps.save, dumps.back]) if {
-	deleted
-} else := sprintf("Keep the version, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
+way := sprintf("Keep the version, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
 	other_software
+	not named_now
 } else := sprintf(
 	"Keep the claim, or stop the store and copy its files (or save the data now: %s; and after it %s)",
 	[tool, dumps.back],
@@ -73,16 +79,19 @@ way := sprintf("Save the data first (%s), for this update deletes it; afterwards
 	other_claim
 } else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
 
-tool := dumps.with_tool(input.workload.engine.name)
-
-deleted if {
-	some move in moves
-	"the container" in move.was
-}
+tool := concat("; ", {dumps.with_tool(name) | some name in stores_that_move})
 
 other_claim if {
 	some move in moves
 	stores(move.was) != stores(move.now)
+}
+
+# The workload names the directory itself: no version moves it.
+named_now if {
+	some move in moves
+	some dir in input.workload.engine.data_dirs
+	dir.container == move.container
+	not data_dirs.guessed(dir)
 }
 
 other_software if input.old_workload.engine.major != input.workload.engine.major
@@ -92,9 +101,7 @@ other_software if versions.software(input.old_workload) != versions.software(inp
 moves contains move if {
 	input.old_workload.engine.name == input.workload.engine.name
 	some pair in pairs
-	before := {name: old_places(pair.was, name, on_volumes) |
-		some name, on_volumes in units(input.old_workload, pair.was)
-	}
+	before := units(input.old_workload, pair.was)
 	after := units(input.workload, pair.now)
 	some change in changes(before, after)
 	judged(change)
@@ -149,38 +156,6 @@ units(workload, container) := {name: found |
 		unit(other) == name
 		where := place(workload, other)
 	}
-}
-
-# What is on no volume goes with the pod that this update replaces.
-old_places(container, name, on_volumes) := {"the container"} if {
-	count(on_volumes) == 0
-	every dir in input.old_workload.engine.data_dirs {
-		elsewhere(dir, container, name)
-	}
-} else := on_volumes
-
-elsewhere(dir, container, _) if dir.container != container
-
-elsewhere(dir, _, name) if unit(dir) != name
-
-elsewhere(dir, container, _) if {
-	not dir.mount
-	dir.hidden_by
-	dir.container == container
-}
-
-elsewhere(dir, container, _) if {
-	not dir.mount
-	dir.container == container
-	not has_a_volume(container)
-}
-
-# Then an image that is not known may keep its data there.
-has_a_volume(name) if {
-	some container in input.old_workload.containers
-	container.name == name
-	some mount in container.mounts
-	data_dirs.persisted({"mount": mount})
 }
 
 unit(dir) := "" if {

@@ -88,24 +88,10 @@ nowhere := {"dir": "/data", "container": "db", "origin": "default"}
 
 test_what_is_on_no_volume_is_the_fault_of_another_policy if found(request([at_root], [nowhere])) == set()
 
-test_what_was_on_no_volume_is_deleted_by_the_update if {
-	some v in found(request([nowhere], [at_root]))
-	contains(v.msg, "moves from the container to data-pg:")
-	startswith(v.fix, "Save the data first (stop the clients, then kubectl exec")
-	contains(v.fix, "='the container->data-pg'")
-}
-
-with_a_volume(old) := object.union(workload([old]), {"containers": [{
-	"name": "db",
-	"mounts": [mounted("data", "/elsewhere", "")],
-	"path": [],
-}]})
-
-test_an_unknown_image_may_keep_its_data_on_its_volume if {
-	document := request([nowhere], [at_root])
-	found(object.union(document, {"old_workload": with_a_volume(nowhere)})) == set()
-	hidden := object.union(nowhere, {"hidden_by": "/data"})
-	count(found(object.union(document, {"old_workload": with_a_volume(hidden)}))) == 1
+# One annotation cannot confirm two steps.
+test_what_was_on_no_volume_is_the_fault_of_another_policy if {
+	found(request([nowhere], [at_root])) == set()
+	found(request([object.union(nowhere, {"hidden_by": "/data"})], [at_root])) == set()
 }
 
 test_an_empty_dir_is_the_fault_of_another_policy if {
@@ -145,4 +131,26 @@ test_confirmed_passes if {
 	document := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
 	said := {"workload": {"annotations": {"stategate.io/confirm-data-move": "data-pg->data-pg/pg"}}}
 	found(object.union(document, said)) == set()
+}
+
+test_no_version_moves_a_directory_that_is_named if {
+	moved := dir("/data/pg", "argument", mounted("data", "/data", ""))
+	document := object.union(request([at_root], [moved]), {"old_workload": {"engine": {"major": 15}}})
+	some v in found(document)
+	contains(v.fix, "Keep the path")
+	by_the_image := dir("/data/pg", "default", mounted("data", "/data", ""))
+	some w in found(object.union(request([at_root], [by_the_image]), {"old_workload": {"engine": {"major": 15}}}))
+	contains(w.fix, "Keep the version")
+}
+
+test_the_store_that_moves_is_named if {
+	of_metrics := {"workload": {"containers": [{
+		"name": "db",
+		"engine": "prometheus",
+		"path": ["spec", "db"],
+		"image": {"repository": "prom/prometheus"},
+	}]}}
+	document := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
+	some v in found(object.union(document, of_metrics))
+	startswith(v.msg, "the data directory of prometheus moves")
 }

@@ -8,9 +8,10 @@
 #   work that ends. This policy goes by the images of main containers; clients, exporters and proxies are not data
 #   stores, and neither are tasks that start one beside themselves, such as tests. Some data stores are shipped
 #   as a Deployment of one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo):
-#   list them in exempt_engines. Declare a cache with stategate.io/data-durability: cache. Pods and ReplicaSets with
-#   an owner are checked through their owner. Where no volume keeps anything, volume-data-dir-persisted and its like
-#   tell that, with the same way out.
+#   list them in exempt_engines. Redis whose settings are out of sight and that has no lasting volume counts as a
+#   cache; declare others with stategate.io/data-durability: cache. Pods and ReplicaSets with an owner are checked
+#   through their owner. Where no volume keeps anything, volume-data-dir-persisted and its like tell that, with the
+#   same way out.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
 # custom:
@@ -25,6 +26,7 @@
 #   why: a StatefulSet gives each member its own name and volume, and never runs a member twice
 package stategate.storage.workload_engine_needs_statefulset
 
+import data.stategate.lib.data_dirs
 import data.stategate.lib.dumps
 import data.stategate.lib.kept_data
 
@@ -64,6 +66,7 @@ violation contains v if {
 	not name in exempt_engines
 	# It has nothing to keep: data-store-persists says so.
 	not engine.volatile
+	not a_cache
 	kind := input.workload.kind
 	not told_of_its_volume(kind)
 	v := {
@@ -77,6 +80,20 @@ violation contains v if {
 told_of_its_volume(kind) if {
 	kind != "Pod"
 	kept_data.goes_with_the_pod
+}
+
+# Redis without a lasting volume, and with its settings out of sight, is used as a cache. Where it is known to lose
+# data, the policies for volumes say so.
+a_cache if {
+	input.workload.engine.name == "redis"
+	count(data_dirs.unpersisted) == 0
+	not lasting
+}
+
+lasting if {
+	some container in input.workload.containers
+	some mount in container.mounts
+	data_dirs.persisted({"mount": mount})
 }
 
 fix(name) := sprintf(

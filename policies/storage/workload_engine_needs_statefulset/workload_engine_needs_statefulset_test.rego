@@ -10,6 +10,7 @@ request(kind, engine) := {
 		"name": "db",
 		"engine": {"name": engine, "path": image},
 		"claims": [{"origin": "reference"}],
+		"containers": [{"name": "db", "mounts": [{"source": "persistentVolumeClaim"}]}],
 	},
 	"parameters": {"exempt_engines": ["prometheus"]},
 }
@@ -43,10 +44,25 @@ test_every_other_kind_fails_for_its_own_reason if {
 
 test_without_a_claim_nothing_is_shared if {
 	every kind in ["Deployment", "ReplicaSet", "ReplicationController"] {
-		document := json.remove(request(kind, "redis"), ["workload/claims"])
+		document := json.remove(request(kind, "mysql"), ["workload/claims"])
 		some v in found(document)
 		contains(v.msg, "no volumes of their own")
 	}
+}
+
+test_redis_that_keeps_nothing_is_a_cache if {
+	volatile := {"workload": {"containers": [{"name": "db", "mounts": [{"source": "emptyDir"}]}]}}
+	found(object.union(request("Deployment", "redis"), volatile)) == set()
+	count(found(object.union(request("Deployment", "postgres"), volatile))) == 1
+	lost := {"workload": {"engine": {"data_dirs": [{
+		"dir": "/data",
+		"container": "db",
+		"origin": "argument",
+		"mount": {"source": "emptyDir"},
+	}]}}}
+	# The policies on volumes tell of it; of a bare Pod there is more to say.
+	found(object.union(object.union(request("Deployment", "redis"), volatile), lost)) == set()
+	count(found(object.union(object.union(request("Pod", "redis"), volatile), lost))) == 1
 }
 
 test_exempt_engine_passes if found(request("Deployment", "prometheus")) == set()

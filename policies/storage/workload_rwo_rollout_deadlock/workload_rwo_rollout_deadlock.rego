@@ -28,13 +28,14 @@ package stategate.storage.workload_rwo_rollout_deadlock
 import data.stategate.lib.claims
 import data.stategate.lib.known_claims
 
+# One cause and one fix, however many claims it holds.
 violation contains v if {
-	some claim in for_one_node
+	count(for_one_node) > 0
 	many_pods
 	v := {
 		"msg": sprintf(
-			"all pods of %s %s share claim %s (%s): those on other nodes wait for ever",
-			[input.workload.kind, input.workload.name, claim.name, concat(", ", claim.access_modes)],
+			"all pods of %s %s share %s: those on other nodes wait for ever",
+			[input.workload.kind, input.workload.name, named],
 		),
 		"path": path_of_replicas,
 		"fix": fix_many(input.workload.kind),
@@ -42,12 +43,12 @@ violation contains v if {
 }
 
 violation contains v if {
-	some claim in for_one_node
+	count(for_one_node) > 0
 	starts_a_second
 	v := {
 		"msg": sprintf(
-			"a rollout of %s starts a second pod while the first holds claim %s (%s): on another node it hangs, on the same both write",
-			[input.workload.name, claim.name, concat(", ", claim.access_modes)],
+			"a rollout of %s starts a second pod while the first holds %s: on another node it hangs, on the same both write",
+			[input.workload.name, named],
 		),
 		"path": ["spec", "strategy"],
 		"fix": "Set spec.strategy to {type: Recreate, rollingUpdate: null}",
@@ -77,6 +78,10 @@ for_one_node contains pvc if {
 		mode in {"ReadWriteOnce", "ReadWriteOncePod"}
 	}
 }
+
+named := concat(" and ", [sprintf("claim %s (%s)", [claim.name, concat(", ", claim.access_modes)]) |
+	some claim in for_one_node
+])
 
 many_pods if input.workload.replicas > 1
 

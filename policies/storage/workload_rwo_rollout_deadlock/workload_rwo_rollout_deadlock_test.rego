@@ -82,3 +82,28 @@ test_one_pod_is_recreated_in_files if {
 	patched(request(rolling(workload("Deployment", 2, false), 1), once)) == set()
 	patched(request(rolling(workload("Deployment", 1, false), 1), ["ReadWriteMany"])) == set()
 }
+
+test_claims_of_one_pod_are_one_finding if {
+	view := object.union(rolling(workload("Deployment", 1, false), 1), {
+		"containers": [{"name": "wiki", "mounts": [
+			{"volume": "data", "mount_path": "/srv", "read_only": false},
+			{"volume": "more", "mount_path": "/more", "read_only": false},
+		]}],
+		"volumes": [
+			{"name": "data", "source": "persistentVolumeClaim", "claim": "uploads"},
+			{"name": "more", "source": "persistentVolumeClaim", "claim": "indexes"},
+		],
+		"claims": [
+			{"name": "uploads", "origin": "reference", "access_modes": []},
+			{"name": "indexes", "origin": "reference", "access_modes": []},
+		],
+	})
+	document := {"workload": view, "related": {"pvcs": [
+		{"name": "uploads", "access_modes": once},
+		{"name": "indexes", "access_modes": once},
+	]}}
+	violations := found(document)
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "claim indexes (ReadWriteOnce) and claim uploads (ReadWriteOnce)")
+}

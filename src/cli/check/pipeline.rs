@@ -212,6 +212,7 @@ impl Pipeline {
         };
         let mut before = Bundle::over(&self.cluster, &self.namespace);
         departed.into_iter().for_each(|manifest| before.add_departed(manifest));
+        self.before.of_one_version().for_each(|manifest| before.add_earlier(manifest));
         let mut objects = Vec::new();
         for scanned in &mut files {
             tell(scanned);

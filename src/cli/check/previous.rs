@@ -43,6 +43,14 @@ impl PreviousObjects {
         self.objects.iter().filter(|(reference, _)| !kept.contains(reference)).flat_map(|(_, all)| all)
     }
 
+    /// The objects of which there was one version only.
+    pub fn of_one_version(&self) -> impl Iterator<Item = &Manifest> {
+        self.objects.values().filter_map(|all| match all.as_slice() {
+            [one] => Some(one),
+            _ => None,
+        })
+    }
+
     /// The same object before; of several that of the same file. One that is still in its own file is not what a copy
     /// elsewhere was before: that may be another environment's, and is new.
     pub fn of(&self, manifest: &Manifest, source: &Source, namespace: &str) -> Option<&Manifest> {

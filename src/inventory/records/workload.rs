@@ -171,6 +171,12 @@ pub fn mounts(view: &Workload) -> Vec<ClaimMount> {
         .collect()
 }
 
+/// Whether a path is named as the place of copies, which are no part of the data. The same as in `lib/data_dirs.rego`.
+fn for_copies(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path).to_ascii_lowercase();
+    ["backup", "backups", "dump", "dumps"].iter().any(|name| path.ends_with(name))
+}
+
 /// Volumes that hold a data directory of the engine, or, in the case of a claim, a part of one.
 fn data_volumes(view: &Workload) -> BTreeSet<&str> {
     let dirs = || view.engine.iter().flat_map(|engine| &engine.data_dirs);
@@ -181,7 +187,22 @@ fn data_volumes(view: &Workload) -> BTreeSet<&str> {
         let below = format!("{}/", dir.dir);
         container
             .flat_map(|container| &container.mounts)
-            .filter(move |mount| mount.mount_path.starts_with(&below))
+            .filter(move |mount| mount.mount_path.starts_with(&below) && !for_copies(&mount.mount_path))
     });
     whole.chain(parts).map(|mount| mount.volume.as_str()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_copies;
+
+    #[test]
+    fn copies_below_the_data_are_no_data() {
+        for path in ["/dgraph/backups", "/data/db-backup/", "/data/Dumps"] {
+            assert!(for_copies(path), "{path}");
+        }
+        for path in ["/data/wal", "/data/backups/wal", "/data"] {
+            assert!(!for_copies(path), "{path}");
+        }
+    }
 }

@@ -273,8 +273,11 @@ fn every_annotation_that_is_read_is_tried() {
 
 #[test]
 fn a_known_downgrade_stays_one_under_another_name() {
-    let old = manifests("old.yaml".to_owned(), NAIVE).remove(0);
-    let new = NAIVE.replace("postgres:16.4", "postgres:15.2").replace(
+    // Of data that goes with the pods, no version has anything to read.
+    let kept = NAIVE.replace("emptyDir: {}", "persistentVolumeClaim: {claimName: data}");
+    assert_ne!(kept, NAIVE);
+    let old = manifests("old.yaml".to_owned(), &kept).remove(0);
+    let new = kept.replace("postgres:16.4", "postgres:15.2").replace(
         "  namespace: shop\n",
         "  namespace: shop\n  annotations: {stategate.io/engine: redis, stategate.io/data-paths: /keep}\n",
     );

@@ -362,7 +362,7 @@ fn the_embedded_catalogue_passes_all_checks() {
 #[test]
 fn a_policy_beside_the_catalogue_is_checked() {
     let rego = policy("\tv := http.send({})", "").replace('\n', "\n    ");
-    let head = "apiVersion: stategate.io/v1alpha1\nkind: Policy\nmetadata: {name: own}\nspec:\n  rego: |\n";
+    let head = "apiVersion: stategate.io/v1alpha1\nkind: Policy\nmetadata: {name: mine}\nspec:\n  rego: |\n";
     let dir = directory(&[("own.yaml", &format!("{head}    {rego}\n")), ("db.yaml", GOOD)]);
     run_in(dir.path(), &["check", "--bindings", "own.yaml", "db.yaml"]).expect(2, &["http.send"]);
 }

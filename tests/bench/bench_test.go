@@ -140,3 +140,54 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 }
+
+func TestThePlanNamesWhatThereIs(t *testing.T) {
+	servers, cases := map[string]bool{}, map[string]bool{"": true}
+	for _, server := range (&bench{}).serverPlans() {
+		servers[server.name] = true
+	}
+	for _, one := range plan() {
+		if cases[one.name] {
+			t.Errorf("%s is there twice", one.name)
+		}
+		cases[one.name] = true
+	}
+	for _, one := range plan() {
+		if !servers[one.server] {
+			t.Errorf("%s: no server is called %s", one.name, one.server)
+		}
+		for _, other := range []string{one.floor, one.opa, one.expect.beside, one.expect.same, one.expect.allows} {
+			if !cases[other] {
+				t.Errorf("%s: no case is called %s", one.name, other)
+			}
+		}
+	}
+	if !cases[overloadCase] {
+		t.Errorf("no case is called %s", overloadCase)
+	}
+}
+
+func TestAnswersThatDifferEndTheRun(t *testing.T) {
+	allowed, denied := []byte(`{"response":{"uid":"u","allowed":true}}`), []byte(`{"response":{"uid":"u","allowed":false}}`)
+	other := &benchCase{evaluated: 30, answers: [][]byte{allowed}}
+	others := map[string]*benchCase{"other": other}
+	for expect, wrong := range map[*expectation]benchCase{
+		{evaluated: exactly(0)}:     {evaluated: 1},
+		{beside: "other", more: 20}: {evaluated: 49},
+		{same: "other"}:             {answers: [][]byte{denied}},
+		{allows: "other"}:           {answers: [][]byte{denied}},
+		{known: true}:               {unknown: "Node"},
+	} {
+		wrong.expect = *expect
+		if wrong.compare(others) == nil {
+			t.Errorf("%+v passes", *expect)
+		}
+		right := benchCase{casePlan: casePlan{expect: *expect}, evaluated: 50, answers: [][]byte{allowed}}
+		if expect.evaluated != nil {
+			right.evaluated = *expect.evaluated
+		}
+		if err := right.compare(others); err != nil {
+			t.Errorf("%+v: %v", *expect, err)
+		}
+	}
+}

@@ -4,7 +4,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE, UPDATE]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE, UPDATE], classes: [durable, cache, identity-only, batch, none]}
 #   fix: Add podAntiAffinity by kubernetes.io/hostname.
 package stategate.scheduling.raw_anti_affinity
 

@@ -4,7 +4,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE, UPDATE]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE, UPDATE], classes: [durable, cache, identity-only, batch, none]}
 #   fix: Add topologySpreadConstraints by topology.kubernetes.io/zone.
 package stategate.scheduling.raw_topology_spread
 

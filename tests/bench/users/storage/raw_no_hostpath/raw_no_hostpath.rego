@@ -4,7 +4,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [CREATE, UPDATE]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, DaemonSet.apps], operations: [CREATE, UPDATE], classes: [durable, cache, identity-only, batch, none]}
 #   fix: Use a PersistentVolumeClaim.
 package stategate.storage.raw_no_hostpath
 

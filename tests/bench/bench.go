@@ -170,6 +170,9 @@ func (b *bench) makeTraffic() error {
 		if b.reviews[kind], err = catalogue.reviews(questions); err != nil {
 			return err
 		}
+		if len(b.reviews[kind]) != len(b.traffic[kind]) {
+			return fmt.Errorf("%s: %d of %d requests ask something, so OPA would do less", kind, len(b.reviews[kind]), len(b.traffic[kind]))
+		}
 	}
 	if err := catalogue.write(filepath.Join(b.root, "policies"), b.path("opa")); err != nil {
 		return err

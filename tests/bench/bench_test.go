@@ -14,13 +14,34 @@ import (
 func TestWhatProcTells(t *testing.T) {
 	stat := "7 (a) b) c) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 5 0 100 0 0"
 	used, err := parseUsage(stat, "Name:\tx\nVmHWM:\t  2048 kB\nVmRSS:\t  1024 kB\n")
-	if err != nil || used != (usage{3 * time.Second, 1 << 20, 2 << 20}) {
+	if err != nil || used.cpu != 3*time.Second || used.resident != 1<<20 || used.peak != 2<<20 {
 		t.Fatal(used, err)
 	}
 	for _, bad := range [][2]string{{"7 (a) S", "VmHWM: 1 kB\nVmRSS: 1 kB\n"}, {stat, "VmHWM: 1 kB\n"}} {
 		if used, err := parseUsage(bad[0], bad[1]); err == nil {
 			t.Errorf("%v: %v", bad, used)
 		}
+	}
+}
+
+func TestTimesOfThreads(t *testing.T) {
+	directory := t.TempDir()
+	if found, err := threads(directory); err == nil {
+		t.Error(found)
+	}
+	for thread, text := range map[string]string{"7": "2000 5 1\n", "8": "3000 5 1\n"} {
+		if err := writeFile(filepath.Join(directory, thread, "schedstat"), []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := threads(directory)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One is new since then, and one has ended.
+	before := usage{threads: map[string]time.Duration{"7": 500, "6": 9000}}
+	if taken := (usage{threads: found}).since(before); taken != 4500 {
+		t.Error(taken)
 	}
 }
 

@@ -4,15 +4,19 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -61,6 +65,18 @@ func (p *process) stop() {
 type usage struct {
 	cpu            time.Duration
 	resident, peak uint64
+	// By thread, in nanoseconds: the time of the whole process is told in hundredths of a second only.
+	threads map[string]time.Duration
+}
+
+// since is the time of a core between two looks. A thread that ended in between counts for nothing: servers keep
+// theirs.
+func (u usage) since(before usage) time.Duration {
+	var taken time.Duration
+	for thread, now := range u.threads {
+		taken += now - before.threads[thread]
+	}
+	return taken
 }
 
 func (p *process) usage() (usage, error) {
@@ -73,7 +89,39 @@ func (p *process) usage() (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	return parseUsage(string(stat), string(status))
+	used, err := parseUsage(string(stat), string(status))
+	if err != nil {
+		return used, err
+	}
+	used.threads, err = threads(directory + "task")
+	return used, err
+}
+
+// threads reads the time of each thread, which is the first figure of its schedstat.
+func threads(directory string) (map[string]time.Duration, error) {
+	entries, err := os.ReadDir(directory)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]time.Duration{}
+	for _, entry := range entries {
+		text, err := os.ReadFile(filepath.Join(directory, entry.Name(), "schedstat"))
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended meanwhile
+		}
+		if err != nil {
+			return nil, err
+		}
+		var nanoseconds int64
+		if _, err := fmt.Sscan(string(text), &nanoseconds); err != nil {
+			return nil, fmt.Errorf("%q does not look like schedstat: %w", text, err)
+		}
+		found[entry.Name()] = time.Duration(nanoseconds)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("%s has no schedstat: this needs a kernel with CONFIG_SCHED_INFO", directory)
+	}
+	return found, nil
 }
 
 // parseUsage reads what /proc tells of a process.

@@ -75,7 +75,7 @@ func (b *bench) sized(one *benchCase) error {
 		return err
 	}
 	b.sizes = append(b.sizes, size{
-		Case: one.name, Offered: sizedAt, Cores: (after.cpu - before.cpu).Seconds() / float64(seen.requests) * sizedAt,
+		Case: one.name, Offered: sizedAt, Cores: after.since(before).Seconds() / float64(seen.requests) * sizedAt,
 		Median: micros(seen.latencies.Quantile(0.5)), P99: micros(seen.latencies.Quantile(0.99)), Resident: after.resident,
 	})
 	return nil
@@ -96,7 +96,7 @@ func (b *bench) round(one *benchCase) error {
 	if err := full.faults(); err != nil {
 		return err
 	}
-	cpu := (after.cpu - before.cpu).Seconds()
+	cpu := after.since(before).Seconds()
 	if cpu == 0 {
 		return fmt.Errorf("%d requests took no time of a core: the round is too short", full.requests)
 	}

@@ -37,9 +37,9 @@ type review struct {
 	Expected map[string]json.RawMessage `json:"expected"`
 }
 
-// catalogue is how the shipped policies are made for OPA to be as fast as it can be: parameters lie in data, where
-// they are written into the policies' own sources, so that `input` is the same for all policies and what one rule
-// has evaluated is known to the next, and each set of policies that a request asks is a static rule.
+// catalogue is the shipped policies as OPA gets them: parameters lie in data, and the policies read them there, so that
+// `input` is the same for all policies and what one rule has evaluated is known to the next. Each set of policies that
+// a request asks is a static rule, which answers for all.
 type catalogue struct {
 	parameters map[string]json.RawMessage
 	shared     map[string]json.RawMessage

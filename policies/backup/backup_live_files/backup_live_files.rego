@@ -46,10 +46,11 @@ violation contains v if {
 }
 
 # Claims that are mounted, but only to be read.
-reading[name] := first if {
-	some volume in input.workload.volumes
-	name := volume.claim
+reading := {name: first |
+	some name in {volume.claim | some volume in input.workload.volumes}
 	mounts := [mount |
+		some volume in input.workload.volumes
+		volume.claim == name
 		some container in input.workload.containers
 		some mount in container.mounts
 		mount.volume == volume.name

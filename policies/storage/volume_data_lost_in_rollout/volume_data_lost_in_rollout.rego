@@ -83,7 +83,7 @@ claims(workload) := {volume.name: volume.claim |
 }
 
 # From containers and paths to the claims that were there.
-claims_at[container.name] := places if {
+claims_at := {container.name: places |
 	some container in input.old_workload.containers
 	places := {mount.mount_path: claim |
 		some mount in container.mounts

@@ -6,7 +6,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -61,6 +63,14 @@ func run() error {
 	times.root, times.work, times.out = set.root, set.work, set.out
 	bench := &bench{settings: times, traffic: map[string][][]byte{}, servers: map[string]*server{}}
 	defer bench.stop()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		// What was started must not outlive this.
+		bench.stop()
+		os.Exit(130)
+	}()
 	if err := bench.prepare(); err != nil {
 		return err
 	}

@@ -43,7 +43,7 @@ impl LiveInventory {
         let left = (deadline.saturating_duration_since(Instant::now()) / 2).min(LONGEST);
         let path = path(&request.namespace, old.as_ref().unwrap_or(&object))?;
         let page = tokio::time::timeout(left, self.cluster().page(&path, JSON, None)).await;
-        let page = page.unwrap_or_else(|_| Err(ClusterError::TimedOut(left.as_secs())));
+        let page = page.unwrap_or(Err(ClusterError::TimedOut(left.as_secs())));
         let page = page.map_err(|error| {
             warn!(%kind, namespace = request.namespace, name = request.request_name, %error, "revisions not read");
         });

@@ -91,9 +91,8 @@ impl Interpreter {
             for text in &self.texts {
                 add(&mut prepared, text)?;
             }
-            match self.entry_point.get() {
-                Some((rule, text)) => prepared.prepare(rule, text)?,
-                None => (),
+            if let Some((rule, text)) = self.entry_point.get() {
+                prepared.prepare(rule, text)?;
             }
             Ok(prepared)
         };

@@ -147,8 +147,8 @@ impl PolicySet {
             return Err(Diagnostics(errors));
         };
         if sources.engine == EngineKind::Interpreter {
-            let unmade = |error| SourceText::new("policies", "").error(0, 0, format!("{error}"));
-            compiled.rego.make_interpreter().map_err(unmade)?;
+            let failed = |error| SourceText::new("policies", "").error(0, 0, format!("{error}"));
+            compiled.rego.make_interpreter().map_err(failed)?;
         }
         let of_policies = bindings.of_policies(&compiled.policies)?;
         let warnings = sources.warnings.clone();

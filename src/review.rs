@@ -42,6 +42,7 @@ use exemptions::Waivers;
 pub use exemptions::is_made_of;
 use input_builder::{InputBuilder, Needs};
 use returns::Before;
+pub use returns::keeps_revisions;
 use state::{RequestState, ViewReader};
 use violation::Violation;
 
@@ -81,8 +82,8 @@ pub fn review(
         decision: Decision { parent: parent(set, request), ..Decision::default() },
     };
     let mut decision = review.decide(selected);
-    if let Some(again) = returns::creation_after(effective.reviewed()) {
-        let again = self::review(set, inventory, &again, ReviewMode::MutateAndValidate, now, observer);
+    if let Some((again, inventory)) = returns::creation_after(effective.reviewed(), inventory) {
+        let again = self::review(set, &inventory, &again, ReviewMode::MutateAndValidate, now, observer);
         decision.notes.extend(notes::refusals_to_come(&again));
     }
     decision
@@ -359,13 +360,10 @@ impl Review<'_> {
         }
         let needs: Vec<Needs<'_>> = applicable.iter().map(|(selected, _)| selected.needs()).collect();
         let document = self.inputs.document(state, &needs);
-        let returned = Before::of(state, || self.inputs.all_claims(state), self.inputs.templates(), views);
-        let mut baseline = Baseline {
-            state: state.baseline(returned.as_ref()),
-            inputs: &self.inputs,
-            needs: &needs,
-            document: None,
-        };
+        let before = Before::of(state, || self.inputs.all_claims(state), self.inputs.templates(), views);
+        let baseline = |state| Baseline { state, inputs: &self.inputs, needs: &needs, document: None };
+        let mut returned = baseline(before.as_ref().map(|before| state.returned(before)));
+        let mut baseline = baseline(state.baseline());
         for (selected, rule) in applicable {
             let policy = &selected.policy.id;
             if let Some(problem) = state.unreadable_old.as_ref().filter(|_| reads_old(selected)) {
@@ -384,15 +382,16 @@ impl Review<'_> {
                     continue;
                 }
             };
-            let known = match selected.policy.ratchet && !found.is_empty() {
-                true => baseline.violations(selected, &mut self.evaluator),
-                false => BTreeSet::new(),
+            let [known, ran] = match selected.policy.ratchet && !found.is_empty() {
+                true => [&mut baseline, &mut returned]
+                    .map(|before| before.violations(selected, &mut self.evaluator)),
+                false => [BTreeSet::new(), BTreeSet::new()],
             };
             self.decision.findings.extend(found.into_iter().map(|violation| {
                 let mut finding = violation.finding(selected, self.mode, state.subject_object());
-                let ran = returned.as_ref().is_none_or(|before| finding.path.starts_with(&before.part));
-                if ran {
-                    finding.ratchet(&known);
+                finding.ratchet(&known);
+                if before.as_ref().is_some_and(|before| finding.path.starts_with(&before.part)) {
+                    finding.ratchet(&ran);
                 }
                 finding
             }));

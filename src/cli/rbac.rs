@@ -10,10 +10,11 @@ use super::serve::WebhookMode;
 use super::webhook_config::name;
 use super::{Exit, print};
 use crate::admission::GroupKind;
-use crate::cluster::{Lease, ReportKinds, Resource, keeps_revisions};
+use crate::cluster::{Lease, ReportKinds, Resource};
 use crate::policy::kinds;
 use crate::policyset::webhooks::LABELS;
 use crate::policyset::{DocumentKind, PolicySet, crds, documents};
+use crate::review::keeps_revisions;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -121,7 +121,7 @@ pub struct Arguments {
     #[arg(long)]
     threads: Option<usize>,
 
-    /// The share of reviews, from 0 to 1, whose compiled rules are also answered by the interpreter, after the request: a
+    /// The share of reviews, from 0 to 1, whose rules the interpreter evaluates again, after the answer: a
     /// policy with another answer is left to the interpreter until the policies are loaded again
     #[arg(long, default_value = "0.001", value_name = "SHARE", value_parser = share)]
     shadow_sample: f64,

@@ -34,5 +34,4 @@ pub use list::{field, without_copy};
 pub use live::LiveInventory;
 pub use reports::{Change, OwnReport, Pending, ReportKinds};
 pub use resources::{Resource, Resources};
-pub use revisions::keeps_revisions;
 pub use status::{KindStatus, Knowledge};

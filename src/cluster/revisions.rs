@@ -4,21 +4,31 @@
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Deserialize;
 use serde_json::Value;
-use tracing::warn;
+use tokio::sync::Semaphore;
+use tracing::debug;
 
 use super::connection::JSON;
 use super::error::ClusterError;
 use super::live::LiveInventory;
 use crate::admission::{GroupKind, Object, ObjectRef, Operation, Request};
 use crate::inventory::{Inventory, InventoryWriter};
+use crate::review::keeps_revisions;
 
 /// The longest that a review waits for the API server.
 const LONGEST: Duration = Duration::from_secs(2);
+/// How many are read of those that one selector selects. A controller keeps ten.
+const MOST: usize = 50;
+/// The most bytes of them. Whoever may make objects can make a list of any size.
+const LARGEST: usize = 4 << 20;
+/// Only one list is in memory at a time.
+static READING: Semaphore = Semaphore::const_new(1);
 
-/// Whether the controller of this kind keeps revisions.
-pub fn keeps_revisions(kind: &GroupKind) -> bool {
-    kind.group == "apps" && ["StatefulSet", "DaemonSet"].contains(&kind.kind.as_str())
+#[derive(Deserialize)]
+struct Revisions {
+    #[serde(default)]
+    items: Vec<Value>,
 }
 
 impl LiveInventory {
@@ -31,30 +41,36 @@ impl LiveInventory {
         deadline: Instant,
     ) -> Option<Inventory> {
         let kind = request.kind.group_kind();
-        let value = |object: &Option<Object>| object.as_ref()?.value().ok().cloned();
-        let (object, old) = (value(&request.object)?, value(&request.old_object));
         if !keeps_revisions(&kind) || !request.subresource.is_empty() || request.request_name.is_empty() {
             return None;
         }
-        let template = |object: &Value| object.pointer("/spec/template").cloned();
-        if old.as_ref().is_some_and(|old| template(old) == template(&object)) {
+        fn value(object: &Option<Object>) -> Option<&Value> {
+            object.as_ref()?.value().ok()
+        }
+        let (object, old) = (value(&request.object)?, value(&request.old_object));
+        if old.is_some_and(|old| old.pointer("/spec/template") == object.pointer("/spec/template")) {
             return None;
         }
+        let path = path(&request.namespace, old.unwrap_or(object))?;
         let left = (deadline.saturating_duration_since(Instant::now()) / 2).min(LONGEST);
-        let path = path(&request.namespace, old.as_ref().unwrap_or(&object))?;
-        let page = tokio::time::timeout(left, self.cluster().page(&path, JSON, None)).await;
-        let page = page.unwrap_or(Err(ClusterError::TimedOut(left.as_secs())));
-        let page = page.map_err(|error| {
-            warn!(%kind, namespace = request.namespace, name = request.request_name, %error, "revisions not read");
+        let list = async {
+            // It is never closed.
+            let _one = READING.acquire().await.ok();
+            self.cluster().json::<Revisions>(&path, JSON, LARGEST).await
+        };
+        let list =
+            tokio::time::timeout(left, list).await.unwrap_or(Err(ClusterError::TimedOut(LONGEST.as_secs())));
+        let list = list.map_err(|error| {
+            debug!(%kind, namespace = request.namespace, name = request.request_name, %error, "revisions not read");
         });
-        let uid = old.as_ref().and_then(|old| old.pointer("/metadata/uid")?.as_str());
+        let uid = old.and_then(|old| old.pointer("/metadata/uid")?.as_str());
         let is_own = |revision: &Value| match request.operation {
             Operation::Update => uid.is_some_and(|uid| controller(revision) == Some(uid)),
             // The deletion before left them to a successor.
-            _ => controller(revision).is_none() && is_named(revision, &request.request_name),
+            _ => controller(revision).is_none() && is_of(revision, &kind, &request.request_name),
         };
-        let templates: Vec<Value> =
-            page.ok()?.items.iter().filter(|revision| is_own(revision)).filter_map(kept_template).collect();
+        let own = list.ok()?.items.into_iter().filter(is_own);
+        let templates: Vec<Value> = own.filter_map(kept_template).collect();
         if templates.is_empty() {
             return None;
         }
@@ -73,7 +89,7 @@ fn path(namespace: &str, object: &Value) -> Option<String> {
     let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let namespace = encoded(namespace);
     Some(format!(
-        "/apis/apps/v1/namespaces/{namespace}/controllerrevisions?labelSelector={}",
+        "/apis/apps/v1/namespaces/{namespace}/controllerrevisions?limit={MOST}&labelSelector={}",
         encoded(&selector)
     ))
 }
@@ -84,16 +100,22 @@ fn controller(revision: &Value) -> Option<&str> {
     owners.iter().find(|owner| owner["controller"] == true)?["uid"].as_str()
 }
 
-/// Whether a revision has the name that the controller of this object gives: the object's and a hash.
-fn is_named(revision: &Value, object: &str) -> bool {
-    let name = revision.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
-    let hash = name.strip_prefix(object).and_then(|rest| rest.strip_prefix('-'));
-    hash.is_some_and(|hash| !hash.is_empty() && hash.chars().all(|c| c.is_ascii_alphanumeric()))
+/// Whether the controller of this object made a revision: it has the object's name and a hash, which the label of the
+/// kind says again. The label of another kind would be one of the pod template's, so such a revision proves nothing.
+fn is_of(revision: &Value, kind: &GroupKind, object: &str) -> bool {
+    const LABELS: [(&str, &str); 2] =
+        [("StatefulSet", "controller.kubernetes.io/hash"), ("DaemonSet", "controller-revision-hash")];
+    let Some(metadata) = revision.get("metadata") else { return false };
+    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
+    let Some(hash) = name.strip_prefix(object).and_then(|rest| rest.strip_prefix('-')) else { return false };
+    let is_hash = !hash.is_empty() && hash.chars().all(|c| c.is_ascii_alphanumeric());
+    let label = |label: &str| metadata.get("labels")?.get(label)?.as_str();
+    is_hash && LABELS.iter().all(|(of, key)| label(key) == (*of == kind.kind).then_some(hash))
 }
 
 /// The pod template of a revision, which is a patch that replaces the one of its object.
-fn kept_template(revision: &Value) -> Option<Value> {
-    let mut template = revision.pointer("/data/spec/template")?.clone();
+fn kept_template(mut revision: Value) -> Option<Value> {
+    let mut template = revision.pointer_mut("/data/spec/template")?.take();
     template.as_object_mut()?.remove("$patch");
     Some(template)
 }
@@ -105,18 +127,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_name_with_a_hash_is_of_the_object() {
-        let named = |name: &str| is_named(&json!({"metadata": {"name": name}}), "pg");
-        assert!(named("pg-7d9f5c8b6f"));
-        for other in ["pg", "pg-", "pg-a-7d9f5c8b6f", "pgs-7d9f5c8b6f", ""] {
-            assert!(!named(other), "{other}");
+    fn only_a_revision_of_the_kind_with_a_name_and_a_hash_is_of_the_object() {
+        let kind = GroupKind { kind: "StatefulSet".to_owned(), group: "apps".to_owned() };
+        let is_own = |name: &str, labels: Value| {
+            is_of(&json!({"metadata": {"name": name, "labels": labels}}), &kind, "pg")
+        };
+        let hash = json!({"app": "pg", "controller.kubernetes.io/hash": "7d9f"});
+        assert!(is_own("pg-7d9f", hash.clone()));
+        for other in ["pg", "pg-", "pg-a-7d9f", "pgs-7d9f", "pg-7d90", ""] {
+            assert!(!is_own(other, hash.clone()), "{other}");
         }
+        let daemon = json!({"controller-revision-hash": "7d9f"});
+        assert!(!is_own("pg-7d9f", daemon));
+        // A DaemonSet's, whose pod template has the label.
+        let both = json!({"controller-revision-hash": "7d9f", "controller.kubernetes.io/hash": "7d9f"});
+        assert!(!is_own("pg-7d9f", both));
     }
 
     #[test]
     fn a_selector_is_encoded() {
         let object = json!({"spec": {"selector": {"matchLabels": {"app.kubernetes.io/name": "pg&x"}}}});
         let path = path("play", &object).unwrap();
-        assert!(path.ends_with("?labelSelector=app%2Ekubernetes%2Eio%2Fname%3Dpg%26x"), "{path}");
+        assert!(path.ends_with("&labelSelector=app%2Ekubernetes%2Eio%2Fname%3Dpg%26x"), "{path}");
     }
 }

@@ -56,7 +56,7 @@ struct Shared {
     abandoned: AtomicUsize,
     overrun: Notify,
     metrics: Arc<Metrics>,
-    /// What asks the interpreter too, if anything does.
+    /// Compares a sample of answers with the interpreter's, if that is on.
     shadow: Option<Shadow>,
 }
 

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::effective_request::with;
 use super::state::{RequestState, ViewReader};
-use crate::admission::{Object, Operation, Request};
-use crate::inventory::RelatedClaim;
-use crate::path::{Path, Segment};
+use crate::admission::{GroupKind, Object, ObjectRef, Operation, Request};
+use crate::inventory::{Inventory, InventoryWriter, RelatedClaim};
+use crate::path::{self, Path, Segment};
 use crate::workload::Workload;
-use crate::workload::projection::{Claims, Field};
+use crate::workload::projection::Claims;
 
 /// The annotation by which `kubectl rollout restart` changes a pod template and nothing that it says.
 const RESTARTED_AT: &str = "kubectl.kubernetes.io/restartedAt";
@@ -29,8 +29,9 @@ impl Before {
     /// pods: replicas that were scaled away, and a pod template that the controller kept as a revision.
     ///
     /// A revision is written by nobody but the controller: the roles `edit` and `admin` may only read it. So its
-    /// template was accepted, or ran before there was a gate. Of what else a new object says, nothing proves that it
-    /// was there before, and a template proves nothing of claims that it may not have had.
+    /// template was accepted, or ran before there was a gate; with how many replicas, it does not say. Of what else a
+    /// new object says, nothing proves that it was there before: claims and replicas count as far as bound claims show
+    /// them.
     pub fn of(
         state: &RequestState<'_>,
         claims: impl FnOnce() -> Option<Vec<RelatedClaim>>,
@@ -38,32 +39,46 @@ impl Before {
         views: ViewReader<'_>,
     ) -> Option<Self> {
         let projection = views.projection;
+        let replicas_at = |object: Value, count: i64| match &projection.replicas {
+            Some(field) => with(&object, &field.path.0, count.into()),
+            None => object,
+        };
         let kept = projection.template.as_ref().and_then(|path| {
             let place: Path = path.0.iter().cloned().map(Segment::from).collect();
-            let template = crate::path::get(state.object.as_deref()?, &place)?;
-            let kept = templates.iter().find(|kept| holds(template, kept))?;
+            let template = path::get(state.object.as_deref()?, &place)?;
+            let held = templates.iter().filter(|kept| holds(template, kept));
+            // The one that says most: nothing but what was added since is missing in it.
+            let kept = held.reduce(|most, kept| if holds(kept, most) { kept } else { most })?;
             Some((&path.0, place, kept.clone()))
         });
         let (object, part) = if let Some(old) = state.old_object.as_deref() {
-            let replicas = replicas_before(state, claims).zip(projection.replicas.as_ref());
+            let replicas = replicas_before(state, claims);
             if replicas.is_none() && kept.is_none() {
                 return None;
             }
             let object = kept.map_or_else(|| old.clone(), |(path, _, template)| with(old, path, template));
-            let counted = |(count, field): (i64, &Field<i64>)| with(&object, &field.path.0, count.into());
-            (replicas.map(counted).unwrap_or(object), Path::new())
+            (replicas.map_or(object.clone(), |count| replicas_at(object, count)), Path::new())
         } else {
             let (path, place, template) = kept?;
             let object = with(state.object.as_deref()?, path, template);
+            let workload = state.workload.as_deref()?;
+            let ran = ordinals(&claims().unwrap_or_default(), workload);
             let object = match &projection.claims {
-                Some(Claims::Templates(claims)) => with(&object, &claims.0, Value::Array(Vec::new())),
+                Some(Claims::Templates(claims)) if ran == 0 => {
+                    with(&object, &claims.0, Value::Array(Vec::new()))
+                }
                 _ => object,
             };
-            (object, place)
+            (replicas_at(object, workload.replicas.unwrap_or(1).min(ran.max(1))), place)
         };
         let workload = views.read(Some(&object)).ok()??;
         Some(Self { object, workload, part })
     }
+}
+
+/// Whether the controller of this kind keeps the pod templates of earlier revisions, as ControllerRevisions.
+pub fn keeps_revisions(kind: &GroupKind) -> bool {
+    kind.group == "apps" && ["StatefulSet", "DaemonSet"].contains(&kind.kind.as_str())
 }
 
 /// Whether a pod template says all that a kept one does. Policies may have added to it since, and what they added was
@@ -104,10 +119,15 @@ fn replicas_before(
     let made = old.claims.iter().any(|claim| claim.origin == "template");
     let kept = old.retention.as_ref().is_none_or(|retention| retention.when_scaled == "Retain");
     let claims = (made && kept).then(claims).flatten()?;
-    let ordinals: BTreeSet<u64> =
-        claims.iter().filter(|claim| ran(claim, old)).filter_map(|claim| claim.ordinal).collect();
-    let ran = i64::try_from(ordinals.len()).unwrap_or(i64::MAX);
+    let ran = ordinals(&claims, old);
     Some(wanted.min(ran)).filter(|ran| *ran > before)
+}
+
+/// How many pods of a StatefulSet ran, as far as the claims show that were made for them.
+fn ordinals(claims: &[RelatedClaim], workload: &Workload) -> i64 {
+    let ordinals: BTreeSet<u64> =
+        claims.iter().filter(|claim| ran(claim, workload)).filter_map(|claim| claim.ordinal).collect();
+    i64::try_from(ordinals.len()).unwrap_or(i64::MAX)
 }
 
 /// Whether the controller of a StatefulSet has made this claim, and it was bound: its labels are those of the selector.
@@ -120,8 +140,9 @@ fn ran(claim: &RelatedClaim, workload: &Workload) -> bool {
     is_own && claim.claim.claim.phase.as_deref() == Some("Bound")
 }
 
-/// The creation that is to follow a deletion which leaves pods and claims to a successor, as `--cascade=orphan` does.
-pub fn creation_after(request: &Request) -> Option<Request> {
+/// The creation that is to follow a deletion which leaves pods and claims to a successor, as `--cascade=orphan` does, and
+/// the inventory at that time: the pod template that runs is a revision then.
+pub fn creation_after(request: &Request, inventory: &Inventory) -> Option<(Request, Inventory)> {
     let orphaned = request.options.get("propagationPolicy").and_then(Value::as_str) == Some("Orphan")
         || request.options.get("orphanDependents") == Some(&Value::Bool(true));
     if request.operation != Operation::Delete || !request.subresource.is_empty() || !orphaned {
@@ -135,11 +156,19 @@ pub fn creation_after(request: &Request) -> Option<Request> {
     {
         metadata.remove(made_by_the_server);
     }
-    Some(Request {
+    let mut writer = InventoryWriter::from(inventory);
+    let kind = request.kind.group_kind();
+    if keeps_revisions(&kind) {
+        let (namespace, name) = (request.namespace.clone(), request.request_name.clone());
+        let template = object.pointer("/spec/template").cloned();
+        writer.keep_templates(ObjectRef { kind, namespace, name }, template.into_iter().collect());
+    }
+    let request = Request {
         operation: Operation::Create,
         object: Some(Object::from(object)),
         old_object: None,
         options: Value::Null,
         ..request.clone()
-    })
+    };
+    Some((request, writer.snapshot()))
 }

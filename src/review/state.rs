@@ -132,24 +132,28 @@ impl<'a> RequestState<'a> {
     /// The state before an update: the old object alone, with nothing before it. The operation stays: a rule
     /// for CREATE says nothing of an update, and a rule that compares with the old object finds nothing. None
     /// if there is nothing to compare with.
-    ///
-    /// If the request brings back what ran before, it is that.
-    pub fn baseline<'s>(&'s self, before: Option<&'s Before>) -> Option<RequestState<'s>> {
-        let (object, workload) = match (before, self.operation) {
-            (Some(before), _) => (&before.object, &before.workload),
-            (None, Operation::Update) => (self.old_object.as_deref()?, self.old_workload.as_deref()?),
-            (None, _) => return None,
-        };
-        let (object, workload) = (Cow::Borrowed(object), Cow::Borrowed(workload));
-        Some(RequestState {
+    pub fn baseline(&self) -> Option<RequestState<'_>> {
+        if self.operation != Operation::Update {
+            return None;
+        }
+        Some(self.alone(self.old_object.as_deref()?, self.old_workload.as_deref()?))
+    }
+
+    /// The state in which what a request brings back ran before, like [`RequestState::baseline`].
+    pub fn returned<'s>(&self, before: &'s Before) -> RequestState<'s> {
+        self.alone(&before.object, &before.workload)
+    }
+
+    fn alone<'s>(&self, object: &'s Value, workload: &'s Workload) -> RequestState<'s> {
+        RequestState {
             operation: self.operation,
-            object: Some(object),
+            object: Some(Cow::Borrowed(object)),
             old_object: None,
-            workload: Some(workload),
+            workload: Some(Cow::Borrowed(workload)),
             old_workload: None,
             unreadable_old: None,
             unread_part: None,
-        })
+        }
     }
 
     /// The same state as if its objects did not classify themselves. None if they do not, or if the profile

@@ -270,20 +270,32 @@ async fn review(
     let now = jiff::Timestamp::now();
     let mut reviewed =
         app.evaluators.review(in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
+    let taken = pending.taken.get().copied();
+    span.step("queue", queued, taken.unwrap_or_else(Instant::now));
+    let evaluated = Instant::now();
+    if let Some(taken) = taken {
+        span.step("evaluate", taken, evaluated);
+    }
     if let (Ok(decision), Some(live)) = (&reviewed, &app.live)
         && webhook.mode.validates()
         && !decision.allowed()
         && let Some(inventory) = live.with_revisions(&in_force.inventory, &pending.request, deadline).await
     {
+        let read = Instant::now();
+        span.step("refresh", evaluated, read);
         let in_force = Arc::new(in_force.with_inventory(inventory));
         let again = app.evaluators.review(&in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
-        // In doubt, the refusal stands.
-        reviewed = again.or(reviewed);
-    }
-    let taken = pending.taken.get().copied();
-    span.step("queue", queued, taken.unwrap_or_else(Instant::now));
-    if let Some(taken) = taken {
-        span.step("evaluate", taken, Instant::now());
+        span.step("evaluate", read, Instant::now());
+        // In doubt, the refusal stands: nothing is allowed because something could not be evaluated this time.
+        let is_whole = |again: &Decision| {
+            again.failures.iter().all(|failure| decision.failures.contains(failure))
+                && again.unknown.iter().all(|unknown| decision.unknown.contains(unknown))
+        };
+        if let Ok(again) = again
+            && is_whole(&again)
+        {
+            reviewed = Ok(again);
+        }
     }
     let error = match reviewed {
         Ok(decision) => return Ok((decision, None)),

@@ -91,8 +91,11 @@ fn cases() -> Vec<Case> {
             None => String::new(),
         };
         let mut old = texts.get(format!("{stem}.old.yaml").as_str()).and_then(|text| one(text));
-        // What had another name is no earlier state of this object; only `check` sees both.
-        if old.as_ref().is_some_and(|old| old["metadata"]["name"] != object["metadata"]["name"]) {
+        // What had another name or kind is no earlier state of this object; only `check` sees both.
+        let is_other = |old: &Value| {
+            old["metadata"]["name"] != object["metadata"]["name"] || old["kind"] != object["kind"]
+        };
+        if old.as_ref().is_some_and(is_other) {
             continue;
         }
         policies.insert(folder);

@@ -353,7 +353,13 @@ fn the_embedded_catalogue_passes_all_checks() {
         let checked = PolicySet::compile(&sources, CompileOptions::default()).unwrap();
         assert_eq!(checked.digest(), unchecked.digest());
         for policy in checked.policies() {
-            assert_eq!(checked.unsupported(policy), unchecked.unsupported(policy), "{}", policy.id);
+            // Nothing of it waits for the interpreter, which is not made yet.
+            assert_eq!(
+                (checked.unsupported(policy), unchecked.unsupported(policy)),
+                (None, None),
+                "{}",
+                policy.id
+            );
         }
     }
 }

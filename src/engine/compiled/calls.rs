@@ -18,6 +18,8 @@ const AUTOMATON: usize = 100 << 10;
 const KEPT: usize = 1024;
 /// What a pattern costs beside its operands, as for the builtin.
 const PATTERN: usize = 1024;
+/// Bytes of a glob that is never too much for an automaton.
+const PLAIN: usize = 1024;
 /// What regorus puts in place of a slash that separates nothing.
 const NO_SEPARATOR: &str = "\0";
 
@@ -141,8 +143,9 @@ fn charge(texts: &[&Arc<str>], more: usize) -> Result<(), BuiltinError> {
 impl Patterns {
     /// Whether a glob without separators matches a text; None if it is no glob.
     fn matches(&self, pattern: &Arc<str>, text: &str) -> Option<bool> {
-        // A text with what stands for a slash matches one in a pattern.
-        if !text.contains(NO_SEPARATOR)
+        // What stands for a slash is equal to one; and so long a glob is too much for an automaton.
+        if ![&**pattern, text].iter().any(|side| side.contains(NO_SEPARATOR))
+            && pattern.len() <= PLAIN
             && let Some(matches) = matches_stars(pattern, text)
         {
             return Some(matches);

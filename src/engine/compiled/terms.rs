@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use smallvec::SmallVec;
+
 use super::calls::{Call, Found};
 use super::evaluate::{Evaluation, FALSE, Flow, Locals, Result, TRUE, UNDEFINED, failure};
 use super::program::{Comprehension, Membership, Operation, Term};
@@ -9,6 +11,9 @@ use crate::engine::ast::{ArithOp, BinOp, BoolOp, Value, numbers, sets};
 use crate::engine::builtins::BuiltinError;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::{limits, metered, rego};
+
+/// Nearly every call has at most so many operands: they need no memory of their own.
+const FEW: usize = 4;
 
 /// The value of a term.
 pub(super) enum Got<'v> {
@@ -128,8 +133,12 @@ impl Evaluation<'_> {
         })
     }
 
-    pub(super) fn terms<'e>(&'e self, terms: &'e [Term], locals: Locals<'e>) -> Result<Vec<Got<'e>>> {
-        terms.iter().map(|term| self.term(term, locals)).collect()
+    fn terms<'e>(&'e self, terms: &'e [Term], locals: Locals<'e>) -> Result<SmallVec<[Got<'e>; FEW]>> {
+        let mut values = SmallVec::new();
+        for term in terms {
+            values.push(self.term(term, locals)?);
+        }
+        Ok(values)
     }
 
     /// The values of all of these; None as soon as one is undefined.
@@ -156,7 +165,7 @@ impl Evaluation<'_> {
             return Ok(Got::Borrowed(&UNDEFINED));
         }
         let shortcut = {
-            let values: Vec<&Value> = operands.iter().map(Got::value).collect();
+            let values: SmallVec<[&Value; FEW]> = operands.iter().map(Got::value).collect();
             call.shortcut(&values, &self.program.patterns).map_err(failed)?.map(|found| match found {
                 Found::Borrowed(value) => value.clone(),
                 Found::Owned(value) => value,

@@ -285,9 +285,17 @@ func compiled(directory string, options ...func(*rego.Rego)) (func(query string)
 	if compiler.Compile(modules); compiler.Failed() {
 		return nil, compiler.Errors
 	}
+	prepared := map[string]rego.PreparedEvalQuery{}
 	return func(query string) (rego.PreparedEvalQuery, error) {
+		if known, ok := prepared[query]; ok {
+			return known, nil
+		}
 		all := append(slices.Clone(options), rego.Compiler(compiler), rego.Query(query), rego.StrictBuiltinErrors(true))
-		return rego.New(all...).PrepareForEval(context.Background())
+		made, err := rego.New(all...).PrepareForEval(context.Background())
+		if err == nil {
+			prepared[query] = made
+		}
+		return made, err
 	}, nil
 }
 
@@ -359,15 +367,11 @@ func each(questions []question, policies string) ([]asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	prepared := map[string]rego.PreparedEvalQuery{}
 	var all []asked
 	for _, one := range questions {
-		query, known := prepared[one.Rule]
-		if !known {
-			if query, err = prepare(one.Rule); err != nil {
-				return nil, fmt.Errorf("%s: %w", one.Rule, err)
-			}
-			prepared[one.Rule] = query
+		query, err := prepare(one.Rule)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", one.Rule, err)
 		}
 		input, err := ast.ValueFromReader(bytes.NewReader(one.Input))
 		if err != nil {
@@ -396,15 +400,11 @@ func atOnce(reviews []review, directory string) ([]asked, error) {
 	if err != nil {
 		return nil, err
 	}
-	prepared := map[string]rego.PreparedEvalQuery{}
 	var all []asked
 	for _, one := range reviews {
-		query, known := prepared[one.Entry]
-		if !known {
-			if query, err = prepare("data.bench." + one.Entry); err != nil {
-				return nil, err
-			}
-			prepared[one.Entry] = query
+		query, err := prepare("data.bench." + one.Entry)
+		if err != nil {
+			return nil, err
 		}
 		text, err := json.Marshal(one.Input)
 		if err != nil {

@@ -62,28 +62,18 @@ pub fn charge(bytes: usize) -> Result<(), TooLarge> {
 /// The size of a value in bytes if every part of it were written out; stops counting at `most`. Takes no more
 /// steps than `most / VALUE`, and does not recurse.
 pub fn size(value: &Value, most: usize) -> usize {
-    let mut bytes = 0usize;
-    let mut left = vec![value];
-    while let Some(value) = left.pop() {
-        bytes = bytes.saturating_add(VALUE);
-        if bytes >= most {
-            return most;
-        }
-        match value {
-            Value::String(text) => bytes = bytes.saturating_add(text.len()),
-            Value::Array(items) => left.extend(items.iter()),
-            Value::Set(items) => left.extend(items.iter()),
-            Value::Object(fields) => left.extend(fields.iter().flat_map(|(key, value)| [key, value])),
-            _ => {}
-        }
-    }
-    bytes.min(most)
+    sum(vec![value], most, |_| true)
 }
 
 /// What values take in bytes together, with what they share counted once; stops counting at `most`.
 pub fn held<'v>(values: impl Iterator<Item = &'v Value>, most: usize) -> usize {
-    let (mut bytes, mut seen) = (0usize, HashSet::new());
-    let mut left: Vec<&Value> = values.collect();
+    let mut seen = HashSet::new();
+    sum(values.collect(), most, |address| seen.insert(address))
+}
+
+/// Adds up values with the contents of those collections that `enters` takes, which it knows by their address.
+fn sum(mut left: Vec<&Value>, most: usize, mut enters: impl FnMut(usize) -> bool) -> usize {
+    let mut bytes = 0usize;
     while let Some(value) = left.pop() {
         bytes = bytes.saturating_add(VALUE);
         if bytes >= most {
@@ -91,9 +81,9 @@ pub fn held<'v>(values: impl Iterator<Item = &'v Value>, most: usize) -> usize {
         }
         match value {
             Value::String(text) => bytes = bytes.saturating_add(text.len()),
-            Value::Array(items) if seen.insert(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
-            Value::Set(items) if seen.insert(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
-            Value::Object(fields) if seen.insert(Arc::as_ptr(fields).addr()) => {
+            Value::Array(items) if enters(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
+            Value::Set(items) if enters(Arc::as_ptr(items).addr()) => left.extend(items.iter()),
+            Value::Object(fields) if enters(Arc::as_ptr(fields).addr()) => {
                 left.extend(fields.iter().flat_map(|(key, value)| [key, value]));
             }
             _ => {}

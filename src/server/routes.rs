@@ -124,8 +124,11 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
     let started = Instant::now();
     let deadline = started + time_to_answer(http.uri());
     let recorder = Recorder::new(app, webhook.name, started, span);
+    let count = |operation, kind: &str, answer| {
+        app.metrics.review(webhook.name, operation, kind, answer, started.elapsed(), span.trace_id());
+    };
     let unreadable = |bad: BadReview, status: StatusCode| {
-        app.metrics.review(webhook.name, "", "", Answer::Unreadable, started.elapsed(), span.trace_id());
+        count("", "", Answer::Unreadable);
         let uid = bad.uid.as_deref().unwrap_or_default();
         recorder.undecided(&Undecided { answer: Answer::Unreadable, uid, request: None, reason: None });
         warn!(uid = bad.uid, webhook = webhook.name, error = unquoted(&bad.message), "unreadable review");
@@ -137,7 +140,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
     let shed = |request: Option<&Request>, message: String| {
         let operation = request.map_or("", |request| request.operation.as_str());
         let kind = request.map(|request| request.kind.group_kind().to_string()).unwrap_or_default();
-        app.metrics.review(webhook.name, operation, &kind, Answer::Shed, started.elapsed(), span.trace_id());
+        count(operation, &kind, Answer::Shed);
         let uid = request.map_or("", |request| request.uid.as_str());
         recorder.undecided(&Undecided { answer: Answer::Shed, uid, request, reason: Some(&message) });
         warn!(webhook = webhook.name, operation, reason = message, "review shed");
@@ -162,14 +165,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
         };
         let answer = if response.allowed { Answer::Allowed } else { Answer::Denied };
         let kind = kind.group_kind().to_string();
-        app.metrics.review(
-            webhook.name,
-            request.operation.as_str(),
-            &kind,
-            answer,
-            started.elapsed(),
-            span.trace_id(),
-        );
+        count(request.operation.as_str(), &kind, answer);
         recorder.decided(&request, answer, &Decision::default(), &response, None);
         log(webhook, &request, &Decision::default(), &response, started.elapsed());
         return reply(&request.uid, &response);
@@ -193,14 +189,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
                 return shed(Some(request), reason.to_owned());
             }
             Err(Unanswered { answer, reason }) => {
-                app.metrics.review(
-                    webhook.name,
-                    operation,
-                    &kind,
-                    answer,
-                    started.elapsed(),
-                    span.trace_id(),
-                );
+                count(operation, &kind, answer);
                 let uid = request.uid.as_str();
                 let undecided = Undecided { answer, uid, request: Some(request), reason: Some(reason) };
                 recorder.undecided(&undecided);
@@ -213,7 +202,7 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
     };
     let response = respond(request, webhook.mode, &decision);
     let answer = answer.unwrap_or(if response.allowed { Answer::Allowed } else { Answer::Denied });
-    app.metrics.review(webhook.name, operation, &kind, answer, started.elapsed(), span.trace_id());
+    count(operation, &kind, answer);
     app.metrics.decision(&request.namespace, &decision);
     recorder.decided(request, answer, &decision, &response, Some(&in_force.set));
     if let Some(events) = app.events.as_ref().filter(|_| !response.allowed) {

@@ -54,6 +54,11 @@ impl Request {
         self.object.as_ref().or(self.old_object.as_ref())
     }
 
+    /// The object of this kind that the request names.
+    pub fn reference(&self, kind: GroupKind) -> ObjectRef {
+        ObjectRef { kind, namespace: self.namespace.clone(), name: self.request_name.clone() }
+    }
+
     /// The object's name, including for a deletecollection (which sends none) and `generateName` (the prefix,
     /// followed by `*`).
     pub fn name(&self) -> String {

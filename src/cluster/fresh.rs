@@ -70,14 +70,14 @@ fn parent(set: &PolicySet, request: &Request) -> Option<(Resource, ObjectRef)> {
     let projection = set
         .projection(request)
         .filter(|projection| projection.versions.contains(&request.resource.version))?;
-    let (kind, namespace) = (projection.group_kind(), request.namespace.clone());
+    let kind = projection.group_kind();
     let resource = Resource {
         kind: kind.clone(),
         version: request.resource.version.clone(),
         plural: projection.plural.clone(),
         namespaced: projection.namespaced,
     };
-    Some((resource, ObjectRef { kind, namespace, name: request.request_name.clone() }))
+    Some((resource, request.reference(kind)))
 }
 
 fn namespace(name: &str) -> (Resource, ObjectRef) {

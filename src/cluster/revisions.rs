@@ -12,7 +12,7 @@ use tracing::debug;
 use super::connection::JSON;
 use super::error::ClusterError;
 use super::live::LiveInventory;
-use crate::admission::{GroupKind, Object, ObjectRef, Operation, Request};
+use crate::admission::{GroupKind, Object, Operation, Request};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::review::keeps_revisions;
 
@@ -75,8 +75,7 @@ impl LiveInventory {
             return None;
         }
         let mut writer = InventoryWriter::from(inventory);
-        let (namespace, name) = (request.namespace.clone(), request.request_name.clone());
-        writer.keep_templates(ObjectRef { kind, namespace, name }, templates);
+        writer.keep_templates(request.reference(kind), templates);
         Some(writer.snapshot())
     }
 }

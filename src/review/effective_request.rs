@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::admission::{GroupKind, GroupVersionKind, Object, ObjectRef, Request};
+use crate::admission::{GroupKind, GroupVersionKind, Object, Request};
 use crate::inventory::Inventory;
 use crate::policyset::PolicySet;
 
@@ -27,7 +27,7 @@ impl<'a> EffectiveRequest<'a> {
         };
         let Some(field) = &projection.replicas else { return Self::Unchanged(made) };
         let kind = projection.group_kind();
-        let parent = ObjectRef { kind, namespace: made.namespace.clone(), name: made.request_name.clone() };
+        let parent = made.reference(kind);
         let Some(object) = inventory.object(&parent) else { return Self::UnknownParent(made, parent.kind) };
         let scaled = |scale: &Option<Object>| {
             let spec = scale.as_ref()?.value().ok()?.get("spec");

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::effective_request::EffectiveRequest;
 use super::state::RequestState;
-use crate::admission::{GroupKind, ObjectRef, Request};
+use crate::admission::{GroupKind, Request};
 use crate::engine::{Input, InputDocument, InputError, NamespaceObject, Reads, Review};
 use crate::inventory::{
     Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, RelatedClaim, Subject,
@@ -75,8 +75,7 @@ impl<'a> InputBuilder<'a> {
 
     /// The pod templates that the object's controller kept of its earlier revisions.
     pub fn templates(&self) -> &'a [Value] {
-        let (kind, namespace) = (self.kind.clone(), self.request.namespace.clone());
-        self.inventory.templates(&ObjectRef { kind, namespace, name: self.request.request_name.clone() })
+        self.inventory.templates(&self.request.reference(self.kind.clone()))
     }
 
     /// The object's claims, if all of them are known.

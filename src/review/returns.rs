@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::effective_request::with;
 use super::state::{RequestState, ViewReader};
-use crate::admission::{GroupKind, Object, ObjectRef, Operation, Request};
+use crate::admission::{GroupKind, Object, Operation, Request};
 use crate::inventory::{Inventory, InventoryWriter, RelatedClaim};
 use crate::path::{self, Path, Segment};
 use crate::workload::Workload;
@@ -159,9 +159,8 @@ pub fn creation_after(request: &Request, inventory: &Inventory) -> Option<(Reque
     let mut writer = InventoryWriter::from(inventory);
     let kind = request.kind.group_kind();
     if keeps_revisions(&kind) {
-        let (namespace, name) = (request.namespace.clone(), request.request_name.clone());
         let template = object.pointer("/spec/template").cloned();
-        writer.keep_templates(ObjectRef { kind, namespace, name }, template.into_iter().collect());
+        writer.keep_templates(request.reference(kind), template.into_iter().collect());
     }
     let request = Request {
         operation: Operation::Create,

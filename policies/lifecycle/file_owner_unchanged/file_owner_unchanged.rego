@@ -62,9 +62,11 @@ path(container) := array.concat(container.path, ["securityContext", "runAsUser"]
 	container.security.runAsUser
 } else := array.concat(input.workload.pods.spec_path, ["securityContext"])
 
-pod_now := object.get(input.review, array.concat(["object"], context), {})
+pod_now := of_pod(input.review.object)
 
-pod_before := object.get(input.review, array.concat(["oldObject"], context), {})
+pod_before := of_pod(input.review.oldObject)
+
+of_pod(whole) := object.get(whole, context, {}) if is_object(whole)
 
 context := array.concat(input.workload.pods.spec_path, ["securityContext"])
 

@@ -80,7 +80,9 @@ outlook(list, left) := "they are no majority, so it never starts" if {
 	2 * left <= list.members
 } else := "those that do not run count for the majority, so that it survives fewer failures"
 
-first_ordinal := object.get(input.review, ["object", "spec", "ordinals", "start"], 0)
+default first_ordinal := 0
+
+first_ordinal := input.review.object.spec.ordinals.start
 
 running(list) := {n | some n in list.numbers; n >= first_ordinal; n < first_ordinal + input.workload.replicas}
 

@@ -16,6 +16,7 @@ mod roles;
 mod siblings;
 mod storage;
 mod store;
+mod version;
 mod view;
 mod writer;
 
@@ -33,6 +34,7 @@ pub use related::{Related, Subject};
 pub use roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
 pub use storage::RelatedClaim;
 use store::State;
+pub use version::InventoryVersion;
 pub use view::InventoryView;
 pub use writer::InventoryWriter;
 

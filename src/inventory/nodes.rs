@@ -44,6 +44,11 @@ pub struct NodesSummary {
 }
 
 impl Nodes {
+    /// Whether this record is here already.
+    pub fn holds(&self, node: &NodeRecord) -> bool {
+        self.by_name.get(&node.name).is_some_and(|known| **known == *node)
+    }
+
     pub fn insert(&mut self, node: NodeRecord) {
         self.remove(&node.name);
         for (key, value) in &node.labels {

@@ -15,6 +15,7 @@ use super::records::{
     RecordReader, ServiceRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use super::roles::ResourceRole;
+use super::version::Version;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::Workload;
 use crate::workload::view::PersistentVolume;
@@ -28,6 +29,8 @@ pub type NamespacedName = (String, String);
 #[derive(Clone, Debug, Default)]
 pub struct State {
     pub reader: RecordReader,
+    /// The version of everything here but `namespaces` and `cluster`, which have their own.
+    pub knowledge: Version,
     /// Whether this includes the manifests of one run, in addition to the objects of a cluster.
     pub bundle: bool,
     /// Objects that the same run reviews, and whether they are new or changed.
@@ -56,6 +59,8 @@ pub struct State {
 /// Cluster-scoped objects.
 #[derive(Clone, Debug, Default)]
 pub struct Cluster {
+    /// The version of everything here but `claims_of`, which is for cluster-scoped objects.
+    pub version: Version,
     pub classes: Map<String, Arc<ClassRecord>>,
     pub attributes: Map<String, Arc<AttributesRecord>>,
     pub snapshot_classes: Map<String, Arc<SnapshotClassRecord>>,
@@ -75,6 +80,8 @@ pub struct Cluster {
 /// The objects in one namespace, and the Namespace itself.
 #[derive(Clone, Debug, Default)]
 pub struct Namespace {
+    /// The version of everything here.
+    pub version: Version,
     pub namespace: Option<Arc<NamespaceRecord>>,
     pub claims: Map<String, Arc<ClaimRecord>>,
     pub snapshots: Map<String, Arc<SnapshotRecord>>,
@@ -97,7 +104,54 @@ impl State {
         self.complete.keys().any(|known| known.kind == kind && known.group == group)
     }
 
+    /// Whether this record is here already. The API server tells of every change of an object, and most change nothing
+    /// that a record keeps.
+    fn holds(&self, record: &Record) -> bool {
+        let (cluster, own) = (&*self.cluster, |namespace: &String| self.namespaces.get(namespace));
+        match record {
+            // A label is added to one, and the manifests of a run are put together in the other.
+            Record::Namespace(_) | Record::ConfigMap(_) => false,
+            Record::Claim(record) => own(&record.namespace)
+                .and_then(|own| own.claims.get(&record.claim.name))
+                .is_some_and(|known| **known == **record),
+            Record::StorageClass(record) => is(cluster.classes.get(&record.name), record),
+            Record::AttributesClass(record) => is(cluster.attributes.get(&record.name), record),
+            Record::SnapshotClass(record) => is(cluster.snapshot_classes.get(&record.name), record),
+            Record::PriorityClass(record) => is(cluster.priorities.get(&record.name), record),
+            Record::Volume(record) => is(cluster.volumes.get(&record.name), record),
+            Record::Node(record) => cluster.nodes.holds(record),
+            Record::Workload(record) => own(&record.brief.namespace)
+                .and_then(|own| own.workloads.get(&(record.kind.clone(), record.brief.name.clone())))
+                .is_some_and(|known| **known == **record),
+            Record::Snapshot(record) => {
+                is(own(&record.namespace).and_then(|own| own.snapshots.get(&record.name)), record)
+            }
+            Record::Budget(record) => {
+                is(own(&record.namespace).and_then(|own| own.budgets.get(&record.name)), record)
+            }
+            Record::Service(record) => {
+                is(own(&record.namespace).and_then(|own| own.services.get(&record.name)), record)
+            }
+            Record::Autoscaler(record) => {
+                let key = (record.own_kind.clone(), record.name.clone());
+                is(own(&record.namespace).and_then(|own| own.autoscalers.get(&key)), record)
+            }
+            Record::Quota(record) => {
+                is(own(&record.namespace).and_then(|own| own.quotas.get(&record.name)), record)
+            }
+            Record::LimitRange(record) => {
+                is(own(&record.namespace).and_then(|own| own.limits.get(&record.name)), record)
+            }
+            Record::BackupSchedule(record) => {
+                is(cluster.schedules.get(&(record.namespace.clone(), record.name.clone())), record)
+            }
+        }
+    }
+
     pub fn insert(&mut self, record: Record) {
+        if self.holds(&record) {
+            return;
+        }
         match record {
             Record::Namespace(mut record) => {
                 // As the API server does, whatever the manifest says.
@@ -109,7 +163,7 @@ impl State {
                 let place = (record.namespace.clone(), record.claim.name.clone());
                 self.remove_claim(&place);
                 let class = record.claim.storage_class.clone();
-                insert_item(&mut self.cluster_mut().claims_of, class, place.clone());
+                insert_item(self.claims_of_mut(), class, place.clone());
                 self.namespace_mut(&place.0).claims.insert_mut(place.1, Arc::from(record));
             }
             Record::StorageClass(record) => {
@@ -161,7 +215,9 @@ impl State {
 
     pub fn remove(&mut self, object: &ObjectRef) {
         let ObjectRef { kind, namespace, name } = object;
-        self.whole.remove_mut(object);
+        if self.whole.remove_mut(object) {
+            self.knowledge = Version::default();
+        }
         match self.reader.role(kind) {
             None => {}
             Some(ResourceRole::Namespace) => self.namespace_mut(name).namespace = None,
@@ -228,7 +284,7 @@ impl State {
     fn remove_claim(&mut self, place: &NamespacedName) {
         let known = self.namespaces.get(&place.0).and_then(|namespace| namespace.claims.get(&place.1));
         let Some(record) = known.cloned() else { return };
-        remove_item(&mut self.cluster_mut().claims_of, &record.claim.storage_class, place);
+        remove_item(self.claims_of_mut(), &record.claim.storage_class, place);
         self.namespace_mut(&place.0).claims.remove_mut(&place.1);
     }
 
@@ -236,14 +292,22 @@ impl State {
         if !self.namespaces.contains_key(name) {
             self.namespaces.insert_mut(name.to_owned(), Arc::default());
         }
-        match self.namespaces.get_mut(name) {
+        let namespace = match self.namespaces.get_mut(name) {
             Some(namespace) => Arc::make_mut(namespace),
             None => unreachable!("it was put in above"),
-        }
+        };
+        namespace.version = Version::default();
+        namespace
     }
 
     fn cluster_mut(&mut self) -> &mut Cluster {
-        Arc::make_mut(&mut self.cluster)
+        let cluster = Arc::make_mut(&mut self.cluster);
+        cluster.version = Version::default();
+        cluster
+    }
+
+    fn claims_of_mut(&mut self) -> &mut Index<String, NamespacedName> {
+        &mut Arc::make_mut(&mut self.cluster).claims_of
     }
 }
 
@@ -294,6 +358,10 @@ impl Cluster {
 }
 
 /// The claim that a volume is bound to or reserved for.
+fn is<T: PartialEq>(known: Option<&Arc<T>>, record: &T) -> bool {
+    known.is_some_and(|known| **known == *record)
+}
+
 fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
     Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
 }

@@ -10,6 +10,7 @@ use super::makers;
 use super::records::{ConfigMapRecord, Record, RecordReader};
 use super::roles::ResourceRole;
 use super::store::State;
+use super::version::Version;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::projection::Projections;
 use crate::workload::{SelfClassification, Workload};
@@ -40,6 +41,7 @@ impl InventoryWriter {
     #[must_use]
     pub fn bundle(mut self) -> Self {
         self.state.bundle = true;
+        self.learn();
         self
     }
 
@@ -78,29 +80,36 @@ impl InventoryWriter {
 
     /// Marks the kind as one of which not all objects are known; those that are stay.
     pub fn mark_incomplete(&mut self, kind: &GroupKind) {
-        self.state.complete.remove(kind);
+        if self.state.complete.remove(kind).is_some() {
+            self.learn();
+        }
     }
 
     /// Takes an object for one that is not known: there are several versions of it.
     pub fn mark_doubtful(&mut self, object: &ObjectRef) {
         self.state.doubt(object);
+        self.learn();
     }
 
     /// The object is known again.
     pub fn mark_settled(&mut self, object: &ObjectRef) {
         self.state.settle(object);
+        self.learn();
     }
 
     /// Marks all objects of this kind as known. Ignores kinds that no join uses.
     pub fn mark_complete(&mut self, kind: &GroupKind) {
-        if let Some(role) = self.state.reader.role(kind) {
-            self.state.complete.insert(kind.clone(), role);
+        if let Some(role) = self.state.reader.role(kind)
+            && self.state.complete.insert(kind.clone(), role).is_none()
+        {
+            self.learn();
         }
     }
 
     /// Marks this kind as contained in the manifests of the run.
     pub fn mark_bundled(&mut self, kind: &GroupKind) {
         self.state.bundled.extend(self.state.reader.role(kind));
+        self.learn();
     }
 
     /// Marks the object as reviewed in this run; `changed`: it is new, or differs from its previous version.
@@ -116,18 +125,21 @@ impl InventoryWriter {
     /// Notes a workload that the run's previous version had and this one does not have.
     pub fn mark_departed(&mut self, object: ObjectRef, workload: Arc<Workload>) {
         self.state.departed.insert_mut(object, workload);
+        self.learn();
     }
 
     /// Notes a ConfigMap as the run's previous version had it.
     pub fn mark_earlier(&mut self, config_map: ConfigMapRecord) {
         let key = (config_map.namespace.clone(), config_map.name.clone());
         self.state.earlier.insert_mut(key, Arc::new(config_map));
+        self.learn();
     }
 
     /// Notes where the controller of a custom resource makes something. Ignores kinds that a join knows.
     pub fn mark_custom(&mut self, kind: &GroupKind, made_in: BTreeSet<String>) {
         if self.state.reader.role(kind).is_none() {
             makers::insert(&mut self.state.makers, made_in, kind);
+            self.learn();
         }
     }
 
@@ -136,12 +148,19 @@ impl InventoryWriter {
     pub fn keep_object(&mut self, reference: ObjectRef, object: Arc<Value>) {
         if self.state.reader.is_scalable(&reference.kind) {
             self.state.whole.insert_mut(reference, object);
+            self.learn();
         }
     }
 
     /// Keeps the pod templates of an object's earlier revisions.
     pub fn keep_templates(&mut self, reference: ObjectRef, templates: Vec<Value>) {
         self.state.templates.insert_mut(reference, templates.into());
+        self.learn();
+    }
+
+    /// Something other than a record has changed.
+    fn learn(&mut self) {
+        self.state.knowledge = Version::default();
     }
 
     /// A snapshot of the current state.
@@ -176,6 +195,48 @@ mod tests {
     fn add(writer: &mut InventoryWriter, (reference, object): &(ObjectRef, Value)) {
         let record = writer.reader().read(&reference.kind, object, "").unwrap();
         writer.replace(record);
+    }
+
+    #[test]
+    fn a_version_stays_until_something_changes_that_it_is_about() {
+        let mut writer = InventoryWriter::default();
+        let ours = claim("shop", "data-pg-0");
+        add(&mut writer, &ours);
+        let version = |writer: &InventoryWriter| writer.snapshot().version("shop");
+        let before = version(&writer);
+        add(&mut writer, &ours);
+        add(&mut writer, &claim("blog", "data-pg-0"));
+        writer.remove(&claim("blog", "data-pg-0").0);
+        assert_eq!(version(&writer), before, "the same again, and what is elsewhere");
+        let class = (
+            ObjectRef {
+                kind: kind("StorageClass.storage.k8s.io"),
+                namespace: String::new(),
+                name: "fast".to_owned(),
+            },
+            json!({"metadata": {"name": "fast"}, "provisioner": "p"}),
+        );
+        let changes: [&dyn Fn(&mut InventoryWriter); 6] = [
+            &|writer| add(writer, &claim("shop", "data-pg-1")),
+            &|writer| writer.remove(&claim("shop", "data-pg-1").0),
+            &|writer| add(writer, &class),
+            &|writer| writer.mark_complete(&kind("PersistentVolumeClaim")),
+            &|writer| writer.mark_incomplete(&kind("PersistentVolumeClaim")),
+            &|writer| writer.relist(&kind("PersistentVolumeClaim"), []),
+        ];
+        let mut seen = vec![before];
+        for (number, change) in changes.into_iter().enumerate() {
+            change(&mut writer);
+            let now = version(&writer);
+            assert!(!seen.contains(&now), "change {number}");
+            seen.push(now);
+        }
+        let fork = InventoryWriter::from(&writer.snapshot());
+        assert_eq!(version(&fork), version(&writer));
+        let (mut one, mut other) = (InventoryWriter::from(&fork.snapshot()), fork);
+        add(&mut one, &ours);
+        add(&mut other, &claim("shop", "logs"));
+        assert!(version(&one) != version(&other), "as many changes, but others");
     }
 
     #[test]

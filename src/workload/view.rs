@@ -149,7 +149,7 @@ pub enum Class {
 }
 
 /// The controlling owner.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Owner {
     /// Its kind, such as `StatefulSet`.
     pub kind: String,

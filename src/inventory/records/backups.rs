@@ -12,7 +12,7 @@ use crate::workload::view::{Container, Strings};
 use crate::workload::{JsonNode, Workload};
 
 /// A Schedule of Velero.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BackupScheduleRecord {
     /// Its name.
     pub name: String,
@@ -40,7 +40,7 @@ pub struct BackupScheduleRecord {
 }
 
 /// A CronJob that runs a backup program.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BackupJobRecord {
     /// Its name.
     pub name: String,

@@ -29,7 +29,7 @@ pub struct Taint {
 }
 
 /// A ResourceQuota. CPU is in millicores; all other amounts are in bytes or counts.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct QuotaRecord {
     /// Its name.
     pub name: String,
@@ -43,7 +43,7 @@ pub struct QuotaRecord {
 }
 
 /// The defaults that a LimitRange sets for containers without requests or limits of their own.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct LimitRecord {
     /// Its name.
     pub name: String,
@@ -57,7 +57,7 @@ pub struct LimitRecord {
 }
 
 /// Resource amounts: `cpu` in millicores, `memory` in bytes.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Amounts {
     /// CPU in millicores; absent if not set.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +68,7 @@ pub struct Amounts {
 }
 
 /// A PriorityClass.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct PriorityRecord {
     /// Its name.
     #[serde(skip)]

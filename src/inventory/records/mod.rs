@@ -122,7 +122,7 @@ pub enum Record {
 }
 
 /// A ConfigMap.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigMapRecord {
     /// Its name.
     pub name: String,
@@ -135,7 +135,7 @@ pub struct ConfigMapRecord {
 }
 
 /// A Namespace.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct NamespaceRecord {
     /// Its name.
     pub name: String,

@@ -11,7 +11,7 @@ use crate::workload::labels::Selector;
 use crate::workload::view::{self, Owner, Strings};
 
 /// A PodDisruptionBudget.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BudgetRecord {
     /// Its name.
     pub name: String,
@@ -28,11 +28,11 @@ pub struct BudgetRecord {
 
 /// The pods that a budget selects. `None` if the selector is missing or cannot be read, which selects
 /// nothing.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Selects(Option<Selector>);
 
 /// A Service.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ServiceRecord {
     /// Its name.
     pub name: String,
@@ -44,7 +44,7 @@ pub struct ServiceRecord {
 }
 
 /// An object that scales a workload or resizes its pods.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct AutoscalerRecord {
     /// Its kind, such as `HorizontalPodAutoscaler`.
     pub kind: String,

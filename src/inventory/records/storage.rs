@@ -9,7 +9,7 @@ use crate::workload::view::{self, Owner, Strings};
 use crate::workload::{JsonNode, claim, persistent_volume, storage_class};
 
 /// A StorageClass.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ClassRecord {
     /// Its name.
     pub name: String,
@@ -25,7 +25,7 @@ pub struct ClassRecord {
 }
 
 /// A VolumeAttributesClass.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct AttributesRecord {
     /// Its name.
     pub name: String,
@@ -36,7 +36,7 @@ pub struct AttributesRecord {
 }
 
 /// A PersistentVolumeClaim.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ClaimRecord {
     #[serde(skip)]
     pub namespace: String,
@@ -51,7 +51,7 @@ pub struct ClaimRecord {
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct VolumeRecord {
     /// Its name.
     pub name: String,
@@ -64,7 +64,7 @@ pub struct VolumeRecord {
 }
 
 /// A VolumeSnapshot.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct SnapshotRecord {
     #[serde(skip)]
     pub name: String,
@@ -91,7 +91,7 @@ pub struct SnapshotRecord {
 }
 
 /// A VolumeSnapshotClass.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SnapshotClassRecord {
     pub name: String,
     pub driver: String,

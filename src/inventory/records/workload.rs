@@ -14,7 +14,7 @@ use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 
 /// An object with pods.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkloadRecord {
     /// The workload's kind.
     pub kind: GroupKind,
@@ -43,7 +43,7 @@ pub struct ClaimMount {
 }
 
 /// A workload as seen by other objects.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Brief {
     /// Its kind, such as `StatefulSet`.
     pub kind: String,
@@ -71,7 +71,7 @@ pub struct Brief {
 }
 
 /// The data store that runs in a workload.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BriefEngine {
     /// Name of the engine, such as `postgresql`.
     pub name: String,
@@ -85,7 +85,7 @@ pub struct BriefEngine {
 }
 
 /// Metadata of a workload's pods.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BriefPods {
     /// Labels of the pods.
     pub labels: Strings,

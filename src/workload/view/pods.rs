@@ -112,7 +112,7 @@ pub struct Container {
 }
 
 /// A file that comes from a ConfigMap.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConfigFile {
     /// Its path.
     pub path: String,

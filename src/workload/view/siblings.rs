@@ -8,7 +8,7 @@ use super::Strings;
 use crate::path::Path;
 
 /// A PodDisruptionBudget.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DisruptionBudget {
     /// A number or a percentage, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct DisruptionBudget {
 }
 
 /// An object that automatically changes the number or size of pods.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Autoscaler {
     /// The scale target.
     pub target: Target,
@@ -52,7 +52,7 @@ pub struct Autoscaler {
 }
 
 /// The target of an autoscaler.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Target {
     /// Its kind, such as `StatefulSet`.
     pub kind: String,
@@ -65,7 +65,7 @@ pub struct Target {
 }
 
 /// A Service.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Service {
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
     #[serde(rename = "type")]
@@ -83,7 +83,7 @@ pub struct Service {
 }
 
 /// A port of a Service.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ServicePort {
     /// The port's name; left out if it has none.
     #[serde(skip_serializing_if = "String::is_empty")]

@@ -9,7 +9,7 @@ use super::{ConfigFile, Strings};
 use crate::path::Path;
 
 /// A volume of the pods.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Volume {
     /// The volume's name.
     pub name: String,
@@ -46,7 +46,7 @@ pub struct Volume {
 }
 
 /// A claim for storage.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Claim {
     /// The claim's name; for a template, the template's name.
     pub name: String,
@@ -93,7 +93,7 @@ pub struct Claim {
 }
 
 /// The source that a claim is populated from: a snapshot, another claim, …
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct DataSource {
     /// `VolumeSnapshot`, `PersistentVolumeClaim`, …
     pub kind: String,
@@ -109,7 +109,7 @@ pub struct DataSource {
 }
 
 /// A StorageClass, with the API's defaults.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct StorageClass {
     /// The driver that provisions volumes.
     pub provisioner: String,
@@ -130,7 +130,7 @@ pub struct StorageClass {
 }
 
 /// Where volumes of a class may be provisioned.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Topology {
     /// For example `topology.kubernetes.io/zone`.
     pub key: String,
@@ -141,7 +141,7 @@ pub struct Topology {
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct PersistentVolume {
     /// `Retain`, `Delete` or `Recycle`.
     pub reclaim_policy: String,

@@ -78,7 +78,7 @@ pub fn review(
         inputs: InputBuilder::new(inventory, &effective, projection, now),
         views: views(set, inventory, &effective, projection),
         waivers: Waivers::of(set, effective.reviewed(), now),
-        evaluator: PolicyEvaluator { evaluator: set.evaluator(), observer },
+        evaluator: PolicyEvaluator::new(set.evaluator(), observer),
         decision: Decision { parent: parent(set, request), ..Decision::default() },
     };
     let mut decision = review.decide(selected);
@@ -184,8 +184,17 @@ impl Review<'_> {
             };
         }
         self.decision.notes.extend(notes::unknown_guards(self.set, self.request, &self.decision.unknown));
+        self.decision.lasting &= self.is_lasting();
         self.decision.sort_and_deduplicate();
         self.decision
+    }
+
+    /// Whether nothing that passes had a part in the decision, as far as policies and waivers go.
+    fn is_lasting(&self) -> bool {
+        self.decision.failures.is_empty()
+            && self.decision.waived.is_empty()
+            && !self.evaluator.is_passing()
+            && !self.waivers.is_passing()
     }
 
     /// # Errors
@@ -210,6 +219,11 @@ impl Review<'_> {
             );
             self.decision.notes.push(note);
         }
+        // What works across namespaces, and requests that stand for others, are rare and never repeated.
+        self.decision.lasting = request.operation == Operation::Update
+            && request.subresource.is_empty()
+            && self.views.projection.namespaced
+            && !requested.names_elsewhere();
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
         let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));
         self.decision.lowered_by = requested.lowered_by(self.views);
@@ -308,7 +322,7 @@ impl Review<'_> {
             let policy = &selected.policy.id;
             let operations = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
                 let document = self.inputs.for_policy(document, state, selected.needs());
-                self.evaluator.evaluate(policy, rule, &document, selected.parameters)
+                self.evaluator.evaluate(selected, rule, &document)
             });
             match operations {
                 Ok(operations) => patches.push(PolicyPatch { policy: policy.clone(), operations }),
@@ -365,7 +379,6 @@ impl Review<'_> {
         let mut returned = baseline(before.as_ref().map(|before| state.returned(before)));
         let mut baseline = baseline(state.baseline());
         for (selected, rule) in applicable {
-            let policy = &selected.policy.id;
             if let Some(problem) = state.unreadable_old.as_ref().filter(|_| reads_old(selected)) {
                 let cause = FailureCause::UnreadableOld(problem.clone());
                 self.decision.fail(failure(selected, self.mode, cause));
@@ -373,7 +386,7 @@ impl Review<'_> {
             }
             let found = document.as_ref().map_err(|error| error.clone().into()).and_then(|document| {
                 let document = self.inputs.for_policy(document, state, selected.needs());
-                self.evaluator.evaluate::<Violation>(policy, rule, &document, selected.parameters)
+                self.evaluator.evaluate::<Violation>(selected, rule, &document)
             });
             let found = match found {
                 Ok(found) => found,

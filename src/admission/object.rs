@@ -43,6 +43,11 @@ impl Object {
         parsed.as_ref().map_err(Clone::clone)
     }
 
+    /// The text that was received; None for an object that was made of a value.
+    pub fn text(&self) -> Option<&str> {
+        self.raw.as_deref().map(RawValue::get)
+    }
+
     /// The value of an object with lists that are too long, of which it has the first items: what is stored was
     /// accepted once, and a change is compared with what can be read of it.
     ///

@@ -126,6 +126,11 @@ pub struct Arguments {
     #[arg(long, default_value = "0.001", value_name = "SHARE", value_parser = share)]
     shadow_sample: f64,
 
+    /// MiB for decisions: an update that comes again gets the same one without an evaluation, as long as policies and
+    /// inventory are the same. 0 keeps none
+    #[arg(long, default_value_t = 8, value_name = "MIB", value_parser = clap::value_parser!(u16).range(0..=1024))]
+    decision_cache: u16,
+
     /// Reviews that may wait for a thread; further ones get status 429
     #[arg(long, default_value_t = 512)]
     queue: usize,
@@ -277,6 +282,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
         max_connections: 1024,
         queue: arguments.queue,
         shadow_sample: arguments.shadow_sample,
+        decision_cache: usize::from(arguments.decision_cache) << 20,
         threads: arguments
             .threads
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),

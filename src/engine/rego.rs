@@ -335,6 +335,18 @@ impl Evaluator {
         })
     }
 
+    /// Whether compiled rules have come to what even the same request has otherwise the next time: the time, or its uid.
+    pub fn is_passing(&self) -> bool {
+        self.compiled.as_ref().is_some_and(Memo::is_passing)
+    }
+
+    /// Whether this engine leaves the rule to the interpreter.
+    pub fn interprets(&self, engine: EngineKind, rule: &RuleId) -> bool {
+        engine == EngineKind::Interpreter
+            || self.compiled.is_none()
+            || self.rego.program.position(rule).is_none()
+    }
+
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
         let interpreter = self.interpreter()?;
         interpreter.set_input(input);

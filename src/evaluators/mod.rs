@@ -9,6 +9,7 @@
 //! A sample of what compiled rules answer is asked of the interpreter, too ([`Shadow`]).
 #![expect(clippy::disallowed_methods, reason = "an edge: the watchdog keeps time")]
 
+mod decision_cache;
 mod fault;
 mod pool;
 mod quarantine;
@@ -18,6 +19,7 @@ mod worker_slot;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use decision_cache::DecisionCache;
 pub use fault::{FaultKind, JobError, PolicyFault};
 pub use pool::{EvaluationPool, QueueFull};
 pub use quarantine::Quarantine;
@@ -96,7 +98,8 @@ impl NotEvaluated {
 }
 
 impl EvaluationPool {
-    /// Reviews a request on a thread of the pool. `request` is kept until no thread uses it.
+    /// Reviews a request on a thread of the pool, unless the same request has been reviewed before and would get the
+    /// same decision. `request` is kept until no thread uses it.
     ///
     /// # Errors
     /// If there is no result in time.
@@ -108,6 +111,10 @@ impl EvaluationPool {
         now: jiff::Timestamp,
         deadline: Instant,
     ) -> Result<Decision, NotEvaluated> {
+        let place = self.place((*request).as_ref(), in_force, mode);
+        if let Some(known) = place.as_ref().and_then(|place| self.known(&in_force.set, place)) {
+            return Ok(Decision::clone(&known));
+        }
         let work = {
             let in_force = Arc::clone(in_force);
             move |observer: &dyn EvaluationObserver| {
@@ -115,7 +122,11 @@ impl EvaluationPool {
                 review(set, inventory, request.as_ref().as_ref(), mode, now, observer)
             }
         };
-        self.compute(&in_force.quarantine, deadline, Arc::new(work)).await
+        let decision = self.compute(&in_force.quarantine, deadline, Arc::new(work)).await?;
+        if let Some(place) = place.filter(|_| decision.lasting) {
+            self.keep(&in_force.set, place, &decision);
+        }
+        Ok(decision)
     }
 
     /// Runs `work` on a thread of the pool. If a policy gets stuck or panics, runs it once more without that

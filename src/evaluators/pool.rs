@@ -16,13 +16,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
 use tracing::error;
 
-use super::Work;
+use super::decision_cache::Place;
 use super::fault::{FaultKind, JobError, PolicyFault};
 use super::quarantine::Quarantine;
 use super::shadow::Shadow;
 use super::worker_slot::{Cancel, LostJob, STUCK, SlotObserver, WorkerSlot};
+use super::{DecisionCache, InForce, Work};
+use crate::admission::{Request, ReviewMode};
+use crate::decision::Decision;
 use crate::engine::STACK;
 use crate::policy::PolicyId;
+use crate::policyset::PolicySet;
 use crate::telemetry::EVALUATION_THREADS;
 use crate::telemetry::metrics::Metrics;
 
@@ -58,6 +62,8 @@ struct Shared {
     metrics: Arc<Metrics>,
     /// Compares a sample of answers with the interpreter's, if that is on.
     shadow: Option<Shadow>,
+    /// Keeps decisions, if that is on.
+    decisions: Option<DecisionCache>,
 }
 
 /// The job was rejected: too many are already waiting.
@@ -70,10 +76,10 @@ impl EvaluationPool {
     /// # Errors
     /// If the system cannot start a thread.
     pub fn start(threads: usize, queue: usize, metrics: Arc<Metrics>) -> io::Result<Self> {
-        Self::start_with(threads, queue, metrics, None)
+        Self::start_with(threads, queue, metrics, None, None)
     }
 
-    /// The same, with a sample of the answers compared.
+    /// The same, with a sample of the answers compared, and with decisions kept.
     ///
     /// # Errors
     /// As [`EvaluationPool::start`].
@@ -82,6 +88,7 @@ impl EvaluationPool {
         queue: usize,
         metrics: Arc<Metrics>,
         shadow: Option<Shadow>,
+        decisions: Option<DecisionCache>,
     ) -> io::Result<Self> {
         let (sender, receiver) = sync_channel(queue);
         let shared = Arc::new(Shared {
@@ -92,6 +99,7 @@ impl EvaluationPool {
             overrun: Notify::new(),
             metrics,
             shadow,
+            decisions,
         });
         for _ in 0..threads.max(1) {
             spawn_worker(&shared)?;
@@ -109,6 +117,25 @@ impl EvaluationPool {
     /// Whether any job waits for a thread. What is not urgent is better not queued then.
     pub fn is_busy(&self) -> bool {
         self.shared.metrics.queue_depth.get() > 0
+    }
+
+    /// The place for the decision of a request, if it is to be kept.
+    pub(super) fn place(&self, request: &Request, in_force: &InForce, mode: ReviewMode) -> Option<Place> {
+        self.shared.decisions.as_ref()?.place(in_force, request, mode)
+    }
+
+    /// The decision that is kept there.
+    pub(super) fn known(&self, set: &Arc<PolicySet>, place: &Place) -> Option<Arc<Decision>> {
+        let known = self.shared.decisions.as_ref()?.find(set, place);
+        self.shared.metrics.decision_cache.looked_up(known.is_some());
+        known
+    }
+
+    /// Keeps a decision.
+    pub(super) fn keep(&self, set: &Arc<PolicySet>, place: Place, decision: &Decision) {
+        if let Some(decisions) = &self.shared.decisions {
+            self.shared.metrics.decision_cache.filled(decisions.keep(set, place, decision));
+        }
     }
 
     /// Queues a job. The receiver always gets a result, or the reason why there is none.

@@ -246,7 +246,7 @@ violation contains v if {{
     fn a_policy_whose_compiled_rules_answer_wrongly_is_left_to_the_interpreter() {
         let metrics = Arc::new(Metrics::new("digest", "", 0));
         let shadow = Shadow::start(1.0, Arc::clone(&metrics)).unwrap();
-        let pool = EvaluationPool::start_with(2, 8, Arc::clone(&metrics), Some(shadow)).unwrap();
+        let pool = EvaluationPool::start_with(2, 8, Arc::clone(&metrics), Some(shadow), None).unwrap();
         let in_force = in_force();
         assert!(findings(&pool, &in_force, "harmless").is_empty());
         wait_for(&metrics, r#"stategate_shadow_comparisons_total{result="same"} 2"#);

@@ -39,8 +39,7 @@ impl Baseline<'_> {
         }
         let Some(document) = &self.document else { return BTreeSet::new() };
         let document = self.inputs.for_policy(document, state, selected.needs());
-        let found: Vec<Violation> =
-            evaluator.evaluate(&selected.policy.id, rule, &document, selected.parameters).unwrap_or_default();
+        let found: Vec<Violation> = evaluator.evaluate(selected, rule, &document).unwrap_or_default();
         found.iter().map(|violation| violation.key(state.subject_object())).collect()
     }
 }

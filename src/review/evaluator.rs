@@ -7,6 +7,7 @@ use crate::engine::{
     Answer, EngineKind, EvaluationError, Evaluator, InputDocument, ParameterValues, Question, RuleId,
 };
 use crate::policy::PolicyId;
+use crate::policyset::Selected;
 
 /// Observes evaluations from outside, since a policy that does not return cannot report this itself. It only
 /// decides which policies may be evaluated, and by which engine.
@@ -61,25 +62,39 @@ impl EvaluationObserver for Unobserved {
 
 /// Evaluates the rules of policies.
 pub struct PolicyEvaluator<'a> {
-    pub evaluator: Evaluator,
-    pub observer: &'a dyn EvaluationObserver,
+    evaluator: Evaluator,
+    observer: &'a dyn EvaluationObserver,
+    /// Whether the observer held a policy back, or the interpreter evaluated one that reads what passes.
+    passing: bool,
 }
 
-impl PolicyEvaluator<'_> {
+impl<'a> PolicyEvaluator<'a> {
+    pub fn new(evaluator: Evaluator, observer: &'a dyn EvaluationObserver) -> Self {
+        Self { evaluator, observer, passing: false }
+    }
+
+    /// Whether another evaluation of the same input may have other answers: at another time, or because the observer
+    /// decides otherwise.
+    pub fn is_passing(&self) -> bool {
+        self.passing || self.evaluator.is_passing()
+    }
+
     /// Evaluates one rule and decodes its elements strictly: an element that cannot be decoded is a failure,
     /// never "no violation".
     pub fn evaluate<T: DeserializeOwned>(
         &mut self,
-        policy: &PolicyId,
+        selected: &Selected<'_>,
         rule: &RuleId,
         document: &InputDocument,
-        parameters: &ParameterValues,
     ) -> Result<Vec<T>, FailureCause> {
-        self.observer.before(policy)?;
+        let (policy, parameters, (_, reads)) = (&selected.policy.id, selected.parameters, selected.needs());
+        self.observer.before(policy).inspect_err(|_| self.passing = true)?;
         let engine = match self.observer.distrusts(policy) {
             true => EngineKind::Interpreter,
             false => EngineKind::Compiled,
         };
+        let may_pass = reads.reads(&["now"]) || reads.reads(&["review", "uid"]);
+        self.passing |= may_pass && self.evaluator.interprets(engine, rule);
         let answer = self.evaluator.evaluate_by(engine, rule, document, parameters);
         // Before the observer looks away: whatever an answer costs, its policy is to blame.
         let elements = answer.as_ref().map_err(Clone::clone).and_then(Answer::elements);

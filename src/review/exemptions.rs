@@ -32,6 +32,11 @@ impl<'a> Waivers<'a> {
     }
 
     /// Removes the policies that are waived, and records the waivers.
+    /// Whether an annotation of the object has a say, which may run out.
+    pub fn is_passing(&self) -> bool {
+        self.skip.is_some() || self.bad_skip.is_some()
+    }
+
     pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {
         let mut notes: Vec<String> = self.bad_skip.iter().cloned().collect();
         selected.retain(|selected| match self.waiver(selected.policy) {

@@ -113,6 +113,18 @@ impl<'a> RequestState<'a> {
         })
     }
 
+    /// Whether a claim is populated from something in another namespace.
+    pub fn names_elsewhere(&self) -> bool {
+        let views = self.workload.iter().chain(&self.old_workload);
+        let named = views.flat_map(|view| {
+            let sources = view.claims.iter().filter_map(|claim| claim.data_source.as_ref());
+            sources
+                .filter_map(|source| source.namespace.as_ref())
+                .map(|namespace| *namespace != view.namespace)
+        });
+        named.into_iter().any(|elsewhere| elsewhere)
+    }
+
     /// The state after applying patches.
     ///
     /// # Errors

@@ -41,7 +41,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
 use crate::cluster::{Candidate, Events, Lease, write_conditions};
-use crate::evaluators::{EvaluationPool, Shadow};
+use crate::evaluators::{DecisionCache, EvaluationPool, Shadow};
 use crate::plain;
 use crate::telemetry::decision_log::{DecisionLog, DecisionLogConfig};
 use crate::telemetry::metrics::Metrics;
@@ -118,6 +118,8 @@ pub struct Config {
     pub threads: usize,
     /// The share of reviews, from 0 to 1, whose compiled rules are compared with the interpreter.
     pub shadow_sample: f64,
+    /// Bytes that may be taken by decisions which are kept for when the same requests come again; 0: none are.
+    pub decision_cache: usize,
     /// Interval for reading the sources of the policy set and the certificate again.
     pub reload_every: Duration,
     /// How long readiness waits for the first complete inventory of the cluster.
@@ -228,7 +230,10 @@ pub async fn run(
         .then(|| Shadow::start(config.shadow_sample, Arc::clone(&metrics)))
         .transpose()
         .map_err(ServeError::Threads)?;
-    let evaluators = EvaluationPool::start_with(config.threads, config.queue, Arc::clone(&metrics), shadow);
+    let decisions = (config.decision_cache > 0).then(|| DecisionCache::new(config.decision_cache));
+    let metrics_of_pool = Arc::clone(&metrics);
+    let evaluators =
+        EvaluationPool::start_with(config.threads, config.queue, metrics_of_pool, shadow, decisions);
     let evaluators = Arc::new(evaluators.map_err(ServeError::Threads)?);
     let mut signals = ShutdownSignals::new().map_err(ServeError::Signals)?;
     // Each port has its own, since the status port outlives the webhook.

@@ -13,6 +13,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::audit_metrics::AuditMetrics;
+use super::decision_cache_metrics::DecisionCacheMetrics;
 use super::decision_log::DecisionLogMetrics;
 use super::exposition::{self, Exposition};
 pub use super::labels::{Answer, Closed};
@@ -73,6 +74,8 @@ pub struct Metrics {
     pub traces: TraceMetrics,
     /// Those of the comparison with the interpreter.
     pub shadow: ShadowMetrics,
+    /// The decisions that are given again.
+    pub decision_cache: DecisionCacheMetrics,
     /// The numbers of the last hour, for people.
     pub recent: Recent,
 }
@@ -116,6 +119,7 @@ impl Metrics {
             decision_log: DecisionLogMetrics::default(),
             traces: TraceMetrics::default(),
             shadow: ShadowMetrics::default(),
+            decision_cache: DecisionCacheMetrics::default(),
             recent: Recent::default(),
         };
         let mut all = Registry::default();
@@ -231,6 +235,7 @@ impl Metrics {
         metrics.decision_log.register(registry);
         metrics.traces.register(registry);
         metrics.shadow.register(registry);
+        metrics.decision_cache.register(registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         for result in ["swapped", "failed"] {

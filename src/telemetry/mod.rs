@@ -1,6 +1,7 @@
 //! Logs and metrics. None of them contains request bodies or values of objects.
 
 pub mod audit_metrics;
+pub mod decision_cache_metrics;
 pub mod decision_log;
 pub mod exposition;
 mod labels;

@@ -17,6 +17,7 @@ mod ci;
 mod cli;
 mod collector;
 mod connections;
+mod decision_cache;
 mod decision_log;
 mod declared;
 mod deploy;

@@ -313,7 +313,8 @@ impl Compiler<'_, '_> {
                 self.parts.len() - 1
             });
             self.reads |= 1 << position;
-            return Ok((Term::Part(position), 1));
+            let next = keys.get(1).and_then(|key| key.as_ref().ok());
+            return Ok((Term::part(position, part, next), 1));
         }
         let own = format!("data.{}.{name}", self.names.package);
         let (mut at, mut taken) = match self.names.imports.get(name) {

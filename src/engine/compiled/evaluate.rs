@@ -43,6 +43,7 @@ pub struct Evaluation<'p> {
     pub evaluated: &'p RefCell<Vec<usize>>,
     pub question: u32,
     pub charged: &'p [Cell<u32>],
+    pub passing: &'p Cell<bool>,
     pub spent: Spent,
 }
 

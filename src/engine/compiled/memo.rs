@@ -21,6 +21,8 @@ pub struct Memo {
     /// The number of the question, and by position that of the last one that was charged for the value.
     question: u32,
     charged: Vec<Cell<u32>>,
+    /// Whether any evaluation has come to something that passes.
+    passing: Cell<bool>,
 }
 
 /// The value of a rule and what it cost without the rules that it used: a question that finds it known is charged as
@@ -37,7 +39,15 @@ impl Memo {
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
         let charged = vec![Cell::new(0); program.rules.len()];
-        Self { program, parts, values, evaluated: RefCell::default(), question: 0, charged }
+        Self {
+            program,
+            parts,
+            values,
+            evaluated: RefCell::default(),
+            question: 0,
+            charged,
+            passing: Cell::default(),
+        }
     }
 
     /// Evaluates the rule at this position.
@@ -76,9 +86,15 @@ impl Memo {
             evaluated: &self.evaluated,
             question: self.question,
             charged: &self.charged,
+            passing: &self.passing,
             spent: Spent::default(),
         };
         evaluation.rule(position).cloned()
+    }
+
+    /// Whether any evaluation has come to the time or the request's uid, which another request has otherwise.
+    pub fn is_passing(&self) -> bool {
+        self.passing.get()
     }
 }
 

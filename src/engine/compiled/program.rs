@@ -114,6 +114,8 @@ pub enum Term {
     Constant(Value),
     /// A part of the input.
     Part(usize),
+    /// A part of the input that even the same request has otherwise the next time.
+    Passing(usize),
     /// A local, counted back from the one that was bound last.
     Local(usize),
     Rule(usize),
@@ -132,6 +134,19 @@ pub enum Term {
     ArrayOf(Box<Comprehension<Term>>),
     SetOf(Box<Comprehension<Term>>),
     ObjectOf(Box<Comprehension<(Term, Term)>>),
+}
+
+impl Term {
+    /// A part of the input. `next` is the key behind it, if that is known: the time and the request's uid pass, and so
+    /// does the whole request.
+    pub(super) fn part(position: usize, part: &Value, next: Option<&Value>) -> Self {
+        let passes = match part {
+            Value::String(part) if &**part == "now" => true,
+            Value::String(part) if &**part == "review" => next.is_none_or(|key| *key == Value::from("uid")),
+            _ => false,
+        };
+        if passes { Self::Passing(position) } else { Self::Part(position) }
+    }
 }
 
 /// An operator that fails on operands that it does not take.

@@ -52,6 +52,10 @@ impl Evaluation<'_> {
         Ok(match term {
             Term::Constant(value) => Got::Borrowed(value),
             Term::Part(position) => Got::Borrowed(self.parts.get(*position).unwrap_or(&UNDEFINED)),
+            Term::Passing(position) => {
+                self.passing.set(true);
+                Got::Borrowed(self.parts.get(*position).unwrap_or(&UNDEFINED))
+            }
             Term::Local(back) => Got::Borrowed(local(locals, *back)),
             Term::Rule(position) => Got::Borrowed(self.rule(*position)?),
             Term::Path(term, keys) => match self.term(term, locals)? {

@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use stategate::admission::wire;
+use stategate::policy::Action;
 
-use crate::support::stategate;
+use crate::support::{production, stategate, validate};
 
 const SUITES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/suites");
 
@@ -59,6 +61,46 @@ fn updates_are_judged_by_what_they_change() {
         .collect();
     all_have_an_expectation(&cases);
     judge(&cases);
+}
+
+/// As `kubectl rollout restart` and `kubectl label` change it.
+#[test]
+fn what_runs_is_rolled_out_again_and_labelled_whatever_is_wrong_with_it() {
+    let set = production();
+    let (mut judged, mut refused) = (0, Vec::new());
+    for path in entries("naive").into_iter().chain(entries("well-made")) {
+        let Ok(documents) = std::fs::read_to_string(&path).map(|text| stategate::yaml::read(&text)) else {
+            continue;
+        };
+        for old in documents.into_iter().flatten().map(|document| document.value) {
+            if !["StatefulSet", "Deployment", "DaemonSet"].contains(&old["kind"].as_str().unwrap_or_default())
+            {
+                continue;
+            }
+            let mut restarted = old.clone();
+            let template = &mut restarted["spec"]["template"]["metadata"];
+            template["annotations"]["kubectl.kubernetes.io/restartedAt"] = "2026-01-01T00:00:00Z".into();
+            let mut labelled = old.clone();
+            labelled["metadata"]["labels"]["team"] = "data".into();
+            for new in [restarted, labelled] {
+                let kind = old["kind"].as_str().unwrap();
+                let request = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
+                    "uid": "u", "operation": "UPDATE", "name": old["metadata"]["name"], "namespace": "shop",
+                    "kind": {"group": "apps", "version": "v1", "kind": kind},
+                    "resource": {"group": "apps", "version": "v1", "resource": format!("{}s", kind.to_lowercase())},
+                    "userInfo": {"username": "dev"}, "object": new, "oldObject": old}});
+                let request = wire::decode(&serde_json::to_vec(&request).unwrap()).unwrap();
+                let decision = validate(&set, &request);
+                judged += decision.evaluated;
+                let denied = decision.findings.iter().filter(|finding| finding.action == Action::Deny);
+                refused.extend(
+                    denied.map(|finding| format!("{}: {}: {}", text(&path), finding.policy, finding.message)),
+                );
+            }
+        }
+    }
+    assert!(judged > 8_000, "{judged}");
+    assert!(refused.is_empty(), "{refused:#?}");
 }
 
 #[test]

@@ -63,7 +63,16 @@ drops contains drop if {
 	some new in input.workload.engine.data_dirs
 	new.container == old.container
 	data_dirs.persisted(new)
+	not lasted(new)
 	drop := {"container": old.container, "was": pod_data.kept_in(old), "now": new.mount.volume, "path": new.mount.path}
+}
+
+# Of several directories, this one was on a lasting volume before.
+lasted(new) if {
+	some before in input.old_workload.engine.data_dirs
+	before.container == new.container
+	before.dir == new.dir
+	data_dirs.persisted(before)
 }
 
 expendable := "if it may be lost, annotate stategate.io/data-durability: cache instead"

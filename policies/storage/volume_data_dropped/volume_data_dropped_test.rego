@@ -54,6 +54,15 @@ test_claim_before_passes if {
 	found(update([dir("default", {}), dir("default", at("persistentVolumeClaim"))], claim)) == set()
 }
 
+log(mount) := object.union(dir("also", mount), {"dir": "/datalog"})
+
+test_another_directory_that_lasted_passes if {
+	both := array.concat(claim, [log({})])
+	found(update(both, both)) == set()
+	some v in found(update(both, array.concat(claim, [log(at("volumeClaimTemplate"))])))
+	contains(v.msg, "the file system")
+}
+
 test_uncertain_place_passes if found(update([dir("script", at("emptyDir"))], claim)) == set()
 
 with_template(document, was, now) := object.union(document, {

@@ -76,7 +76,7 @@ impl Client {
             let answer = self.inner.send(request).await.map_err(|error| format!("{error:?}"))?;
             let code = answer.status().as_u16();
             let warnings = answer.headers().get_all("warning").iter();
-            let warnings = warnings.filter_map(|one| one.to_str().ok().map(str::to_owned)).collect();
+            let warnings = warnings.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()).collect();
             let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
             let body = serde_json::from_str(&text).unwrap_or_else(|_| json!({"message": text}));

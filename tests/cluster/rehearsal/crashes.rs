@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::cluster::{Cluster, SOON};
 use super::kubelet::Running;
 use super::load::{Load, settle};
-use super::table::{Allowed, NO_ANSWER, NOTHING, Row, under_load};
+use super::table::{Allowed, LATE, NO_ANSWER, NOTHING, Row, under_load};
 use super::{figures, removal};
 use crate::harness::wait_until;
 
@@ -85,7 +85,7 @@ pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
         std::thread::sleep(Duration::from_secs(2));
         whole(cluster)
     }));
-    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(20) };
+    let allowed = Allowed { seen: LATE, within: Duration::from_secs(20) };
     let one = busiest(cluster);
     rows.push(under_load(
         &load,
@@ -102,7 +102,7 @@ pub fn crash(cluster: &mut Cluster) -> Vec<Row> {
             wrong
         },
     ));
-    let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(150) };
+    let allowed = Allowed { seen: LATE, within: Duration::from_secs(150) };
     rows.push(under_load(&load, "SIGSTOP of both replicas", allowed, || {
         cluster.running().iter().for_each(|one| signal(one.id, Signal::STOP));
         std::thread::sleep(Duration::from_secs(30));

@@ -33,8 +33,23 @@ fn content(object: &Value) -> Value {
     object
 }
 
+/// Who brings back what was deleted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RepairedBy {
+    Stategate,
+    /// Stategate has no right to make it.
+    Person,
+}
+
 /// The objects are deleted; whether they come back, and what clients see of it.
-fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'static [Seen]) -> Row {
+fn deleted(
+    cluster: &Cluster,
+    load: &Load,
+    what: &str,
+    paths: &[&str],
+    seen: &'static [Seen],
+    by: RepairedBy,
+) -> Row {
     println!("- {what} deleted");
     let read = |path: &&str| cluster.admin.get(path).map(|object| content(&object));
     let before: Vec<Option<Value>> = paths.iter().map(read).collect();
@@ -49,18 +64,20 @@ fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'s
     // Another object with the same content: the old one may still be on its way out.
     let again = |(path, old): (&&str, &Option<String>)| cluster.admin.get(path).map(|now| id(&now)) != *old;
     let same = || paths.iter().map(read).collect::<Vec<_>>() == before && paths.iter().zip(&ids).all(again);
-    let repaired = wait_until(REPAIR, || same() && cluster.judges());
+    let repaired = by == RepairedBy::Stategate && wait_until(REPAIR, || same() && cluster.judges());
     let took = begun.elapsed();
     let mut wrong = Vec::new();
     if !repaired {
-        wrong.push(
-            if same() {
-                "back, but stategate is not asked"
-            } else {
-                "not repaired: a person must run helm upgrade"
-            }
-            .to_owned(),
-        );
+        if by == RepairedBy::Stategate {
+            wrong.push(
+                if same() {
+                    "back, but stategate is not asked"
+                } else {
+                    "not repaired: a person must run helm upgrade"
+                }
+                .to_owned(),
+            );
+        }
         let output = cluster.upgrade(&[]);
         if !output.succeeded() {
             wrong.push(format!("and helm cannot: {}", output.stderr.trim()));
@@ -69,12 +86,17 @@ fn deleted(cluster: &Cluster, load: &Load, what: &str, paths: &[&str], seen: &'s
         cluster.kubectl.run(&["rollout", "restart", "deployment/stategate", "-n", OWN], "");
         std::thread::sleep(Duration::from_secs(1));
         wrong.extend(whole(cluster));
+        if by == RepairedBy::Person && !same() {
+            wrong.push("helm upgrade does not bring it back".to_owned());
+        }
     }
     load.calms(mark, SOON);
-    let said = format!(
-        "{what} deleted{}",
-        if repaired { format!(": right again after {:.1} s", took.as_secs_f64()) } else { String::new() }
-    );
+    let again = match (repaired, by) {
+        (true, _) => format!(": right again after {:.1} s", took.as_secs_f64()),
+        (false, RepairedBy::Person) => ": back with helm upgrade".to_owned(),
+        (false, RepairedBy::Stategate) => String::new(),
+    };
+    let said = format!("{what} deleted{again}");
     row(&said, &load.since(mark), begun, Allowed { seen, within: REPAIR + SOON }, wrong)
 }
 
@@ -116,7 +138,7 @@ pub fn damage(cluster: &mut Cluster) -> Vec<Row> {
     let load = Load::start(cluster, CLIENTS);
     rows.push(without_rights(cluster, &load));
     let lease = format!("/apis/coordination.k8s.io/v1/namespaces/{OWN}/leases/stategate");
-    rows.push(deleted(cluster, &load, "the Lease", &[&lease], &[]));
+    rows.push(deleted(cluster, &load, "the Lease", &[&lease], &[], RepairedBy::Stategate));
     rows.push(deleted(
         cluster,
         &load,
@@ -124,16 +146,31 @@ pub fn damage(cluster: &mut Cluster) -> Vec<Row> {
         &CONFIGURATIONS[1..],
         // What nobody makes better is refused where policies would deny it.
         &[Seen::Unmutated, Seen::WronglyRefused],
+        RepairedBy::Stategate,
     ));
     let open = &[Seen::WronglyAllowed, Seen::FailedOpen, Seen::Unmutated];
-    rows.push(deleted(cluster, &load, "both webhook configurations", &CONFIGURATIONS, open));
+    rows.push(deleted(
+        cluster,
+        &load,
+        "both webhook configurations",
+        &CONFIGURATIONS,
+        open,
+        RepairedBy::Stategate,
+    ));
     rows.push(emptied(cluster, &load));
     let definitions = ["policies", "policybindings", "policyexceptions"].map(|plural| {
         format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.stategate.io")
     });
-    rows.push(deleted(cluster, &load, "a definition", &[&definitions[1]], &[]));
+    rows.push(deleted(cluster, &load, "a definition", &[&definitions[1]], &[], RepairedBy::Person));
     let secret = certificate(cluster);
-    rows.push(deleted(cluster, &load, "the Secret of the certificate", &[&secret], &[]));
+    rows.push(deleted(
+        cluster,
+        &load,
+        "the Secret of the certificate",
+        &[&secret],
+        &[],
+        RepairedBy::Stategate,
+    ));
     rows.push(deleted_with_restart(cluster, &load, &secret));
     rows
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::cluster::{Cluster, SOON};
 use super::crashes::{CLIENTS, prepared, whole};
 use super::load::{Load, Seen};
-use super::table::{Allowed, NO_ANSWER, NOTHING, Row, row, under_load};
+use super::table::{Allowed, LATE, NO_ANSWER, NOTHING, Row, row, under_load};
 use crate::harness::wait_until;
 
 /// The API server is gone for a while; what comes before and after is right, except that connections to webhooks may
@@ -46,7 +46,7 @@ pub fn lost_packets(cluster: &mut Cluster) -> Vec<Row> {
     let load = Load::start(cluster, CLIENTS);
     for seconds in [3, 30] {
         // Go notices a dead HTTP/2 connection after 30 seconds of silence and 15 without an answer to a ping.
-        let allowed = Allowed { seen: NO_ANSWER, within: Duration::from_secs(seconds + 50) };
+        let allowed = Allowed { seen: LATE, within: Duration::from_secs(seconds + 50) };
         rows.push(under_load(&load, &format!("packets to stategate lost for {seconds} s"), allowed, || {
             cluster.services.swallow(true);
             std::thread::sleep(Duration::from_secs(seconds));

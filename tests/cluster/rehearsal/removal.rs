@@ -12,7 +12,7 @@ use super::table::{Allowed, Row, row};
 use crate::harness::wait_until;
 
 /// How many orders are tried.
-const ORDERS: u64 = 6;
+const ORDERS: u64 = 50;
 /// Pods take their time to end.
 const LEAVING: Duration = Duration::from_secs(60);
 /// What clients see once nobody is to be asked any more; before, nothing good is refused.

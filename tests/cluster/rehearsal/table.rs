@@ -62,6 +62,9 @@ pub const NOTHING: Allowed = Allowed { seen: &[], within: Duration::ZERO };
 /// stategate does not answer for a while: nothing bad is done where a webhook waits, and nothing good is refused with a
 /// verdict.
 pub const NO_ANSWER: &[Seen] = &[Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated];
+/// It answers late, or one time and not the other: what the mutating webhook was not in time for, the validating one
+/// may judge as it came.
+pub const LATE: &[Seen] = &[Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated, Seen::WronglyRefused];
 
 /// Does something while clients write, waits until they see nothing wrong any more, and tells what they saw.
 pub fn under_load(load: &Load, fault: &str, allowed: Allowed, happens: impl FnOnce() -> Vec<String>) -> Row {

@@ -3,13 +3,16 @@ package stategate.lib.publishers_test
 import data.stategate.lib.publishers
 
 test_images_of_publishers_are_known if {
-	every repository in ["library/redis", "mirror/library/postgres", "bitnamilegacy/mysql", "coreos/etcd", "minio/minio"] {
+	every repository in [
+		"library/redis", "mirror/library/postgres", "bitnamilegacy/mysql", "coreos/etcd", "minio/minio", "etcd",
+		"mirror/quay.io/minio/minio", "rhel9/postgresql-16", "proxy/apache/kafka-native", "registry.opensource.zalan.do/acid/spilo-17",
+	] {
 		publishers.known({"repository": repository})
 	}
 }
 
 test_images_of_others_are_not if {
-	every repository in ["base/redis", "someone/postgres", "shop/elasticsearch"] {
+	every repository in ["base/redis", "someone/postgres", "shop/elasticsearch", "tools/etcd", "shop/library", "minio/minio/console", "bitnami"] {
 		not publishers.known({"repository": repository})
 	}
 }

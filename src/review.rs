@@ -192,7 +192,8 @@ impl Review<'_> {
     /// Whether nothing that passes had a part in the decision, as far as policies and waivers go.
     fn is_lasting(&self) -> bool {
         self.decision.failures.is_empty()
-            && self.decision.waived.is_empty()
+            // Exceptions end.
+            && self.decision.waived.iter().all(|waived| waived.exception.is_none())
             && !self.evaluator.is_passing()
             && !self.waivers.is_passing()
     }
@@ -222,7 +223,6 @@ impl Review<'_> {
         // What works across namespaces, and requests that stand for others, are rare and never repeated.
         self.decision.lasting = request.operation == Operation::Update
             && request.subresource.is_empty()
-            && self.views.projection.namespaced
             && !requested.names_elsewhere();
         let patched = if self.mode.mutates() { self.patch(&requested, &selected) } else { None };
         let state = patched.as_ref().and_then(|patched| self.accept(patched, &requested, &selected));

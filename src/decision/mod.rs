@@ -47,7 +47,7 @@ pub struct Decision {
     /// For a request to a subresource: the kind of its parent object.
     pub parent: Option<String>,
     /// Whether the same request gets the same decision again, until the policy set or the
-    /// [version](crate::inventory::InventoryVersion) of the inventory for its namespace changes. False if in doubt.
+    /// [version](crate::inventory::InventoryVersion) of the inventory for it changes. False if in doubt.
     pub lasting: bool,
 }
 

@@ -62,15 +62,12 @@ impl DecisionCache {
         }
     }
 
-    /// The place for the decision of a request; none if it cannot be repeated: only the update of an object in a
-    /// namespace can.
+    /// The place for the decision of a request; none if it cannot be repeated: only the update of an object can.
     pub fn place(&self, in_force: &InForce, request: &Request, mode: ReviewMode) -> Option<Place> {
-        if request.operation != Operation::Update
-            || !request.subresource.is_empty()
-            || request.namespace.is_empty()
-        {
+        if request.operation != Operation::Update || !request.subresource.is_empty() {
             return None;
         }
+        let namespaced = in_force.set.projection(request)?.namespaced;
         // Another request is written with another uid, and is otherwise the same.
         let Request {
             uid: _,
@@ -113,7 +110,7 @@ impl DecisionCache {
         hasher.write_u8(u8::from(*dry_run));
         // From then on the interpreter may answer otherwise.
         hasher.write_usize(in_force.quarantine.distrusted().len());
-        let version = in_force.inventory.version(namespace);
+        let version = in_force.inventory.version(namespaced.then_some(namespace));
         let hash = hasher.finish128();
         Some(Place { hash: u128::from(hash.h1) << 64 | u128::from(hash.h2), version })
     }

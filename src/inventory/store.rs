@@ -31,6 +31,8 @@ pub struct State {
     pub reader: RecordReader,
     /// The version of everything here but `namespaces` and `cluster`, which have their own.
     pub knowledge: Version,
+    /// The version of all records.
+    pub anything: Version,
     /// Whether this includes the manifests of one run, in addition to the objects of a cluster.
     pub bundle: bool,
     /// Objects that the same run reviews, and whether they are new or changed.
@@ -297,16 +299,19 @@ impl State {
             None => unreachable!("it was put in above"),
         };
         namespace.version = Version::default();
+        self.anything = Version::default();
         namespace
     }
 
     fn cluster_mut(&mut self) -> &mut Cluster {
+        self.anything = Version::default();
         let cluster = Arc::make_mut(&mut self.cluster);
         cluster.version = Version::default();
         cluster
     }
 
     fn claims_of_mut(&mut self) -> &mut Index<String, NamespacedName> {
+        self.anything = Version::default();
         &mut Arc::make_mut(&mut self.cluster).claims_of
     }
 }

@@ -20,20 +20,23 @@ impl PartialEq for Version {
 pub struct InventoryVersion {
     /// Which kinds are known, and what is only known of manifests.
     knowledge: Version,
-    /// What has no namespace, or works across namespaces.
+    /// What has no namespace, or works across namespaces; for an object without a namespace, all that is known.
     cluster: Version,
     /// What is in the namespace; none if nothing is known to be.
     namespace: Option<Version>,
 }
 
 impl Inventory {
-    /// The version of what joins can find for an object in this namespace, unless it names something in another one.
-    /// Not for cluster-scoped objects, for which they look into every namespace.
-    pub fn version(&self, namespace: &str) -> InventoryVersion {
+    /// The version of what joins can find for an object in this namespace, unless it names something in another one, or
+    /// for one without a namespace, for which they look into every namespace.
+    pub fn version(&self, namespace: Option<&str>) -> InventoryVersion {
+        let state = &self.state;
+        let cluster = if namespace.is_some() { &state.cluster.version } else { &state.anything };
+        let namespace = namespace.and_then(|name| state.namespaces.get(name));
         InventoryVersion {
-            knowledge: self.state.knowledge.clone(),
-            cluster: self.state.cluster.version.clone(),
-            namespace: self.state.namespaces.get(namespace).map(|namespace| namespace.version.clone()),
+            knowledge: state.knowledge.clone(),
+            cluster: cluster.clone(),
+            namespace: namespace.map(|namespace| namespace.version.clone()),
         }
     }
 }

@@ -202,7 +202,7 @@ mod tests {
         let mut writer = InventoryWriter::default();
         let ours = claim("shop", "data-pg-0");
         add(&mut writer, &ours);
-        let version = |writer: &InventoryWriter| writer.snapshot().version("shop");
+        let version = |writer: &InventoryWriter| writer.snapshot().version(Some("shop"));
         let before = version(&writer);
         add(&mut writer, &ours);
         add(&mut writer, &claim("blog", "data-pg-0"));

@@ -17,6 +17,8 @@ pub struct Waivers<'a> {
     skip: Option<Skip>,
     /// Why the skip annotation does not count.
     bad_skip: Option<String>,
+    /// Whether the object says when its waiver ends.
+    ends: bool,
 }
 
 impl<'a> Waivers<'a> {
@@ -28,13 +30,14 @@ impl<'a> Waivers<'a> {
             Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, None),
         };
-        Self { set, target: set.target(request), now, skip, bad_skip }
+        let ends = metadata.is_some_and(|metadata| metadata.annotations.contains_key(skip::SKIP_UNTIL));
+        Self { set, target: set.target(request), now, skip, bad_skip, ends }
     }
 
     /// Removes the policies that are waived, and records the waivers.
-    /// Whether an annotation of the object has a say, which may run out.
+    /// Whether an annotation of the object has a say that ends at some time.
     pub fn is_passing(&self) -> bool {
-        self.skip.is_some() || self.bad_skip.is_some()
+        self.ends
     }
 
     pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {

@@ -72,9 +72,9 @@ fn update(old: &Value, new: &Value, number: u64) -> Vec<u8> {
     let (group, version) = new["apiVersion"].as_str().unwrap().rsplit_once('/').unwrap_or(("", "v1"));
     let name = &new["metadata"]["name"];
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
-        "uid": number.to_string(), "operation": "UPDATE", "name": name, "namespace": NAMESPACE,
+        "uid": number.to_string(), "operation": "UPDATE", "name": name, "namespace": new["metadata"]["namespace"].as_str().unwrap_or_default(),
         "kind": {"group": group, "version": version, "kind": kind},
-        "resource": {"group": group, "version": version, "resource": format!("{}s", kind.to_lowercase())},
+        "resource": {"group": group, "version": version, "resource": stategate::policy::kinds::plural(kind)},
         "userInfo": {"username": "system:serviceaccount:argocd:argocd-application-controller", "groups": ["a"]},
         "options": {"kind": "UpdateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": "argocd"},
         "object": new, "oldObject": old}});
@@ -105,18 +105,21 @@ fn examples() -> Vec<(Value, Value)> {
         }
         let old = texts.get(&path.with_extension("old.yaml")).map(|text| objects(text)).unwrap_or_default();
         for mut new in objects(text) {
-            let judged = ["StatefulSet", "Deployment", "PersistentVolumeClaim", "Service", "CronJob"];
+            let judged =
+                ["StatefulSet", "Deployment", "PersistentVolumeClaim", "Service", "CronJob", "StorageClass"];
             if !judged.contains(&new["kind"].as_str().unwrap_or_default())
                 || !new["metadata"]["name"].is_string()
             {
                 continue;
             }
-            new["metadata"]["namespace"] = NAMESPACE.into();
+            if new["kind"] != "StorageClass" {
+                new["metadata"]["namespace"] = NAMESPACE.into();
+            }
             let same = |old: &&Value| {
                 old["kind"] == new["kind"] && old["metadata"]["name"] == new["metadata"]["name"]
             };
             let mut old = old.iter().find(same).unwrap_or(&new).clone();
-            old["metadata"]["namespace"] = NAMESPACE.into();
+            old["metadata"]["namespace"] = new["metadata"]["namespace"].clone();
             pairs.push((old, new));
         }
     }
@@ -245,6 +248,7 @@ fn what_passes_is_decided_anew() {
     let mut skips = same.clone();
     skips["metadata"]["annotations"]["stategate.io/skip"] = "pdb-present".into();
     skips["metadata"]["annotations"]["stategate.io/skip-reason"] = "for as long as the test runs".into();
+    skips["metadata"]["annotations"]["stategate.io/skip-until"] = "2026-02-01".into();
     assert!(!gate.ask(&update(&skips, &skips, 6), now) && !gate.ask(&update(&skips, &skips, 7), now));
 }
 

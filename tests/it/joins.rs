@@ -162,6 +162,11 @@ fn uses(object: &Value, claim: &str) -> bool {
     mounts || makes
 }
 
+/// Is there a view of its kind?
+fn is_judged(object: &Value) -> bool {
+    SET.projections().of(&kind_of(object)).is_some()
+}
+
 /// Objects of the kinds that no test above needs.
 fn other_object() -> impl Strategy<Value = Value> {
     let place = || (select(NAMESPACES.to_vec()), select(vec!["x", "y"]));
@@ -258,14 +263,17 @@ proptest! {
     fn joins_find_the_same_while_the_version_is_the_same(
         events in proptest::collection::vec((prop::bool::weighted(0.8), prop_oneof![object(), other_object()]), 1..40),
         subjects in proptest::collection::vec(workload(), 3),
+        others in proptest::collection::vec(prop_oneof![object(), other_object()], 3),
     ) {
         let mut writer = SET.inventory_writer();
         let known = |inventory: &Inventory| -> Vec<_> {
             let of = |subject: &Value| {
-                let version = inventory.version(&identity(subject).1);
+                let (kind, namespace, _) = identity(subject);
+                let namespaced = SET.projections().of(&kind).unwrap().namespaced;
+                let version = inventory.version(namespaced.then_some(namespace.as_str()));
                 (version, related(inventory, subject, Operation::Update))
             };
-            subjects.iter().map(of).collect()
+            subjects.iter().chain(&others).filter(|subject| is_judged(subject)).map(of).collect()
         };
         let mut before = known(&writer.snapshot());
         for (is_there, object) in &events {

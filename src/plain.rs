@@ -63,6 +63,10 @@ enum Breaks {
 }
 
 fn spelled(text: &str, breaks: Breaks) -> Cow<'_, str> {
+    // Nearly all texts.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b':' && byte != b'#') {
+        return Cow::Borrowed(text);
+    }
     let kept = breaks == Breaks::Kept;
     let mut out = String::new();
     // What has been written so far.

@@ -23,7 +23,9 @@ use std::sync::Arc;
 
 use crate::admission::{GroupKind, Operation, Request, ReviewMode, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{EngineKind, Evaluator, ParameterValues, Reads, RuleId, Unsupported, on_large_stack};
+use crate::engine::{
+    EngineKind, Evaluator, InputParts, ParameterValues, Reads, RuleId, Unsupported, on_large_stack,
+};
 use crate::inventory::{Inventory, InventoryWriter};
 use crate::policy::exception::{Authority, Exception, ExceptionState};
 use crate::policy::parameters::Parameters;
@@ -100,9 +102,14 @@ impl<'a> Selected<'a> {
         self.enforcement.action.min(milder.unwrap_or(Action::Deny))
     }
 
-    /// The parts of the input document that it reads.
+    /// What it reads of the input document.
     pub fn reads(&self) -> &'a Reads {
         &self.compiled.reads
+    }
+
+    /// The parts of the input document that are built for it.
+    pub fn parts(&self) -> InputParts {
+        self.compiled.parts
     }
 }
 

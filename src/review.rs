@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::admission::{GroupKind, Object, Operation, Request, ReviewMode};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, FailureCause, Finding, Patched, Unknown};
-use crate::engine::{ParameterValues, Reads};
+use crate::engine::{InputPart, InputParts, ParameterValues};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::binding::OnFailure;
@@ -121,7 +121,7 @@ pub fn input(
     inventory: &Inventory,
     request: &Request,
     policies: &[&Policy],
-    reads: &Reads,
+    read: InputParts,
     parameters: &ParameterValues,
     now: jiff::Timestamp,
 ) -> Result<Value, Problem> {
@@ -131,7 +131,7 @@ pub fn input(
     let effective = EffectiveRequest::of(set, inventory, request);
     let inputs = InputBuilder::new(inventory, &effective, projection, now);
     let state = RequestState::requested(&effective, views(set, inventory, &effective, projection))?;
-    let needs: Vec<Needs<'_>> = policies.iter().map(|policy| (&policy.inventory, reads)).collect();
+    let needs: Vec<Needs<'_>> = policies.iter().map(|policy| (&policy.inventory, read)).collect();
     let document = inputs.document(&state, &needs).map_err(unreadable)?;
     document.to_json(parameters).map_err(unreadable)
 }
@@ -428,8 +428,8 @@ fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], dec
 
 /// Whether a policy compares with the stored object.
 fn reads_old(selected: &Selected<'_>) -> bool {
-    let (_, reads) = selected.needs();
-    reads.reads(&["old_workload"]) || reads.reads(&["review", "oldObject"])
+    let read = selected.parts();
+    read.contains(InputPart::OldWorkload) || read.contains(InputPart::OldObject)
 }
 
 /// A limit is exceeded on account of the object, since the policy kept it on others, and so is a stored object

@@ -10,7 +10,7 @@ use super::{Exit, example, print_exactly, say};
 use crate::admission::{Request, ReviewMode};
 use crate::decision::{Decision, Exemption};
 use crate::diagnostic::{Diagnostics, did_you_mean};
-use crate::engine::{ParameterValues, Reads};
+use crate::engine::{InputParts, ParameterValues};
 use crate::inventory::Inventory;
 use crate::plain;
 use crate::policy::Policy;
@@ -76,16 +76,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     }
     let request = arguments.choose(&set, &inventory, &requests)?;
     let now = arguments.now.unwrap_or_else(jiff::Timestamp::now);
-    let input = |policies: &[&Policy], reads: &Reads, parameters: &ParameterValues| {
-        review::input(&set, &inventory, request, policies, reads, parameters, now)
+    let input = |policies: &[&Policy], read: InputParts, parameters: &ParameterValues| {
+        review::input(&set, &inventory, request, policies, read, parameters, now)
             .map_err(|problem| anyhow::anyhow!("{}: {}", request.display_name(), problem.message))
     };
     let all: Vec<&Policy> = set.policies().collect();
     let document = match &arguments.policy {
-        None => input(&all, &Reads::everything(), &ParameterValues::new(&serde_json::json!({}))?)?,
+        None => input(&all, InputParts::ALL, &ParameterValues::new(&serde_json::json!({}))?)?,
         Some(id) => {
             let selected = selected_policy(&set, &inventory, request, id)?;
-            let document = input(&[selected.policy], selected.reads(), selected.parameters)?;
+            let document = input(&[selected.policy], selected.parts(), selected.parameters)?;
             if let Some(reason) = class_mismatch(selected.policy, &document) {
                 say(&format!("note: {id} is not evaluated: {reason}\n"));
             }

@@ -12,11 +12,6 @@ use super::walk::{self, AstNode};
 pub struct Reads(BTreeSet<Vec<String>>);
 
 impl Reads {
-    /// The whole input.
-    pub fn everything() -> Self {
-        Self(BTreeSet::from([Vec::new()]))
-    }
-
     /// Whether anything at, below or above this path is read.
     pub fn reads(&self, path: &[&str]) -> bool {
         self.0.iter().any(|read| read.iter().zip(path).all(|(a, b)| a == b))

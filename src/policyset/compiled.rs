@@ -7,7 +7,7 @@ use super::requirements;
 use super::sources::Sources;
 use crate::admission::{GroupKind, ReviewScope};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
-use crate::engine::{Module, Reads, Rego, RuleId};
+use crate::engine::{InputParts, Module, Reads, Rego, RuleId};
 use crate::policy::{Patches, Policy, PolicyId, metadata, package_path};
 use crate::workload::projection::Projections;
 
@@ -19,8 +19,10 @@ pub struct CompiledPolicy {
     pub violation: Option<RuleId>,
     /// The rule that patches.
     pub patch: Option<RuleId>,
-    /// The parts of the input document that it reads.
+    /// What it reads of the input document.
     pub reads: Reads,
+    /// The parts that are built for it.
+    pub parts: InputParts,
 }
 
 /// All policies of a set, indexed by scope.
@@ -175,7 +177,13 @@ fn compiled(
         return Err(text.error(1, 0, message).with_help("write `patch contains p if { … }`, or take it out"));
     }
     requirements::check(&policy, &module.reads, projections, text)?;
-    Ok(CompiledPolicy { violation, patch, reads: module.reads.clone(), policy })
+    Ok(CompiledPolicy {
+        violation,
+        patch,
+        parts: InputParts::of(&module.reads),
+        reads: module.reads.clone(),
+        policy,
+    })
 }
 
 fn index(policies: &[CompiledPolicy], projections: &Projections) -> HashMap<ReviewScope, Vec<usize>> {

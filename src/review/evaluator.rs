@@ -4,7 +4,8 @@ use serde::de::DeserializeOwned;
 
 use crate::decision::FailureCause;
 use crate::engine::{
-    Answer, EngineKind, EvaluationError, Evaluator, InputDocument, ParameterValues, Question, RuleId,
+    Answer, EngineKind, EvaluationError, Evaluator, InputDocument, InputPart, ParameterValues, Question,
+    RuleId,
 };
 use crate::policy::PolicyId;
 use crate::policyset::Selected;
@@ -87,13 +88,13 @@ impl<'a> PolicyEvaluator<'a> {
         rule: &RuleId,
         document: &InputDocument,
     ) -> Result<Vec<T>, FailureCause> {
-        let (policy, parameters, (_, reads)) = (&selected.policy.id, selected.parameters, selected.needs());
+        let (policy, parameters, (_, read)) = (&selected.policy.id, selected.parameters, selected.needs());
         self.observer.before(policy).inspect_err(|_| self.passing = true)?;
         let engine = match self.observer.distrusts(policy) {
             true => EngineKind::Interpreter,
             false => EngineKind::Compiled,
         };
-        let may_pass = reads.reads(&["now"]) || reads.reads(&["review", "uid"]);
+        let may_pass = read.contains(InputPart::Now) || read.contains(InputPart::Uid);
         self.passing |= may_pass && self.evaluator.interprets(engine, rule);
         let answer = self.evaluator.evaluate_by(engine, rule, document, parameters);
         // Before the observer looks away: whatever an answer costs, its policy is to blame.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::effective_request::EffectiveRequest;
 use super::state::RequestState;
 use crate::admission::{GroupKind, Request};
-use crate::engine::{Input, InputDocument, InputError, NamespaceObject, Reads, Review};
+use crate::engine::{Input, InputDocument, InputError, InputPart, InputParts, NamespaceObject, Review};
 use crate::inventory::{
     Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, RelatedClaim, Subject,
 };
@@ -28,7 +28,7 @@ pub struct InputBuilder<'a> {
 }
 
 /// What a policy needs of the inventory, and what it reads of the input document.
-pub type Needs<'a> = (&'a InventoryRequirements, &'a Reads);
+pub type Needs<'a> = (&'a InventoryRequirements, InputParts);
 
 impl<'a> InputBuilder<'a> {
     pub fn new(
@@ -96,27 +96,27 @@ impl<'a> InputBuilder<'a> {
         state: &RequestState<'_>,
         needs: &[Needs<'_>],
     ) -> Result<InputDocument, InputError> {
-        let reads = |path: &[&str]| needs.iter().any(|(_, reads)| reads.reads(path));
+        let read = needs.iter().fold(InputParts::default(), |all, (_, read)| all.union(*read));
         let related = match state.subject() {
-            Some(workload) if reads(&["related"]) => {
+            Some(workload) if read.contains(InputPart::Related) => {
                 let subject = self.subject(state, workload);
                 let view = InventoryView::new(self.inventory, &subject);
                 Related::of(self.inventory, &subject, |key| {
-                    reads(&["related", key]) && view.sees(key, needs.iter().map(|(needs, _)| *needs))
+                    read.contains_related(key) && view.sees(key, needs.iter().map(|(needs, _)| *needs))
                 })
             }
             _ => Related::default(),
         };
         InputDocument::new(&Input {
-            review: reads(&["review"]).then(|| self.review(state, &reads)),
+            review: read.contains(InputPart::Review).then(|| self.review(state, read)),
             workload: state.workload.as_deref(),
             old_workload: state.old_workload.as_deref(),
-            related: reads(&["related"]).then_some(&related),
-            now: reads(&["now"]).then(|| self.now.clone()),
+            related: read.contains(InputPart::Related).then_some(&related),
+            now: read.contains(InputPart::Now).then(|| self.now.clone()),
         })
     }
 
-    fn review<'s>(&'s self, state: &'s RequestState<'_>, reads: &dyn Fn(&[&str]) -> bool) -> Review<'s> {
+    fn review<'s>(&'s self, state: &'s RequestState<'_>, read: InputParts) -> Review<'s> {
         fn given<'o>(object: Option<&'o Cow<'_, Value>>) -> Option<&'o Value> {
             object.map(AsRef::as_ref)
         }
@@ -132,11 +132,11 @@ impl<'a> InputBuilder<'a> {
             user_info: &request.user,
             dry_run: request.dry_run,
             options: &request.options,
-            object: reads(&["review", "object"]).then(|| given(state.object.as_ref())),
-            old_object: reads(&["review", "oldObject"]).then(|| given(state.old_object.as_ref())),
+            object: read.contains(InputPart::Object).then(|| given(state.object.as_ref())),
+            old_object: read.contains(InputPart::OldObject).then(|| given(state.old_object.as_ref())),
             namespace_object: self
                 .namespace
-                .filter(|_| reads(&["review", "namespaceObject"]))
+                .filter(|_| read.contains(InputPart::NamespaceObject))
                 .map(|labels| NamespaceObject::new(&request.namespace, labels)),
         }
     }
@@ -146,10 +146,10 @@ impl<'a> InputBuilder<'a> {
         &self,
         document: &'d InputDocument,
         state: &RequestState<'_>,
-        (requirements, reads): Needs<'_>,
+        (requirements, read): Needs<'_>,
     ) -> Cow<'d, InputDocument> {
         let hidden = match state.subject() {
-            Some(workload) if reads.reads(&["related"]) => {
+            Some(workload) if read.contains(InputPart::Related) => {
                 InventoryView::new(self.inventory, &self.subject(state, workload)).hidden(requirements)
             }
             _ => Vec::new(),
@@ -161,6 +161,6 @@ impl<'a> InputBuilder<'a> {
 impl<'a> Selected<'a> {
     /// What it needs of the inventory, and what it reads of the input document.
     pub fn needs(&self) -> Needs<'a> {
-        (&self.policy.inventory, self.reads())
+        (&self.policy.inventory, self.parts())
     }
 }

@@ -71,6 +71,8 @@ pub fn review(
     let Some(projection) = set.projection(request).filter(|_| !selected.is_empty()) else {
         return Decision::default();
     };
+    // All that follows needs it, and what is parsed as a whole is not parsed again for its metadata.
+    let _ = effective.reviewed().subject().map(Object::value);
     let review = Review {
         set,
         request: &effective,

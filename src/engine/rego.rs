@@ -378,7 +378,7 @@ fn interpreter_error(
         return EvaluationError::StepsExceeded;
     }
     let message = as_written(without_operand(&one_line(&text)), meters);
-    if message.contains("multiple outputs") {
+    if message.contains("multiple outputs") || message.starts_with("rule conflicts with rule at ") {
         EvaluationError::Conflict(message)
     } else {
         EvaluationError::Builtin(message)

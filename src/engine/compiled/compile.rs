@@ -71,8 +71,7 @@ impl Compiler<'_, '_> {
             compiled.push(self.body(Some(&body.query), output, is_set)?);
             self.scope.truncate(bound);
         }
-        let places = [rule.span().clone(), walk::head(rule).span().clone()];
-        Ok(Definition { places, parameters, bodies: compiled })
+        Ok(Definition { name: walk::head(rule).span().clone(), parameters, bodies: compiled })
     }
 
     fn body(&mut self, query: Option<&Query>, output: Option<&Ref<Expr>>, is_set: bool) -> Compiled<Body> {

@@ -267,6 +267,12 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
+    /// The steps that the last compiled rule took.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> u32 {
+        self.compiled.as_ref().map_or(0, |memo| memo.steps)
+    }
+
     fn interpreter(&mut self) -> Result<&mut regorus::Engine, EvaluationError> {
         let interpreter = match self.interpreter.take() {
             Some(interpreter) => interpreter,

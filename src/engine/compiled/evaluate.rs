@@ -55,6 +55,13 @@ pub struct Spent {
     uses: RefCell<Vec<usize>>,
 }
 
+#[cfg(test)]
+impl Spent {
+    pub fn steps(&self) -> u32 {
+        self.steps.get()
+    }
+}
+
 pub(super) fn failure(place: &Span, message: &str) -> EvaluationError {
     rego::evaluation_error(&place.error(message))
 }

@@ -21,6 +21,9 @@ pub struct Memo {
     /// The number of the question, and by position that of the last one that was charged for the value.
     question: u32,
     charged: Vec<Cell<u32>>,
+    /// What the last question cost.
+    #[cfg(test)]
+    pub steps: u32,
 }
 
 /// The value of a rule and what it cost without the rules that it used: a question that finds it known is charged as
@@ -37,7 +40,16 @@ impl Memo {
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
         let charged = vec![Cell::new(0); program.rules.len()];
-        Self { program, parts, values, evaluated: RefCell::default(), question: 0, charged }
+        Self {
+            program,
+            parts,
+            values,
+            evaluated: RefCell::default(),
+            question: 0,
+            charged,
+            #[cfg(test)]
+            steps: 0,
+        }
     }
 
     /// Evaluates the rule at this position.
@@ -78,7 +90,12 @@ impl Memo {
             charged: &self.charged,
             spent: Spent::default(),
         };
-        evaluation.rule(position).cloned()
+        let value = evaluation.rule(position).cloned();
+        #[cfg(test)]
+        {
+            self.steps = evaluation.spent.steps();
+        }
+        value
     }
 }
 

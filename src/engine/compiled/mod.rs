@@ -14,6 +14,8 @@ mod program;
 mod schedule;
 mod scope;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub use calls::WRONG;

@@ -1,0 +1,192 @@
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+
+use crate::diagnostic::SourceText;
+use crate::engine::{
+    EngineKind, EvaluationError, Evaluator, InputDocument, Rego, RuleId, limits, on_large_stack,
+};
+
+fn load(text: &str) -> Rego {
+    on_large_stack(|| Rego::load_checked(&[SourceText::new("t.rego", format!("package t\n\n{text}\n"))]))
+        .unwrap()
+        .unwrap_or_else(|faults| panic!("{faults}\n{text}"))
+}
+
+fn rule(name: &str) -> RuleId {
+    RuleId(format!("data.t.{name}").into())
+}
+
+fn ask(evaluator: &mut Evaluator, name: &str, input: &Json) -> Result<Option<Json>, EvaluationError> {
+    let (document, parameters) = InputDocument::from_json(input).unwrap();
+    evaluator.evaluate(&rule(name), &document, &parameters).map(|answer| answer.to_json().unwrap())
+}
+
+#[test]
+fn what_is_left_to_the_interpreter() {
+    let names = |number: usize| (0..number).map(|n| format!("x{n} := 1")).collect::<Vec<_>>().join("\n");
+    let parts = |number: usize| (0..number).map(|n| format!("input.x{n}")).collect::<Vec<_>>().join(",\n");
+    let chain = |number: usize| {
+        let rules = (0..number).map(|n| format!("q{n} if q{}\n", n + 1));
+        format!("{}q{number} := 1\np := q0", rules.collect::<String>())
+    };
+    let cases = [
+        ("p contains input.a", "an element that may be undefined"),
+        ("p contains [input.a] if true", "an element that may be undefined"),
+        ("p contains {\"a\": input.a} if true", "an element that may be undefined"),
+        ("p if { input.a with input.a as 1 }", "with"),
+        ("p if { some x; x = 1 }", "some without in"),
+        ("p if { some x in [1]; some x in [1] }", "a name that is bound twice"),
+        ("p if { {\"a\": x} := input.o }", "an object as a pattern"),
+        ("p if { x = 1 }", "unification"),
+        ("p := -input.a", "a sign before something other than a number"),
+        ("p if { walk(input.a, [1, 2]) }", "a call that binds its last argument"),
+        ("p := walk(input.a)", "a call that binds its last argument"),
+        ("p if { count(input.a, 1) }", "a call that binds its last argument"),
+        ("f(x) := x\np if f(1, 2)", "a call with another number of arguments"),
+        ("q := 1\np if q(1)", "a call of a rule that is no function"),
+        ("f(x) := x\np := f", "a function as a value"),
+        ("p := time.now_ns()", "such a builtin"),
+        ("f(x) := x\ndefault f(_) := 1\np := f(1)", "it uses data.t.f"),
+        ("p if { input == {} }", "the whole input"),
+        ("p := input[\"a\"][input.b].c if { data.u.v }", "a reference that leads to no rule"),
+        ("q contains 1\np if q[x]", "a name that is not bound yet"),
+        ("p if { x := y; y := x }", "lines without an order"),
+        ("p[x] := 1 if { some x in [1] }", "a name that is no plain name"),
+        ("q.r := 1\np := q.r", "a name that is no plain name"),
+        (&*format!("p if {{ {} }}", names(201)), "very many names"),
+        (&*format!("p if {{ {} }}", names(200)), ""),
+        (&*format!("p := [{}]", parts(65)), "too many parts of the input"),
+        (&*format!("p := [{}]", parts(64)), ""),
+        (&*chain(900), "too many rules that use one another"),
+        (&*chain(700), ""),
+        ("p contains x if { some x in input.a }", ""),
+        ("p contains [x, {\"a\": {x, 1}}] if { some x in input.a }", ""),
+        ("f(x) := x\np := f(1)", ""),
+        ("p := -1", ""),
+        ("p := 1 if { input.a } else := 2", ""),
+    ];
+    for (text, reason) in cases {
+        let rego = load(text);
+        let name = if text.contains("q.r := 1") { "q.r" } else { "p" };
+        let name = if text.starts_with("p[x]") { "p" } else { name };
+        let left = rego.unsupported(&rule(name)).map(ToString::to_string).unwrap_or_default();
+        assert!(left.contains(reason) && left.is_empty() == reason.is_empty(), "{left:?} of\n{text:.200}");
+    }
+}
+
+/// Texts with answers that only one meaning has.
+#[test]
+fn each_construct_means_the_same() {
+    let texts = [
+        "p := 1 if { input.a } else := 2 if { input.b } else := 3",
+        "default p := 7\np := 1 if { input.a == 1 }",
+        "p := 1 if { input.a }\np := 2 if { input.b }",
+        "p := x if { some x in input.list }",
+        "p := [x | x := input.a[\"b\"].c]",
+        "p := [k | some k, _ in input.list]",
+        "p := [v | some 1, v in input.list]",
+        "p := [[k, v] | some k, v in input.o]",
+        "p := [v | some [\"x\", v] in input.pairs]",
+        "p := [v | some [v, _] in input.pairs]",
+        "p := {x: y | some [x, y] in input.pairs}",
+        "p := [x | some x in input.list; every y in input.list { y <= x }]",
+        "p := [x | some x in input.list; every i, y in input.list { y <= x; i >= 0 }]",
+        "p if { not input.a; not input.list[7] }",
+        "p := [1 | 2 in input.list]",
+        "p := [1 | 0, 2 in input.list]",
+        "p := [1 | \"k\", 2 in input.o]",
+        "p := [1 | 2 in input.o]",
+        "p := input.list[count(input.list) - 1]",
+        "p := {1, 2, 3} - {x | some x in input.list} | {9} & {9}",
+        "p := [input.list[0] < 2, input.list[0] <= 2, input.list[0] > 2, input.list[0] >= 2]",
+        "p := [-1, 7 % 2, 7 / 2, 2 * 3]",
+        "f(x) := y if { y := x + 1 }\np := f(f(input.a))",
+        "f(1, x) := x\nf(2, x) := x * 10\np := [f(1, 5), f(2, 5)]",
+        "f([x, 2]) := x\np := [y | some z in input.pairs; y := f(z)]",
+        "f(x) if x > 1\np := [x | some x in input.list; f(x)]",
+        "f(x) := 1 if { x > 1 } else := 2\np := [f(x) | some x in input.list]",
+        "p := [y | some x in input.list; z := 1; input.a; y := x + z]",
+        "p := q[input.key]\nq := {\"k\": 1}",
+        "q contains x if { some x in input.list }\np := [1 | some x in q; x > 1]",
+        "p := {\"a\": {\"b\": [1, {2}]}}",
+        "p := {input.key: input.a, \"z\": [input.a]}",
+        "p contains 1 if { some x in input.list; x > 0 }",
+        "p contains x if { some x in input.list }\np contains \"more\"",
+        "p := 5",
+        "p if { 1 }",
+        "p := 1 { input.a } { input.b }",
+        "p := `raw` if { null == null; true != false }",
+    ];
+    let inputs = [
+        json!({}),
+        json!({"a": 1, "b": true, "key": "k", "list": [1, 2, 3], "o": {"k": 2, "l": 3}, "pairs": [["x", 2], ["y", 3]]}),
+        json!({"a": {"b": {"c": false}}, "b": false, "key": 2, "list": [2], "o": {}, "pairs": [["x", 1], ["x", 2], 3]}),
+        json!({"a": false, "b": null, "list": {"a": 2}, "o": [2], "pairs": []}),
+    ];
+    let mut compiled = 0;
+    for text in texts {
+        let Ok(rego) = Rego::load_checked(&[SourceText::new("t.rego", format!("package t\n\n{text}\n"))])
+        else {
+            continue;
+        };
+        compiled += usize::from(rego.unsupported(&rule("p")).is_none());
+        for input in &inputs {
+            let [one, other] = [EngineKind::Compiled, EngineKind::Interpreter]
+                .map(|engine| ask(&mut rego.evaluator(engine), "p", input));
+            assert_eq!(one, other, "{text}\n{input}");
+        }
+    }
+    assert!(compiled >= texts.len() - 2, "only {compiled} are compiled");
+}
+
+/// No verdict may depend on which questions came before, and neither may what it costs.
+#[test]
+fn what_is_known_costs_what_it_did() {
+    let rego = load(
+        "one := [upper(x) | some x in input.a]
+        two := concat(\"\", one)
+        three := count(one) + count(split(two, \"A\"))
+        four := concat(two, one)
+        five if { two; four; three > 0 }
+        f(x) := concat(x, one)
+        six := f(two)
+        seven := {x | some x in one; x != two}
+        eight := [three, four, six] if { input.b }
+        nine := count(input.b) if { seven; five; not eight }",
+    );
+    let names = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+    let inputs = [
+        json!({"a": ["a", "b"], "b": [1]}),
+        json!({"a": ["a", "b"], "b": false}),
+        json!({"a": ["ba"], "b": [1]}),
+    ];
+    let mut evaluator = rego.evaluator(EngineKind::Compiled);
+    let mut fresh = BTreeMap::new();
+    for (input, name) in (0..inputs.len()).flat_map(|input| names.map(|name| (input, name))) {
+        let mut evaluator = rego.evaluator(EngineKind::Compiled);
+        let answer = ask(&mut evaluator, name, &inputs[input]);
+        fresh.insert((input, name), (answer, limits::spent(), evaluator.steps()));
+    }
+    let mut at = 0;
+    for turn in 0..2000 {
+        at = (at * 5 + 7 + turn / 27) % (names.len() * inputs.len());
+        let (input, name) = (at / names.len(), names[at % names.len()]);
+        let answer = ask(&mut evaluator, name, &inputs[input]);
+        assert_eq!(
+            (answer, limits::spent(), evaluator.steps()),
+            fresh[&(input, name)],
+            "{name}, turn {turn}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_has_a_limited_number_of_steps() {
+    let rego = load("p := count([1 | some x in input.a; some y in input.a; x == y])");
+    let mut evaluator = rego.evaluator(EngineKind::Compiled);
+    let list = |number: usize| json!({ "a": vec![1; number] });
+    assert!(ask(&mut evaluator, "p", &list(300)).is_ok());
+    assert_eq!(ask(&mut evaluator, "p", &list(1000)), Err(EvaluationError::StepsExceeded));
+    assert!(ask(&mut evaluator, "p", &list(300)).is_ok());
+}

@@ -245,6 +245,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn patterns_that_are_too_large_go_to_the_builtin() {
+        let source = Source::from_contents(String::new(), String::new()).unwrap();
+        let place = Span { source, line: 0, col: 0, start: 0, end: 0 };
+        for (pattern, small) in [("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", true), ("((a{40}){40}){40}", false)] {
+            let operands = [pattern, "abc-def"].map(Value::from);
+            let terms = operands.iter().cloned().map(Term::Constant).collect();
+            let call = Call::new(Builtin::named("regex.match").unwrap(), terms, place.clone());
+            limits::begin();
+            let found = call.shortcut(&operands.iter().collect::<Vec<_>>(), &Patterns::default()).unwrap();
+            assert_eq!((found.is_some(), call.ask(&operands).is_ok()), (small, small), "{pattern}");
+        }
+    }
+
     proptest! {
         #[test]
         fn stars_are_those_of_globset(pattern in "[ab/.*,?\\[\\]{}\\\\]{0,8}", text in "[ab/.*\n]{0,10}") {

@@ -21,3 +21,4 @@ mod tests;
 pub use calls::WRONG;
 pub use memo::Memo;
 pub use program::{Program, Unsupported};
+pub use schedule::brackets_bound_by;

@@ -82,6 +82,80 @@ fn what_is_left_to_the_interpreter() {
     }
 }
 
+/// The interpreter takes a name in the brackets of the first value for unbound if there is an `else`, so wherever one is
+/// there, the rule is left to it.
+#[test]
+fn a_name_in_brackets_before_else_is_found_anywhere() {
+    let values = [
+        "E",
+        "E.a.b",
+        "input[E]",
+        "input.x[E].y",
+        "input.x[input.y[E]]",
+        "[1, E]",
+        "{E}",
+        "{E: 1}",
+        "{1: E}",
+        "count(E)",
+        "E | {1}",
+        "{1} & E",
+        "E == 1",
+        "1 < E",
+        "E + 1",
+        "1 * E",
+        "E in [1]",
+        "1 in E",
+        "(E, 1 in [1])",
+    ];
+    let lists = [
+        "z",
+        "[z]",
+        "{z}",
+        "{z: 1}",
+        "{1: z}",
+        "[w | w := z]",
+        "[z | w := 1]",
+        "{w | w := z}",
+        "{w: 1 | w := z}",
+        "{z: 1 | w := 1}",
+        "{1: z | w := 1}",
+        "[w | some w in z]",
+        "[w | not z; w := 1]",
+        "[1 | every w in z { w }]",
+        "[1 | every w in [1] { z }]",
+        "count(z)",
+        "z.a",
+        "z[0]",
+        "input.x[z]",
+        "(z | {1})",
+        "({1} | z)",
+        "z == 1",
+        "1 == z",
+        "z + 1",
+        "1 + z",
+        "z in [1]",
+        "1 in z",
+        "(z, 1 in [1])",
+    ];
+    let bodies =
+        ["z := 1", "[z] := [1]", "some z in [1]", "some z, _ in [1]", "some {\"a\": z} in [{\"a\": 1}]"];
+    let indices = lists.map(|index| format!("[{index}]")).into_iter().chain(["z".to_owned()]);
+    let in_values = values.iter().map(|value| (value.replace('E', "input.o[z]"), bodies[0]));
+    let in_indices = indices.map(|index| (format!("input.o[{index}]"), bodies[0]));
+    let bound = bodies.iter().map(|body| ("input.o[z]".to_owned(), *body));
+    for (value, body) in in_values.chain(in_indices).chain(bound) {
+        let text = format!("p := {value} if {{ {body} }} else := 4");
+        let left = load(&text).unsupported(&rule("p")).map(ToString::to_string);
+        assert_eq!(left.as_deref(), Some("it has a name in brackets before else"), "{text}");
+    }
+    for value in
+        ["input.o[y]", "input.o[\"z\"]", "[z]", "input.o[z.a]", "[w | w := input.o[z]]", "input.o[lower(z)]"]
+    {
+        let text = format!("p := {value} if {{ z := 1 }} else := 4\ny := 1");
+        assert_eq!(load(&text).unsupported(&rule("p")), None, "{text}");
+    }
+}
+
 /// Texts with answers that only one meaning has.
 #[test]
 fn each_construct_means_the_same() {

@@ -4,7 +4,7 @@
 //!
 //! The checks of policies are left out: nearly all cases have something that no policy may have.
 #![allow(
-    clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::print_stdout,
     reason = "a test that cannot go on says so by ending"

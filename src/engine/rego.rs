@@ -267,6 +267,12 @@ pub struct Evaluator {
 }
 
 impl Evaluator {
+    /// The steps that the last compiled rule took.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> u32 {
+        self.compiled.as_ref().map_or(0, |memo| memo.steps)
+    }
+
     fn interpreter(&mut self) -> Result<&mut regorus::Engine, EvaluationError> {
         let interpreter = match self.interpreter.take() {
             Some(interpreter) => interpreter,
@@ -390,7 +396,7 @@ fn interpreter_error(
         return EvaluationError::StepsExceeded;
     }
     let message = as_written(without_operand(&one_line(&text)), meters);
-    if message.contains("multiple outputs") {
+    if message.contains("multiple outputs") || message.starts_with("rule conflicts with rule at ") {
         EvaluationError::Conflict(message)
     } else {
         EvaluationError::Builtin(message)

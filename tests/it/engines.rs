@@ -428,7 +428,7 @@ mod generated {
                 if self.of(3) == 0 {
                     let _ = writeln!(text, "default {name} := {}\n", self.of(3));
                 }
-                for _ in 0..=self.of(1) {
+                for _ in 0..=self.of(2) {
                     let body = self.body();
                     let value = self.expr(1);
                     let _ = writeln!(text, "{name} := {value}{body}\n");
@@ -436,7 +436,7 @@ mod generated {
                 }
                 self.rules.push(name);
             }
-            for _ in 0..=self.of(1) {
+            for _ in 0..=self.of(2) {
                 let body = self.body();
                 let value = self.expr(1);
                 let body = body.trim_end_matches('}');

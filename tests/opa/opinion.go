@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -51,11 +50,11 @@ func (q question) isTest() bool {
 
 // compare evaluates every question of the record on OPA, and looks for gaps in the record.
 func compare(ctx context.Context, policies, record string) (result, error) {
-	modules, examples, err := read(policies)
+	modules, examples, err := readModules(policies)
 	if err != nil {
 		return result{}, err
 	}
-	questions, err := readRecord(record)
+	questions, err := read[question](record)
 	if err != nil {
 		return result{}, err
 	}
@@ -104,9 +103,9 @@ func newCompiler() *ast.Compiler {
 	return ast.NewCompiler().WithStrict(true).WithCapabilities(ast.CapabilitiesForThisVersion())
 }
 
-// read parses all modules below a directory, and returns the examples that policies are evaluated on:
+// readModules parses all modules below a directory, and returns the examples that policies are evaluated on:
 // `.old.yaml`, `.inventory.yaml` and `.out.yaml` belong to another example.
-func read(directory string) (map[string]*ast.Module, []string, error) {
+func readModules(directory string) (map[string]*ast.Module, []string, error) {
 	modules, examples := map[string]*ast.Module{}, []string{}
 	var faults []error
 	err := filepath.WalkDir(directory, func(path string, entry fs.DirEntry, err error) error {
@@ -137,27 +136,6 @@ func read(directory string) (map[string]*ast.Module, []string, error) {
 		return nil
 	})
 	return modules, examples, errors.Join(append(faults, err)...)
-}
-
-func readRecord(path string) ([]question, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var questions []question
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	lines.Buffer(nil, len(text)+1)
-	for lines.Scan() {
-		var question question
-		if err := json.Unmarshal(lines.Bytes(), &question); err != nil {
-			return nil, fmt.Errorf("%s: line %d: %w", path, len(questions)+1, err)
-		}
-		questions = append(questions, question)
-	}
-	if len(questions) == 0 {
-		return nil, fmt.Errorf("%s: there is no question in it", path)
-	}
-	return questions, lines.Err()
 }
 
 // runTests runs all tests on OPA, and returns the names of those that ran.

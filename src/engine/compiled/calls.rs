@@ -196,13 +196,86 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::ast::Source;
+
+    #[test]
+    fn shortcuts_answer_and_charge_as_their_builtins() {
+        let written = r#"["", "a", "ab", "a/b", "[ab]", "a?", "?", "{a,b}", "\\a", "*", "a*", "*b", "a*b*", "**", "a\u0000b", "é",
+            "[", "(", ".", null, 1, [], ["a"], {}, {"a": "b"}, {"": [1], "é": null}]"#;
+        let mut values: Vec<Value> =
+            Value::from_json_str(written).unwrap().as_array().unwrap().iter().cloned().collect();
+        values.push(Value::from(std::collections::BTreeSet::from([Value::from("a"), Value::from(1)])));
+        let source = Source::from_contents(String::new(), String::new()).unwrap();
+        let place = Span { source, line: 0, col: 0, start: 0, end: 0 };
+        let patterns = Patterns::default();
+        let names =
+            ["count", "startswith", "endswith", "contains", "object.get", "glob.match", "regex.match"];
+        for name in names {
+            let builtin = Builtin::named(name).unwrap();
+            let arguments = u32::try_from(builtin.arguments()).unwrap();
+            let mut answers = 0;
+            for at in 0..values.len().pow(arguments) {
+                let operand = |place: u32| values[at / values.len().pow(place) % values.len()].clone();
+                let operands: Vec<Value> = (0..arguments).map(operand).collect();
+                // A pattern may be known when the rule is compiled.
+                let terms = operands.iter().cloned().map(Term::Constant).collect();
+                let call = Call::new(builtin.clone(), terms, place.clone());
+                limits::begin();
+                let Some(found) = call.shortcut(&operands.iter().collect::<Vec<_>>(), &patterns).unwrap()
+                else {
+                    continue;
+                };
+                let (answer, spent) = (
+                    match found {
+                        Found::Borrowed(value) => value.clone(),
+                        Found::Owned(value) => value,
+                    },
+                    limits::spent(),
+                );
+                limits::begin();
+                assert_eq!(
+                    Ok(answer),
+                    call.ask(&operands).map_err(|error| error.to_string()),
+                    "{name} {operands:?}"
+                );
+                assert_eq!(spent, limits::spent(), "{name} {operands:?}");
+                answers += 1;
+            }
+            let texts = values.iter().filter(|value| matches!(value, Value::String(_))).count();
+            let is_collection =
+                |value: &&Value| matches!(value, Value::Array(_) | Value::Set(_) | Value::Object(_));
+            let objects = values.iter().filter(|value| matches!(value, Value::Object(_))).count();
+            match name {
+                "count" => assert_eq!(answers, values.iter().filter(is_collection).count()),
+                "object.get" => assert_eq!(answers, objects * texts * values.len()),
+                // Some patterns are none.
+                "glob.match" | "regex.match" => assert!(answers > texts * texts / 2, "{name}: {answers}"),
+                _ => assert_eq!(answers, texts * texts, "{name}"),
+            }
+        }
+    }
+
+    #[test]
+    fn patterns_that_are_too_large_go_to_the_builtin() {
+        let source = Source::from_contents(String::new(), String::new()).unwrap();
+        let place = Span { source, line: 0, col: 0, start: 0, end: 0 };
+        for (pattern, small) in [("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", true), ("((a{40}){40}){40}", false)] {
+            let operands = [pattern, "abc-def"].map(Value::from);
+            let terms = operands.iter().cloned().map(Term::Constant).collect();
+            let call = Call::new(Builtin::named("regex.match").unwrap(), terms, place.clone());
+            limits::begin();
+            let found = call.shortcut(&operands.iter().collect::<Vec<_>>(), &Patterns::default()).unwrap();
+            assert_eq!((found.is_some(), call.ask(&operands).is_ok()), (small, small), "{pattern}");
+        }
+    }
 
     proptest! {
         #[test]
-        fn stars_are_those_of_globset(pattern in "[ab/.*,]{0,8}", text in "[ab/.*\n]{0,10}") {
+        fn stars_are_those_of_globset(pattern in "[ab/.*,?\\[\\]{}\\\\]{0,8}", text in "[ab/.*\n]{0,10}") {
             let glob = GlobBuilder::new(&pattern.replace('/', NO_SEPARATOR)).literal_separator(true).build();
             let Some(matches) = matches_stars(&pattern, &text) else {
-                prop_assert!(pattern.contains("**"));
+                let special = pattern.contains(['?', '[', ']', '{', '}', '\\']);
+                prop_assert!(special || pattern.contains("**"));
                 return Ok(());
             };
             let glob = glob.unwrap().compile_matcher();

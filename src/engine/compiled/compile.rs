@@ -68,11 +68,17 @@ impl Compiler<'_, '_> {
                 _ if !body.is_else => return unknown("several bodies"),
                 _ => body.assign.as_ref().map(|assign| &assign.value),
             };
+            // The interpreter takes such a name for one that is not bound yet, and tries all values.
+            if position == 0
+                && bodies.len() > 1
+                && output.is_some_and(|output| schedule::brackets_bound_by(output, &body.query))
+            {
+                return unknown("a name in brackets before else");
+            }
             compiled.push(self.body(Some(&body.query), output, is_set)?);
             self.scope.truncate(bound);
         }
-        let places = [rule.span().clone(), walk::head(rule).span().clone()];
-        Ok(Definition { places, parameters, bodies: compiled })
+        Ok(Definition { name: walk::head(rule).span().clone(), parameters, bodies: compiled })
     }
 
     fn body(&mut self, query: Option<&Query>, output: Option<&Ref<Expr>>, is_set: bool) -> Compiled<Body> {
@@ -171,10 +177,13 @@ impl Compiler<'_, '_> {
                 ))
             }
             Expr::UnaryExpr { expr, .. } => match expr.as_ref() {
-                Expr::Number { value, .. } => match value.as_i64() {
-                    Ok(number) if number >= 0 => Term::Constant(Value::from(-number)),
-                    _ => return unknown("such a negative number"),
-                },
+                // A number may have a sign of its own.
+                Expr::Number { value, span, .. } if !span.text().starts_with('-') => {
+                    match value.as_i64().ok().and_then(i64::checked_neg) {
+                        Some(number) => Term::Constant(Value::from(number)),
+                        None => return unknown("such a negative number"),
+                    }
+                }
                 _ => return unknown("a sign before something other than a number"),
             },
             Expr::BinExpr { op, lhs, rhs, span, .. } => Term::SetOperation(Box::new(Operation {

@@ -56,8 +56,21 @@ pub struct Spent {
     uses: RefCell<Vec<usize>>,
 }
 
+#[cfg(test)]
+impl Spent {
+    pub fn steps(&self) -> u32 {
+        self.steps.get()
+    }
+}
+
 pub(super) fn failure(place: &Span, message: &str) -> EvaluationError {
     rego::evaluation_error(&place.error(message))
+}
+
+/// In the interpreter's words.
+fn conflict(with: &Span) -> String {
+    let file = with.source.file().replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
+    format!("rule conflicts with rule at {file}:{}:{}", with.line, with.col)
 }
 
 impl<'p> Evaluation<'p> {
@@ -139,15 +152,18 @@ impl<'p> Evaluation<'p> {
     }
 
     fn complete(&self, rule: &Rule) -> Result<Value> {
-        let mut value = Value::Undefined;
+        let (mut value, mut before) = (Value::Undefined, None);
         for definition in &rule.definitions {
             let found = self.complete_definition(definition)?;
-            if value == Value::Undefined {
-                value = found;
-            } else if found != Value::Undefined && found != value {
-                let [whole, _] = &definition.places;
-                return Err(failure(whole, "complete rules should not produce multiple outputs"));
+            if found == Value::Undefined {
+                continue;
             }
+            if let Some(before) = before
+                && found != value
+            {
+                return Err(failure(&definition.name, &conflict(before)));
+            }
+            (value, before) = (found, Some(&definition.name));
         }
         match &rule.default {
             Some(default) if value == Value::Undefined => Ok(self.term(default, None)?.into_value()),
@@ -156,7 +172,6 @@ impl<'p> Evaluation<'p> {
     }
 
     fn complete_definition(&self, definition: &Definition) -> Result<Value> {
-        let [_, name] = &definition.places;
         for body in &definition.bodies {
             // A solution without a value makes the interpreter forget the value before it, and fail on the next one.
             let (mut found, mut forgot, mut succeeded) = (Value::Undefined, false, false);
@@ -173,7 +188,7 @@ impl<'p> Evaluation<'p> {
                 if found == Value::Undefined {
                     found = output.into_value();
                 } else if found != *output.value() {
-                    return Err(failure(name, "rules must not produce multiple outputs"));
+                    return Err(failure(&definition.name, "rules must not produce multiple outputs"));
                 }
                 Ok(if body.constant { Flow::Stop } else { Flow::GoOn })
             })?;

@@ -23,6 +23,9 @@ pub struct Memo {
     charged: Vec<Cell<u32>>,
     /// Whether any evaluation has come to something that passes.
     passing: Cell<bool>,
+    /// What the last question cost.
+    #[cfg(test)]
+    pub steps: u32,
 }
 
 /// The value of a rule and what it cost without the rules that it used: a question that finds it known is charged as
@@ -47,6 +50,8 @@ impl Memo {
             question: 0,
             charged,
             passing: Cell::default(),
+            #[cfg(test)]
+            steps: 0,
         }
     }
 
@@ -89,7 +94,12 @@ impl Memo {
             passing: &self.passing,
             spent: Spent::default(),
         };
-        evaluation.rule(position).cloned()
+        let value = evaluation.rule(position).cloned();
+        #[cfg(test)]
+        {
+            self.steps = evaluation.spent.steps();
+        }
+        value
     }
 
     /// Whether any evaluation has come to the time or the request's uid, which another request has otherwise.

@@ -14,8 +14,11 @@ mod program;
 mod schedule;
 mod scope;
 mod terms;
+#[cfg(test)]
+mod tests;
 
 #[cfg(test)]
 pub use calls::WRONG;
 pub use memo::Memo;
 pub use program::{Program, Unsupported};
+pub use schedule::brackets_bound_by;

@@ -75,8 +75,8 @@ pub enum Form {
 
 /// One definition of a rule.
 pub struct Definition {
-    /// Of the whole definition, and of its name.
-    pub places: [Span; 2],
+    /// Where its name is.
+    pub name: Span,
     pub parameters: Vec<Pattern>,
     /// The body and those after `else`; a rule without one has an empty body.
     pub bodies: Vec<Body>,

@@ -165,40 +165,59 @@ fn uses<'a>(expr: &'a Expr, names: &Names<'a>, found: &mut Vec<Definition<'a>>) 
     uses
 }
 
+/// Whether an expression has in brackets a name that these lines bind, alone or in a list.
+pub fn brackets_bound_by(expr: &Expr, query: &Query) -> bool {
+    let names = declared(query);
+    let mut found = Names::new();
+    each_bracket(expr, &mut |_, index| {
+        if matches!(index, Expr::Var { .. } | Expr::Array { .. }) {
+            used(index, &names, &mut found);
+        }
+    });
+    !found.is_empty()
+}
+
 fn in_brackets<'a>(expr: &'a Expr, names: &Names<'a>, found: &mut Vec<Definition<'a>>) {
+    each_bracket(expr, &mut |refr, index| {
+        if let Expr::Var { span, .. } = index
+            && names.contains(span.text())
+        {
+            let mut uses = Names::new();
+            used(refr, names, &mut uses);
+            found.push(Definition { name: span.text(), uses });
+        }
+    });
+}
+
+/// Each reference with brackets and what is in them, but none inside of comprehensions.
+fn each_bracket<'a>(expr: &'a Expr, tell: &mut dyn FnMut(&'a Expr, &'a Expr)) {
     match expr {
         Expr::RefBrack { refr, index, .. } => {
-            if let Expr::Var { span, .. } = index.as_ref()
-                && names.contains(span.text())
-            {
-                let mut uses = Names::new();
-                used(refr, names, &mut uses);
-                found.push(Definition { name: span.text(), uses });
-            }
-            in_brackets(refr, names, found);
-            in_brackets(index, names, found);
+            tell(refr, index);
+            each_bracket(refr, tell);
+            each_bracket(index, tell);
         }
-        Expr::RefDot { refr, .. } => in_brackets(refr, names, found),
+        Expr::RefDot { refr, .. } => each_bracket(refr, tell),
         Expr::Array { items, .. } | Expr::Set { items, .. } => {
-            items.iter().for_each(|item| in_brackets(item, names, found));
+            items.iter().for_each(|item| each_bracket(item, tell));
         }
         Expr::Object { fields, .. } => {
             for (_, key, value) in fields {
-                in_brackets(key, names, found);
-                in_brackets(value, names, found);
+                each_bracket(key, tell);
+                each_bracket(value, tell);
             }
         }
-        Expr::Call { params, .. } => params.iter().for_each(|param| in_brackets(param, names, found)),
+        Expr::Call { params, .. } => params.iter().for_each(|param| each_bracket(param, tell)),
         Expr::BinExpr { lhs, rhs, .. }
         | Expr::BoolExpr { lhs, rhs, .. }
         | Expr::ArithExpr { lhs, rhs, .. } => {
-            in_brackets(lhs, names, found);
-            in_brackets(rhs, names, found);
+            each_bracket(lhs, tell);
+            each_bracket(rhs, tell);
         }
         Expr::Membership { key, value, collection, .. } => {
-            key.iter().for_each(|key| in_brackets(key, names, found));
-            in_brackets(value, names, found);
-            in_brackets(collection, names, found);
+            key.iter().for_each(|key| each_bracket(key, tell));
+            each_bracket(value, tell);
+            each_bracket(collection, tell);
         }
         _ => {}
     }

@@ -7,10 +7,21 @@ use super::fields::{Fields, KnownRule};
 use super::names::{Scope, fixed_start};
 use crate::diagnostic::Diagnostic;
 use crate::engine::ast::{Expr, Literal, Query, Rule, RuleHead};
+use crate::engine::compiled::brackets_bound_by;
 use crate::engine::walk::{self, AstNode, ValueOrigin};
 
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     for rule in &scope.module.policy {
+        if let Some(value) = before_else(rule) {
+            errors.push(
+                scope
+                    .error(
+                        value,
+                        "the engine tries all values for a name in brackets here, as if the body did not bind it: the rule has an else",
+                    )
+                    .with_help("compute it in the body: `x := v if { …; v := … } else := …`"),
+            );
+        }
         let Rule::Spec { head: RuleHead::Set { key: Some(key), .. }, .. } = rule.as_ref() else { continue };
         let mut bound: BTreeSet<&str> = BTreeSet::new();
         walk::rule(rule, &mut |node| {
@@ -29,6 +40,17 @@ pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
             );
         }
     }
+}
+
+/// The value in the head of a rule with `else`, if a name in its brackets is bound in the body.
+fn before_else(rule: &Rule) -> Option<&Expr> {
+    let Rule::Spec { head, bodies, .. } = rule else { return None };
+    let assign = match head {
+        RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => assign.as_ref()?,
+        RuleHead::Set { .. } => return None,
+    };
+    let [first, _, ..] = bodies.as_slice() else { return None };
+    brackets_bound_by(&assign.value, &first.query).then_some(&*assign.value)
 }
 
 fn is_bound(expr: &Expr, bound: &BTreeSet<&str>) -> bool {

@@ -6,6 +6,9 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::engine::reads::fixed_path;
 use crate::engine::walk::{self, AstNode};
 
+/// What can be imported from `future.keywords`.
+const KEYWORDS: &[&str] = &["contains", "every", "if", "in"];
+
 pub fn check(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
     imports(scope, errors);
     for rule in &scope.module.policy {
@@ -73,6 +76,17 @@ fn imports(scope: &Scope<'_>, errors: &mut Vec<Diagnostic>) {
                 scope
                     .error(&import.refr, message)
                     .with_help(format!("give it another: `import {} as other_name`", path.join("."))),
+            );
+        }
+        // regorus takes any keyword for known, and reads what is written with a new one in another way.
+        if let [future, keywords, keyword] = path.as_slice()
+            && [future, keywords] == ["future", "keywords"]
+            && !KEYWORDS.contains(&keyword.as_str())
+        {
+            errors.push(
+                scope
+                    .error(&import.refr, format!("there is no keyword {keyword}"))
+                    .with_help("take the import out, and write what it is for without it"),
             );
         }
         if !scope.names.complete {

@@ -418,7 +418,7 @@ impl Review<'_> {
 /// unless a binding requires the inventory.
 fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], decision: &mut Decision) {
     let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
-    let unknown = Unknown { policy: selected.policy.id.clone(), missing };
+    let unknown = Unknown { policy: selected.policy.id.clone(), missing, unfilled: false };
     if selected.enforcement.require_inventory && mode.validates() {
         let binding = selected.enforcement.binding.clone();
         let finding = Finding::inventory_required(selected.policy, selected.action(mode), binding, &unknown);

@@ -13,6 +13,7 @@ pub(super) mod previous;
 mod relaxed;
 mod reviewed;
 mod tracked;
+mod unfilled;
 
 use std::io::IsTerminal as _;
 use std::path::PathBuf;

@@ -168,14 +168,16 @@ impl Finding {
     }
 }
 
-/// A policy that could not be evaluated because objects that it needs are unknown. By itself this refuses
-/// nothing.
+/// A policy that could not be evaluated because what it needs is not known. By itself this refuses nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unknown {
     /// The policy.
     pub policy: PolicyId,
-    /// The unknown kinds: `StorageClass.storage.k8s.io`.
+    /// The unknown kinds, such as `StorageClass.storage.k8s.io`, or the placeholders.
     pub missing: Vec<String>,
+    /// Whether values are unknown, which nothing has filled in yet, and not other objects.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unfilled: bool,
 }
 
 /// A policy that was waived for an object.
@@ -297,6 +299,11 @@ impl Finding {
 }
 
 impl Unknown {
+    /// What makes it known.
+    pub fn remedy(&self) -> &'static str {
+        if self.unfilled { "fill in the manifests before the check" } else { "add it with --inventory" }
+    }
+
     /// The text shown to the user.
     pub fn reason(&self) -> String {
         match self.missing.as_slice() {

@@ -477,7 +477,11 @@ mod tests {
         for number in 0..10 {
             results.add(&set, subject("fine", &format!("pg-{number}")), &Decision::default());
         }
-        let unknown = vec![Unknown { policy: PolicyId::new("blind"), missing: vec!["Node".to_owned()] }];
+        let unknown = vec![Unknown {
+            policy: PolicyId::new("blind"),
+            missing: vec!["Node".to_owned()],
+            unfilled: false,
+        }];
         results.add(&set, subject("fine", "blind"), &Decision { unknown, ..Decision::default() });
         results.fail("Node cannot be listed: forbidden");
         let worst = results.worst(&set, now());
@@ -516,7 +520,11 @@ mod tests {
                 finding("bad", Action::Deny, Severity::Critical, "m"),
             ],
             failures: vec![failed("broken")],
-            unknown: vec![Unknown { policy: PolicyId::new("blind"), missing: vec!["Node".to_owned()] }],
+            unknown: vec![Unknown {
+                policy: PolicyId::new("blind"),
+                missing: vec!["Node".to_owned()],
+                unfilled: false,
+            }],
             waived: vec![Waived {
                 policy: PolicyId::new("waived"),
                 exception: Some("legacy".to_owned()),

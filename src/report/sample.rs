@@ -49,8 +49,11 @@ pub fn report() -> Report {
     if let Some(known) = plain.findings.get_mut(3) {
         known.known = true;
     }
-    plain.unknown =
-        vec![Unknown { policy: PolicyId::new("u"), missing: vec!["StorageClass.storage.k8s.io".to_owned()] }];
+    plain.unknown = vec![Unknown {
+        policy: PolicyId::new("u"),
+        missing: vec!["StorageClass.storage.k8s.io".to_owned()],
+        unfilled: false,
+    }];
     plain.waived = vec![Waived {
         policy: PolicyId::new("w"),
         exception: Some("legacy".to_owned()),

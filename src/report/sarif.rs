@@ -318,7 +318,7 @@ fn conditions(report: &Report) -> Vec<Notification<'_>> {
         let unknown = object.unknown.iter().map({
             let name = name.clone();
             move |unknown| {
-                let text = format!("{name}: not evaluated: {}; add it with --inventory", unknown.reason());
+                let text = format!("{name}: not evaluated: {}; {}", unknown.reason(), unknown.remedy());
                 Notification::new(Level::Note, text).at(object_location(object)).of(unknown.policy.as_str())
             }
         });

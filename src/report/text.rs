@@ -57,9 +57,9 @@ pub fn render(report: &Report, colours: bool) -> String {
         }
         notes.extend(object.notes.iter().map(|note| format!("{}: {note}", object.display_name())));
     }
-    notes.extend(unjudged(report).into_iter().map(|Unjudged { reason, policies, objects }| {
+    notes.extend(unjudged(report).into_iter().map(|Unjudged { reason, remedy, policies, objects }| {
         let (policies, objects) = (policies.join(", "), some(&objects));
-        format!("not evaluated for {objects}: {policies} ({reason}; add it with --inventory)")
+        format!("not evaluated for {objects}: {policies} ({reason}; {remedy})")
     }));
     notes.extend(
         notices(report)
@@ -103,6 +103,7 @@ fn some(names: &[String]) -> String {
 /// The policies that were not evaluated for one reason: one line, not one for each object and policy.
 pub(super) struct Unjudged {
     pub reason: String,
+    pub remedy: &'static str,
     pub policies: Vec<String>,
     pub objects: Vec<String>,
 }
@@ -120,10 +121,11 @@ pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
     }
     let mut all: Vec<Unjudged> = Vec::new();
     for (unknown, objects) in by_policy {
-        let (reason, policy) = (unknown.reason(), unknown.policy.to_string());
+        let (reason, remedy) = (unknown.reason(), unknown.remedy());
+        let policy = unknown.policy.to_string();
         match all.iter_mut().find(|one| one.reason == reason && one.objects == objects) {
             Some(one) => one.policies.push(policy),
-            None => all.push(Unjudged { reason, policies: vec![policy], objects }),
+            None => all.push(Unjudged { reason, remedy, policies: vec![policy], objects }),
         }
     }
     all

@@ -37,6 +37,8 @@ struct Reference {
     place: path::Path,
     text: String,
     role: Role,
+    /// Whether it is laid over what others hold.
+    patch: bool,
 }
 
 const LISTS: [(&str, Role); 16] = [
@@ -58,6 +60,7 @@ const LISTS: [(&str, Role); 16] = [
     ("valuesFile", Role::File),
     ("additionalValuesFiles", Role::File),
 ];
+const PATCHES: [&str; 3] = ["patchesStrategicMerge", "patches", "patchesJson6902"];
 const GENERATED: &[&str] = &["files", "envs", "env"];
 const ITEMS: [(&str, &[&str]); 7] = [
     ("patches", &["path"]),
@@ -85,20 +88,20 @@ fn references(value: &Value) -> Vec<Reference> {
 
 fn own_references(root: &Node) -> Vec<Reference> {
     let mut all = Vec::new();
-    let mut add = |node: &Node, field: &str, role: Role| {
+    let mut add = |node: &Node, field: &str, role: Role, patch: bool| {
         for (place, text) in fields(node, field).iter().flat_map(items) {
             let Some(text) = text.as_str() else { continue };
             // `key=path`
             let text = if field == "files" { text.rsplit('=').next().unwrap_or(text) } else { text };
-            all.push(Reference { place, text: text.to_owned(), role });
+            all.push(Reference { place, text: text.to_owned(), role, patch });
         }
     };
     for (field, role) in LISTS {
-        add(root, field, role);
+        add(root, field, role, PATCHES.contains(&field));
     }
     for (field, inner) in ITEMS {
         for item in fields(root, field).iter().flat_map(items) {
-            inner.iter().for_each(|name| add(&item, name, Role::File));
+            inner.iter().for_each(|name| add(&item, name, Role::File, PATCHES.contains(&field)));
         }
     }
     all
@@ -171,6 +174,8 @@ pub struct Kustomization {
     pub files: BTreeSet<PathBuf>,
     /// Other Kustomize directories.
     pub directories: BTreeSet<PathBuf>,
+    /// Those of the files that are only laid over others.
+    pub patches: BTreeSet<PathBuf>,
 }
 
 impl Kustomization {
@@ -181,7 +186,8 @@ impl Kustomization {
         let mut own = Self { component, ..Self::default() };
         own.files.insert(file.to_owned());
         let directory = file.parent().unwrap_or(Path::new(""));
-        for Reference { text, role, .. } in references(&value) {
+        let mut whole = BTreeSet::new();
+        for Reference { text, role, patch, .. } in references(&value) {
             if text.is_empty() || is_remote(&text) {
                 continue;
             }
@@ -189,11 +195,16 @@ impl Kustomization {
             // An empty path is the current directory.
             let named = if path.as_os_str().is_empty() { Path::new(".") } else { &path };
             match boundary.entry(named) {
-                Ok(real) if real.is_file() => drop(own.files.insert(path)),
+                Ok(real) if real.is_file() => {
+                    let kind = if patch { &mut own.patches } else { &mut whole };
+                    kind.insert(path.clone());
+                    own.files.insert(path);
+                }
                 Ok(_) if role != Role::File && path != directory => drop(own.directories.insert(path)),
                 _ => {}
             }
         }
+        own.patches.retain(|file| !whole.contains(file));
         own
     }
 

@@ -42,6 +42,8 @@ pub struct Manifest {
     pub prefix: path::Path,
     /// Whether its kind is written only in the list that contains it.
     pub bare: bool,
+    /// Whether a tool may fill in something before it is applied.
+    pub written_for_tools: bool,
 }
 
 impl Manifest {
@@ -287,10 +289,11 @@ impl Manifests {
                 self.errors.push(diagnostic(&file, error));
             }
         }
-        let unfilled = unfilled && placeholders::has(&file.text);
+        let fillable = unfilled && placeholders::has(&file.text);
         for (index, mut document) in documents.into_iter().enumerate() {
             // A recorded request is what was asked.
-            if unfilled && document.value.get("kind").is_none_or(|kind| kind != "AdmissionReview") {
+            let written = document.value.get("kind").is_none_or(|kind| kind != "AdmissionReview");
+            if fillable && written {
                 let filled = placeholders::fill(&mut document.value);
                 self.placeholder = self.placeholder.take().or(filled);
             }
@@ -304,6 +307,7 @@ impl Manifests {
                 document: index,
                 prefix: Vec::new(),
                 bare: false,
+                written_for_tools: unfilled && written,
             };
             self.flatten(manifest);
         }

@@ -18,6 +18,7 @@ pub mod render;
 pub mod sandbox;
 pub mod scopes;
 pub mod tree;
+pub mod unfilled;
 mod unread;
 mod walk;
 

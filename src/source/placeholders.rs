@@ -7,9 +7,9 @@
 use serde_json::Value;
 
 /// Keys of texts for programs.
-const TEXTS: [&str; 6] = ["annotations", "args", "command", "data", "script", "stringData"];
+pub(super) const TEXTS: [&str; 6] = ["annotations", "args", "command", "data", "script", "stringData"];
 /// Keys whose values are texts, whatever they look like.
-const OF_TEXTS: [&str; 7] =
+pub(super) const OF_TEXTS: [&str; 7] =
     ["labels", "matchLabels", "nodeSelector", "parameters", "selector", "value", "variables"];
 /// A default may hold another placeholder.
 const DEEPEST: usize = 8;
@@ -98,7 +98,7 @@ fn filled(text: &str, depth: usize) -> Option<String> {
 }
 
 /// What is between the braces, and what follows them.
-fn content(text: &str) -> Option<(&str, &str)> {
+pub(super) fn content(text: &str) -> Option<(&str, &str)> {
     let mut open = 1_usize;
     for (index, byte) in text.bytes().enumerate() {
         match byte {

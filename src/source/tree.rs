@@ -133,12 +133,17 @@ impl Tree {
         // Chart templates are not YAML, so they are never read as they are.
         let (mut rendered, library) = take_charts(&mut files, &bounds);
         tree.library = library;
+        let kustomizations = kustomizations(&files, &bounds);
         if choice.rendered {
-            rendered.extend(take_kustomizations(&mut files, &bounds));
+            rendered.extend(take_kustomizations(&mut files, &kustomizations, &bounds));
             rendered.sort();
         } else {
             tree.unrendered = rendered.len();
             rendered.clear();
+        }
+        // What is laid over other objects is none itself, whether or not anything renders it here.
+        for patch in kustomizations.values().flat_map(|one| &one.patches) {
+            files.remove(patch);
         }
         // A file named by the user is read as it is, even if it is also part of a rendered directory.
         files.extend(named.iter().cloned());
@@ -280,16 +285,21 @@ fn each_once(files: &mut BTreeSet<PathBuf>) {
     });
 }
 
+/// The Kustomize directories.
+fn kustomizations(files: &BTreeSet<PathBuf>, bounds: &Bounds) -> BTreeMap<PathBuf, Kustomization> {
+    let all = files.iter().filter(|file| is_kustomization(file));
+    let read =
+        |file: &PathBuf| Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)));
+    all.filter_map(read).collect()
+}
+
 /// Removes the files that belong to Kustomize directories, and returns those directories.
-fn take_kustomizations(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Rendered> {
+fn take_kustomizations(
+    files: &mut BTreeSet<PathBuf>,
+    kustomizations: &BTreeMap<PathBuf, Kustomization>,
+    bounds: &Bounds,
+) -> Vec<Rendered> {
     let mut rendered = Vec::new();
-    let kustomizations: BTreeMap<PathBuf, Kustomization> = files
-        .iter()
-        .filter(|file| is_kustomization(file))
-        .filter_map(|file| {
-            Some((parent(file).to_owned(), Kustomization::read(file, bounds.of(parent(file))?)))
-        })
-        .collect();
     // A component that nobody uses renders nothing.
     let used_by = |any: bool| -> BTreeSet<&PathBuf> {
         let users = kustomizations.values().filter(|one| any || !one.component);
@@ -305,7 +315,7 @@ fn take_kustomizations(files: &mut BTreeSet<PathBuf>, bounds: &Bounds) -> Vec<Re
         let Some(boundary) = bounds.of(directory).filter(|_| !reached.contains(directory)) else {
             continue;
         };
-        let made_of = made_of(directory, &kustomizations, boundary);
+        let made_of = made_of(directory, kustomizations, boundary);
         reached.extend(made_of.directories);
         rendered.push(Rendered {
             directory: directory.clone(),

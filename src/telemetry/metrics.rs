@@ -444,7 +444,11 @@ mod tests {
                 waived: vec![waived(Some("legacy")), waived(None), waived(None)],
                 findings: vec![finding],
                 failures: vec![failure],
-                unknown: vec![Unknown { policy: PolicyId::new("three"), missing: vec!["Node".to_owned()] }],
+                unknown: vec![Unknown {
+                    policy: PolicyId::new("three"),
+                    missing: vec!["Node".to_owned()],
+                    unfilled: false,
+                }],
                 ..Decision::default()
             },
         );

@@ -106,6 +106,16 @@ impl CommandLine {
         self.works().flatten()
     }
 
+    /// Whether some of those words are variables of unknown value that may hold any option: `agent ${MODE}`, but not
+    /// `-node ${NODE}`.
+    pub fn has_unknown_words(&self) -> bool {
+        let is_option = |word: &String| word.starts_with('-') && !word.contains('=');
+        self.works().any(|words| {
+            let mut pairs = words.windows(2);
+            pairs.any(|pair| matches!(pair, [before, word] if word.starts_with('$') && !is_option(before)))
+        })
+    }
+
     /// The values that those commands give to options, in their order; `None` for an option without a value.
     pub fn values<'a>(
         &'a self,

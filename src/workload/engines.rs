@@ -32,6 +32,10 @@ pub struct EngineRow {
     /// segment, so that clients such as `postgres-exporter` are not taken for the engine. One with a slash is the
     /// repository's end.
     images: Vec<String>,
+    /// Patterns for images of others that hold its server, too: the row matches one of them only if a command starts
+    /// one of `servers`, and what is known of the row's own images does not count for it.
+    #[serde(default)]
+    also_in: Vec<String>,
     /// The row matches only if one of these arguments is given.
     #[serde(default)]
     requires_argument: Vec<String>,
@@ -197,11 +201,12 @@ impl Engines {
     /// The row for a container, chosen by its image and its commands.
     pub fn of(&self, container: &Container) -> Option<&EngineRow> {
         let image = container.image.as_ref()?;
-        let mut rows = self.engines.iter().filter(|row| row.is_image(image)).peekable();
+        let holds = |row: &&EngineRow| row.is_image(image) || row.is_also_in(image);
+        let mut rows = self.engines.iter().filter(holds).peekable();
         rows.peek()?;
         let line = CommandLine::of(container);
         let beside = line.beside(container);
-        rows.find(|row| {
+        rows.filter(|row| row.is_image(image) || row.starts_server(&line)).find(|row| {
             let line = row.configured(container, line.clone());
             row.runs(container, &line) || beside.iter().any(|beside| row.is_started(container, beside))
         })
@@ -240,9 +245,9 @@ impl Engines {
 }
 
 impl EngineRow {
-    /// Patterns for the last segment of the image repository, with `*` and `?`.
+    /// Patterns for the last segment of the image repository, with `*` and `?`: its own, and those that hold it, too.
     pub fn images(&self) -> impl Iterator<Item = &str> {
-        self.images.iter().map(String::as_str)
+        self.images.iter().chain(&self.also_in).map(String::as_str)
     }
 
     /// The ports that the engine listens on.
@@ -264,9 +269,15 @@ impl EngineRow {
         matches_any(&self.images, image.basename()) || self.images.iter().any(path)
     }
 
+    /// Whether the image is another engine's that holds the server of this one.
+    fn is_also_in(&self, image: &ImageRef) -> bool {
+        matches_any(&self.also_in, image.basename())
+    }
+
     /// Whether a container was only likely to run the engine.
     pub(super) fn is_likely_in(&self, container: &Container) -> bool {
-        container.engine == self.name && !container.image.as_ref().is_some_and(|image| self.is_image(image))
+        let held = |image: &ImageRef| self.is_image(image) || self.is_also_in(image);
+        container.engine == self.name && !container.image.as_ref().is_some_and(held)
     }
 
     /// The engine's directories, of whichever image, at which the container mounts a volume.
@@ -349,7 +360,7 @@ impl Idle {
         };
         (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
             && (self.words.is_empty() || self.words.iter().any(given))
-            && !self.without.iter().any(given)
+            && (self.without.is_empty() || !self.without.iter().any(given) && !line.has_unknown_words())
             && (!self.by_default || container.command.is_empty() && container.args.is_empty())
             && !self.without_environment.iter().any(set)
             && !self.without_mounts.iter().any(mounted)

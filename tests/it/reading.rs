@@ -201,9 +201,106 @@ fn placeholders_count_as_their_defaults_and_others_are_no_fault() {
         run_in(files.path(), &["check", "claim.yaml"])
     };
     check(&claim("${SIZE:=5Gi}")).expect(0, &["placeholders count as their defaults, such as ${SIZE:=5Gi}"]);
-    let run = check(&claim("${SIZE}"));
-    run.expect(0, &["warning[object-unreadable]", "spec.resources.requests.storage holds a placeholder"]);
     check(&claim("large")).expect(1, &["error[object-unreadable]"]);
+    for placeholder in
+        ["${SIZE}", "$SIZE", "$(SIZE)Gi", "{{ size }}", "<size>", "__SIZE__", "@@size@@", "REPLACE_ME"]
+    {
+        let shown = placeholder.trim_end_matches("Gi");
+        let told =
+            format!("spec.resources.requests.storage holds the placeholder {shown}, which nothing fills in");
+        let run = check(&claim(placeholder));
+        run.expect(0, &[&told, "claim.yaml:4:"]);
+        assert!(!run.stdout.contains("object-unreadable"), "{run:?}");
+    }
+    // Nothing can stand for a map.
+    let run = check(&CLAIM.replace("{requests: {storage: 10Gi}}", "$RESOURCES"));
+    run.expect(0, &["warning[object-unreadable]", "spec.resources holds a placeholder"]);
+}
+
+/// A PostgreSQL whose data is wiped, with placeholders wherever people put them.
+const TEMPLATE: &str = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: $NAME, namespace: <namespace>}
+spec:
+  serviceName: $NAME
+  replicas: $REPLICAS
+  selector: {matchLabels: {app: $NAME}}
+  template:
+    metadata: {labels: {app: $NAME}}
+    spec:
+      priorityClassName: <class>
+      containers:
+      - name: postgres
+        image: $REGISTRY/postgres:$TAG
+        resources:
+          requests: {cpu: $CPU, memory: __MEMORY__}
+          limits: {memory: __MEMORY__}
+        volumeMounts: [{name: data, mountPath: /var/lib/postgresql/data}]
+      volumes: [{name: data, emptyDir: {sizeLimit: '{{ size }}'}}]
+";
+
+#[test]
+fn what_is_found_whatever_a_placeholder_is_counts_and_all_else_is_not_known() {
+    let files = directory(&[("pg.yaml", TEMPLATE)]);
+    let run = run_in(files.path(), &["check", "pg.yaml"]);
+    run.expect(
+        1,
+        &[
+            "error[volume-no-emptydir-data]",
+            "error[probe-readiness-required]",
+            "pg.yaml:6:13",
+            "spec.replicas holds the placeholder $REPLICAS, which nothing fills in: what depends on it is not judged, and \
+             so for 6 other values in this file",
+            "not known; fill in the manifests before the check",
+        ],
+    );
+    for unknown in
+        ["object-unreadable", "resources-requests", "image-", "replicas-minimum", "memory-guaranteed"]
+    {
+        assert!(!run.stdout.contains(&format!("[{unknown}")), "{unknown}: {run:?}");
+    }
+    assert_eq!(run.stdout.matches("which nothing fills in").count(), 1, "{run:?}");
+}
+
+#[test]
+fn a_placeholder_silences_nothing_at_admission() {
+    let claim = CLAIM.replace("10Gi", "$SIZE");
+    let object = stategate::yaml::read(&claim).unwrap().remove(0).value;
+    let review = serde_json::json!({
+        "apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview",
+        "request": {
+            "uid": "1", "operation": "CREATE", "name": "data", "namespace": "shop", "userInfo": {"username": "dev"},
+            "kind": {"group": "", "version": "v1", "kind": "PersistentVolumeClaim"},
+            "resource": {"group": "", "version": "v1", "resource": "persistentvolumeclaims"},
+            "object": object,
+        },
+    });
+    let files = directory(&[("review.json", &review.to_string())]);
+    let run = run_in(files.path(), &["review", "review.json"]);
+    assert!(run.stdout.contains("\"allowed\":false") || run.stdout.contains("\"allowed\": false"), "{run:?}");
+    assert!(run.stdout.contains("object-unreadable"), "{run:?}");
+}
+
+#[test]
+fn a_claim_is_not_judged_by_what_may_or_may_not_mount_it() {
+    let claim = CLAIM.replace("storageClassName: fast, ", "");
+    let web = SET.replace("name: pg,", "name: web,").replace("postgres:16.4", "nginx:1.27");
+    let newer = web.replace("nginx:1.27", "nginx:1.28");
+    let check = |files: &[(&str, &str)]| {
+        let files = directory(&[files, &[("claim.yaml", claim.as_str())]].concat());
+        run_in(files.path(), &["check", "."]).stdout
+    };
+    let told = "claim data names no storage class";
+    let stdout = check(&[("east/web.yaml", &web), ("west/web.yaml", &newer)]);
+    assert!(!stdout.contains(told), "{stdout}");
+    assert!(stdout.contains("StatefulSet web differs between"), "{stdout}");
+    assert!(
+        stdout.contains("deploy-tool-deletes-claim, storage-class-required (StatefulSet.apps is"),
+        "{stdout}"
+    );
+    let stdout = check(&[("web.yaml", &web), ("west/web.yaml", &newer)]);
+    assert!(stdout.contains(told), "the nearest one mounts nothing: {stdout}");
+    assert!(check(&[]).contains(told));
 }
 
 #[test]

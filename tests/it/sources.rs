@@ -45,6 +45,26 @@ fn ignored_hidden_and_excluded_files_are_left_out() {
 }
 
 #[test]
+fn what_is_laid_over_other_objects_is_no_manifest() {
+    let patch = "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: pg}\nspec: {template: {spec: {containers: [{name: pg}]}}}\n";
+    let files = directory(&[
+        ("base/pg.yaml", GOOD),
+        ("base/kustomization.yaml", "resources: [pg.yaml]\n"),
+        ("prod/kustomization.yaml", "resources: [../base]\npatches: [{path: ../patches/a.yaml}]\n"),
+        ("patches/a.yaml", patch),
+        (
+            "unused/kustomization.yaml",
+            "apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatchesStrategicMerge: [b.yaml]\n",
+        ),
+        ("unused/b.yaml", patch),
+    ]);
+    let run = run_in(files.path(), &["check", ".", "--no-render"]);
+    assert!(summary(&run).starts_with("2 objects checked"), "only base: {}", run.stdout);
+    let run = run_in(files.path(), &["check", "patches/a.yaml", "--no-render"]);
+    assert!(summary(&run).starts_with("1 object checked"), "what is named is read: {}", run.stdout);
+}
+
+#[test]
 fn one_file_under_two_names_is_read_once() {
     let files = directory(&[("shop/pg.yaml", NAIVE)]);
     let run = run_in(files.path(), &["check", "shop", "./shop//pg.yaml", "shop/pg.yaml"]);

@@ -11,6 +11,7 @@ use super::live::LiveObjects;
 use super::misspelt;
 use super::previous::PreviousObjects;
 use super::reviewed::{hidden, reviewed_object};
+use super::unfilled;
 use crate::admission::{GroupKind, GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
 use crate::cli::project::Project;
@@ -300,6 +301,8 @@ impl Pipeline {
             requests.push(Arc::new(request));
         }
         let decisions = self.pool.review(&inventory, &requests, mode).await?;
+        let decisions =
+            unfilled::told(self, &inventory, &reviewed, &requests, decisions, mode, &mut report).await?;
         let decisions =
             misspelt::told(self, &inventory, &reviewed, &requests, decisions, mode, &mut report).await?;
         let judged: Vec<(&Manifest, &Decision)> = reviewed.iter().copied().zip(&decisions).collect();

@@ -13,7 +13,7 @@ use crate::policy::binding::OnFailure;
 use crate::report::{Excerpt, Found, ReviewedObject};
 use crate::source::credentials::{self, Flagged};
 use crate::source::manifests::{Manifest, Manifests};
-use crate::source::placeholders;
+use crate::source::unfilled::placeholder;
 
 /// What a report says of an object.
 pub fn reviewed_object(
@@ -77,7 +77,7 @@ pub fn reviewed_object(
 /// Whether the field is a text that a tool fills in before it is applied.
 fn holds_placeholder(manifest: &Manifest, field: &[Segment]) -> bool {
     let text = path::get(&manifest.object, field).and_then(serde_json::Value::as_str);
-    text.is_some_and(placeholders::has)
+    manifest.written_for_tools && text.is_some_and(|text| placeholder(text).is_some())
 }
 
 /// Hides every excerpt.

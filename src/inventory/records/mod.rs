@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::roles::ResourceRole;
 use crate::admission::{GroupKind, LAST_APPLIED};
+use crate::path::Path;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
 use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, Workload, project};
@@ -53,6 +54,14 @@ impl RecordReader {
     pub fn view(&self, kind: &GroupKind, object: &Value, namespace: &str) -> Option<Workload> {
         let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
         Some(project(object, namespace, projection, engines, self.self_classification).workload)
+    }
+
+    /// The paths of the fields of an object that cannot be read.
+    pub fn unreadable(&self, kind: &GroupKind, object: &Value, namespace: &str) -> Vec<Path> {
+        let Some(projection) = self.projections.of(kind) else { return Vec::new() };
+        let engines = &self.projections.engines;
+        let read = project(object, namespace, projection, engines, self.self_classification);
+        read.problems.into_iter().map(|problem| problem.path).collect()
     }
 
     /// The record of an object; none if no join knows its kind, or it has no name. A field that cannot be read is

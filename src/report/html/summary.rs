@@ -389,7 +389,7 @@ fn parts(report: &Report) -> Vec<Part> {
         ("Policy failures", "These policies could not decide.", "deny", failures.collect()),
         (
             "Not evaluated",
-            "These policies need other objects that are not known: add them with --inventory. This refuses nothing.",
+            "These policies need what is not known: add other objects with --inventory, and fill in placeholders. This refuses nothing.",
             "warn",
             unknown.collect(),
         ),

@@ -53,6 +53,11 @@ impl EngineRow {
         is_image && decided && !unsure && (entry_point || line.works().any(serves))
     }
 
+    /// Whether a command of another engine's image starts the server of this one.
+    pub(super) fn starts_server(&self, line: &CommandLine) -> bool {
+        line.works().any(|words| starts_like(&self.servers, words) && !self.is_client(words))
+    }
+
     /// Whether a command runs the server.
     fn is_server(&self, words: &[String]) -> bool {
         let named =

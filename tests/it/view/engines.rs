@@ -195,6 +195,59 @@ fn a_vault_whose_file_decides_is_only_guessed_at() {
 }
 
 #[test]
+fn an_image_of_another_engine_may_hold_the_server() {
+    for (image, command, expected) in [
+        (
+            "confluentinc/cp-kafka:7.5.0",
+            json!(["bin/zookeeper-server-start.sh", "z.properties"]),
+            "zookeeper",
+        ),
+        (
+            "shop/kafka",
+            json!(["sh", "-c", "chown -R k /d; exec zookeeper-server-start.sh /z.cfg"]),
+            "zookeeper",
+        ),
+        ("strimzi/kafka", json!(["/opt/kafka/zookeeper_run.sh"]), "zookeeper"),
+        ("apache/kafka", json!(["zookeeper-shell.sh", "z:2181", "ls", "/"]), ""),
+        ("apache/kafka", json!(["kafka-server-start.sh", "s.properties"]), "kafka"),
+        ("clickhouse/clickhouse-keeper:24.8", json!([]), "clickhouse-keeper"),
+        (
+            "clickhouse/clickhouse-server:24.8",
+            json!(["clickhouse-keeper", "-C", "/k.xml"]),
+            "clickhouse-keeper",
+        ),
+        ("clickhouse/clickhouse-server:24.8", json!(["clickhouse", "keeper"]), "clickhouse-keeper"),
+        ("clickhouse/clickhouse-server:24.8", json!(["clickhouse-keeper-client", "-q", "ls /"]), ""),
+        ("clickhouse/clickhouse-server:24.8", json!([]), "clickhouse"),
+        ("sorintlab/stolon:v0.17.0-pg14", json!(["gosu", "stolon", "stolon-keeper"]), "postgres"),
+        ("sorintlab/stolon:v0.17.0-pg14", json!(["stolon-sentinel", "--cluster-name", "c"]), ""),
+        ("sorintlab/stolon:v0.17.0-pg14", json!(["sh", "-c", "exec gosu stolon stolon-proxy"]), ""),
+    ] {
+        assert_eq!(engine(json!({"image": image, "command": command})), expected, "{image} {command}");
+    }
+    let container = json!({"name": "c", "image": "clickhouse/clickhouse-server:24.8",
+        "command": ["clickhouse-keeper", "--config-file=/k.xml"]});
+    let engine = view(&statefulset(container, json!({})))["engine"].clone();
+    assert_eq!(
+        (&engine["version"], &engine["quorum"]),
+        (&Value::Null, &json!(true)),
+        "its tag is the server's"
+    );
+}
+
+#[test]
+fn a_variable_may_hold_the_option_that_makes_it_keep_data() {
+    for (text, expected) in [
+        ("exec consul agent ${ROLE} -retry-join=s", "consul"),
+        ("exec consul agent -node ${NAME} -retry-join=s", ""),
+        ("exec consul agent -node=${NAME} -retry-join=s", ""),
+        ("exec consul agent \"$@\" -retry-join=s", ""),
+    ] {
+        assert_eq!(engine(script("hashicorp/consul:1.19", text)), expected, "{text}");
+    }
+}
+
+#[test]
 fn clients_out_of_an_engines_image_are_no_engines() {
     for (image, command) in [
         ("apache/kafka:4.0.0", json!(["/opt/kafka/bin/connect-distributed.sh", "/c.properties"])),
@@ -218,7 +271,7 @@ fn clients_out_of_an_engines_image_are_no_engines() {
         assert_eq!(engine(json!({"image": image, "command": command})), "", "{command}");
     }
     let zookeeper = json!({"image": "shop/kafka:2.5.1", "args": ["/etc/kafka/zookeeper.properties"]});
-    assert_eq!(engine(zookeeper), "", "the image's entry point starts ZooKeeper");
+    assert_eq!(engine(zookeeper), "zookeeper", "the image's entry point starts ZooKeeper");
     for (image, command) in [
         ("apache/kafka:4.0.0", json!(["bash", "-c", "kafka-storage.sh format; exec /etc/kafka/docker/run"])),
         ("postgres:16", json!(["sh", "-c", "psql -h old -c checkpoint; exec postgres -D /d"])),

@@ -194,6 +194,8 @@ impl Review<'_> {
     /// Whether nothing that passes had a part in the decision, as far as policies and waivers go.
     fn is_lasting(&self) -> bool {
         self.decision.failures.is_empty()
+            // It has the whole object.
+            && self.decision.patch.is_none()
             // Exceptions end.
             && self.decision.waived.iter().all(|waived| waived.exception.is_none())
             && !self.evaluator.is_passing()

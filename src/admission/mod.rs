@@ -95,12 +95,6 @@ impl Request {
     }
 }
 
-impl AsRef<Request> for Request {
-    fn as_ref(&self) -> &Request {
-        self
-    }
-}
-
 /// The operation on the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use lru::LruCache;
+use serde_json::Value;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::InForce;
@@ -64,7 +65,8 @@ impl DecisionCache {
 
     /// The place for the decision of a request; none if it cannot be repeated: only the update of an object can.
     pub fn place(&self, in_force: &InForce, request: &Request, mode: ReviewMode) -> Option<Place> {
-        if request.operation != Operation::Update || !request.subresource.is_empty() {
+        let repeated = request.operation == Operation::Update && request.subresource.is_empty();
+        if !repeated || in_force.for_one_request {
             return None;
         }
         let namespaced = in_force.set.projection(request)?.namespaced;
@@ -108,8 +110,8 @@ impl DecisionCache {
         }
         hasher.write_u8(mode as u8);
         hasher.write_u8(u8::from(*dry_run));
-        // From then on the interpreter may answer otherwise.
-        hasher.write_usize(in_force.quarantine.distrusted().len());
+        // Another engine may answer otherwise, and nobody answers for what is in quarantine.
+        in_force.quarantine.counts().into_iter().for_each(|count| hasher.write_usize(count));
         let version = in_force.inventory.version(namespaced.then_some(namespace));
         let hash = hasher.finish128();
         Some(Place { hash: u128::from(hash.h1) << 64 | u128::from(hash.h2), version })
@@ -118,18 +120,22 @@ impl DecisionCache {
     /// The decision that is kept there, if it still counts.
     pub fn find(&self, set: &Arc<PolicySet>, place: &Place) -> Option<Arc<Decision>> {
         let mut kept = self.kept_for(set);
-        let entry = kept.entries.get(&place.hash).filter(|entry| entry.version == place.version)?;
-        Some(Arc::clone(&entry.decision))
+        let entry = kept.entries.peek(&place.hash).filter(|entry| entry.version == place.version)?;
+        let decision = Arc::clone(&entry.decision);
+        kept.entries.promote(&place.hash);
+        Some(decision)
     }
 
     /// Keeps a decision, unless it is large; returns how many bytes are taken then.
     pub fn keep(&self, set: &Arc<PolicySet>, place: Place, decision: &Decision) -> usize {
-        let bytes = OVERHEAD.saturating_add(length(decision));
+        let bytes = OVERHEAD.saturating_add(length(decision, self.limit));
+        let entry = (bytes <= self.limit / LARGEST).then(|| Entry {
+            version: place.version,
+            decision: Arc::new(decision.clone()),
+            bytes,
+        });
         let mut kept = self.kept_for(set);
-        if bytes > self.limit / LARGEST {
-            return kept.bytes;
-        }
-        let entry = Entry { version: place.version, decision: Arc::new(decision.clone()), bytes };
+        let Some(entry) = entry else { return kept.bytes };
         kept.bytes += bytes;
         if let Some((_, replaced)) = kept.entries.push(place.hash, entry) {
             kept.bytes -= replaced.bytes;
@@ -152,17 +158,41 @@ impl DecisionCache {
     }
 }
 
-/// The length of everything in a decision: of the text that shows all its fields.
-fn length(decision: &Decision) -> usize {
-    struct Counted(usize);
+/// The length of everything in a decision, of which only so much is counted: that of the text that shows all fields, and
+/// what values take beside their text.
+fn length(decision: &Decision, most: usize) -> usize {
+    struct Counted {
+        bytes: usize,
+        most: usize,
+    }
     impl fmt::Write for Counted {
         fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0 = self.0.saturating_add(text.len());
-            Ok(())
+            self.bytes = self.bytes.saturating_add(text.len());
+            if self.bytes > self.most { Err(fmt::Error) } else { Ok(()) }
         }
     }
-    let mut counted = Counted(0);
-    // It cannot fail, and counts what was written in any case.
+    let mut counted = Counted { bytes: 0, most };
+    // It fails where it counts no further.
     let _ = write!(counted, "{decision:?}");
-    counted.0
+    let details = decision.findings.iter().filter_map(|finding| finding.details.as_ref());
+    details.map(held).fold(counted.bytes, usize::saturating_add)
+}
+
+/// What a value takes beside its text: a map allocates for eleven entries at a time.
+fn held(value: &Value) -> usize {
+    let (mut bytes, mut left) = (0_usize, vec![value]);
+    while let Some(value) = left.pop() {
+        bytes = bytes.saturating_add(size_of::<Value>());
+        match value {
+            Value::Array(items) => left.extend(items),
+            Value::Object(fields) => {
+                bytes = bytes.saturating_add(
+                    fields.len().div_ceil(5) * 11 * (size_of::<Value>() + size_of::<String>()),
+                );
+                left.extend(fields.values());
+            }
+            _ => {}
+        }
+    }
+    bytes
 }

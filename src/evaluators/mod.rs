@@ -42,12 +42,14 @@ pub struct InForce {
     pub inventory: Inventory,
     /// The quarantined policies of the set.
     pub quarantine: Arc<Quarantine>,
+    /// Whether the inventory has what was read for one request.
+    for_one_request: bool,
 }
 
 impl InForce {
     /// A new policy set, with no known faults.
     pub fn new(set: PolicySet, inventory: Inventory) -> Self {
-        Self { set: Arc::new(set), inventory, quarantine: Arc::default() }
+        Self { set: Arc::new(set), inventory, quarantine: Arc::default(), for_one_request: false }
     }
 
     /// The same policies with another inventory, which must have been read for them.
@@ -56,9 +58,30 @@ impl InForce {
         Self { inventory, ..self.clone() }
     }
 
+    /// The same policies with an inventory that has what was read for one request.
+    #[must_use]
+    pub fn for_one_request(&self, inventory: Inventory) -> Self {
+        Self { for_one_request: true, ..self.with_inventory(inventory) }
+    }
+
     /// The decision for a request whose review has no result.
     pub fn undecided(&self, request: &Request, mode: ReviewMode, error: &NotEvaluated) -> Decision {
         undecided(&self.set, &self.inventory, request, mode, &error.cause())
+    }
+}
+
+/// A request that waits for its review.
+pub trait PendingRequest: Send + Sync + 'static {
+    /// The request.
+    fn request(&self) -> &Request;
+
+    /// An evaluation thread takes it.
+    fn taken(&self) {}
+}
+
+impl PendingRequest for Request {
+    fn request(&self) -> &Request {
+        self
     }
 }
 
@@ -103,7 +126,7 @@ impl EvaluationPool {
     ///
     /// # Errors
     /// If there is no result in time.
-    pub async fn review<R: AsRef<Request> + Send + Sync + 'static>(
+    pub async fn review<R: PendingRequest>(
         &self,
         in_force: &Arc<InForce>,
         request: Arc<R>,
@@ -111,15 +134,16 @@ impl EvaluationPool {
         now: jiff::Timestamp,
         deadline: Instant,
     ) -> Result<Decision, NotEvaluated> {
-        let place = self.place((*request).as_ref(), in_force, mode);
+        let place = self.place(request.request(), in_force, mode);
         if let Some(known) = place.as_ref().and_then(|place| self.known(&in_force.set, place)) {
             return Ok(Decision::clone(&known));
         }
         let work = {
             let in_force = Arc::clone(in_force);
             move |observer: &dyn EvaluationObserver| {
+                request.taken();
                 let InForce { set, inventory, .. } = &*in_force;
-                review(set, inventory, request.as_ref().as_ref(), mode, now, observer)
+                review(set, inventory, request.request(), mode, now, observer)
             }
         };
         let decision = self.compute(&in_force.quarantine, deadline, Arc::new(work)).await?;

@@ -35,6 +35,12 @@ impl Quarantine {
         quarantined.map(|(policy, _)| policy.clone()).collect()
     }
 
+    /// How many policies are in quarantine, and how many only the interpreter may evaluate. Neither number ever falls.
+    pub(super) fn counts(&self) -> [usize; 2] {
+        let quarantined = if self.any.load(Ordering::Relaxed) { self.policies().len() } else { 0 };
+        [quarantined, self.distrusted.load().len()]
+    }
+
     /// Counts a fault of a policy; returns true if this fault puts it in quarantine.
     pub(super) fn count(&self, policy: &PolicyId) -> bool {
         let mut faults = self.faults();

@@ -146,7 +146,7 @@ mod tests {
     use crate::admission::{Request, ReviewMode, wire};
     use crate::diagnostic::SourceText;
     use crate::engine::WRONG;
-    use crate::evaluators::{EvaluationPool, InForce};
+    use crate::evaluators::{EvaluationPool, InForce, PendingRequest};
     use crate::inventory::Inventory;
     use crate::policyset::{API_VERSION, CompileOptions, PolicySet, Sources};
     use crate::telemetry::exposition::Exposition;
@@ -223,8 +223,8 @@ violation contains v if {{
         }
     }
 
-    impl AsRef<Request> for Wrapped {
-        fn as_ref(&self) -> &Request {
+    impl PendingRequest for Wrapped {
+        fn request(&self) -> &Request {
             &self.0
         }
     }

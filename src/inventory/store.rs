@@ -111,8 +111,9 @@ impl State {
     fn holds(&self, record: &Record) -> bool {
         let (cluster, own) = (&*self.cluster, |namespace: &String| self.namespaces.get(namespace));
         match record {
-            // A label is added to one, and the manifests of a run are put together in the other.
-            Record::Namespace(_) | Record::ConfigMap(_) => false,
+            Record::Namespace(record) => is(own(&record.name).and_then(|own| own.namespace.as_ref()), record),
+            // The manifests of a run are put together.
+            Record::ConfigMap(_) => false,
             Record::Claim(record) => own(&record.namespace)
                 .and_then(|own| own.claims.get(&record.claim.name))
                 .is_some_and(|known| **known == **record),
@@ -150,14 +151,16 @@ impl State {
         }
     }
 
-    pub fn insert(&mut self, record: Record) {
+    pub fn insert(&mut self, mut record: Record) {
+        if let Record::Namespace(record) = &mut record {
+            // As the API server does, whatever the manifest says.
+            record.labels.insert(NAME_LABEL.to_owned(), record.name.clone());
+        }
         if self.holds(&record) {
             return;
         }
         match record {
-            Record::Namespace(mut record) => {
-                // As the API server does, whatever the manifest says.
-                record.labels.insert(NAME_LABEL.to_owned(), record.name.clone());
+            Record::Namespace(record) => {
                 let namespace = self.namespace_mut(&record.name.clone());
                 namespace.namespace = Some(Arc::new(record));
             }
@@ -362,11 +365,11 @@ impl Cluster {
     }
 }
 
-/// The claim that a volume is bound to or reserved for.
 fn is<T: PartialEq>(known: Option<&Arc<T>>, record: &T) -> bool {
     known.is_some_and(|known| **known == *record)
 }
 
+/// The claim that a volume is bound to or reserved for.
 fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
     Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
 }

@@ -34,12 +34,12 @@ impl<'a> Waivers<'a> {
         Self { set, target: set.target(request), now, skip, bad_skip, ends }
     }
 
-    /// Removes the policies that are waived, and records the waivers.
     /// Whether an annotation of the object has a say that ends at some time.
     pub fn is_passing(&self) -> bool {
         self.ends
     }
 
+    /// Removes the policies that are waived, and records the waivers.
     pub fn waive(&self, selected: &mut Vec<&Selected<'_>>, decision: &mut Decision) {
         let mut notes: Vec<String> = self.bad_skip.iter().cloned().collect();
         selected.retain(|selected| match self.waiver(selected.policy) {

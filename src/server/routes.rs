@@ -26,7 +26,7 @@ use crate::admission::{Request, ReviewMode};
 use crate::cluster::{Events, LiveInventory};
 use crate::decision::Decision;
 use crate::decision::answer::respond;
-use crate::evaluators::{EvaluationPool, InForce, NotEvaluated};
+use crate::evaluators::{EvaluationPool, InForce, NotEvaluated, PendingRequest};
 use crate::plain;
 use crate::policy::Action;
 use crate::source::cluster_policies::ClusterPolicies;
@@ -112,11 +112,13 @@ struct PendingReview {
     _memory: Reservation,
 }
 
-impl AsRef<Request> for PendingReview {
-    /// How an evaluation thread takes it.
-    fn as_ref(&self) -> &Request {
-        self.taken.get_or_init(Instant::now);
+impl PendingRequest for PendingReview {
+    fn request(&self) -> &Request {
         &self.request
+    }
+
+    fn taken(&self) {
+        self.taken.get_or_init(Instant::now);
     }
 }
 
@@ -248,7 +250,7 @@ async fn review(
         None => None,
     };
     let in_force = &match refreshed {
-        Some(inventory) => Arc::new(in_force.with_inventory(inventory)),
+        Some(inventory) => Arc::new(in_force.for_one_request(inventory)),
         None => Arc::clone(in_force),
     };
     let queued = Instant::now();
@@ -272,7 +274,7 @@ async fn review(
     {
         let read = Instant::now();
         span.step("refresh", evaluated, read);
-        let in_force = Arc::new(in_force.with_inventory(inventory));
+        let in_force = Arc::new(in_force.for_one_request(inventory));
         let again = app.evaluators.review(&in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
         span.step("evaluate", read, Instant::now());
         // In doubt, the refusal stands: nothing is allowed because something could not be evaluated this time.

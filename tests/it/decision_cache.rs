@@ -253,6 +253,30 @@ fn what_passes_is_decided_anew() {
 }
 
 #[test]
+fn what_is_patched_or_read_for_one_request_is_not_kept() {
+    let gate = Gate::new(8 << 20);
+    let now = time("2026-01-01T00:00:00Z");
+    let (same, mut bare) = (statefulset(), statefulset());
+    bare["spec"].as_object_mut().unwrap().remove("minReadySeconds");
+    let kept = |in_force: &Arc<InForce>, old: &Value, new: &Value, mode: ReviewMode| {
+        let ask = |number: u64| {
+            let request = Arc::new(wire::decode(&update(old, new, number)).unwrap());
+            let deadline = Instant::now() + Duration::from_secs(60);
+            gate.runtime.block_on(gate.pool.review(in_force, request, mode, now, deadline)).unwrap()
+        };
+        let hits = || gate.metric("decision_cache_lookups_total{result=\"hit\"}");
+        let (first, before) = (ask(1), hits());
+        assert_eq!(format!("{first:?}"), format!("{:?}", ask(2)));
+        (hits() > before, first.patch.is_some())
+    };
+    assert_eq!(kept(&gate.in_force, &same, &bare, ReviewMode::Mutate), (false, true));
+    assert_eq!(kept(&gate.in_force, &same, &same, ReviewMode::Mutate), (true, false));
+    assert_eq!(kept(&gate.in_force, &same, &same, ReviewMode::Validate), (true, false));
+    let own = Arc::new(gate.in_force.for_one_request(Inventory::default()));
+    assert_eq!(kept(&own, &same, &same, ReviewMode::Validate), (false, false));
+}
+
+#[test]
 fn every_part_of_a_request_counts() {
     let gate = Gate::new(8 << 20);
     let (now, object) = (time("2026-01-01T00:00:00Z"), statefulset());

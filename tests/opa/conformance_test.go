@@ -94,8 +94,8 @@ func TestOutputArgumentsAndUnificationAreRewritten(t *testing.T) {
 
 func TestWhatOPAWouldAnswerDifferentlyIsNotRewritten(t *testing.T) {
 	for name, body := range map[string]string{
-		"a parameter":     "f(y) if {\n\ty = 1\n}\n\np if f(1)\n",
-		"an element":      "p if {\n\t[1, y] = [z, 2]\n\ty > z\n}\n",
+		"a parameter": "f(y) if {\n\ty = 1\n}\n\np if f(1)\n",
+		"an element":  "p if {\n\t[1, y] = [z, 2]\n\ty > z\n}\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			test := cases.TestCase{Note: name, Query: "data.test.p = x", Modules: []string{"package test\n\n" + body}}

@@ -26,10 +26,7 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Cluster => self.knows(kind),
             };
             let role = self.role(kind);
-            let doubted = role.is_some_and(|role| {
-                let needed = *mode != InventoryScope::Optional || self.tells_what_it_holds(role, kind);
-                needed && self.doubts(role)
-            });
+            let doubted = *mode != InventoryScope::Optional && role.is_some_and(|role| self.doubts(role));
             (!known || doubted) && role.is_some_and(|role| self.concerns(role))
         });
         missing.map(|(kind, _)| kind.clone()).collect()
@@ -97,16 +94,6 @@ impl<'a> InventoryView<'a> {
             _ => true,
         };
         objects.iter().any(|object| !is_own(object) && named(object))
-    }
-
-    /// Whether the request is about a claim, and a workload of this kind with several versions may mount it. Without a
-    /// mount in sight a claim is judged as one that may hold anything, but not if it is only unclear which mount counts.
-    fn tells_what_it_holds(&self, role: ResourceRole, kind: &GroupKind) -> bool {
-        let namespace = self.subject.workload.namespace.clone();
-        let doubtful = self.inventory.state.doubtful.get(&(role, namespace));
-        role == ResourceRole::Workload
-            && self.role(&self.subject.kind) == Some(ResourceRole::Claim)
-            && doubtful.is_some_and(|objects| objects.iter().any(|object| object.kind == *kind))
     }
 
     /// Whether objects with this role can affect the request at all.

@@ -110,9 +110,11 @@ impl CommandLine {
     /// `-node ${NODE}`.
     pub fn has_unknown_words(&self) -> bool {
         let is_option = |word: &String| word.starts_with('-') && !word.contains('=');
+        // Operands are known: where none are left, there are none.
+        let may_be_any = |word: &String| word.starts_with('$') && word != "$@" && word != "$*";
         self.works().any(|words| {
             let mut pairs = words.windows(2);
-            pairs.any(|pair| matches!(pair, [before, word] if word.starts_with('$') && !is_option(before)))
+            pairs.any(|pair| matches!(pair, [before, word] if may_be_any(word) && !is_option(before)))
         })
     }
 

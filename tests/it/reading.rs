@@ -282,28 +282,6 @@ fn a_placeholder_silences_nothing_at_admission() {
 }
 
 #[test]
-fn a_claim_is_not_judged_by_what_may_or_may_not_mount_it() {
-    let claim = CLAIM.replace("storageClassName: fast, ", "");
-    let web = SET.replace("name: pg,", "name: web,").replace("postgres:16.4", "nginx:1.27");
-    let newer = web.replace("nginx:1.27", "nginx:1.28");
-    let check = |files: &[(&str, &str)]| {
-        let files = directory(&[files, &[("claim.yaml", claim.as_str())]].concat());
-        run_in(files.path(), &["check", "."]).stdout
-    };
-    let told = "claim data names no storage class";
-    let stdout = check(&[("east/web.yaml", &web), ("west/web.yaml", &newer)]);
-    assert!(!stdout.contains(told), "{stdout}");
-    assert!(stdout.contains("StatefulSet web differs between"), "{stdout}");
-    assert!(
-        stdout.contains("deploy-tool-deletes-claim, storage-class-required (StatefulSet.apps is"),
-        "{stdout}"
-    );
-    let stdout = check(&[("web.yaml", &web), ("west/web.yaml", &newer)]);
-    assert!(stdout.contains(told), "the nearest one mounts nothing: {stdout}");
-    assert!(check(&[]).contains(told));
-}
-
-#[test]
 fn a_misspelt_field_is_told_once_and_by_what_comes_from_it() {
     let files = directory(&[(
         "pg.yaml",

@@ -25,7 +25,7 @@ use serde_json::Value;
 use crate::admission::{GroupKind, Object, Operation, Request, ReviewMode};
 use crate::decision::patch::{self, PolicyPatch};
 use crate::decision::{Decision, Failure, FailureCause, Finding, Patched, Unknown};
-use crate::engine::{InputPart, InputParts, ParameterValues};
+use crate::engine::{InputParts, ParameterValues};
 use crate::inventory::Inventory;
 use crate::path::Path;
 use crate::policy::binding::OnFailure;
@@ -383,7 +383,7 @@ impl Review<'_> {
         let mut returned = baseline(before.as_ref().map(|before| state.returned(before)));
         let mut baseline = baseline(state.baseline());
         for (selected, rule) in applicable {
-            if let Some(problem) = state.unreadable_old.as_ref().filter(|_| reads_old(selected)) {
+            if let Some(problem) = state.unreadable_old.as_ref().filter(|_| selected.reads_old()) {
                 let cause = FailureCause::UnreadableOld(problem.clone());
                 self.decision.fail(failure(selected, self.mode, cause));
                 continue;
@@ -428,12 +428,6 @@ fn unknown(selected: &Selected<'_>, mode: ReviewMode, missing: &[GroupKind], dec
     } else if !decision.unknown.contains(&unknown) {
         decision.unknown.push(unknown);
     }
-}
-
-/// Whether a policy compares with the stored object.
-fn reads_old(selected: &Selected<'_>) -> bool {
-    let read = selected.parts();
-    read.contains(InputPart::OldWorkload) || read.contains(InputPart::OldObject)
 }
 
 /// A limit is exceeded on account of the object, since the policy kept it on others, and so is a stored object

@@ -163,4 +163,9 @@ impl<'a> Selected<'a> {
     pub fn needs(&self) -> Needs<'a> {
         (&self.policy.inventory, self.parts())
     }
+
+    /// Whether it compares with the stored object.
+    pub fn reads_old(&self) -> bool {
+        self.parts().contains(InputPart::OldWorkload) || self.parts().contains(InputPart::OldObject)
+    }
 }

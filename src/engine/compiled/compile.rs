@@ -299,11 +299,11 @@ impl Compiler<'_, '_> {
                 Ok(value) => known.push(value),
                 Err(index) => {
                     let index = self.term(index)?;
-                    term = Term::Index(Box::new(path(term, &mut known)), Box::new(index));
+                    term = Term::Index(Box::new(term.path(&mut known)), Box::new(index));
                 }
             }
         }
-        Ok(path(term, &mut known))
+        Ok(term.path(&mut known))
     }
 
     /// What a name stands for, and how many of the keys behind it belong to that.
@@ -373,11 +373,6 @@ fn placed(operand: &Ref<Expr>) -> Ref<Expr> {
         (span.line, span.col) = (number(lines + 1), number(column + 1));
     }
     Ref::new(Expr::Null { span, value: Value::Null, eidx: 0 })
-}
-
-fn path(term: Term, keys: &mut Vec<Value>) -> Term {
-    let keys = std::mem::take(keys);
-    if keys.is_empty() { term } else { Term::Path(Box::new(term), keys.into()) }
 }
 
 /// As the interpreter has it: one solution is then enough.

@@ -147,6 +147,12 @@ impl Term {
         };
         if passes { Self::Passing(position) } else { Self::Part(position) }
     }
+
+    /// The value behind these keys, which are used up.
+    pub(super) fn path(self, keys: &mut Vec<Value>) -> Self {
+        let keys = std::mem::take(keys);
+        if keys.is_empty() { self } else { Self::Path(Box::new(self), keys.into()) }
+    }
 }
 
 /// An operator that fails on operands that it does not take.

@@ -115,7 +115,7 @@ pub fn placeholder(text: &str) -> Option<&str> {
     let asks = |word: &&str| text.starts_with(word);
     let blank = text.len() > 2 && text.bytes().all(|byte| byte == b'_');
     let in_capitals = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
-    if blank || REQUESTS.iter().any(|word| asks(&word)) && text.bytes().all(in_capitals) {
+    if blank || REQUESTS.iter().any(asks) && text.bytes().all(in_capitals) {
         return Some(text);
     }
     text.char_indices().find_map(|(at, first)| {

@@ -152,6 +152,11 @@ func (b *bench) makeTraffic() error {
 		}
 		b.traffic[kind] = bodies
 	}
+	if changed, err := unlike(b.traffic["changed"]); err != nil {
+		return err
+	} else {
+		b.traffic["changed"] = changed
+	}
 	b.traffic["mixed"] = mixed(b.traffic)
 	catalogue := newCatalogue()
 	b.reviews = map[string][]review{}

@@ -150,6 +150,28 @@ func TestMixedTrafficHasItsShares(t *testing.T) {
 	}
 }
 
+func TestChangesAreUnlike(t *testing.T) {
+	changes, err := unlike([][]byte{[]byte(`{"request":{"object":{"metadata":{"name":"a"}}}}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	aimed := (&target{requests: []request{{"u", changes[0]}, {"u", []byte("as it is")}}}).targeter()
+	seen := map[string]int{}
+	for range 4 {
+		var one vegeta.Target
+		if err := aimed(&one); err != nil {
+			t.Fatal(err)
+		}
+		seen[string(one.Body)]++
+	}
+	if len(seen) != 3 || seen["as it is"] != 2 || seen[string(changes[0])] != 0 {
+		t.Error(seen)
+	}
+	if _, err := unlike([][]byte{[]byte(`{"request":{}}`)}); err == nil {
+		t.Error("a change without an object")
+	}
+}
+
 func TestVerdicts(t *testing.T) {
 	uid, allowed, err := verdict([]byte(`{"response":{"uid":"u","allowed":true}}`))
 	if uid != "u" || !allowed || err != nil {

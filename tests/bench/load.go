@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/http"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
@@ -38,13 +41,31 @@ type request struct {
 	body []byte
 }
 
+// unnumbered is the part of a body that each request has a number in place of, so that no two are the same: a change
+// comes once.
+const unnumbered = "revision-000000000000"
+
+// sent counts the requests of all runs.
+var sent atomic.Uint64
+
 func (t *target) targeter() vegeta.Targeter {
 	header := http.Header{"Content-Type": []string{"application/json"}}
-	targets := make([]vegeta.Target, len(t.requests))
+	places := make([]int, len(t.requests))
 	for i, request := range t.requests {
-		targets[i] = vegeta.Target{Method: http.MethodPost, URL: request.url, Body: request.body, Header: header}
+		places[i] = bytes.Index(request.body, []byte(unnumbered))
 	}
-	return vegeta.NewStaticTargeter(targets...)
+	var next atomic.Uint64
+	return func(target *vegeta.Target) error {
+		at := (next.Add(1) - 1) % uint64(len(t.requests))
+		request := t.requests[at]
+		body := request.body
+		if place := places[at]; place >= 0 {
+			body = slices.Clone(body)
+			copy(body[place:], fmt.Sprintf("revision-%012d", sent.Add(1)))
+		}
+		*target = vegeta.Target{Method: http.MethodPost, URL: request.url, Body: body, Header: header}
+		return nil
+	}
 }
 
 // load is what a run of the load generator saw.

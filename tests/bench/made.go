@@ -241,6 +241,35 @@ func readBodies(path string) ([][]byte, error) {
 	return bytes.Split(bytes.TrimSpace(text), []byte("\n")), nil
 }
 
+// unlike has each body of a change say which change it is.
+func unlike(bodies [][]byte) ([][]byte, error) {
+	var numbered [][]byte
+	for _, body := range bodies {
+		var review object
+		if err := json.Unmarshal(body, &review); err != nil {
+			return nil, err
+		}
+		asked, _ := review["request"].(object)
+		changed, _ := asked["object"].(object)
+		metadata, _ := changed["metadata"].(object)
+		if metadata == nil {
+			return nil, fmt.Errorf("a change without an object")
+		}
+		annotations, _ := metadata["annotations"].(object)
+		if annotations == nil {
+			annotations = object{}
+		}
+		annotations["example.com/revision"] = unnumbered
+		metadata["annotations"] = annotations
+		text, err := json.Marshal(review)
+		if err != nil {
+			return nil, err
+		}
+		numbered = append(numbered, text)
+	}
+	return numbered, nil
+}
+
 // mixed is what a webhook sees where everything is delivered by GitOps: Argo CD and Flux apply all objects of an
 // application again when they sync it (on each commit, and at an interval of some minutes), and most have not changed.
 // The shares are an assumption that follows from this, not a measurement: 70 % re-applies, 15 % stateful objects that

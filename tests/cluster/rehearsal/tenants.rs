@@ -215,6 +215,47 @@ fn attempts(cluster: &Cluster) -> Vec<(&'static str, String, Value)> {
             pod
         }),
         (
+            "a CronJob that backs up what the other has",
+            format!("/apis/batch/v1/namespaces/{OWN}/cronjobs"),
+            {
+                let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": format!("data-{SETTLED}-0")}});
+                let container = json!({"name": "backup", "image": "postgres:17.6", "command": ["pg_dumpall", "-h", format!("{SETTLED}.shop")],
+                "volumeMounts": [{"name": "data", "mountPath": "/backup"}]});
+                let pod = json!({"restartPolicy": "Never", "containers": [container], "volumes": [volume]});
+                json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": format!("{SETTLED}-backup")},
+                "spec": {"schedule": "0 1 * * *", "jobTemplate": {"spec": {"template": {"spec": pod}}}}})
+            },
+        ),
+        (
+            "a revision of the other's pods",
+            format!("/apis/apps/v1/namespaces/{OWN}/controllerrevisions"),
+            json!({"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": {"name": format!("{SETTLED}-1"), "labels": {"app": SETTLED}, "ownerReferences": owner},
+                "data": {"spec": {"template": bad_set(SETTLED)["spec"]["template"]}}, "revision": 1}),
+        ),
+        (
+            "a Deployment that mounts claims of the other's names",
+            format!("/apis/apps/v1/namespaces/{OWN}/deployments"),
+            {
+                let mut web = stategate::yaml::read(crate::STATELESS).unwrap().remove(0).value;
+                web["metadata"] = json!({"name": SETTLED, "labels": {"app": SETTLED}});
+                let volume = json!({"name": "data", "persistentVolumeClaim": {"claimName": format!("data-{SETTLED}-0")}});
+                web["spec"]["template"]["spec"]["volumes"] = json!([volume]);
+                web
+            },
+        ),
+        (
+            "an Event about the other's set",
+            of("events"),
+            json!({"apiVersion": "v1", "kind": "Event", "metadata": {"name": "lie"}, "reason": "Allowed", "type": "Normal", "message": "it is confirmed",
+                "involvedObject": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": SETTLED, "namespace": OWN, "uid": set["metadata"]["uid"]}}),
+        ),
+        // Decisions on updates that come again are kept.
+        (
+            "its namesake once more, with nothing to change",
+            format!("MERGE /apis/apps/v1/namespaces/{OWN}/statefulsets/{SETTLED}"),
+            json!({"metadata": {"annotations": {"stategate.io/confirm-scale": "3->0"}}}),
+        ),
+        (
             "a binding of the whole cluster",
             "/apis/stategate.io/v1alpha1/policybindings".to_owned(),
             json!({"apiVersion": "stategate.io/v1alpha1", "kind": "PolicyBinding", "metadata": {"name": "off"}, "spec": {"policies": {"ids": all}, "match": {"namespaces": ["shop"]}, "override": true, "action": "off"}}),
@@ -304,7 +345,7 @@ pub fn tenants(cluster: &mut Cluster) -> Vec<Row> {
         refused.len()
     );
     rows.push(Row::found(
-        "a tenant tries 25 ways to change another's verdicts",
+        "a tenant tries 30 ways to change another's verdicts",
         said,
         Some(begun.elapsed()),
         wrong,

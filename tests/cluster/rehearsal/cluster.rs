@@ -176,7 +176,21 @@ impl Cluster {
             let lines: Vec<&str> = log.lines().rev().take(6).collect();
             format!("{one:?}\n{}", lines.into_iter().rev().collect::<Vec<_>>().join("\n"))
         });
-        format!("{pods}\n{}", tails.collect::<Vec<_>>().join("\n"))
+        let named = ["get", "mutatingwebhookconfigurations,validatingwebhookconfigurations", "-o", "name"];
+        let status = self.deployment().unwrap_or_default()["status"].take();
+        let (bad, path) =
+            (super::load::bad_set("asked"), "/apis/apps/v1/namespaces/shop/statefulsets?dryRun=All");
+        let asked =
+            self.admin.call("POST", path, &bad).map(|answer| format!("{} {}", answer.code, answer.message()));
+        let log = self.plane.log();
+        let faults: Vec<&str> =
+            log.lines().rev().filter(|line| line.starts_with(['E', 'W', 'F'])).take(20).collect();
+        println!("the API server's faults, the last one first:\n{}", faults.join("\n"));
+        format!(
+            "{pods}\n{}\nconfigurations: {}\nDeployment: {status}\nbad set: {asked:?}",
+            tails.collect::<Vec<_>>().join("\n"),
+            self.kubectl.run(&named, "").stdout
+        )
     }
 
     /// The reviews that each replica has done since it started, by the name of its Pod.

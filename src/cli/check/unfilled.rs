@@ -72,20 +72,20 @@ fn both(
     manifest: &Manifest,
     request: &Request,
 ) -> Option<(Vec<Unfilled>, [Request; 2])> {
-    if !manifest.written_for_tools {
+    // Of a Namespace or ConfigMap, nothing that is judged is a value.
+    if !manifest.written_for_tools || !pipeline.pool.set().matches(request) {
         return None;
     }
     let kind = request.kind.group_kind();
     let unreadable = |value: &Value| inventory.reader().unreadable(&kind, value, &request.namespace);
     let of = |object: Option<&Object>| -> Option<(Vec<Unfilled>, [Value; 2])> {
         let value = object?.value().ok()?;
-        let found = unfilled(value);
+        // Nearly all objects have none, and variants cost a projection.
+        let found = Some(unfilled(value)).filter(|found| !found.is_empty())?;
         let variants = variants(value, &found, unreadable);
-        (!found.is_empty()).then_some((found, variants))
+        Some((found, variants))
     };
     let (new, old) = (of(request.object.as_ref()), of(request.old_object.as_ref()));
-    // Of a Namespace or ConfigMap, nothing that is judged is a value.
-    pipeline.pool.set().matches(request).then_some(())?;
     let found = new.iter().chain(&old).flat_map(|(found, _)| found.iter().cloned()).collect::<Vec<_>>();
     let pick = |own: &Option<(Vec<Unfilled>, [Value; 2])>, as_it_is: &Option<Object>, at: usize| match own {
         Some((_, variants)) => variants.get(at).cloned().map(Object::from),

@@ -307,11 +307,9 @@ impl Evaluator {
         parameters: &ParameterValues,
     ) -> Result<Answer, EvaluationError> {
         limits::begin();
-        let memo = self.compiled.as_mut().filter(|_| engine == EngineKind::Compiled);
-        let compiled = memo.and_then(|memo| Some((self.rego.program.position(rule)?, memo)));
-        let value = match compiled {
-            Some((position, memo)) => memo.evaluate(position, document, parameters),
-            None => self.interpret(rule, document.with(parameters)),
+        let value = match (self.position(engine, rule), &mut self.compiled) {
+            (Some(position), Some(memo)) => memo.evaluate(position, document, parameters),
+            _ => self.interpret(rule, document.with(parameters)),
         };
         match value {
             Ok(value) if limits::size(&value, limits::ANSWER) >= limits::ANSWER => {
@@ -331,7 +329,7 @@ impl Evaluator {
         parameters: &ParameterValues,
         answer: &Result<Answer, EvaluationError>,
     ) -> Option<Question> {
-        self.compiled.as_ref().and_then(|_| self.rego.program.position(rule))?;
+        self.position(EngineKind::Compiled, rule)?;
         Some(Question {
             rego: self.rego.clone(),
             rule: rule.clone(),
@@ -348,9 +346,13 @@ impl Evaluator {
 
     /// Whether this engine leaves the rule to the interpreter.
     pub fn interprets(&self, engine: EngineKind, rule: &RuleId) -> bool {
-        engine == EngineKind::Interpreter
-            || self.compiled.is_none()
-            || self.rego.program.position(rule).is_none()
+        self.position(engine, rule).is_none()
+    }
+
+    /// The position of the compiled form that this engine evaluates; none if the interpreter does.
+    fn position(&self, engine: EngineKind, rule: &RuleId) -> Option<usize> {
+        self.compiled.as_ref().filter(|_| engine == EngineKind::Compiled)?;
+        self.rego.program.position(rule)
     }
 
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {

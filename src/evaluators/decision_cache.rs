@@ -128,8 +128,9 @@ impl DecisionCache {
 
     /// Keeps a decision, unless it is large; returns how many bytes are taken then.
     pub fn keep(&self, set: &Arc<PolicySet>, place: Place, decision: &Decision) -> usize {
-        let bytes = OVERHEAD.saturating_add(length(decision, self.limit));
-        let entry = (bytes <= self.limit / LARGEST).then(|| Entry {
+        let largest = self.limit / LARGEST;
+        let bytes = OVERHEAD.saturating_add(length(decision, largest));
+        let entry = (bytes <= largest).then(|| Entry {
             version: place.version,
             decision: Arc::new(decision.clone()),
             bytes,

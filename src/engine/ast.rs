@@ -17,3 +17,28 @@ pub(super) fn builtin_arguments(name: &str) -> Option<u8> {
 pub(super) fn builtins() -> impl Iterator<Item = &'static str> {
     BUILTINS.keys().copied()
 }
+
+/// A place in a source as regorus renders it.
+pub(super) struct ErrorPlace<'e> {
+    /// Its name.
+    pub source: &'e str,
+    /// 1-based.
+    pub line: u32,
+    /// 1-based.
+    pub column: u32,
+}
+
+/// The `error:` line of a rendered error: `--> file:line:col`, the line with a caret, `error: …`.
+pub(super) fn error_line(rendered: &str) -> Option<&str> {
+    rendered.lines().find_map(|line| line.trim().strip_prefix("error: "))
+}
+
+/// The place of a rendered error.
+pub(super) fn error_place(rendered: &str) -> Option<ErrorPlace<'_>> {
+    rendered.lines().find_map(|line| {
+        let mut parts = line.trim().strip_prefix("--> ")?.rsplitn(3, ':');
+        let column = parts.next()?.parse().ok()?;
+        let line = parts.next()?.parse().ok()?;
+        Some(ErrorPlace { source: parts.next()?, line, column })
+    })
+}

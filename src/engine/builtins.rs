@@ -5,9 +5,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
-use super::ast::{BUILTINS, BuiltinFcn, Engine, Expr, Ref, Source, Span, Value};
+use super::ast::{BUILTINS, BuiltinFcn, Engine, Expr, Ref, Source, Span, Value, error_line};
 use super::limits::{self, BYTES, TooLarge, VALUE};
-use super::rego::error_line;
 
 /// The most that a call can cost in bytes beside its operands.
 type Cost = fn(&[Value]) -> usize;

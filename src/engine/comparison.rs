@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest as _, Sha256};
 
-use super::evaluation::{Answer, EvaluationError, RuleId};
+use super::evaluation::{Answer, EvaluationError};
 use super::input::{InputDocument, ParameterValues};
 use super::limits;
-use super::reads::fixed_path;
 use super::rego::{EngineKind, Evaluator, Rego};
+use super::rule_id::RuleId;
 
 /// A question that a compiled rule has answered. Cheap to keep: it shares the parts of the document.
 pub struct Question {
@@ -75,31 +75,20 @@ impl Question {
 
     /// The rules of the packages that the module of this rule imports, of those that these import, and so on.
     fn imported(&self) -> impl Iterator<Item = RuleId> {
-        let modules: Vec<(Vec<String>, Vec<Vec<String>>)> = self
-            .rego
-            .modules
-            .iter()
-            .map(|module| {
-                let imports = module.imports.iter().filter_map(|import| fixed_path(&import.refr));
-                let of_data = imports.filter(|path| path.first().is_some_and(|root| root == "data"));
-                let packages = of_data.map(|path| path.into_iter().skip(1).collect()).collect();
-                (fixed_path(&module.package.refr).unwrap_or_default(), packages)
-            })
-            .collect();
-        let own: Vec<String> = self.rule.as_str().split('.').skip(1).map(str::to_owned).collect();
+        let modules = self.rego.modules();
+        let own = self.rule.as_str().strip_prefix("data.").and_then(|path| path.rsplit_once('.'));
         let (mut found, mut left) = (BTreeSet::new(), Vec::new());
-        left.extend(own.split_last().map(|(_, package)| package));
+        left.extend(own.map(|(package, _)| package));
         while let Some(from) = left.pop() {
-            let imports = modules.iter().filter(|(package, _)| package == from).flat_map(|(_, all)| all);
-            for import in imports {
+            let importing = modules.iter().filter(|module| module.package == from);
+            for import in importing.flat_map(|module| &module.imports) {
                 // What is imported is a package, one above it, or a rule in it.
-                let packages = modules.iter().map(|(package, _)| package);
-                let meant = packages.filter(|one| one.iter().zip(import).all(|(a, b)| a == b));
-                left.extend(meant.filter(|one| found.insert((*one).clone())).map(Vec::as_slice));
+                let packages = modules.iter().map(|module| module.package.as_str());
+                let meant = packages.filter(|one| one.split('.').zip(import).all(|(a, b)| a == b));
+                left.extend(meant.filter(|one| found.insert(*one)));
             }
         }
-        let program = self.rego.program.clone();
-        found.into_iter().flat_map(move |package| program.rules_of(&package.join(".")).collect::<Vec<_>>())
+        found.into_iter().flat_map(|package| self.rego.program().rules_of(package))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::ast::{AstModule, Rule, RuleHead};
 use super::reads::fixed_path;
-use super::walk;
+use super::{rego, walk};
+use crate::diagnostic::{Diagnostics, SourceText};
 
 /// One definition of a rule or function; a name may have several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,15 @@ pub struct Definition {
     pub last_line: u32,
 }
 
-/// All definitions in a module, in source order.
-pub fn of(module: &AstModule) -> impl Iterator<Item = Definition> {
+/// Every rule and function of these modules, in source order.
+///
+/// # Errors
+/// If one of them cannot be parsed.
+pub fn definitions(texts: &[SourceText]) -> Result<Vec<Definition>, Diagnostics> {
+    Ok(rego::parse(texts)?.iter().flat_map(|module| of(module)).collect())
+}
+
+fn of(module: &AstModule) -> impl Iterator<Item = Definition> {
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
     module.policy.iter().map(move |rule| {
         let span = rule.span();

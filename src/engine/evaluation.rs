@@ -1,31 +1,12 @@
 //! The result of evaluating a rule: a value that is decoded strictly, or an error that says what kind of
 //! fault occurred.
 
-use std::fmt;
-use std::sync::Arc;
-
 use serde::de::DeserializeOwned;
 
 use super::ast::Value;
 use super::limits;
+use super::rule_id::RuleId;
 use crate::diagnostic::without_value;
-
-/// A rule or function of a loaded module, by its path: `data.stategate.storage.pvc_no_shrink.violation`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RuleId(pub(super) Arc<str>);
-
-impl RuleId {
-    /// The path.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RuleId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// Why the evaluation of a rule failed. Never treated as "no violation".
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 
 use super::ast::{ArithOp, AstModule, Engine, Expr, Rule, RuleHead, Value};
+use super::compiled::columns;
 use super::limits::{self, BYTES, VALUE};
 use super::walk::{self, AstNode};
 
@@ -227,11 +228,6 @@ impl Meters {
         metered.text.push_str(text.get(done..)?);
         Some(metered)
     }
-}
-
-/// How many columns a text takes in regorus' places.
-pub fn columns(text: &str) -> usize {
-    text.chars().map(|c| if c == '\t' { 4 } else { 1 }).sum()
 }
 
 /// The operands of an operator that errs on what it does not take, and whether it takes sets.

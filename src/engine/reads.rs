@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::ast::{AstModule, Expr};
-use super::evaluation::RuleId;
+use super::rule_id::RuleId;
 use super::walk::{self, AstNode};
 
 /// Paths below `input` that are read, up to the first variable segment: `["review", "userInfo"]`. The empty
 /// path means the whole input.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reads(BTreeSet<Vec<String>>);
 
 impl Reads {
@@ -29,10 +31,12 @@ impl Reads {
 }
 
 /// Summary of one module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Module {
     /// `stategate.storage.storage_class_required`
     pub package: String,
+    /// What it imports, without `data`: packages, those above them, and rules.
+    pub imports: Vec<Vec<String>>,
     /// Names of its rules, in source order, without duplicates.
     pub rules: Vec<String>,
     /// The parts of the input that it reads, including through helpers.
@@ -92,7 +96,11 @@ fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
         Some((root, rest)) if root == "data" => drop(uses.insert(rest.join("."))),
         _ => {}
     };
-    module.imports.iter().filter_map(|import| fixed_path(&import.refr)).for_each(&mut note);
+    let imported: Vec<Vec<String>> =
+        module.imports.iter().filter_map(|import| fixed_path(&import.refr)).collect();
+    imported.iter().cloned().for_each(&mut note);
+    let of_data = imported.iter().filter_map(|path| path.split_first());
+    let imports = of_data.filter(|(root, _)| *root == "data").map(|(_, path)| path.to_vec()).collect();
     let mut rules: Vec<String> = Vec::new();
     for rule in &module.policy {
         walk::rule(rule, &mut |node| match node {
@@ -107,7 +115,7 @@ fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
         }
     }
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
-    (Module { package, rules, reads }, uses)
+    (Module { package, imports, rules, reads }, uses)
 }
 
 /// The path of a reference, if all of it is fixed.

@@ -4,24 +4,24 @@
 //! error, not a rule that silently does not fire. With RUST_BACKTRACE set, regorus' errors capture backtraces
 //! and parsing is many times slower; see [`backtraces_slow_parsing`].
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use regorus::LimitError;
 use regorus::utils::limits::{ExecutionTimerConfig, PolicyLengthConfig};
 
 use super::ast::{AstModule, Ref, Value};
 use super::comparison::Question;
+use super::compilation::Compilation;
 use super::compiled::{Memo, Program, Unsupported};
-use super::definitions::{self, Definition};
-use super::evaluation::{Answer, EvaluationError, RuleId};
+use super::error_text::{Meters, diagnostic, interpreter_error, one_line};
+use super::evaluation::{Answer, EvaluationError};
 use super::input::{InputDocument, ParameterValues};
-use super::metered::{self, Inserted};
-use super::reads::{self, Module};
-use super::{builtins, limits, lint};
+use super::reads::Module;
+use super::rule_id::RuleId;
+use super::{builtins, limits, lint, metered};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::policy::{Policy, metadata};
 
@@ -33,9 +33,7 @@ pub const STACK: usize = 64 << 20;
 #[derive(Clone)]
 pub struct Rego {
     interpreter: Arc<Interpreter>,
-    /// As they were written, in load order. The interpreter has them with their meters.
-    pub(super) modules: Arc<Vec<Ref<AstModule>>>,
-    pub(super) program: Arc<Program>,
+    compilation: Arc<Compilation>,
 }
 
 /// What evaluates the rules.
@@ -47,9 +45,6 @@ pub enum EngineKind {
     /// The interpreter, which defines what they mean.
     Interpreter,
 }
-
-/// By the name of the source.
-type Meters = HashMap<String, Vec<Inserted>>;
 
 /// regorus with all modules. Of sources that are known to pass the checks, it is made when a rule is first interpreted,
 /// which costs more than all that compiled rules need.
@@ -145,45 +140,55 @@ impl Rego {
         if !errors.is_empty() {
             return Err(Diagnostics(errors));
         }
-        Ok(Self::of(texts, modules, OnceLock::from(Ok(prepared))))
+        let compilation = Compilation::of(modules.iter().map(AsRef::as_ref));
+        Ok(Self::of(texts, compilation, OnceLock::from(Ok(prepared))))
     }
 
-    /// The same for sources that are known to pass the checks, such as those that are part of the binary.
+    /// The same for sources that are known to pass the checks, such as those that are part of the binary. If `compiled`
+    /// is what [`Compilation::to_bytes`] made of exactly these, nothing is parsed.
     ///
     /// # Errors
     /// If one of them cannot be parsed.
-    pub fn load_checked(texts: &[SourceText]) -> Result<Self, Diagnostics> {
-        let mut engine = regorus::Engine::new();
-        for text in texts {
-            let added = engine.add_policy(text.name.to_string(), text.text.to_string());
-            added.map_err(|error| diagnostic(text, &error))?;
-        }
-        Ok(Self::of(texts, engine.get_modules().clone(), OnceLock::new()))
+    pub fn load_checked(texts: &[SourceText], compiled: &[u8]) -> Result<Self, Diagnostics> {
+        let written = Compilation::from_bytes(compiled).ok();
+        let compilation = match written.filter(|written| written.is_of(texts.iter().map(|text| &*text.name)))
+        {
+            Some(compilation) => compilation,
+            None => {
+                let modules = parse(texts)?;
+                Compilation::of(modules.iter().map(AsRef::as_ref))
+            }
+        };
+        Ok(Self::of(texts, compilation, OnceLock::new()))
     }
 
     fn of(
         texts: &[SourceText],
-        modules: Vec<Ref<AstModule>>,
+        compilation: Compilation,
         made: OnceLock<Result<Prepared, Diagnostics>>,
     ) -> Self {
-        let program = Arc::new(Program::of(modules.iter().map(AsRef::as_ref)));
         let interpreter = Interpreter { texts: texts.to_vec(), entry_point: OnceLock::new(), made };
-        Self { interpreter: Arc::new(interpreter), modules: Arc::new(modules), program }
+        Self { interpreter: Arc::new(interpreter), compilation: Arc::new(compilation) }
+    }
+
+    /// The compiled form of the modules.
+    pub fn compilation(&self) -> &Compilation {
+        &self.compilation
+    }
+
+    /// The compiled rules.
+    pub(super) fn program(&self) -> &Program {
+        &self.compilation.program
     }
 
     /// Why a rule is left to the interpreter; None if it is compiled.
     pub fn unsupported(&self, rule: &RuleId) -> Option<&Unsupported> {
-        self.program.unsupported(rule)
+        self.program().unsupported(rule)
     }
 
     /// The modules, in load order.
-    pub fn modules(&self) -> Vec<Module> {
-        reads::modules(self.modules.iter().map(AsRef::as_ref))
-    }
-
-    /// Every rule and function of every module, in source order.
-    pub fn definitions(&self) -> Vec<Definition> {
-        self.modules.iter().flat_map(|module| definitions::of(module)).collect()
+    pub fn modules(&self) -> &[Module] {
+        &self.compilation.modules
     }
 
     /// Prepares every rule for the interpreter; `entry_point` is any of them, defined in `text`.
@@ -221,9 +226,19 @@ impl Rego {
 
     /// An evaluator for these modules. Cheap: it shares everything that was prepared.
     pub fn evaluator(&self, engine: EngineKind) -> Evaluator {
-        let compiled = (engine == EngineKind::Compiled).then(|| Memo::new(self.program.clone()));
+        let compiled = (engine == EngineKind::Compiled).then(|| Memo::new(self.compilation.clone()));
         Evaluator { rego: self.clone(), interpreter: None, compiled }
     }
+}
+
+/// The modules as they are written, unchecked.
+pub(super) fn parse(texts: &[SourceText]) -> Result<Vec<Ref<AstModule>>, Diagnostics> {
+    let mut engine = regorus::Engine::new();
+    for text in texts {
+        let added = engine.add_policy(text.name.to_string(), text.text.to_string());
+        added.map_err(|error| diagnostic(text, &error))?;
+    }
+    Ok(engine.get_modules().clone())
 }
 
 /// What a text with meters may have: as written, it was read within regorus' own limits.
@@ -352,7 +367,7 @@ impl Evaluator {
     /// The position of the compiled form that this engine evaluates; none if the interpreter does.
     fn position(&self, engine: EngineKind, rule: &RuleId) -> Option<usize> {
         self.compiled.as_ref().filter(|_| engine == EngineKind::Compiled)?;
-        self.rego.program.position(rule)
+        self.rego.program().position(rule)
     }
 
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
@@ -379,65 +394,6 @@ impl Evaluator {
     }
 }
 
-/// An error of regorus about the modules as they were written.
-pub(super) fn evaluation_error(
-    error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
-) -> EvaluationError {
-    interpreter_error(error, &Meters::new())
-}
-
-/// regorus has an error type only for exceeded limits; other errors can be distinguished only by their text.
-fn interpreter_error(
-    error: &(impl AsRef<dyn std::error::Error + Send + Sync> + std::fmt::Display),
-    meters: &Meters,
-) -> EvaluationError {
-    let text = error.to_string();
-    // Out of a function it comes as text.
-    let stopped = matches!(error.as_ref().downcast_ref(), Some(LimitError::TimeLimitExceeded { .. }));
-    if stopped || text.contains("execution exceeded time limit") {
-        return EvaluationError::StepsExceeded;
-    }
-    let message = as_written(without_operand(&one_line(&text)), meters);
-    if message.contains("multiple outputs") || message.starts_with("rule conflicts with rule at ") {
-        EvaluationError::Conflict(message)
-    } else {
-        EvaluationError::Builtin(message)
-    }
-}
-
-/// Errors quote operands and outputs: they are parts of the input, and may be credentials.
-fn without_operand(message: &str) -> String {
-    const QUOTING: [(&str, &str); 4] = [
-        ("Got `", " It got another type"),
-        ("found value: ", " It got another type"),
-        ("multiple outputs Set(", "multiple outputs"),
-        ("value for key `", "value for key generated multiple times"),
-    ];
-    for (quoting, instead) in QUOTING {
-        if let Some((said, operand)) = message.split_once(quoting) {
-            // The place comes last.
-            let place = operand.rfind(" (").and_then(|at| operand.get(at..)).unwrap_or_default();
-            let said = if instead.starts_with(' ') { said.trim_end() } else { said };
-            return format!("{said}{instead}{place}");
-        }
-    }
-    message.to_owned()
-}
-
-/// The message with its place, `(file:line:column)` at the end, in the text as it was written.
-fn as_written(message: String, meters: &Meters) -> String {
-    let placed = || {
-        let (said, place) = message.strip_suffix(')')?.rsplit_once(" (")?;
-        let mut parts = place.rsplitn(3, ':');
-        let column: usize = parts.next()?.parse().ok()?;
-        let line: usize = parts.next()?.parse().ok()?;
-        let file = parts.next()?;
-        let column = metered::original_column(meters.get(file)?, line, column);
-        Some(format!("{said} ({file}:{line}:{column})"))
-    };
-    placed().unwrap_or(message)
-}
-
 /// The lines of a module that were reached or missed. Lines without code are in neither set.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
@@ -461,39 +417,4 @@ pub fn on_large_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Resu
 /// each of them then captures a backtrace.
 pub fn backtraces_slow_parsing(rust_backtrace: Option<&str>, rust_lib_backtrace: Option<&str>) -> bool {
     rust_lib_backtrace.or(rust_backtrace).is_some_and(|value| value != "0")
-}
-
-/// Parses regorus' rendered errors: `--> file:line:col`, the line with a caret, `error: …`.
-fn diagnostic(text: &SourceText, error: &impl std::fmt::Display) -> Diagnostic {
-    let rendered = error.to_string();
-    let place = rendered.lines().find_map(|line| {
-        let mut parts = line.trim().strip_prefix("--> ")?.rsplitn(3, ':');
-        let column = parts.next()?.parse().ok()?;
-        let line = parts.next()?.parse().ok()?;
-        Some((parts.next()?.to_owned(), line, column))
-    });
-    let message = one_line(&rendered);
-    match place {
-        Some((source, line, column)) => {
-            Diagnostic { source: source.into(), line, column, message, help: None }
-        }
-        None => text.error(0, 0, message),
-    }
-}
-
-/// The `error:` line of a rendered error.
-pub(super) fn error_line(rendered: &str) -> Option<&str> {
-    rendered.lines().find_map(|line| line.trim().strip_prefix("error: "))
-}
-
-/// The `error:` line of a rendered error with its place, or all of it on one line.
-fn one_line(rendered: &str) -> String {
-    let place = rendered.lines().find_map(|line| line.trim().strip_prefix("--> "));
-    match error_line(rendered) {
-        Some(message) => match place {
-            Some(place) => format!("{message} ({place})"),
-            None => message.to_owned(),
-        },
-        None => rendered.split_whitespace().collect::<Vec<_>>().join(" "),
-    }
 }

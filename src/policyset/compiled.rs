@@ -84,7 +84,7 @@ impl CompiledPolicies {
             all(sources).chain(&sources.libraries).chain(&sources.tests).cloned().collect();
         let known: Vec<&Policy> = readable.policies.iter().map(|(policy, _)| policy).collect();
         let loaded = match sources.are_checked() {
-            true => Rego::load_checked(&texts),
+            true => Rego::load_checked(&texts, sources.compiled),
             false => Rego::load_policies(&texts, &known, before),
         };
         let mut rego = match loaded {
@@ -94,8 +94,8 @@ impl CompiledPolicies {
                 return Err(Diagnostics(errors));
             }
         };
-        let modules: BTreeMap<String, Module> =
-            rego.modules().into_iter().map(|module| (module.package.clone(), module)).collect();
+        let modules: BTreeMap<&str, &Module> =
+            rego.modules().iter().map(|module| (module.package.as_str(), module)).collect();
         let mut policies = Vec::new();
         let mut entry_point = None;
         for (policy, text) in readable.policies {
@@ -158,11 +158,11 @@ fn duplicates(policies: &[(Policy, &SourceText)]) -> Vec<Diagnostic> {
 fn compiled(
     policy: Policy,
     text: &SourceText,
-    modules: &BTreeMap<String, Module>,
+    modules: &BTreeMap<&str, &Module>,
     projections: &Projections,
 ) -> Result<CompiledPolicy, Diagnostic> {
     let module = modules
-        .get(&policy.package)
+        .get(policy.package.as_str())
         .ok_or_else(|| text.error(1, 0, format!("the package {} was not loaded", policy.package)))?;
     let (violation, patch) = (module.rule("violation"), module.rule("patch"));
     if violation.is_none() && patch.is_none() {

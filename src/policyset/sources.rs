@@ -20,6 +20,9 @@ pub struct Sources {
     /// so that no other text is taken for one of them.
     #[serde(skip)]
     pub checked: Vec<Arc<str>>,
+    /// Their compiled form, if there is one.
+    #[serde(skip)]
+    pub compiled: &'static [u8],
     /// Policies: Rego with METADATA.
     pub policies: Vec<SourceText>,
     /// Rego that policies share, without METADATA of its own.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 
+use super::file_kind::{ENGINES, FileKind, SHIPPED_ENGINES, kind};
 use super::{files_below, read_text};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 use crate::engine::EngineKind;
@@ -14,9 +15,8 @@ use crate::policyset::Sources;
 
 static POLICIES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/policies");
 
-const ENGINES: &str = "workloads/engines.yaml";
-/// Sorts after [`ENGINES`].
-const SHIPPED_ENGINES: &str = "workloads/engines.yaml.shipped";
+/// What build.rs makes of the modules of the embedded catalogue.
+static COMPILED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/modules"));
 
 /// Policies, libraries, projections, profiles, tests and examples, keyed by path below `policies/`.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +172,7 @@ impl Catalogue {
         Sources {
             engine: EngineKind::default(),
             checked: self.checked.clone(),
+            compiled: COMPILED,
             policies: self.of_kind(FileKind::Policy),
             libraries: self.of_kind(FileKind::Library),
             projections: self.of_kind(FileKind::Projection),
@@ -228,34 +229,26 @@ impl Catalogue {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum FileKind {
-    Policy,
-    Library,
-    Test,
-    Projection,
-    Engines,
-    Profile,
-    Example,
-    Other,
-}
-
 fn profile_name(path: &str) -> Option<&str> {
     path.strip_prefix("profiles/")?.strip_suffix(".yaml")
 }
 
-/// Classifies a file by its path below `policies/`.
-fn kind(path: &str) -> FileKind {
-    let steps: Vec<&str> = path.split(['/', '\\']).collect();
-    let yaml = path.ends_with(".yaml") || path.ends_with(".yml");
-    match steps.as_slice() {
-        [.., file] if file.ends_with("_test.rego") => FileKind::Test,
-        ["lib", ..] if path.ends_with(".rego") => FileKind::Library,
-        _ if path == ENGINES || path == SHIPPED_ENGINES => FileKind::Engines,
-        ["workloads", _] if yaml => FileKind::Projection,
-        ["profiles", _] if yaml => FileKind::Profile,
-        [_, _, "examples", _] if yaml => FileKind::Example,
-        [.., file] if file.ends_with(".rego") => FileKind::Policy,
-        _ => FileKind::Other,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::{Compilation, Rego, on_large_stack};
+
+    #[test]
+    fn what_the_build_compiles_is_what_parsing_gives() {
+        let sources = Catalogue::embedded().unbound();
+        let texts: Vec<SourceText> = sources.policies.iter().chain(&sources.libraries).cloned().collect();
+        assert!(texts.len() > 150, "{}", texts.len());
+        let parsed = on_large_stack(|| Rego::load_checked(&texts, &[])).unwrap().unwrap();
+        let parsed = parsed.compilation().to_bytes().unwrap();
+        assert!(COMPILED == parsed, "cargo clean -p stategate, and build again");
+        let read = Compilation::from_bytes(COMPILED).unwrap();
+        assert!(read.to_bytes().unwrap() == parsed, "something is lost when it is read");
+        let names = || texts.iter().map(|text| &*text.name);
+        assert!(read.is_of(names()) && !read.is_of(names().skip(1)) && !read.is_of(names().rev()));
     }
 }

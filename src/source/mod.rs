@@ -9,6 +9,7 @@ pub mod child;
 pub mod cluster_policies;
 pub mod credentials;
 pub mod fields;
+mod file_kind;
 mod ignore_files;
 mod kustomization;
 pub mod manifests;

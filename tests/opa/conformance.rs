@@ -55,7 +55,7 @@ fn main() {
 fn answered(question: &Question, modules: &[String]) -> Result<Value, String> {
     let texts = modules.iter().enumerate();
     let texts: Vec<_> = texts.map(|(n, text)| SourceText::new(format!("{n}.rego"), text.as_str())).collect();
-    let rego = Rego::load_checked(&texts).map_err(|_| "regorus cannot parse it")?;
+    let rego = Rego::load_checked(&texts, &[]).map_err(|_| "regorus cannot parse it")?;
     let rule = rule(&rego, &question.rule).ok_or(NO_RULE)?;
     if let Some(reason) = rego.unsupported(&rule) {
         return Err(root(&rego, reason));

@@ -15,7 +15,9 @@ use crate::cli::record::{Record, Recorder};
 use crate::cli::review_pool::watched;
 use crate::decision::FailureCause;
 use crate::diagnostic::{Diagnostics, SourceText};
-use crate::engine::{Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId};
+use crate::engine::{
+    Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId, definitions,
+};
 use crate::evaluators::Work;
 use crate::plain;
 use crate::policy::PolicyId;
@@ -195,8 +197,8 @@ fn rego_tests(
     observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<RegoTests> {
     let mut rego = Rego::load(texts)?;
-    let modules = rego.modules();
-    let definitions = rego.definitions();
+    let modules = rego.modules().to_vec();
+    let definitions = definitions(texts)?;
     // What the compiler says of one module holds for all of them: it ends the run, not one test.
     let first = modules
         .iter()

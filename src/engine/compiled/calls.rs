@@ -6,9 +6,11 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use globset::{GlobBuilder, GlobMatcher};
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::place::Place;
 use super::program::Term;
-use crate::engine::ast::{Span, Value};
+use crate::engine::ast::Value;
 use crate::engine::builtins::{Builtin, BuiltinError};
 use crate::engine::limits::{self, BYTES, VALUE};
 
@@ -28,11 +30,37 @@ const NO_SEPARATOR: &str = "\0";
 pub const WRONG: &str = "answered wrongly";
 
 /// A call of a builtin.
+#[derive(Serialize, Deserialize)]
+#[serde(try_from = "Written")]
 pub struct Call {
-    pub operands: Box<[Term]>,
-    pub place: Span,
+    pub operands: Vec<Term>,
+    pub place: Place,
+    #[serde(serialize_with = "by_name")]
     builtin: Builtin,
+    #[serde(skip)]
     shortcut: Shortcut,
+}
+
+/// What is written of a call.
+#[derive(Deserialize)]
+struct Written {
+    operands: Vec<Term>,
+    place: Place,
+    builtin: String,
+}
+
+impl TryFrom<Written> for Call {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let builtin = Builtin::named(&written.builtin);
+        let builtin = builtin.ok_or_else(|| format!("there is no builtin {}", written.builtin))?;
+        Ok(Self::new(builtin, written.operands, written.place))
+    }
+}
+
+fn by_name<S: Serializer>(builtin: &Builtin, serializer: S) -> Result<S::Ok, S::Error> {
+    builtin.name().serialize(serializer)
 }
 
 /// A builtin that can be answered here.
@@ -62,7 +90,7 @@ pub enum Found<'v> {
 }
 
 impl Call {
-    pub fn new(builtin: Builtin, operands: Vec<Term>, place: Span) -> Self {
+    pub fn new(builtin: Builtin, operands: Vec<Term>, place: Place) -> Self {
         let shortcut = match (builtin.name(), operands.first()) {
             ("count", _) => Shortcut::Count,
             ("startswith", _) => Shortcut::StartsWith,
@@ -73,7 +101,7 @@ impl Call {
             ("regex.match", Some(Term::Constant(Value::String(_)))) => Shortcut::Regex(OnceLock::new()),
             _ => Shortcut::None,
         };
-        Self { operands: operands.into(), place, builtin, shortcut }
+        Self { operands, place, builtin, shortcut }
     }
 
     /// The answer without the builtin; None if that must be asked. No operand is undefined.
@@ -196,7 +224,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::engine::ast::Source;
 
     #[test]
     fn shortcuts_answer_and_charge_as_their_builtins() {
@@ -205,8 +232,7 @@ mod tests {
         let mut values: Vec<Value> =
             Value::from_json_str(written).unwrap().as_array().unwrap().iter().cloned().collect();
         values.push(Value::from(std::collections::BTreeSet::from([Value::from("a"), Value::from(1)])));
-        let source = Source::from_contents(String::new(), String::new()).unwrap();
-        let place = Span { source, line: 0, col: 0, start: 0, end: 0 };
+        let place = Place { module: 0, line: 0, column: 0 };
         let patterns = Patterns::default();
         let names =
             ["count", "startswith", "endswith", "contains", "object.get", "glob.match", "regex.match"];
@@ -219,7 +245,7 @@ mod tests {
                 let operands: Vec<Value> = (0..arguments).map(operand).collect();
                 // A pattern may be known when the rule is compiled.
                 let terms = operands.iter().cloned().map(Term::Constant).collect();
-                let call = Call::new(builtin.clone(), terms, place.clone());
+                let call = Call::new(builtin.clone(), terms, place);
                 limits::begin();
                 let Some(found) = call.shortcut(&operands.iter().collect::<Vec<_>>(), &patterns).unwrap()
                 else {
@@ -257,12 +283,11 @@ mod tests {
 
     #[test]
     fn patterns_that_are_too_large_go_to_the_builtin() {
-        let source = Source::from_contents(String::new(), String::new()).unwrap();
-        let place = Span { source, line: 0, col: 0, start: 0, end: 0 };
+        let place = Place { module: 0, line: 0, column: 0 };
         for (pattern, small) in [("^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", true), ("((a{40}){40}){40}", false)] {
             let operands = [pattern, "abc-def"].map(Value::from);
             let terms = operands.iter().cloned().map(Term::Constant).collect();
-            let call = Call::new(Builtin::named("regex.match").unwrap(), terms, place.clone());
+            let call = Call::new(Builtin::named("regex.match").unwrap(), terms, place);
             limits::begin();
             let found = call.shortcut(&operands.iter().collect::<Vec<_>>(), &Patterns::default()).unwrap();
             assert_eq!((found.is_some(), call.ask(&operands).is_ok()), (small, small), "{pattern}");

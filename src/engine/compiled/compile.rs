@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use super::calls::Call;
 use super::modules::{Names, Source};
+use super::place::{Place, columns};
 use super::program::{
     Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Statement, Term, Unsupported,
 };
 use super::schedule;
-use crate::engine::ast::{self, AssignOp, Expr, Literal, LiteralStmt, Query, Ref, RuleHead, Value};
+use crate::engine::ast::{self, AssignOp, Expr, Literal, LiteralStmt, Query, Ref, RuleHead, Span, Value};
 use crate::engine::builtins::Builtin;
-use crate::engine::metered::columns;
 use crate::engine::reads::fixed_path;
 use crate::engine::walk;
 
@@ -23,7 +23,7 @@ const PARTS: usize = 64;
 pub(super) type Compiled<T> = Result<T, Unsupported>;
 
 pub(super) fn unknown<T>(construct: &'static str) -> Compiled<T> {
-    Err(Unsupported::Construct(construct))
+    Err(Unsupported::Construct(construct.into()))
 }
 
 /// Compiles a definition of a rule.
@@ -78,7 +78,7 @@ impl Compiler<'_, '_> {
             compiled.push(self.body(Some(&body.query), output, is_set)?);
             self.scope.truncate(bound);
         }
-        Ok(Definition { name: walk::head(rule).span().clone(), parameters, bodies: compiled })
+        Ok(Definition { name: self.place(walk::head(rule).span()), parameters, bodies: compiled })
     }
 
     fn body(&mut self, query: Option<&Query>, output: Option<&Ref<Expr>>, is_set: bool) -> Compiled<Body> {
@@ -108,7 +108,7 @@ impl Compiler<'_, '_> {
             Literal::SomeIn { key, value, collection, .. } => {
                 let term = self.term(collection)?;
                 let key = key.as_ref().map(|key| self.pattern(key)).transpose()?;
-                Statement::Some(key, self.pattern(value)?, term, collection.span().clone())
+                Statement::Some(key, self.pattern(value)?, term, self.place(collection.span()))
             }
             Literal::Expr { expr, .. } => match expr.as_ref() {
                 Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
@@ -186,18 +186,12 @@ impl Compiler<'_, '_> {
                 }
                 _ => return unknown("a sign before something other than a number"),
             },
-            Expr::BinExpr { op, lhs, rhs, span, .. } => Term::SetOperation(Box::new(Operation {
-                operator: op.clone(),
-                operands: [self.term(lhs)?, self.term(rhs)?],
-                place: span.clone(),
-                written: [placed(lhs), placed(rhs)],
-            })),
-            Expr::ArithExpr { op, lhs, rhs, span, .. } => Term::Arithmetic(Box::new(Operation {
-                operator: op.clone(),
-                operands: [self.term(lhs)?, self.term(rhs)?],
-                place: span.clone(),
-                written: [placed(lhs), placed(rhs)],
-            })),
+            Expr::BinExpr { op, lhs, rhs, span, .. } => {
+                Term::SetOperation(op.clone(), Box::new(self.operation([lhs, rhs], span)?))
+            }
+            Expr::ArithExpr { op, lhs, rhs, span, .. } => {
+                Term::Arithmetic(op.clone(), Box::new(self.operation([lhs, rhs], span)?))
+            }
             Expr::BoolExpr { op, lhs, rhs, .. } => {
                 Term::Compare(op.clone(), Box::new(self.term(lhs)?), Box::new(self.term(rhs)?))
             }
@@ -213,7 +207,7 @@ impl Compiler<'_, '_> {
                 match self.function(&path)? {
                     Some((position, expected)) if expected == arguments.len() => {
                         self.uses.insert(position);
-                        Term::Function(position, arguments.into(), span.clone())
+                        Term::Function(position, arguments.into(), self.place(span))
                     }
                     Some(_) => return unknown("a call with another number of arguments"),
                     None => {
@@ -222,11 +216,49 @@ impl Compiler<'_, '_> {
                         if builtin.arguments() != arguments.len() || name == "walk" {
                             return unknown("a call that binds its last argument");
                         }
-                        Term::Builtin(Box::new(Call::new(builtin, arguments, span.clone())))
+                        Term::Builtin(Box::new(Call::new(builtin, arguments, self.place(span))))
                     }
                 }
             }
         })
+    }
+
+    fn operation(&mut self, [left, right]: [&Ref<Expr>; 2], span: &Span) -> Compiled<Operation> {
+        Ok(Operation {
+            operands: [self.term(left)?, self.term(right)?],
+            place: self.place(span),
+            written: [self.operand_place(left), self.operand_place(right)],
+        })
+    }
+
+    fn place(&self, span: &Span) -> Place {
+        Place::of(self.names.module, span)
+    }
+
+    /// Where an operand begins. regorus takes the place of a reference or a call to be that of its last part.
+    fn operand_place(&self, operand: &Ref<Expr>) -> Place {
+        let (mut place, span) = (self.place(operand.span()), operand.span());
+        let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+        // The interpreter is given others without a meter, and so with their own place.
+        let metered = matches!(
+            operand.as_ref(),
+            Expr::Var { .. }
+                | Expr::RefDot { .. }
+                | Expr::RefBrack { .. }
+                | Expr::Call { .. }
+                | Expr::Array { .. }
+                | Expr::Set { .. }
+                | Expr::ArrayCompr { .. }
+                | Expr::SetCompr { .. }
+                | Expr::ObjectCompr { .. }
+        );
+        if metered && let Some(before) = span.source.contents().get(..start) {
+            let line_start = before.rfind('\n').map_or(0, |last| last + 1);
+            let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+            let (lines, column) = (before.matches('\n').count(), before.get(line_start..).map_or(0, columns));
+            (place.line, place.column) = (number(lines + 1), number(column + 1));
+        }
+        place
     }
 
     fn terms(&mut self, exprs: &[Ref<Expr>]) -> Compiled<Vec<Term>> {
@@ -243,7 +275,7 @@ impl Compiler<'_, '_> {
         let statements = self.query(query)?;
         let output = output(self)?;
         self.scope.truncate(bound);
-        Ok(Comprehension { statements, output, place: placed(place).span().clone() })
+        Ok(Comprehension { statements, output, place: self.operand_place(place) })
     }
 
     /// The position of a function and the number of its arguments; None if it is a builtin.
@@ -347,32 +379,6 @@ impl Compiler<'_, '_> {
             taken += 1;
         }
     }
-}
-
-/// Stands for an operand in errors. regorus takes the place of a reference or a call to be that of its last part.
-fn placed(operand: &Ref<Expr>) -> Ref<Expr> {
-    let mut span = operand.span().clone();
-    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
-    // The interpreter is given others without a meter, and so with their own place.
-    let metered = matches!(
-        operand.as_ref(),
-        Expr::Var { .. }
-            | Expr::RefDot { .. }
-            | Expr::RefBrack { .. }
-            | Expr::Call { .. }
-            | Expr::Array { .. }
-            | Expr::Set { .. }
-            | Expr::ArrayCompr { .. }
-            | Expr::SetCompr { .. }
-            | Expr::ObjectCompr { .. }
-    );
-    if metered && let Some(before) = span.source.contents().get(..start) {
-        let line_start = before.rfind('\n').map_or(0, |last| last + 1);
-        let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let (lines, column) = (before.matches('\n').count(), before.get(line_start..).map_or(0, columns));
-        (span.line, span.col) = (number(lines + 1), number(column + 1));
-    }
-    Ref::new(Expr::Null { span, value: Value::Null, eidx: 0 })
 }
 
 /// As the interpreter has it: one solution is then enough.

@@ -5,11 +5,12 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeSet;
 
 use super::memo::Known;
+use super::place::Place;
 use super::program::{Body, Definition, Form, Pattern, Program, Rule, Statement, Term};
 use super::terms::Got;
-use crate::engine::ast::{Span, Value};
+use crate::engine::ast::Value;
 use crate::engine::evaluation::EvaluationError;
-use crate::engine::{limits, rego};
+use crate::engine::{error_text, limits};
 
 pub(super) type Result<T> = std::result::Result<T, EvaluationError>;
 
@@ -63,17 +64,22 @@ impl Spent {
     }
 }
 
-pub(super) fn failure(place: &Span, message: &str) -> EvaluationError {
-    rego::evaluation_error(&place.error(message))
-}
-
-/// In the interpreter's words.
-fn conflict(with: &Span) -> String {
-    let file = with.source.file().replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
-    format!("rule conflicts with rule at {file}:{}:{}", with.line, with.col)
-}
-
 impl<'p> Evaluation<'p> {
+    pub(super) fn failure(&self, place: &Place, message: &str) -> EvaluationError {
+        error_text::error_at(message, self.source(place), place.line, place.column)
+    }
+
+    /// In the interpreter's words.
+    fn conflict(&self, with: &Place) -> String {
+        let file = self.source(with).replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
+        format!("rule conflicts with rule at {file}:{}:{}", with.line, with.column)
+    }
+
+    fn source(&self, place: &Place) -> &str {
+        let module = usize::try_from(place.module).ok();
+        module.and_then(|module| self.program.sources.get(module)).map_or("", AsRef::as_ref)
+    }
+
     pub(super) fn step(&self) -> Result<()> {
         self.steps(1)
     }
@@ -161,7 +167,7 @@ impl<'p> Evaluation<'p> {
             if let Some(before) = before
                 && found != value
             {
-                return Err(failure(&definition.name, &conflict(before)));
+                return Err(self.failure(&definition.name, &self.conflict(before)));
             }
             (value, before) = (found, Some(&definition.name));
         }
@@ -188,7 +194,7 @@ impl<'p> Evaluation<'p> {
                 if found == Value::Undefined {
                     found = output.into_value();
                 } else if found != *output.value() {
-                    return Err(failure(&definition.name, "rules must not produce multiple outputs"));
+                    return Err(self.failure(&definition.name, "rules must not produce multiple outputs"));
                 }
                 Ok(if body.constant { Flow::Stop } else { Flow::GoOn })
             })?;
@@ -204,7 +210,7 @@ impl<'p> Evaluation<'p> {
     }
 
     /// All definitions are evaluated, and their faults count even if another one has a value.
-    pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Span) -> Result<Value> {
+    pub(super) fn function(&self, rule: &Rule, arguments: &[Got<'_>], place: &Place) -> Result<Value> {
         let arguments: Vec<&Value> = arguments.iter().map(Got::value).collect();
         let mut found: Option<Value> = None;
         let (mut fault, mut conflict) = (None, false);
@@ -216,7 +222,7 @@ impl<'p> Evaluation<'p> {
             })?;
             match value {
                 Ok(Outputs { several: true, .. }) => {
-                    return Err(failure(place, "function produced multiple outputs"));
+                    return Err(self.failure(place, "function produced multiple outputs"));
                 }
                 Ok(Outputs { one: Some(value), .. }) => match &found {
                     None => found = Some(value),
@@ -229,7 +235,7 @@ impl<'p> Evaluation<'p> {
         match fault {
             Some(error) => Err(error),
             None if conflict => {
-                Err(failure(place, "functions must not produce multiple outputs for same inputs"))
+                Err(self.failure(place, "functions must not produce multiple outputs for same inputs"))
             }
             None => Ok(found.unwrap_or(Value::Undefined)),
         }
@@ -291,7 +297,7 @@ impl<'p> Evaluation<'p> {
                         Value::Array(_) | Value::Set(_) | Value::Object(_) | Value::Undefined
                     ) {
                         let message = "`some .. in collection` expects array/set/object. It got another type";
-                        return Err(failure(place, message));
+                        return Err(self.failure(place, message));
                     }
                     let (with_key, mut behind) =
                         (key_pattern.is_some(), |locals: Locals<'_>| self.solve(rest, locals, solution));

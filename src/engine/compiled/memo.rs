@@ -4,15 +4,15 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 
 use super::evaluate::{Evaluation, Spent};
-use super::program::Program;
 use crate::engine::ast::Value;
+use crate::engine::compilation::Compilation;
 use crate::engine::evaluation::EvaluationError;
 use crate::engine::input::{InputDocument, ParameterValues};
 
 /// The input that rules were last evaluated on, and the values of those that read no more than has stayed the same: of
 /// forty rules for one request, most use the same few others.
 pub struct Memo {
-    program: Arc<Program>,
+    compilation: Arc<Compilation>,
     /// By their positions in the program.
     parts: Vec<Value>,
     values: Vec<OnceCell<Known>>,
@@ -38,12 +38,13 @@ pub struct Known {
 }
 
 impl Memo {
-    pub fn new(program: Arc<Program>) -> Self {
+    pub fn new(compilation: Arc<Compilation>) -> Self {
+        let program = &compilation.program;
         let parts = vec![Value::Undefined; program.parts.len()];
         let values = std::iter::repeat_with(OnceCell::new).take(program.rules.len()).collect();
         let charged = vec![Cell::new(0); program.rules.len()];
         Self {
-            program,
+            compilation,
             parts,
             values,
             evaluated: RefCell::default(),
@@ -67,7 +68,8 @@ impl Memo {
     ) -> Result<Value, EvaluationError> {
         self.question += 1;
         let mut changed = 0u64;
-        for (position, (part, name)) in self.parts.iter_mut().zip(&self.program.parts).enumerate() {
+        for (position, (part, name)) in self.parts.iter_mut().zip(&self.compilation.program.parts).enumerate()
+        {
             let now = document.part(name, parameters);
             if !same(part, now) {
                 *part = now.clone();
@@ -75,7 +77,7 @@ impl Memo {
             }
         }
         if changed != 0 {
-            let (program, values) = (&self.program, &mut self.values);
+            let (program, values) = (&self.compilation.program, &mut self.values);
             self.evaluated.get_mut().retain(|&position| {
                 let stays = program.rules.get(position).is_some_and(|rule| rule.reads & changed == 0);
                 if !stays && let Some(value) = values.get_mut(position) {
@@ -85,7 +87,7 @@ impl Memo {
             });
         }
         let evaluation = Evaluation {
-            program: &self.program,
+            program: &self.compilation.program,
             parts: &self.parts,
             values: &self.values,
             evaluated: &self.evaluated,

@@ -10,9 +10,11 @@ mod compile;
 mod evaluate;
 mod memo;
 mod modules;
+mod place;
 mod program;
 mod schedule;
 mod scope;
+mod serialized;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -20,5 +22,6 @@ mod tests;
 #[cfg(test)]
 pub use calls::WRONG;
 pub use memo::Memo;
+pub use place::columns;
 pub use program::{Program, Unsupported};
 pub use schedule::brackets_bound_by;

@@ -23,6 +23,8 @@ struct Uses {
 
 /// A module and what its names stand for.
 pub(super) struct Names {
+    /// Its number.
+    pub(super) module: u32,
     pub(super) package: String,
     pub(super) imports: HashMap<String, Vec<String>>,
 }
@@ -39,9 +41,11 @@ impl Program {
     pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Self {
         let mut sources: Vec<Source<'a>> = Vec::new();
         let mut positions: HashMap<Arc<str>, usize> = HashMap::new();
+        let mut program = Self::default();
         let mut names = Vec::new();
         for (module, ast) in modules.enumerate() {
-            let of_module = Names::of(ast);
+            program.sources.push(ast.package.span.source.file().as_str().into());
+            let of_module = Names::of(module, ast);
             for rule in &ast.policy {
                 // A rule whose name is not fixed can have a value at any path below.
                 let fixed = fixed_path(walk::head(rule));
@@ -65,7 +69,7 @@ impl Program {
             }
             names.push(of_module);
         }
-        let mut program = Self { positions, ..Self::default() };
+        program.positions = positions;
         let mut uses = Vec::new();
         for source in &sources {
             let (rule, used) = program.rule(source, &sources, &names);
@@ -86,7 +90,7 @@ impl Program {
             unsupported: source
                 .form
                 .is_none()
-                .then_some(Unsupported::Construct("a name that is no plain name")),
+                .then(|| Unsupported::Construct("a name that is no plain name".into())),
         };
         let (mut used, mut lines) = (BTreeSet::new(), 0);
         for (definition, module) in &source.definitions {
@@ -145,7 +149,7 @@ impl Program {
                         changed = true;
                         if depth > DEEPEST {
                             rule.unsupported =
-                                Some(Unsupported::Construct("too many rules that use one another"));
+                                Some(Unsupported::Construct("too many rules that use one another".into()));
                         }
                     }
                 }
@@ -158,7 +162,7 @@ impl Program {
 }
 
 impl Names {
-    fn of(module: &AstModule) -> Self {
+    fn of(position: usize, module: &AstModule) -> Self {
         let mut imports = HashMap::new();
         for import in &module.imports {
             let Some(path) = fixed_path(&import.refr) else { continue };
@@ -167,7 +171,13 @@ impl Names {
                 imports.insert(name, path);
             }
         }
-        Self { package: fixed_path(&module.package.refr).unwrap_or_default().join("."), imports }
+        // A text has fewer modules than a number has values.
+        let module_number = u32::try_from(position).unwrap_or(u32::MAX);
+        Self {
+            module: module_number,
+            package: fixed_path(&module.package.refr).unwrap_or_default().join("."),
+            imports,
+        }
     }
 }
 

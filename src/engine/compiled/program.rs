@@ -1,34 +1,58 @@
 //! The compiled form of rules.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::calls::{Call, Patterns};
-use crate::engine::ast::{ArithOp, BinOp, BoolOp, Expr, Ref, Span, Value};
-use crate::engine::evaluation::RuleId;
+use super::place::Place;
+use super::serialized::{Arithmetic, Comparison, SetOperator, value, values};
+use crate::engine::ast::{ArithOp, BinOp, BoolOp, Value};
+use crate::engine::rule_id::RuleId;
 
 /// Rules by position; the compiled form of all modules of a policy set.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Program {
+    /// The names of the modules' sources.
+    pub(super) sources: Vec<Arc<str>>,
     pub(super) rules: Vec<Rule>,
+    /// By their paths; made of the rules.
+    #[serde(skip)]
     pub(super) positions: HashMap<Arc<str>, usize>,
     /// The keys of the input document that rules read.
+    #[serde(with = "values")]
     pub(super) parts: Vec<Value>,
+    #[serde(skip)]
     pub(super) patterns: Patterns,
 }
 
 /// Why a rule is left to the interpreter.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Unsupported {
     /// The compiler does not know this.
     #[error("it has {0}")]
-    Construct(&'static str),
+    Construct(Cow<'static, str>),
     /// It uses a rule that is left to the interpreter.
     #[error("it uses {0}")]
     Uses(Arc<str>),
 }
 
 impl Program {
+    /// With the positions of its rules, which are not written.
+    #[must_use]
+    pub fn indexed(mut self) -> Self {
+        let paths = self.rules.iter().enumerate();
+        self.positions = paths.map(|(position, rule)| (rule.path.clone(), position)).collect();
+        self
+    }
+
+    /// The names of the sources of its modules, in load order.
+    pub fn sources(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(AsRef::as_ref)
+    }
+
     /// The position of a rule that can be evaluated; None if it is left to the interpreter.
     pub fn position(&self, rule: &RuleId) -> Option<usize> {
         let position = *self.positions.get(rule.as_str())?;
@@ -53,6 +77,7 @@ impl Program {
 }
 
 /// A rule or function with all its definitions.
+#[derive(Serialize, Deserialize)]
 pub struct Rule {
     pub path: Arc<str>,
     pub form: Form,
@@ -64,7 +89,7 @@ pub struct Rule {
     pub unsupported: Option<Unsupported>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
     /// `contains`
     Set,
@@ -74,14 +99,16 @@ pub enum Form {
 }
 
 /// One definition of a rule.
+#[derive(Serialize, Deserialize)]
 pub struct Definition {
     /// Where its name is.
-    pub name: Span,
+    pub name: Place,
     pub parameters: Vec<Pattern>,
     /// The body and those after `else`; a rule without one has an empty body.
     pub bodies: Vec<Body>,
 }
 
+#[derive(Serialize, Deserialize)]
 pub struct Body {
     pub statements: Vec<Statement>,
     /// The value, or the element of a set; none stands for true.
@@ -90,17 +117,19 @@ pub struct Body {
     pub constant: bool,
 }
 
+#[derive(Serialize, Deserialize)]
 pub enum Statement {
     Holds(Term),
     Not(Term),
     /// `x := y`
     Assign(Pattern, Term),
     /// `some x, y in z`
-    Some(Option<Pattern>, Pattern, Term, Span),
+    Some(Option<Pattern>, Pattern, Term, Place),
     /// `every x, y in z { … }`: whether there is a name for the key.
     Every(bool, Term, Vec<Statement>),
 }
 
+#[derive(Serialize, Deserialize)]
 pub enum Pattern {
     Ignore,
     /// A name for the value.
@@ -110,8 +139,9 @@ pub enum Pattern {
 }
 
 /// An expression.
+#[derive(Serialize, Deserialize)]
 pub enum Term {
-    Constant(Value),
+    Constant(#[serde(with = "value")] Value),
     /// A part of the input.
     Part(usize),
     /// A part of the input that even the same request has otherwise the next time.
@@ -120,16 +150,16 @@ pub enum Term {
     Local(usize),
     Rule(usize),
     /// Keys that are known.
-    Path(Box<Term>, Box<[Value]>),
+    Path(Box<Term>, #[serde(with = "values")] Vec<Value>),
     Index(Box<Term>, Box<Term>),
-    Function(usize, Box<[Term]>, Span),
+    Function(usize, Box<[Term]>, Place),
     Builtin(Box<Call>),
     Array(Box<[Term]>),
     Set(Box<[Term]>),
     Object(Box<[(Term, Term)]>),
-    Compare(BoolOp, Box<Term>, Box<Term>),
-    Arithmetic(Box<Operation<ArithOp>>),
-    SetOperation(Box<Operation<BinOp>>),
+    Compare(#[serde(with = "Comparison")] BoolOp, Box<Term>, Box<Term>),
+    Arithmetic(#[serde(with = "Arithmetic")] ArithOp, Box<Operation>),
+    SetOperation(#[serde(with = "SetOperator")] BinOp, Box<Operation>),
     Member(Box<Membership>),
     ArrayOf(Box<Comprehension<Term>>),
     SetOf(Box<Comprehension<Term>>),
@@ -151,29 +181,31 @@ impl Term {
     /// The value behind these keys, which are used up.
     pub(super) fn path(self, keys: &mut Vec<Value>) -> Self {
         let keys = std::mem::take(keys);
-        if keys.is_empty() { self } else { Self::Path(Box::new(self), keys.into()) }
+        if keys.is_empty() { self } else { Self::Path(Box::new(self), keys) }
     }
 }
 
-/// An operator that fails on operands that it does not take.
-pub struct Operation<O> {
-    pub operator: O,
+/// Operands of an operator that fails on those that it does not take.
+#[derive(Serialize, Deserialize)]
+pub struct Operation {
     pub operands: [Term; 2],
-    pub place: Span,
-    /// The operands as written, for errors.
-    pub written: [Ref<Expr>; 2],
+    pub place: Place,
+    /// Where the operands are, for errors.
+    pub written: [Place; 2],
 }
 
 /// `key, value in collection`
+#[derive(Serialize, Deserialize)]
 pub struct Membership {
     pub key: Option<Term>,
     pub value: Term,
     pub collection: Term,
 }
 
+#[derive(Serialize, Deserialize)]
 pub struct Comprehension<T> {
     pub statements: Vec<Statement>,
     pub output: T,
     /// Where the output is.
-    pub place: Span,
+    pub place: Place,
 }

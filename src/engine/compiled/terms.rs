@@ -1,19 +1,30 @@
 //! Evaluates terms.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use smallvec::SmallVec;
 
 use super::calls::{Call, Found};
-use super::evaluate::{Evaluation, FALSE, Flow, Locals, Result, TRUE, UNDEFINED, failure};
+use super::evaluate::{Evaluation, FALSE, Flow, Locals, Result, TRUE, UNDEFINED};
 use super::program::{Comprehension, Membership, Operation, Term};
-use crate::engine::ast::{ArithOp, BinOp, BoolOp, Value, numbers, sets};
+use crate::engine::ast::{self, ArithOp, BinOp, BoolOp, Expr, Ref, Value, numbers, sets};
 use crate::engine::builtins::BuiltinError;
 use crate::engine::evaluation::EvaluationError;
-use crate::engine::{limits, metered, rego};
+use crate::engine::{error_text, limits, metered};
 
 /// Nearly every call has at most so many operands: they need no memory of their own.
 const FEW: usize = 4;
+
+/// What regorus is told of an operation, and of its operands: it needs places for its errors. Their lines tell them
+/// apart.
+static STANDING_IN: LazyLock<Option<[Ref<Expr>; 3]>> = LazyLock::new(|| {
+    let source = ast::Source::from_contents(String::new(), "\n\n\n".to_owned()).ok()?;
+    Some([1, 2, 3].map(|line| {
+        let span = ast::Span { source: source.clone(), line, col: 1, start: 0, end: 0 };
+        Ref::new(Expr::Null { span, value: Value::Null, eidx: 0 })
+    }))
+});
 
 /// The value of a term.
 pub(super) enum Got<'v> {
@@ -118,8 +129,8 @@ impl Evaluation<'_> {
                     BoolOp::Ge => left >= right,
                 })
             }
-            Term::Arithmetic(operation) => self.arithmetic(operation, locals)?,
-            Term::SetOperation(operation) => self.set_operation(operation, locals)?,
+            Term::Arithmetic(operator, operation) => self.arithmetic(operator, operation, locals)?,
+            Term::SetOperation(operator, operation) => self.set_operation(operator, operation, locals)?,
             Term::Member(membership) => truth(self.member(membership, locals)?),
             Term::ArrayOf(comprehension) => {
                 let mut items = Vec::new();
@@ -162,7 +173,7 @@ impl Evaluation<'_> {
         self.step()?;
         let failed = |error| match error {
             BuiltinError::TooLarge(_) => EvaluationError::BytesExceeded,
-            BuiltinError::Failed(message) => failure(&call.place, &message),
+            BuiltinError::Failed(message) => self.failure(&call.place, &message),
         };
         let operands = self.terms(&call.operands, locals)?;
         if operands.iter().any(Got::is_undefined) {
@@ -182,44 +193,64 @@ impl Evaluation<'_> {
         call.ask(&operands).map(Got::Owned).map_err(failed)
     }
 
-    fn arithmetic<'e>(&'e self, operation: &'e Operation<ArithOp>, locals: Locals<'e>) -> Result<Got<'e>> {
-        let subtracts = operation.operator == ArithOp::Sub;
+    fn arithmetic<'e>(
+        &'e self,
+        operator: &'e ArithOp,
+        operation: &'e Operation,
+        locals: Locals<'e>,
+    ) -> Result<Got<'e>> {
+        let subtracts = *operator == ArithOp::Sub;
         let Some([left, right]) = self.operands(operation, subtracts, locals)? else {
             return Ok(Got::Borrowed(&UNDEFINED));
         };
-        let [written, other] = &operation.written;
+        let Some([place, written, other]) = STANDING_IN.as_ref() else {
+            return Err(EvaluationError::Builtin("there is no place for an error".to_owned()));
+        };
         let value = if subtracts && (matches!(left, Value::Set(_)) || matches!(right, Value::Set(_))) {
             sets::difference(written, other, left, right)
         } else {
-            numbers::arithmetic_operation(
-                &operation.place,
-                &operation.operator,
-                written,
-                other,
-                left,
-                right,
-                true,
-            )
+            numbers::arithmetic_operation(place.span(), operator, written, other, left, right, true)
         };
-        value.map(Got::Owned).map_err(|error| rego::evaluation_error(&error))
+        value.map(Got::Owned).map_err(|error| self.operation_failure(operation, &error.to_string()))
     }
 
-    fn set_operation<'e>(&'e self, operation: &'e Operation<BinOp>, locals: Locals<'e>) -> Result<Got<'e>> {
+    fn set_operation<'e>(
+        &'e self,
+        operator: &'e BinOp,
+        operation: &'e Operation,
+        locals: Locals<'e>,
+    ) -> Result<Got<'e>> {
         let Some([left, right]) = self.operands(operation, true, locals)? else {
             return Ok(Got::Borrowed(&UNDEFINED));
         };
-        let [written, other] = &operation.written;
-        let value = match operation.operator {
+        let Some([_, written, other]) = STANDING_IN.as_ref() else {
+            return Err(EvaluationError::Builtin("there is no place for an error".to_owned()));
+        };
+        let value = match operator {
             BinOp::Union => sets::union(written, other, left, right),
             BinOp::Intersection => sets::intersection(written, other, left, right),
         };
-        value.map(Got::Owned).map_err(|error| rego::evaluation_error(&error))
+        value.map(Got::Owned).map_err(|error| self.operation_failure(operation, &error.to_string()))
+    }
+
+    /// What regorus says of an operation, at the place of what stood in for the operation or for an operand.
+    fn operation_failure(&self, operation: &Operation, rendered: &str) -> EvaluationError {
+        let Some((message, place)) = ast::error_line(rendered).zip(ast::error_place(rendered)) else {
+            return error_text::error_without_place(rendered);
+        };
+        let [left, right] = &operation.written;
+        let place = match place.line {
+            2 => left,
+            3 => right,
+            _ => &operation.place,
+        };
+        self.failure(place, message)
     }
 
     /// Both operands, paid for; None if one is undefined.
-    fn operands<O>(
+    fn operands(
         &self,
-        operation: &Operation<O>,
+        operation: &Operation,
         of_sets: bool,
         locals: Locals<'_>,
     ) -> Result<Option<[Value; 2]>> {
@@ -281,7 +312,7 @@ impl Evaluation<'_> {
             }
             match object.get(key.value()) {
                 Some(before) if before != value.value() => {
-                    return Err(failure(&comprehension.place, "value for key generated multiple times"));
+                    return Err(self.failure(&comprehension.place, "value for key generated multiple times"));
                 }
                 _ => drop(object.insert(key.into_value(), value.into_value())),
             }

@@ -6,7 +6,8 @@ use crate::engine::{
 };
 
 fn load(text: &str) -> Rego {
-    on_large_stack(|| Rego::load_checked(&[SourceText::new("t.rego", format!("package t\n\n{text}\n"))]))
+    let texts = [SourceText::new("t.rego", format!("package t\n\n{text}\n"))];
+    on_large_stack(|| Rego::load_checked(&texts, &[]))
         .unwrap()
         .unwrap_or_else(|faults| panic!("{faults}\n{text}"))
 }

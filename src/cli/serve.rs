@@ -195,6 +195,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     ) {
         tracing::warn!("RUST_BACKTRACE makes loading policies many times slower; set RUST_LIB_BACKTRACE=0");
     }
+    without_huge_pages();
     let loading = Instant::now();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -314,6 +315,15 @@ pub fn run(arguments: Arguments) -> anyhow::Result<Exit> {
     runtime.shutdown_background();
     served?;
     Ok(Exit::Clean)
+}
+
+/// Huge pages would be a third of the memory that it takes, for no time that can be measured: what is allocated lies in
+/// many small places. An older kernel, or another one, goes on as it does.
+fn without_huge_pages() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay");
+    }
 }
 
 /// A share in a flag.

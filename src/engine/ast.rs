@@ -6,7 +6,32 @@ pub(super) use regorus::unstable::{
     Query, Ref, Rule, RuleBody, RuleHead, Source, Span, WithModifier,
 };
 pub(super) use regorus::unstable::{numbers, sets};
-pub(super) use regorus::{Engine, Value};
+pub(super) use regorus::{Engine, LimitError, Value};
+
+/// A source that cannot be parsed.
+#[derive(Debug, thiserror::Error)]
+#[error("{rendered}")]
+pub struct Unparsed {
+    /// Its number, from 0.
+    pub position: usize,
+    /// What regorus says.
+    pub rendered: String,
+}
+
+/// Parses sources, each with its name.
+///
+/// # Errors
+/// The first one that cannot be parsed.
+pub(super) fn parse<'t>(
+    sources: impl Iterator<Item = (&'t str, &'t str)>,
+) -> Result<Vec<Ref<AstModule>>, Unparsed> {
+    let mut engine = Engine::new();
+    for (position, (name, text)) in sources.enumerate() {
+        let added = engine.add_policy(name.to_owned(), text.to_owned());
+        added.map_err(|error| Unparsed { position, rendered: error.to_string() })?;
+    }
+    Ok(engine.get_modules().clone())
+}
 
 /// The number of arguments of a builtin; None if there is no such builtin.
 pub(super) fn builtin_arguments(name: &str) -> Option<u8> {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ast::AstModule;
+use super::ast::{self, AstModule, Unparsed};
 use super::compiled::Program;
 use super::reads::{self, Module};
 
@@ -20,6 +20,14 @@ impl Compilation {
     /// Compiles modules together, as far as the compiler knows what they have.
     pub fn of<'a>(modules: impl Iterator<Item = &'a AstModule> + Clone) -> Self {
         Self { modules: reads::modules(modules.clone()), program: Program::of(modules) }
+    }
+
+    /// Parses sources, each with its name, and compiles them together.
+    ///
+    /// # Errors
+    /// The first one that cannot be parsed.
+    pub fn of_sources<'t>(sources: impl Iterator<Item = (&'t str, &'t str)>) -> Result<Self, Unparsed> {
+        Ok(Self::of(ast::parse(sources)?.iter().map(AsRef::as_ref)))
     }
 
     /// Whether it is that of modules with these names, in this order.

@@ -2,7 +2,7 @@
 
 use super::ast::{AstModule, Rule, RuleHead};
 use super::reads::fixed_path;
-use super::{rego, walk};
+use super::{ast, error_text, walk};
 use crate::diagnostic::{Diagnostics, SourceText};
 
 /// One definition of a rule or function; a name may have several.
@@ -27,7 +27,9 @@ pub struct Definition {
 /// # Errors
 /// If one of them cannot be parsed.
 pub fn definitions(texts: &[SourceText]) -> Result<Vec<Definition>, Diagnostics> {
-    Ok(rego::parse(texts)?.iter().flat_map(|module| of(module)).collect())
+    let sources = texts.iter().map(|text| (&*text.name, &*text.text));
+    let modules = ast::parse(sources).map_err(|unparsed| error_text::unparsed(texts, &unparsed))?;
+    Ok(modules.iter().flat_map(|module| of(module)).collect())
 }
 
 fn of(module: &AstModule) -> impl Iterator<Item = Definition> {

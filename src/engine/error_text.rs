@@ -5,12 +5,10 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Display;
 
-use regorus::LimitError;
-
-use super::ast::{error_line, error_place};
+use super::ast::{LimitError, Unparsed, error_line, error_place};
 use super::evaluation::EvaluationError;
 use super::metered::{self, Inserted};
-use crate::diagnostic::{Diagnostic, SourceText};
+use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
 
 /// What was put into sources, by their names.
 pub type Meters = HashMap<String, Vec<Inserted>>;
@@ -82,10 +80,9 @@ fn as_written(message: String, meters: &Meters) -> String {
 }
 
 /// What is wrong with a source that cannot be read.
-pub fn diagnostic(text: &SourceText, error: &impl Display) -> Diagnostic {
-    let rendered = error.to_string();
-    let message = one_line(&rendered);
-    match error_place(&rendered) {
+pub fn diagnostic(text: &SourceText, rendered: &str) -> Diagnostic {
+    let message = one_line(rendered);
+    match error_place(rendered) {
         Some(place) => {
             let source = place.source.to_owned().into();
             let [line, column] = [place.line, place.column].map(|at| usize::try_from(at).unwrap_or(0));
@@ -93,6 +90,12 @@ pub fn diagnostic(text: &SourceText, error: &impl Display) -> Diagnostic {
         }
         None => text.error(0, 0, message),
     }
+}
+
+/// The same of one of several sources.
+pub fn unparsed(texts: &[SourceText], unparsed: &Unparsed) -> Diagnostics {
+    let at_fault = texts.get(unparsed.position).cloned();
+    diagnostic(&at_fault.unwrap_or_else(|| SourceText::new("policies", "")), &unparsed.rendered).into()
 }
 
 /// The `error:` line of a rendered error with its place, or all of it on one line.

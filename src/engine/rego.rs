@@ -16,7 +16,7 @@ use super::ast::{AstModule, Ref, Value};
 use super::comparison::Question;
 use super::compilation::Compilation;
 use super::compiled::{Memo, Program, Unsupported};
-use super::error_text::{Meters, diagnostic, interpreter_error, one_line};
+use super::error_text::{self, Meters, diagnostic, interpreter_error, one_line};
 use super::evaluation::{Answer, EvaluationError};
 use super::input::{InputDocument, ParameterValues};
 use super::reads::Module;
@@ -74,7 +74,7 @@ impl Prepared {
     fn prepare(&mut self, entry_point: &RuleId, text: &SourceText) -> Result<(), Diagnostics> {
         match self.engine.compile_with_entrypoint(&entry_point.as_str().into()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(diagnostic(text, &error).into()),
+            Err(error) => Err(diagnostic(text, &error.to_string()).into()),
         }
     }
 }
@@ -155,8 +155,8 @@ impl Rego {
         {
             Some(compilation) => compilation,
             None => {
-                let modules = parse(texts)?;
-                Compilation::of(modules.iter().map(AsRef::as_ref))
+                let sources = texts.iter().map(|text| (&*text.name, &*text.text));
+                Compilation::of_sources(sources).map_err(|unparsed| error_text::unparsed(texts, &unparsed))?
             }
         };
         Ok(Self::of(texts, compilation, OnceLock::new()))
@@ -231,16 +231,6 @@ impl Rego {
     }
 }
 
-/// The modules as they are written, unchecked.
-pub(super) fn parse(texts: &[SourceText]) -> Result<Vec<Ref<AstModule>>, Diagnostics> {
-    let mut engine = regorus::Engine::new();
-    for text in texts {
-        let added = engine.add_policy(text.name.to_string(), text.text.to_string());
-        added.map_err(|error| diagnostic(text, &error))?;
-    }
-    Ok(engine.get_modules().clone())
-}
-
 /// What a text with meters may have: as written, it was read within regorus' own limits.
 const METERED: PolicyLengthConfig = PolicyLengthConfig {
     max_col: NonZeroU32::MAX,
@@ -253,7 +243,7 @@ fn add(prepared: &mut Prepared, text: &SourceText) -> Result<Option<Ref<AstModul
     let Prepared { engine, meters } = prepared;
     let (name, before) = (text.name.to_string(), engine.clone());
     let add = |engine: &mut regorus::Engine, content: String| {
-        engine.add_policy(name.clone(), content).map_err(|error| diagnostic(text, &error))
+        engine.add_policy(name.clone(), content).map_err(|error| diagnostic(text, &error.to_string()))
     };
     add(engine, text.text.to_string())?;
     let module = engine.get_modules().last().cloned();

@@ -7,9 +7,13 @@ use crate::engine::{
 
 fn load(text: &str) -> Rego {
     let texts = [SourceText::new("t.rego", format!("package t\n\n{text}\n"))];
-    on_large_stack(|| Rego::load_checked(&texts, &[]))
-        .unwrap()
-        .unwrap_or_else(|faults| panic!("{faults}\n{text}"))
+    let parsed = on_large_stack(|| Rego::load_checked(&texts, &[])).unwrap();
+    let parsed = parsed.unwrap_or_else(|faults| panic!("{faults}\n{text}"));
+    // What was written and read again must be the same.
+    let written = parsed.compilation().to_bytes().unwrap();
+    let read = Rego::load_checked(&texts, &written).unwrap();
+    assert_eq!(read.compilation().to_bytes().unwrap(), written, "{text}");
+    read
 }
 
 fn rule(name: &str) -> RuleId {

@@ -1,13 +1,16 @@
 //! Compiles the embedded policies when stategate is built, so that it does not parse them at each start. A test compares
 //! what this writes with what loading the policies gives.
 
+#![allow(clippy::disallowed_methods, reason = "it reads the policies and writes what it makes of them")]
+#![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs, thread};
 
 /// The part of the engine that goes from the text of modules to compiled rules.
 #[allow(dead_code, unused_imports, reason = "the build does not evaluate rules")]
-#[path = "src/engine"]
+#[path = "engine"]
 mod engine {
     pub mod ast;
     pub mod builtins;
@@ -30,7 +33,7 @@ mod engine {
     pub mod walk;
 }
 #[allow(dead_code, reason = "the build reads modules only")]
-#[path = "src/source/file_kind.rs"]
+#[path = "source/file_kind.rs"]
 mod file_kind;
 
 use engine::compilation::Compilation;
@@ -40,7 +43,7 @@ use file_kind::{FileKind, kind};
 const STACK: usize = 256 << 20;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for path in ["build.rs", "policies", "src/engine", "src/source/file_kind.rs"] {
+    for path in ["policies", "src/build.rs", "src/engine", "src/source/file_kind.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
     let policies =
@@ -72,12 +75,12 @@ fn compile(policies: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         }
     }
     paths.sort();
-    let mut engine = regorus::Engine::new();
+    let mut sources = Vec::new();
     for wanted in [FileKind::Policy, FileKind::Library] {
         for path in paths.iter().filter(|path| kind(path) == wanted) {
-            engine.add_policy(format!("policies/{path}"), fs::read_to_string(policies.join(path))?)?;
+            sources.push((format!("policies/{path}"), fs::read_to_string(policies.join(path))?));
         }
     }
-    let modules = engine.get_modules();
-    Ok(Compilation::of(modules.iter().map(AsRef::as_ref)).to_bytes()?)
+    let sources = sources.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Ok(Compilation::of_sources(sources)?.to_bytes()?)
 }

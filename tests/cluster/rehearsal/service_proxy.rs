@@ -20,7 +20,7 @@ const API: &str = "10.0.0.1:443";
 /// The proxy. It ends with this value.
 pub struct ServiceProxy {
     shared: Arc<Shared>,
-    tasks: Vec<JoinHandle<()>>,
+    _tasks: [Task; 2],
 }
 
 struct Shared {
@@ -52,7 +52,7 @@ impl ServiceProxy {
             }
         });
         let following = RUNTIME.spawn(follow(client, Arc::clone(&shared), lag));
-        Self { shared, tasks: vec![to_server, following] }
+        Self { shared, _tasks: [to_server, following].map(Task) }
     }
 
     /// From now on, whatever is sent to a Service is lost, on open connections, too; or no longer.
@@ -61,31 +61,34 @@ impl ServiceProxy {
     }
 }
 
-impl Drop for ServiceProxy {
+/// A task that ends with this value. A listener that outlives its proxy would keep the address, which the Service of
+/// another cluster may get, and lead to Pods that are gone.
+struct Task(JoinHandle<()>);
+
+impl Drop for Task {
     fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
+        self.0.abort();
     }
 }
 
 /// Keeps the table of endpoints, and a listener for each address that has some: others refuse connections.
 async fn follow(client: Client, shared: Arc<Shared>, lag: Duration) {
-    let mut listeners: BTreeMap<SocketAddr, JoinHandle<()>> = BTreeMap::new();
+    let mut listeners: BTreeMap<SocketAddr, Task> = BTreeMap::new();
     loop {
         // Without an answer, what was known stays.
         if let Some(table) = table(&client).await {
-            listeners.retain(|address, listener| {
-                let stays = table.get(address).is_some_and(|endpoints| !endpoints.is_empty());
-                if !stays {
-                    listener.abort();
-                }
-                stays
-            });
+            listeners.retain(|address, _| table.get(address).is_some_and(|endpoints| !endpoints.is_empty()));
             *shared.endpoints.lock().unwrap() = table.clone();
             for (address, _) in table.iter().filter(|(_, endpoints)| !endpoints.is_empty()) {
-                if !listeners.contains_key(address)
-                    && let Some(listener) = listen(*address)
-                {
-                    listeners.insert(*address, tokio::spawn(serve(listener, *address, Arc::clone(&shared))));
+                if listeners.contains_key(address) {
+                    continue;
+                }
+                match listen(*address) {
+                    Ok(listener) => {
+                        let serving = tokio::spawn(serve(listener, *address, Arc::clone(&shared)));
+                        listeners.insert(*address, Task(serving));
+                    }
+                    Err(error) => println!("  no Service at {address}: {error}"),
                 }
             }
         }
@@ -135,11 +138,11 @@ fn of_slice(slice: &Value, port: &Value, condition: &str) -> Vec<SocketAddr> {
         .collect()
 }
 
-fn listen(address: SocketAddr) -> Option<TcpListener> {
-    let socket = TcpSocket::new_v4().ok()?;
-    socket.set_reuseaddr(true).ok()?;
-    socket.bind(address).ok()?;
-    socket.listen(1024).ok()
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(1024)
 }
 
 async fn serve(listener: TcpListener, address: SocketAddr, shared: Arc<Shared>) {

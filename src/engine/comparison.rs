@@ -37,9 +37,13 @@ impl Question {
         &self.rule
     }
 
-    /// An evaluator for comparisons of this question and others about the same modules.
-    pub fn interpreter(&self) -> Evaluator {
-        self.rego.evaluator(EngineKind::Interpreter)
+    /// An evaluator for comparisons of these questions, which are about the same modules; none if there are none.
+    ///
+    /// # Errors
+    /// If there is no interpreter, which the checks rule out.
+    pub fn interpreter(questions: &[&Self]) -> Option<Result<Evaluator, EvaluationError>> {
+        let rules = questions.iter().map(|question| &question.rule);
+        questions.first().map(|first| first.rego.interpreter_of(rules))
     }
 
     /// Asks the interpreter.
@@ -76,9 +80,7 @@ impl Question {
     /// The rules of the packages that the module of this rule imports, of those that these import, and so on.
     fn imported(&self) -> impl Iterator<Item = RuleId> {
         let modules = self.rego.modules();
-        let own = self.rule.as_str().strip_prefix("data.").and_then(|path| path.rsplit_once('.'));
-        let (mut found, mut left) = (BTreeSet::new(), Vec::new());
-        left.extend(own.map(|(package, _)| package));
+        let (mut found, mut left) = (BTreeSet::new(), vec![self.rule.package()]);
         while let Some(from) = left.pop() {
             let importing = modules.iter().filter(|module| module.package == from);
             for import in importing.flat_map(|module| &module.imports) {
@@ -146,7 +148,7 @@ starts contains v if {{
             let mut compiled = rego.evaluator(EngineKind::Compiled);
             let answer = compiled.evaluate(&rule, &document, &parameters);
             let question = compiled.question(&rule, &document, &parameters, &answer).expect("it is compiled");
-            let mut interpreter = question.interpreter();
+            let mut interpreter = Question::interpreter(&[&question]).unwrap().unwrap();
             assert!(interpreter.question(&rule, &document, &parameters, &answer).is_none());
             let meant = interpreter.evaluate(&rule, &document, &parameters);
             (question, meant, interpreter)

@@ -37,6 +37,8 @@ pub struct Module {
     pub package: String,
     /// What it imports, without `data`: packages, those above them, and rules.
     pub imports: Vec<Vec<String>>,
+    /// All paths below `data` that it mentions, imports and functions included: `stategate.lib.claims.of`.
+    pub uses: BTreeSet<String>,
     /// Names of its rules, in source order, without duplicates.
     pub rules: Vec<String>,
     /// The parts of the input that it reads, including through helpers.
@@ -44,6 +46,14 @@ pub struct Module {
 }
 
 impl Module {
+    /// Whether it mentions anything of the other's package, of one above it, or of one below it.
+    fn may_use(&self, other: &Self) -> bool {
+        let below = |longer: &str, shorter: &str| {
+            longer.strip_prefix(shorter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        self.uses.iter().any(|used| below(used, &other.package) || below(&other.package, used))
+    }
+
     /// The rule of this name; None if the module has none.
     pub fn rule(&self, name: &str) -> Option<RuleId> {
         let there = self.rules.iter().any(|rule| rule == name);
@@ -53,20 +63,12 @@ impl Module {
 
 /// Summarizes modules; what a helper reads counts for every module that uses it.
 pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> {
-    let (mut found, uses): (Vec<Module>, Vec<BTreeSet<String>>) = modules.map(summary).unzip();
-    // Paths of one package or of another one below it.
-    let touches = |used: &str, package: &str| {
-        let below = |longer: &str, shorter: &str| {
-            longer.strip_prefix(shorter).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-        };
-        below(used, package) || below(package, used)
-    };
-    let used_by = |uses: &BTreeSet<String>, own: &Module| -> Vec<usize> {
+    let mut found: Vec<Module> = modules.map(summary).collect();
+    let used_by = |own: &Module| -> Vec<usize> {
         let others = found.iter().enumerate().filter(|(_, other)| other.package != own.package);
-        let used = others.filter(|(_, other)| uses.iter().any(|used| touches(used, &other.package)));
-        used.map(|(position, _)| position).collect()
+        others.filter(|(_, other)| own.may_use(other)).map(|(position, _)| position).collect()
     };
-    let helpers: Vec<Vec<usize>> = uses.iter().zip(&found).map(|(uses, own)| used_by(uses, own)).collect();
+    let helpers: Vec<Vec<usize>> = found.iter().map(used_by).collect();
     // Helpers may use helpers, so repeat until nothing is added. The sets only grow, so the loop ends.
     loop {
         let mut changed = false;
@@ -88,8 +90,29 @@ pub fn modules<'a>(modules: impl Iterator<Item = &'a AstModule>) -> Vec<Module> 
     }
 }
 
-fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
-    // `uses` contains dotted paths below `data`.
+/// The positions of the modules of a package, and of all that these may use.
+pub fn reachable(modules: &[Module], package: &str) -> BTreeSet<usize> {
+    let with = |wanted: &dyn Fn(&Module) -> bool| -> Vec<usize> {
+        modules
+            .iter()
+            .enumerate()
+            .filter(|(_, module)| wanted(module))
+            .map(|(position, _)| position)
+            .collect()
+    };
+    let mut found = BTreeSet::new();
+    let mut left = with(&|module| module.package == package);
+    while let Some(position) = left.pop() {
+        if found.insert(position)
+            && let Some(module) = modules.get(position)
+        {
+            left.extend(with(&|other| module.may_use(other)));
+        }
+    }
+    found
+}
+
+fn summary(module: &AstModule) -> Module {
     let (mut reads, mut uses) = (Reads::default(), BTreeSet::new());
     let mut note = |path: Vec<String>| match path.split_first() {
         Some((root, rest)) if root == "input" => drop(reads.0.insert(rest.to_vec())),
@@ -115,7 +138,7 @@ fn summary(module: &AstModule) -> (Module, BTreeSet<String>) {
         }
     }
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
-    (Module { package, imports, rules, reads }, uses)
+    Module { package, imports, uses, rules, reads }
 }
 
 /// The path of a reference, if all of it is fixed.

@@ -19,7 +19,7 @@ use super::compiled::{Memo, Program, Unsupported};
 use super::error_text::{self, Meters, diagnostic, interpreter_error, one_line};
 use super::evaluation::{Answer, EvaluationError};
 use super::input::{InputDocument, ParameterValues};
-use super::reads::Module;
+use super::reads::{self, Module};
 use super::rule_id::RuleId;
 use super::{builtins, limits, lint, metered};
 use crate::diagnostic::{Diagnostic, Diagnostics, SourceText};
@@ -54,10 +54,11 @@ struct Interpreter {
     made: OnceLock<Result<Prepared, Diagnostics>>,
 }
 
+/// Cheap to clone.
 #[derive(Clone)]
 struct Prepared {
     engine: regorus::Engine,
-    meters: Meters,
+    meters: Arc<Meters>,
 }
 
 impl Prepared {
@@ -66,7 +67,22 @@ impl Prepared {
         engine.set_execution_timer_config(STEP_LIMIT);
         builtins::limit(&mut engine);
         metered::add(&mut engine);
-        Self { engine, meters: Meters::new() }
+        Self { engine, meters: Arc::default() }
+    }
+
+    /// With these modules, which are known to pass the checks.
+    fn of<'t>(
+        texts: impl Iterator<Item = &'t SourceText>,
+        entry_point: Option<(&RuleId, &SourceText)>,
+    ) -> Result<Self, Diagnostics> {
+        let mut prepared = Self::new();
+        for text in texts {
+            add(&mut prepared, text)?;
+        }
+        if let Some((rule, text)) = entry_point {
+            prepared.prepare(rule, text)?;
+        }
+        Ok(prepared)
     }
 
     /// Prepares every rule, so that clones share the work, and finds errors that only appear then. One entry point is
@@ -82,14 +98,8 @@ impl Prepared {
 impl Interpreter {
     fn made(&self) -> Result<&Prepared, EvaluationError> {
         let make = || {
-            let mut prepared = Prepared::new();
-            for text in &self.texts {
-                add(&mut prepared, text)?;
-            }
-            if let Some((rule, text)) = self.entry_point.get() {
-                prepared.prepare(rule, text)?;
-            }
-            Ok(prepared)
+            let entry_point = self.entry_point.get().map(|(rule, text)| (rule, text));
+            Prepared::of(self.texts.iter(), entry_point)
         };
         // Sources that are known to pass the checks can be read again.
         self.made.get_or_init(make).as_ref().map_err(|faults| EvaluationError::Builtin(faults.to_string()))
@@ -220,7 +230,33 @@ impl Rego {
     /// If there is no interpreter, which the checks rule out.
     pub fn covering_evaluator(&self) -> Result<Evaluator, EvaluationError> {
         let mut evaluator = self.evaluator(EngineKind::Interpreter);
-        evaluator.interpreter()?.set_enable_coverage(true);
+        evaluator.interpreter()?.engine.set_enable_coverage(true);
+        Ok(evaluator)
+    }
+
+    /// An evaluator that asks the interpreter about these rules only. Unless there is an interpreter already, one is made
+    /// of the modules that the rules may use, which takes less memory than one of all.
+    ///
+    /// # Errors
+    /// If it cannot be made, which the checks rule out.
+    pub fn interpreter_of<'r>(
+        &self,
+        rules: impl Iterator<Item = &'r RuleId>,
+    ) -> Result<Evaluator, EvaluationError> {
+        let mut evaluator = self.evaluator(EngineKind::Interpreter);
+        if self.interpreter.made.get().is_none() {
+            let (mut positions, mut entry_point) = (BTreeSet::new(), None);
+            for rule in rules {
+                let of_rule = reads::reachable(self.modules(), rule.package());
+                let text = of_rule.first().and_then(|position| self.interpreter.texts.get(*position));
+                entry_point = entry_point.or(text.map(|text| (rule, text)));
+                positions.extend(of_rule);
+            }
+            let texts = positions.into_iter().filter_map(|position| self.interpreter.texts.get(position));
+            let made = Prepared::of(texts, entry_point);
+            evaluator.interpreter =
+                Some(made.map_err(|faults| EvaluationError::Builtin(faults.to_string()))?);
+        }
         Ok(evaluator)
     }
 
@@ -241,6 +277,7 @@ const METERED: PolicyLengthConfig = PolicyLengthConfig {
 /// Adds a module with its meters, and returns it as it was written.
 fn add(prepared: &mut Prepared, text: &SourceText) -> Result<Option<Ref<AstModule>>, Diagnostic> {
     let Prepared { engine, meters } = prepared;
+    let meters = Arc::make_mut(meters);
     let (name, before) = (text.name.to_string(), engine.clone());
     let add = |engine: &mut regorus::Engine, content: String| {
         engine.add_policy(name.clone(), content).map_err(|error| diagnostic(text, &error.to_string()))
@@ -266,7 +303,7 @@ const STEP_LIMIT: ExecutionTimerConfig =
 pub struct Evaluator {
     rego: Rego,
     /// Made when it is first needed.
-    interpreter: Option<regorus::Engine>,
+    interpreter: Option<Prepared>,
     /// For the compiled rules; none if the interpreter evaluates all of them.
     compiled: Option<Memo>,
 }
@@ -278,10 +315,10 @@ impl Evaluator {
         self.compiled.as_ref().map_or(0, |memo| memo.steps)
     }
 
-    fn interpreter(&mut self) -> Result<&mut regorus::Engine, EvaluationError> {
+    fn interpreter(&mut self) -> Result<&mut Prepared, EvaluationError> {
         let interpreter = match self.interpreter.take() {
             Some(interpreter) => interpreter,
-            None => self.rego.interpreter.made()?.engine.clone(),
+            None => self.rego.interpreter.made()?.clone(),
         };
         Ok(self.interpreter.insert(interpreter))
     }
@@ -361,10 +398,9 @@ impl Evaluator {
     }
 
     fn interpret(&mut self, rule: &RuleId, input: Value) -> Result<Value, EvaluationError> {
-        let interpreter = self.interpreter()?;
-        interpreter.set_input(input);
-        let value = interpreter.eval_rule(rule.as_str().to_owned());
-        let meters = &self.rego.interpreter.made()?.meters;
+        let Prepared { engine, meters } = self.interpreter()?;
+        engine.set_input(input);
+        let value = engine.eval_rule(rule.as_str().to_owned());
         value.map_err(|error| interpreter_error(&error, meters))
     }
 
@@ -374,7 +410,8 @@ impl Evaluator {
     /// The engine's error message.
     pub fn coverage(&self) -> Result<Vec<Coverage>, String> {
         let Some(interpreter) = &self.interpreter else { return Ok(Vec::new()) };
-        let report = interpreter.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
+        let report =
+            interpreter.engine.get_coverage_report().map_err(|error| one_line(&error.to_string()))?;
         let of_file = |file: regorus::coverage::File| Coverage {
             source: file.path,
             reached: file.covered,

@@ -12,6 +12,12 @@ impl RuleId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The package that has it, without `data`.
+    pub fn package(&self) -> &str {
+        let path = self.0.strip_prefix("data.").unwrap_or_default();
+        path.rsplit_once('.').map_or("", |(package, _)| package)
+    }
 }
 
 impl fmt::Display for RuleId {

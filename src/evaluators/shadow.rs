@@ -25,6 +25,9 @@ use crate::telemetry::metrics::Metrics;
 
 /// Bytes that may wait: the inputs of many usual reviews, or of one with the largest objects.
 const WAITING: usize = 16 << 20;
+/// Questions that are compared by one interpreter. It is made for them and dropped after them: one of all modules would
+/// take as much memory as all else.
+const AT_ONCE: usize = 8;
 /// What a question takes beside its values.
 const QUESTION: usize = 512;
 /// The least of all priorities of the system.
@@ -113,18 +116,27 @@ impl Shadow {
 
 impl Sample {
     fn compare(self, metrics: &Metrics) {
+        self.asked.chunks(AT_ONCE).for_each(|asked| self.compare_some(asked, metrics));
+    }
+
+    fn compare_some(&self, asked: &[Asked], metrics: &Metrics) {
+        let questions: Vec<&Question> = asked.iter().map(|asked| &asked.question).collect();
         let mut interpreter = None;
-        for Asked { policy, question } in &self.asked {
+        for Asked { policy, question } in asked {
             if self.quarantine.distrusts(policy) {
                 continue;
             }
-            let mut evaluator = interpreter.take().unwrap_or_else(|| question.interpreter());
             // After a panic another evaluator goes on. A policy is not left to what panics.
-            let compared = catch_unwind(AssertUnwindSafe(|| question.compare(&mut evaluator)));
-            if compared.is_ok() {
+            let compared = catch_unwind(AssertUnwindSafe(|| {
+                let mut evaluator = match interpreter.take() {
+                    Some(evaluator) => evaluator,
+                    None => Question::interpreter(&questions)?.ok()?,
+                };
+                let result = question.compare(&mut evaluator);
                 interpreter = Some(evaluator);
-            }
-            let result = compared.unwrap_or(Comparison::Undecided);
+                Some(result)
+            }));
+            let result = compared.ok().flatten().unwrap_or(Comparison::Undecided);
             metrics.shadow.compared(policy.as_str(), result);
             if result == Comparison::Different && self.quarantine.distrust(policy) {
                 error!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::calls::Call;
 use super::modules::{Names, Source};
-use super::place::{Place, columns};
+use super::place::Place;
 use super::program::{
     Body, Comprehension, Definition, Form, Membership, Operation, Pattern, Statement, Term, Unsupported,
 };
@@ -227,38 +227,12 @@ impl Compiler<'_, '_> {
         Ok(Operation {
             operands: [self.term(left)?, self.term(right)?],
             place: self.place(span),
-            written: [self.operand_place(left), self.operand_place(right)],
+            written: [left, right].map(|operand| Place::of_operand(self.names.module, operand)),
         })
     }
 
     fn place(&self, span: &Span) -> Place {
         Place::of(self.names.module, span)
-    }
-
-    /// Where an operand begins. regorus takes the place of a reference or a call to be that of its last part.
-    fn operand_place(&self, operand: &Ref<Expr>) -> Place {
-        let (mut place, span) = (self.place(operand.span()), operand.span());
-        let start = usize::try_from(span.start).unwrap_or(usize::MAX);
-        // The interpreter is given others without a meter, and so with their own place.
-        let metered = matches!(
-            operand.as_ref(),
-            Expr::Var { .. }
-                | Expr::RefDot { .. }
-                | Expr::RefBrack { .. }
-                | Expr::Call { .. }
-                | Expr::Array { .. }
-                | Expr::Set { .. }
-                | Expr::ArrayCompr { .. }
-                | Expr::SetCompr { .. }
-                | Expr::ObjectCompr { .. }
-        );
-        if metered && let Some(before) = span.source.contents().get(..start) {
-            let line_start = before.rfind('\n').map_or(0, |last| last + 1);
-            let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            let (lines, column) = (before.matches('\n').count(), before.get(line_start..).map_or(0, columns));
-            (place.line, place.column) = (number(lines + 1), number(column + 1));
-        }
-        place
     }
 
     fn terms(&mut self, exprs: &[Ref<Expr>]) -> Compiled<Vec<Term>> {
@@ -275,7 +249,7 @@ impl Compiler<'_, '_> {
         let statements = self.query(query)?;
         let output = output(self)?;
         self.scope.truncate(bound);
-        Ok(Comprehension { statements, output, place: self.operand_place(place) })
+        Ok(Comprehension { statements, output, place: Place::of_operand(self.names.module, place) })
     }
 
     /// The position of a function and the number of its arguments; None if it is a builtin.

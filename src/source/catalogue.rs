@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use include_dir::{Dir, include_dir};
+use include_dir::{Dir, File, include_dir};
 
 use super::file_kind::{ENGINES, FileKind, SHIPPED_ENGINES, kind};
 use super::{files_below, read_text};
@@ -33,13 +33,24 @@ pub struct Catalogue {
 impl Catalogue {
     /// The catalogue embedded in the binary.
     pub fn embedded() -> Self {
+        Self::of_embedded(&[FileKind::Other])
+    }
+
+    /// What reviews need of it: no tests and no examples, which are the larger part.
+    pub fn embedded_for_reviews() -> Self {
+        Self::of_embedded(&[FileKind::Test, FileKind::Example, FileKind::Other])
+    }
+
+    fn of_embedded(without: &[FileKind]) -> Self {
         let mut files = BTreeMap::new();
         let mut waiting = vec![&POLICIES];
         while let Some(directory) = waiting.pop() {
             waiting.extend(directory.dirs());
             for file in directory.files() {
                 let path = file.path().to_string_lossy().into_owned();
-                if let Some(text) = file.contents_utf8().filter(|_| kind(&path) != FileKind::Other) {
+                if let Some(text) =
+                    Some(file).filter(|_| !without.contains(&kind(&path))).and_then(File::contents_utf8)
+                {
                     files.insert(path.clone(), SourceText::new(format!("policies/{path}"), text));
                 }
             }

@@ -42,7 +42,8 @@ impl PolicySource {
     /// If a file cannot be read, or there is no such profile.
     pub fn read(&self) -> Result<Sources, Diagnostics> {
         let own = self.directory.as_deref().map(Catalogue::directory).transpose()?;
-        let mut sources = catalogue_below(own.as_ref(), self.no_catalogue).sources(&self.profile)?;
+        let shipped = Catalogue::embedded_for_reviews();
+        let mut sources = below(shipped, own.as_ref(), self.no_catalogue).sources(&self.profile)?;
         sources.outside = own.is_some();
         sources.at_most = self.at_most;
         sources.engine = self.engine;
@@ -95,7 +96,10 @@ pub(super) fn this_program() -> PathBuf {
 
 /// The shipped catalogue, overlaid with another one.
 pub fn catalogue_below(own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
-    let shipped = Catalogue::embedded();
+    below(Catalogue::embedded(), own, no_catalogue)
+}
+
+fn below(shipped: Catalogue, own: Option<&Catalogue>, no_catalogue: bool) -> Catalogue {
     let shipped = if no_catalogue { shipped.without_policies() } else { shipped };
     match own {
         Some(own) => shipped.overlaid(own),

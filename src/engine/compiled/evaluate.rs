@@ -66,18 +66,13 @@ impl Spent {
 
 impl<'p> Evaluation<'p> {
     pub(super) fn failure(&self, place: &Place, message: &str) -> EvaluationError {
-        error_text::error_at(message, self.source(place), place.line, place.column)
+        error_text::error_at(message, self.program.source(place), place.line, place.column)
     }
 
     /// In the interpreter's words.
     fn conflict(&self, with: &Place) -> String {
-        let file = self.source(with).replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
+        let file = self.program.source(with).replace('%', "%25").replace('\n', "%0A").replace('\r', "%0D");
         format!("rule conflicts with rule at {file}:{}:{}", with.line, with.column)
-    }
-
-    fn source(&self, place: &Place) -> &str {
-        let module = usize::try_from(place.module).ok();
-        module.and_then(|module| self.program.sources.get(module)).map_or("", AsRef::as_ref)
     }
 
     pub(super) fn step(&self) -> Result<()> {

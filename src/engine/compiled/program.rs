@@ -48,6 +48,12 @@ impl Program {
         self
     }
 
+    /// The name of the source that a place is in.
+    pub(super) fn source(&self, place: &Place) -> &str {
+        let module = usize::try_from(place.module).ok();
+        module.and_then(|module| self.sources.get(module)).map_or("", AsRef::as_ref)
+    }
+
     /// The names of the sources of its modules, in load order.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(AsRef::as_ref)

@@ -110,6 +110,26 @@ fn argo_cd_is_tried_with_every_condition() {
     assert_eq!(conditions.collect::<BTreeSet<_>>(), written);
 }
 
+/// A command that `!` negates never ends a script, and without a named shell neither does one before a pipe.
+#[test]
+fn what_a_workflow_runs_can_fail() {
+    let mut scripts = 0;
+    for name in ["release", "test"] {
+        let workflow = yaml(&read(&format!(".github/workflows/{name}.yml")));
+        for step in
+            workflow["jobs"].as_object().unwrap().values().flat_map(|job| job["steps"].as_array().unwrap())
+        {
+            let Some(script) = step["run"].as_str() else { continue };
+            scripts += 1;
+            assert!(!script.lines().any(|line| line.trim_start().starts_with("! ")), "{name}: {script}");
+            let shell = step.get("shell").or_else(|| workflow.pointer("/defaults/run/shell"));
+            let pipes = script.replace("||", "").contains('|');
+            assert!(!pipes || shell.is_some_and(|shell| shell == "bash"), "{name}: {script}");
+        }
+    }
+    assert!(scripts > 10, "{scripts}");
+}
+
 #[test]
 fn a_release_runs_pinned_actions_and_scripts_that_exist() {
     let release = read(".github/workflows/release.yml");

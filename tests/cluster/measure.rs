@@ -21,6 +21,7 @@ const NAMESPACES: usize = 100;
 const WIDTH: usize = 48;
 const CHANGES: usize = 10_000;
 const PER_SECOND: f64 = 1_000.0;
+const STARTS: usize = 11;
 
 /// A client that sends what it is told to.
 pub async fn client(kubeconfig: &Path) -> Client {
@@ -129,6 +130,38 @@ pub fn resident(gate: &Stategate) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", gate.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<f64>().unwrap() / 1024.0
+}
+
+/// From the start of the process to the first `/readyz` that says so, with the flags of the chart, beside an API server
+/// that is up.
+#[test]
+#[ignore = "times a release build; run tests/cluster/measure"]
+fn starts_within_a_second() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let install = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/install.yaml");
+    admin.ok(&["apply", "--server-side", "-f", install], "");
+    admin.ok(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "");
+    let kubeconfig = api.kubeconfig("admin");
+    let flags =
+        ["--own-namespace", "stategate-system", "--tls-secret", "stategate-tls", "--webhooks", "manage"];
+    let place =
+        ["--tls-name", "localhost", "--drain-delay", "0", "--kubeconfig", kubeconfig.to_str().unwrap()];
+    let flags = [&flags[..], &place].concat();
+    let mut took: Vec<Duration> = (0..STARTS)
+        .map(|_| {
+            let dir = tempfile::tempdir().unwrap();
+            let begun = Instant::now();
+            let mut gate = Stategate::start(dir.path(), &flags);
+            let took = begun.elapsed();
+            gate.stop();
+            took
+        })
+        .collect();
+    took.sort();
+    let [median, worst] = [took[STARTS / 2], took[STARTS - 1]].map(|time| time.as_secs_f64());
+    println!("{STARTS} starts: ready after {median:.2} s, at most {worst:.2} s");
+    assert!(median < 1.0, "{took:?}");
 }
 
 #[test]

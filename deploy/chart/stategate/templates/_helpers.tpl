@@ -1,7 +1,7 @@
 {{/* What selects the Pods. */}}
 {{- define "stategate.selector" -}}
 app.kubernetes.io/name: stategate
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "stategate.labels" -}}
@@ -21,8 +21,44 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- define "stategate.tlsSecret" -}}
 {{- if eq .Values.tls.source "secret" -}}
 {{ required "tls.secretName: name the Secret that has tls.crt and tls.key" .Values.tls.secretName }}
+{{- /* Each source has a Secret of its own: what one has made, another neither uses nor replaces. */}}
+{{- else if eq .Values.tls.source "certManager" -}}
+stategate-tls-cert-manager
 {{- else -}}
 stategate-tls
+{{- end }}
+{{- end }}
+
+{{/* How many seconds a certificate lives. */}}
+{{- define "stategate.tlsLifetime" -}}
+{{- $unit := dict "s" 1 "m" 60 "h" 3600 "d" 86400 -}}
+{{- $seconds := mul (regexFind "^[0-9]+" .Values.tls.lifetime) (get $unit (regexFind "[smhd]$" .Values.tls.lifetime)) -}}
+{{- if or (lt $seconds 1800) (gt $seconds 315360000) }}
+{{- fail (printf "tls.lifetime: %s is not from 30m to 3650d, so that no Pod would start" .Values.tls.lifetime) }}
+{{- end }}
+{{- $seconds }}
+{{- end }}
+
+{{/* So many seconds before its end, a certificate should have been renewed long ago: 7 days, or half of what is left of
+     a short life when it is renewed. */}}
+{{- define "stategate.certificateMargin" -}}
+{{- min 604800 (div (include "stategate.tlsLifetime" .) 6) }}
+{{- end }}
+
+{{/* The data of the ConfigMap. A change of it rolls the Deployment, so that bindings that cannot be loaded show as a new
+     Pod that does not become ready, while the others serve. */}}
+{{- define "stategate.bindings" -}}
+bindings.yaml: |
+  # The value `bindings` of the chart.
+  {{- range .Values.bindings }}
+  ---
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with include "stategate.caBundle" . }}
+ca.crt: {{ toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.traces.caBundle }}
+collector-ca.crt: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -11,8 +11,8 @@ use stategate::yaml;
 
 use crate::harness::{ApiServer, Daemon, Kubectl, Output, built, command, free_ports, http_get, wait_until};
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const NAMESPACE: &str = "stategate-system";
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+pub const NAMESPACE: &str = "stategate-system";
 const SOON: Duration = Duration::from_secs(90);
 /// helm as it is built for these tests takes the cluster for Kubernetes 1.20 unless told otherwise.
 pub const KUBERNETES: [&str; 2] = ["--kube-version", "1.36.0"];
@@ -49,23 +49,23 @@ pub fn helm(home: &Path, kubeconfig: Option<&Path>, args: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn done(output: Output) -> String {
+pub fn done(output: Output) -> String {
     assert!(output.succeeded(), "{output:?}");
     output.stdout
 }
 
-fn rendered(home: &Path, values: &Path, more: &[&str]) -> Output {
+pub fn rendered(home: &Path, values: &Path, more: &[&str]) -> Output {
     let (chart, values) = (chart(), values.to_str().unwrap());
     let args = ["template", "stategate", &chart, "--namespace", NAMESPACE, "--values", values];
     helm(home, None, &[&args[..], &KUBERNETES, more].concat())
 }
 
-fn documents(text: &str) -> Vec<Value> {
+pub fn documents(text: &str) -> Vec<Value> {
     let all = yaml::read(text).unwrap().into_iter().map(|document| document.value);
     all.filter(|value| !value.is_null()).collect()
 }
 
-fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
+pub fn named<'a>(objects: &'a [Value], kind: &str, name: &str) -> &'a Value {
     let found = objects.iter().find(|one| one["kind"] == kind && one["metadata"]["name"] == name);
     found.unwrap_or_else(|| panic!("there is no {kind} {name}"))
 }
@@ -134,7 +134,7 @@ fn every_documented_combination_is_sound() {
             }
         }
     }
-    assert_eq!(foreign, 7, "Issuers, Certificates, ServiceMonitor, PrometheusRule");
+    assert_eq!(foreign, 8, "Issuers, Certificates, ServiceMonitor, PrometheusRules");
 }
 
 #[test]

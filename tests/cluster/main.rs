@@ -13,6 +13,7 @@
 
 mod certs;
 mod chart;
+mod chart_values;
 #[path = "../it/collector.rs"]
 mod collector;
 mod control_plane;

@@ -1,5 +1,5 @@
 //! The chart says what the binary needs, and its documentation what the chart takes. What helm makes of it is in
-//! `cluster/chart.rs`.
+//! `cluster/chart.rs` and `cluster/chart_values.rs`.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -187,6 +187,50 @@ fn every_alert_is_tested_and_has_a_runbook() {
         let metric = metric.rsplit(['(', ' ']).next().unwrap();
         assert!(healthy.contains(&format!("{metric}{{")), "no test has a healthy {metric} for {name}");
     }
+}
+
+/// A replica that the commands do not ask may be the one with the fault. Without `--tail`, kubectl shows ten lines of
+/// each Pod that a selector selects.
+#[test]
+fn the_guide_asks_all_replicas() {
+    let guide = include_str!("../../deploy/README.md");
+    let logs: Vec<&str> =
+        guide.lines().filter(|line| line.starts_with("kubectl ") && line.contains(" logs ")).collect();
+    assert!(logs.len() > 6, "{logs:?}");
+    for line in logs {
+        let all = [" -l app.kubernetes.io/name=stategate ", " --prefix ", " --tail="];
+        assert!(all.iter().all(|flag| line.contains(flag)), "{line}");
+        assert!(!line.contains("--previous") || line.contains("--ignore-errors"), "{line}");
+    }
+    for one in ["logs deployment/", "services/stategate:", "exec deployment/"] {
+        assert!(!guide.contains(one), "{one} asks one replica of several");
+    }
+}
+
+/// Text that a template puts in as it is may be something else to YAML: a number, a list, a comment.
+#[test]
+fn templates_quote_what_may_be_any_text() {
+    let schema: Value = serde_json::from_str(&file("values.schema.json")).unwrap();
+    let (mut seen, mut quoted) = (0, 0);
+    for entry in std::fs::read_dir(Path::new(CHART).join("templates")).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for action in text.split("{{").skip(1).map(|rest| rest.split("}}").next().unwrap().trim()) {
+            let Some(value) = action.strip_prefix(".Values.") else { continue };
+            seen += 1;
+            if value.ends_with("| quote") {
+                quoted += 1;
+                continue;
+            }
+            let pointer = value.split('.').map(|key| format!("/properties/{key}")).collect::<String>();
+            let kind = schema.pointer(&pointer).unwrap_or_else(|| panic!("{value} is no value"));
+            let plain = ["integer", "number", "boolean"].iter().any(|one| kind["type"] == *one)
+                || kind["enum"].is_array()
+                || kind["pattern"].is_string();
+            assert!(plain, "{}: {value} may be any text, and is not quoted", path.display());
+        }
+    }
+    assert!(seen > 10 && quoted > 1, "{seen} values, {quoted} quoted");
 }
 
 #[test]

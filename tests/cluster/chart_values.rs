@@ -306,7 +306,6 @@ fn without_helm_what_was_written_stays_and_can_be_saved() {
     let admin = api.kubectl("admin");
     let install = format!("{ROOT}/deploy/install.yaml");
     admin.ok(&["apply", "--server-side", "-f", &install], "");
-    admin.ok(&["create", "namespace", "shop"], "");
     let binding = "{apiVersion: stategate.io/v1alpha1, kind: PolicyBinding, metadata: {name: kept}, \
                    spec: {policies: {ids: [backup-declared]}, override: true, action: warn}}";
     let exception = |namespace: &str| {

@@ -4,6 +4,9 @@
 //! do). The holder renews it. Another one takes it once it has seen no renewal for the time that the Lease states, on
 //! its own clock: the clocks of two nodes need not agree, so the times in the Lease are for people. Each write names
 //! the version that it replaces, so that of two who take it one succeeds.
+//!
+//! Only a replica that is ready tries: one that is stuck at its start, as in a rollout that does not get on, would keep
+//! the others from what it does not do itself. Nothing that readiness waits for needs the Lease.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -33,6 +36,8 @@ const GIVE_UP: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(2);
 /// How long one look and one write may take.
 const ATTEMPT: Duration = Duration::from_secs(3);
+/// How long a holder may be unready before it gives the Lease back.
+const UNREADY: Duration = Duration::from_secs(5);
 /// The longest pause after a failure.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -65,8 +70,13 @@ impl Lease {
     /// The name of the object.
     pub const NAME: &str = "stategate";
 
-    /// Tries to hold the Lease from now on, in a task of the current runtime.
-    pub fn start(cluster: Cluster, candidate: Candidate, metrics: Arc<Metrics>) -> Self {
+    /// Tries to hold the Lease while this process is `ready`, in a task of the current runtime.
+    pub fn start(
+        cluster: Cluster,
+        candidate: Candidate,
+        metrics: Arc<Metrics>,
+        ready: watch::Receiver<bool>,
+    ) -> Self {
         let (sender, held) = watch::channel(None);
         let (stop, stopped) = watch::channel(false);
         metrics.lease_held.set(0);
@@ -79,8 +89,9 @@ impl Lease {
             seen: None,
             told: String::new(),
             failures: 0,
+            unready: None,
         };
-        tokio::spawn(task.run(stopped));
+        tokio::spawn(task.run(stopped, ready));
         Self { held, stop: Arc::new(stop) }
     }
 
@@ -123,6 +134,8 @@ struct Task {
     told: String,
     /// Failed attempts in a row.
     failures: u32,
+    /// Since when this process is not ready, as far as that has been seen.
+    unready: Option<Instant>,
 }
 
 /// What is to be done with a Lease.
@@ -137,14 +150,36 @@ enum Standing {
 }
 
 impl Task {
-    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>, mut ready: watch::Receiver<bool>) {
         loop {
             tokio::select! {
                 // A write that is under way is not waited for: the next look tells what became of it.
                 _ = stopped.wait_for(|stopped| *stopped) => break,
-                () = self.step() => {}
+                () = self.turn(&mut ready) => {}
             }
         }
+        self.let_go().await;
+    }
+
+    /// One attempt of a process that is ready, or has been a moment ago. Any other one waits until it is.
+    async fn turn(&mut self, ready: &mut watch::Receiver<bool>) {
+        if *ready.borrow_and_update() {
+            self.unready = None;
+            return self.step().await;
+        }
+        let since = *self.unready.get_or_insert_with(Instant::now);
+        if self.held.borrow().is_some() && since.elapsed() < UNREADY {
+            return self.step().await;
+        }
+        self.let_go().await;
+        if ready.wait_for(|ready| *ready).await.is_err() {
+            // Nobody will say that it is.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Stops holding it, and gives it back.
+    async fn let_go(&mut self) {
         let held = self.held.send_replace(None).is_some();
         self.metrics.lease_held.set(0);
         if held {

@@ -1,12 +1,14 @@
 //! Liveness, readiness, metrics and the status for people, on a separate port without TLS.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use tokio::sync::watch;
 
 use super::drain::ShutdownStage;
 use super::reports::Auditor;
@@ -14,6 +16,9 @@ use super::routes::App;
 use super::status;
 use crate::cluster::LiveInventory;
 use crate::telemetry::exposition::Exposition;
+
+/// Between two looks at whether this replica is ready.
+const LOOK: Duration = Duration::from_millis(250);
 
 /// `/livez`, `/readyz`, `/metrics`, and pages for people: `/` and `/audit`.
 pub fn router(app: Arc<App>) -> Router {
@@ -77,6 +82,15 @@ pub fn waits_for(app: &App) -> Option<&'static str> {
     }
     let settled = app.live.as_ref().is_none_or(|live| live.is_settled() && app.current.has_documents());
     (!settled && tokio::time::Instant::now() < app.settled_by).then_some("loading the inventory")
+}
+
+/// Says whether this replica is ready, whenever that changes.
+pub async fn follow_readiness(app: Arc<App>, ready: watch::Sender<bool>) {
+    loop {
+        let now = waits_for(&app).is_none();
+        ready.send_if_modified(|before| std::mem::replace(before, now) != now);
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// What this replica does that only one may do.

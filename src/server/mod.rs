@@ -36,7 +36,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{info, warn};
 
@@ -248,8 +248,9 @@ pub async fn run(
             current.inventory_changed(digest, inventory);
         });
     }
+    let (ready, readiness) = watch::channel(false);
     let auditor = sources.live.clone().zip(config.candidate).map(|(live, candidate)| {
-        let lease = Lease::start(live.cluster().clone(), candidate, Arc::clone(&metrics));
+        let lease = Lease::start(live.cluster().clone(), candidate, Arc::clone(&metrics), readiness);
         Arc::new(Auditor {
             live,
             lease,
@@ -304,6 +305,7 @@ pub async fn run(
         settled_by: Instant::now() + config.inventory_timeout,
         host: config.host,
     });
+    tokio::spawn(health::follow_readiness(Arc::clone(&app), ready));
     if let Some(keeper) = keeper {
         tokio::spawn(keeper.run(Arc::clone(&app), config.reload_every));
     }

@@ -306,7 +306,8 @@ pub async fn run(
         host: config.host,
     });
     tokio::spawn(health::follow_readiness(Arc::clone(&app), ready));
-    if let Some(keeper) = keeper {
+    if let Some(keeper) = keeper.clone() {
+        tokio::spawn(Arc::clone(&keeper).follow_namespace());
         tokio::spawn(keeper.run(Arc::clone(&app), config.reload_every));
     }
     let started = Started {
@@ -343,7 +344,14 @@ pub async fn run(
             auditor.lease.release().await;
         }
     };
-    tokio::join!(released, drain(&shutdown, &mut signals, config.drain_delay));
+    // The Pod may end because its Namespace does.
+    let left = async {
+        if let Some(keeper) = &keeper {
+            // Who may not know any more cannot do anything about it.
+            let _ = keeper.leave_if_ending().await;
+        }
+    };
+    tokio::join!(left, released, drain(&shutdown, &mut signals, config.drain_delay));
     for shutdown in [&shutdown, &status_shutdown] {
         shutdown.enter(ShutdownStage::Aborted);
     }

@@ -208,6 +208,7 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
     let webhooks = match app.webhooks.as_ref().map(|keeper| keeper.outcome()) {
         Some(Outcome::Differ(how)) => how.join("\n"),
         Some(Outcome::Failed(why)) => why,
+        Some(Outcome::Leaving) => "They are removed, since the Namespace is being deleted.".to_owned(),
         Some(Outcome::Unknown | Outcome::InSync) | None => String::new(),
     };
     if !webhooks.is_empty() {

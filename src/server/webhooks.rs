@@ -3,12 +3,15 @@
 //! Only the replica that holds the lease does, once it is ready and knows the policies of the cluster, and once the set in
 //! force has stayed the same for a moment. Other replicas follow the same sources; one that is behind answers by the set
 //! that it has. A configuration that has gone is made again unless the right to make it has gone, too, which is how a
-//! person keeps stategate from being asked.
+//! person keeps stategate from being asked. When stategate's own Namespace is being deleted, every replica removes them
+//! while it still can ([`namespace`]).
 
+mod namespace;
 mod stored;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -55,6 +58,8 @@ pub enum Authorities {
 pub struct Webhooks {
     /// What is done with them.
     pub mode: WebhookMode,
+    /// stategate's own namespace.
+    pub namespace: String,
     /// What they say.
     pub options: WebhookOptions,
     /// The authorities that they trust.
@@ -75,6 +80,8 @@ pub enum Outcome {
     Differ(Vec<String>),
     /// They cannot be read or changed.
     Failed(String),
+    /// They are not to be: stategate's own Namespace is being deleted.
+    Leaving,
 }
 
 /// Why a webhook configuration is not as it should be.
@@ -95,13 +102,15 @@ pub struct Keeper {
     webhooks: Webhooks,
     cluster: Cluster,
     lease: Lease,
+    /// Whether stategate's own Namespace is being deleted.
+    leaving: AtomicBool,
     outcome: Mutex<Outcome>,
 }
 
 impl Keeper {
     /// Nothing is looked at yet.
     pub fn new(webhooks: Webhooks, cluster: Cluster, lease: Lease) -> Self {
-        Self { webhooks, cluster, lease, outcome: Mutex::default() }
+        Self { webhooks, cluster, lease, leaving: AtomicBool::new(false), outcome: Mutex::default() }
     }
 
     /// What was found last.
@@ -117,6 +126,9 @@ impl Keeper {
             Outcome::InSync => "as the policy set needs them".to_owned(),
             Outcome::Differ(how) => format!("differ from what the policy set needs: {}", how.join("; ")),
             Outcome::Failed(why) => format!("not known to be as the policy set needs them: {why}"),
+            Outcome::Leaving => {
+                format!("removed, since the Namespace {} is being deleted", self.webhooks.namespace)
+            }
         }
     }
 
@@ -133,6 +145,7 @@ impl Keeper {
             timer.tick().await;
             let hindered = match !self.lease.is_held() || waits_for(&app).is_some() {
                 true => Some(Outcome::Unknown),
+                false if self.leaving.load(Ordering::Relaxed) => Some(Outcome::Leaving),
                 // What is not known must not be missed by the API server.
                 false => unknown_policies(&app).map(Outcome::Failed),
             };
@@ -189,6 +202,7 @@ impl Keeper {
                 warn!(name, why, "webhook configurations are not known to be as they should be");
                 Some(false)
             }
+            Outcome::Leaving => Some(false),
         };
         app.metrics.webhooks_in_sync(name, in_sync);
         *before = outcome;
@@ -243,19 +257,28 @@ impl Keeper {
                 how.extend(differences.into_iter().map(|what| format!("{kind}: {what}")));
                 continue;
             }
-            match change {
-                Change::Replace(object) => drop(self.cluster.write(&path, Write::Replace(&object)).await?),
+            let written = match change {
+                Change::Replace(object) => {
+                    self.cluster.write(&path, Write::Replace(&object)).await?;
+                    "replaced"
+                }
                 Change::Create(object) => {
                     self.reachable(kind).await?;
+                    if self.leaving.load(Ordering::Relaxed) {
+                        continue;
+                    }
                     self.cluster.write(&resource.path(), Write::Create(&object)).await?;
                     missing = false;
+                    "created"
                 }
                 Change::Delete(stored) => {
                     let version = stored.pointer("/metadata/resourceVersion");
                     let options = json!({"preconditions": {"resourceVersion": version}});
                     self.cluster.write(&path, Write::Delete(&options)).await?;
+                    "deleted"
                 }
-            }
+            };
+            app.metrics.webhooks_written(&self.webhooks.options.name, written);
             let (name, how) = (&self.webhooks.options.name, differences.join("; "));
             info!(kind, name, how, "webhook configuration changed");
         }

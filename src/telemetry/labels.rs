@@ -155,3 +155,9 @@ pub struct WaiverLabels {
     pub policy: String,
     pub by: &'static str,
 }
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WrittenLabels {
+    pub name: String,
+    pub change: &'static str,
+}

@@ -20,7 +20,7 @@ pub use super::labels::{Answer, Closed};
 use super::labels::{
     ClosedLabels, EventLabels, ExceptionLabels, FailureLabels, InterruptionLabels, KindLabels, PolicyLabels,
     PolicySetLabels, PortLabels, ReloadLabels, ReviewLabels, ThreadLabels, TraceLabels, ViolationLabels,
-    WaiverLabels, WebhookLabels,
+    WaiverLabels, WebhookLabels, WrittenLabels,
 };
 use super::process_metrics::ProcessMetrics;
 use super::recent::Recent;
@@ -64,6 +64,7 @@ pub struct Metrics {
     pub lease_held: Gauge,
     /// Whether the webhook configurations are as the policy set needs them, if this replica looks after them.
     webhooks_in_sync: Family<[(&'static str, String); 1], Gauge>,
+    webhooks_written: Family<WrittenLabels, Counter>,
     /// When the certificate in force ends, in seconds since the Unix epoch.
     pub certificate_expiry: Gauge,
     /// Those of the audit in the background.
@@ -114,6 +115,7 @@ impl Metrics {
             inventory_interruptions: Family::default(),
             lease_held: Gauge::default(),
             webhooks_in_sync: Family::default(),
+            webhooks_written: Family::default(),
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
             decision_log: DecisionLogMetrics::default(),
@@ -177,6 +179,11 @@ impl Metrics {
             "webhook_configurations_in_sync",
             "1 if the webhook configurations are as the policy set needs them; absent where another replica looks after them",
             metrics.webhooks_in_sync.clone(),
+        );
+        registry.register(
+            "webhook_configuration_writes",
+            "Webhook configurations that this replica has created, replaced or deleted; many, if another one changes them back",
+            metrics.webhooks_written.clone(),
         );
         registry.register(
             "certificate_expiry_timestamp_seconds",
@@ -283,6 +290,11 @@ impl Metrics {
         if let Some(in_sync) = in_sync {
             self.webhooks_in_sync.get_or_create(&[("name", name.to_owned())]).set(in_sync.into());
         }
+    }
+
+    /// Counts a webhook configuration of this name that was created, replaced or deleted.
+    pub fn webhooks_written(&self, name: &str, change: &'static str) {
+        self.webhooks_written.get_or_create(&WrittenLabels { name: name.to_owned(), change }).inc();
     }
 
     /// Counts an evaluation thread that a policy cost; the policy is empty if none was being evaluated.

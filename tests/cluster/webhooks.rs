@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{ApiServer, Kubectl, Output, Stategate, http_get, stategate, wait_until};
+use crate::harness::{ApiServer, ControlPlane, Kubectl, Output, Stategate, http_get, stategate, wait_until};
 
 /// How long a busy machine may take for what follows from a look every second.
 const SOON: Duration = Duration::from_secs(60);
@@ -35,11 +35,17 @@ struct Cluster {
 fn cluster(mode: &str, flags: &[&str]) -> Cluster {
     let dir = tempfile::tempdir().unwrap();
     let api = ApiServer::start();
+    let (gate, rights) = gate(&api, dir.path(), mode, flags);
+    Cluster { admin: api.kubectl("admin"), api, gate, rights, _dir: dir }
+}
+
+/// The gate, and the rights that it has.
+fn gate(api: &ApiServer, dir: &Path, mode: &str, flags: &[&str]) -> (Stategate, String) {
     let admin = api.kubectl("admin");
     admin.ok(&["create", "namespace", NAMESPACE], "");
     admin.ok(&["create", "serviceaccount", "gate", "-n", NAMESPACE], "");
     let printed = |args: &[&str]| {
-        let output = stategate(dir.path(), args, "");
+        let output = stategate(dir, args, "");
         assert!(output.succeeded(), "{output:?}");
         output.stdout
     };
@@ -64,8 +70,7 @@ fn cluster(mode: &str, flags: &[&str]) -> Cluster {
         "--log-format",
         "json",
     ];
-    let gate = Stategate::start(&dir.path().join("gate"), &[&usual[..], flags].concat());
-    Cluster { api, admin, gate, rights, _dir: dir }
+    (Stategate::start(&dir.join("gate"), &[&usual[..], flags].concat()), rights)
 }
 
 impl Cluster {
@@ -198,6 +203,20 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
     }
     let metadata = &cluster.validating()["metadata"];
     assert_eq!(metadata["annotations"]["example.com/owner"], "platform");
+    let replaced = "stategate_webhook_configuration_writes_total{name=\"stategate\",change=\"replaced\"} ";
+    let replaced =
+        cluster.gate.metrics().lines().find_map(|line| line.strip_prefix(replaced)?.parse::<u64>().ok());
+    assert!(
+        replaced.is_some_and(|count| count >= 8),
+        "a fight would not be seen: {}",
+        cluster.gate.metrics()
+    );
+    // AKS' admissions enforcer would change them back each time.
+    let left_alone =
+        || cluster.validating()["metadata"]["annotations"]["admissions.enforcer/disabled"] == "true";
+    assert!(left_alone());
+    admin.ok(&["annotate", CONFIGURATIONS[0], "stategate", "admissions.enforcer/disabled-"], "");
+    cluster.comes("the annotation comes back", left_alone);
     assert_eq!(metadata["labels"]["team"], "platform");
     for kind in CONFIGURATIONS {
         admin.ok(&["delete", kind, "stategate"], "");
@@ -256,6 +275,43 @@ fn what_is_not_known_is_not_dropped() {
     admin.ok(&["apply", "-f", "-"], &cluster.rights);
     cluster.comes("it is known again", || cluster.in_sync() == Some(true));
     assert!(waits(&cluster));
+}
+
+/// Their owner lies in no namespace, so that the garbage collector leaves them.
+#[test]
+fn they_go_with_the_namespace_and_refuse_nothing_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let plane = ControlPlane::start();
+    let admin = plane.kubectl("admin");
+    let (mut gate, _) = gate(&plane, dir.path(), "manage", &[]);
+    let some = || CONFIGURATIONS.iter().any(|kind| admin.run(&["get", kind, "stategate"], "").succeeded());
+    let set = workload("StatefulSet", "pg", "postgres:17", &[json!({"emptyDir": {}})]);
+    let trial = ["create", "--dry-run=server", "--validate=false", "-f", "-"];
+    let refused = || admin.run(&trial, &set.to_string()).denied();
+    assert!(wait_until(SOON, refused), "{}", gate.log());
+    admin.ok(&["delete", "namespace", NAMESPACE, "--wait=false"], "");
+    assert!(wait_until(SOON, || !some()), "{}", gate.log());
+    assert_eq!(gate.log().matches("webhook configuration removed").count(), 2, "{}", gate.log());
+    let gone = || !admin.run(&["get", "namespace", NAMESPACE], "").succeeded();
+    assert!(
+        wait_until(SOON, gone),
+        "{}",
+        admin.ok(&["get", "namespace", NAMESPACE, "-o", "yaml"], "").stdout
+    );
+    gate.kill();
+    assert!(!some());
+    let output = create(&admin, &set);
+    assert!(output.succeeded(), "{output:?}");
+}
+
+#[test]
+fn a_pod_that_ends_with_its_namespace_leaves_no_webhooks() {
+    let mut cluster = cluster("manage", &[]);
+    cluster.are_made();
+    cluster.admin.ok(&["delete", "namespace", NAMESPACE, "--wait=false"], "");
+    // Sooner than the next look at the Namespace.
+    cluster.gate.stop();
+    assert!(CONFIGURATIONS.iter().all(|kind| cluster.found(kind).is_none()), "{}", cluster.gate.log());
 }
 
 #[test]

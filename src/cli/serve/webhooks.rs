@@ -109,6 +109,7 @@ impl WebhookArguments {
         };
         Some(Webhooks {
             mode,
+            namespace: own_namespace.to_owned(),
             options: WebhookOptions {
                 name,
                 address: self.webhook_url.or(self.webhook_service).unwrap_or_else(own),

@@ -22,6 +22,10 @@ pub const EXEMPT_NAMESPACES: [&str; 3] = ["kube-system", "kube-public", "kube-no
 pub const LABELS: [(&str, &str); 2] =
     [("app.kubernetes.io/component", "webhooks"), ("app.kubernetes.io/name", "stategate")];
 
+/// The annotation of both configurations that tells AKS' admissions enforcer to leave them alone. It adds selectors of its
+/// own to every webhook, as often as somebody takes them out again. kube-system is exempt without it.
+const LEFT_ALONE: (&str, &str) = ("admissions.enforcer/disabled", "true");
+
 /// Whether a stored configuration has the label by which stategate knows its own.
 pub fn is_labelled(configuration: &Value) -> bool {
     let [_, (key, value)] = LABELS;
@@ -192,10 +196,11 @@ impl Writer<'_> {
     }
 
     fn metadata(&self) -> ObjectMeta {
-        let label = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
+        let text = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
         ObjectMeta {
             name: Some(self.options.name.clone()),
-            labels: Some(LABELS.map(label).into()),
+            labels: Some(LABELS.map(text).into()),
+            annotations: Some([LEFT_ALONE].map(text).into()),
             ..ObjectMeta::default()
         }
     }

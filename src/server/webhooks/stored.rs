@@ -76,19 +76,19 @@ impl Needed<'_> {
         }
         let Some(metadata) = child(object, "metadata") else { return };
         let needed = self.configuration.get("metadata").and_then(Value::as_object);
-        for (key, value) in needed.into_iter().flatten().filter(|(key, _)| *key != "labels") {
+        let texts = ["labels", "annotations"];
+        for (key, value) in needed.into_iter().flatten().filter(|(key, _)| !texts.contains(&key.as_str())) {
             metadata.insert(key.clone(), value.clone());
         }
-        let labels = needed.and_then(|metadata| metadata.get("labels")).and_then(Value::as_object);
-        let labels: Vec<(&String, Value)> =
-            labels.into_iter().flatten().map(|(key, value)| (key, value.clone())).collect();
-        let annotations =
-            self.annotations.iter().map(|(key, value)| (key, Value::from(value.clone()))).collect();
-        for (key, wanted) in [("labels", labels), ("annotations", annotations)] {
-            if let Some(texts) =
-                Some(&wanted).filter(|all| !all.is_empty()).and_then(|_| child(metadata, key))
-            {
-                wanted.into_iter().for_each(|(key, value)| drop(texts.insert(key.clone(), value)));
+        for key in texts {
+            let wanted = needed.and_then(|metadata| metadata.get(key)).and_then(Value::as_object);
+            let mut wanted = wanted.cloned().unwrap_or_default();
+            if key == "annotations" {
+                wanted
+                    .extend(self.annotations.iter().map(|(key, value)| (key.clone(), value.clone().into())));
+            }
+            if let Some(all) = child(metadata, key) {
+                all.extend(wanted);
             }
         }
         self.own(metadata);

@@ -415,6 +415,41 @@ fn a_secret_of_somebody_else_is_left_alone_and_nobody_is_ready_without_a_certifi
 }
 
 #[test]
+fn a_secret_that_cert_manager_takes_over_is_not_restored() {
+    let dir = tempfile::tempdir().unwrap();
+    let api = start();
+    let admin = api.kubectl("admin");
+    let gate = gate(dir.path(), &api.kubeconfig("admin"), &[]);
+    let served = fingerprint(&gate);
+    // It writes its own keys, and leaves the labels and what else there is.
+    let taken = r#"{"metadata": {"annotations": {"cert-manager.io/certificate-name": "stategate"}},
+        "data": {"ca.crt": "YnJva2Vu", "tls.crt": "YnJva2Vu", "tls.key": "YnJva2Vu"}}"#;
+    admin.ok(&["patch", "secret", "tls", "-n", OWN, "--type=merge", "-p", taken], "");
+    let taken = secret(&admin);
+    assert!(wait_until(SOON, || gate.log().contains("is cert-manager's by now")), "{}", gate.log());
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(secret(&admin), taken, "{}", gate.log());
+    assert_eq!(fingerprint(&gate), served);
+    // Without it, all is as it was.
+    admin.ok(&["delete", "secret", "tls", "-n", OWN], "");
+    let back = || admin.run(&["get", "secret", "tls", "-n", OWN], "").succeeded();
+    assert!(wait_until(SOON, back), "{}", gate.log());
+    assert_eq!(fingerprint(&gate), served);
+
+    // Nor is one that has lost the label, and what it is for.
+    let taken = r#"{"metadata": {"labels": null}, "data": {"ca.key": "YnJva2Vu"}}"#;
+    admin.ok(&["patch", "secret", "tls", "-n", OWN, "--type=merge", "-p", taken], "");
+    let taken = secret(&admin);
+    assert!(
+        wait_until(SOON, || gate.log().matches("has not made this Secret").count() == 2),
+        "{}",
+        gate.log()
+    );
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(secret(&admin), taken, "{}", gate.log());
+}
+
+#[test]
 fn with_a_client_authority_only_the_api_server_is_served() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let api = ApiServer::start();

@@ -24,6 +24,8 @@ const MANAGED_BY: (&str, &str) = ("app.kubernetes.io/managed-by", "stategate");
 const PUBLISHED: &str = "stategate.io/ca-published";
 /// Since when a certificate of the present authority is served, while an earlier one is still trusted.
 const SWITCHED: &str = "stategate.io/ca-switched";
+/// The annotation of every Secret that cert-manager writes: which Certificate it is for.
+const ISSUED: &str = "cert-manager.io/certificate-name";
 /// Asks for a new certificate (`leaf`), or for a new authority, too (`authority`).
 pub const ROTATE: &str = "stategate.io/rotate";
 
@@ -358,6 +360,11 @@ impl Kept {
 pub fn is_own(secret: &Value) -> bool {
     let labels = secret.pointer("/metadata/labels");
     labels.and_then(|labels| labels.get(MANAGED_BY.0)).and_then(Value::as_str) == Some(MANAGED_BY.1)
+}
+
+/// Whether cert-manager has put a certificate into it. The labels that it finds in a Secret it leaves there.
+pub fn is_issued(secret: &Value) -> bool {
+    secret.pointer("/metadata/annotations").is_some_and(|all| all.get(ISSUED).is_some())
 }
 
 /// A Secret without content.

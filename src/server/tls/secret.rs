@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use tracing::{error, info};
 
-use super::kept::{Kept, Lifetimes, ROTATE, Rotation, Step, empty_secret, is_own};
+use super::kept::{Kept, Lifetimes, ROTATE, Rotation, Step, empty_secret, is_issued, is_own};
 use super::keyed::KeyedCertificate;
 use super::publish::{Publication, Wanted, publish};
 use super::{Content, Serving, TlsError, check, issue};
@@ -162,7 +162,13 @@ impl Keeper {
             return served.map(|()| again);
         }
         let (names, lifetimes) = (&self.shared.names, self.shared.lifetimes);
-        let remembered = self.memory.clone().filter(|kept| kept.served(now).is_some());
+        // What somebody else has put there meanwhile stays, although this replica still knows what was there before.
+        if self.memory.is_some() && found.as_ref().is_some_and(is_issued) {
+            let (place, reason) = (format!("Secret {}", self.name()), "is cert-manager's by now".to_owned());
+            return Err(SecretError::Foreign(TlsError::Content { place, reason }));
+        }
+        let restorable = matches!(read, Ok(None)) || found.as_ref().is_some_and(is_own);
+        let remembered = self.memory.clone().filter(|kept| restorable && kept.served(now).is_some());
         let (kept, what) = match (remembered, read) {
             (Some(kept), _) => (kept, "restored"),
             (None, Ok(Some(kept))) => {

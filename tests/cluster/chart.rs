@@ -241,6 +241,11 @@ fn decoded(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD.decode(text).unwrap()
 }
 
+fn encoded(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
 #[test]
 fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     let api = ApiServer::start();
@@ -360,6 +365,51 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     let account = api.account("stategate", NAMESPACE);
     let daemon = serve(&admin, &account, dir.path(), ports);
     assert!(wait_until(SOON, works), "{:?}\n{}", status(), daemon.log());
+}
+
+/// With `webhooks.mode: report` the configurations come with the release, and so before whoever answers.
+#[test]
+fn what_nobody_can_answer_yet_refuses_nothing_when_the_release_has_the_webhooks() {
+    let api = ApiServer::start();
+    let admin = api.kubectl("admin");
+    let kubeconfig = api.kubeconfig("admin");
+    let (chart, values) = (chart(), format!("{ROOT}/deploy/chart/ci/production.yaml"));
+    let run = |step: &[&str], set: &str| {
+        let more = ["--namespace", NAMESPACE, "--values", &values, "--set", set];
+        done(helm(api.dir(), Some(&kubeconfig), &[step, &["stategate", &chart], &more].concat()))
+    };
+    let webhooks = |which: &str| -> Vec<Value> {
+        let all = admin.get_json(&[&format!("{which}webhookconfiguration"), "stategate"]);
+        assert_eq!(all["metadata"]["annotations"]["admissions.enforcer/disabled"], "true", "{all}");
+        all["webhooks"].as_array().unwrap().clone()
+    };
+    let fail = |webhooks: &[Value]| webhooks.iter().any(|one| one["failurePolicy"] == "Fail");
+    let deny = "webhooks.mode=report,enforcement=deny";
+
+    run(&["install", "--create-namespace"], deny);
+    let first = webhooks("validating");
+    assert!(!fail(&first) && first.len() > 3, "{first:?}");
+    assert!(!webhooks("mutating").is_empty());
+    // Nobody is trusted yet.
+    run(&["upgrade"], deny);
+    assert!(!fail(&webhooks("validating")));
+
+    // As cert-manager's injector or the replica that holds the lease does.
+    let bundle = encoded(&std::fs::read(api.dir().join("webhooks-ca.crt")).unwrap());
+    let patch: Vec<Value> = (0..first.len())
+        .map(|number| serde_json::json!({"op": "add", "path": format!("/webhooks/{number}/clientConfig/caBundle"), "value": bundle}))
+        .collect();
+    let patch = Value::from(patch).to_string();
+    let patched =
+        admin.run(&["patch", "validatingwebhookconfiguration", "stategate", "--type=json", "-p", &patch], "");
+    assert!(patched.succeeded(), "{patched:?}");
+    run(&["upgrade"], "webhooks.mode=report,enforcement=warn");
+    run(&["upgrade"], deny);
+    let last = webhooks("validating");
+    assert!(fail(&last), "{last:?}");
+    for webhook in last.iter().chain(&webhooks("mutating")) {
+        assert_eq!(webhook["clientConfig"]["caBundle"], bundle, "{webhook}");
+    }
 }
 
 /// `v1.apps`, as kubectl takes it after a kind.

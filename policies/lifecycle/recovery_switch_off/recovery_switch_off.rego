@@ -82,12 +82,12 @@ violation contains v if {
 }
 
 on(container) := [found |
+	of_engine := switches[engines.of(container)]
 	not settings.decides(container)
-	engine := engines.of(container)
-	some switch in switches
-	switch.engine == engine
+	given := settings.given(container)
+	some switch in of_engine
 	counts(switch, container)
-	set := set_to(container, switch)
+	set := set_to(container, given, switch)
 	is_on(switch, lower(set.value))
 	found := {
 		"name": set.shown,
@@ -103,19 +103,21 @@ counts(switch, _) if not object.get(switch, "founds", object.get(switch, "of_sev
 
 counts(_, container) if several(container)
 
-set_to(container, switch) := {"value": item.value, "path": item.path, "shown": sprintf("--%s", [item.name])} if {
-	item := [given | some given in settings.given(container); given.name == switch.setting][0]
+set_to(_, given, switch) := {"value": item.value, "path": item.path, "shown": sprintf("--%s", [item.name])} if {
+	setting := switch.setting
+	item := [one | some one in given; one.name == setting][0]
 }
 
-set_to(container, switch) := {"value": item.value, "path": item.path, "shown": item.name} if {
+set_to(container, _, switch) := {"value": item.value, "path": item.path, "shown": item.name} if {
 	item := settings.variable(container, switch.variable)
 }
 
 # A property of the Java machine, in any of its variables.
-set_to(container, switch) := {"value": "true", "path": item.path, "shown": switch.property} if {
+set_to(container, _, switch) := {"value": "true", "path": item.path, "shown": property} if {
+	property := switch.property
 	some name in ["JVM_OPTS", "JVM_EXTRA_OPTS", "JAVA_OPTS", "JVMFLAGS", "SERVER_JVMFLAGS", "CASSANDRA_JVM_EXTRA_OPTS"]
 	item := settings.variable(container, name)
-	contains(item.value, switch.property)
+	contains(item.value, property)
 }
 
 is_on(switch, value) if value in object.get(switch, "values", {"", "1", "yes", "true", "on"})
@@ -157,57 +159,63 @@ dump_and_leave := concat(" ", [
 	"without {it}",
 ])
 
-switches := [
-	{"engine": "mysql", "setting": "wsrep-new-cluster", "founds": true},
-	{"engine": "mysql", "setting": "wsrep-cluster-address", "values": {"gcomm://"}, "founds": true},
-	{"engine": "mysql", "variable": "MARIADB_GALERA_CLUSTER_BOOTSTRAP", "founds": true},
-	{"engine": "mysql", "variable": "MARIADB_GALERA_FORCE_SAFETOBOOTSTRAP", "founds": true},
-	{
-		"engine": "mysql",
-		"setting": "innodb-force-recovery",
-		"values": set(),
-		"levels": true,
-		"harm": "every start skips a part of crash recovery, and from 4 on this can damage the files for good",
-		"fix": dump_and_leave,
-	},
-	{"engine": "etcd", "setting": "force-new-cluster", "founds": true},
-	{"engine": "etcd", "variable": "ETCD_FORCE_NEW_CLUSTER", "founds": true},
-	{"engine": "consul", "setting": "bootstrap", "founds": true},
-	{
-		"engine": "rabbitmq",
-		"variable": "RABBITMQ_FORCE_BOOT",
-		"of_several": true,
-		"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
-		"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove {it}",
-	},
-	{
-		"engine": "postgres",
-		"setting": "zero-damaged-pages",
-		"harm": "pages that cannot be read are replaced by zeros, and their rows are gone",
-		"fix": dump_and_leave,
-	},
-	{
-		"engine": "postgres",
-		"setting": "ignore-invalid-pages",
-		"harm": "changes to pages that are missing are skipped, and their rows are gone",
-		"fix": dump_and_leave,
-	},
-	{
-		"engine": "postgres",
-		"setting": "ignore-checksum-failure",
-		"harm": "damaged pages are read as if they were sound, and the damage spreads to replicas and dumps",
-		"fix": dump_and_leave,
-	},
-	{
-		"engine": "zookeeper",
-		"property": "zookeeper.snapshot.trust.empty=true",
-		"harm": "a server that has lost its snapshots starts empty, and can win the election",
-		"fix": "Once every server has written a snapshot (dataDir/version-2), remove {it}",
-	},
-	{
-		"engine": "cassandra",
-		"property": "cassandra.replace_address=",
-		"harm": "a node that has joined does not start again",
-		"fix": "Once nodetool status shows the new node as UN, remove {it}",
-	},
-]
+# By engine.
+switches := {
+	"mysql": [
+		{"setting": "wsrep-new-cluster", "founds": true},
+		{"setting": "wsrep-cluster-address", "values": {"gcomm://"}, "founds": true},
+		{"variable": "MARIADB_GALERA_CLUSTER_BOOTSTRAP", "founds": true},
+		{"variable": "MARIADB_GALERA_FORCE_SAFETOBOOTSTRAP", "founds": true},
+		{
+			"setting": "innodb-force-recovery",
+			"values": set(),
+			"levels": true,
+			"harm": "every start skips a part of crash recovery, and from 4 on this can damage the files for good",
+			"fix": dump_and_leave,
+		},
+	],
+	"etcd": [
+		{"setting": "force-new-cluster", "founds": true},
+		{"variable": "ETCD_FORCE_NEW_CLUSTER", "founds": true},
+	],
+	"consul": [{"setting": "bootstrap", "founds": true}],
+	"rabbitmq": [
+		{
+			"variable": "RABBITMQ_FORCE_BOOT",
+			"of_several": true,
+			"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
+			"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove {it}",
+		},
+	],
+	"postgres": [
+		{
+			"setting": "zero-damaged-pages",
+			"harm": "pages that cannot be read are replaced by zeros, and their rows are gone",
+			"fix": dump_and_leave,
+		},
+		{
+			"setting": "ignore-invalid-pages",
+			"harm": "changes to pages that are missing are skipped, and their rows are gone",
+			"fix": dump_and_leave,
+		},
+		{
+			"setting": "ignore-checksum-failure",
+			"harm": "damaged pages are read as if they were sound, and the damage spreads to replicas and dumps",
+			"fix": dump_and_leave,
+		},
+	],
+	"zookeeper": [
+		{
+			"property": "zookeeper.snapshot.trust.empty=true",
+			"harm": "a server that has lost its snapshots starts empty, and can win the election",
+			"fix": "Once every server has written a snapshot (dataDir/version-2), remove {it}",
+		},
+	],
+	"cassandra": [
+		{
+			"property": "cassandra.replace_address=",
+			"harm": "a node that has joined does not start again",
+			"fix": "Once nodetool status shows the new node as UN, remove {it}",
+		},
+	],
+}

@@ -115,15 +115,33 @@ impl ApiServer {
         });
     }
 
-    /// Kills both (SIGKILL), and starts them again with their ports and data.
+    /// Ends etcd (SIGTERM), keeps a copy of what it holds, starts it again, and waits until the API server serves.
     ///
     /// # Panics
-    /// If they do not become ready.
-    pub(super) fn restart_both(&mut self) {
+    /// If it does not become ready, or there is no copy.
+    pub fn save_etcd(&mut self) {
+        self.restart(|api| {
+            api.etcd.terminate(START);
+            let dir = api.dir.path();
+            copy_dir(&dir.join("etcd"), &dir.join("etcd.saved"));
+            api.etcd = start_etcd(dir, &api.ports);
+        });
+    }
+
+    /// Kills both (SIGKILL), and starts them again with their ports, and their data or the copy of
+    /// [`save_etcd`](Self::save_etcd).
+    ///
+    /// # Panics
+    /// If they do not become ready, or there is no copy.
+    pub(super) fn restart_both(&mut self, saved: bool) {
         self.restart(|api| {
             api.server.kill();
             api.etcd.kill();
-            api.etcd = start_etcd(api.dir.path(), &api.ports);
+            let dir = api.dir.path();
+            if saved {
+                copy_dir(&dir.join("etcd.saved"), &dir.join("etcd"));
+            }
+            api.etcd = start_etcd(dir, &api.ports);
             api.server = start_server(api.dir.path(), &api.ports, api.flags);
         });
     }
@@ -255,6 +273,13 @@ impl ApiServer {
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io/v1";
+
+/// Replaces a directory by a copy of another one.
+fn copy_dir(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    let copied = Command::new("cp").arg("-R").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{} cannot be copied", from.display());
+}
 
 fn start_etcd(dir: &Path, ports: &Ports) -> Daemon {
     let client_url = format!("http://127.0.0.1:{}", ports.etcd);

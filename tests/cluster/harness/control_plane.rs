@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::api_server::ApiServer;
@@ -59,10 +60,27 @@ impl ControlPlane {
     /// # Panics
     /// If it does not become ready.
     pub fn restart_all(&mut self) {
+        self.again(false);
+    }
+
+    /// As [`restart_all`](Self::restart_all), with what etcd held when it was [saved](ApiServer::save_etcd).
+    ///
+    /// # Panics
+    /// If it does not become ready, or nothing was saved.
+    pub fn restore_all(&mut self) {
+        self.again(true);
+    }
+
+    fn again(&mut self, saved: bool) {
         self.daemons.iter_mut().for_each(Daemon::kill);
-        self.api.restart_both();
+        self.api.restart_both(saved);
         self.daemons = daemons(self.api.dir(), self.left);
         self.wait_until_ready();
+    }
+
+    /// Stops the controllers (SIGSTOP) for good: what is made from now on stays as it is.
+    pub fn stop_controllers(&self) {
+        self.daemons[0].signal(Signal::STOP);
     }
 
     fn wait_until_ready(&mut self) {
@@ -78,11 +96,16 @@ impl ControlPlane {
         }
     }
 
+    /// The file of [`audit`](Self::audit): an event is a line.
+    pub fn audit_log(&self) -> PathBuf {
+        self.dir().join("audit.log")
+    }
+
     /// The writes so far, each as an audit event (`audit.k8s.io/v1`) without the object: who asked, what was
     /// answered, and as annotations what webhooks were called and could not be called. Reads, leases and events
     /// are left out.
     pub fn audit(&self) -> Vec<Value> {
-        let log = fs::read_to_string(self.dir().join("audit.log")).expect("the audit log can be read");
+        let log = fs::read_to_string(self.audit_log()).expect("the audit log can be read");
         // The last line may be half written.
         log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }

@@ -16,8 +16,11 @@ use crate::harness::{self, wait_until};
 
 /// How many policies, bindings and exceptions come and go.
 const CHANGES: usize = 100;
-/// How many certificates follow each other.
-const ROTATIONS: usize = 5;
+/// How many authorities follow each other, each after another certificate of the one before.
+const ROTATIONS: usize = 10;
+/// Ten minutes of trust in the next authority and the previous one would be three hours. These are the shortest that a
+/// replica takes with so quick a look.
+const QUICK: [&str; 2] = ["--reload-every=2", "--tls-overlap=4s"];
 
 /// A policy of one's own, which denies what the clients write.
 const POLICY: &str = include_str!("../../fixtures/documents/owner-label.yaml");
@@ -26,10 +29,15 @@ const POLICY: &str = include_str!("../../fixtures/documents/owner-label.yaml");
 pub fn changes(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
     let load = Load::start(cluster, CLIENTS);
+    if kept(cluster).is_some() {
+        rows.push(under_load(&load, "rotations may be quick from now on", NOTHING, || hurried(cluster)));
+    }
     for rotation in 1..=ROTATIONS {
-        rows.push(under_load(&load, &format!("rotation {rotation} of the certificate"), NOTHING, || {
-            rotated(cluster, rotation)
-        }));
+        for what in [Rotated::Leaf, Rotated::Authority] {
+            rows.push(under_load(&load, &format!("rotation {rotation} of {}", what.words()), NOTHING, || {
+                rotated(cluster, rotation, what)
+            }));
+        }
     }
     rows.push(under_load(&load, "all replicas restarted after the rotations", NOTHING, || {
         cluster.kubectl.ok(&["rollout", "restart", "deployment/stategate", "-n", OWN], "");
@@ -55,9 +63,53 @@ fn kept(cluster: &Cluster) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// A new certificate, served by all replicas; what went wrong.
-fn rotated(cluster: &Cluster, number: usize) -> Vec<String> {
+/// What is new after a rotation.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rotated {
+    Leaf,
+    Authority,
+}
+
+impl Rotated {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Leaf => "the certificate",
+            Self::Authority => "the authority and the certificate",
+        }
+    }
+}
+
+/// Replicas get arguments that no value of the chart sets.
+fn hurried(cluster: &Cluster) -> Vec<String> {
+    let path = format!("/apis/apps/v1/namespaces/{OWN}/deployments/stategate");
+    let patch = QUICK.map(
+        |arg| json!({"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": arg}),
+    );
+    let mut wrong: Vec<String> =
+        cluster.admin.call("PATCH", &path, &json!(patch)).err().into_iter().collect();
+    std::thread::sleep(Duration::from_secs(1));
+    wrong.extend(whole(cluster));
+    wrong
+}
+
+/// The certificate in the Secret, and what the API server trusts.
+fn certificates(cluster: &Cluster, secret: &str) -> (String, BTreeSet<String>) {
+    let secret =
+        cluster.admin.get(&format!("/api/v1/namespaces/{OWN}/secrets/{secret}")).unwrap_or_default();
+    let trusted = CONFIGURATIONS.iter().flat_map(|path| {
+        let webhooks = cluster.admin.get(path).unwrap_or_default()["webhooks"].take();
+        let bundles = webhooks.as_array().into_iter().flatten();
+        let bundles: Vec<String> =
+            bundles.map(|webhook| text(webhook, "/clientConfig/caBundle").to_owned()).collect();
+        bundles
+    });
+    (text(&secret, "/data/tls.crt").to_owned(), trusted.collect())
+}
+
+/// A new certificate, served by all replicas, and a new authority, if that is asked for; what went wrong.
+fn rotated(cluster: &Cluster, number: usize, what: Rotated) -> Vec<String> {
     if let Some(name) = kept(cluster) {
+        let before = certificates(cluster, &name);
         let kubeconfig = cluster.kubeconfig("admin").display().to_string();
         let args = [
             "certs",
@@ -68,14 +120,25 @@ fn rotated(cluster: &Cluster, number: usize) -> Vec<String> {
             OWN,
             "--kubeconfig",
             &kubeconfig,
-            "--leaf",
             "--wait",
             "2m",
         ];
-        let output = harness::stategate(cluster.dir(), &args, "");
-        return if output.succeeded() { Vec::new() } else { vec![output.stderr] };
+        let leaf: &[&str] = if what == Rotated::Leaf { &["--leaf"] } else { &[] };
+        let output = harness::stategate(cluster.dir(), &[&args, leaf].concat(), "");
+        let mut wrong = if output.succeeded() { Vec::new() } else { vec![output.stderr] };
+        let done = || {
+            let after = certificates(cluster, &name);
+            let other = before.1.is_disjoint(&after.1);
+            before.0 != after.0 && after.1.len() == 1 && other == (what == Rotated::Authority)
+        };
+        // What is no longer trusted leaves the configurations at the next look.
+        if !wait_until(Duration::from_secs(30), done) {
+            wrong.push("not another certificate, of the one authority that is trusted".to_owned());
+        }
+        return wrong;
     }
-    by_hand(cluster, number)
+    // Files have both at once.
+    if what == Rotated::Leaf { Vec::new() } else { by_hand(cluster, number) }
 }
 
 /// As whoever keeps files does it: the new authority is trusted first, then its certificate is served, then the old

@@ -33,6 +33,8 @@ pub struct Answer {
     pub body: Value,
     /// The warnings of webhooks.
     pub warnings: Vec<String>,
+    /// What the request is called in the audit log.
+    pub audit_id: String,
 }
 
 impl Answer {
@@ -77,10 +79,12 @@ impl Client {
             let code = answer.status().as_u16();
             let warnings = answer.headers().get_all("warning").iter();
             let warnings = warnings.map(|one| String::from_utf8_lossy(one.as_bytes()).into_owned()).collect();
+            let audit_id = answer.headers().get("audit-id").and_then(|id| id.to_str().ok());
+            let audit_id = audit_id.unwrap_or_default().to_owned();
             let body = answer.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
             let text = String::from_utf8_lossy(&body).into_owned();
             let body = serde_json::from_str(&text).unwrap_or_else(|_| json!({"message": text}));
-            Ok(Answer { code, body, warnings })
+            Ok(Answer { code, body, warnings, audit_id })
         };
         tokio::time::timeout(LIMIT, answer).await.map_err(|_| "no answer in time".to_owned())?
     }

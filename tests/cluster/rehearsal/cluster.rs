@@ -1,15 +1,17 @@
 //! A cluster in which stategate is installed by helm and runs in Pods.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use super::client::{Client, text};
-use super::kubelet::{Kubelet, Running};
+use super::kubelet::{Kubelet, LOGS, Running};
 use super::probes::http;
 use super::service_proxy::ServiceProxy;
 use crate::chart::{KUBERNETES, chart, helm};
@@ -72,6 +74,11 @@ impl Cluster {
         cluster
     }
 
+    /// Where the kubelet keeps what containers print.
+    pub fn logs(&self) -> PathBuf {
+        self.pods.path().join(LOGS)
+    }
+
     /// Starts the kubelet of stategate's Pods.
     pub fn start_kubelet(&mut self) {
         let client = Client::of(&self.plane.kubeconfig("kubelets"));
@@ -104,12 +111,12 @@ impl Cluster {
         self.helm(&args)
     }
 
-    /// The same as a manifest, for those who have no helm.
-    pub fn manifest(&self) -> String {
+    /// The same as a manifest, for those who have no helm; with these values besides the common ones.
+    pub fn manifest(&self, more: &[&str]) -> String {
         let chart = chart();
         let mut args = vec!["template", "stategate", &chart, "--no-hooks"];
         args.extend(KUBERNETES);
-        for value in VALUES {
+        for value in VALUES.iter().chain(more) {
             args.extend(["--set", value]);
         }
         self.helm(&args).stdout
@@ -121,8 +128,17 @@ impl Cluster {
     /// If it does not.
     #[track_caller]
     pub fn install(&self) -> Duration {
+        self.install_with(&[])
+    }
+
+    /// As [`install`](Self::install), with these values besides the common ones.
+    ///
+    /// # Panics
+    /// If it does not judge.
+    #[track_caller]
+    pub fn install_with(&self, more: &[&str]) -> Duration {
         let begun = Instant::now();
-        let installed = self.upgrade(&[]);
+        let installed = self.upgrade(more);
         assert!(installed.succeeded(), "{installed:?}");
         assert!(wait_until(SOON, || self.is_whole()), "{}", self.state());
         begun.elapsed()
@@ -195,14 +211,34 @@ impl Cluster {
 
     /// The reviews that each replica has done since it started, by the name of its Pod.
     pub fn reviews(&self) -> Vec<(String, u64)> {
+        self.metric("stategate_reviews_total", "")
+    }
+
+    /// The sum of a metric of each replica over the series that have this label, by the name of its Pod.
+    pub fn metric(&self, name: &str, label: &str) -> Vec<(String, u64)> {
+        let of = |line: &&str| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']));
+            rest.is_some_and(|rest| rest.contains(label))
+        };
         let count = |one: Running| {
             let address: SocketAddr = format!("{}:8080", one.ip).parse().ok()?;
             let (_, metrics) = http(address, "/metrics", Duration::from_secs(5))?;
-            let values = metrics.lines().filter(|line| line.starts_with("stategate_reviews_total{"));
+            let values = metrics.lines().filter(of);
             let values = values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
             Some((one.pod, values.sum::<f64>() as u64))
         };
         self.running().into_iter().filter_map(count).collect()
+    }
+
+    /// What running replicas have written to their decision logs, which go to where the others go.
+    pub fn decisions(&self) -> Vec<Value> {
+        let logs = self.running().into_iter().map(|one| fs::read(&one.log).unwrap_or_default());
+        let logs: Vec<String> = logs.map(|log| String::from_utf8_lossy(&log).into_owned()).collect();
+        let lines = logs.iter().flat_map(|log| log.lines());
+        lines
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .filter(|line: &Value| line["webhook"].is_string() && line["findings"].is_array())
+            .collect()
     }
 
     /// Deletes an object and waits until it is gone.
@@ -217,29 +253,57 @@ impl Cluster {
         wait_until(Duration::from_millis(500), gone);
     }
 
-    /// The names of objects of stategate's release that are still there, without definitions.
+    /// What there is of stategate: of every kind that the API server serves, the objects with its name or label, those in
+    /// its namespace, its definitions and what is made by them. Each as `Kind namespace/name`.
     pub fn leftovers(&self) -> Vec<String> {
-        let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations,clusterroles,clusterrolebindings,roles,\
-                     rolebindings,deployments,replicasets,pods,services,endpointslices,configmaps,secrets,serviceaccounts,\
-                     poddisruptionbudgets,networkpolicies,resourcequotas,leases";
-        let list = self.kubectl.get_json(&[kinds, "-A"]);
-        let items = list["items"].as_array().cloned().unwrap_or_default();
-        let ours = |object: &&Value| {
-            let name = text(object, "/metadata/name");
-            name.starts_with("stategate")
-                || name.contains("stategate.v")
-                || text(object, "/metadata/labels/app.kubernetes.io~1name") == "stategate"
-        };
-        let named = |object: &Value| {
-            format!(
-                "{} {}/{}",
-                text(object, "/kind"),
-                text(object, "/metadata/namespace"),
-                text(object, "/metadata/name")
-            )
-        };
-        items.iter().filter(ours).map(named).collect()
+        let mut found = BTreeSet::new();
+        for (group, resources) in self.resources() {
+            for (kind, path) in resources {
+                for object in self.admin.list(&path).unwrap_or_default() {
+                    if is_ours(&object, &group) {
+                        let (namespace, name) =
+                            (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
+                        found.insert(format!("{kind} {namespace}/{name}"));
+                    }
+                }
+            }
+        }
+        found.into_iter().collect()
     }
+
+    /// Each group that the API server serves, with its kinds and the paths of their lists.
+    fn resources(&self) -> Vec<(String, Vec<(String, String)>)> {
+        let groups = self.admin.get("/apis").unwrap_or_default();
+        let groups = groups["groups"].as_array().into_iter().flatten().map(|group| {
+            let version = text(group, "/preferredVersion/groupVersion");
+            (text(group, "/name").to_owned(), format!("/apis/{version}"))
+        });
+        let core = (String::new(), "/api/v1".to_owned());
+        let of = |(group, base): (String, String)| {
+            let list = self.admin.get(&base).unwrap_or_default();
+            let lists = |one: &&Value| {
+                one["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|verb| verb == "list"))
+            };
+            let resources = list["resources"].as_array().into_iter().flatten().filter(lists);
+            let named = |one: &Value| (text(one, "/kind").to_owned(), format!("{base}/{}", text(one, "/name")));
+            (group, resources.map(named).collect())
+        };
+        std::iter::once(core).chain(groups).map(of).collect()
+    }
+}
+
+/// Whether an object is stategate's, or is there because of it.
+fn is_ours(object: &Value, group: &str) -> bool {
+    let (name, namespace) = (text(object, "/metadata/name"), text(object, "/metadata/namespace"));
+    // Every namespace has these.
+    let of_each = ["kube-root-ca.crt", "default"].contains(&name);
+    name.starts_with("stategate")
+        || name.ends_with(".stategate.io")
+        || name.contains("stategate.v")
+        || text(object, "/metadata/labels/app.kubernetes.io~1name") == "stategate"
+        || group == "stategate.io"
+        || (namespace == OWN && !of_each)
+        || text(object, "/involvedObject/namespace") == OWN
 }
 
 impl Deref for Cluster {

@@ -69,8 +69,14 @@ fn program(image: &str) -> PathBuf {
 }
 
 /// Starts the container of a Pod: its arguments, environment and mounts as the Pod has them, and nothing else of this
-/// machine but the libraries that the program needs.
-pub fn start(pod: &Value, sandbox: &Sandbox, volumes: &Volumes, dir: &Path, attempt: u64) -> Daemon {
+/// machine but the libraries that the program needs. Its files are below a directory; what it prints is in another file.
+pub fn start(
+    pod: &Value,
+    sandbox: &Sandbox,
+    volumes: &Volumes,
+    (dir, log): (&Path, PathBuf),
+    attempt: u64,
+) -> Daemon {
     let container = &pod["spec"]["containers"][0];
     let root = dir.join(format!("root-{attempt}"));
     fs::create_dir_all(&root).expect("a directory can be made");
@@ -131,7 +137,7 @@ pub fn start(pod: &Value, sandbox: &Sandbox, volumes: &Volumes, dir: &Path, atte
         .arg(format!("--net=/proc/{}/ns/net", sandbox.daemon.id()))
         .args(["unshare", "--mount", "--uts", "--propagation", "private", "sh"])
         .arg(file);
-    Daemon::start("container", command, dir.join(format!("container-{attempt}.log")))
+    Daemon::start("container", command, log)
 }
 
 /// A word of a shell script.

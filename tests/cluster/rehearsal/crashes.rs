@@ -23,7 +23,12 @@ pub fn signal(id: u32, signal: Signal) {
 
 /// Installs stategate and makes what the clients of a load need.
 pub fn prepared(cluster: &Cluster) -> Row {
-    let took = cluster.install();
+    prepared_with(cluster, &[])
+}
+
+/// As [`prepared`], with these values of the chart.
+pub fn prepared_with(cluster: &Cluster, values: &[&str]) -> Row {
+    let took = cluster.install_with(values);
     settle(cluster);
     Row::found("helm install", "two replicas ready, both webhooks called".to_owned(), Some(took), Vec::new())
 }

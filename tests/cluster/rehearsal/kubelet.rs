@@ -26,6 +26,8 @@ const LOOK: Duration = Duration::from_millis(200);
 const VOLUMES: Duration = Duration::from_secs(5);
 /// Before a container is started for the third time; then twice as long each time. The second start comes at once.
 const BACKOFF: Duration = Duration::from_secs(10);
+/// Its directory of what containers print: `/var/log/pods`.
+pub const LOGS: &str = "logs";
 /// Numbers the addresses of Pods of this test process.
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
@@ -67,6 +69,7 @@ struct Shared {
 impl Kubelet {
     /// Starts it, with its files below this directory.
     pub fn start(client: Client, dir: PathBuf) -> Self {
+        fs::create_dir_all(dir.join(LOGS)).expect("a directory can be made");
         let shared = Arc::new(Shared {
             client,
             dir,
@@ -152,6 +155,12 @@ impl Worker {
         Self { shared, pod, id, dir, reported: Value::Null }
     }
 
+    /// The file for what a container prints.
+    fn log(&self, restarts: u64) -> PathBuf {
+        let pod = self.dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        self.shared.dir.join(LOGS).join(format!("{pod}-{restarts}.log"))
+    }
+
     fn next(&self) -> Next {
         if self.shared.over() {
             return Next::Vanish;
@@ -196,7 +205,8 @@ impl Worker {
                     break;
                 }
             }
-            let mut daemon = container::start(&self.pod, &sandbox, &volumes, &self.dir, restarts);
+            let files = (self.dir.as_path(), self.log(restarts));
+            let mut daemon = container::start(&self.pod, &sandbox, &volumes, files, restarts);
             let goes_on = self.attend(&mut daemon, &sandbox, &mut volumes, restarts);
             self.shared.running.lock().unwrap().remove(&self.id);
             if !goes_on {
@@ -227,7 +237,7 @@ impl Worker {
             restarts,
             ready: false,
             ending: false,
-            log: self.dir.join(format!("container-{restarts}.log")),
+            log: self.log(restarts),
         };
         let mut looked = Instant::now();
         let goes_on = loop {

@@ -1,7 +1,9 @@
 //! Clients that write all the time: good things, which must be done and made better, and bad ones, which must be refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -9,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::client::{Answer, Client, RUNTIME};
+use super::client::{Answer, Client, RUNTIME, text};
 use super::cluster::Cluster;
 use crate::harness::wait_until;
 
@@ -19,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(60);
 const CALM: Duration = Duration::from_secs(6);
 /// Requests under way at once at a steady rate.
 const WIDTH: usize = 64;
+/// How annotations of audit events begin that name a mutating webhook which gave no answer.
+const FAILED_OPEN: &str = "failed-open.mutation.webhook.admission.k8s.io/";
 
 /// What a client saw.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -29,6 +33,9 @@ pub enum Seen {
     WronglyAllowed,
     /// Something good was refused with a verdict.
     WronglyRefused,
+    /// The same, and the API server's audit log says that the mutating webhook gave no answer: the validating one judged
+    /// what nobody had made better.
+    RefusedAsItCame,
     /// Refused because stategate did not answer: `failurePolicy: Fail`.
     Unanswered,
     /// Something bad was done because stategate did not answer: `failurePolicy: Ignore`.
@@ -41,9 +48,10 @@ pub enum Seen {
 
 impl Seen {
     /// All but what was to be, the worst first.
-    pub const WRONG: [Self; 6] = [
+    pub const WRONG: [Self; 7] = [
         Self::WronglyAllowed,
         Self::WronglyRefused,
+        Self::RefusedAsItCame,
         Self::Unanswered,
         Self::FailedOpen,
         Self::Unmutated,
@@ -75,6 +83,8 @@ pub struct Event {
     pub seen: Seen,
     /// What the API server said, if it was not right.
     pub said: String,
+    /// What the request is called in the audit log.
+    pub audit_id: String,
 }
 
 fn judge(wanted: Wanted, answer: &Result<Answer, String>) -> Seen {
@@ -147,6 +157,7 @@ pub fn settle(cluster: &Cluster) {
 pub struct Load {
     shared: Arc<Shared>,
     tasks: Vec<JoinHandle<()>>,
+    audit_log: PathBuf,
 }
 
 #[derive(Default)]
@@ -174,7 +185,8 @@ impl Shared {
             (Ok(answer), _) => format!("{} {}", answer.code, answer.message()),
             (Err(error), _) => error.clone(),
         };
-        let event = Event { at: Instant::now(), took: begun.elapsed(), what, seen, said };
+        let audit_id = answer.map(|answer| answer.audit_id).unwrap_or_default();
+        let event = Event { at: Instant::now(), took: begun.elapsed(), what, seen, said, audit_id };
         self.events.lock().unwrap().push(event);
         self.sent.fetch_add(1, Ordering::Relaxed);
     }
@@ -206,7 +218,7 @@ impl Load {
             })
         };
         let tasks = (0..clients).map(client).collect();
-        Self { shared, tasks }
+        Self { shared, tasks, audit_log: cluster.audit_log() }
     }
 
     /// Sends requests at a steady rate, whether or not the ones before are answered; nothing of them is stored.
@@ -233,7 +245,7 @@ impl Load {
             // All are answered before the load is over.
             let _ = places.acquire_many(WIDTH as u32).await;
         });
-        Self { shared, tasks: vec![task] }
+        Self { shared, tasks: vec![task], audit_log: cluster.audit_log() }
     }
 
     /// How many requests were answered so far: a mark for [`since`](Self::since).
@@ -243,6 +255,19 @@ impl Load {
 
     /// What was seen since a mark.
     pub fn since(&self, mark: usize) -> Summary {
+        let mut summary = self.so_far(mark);
+        let mut refused: Vec<&mut Event> =
+            summary.events.iter_mut().filter(|event| event.seen == Seen::WronglyRefused).collect();
+        if !refused.is_empty() {
+            let log = fs::read_to_string(&self.audit_log).unwrap_or_default();
+            let unanswered: BTreeSet<String> = log.lines().filter_map(unmutated).collect();
+            refused.retain(|event| unanswered.contains(&event.audit_id));
+            refused.into_iter().for_each(|event| event.seen = Seen::RefusedAsItCame);
+        }
+        summary
+    }
+
+    fn so_far(&self, mark: usize) -> Summary {
         Summary { events: self.shared.events.lock().unwrap()[mark..].to_vec() }
     }
 
@@ -250,7 +275,7 @@ impl Load {
     pub fn calms(&self, mark: usize, limit: Duration) -> bool {
         let begun = Instant::now();
         wait_until(limit, || {
-            let since = self.since(mark);
+            let since = self.so_far(mark);
             let last = since.wrong().map(|event| event.at).max().unwrap_or(begun);
             let later = since.events.iter().filter(|event| event.at > last).count();
             last.elapsed() > CALM && begun.elapsed() > CALM && later > STEPS
@@ -271,6 +296,16 @@ impl Drop for Load {
     fn drop(&mut self) {
         self.shared.over.store(true, Ordering::Relaxed);
     }
+}
+
+/// The request of an audit event, if stategate's mutating webhook failed open for it.
+fn unmutated(line: &str) -> Option<String> {
+    // Most have no such annotation, and are not worth the reading.
+    let event: Value = line.contains(FAILED_OPEN).then(|| serde_json::from_str(line).ok())??;
+    let ours = |(key, value): (&String, &Value)| {
+        key.starts_with(FAILED_OPEN) && value.as_str().is_some_and(|name| name.ends_with(".stategate.io"))
+    };
+    event["annotations"].as_object()?.iter().any(ours).then(|| text(&event, "/auditID").to_owned())
 }
 
 /// What the clients saw in some time.
@@ -344,6 +379,7 @@ fn said(seen: Seen) -> &'static str {
         Seen::Right => "right",
         Seen::WronglyAllowed => "WRONGLY ALLOWED",
         Seen::WronglyRefused => "WRONGLY REFUSED",
+        Seen::RefusedAsItCame => "refused as it came, since the mutating webhook did not answer",
         Seen::Unanswered => "refused for want of an answer",
         Seen::FailedOpen => "failed open",
         Seen::Unmutated => "not made better",

@@ -8,15 +8,18 @@ mod container;
 mod crashes;
 mod damage;
 mod deletion;
+mod disk;
 mod figures;
 mod kubelet;
 mod load;
+mod orders;
 mod outages;
 mod probes;
 mod removal;
 mod restore;
 mod rollouts;
 mod service_proxy;
+mod snapshot;
 mod table;
 mod tenants;
 mod volumes;
@@ -42,11 +45,14 @@ const SCENARIOS: &[Scenario] = &[
     ("drain", outages::drain),
     ("nothing", outages::scaled_to_nothing),
     ("cold", outages::cold_start),
+    ("snapshot", snapshot::from_snapshot),
+    ("disk", disk::full_disk),
     ("workloads", workloads::switched_on),
     ("uninstall", removal::uninstall),
     ("deletion", deletion::deletions),
     ("tenants", tenants::tenants),
     ("gitops", tenants::gitops),
+    ("orders", orders::orders_of_a_chart),
     ("changes", changes::changes),
     ("restore", restore::restored),
 ];

@@ -81,15 +81,17 @@ pub fn drain(cluster: &mut Cluster) -> Vec<Row> {
     rows
 }
 
+/// Whether the database that clients take for granted is there and ready.
+pub fn settled(cluster: &Cluster) -> bool {
+    let set = cluster.admin.get("/apis/apps/v1/namespaces/shop/statefulsets/pg").unwrap_or_default();
+    set["status"]["readyReplicas"] == 3
+        && set["status"]["observedGeneration"] == set["metadata"]["generation"]
+}
+
 /// The whole cluster loses its power, with all Pods deleted and stategate's webhooks registered; everything must come
 /// back, databases included.
 pub fn cold_start(cluster: &mut Cluster) -> Vec<Row> {
     let mut rows = vec![prepared(cluster)];
-    let settled = |cluster: &Cluster| {
-        let set = cluster.admin.get("/apis/apps/v1/namespaces/shop/statefulsets/pg").unwrap_or_default();
-        set["status"]["readyReplicas"] == 3
-            && set["status"]["observedGeneration"] == set["metadata"]["generation"]
-    };
     if !wait_until(SOON, || settled(cluster)) {
         return vec![Row::found(
             "a cluster with a database",

@@ -63,8 +63,8 @@ pub const NOTHING: Allowed = Allowed { seen: &[], within: Duration::ZERO };
 /// verdict.
 pub const NO_ANSWER: &[Seen] = &[Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated];
 /// It answers late, or one time and not the other: what the mutating webhook was not in time for, the validating one
-/// may judge as it came.
-pub const LATE: &[Seen] = &[Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated, Seen::WronglyRefused];
+/// may judge as it came, if the audit log says that it was not in time.
+pub const LATE: &[Seen] = &[Seen::Unanswered, Seen::FailedOpen, Seen::Unmutated, Seen::RefusedAsItCame];
 
 /// Does something while clients write, waits until they see nothing wrong any more, and tells what they saw.
 pub fn under_load(load: &Load, fault: &str, allowed: Allowed, happens: impl FnOnce() -> Vec<String>) -> Row {

@@ -34,9 +34,12 @@ pub fn changes(cluster: &mut Cluster) -> Vec<Row> {
     }
     for rotation in 1..=ROTATIONS {
         for what in [Rotated::Leaf, Rotated::Authority] {
-            rows.push(under_load(&load, &format!("rotation {rotation} of {}", what.words()), NOTHING, || {
-                rotated(cluster, rotation, what)
-            }));
+            rows.push(under_load(
+                &load,
+                &format!("rotation {rotation} of {}", what.words()),
+                NOTHING,
+                || rotated(cluster, rotation, what),
+            ));
         }
     }
     rows.push(under_load(&load, "all replicas restarted after the rotations", NOTHING, || {
@@ -82,9 +85,8 @@ impl Rotated {
 /// Replicas get arguments that no value of the chart sets.
 fn hurried(cluster: &Cluster) -> Vec<String> {
     let path = format!("/apis/apps/v1/namespaces/{OWN}/deployments/stategate");
-    let patch = QUICK.map(
-        |arg| json!({"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": arg}),
-    );
+    let patch = QUICK
+        .map(|arg| json!({"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": arg}));
     let mut wrong: Vec<String> =
         cluster.admin.call("PATCH", &path, &json!(patch)).err().into_iter().collect();
     std::thread::sleep(Duration::from_secs(1));
@@ -94,8 +96,7 @@ fn hurried(cluster: &Cluster) -> Vec<String> {
 
 /// The certificate in the Secret, and what the API server trusts.
 fn certificates(cluster: &Cluster, secret: &str) -> (String, BTreeSet<String>) {
-    let secret =
-        cluster.admin.get(&format!("/api/v1/namespaces/{OWN}/secrets/{secret}")).unwrap_or_default();
+    let secret = cluster.admin.get(&format!("/api/v1/namespaces/{OWN}/secrets/{secret}")).unwrap_or_default();
     let trusted = CONFIGURATIONS.iter().flat_map(|path| {
         let webhooks = cluster.admin.get(path).unwrap_or_default()["webhooks"].take();
         let bundles = webhooks.as_array().into_iter().flatten();

@@ -285,7 +285,8 @@ impl Cluster {
                 one["verbs"].as_array().is_some_and(|verbs| verbs.iter().any(|verb| verb == "list"))
             };
             let resources = list["resources"].as_array().into_iter().flatten().filter(lists);
-            let named = |one: &Value| (text(one, "/kind").to_owned(), format!("{base}/{}", text(one, "/name")));
+            let named =
+                |one: &Value| (text(one, "/kind").to_owned(), format!("{base}/{}", text(one, "/name")));
             (group, resources.map(named).collect())
         };
         std::iter::once(core).chain(groups).map(of).collect()

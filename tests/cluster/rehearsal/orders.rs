@@ -139,7 +139,11 @@ fn judged(chart: &[(&str, Value)], came: &[Came], took: Duration) -> Row {
             let said = match answer {
                 Ok(answer) if answer.succeeded() => policies(&answer.warnings),
                 Ok(answer) => {
-                    wrong.insert(format!("{}: {}", kind(*place), answer.message().chars().take(300).collect::<String>()));
+                    wrong.insert(format!(
+                        "{}: {}",
+                        kind(*place),
+                        answer.message().chars().take(300).collect::<String>()
+                    ));
                     continue;
                 }
                 Err(error) => {

@@ -230,9 +230,8 @@ fn logged(cluster: &Cluster, (kind, name): (&str, &str), action: &str) -> (BTree
     // Lines are written a moment later.
     wait_until(Duration::from_secs(10), || {
         entries = cluster.decisions();
-        entries.retain(|entry| {
-            entry["name"] == name && entry["kind"] == kind && entry["operation"] == "CREATE"
-        });
+        entries
+            .retain(|entry| entry["name"] == name && entry["kind"] == kind && entry["operation"] == "CREATE");
         entries.iter().any(|entry| text(entry, "/webhook").starts_with("validate"))
     });
     let findings = entries.iter().flat_map(|entry| entry["findings"].as_array().into_iter().flatten());
@@ -265,9 +264,7 @@ fn recorded(
     refused: &[(&'static str, BTreeSet<String>)],
 ) -> Row {
     let (mut wrong, mut entries) = (Vec::new(), 0);
-    let asked = |object: &Value| {
-        ["StatefulSet", "PersistentVolumeClaim"].contains(&text(object, "/kind"))
-    };
+    let asked = |object: &Value| ["StatefulSet", "PersistentVolumeClaim"].contains(&text(object, "/kind"));
     for (_, object) in backup.iter().filter(|(_, object)| asked(object)) {
         let (kind, name) = (text(object, "/kind"), text(object, "/metadata/name"));
         let (warned, mut all) = logged(cluster, (kind, name), "warn");
@@ -293,7 +290,9 @@ fn recorded(
     }
     Row::found(
         "what velero restores is recorded",
-        format!("{entries} entries of the decision log; {policies} refusals of others are warnings, {counted} counted"),
+        format!(
+            "{entries} entries of the decision log; {policies} refusals of others are warnings, {counted} counted"
+        ),
         None,
         wrong,
     )
@@ -305,22 +304,40 @@ fn forged(cluster: &Cluster, refused: &[(&'static str, BTreeSet<String>)]) -> Ro
     let notes = json!({"velero.io/restore-name": "rehearsal", "velero.io/backup-name": "rehearsal",
         "velero.io/change-storage-class": "yes", "stategate.io/restored-by": "velero"});
     let forgeries = [
-        ("labels", json!({"labels": {"velero.io/restore-name": "rehearsal", "velero.io/backup-name": "rehearsal",
-            "app.kubernetes.io/managed-by": "velero"}})),
+        (
+            "labels",
+            json!({"labels": {"velero.io/restore-name": "rehearsal", "velero.io/backup-name": "rehearsal",
+            "app.kubernetes.io/managed-by": "velero"}}),
+        ),
         ("annotations", json!({"annotations": notes})),
         ("owner", json!({"ownerReferences": owner})),
-        ("fields", json!({"managedFields": [{"manager": "velero", "operation": "Update", "apiVersion": "apps/v1",
-            "fieldsType": "FieldsV1", "fieldsV1": {}}]})),
+        (
+            "fields",
+            json!({"managedFields": [{"manager": "velero", "operation": "Update", "apiVersion": "apps/v1",
+            "fieldsType": "FieldsV1", "fieldsV1": {}}]}),
+        ),
     ];
     for namespace in ["shop", "velero2"] {
         cluster.kubectl.run(&["create", "namespace", namespace], "");
         cluster.kubectl.ok(&["create", "serviceaccount", "velero", "-n", namespace], "");
         let (role, account) = (format!("velero-{namespace}"), format!("--serviceaccount={namespace}:velero"));
-        let binding = ["create", "rolebinding", &role, "-n", "shop", "--clusterrole=system:aggregate-to-edit", &account];
+        let binding = [
+            "create",
+            "rolebinding",
+            &role,
+            "-n",
+            "shop",
+            "--clusterrole=system:aggregate-to-edit",
+            &account,
+        ];
         cluster.kubectl.ok(&binding, "");
     }
     let account = |namespace: &str| Client::of(&cluster.account("velero", namespace));
-    let who = [("dev", cluster.client("dev")), ("shop's velero", account("shop")), ("velero2's velero", account("velero2"))];
+    let who = [
+        ("dev", cluster.client("dev")),
+        ("shop's velero", account("shop")),
+        ("velero2's velero", account("velero2")),
+    ];
     let (mut wrong, mut tried) = (Vec::new(), 0);
     for (user, client) in &who {
         for (sign, metadata) in &forgeries {
@@ -335,7 +352,9 @@ fn forged(cluster: &Cluster, refused: &[(&'static str, BTreeSet<String>)]) -> Ro
                 let answer = client.call("POST", &path, &object);
                 let denied = denied(cluster, (kind, &name));
                 let same = refused.iter().any(|(of, policies)| *of == kind && policies.is_subset(&denied));
-                if !answer.as_ref().is_ok_and(|answer| answer.message().contains("denied the request")) || !same {
+                if !answer.as_ref().is_ok_and(|answer| answer.message().contains("denied the request"))
+                    || !same
+                {
                     wrong.push(format!("{kind} of {user} with {sign}: {answer:?}, denied by {denied:?}"));
                 }
                 tried += 1;

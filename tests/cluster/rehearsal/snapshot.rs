@@ -97,9 +97,8 @@ fn restored(cluster: &mut Cluster, kept: &str, nodes: &str, new: bool) -> Row {
     }
     cluster.start_kubelet();
     let mut wrong = Vec::new();
-    let gone = |path: &str| {
-        cluster.admin.call("GET", path, &Value::Null).is_ok_and(|answer| answer.code == 404)
-    };
+    let gone =
+        |path: &str| cluster.admin.call("GET", path, &Value::Null).is_ok_and(|answer| answer.code == 404);
     if !gone(&format!("/api/v1/namespaces/{LATER}")) {
         wrong.push("this is not what the snapshot holds".to_owned());
     }
@@ -128,7 +127,8 @@ fn restored(cluster: &mut Cluster, kept: &str, nodes: &str, new: bool) -> Row {
         let slices = "/apis/discovery.k8s.io/v1/namespaces/shop/endpointslices";
         let slices = cluster.admin.list(&format!("{slices}?labelSelector=kubernetes.io/service-name={name}"));
         let leads = |slice: &Value| slice["endpoints"].as_array().map_or(0, Vec::len);
-        set["status"]["availableReplicas"] == 3 && slices.unwrap_or_default().iter().map(leads).sum::<usize>() == 3
+        set["status"]["availableReplicas"] == 3
+            && slices.unwrap_or_default().iter().map(leads).sum::<usize>() == 3
     };
     if !made.succeeded() || !wait_until(SOON, ready) {
         wrong.push(format!("no other database can be made: {}", made.stderr));

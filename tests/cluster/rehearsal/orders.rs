@@ -26,7 +26,7 @@ const MANY: usize = 10;
 /// at [`BUDGET`].
 fn chart() -> Vec<(&'static str, Value)> {
     let good = stategate::yaml::read(crate::GOOD).unwrap();
-    let [mut set, budget] = <[_; 2]>::try_from(good).ok().expect("a set and its budget").map(|one| one.value);
+    let [mut set, budget] = <[_; 2]>::try_from(good).expect("a set and its budget").map(|one| one.value);
     set["spec"]["template"]["spec"]["serviceAccountName"] = "pg".into();
     let container = &mut set["spec"]["template"]["spec"]["containers"][0];
     container["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "dumps", "mountPath": "/dumps"}));

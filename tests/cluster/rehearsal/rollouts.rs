@@ -22,8 +22,8 @@ const RATE: f64 = 40.0;
 /// 65 %. One that throws dice, as kube-proxy does by iptables, comes to 50 ± 7.5 %, and leaves it in one run of 23; it
 /// would need 360 s for one in 3,000.
 ///
-/// Connections that never end may come to 55 % and 45 %, too: one webhook at one replica, two at the other. But then no
-/// webhook reaches both; each opens at least 12 connections, which come to one replica once in 2,000 throws of dice.
+/// Connections that never end may come to 55 % and 45 %, too: one webhook at one replica, two at the other. So each
+/// webhook must reach both: it opens at least 12 connections, which come to one replica once in 2,000 throws of dice.
 const SHARED: Duration = Duration::from_secs(120);
 const WEBHOOKS: [&str; 3] = ["validate/fail", "validate/ignore", "mutate"];
 /// What must be counted for each second of it: half of the requests that are sent.

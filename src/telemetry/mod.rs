@@ -77,12 +77,14 @@ impl LogWriter {
 
 impl std::io::Write for LogWriter {
     fn write(&mut self, lines: &[u8]) -> std::io::Result<usize> {
-        std::io::stderr().write_all(self.shown(&String::from_utf8_lossy(lines)).as_bytes())?;
+        // Whoever heard of an error would tell it where nothing can be written, and panic: a full disk must end nothing.
+        let _ = std::io::stderr().write_all(self.shown(&String::from_utf8_lossy(lines)).as_bytes());
         Ok(lines.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        std::io::stderr().flush()
+        let _ = std::io::stderr().flush();
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The decision log of `serve`: one line for each answered request, which nothing that is wrong with it delays.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -179,6 +179,27 @@ fn a_full_disk_delays_nobody_and_is_said_once() {
     assert_eq!(code, Some(0), "{said}");
     let faults: Vec<&str> = said.lines().filter(|line| line.contains("decision log")).collect();
     assert!(matches!(faults.as_slice(), [one] if one.contains("No space left on device")), "{faults:?}");
+}
+
+#[test]
+fn a_log_that_nobody_can_write_ends_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_stategate"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--status-listen", "127.0.0.1:0", "--drain-delay", "0"])
+        .args(["--log-format", "json", "--tls-dir"])
+        .arg(dir.path())
+        .env_remove("RUST_LOG")
+        .stderr(writer)
+        .spawn()
+        .unwrap();
+    let serving =
+        BufReader::new(reader).lines().map_while(Result::ok).find(|line| line.contains("\"serving\""));
+    assert!(serving.is_some(), "it says that it serves");
+    // Its end is said, too, and nobody reads any more.
+    let stopped = Command::new("kill").args(["-TERM", &server.id().to_string()]).status();
+    assert!(stopped.unwrap().success());
+    assert_eq!(server.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -2,8 +2,7 @@
 
 use super::ast::{AstModule, Rule, RuleHead};
 use super::reads::fixed_path;
-use super::{ast, error_text, walk};
-use crate::diagnostic::{Diagnostics, SourceText};
+use super::walk;
 
 /// One definition of a rule or function; a name may have several.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,17 +21,8 @@ pub struct Definition {
     pub last_line: u32,
 }
 
-/// Every rule and function of these modules, in source order.
-///
-/// # Errors
-/// If one of them cannot be parsed.
-pub fn definitions(texts: &[SourceText]) -> Result<Vec<Definition>, Diagnostics> {
-    let sources = texts.iter().map(|text| (&*text.name, &*text.text));
-    let modules = ast::parse(sources).map_err(|unparsed| error_text::unparsed(texts, &unparsed))?;
-    Ok(modules.iter().flat_map(|module| of(module)).collect())
-}
-
-fn of(module: &AstModule) -> impl Iterator<Item = Definition> {
+/// All definitions in a module, in source order.
+pub fn of(module: &AstModule) -> impl Iterator<Item = Definition> {
     let package = fixed_path(&module.package.refr).unwrap_or_default().join(".");
     module.policy.iter().map(move |rule| {
         let span = rule.span();

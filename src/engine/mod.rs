@@ -26,7 +26,7 @@ pub use compilation::Compilation;
 pub use compiled::Unsupported;
 #[cfg(test)]
 pub use compiled::WRONG;
-pub use definitions::{Definition, definitions};
+pub use definitions::Definition;
 pub use evaluation::{Answer, EvaluationError};
 pub use input::{Input, InputDocument, InputError, NamespaceObject, ParameterValues, Review, input_schema};
 pub use input_parts::{InputPart, InputParts};

@@ -16,6 +16,7 @@ use super::ast::{AstModule, Ref, Value};
 use super::comparison::Question;
 use super::compilation::Compilation;
 use super::compiled::{Memo, Program, Unsupported};
+use super::definitions::{self, Definition};
 use super::error_text::{self, Meters, diagnostic, interpreter_error, one_line};
 use super::evaluation::{Answer, EvaluationError};
 use super::input::{InputDocument, ParameterValues};
@@ -112,9 +113,18 @@ impl Rego {
     /// # Errors
     /// All parse errors in all modules, and the errors that the checks find in those that could be parsed.
     pub fn load(texts: &[SourceText]) -> Result<Self, Diagnostics> {
+        Ok(Self::load_with_definitions(texts)?.0)
+    }
+
+    /// The same, with every rule and function of every module, in source order.
+    ///
+    /// # Errors
+    /// As [`Rego::load`].
+    pub fn load_with_definitions(texts: &[SourceText]) -> Result<(Self, Vec<Definition>), Diagnostics> {
         // Libraries and tests have no METADATA; faults in a policy's METADATA are reported elsewhere.
         let policies: Vec<Policy> = texts.iter().filter_map(|text| metadata::read(text, None).ok()).collect();
-        Self::load_policies(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})
+        let (rego, modules) = Self::check(texts, &policies.iter().collect::<Vec<_>>(), &|_| {})?;
+        Ok((rego, modules.iter().flat_map(|module| definitions::of(module)).collect()))
     }
 
     /// The same for callers that have already read the METADATA of the policies. `before` is called with each
@@ -127,6 +137,15 @@ impl Rego {
         policies: &[&Policy],
         before: &dyn Fn(&SourceText),
     ) -> Result<Self, Diagnostics> {
+        Ok(Self::check(texts, policies, before)?.0)
+    }
+
+    /// The modules come as they were written, which nothing needs afterwards.
+    fn check(
+        texts: &[SourceText],
+        policies: &[&Policy],
+        before: &dyn Fn(&SourceText),
+    ) -> Result<(Self, Vec<Ref<AstModule>>), Diagnostics> {
         let (mut errors, mut parsed) = (Vec::new(), Vec::new());
         let (mut modules, mut prepared) = (Vec::new(), Prepared::new());
         for text in texts {
@@ -151,7 +170,7 @@ impl Rego {
             return Err(Diagnostics(errors));
         }
         let compilation = Compilation::of(modules.iter().map(AsRef::as_ref));
-        Ok(Self::of(texts, compilation, OnceLock::from(Ok(prepared))))
+        Ok((Self::of(texts, compilation, OnceLock::from(Ok(prepared))), modules))
     }
 
     /// The same for sources that are known to pass the checks, such as those that are part of the binary. If `compiled`

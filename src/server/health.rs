@@ -84,9 +84,9 @@ pub fn waits_for(app: &App) -> Option<&'static str> {
     (!settled && tokio::time::Instant::now() < app.settled_by).then_some("loading the inventory")
 }
 
-/// Says whether this replica is ready, whenever that changes.
+/// Says whether this replica is ready, whenever that changes, for as long as somebody wants to know.
 pub async fn follow_readiness(app: Arc<App>, ready: watch::Sender<bool>) {
-    loop {
+    while !ready.is_closed() {
         let now = waits_for(&app).is_none();
         ready.send_if_modified(|before| std::mem::replace(before, now) != now);
         tokio::time::sleep(LOOK).await;

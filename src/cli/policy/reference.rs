@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{Diagnostics, SourceText};
-use crate::engine::{Rego, definitions, input_schema};
+use crate::engine::{Rego, input_schema};
 use crate::report::page::Block;
 
 /// The input document, one table for each type.
@@ -114,8 +114,7 @@ pub fn library_page(libraries: &[SourceText]) -> Result<Vec<Block>, Diagnostics>
                 .to_owned(),
         ),
     ];
-    Rego::load(libraries)?;
-    let definitions = definitions(libraries)?;
+    let (_, definitions) = Rego::load_with_definitions(libraries)?;
     for text in libraries {
         let lines: Vec<&str> = text.text.lines().collect();
         let mut of_text = definitions.iter().filter(|definition| *definition.source == *text.name).peekable();

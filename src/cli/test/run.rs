@@ -15,9 +15,7 @@ use crate::cli::record::{Record, Recorder};
 use crate::cli::review_pool::watched;
 use crate::decision::FailureCause;
 use crate::diagnostic::{Diagnostics, SourceText};
-use crate::engine::{
-    Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId, definitions,
-};
+use crate::engine::{Coverage, Definition, Evaluator, InputDocument, Module, ParameterValues, Rego, RuleId};
 use crate::evaluators::Work;
 use crate::plain;
 use crate::policy::PolicyId;
@@ -196,9 +194,8 @@ fn rego_tests(
     mut record: Option<&mut Record>,
     observer: &dyn EvaluationObserver,
 ) -> anyhow::Result<RegoTests> {
-    let mut rego = Rego::load(texts)?;
+    let (mut rego, definitions) = Rego::load_with_definitions(texts)?;
     let modules = rego.modules().to_vec();
-    let definitions = definitions(texts)?;
     // What the compiler says of one module holds for all of them: it ends the run, not one test.
     let first = modules
         .iter()

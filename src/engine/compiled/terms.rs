@@ -26,6 +26,11 @@ static STANDING_IN: LazyLock<Option<[Ref<Expr>; 3]>> = LazyLock::new(|| {
     }))
 });
 
+fn standing_in() -> Result<&'static [Ref<Expr>; 3]> {
+    let missing = || EvaluationError::Builtin("there is no place for an error".to_owned());
+    STANDING_IN.as_ref().ok_or_else(missing)
+}
+
 /// The value of a term.
 pub(super) enum Got<'v> {
     Borrowed(&'v Value),
@@ -203,9 +208,7 @@ impl Evaluation<'_> {
         let Some([left, right]) = self.operands(operation, subtracts, locals)? else {
             return Ok(Got::Borrowed(&UNDEFINED));
         };
-        let Some([place, written, other]) = STANDING_IN.as_ref() else {
-            return Err(EvaluationError::Builtin("there is no place for an error".to_owned()));
-        };
+        let [place, written, other] = standing_in()?;
         let value = if subtracts && (matches!(left, Value::Set(_)) || matches!(right, Value::Set(_))) {
             sets::difference(written, other, left, right)
         } else {
@@ -223,9 +226,7 @@ impl Evaluation<'_> {
         let Some([left, right]) = self.operands(operation, true, locals)? else {
             return Ok(Got::Borrowed(&UNDEFINED));
         };
-        let Some([_, written, other]) = STANDING_IN.as_ref() else {
-            return Err(EvaluationError::Builtin("there is no place for an error".to_owned()));
-        };
+        let [_, written, other] = standing_in()?;
         let value = match operator {
             BinOp::Union => sets::union(written, other, left, right),
             BinOp::Intersection => sets::intersection(written, other, left, right),

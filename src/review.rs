@@ -242,6 +242,8 @@ impl Review<'_> {
                 self.validate(&observed, self.views.observing(), &selected);
                 self.decision.evaluated = evaluated.max(self.decision.evaluated);
             }
+            let to_come = notes::companions_to_come(&selected, self.mode, &self.decision);
+            self.decision.notes.extend(to_come);
         }
         let accepted = state.is_some();
         self.decision.patch = patched.filter(|_| accepted);

@@ -2,21 +2,42 @@
 
 use std::time::{Duration, Instant};
 
-use tracing::warn;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
 
-use super::connection::Cluster;
+use super::connection::{Cluster, JSON};
 use super::error::ClusterError;
+use super::list::named;
 use super::live::LiveInventory;
 use super::resources::Resource;
-use crate::admission::{ObjectRef, Request};
-use crate::inventory::{Inventory, InventoryWriter};
+use crate::admission::{ObjectRef, Operation, Request};
+use crate::decision::{Decision, Finding};
+use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
+use crate::policy::Action;
 use crate::policyset::PolicySet;
 use crate::source::guarded;
 
 /// The longest that a review waits for the API server.
 const LONGEST: Duration = Duration::from_secs(2);
+/// The longest that it waits for companions, which are mostly known already.
+const COMPANIONS_LONGEST: Duration = Duration::from_millis(500);
+/// How many of each kind are read, and the most bytes of them: a chart has few, and a namespace may be full.
+const COMPANIONS_MOST: usize = 50;
+const COMPANIONS_LARGEST: usize = 512 << 10;
+/// How many reviews read companions at a time. Those beyond go without: many creations at once must not become many
+/// times as many lists.
+static READING_COMPANIONS: Semaphore = Semaphore::const_new(4);
 /// The subresource whose requests carry a number of replicas and nothing else.
 const SCALE: &str = "scale";
+
+#[derive(Deserialize)]
+struct Objects {
+    #[serde(default)]
+    items: Vec<Value>,
+}
 
 impl LiveInventory {
     /// The inventory with what must not lag behind this request: the parent of a request to `scale`, whose
@@ -56,10 +77,81 @@ impl LiveInventory {
         }
         Some(writer.snapshot())
     }
+
+    /// The inventory with what can make this decision milder and is only read if there is a reason to. None if there is
+    /// nothing of it.
+    pub async fn looked_up(
+        &self,
+        set: &PolicySet,
+        inventory: &Inventory,
+        request: &Request,
+        decision: &Decision,
+        deadline: Instant,
+    ) -> Option<Inventory> {
+        let companions = self.with_companions(set, inventory, request, &decision.findings, deadline).await;
+        if decision.allowed() {
+            return companions;
+        }
+        let known = companions.as_ref().unwrap_or(inventory);
+        self.with_revisions(known, request, deadline).await.or(companions)
+    }
+
+    /// The inventory with the objects that the policies of these findings look for, if the request creates an object:
+    /// whoever applies a budget and, a moment later, the workload that it is for must not hear that there is none
+    /// because the watch has not brought it yet. It adds what is new, and leaves out nothing. None if nothing is read.
+    async fn with_companions(
+        &self,
+        set: &PolicySet,
+        inventory: &Inventory,
+        request: &Request,
+        findings: &[Finding],
+        deadline: Instant,
+    ) -> Option<Inventory> {
+        if request.operation != Operation::Create || !request.subresource.is_empty() {
+            return None;
+        }
+        let told = findings.iter().filter(|finding| finding.action >= Action::Warn);
+        let mut kinds = set.companion_kinds(told.map(|finding| &finding.policy));
+        kinds.retain(|kind| inventory.is_complete(kind));
+        if kinds.is_empty() {
+            return None;
+        }
+        let _one = READING_COMPANIONS.try_acquire().ok()?;
+        let left = deadline.saturating_duration_since(Instant::now()) / 2;
+        let left = left.min(COMPANIONS_LONGEST);
+        let all = async {
+            let resources = self.resources().await.ok()?;
+            let versions = set.needed_kinds();
+            let mut lists = JoinSet::new();
+            for kind in kinds {
+                let versions = versions.get(kind).map_or(&[][..], Vec::as_slice);
+                let Ok(Some(resource)) = resources.of(kind, versions) else { continue };
+                let (cluster, reader) = (self.cluster().clone(), inventory.reader().clone());
+                lists.spawn(cluster.companions(resource.clone(), request.namespace.clone(), reader));
+            }
+            Some(lists.join_all().await)
+        };
+        let listed = tokio::time::timeout(left, all).await.ok()??;
+        let mut writer = InventoryWriter::from(inventory);
+        listed.into_iter().flatten().for_each(|record| writer.replace(record));
+        let (read, of) =
+            (writer.snapshot(), Some(request.namespace.as_str()).filter(|name| !name.is_empty()));
+        (read.version(of) != inventory.version(of)).then_some(read)
+    }
 }
 
 impl Cluster {
-    async fn object(&self, path: &str, limit: Duration) -> Result<Option<serde_json::Value>, ClusterError> {
+    /// Some objects of a resource; of those in this namespace, if they lie in one.
+    async fn companions(self, resource: Resource, namespace: String, reader: RecordReader) -> Vec<Record> {
+        let path = if resource.namespaced { resource.path_in(&namespace) } else { resource.path() };
+        let list =
+            self.json::<Objects>(&format!("{path}?limit={COMPANIONS_MOST}"), JSON, COMPANIONS_LARGEST).await;
+        let list = list.inspect_err(|error| debug!(kind = %resource.kind, namespace, %error, "not read"));
+        let read = |item| guarded(|| reader.read(&resource.kind, &named(item, &resource), "")).flatten();
+        list.map(|list| list.items).unwrap_or_default().into_iter().filter_map(read).collect()
+    }
+
+    async fn object(&self, path: &str, limit: Duration) -> Result<Option<Value>, ClusterError> {
         let timed_out = |_| ClusterError::TimedOut(limit.as_secs());
         tokio::time::timeout(limit, self.get(path)).await.map_err(timed_out)?
     }

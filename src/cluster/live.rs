@@ -201,6 +201,11 @@ impl LiveInventory {
         &self.shared.cluster
     }
 
+    /// What the API server has, as far as anybody has asked.
+    pub(super) async fn resources(&self) -> Result<Arc<Resources>, ClusterError> {
+        self.shared.resources(Duration::MAX).await
+    }
+
     /// What is known of each kind.
     pub fn status(&self) -> BTreeMap<GroupKind, KindStatus> {
         let state = self.shared.state();

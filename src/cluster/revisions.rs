@@ -34,7 +34,7 @@ struct Revisions {
 impl LiveInventory {
     /// The inventory with the pod templates of the object's earlier revisions. None if there are none, if they cannot
     /// be read in time, or if the request cannot bring any back.
-    pub async fn with_revisions(
+    pub(super) async fn with_revisions(
         &self,
         inventory: &Inventory,
         request: &Request,

@@ -136,6 +136,12 @@ impl ResourceRole {
             | Self::BackupSchedule => false,
         }
     }
+
+    /// Whether people create such objects together with a workload. The others belong to the cluster, and there may be
+    /// thousands of them.
+    pub fn may_come_along(self) -> bool {
+        !matches!(self, Self::Namespace | Self::Node | Self::Volume)
+    }
 }
 
 /// Keys of `input.related` and the roles that fill them.

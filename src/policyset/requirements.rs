@@ -1,6 +1,6 @@
 //! Checks that METADATA declares all kinds of other objects that a policy reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::PolicySet;
 use crate::admission::GroupKind;
@@ -20,6 +20,16 @@ impl PolicySet {
         let versions =
             |kind: &GroupKind| self.projections().of(kind).map(|projection| projection.versions.clone());
         kinds.map(|kind| (kind.clone(), versions(&kind).unwrap_or_default())).collect()
+    }
+
+    /// The kinds that these policies look at besides the object, and that may be created together with it.
+    pub fn companion_kinds<'a>(&self, policies: impl Iterator<Item = &'a PolicyId>) -> BTreeSet<&GroupKind> {
+        let policies = policies.filter_map(|id| self.policy(id.as_str()));
+        let kinds = policies.flat_map(|policy| policy.inventory.iter()).map(|(kind, _)| kind);
+        let comes_along = |kind: &&GroupKind| {
+            ResourceRole::of(kind, self.projections()).is_some_and(ResourceRole::may_come_along)
+        };
+        kinds.filter(comes_along).collect()
     }
 
     /// The kinds that bound policies need and that are incomplete in an inventory, each with these policies.

@@ -269,15 +269,15 @@ async fn review(
     }
     if let (Ok(decision), Some(live)) = (&reviewed, &app.live)
         && webhook.mode.validates()
-        && !decision.allowed()
-        && let Some(inventory) = live.with_revisions(&in_force.inventory, &pending.request, deadline).await
+        && let Some(inventory) =
+            live.looked_up(&in_force.set, &in_force.inventory, &pending.request, decision, deadline).await
     {
         let read = Instant::now();
         span.step("refresh", evaluated, read);
         let in_force = Arc::new(in_force.for_one_request(inventory));
         let again = app.evaluators.review(&in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
         span.step("evaluate", read, Instant::now());
-        // In doubt, the refusal stands: nothing is allowed because something could not be evaluated this time.
+        // In doubt, the first decision stands: nothing is allowed because something could not be evaluated this time.
         let is_whole = |again: &Decision| {
             again.failures.iter().all(|failure| decision.failures.contains(failure))
                 && again.unknown.iter().all(|unknown| decision.unknown.contains(unknown))

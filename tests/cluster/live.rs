@@ -99,6 +99,7 @@ fn the_webhook_knows_the_cluster_as_it_is_now() {
     a_class_appears(&admin, &dev);
     a_parent_is_never_older_than_the_request(&dev);
     a_new_namespace_has_its_tier_at_once(&admin);
+    what_was_applied_a_moment_before_is_not_missed(&admin);
 
     // A kind that the cluster does not have yet.
     assert!(known(&gate, "VolumeSnapshot.snapshot.storage.k8s.io").contains("no such resource"));
@@ -165,6 +166,29 @@ fn a_new_namespace_has_its_tier_at_once(admin: &Kubectl) {
         let both = namespace + &NAIVE.replace("namespace: shop", &format!("namespace: {name}"));
         let applied = admin.apply(&both);
         assert!(applied.stderr.contains("(tier dev)") || applied.succeeded(), "{applied:?}");
+    }
+}
+
+fn what_was_applied_a_moment_before_is_not_missed(admin: &Kubectl) {
+    let (set, budget) = GOOD.split_once("---").unwrap();
+    for number in 0..10 {
+        let (name, class) = (format!("shop-{number}"), format!("class-{number}"));
+        admin.ok(&["create", "namespace", &name], "");
+        let of = |text: &str| text.replace("namespace: shop", &format!("namespace: {name}"));
+        let set = of(set).replace("fast-encrypted", &class);
+        let quota = format!(
+            "apiVersion: v1\nkind: ResourceQuota\nmetadata: {{name: storage, namespace: {name}}}\n\
+             spec: {{hard: {{requests.storage: 500Gi}}}}\n"
+        );
+        let parts = [FAST.replace("fast-encrypted", &class), quota, of(budget), set.clone()];
+        let applied = admin.apply(&parts.join("\n---\n"));
+        assert!(applied.succeeded() && applied.stderr.is_empty(), "{number}: {applied:?}");
+        let alone = set.replace("  name: pg\n", "  name: alone\n").replace("app: pg", "app: alone");
+        let applied = admin.apply(&alone);
+        assert!(
+            applied.succeeded() && applied.stderr.contains("pdb-present only warns at admission"),
+            "{applied:?}"
+        );
     }
 }
 

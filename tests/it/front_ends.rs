@@ -197,7 +197,10 @@ fn differences(mut found: Found, answer: &Value) -> Vec<String> {
         }
     }
     let warnings = response["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    for warning in warnings.filter(|warning| !warning.contains("earlier finding")) {
+    // What is about a finding is none.
+    let is_note =
+        |warning: &&str| warning.contains("earlier finding") || warning.contains("only warns at admission");
+    for warning in warnings.filter(|warning| !is_note(warning)) {
         let (policy, said) = warning.split_once(": ").unwrap_or((warning, ""));
         let (said, binding) = said.rsplit_once("; binding: ").unwrap_or((said, "none"));
         let said = said.split("; fix: ").next().unwrap_or_default().trim_end_matches('…');

@@ -242,8 +242,6 @@ impl Review<'_> {
                 self.validate(&observed, self.views.observing(), &selected);
                 self.decision.evaluated = evaluated.max(self.decision.evaluated);
             }
-            let to_come = notes::companions_to_come(&selected, self.mode, &self.decision);
-            self.decision.notes.extend(to_come);
         }
         let accepted = state.is_some();
         self.decision.patch = patched.filter(|_| accepted);
@@ -407,11 +405,13 @@ impl Review<'_> {
                 false => [BTreeSet::new(), BTreeSet::new()],
             };
             self.decision.findings.extend(found.into_iter().map(|violation| {
+                let to_come = violation.to_come(selected, self.mode);
                 let mut finding = violation.finding(selected, self.mode, state.subject_object());
                 finding.ratchet(&known);
                 if before.as_ref().is_some_and(|before| finding.path.starts_with(&before.part)) {
                     finding.ratchet(&ran);
                 }
+                self.decision.notes.extend(to_come.filter(|_| !finding.pre_existing));
                 finding
             }));
         }

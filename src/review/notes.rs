@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::effective_request::EffectiveRequest;
-use crate::admission::{Operation, ReviewMode};
+use crate::admission::Operation;
 use crate::decision::{Decision, Unknown};
-use crate::inventory::InventoryScope;
-use crate::policy::{Action, Policy};
-use crate::policyset::{PolicySet, Selected};
+use crate::policy::Action;
+use crate::policyset::PolicySet;
 
 /// Tells of guards that could not look at what they guard; the other policies look at what is unchanged by it.
 pub fn unknown_guards(
@@ -30,26 +29,6 @@ pub fn unknown_guards(
     };
     let ids = listed(unknown.iter().map(|unknown| unknown.policy.as_str()));
     (!ids.is_empty()).then(|| format!("not judged by {ids}: {why}"))
-}
-
-/// Tells of what only warns because the objects that are missing may still arrive, and what it is if they do not.
-pub fn companions_to_come(
-    selected: &[Selected<'_>],
-    mode: ReviewMode,
-    decision: &Decision,
-) -> Option<String> {
-    let takes_companions =
-        |policy: &Policy| policy.inventory.iter().any(|(_, scope)| scope == InventoryScope::Bundle);
-    let told = |selected: &&Selected<'_>| {
-        let mut findings = decision.findings.iter().filter(|finding| !finding.pre_existing);
-        selected.action(mode) < selected.enforcement.action
-            && takes_companions(selected.policy)
-            && findings.any(|finding| finding.policy == selected.policy.id && finding.action == Action::Warn)
-    };
-    let ids = listed(selected.iter().filter(told).map(|selected| selected.policy.id.as_str()));
-    (!ids.is_empty()).then(|| {
-        format!("{ids} only warns at admission, since what is missing may still arrive; the next audit reports deny")
-    })
 }
 
 fn listed<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {

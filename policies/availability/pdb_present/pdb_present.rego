@@ -41,6 +41,7 @@ violation contains v if {
 		),
 		"path": [],
 		"fix": remedy,
+		"may_arrive": "a PodDisruptionBudget",
 	}
 }
 

@@ -8,7 +8,8 @@
 #   the pods, a container in the pod that takes backups (pgBackRest, Litestream, one named backup), a Schedule of Velero
 #   that includes the namespace and backs up volumes, and a CronJob of the namespace that runs a dump or backup program
 #   against the workload; schedules and CronJobs are seen if they are among the manifests
-#   or in the inventory. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
+#   or in the inventory. Helm creates both after the workload, so a workload that declares nothing is only warned of at
+#   admission. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
 #   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
 #   data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent,
 #   because there is nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
@@ -99,6 +100,7 @@ violation contains v if {
 		"path": ["metadata", "annotations"],
 		"key": "stategate.io/backup-method",
 		"fix": remedy,
+		"may_arrive": "a CronJob or a Schedule of Velero",
 	}
 }
 

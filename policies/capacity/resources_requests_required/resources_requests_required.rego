@@ -8,8 +8,9 @@
 #   starts again where there is room. Exempt are helpers named in exclude_containers and pods that run to completion
 #   (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A limit counts as a request, because
 #   the API server copies it into the pod's requests; a CPU limit is not required, because it throttles. Values that a
-#   LimitRange of the namespace fills in count, if it is known, and so do resources of the pod as a whole (Kubernetes
-#   1.34 and later). Measure the workload to find the right numbers.
+#   LimitRange of the namespace fills in count, if it is there before the workload (pods that are made earlier get none),
+#   and so do resources of the pod as a whole (Kubernetes 1.34 and later). Measure the workload to find the right
+#   numbers.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://kubernetes.io/docs/concepts/policy/limit-range/

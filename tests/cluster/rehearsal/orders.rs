@@ -15,21 +15,16 @@ use super::table::Row;
 const WIDTH: usize = 4;
 /// What refers to the others.
 const SET: usize = 0;
-/// What the set should have, and what says so.
-const BUDGET: usize = 2;
-const BUDGET_POLICY: &str = "pdb-present";
-/// What the warning says of the time until when it is one.
-const DEADLINE: &str = "pdb-present only warns at admission";
-/// stategate looks for a budget that its watch has not brought yet, but not for ever: of the sets that come milliseconds
-/// later, one of this many may be warned in vain.
+/// What the set should have, its budget and its backup, and the policies that say so.
+const COMPANIONS: [(usize, &str); 2] = [(2, "pdb-present"), (4, "backup-declared")];
+/// stategate looks for what its watch has not brought yet, but not for ever: of the sets that come milliseconds later, one
+/// of this many may be warned in vain.
 const MANY: usize = 100;
 
-/// The objects of a small chart, each with the path that it is made at below a namespace; the set at [`SET`], its budget
-/// at [`BUDGET`].
+/// The objects of a small chart, each with the path that it is made at below a namespace.
 fn chart() -> Vec<(&'static str, Value)> {
     let good = stategate::yaml::read(crate::GOOD).unwrap();
     let [mut set, budget] = <[_; 2]>::try_from(good).expect("a set and its budget").map(|one| one.value);
-    set["spec"]["template"]["spec"]["serviceAccountName"] = "pg".into();
     let container = &mut set["spec"]["template"]["spec"]["containers"][0];
     container["volumeMounts"].as_array_mut().unwrap().push(json!({"name": "dumps", "mountPath": "/dumps"}));
     set["spec"]["template"]["spec"]["volumes"] =
@@ -40,13 +35,21 @@ fn chart() -> Vec<(&'static str, Value)> {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "pg"},
         "spec": {"clusterIP": "None", "selector": {"app": "pg"}, "ports": [{"port": 5432}]}});
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "pg"}, "stringData": {"password": "a"}});
-    let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "pg"}});
+    // It is the backup, and Helm makes it last.
+    set["metadata"].as_object_mut().unwrap().remove("annotations");
+    let dump = json!({"name": "dump", "image": "postgres:16.4",
+        "command": ["sh", "-c", "set -o pipefail; pg_dump -h pg -U postgres app | gzip > /dumps/app.gz"],
+        "volumeMounts": [{"name": "dumps", "mountPath": "/dumps"}]});
+    let volume = json!({"name": "dumps", "persistentVolumeClaim": {"claimName": "pg-dumps"}});
+    let pod = json!({"restartPolicy": "Never", "containers": [dump], "volumes": [volume]});
+    let job = json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "pg-dump"}, "spec":
+        {"schedule": "0 3 * * *", "concurrencyPolicy": "Forbid", "jobTemplate": {"spec": {"template": {"spec": pod}}}}});
     let objects = vec![
         ("apis/apps/v1 statefulsets", set),
         ("api/v1 services", service),
         ("apis/policy/v1 poddisruptionbudgets", budget),
         ("api/v1 secrets", secret),
-        ("api/v1 serviceaccounts", account),
+        ("apis/batch/v1 cronjobs", job),
         ("api/v1 persistentvolumeclaims", claim),
     ];
     let anywhere = |(path, mut object): (_, Value)| {
@@ -156,25 +159,25 @@ fn judged(chart: &[(&str, Value)], came: &[Came], took: Duration) -> Row {
             for policy in &said {
                 *warned.entry((kind(*place), policy.clone())).or_default() += 1;
             }
-            if *place == SET {
-                let at = |wanted| one.order.iter().position(|place| *place == wanted);
-                let without = at(SET) < at(BUDGET);
+            let at = |wanted| one.order.iter().position(|place| *place == wanted);
+            for (companion, policy) in COMPANIONS.iter().filter(|_| *place == SET) {
+                let without = at(SET) < at(*companion);
+                let until = format!("{policy} only warns at admission");
+                let warned = said.contains(*policy) && answer.warnings.iter().any(|one| one.contains(&until));
                 missing += usize::from(without);
-                let warned =
-                    said.contains(BUDGET_POLICY) && answer.warnings.iter().any(|one| one.contains(DEADLINE));
                 unsaid += usize::from(without && !warned);
-                invented += usize::from(!without && said.contains(BUDGET_POLICY));
+                invented += usize::from(!without && said.contains(*policy));
             }
         }
     }
     let mut wrong: Vec<String> = wrong.into_iter().take(5).collect();
     if unsaid > 0 {
         wrong.push(format!(
-            "{unsaid} of {missing} sets without their budget came without a warning that says until when"
+            "{unsaid} of {missing} times, a set without its budget or backup came without a warning that says until when"
         ));
     }
-    if invented * MANY > came.len() - missing {
-        wrong.push(format!("{invented} sets were warned of a missing budget that was there"));
+    if invented * MANY > COMPANIONS.len() * came.len() - missing {
+        wrong.push(format!("{invented} times, a set was warned of what was there"));
     }
     let longest = came.iter().map(|one| one.took).max().unwrap_or_default();
     let warned: Vec<String> =
@@ -182,7 +185,7 @@ fn judged(chart: &[(&str, Value)], came: &[Came], took: Duration) -> Row {
     Row::found(
         &format!("the objects of a chart in all {} orders", came.len()),
         format!(
-            "{} objects; warnings: {}, {invented} of them of a budget that had come just before (longest order {:.1} s)",
+            "{} objects; warnings: {}, {invented} of them of what had come just before (longest order {:.1} s)",
             came.iter().map(|one| one.answers.len()).sum::<usize>(),
             warned.join(", "),
             longest.as_secs_f64()

@@ -1,5 +1,6 @@
 //! What one request needs to know as it is at this moment, read from the API server.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -13,7 +14,7 @@ use super::error::ClusterError;
 use super::list::named;
 use super::live::LiveInventory;
 use super::resources::Resource;
-use crate::admission::{ObjectRef, Operation, Request};
+use crate::admission::{GroupKind, ObjectRef, Operation, Request};
 use crate::decision::{Decision, Finding};
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader};
 use crate::policy::Action;
@@ -116,39 +117,62 @@ impl LiveInventory {
         if kinds.is_empty() {
             return None;
         }
-        let _one = READING_COMPANIONS.try_acquire().ok()?;
         let left = deadline.saturating_duration_since(Instant::now()) / 2;
-        let left = left.min(COMPANIONS_LONGEST);
-        let all = async {
-            let resources = self.resources().await.ok()?;
-            let versions = set.needed_kinds();
-            let mut lists = JoinSet::new();
-            for kind in kinds {
-                let versions = versions.get(kind).map_or(&[][..], Vec::as_slice);
-                let Ok(Some(resource)) = resources.of(kind, versions) else { continue };
-                let (cluster, reader) = (self.cluster().clone(), inventory.reader().clone());
-                lists.spawn(cluster.companions(resource.clone(), request.namespace.clone(), reader));
-            }
-            Some(lists.join_all().await)
-        };
-        let listed = tokio::time::timeout(left, all).await.ok()??;
+        let limit = left.min(COMPANIONS_LONGEST);
+        let read = tokio::time::timeout(limit, self.companions(set, inventory, request, kinds)).await;
+        let (found, result) = read.unwrap_or((None, "failed"));
+        self.companions_read(result);
+        found
+    }
+
+    /// The inventory with what there is of these kinds, if it has more, and what came of reading it.
+    async fn companions(
+        &self,
+        set: &PolicySet,
+        inventory: &Inventory,
+        request: &Request,
+        kinds: BTreeSet<&GroupKind>,
+    ) -> (Option<Inventory>, &'static str) {
+        let Ok(_one) = READING_COMPANIONS.try_acquire() else { return (None, "skipped") };
+        let Ok(resources) = self.resources().await else { return (None, "failed") };
+        let versions = set.needed_kinds();
+        let mut lists = JoinSet::new();
+        for kind in kinds {
+            let versions = versions.get(kind).map_or(&[][..], Vec::as_slice);
+            let Ok(Some(resource)) = resources.of(kind, versions) else { continue };
+            let (cluster, reader) = (self.cluster().clone(), inventory.reader().clone());
+            lists.spawn(cluster.companions(resource.clone(), request.namespace.clone(), reader));
+        }
+        let listed = lists.join_all().await;
+        let failed = listed.iter().any(Option::is_none);
         let mut writer = InventoryWriter::from(inventory);
-        listed.into_iter().flatten().for_each(|record| writer.replace(record));
-        let (read, of) =
+        listed.into_iter().flatten().flatten().for_each(|record| writer.replace(record));
+        let (found, of) =
             (writer.snapshot(), Some(request.namespace.as_str()).filter(|name| !name.is_empty()));
-        (read.version(of) != inventory.version(of)).then_some(read)
+        let found = (found.version(of) != inventory.version(of)).then_some(found);
+        let result = match (failed, &found) {
+            (true, _) => "failed",
+            (false, Some(_)) => "changed",
+            (false, None) => "unchanged",
+        };
+        (found, result)
     }
 }
 
 impl Cluster {
-    /// Some objects of a resource; of those in this namespace, if they lie in one.
-    async fn companions(self, resource: Resource, namespace: String, reader: RecordReader) -> Vec<Record> {
+    /// Some objects of a resource; of those in this namespace, if they lie in one. None if they cannot be listed.
+    async fn companions(
+        self,
+        resource: Resource,
+        namespace: String,
+        reader: RecordReader,
+    ) -> Option<Vec<Record>> {
         let path = if resource.namespaced { resource.path_in(&namespace) } else { resource.path() };
         let list =
             self.json::<Objects>(&format!("{path}?limit={COMPANIONS_MOST}"), JSON, COMPANIONS_LARGEST).await;
         let list = list.inspect_err(|error| debug!(kind = %resource.kind, namespace, %error, "not read"));
         let read = |item| guarded(|| reader.read(&resource.kind, &named(item, &resource), "")).flatten();
-        list.map(|list| list.items).unwrap_or_default().into_iter().filter_map(read).collect()
+        Some(list.ok()?.items.into_iter().filter_map(read).collect())
     }
 
     async fn object(&self, path: &str, limit: Duration) -> Result<Option<Value>, ClusterError> {

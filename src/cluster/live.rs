@@ -206,6 +206,13 @@ impl LiveInventory {
         self.shared.resources(Duration::MAX).await
     }
 
+    /// Counts what came of reading the companions of a new object.
+    pub(super) fn companions_read(&self, result: &'static str) {
+        if let Some(metrics) = self.shared.metrics.get() {
+            metrics.companions_read(result);
+        }
+    }
+
     /// What is known of each kind.
     pub fn status(&self) -> BTreeMap<GroupKind, KindStatus> {
         let state = self.shared.state();

@@ -130,12 +130,7 @@ pub struct PolicySetLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct EventLabels {
-    pub result: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReloadLabels {
+pub struct ResultLabels {
     pub result: &'static str,
 }
 

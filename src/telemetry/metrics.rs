@@ -18,8 +18,8 @@ use super::decision_log::DecisionLogMetrics;
 use super::exposition::{self, Exposition};
 pub use super::labels::{Answer, Closed};
 use super::labels::{
-    ClosedLabels, EventLabels, ExceptionLabels, FailureLabels, InterruptionLabels, KindLabels, PolicyLabels,
-    PolicySetLabels, PortLabels, ReloadLabels, ReviewLabels, ThreadLabels, TraceLabels, ViolationLabels,
+    ClosedLabels, ExceptionLabels, FailureLabels, InterruptionLabels, KindLabels, PolicyLabels,
+    PolicySetLabels, PortLabels, ResultLabels, ReviewLabels, ThreadLabels, TraceLabels, ViolationLabels,
     WaiverLabels, WebhookLabels, WrittenLabels,
 };
 use super::process_metrics::ProcessMetrics;
@@ -40,11 +40,11 @@ pub struct Metrics {
     violations: Family<ViolationLabels, Counter>,
     evaluations: Family<PolicyLabels, Histogram>,
     waivers: Family<WaiverLabels, Counter>,
-    events: Family<EventLabels, Counter>,
+    events: Family<ResultLabels, Counter>,
     failures: Family<FailureLabels, Counter>,
     unknown: Family<PolicyLabels, Counter>,
     policy_set: Family<PolicySetLabels, Gauge>,
-    reloads: Family<ReloadLabels, Counter>,
+    reloads: Family<ResultLabels, Counter>,
     reloaded: Gauge,
     last_reload: Gauge,
     /// Reviews that are waiting for a thread.
@@ -65,6 +65,7 @@ pub struct Metrics {
     /// Whether the webhook configurations are as the policy set needs them, if this replica looks after them.
     webhooks_in_sync: Family<[(&'static str, String); 1], Gauge>,
     webhooks_written: Family<WrittenLabels, Counter>,
+    companion_reads: Family<ResultLabels, Counter>,
     /// When the certificate in force ends, in seconds since the Unix epoch.
     pub certificate_expiry: Gauge,
     /// Those of the audit in the background.
@@ -116,6 +117,7 @@ impl Metrics {
             lease_held: Gauge::default(),
             webhooks_in_sync: Family::default(),
             webhooks_written: Family::default(),
+            companion_reads: Family::default(),
             certificate_expiry: Gauge::default(),
             audit: AuditMetrics::default(),
             decision_log: DecisionLogMetrics::default(),
@@ -186,6 +188,11 @@ impl Metrics {
             metrics.webhooks_written.clone(),
         );
         registry.register(
+            "companion_reads",
+            "Creations with findings for which objects that came just before were looked for, by what came of it",
+            metrics.companion_reads.clone(),
+        );
+        registry.register(
             "certificate_expiry_timestamp_seconds",
             "When the certificate in force ends, or the first one of its chain",
             metrics.certificate_expiry.clone(),
@@ -246,7 +253,7 @@ impl Metrics {
         let version = vec![("version", env!("CARGO_PKG_VERSION"))];
         registry.register("build", "The build that runs", Info::new(version));
         for result in ["swapped", "failed"] {
-            drop(metrics.reloads.get_or_create(&ReloadLabels { result }));
+            drop(metrics.reloads.get_or_create(&ResultLabels { result }));
         }
         let metrics = Self { registry: all, ..metrics };
         metrics.in_force(digest, profile, loaded);
@@ -255,7 +262,7 @@ impl Metrics {
 
     /// Records that another policy set is in force since a time in seconds since 1970.
     pub fn reloaded(&self, digest: &str, profile: &str, loaded: i64) {
-        self.reloads.get_or_create(&ReloadLabels { result: "swapped" }).inc();
+        self.reloads.get_or_create(&ResultLabels { result: "swapped" }).inc();
         self.in_force(digest, profile, loaded);
     }
 
@@ -271,7 +278,7 @@ impl Metrics {
 
     /// Records that newer policies could not be loaded.
     pub fn reload_failed(&self) {
-        self.reloads.get_or_create(&ReloadLabels { result: "failed" }).inc();
+        self.reloads.get_or_create(&ResultLabels { result: "failed" }).inc();
         self.reloaded.set(0);
     }
 
@@ -295,6 +302,11 @@ impl Metrics {
     /// Counts a webhook configuration of this name that was created, replaced or deleted.
     pub fn webhooks_written(&self, name: &str, change: &'static str) {
         self.webhooks_written.get_or_create(&WrittenLabels { name: name.to_owned(), change }).inc();
+    }
+
+    /// Counts a creation with findings for which companions were looked for.
+    pub fn companions_read(&self, result: &'static str) {
+        self.companion_reads.get_or_create(&ResultLabels { result }).inc();
     }
 
     /// Counts an evaluation thread that a policy cost; the policy is empty if none was being evaluated.
@@ -343,7 +355,7 @@ impl Metrics {
 
     /// Counts what became of a Kubernetes Event.
     pub fn event(&self, result: &'static str) {
-        self.events.get_or_create(&EventLabels { result }).inc();
+        self.events.get_or_create(&ResultLabels { result }).inc();
     }
 
     /// Records how long one evaluation of a policy took.

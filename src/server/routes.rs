@@ -160,6 +160,9 @@ async fn answer(app: &Arc<App>, webhook: Webhook, http: HttpRequest, span: &Requ
         Ok(request) => request,
         Err(bad) => return unreadable(bad, StatusCode::BAD_REQUEST),
     };
+    if let Some(keeper) = &app.webhooks {
+        keeper.note_review();
+    }
     if let Some(kind) = documents::kind(&request) {
         let response = match webhook.mode {
             ReviewMode::Mutate => Response { allowed: true, ..Response::default() },
@@ -267,13 +270,17 @@ async fn review(
     if let Some(taken) = taken {
         span.step("evaluate", taken, evaluated);
     }
-    if let (Ok(decision), Some(live)) = (&reviewed, &app.live)
-        && webhook.mode.validates()
-        && let Some(inventory) =
+    let looked_up = match (&reviewed, &app.live) {
+        (Ok(decision), Some(live)) if webhook.mode.validates() => {
             live.looked_up(&in_force.set, &in_force.inventory, &pending.request, decision, deadline).await
-    {
-        let read = Instant::now();
+        }
+        _ => None,
+    };
+    let read = Instant::now();
+    if read - evaluated > MOMENT {
         span.step("refresh", evaluated, read);
+    }
+    if let (Ok(decision), Some(inventory)) = (&reviewed, looked_up) {
         let in_force = Arc::new(in_force.for_one_request(inventory));
         let again = app.evaluators.review(&in_force, Arc::clone(pending), webhook.mode, now, deadline).await;
         span.step("evaluate", read, Instant::now());

@@ -209,7 +209,7 @@ fn problems(app: &App, kinds: &[Row], activity: &Activity, now: Timestamp) -> Ve
         Some(Outcome::Differ(how)) => how.join("\n"),
         Some(Outcome::Failed(why)) => why,
         Some(Outcome::Leaving) => "They are removed, since the Namespace is being deleted.".to_owned(),
-        Some(Outcome::Unknown | Outcome::InSync) | None => String::new(),
+        Some(Outcome::Unknown | Outcome::InSync | Outcome::Unproven) | None => String::new(),
     };
     if !webhooks.is_empty() {
         let head = "The webhook configurations are not as the policies need them".to_owned();

@@ -76,6 +76,8 @@ pub enum Outcome {
     Unknown,
     /// They are as they should be.
     InSync,
+    /// So they are, but nothing waits for stategate yet: it is not known that the API server reaches it.
+    Unproven,
     /// They differ, in these respects.
     Differ(Vec<String>),
     /// They cannot be read or changed.
@@ -104,13 +106,21 @@ pub struct Keeper {
     lease: Lease,
     /// Whether stategate's own Namespace is being deleted.
     leaving: AtomicBool,
+    /// Whether it is known that the API server reaches stategate.
+    reached: AtomicBool,
     outcome: Mutex<Outcome>,
 }
 
 impl Keeper {
     /// Nothing is looked at yet.
     pub fn new(webhooks: Webhooks, cluster: Cluster, lease: Lease) -> Self {
-        Self { webhooks, cluster, lease, leaving: AtomicBool::new(false), outcome: Mutex::default() }
+        let (leaving, reached) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { webhooks, cluster, lease, leaving, reached, outcome: Mutex::default() }
+    }
+
+    /// The API server has sent a review.
+    pub fn note_review(&self) {
+        self.reached.store(true, Ordering::Relaxed);
     }
 
     /// What was found last.
@@ -124,6 +134,10 @@ impl Keeper {
             Outcome::Unknown if self.lease.is_held() => "not looked at yet".to_owned(),
             Outcome::Unknown => "not looked after by this replica".to_owned(),
             Outcome::InSync => "as the policy set needs them".to_owned(),
+            Outcome::Unproven => {
+                "as the policy set needs them, with Ignore in the place of Fail until the API server has sent a review"
+                    .to_owned()
+            }
             Outcome::Differ(how) => format!("differ from what the policy set needs: {}", how.join("; ")),
             Outcome::Failed(why) => format!("not known to be as the policy set needs them: {why}"),
             Outcome::Leaving => {
@@ -138,6 +152,7 @@ impl Keeper {
         timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         // The digest at the last tick, the one that was compared last, and when that was.
         let (mut before, mut compared, mut looked) = (String::new(), String::new(), None::<Instant>);
+        let mut reached = false;
         // Whether one was missing at the last look. It is made at the next one: a person who removes it together with
         // the right to make it must not be outrun.
         let mut missing = false;
@@ -157,14 +172,27 @@ impl Keeper {
             let in_force = app.current.in_force();
             let digest = in_force.set.digest().to_owned();
             let settled = std::mem::replace(&mut before, digest.clone()) == digest;
-            let due = looked.is_none_or(|last| last.elapsed() >= every) || digest != compared;
+            let newly_reached = !reached && self.reached.load(Ordering::Relaxed);
+            let due =
+                looked.is_none_or(|last| last.elapsed() >= every) || digest != compared || newly_reached;
             if !settled || !(due || missing) {
                 continue;
             }
-            let needed = WebhookConfigurations::new(&in_force.set, &self.webhooks.options, None);
-            let attempt = tokio::time::timeout(ATTEMPT, self.look(&app, needed, missing));
+            let attempt = async {
+                reached = self.is_reached().await?;
+                let options = &self.webhooks.options;
+                let needed = WebhookConfigurations::new(&in_force.set, options, None);
+                let open = WebhookOptions { fail_open: options.fail_open || !reached, ..options.clone() };
+                let open = WebhookConfigurations::new(&in_force.set, &open, None);
+                let proven = open == needed;
+                match self.look(&app, open, missing).await? {
+                    (Outcome::InSync, absent) if !proven => Ok((Outcome::Unproven, absent)),
+                    looked => Ok(looked),
+                }
+            };
             let timed_out = |_| ClusterError::TimedOut(ATTEMPT.as_secs()).into();
-            let outcome = match attempt.await.map_err(timed_out).and_then(|looked| looked) {
+            let looked_at = tokio::time::timeout(ATTEMPT, attempt).await;
+            let outcome = match looked_at.map_err(timed_out).and_then(|looked| looked) {
                 // Another one was faster: the next tick tells what became of it.
                 Err(WebhookError::Cluster(ClusterError::Conflict(_))) => continue,
                 Ok((outcome, absent)) => {
@@ -192,6 +220,10 @@ impl Keeper {
             Outcome::Unknown => None,
             Outcome::InSync => {
                 info!(name, "webhook configurations are as the policy set needs them");
+                Some(true)
+            }
+            Outcome::Unproven => {
+                info!(name, "no write waits for stategate until the API server has sent it a review");
                 Some(true)
             }
             Outcome::Differ(how) => {
@@ -319,7 +351,24 @@ impl Keeper {
         Ok(Owner::Exists(reference))
     }
 
-    /// Whether the API server can reach a replica through the Service. Who may not know goes on.
+    /// Whether the API server reaches stategate, so that a write may wait for it: Pods may be ready although a firewall
+    /// keeps the control plane from them. What waited for stategate before goes on to.
+    async fn is_reached(&self) -> Result<bool, ClusterError> {
+        if self.webhooks.mode == WebhookMode::Report || self.reached.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        let [validating, _] = Resource::webhook_configurations();
+        let stored = self.cluster.get(&validating.object_path("", &self.webhooks.options.name)).await?;
+        let webhooks =
+            stored.as_ref().filter(|stored| is_own(stored)).and_then(|stored| stored.get("webhooks"));
+        let waits = |webhook: &Value| webhook.get("failurePolicy").and_then(Value::as_str) == Some("Fail");
+        if webhooks.and_then(Value::as_array).is_some_and(|webhooks| webhooks.iter().any(waits)) {
+            self.note_review();
+        }
+        Ok(self.reached.load(Ordering::Relaxed))
+    }
+
+    /// Whether a replica is ready behind the Service. Who may not know goes on.
     async fn reachable(&self, kind: &str) -> Result<(), WebhookError> {
         let Address::Service { namespace, name, .. } = &self.webhooks.options.address else { return Ok(()) };
         let path = format!(

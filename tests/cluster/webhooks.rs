@@ -31,6 +31,9 @@ struct Cluster {
     _dir: tempfile::TempDir,
 }
 
+/// What the status says while it is not known that the API server reaches stategate.
+const UNPROVEN: &str = "with Ignore in the place of Fail until the API server has sent a review";
+
 /// A gate that looks after the configurations with exactly the rights that `rbac` prints.
 fn cluster(mode: &str, flags: &[&str]) -> Cluster {
     let dir = tempfile::tempdir().unwrap();
@@ -103,8 +106,19 @@ impl Cluster {
     #[track_caller]
     fn are_made(&self) {
         self.comes("they are made", || {
-            self.found(CONFIGURATIONS[0]).is_some() && self.in_sync() == Some(true)
+            let made = self.found(CONFIGURATIONS[0]).is_some() && self.in_sync() == Some(true);
+            let unproven = made && self.status().ends_with(UNPROVEN);
+            if unproven {
+                self.send_review();
+            }
+            made && !unproven
         });
+    }
+
+    /// Lets the API server ask.
+    fn send_review(&self) {
+        let set = workload("StatefulSet", "pg", "postgres:17", &[json!({"emptyDir": {}})]);
+        self.admin.run(&["create", "--dry-run=server", "--validate=false", "-f", "-"], &set.to_string());
     }
 
     fn patch(&self, patch: &Value) {
@@ -251,6 +265,29 @@ fn they_follow_the_policy_set_and_are_repaired_until_a_person_takes_the_right_aw
     assert!(create(admin, &naive).succeeded());
     admin.ok(&["apply", "-f", "-"], &cluster.rights);
     cluster.are_made();
+}
+
+/// Pods may be ready although a firewall keeps the API server from them.
+#[test]
+fn no_write_waits_until_the_api_server_has_reached_it() {
+    let mut cluster = cluster("manage", &[]);
+    let waits = |cluster: &Cluster| cluster.validating()["webhooks"].to_string().contains("\"Fail\"");
+    cluster.comes("they are made", || cluster.status().ends_with(UNPROVEN));
+    std::thread::sleep(QUIET);
+    assert!(cluster.in_sync() == Some(true) && !waits(&cluster), "{}", cluster.validating());
+    cluster.send_review();
+    cluster.comes("writes wait", || {
+        waits(&cluster) && cluster.status().ends_with("as the policy set needs them")
+    });
+    // What has been reached once is not given up for a restart.
+    cluster.gate.kill();
+    cluster.gate.restart();
+    cluster.comes("it looks again", || cluster.in_sync() == Some(true));
+    assert!(
+        waits(&cluster) && cluster.status().ends_with("as the policy set needs them"),
+        "{}",
+        cluster.status()
+    );
 }
 
 /// A restart must not take for a missing policy what it may not read.

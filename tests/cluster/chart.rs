@@ -88,9 +88,6 @@ fn every_documented_combination_is_sound() {
     let api = ApiServer::start();
     let admin = api.kubectl("admin");
     admin.ok(&["create", "namespace", NAMESPACE], "");
-    // Pods must be allowed where only harmless ones are.
-    let level = "pod-security.kubernetes.io/enforce=restricted";
-    admin.ok(&["label", "namespace", NAMESPACE, level], "");
     let mut foreign = 0;
     for values in combinations() {
         let what = values.display().to_string();
@@ -103,6 +100,14 @@ fn every_documented_combination_is_sound() {
             objects.iter().map(|one| format!("{} {}", one["kind"], one["metadata"]["name"])).collect();
         // Argo CD and kustomize render as `helm template` does, and take each object once.
         assert!(names.len() == objects.len(), "{what}: an object twice: {names:?}");
+        // Pods must be allowed where only harmless ones are, unless they are to be in the network of a node.
+        let in_node =
+            named(&objects, "Deployment", "stategate")["spec"]["template"]["spec"]["hostNetwork"] == true;
+        let level = format!(
+            "pod-security.kubernetes.io/enforce={}",
+            if in_node { "privileged" } else { "restricted" }
+        );
+        admin.ok(&["label", "namespace", NAMESPACE, "--overwrite", &level], "");
         foreign += objects.len() - accepted(&admin, &objects, &what);
 
         // A Pod as the Deployment makes it.
@@ -316,7 +321,16 @@ fn it_is_installed_serves_under_its_own_role_is_upgraded_and_leaves_nothing() {
     let validating = configuration("validating").unwrap();
     let webhook = &validating["webhooks"][0];
     assert_eq!(webhook["clientConfig"]["caBundle"], made["data"]["ca.crt"]);
-    assert_eq!((&webhook["failurePolicy"], &webhook["timeoutSeconds"]), (&"Fail".into(), &10.into()));
+    assert_eq!(webhook["failurePolicy"], "Ignore", "nobody has asked yet");
+    let review = include_str!("../fixtures/reviews/create-pvc.json");
+    let (server, name) =
+        (format!("--server=https://127.0.0.1:{port}"), "--tls-server-name=stategate.stategate-system.svc");
+    let args = ["create", "--raw", "/validate/ignore", "-f", "-", &server, name];
+    admin.ok(&[&args[..], &[&format!("--certificate-authority={authority}")]].concat(), review);
+    let first = || configuration("validating").unwrap()["webhooks"][0].clone();
+    assert!(wait_until(SOON, || first()["failurePolicy"] == "Fail"), "{:?}\n{}", status(), daemon.log());
+    let webhook = first();
+    assert_eq!(webhook["timeoutSeconds"], 10);
     assert!(webhook["namespaceSelector"].to_string().contains("openshift-monitoring"));
     let rights = admin.run(&["get", "clusterrole", "stategate-reports"], "");
     assert!(rights.stderr.contains("not found"), "rights that nothing needs: {rights:?}");

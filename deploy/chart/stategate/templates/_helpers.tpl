@@ -57,6 +57,9 @@ bindings.yaml: |
 {{- with include "stategate.caBundle" . }}
 ca.crt: {{ toYaml . | nindent 2 }}
 {{- end }}
+{{- with .Values.tls.clientCA }}
+client-ca.crt: {{ toYaml . | nindent 2 }}
+{{- end }}
 {{- with .Values.traces.caBundle }}
 collector-ca.crt: {{ toYaml . | nindent 2 }}
 {{- end }}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::doubts::{self, Agreement, ClaimUse};
 use super::records::{ClaimMount, WorkloadRecord, mounts};
 use super::related::Subject;
 use super::siblings::reviewed;
@@ -70,7 +71,7 @@ pub struct Dependant {
 
 /// Other workloads that mount one claim.
 pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<ClaimMounter> {
-    let user = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| ClaimMounter {
+    let user = |ClaimUse { record, mount, .. }: ClaimUse<'_>| ClaimMounter {
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
         read_only: mount.read_only,
@@ -81,7 +82,7 @@ pub fn users(namespace: &Namespace, subject: &Subject<'_>, claim: &str) -> Vec<C
 /// Other workloads that mount a claim that the subject is, mounts or creates.
 pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
     let Some(namespace) = state.namespaces.get(&subject.workload.namespace) else { return Vec::new() };
-    let consumer = |(record, mount): (&Arc<WorkloadRecord>, ClaimMount)| Consumer {
+    let consumer = |ClaimUse { record, mount, replicas }: ClaimUse<'_>| Consumer {
         claim: mount.claim,
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
@@ -89,7 +90,7 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
         engine: record.brief.engine.as_ref().map(|engine| engine.name.clone()),
         read_only: mount.read_only,
         holds_data: mount.holds_data,
-        replicas: record.brief.replicas,
+        replicas,
         reviewed: record.brief.owner.is_none()
             && reviewed(state, subject, &record.kind, &record.brief.namespace, &record.brief.name),
         owner: record.brief.owner.clone(),
@@ -100,7 +101,7 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
 }
 
 /// Names of the claims that the subject is, mounts or creates, as far as other workloads may mount them.
-fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
+pub fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     let own = subject.workload.claims.iter().filter(|claim| claim.origin == "object");
     let own = own.map(|claim| claim.name.clone());
     let mounted = mounts(subject.workload).into_iter().map(|mount| mount.claim);
@@ -116,27 +117,44 @@ fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {
     own.chain(mounted).chain(made).collect()
 }
 
-/// The workloads that mount a claim by name or create it from their templates, and how. Excludes the subject
-/// and what it owns.
+/// The workloads that mount a claim by name or create it from their templates, and how, as far as it is known. Excludes
+/// the subject and what it owns.
 fn of_claim<'n>(
     namespace: &'n Namespace,
     subject: &'n Subject<'_>,
     claim: &str,
-) -> impl Iterator<Item = (&'n Arc<WorkloadRecord>, ClaimMount)> + use<'n> {
-    let by_name = namespace.mounted_by.get(claim).into_iter().flatten();
+) -> impl Iterator<Item = ClaimUse<'n>> + use<'n> {
+    let keys = namespace.users(claim);
     let claim = claim.to_owned();
+    let uses = keys.into_iter().filter_map(move |key| match namespace.workloads.get(key) {
+        Some(record) => ClaimUse::of(record, &claim),
+        None => match doubts::agreement(namespace.versions.get(key)?, &claim) {
+            Agreement::Used(used) => Some(used),
+            Agreement::Unused | Agreement::Contested => None,
+        },
+    });
+    uses.filter(|used| !is_or_belongs_to(namespace, used.record, subject))
+}
+
+impl Namespace {
+    /// The workloads of which a version mounts a claim by name or creates it from its templates.
+    pub fn users(&self, claim: &str) -> BTreeSet<&Key> {
+        let by_name = self.mounted_by.get(claim).into_iter().flatten();
+        let made = claim.rsplit_once('-').filter(|(_, number)| ordinal(number).is_some());
+        let makers = made.and_then(|(base, _)| self.made_by.get(base)).into_iter().flatten();
+        by_name.chain(makers).collect()
+    }
+}
+
+/// Whether a workload creates this claim from one of its templates.
+pub fn makes(record: &WorkloadRecord, claim: &str) -> bool {
     let made = claim.rsplit_once('-').filter(|(_, number)| ordinal(number).is_some());
-    let makers = made.and_then(|(base, _)| namespace.made_by.get(base)).into_iter().flatten();
-    let keys: BTreeSet<&Key> = by_name.chain(makers).collect();
-    let records = keys.into_iter().filter_map(|key| namespace.workloads.get(key));
-    records.filter(|record| !is_or_belongs_to(namespace, record, subject)).map(move |record| {
-        let named = record.mounts.iter().find(|mount| mount.claim == claim).cloned();
-        (record, named.unwrap_or_else(|| made_by(record, &claim)))
-    })
+    let made = made.and_then(|(base, _)| base.strip_suffix(record.brief.name.as_str())?.strip_suffix('-'));
+    made.is_some_and(|made| record.templates.iter().any(|template| template == made))
 }
 
 /// How the workload whose template creates a claim uses it.
-fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
+pub fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
     let makes = |template: &String| {
         let rest = claim.strip_prefix(template.as_str()).and_then(|rest| rest.strip_prefix('-'));
         rest.and_then(|rest| rest.strip_prefix(record.brief.name.as_str())).is_some()
@@ -150,7 +168,7 @@ fn made_by(record: &WorkloadRecord, claim: &str) -> ClaimMount {
 
 /// Whether the record is the subject or is owned by it, directly or indirectly, such as a pod of a ReplicaSet
 /// of a Deployment.
-pub fn is_or_belongs_to(namespace: &Namespace, record: &Arc<WorkloadRecord>, subject: &Subject<'_>) -> bool {
+pub fn is_or_belongs_to(namespace: &Namespace, record: &WorkloadRecord, subject: &Subject<'_>) -> bool {
     let is_subject = |key: &Key| key.0 == subject.kind && key.1 == subject.workload.name;
     let mut key = (record.kind.clone(), record.brief.name.clone());
     let mut owner = record.brief.owner.as_ref();
@@ -181,7 +199,7 @@ pub fn departed(state: &State, subject: &Subject<'_>) -> Vec<Arc<Workload>> {
 /// The objects that deleting the subject would affect.
 pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
     let workload = subject.workload;
-    let of_workload = |record: &Arc<WorkloadRecord>| Dependant {
+    let of_workload = |record: &WorkloadRecord| Dependant {
         kind: record.brief.kind.clone(),
         name: record.brief.name.clone(),
         namespace: record.brief.namespace.clone(),
@@ -198,7 +216,7 @@ pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
     match kind {
         ("PersistentVolumeClaim", "") => {
             let users = own.into_iter().flat_map(|own| of_claim(own, subject, &workload.name));
-            users.map(|(record, _)| of_workload(record)).collect()
+            users.map(|used| of_workload(used.record)).collect()
         }
         ("StorageClass", "storage.k8s.io") => {
             let claims = state.cluster.claims_of.get(&workload.name).into_iter().flatten();
@@ -222,12 +240,12 @@ pub fn dependants(state: &State, subject: &Subject<'_>) -> Vec<Dependant> {
                 record.brief.class == Class::Durable && !owned
             });
             let claims = inside.claims.keys().map(|name| of_claim_record(&workload.name, name));
-            workloads.map(of_workload).chain(claims).collect()
+            workloads.map(|record| of_workload(record)).chain(claims).collect()
         }
         ("Service", "") => {
             let all = own.into_iter().flat_map(|own| own.workloads.values());
             let governed = all.filter(|record| record.service_name == workload.name);
-            governed.map(of_workload).collect()
+            governed.map(|record| of_workload(record)).collect()
         }
         _ => Vec::new(),
     }

@@ -7,6 +7,7 @@
 
 mod budget;
 mod consumers;
+mod doubts;
 mod makers;
 mod nodes;
 mod persistent;
@@ -28,6 +29,7 @@ use serde_json::Value;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::{ConfigMap, ConfigMaps};
 
+pub use doubts::Doubts;
 pub use makers::made_in;
 pub use records::{Record, RecordReader};
 pub use related::{Related, Subject};

@@ -107,6 +107,11 @@ impl ResourceRole {
             .or_else(|| projections.of(kind)?.template.is_some().then_some(Self::Workload))
     }
 
+    /// All roles that a policy can declare.
+    pub fn all() -> impl Iterator<Item = Self> {
+        KINDS.iter().map(|(_, _, role)| *role).chain([Self::Workload])
+    }
+
     /// The kinds without pods, as named in METADATA.
     pub fn kinds() -> impl Iterator<Item = GroupKind> {
         KINDS

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::NAME_LABEL;
+use super::doubts::Versions;
 use super::makers::Makers;
 use super::nodes::Nodes;
 use super::persistent::{Index, Map, insert_item, remove_item};
@@ -88,6 +89,8 @@ pub struct Namespace {
     pub claims: Map<String, Arc<ClaimRecord>>,
     pub snapshots: Map<String, Arc<SnapshotRecord>>,
     pub workloads: Map<Key, Arc<WorkloadRecord>>,
+    /// The versions of workloads that are not known because there are several.
+    pub versions: Map<Key, Versions>,
     pub budgets: Map<String, Arc<BudgetRecord>>,
     pub services: Map<String, Arc<ServiceRecord>>,
     pub autoscalers: Map<Key, Arc<AutoscalerRecord>>,
@@ -238,29 +241,6 @@ impl State {
         }
     }
 
-    /// Takes an object for one that is not known.
-    pub fn doubt(&mut self, object: &ObjectRef) {
-        self.remove(object);
-        self.reviewed.remove_mut(object);
-        if let Some(key) = self.doubt_key(object) {
-            insert_item(&mut self.doubtful, key, object.clone());
-        }
-    }
-
-    /// The object is known again.
-    pub fn settle(&mut self, object: &ObjectRef) {
-        if !self.doubtful.is_empty()
-            && let Some(key) = self.doubt_key(object)
-        {
-            remove_item(&mut self.doubtful, &key, object);
-        }
-    }
-
-    fn doubt_key(&self, object: &ObjectRef) -> Option<(ResourceRole, String)> {
-        let role = self.reader.role(&object.kind)?;
-        Some((role, if role.cluster_scoped() { String::new() } else { object.namespace.clone() }))
-    }
-
     /// All objects of one kind.
     pub fn objects_of(&self, kind: &GroupKind) -> Vec<ObjectRef> {
         let Some(role) = self.reader.role(kind) else { return Vec::new() };
@@ -293,7 +273,8 @@ impl State {
         self.namespace_mut(&place.0).claims.remove_mut(&place.1);
     }
 
-    fn namespace_mut(&mut self, name: &str) -> &mut Namespace {
+    /// A Namespace to be changed.
+    pub fn namespace_mut(&mut self, name: &str) -> &mut Namespace {
         if !self.namespaces.contains_key(name) {
             self.namespaces.insert_mut(name.to_owned(), Arc::default());
         }
@@ -392,18 +373,28 @@ impl Namespace {
     fn insert_workload(&mut self, record: WorkloadRecord) {
         let key = (record.kind.clone(), record.brief.name.clone());
         self.remove_workload(&key);
+        self.index(&key, &record);
+        self.workloads.insert_mut(key, Arc::new(record));
+    }
+
+    /// Notes which claims a workload uses.
+    pub fn index(&mut self, key: &Key, record: &WorkloadRecord) {
         for ClaimMount { claim, .. } in &record.mounts {
             insert_item(&mut self.mounted_by, claim.clone(), key.clone());
         }
         for template in &record.templates {
             insert_item(&mut self.made_by, format!("{template}-{}", key.1), key.clone());
         }
-        self.workloads.insert_mut(key, Arc::new(record));
     }
 
     fn remove_workload(&mut self, key: &Key) {
         let Some(record) = self.workloads.get(key).cloned() else { return };
         self.workloads.remove_mut(key);
+        self.unindex(key, &record);
+    }
+
+    /// Forgets which claims a workload uses.
+    pub fn unindex(&mut self, key: &Key, record: &WorkloadRecord) {
         for ClaimMount { claim, .. } in &record.mounts {
             remove_item(&mut self.mounted_by, claim, key);
         }

@@ -1,20 +1,21 @@
 //! The part of the inventory that applies to one request, and to each of its policies.
 
 use super::roles::{InventoryRequirements, InventoryScope, ResourceRole, keys};
-use super::{Inventory, Subject, storage};
-use crate::admission::{GroupKind, ObjectRef, Operation};
+use super::{Doubts, Inventory, Subject, storage};
+use crate::admission::{GroupKind, Operation};
 
 /// The inventory as one request sees it.
 #[derive(Clone, Copy)]
 pub struct InventoryView<'a> {
     inventory: &'a Inventory,
     subject: &'a Subject<'a>,
+    doubts: &'a Doubts,
 }
 
 impl<'a> InventoryView<'a> {
     /// The view of one request.
-    pub fn new(inventory: &'a Inventory, subject: &'a Subject<'a>) -> Self {
-        Self { inventory, subject }
+    pub fn new(inventory: &'a Inventory, subject: &'a Subject<'a>, doubts: &'a Doubts) -> Self {
+        Self { inventory, subject, doubts }
     }
 
     /// The unknown kinds that a policy needs for this request.
@@ -26,7 +27,8 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Cluster => self.knows(kind),
             };
             let role = self.role(kind);
-            let doubted = *mode != InventoryScope::Optional && role.is_some_and(|role| self.doubts(role));
+            let optional = *mode == InventoryScope::Optional;
+            let doubted = role.is_some_and(|role| self.doubts.concern(role, Some(kind), optional));
             (!known || doubted) && role.is_some_and(|role| self.concerns(role))
         });
         missing.map(|(kind, _)| kind.clone()).collect()
@@ -68,32 +70,6 @@ impl<'a> InventoryView<'a> {
             }
             _ => false,
         }
-    }
-
-    /// Whether the manifests have several versions of an object with this role that this request may be about.
-    fn doubts(&self, role: ResourceRole) -> bool {
-        let (state, subject) = (&*self.inventory.state, self.subject);
-        let workload = subject.workload;
-        if state.doubtful.is_empty() {
-            return false;
-        }
-        let namespace = if role.cluster_scoped() { "" } else { workload.namespace.as_str() };
-        let Some(objects) = state.doubtful.get(&(role, namespace.to_owned())) else { return false };
-        let is_own = |object: &ObjectRef| object.name == workload.name && object.kind == subject.kind;
-        let named = |object: &ObjectRef| match role {
-            ResourceRole::Namespace => object.name == workload.namespace,
-            ResourceRole::StorageClass => storage::may_use_class(state, subject, &object.name),
-            ResourceRole::AttributesClass => {
-                storage::attributes_named(subject).any(|name| name == object.name)
-            }
-            ResourceRole::Snapshot => storage::snapshots_named(subject).any(|(_, name)| name == object.name),
-            ResourceRole::PriorityClass => workload
-                .scheduling
-                .as_ref()
-                .is_some_and(|wish| wish.priority_class.is_empty() || wish.priority_class == object.name),
-            _ => true,
-        };
-        objects.iter().any(|object| !is_own(object) && named(object))
     }
 
     /// Whether objects with this role can affect the request at all.
@@ -148,7 +124,7 @@ impl<'a> InventoryView<'a> {
             return true;
         }
         let roles = roles(key);
-        if roles.iter().any(|role| self.doubts(*role)) {
+        if roles.iter().any(|role| self.doubts.concern(*role, None, false)) {
             return false;
         }
         roles.iter().any(|role| self.resolves(*role))
@@ -167,8 +143,11 @@ impl<'a> InventoryView<'a> {
                 InventoryScope::Cluster => false,
             })
         };
-        let doubted = || roles(key).iter().any(|role| self.doubts(*role));
-        state.bundle && needs.iter().any(shown) && !doubted()
+        let doubted = |(kind, _): (&GroupKind, InventoryScope)| {
+            let role = self.role(kind).filter(|role| roles(key).contains(role));
+            role.is_some_and(|role| self.doubts.concern(role, Some(kind), false))
+        };
+        state.bundle && needs.iter().any(shown) && !needs.iter().any(doubted)
     }
 
     /// Keys hidden from one policy although another sees them: the contents of a bundle count only for

@@ -85,9 +85,9 @@ impl InventoryWriter {
         }
     }
 
-    /// Takes an object for one that is not known: there are several versions of it.
-    pub fn mark_doubtful(&mut self, object: &ObjectRef) {
-        self.state.doubt(object);
+    /// Takes an object for one that is not known: there are several versions of it, with these records.
+    pub fn mark_doubtful(&mut self, object: &ObjectRef, versions: Vec<Record>) {
+        self.state.doubt(object, versions);
         self.learn();
     }
 

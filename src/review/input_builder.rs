@@ -10,7 +10,7 @@ use super::state::RequestState;
 use crate::admission::{GroupKind, Request};
 use crate::engine::{Input, InputDocument, InputError, InputPart, InputParts, NamespaceObject, Review};
 use crate::inventory::{
-    Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, RelatedClaim, Subject,
+    Doubts, Inventory, InventoryRequirements, InventoryView, NamespaceLabels, Related, RelatedClaim, Subject,
 };
 use crate::policyset::Selected;
 use crate::workload::Workload;
@@ -57,6 +57,10 @@ impl<'a> InputBuilder<'a> {
         }
     }
 
+    fn doubts<'s>(&self, state: &'s RequestState<'_>, subject: &Subject<'_>) -> &'s Doubts {
+        state.doubts.get_or_init(|| Doubts::of(self.inventory, subject))
+    }
+
     /// The unknown kinds that a policy needs for this state.
     pub fn missing(&self, state: &RequestState<'_>, requirements: &InventoryRequirements) -> Vec<GroupKind> {
         if let Some(kind) = self.unknown_parent {
@@ -67,7 +71,9 @@ impl<'a> InputBuilder<'a> {
         }
         match state.subject() {
             Some(workload) => {
-                InventoryView::new(self.inventory, &self.subject(state, workload)).missing(requirements)
+                let subject = self.subject(state, workload);
+                InventoryView::new(self.inventory, &subject, self.doubts(state, &subject))
+                    .missing(requirements)
             }
             None => self.inventory.incomplete(requirements),
         }
@@ -100,7 +106,7 @@ impl<'a> InputBuilder<'a> {
         let related = match state.subject() {
             Some(workload) if read.contains(InputPart::Related) => {
                 let subject = self.subject(state, workload);
-                let view = InventoryView::new(self.inventory, &subject);
+                let view = InventoryView::new(self.inventory, &subject, self.doubts(state, &subject));
                 Related::of(self.inventory, &subject, |key| {
                     read.contains_related(key) && view.sees(key, needs.iter().map(|(needs, _)| *needs))
                 })
@@ -150,7 +156,9 @@ impl<'a> InputBuilder<'a> {
     ) -> Cow<'d, InputDocument> {
         let hidden = match state.subject() {
             Some(workload) if read.contains(InputPart::Related) => {
-                InventoryView::new(self.inventory, &self.subject(state, workload)).hidden(requirements)
+                let subject = self.subject(state, workload);
+                InventoryView::new(self.inventory, &subject, self.doubts(state, &subject))
+                    .hidden(requirements)
             }
             _ => Vec::new(),
         };

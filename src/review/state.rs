@@ -2,6 +2,7 @@
 //! state.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use serde_json::Value;
 
@@ -10,6 +11,7 @@ use super::returns::Before;
 use super::unreadable;
 use crate::admission::{Object, Operation, Request};
 use crate::decision::Patched;
+use crate::inventory::Doubts;
 use crate::policyset::PolicySet;
 use crate::workload::declared::{classifies_itself, lowering};
 use crate::workload::projection::Projection;
@@ -73,6 +75,8 @@ pub struct RequestState<'a> {
     pub unreadable_old: Option<Problem>,
     /// What cannot be read of a stored object that is compared in the rest.
     pub unread_part: Option<Problem>,
+    /// What it is about of the objects that are not known, once somebody has asked.
+    pub doubts: OnceCell<Doubts>,
 }
 
 impl<'a> RequestState<'a> {
@@ -110,6 +114,7 @@ impl<'a> RequestState<'a> {
             old_workload: old_workload.map(Cow::Owned),
             unreadable_old,
             unread_part,
+            doubts: OnceCell::new(),
         })
     }
 
@@ -138,6 +143,7 @@ impl<'a> RequestState<'a> {
             old_workload: self.old_workload.as_deref().map(Cow::Borrowed),
             unreadable_old: self.unreadable_old.clone(),
             unread_part: self.unread_part.clone(),
+            doubts: OnceCell::new(),
         })
     }
 
@@ -165,6 +171,7 @@ impl<'a> RequestState<'a> {
             old_workload: None,
             unreadable_old: None,
             unread_part: None,
+            doubts: OnceCell::new(),
         }
     }
 
@@ -188,6 +195,7 @@ impl<'a> RequestState<'a> {
             old_workload: self.old_workload.as_ref().and_then(|_| view(&self.old_object)),
             unreadable_old: self.unreadable_old.clone(),
             unread_part: self.unread_part.clone(),
+            doubts: OnceCell::new(),
         })
     }
 

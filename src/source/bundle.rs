@@ -165,9 +165,19 @@ impl Bundle {
     }
 
     /// There are several versions of an object, and none of them counts more than the others.
-    pub(super) fn doubt(&mut self, object: &ObjectRef) {
+    pub(super) fn doubt<'v>(
+        &mut self,
+        object: &ObjectRef,
+        versions: impl Iterator<Item = &'v ScannedObject> + Clone,
+    ) {
         self.writer.mark_bundled(&object.kind);
-        self.writer.mark_doubtful(object);
+        let records = versions.clone().filter_map(|version| version.record.clone());
+        self.writer.mark_doubtful(object, records.collect());
+        // Each version is judged where it is seen.
+        let changed: Option<Vec<bool>> = versions.map(|version| version.changed).collect();
+        if let Some(changed) = changed {
+            self.writer.mark_reviewed(object.clone(), changed.contains(&true));
+        }
     }
 
     /// Takes an object out, as if there were none.

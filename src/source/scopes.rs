@@ -50,7 +50,7 @@ impl Scopes {
             match agreed(versions.iter().map(|(_, object)| object)) {
                 Some(object) => outside.add(object),
                 None => {
-                    outside.doubt(&reference);
+                    outside.doubt(&reference, versions.iter().map(|(_, object)| object));
                     disputed.push((reference, versions));
                 }
             }
@@ -107,7 +107,9 @@ impl Scopes {
             for (index, versions) in objects {
                 match (nearest(scope, &versions), disputed.get(index)) {
                     (Some(object), _) => bundle.add(object),
-                    (None, Some((reference, _))) => bundle.doubt(reference),
+                    (None, Some((reference, _))) => {
+                        bundle.doubt(reference, versions.iter().map(|(_, object)| *object));
+                    }
                     (None, None) => {}
                 }
             }

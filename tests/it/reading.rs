@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use crate::inventory::{SET, policy};
 use crate::support::{NAIVE, Run, directory, run_in, write};
@@ -191,6 +192,155 @@ fn a_selector_in_one_alternative_says_nothing_about_the_others() {
     // A directory beside it that holds no copy is no alternative.
     let run = check(&[("east/pg.yaml", SET), ("budgets/east.yaml", &east), ("budgets/west.yaml", &west)]);
     assert!(run.stdout.contains("budgets: east west"), "{run:?}");
+}
+
+/// A PostgreSQL that mounts the claim by its name.
+const ON_CLAIM: &str = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: pg, namespace: shop}
+spec:
+  serviceName: pg
+  replicas: 1
+  selector: {matchLabels: {app: pg}}
+  template:
+    metadata: {labels: {app: pg}}
+    spec:
+      containers: [{name: pg, image: 'postgres:16.4', volumeMounts: [{name: v, mountPath: /var/lib/postgresql/data}]}]
+      volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]
+";
+/// A Job that writes to the same claim.
+const FILLER: &str = "apiVersion: batch/v1
+kind: Job
+metadata: {name: fill, namespace: shop}
+spec:
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: fill, image: 'alpine:3.22', command: [sh, -c, fill], volumeMounts: [{name: v, mountPath: /data}]}]
+      volumes: [{name: v, persistentVolumeClaim: {claimName: data}}]
+";
+
+#[test]
+fn what_all_versions_of_a_workload_say_of_a_claim_is_known() {
+    let writer = "claim data is written by StatefulSet pg already";
+    let unknown = "backup-live-files, pvc-single-consumer (StatefulSet.apps is not known";
+    let check = |other: &str, files: &[(&str, &str)]| {
+        let files = directory(&[files, &[("east/pg.yaml", ON_CLAIM), ("west/pg.yaml", other)]].concat());
+        run_in(files.path(), &["check", "."]).stdout
+    };
+    // They differ in what does not matter.
+    for (from, to) in
+        [("16.4", "16.5"), ("replicas: 1", "replicas: 3"), ("app: pg", "app: pg, cluster: west")]
+    {
+        let stdout = check(&ON_CLAIM.replace(from, to), &[("job.yaml", FILLER)]);
+        assert!(stdout.contains(writer) && !stdout.contains(unknown), "{to}: {stdout}");
+    }
+    // In one cluster it writes the claim as a data store that runs; in the other it does not.
+    for (from, to) in [
+        ("claimName: data", "claimName: other"),
+        ("replicas: 1", "replicas: 0"),
+        ("mountPath: /var/lib/postgresql/data", "mountPath: /var/lib/postgresql/data, readOnly: true"),
+        ("postgres:16.4", "nginx:1.28"),
+    ] {
+        let stdout = check(&ON_CLAIM.replace(from, to), &[("job.yaml", FILLER)]);
+        assert!(!stdout.contains(writer) && stdout.contains(unknown), "{to}: {stdout}");
+        assert!(stdout.contains("StatefulSet pg differs between"), "{to}: {stdout}");
+    }
+    // What is in doubt for another reason says nothing about this claim.
+    let elsewhere = ON_CLAIM.replace("claimName: data", "claimName: site");
+    let files = directory(&[
+        ("east/pg.yaml", elsewhere.as_str()),
+        ("west/pg.yaml", &elsewhere.replace("16.4", "16.5")),
+        ("job.yaml", FILLER),
+    ]);
+    let stdout = run_in(files.path(), &["check", "."]).stdout;
+    assert!(!stdout.contains("pvc-single-consumer"), "{stdout}");
+    // Claims that both make from their templates.
+    let filler = FILLER.replace("claimName: data", "claimName: data-pg-0");
+    let files = directory(&[
+        ("east/pg.yaml", SET),
+        ("west/pg.yaml", &SET.replace("16.4", "16.5")),
+        ("job.yaml", &filler),
+    ]);
+    let stdout = run_in(files.path(), &["check", "."]).stdout;
+    assert!(stdout.contains("claim data-pg-0 is written by StatefulSet pg already"), "{stdout}");
+}
+
+#[test]
+fn a_claim_is_judged_unless_it_is_unclear_what_it_holds() {
+    let claim = CLAIM.replace("storageClassName: fast, ", "");
+    let told = "claim data names no storage class";
+    let unknown = "deploy-tool-deletes-claim, storage-class-required (StatefulSet.apps is not known";
+    let check = |one: &str, other: &str| {
+        let files =
+            directory(&[("east/pg.yaml", one), ("west/pg.yaml", other), ("claim.yaml", claim.as_str())]);
+        run_in(files.path(), &["check", "."]).stdout
+    };
+    let web = ON_CLAIM.replace("postgres:16.4", "nginx:1.27");
+    let stdout = check(ON_CLAIM, &ON_CLAIM.replace("16.4", "16.5"));
+    assert!(stdout.contains(told) && !stdout.contains(unknown), "a database in both: {stdout}");
+    let stdout = check(&web, &web.replace("1.27", "1.28"));
+    assert!(!stdout.contains(told) && !stdout.contains(unknown), "in neither: {stdout}");
+    let stdout = check(ON_CLAIM, &web);
+    assert!(!stdout.contains(told) && stdout.contains(unknown), "in one: {stdout}");
+    let site = web.replace("claimName: data", "claimName: site");
+    let stdout = check(&site, &site.replace("1.27", "1.28"));
+    assert!(stdout.contains(told) && !stdout.contains(unknown), "nothing mounts it: {stdout}");
+}
+
+#[test]
+fn what_acts_on_pods_is_not_judged_if_one_version_of_them_is_another() {
+    let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: all, namespace: shop}\nspec: {minAvailable: 2, selector: {matchLabels: {app: APP}}}\n";
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: all, namespace: shop}\nspec: {selector: {app: APP}, ports: [{port: 5432}]}\n";
+    let scaler = "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: all, namespace: shop}\nspec: {scaleTargetRef: {apiVersion: apps/v1, kind: StatefulSet, name: APP}, minReplicas: 2, maxReplicas: 3}\n";
+    for (kind, acting) in [
+        ("PodDisruptionBudget.policy", budget),
+        ("Service", service),
+        ("HorizontalPodAutoscaler.autoscaling", scaler),
+    ] {
+        let own = policy(
+            kind,
+            "StatefulSet.apps: bundle",
+            "msg := sprintf(\"selects %d\", [count(input.related.workloads)])",
+        );
+        for (app, known) in [("pg", false), ("web", true)] {
+            let files = directory(&[
+                ("east/pg.yaml", SET),
+                ("west/pg.yaml", &SET.replace("16.4", "16.5")),
+                ("acting.yaml", &acting.replace("APP", app)),
+                ("policies/own/looks/looks.rego", &own),
+            ]);
+            let run = run_in(files.path(), &["check", ".", "--policies", "policies", "--no-catalogue"]);
+            assert_eq!(run.stdout.contains("selects 0"), known, "{app}: {run:?}");
+            assert_eq!(run.stdout.contains("looks (StatefulSet.apps is not known"), !known, "{app}: {run:?}");
+        }
+    }
+}
+
+#[test]
+fn two_versions_of_many_workloads_cost_no_more_than_as_many_others() {
+    const MANY: usize = 150;
+    let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: pg, namespace: shop}\nspec: {maxUnavailable: 1, selector: {matchLabels: {app: pg}}}\n";
+    let named = |text: &str, number: usize| {
+        text.replace("name: pg,", &format!("name: pg{number},"))
+            .replace("app: pg", &format!("app: pg{number}"))
+            .replace("claimName: data", &format!("claimName: data{number}"))
+    };
+    let newer = ON_CLAIM.replace("16.4", "16.5");
+    let file = |second: usize| {
+        let of = |number| [named(ON_CLAIM, number), named(&newer, number + second), named(budget, number)];
+        (0..MANY).flat_map(of).collect::<Vec<_>>().join(DOCUMENT)
+    };
+    let files = directory(&[("twice.yaml", &file(0)), ("others.yaml", &file(MANY))]);
+    let cost = |name: &str| {
+        let began = Instant::now();
+        let run = run_in(files.path(), &["check", name]);
+        assert!(run.stdout.contains(&format!("{} objects checked", 3 * MANY)), "{run:?}");
+        began.elapsed()
+    };
+    // It took fifty times as long. Other programs may run, too.
+    let costs: Vec<_> = (0..3).map(|_| (cost("twice.yaml"), cost("others.yaml"))).collect();
+    assert!(costs.iter().any(|(twice, others)| *twice < *others * 4), "{costs:?}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Objects that are not known because several files hold versions of them: named, with their files.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -7,7 +8,7 @@ use serde_json::Value;
 use super::pipeline::ReviewedSource;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::plain;
-use crate::source::manifests::{Manifest, Manifests, STDIN};
+use crate::source::manifests::{Manifests, STDIN};
 use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
 
@@ -28,17 +29,17 @@ pub fn told(
     reviewed: &mut ReviewedSource,
 ) -> Vec<String> {
     let mut notes = Vec::new();
+    if doubtful.is_empty() {
+        return notes;
+    }
+    let unknown = reviewed.report.objects.iter().flat_map(|object| &object.unknown);
+    let unjudged: HashSet<String> = unknown.flat_map(|unknown| &unknown.missing).cloned().collect();
+    let said: HashSet<&str> = manifests.objects.iter().flat_map(|manifest| texts(&manifest.object)).collect();
     for object in doubtful {
         let is_namespace = object.kind == GroupKind::new("v1", "Namespace");
-        let kind = object.kind.to_string();
-        let unjudged = || {
-            let mut unknown = reviewed.report.objects.iter().flat_map(|object| &object.unknown);
-            unknown.any(|unknown| unknown.missing.contains(&kind))
-        };
-        let names = |manifest: &Manifest| says(&manifest.object, &object.name);
         let concerns = match is_namespace {
             true => reviewed.unknown_namespaces.contains(&object.name),
-            false => unjudged() || manifests.objects.iter().any(names),
+            false => unjudged.contains(&object.kind.to_string()) || said.contains(object.name.as_str()),
         };
         if concerns {
             let files = files(scopes.places(object));
@@ -55,14 +56,12 @@ pub fn told(
     notes
 }
 
-/// Is this text a value anywhere in the object?
-fn says(value: &Value, text: &str) -> bool {
-    let (mut waiting, mut found) = (vec![value], false);
-    while let Some(value) = waiting.pop()
-        && !found
-    {
+/// All values of the object that are texts.
+fn texts(value: &Value) -> Vec<&str> {
+    let (mut waiting, mut found) = (vec![value], Vec::new());
+    while let Some(value) = waiting.pop() {
         match value {
-            Value::String(said) => found = said == text,
+            Value::String(said) => found.push(said.as_str()),
             Value::Array(items) => waiting.extend(items),
             Value::Object(fields) => waiting.extend(fields.values()),
             _ => {}

@@ -1,9 +1,13 @@
 //! Which directories of a repository are alternatives of each other.
 //!
-//! Directories that hold the same workload are: clusters, environments, variants of an example. A cluster gets one of
-//! them, so that a selector in one says nothing about the pods of another. Where the paths of two copies diverge, the
-//! alternatives begin: `clusters/east/db/pg.yaml` and `clusters/west/db/pg.yaml` make `clusters/east` and
-//! `clusters/west` alternatives.
+//! Directories that hold the same workload are: clusters, environments, variants of an example. So are those that would
+//! overwrite most of each other, such as what a chart makes of two files of values, whose workloads need not have the
+//! same name. A cluster gets one of them, so that a selector in one says nothing about the pods of another. Where the
+//! paths of two copies diverge, the alternatives begin: `clusters/east/db/pg.yaml` and `clusters/west/db/pg.yaml` make
+//! `clusters/east` and `clusters/west` alternatives.
+//!
+//! Alternatives hide things from each other, so nothing that a file says of itself makes it one, such as a label that
+//! Helm would set, and no copies of what else there is: they may be applied together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,23 +17,98 @@ use crate::admission::ObjectRef;
 /// Files and directories with one parent; one of them is applied without the others.
 pub type Alternatives = BTreeSet<PathBuf>;
 
-/// The alternatives that these workloads tell, each with its file.
-pub fn of<'a>(workloads: impl Iterator<Item = (&'a ObjectRef, &'a Path)>) -> Vec<Alternatives> {
-    let mut files: HashMap<&ObjectRef, BTreeSet<&Path>> = HashMap::new();
-    for (workload, file) in workloads {
-        files.entry(workload).or_default().insert(file);
-    }
-    let mut groups = Groups::default();
-    for files in files.values().filter(|files| files.len() > 1) {
-        let mut children: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
-        for child in files.iter().flat_map(|file| file.ancestors()) {
-            if let Some(parent) = child.parent() {
-                children.entry(parent).or_default().insert(child);
+/// An object in a file.
+pub struct Held<'a> {
+    pub object: &'a ObjectRef,
+    pub file: &'a Path,
+    pub is_workload: bool,
+    /// The same for objects that differ in their metadata only.
+    pub substance: &'a [u8; 32],
+}
+
+/// The alternatives that these objects tell.
+pub fn of<'a>(objects: impl Iterator<Item = Held<'a>>) -> Vec<Alternatives> {
+    let mut workloads: HashMap<&ObjectRef, BTreeSet<&Path>> = HashMap::new();
+    let mut others: HashMap<&ObjectRef, BTreeMap<&Path, &[u8; 32]>> = HashMap::new();
+    let mut contents: HashMap<&Path, Contents<'a>> = HashMap::new();
+    for Held { object, file, is_workload, substance } in objects {
+        if is_workload {
+            workloads.entry(object).or_default().insert(file);
+        } else {
+            others.entry(object).or_default().insert(file, substance);
+        }
+        if !object.namespace.is_empty() {
+            for path in file.ancestors() {
+                let within = contents.entry(path).or_default();
+                within.has_workloads |= is_workload;
+                within.objects.entry(object).or_default().insert(substance);
             }
         }
-        children.values().filter(|children| children.len() > 1).for_each(|children| groups.join(children));
+    }
+    let mut groups = Groups::default();
+    for files in workloads.values() {
+        diverging(files.iter().copied()).iter().for_each(|paths| groups.join(paths));
+    }
+    // Of those that hold versions of one object, neighbours in size are compared: what is much larger or smaller would
+    // not be the same, and all pairs might be very many.
+    let mut pairs: BTreeSet<[&Path; 2]> = BTreeSet::new();
+    for files in others.values() {
+        let versions: BTreeSet<&[u8; 32]> = files.values().copied().collect();
+        if versions.len() < 2 {
+            continue;
+        }
+        for paths in diverging(files.keys().copied()) {
+            let size = |path: &&Path| contents.get(path).map_or(0, |within| within.objects.len());
+            let mut paths: Vec<&Path> = paths.into_iter().collect();
+            paths.sort_by_key(|path| (size(path), *path));
+            pairs.extend(paths.windows(2).filter_map(|pair| <[&Path; 2]>::try_from(pair).ok()));
+        }
+    }
+    for pair in pairs {
+        let [one, other] = pair.map(|path| contents.get(path));
+        if one.zip(other).is_some_and(|(one, other)| one.overwrites_most_of(other)) {
+            groups.join(&BTreeSet::from(pair));
+        }
     }
     groups.members.into_iter().filter(|members| !members.is_empty()).collect()
+}
+
+/// Where the paths of these files diverge: the paths below each directory.
+fn diverging<'a>(files: impl Iterator<Item = &'a Path> + Clone) -> Vec<BTreeSet<&'a Path>> {
+    if files.clone().nth(1).is_none() {
+        return Vec::new();
+    }
+    let mut children: BTreeMap<&Path, BTreeSet<&Path>> = BTreeMap::new();
+    for child in files.flat_map(Path::ancestors) {
+        if let Some(parent) = child.parent() {
+            children.entry(parent).or_default().insert(child);
+        }
+    }
+    children.into_values().filter(|children| children.len() > 1).collect()
+}
+
+/// What a file or directory holds in Namespaces.
+#[derive(Default)]
+struct Contents<'a> {
+    objects: BTreeMap<&'a ObjectRef, BTreeSet<&'a [u8; 32]>>,
+    has_workloads: bool,
+}
+
+impl Contents<'_> {
+    /// Whether more than half of the objects of each are in the other, too, and at least two of them are another thing
+    /// there. What holds no workload is a part of something.
+    fn overwrites_most_of(&self, other: &Self) -> bool {
+        let (small, large) = match self.objects.len() < other.objects.len() {
+            true => (&self.objects, &other.objects),
+            false => (&other.objects, &self.objects),
+        };
+        if !(self.has_workloads && other.has_workloads) || small.len() * 2 <= large.len() {
+            return false;
+        }
+        let both = || small.iter().filter_map(|(object, versions)| Some((versions, large.get(object)?)));
+        let different = both().filter(|(one, other)| one.is_disjoint(other));
+        both().count() * 2 > large.len() && different.count() > 1
+    }
 }
 
 #[derive(Default)]
@@ -65,18 +144,27 @@ mod tests {
     use crate::admission::GroupKind;
 
     fn told(files: &[(&str, &str)]) -> Vec<Vec<String>> {
-        let workloads: Vec<(ObjectRef, PathBuf)> = files
+        let objects: Vec<(ObjectRef, [u8; 32], PathBuf)> = files
             .iter()
-            .map(|(name, file)| {
-                let kind = GroupKind { kind: "StatefulSet".to_owned(), group: "apps".to_owned() };
-                (ObjectRef { kind, namespace: "shop".to_owned(), name: (*name).to_owned() }, file.into())
+            .map(|(text, file)| {
+                let (kind, rest) = text.split_once('/').unwrap_or(("StatefulSet", text));
+                let (name, version) = rest.split_once('@').unwrap_or((rest, "0"));
+                let (kind, name) =
+                    (GroupKind { kind: kind.to_owned(), group: String::new() }, name.to_owned());
+                let object = ObjectRef { kind, namespace: "shop".to_owned(), name };
+                (object, [version.parse().unwrap(); 32], file.into())
             })
             .collect();
-        let mut groups: Vec<Vec<String>> =
-            of(workloads.iter().map(|(object, file)| (object, file.as_path())))
-                .into_iter()
-                .map(|group| group.into_iter().map(|path| path.display().to_string()).collect())
-                .collect();
+        let held = objects.iter().map(|(object, substance, file)| Held {
+            is_workload: object.kind.kind == "StatefulSet",
+            object,
+            file,
+            substance,
+        });
+        let mut groups: Vec<Vec<String>> = of(held)
+            .into_iter()
+            .map(|group| group.into_iter().map(|path| path.display().to_string()).collect())
+            .collect();
         groups.sort();
         groups
     }
@@ -109,5 +197,41 @@ mod tests {
             told(&[("pg", "apps/one/pg.yaml"), ("pg", "apps/two/pg.yaml"), ("pg", "tests/pg.yaml")]),
             [vec!["apps", "tests"], vec!["apps/one", "apps/two"]]
         );
+    }
+
+    #[test]
+    fn what_would_overwrite_most_of_each_other_is_alternatives() {
+        let told_of = |one: &[&'static str], other: &[&'static str]| {
+            let of = |objects: &[&'static str], file| -> Vec<(&str, &str)> {
+                objects.iter().map(|object| (*object, file)).collect()
+            };
+            told(&[of(one, "a/x.yaml"), of(other, "b/x.yaml")].concat()) == [["a", "b"]]
+        };
+        let one = ["pg", "Service/pg", "ConfigMap/env", "Secret/pg"];
+        assert!(told_of(&one, &["db", "Service/pg@1", "ConfigMap/env@1", "Secret/pg"]));
+        assert!(!told_of(&one, &["db", "Service/pg@1", "ConfigMap/env", "Secret/pg"]), "only one differs");
+        assert!(!told_of(&one, &["db", "Service/pg", "ConfigMap/env", "Secret/pg"]), "none differs");
+        assert!(
+            !told_of(&one, &["Budget/pg", "Service/pg@1", "ConfigMap/env@1", "Secret/pg"]),
+            "no workload"
+        );
+        assert!(!told_of(&one, &["db", "Service/pg@1", "ConfigMap/env@1"]), "half of the larger one");
+        assert!(!told_of(
+            &one,
+            &["db", "cache", "Budget/pg", "Service/pg@1", "ConfigMap/env@1", "Secret/pg"]
+        ));
+        assert!(
+            !told_of(&one, &["db", "Service/pg@1", "Service/pg", "ConfigMap/env@1", "Secret/pg"]),
+            "both"
+        );
+        // One that has a part of both, or is much larger, connects nothing.
+        let files = ["a", "b", "c"].map(|file| format!("{file}.yaml"));
+        let [a, b, c] = files.each_ref().map(String::as_str);
+        let parts = [("pg", a), ("Service/pg", a), ("ConfigMap/env", a)];
+        let all: Vec<(&str, &str)> = ["db", "web", "x", "y", "z", "Service/pg@2", "ConfigMap/env@2"]
+            .map(|object| (object, b))
+            .to_vec();
+        let last = [("cache", c), ("Service/pg@1", c), ("ConfigMap/env@1", c)];
+        assert_eq!(told(&[parts.to_vec(), all, last.to_vec()].concat()), [["a.yaml", "c.yaml"]]);
     }
 }

@@ -1,12 +1,14 @@
 //! Turns the manifests of one run into an inventory, so that they are reviewed together.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use sha2::{Digest as _, Sha256};
 
+use super::alternatives::Held;
 use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
@@ -26,6 +28,8 @@ pub struct ScannedObject {
     whole: Option<Arc<Value>>,
     /// The same for the same object.
     digest: [u8; 32],
+    /// The same for objects that differ in their metadata only.
+    substance: [u8; 32],
 }
 
 impl ScannedObject {
@@ -34,9 +38,15 @@ impl ScannedObject {
         &self.reference
     }
 
-    /// Does it have pods?
-    pub(super) fn is_workload(&self) -> bool {
-        matches!(self.record, Some(Record::Workload(_)))
+    /// The object in its file, as far as it tells alternatives.
+    pub(super) fn held<'a>(&'a self, file: &'a Path) -> Held<'a> {
+        let is_workload = matches!(self.record, Some(Record::Workload(_)));
+        Held { object: &self.reference, file, is_workload, substance: &self.substance }
+    }
+
+    /// Is it a ConfigMap?
+    pub fn is_config_map(&self) -> bool {
+        matches!(self.record, Some(Record::ConfigMap(_)))
     }
 
     /// An object that is itself reviewed in the run; `before`: its previous version.
@@ -73,9 +83,20 @@ impl ScannedObject {
         let record = guarded(|| reader.read(&reference.kind, object, default_namespace)).flatten();
         // Without a record nobody asks which of two versions counts.
         let digest = record.as_ref().map(|_| Sha256::digest(object.to_string()).into());
+        let substance = record.as_ref().map(|_| substance(object));
         let (made_in, digest) = (made_in(&reference.kind, object), digest.unwrap_or_default());
-        Self { reference, record, changed: None, made_in, whole: None, digest }
+        let substance = substance.unwrap_or_default();
+        Self { reference, record, changed: None, made_in, whole: None, digest, substance }
     }
+}
+
+/// The digest of an object without its metadata.
+fn substance(object: &Value) -> [u8; 32] {
+    let fields = object.as_object().into_iter().flatten().filter(|(key, _)| *key != "metadata");
+    fields
+        .fold(Sha256::new(), |digest, (key, value)| digest.chain_update(format!("{key}: {value}\n")))
+        .finalize()
+        .into()
 }
 
 /// Objects that are themselves reviewed; `old`: previous versions of some of them. One of them may be a request to
@@ -112,7 +133,7 @@ impl Bundle {
 
     /// Adds an object.
     pub fn add(&mut self, object: ScannedObject) {
-        let ScannedObject { reference, record, changed, made_in, whole, digest: _ } = object;
+        let ScannedObject { reference, record, changed, made_in, whole, digest: _, substance: _ } = object;
         self.writer.mark_custom(&reference.kind, made_in);
         self.writer.mark_settled(&reference);
         record.into_iter().for_each(|record| self.writer.replace(record));

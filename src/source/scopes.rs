@@ -30,9 +30,7 @@ type Versions = Vec<(PathBuf, ScannedObject)>;
 impl Scopes {
     /// The objects, each with its file, added to those known of a cluster.
     pub fn new(cluster: &Inventory, default_namespace: &str, objects: Versions) -> Self {
-        let workloads = objects.iter().filter(|(_, object)| object.is_workload());
-        let alternatives =
-            alternatives::of(workloads.map(|(path, object)| (object.reference(), path.as_path())));
+        let alternatives = alternatives::of(objects.iter().map(|(path, object)| object.held(path)));
         let apart = Apart::new(alternatives, &objects);
         let mut order: Vec<ObjectRef> = Vec::new();
         let mut all: HashMap<ObjectRef, Versions> = HashMap::new();

@@ -343,6 +343,95 @@ fn two_versions_of_many_workloads_cost_no_more_than_as_many_others() {
     assert!(costs.iter().any(|(twice, others)| *twice < *others * 4), "{costs:?}");
 }
 
+/// What a chart may make: a workload, a budget of its pods and three other objects, of which a release has one each.
+fn rendering(kind: &str, name: &str, port: u16, setting: &str) -> String {
+    let set = ON_CLAIM
+        .replace("kind: StatefulSet", &format!("kind: {kind}"))
+        .replace("{name: pg,", &format!("{{name: {name},"))
+        .replace("  serviceName: pg\n", if kind == "Deployment" { "" } else { "  serviceName: pg\n" });
+    let budget = format!(
+        "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{maxUnavailable: 1, selector: {{matchLabels: {{app: pg}}}}}}\n"
+    );
+    let service = format!(
+        "apiVersion: v1\nkind: Service\nmetadata: {{name: pg, namespace: shop}}\nspec: {{clusterIP: None, selector: {{app: pg}}, ports: [{{port: {port}}}]}}\n"
+    );
+    let map = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: env, namespace: shop}}\ndata: {{SETTING: {setting}}}\n"
+    );
+    let account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: pg, namespace: shop}\n".to_owned();
+    [set, budget, service, map, account].join(DOCUMENT)
+}
+
+#[test]
+fn files_that_would_overwrite_most_of_each_other_are_alternatives() {
+    let check = |port: u16, setting: &str| {
+        // With the values of one, the chart makes a Deployment; with those of the other, a StatefulSet of another name.
+        let (default, highly_available) =
+            (rendering("Deployment", "pg", 5432, "a"), rendering("StatefulSet", "pg-primary", port, setting));
+        // One file for each template, too, as with `helm template --output-dir`.
+        let together = directory(&[("charts/default.yaml", &default), ("charts/ha.yaml", &highly_available)]);
+        let mut apart: Vec<(String, &str)> = Vec::new();
+        for (directory, text) in [("default", &default), ("ha", &highly_available)] {
+            let documents = text.split(DOCUMENT).enumerate();
+            apart.extend(documents.map(|(number, text)| (format!("{directory}/{number}.yaml"), text)));
+        }
+        let apart: Vec<(&str, &str)> = apart.iter().map(|(name, text)| (name.as_str(), *text)).collect();
+        [together, directory(&apart)].map(|files| {
+            let stdout = run_in(files.path(), &["check", "."]).stdout;
+            (
+                stdout.contains("is written by Deployment pg already"),
+                stdout.contains("pg, pg-primary: evicting them fails"),
+            )
+        })
+    };
+    assert_eq!(check(5433, "b"), [(false, false); 2]);
+    assert_eq!(check(5432, "a"), [(true, true); 2], "they can be applied together");
+    assert_eq!(check(5432, "b"), [(true, true); 2], "one setting is an oversight");
+}
+
+#[test]
+fn no_label_hides_the_objects_of_files_from_each_other() {
+    const LABELS: [&str; 6] = [
+        "helm.sh/chart: shop-1.0",
+        "app.kubernetes.io/managed-by: Helm",
+        "heritage: Helm",
+        "heritage: Tiller",
+        "app.kubernetes.io/instance: shop",
+        "stategate.io/other: 'true'",
+    ];
+    let set = ON_CLAIM
+        .replace("postgres:16.4", "quay.io/coreos/etcd:v3.6.5")
+        .replace("/var/lib/postgresql/data", "/var/lib/etcd")
+        .replace("replicas: 1", "replicas: 3");
+    let [_, _, service, map, account] = <[String; 5]>::try_from(
+        rendering("Pod", "pg", 2379, "a").split(DOCUMENT).map(str::to_owned).collect::<Vec<_>>(),
+    )
+    .unwrap();
+    let budget = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: pg, namespace: shop}\nspec: {maxUnavailable: 3, selector: {matchLabels: {app: pg}}}\n".to_owned();
+    let web = FILLER.replace("claimName: data", "claimName: web");
+    let labelled = |text: &str, label: &str| {
+        text.replace(", namespace: shop}\n", &format!(", namespace: shop, labels: {{{label}}}}}\n"))
+    };
+    let shared = [service, map, account];
+    for label in LABELS {
+        // What both files hold is the same, or differs in a label.
+        for second in [label, "helm.sh/chart: shop-1.1"] {
+            let file = |own: &[&String], label: &str| {
+                let all = own.iter().copied().chain(&shared).map(|text| labelled(text, label));
+                all.map(|text| format!("# Source: shop/templates/all.yaml\n{text}"))
+                    .collect::<Vec<_>>()
+                    .join(DOCUMENT)
+            };
+            let files =
+                directory(&[("a.yaml", &file(&[&set], label)), ("b.yaml", &file(&[&web, &budget], second))]);
+            let stdout = run_in(files.path(), &["check", "."]).stdout;
+            let told = |id: &str| stdout.contains(&format!("[{id}]"));
+            assert!(told("pdb-quorum-safe"), "{label}: {stdout}");
+            assert!(!told("pdb-present") && !told("pdb-selector-matches"), "{label}: {stdout}");
+        }
+    }
+}
+
 #[test]
 fn placeholders_count_as_their_defaults_and_others_are_no_fault() {
     let claim = |storage: &str| CLAIM.replace("10Gi", &format!("\"{storage}\""));

@@ -2,6 +2,7 @@
 
 mod changed;
 mod doubts;
+mod earlier;
 pub(super) mod exceptions;
 pub(super) mod format;
 mod git;

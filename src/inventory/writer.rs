@@ -135,6 +135,20 @@ impl InventoryWriter {
         self.learn();
     }
 
+    /// Notes a ConfigMap as the run's previous version had it, as far as all of these agree on it.
+    pub fn mark_earlier_in(&mut self, object: &ObjectRef, seen: &[&Inventory]) {
+        let record = |inventory: &&Inventory| -> Option<ConfigMapRecord> {
+            let namespace = inventory.state.namespaces.get(&object.namespace)?;
+            Some(ConfigMapRecord::clone(namespace.config_maps.get(&object.name)?))
+        };
+        let records: Option<Vec<ConfigMapRecord>> = seen.iter().map(record).collect();
+        let agreed = records.into_iter().flatten().reduce(|agreed, record| ConfigMapRecord {
+            config_map: agreed.config_map.or(&record.config_map),
+            ..agreed
+        });
+        agreed.into_iter().for_each(|record| self.mark_earlier(record));
+    }
+
     /// Notes where the controller of a custom resource makes something. Ignores kinds that a join knows.
     pub fn mark_custom(&mut self, kind: &GroupKind, made_in: BTreeSet<String>) {
         if self.state.reader.role(kind).is_none() {

@@ -13,6 +13,7 @@ use super::guarded;
 use super::manifests::{Manifest, Manifests};
 use crate::admission::ObjectRef;
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader, made_in};
+use crate::workload::{ConfigMaps, Earlier};
 
 /// What the review of other objects in a run needs to know of this one.
 #[derive(Clone)]
@@ -145,14 +146,14 @@ impl Bundle {
     }
 
     /// Adds a StatefulSet or Deployment that only the previous version has. Its claims may stay, and what replaces it
-    /// under another name, or as another kind, starts with new ones.
-    pub fn add_departed(&mut self, manifest: &Manifest) {
+    /// under another name, or as another kind, starts with new ones. It is read with these ConfigMaps.
+    pub fn add_departed(&mut self, manifest: &Manifest, maps: &dyn ConfigMaps) {
         let reference = manifest.reference(&self.default_namespace);
         if !["StatefulSet", "Deployment"].contains(&&*reference.kind.kind) {
             return;
         }
         let reader = self.writer.reader();
-        let view = || reader.view(&reference.kind, &manifest.object, &reference.namespace);
+        let view = || reader.view_with(maps, &reference.kind, &manifest.object, &reference.namespace);
         if let Some(workload) = guarded(view).flatten() {
             self.writer.mark_departed(reference, Arc::new(workload));
         }
@@ -177,12 +178,26 @@ impl Bundle {
         let default_namespace = self.default_namespace.clone();
         let reference = |manifest: &Manifest| manifest.reference(&default_namespace);
         let kept: HashSet<ObjectRef> = manifests.objects.iter().map(reference).collect();
-        let departed = old.objects.iter().filter(|manifest| !kept.contains(&reference(manifest)));
-        departed.for_each(|manifest| self.add_departed(manifest));
         old.objects.iter().for_each(|manifest| self.add_earlier(manifest));
         scanned(manifests, old, self.writer.reader(), &default_namespace)
             .into_iter()
             .for_each(|object| self.add(object));
+        let known = self.inventory();
+        let departed = old.objects.iter().filter(|manifest| !kept.contains(&reference(manifest)));
+        departed.for_each(|manifest| self.add_departed(manifest, &Earlier(&known)));
+    }
+
+    /// Adds an object in the place of another version of it, with which a ConfigMap would be put together.
+    pub(super) fn replace(&mut self, object: ScannedObject) {
+        if object.is_config_map() {
+            self.writer.remove(&object.reference);
+        }
+        self.add(object);
+    }
+
+    /// Adds a ConfigMap of the previous version, as far as it is the same wherever it is seen.
+    pub fn add_earlier_in(&mut self, object: &ObjectRef, seen: &[&Inventory]) {
+        self.writer.mark_earlier_in(object, seen);
     }
 
     /// There are several versions of an object, and none of them counts more than the others.
@@ -202,13 +217,13 @@ impl Bundle {
     }
 
     /// Takes an object out, as if there were none.
-    pub(super) fn remove(&mut self, object: &ObjectRef) {
+    pub fn remove(&mut self, object: &ObjectRef) {
         self.writer.remove(object);
         self.writer.mark_settled(object);
     }
 
     /// A bundle that goes on from another one.
-    pub(super) fn continued(inventory: &Inventory, default_namespace: &str) -> Self {
+    pub fn continued(inventory: &Inventory, default_namespace: &str) -> Self {
         let writer = InventoryWriter::from(inventory);
         Self { writer, default_namespace: default_namespace.to_owned() }
     }

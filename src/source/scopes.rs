@@ -104,7 +104,7 @@ impl Scopes {
             };
             for (index, versions) in objects {
                 match (nearest(scope, &versions), disputed.get(index)) {
-                    (Some(object), _) => bundle.add(object),
+                    (Some(object), _) => bundle.replace(object),
                     (None, Some((reference, _))) => {
                         bundle.doubt(reference, versions.iter().map(|(_, object)| *object));
                     }

@@ -49,6 +49,15 @@ impl ConfigMaps for Earlier<'_> {
     }
 }
 
+/// What the first does not know is looked up in the second.
+pub struct FirstOf<'a>(pub &'a dyn ConfigMaps, pub &'a dyn ConfigMaps);
+
+impl ConfigMaps for FirstOf<'_> {
+    fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        self.0.config_map(namespace, name).or_else(|| self.1.config_map(namespace, name))
+    }
+}
+
 /// No ConfigMap is known.
 pub struct NoConfigMaps;
 

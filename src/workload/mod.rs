@@ -34,7 +34,7 @@ pub mod view;
 mod voters;
 mod wrappers;
 
-pub use configuration::{ConfigMap, ConfigMaps, Earlier, NoConfigMaps};
+pub use configuration::{ConfigMap, ConfigMaps, Earlier, FirstOf, NoConfigMaps};
 pub(crate) use confirmations::confirmed_steps;
 pub use declared::SelfClassification;
 pub use json_node::Problem;

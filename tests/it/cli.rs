@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{GOOD, NAIVE, directory, stategate, stategate_with};
+use crate::support::{GOOD, NAIVE, directory, run_in, stategate, stategate_with};
 use crate::wire::recorded;
 
 const MANIFESTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/manifests");
@@ -229,6 +229,93 @@ fn a_copy_of_what_stays_in_place_is_new_and_what_moves_is_not() {
     }
     run(&[("new/east/pg.yaml", NAIVE), ("new/west/pg.yaml", NAIVE)])
         .expect(1, &["error[volume-no-emptydir-data]", "new/west/pg.yaml:", "earlier finding"]);
+}
+
+/// A PostgreSQL whose data directory a ConfigMap names, and the ConfigMap.
+fn told_by_a_config_map(pgdata: &str) -> (String, String) {
+    let set = "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: pg, namespace: shop}
+spec:
+  serviceName: pg
+  replicas: 1
+  selector: {matchLabels: {app: pg}}
+  template:
+    metadata: {labels: {app: pg}}
+    spec:
+      containers:
+      - name: pg
+        image: postgres:16.4
+        envFrom: [{configMapRef: {name: env}}]
+        volumeMounts: [{name: data, mountPath: /store}]
+  volumeClaimTemplates:
+  - metadata: {name: data}
+    spec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {requests: {storage: 10Gi}}}
+";
+    let map = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: env, namespace: shop}}\ndata: {{PGDATA: {pgdata}}}\n"
+    );
+    (set.to_owned(), map)
+}
+
+#[test]
+fn the_previous_version_is_read_with_its_own_config_maps() {
+    let check = |old: &[(&str, &str)], new: &[(&str, &str)]| {
+        let named = |root: &str, files: &[(&str, &str)]| -> Vec<(String, String)> {
+            files.iter().map(|(name, text)| (format!("{root}/{name}"), (*text).to_owned())).collect()
+        };
+        let all = [named("old", old), named("new", new)].concat();
+        let all: Vec<(&str, &str)> = all.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let files = directory(&all);
+        run_in(files.path(), &["check", "new", "--old", "old"]).stdout
+    };
+    let (set, before) = told_by_a_config_map("/store/a");
+    let (_, after) = told_by_a_config_map("/store/b");
+    let moved = "error[volume-data-dir-moved]";
+    let one = |map: &str| {
+        check(&[("pg.yaml", &set), ("env.yaml", &before)], &[("pg.yaml", &set), ("env.yaml", map)])
+    };
+    assert!(one(&after).contains(moved), "{}", one(&after));
+    assert!(!one(&before).contains(moved), "{}", one(&before));
+    // Of two clusters, each has its own.
+    let two = |east: &str, west: &str| {
+        check(
+            &[
+                ("east/pg.yaml", &set),
+                ("east/env.yaml", &before),
+                ("west/pg.yaml", &set),
+                ("west/env.yaml", &after),
+            ],
+            &[
+                ("east/pg.yaml", &set),
+                ("east/env.yaml", east),
+                ("west/pg.yaml", &set),
+                ("west/env.yaml", west),
+            ],
+        )
+    };
+    let same = two(&before, &after);
+    assert!(!same.contains(moved), "{same}");
+    let swapped = two(&after, &before);
+    assert_eq!(swapped.matches(moved).count(), 2, "{swapped}");
+    // What is gone is read with what went with it: only that tells that the claim holds the data.
+    let on_claim = set
+        .replace("StatefulSet", "Deployment")
+        .replace("  serviceName: pg\n", "")
+        .split("  volumeClaimTemplates")
+        .next()
+        .map(|set| {
+            format!("{set}      volumes: [{{name: data, persistentVolumeClaim: {{claimName: pg}}}}]\n")
+        })
+        .unwrap();
+    let renamed = on_claim.replace("name: pg,", "name: db,").replace("claimName: pg", "claimName: db");
+    let gone = |maps: &[(&str, &str)]| {
+        check(&[&[("pg.yaml", on_claim.as_str())], maps].concat(), &[("db.yaml", &renamed)])
+    };
+    let told = "Deployment shop/pg is gone and Deployment db is new: it starts empty, and the data stays in claim pg";
+    let (with, without) = (gone(&[("env.yaml", &before)]), gone(&[]));
+    assert!(with.contains(told), "{with}");
+    assert!(!without.contains(told), "{without}");
 }
 
 #[test]

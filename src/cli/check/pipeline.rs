@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::doubts;
+use super::earlier::EarlierMaps;
 use super::exceptions::{exceptions, matching};
 use super::live::LiveObjects;
 use super::misspelt;
@@ -28,6 +30,7 @@ use crate::source::render::RenderOptions;
 use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
 use crate::source::{broken, guarded};
+use crate::workload::FirstOf;
 use crate::yaml::edit::edit;
 
 /// A source, and whether to check it or only to read it into the inventory.
@@ -97,6 +100,7 @@ struct Task {
     kept: Option<Arc<Manifests>>,
     inventory: Inventory,
     scopes: Arc<Scopes>,
+    earlier: Arc<EarlierMaps>,
 }
 
 /// What the second pass makes of a source.
@@ -211,14 +215,24 @@ impl Pipeline {
                 placeholder = placeholder.take().or_else(|| scanned.placeholder.take());
             }
         };
-        let mut before = Bundle::over(&self.cluster, &self.namespace);
-        departed.into_iter().for_each(|manifest| before.add_departed(manifest));
-        self.before.of_one_version().for_each(|manifest| before.add_earlier(manifest));
         let mut objects = Vec::new();
         for scanned in &mut files {
             tell(scanned);
             let path = doubts::place_of(&scanned.source);
             objects.extend(scanned.objects.drain(..).map(|object| (path.clone(), object)));
+        }
+        let earlier = Arc::new(EarlierMaps::new(&self.before, &self.cluster, &self.namespace));
+        let mut before = Bundle::over(&self.cluster, &self.namespace);
+        earlier.add_to(&mut before);
+        if !departed.is_empty() {
+            // Of a change, what stays as it is is known only of the present version.
+            let maps =
+                objects.iter().filter(|(_, object): &&(PathBuf, ScannedObject)| object.is_config_map());
+            let present = Scopes::new(&self.cluster, &self.namespace, maps.cloned().collect());
+            for manifest in departed {
+                let present = present.of(Path::new(&*manifest.file.name));
+                before.add_departed(manifest, &FirstOf(earlier.of(manifest), present));
+            }
         }
         let scopes = Arc::new(Scopes::new(&before.inventory(), &self.namespace, objects));
         let task = |ScannedSource { source, kept, .. }, inventory| Task {
@@ -226,6 +240,7 @@ impl Pipeline {
             kept,
             inventory,
             scopes: Arc::clone(&scopes),
+            earlier: Arc::clone(&earlier),
         };
         let mut tasks: Vec<Task> = Vec::new();
         for scanned in files.into_iter().filter(|scanned| scanned.reviewed) {
@@ -235,6 +250,8 @@ impl Pipeline {
         for mut scanned in rendered {
             tell(&mut scanned);
             let mut own = Bundle::over(scopes.of(&doubts::place_of(&scanned.source)), &self.namespace);
+            let maps = scanned.objects.iter().filter(|object| object.is_config_map());
+            maps.for_each(|map| own.remove(map.reference()));
             scanned.objects.drain(..).for_each(|object| own.add(object));
             if scanned.reviewed {
                 tasks.push(task(scanned, own.inventory()));
@@ -250,7 +267,7 @@ impl Pipeline {
     }
 
     async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<ReviewedSource> {
-        let Task { source, kept, inventory, scopes } = task;
+        let Task { source, kept, inventory, scopes, earlier } = task;
         let this = Arc::clone(&self);
         let manifests = match kept {
             Some(kept) => kept,
@@ -260,6 +277,8 @@ impl Pipeline {
             }
         };
         let old = |manifest: &Manifest| self.before.of(manifest, &source, &self.namespace);
+        let compared = manifests.objects.iter().filter_map(old);
+        let inventory = earlier.known(inventory, &self.namespace, compared);
         let doubtful: Vec<ObjectRef> = inventory.doubtful().cloned().collect();
         let mut reviewed =
             self.review_objects(&manifests, old, inventory, ReviewMode::MutateAndValidate).await?;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::admission::ObjectRef;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::source::manifests::{Manifest, Manifests};
 use crate::source::tree::Source;
 
@@ -43,12 +43,11 @@ impl PreviousObjects {
         self.objects.iter().filter(|(reference, _)| !kept.contains(reference)).flat_map(|(_, all)| all)
     }
 
-    /// The objects of which there was one version only.
-    pub fn of_one_version(&self) -> impl Iterator<Item = &Manifest> {
-        self.objects.values().filter_map(|all| match all.as_slice() {
-            [one] => Some(one),
-            _ => None,
-        })
+    /// The ConfigMaps, with all their versions.
+    pub fn config_maps(&self) -> impl Iterator<Item = (&ObjectRef, &[Manifest])> {
+        let is_map = |reference: &ObjectRef| reference.kind == GroupKind::new("v1", "ConfigMap");
+        let maps = self.objects.iter().filter(move |(reference, _)| is_map(reference));
+        maps.map(|(reference, versions)| (reference, versions.as_slice()))
     }
 
     /// The same object before; of several that of the same file. One that is still in its own file is not what a copy

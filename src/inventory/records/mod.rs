@@ -17,7 +17,10 @@ use crate::admission::{GroupKind, LAST_APPLIED};
 use crate::path::Path;
 use crate::workload::projection::Projections;
 use crate::workload::view::{Owner, Strings};
-use crate::workload::{ConfigMap, JsonNode, ObjectReading, SelfClassification, Workload, project};
+use crate::workload::{
+    ConfigMap, ConfigMaps, JsonNode, NoConfigMaps, ObjectReading, SelfClassification, Workload, project,
+    project_with,
+};
 
 pub use backups::{BackupJobRecord, BackupScheduleRecord};
 pub use cluster::{LimitRecord, NodeRecord, PriorityRecord, QuotaRecord, Taint};
@@ -52,8 +55,19 @@ impl RecordReader {
 
     /// The view of an object; none if its kind has no projection.
     pub fn view(&self, kind: &GroupKind, object: &Value, namespace: &str) -> Option<Workload> {
+        self.view_with(&NoConfigMaps, kind, object, namespace)
+    }
+
+    /// The same with what these ConfigMaps say.
+    pub fn view_with(
+        &self,
+        maps: &dyn ConfigMaps,
+        kind: &GroupKind,
+        object: &Value,
+        namespace: &str,
+    ) -> Option<Workload> {
         let (projection, engines) = (self.projections.of(kind)?, &self.projections.engines);
-        Some(project(object, namespace, projection, engines, self.self_classification).workload)
+        Some(project_with(maps, object, namespace, projection, engines, self.self_classification).workload)
     }
 
     /// The paths of the fields of an object that cannot be read.

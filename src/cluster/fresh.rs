@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::connection::{Cluster, JSON};
+use super::connection::Cluster;
 use super::error::ClusterError;
 use super::list::named;
 use super::live::LiveInventory;
@@ -33,12 +32,6 @@ const COMPANIONS_LARGEST: usize = 512 << 10;
 static READING_COMPANIONS: Semaphore = Semaphore::const_new(4);
 /// The subresource whose requests carry a number of replicas and nothing else.
 const SCALE: &str = "scale";
-
-#[derive(Deserialize)]
-struct Objects {
-    #[serde(default)]
-    items: Vec<Value>,
-}
 
 impl LiveInventory {
     /// The inventory with what must not lag behind this request: the parent of a request to `scale`, whose
@@ -99,7 +92,7 @@ impl LiveInventory {
 
     /// The inventory with the objects that the policies of these findings look for, if the request creates an object:
     /// whoever applies a budget and, a moment later, the workload that it is for must not hear that there is none
-    /// because the watch has not brought it yet. It adds what is new, and leaves out nothing. None if nothing is read.
+    /// because the watch has not brought it yet. It adds what is new, and leaves out nothing. None if nothing is.
     async fn with_companions(
         &self,
         set: &PolicySet,
@@ -168,11 +161,11 @@ impl Cluster {
         reader: RecordReader,
     ) -> Option<Vec<Record>> {
         let path = if resource.namespaced { resource.path_in(&namespace) } else { resource.path() };
-        let list =
-            self.json::<Objects>(&format!("{path}?limit={COMPANIONS_MOST}"), JSON, COMPANIONS_LARGEST).await;
+        let path = format!("{path}?limit={COMPANIONS_MOST}");
+        let list = self.short_list(&path, COMPANIONS_LARGEST).await;
         let list = list.inspect_err(|error| debug!(kind = %resource.kind, namespace, %error, "not read"));
         let read = |item| guarded(|| reader.read(&resource.kind, &named(item, &resource), "")).flatten();
-        Some(list.ok()?.items.into_iter().filter_map(read).collect())
+        Some(list.ok()?.into_iter().filter_map(read).collect())
     }
 
     async fn object(&self, path: &str, limit: Duration) -> Result<Option<Value>, ClusterError> {

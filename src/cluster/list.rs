@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::connection::{Cluster, JSON, Page};
@@ -96,6 +97,19 @@ impl Cluster {
             version = page.version;
         }
         Ok((listed, version))
+    }
+
+    /// The objects of a list that is short: its path has a limit, and its answer at most so many bytes.
+    ///
+    /// # Errors
+    /// If the API server does not list them, or the answer is larger.
+    pub(super) async fn short_list(&self, path: &str, largest: usize) -> Result<Vec<Value>, ClusterError> {
+        #[derive(Deserialize)]
+        struct Objects {
+            #[serde(default)]
+            items: Vec<Value>,
+        }
+        Ok(self.json::<Objects>(path, JSON, largest).await?.items)
     }
 
     /// Whether asking for other kinds is in vain after this error, too.

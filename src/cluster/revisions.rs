@@ -4,12 +4,10 @@
 use std::time::{Duration, Instant};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tracing::debug;
 
-use super::connection::JSON;
 use super::error::ClusterError;
 use super::live::LiveInventory;
 use crate::admission::{GroupKind, Object, Operation, Request};
@@ -24,12 +22,6 @@ const MOST: usize = 50;
 const LARGEST: usize = 4 << 20;
 /// Only one list is in memory at a time.
 static READING: Semaphore = Semaphore::const_new(1);
-
-#[derive(Deserialize)]
-struct Revisions {
-    #[serde(default)]
-    items: Vec<Value>,
-}
 
 impl LiveInventory {
     /// The inventory with the pod templates of the object's earlier revisions. None if there are none, if they cannot
@@ -56,7 +48,7 @@ impl LiveInventory {
         let list = async {
             // It is never closed.
             let _one = READING.acquire().await.ok();
-            self.cluster().json::<Revisions>(&path, JSON, LARGEST).await
+            self.cluster().short_list(&path, LARGEST).await
         };
         let list =
             tokio::time::timeout(left, list).await.unwrap_or(Err(ClusterError::TimedOut(LONGEST.as_secs())));
@@ -69,7 +61,7 @@ impl LiveInventory {
             // The deletion before left them to a successor.
             _ => controller(revision).is_none() && is_of(revision, &kind, &request.request_name),
         };
-        let own = list.ok()?.items.into_iter().filter(is_own);
+        let own = list.ok()?.into_iter().filter(is_own);
         let templates: Vec<Value> = own.filter_map(kept_template).collect();
         if templates.is_empty() {
             return None;

@@ -181,11 +181,10 @@ impl Keeper {
             let attempt = async {
                 reached = self.is_reached().await?;
                 let options = &self.webhooks.options;
-                let needed = WebhookConfigurations::new(&in_force.set, options, None);
-                let open = WebhookOptions { fail_open: options.fail_open || !reached, ..options.clone() };
-                let open = WebhookConfigurations::new(&in_force.set, &open, None);
-                let proven = open == needed;
-                match self.look(&app, open, missing).await? {
+                let now = WebhookOptions { fail_open: options.fail_open || !reached, ..options.clone() };
+                let now = WebhookConfigurations::new(&in_force.set, &now, None);
+                let proven = reached || now == WebhookConfigurations::new(&in_force.set, options, None);
+                match self.look(&app, now, missing).await? {
                     (Outcome::InSync, absent) if !proven => Ok((Outcome::Unproven, absent)),
                     looked => Ok(looked),
                 }
@@ -295,7 +294,7 @@ impl Keeper {
                     "replaced"
                 }
                 Change::Create(object) => {
-                    self.reachable(kind).await?;
+                    self.has_endpoint(kind).await?;
                     if self.leaving.load(Ordering::Relaxed) {
                         continue;
                     }
@@ -369,7 +368,7 @@ impl Keeper {
     }
 
     /// Whether a replica is ready behind the Service. Who may not know goes on.
-    async fn reachable(&self, kind: &str) -> Result<(), WebhookError> {
+    async fn has_endpoint(&self, kind: &str) -> Result<(), WebhookError> {
         let Address::Service { namespace, name, .. } = &self.webhooks.options.address else { return Ok(()) };
         let path = format!(
             "{}?labelSelector=kubernetes.io%2Fservice-name%3D{name}",

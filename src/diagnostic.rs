@@ -29,7 +29,7 @@ impl SourceText {
 }
 
 /// One error in one text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Diagnostic {
     /// Name of the text.
     pub source: Arc<str>,

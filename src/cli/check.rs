@@ -16,6 +16,7 @@ mod reviewed;
 mod tracked;
 mod unfilled;
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -234,6 +235,9 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     }
     report.notes.extend(notes);
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
+    // Each overlay of a base that cannot be read meets the same error.
+    let mut told = HashSet::new();
+    report.errors.retain(|error| told.insert(error.clone()));
     if filtered || arguments.no_render || !report.is_complete() {
         // What was not checked may be what an exception is for.
         report.exceptions.iter_mut().for_each(|one| one.matched = one.matched.filter(|matched| *matched));

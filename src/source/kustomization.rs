@@ -253,6 +253,7 @@ pub fn faults(directory: &Path, boundary: &Boundary, remote: bool) -> Vec<Diagno
         seen: HashSet::new(),
         waiting: vec![Step { path: directory.to_owned(), plugins_of: None }],
         faults: Vec::new(),
+        absent: Vec::new(),
     };
     while let Some(step) = inspection.waiting.pop() {
         inspection.directory(step);
@@ -283,6 +284,8 @@ struct Inspection<'a> {
     seen: HashSet<(PathBuf, Option<PathBuf>)>,
     waiting: Vec<Step>,
     faults: Vec<Diagnostic>,
+    /// What the document being read names and the tree does not have.
+    absent: Vec<Diagnostic>,
 }
 
 impl Inspection<'_> {
@@ -350,6 +353,16 @@ impl Inspection<'_> {
             let error = |message: String| text.error(place.line, place.column, message);
             self.reference(&reference, here, plugins_of, &error);
         }
+        // A tree that another program puts together first would be told name by name.
+        let more = self.absent.len().saturating_sub(1);
+        if let Some(mut first) = self.absent.drain(..).next() {
+            match more {
+                0 => {}
+                1 => first.message.push_str(", nor another one that this file names"),
+                _ => first.message.push_str(&format!(", nor {more} others that this file names")),
+            }
+            self.faults.push(first);
+        }
     }
 
     fn reference(
@@ -384,7 +397,7 @@ impl Inspection<'_> {
             // What earlier releases took for an address looks like a path. Kustomize reports missing files.
             let is_named = role == Role::Resource || (role == Role::Plugin && inline.is_none());
             let fault = || error(format!("there is no {name} here")).with_help(FETCH_IT);
-            return self.faults.extend((is_named && !self.remote).then(fault));
+            return self.absent.extend((is_named && !self.remote).then(fault));
         }
         match self.boundary.entry(&path) {
             Err(fault) => {

@@ -60,6 +60,40 @@ fn of_a_chart_only_what_helm_makes_of_it_is_read() {
 }
 
 #[test]
+fn a_base_that_lacks_its_files_is_told_of_once() {
+    let files = directory(&[
+        ("base/kustomization.yaml", "resources:\n- a.yaml\n- b.yaml\n- c.yaml\n"),
+        ("one/kustomization.yaml", "resources: [../base]\n"),
+        ("two/kustomization.yaml", "resources: [../base]\n"),
+    ]);
+    let run = run_in(files.path(), &["check", "."]);
+    run.expect(
+        2,
+        &["there is no a.yaml here, nor 2 others that this file names", "base/kustomization.yaml:2:3"],
+    );
+    assert_eq!(run.stdout.matches("there is no").count(), 1, "{run:?}");
+}
+
+#[test]
+fn an_object_that_a_file_repeats_is_told_once() {
+    let twice = format!("{NAIVE}{DOCUMENT}{NAIVE}");
+    let files = directory(&[("a.yaml", &twice), ("b/a.yaml", NAIVE)]);
+    run_in(files.path(), &["check", "a.yaml"]).expect(1, &["1 object checked"]);
+    // Another file is another place to mend.
+    run_in(files.path(), &["check", "."]).expect(1, &["2 objects checked"]);
+}
+
+#[test]
+fn workloads_of_the_first_versions_of_kubernetes_are_told() {
+    for version in ["extensions/v1beta1", "apps/v1beta2"] {
+        let text = NAIVE.replace("apps/v1", version).replace("kind: StatefulSet", "kind: Deployment");
+        let files = directory(&[("a.yaml", &text)]);
+        run_in(files.path(), &["check", "."])
+            .expect(2, &["is not a kind that an API server serves", "write apiVersion: apps/v1, kind: Deployment"]);
+    }
+}
+
+#[test]
 fn charts_are_rendered_for_the_newest_kubernetes_or_the_one_that_is_asked_for() {
     let files = directory(&[
         ("Chart.yaml", "apiVersion: v2\nname: c\nversion: 1.0.0\n"),

@@ -1,10 +1,12 @@
 //! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
 //! Each pass reads the files, so that only the inventory is kept in memory between them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use serde_json::Value;
 
 use super::doubts;
 use super::earlier::EarlierMaps;
@@ -298,7 +300,11 @@ impl Pipeline {
         let set = self.pool.set();
         let ReviewedSource { mut report, mut unknown_namespaces, mut matched } = ReviewedSource::default();
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
+        let mut written = Written::default();
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
+            if written.again(manifest, &self.namespace) {
+                continue;
+            }
             let old = old(manifest);
             let Some(mut request) = manifest.request(set.projections(), old, &self.namespace) else {
                 pass_over(&mut report, manifest);
@@ -377,6 +383,21 @@ fn can_be_read_again(source: &Source) -> bool {
     matches!(source, Source::File(path) if path.is_file())
 }
 
+/// The objects that the files have so far.
+#[derive(Default)]
+struct Written<'a>(HashMap<(Arc<str>, ObjectRef), Vec<&'a Value>>);
+
+impl<'a> Written<'a> {
+    /// Whether the same file has the very same object already, as what is rendered by a loop may: one is told.
+    fn again(&mut self, manifest: &'a Manifest, namespace: &str) -> bool {
+        let place = (Arc::clone(&manifest.file.name), manifest.reference(namespace));
+        let before = self.0.entry(place).or_default();
+        let again = before.contains(&&*manifest.object);
+        before.push(&manifest.object);
+        again
+    }
+}
+
 /// Bindings, exceptions and known findings may lie among the manifests.
 fn is_own(manifest: &Manifest) -> bool {
     manifest.api_version().starts_with("stategate.io/")
@@ -393,7 +414,9 @@ fn pass_over(report: &mut Report, manifest: &Manifest) {
 fn nearly_known(set: &PolicySet, manifest: &Manifest) -> Option<Diagnostic> {
     let kind = GroupVersionKind::new(manifest.api_version(), manifest.kind());
     let known = set.projections().iter().find(|(known, _)| known.kind.eq_ignore_ascii_case(&kind.kind));
-    let (known, projection) = known.filter(|(known, _)| known.group == kind.group)?;
+    // `extensions` is where Deployments and their like were at first.
+    let (known, projection) =
+        known.filter(|(known, _)| known.group == kind.group || kind.group == "extensions")?;
     let place = manifest.place(&[]);
     let right = GroupVersionKind {
         group: known.group.clone(),

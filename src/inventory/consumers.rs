@@ -96,9 +96,20 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
         owner: record.brief.owner.clone(),
     };
     let claims = names(namespace, subject);
-    let of = |claim: &String| of_claim(namespace, subject, claim).map(consumer).collect::<Vec<_>>();
+    let of = |claim: &String| {
+        let mut uses: Vec<_> = of_claim(namespace, subject, claim).collect();
+        if uses.len() > MOST_CONSUMERS {
+            // What is left out says nothing that those in front do not say.
+            uses.sort_by_key(|used| (!used.mount.holds_data, used.mount.read_only, used.replicas == Some(0)));
+            uses.truncate(MOST_CONSUMERS);
+        }
+        uses.into_iter().map(consumer).collect::<Vec<_>>()
+    };
     claims.iter().flat_map(of).collect()
 }
+
+/// How many workloads that mount one claim a request sees.
+const MOST_CONSUMERS: usize = 50;
 
 /// Names of the claims that the subject is, mounts or creates, as far as other workloads may mount them.
 pub fn names(namespace: &Namespace, subject: &Subject<'_>) -> BTreeSet<String> {

@@ -14,6 +14,7 @@ mod persistent;
 mod records;
 mod related;
 mod roles;
+mod selected;
 mod siblings;
 mod storage;
 mod store;

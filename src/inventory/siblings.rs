@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::budget::allowed;
 use super::records::{
     AutoscalerRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, LimitRecord,
-    PriorityRecord, QuotaRecord, Selects, ServiceRecord, WorkloadRecord, serves, target,
+    PriorityRecord, QuotaRecord, Selects, ServiceRecord, serves, target,
 };
 use super::related::Subject;
+use super::selected::{self, Selection, selected};
 use super::store::{Namespace, State};
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::view::Strings;
@@ -72,26 +73,30 @@ pub fn budgets(state: &State, subject: &Subject<'_>) -> Vec<RelatedBudget> {
     let Some((namespace, labels)) = own(state, subject).zip(labels(subject)) else { return Vec::new() };
     let selecting = namespace.budgets.values().filter(|budget| budget.selects.matches(labels));
     let complete = state.bundle || SELECTED.iter().all(|(kind, group)| state.is_complete(kind, group));
+    let own = namespace.workloads.get(&(subject.kind.clone(), subject.workload.name.clone()));
     let related = |budget: &Arc<BudgetRecord>| {
-        let others = || selected(namespace, &budget.selects).filter(|other| !other.is(subject));
-        let pods = || {
-            let of_others: Option<i64> = others().map(|other| other.brief.replicas).sum();
-            Some(of_others?.saturating_add(subject.workload.replicas?))
+        let others = complete.then(|| selected::others(namespace, budget, own.map(|own| &**own)));
+        let pods = |others: Selection| {
+            let replicas = subject.workload.replicas.filter(|_| others.unknown == 0)?;
+            Some(others.pods.saturating_add(replicas))
         };
         RelatedBudget {
             allowed_disruptions: subject
                 .workload
                 .replicas
                 .and_then(|replicas| allowed(&budget.budget, replicas)),
-            workloads: complete.then(|| others().count() + 1),
-            pods: complete.then(pods).flatten(),
+            workloads: others.map(|others| others.workloads + 1),
+            pods: others.and_then(pods),
             reviewed: budget.owner.is_none()
                 && reviewed(state, subject, &budget_kind(), &budget.namespace, &budget.name),
             budget: Arc::clone(budget),
         }
     };
-    selecting.map(related).collect()
+    selecting.take(MOST_BUDGETS).map(related).collect()
 }
+
+/// How many budgets that select its pods a request sees. Two are one too many.
+const MOST_BUDGETS: usize = 20;
 
 /// The budgets of the namespace that do not select the subject's pods.
 pub fn other_budgets(state: &State, subject: &Subject<'_>) -> Vec<Arc<BudgetRecord>> {
@@ -137,20 +142,6 @@ pub fn reviewed(state: &State, subject: &Subject<'_>, kind: &GroupKind, namespac
 
 fn budget_kind() -> GroupKind {
     GroupKind { kind: "PodDisruptionBudget".to_owned(), group: "policy".to_owned() }
-}
-
-/// The workloads whose pods a selector selects, without those owned by another selected workload.
-fn selected<'n>(
-    namespace: &'n Namespace,
-    selects: &Selects,
-) -> impl Iterator<Item = &'n Arc<WorkloadRecord>> {
-    namespace.workloads.values().filter(|record| {
-        let owner = record.brief.owner.as_ref();
-        let owner = owner.map(|owner| (GroupKind::new(&owner.api_version, &owner.kind), owner.name.clone()));
-        let owner = owner.and_then(|owner| namespace.workloads.get(&owner));
-        selects.matches(&record.brief.pods.labels)
-            && !owner.is_some_and(|owner| selects.matches(&owner.brief.pods.labels))
-    })
 }
 
 /// The workloads that a budget or Service selects, or an autoscaler targets.

@@ -16,6 +16,7 @@ use super::records::{
     RecordReader, ServiceRecord, SnapshotClassRecord, SnapshotRecord, VolumeRecord, WorkloadRecord,
 };
 use super::roles::ResourceRole;
+use super::selected::Selected;
 use super::version::Version;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::Workload;
@@ -92,6 +93,8 @@ pub struct Namespace {
     /// The versions of workloads that are not known because there are several.
     pub versions: Map<Key, Versions>,
     pub budgets: Map<String, Arc<BudgetRecord>>,
+    /// What the budgets select, as far as it was asked for.
+    pub selected: Selected,
     pub services: Map<String, Arc<ServiceRecord>>,
     pub autoscalers: Map<Key, Arc<AutoscalerRecord>>,
     pub quotas: Map<String, Arc<QuotaRecord>>,
@@ -283,6 +286,7 @@ impl State {
             None => unreachable!("it was put in above"),
         };
         namespace.version = Version::default();
+        namespace.selected = Selected::default();
         self.anything = Version::default();
         namespace
     }

@@ -31,6 +31,15 @@ import data.stategate.lib.claims
 import data.stategate.lib.dumps
 
 violation contains v if {
+	some claim in {writer.claim | some writer in writers}
+	v := {
+		"msg": sprintf("claim %s is written by %s already: a second writer corrupts its data", [claim, those(claim)]),
+		"path": path(claim),
+		"fix": remedy(claim),
+	}
+}
+
+writers contains consumer if {
 	object.get(input.workload, "replicas", 1) > 0
 	not allowed_job
 	some consumer in input.related.consumers
@@ -38,26 +47,24 @@ violation contains v if {
 	writes_here(consumer.claim)
 	for_one_writer(consumer)
 	not told_there(consumer)
-	v := {
-		"msg": sprintf(
-			"claim %s is written by %s %s already: a second writer corrupts its data",
-			[consumer.claim, consumer.kind, consumer.name],
-		),
-		"path": path(consumer.claim),
-		"fix": remedy(consumer),
-	}
 }
 
+names(claim) := sort([sprintf("%s %s", [writer.kind, writer.name]) | some writer in writers; writer.claim == claim])
+
+those(claim) := concat(" and ", names(claim)) if {
+	count(names(claim)) < 3
+} else := sprintf("%s and %d others", [names(claim)[0], count(names(claim)) - 1])
+
 # Even a mount that only reads may wait for the volume, and copies of files that are being written are no backup.
-remedy(consumer) := sprintf(
+remedy(claim) := sprintf(
 	"To back up, copy its data out (%s) or mount a claim made from a VolumeSnapshot%s; to restore, stop %s first",
-	[dumps.with_tool(object.get(consumer, "engine", "")), one_at_a_time, consumer.name],
+	[dumps.with_tool(engine(claim)), one_at_a_time, those(claim)],
 ) if {
 	input.workload.kind in {"Job", "CronJob", "Pod"}
-} else := sprintf(
-	"Give it a claim of its own; to start it on a copy of %s, make that claim from a VolumeSnapshot",
-	[consumer.claim],
-)
+} else := sprintf("Give it a claim of its own; to start it on a copy of %s, make that claim from a VolumeSnapshot", [claim])
+
+# Of several, no tool copies the data of all.
+engine(claim) := concat(" ", {writer.engine | some writer in writers; writer.claim == claim})
 
 one_at_a_time := ", with concurrencyPolicy: Forbid" if {
 	input.workload.kind == "CronJob"

@@ -36,7 +36,7 @@ test_job_on_the_claim_of_a_replica_fails if {
 	v.msg == "claim data-pg-0 is written by StatefulSet pg already: a second writer corrupts its data"
 	v.path == ["spec", "volumes", 0]
 	startswith(v.fix, "To back up, copy its data out (use its own backup tool")
-	endswith(v.fix, "; to restore, stop pg first")
+	endswith(v.fix, "; to restore, stop StatefulSet pg first")
 }
 
 data_store(consumers) := object.union(
@@ -115,7 +115,7 @@ test_job_that_writes_beside_a_data_store_fails if {
 
 test_cron_job_runs_once_at_a_time if {
 	some v in found(request("CronJob", "orders", [store_of_orders]))
-	contains(v.fix, "mongodump --archive > dump.archive) or mount a claim made from a VolumeSnapshot, with concurrencyPolicy: Forbid")
+	contains(v.fix, "see that it ends without an error) or mount a claim made from a VolumeSnapshot, with concurrencyPolicy: Forbid")
 }
 
 test_other_workload_gets_its_own_claim if {
@@ -136,3 +136,15 @@ test_of_two_data_stores_in_a_bundle_one_is_told if {
 	found(data_store([later])) == set()
 	count(found(data_store([object.union(later, {"name": "archive"})]))) == 1
 }
+
+test_all_writers_of_a_claim_are_one_finding if {
+	tools := object.union(consumer("Deployment", "tools", "data-pg-0"), {"holds_data": true})
+	messages([set_of_pg, tools]) == {
+		"claim data-pg-0 is written by Deployment tools and StatefulSet pg already: a second writer corrupts its data",
+	}
+	messages([set_of_pg, tools, object.union(tools, {"name": "more"})]) == {
+		"claim data-pg-0 is written by Deployment more and 2 others already: a second writer corrupts its data",
+	}
+}
+
+messages(consumers) := {v.msg | some v in found(request("Job", "data-pg-0", consumers))}

@@ -18,6 +18,10 @@ use crate::engine::limits::{self, BYTES, VALUE};
 const AUTOMATON: usize = 100 << 10;
 /// Globs that are kept; what comes after them is compiled at each use.
 const KEPT: usize = 1024;
+/// Regular expressions that are kept. Each may take an automaton, and what it remembers of it in each thread.
+const KEPT_REGEXES: usize = 256;
+/// The most that a thread remembers of an automaton, in bytes; with less, it is only slower.
+const REMEMBERED: usize = 64 << 10;
 /// What a pattern costs beside its operands, as for the builtin.
 const PATTERN: usize = 1024;
 /// Bytes of a glob that is never too much for an automaton.
@@ -74,13 +78,17 @@ enum Shortcut {
     Get,
     /// `regex.match` with a pattern that is known, made when it is first asked; none if it is not valid.
     Regex(OnceLock<Option<Box<Regex>>>),
+    /// `regex.match` with any pattern.
+    AnyRegex,
     Glob,
 }
 
-/// Globs by their text. Policies have them from parameters and tables, so they are known only when they are used.
+/// Globs and regular expressions by their text. Policies have them from parameters and tables, so they are known only
+/// when they are used.
 #[derive(Default)]
 pub struct Patterns {
     globs: RwLock<HashMap<Arc<str>, GlobMatcher>>,
+    regexes: RwLock<HashMap<Arc<str>, Regex>>,
 }
 
 /// What a shortcut found.
@@ -99,6 +107,7 @@ impl Call {
             ("object.get", _) => Shortcut::Get,
             ("glob.match", _) => Shortcut::Glob,
             ("regex.match", Some(Term::Constant(Value::String(_)))) => Shortcut::Regex(OnceLock::new()),
+            ("regex.match", _) => Shortcut::AnyRegex,
             _ => Shortcut::None,
         };
         Self { operands, place, builtin, shortcut }
@@ -139,10 +148,14 @@ impl Call {
                 Some(Found::Borrowed(fields.get(key).unwrap_or(default)))
             }
             (Shortcut::Regex(made), [Value::String(pattern), Value::String(text)]) => {
-                let make = || RegexBuilder::new(pattern).size_limit(AUTOMATON).build().ok().map(Box::new);
-                let Some(regex) = made.get_or_init(make) else { return Ok(None) };
+                let Some(regex) = made.get_or_init(|| regex(pattern).map(Box::new)) else { return Ok(None) };
                 charge(&[pattern, text], PATTERN)?;
                 holds(regex.is_match(text))
+            }
+            (Shortcut::AnyRegex, [Value::String(pattern), Value::String(text)]) => {
+                let Some(matches) = patterns.matches_regex(pattern, text) else { return Ok(None) };
+                charge(&[pattern, text], PATTERN)?;
+                holds(matches)
             }
             (Shortcut::Glob, [Value::String(pattern), Value::Null, Value::String(text)]) => {
                 let Some(matches) = patterns.matches(pattern, text) else { return Ok(None) };
@@ -168,7 +181,30 @@ fn charge(texts: &[&Arc<str>], more: usize) -> Result<(), BuiltinError> {
     Ok(limits::charge(lengths.fold(more, usize::saturating_add))?)
 }
 
+/// A regular expression as regorus makes it; None if it is not valid or too large.
+fn regex(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern).size_limit(AUTOMATON).dfa_size_limit(REMEMBERED).build().ok()
+}
+
 impl Patterns {
+    /// Whether a regular expression matches a text; None if it is none. The builtin would copy the expression for each
+    /// call, and a copy has to make its automaton anew.
+    fn matches_regex(&self, pattern: &Arc<str>, text: &str) -> Option<bool> {
+        {
+            let regexes = self.regexes.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(regex) = regexes.get(pattern) {
+                return Some(regex.is_match(text));
+            }
+        }
+        let regex = regex(pattern)?;
+        let matches = regex.is_match(text);
+        let mut regexes = self.regexes.write().unwrap_or_else(PoisonError::into_inner);
+        if regexes.len() < KEPT_REGEXES {
+            regexes.insert(pattern.clone(), regex);
+        }
+        Some(matches)
+    }
+
     /// Whether a glob without separators matches a text; None if it is no glob.
     fn matches(&self, pattern: &Arc<str>, text: &str) -> Option<bool> {
         // What stands for a slash is equal to one; and so long a glob is too much for an automaton.
@@ -243,8 +279,9 @@ mod tests {
             for at in 0..values.len().pow(arguments) {
                 let operand = |place: u32| values[at / values.len().pow(place) % values.len()].clone();
                 let operands: Vec<Value> = (0..arguments).map(operand).collect();
-                // A pattern may be known when the rule is compiled.
-                let terms = operands.iter().cloned().map(Term::Constant).collect();
+                // A pattern may be known when the rule is compiled: here every fourth one is.
+                let known = at % 4 == 0;
+                let terms = operands.iter().filter(|_| known).cloned().map(Term::Constant).collect();
                 let call = Call::new(builtin.clone(), terms, place);
                 limits::begin();
                 let Some(found) = call.shortcut(&operands.iter().collect::<Vec<_>>(), &patterns).unwrap()

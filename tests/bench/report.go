@@ -216,6 +216,9 @@ func (r report) table() string {
 	over := r.Overload
 	fmt.Fprintf(&text, "\nOverload (%s): %.0f requests/s offered for %.0f s where %.0f can be answered; %.0f/s were sent.\n\n",
 		over.Case, over.Offered, over.Seconds, over.Capacity, over.Sent)
+	if over.Sent < 0.9*over.Offered {
+		text.WriteString("**The load generator did not keep up: this says nothing about the server.**\n\n")
+	}
 	text.WriteString("| Answer | Count | Median | p99 |\n|---|---:|---:|---:|\n")
 	for _, answer := range over.Answers {
 		fmt.Fprintf(&text, "| %s | %d | %s | %s |\n", answer.Answer, answer.Count, spent(answer.Median), spent(answer.P99))

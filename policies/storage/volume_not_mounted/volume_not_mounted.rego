@@ -1,0 +1,50 @@
+# METADATA
+# title: A claim is mounted by a container
+# description: >-
+#   A StatefulSet whose claim template no container mounts keeps its data somewhere else: in the container, where each
+#   restart loses it, while the volume stays empty. It happens when a chart renames a volume or moves a mount, and when
+#   only an init container mounts it, to change the owner of files that nobody writes. This policy looks at claim
+#   templates that no container but an init container mounts, and at claims that no container mounts at all: an init
+#   container may well copy something out of a claim.
+# related_resources:
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#volume-claim-templates
+# custom:
+#   severity: high
+#   action: warn
+#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   fix: Mount the claim at the directory that the container writes to. If it runs, copy that directory out first.
+#   why: what a container writes outside of its volumes is lost when it restarts
+package stategate.storage.volume_not_mounted
+
+violation contains v if {
+	not input.workload.owner
+	some volume in input.workload.volumes
+	readers := mounting[volume.source]
+	not used(volume.name, readers)
+	v := {
+		"msg": sprintf(
+			"no container mounts %s %s: what is to be kept there is lost at each restart",
+			[what[volume.source], volume.claim],
+		),
+		"path": volume.path,
+		"fix": concat("; ", [
+			"Mount it at the directory that the container writes to",
+			"if it runs, copy that directory out first (kubectl cp), since this rollout loses it",
+		]),
+	}
+}
+
+what := {"volumeClaimTemplate": "the claim template", "persistentVolumeClaim": "claim"}
+
+# What may use a volume. A new claim has nothing that an init container could read.
+mounting := {
+	"volumeClaimTemplate": {"main", "sidecar"},
+	"persistentVolumeClaim": {"main", "sidecar", "init"},
+}
+
+used(volume, roles) if {
+	some container in input.workload.containers
+	container.role in roles
+	some mount in container.mounts
+	mount.volume == volume
+}

@@ -1,0 +1,47 @@
+package stategate.storage.volume_not_mounted_test
+
+import data.stategate.storage.volume_not_mounted as policy
+
+found(source, role) := violations if {
+	violations := policy.violation with input as {"workload": {
+		"kind": "StatefulSet",
+		"name": "auth",
+		"volumes": [
+			{"name": "data", "source": source, "claim": "data", "path": ["spec", "volumeClaimTemplates", 0]},
+			{"name": "tmp", "source": "emptyDir", "path": []},
+		],
+		"containers": [
+			{"name": "auth", "role": "main", "mounts": [{"volume": "tmp"}]},
+			{"name": "other", "role": role, "mounts": [{"volume": "data"}]},
+		],
+	}}
+}
+
+test_a_mounted_claim_passes if {
+	every role in ["main", "sidecar"] {
+		found("volumeClaimTemplate", role) == set()
+		found("persistentVolumeClaim", role) == set()
+	}
+}
+
+test_an_init_container_keeps_nothing if {
+	some v in found("volumeClaimTemplate", "init")
+	v.msg == "no container mounts the claim template data: what is to be kept there is lost at each restart"
+	v.path == ["spec", "volumeClaimTemplates", 0]
+}
+
+test_an_init_container_may_read_a_claim if found("persistentVolumeClaim", "init") == set()
+
+test_nobody_mounts_it if {
+	some v in found("persistentVolumeClaim", "ephemeral")
+	startswith(v.msg, "no container mounts claim data")
+}
+
+test_what_an_operator_makes_passes if {
+	violations := policy.violation with input as {"workload": {
+		"owner": {"kind": "Cluster"},
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data", "path": []}],
+		"containers": [],
+	}}
+	violations == set()
+}

@@ -2,22 +2,46 @@
 package stategate.lib.dumps
 
 # With the names of the workload under review where a command can be given.
-save := sprintf("%sstop the clients, then kubectl exec %s%s -c %s -- %s; look for its last line, %s", [
-	each, in_namespace, target, container, command, `"database cluster dump complete"`,
-]) if {
-	input.workload.engine.name == "postgres"
-	container := input.workload.engine.container
-	container != ""
-	kinds[input.workload.kind]
-	command := sprintf("pg_dumpall -U %s > dump.sql", [superuser])
+save := sprintf("%sstop the clients, then %s", [each, command(target, file)]) if {
+	known
+} else := concat("", [each, with_tool(input.workload.engine.name)])
+
+# The same of one pod of the StatefulSet under review.
+save_pod(pod) := sprintf("stop its clients, then %s", [command(pod, sprintf("%s.sql", [pod]))]) if {
+	known
 } else := with_tool(input.workload.engine.name)
 
+# Only what the official image lets local users do is sure to work.
+known if {
+	input.workload.engine.name == "postgres"
+	kinds[input.workload.kind]
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	regex.match(`(^|/)(postgres|postgis|timescaledb|pgvector)$`, container.image.repository)
+}
+
+command(pod, into) := sprintf("kubectl exec %s%s -c %s -- pg_dumpall -U %s > %s; look for its last line, %s", [
+	in_namespace,
+	pod,
+	input.workload.engine.container,
+	superuser,
+	into,
+	`"database cluster dump complete"`,
+])
+
 # Pods that nothing joins hold data of their own each, and `kubectl exec` picks one.
-each := sprintf("for each of the %d pods: ", [input.workload.replicas]) if {
-	object.get(input.workload, "replicas", 1) > 1
-} else := "for the pod of each node: " if {
+each := sprintf("for each of the %d pods, into a file of its own: ", [pods]) if {
+	pods > 1
+} else := "for the pod of each node, into a file of its own: " if {
 	input.workload.kind == "DaemonSet"
 } else := ""
+
+# Those that a change takes away hold data, too.
+pods := max(counts) if count(counts) > 0
+
+counts contains number if number := input.workload.replicas
+
+counts contains number if number := input.old_workload.replicas
 
 target := sprintf("%s-N", [input.workload.name]) if {
 	each != ""
@@ -25,6 +49,10 @@ target := sprintf("%s-N", [input.workload.name]) if {
 } else := "POD" if {
 	each != ""
 } else := sprintf("%s/%s", [kinds[input.workload.kind], input.workload.name])
+
+file := "dump.sql" if {
+	each == ""
+} else := sprintf("%s.sql", [target])
 
 in_namespace := sprintf("-n %s ", [input.workload.namespace]) if {
 	input.workload.namespace != ""
@@ -39,7 +67,6 @@ kinds := {
 	"Pod": "pod",
 }
 
-# The official image lets local users in without a password.
 superuser := value if {
 	some variable in given
 	value := variable.value
@@ -58,26 +85,29 @@ with_tool(name) := text if {
 } else := "use its own backup tool, and keep the copy outside the pod"
 
 tools := {
-	"postgres": "pg_dumpall",
-	"mysql": "kubectl exec POD -- mysqldump (or mariadb-dump) --all-databases --single-transaction --routines --events > dump.sql",
-	"mongodb": "kubectl exec POD -- mongodump --archive > dump.archive",
+	"postgres": "pg_dumpall as a superuser, into a file outside of the pod; look for its last line, \"dump complete\"",
+	"mysql": concat(" ", [
+		"mysqldump (of MariaDB, mariadb-dump) as root, with --all-databases --single-transaction --routines --events,",
+		"into a file outside of the pod; look for its last line, \"Dump completed\"",
+	]),
+	"mongodb": "mongodump --archive as a user with the role backup, into a file outside of the pod; see that it ends without an error",
 	"redis": "redis-cli --rdb /tmp/dump.rdb in the pod, then kubectl cp it out: a file in the pod goes with it",
 	"etcd": "etcdctl snapshot save from outside of the pod, through kubectl port-forward",
 	"elasticsearch": "the snapshot API, into a repository outside the cluster",
-	"cassandra": "nodetool snapshot on each node, and copy the files out",
-	"scylla": "nodetool snapshot on each node, and copy the files out",
+	"cassandra": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
+	"scylla": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
 	"clickhouse": "BACKUP ... TO S3, or clickhouse-backup",
 	"cockroach": "BACKUP INTO 's3://BUCKET/PATH'",
 	"yugabyte": "ysql_dumpall from outside of the pod; for YCQL, ycqlsh COPY TO",
 	"consul": "consul snapshot save from outside of the pod",
 	"vault": "vault operator raft snapshot save from outside of the pod; of file storage, copy the directory out",
 	"minio": "mc mirror into another deployment (newest versions only; mc replicate takes all)",
-	"nats": "nats account backup from outside of the pods",
+	"nats": "nats account backup from outside of the pods, into a directory of its own",
 	"influxdb": concat(" ", [
-		"influx backup of 2.x, influxd backup -portable of 1.x;",
+		"influx backup of 2.x, influxd backup -portable of 1.x, outside of the pod;",
 		"3.x has no tool: copy the files of its object store out",
 	]),
-	"rabbitmq": "rabbitmqctl export_definitions, and have consumers empty the queues",
+	"rabbitmq": "rabbitmqctl -q export_definitions - > definitions.json outside of the pod, and have consumers empty the queues",
 	"kafka": "MirrorMaker into another cluster",
 	"redpanda": "MirrorMaker into another cluster",
 	"zookeeper": "copy version-2 of its data and its transaction log directory out",
@@ -116,10 +146,10 @@ return := {
 	"mysql": "load the dump",
 	"mongodb": "load the dump (mongorestore --archive)",
 	"redis": "put dump.rdb into the new data directory before it starts, with appendonly no (else it is not read)",
-	"etcd": "make the new data directory from the snapshot (etcdutl snapshot restore)",
+	"etcd": "make the new data directory from the snapshot (etcdutl snapshot restore; before 3.5, etcdctl snapshot restore)",
 	"elasticsearch": "restore the snapshot",
-	"cassandra": "load the files (sstableloader)",
-	"scylla": "load the files (nodetool refresh --load-and-stream)",
+	"cassandra": "make the schema and load the files (sstableloader)",
+	"scylla": "make the schema and load the files (nodetool refresh --load-and-stream)",
 	"clickhouse": "run RESTORE",
 	"cockroach": "run RESTORE",
 	"yugabyte": "load the dump",

@@ -7,7 +7,7 @@ workload(kind, name, env) := {"workload": {
 	"name": "pg",
 	"namespace": "shop",
 	"engine": {"name": name, "container": "db"},
-	"containers": [{"name": "db", "env": env}],
+	"containers": [{"name": "db", "image": {"repository": "library/postgres"}, "env": env}],
 }}
 
 said(document) := text if text := dumps.save with input as document
@@ -18,8 +18,24 @@ test_command_names_the_workload if {
 	here := object.union(workload("Deployment", "postgres", []), {"workload": {"namespace": ""}})
 	startswith(said(here), "stop the clients, then kubectl exec deployment/pg -c db -- pg_dumpall")
 	several := object.union(workload("StatefulSet", "postgres", []), {"workload": {"replicas": 3}})
-	startswith(said(several), "for each of the 3 pods: stop the clients, then kubectl exec -n shop pg-N -c db")
-	contains(said(workload("DaemonSet", "postgres", [])), "for the pod of each node: stop the clients, then kubectl exec -n shop POD")
+	startswith(said(several), "for each of the 3 pods, into a file of its own: stop the clients, then kubectl exec -n shop pg-N -c db")
+	contains(said(several), "> pg-N.sql;")
+	contains(said(workload("DaemonSet", "postgres", [])), "of its own: stop the clients, then kubectl exec -n shop POD")
+}
+
+test_pods_that_go_are_saved_as_well if {
+	fewer := object.union(workload("StatefulSet", "mysql", []), {"workload": {"replicas": 1}, "old_workload": {"replicas": 3}})
+	startswith(said(fewer), "for each of the 3 pods, into a file of its own: mysqldump")
+	one := dumps.save_pod("pg-2") with input as workload("StatefulSet", "postgres", [])
+	startswith(one, "stop its clients, then kubectl exec -n shop pg-2 -c db -- pg_dumpall -U postgres > pg-2.sql;")
+	other := dumps.save_pod("pg-2") with input as workload("StatefulSet", "etcd", [])
+	startswith(other, "etcdctl snapshot save")
+}
+
+# Their users have to give a password, and theirs is not the superuser.
+test_another_makers_image_gets_no_command if {
+	images := {"workload": {"containers": [{"name": "db", "image": {"repository": "bitnami/postgresql"}, "env": []}]}}
+	startswith(said(object.union(workload("StatefulSet", "postgres", []), images)), "pg_dumpall as a superuser")
 }
 
 test_user_of_the_manifest if {
@@ -29,7 +45,7 @@ test_user_of_the_manifest if {
 
 test_other_stores_have_their_tools if {
 	said(workload("StatefulSet", "etcd", [])) == "etcdctl snapshot save from outside of the pod, through kubectl port-forward"
-	said(workload("CronJob", "postgres", [])) == "pg_dumpall"
+	startswith(said(workload("CronJob", "postgres", [])), "pg_dumpall as a superuser")
 	contains(dumps.with_tool("tempo"), "which writes to its object store")
 	contains(dumps.with_tool("questdb"), "its own backup tool")
 }

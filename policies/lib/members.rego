@@ -327,7 +327,10 @@ set_up(name) := text if {
 how := {
 	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
 	"mysql": "let an operator replicate it (Percona's, MariaDB's or Oracle's), and load a dump into its cluster",
-	"mongodb": "start mongod with --replSet, rs.initiate() the one with the data, then rs.add() empty ones (a sync erases them)",
+	"mongodb": concat("", [
+		"start mongod with --replSet (with users, also one --keyFile for all), rs.initiate() the one with the data with its ",
+		"name in the headless Service as the host, then rs.add() empty ones (a sync erases them)",
+	]),
 	"redis": "set up replication with Sentinel, or a Redis Cluster, best by an operator or a chart that does",
 	"kafka": concat("", [
 		"keep its controllers as they are, add brokers (process.roles=broker) with the cluster ID of the one with the data, ",
@@ -352,7 +355,8 @@ how := {
 	"clickhouse": "configure Keeper and remote_servers, and use ReplicatedMergeTree tables; or use its operator",
 	"nats": concat("", [
 		"back up the streams first (nats account backup DIR): a server that joins a cluster deletes those it had alone; ",
-		"then set --routes and one --cluster_name, nats account restore DIR, and raise the replicas of each stream",
+		"then give each its --name, and all --cluster, --routes and one --cluster_name, nats account restore DIR, and raise the ",
+		"replicas of each stream",
 	]),
 	"minio": concat("", [
 		"make a new deployment of 4 drives or more (server http://NAME-{0...3}.SERVICE/data), and mc replicate into it ",
@@ -394,8 +398,8 @@ leaving(name) := text if {
 
 leave := {
 	"etcd": "run etcdctl member remove ID for the member with the highest number (etcdctl member list shows the IDs)",
-	"mongodb": "run rs.stepDown() on the member with the highest number if it is the primary, then rs.remove() it there",
-	"kafka": "move all partitions off the highest broker (kafka-reassign-partitions); a voter leaves the quorum first",
+	"mongodb": "run rs.stepDown() on the member with the highest number if it is the primary, then rs.remove() it on the new primary",
+	"kafka": "move all partitions off the highest broker (kafka-reassign-partitions); a voter of a static list cannot leave",
 	"redpanda": "run rpk redpanda admin brokers decommission ID and wait until it is done",
 	"zookeeper": "take the server with the highest number out of the ensemble (reconfig -remove ID, or ZOO_SERVERS)",
 	"elasticsearch": concat("", [
@@ -411,7 +415,7 @@ leave := {
 	"vault": "run vault operator raft remove-peer ID for the member with the highest number",
 	"minio": "a server of a pool cannot leave: decommission the whole pool (mc admin decommission start)",
 	"redis": "in a Redis Cluster, move its slots away and run redis-cli --cluster del-node; else fail over first",
-	"postgres": "fail over from it first if it is the primary, and drop its replication slot",
+	"postgres": "fail over from it first if it is the primary",
 	"mysql": "fail over from it first if it is the primary, and stop its replication",
 	"clickhouse": "see that another replica has all of its shard (SYSTEM SYNC REPLICA there), or copy its tables",
 }
@@ -425,4 +429,6 @@ after_the_pod := {
 	"rabbitmq": ", and then rabbitmqctl forget_cluster_node NODE on another one",
 	"clickhouse": ", and then SYSTEM DROP REPLICA on another one",
 	"nats": ", and then nats server cluster peer-remove NAME",
+	"postgres": ", and then pg_drop_replication_slot() on the primary (else its WAL fills the disk)",
+	"elasticsearch": ", and then clear exclude._name and DELETE _cluster/voting_config_exclusions",
 }

@@ -33,10 +33,10 @@
 #         mongodb-community-server: "7.0"
 #         redis: "6.2"
 #         etcd: "3.5"
-#         rabbitmq: "4.0"
+#         rabbitmq: "4.2"
 #         cassandra: "4.0"
 #         zookeeper: "3.8"
-#         elasticsearch: "8.0"
+#         elasticsearch: "8.19"
 #       description: The oldest version that passes, by the last part of the image's repository.
 #     known_bad:
 #       type: map
@@ -81,7 +81,7 @@ fault(image, version) := [what, remedy] if {
 
 way := "by pg_upgrade or dump and restore (from any version)" if {
 	input.workload.engine.name == "postgres"
-} else := "by way of 7.17" if {
+} else := "by way of 7.17 (from 5, of 6.8 first)" if {
 	input.workload.engine.name == "elasticsearch"
 	input.workload.engine.major < 8
 } else := "one series after the other, setting setFeatureCompatibilityVersion after each" if {

@@ -55,7 +55,7 @@ violation contains v if {
 		),
 		"path": change.new.path,
 		"fix": sprintf(
-			"Keep the image's flavour; or stop the clients, and REINDEX DATABASE each one before they return; confirm: %s",
+			"Keep the image's flavour; or stop the clients, and REINDEX DATABASE each one before they return (tables partitioned by text need a dump and restore); confirm: %s",
 			[confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)],
 		),
 	}

@@ -59,6 +59,7 @@
 #       default:
 #         elasticsearch/8: "7.17"
 #         elasticsearch/9: "8.18"
+#         elasticsearch/9.1: "8.19"
 #         opensearch/3: "2.19"
 #         rabbitmq/3.12: "3.11"
 #         rabbitmq/3.13: "3.12"
@@ -129,7 +130,14 @@ family(workload) := "mariadb" if {
 	startswith(software, prefix)
 }
 
-obstacle(old, new, software) := "the new major version does not start on the old one's files" if {
+obstacle(old, new, software) := "it knows no ZooKeeper, and the metadata of this one is there" if {
+	kraft_only := {"kafka": 4, "cp-kafka": 8}[software]
+	new.major >= kraft_only
+	old.major < kraft_only
+	some container in input.old_workload.containers
+	some variable in container.env
+	endswith(lower(variable.name), "zookeeper_connect")
+} else := "the new major version does not start on the old one's files" if {
 	new.name in input.parameters.needs_migration
 	new.major > old.major
 } else := text if {
@@ -226,6 +234,9 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 		"while %s still runs, run %s on the primary (with \"%s\" not before the new version has proved itself), then confirm",
 		[series_of(old), raise(old), series_of(new)],
 	)
+} else := text if {
+	new.name == "kafka"
+	text := "with ZooKeeper, first migrate to KRaft (zookeeper.metadata.migration.enable, in 3.9); if there are no data to keep"
 } else := text if {
 	new.name == "rabbitmq"
 	text := concat(" ", [

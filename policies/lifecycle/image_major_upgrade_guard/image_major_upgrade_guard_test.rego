@@ -216,3 +216,12 @@ test_data_that_goes_meets_no_new_version if {
 	found(request(object.union(of_mysql("library/mysql", {}), in_the_pod), of_mysql("library/mariadb", {}))) == set()
 	count(found(request(object.union(old, {"replicas": 3}), workload("postgres", [15, 1], {})))) == 1
 }
+
+test_kafka_leaves_zookeeper_before_4 if {
+	env := {"containers": [{"name": "db", "image": {"repository": "library/kafka"}, "env": [{"name": "KAFKA_ZOOKEEPER_CONNECT"}]}]}
+	old := object.union(workload("kafka", [3, 9], {}), env)
+	some v in found(request(old, workload("kafka", [4, 0], {})))
+	contains(v.msg, "kafka goes 3.9->4.0: it knows no ZooKeeper")
+	contains(v.fix, "first migrate to KRaft (zookeeper.metadata.migration.enable")
+	found(request(old, workload("kafka", [3, 10], {}))) == set()
+}

@@ -22,7 +22,7 @@ found(engine, old, new, annotations) := violations if {
 test_bitnami_to_upstream if {
 	some v in found("postgres", "bitnami/postgresql", "library/postgres", {})
 	contains(v.msg, "(Bitnami->upstream): Bitnami's keeps postgresql.conf and pg_hba.conf outside the data directory")
-	startswith(v.fix, "Save the data with the old image (pg_dumpall)")
+	startswith(v.fix, "Save the data with the old image (pg_dumpall as a superuser")
 	contains(v.fix, "stategate.io/confirm-version-change='Bitnami->upstream'")
 }
 

@@ -60,3 +60,16 @@ test_an_empty_directory_reads_them if {
 	}
 	all == set()
 }
+
+test_passwords_that_are_set_at_every_start_pass if {
+	every pair in [["rhel9/postgresql-15", 0], ["sclorg/postgresql-15-c9s", 0], ["bitnami/postgresql", 1]] {
+		image := {"image": {"repository": pair[0]}}
+		before := object.union(view("postgres", [literal("POSTGRESQL_PASSWORD", "x")], false).containers[0], image)
+		after := object.union(view("postgres", [literal("POSTGRESQL_PASSWORD", "y")], false).containers[0], image)
+		violations := policy.violation with input as {
+			"old_workload": {"containers": [before]},
+			"workload": {"engine": {"name": "postgres", "container": "db"}, "containers": [after]},
+		}
+		count(violations) == pair[1]
+	}
+}

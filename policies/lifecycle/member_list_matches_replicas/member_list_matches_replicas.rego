@@ -54,10 +54,7 @@ violation contains v if {
 		),
 		"path": list.path,
 		"key": "not running",
-		"fix": sprintf(
-			"Set replicas: %d. Before its first start, you may instead name only the pods that run in %s; later, %s",
-			[count(list.numbers), list.shown, "members leave by the store's own command, never by a shorter list"],
-		),
+		"fix": fix_missing(list),
 	}
 }
 
@@ -69,14 +66,31 @@ others(strangers) := "" if {
 
 shrinks if input.workload.replicas < input.old_workload.replicas
 
-worth_a_word(list) if not list.only_minority
+worth_a_word(list) if {
+	not list.only_minority
+	not list.ignored_later
+}
 
 worth_a_word(list) if {
 	not input.old_workload
 	2 * count(running(list)) <= list.members
 }
 
-outlook(list, left) := "they are no majority, so it never starts" if {
+fix_missing(list) := sprintf(
+	"If it has not started yet, set replicas: %d, or name only the pods that run in %s; else it ignores the list, and %s",
+	[count(list.numbers), list.shown, "etcdctl member list shows its members"],
+) if {
+	list.ignored_later
+} else := sprintf("Set replicas: %d; to have fewer, %s", [count(list.numbers), to_have_fewer(list)])
+
+to_have_fewer(list) := "take servers out of ZOO_SERVERS one at a time, and restart the others after each" if {
+	list.engine == "zookeeper"
+} else := sprintf("name only the pods that run in %s, before its first start and not later", [list.shown])
+
+outlook(list, left) := "they are no majority, so that a new cluster never starts" if {
+	2 * left <= list.members
+	list.ignored_later
+} else := "they are no majority, so it never starts" if {
 	2 * left <= list.members
 } else := "those that do not run count for the majority, so that it survives fewer failures"
 
@@ -112,6 +126,7 @@ lists contains list if {
 		"members": count(entries),
 		"harm": object.get(source, "harm", ""),
 		"only_minority": object.get(source, "only_minority", false),
+		"ignored_later": object.get(source, "ignored_later", false),
 	}
 }
 
@@ -177,8 +192,9 @@ own(entry) := {to_number(trim_prefix(word, prefix)) |
 words_of(entry) := split(replace(replace(replace(replace(entry, "=", "/"), ".", "/"), ":", "/"), "@", "/"), "/")
 
 sources := [
-	{"engine": "etcd", "setting": "initial-cluster", "harm": harms.etcd},
-	{"engine": "etcd", "variable": "ETCD_INITIAL_CLUSTER", "harm": harms.etcd},
+	# Once there is data, the members are those of the store.
+	{"engine": "etcd", "setting": "initial-cluster", "harm": harms.etcd, "ignored_later": true},
+	{"engine": "etcd", "variable": "ETCD_INITIAL_CLUSTER", "harm": harms.etcd, "ignored_later": true},
 	{"engine": "zookeeper", "variable": "ZOO_SERVERS", "harm": harms.zookeeper},
 	{"engine": "zookeeper", "variable": "ZOOKEEPER_SERVERS", "harm": harms.zookeeper},
 	{

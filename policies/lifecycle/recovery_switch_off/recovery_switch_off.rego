@@ -43,8 +43,8 @@ violation contains v if {
 		),
 		"path": founding[0].path,
 		"fix": sprintf(
-			"%s; save the data of any member that is not in it; then remove %s while another member runs, %s",
-			[checks[engine], named(founding), "else nobody can be joined"],
+			"%s; save the data of any member that is not in it; then %s while another member runs, %s",
+			[checks[engine], removal(founding), "else nobody can be joined"],
 		),
 	}
 }
@@ -147,6 +147,12 @@ addresses(container) := array.concat(
 		item := settings.variable(container, name)
 	],
 )
+
+# Without an address, a member joins nobody.
+removal(founding) := "write all members into it (gcomm://NAME-0.SERVICE,NAME-1.SERVICE,...)" if {
+	founding[0].name == "--wsrep-cluster-address"
+	count(founding) == 1
+} else := sprintf("remove %s", [named(founding)])
 
 checks := {
 	"mysql": "Check on each member that SHOW STATUS LIKE 'wsrep_cluster_size' counts all of them",

@@ -42,7 +42,7 @@ violation contains v if {
 			[replicas, input.workload.name, engine],
 		),
 		"path": ["spec", "replicas"],
-		"fix": sprintf("%s; for more than one, %s", [back, members.set_up(engine)]),
+		"fix": sprintf("%s; for more than one, %s%s", [back, members.set_up(engine), old_claims]),
 	}
 }
 
@@ -69,6 +69,13 @@ violation contains v if {
 back := "Keep replicas: 1" if {
 	input.old_workload.replicas < 2
 } else := sprintf(
-	"If it runs already, save each of the %d first (%s), since each holds data that the others lack; then set replicas: 1",
+	"If it runs already, save each of the %d first (%s; a file for each), since each holds data that the others lack; then set replicas: 1",
 	[input.workload.replicas, dumps.with_tool(input.workload.engine.name)],
 )
+
+# The claims of the pods that go stay, and a member that starts on one of them is the old store again.
+old_claims := "" if {
+	input.old_workload.replicas < 2
+} else := sprintf(", once the old claims of the others are gone (%s-%s-1 and up)", [template, input.workload.name]) if {
+	template := [claim.name | some claim in input.workload.claims; claim.origin == "template"][0]
+} else := ""

@@ -28,8 +28,11 @@ test_several_fail if {
 	some v in found(request(3))
 	v.msg == "nothing joins the 3 replicas of StatefulSet pg: each is a separate postgres, without the others' data"
 	v.path == ["spec", "replicas"]
-	startswith(v.fix, "If it runs already, save each of the 3 first (pg_dumpall)")
+	startswith(v.fix, "If it runs already, save each of the 3 first (pg_dumpall as a superuser")
 	contains(v.fix, "for more than one, let an operator replicate it")
+	made := object.union(request(3), {"workload": {"claims": [{"name": "data", "origin": "template"}]}})
+	some w in found(made)
+	endswith(w.fix, ", once the old claims of the others are gone (data-pg-1 and up)")
 }
 
 test_growing_from_one_has_nothing_to_dump if {

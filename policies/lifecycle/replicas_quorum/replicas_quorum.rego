@@ -59,10 +59,10 @@ with_an_arbiter if {
 }
 
 # One that nothing in sight joins to others may have to be made a member first. Of these, the growth names what joins
-# them: raft storage, without which Vault does not vote, -retry-join and peer discovery.
+# them: raft storage, without which Vault does not vote, and -retry-join.
 growth := members.growth(name) if {
 	name := input.workload.engine.name
-	name in {"vault", "consul", "rabbitmq"}
+	name in {"vault", "consul"}
 } else := members.set_up(name) if {
 	name := input.workload.engine.name
 	input.workload.replicas == 1

@@ -88,7 +88,7 @@ mongo(replicas, env) := object.union(workload(replicas, true), {
 
 test_one_that_may_stand_alone_is_made_a_member_first if {
 	some v in found(request(mongo(1, [])))
-	contains(v.fix, "start mongod with --replSet, rs.initiate() the one with the data")
+	contains(v.fix, "rs.initiate() the one with the data")
 	some w in found(request(mongo(1, [{"name": "MONGO_REPLICA_SET", "value": "rs0"}])))
 	contains(w.fix, "add one replica at a time, and run rs.add()")
 	some x in found(request(mongo(2, [])))

@@ -65,13 +65,19 @@ violation contains v if {
 }
 
 leaving := sprintf(
-	"save the data of the replica with the highest number (%s), since the others lack it",
-	[dumps.save],
+	"save the data of %s, which the others lack (%s)",
+	[last, dumps.save_pod(last)],
 ) if {
 	members.separate
 } else := members.leaving(input.workload.engine.name) if {
 	input.workload.engine
 } else := "move what the pod with the highest number holds to the others"
+
+last := sprintf("%s-%d", [input.workload.name, (first_ordinal + input.old_workload.replicas) - 1])
+
+default first_ordinal := 0
+
+first_ordinal := input.review.object.spec.ordinals.start
 
 # What becomes of the disks.
 stake := "The claims of the pods that go stay" if {
@@ -100,7 +106,10 @@ danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if 
 	input.workload.engine.votes
 	input.workload.replicas < fewest
 	members.separate
-} else := sprintf("%d members are needed for a majority", [fewest]) if {
+} else := sprintf("%d of %d members are no majority", [input.workload.replicas, input.old_workload.replicas]) if {
+	input.workload.engine.votes
+	input.workload.replicas < majority
+} else := sprintf("with fewer than %d members, the loss of one stops it", [fewest]) if {
 	input.workload.engine.votes
 	input.workload.replicas < fewest
 } else := sprintf("%d members go at once, with what they hold", [gone]) if {
@@ -108,7 +117,9 @@ danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if 
 	not scaled_by_load
 }
 
-fewest := max([input.parameters.min_members, floor(input.old_workload.replicas / 2) + 1])
+majority := floor(input.old_workload.replicas / 2) + 1
+
+fewest := max([input.parameters.min_members, majority])
 
 # Pods with a claim that are not a known data store are often plain workers.
 scaled_by_load if {

@@ -47,13 +47,13 @@ test_two_at_once_fail if {
 
 test_below_three_fails if {
 	some v in step(3, 2)
-	contains(v.msg, "3 members are needed for a majority")
+	contains(v.msg, "with fewer than 3 members, the loss of one stops it")
 	count(step(2, 1)) == 1
 }
 
 test_below_the_majority_of_before_fails if {
 	some v in step(9, 4)
-	contains(v.msg, "5 members are needed for a majority")
+	contains(v.msg, "4 of 9 members are no majority")
 }
 
 confirmed(text) := {"annotations": {"stategate.io/confirm-scale": text}}
@@ -125,7 +125,7 @@ test_stores_of_their_own_have_no_majority if {
 	}
 	some v in found(request(3, 2, {"engine": plain, "containers": [server]}))
 	contains(v.msg, "each replica has data that the others lack")
-	contains(v.fix, "save the data of the replica with the highest number")
+	contains(v.fix, "save the data of etcd-2, which the others lack (mc mirror into another deployment")
 }
 
 test_pods_that_are_no_known_store if {

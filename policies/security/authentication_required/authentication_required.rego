@@ -141,8 +141,9 @@ remedy(container, switch) := text if {
 } else := sprintf("Give the data store's users passwords from a Secret, and then take %s out", [switch])
 
 in_elasticsearch := concat(" ", [
-	"Make certificates for the transport layer (elasticsearch-certutil), set xpack.security.enabled to \"true\" on all",
-	"nodes and restart them together, then set the passwords (elasticsearch-setup-passwords before 8.0)",
+	"Make certificates for the transport layer (elasticsearch-certutil; xpack.security.transport.ssl.*), set",
+	"xpack.security.enabled to \"true\", stop all nodes and start them again (both kinds do not mix), then set the passwords",
+	"(elasticsearch-setup-passwords before 8.0)",
 ])
 
 elasticsearch := {
@@ -151,19 +152,30 @@ elasticsearch := {
 }
 
 in_opensearch := concat(" ", [
-	"Make certificates of your own (the demo ones are public) and configure the security plugin with them;",
-	"then take the switch out on all nodes and restart them together",
+	"Make certificates and password hashes of your own (the demo ones are public) and configure the security plugin with",
+	"them; then stop all nodes, take the switch out and start them again (both kinds do not mix)",
+])
+
+# One entry for each host: a root without a password is left at '%'.
+of_root := concat(" ", [
+	"Give whatever logs in as root (clients, probes, sidecars, replication) its password; ALTER USER each of root's entries",
+	"(SELECT user, host FROM mysql.user shows them),",
 ])
 
 # The images read these variables only for a new data directory.
 ways := {
 	"POSTGRES_HOST_AUTH_METHOD": concat(" ", [
-		"Give the roles passwords (ALTER ROLE), write scram-sha-256 for trust in the pg_hba.conf of the data directory and",
-		"reload; then take the variable out and set POSTGRES_PASSWORD from a Secret",
+		"Give all roles that log in passwords (ALTER ROLE; before 14, set password_encryption to scram-sha-256 first) and tell",
+		"their clients, replicas among them; write scram-sha-256 for trust in the host lines of pg_hba.conf in the data",
+		"directory and reload; then take the variable out and set POSTGRES_PASSWORD from a Secret",
 	]),
 	"ALLOW_EMPTY_PASSWORD": "Set the password in the store, give it to the container from a Secret, then take this out",
-	"MYSQL_ALLOW_EMPTY_PASSWORD": "Give root a password (ALTER USER), then set MYSQL_ROOT_PASSWORD from a Secret instead",
-	"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": "Give root a password (ALTER USER), then set MARIADB_ROOT_PASSWORD from a Secret",
+	"ALLOW_NONE_AUTHENTICATION": concat(" ", [
+		"Give the clients users of their own (etcdctl user add) and have them log in; then add root, run etcdctl auth enable,",
+		"set ETCD_ROOT_PASSWORD from a Secret (the probes log in with it), and take this out",
+	]),
+	"MYSQL_ALLOW_EMPTY_PASSWORD": concat(" ", [of_root, "then set MYSQL_ROOT_PASSWORD from a Secret instead"]),
+	"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": concat(" ", [of_root, "then set MARIADB_ROOT_PASSWORD from a Secret instead"]),
 	"DISABLE_SECURITY_PLUGIN": in_opensearch,
 	"plugins.security.disabled": in_opensearch,
 	"-Eplugins.security.disabled=true": in_opensearch,
@@ -171,7 +183,7 @@ ways := {
 
 # By flags that come in several spellings.
 by_engine := {
-	"cockroach": "Make certificates (cockroach cert), and restart all nodes with --certs-dir in place of --insecure",
+	"cockroach": "Make certificates (cockroach cert), stop all nodes, and start all with --certs-dir in place of --insecure: both kinds do not mix",
 	"mysql": "Reset the password that made it necessary (FLUSH PRIVILEGES; ALTER USER), then take the switch out",
 }
 

@@ -19,7 +19,7 @@ test_trust_fails if {
 	some v in found(request("postgres", "POSTGRES_HOST_AUTH_METHOD", "trust"))
 	v.msg == "POSTGRES_HOST_AUTH_METHOD=trust lets everybody who reaches container db in without a password"
 	v.path == path
-	contains(v.fix, "write scram-sha-256 for trust in the pg_hba.conf of the data directory")
+	contains(v.fix, "write scram-sha-256 for trust in the host lines of pg_hba.conf in the data directory")
 }
 
 test_letters_may_be_capital if count(found(request("redis", "ALLOW_EMPTY_PASSWORD", "Yes"))) == 1

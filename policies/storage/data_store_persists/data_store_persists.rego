@@ -59,7 +59,7 @@ fix(engine) := concat("", [
 ]) if {
 	engine.name == "vault"
 } else := concat("", [
-	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, -bootstrap-expect=N] and a volume at ",
+	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, -bootstrap-expect=N] (for more than one, -retry-join=NAME-0.SERVICE, too) and a volume at ",
 	"/consul/data, and import the data",
 ]) if {
 	engine.name == "consul"
@@ -69,6 +69,7 @@ fix(engine) := concat("", [
 ]) if {
 	engine.name == "influxdb"
 } else := concat("", [
-	"Take a dump first (redis-cli --rdb dump.rdb); then give it a claim, put dump.rdb into its data directory before it ",
+	"Take a dump first (redis-cli --rdb /tmp/dump.rdb in the pod, then kubectl cp it out: a file in the pod goes with it); ",
+	"then give it a claim, put dump.rdb into its data directory before it ",
 	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",
 ])

@@ -50,7 +50,7 @@ fix(claim) := text if {
 	claim.origin == "reference"
 	object.get(input.workload, "replicas", 1) > 1
 	text := sprintf(
-		"Set replicas: 1 now, since %d pods write the files of %s; then copy them to a ReadWriteOnce claim and name that",
+		"Set replicas: 1 now, since %d pods write the files of %s; then stop it, copy them to a ReadWriteOnce claim and name that",
 		[input.workload.replicas, claim.name],
 	)
 } else := text if {

@@ -74,7 +74,8 @@ test_a_deployment_that_becomes_a_stateful_set_fails if {
 	contains(v.msg, "Deployment shop/tsdb is gone and StatefulSet tsdb is new: it starts empty")
 	contains(v.msg, "the data stays in claim tsdb-pvc")
 	contains(v.fix, "Name claim tsdb-pvc in its volumes (with one replica)")
-	contains(v.fix, "dump the data first (pg_dumpall), and afterwards load the dump")
+	contains(v.fix, "dump the data first (pg_dumpall as a superuser")
+	contains(v.fix, "), and afterwards load the dump")
 }
 
 test_a_stateful_set_that_becomes_a_deployment_fails if {

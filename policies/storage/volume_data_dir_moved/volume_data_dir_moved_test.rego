@@ -116,10 +116,11 @@ test_another_version_or_vendor_has_its_own_way if {
 	old := request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))])
 	newer := object.union(old, {"workload": {"engine": {"major": 18}}})
 	some v in found(newer)
-	contains(v.fix, "save the data before the update (pg_dumpall), and after it load the dump")
+	contains(v.fix, "save the data before the update (pg_dumpall as a superuser")
+	contains(v.fix, "), and after it load the dump")
 	image := {"name": "db", "path": [], "image": {"repository": "bitnami/postgresql"}}
 	some w in found(object.union(old, {"workload": {"containers": [image]}}))
-	contains(w.fix, "save the data before the update (pg_dumpall), and after it load the dump")
+	contains(w.fix, "save the data before the update (pg_dumpall as a superuser")
 }
 
 test_another_engine_passes if {

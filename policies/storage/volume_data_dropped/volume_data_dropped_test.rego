@@ -14,6 +14,7 @@ workload(dirs) := {
 	"annotations": {},
 	"confirmed_at": {},
 	"engine": {"name": "postgres", "container": "postgres", "data_dirs": dirs},
+	"containers": [{"name": "postgres", "image": {"repository": "library/postgres"}, "env": []}],
 }
 
 update(old, new) := {

@@ -13,7 +13,7 @@ workload(dirs) := {
 	"replicas": 1,
 	"annotations": {},
 	"engine": {"name": "postgres", "container": "db", "data_dirs": dirs, "volatile": false},
-	"containers": [],
+	"containers": [{"name": "db", "image": {"repository": "library/postgres"}, "env": []}],
 	"pods": {"path": ["spec", "template"]},
 	"update": {"type": "RollingUpdate"},
 }

@@ -100,7 +100,11 @@ pub fn consumers(state: &State, subject: &Subject<'_>) -> Vec<Consumer> {
         let mut uses: Vec<_> = of_claim(namespace, subject, claim).collect();
         if uses.len() > MOST_CONSUMERS {
             // What is left out says nothing that those in front do not say.
-            uses.sort_by_key(|used| (!used.mount.holds_data, used.mount.read_only, used.replicas == Some(0)));
+            let stays = |kind: &str| matches!(kind, "StatefulSet" | "Deployment" | "DaemonSet");
+            uses.sort_by_key(|used| {
+                let idle = used.mount.read_only || used.replicas == Some(0);
+                (!stays(&used.record.brief.kind), idle, !used.mount.holds_data)
+            });
             uses.truncate(MOST_CONSUMERS);
         }
         uses.into_iter().map(consumer).collect::<Vec<_>>()

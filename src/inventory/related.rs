@@ -62,6 +62,10 @@ pub struct Related {
     /// PersistentVolume, the others that are the same volume to its CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pvs: Option<Vec<Arc<VolumeRecord>>>,
+    /// For a PersistentVolumeClaim that names no volume: the volumes that no claim has, of its class (without one, if it
+    /// names none), with its access modes and large enough.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub free_volumes: Option<Vec<Arc<VolumeRecord>>>,
     /// The VolumeSnapshots that its claims are populated from, by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshots: Option<BTreeMap<String, Snapshot>>,
@@ -148,6 +152,7 @@ impl Related {
                 .then(|| storage::attributes(state, subject)),
             pvcs: wants("pvcs").then(|| storage::claims(state, subject)),
             pvs: wants("pvs").then(|| storage::volumes(state, subject)),
+            free_volumes: wants("free_volumes").then(|| storage::free_volumes(state, subject)),
             snapshots: wants("snapshots").then(|| storage::snapshots(state, subject)),
             claim_snapshots: wants("claim_snapshots").then(|| storage::claim_snapshots(state, subject)),
             consumers: wants("consumers").then(|| consumers::consumers(state, subject)),

@@ -77,6 +77,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("volume_attributes_classes", &[ResourceRole::AttributesClass]),
     ("pvcs", &[ResourceRole::Claim]),
     ("pvs", &[ResourceRole::Volume]),
+    ("free_volumes", &[ResourceRole::Volume]),
     ("snapshots", &[ResourceRole::Snapshot]),
     ("claim_snapshots", &[ResourceRole::Snapshot]),
     ("consumers", &[ResourceRole::Workload]),

@@ -304,6 +304,20 @@ fn owns(subject: &Subject<'_>, claim: &ClaimRecord) -> bool {
     claim.owners.iter().any(|(kind, name)| *kind == subject.kind && *name == subject.workload.name)
 }
 
+/// The volumes that the claim under review may be bound to.
+pub fn free_volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
+    let own = |claim: &&Claim| claim.origin == "object" && claim.volume_name.is_none();
+    let Some(claim) = subject.workload.claims.iter().find(own) else { return Vec::new() };
+    let fits = |record: &&Arc<VolumeRecord>| {
+        let volume = &record.volume;
+        volume.claim_name.is_none()
+            && volume.storage_class == claim.storage_class
+            && claim.access_modes.iter().all(|mode| volume.access_modes.contains(mode))
+            && volume.capacity >= claim.size
+    };
+    state.cluster.volumes.values().filter(fits).cloned().collect()
+}
+
 /// The volumes bound to these claims or to the claim under review; of a volume, the others that are the same to its
 /// driver.
 pub fn volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {

@@ -155,7 +155,7 @@ pub fn program(word: &str) -> &str {
 }
 
 /// A program run from a mounted volume is not part of the image.
-fn is_a_mounted_file(container: &Container, word: &str) -> bool {
+pub fn is_a_mounted_file(container: &Container, word: &str) -> bool {
     let mut mounts = container.mounts.iter();
     word.starts_with('/') && mounts.any(|mount| covers(&mount.mount_path, word))
 }

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::command::{CommandLine, Directory, values};
 use super::engines::{AlsoDirs, EngineRow};
 use super::flags;
-use super::pods::{clean, covers};
+use super::pods::{clean, covers, keeps};
 use super::script;
-use super::view::{Container, DataDir, Mount};
+use super::view::{Container, DataDir};
 
 /// Longest path that Linux opens, in bytes (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -47,7 +47,9 @@ impl EngineRow {
         let reading = Reading { row: self, container, certain, line: &line, directory };
         let mut dirs = reading.main();
         let also = container.image.iter().flat_map(|image| self.also(image));
-        dirs.extend(also.flat_map(|row| reading.also(row)));
+        dirs.extend(also.filter(|row| reading.shows(row)).flat_map(|row| reading.also(row)));
+        let mut seen = HashSet::new();
+        dirs.retain(|dir| seen.insert(dir.dir.clone()));
         dirs
     }
 }
@@ -91,18 +93,24 @@ impl Reading<'_> {
             }
             Said::Nothing => {
                 let dirs = self.container.image.as_ref().map(|image| self.row.defaults(image));
-                named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
+                self.unsaid(dirs.unwrap_or_default(), "default", &self.row.environment)
             }
         }
     }
 
     /// Whether a volume may hold the data of an engine in an image that is not known.
     fn may_be_mounted(&self) -> bool {
-        let keeps = |mount: &Mount| {
-            let fixed = matches!(mount.source.as_str(), "configMap" | "downwardAPI" | "projected" | "secret");
-            !mount.read_only && !fixed && mount.source != "emptyDir"
-        };
         self.container.mounts.iter().any(keeps) || self.row.mounted_dirs(self.container).next().is_some()
+    }
+
+    /// Whether the signs of a row are there, if it needs one.
+    fn shows(&self, row: &AlsoDirs) -> bool {
+        let runs = |sign: &String| {
+            let mut texts = self.container.command.iter().chain(&self.container.args);
+            texts.any(|text| text.contains(sign.as_str()))
+        };
+        let told = |sign: &String| self.line.variable(sign).is_some();
+        row.signs.is_empty() || row.signs.iter().any(|sign| runs(sign) || told(sign))
     }
 
     /// The commands that may run the engine.
@@ -153,7 +161,7 @@ impl Reading<'_> {
                 match self.known(told.iter().map(Option::as_deref)) {
                     Said::These(dirs) => named(dirs, self.origin("argument")),
                     Said::Unknown => Vec::new(),
-                    Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
+                    Said::Nothing => self.unsaid(row.dirs.clone(), "also", &row.environment),
                 }
             }
         }
@@ -171,18 +179,33 @@ impl Reading<'_> {
         if unsure { "script" } else { "environment" }
     }
 
-    /// The image's default, downgraded to a guess if something outside the manifest may override it.
-    fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
-        let configured = |path: &String| {
-            self.container.mounts.iter().any(|m| covers(&m.mount_path, path) || covers(path, &m.mount_path))
+    /// The image's defaults, downgraded to guesses if something outside the manifest may override them.
+    fn unsaid(&self, dirs: Vec<String>, origin: &'static str, variables: &[String]) -> Vec<DataDir> {
+        let unseen = self.container.env_from && !variables.is_empty() || !self.certain;
+        named(dirs, if unseen || self.is_configured() { "guess" } else { origin })
+    }
+
+    /// Whether a configuration file may say where the data is.
+    fn is_configured(&self) -> bool {
+        let row = self.row;
+        let mounts = || self.container.mounts.iter();
+        let own = |path: &str| {
+            row.own_files.iter().any(|own| own == path)
+                && !mounts().any(|mount| covers(&mount.mount_path, path))
         };
-        let unseen = self.container.env_from && !variables.is_empty();
-        let told = |word: &String| {
-            let flag = word.split('=').next().unwrap_or(word);
-            self.row.config_arguments.iter().any(|argument| argument == flag)
+        let told = |words: &Vec<String>| {
+            words.iter().enumerate().any(|(at, word)| {
+                let (flag, value) = word.split_once('=').map_or((word.as_str(), None), |(f, v)| (f, Some(v)));
+                let value = value.or_else(|| words.get(at + 1).map(String::as_str));
+                row.config_arguments.iter().any(|argument| argument == flag) && !value.is_some_and(own)
+            })
         };
-        let unseen = unseen || self.line.words().any(told) || !self.certain;
-        if unseen || self.row.config_mounts.iter().any(configured) { "guess" } else { origin }
+        let mounted = |path: &String| {
+            mounts().any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
+        };
+        // What such a file leaves out is elsewhere.
+        let silent = || row.stores_elsewhere && self.container.files.iter().any(|file| row.reads(file));
+        row.config_mounts.iter().any(mounted) || silent() || self.line.commands.iter().any(told)
     }
 
     fn variables(&self, names: &[String]) -> Said {

@@ -1,6 +1,7 @@
 //! The table of data stores: maps containers to engines. `data_dirs` finds the directories they write to.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::command::CommandLine;
 use super::flags::Style;
@@ -99,6 +100,12 @@ pub struct EngineRow {
     /// A volume mounted at one of these paths may override the image's default directories.
     #[serde(default)]
     pub(super) config_mounts: Vec<String>,
+    /// Files of its own images, which name the default directories.
+    #[serde(default)]
+    pub(super) own_files: Vec<String>,
+    /// Whether a configuration file that is known and names no directory has the data in another system.
+    #[serde(default)]
+    pub(super) stores_elsewhere: bool,
     /// Patterns for variables that the server of its images reads, and hardly any client.
     #[serde(default)]
     variables: Vec<String>,
@@ -178,6 +185,9 @@ pub(super) struct AlsoDirs {
     repositories: Vec<String>,
     #[serde(default)]
     images: Vec<String>,
+    /// Only if the commands contain one of these words, or one of these variables is set.
+    #[serde(default)]
+    pub(super) signs: Vec<String>,
     /// Environment variables that name the directory.
     #[serde(default)]
     pub(super) environment: Vec<String>,
@@ -306,10 +316,23 @@ impl EngineRow {
 
     /// The VOLUME declared by the image that keeps a mount at `mount_path` from holding `dir`.
     pub fn hiding_volume(&self, container: &Container, mount_path: &str, dir: &str) -> Option<&String> {
-        let row = self.row(container.image.as_ref()?)?;
-        row.volumes
-            .iter()
+        let mut volumes = self.volumes(container).iter();
+        volumes
             .find(|volume| volume.as_str() != mount_path && covers(mount_path, volume) && covers(volume, dir))
+    }
+
+    /// Whether the engine can write to a directory at which nothing is mounted: with a root file system that is
+    /// read-only, only below a VOLUME of the image.
+    pub(super) fn is_writable(&self, container: &Container, dir: &str) -> bool {
+        let flag = container.security.as_ref().and_then(|security| security.get("readOnlyRootFilesystem"));
+        flag.and_then(Value::as_bool) != Some(true)
+            || self.volumes(container).iter().any(|volume| covers(volume, dir))
+    }
+
+    /// The VOLUMEs of a container's image.
+    fn volumes(&self, container: &Container) -> &[String] {
+        let row = container.image.as_ref().and_then(|image| self.row(image));
+        row.map(|row| row.volumes.as_slice()).unwrap_or_default()
     }
 
     fn row(&self, image: &ImageRef) -> Option<&DefaultDirs> {

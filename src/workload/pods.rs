@@ -246,6 +246,12 @@ pub fn covers(mount_path: &str, dir: &str) -> bool {
         || dir.strip_prefix(mount_path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
+/// Whether what is written to a mount may outlive its pod.
+pub fn keeps(mount: &Mount) -> bool {
+    let fixed = matches!(mount.source.as_str(), "configMap" | "downwardAPI" | "projected" | "secret");
+    !mount.read_only && !fixed && mount.source != "emptyDir"
+}
+
 /// The mount that contains a directory: the closest one at or above it.
 pub fn holding<'a>(mounts: &'a [Mount], dir: &str) -> Option<&'a Mount> {
     mounts.iter().filter(|mount| covers(&mount.mount_path, dir)).max_by_key(|mount| mount.mount_path.len())

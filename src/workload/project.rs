@@ -257,8 +257,8 @@ fn observed_dirs(
     all.flat_map(|(container, row)| held(row.data_dirs(container), container, Some(row))).collect()
 }
 
-/// The directories of one container, each with the mount that holds it. Drops guesses of the table without a
-/// mount.
+/// The directories of one container, each with the mount that holds it. Drops what the table names where nothing is
+/// mounted if that is a guess, or the container cannot write there.
 fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> Vec<DataDir> {
     let hold = |mut dir: DataDir| {
         dir.container = container.name.clone();
@@ -270,7 +270,13 @@ fn held(dirs: Vec<DataDir>, container: &Container, row: Option<&EngineRow>) -> V
         }
         dir
     };
-    dirs.into_iter().map(hold).filter(|dir| dir.origin != "guess" || dir.mount.is_some()).collect()
+    let writable = |dir: &DataDir| row.is_none_or(|row| row.is_writable(container, &dir.dir));
+    let is_there = |dir: &DataDir| match dir.origin {
+        "guess" => dir.mount.is_some(),
+        "default" | "also" => dir.mount.is_some() || writable(dir),
+        _ => true,
+    };
+    dirs.into_iter().map(hold).filter(is_there).collect()
 }
 
 fn engine_path(container: Option<&Container>, declared: Option<&str>) -> Path {

@@ -289,6 +289,39 @@ spec:
 }
 
 #[test]
+fn a_claim_sees_the_free_volumes_that_fit_it() {
+    let volume = |name: &str, spec: &str| {
+        format!(
+            "---\napiVersion: v1\nkind: PersistentVolume\nmetadata: {{name: {name}}}\nspec: {{nfs: {{server: a, path: /}}, {spec}}}\n"
+        )
+    };
+    let cluster = [
+        volume("fits", "capacity: {storage: 20Gi}, accessModes: [ReadWriteOnce, ReadWriteMany]"),
+        volume("small", "capacity: {storage: 10Gi}, accessModes: [ReadWriteMany]"),
+        volume("once", "capacity: {storage: 20Gi}, accessModes: [ReadWriteOnce]"),
+        volume("classed", "capacity: {storage: 20Gi}, accessModes: [ReadWriteMany], storageClassName: nfs"),
+        volume(
+            "taken",
+            "capacity: {storage: 20Gi}, accessModes: [ReadWriteMany], claimRef: {namespace: b, name: c}",
+        ),
+    ]
+    .concat();
+    let claim = |more: &str| {
+        let manifest = format!(
+            "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: c, namespace: a}}\nspec: {{accessModes: [ReadWriteMany], resources: {{requests: {{storage: 20Gi}}}}{more}}}\n"
+        );
+        let found =
+            seen("PersistentVolumeClaim", "PersistentVolume: optional", "free_volumes", &manifest, &cluster);
+        let names =
+            found.as_array().unwrap().iter().map(|volume| volume["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(claim(""), ["fits"]);
+    assert_eq!(claim(", storageClassName: nfs"), ["classed"]);
+    assert_eq!(claim(", volumeName: fits"), [""; 0]);
+}
+
+#[test]
 fn nodes_are_counted_for_the_workload_and_quotas_are_numbers() {
     let node = |name: &str, zone: &str, rest: &str| {
         format!(

@@ -290,9 +290,9 @@ fn input_of_anything_and_for_one_policy() {
     assert!(everything.get("old_workload").is_none(), "undefined, not null");
     assert_eq!(run.stdout, stategate_with(&["input", "-", "--now", now], good_workload()).stdout);
 
-    let run = stategate_with(&["input", "-", "--policy", "storage_class_required"], good_workload());
+    let run = stategate_with(&["input", "-", "--policy", "storage_class_allowed"], good_workload());
     let one = parsed(&run.expect(0, &[]).stdout);
-    assert_eq!(one["parameters"], json!({"allow_cluster_default": false, "judge_charts": false}));
+    assert_eq!(one["parameters"]["default_tier"], "prod");
     assert!(one["review"].get("object").is_none() && one.get("now").is_none(), "it does not read them");
 
     let delete = format!("{POLICIES}/data_protection/delete_guard_pvc/examples/deny_bound.yaml");

@@ -88,8 +88,10 @@ fn workloads_of_the_first_versions_of_kubernetes_are_told() {
     for version in ["extensions/v1beta1", "apps/v1beta2"] {
         let text = NAIVE.replace("apps/v1", version).replace("kind: StatefulSet", "kind: Deployment");
         let files = directory(&[("a.yaml", &text)]);
-        run_in(files.path(), &["check", "."])
-            .expect(2, &["is not a kind that an API server serves", "write apiVersion: apps/v1, kind: Deployment"]);
+        run_in(files.path(), &["check", "."]).expect(
+            2,
+            &["is not a kind that an API server serves", "write apiVersion: apps/v1, kind: Deployment"],
+        );
     }
 }
 

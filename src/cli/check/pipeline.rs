@@ -1,7 +1,7 @@
 //! From sources to a report, in two passes: the first builds the inventory, the second reviews the objects.
 //! Each pass reads the files, so that only the inventory is kept in memory between them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -302,7 +302,7 @@ impl Pipeline {
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
         let mut written = Written::default();
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
-            if written.again(manifest, &self.namespace) {
+            if written.again(manifest) {
                 continue;
             }
             let old = old(manifest);
@@ -385,16 +385,12 @@ fn can_be_read_again(source: &Source) -> bool {
 
 /// The objects that the files have so far.
 #[derive(Default)]
-struct Written<'a>(HashMap<(Arc<str>, ObjectRef), Vec<&'a Value>>);
+struct Written<'a>(HashSet<(Arc<str>, &'a Value)>);
 
 impl<'a> Written<'a> {
     /// Whether the same file has the very same object already, as what is rendered by a loop may: one is told.
-    fn again(&mut self, manifest: &'a Manifest, namespace: &str) -> bool {
-        let place = (Arc::clone(&manifest.file.name), manifest.reference(namespace));
-        let before = self.0.entry(place).or_default();
-        let again = before.contains(&&*manifest.object);
-        before.push(&manifest.object);
-        again
+    fn again(&mut self, manifest: &'a Manifest) -> bool {
+        !self.0.insert((Arc::clone(&manifest.file.name), &manifest.object))
     }
 }
 

@@ -73,12 +73,20 @@ impl EngineRow {
         line
     }
 
+    /// Whether the settings of a file are known.
+    pub(in crate::workload) fn reads(&self, file: &ConfigFile) -> bool {
+        let mut all = self.configuration.iter();
+        all.any(|known| matches_any(&known.files, &file.path) && known.arguments(&file.text).is_some())
+    }
+
     fn insert(&self, line: &mut CommandLine, settings: Vec<String>) {
         if line.commands.is_empty() {
             let flags = ["--".to_owned()].into_iter().chain(settings);
             return line.commands.push(flags.collect());
         }
-        let own = line.commands.iter_mut().find(|words| !self.is_client(words) && self.is_own(words));
+        // One of which nothing is left only named the file.
+        let own = |words: &&mut Vec<String>| words.is_empty() || !self.is_client(words) && self.is_own(words);
+        let own = line.commands.iter_mut().find(own);
         if let Some(words) = own {
             let at = usize::from(words.first().is_some_and(|first| !first.starts_with('-')));
             words.splice(at..at, settings);

@@ -1,7 +1,10 @@
 //! What shows that a container runs an engine if its image is in no row of the table.
 
+use super::super::command::CommandLine;
 use super::super::image::ImageRef;
+use super::super::pods::keeps;
 use super::super::view::Container;
+use super::runs::starts_like;
 use super::{EngineRow, matches_any};
 
 /// Words in names of images and containers that work with an engine and do not run it.
@@ -59,6 +62,8 @@ const TOOLS: &[&str] = &[
 /// Words beside the name of an engine in the name of what runs it.
 const SERVERS: &[&str] = &[
     "",
+    "alpine",
+    "cache",
     "cluster",
     "data",
     "database",
@@ -70,6 +75,7 @@ const SERVERS: &[&str] = &[
     "replica",
     "server",
     "standalone",
+    "store",
 ];
 
 /// What the names of variables begin and end with that tell a client where its server is.
@@ -80,8 +86,9 @@ const SERVER_SUFFIXES: &[&str] = &[
 ];
 
 impl EngineRow {
-    /// Whether two signs show that a container runs the engine, one of which is a volume at its directory or a variable
-    /// of its server: its port and its name alone may be those of a proxy.
+    /// Whether two signs show that a container runs the engine, one of which is a volume at its directory, a variable
+    /// of its server or, beside a lasting volume, a command that starts it or an image that is called nothing else:
+    /// its port and another name may be those of a proxy.
     pub(super) fn is_evident_in(&self, container: &Container, image: &ImageRef) -> bool {
         let names = [image.basename(), container.name.as_str()];
         if names.into_iter().flat_map(words).any(|word| TOOLS.contains(&word)) {
@@ -99,7 +106,15 @@ impl EngineRow {
                 && words(name).all(|word| self.is_called(word) || SERVERS.contains(&word))
         };
         let told = container.env.iter().any(|env| matches_any(&self.variables, &env.name));
-        told && (mounted || listens || names.into_iter().any(plainly)) && !self.is_told_of_a_server(container)
+        // `run` and `start` are words of many programs.
+        let servers: Vec<String> =
+            self.servers.iter().filter(|server| server.contains(['.', '-', ' '])).cloned().collect();
+        let starts = || CommandLine::of(container).works().any(|words| starts_like(&servers, words));
+        let held = container.mounts.iter().any(keeps);
+        let stores = listens && held && (plainly(image.basename()) || starts());
+        (stores || told)
+            && (mounted || listens || names.into_iter().any(plainly))
+            && !self.is_told_of_a_server(container)
     }
 
     fn is_called(&self, word: &str) -> bool {

@@ -1,9 +1,10 @@
 //! Whether a container's commands run an engine, a client or a task, and how much of that can be seen.
 
-use super::super::command::{CommandLine, program, values};
+use super::super::command::{CommandLine, is_a_mounted_file, program, values};
 use super::super::flags;
 use super::super::image::ImageRef;
 use super::super::labels::glob;
+use super::super::pods::keeps;
 use super::super::view::Container;
 use super::{EngineRow, matches_any};
 
@@ -26,6 +27,24 @@ impl EngineRow {
         self.is_asked_for(line)
             && !container.image.as_ref().is_some_and(|image| self.runs_a_client(line, image))
             && !self.is_idle(container, line)
+            && !self.runs_another(container, line)
+    }
+
+    /// Whether it runs only programs that somebody mounts in the image, and nothing else shows the engine.
+    fn runs_another(&self, container: &Container, line: &CommandLine) -> bool {
+        let mounted = |words: &Vec<String>| {
+            let first = words.first().map(String::as_str).unwrap_or_default();
+            is_a_mounted_file(container, first) && !self.is_program(words) && !self.is_server(words)
+        };
+        let probes = [&container.readiness, &container.liveness, &container.startup];
+        line.works().next().is_some()
+            && line.works().all(mounted)
+            && probes.into_iter().all(Option::is_none)
+            && !container.ports.iter().any(|port| self.ports.contains(&port.port))
+            && !container.env.iter().any(|env| matches_any(&self.variables, &env.name))
+            && !container.env_from
+            && !container.mounts.iter().any(keeps)
+            && self.mounted_dirs(container).next().is_none()
     }
 
     /// Whether a hook, a probe or a handler starts the engine, beside a container that does not run it.
@@ -189,7 +208,7 @@ impl EngineRow {
 }
 
 /// Whether a command starts with the words of one of the patterns; the first word is a program.
-fn starts_like(patterns: &[String], words: &[String]) -> bool {
+pub(super) fn starts_like(patterns: &[String], words: &[String]) -> bool {
     patterns.iter().any(|pattern| {
         let mut rest = words.iter().enumerate();
         pattern.split(' ').all(|wanted| {

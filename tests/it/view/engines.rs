@@ -366,6 +366,76 @@ fn scripts_are_read_for_what_they_say_and_not_for_what_they_hide() {
     assert_eq!(file(json!(["/usr/bin/postgres"])), [format!("{data} default -")]);
 }
 
+/// The same with a Secret `s` at one more path.
+fn configured(container: Value, mounts: &[&str], config: &str) -> Vec<String> {
+    let mut container = container;
+    container["name"] = json!("c");
+    container["volumeMounts"] = mounts
+        .iter()
+        .map(|path| json!({"name": "v", "mountPath": path}))
+        .chain([json!({"name": "s", "mountPath": config})])
+        .collect::<Value>();
+    let volumes = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}},
+        {"name": "s", "secret": {"secretName": "s"}}]});
+    let view = view(&statefulset(container, volumes));
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let dir = |dir: &Value| [&dir["dir"], &dir["origin"], &dir["mount"]["mount_path"]].map(text).join(" ");
+    view["engine"]["data_dirs"].as_array().unwrap().iter().map(dir).collect()
+}
+
+#[test]
+fn a_file_that_is_not_known_may_name_another_system() {
+    for (container, config) in [
+        (json!({"image": "grafana/loki:3", "args": ["-config.file=/c/loki.yaml"]}), "/c"),
+        (json!({"image": "grafana/tempo:2", "args": ["-config.file", "/c/tempo.yaml"]}), "/c"),
+        (json!({"image": "hashicorp/vault", "args": ["server", "-config=/c"]}), "/c"),
+    ] {
+        assert_eq!(configured(container.clone(), &["/srv/x"], config), [""; 0], "{container}");
+        assert_eq!(configured(container.clone(), &[], config), [""; 0], "{container}");
+    }
+    // Its image's own file is known.
+    let loki = json!({"image": "grafana/loki:3", "args": ["-config.file=/etc/loki/local-config.yaml"]});
+    let all = ["/loki default -", "/var/loki default -"];
+    assert_eq!(configured(loki.clone(), &["/srv/x"], "/etc/tls"), all);
+    assert_eq!(configured(loki, &["/srv/x"], "/etc/loki"), [""; 0]);
+}
+
+#[test]
+fn what_cannot_be_written_is_no_data_directory() {
+    let of = |image: &str, mount: &str| {
+        dirs(json!({"image": image, "securityContext": {"readOnlyRootFilesystem": true}}), &[mount])
+    };
+    assert_eq!(of("prom/prometheus:v3.0.0", "/srv"), [""; 0]);
+    assert_eq!(of("prom/prometheus:v3.0.0", "/prometheus"), ["/prometheus default /prometheus"]);
+    // A VOLUME can be written to.
+    assert_eq!(of("mysql:8.4", "/srv"), ["/var/lib/mysql default -"]);
+}
+
+#[test]
+fn a_mounted_program_is_the_engine_only_if_something_else_shows_that() {
+    let of = |more: Value| {
+        let mut container = json!({"name": "c", "image": "quay.io/airshipit/mariadb:11.4.8",
+            "command": ["/tmp/start.py"], "volumeMounts": [{"name": "s", "mountPath": "/tmp/start.py"}]});
+        for (key, value) in more.as_object().unwrap() {
+            container[key] = value.clone();
+        }
+        let volumes =
+            json!({"volumes": [{"name": "s", "configMap": {"name": "s"}}, {"name": "v", "emptyDir": {}}]});
+        view(&deployment(container, volumes))["engine"]["name"].as_str().unwrap_or_default().to_owned()
+    };
+    assert_eq!(of(json!({})), "");
+    for more in [
+        json!({"ports": [{"containerPort": 3306}]}),
+        json!({"env": [{"name": "MYSQL_DATABASE", "value": "x"}]}),
+        json!({"readinessProbe": {"exec": {"command": ["/tmp/ready.py"]}}}),
+        json!({"command": ["mysqld"]}),
+        json!({"volumeMounts": [{"name": "s", "mountPath": "/tmp/start.py"},
+            {"name": "v", "mountPath": "/var/lib/mysql"}]}),
+    ] {
+        assert_eq!(of(more.clone()), "mysql", "{more}");
+    }
+}
+
 #[test]
 fn directories_beside_the_data_directory_are_told_by_the_image() {
     let zookeeper =
@@ -391,6 +461,13 @@ fn directories_beside_the_data_directory_are_told_by_the_image() {
     );
     // A custom zoo.cfg may set anything.
     assert_eq!(zookeeper("zookeeper:3.9", none, &["/conf", "/data"]), ["/data guess /data"]);
+    // An image that is built on the official one.
+    let command = ["sh", "-c", "/docker-entrypoint.sh zkServer.sh start-foreground"];
+    let own =
+        json!({"image": "team/own-zookeeper:1", "command": command, "ports": [{"containerPort": 2181}]});
+    assert_eq!(dirs(own, &["/data"]), ["/datalog also -"]);
+    let own = json!([{"name": "ZOO_MY_ID", "value": "1"}]);
+    assert_eq!(zookeeper("team/zookeeper", own, &["/data"]), ["/data default /data", "/datalog also -"]);
 
     let pg = |env: Value| dirs(json!({"image": "postgres:16", "env": env}), &[]);
     let data = "/var/lib/postgresql/data default -".to_owned();

@@ -41,6 +41,8 @@ fn two_signs_make_an_engine_of_an_image_that_is_not_known() {
         (own("thing", &["MYSQL_ROOT_PASSWORD", "MYSQL_ROOT_HOST"]), &[], &[3306], "mysql"),
         (own("mariadb-0", &["MYSQL_ROOT_PASSWORD"]), &[], &[], "mysql"),
         (own("db", &["MONGO_INITDB_DATABASE"]), &[], &[27017], "mongodb"),
+        // It may be a cache.
+        (json!({"image": "team/redis-cache:6"}), &["/redis-data"], &[6379], ""),
         (own("kafka", &["KAFKA_NODE_ID", "KAFKA_ADVERTISED_LISTENERS"]), &[], &[], "kafka"),
         // One sign is none.
         (own("thing", &[]), &["/var/lib/postgresql/data"], &[], ""),
@@ -52,6 +54,23 @@ fn two_signs_make_an_engine_of_an_image_that_is_not_known() {
         (own("thing", &[]), &["/data"], &[6379], ""),
     ] {
         assert_eq!(named(container.clone(), mounts, ports), expected, "{container} {mounts:?} {ports:?}");
+    }
+}
+
+#[test]
+fn an_image_that_is_called_like_an_engine_and_listens_beside_a_claim_is_one() {
+    for (image, port, expected) in [
+        ("sourcegraph/redis-store:4.2.1", 6379, "redis"),
+        ("sourcegraph/redis-store:4.2.1", 80, ""),
+        ("sourcegraph/postgres-12-alpine:4.2.1", 5432, "postgres"),
+        ("team/postgresql-16:1", 5432, "postgres"),
+        ("team/redis-session-app:1", 6379, ""),
+    ] {
+        let container = json!({"name": "c", "image": image, "ports": [{"containerPort": port}],
+            "volumeMounts": [{"name": "v", "mountPath": "/data"}]});
+        let claim = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]});
+        let view = view(&deployment(container, claim));
+        assert_eq!(view["engine"]["name"].as_str().unwrap_or_default(), expected, "{image} {port}");
     }
 }
 
@@ -240,6 +259,10 @@ fn files_of_config_maps_are_read() {
         read("postgres:16", postgres, "/etc/pg", "postgresql.conf", "data_directory = '/srv/pg' # here\n");
     assert_eq!(postgres, dir("postgres", "/srv/pg argument", false));
 
+    let influx = "[meta]\n  dir = \"/srv/meta\"\n[data]\n  dir = \"/srv/data\"\n  wal-dir = \"/srv/wal\"\n";
+    let dirs = ["/srv/data argument", "/srv/meta argument", "/srv/wal argument"];
+    assert_eq!(read("influxdb:1.8", json!(["influxd"]), "/etc/influxdb", "influxdb.conf", influx).1, dirs);
+
     let nats = |text: &str| {
         read("nats:2.10", json!(["nats-server", "--config", "/etc/n/nats.conf"]), "/etc/n", "nats.conf", text)
     };
@@ -259,6 +282,27 @@ fn files_of_config_maps_are_read() {
     );
     assert_eq!(elastic("node:\n  roles: [ingest]\n"), nothing);
     assert_eq!(elastic("path:\n  data: /srv/es\n"), dir("elasticsearch", "/srv/es argument", true));
+
+    let loki = |text: &str| {
+        let command = json!(["/usr/bin/loki", "-config.file=/etc/l/loki.yaml"]);
+        read("grafana/loki:3.1.0", command, "/etc/l", "loki.yaml", text)
+    };
+    let chunks = "storage_config:\n  filesystem: {directory: /srv/chunks}\n";
+    assert_eq!(loki("common: {path_prefix: /srv/loki}\n"), dir("loki", "/srv/loki argument", false));
+    assert_eq!(
+        loki(&format!("common: {{path_prefix: /p}}\n{chunks}")),
+        dir("loki", "/srv/chunks argument", false)
+    );
+    // What is in a bucket is in no directory.
+    let bucket = "common: {path_prefix: /srv/loki, storage: {s3: {bucketnames: b}}}\n";
+    assert_eq!(loki(&format!("{bucket}{chunks}")), ("loki".to_owned(), Vec::new(), false));
+    assert_eq!(loki("auth_enabled: false\n"), ("loki".to_owned(), Vec::new(), false));
+    let tempo = |text: &str| {
+        read("grafana/tempo:2.6.1", json!(["/tempo", "-config.file=/c/t.yaml"]), "/c", "t.yaml", text)
+    };
+    let local = "storage: {trace: {local: {path: /srv/t}";
+    assert_eq!(tempo(&format!("{local}}}}}\n")), dir("tempo", "/srv/t argument", false));
+    assert_eq!(tempo(&format!("{local}, s3: {{bucket: b}}}}}}\n")), ("tempo".to_owned(), Vec::new(), false));
 
     let part = json!([{"name": "config", "mountPath": "/etc/r/r.conf", "subPath": "r.conf"}]);
     let container =

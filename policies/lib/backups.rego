@@ -30,8 +30,12 @@ by_sidecar if {
 	parts := split(container.image.repository, "/")
 	text := concat(" ", array.concat([container.name, parts[count(parts) - 1]], array.concat(container.command, container.args)))
 	regex.match(takes_backups, text)
+	not regex.match(serves_copies, text)
 	not regex.match(`(?i)export`, container.name)
 }
+
+# A copy for whoever connects, such as a new replica, leaves no backup behind.
+serves_copies := `(?i)(^|[ /])((ncat|nc)(\s+-[a-z]+)*\s+(--listen|-[a-z]*l[a-z]*)\b|socat\s[^\n]*-listen:)`
 
 takes_backups := `(?i)(^|[ /_.-])(pgbackrest|wal-[ge]|barman|litestream|medusa|clickhouse-backup|backups?)([ /_.-]|$)`
 

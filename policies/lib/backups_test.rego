@@ -75,3 +75,15 @@ test_other_helpers_do_not if {
 	not beside({"name": "backup-exporter"})
 	not beside({"name": "restore-backup", "role": "init"})
 }
+
+sidecar(script) := {"workload": object.union(workload, {"containers": [
+	{"name": "db", "role": "main", "image": {"repository": "mysql"}, "command": [], "args": []},
+	{"name": "xtrabackup", "role": "main", "image": {"repository": "shop/tools"}, "command": ["bash", "-c", script], "args": []},
+]})}
+
+test_copies_for_new_replicas_are_no_backup if {
+	stream := "xtrabackup --backup --stream=xbstream --host=127.0.0.1"
+	not backups.by_sidecar with input as sidecar(sprintf("exec ncat --listen --keep-open 3307 -c \"%s\"", [stream]))
+	not backups.by_sidecar with input as sidecar(sprintf("while true; do %s | socat - TCP-LISTEN:3307; done", [stream]))
+	backups.by_sidecar with input as sidecar(sprintf("%s | xbcloud put daily", [stream]))
+}

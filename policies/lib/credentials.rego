@@ -44,7 +44,7 @@ own(quoted) if {
 }
 
 # A placeholder that a tool fills in before the manifest is applied.
-placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^>]*>|\{\{.*\}\})$`, text)
+placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<+[^<>]*>+|\{\{.*\}\})$`, text)
 
 # Constants that their makers publish, and that are the same for everybody: the names of Stellar's networks, the key of
 # Azure's storage emulator, and the keys with which reCAPTCHA and Turnstile are tested.

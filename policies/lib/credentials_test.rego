@@ -59,7 +59,7 @@ test_connection_strings_without if {
 }
 
 test_placeholders if {
-	every text in ["${PW}", "<password>", "{{ .Values.pw }}"] {
+	every text in ["${PW}", "<password>", "<<ENTER YOUR PASSWORD>>", "{{ .Values.pw }}"] {
 		credentials.placeholder(text)
 	}
 	every text in ["hunter2", "$hunter2", "a${PW}", "<x"] {

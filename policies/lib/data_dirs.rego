@@ -93,6 +93,31 @@ scratch := concat("", [
 	`([/_.-]|$)`,
 ])
 
+# Its container copies all of it from another when it starts: a replica of Redis, as Bitnami's image is told to be one.
+copied(dir) if {
+	input.workload.engine.name == "redis"
+	not elects
+	some container in input.workload.containers
+	container.name == dir.container
+	contains(container.image.repository, "bitnami")
+	some variable in container.env
+	variable.name in {"REDIS_REPLICATION_MODE", "VALKEY_REPLICATION_MODE"}
+	variable.value in {"slave", "replica"}
+}
+
+# Sentinel makes a replica the primary.
+elects if {
+	some container in input.workload.containers
+	some text in array.concat([container.name], array.concat(container.command, container.args))
+	contains(lower(text), "sentinel")
+}
+
+elects if {
+	some container in input.workload.containers
+	some variable in container.env
+	contains(variable.name, "SENTINEL")
+}
+
 # Mounts below a persisted data directory: each holds a part of the data, unless it is named as the place of copies.
 parts contains mount if {
 	some dir in input.workload.engine.data_dirs

@@ -157,3 +157,17 @@ test_a_volume_is_told_once if {
 	mounts := {{"volume": "data", "mount_path": "/a"}, {"volume": "data", "mount_path": "/b"}, {"volume": "log", "mount_path": "/c"}}
 	{mount.mount_path | some mount in mounts; data_dirs.tells(mount, mounts)} == {"/a", "/c"}
 }
+
+replica(containers) := {"workload": {"engine": {"name": "redis"}, "containers": containers}}
+
+# Sentinel makes a replica the primary, which then holds the only data.
+test_a_replica_that_may_be_elected_is_no_copy if {
+	env := [{"name": "REDIS_REPLICATION_MODE", "value": "slave"}]
+	redis := {"name": "redis", "image": {"repository": "bitnami/redis"}, "env": env, "command": [], "args": []}
+	sentinel := object.union(redis, {"name": "watch", "env": [], "args": ["redis-sentinel"]})
+	told := object.union(redis, {"env": array.concat(env, [{"name": "REDIS_SENTINEL_HOST"}])})
+	own := {"container": "redis"}
+	data_dirs.copied(own) with input as replica([redis])
+	not data_dirs.copied(own) with input as replica([redis, sentinel])
+	not data_dirs.copied(own) with input as replica([told])
+}

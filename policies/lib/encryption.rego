@@ -47,13 +47,30 @@ any_case := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs", "disk.csi.azure.com", "
 
 ebs := {"ebs.csi.aws.com", "kubernetes.io/aws-ebs"}
 
+# Storage whose disks may be encrypted below the class: a class that says nothing of it tells nothing.
+by_disks := ["*rbd.csi.ceph.com", "*cephfs.csi.ceph.com"]
+
 verdict(class, told) := "attested" if {
 	attested(class, told.attested_provisioners)
 } else := "unknown" if {
 	count(ways(class.provisioner, told.extra_rules)) == 0
 } else := "encrypted" if {
 	encrypted(class, told)
+} else := "unknown" if {
+	globs.matches_any(by_disks, class.provisioner)
+	not says_something(class, told)
 } else := "plain"
+
+says_something(class, _) if {
+	some name, _ in class.parameters
+	contains(lower(name), "encrypt")
+}
+
+says_something(class, told) if {
+	some way in ways(class.provisioner, told.extra_rules)
+	some name, _ in way
+	count(said(class, name)) > 0
+}
 
 attested(class, _) if count(trim_space(class.annotations["stategate.io/encryption-attested"])) >= 10
 
@@ -98,8 +115,13 @@ spelling(provisioner, name) := lower(name) if {
 	provisioner in any_case
 } else := name
 
-# The parameters to set, in words.
-remedy(provisioner, extra_rules) := concat(" or ", {text |
+# The parameters to set, in words. Without a key, Ceph's driver makes no volume.
+remedy(provisioner, extra_rules) := sprintf("%s, with encryptionKMSID: \"<yours>\" or encryptionPassphrase in its secrets", [text]) if {
+	globs.matches_any(["*rbd.csi.ceph.com"], provisioner)
+	text := listed(provisioner, extra_rules)
+} else := listed(provisioner, extra_rules)
+
+listed(provisioner, extra_rules) := concat(" or ", {text |
 	some way in ways(provisioner, extra_rules)
 	text := concat(", ", {one |
 		some name, value in way

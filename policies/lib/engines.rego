@@ -1,6 +1,8 @@
 # Which data store runs in which container.
 package stategate.lib.engines
 
+import data.stategate.lib.kept_data
+
 # Known by the container's own image. If only an annotation names the engine, it means the one main container.
 of(container) := container.engine if container.engine != ""
 
@@ -18,3 +20,12 @@ helper(container) if {
 	other.role == "main"
 	other.engine != ""
 }
+
+# Where no data store is known, those that keep data may be one that the table lacks.
+helper(container) if {
+	container.engine == ""
+	count(keepers) > 0
+	count({container.name} & keepers) == 0
+}
+
+keepers := {container.name | some container in input.workload.containers; container.role == "main"; kept_data.keeps(container)}

@@ -24,3 +24,16 @@ test_no_engine_no_answer if {
 	main := container("main", "")
 	not engines.of(main) with input as {"workload": {"containers": [main]}}
 }
+
+test_beside_those_that_keep_data_others_are_helpers if {
+	mount := {"mount_path": "/data", "volume": "v", "source": "persistentVolumeClaim", "read_only": false}
+	document := {"workload": {"containers": [unknown("tail", []), unknown("store", [mount]), unknown("more", [mount])]}}
+	helpers := {one.name |
+		some one in document.workload.containers
+		engines.helper(one) with input as document
+	}
+	helpers == {"tail"}
+	not engines.helper(unknown("tail", [])) with input as {"workload": {"containers": [unknown("tail", [])]}}
+}
+
+unknown(name, mounts) := {"name": name, "role": "main", "engine": "", "image": {"repository": "team/x"}, "mounts": mounts}

@@ -17,10 +17,47 @@
 #   which it is not while it gives or takes a state transfer. Only if the command compares what it prints.
 package stategate.lib.health_checks
 
+# The port to ask: one for clients, if it is declared, or else the first.
+port(container) := min(for_clients) if {
+	for_clients := {one | some one in tcp_ports(container); one in client_ports[container.engine]}
+	count(for_clients) > 0
+} else := ports[0] if {
+	ports := tcp_ports(container)
+}
+
+tcp_ports(container) := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
+
+client_ports := {
+	"cassandra": {9042},
+	"clickhouse": {8123, 9000},
+	"consul": {8500},
+	"couchbase": {8091},
+	"elasticsearch": {9200},
+	"etcd": {2379},
+	"influxdb": {8086},
+	"kafka": {9092},
+	"minio": {9000},
+	"mongodb": {27017},
+	"mysql": {3306},
+	"nats": {4222},
+	"neo4j": {7687},
+	"scylla": {9042},
+	"zookeeper": {2181},
+}
+
 # Whether a probe succeeds while the data store still recovers, so that it cannot kill it then.
 answers_while_recovering(engine, probe) if {
 	probe.kind == "tcpSocket"
 	engine in {"postgres", "redis", "etcd", "elasticsearch"}
+}
+
+# In KRaft's combined mode, the controller listens before the broker recovers its log.
+answers_while_recovering("kafka", probe) if {
+	probe.kind == "tcpSocket"
+	some container in input.workload.containers
+	some one in container.ports
+	one.name == "controller"
+	one.port == probe.port
 }
 
 answers_while_recovering(_, probe) if looks_for_the_process(probe)

@@ -97,3 +97,17 @@ test_health_of_other_stores_asks_no_quorum if {
 	health_checks.depends_on_others(probe) with input.workload.engine.name as "etcd"
 	not health_checks.depends_on_others(probe) with input.workload.engine.name as "postgres"
 }
+
+test_a_port_for_clients_is_asked if {
+	ports := [{"port": 8083}, {"port": 8086, "protocol": "TCP"}]
+	health_checks.port({"engine": "influxdb", "ports": ports}) == 8086
+	health_checks.port({"engine": "redis", "ports": ports}) == 8083
+	not health_checks.port({"engine": "redis", "ports": [{"port": 53, "protocol": "UDP"}]})
+}
+
+test_the_controller_of_kafka_listens_before_the_broker if {
+	ports := [{"name": "client", "port": 9092}, {"name": "controller", "port": 9093}]
+	document := {"workload": {"containers": [{"ports": ports}]}}
+	health_checks.answers_while_recovering("kafka", {"kind": "tcpSocket", "port": 9093}) with input as document
+	not health_checks.answers_while_recovering("kafka", {"kind": "tcpSocket", "port": 9092}) with input as document
+}

@@ -9,9 +9,33 @@ kept if input.workload.engine
 
 kept if {
 	some container in input.workload.containers
+	keeps(container)
+}
+
+keeps(container) if {
 	some mount in container.mounts
-	data_dirs.persisted({"mount": mount})
+	lasting(mount)
 	not passing(container, mount)
+}
+
+# The pod writes to it, it outlives the pod, and it is no part of the node itself.
+lasting(mount) if {
+	data_dirs.persisted({"mount": mount})
+	not of_the_node(mount)
+}
+
+# Time zones, certificates, sockets, logs and what the kernel shows.
+node_paths := concat("", [
+	`^(/etc/(localtime|timezone|machine-id|hostname|hosts|resolv\.conf|(ssl|pki|ca-certificates)(/.*)?)`,
+	`|/usr/share/(zoneinfo|ca-certificates)(/.*)?|/(dev|proc|sys|lib/modules|var/log)(/.*)?|/.*\.sock)$`,
+])
+
+of_the_node(mount) if {
+	mount.source == "hostPath"
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	regex.match(node_paths, volume.host_path)
+	not contains(volume.host_path, "..")
 }
 
 # All that its data store writes goes with the pod. The policies on volumes tell of it: what else such a pod lacks for
@@ -30,7 +54,7 @@ passing(_, mount) if of_no_value(mount)
 # What a path or a volume's name says of its content.
 of_no_value(mount) if {
 	some text in [mount.mount_path, mount.volume]
-	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
+	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|core-?dumps?|downloads?|models?|static|assets)([/_.-]|$)|/crash$`, lower(text))
 }
 
 passing(container, _) if {

@@ -11,13 +11,13 @@ request(repository, path, name) := {"workload": {
 }}
 
 test_files_of_an_application_are_kept if {
-	every path in ["/var/www/html", "/config", "/var/lib/app", "/data", "/home/git/templates"] {
+	every path in ["/var/www/html", "/config", "/var/lib/app", "/data", "/home/git/templates", "/srv/core"] {
 		kept_data.kept with input as request("shop/app", path, "data")
 	}
 }
 
 test_what_passes_is_not if {
-	every path in ["/var/log/app", "/cache", "/app/tmp", "/models", "/srv/static", "/opt/build-cache"] {
+	every path in ["/var/log/app", "/cache", "/var/lib/ceph/crash", "/core-dumps", "/app/tmp", "/models", "/srv/static", "/opt/build-cache"] {
 		not kept_data.kept with input as request("shop/app", path, "data")
 	}
 	not kept_data.kept with input as request("shop/app", "/srv", "app-logs")
@@ -70,3 +70,21 @@ test_what_outlives_the_pod_or_is_not_known if {
 	not kept_data.goes_with_the_pod with input as store([])
 	not kept_data.goes_with_the_pod with input as {"workload": {}}
 }
+
+test_directories_of_the_node_itself_are_not if {
+	every path in ["/usr/share/zoneinfo", "/etc/localtime", "/etc/ssl/certs", "/run/containerd/containerd.sock"] {
+		not kept_data.kept with input as on_the_node(path)
+	}
+	every path in ["/srv/app", "/etcd", "/etc", "/usr/local/ledger", "/run/media/disk1", "/sys/../srv/data"] {
+		kept_data.kept with input as on_the_node(path)
+	}
+}
+
+on_the_node(host_path) := {"workload": {
+	"containers": [{
+		"name": "app",
+		"image": {"repository": "shop/app"},
+		"mounts": [{"mount_path": "/x", "volume": "v", "source": "hostPath", "read_only": false}],
+	}],
+	"volumes": [{"name": "v", "source": "hostPath", "host_path": host_path}],
+}}

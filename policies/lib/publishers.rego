@@ -9,10 +9,11 @@ owners := {
 }
 
 images := {
-	"cockroachdb/cockroach", "coreos/etcd", "eqalpha/keydb", "etcd", "etcd-development/etcd", "grafana/loki",
-	"grafana/tempo", "minio/minio", "mysql/mysql-server", "openbao/openbao", "osixia/openldap", "pgvector/pgvector",
-	"postgis/postgis", "prom/prometheus", "prometheus/prometheus", "redpandadata/redpanda", "snapchat/keydb",
-	"strimzi/kafka", "valkey/valkey", "vectorized/redpanda", "yandex/clickhouse-server",
+	"cockroachdb/cockroach", "coreos/etcd", "database/express", "database/free",
+	"eqalpha/keydb", "etcd", "etcd-development/etcd", "grafana/loki", "grafana/tempo", "gvenzl/oracle-free",
+	"gvenzl/oracle-xe", "minio/minio", "mysql/mysql-server", "openbao/openbao", "osixia/openldap",
+	"pgvector/pgvector", "postgis/postgis", "prom/prometheus", "prometheus/prometheus", "redpandadata/redpanda",
+	"snapchat/keydb", "strimzi/kafka", "valkey/valkey", "vectorized/redpanda", "yandex/clickhouse-server",
 }
 
 # Globs, of names that vary.
@@ -42,7 +43,8 @@ maker_owners := {
 }
 
 maker_images := {
-	"codenotary/immudb", "crate/crate", "google-containers/etcd", "google_containers/etcd", "kubernetes/etcd",
+	"codenotary/immudb", "crate/crate", "google-containers/etcd", "google-containers/etcd-amd64",
+	"google_containers/etcd", "google_containers/etcd-amd64", "kubernetes/etcd",
 	"mssql/server",
 }
 

@@ -6,6 +6,8 @@ instead := {
 	"cephfs": "the driver cephfs.csi.ceph.com",
 	"rbd": "the driver rbd.csi.ceph.com",
 	"kubernetes.io/rbd": "the driver rbd.csi.ceph.com",
+	"ceph.com/cephfs": "the driver cephfs.csi.ceph.com", # makes volumes of the plugin
+	"ceph.com/rbd": "the driver rbd.csi.ceph.com",
 	"glusterfs": "other storage",
 	"kubernetes.io/glusterfs": "other storage",
 	"flocker": "other storage",

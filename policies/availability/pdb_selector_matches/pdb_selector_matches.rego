@@ -71,6 +71,7 @@ violation contains v if {
 	count(input.related.workloads) == 0
 	not an_operators(budget)
 	not made_unseen
+	not asks_for_nothing(budget)
 	v := {
 		"msg": sprintf("PodDisruptionBudget %s selects no workload: it protects nothing", [input.workload.name]),
 		"path": array.concat(budget.path, ["selector"]),
@@ -109,6 +110,11 @@ violation contains v if {
 		"fix": sprintf("Keep one of %s, or narrow their selectors", [concat(", ", names)]),
 	}
 }
+
+# A budget that allows every eviction protects nothing, whatever it selects.
+asks_for_nothing(budget) if budget.min_available in {0, "0", "0%"}
+
+asks_for_nothing(budget) if budget.max_unavailable == "100%"
 
 # Pods may be made of a custom resource in the same run: whether the budget selects them is not known.
 made_unseen if {

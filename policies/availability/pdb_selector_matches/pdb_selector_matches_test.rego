@@ -71,3 +71,11 @@ test_two_budgets_over_one_workload_fail if {
 	v.msg == "pods of StatefulSet pg are selected by the PodDisruptionBudgets all, pg: evicting them fails, and drains hang"
 	v.path == ["spec", "template", "metadata", "labels"]
 }
+
+test_budget_that_allows_all_passes if {
+	every bounds in [{"min_available": 0}, {"min_available": "0%"}, {"max_unavailable": "100%"}] {
+		found(object.union(on_budget({"matchLabels": {"app": "x"}}, []), {"workload": {"disruption_budget": bounds}})) == set()
+	}
+	bounds := {"workload": {"disruption_budget": {"min_available": 1}}}
+	count(found(object.union(on_budget({"matchLabels": {"app": "x"}}, []), bounds))) == 1
+}

@@ -16,11 +16,11 @@
 #   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
 #   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
 #   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
-#   metrics, logs and traces, which expire by themselves and are hardly ever restored, or search indexes that are filled
-#   from a database and built again from it (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may
-#   hold the only copy and are asked. A Redis that evicts any key when it is full is a cache, and so is one whose name
-#   says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in
-#   Bitnami's charts, are copies: their primary is asked.
+#   metrics, logs and traces, which expire by themselves and are hardly ever restored, search indexes that are filled
+#   from a database and built again from it, or caches of builds (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except
+#   dedicated masters, which hold no index. A Redis that evicts any key when it is full is a cache, and so is one whose
+#   name says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked.
+#   Directories that belong to the node itself, such as its time zones, are no data.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -32,7 +32,7 @@
 # custom:
 #   severity: high
 #   action: deny
-#   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicationController]}
 #   inventory: {Schedule.velero.io: optional, CronJob.batch: optional, Service: optional}
 #   parameters:
 #     methods:
@@ -64,6 +64,10 @@
 #       - vtstorage
 #       - "sonarqube*"
 #       - "trivy-*"
+#       - "buildkit*"
+#       - "apm-server*"
+#       - "*hostpathplugin*"
+#       - fabric-tools
 #       description: The same, by the last part of the image (globs), for programs that are no data store of the table.
 #     cache_names:
 #       type: list
@@ -188,16 +192,42 @@ fleeting if {
 	excluded := input.parameters.exclude_images
 	some container in input.workload.containers
 	container.role == "main"
+	some mount in container.mounts
+	kept_data.lasting(mount)
 	parts := split(container.image.repository, "/")
 	name := parts[count(parts) - 1]
 	globs.matches_any(excluded, name)
 }
 
 fleeting if {
-	input.workload.engine.name == "redis"
+	a_redis
 	names := input.parameters.cache_names
 	name := input.workload.name
 	globs.matches_any(names, name)
+}
+
+# Dedicated masters of Elasticsearch and OpenSearch, as Bitnami's images are told to be one.
+fleeting if {
+	input.workload.engine.name == "elasticsearch"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	contains(container.image.repository, "bitnami")
+	variables := {variable.name: value | some variable in container.env; value := variable.value}
+	some product in ["ELASTICSEARCH", "OPENSEARCH"]
+	contains(container.image.repository, lower(product))
+	lower(variables[sprintf("%s_IS_DEDICATED_NODE", [product])]) in {"yes", "true"}
+	roles := {role | some role in split(replace(variables[sprintf("%s_NODE_ROLES", [product])], " ", ""), ",")}
+	count(roles & {"master", "cluster_manager"}) > 0
+	every role in roles {
+		not startswith(role, "data")
+	}
+}
+
+a_redis if input.workload.engine.name == "redis"
+
+a_redis if {
+	not input.workload.engine
+	regex.match(`(redis|valkey)`, input.workload.name)
 }
 
 fleeting if {
@@ -225,7 +255,7 @@ nothing_is_kept if not keeps_something
 keeps_something if {
 	some container in input.workload.containers
 	some mount in object.get(container, "mounts", [])
-	data_dirs.persisted({"mount": mount})
+	kept_data.lasting(mount)
 }
 
 # A disk without a file system is not mounted.

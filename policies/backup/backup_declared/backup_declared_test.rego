@@ -192,3 +192,40 @@ replicating(mode) := found(redis({"containers": [{
 	"args": [],
 	"env": [{"name": "REDIS_REPLICATION_MODE", "value": mode}],
 }]}))
+
+with_containers(containers) := found(object.union(
+	object.remove(request([], {}, {}), ["workload"]),
+	{"workload": object.union(object.remove(request([], {}, {}).workload, ["engine"]), {"containers": containers})},
+))
+
+searching(roles, dedicated) := object.union(request([], {}, {}), {"workload": {
+	"engine": {"name": "elasticsearch", "container": "es", "data_dirs": []},
+	"containers": [{
+		"name": "es",
+		"image": {"repository": "bitnami/elasticsearch"},
+		"env": [
+			{"name": "ELASTICSEARCH_IS_DEDICATED_NODE", "value": dedicated},
+			{"name": "ELASTICSEARCH_NODE_ROLES", "value": roles},
+		],
+		"mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate", "read_only": false}],
+	}],
+}})
+
+test_dedicated_masters_hold_no_index if {
+	found(searching("master", "yes")) == set()
+	count(found(searching("master", "no"))) == 1
+	count(found(searching("master,data,ingest", "yes"))) == 1
+	count(found(searching("data_hot", "yes"))) == 1
+}
+
+test_cache_by_its_name_alone if {
+	main := [{
+		"name": "redis",
+		"role": "main",
+		"image": {"repository": "shop/redis-cache"},
+		"mounts": [{"mount_path": "/redis-data", "volume": "data", "source": "persistentVolumeClaim", "read_only": false}],
+	}]
+	view := object.union(object.remove(request([], {}, {}).workload, ["engine"]), {"containers": main})
+	found({"workload": object.union(view, {"name": "redis-cache"}), "parameters": request([], {}, {}).parameters}) == set()
+	count(found({"workload": object.union(view, {"name": "shop-cache"}), "parameters": request([], {}, {}).parameters})) == 1
+}

@@ -5,7 +5,7 @@
 #   or its neighbours. One with medium Memory takes the node's RAM if the container has no memory limit. Hardly any
 #   emptyDir grows that far, so this policy checks only what a data store's own container can fill: paths for
 #   temporary files, sorts, caches and logs, and /tmp for MySQL and MariaDB, which sort there. Volumes for sockets,
-#   configuration, certificates and scripts stay small, PostgreSQL's own settings bound what it takes of /dev/shm, and
+#   configuration, certificates and scripts stay small, as do those below /opt/bitnami, whose images log to the console, PostgreSQL's own settings bound what it takes of /dev/shm, and
 #   volumes of other containers pass. The kubelet evicts a pod
 #   that exceeds its sizeLimit, so leave room. A container with a limit for ephemeral-storage bounds the pod's
 #   emptyDirs on disk, and such a pod passes. Volumes that hold the data directory are checked by
@@ -54,9 +54,9 @@ grows(name, "Memory") if {
 	not regex.match(small_in_memory, path)
 }
 
-# PostgreSQL's settings bound what parallel queries take of shared memory, and nobody fills memory with accounts, keys
-# and configuration. The missing memory limit itself is told by resources-requests-required.
-small_in_memory := `(?i)^/dev/shm$|(^|[/_.-])(conf|config|etc|acls?|users?|certs?|tls|ssl|secrets?|keys?)([/_.-]|$)`
+# PostgreSQL's settings bound what parallel queries take of shared memory, and nobody fills memory with accounts, keys,
+# configuration, sockets and scripts of the first start. The missing memory limit itself is told by resources-requests-required.
+small_in_memory := `(?i)^/dev/shm$|^(/var)?/run/postgresql$|(^|[/_.-])(conf|config|etc|acls?|users?|certs?|tls|ssl|secrets?|keys?|sockets?|initdb|scripts?)([/_.-]|$)`
 
 grows(name, "") if {
 	some container in input.workload.containers
@@ -76,6 +76,8 @@ spills(engine, path) if {
 
 spills(_, path) if {
 	not path in {"/tmp", "/run", "/var/run"}
+	# What their images write there is small or rotated: they log to the console.
+	not regex.match(`^/opt/bitnami/.*(logs?|/tmp/.*)$`, path)
 	regex.match(`(^|[/_.-])(te?mp|scratch|spill|sort|work|caches?|logs?)$`, lower(path))
 }
 

@@ -107,3 +107,16 @@ test_shared_memory_and_accounts_pass if {
 		policy.violation == set() with input as at(path, "postgres", volume({"medium": "Memory"}), {}, [])
 	}
 }
+
+test_sockets_and_scripts_in_memory_pass if {
+	every path in ["/docker-entrypoint-initdb.d", "/var/run/postgresql"] {
+		policy.violation == set() with input as at(path, "postgres", volume({"medium": "Memory"}), {}, [])
+	}
+	count(policy.violation) == 1 with input as at("/srv", "postgres", volume({"medium": "Memory"}), {}, [])
+}
+
+test_scratch_of_bitnami_passes if {
+	found_at("/opt/bitnami/kafka/logs", "kafka") == set()
+	# Sorts and ALTER TABLE spill there.
+	count(found_at("/opt/bitnami/mariadb/tmp", "mysql")) == 1
+}

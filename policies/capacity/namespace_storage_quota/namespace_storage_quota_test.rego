@@ -34,3 +34,9 @@ test_claims_that_exist_already_pass if found(request("reference", [])) == set()
 test_a_namespace_that_is_chosen_later_tells_nothing if {
 	found(json.remove(request("template", []), ["review/object/metadata/namespace"])) == set()
 }
+
+test_namespace_that_a_chart_is_rendered_for_passes if {
+	document := object.union(request("template", []), {"workload": {"namespace": "default"}})
+	found(object.union(document, {"review": {"uid": ""}})) == set()
+	count(found(object.union(document, {"review": {"uid": "u1"}}))) == 1
+}

@@ -3,14 +3,14 @@
 # description: >-
 #   Without requests, the scheduler places a data store on a node that is already full, and the node evicts it first
 #   when memory runs short. Without a memory limit, one bad query takes the node's memory from all its neighbours. This
-#   policy checks the containers that run a data store, and where none is known the main containers of StatefulSets that
-#   keep other data than logs and caches, since they may run a store that the table lacks; an application with a claim
-#   starts again where there is room. Exempt are helpers named in exclude_containers and pods that run to completion
-#   (restartPolicy Never or OnFailure), since nobody sizes a client in an incident. A limit counts as a request, because
-#   the API server copies it into the pod's requests; a CPU limit is not required, because it throttles. Values that a
-#   LimitRange of the namespace fills in count, if it is there before the workload (pods that are made earlier get none),
-#   and so do resources of the pod as a whole (Kubernetes 1.34 and later). Measure the workload to find the right
-#   numbers.
+#   policy checks the containers that run a data store, and where none is known the first main container of a
+#   StatefulSet that keeps other data than logs and caches, since it may run a store that the table lacks; an
+#   application with a claim starts again where there is room. Exempt are helpers named in
+#   exclude_containers and pods that run to completion (restartPolicy Never or OnFailure), since nobody sizes a client
+#   in an incident. A limit counts as a request, because the API server copies it into the pod's requests; a CPU limit
+#   is not required, because it throttles. Values that a LimitRange of the namespace fills in count, if it is there
+#   before the workload (pods that are made earlier get none), and so do resources of the pod as a whole (Kubernetes
+#   1.34 and later). Measure the workload to find the right numbers.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/manage-resources-containers/
 # - ref: https://kubernetes.io/docs/concepts/policy/limit-range/
@@ -37,6 +37,7 @@
 #   why: "it can land on a full node and be evicted first, and without a limit one query can take the whole node"
 package stategate.capacity.resources_requests_required
 
+import data.stategate.lib.engines
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 
@@ -61,10 +62,9 @@ violation contains v if {
 # Beside a data store, other containers are helpers.
 holds_data(container) if container.engine != ""
 
-holds_data(_) if {
-	every container in input.workload.containers {
-		container.engine == ""
-	}
+holds_data(container) if {
+	container.engine == ""
+	not engines.helper(container)
 	input.workload.kind == "StatefulSet"
 	kept_data.kept
 }

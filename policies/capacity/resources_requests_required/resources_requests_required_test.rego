@@ -109,3 +109,12 @@ test_stores_that_the_table_lacks_are_judged if {
 	found(of_kind("StatefulSet", [on["/var/log/app"]])) == set()
 	found(of_kind("Deployment", [on["/srv/uploads"]])) == set()
 }
+
+test_of_several_those_that_keep_data_are_judged if {
+	store := object.union(
+		plain("app", ""),
+		{"mounts": [{"mount_path": "/srv/x", "volume": "v", "source": "persistentVolumeClaim"}]},
+	)
+	containers := [store, object.union(plain("tail", ""), {"mounts": []}), object.union(store, {"name": "more"})]
+	count(found(of_kind("StatefulSet", containers))) == 2
+}

@@ -32,7 +32,7 @@
 #       type: boolean
 #       default: false
 #       description: The AWS account encrypts every EBS volume by default.
-#   fix: Name your own key in the class's parameters.
+#   fix: Name your own key in the class's parameters; an existing class must be deleted and created again.
 #   why: only with a key that you control can you cut off access to the data or destroy it for certain
 package stategate.encryption.encryption_customer_managed_key
 
@@ -62,7 +62,7 @@ violation contains v if {
 			[input.workload.name, class.provisioner],
 		),
 		"path": ["parameters"],
-		"fix": sprintf("Set parameters.%s to %s", [name, concat(" or ", wanted)]),
+		"fix": sprintf("Set parameters.%s to %s; a class that exists is deleted and created again", [name, concat(" or ", wanted)]),
 	}
 }
 
@@ -75,7 +75,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("StorageClass %s (%s) uses a key that is not allowed: %s", [input.workload.name, class.provisioner, key]),
 		"path": ["parameters"],
-		"fix": sprintf("Set parameters.%s to %s", [name, concat(" or ", wanted)]),
+		"fix": sprintf("Set parameters.%s to %s; a class that exists is deleted and created again", [name, concat(" or ", wanted)]),
 	}
 }
 

@@ -25,7 +25,7 @@ test_key_of_the_provider_fails if {
 	some v in found(request("ebs.csi.aws.com", {"encrypted": "true"}, {}))
 	startswith(v.msg, "StorageClass fast (ebs.csi.aws.com) names no key of your own: ")
 	v.path == ["parameters"]
-	v.fix == "Set parameters.kmsKeyId to the identifier of a key of your own"
+	v.fix == "Set parameters.kmsKeyId to the identifier of a key of your own; a class that exists is deleted and created again"
 }
 
 test_empty_key_is_none if {
@@ -66,7 +66,7 @@ test_key_must_be_allowed if {
 	found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": ours}, only_ours)) == set()
 	some v in found(request("ebs.csi.aws.com", {"encrypted": "true", "kmsKeyId": "alias/shop"}, only_ours))
 	contains(v.msg, "uses a key that is not allowed: alias/shop")
-	v.fix == "Set parameters.kmsKeyId to arn:aws:kms:*:111122223333:*"
+	startswith(v.fix, "Set parameters.kmsKeyId to arn:aws:kms:*:111122223333:*; a class")
 }
 
 test_other_drivers if {

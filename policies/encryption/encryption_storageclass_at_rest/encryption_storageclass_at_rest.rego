@@ -7,9 +7,11 @@
 #   disk. A kmsKeyId also turns encryption on there. Google Cloud, Azure, DigitalOcean and Oracle encrypt every disk.
 #   What the class cannot show must be attested: encrypted drives or pools, an account's default encryption
 #   (account_default_encryption), drivers that the table does not know (extra_rules, attested_provisioners). Whether an
-#   unknown driver encrypts is not known, and directories and disks of the nodes have nothing to turn on in the class, so
-#   such classes pass unless refuse_unknown is set, as in the profile regulated: then somebody must attest it. Classes
-#   that make buckets pass: they have no volumes.
+#   unknown driver encrypts is not known, nor whether Ceph's disks are encrypted if its class says nothing, and
+#   directories and disks of the nodes have nothing to turn on in the class. Such classes pass unless refuse_unknown is
+#   set, as in the profile regulated: then somebody must attest it. Classes that make buckets pass: they have no volumes.
+#   The parameters of an existing class cannot be changed: it is deleted and created again, and its volumes stay as
+#   they are.
 # related_resources:
 # - ref: https://github.com/kubernetes-sigs/aws-ebs-csi-driver/blob/master/docs/parameters.md
 # - ref: https://github.com/ceph/ceph-csi/blob/devel/examples/rbd/storageclass.yaml
@@ -59,7 +61,10 @@ violation contains v if {
 			[input.workload.name, class.provisioner],
 		),
 		"path": ["provisioner"],
-		"fix": "If the storage encrypts, say how: annotation stategate.io/encryption-attested: <how, 10 characters or more>",
+		"fix": sprintf(
+			"If the storage encrypts, say how: annotation stategate.io/encryption-attested: <how, 10 characters or more>%s",
+			[else_turn_on],
+		),
 	}
 }
 
@@ -72,8 +77,13 @@ violation contains v if {
 		),
 		"path": ["parameters"],
 		"fix": sprintf(
-			"Set below parameters, spelled exactly so: %s",
+			"Set below parameters, spelled exactly so: %s; a class that exists is deleted and created again",
 			[encryption.remedy(class.provisioner, input.parameters.extra_rules)],
 		),
 	}
 }
+
+else_turn_on := sprintf("; if not, set %s", [how]) if {
+	how := encryption.remedy(class.provisioner, input.parameters.extra_rules)
+	how != ""
+} else := ""

@@ -45,7 +45,7 @@ test_ebs_without_encryption_fails if {
 	some v in found(class("ebs.csi.aws.com", {"type": "gp3"}))
 	v.msg == "StorageClass fast (ebs.csi.aws.com) does not encrypt its volumes at rest"
 	v.path == ["parameters"]
-	v.fix == "Set below parameters, spelled exactly so: encrypted: \"true\" or kmsKeyId: \"<yours>\""
+	v.fix == "Set below parameters, spelled exactly so: encrypted: \"true\" or kmsKeyId: \"<yours>\"; a class that exists is deleted and created again"
 }
 
 test_in_tree_ebs_fails_alike if count(found(class("kubernetes.io/aws-ebs", {"type": "gp2"}))) == 1
@@ -61,7 +61,7 @@ test_account_default_does_not_pass_a_no if {
 }
 
 test_account_default_is_for_ebs_only if {
-	count(found(told(class("rbd.csi.ceph.com", {}), {"account_default_encryption": true}))) == 1
+	count(found(told(class("driver.longhorn.io", {}), {"account_default_encryption": true}))) == 1
 }
 
 test_clouds_that_always_encrypt_pass if {
@@ -72,10 +72,21 @@ test_clouds_that_always_encrypt_pass if {
 
 test_ceph_of_rook if {
 	found(class("rook-ceph.rbd.csi.ceph.com", {"encrypted": "true"})) == set()
-	count(found(class("rook-ceph.rbd.csi.ceph.com", {"pool": "replicapool"}))) == 1
+	count(found(class("rook-ceph.rbd.csi.ceph.com", {"encrypted": "yes"}))) == 1
 }
 
-test_keys_of_other_drivers_are_exact if count(found(class("rbd.csi.ceph.com", {"Encrypted": "true"}))) == 1
+# Its disks may be encrypted below the class.
+test_ceph_whose_class_says_nothing_is_not_known if {
+	document := class("rook-ceph.rbd.csi.ceph.com", {"pool": "replicapool"})
+	found(document) == set()
+	some v in found(told(document, strict))
+	contains(v.msg, "nobody knows whether rook-ceph.rbd.csi.ceph.com encrypts")
+	endswith(v.fix, "; if not, set encrypted: \"true\", with encryptionKMSID: \"<yours>\" or encryptionPassphrase in its secrets")
+}
+
+test_keys_of_other_drivers_are_exact if {
+	count(found(class("linodebs.csi.linode.com", {"linodebs.csi.linode.com/Encrypted": "true"}))) == 1
+}
 
 test_cephfs_needs_a_key_service if {
 	count(found(class("rook-ceph.cephfs.csi.ceph.com", {"encrypted": "true"}))) == 1
@@ -130,7 +141,7 @@ test_attestation_needs_a_reason if {
 }
 
 test_attestation_passes_a_known_driver if {
-	found(annotated(class("rbd.csi.ceph.com", {}), "OSDs are on dm-crypt")) == set()
+	found(annotated(told(class("rbd.csi.ceph.com", {}), strict), "OSDs are on dm-crypt")) == set()
 }
 
 test_attested_provisioner_passes if {

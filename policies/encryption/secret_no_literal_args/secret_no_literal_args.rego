@@ -4,9 +4,9 @@
 #   A credential in command or args is as public as the manifest; it also shows in the process list of the node and
 #   in every `kubectl describe`. This policy looks for the flags in secret_flags with a value, joined by = or as the
 #   next word, also in scripts of `sh -c`, for URLs with a password, and for password=. A value with a $ comes from a
-#   variable and passes, and so do files, placeholders such as <password>, true and false. The value is never shown.
-#   Short flags such as -p have several meanings and are not checked, nor are probes, hooks and configuration files
-#   in ConfigMaps. secret-no-literal-env covers variables.
+#   variable and passes, and so do files (geth and its kin take one in --password), placeholders such as <password>, true
+#   and false. The value is never shown. Short flags such as -p have several meanings and are not checked, nor are
+#   probes, hooks and configuration files in ConfigMaps. secret-no-literal-env covers variables.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-command-argument-container/
@@ -33,7 +33,7 @@ violation contains v if {
 	some container in input.workload.containers
 	some field in ["command", "args"]
 	some i, _ in container[field]
-	tells(container[field], i)
+	tells(container, container[field], i)
 	v := {
 		"msg": sprintf("%s[%d] of container %s holds a credential in plain text", [field, i, container.name]),
 		"path": array.concat(container.path, [field, i]),
@@ -44,13 +44,14 @@ violation contains v if {
 	}
 }
 
-tells(texts, i) if credentials.embedded(texts[i])
+tells(container, texts, i) if credentials.embedded(without_file(container, texts[i]))
 
 # A script may have a hundred thousand words: what is not a flag is not looked at.
-tells(texts, i) if {
+tells(container, texts, i) if {
 	text := lower(replace(replace(texts[i], "\n", " "), "\t", " "))
 	some flag in spellings
 	contains(text, flag)
+	not names_a_file(container, flag)
 	parts := split(text, flag)
 	some j, after in parts
 	j > 0
@@ -62,6 +63,15 @@ spellings contains spelling if {
 	some flag in input.parameters.secret_flags
 	some name in [flag, replace(flag, "-", "_")]
 	spelling := concat("", ["--", name])
+}
+
+without_file(container, text) := replace(text, "--password=", "--password ") if {
+	names_a_file(container, "--password")
+} else := text
+
+# The nodes of Ethereum read their password from a file.
+names_a_file(container, "--password") if {
+	regex.match(`(^|/)(geth|client-go|op-geth|bor|bsc|quorum)$`, container.image.repository)
 }
 
 begins_a_word(parts, 1) if trim_right(parts[0], "-") == ""

@@ -72,3 +72,12 @@ test_one_item_is_one_finding if {
 }
 
 test_no_command_passes if found({}) == set()
+
+test_file_of_an_ethereum_node_passes if {
+	every text in ["--password data/keystore/pw", "--password=data/pw"] {
+		node := {"image": {"repository": "ethereum/client-go"}, "command": [], "args": [text]}
+		found(node) == set()
+		count(found(object.union(node, {"image": {"repository": "shop/app"}}))) == 1
+	}
+	count(args(["geth --password data/pw --token hunter2"])) == 1
+}

@@ -59,7 +59,6 @@ violation contains v if {
 example(container) := "httpGet: {path: /liveness, port: 8008} (before Patroni 2.1, tcpSocket: {port: 8008})" if {
 	health_checks.patroni(container)
 } else := text if {
-	tcp := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
-	port := tcp[0]
+	port := health_checks.port(container)
 	text := sprintf("tcpSocket: {port: %d}", [port])
 } else := "an exec of its own ping command"

@@ -51,3 +51,12 @@ test_patroni_is_asked_for_itself if {
 	some v in found(request([container({"env": [{"name": "PATRONI_SCOPE"}], "command": [], "args": []})]))
 	contains(v.fix, "httpGet: {path: /liveness, port: 8008}")
 }
+
+test_a_port_for_clients_is_asked if {
+	some v in found(request([container({"engine": "influxdb", "ports": [{"port": 8083}, {"port": 8086}]})]))
+	contains(v.fix, "tcpSocket: {port: 8086}")
+}
+
+test_what_is_scaled_to_nothing_fails if {
+	count(found(object.union(request([container({})]), {"workload": {"replicas": 0}}))) == 1
+}

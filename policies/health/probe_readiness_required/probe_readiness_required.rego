@@ -3,11 +3,11 @@
 # description: >-
 #   Without a readiness probe, a pod counts as ready as soon as its process runs: clients reach a data store that is
 #   still replaying its log, and a rolling update takes the next replica down before this one is back. This policy
-#   checks containers that run a data store; where none is known, those that declare ports, in StatefulSets of several
-#   replicas that keep data, since they may be a store that the table lacks. An application with a claim loses a few
-#   requests without a probe, but no data, so it passes: any linter says so. Beside a data store, other containers are
-#   helpers; they pass, and so do init containers, sidecars and the containers named in exclude_containers. Whether the
-#   probe tests the right thing is not visible.
+#   checks containers that run a data store; where none is known, the first that writes to a lasting volume and declares
+#   ports, in StatefulSets of several replicas, since it may be a store that the table lacks. An application with a
+#   claim loses a few requests without a probe, but no data, so it passes: any linter says so. Beside it, other
+#   containers are helpers; they pass, and so do init containers, sidecars and the containers named in
+#   exclude_containers. Whether the probe tests the right thing is not visible.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -29,6 +29,7 @@ package stategate.health.probe_readiness_required
 
 import data.stategate.lib.engines
 import data.stategate.lib.globs
+import data.stategate.lib.health_checks
 import data.stategate.lib.kept_data
 
 violation contains v if {
@@ -39,10 +40,7 @@ violation contains v if {
 	not container.readiness
 	not globs.matches_any(excluded, container.name)
 	v := {
-		"msg": sprintf(
-			"container %s has no readinessProbe: clients reach it before it has recovered, and updates do not wait for it",
-			[container.name],
-		),
+		"msg": sprintf("container %s has no readinessProbe: %s, and updates do not wait for it", [container.name, reached(container)]),
 		"path": container.path,
 		"fix": sprintf("Add a readinessProbe to container %s, such as %s", [container.name, example(container)]),
 	}
@@ -59,6 +57,10 @@ serves(container) if {
 	kept_data.kept
 }
 
+reached(container) := "clients reach it before it has recovered" if {
+	count(container.ports) > 0
+} else := "it counts as ready before it has recovered"
+
 # A client that has to start, connect and query needs more than the default of one second. While it loads its data,
 # Redis answers, but not with PONG.
 example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
@@ -74,6 +76,6 @@ example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "rabbitmq"
 	text := "{exec: {command: [rabbitmq-diagnostics, -q, ping]}, timeoutSeconds: 15, periodSeconds: 30}"
 } else := text if {
-	tcp := [one.port | some one in container.ports; object.get(one, "protocol", "TCP") == "TCP"]
-	text := sprintf("{tcpSocket: {port: %d}}", [tcp[0]])
+	port := health_checks.port(container)
+	text := sprintf("{tcpSocket: {port: %d}}", [port])
 } else := "an exec of its own ping command"

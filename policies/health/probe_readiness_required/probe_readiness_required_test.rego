@@ -84,3 +84,20 @@ test_helper_beside_a_store_passes if {
 	containers := [container({"engine": "postgres"}), container(object.union(port(9187), {"name": "metrics"}))]
 	count(found(request(containers))) == 1
 }
+
+test_only_what_declares_ports_is_reached if {
+	some v in found(request([container({"engine": "loki"})]))
+	contains(v.msg, "no readinessProbe: it counts as ready before it has recovered, and")
+	some influx in found(request([container({"engine": "influxdb", "ports": [{"port": 8083}, {"port": 8086}]})]))
+	contains(influx.msg, "clients reach it before it has recovered")
+	contains(influx.fix, "tcpSocket: {port: 8086}")
+}
+
+test_of_unknown_containers_those_that_keep_data_are_judged if {
+	store := container(port(8080))
+	helpers := [
+		object.union(store, {"name": "tail", "mounts": []}),
+		object.union(store, {"name": "second"}),
+	]
+	count(found(request(array.concat([store], helpers)))) == 2
+}

@@ -11,8 +11,8 @@
 #   redis-cli or valkey-cli: while it loads its data, Redis answers -LOADING, which the client prints and does not count
 #   as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
 #   during the replay, unlike /-/ready; /liveness of Patroni does, unlike /health and /readiness. InfluxDB up to 2 does
-#   not listen before all shards are open; InfluxDB 3 is not checked. What a script asks is not visible, and not
-#   flagged.
+#   not listen before all shards are open; the controller's port of Kafka is open before the broker has recovered;
+#   InfluxDB 3 is not checked. What a script asks is not visible, and not flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -88,12 +88,12 @@ remedy(container, needed) := text if {
 	health_checks.patroni(container)
 	startswith(container.liveness.http_path, "/health")
 } else := sprintf(
-	"Add a startupProbe to %s that asks the process itself, with periodSeconds: 10, failureThreshold: %d",
+	"Add a startupProbe to %s that asks the process itself, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
 	[container.name, ceil(needed / 10)],
 ) if {
 	liveness := container.liveness
 	health_checks.depends_on_others(liveness)
 } else := sprintf(
-	"Add a startupProbe to %s that asks what its livenessProbe asks, with periodSeconds: 10, failureThreshold: %d",
+	"Add a startupProbe to %s that asks what its livenessProbe asks, with periodSeconds: 10, timeoutSeconds: 5, failureThreshold: %d",
 	[container.name, ceil(needed / 10)],
 )

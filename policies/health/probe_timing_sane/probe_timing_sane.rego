@@ -36,19 +36,33 @@ package stategate.health.probe_timing_sane
 import data.stategate.lib.engines
 import data.stategate.lib.health_checks
 
+# One cause and one fix, whichever probes of the container have it.
 violation contains v if {
-	some [container, name, probe] in probes
-	probe.kind == "exec"
-	probe.timeout < input.parameters.min_exec_timeout
+	some container in {entry[0] | some entry in hasty}
+	own := [entry | some entry in hasty; entry[0] == container]
+	probe := own[0][2]
+	shortest := min([entry[2].timeout | some entry in own])
 	v := {
 		"msg": sprintf(
-			"%sProbe of container %s: its command has %d s to answer, and fails whenever the node is busy",
-			[name, container, probe.timeout],
+			"%s of container %s: the command has %d s to answer, and fails whenever the node is busy",
+			[concat(" and ", [sprintf("%sProbe", [entry[1]]) | some entry in own]), container, shortest],
 		),
 		"path": array.concat(probe.path, ["timeoutSeconds"]),
-		"fix": sprintf("Set timeoutSeconds to %d or more", [input.parameters.min_exec_timeout]),
+		"key": sprintf("%s timeoutSeconds", [container]),
+		"fix": sprintf("Set timeoutSeconds to %d or more%s", [input.parameters.min_exec_timeout, in_each(own)]),
 	}
 }
+
+# Probes whose command has too little time.
+hasty := [entry |
+	some entry in probes
+	entry[2].kind == "exec"
+	entry[2].timeout < input.parameters.min_exec_timeout
+]
+
+in_each(own) := " in each of them" if {
+	count(own) > 1
+} else := ""
 
 # A try that hangs takes the whole timeout, and the next one begins only then.
 violation contains v if {

@@ -25,7 +25,7 @@ test_patient_probes_pass if {
 
 test_default_timeout_of_a_command_fails if {
 	some v in found(request({"readiness": probe("exec", 1, 10, 3)}))
-	contains(v.msg, "readinessProbe of container db: its command has 1 s to answer")
+	contains(v.msg, "readinessProbe of container db: the command has 1 s to answer")
 	v.path == ["probe", "timeoutSeconds"]
 	v.fix == "Set timeoutSeconds to 2 or more"
 }
@@ -77,4 +77,12 @@ test_helpers_pass if {
 	document := request({})
 	helper := {"name": "exporter", "role": "main", "engine": "", "liveness": probe("exec", 1, 1, 1)}
 	found({"workload": {"containers": [helper]}, "parameters": document.parameters}) == set()
+}
+
+test_probes_of_one_container_are_one_finding if {
+	violations := found(request({"liveness": probe("exec", 1, 10, 6), "readiness": probe("exec", 1, 10, 3)}))
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "livenessProbe and readinessProbe of container db: the command has 1 s to answer")
+	v.fix == "Set timeoutSeconds to 2 or more in each of them"
 }

@@ -62,8 +62,12 @@ violation contains v if {
 	}
 }
 
-# pgvector:pg13 and timescaledb:2.14.2-pg14 give PostgreSQL's version as well as their own.
-listed_as(software) := "postgres" if {
+# elasticsearch-oss counts as elasticsearch; pgvector:pg13 and timescaledb:2.14.2-pg14 give PostgreSQL's version as well as their own.
+listed_as(software) := plain if {
+	plain := regex.replace(software, `-(amd64|arm64|oss|server)$`, "")
+	not input.parameters.min_versions[software]
+	input.parameters.min_versions[plain]
+} else := "postgres" if {
 	not input.parameters.min_versions[software]
 	versions.tells_major(input.workload)
 } else := software

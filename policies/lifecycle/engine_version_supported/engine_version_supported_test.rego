@@ -93,3 +93,10 @@ test_steps_between_the_series_are_named if {
 	some w in found(request("rabbitmq", [3, 11, 18]))
 	contains(w.fix, "enabling all feature flags before each")
 }
+
+test_other_names_of_the_same_software_count if {
+	some v in found(request("etcd-amd64", [3, 4, 3]))
+	startswith(v.msg, "etcd 3.4.3 gets no more fixes")
+	some m in found(request("mysql-server", [8, 0, 32]))
+	startswith(m.msg, "mysql 8.0.32 gets no more fixes")
+}

@@ -100,11 +100,33 @@ remedy(container, what) := sprintf("Add the digest that runs now (imageID): %s@s
 	segments := split(container.image.repository, "/")
 	segments[count(segments) - 1] in majors_only
 } else := sprintf(
-	"Name the release that runs now (kubectl get pod -o yaml: imageID), %s:<major>.<minor>, or its digest, %s@sha256:<digest>",
-	[untagged(container), container.image_name],
+	"Name the release that runs now (kubectl get pod -o yaml: imageID), %s:%s, or its digest, %s@sha256:<digest>",
+	[untagged(container), release(container, what), container.image_name],
 )
 
 untagged(container) := trim_suffix(container.image_name, concat("", [":", container.image.tag]))
+
+# The tag that keeps the flavour: a data directory does not move from one C library to another.
+release(container, what) := concat("", [numbers(container, what), flavour(container.image.tag)])
+
+numbers(container, what) := "v3.<minor>.<patch>" if {
+	container.engine == "etcd"
+	container.image.repository in {"coreos/etcd", "etcd-development/etcd"}
+} else := "3.<minor>.<patch>-<revision>" if {
+	container.engine == "etcd"
+	container.image.repository == "etcd" # of Kubernetes
+} else := sprintf("%s.<minor>", [split(container.image.tag, "-")[0]]) if {
+	what == "names only a major version"
+} else := "<major>.<minor>"
+
+flavour(tag) := sprintf("-%s", [tag]) if {
+	regex.match(named_flavour, tag)
+} else := substring(tag, indexof(tag, "-"), -1) if {
+	contains(tag, "-")
+	not endswith(tag, "-latest")
+} else := ""
+
+named_flavour := `^(alpine|slim|bullseye|bookworm|trixie|focal|jammy|noble|debian|ubuntu|ubi|management)`
 
 # Images whose tags name only the major version of the database: 17-3.5, pg17.
 majors_only := {"postgis", "pgvector"}
@@ -143,6 +165,9 @@ names_build(image) if {
 	some word in array.slice(words, 1, count(words))
 	build(word)
 }
+
+# A date: 12-2019-11-26.
+names_build(image) if regex.match(`[0-9]{4}-[0-9]{2}-[0-9]{2}`, image.tag)
 
 # The version of an image of Red Hat's and its release: 1-37.
 names_build(image) if {

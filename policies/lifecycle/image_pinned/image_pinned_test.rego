@@ -66,7 +66,7 @@ test_major_alone_fails if {
 test_builds_pass if {
 	every tag in [
 		"pg16-ts2.17.2-p1", "16-r4", "17-b12", "16-20240901", "16-202410171037-standard-bookworm", "16-9f3c1de",
-		"16-v0.13.2", "pg17-ts2.20.1",
+		"16-v0.13.2", "pg17-ts2.20.1", "12-2019-11-26",
 	] {
 		found([tagged(tag)]) == set()
 	}
@@ -169,4 +169,28 @@ test_numbers_that_may_be_the_stores_fail if {
 test_minio_counts_by_date if {
 	some v in found([own("minio", "minio/minio", "latest")])
 	contains(v.fix, "minio/minio:RELEASE.<date>, or its digest, minio/minio:latest@sha256:<digest>")
+}
+
+test_fix_keeps_the_flavour if {
+	every tag, release in {
+		"16-alpine": "16.<minor>-alpine",
+		"pg16": "pg16.<minor>",
+		"7": "7.<minor>",
+		"alpine3.20": "<major>.<minor>-alpine3.20",
+		"management": "<major>.<minor>-management",
+		"latest-pg16": "<major>.<minor>-pg16",
+		"2022-latest": "<major>.<minor>",
+	} {
+		some v in found([tagged(tag)])
+		contains(v.fix, sprintf("imageID), postgres:%s, or its digest", [release]))
+	}
+}
+
+test_etcd_names_its_patches if {
+	some v in found([own("etcd", "coreos/etcd", "latest")])
+	contains(v.fix, "coreos/etcd:v3.<minor>.<patch>, or")
+	some w in found([own("etcd", "bitnami/etcd", "latest")])
+	contains(w.fix, "bitnami/etcd:<major>.<minor>, or")
+	some x in found([own("etcd", "etcd", "latest")])
+	contains(x.fix, "etcd:3.<minor>.<patch>-<revision>, or")
 }

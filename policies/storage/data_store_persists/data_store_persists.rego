@@ -32,7 +32,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s keeps everything in memory (%s): %s", [engine.name, how, consequence(engine)]),
 		"path": container.path,
-		"fix": fix(engine),
+		"fix": fix(engine, container),
 	}
 }
 
@@ -53,10 +53,10 @@ consequence(engine) := "a primary that restarts empty empties its replicas as we
 	engine.name == "vault"
 } else := "a restart loses all of it"
 
-fix(engine) := concat("", [
-	"Copy the secrets out first; then start it with args [server, -config=FILE] and storage \"raft\" with its path on a ",
-	"volume, initialize it, and write the secrets back",
-]) if {
+fix(engine, container) := sprintf(
+	"Copy the secrets out first; then %s and storage \"raft\" with its path on a volume, initialize it, and write the secrets back",
+	[started(container)],
+) if {
 	engine.name == "vault"
 } else := concat("", [
 	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, -bootstrap-expect=N] (for more than one, -retry-join=NAME-0.SERVICE, too) and a volume at ",
@@ -73,3 +73,8 @@ fix(engine) := concat("", [
 	"then give it a claim, put dump.rdb into its data directory before it ",
 	"starts, and take --save \"\" out; if it is only a cache, annotate stategate.io/data-durability: cache",
 ])
+
+started(container) := "replace -dev and its -dev-… flags in its script by -config=FILE, with a listener" if {
+	some text in array.concat(container.command, container.args)
+	regex.match(`\s-dev`, text)
+} else := "start it with args [server, -config=FILE]"

@@ -38,3 +38,10 @@ test_object_store_in_memory_fails if {
 }
 
 test_a_store_that_keeps_its_data_passes if found(request("vault", false, ["server", "-config=/c.hcl"])) == set()
+
+test_script_that_starts_vault_is_changed_in_place if {
+	some v in found(request("vault", true, ["exec vault server -dev -dev-root-token-id=x"]))
+	contains(v.fix, "replace -dev and its -dev-… flags in its script by -config=FILE")
+	some w in found(request("vault", true, []))
+	contains(w.fix, "start it with args [server, -config=FILE]")
+}

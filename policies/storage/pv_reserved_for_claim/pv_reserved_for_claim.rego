@@ -1,26 +1,30 @@
 # METADATA
-# title: A volume made by hand is reserved for its claim
+# title: A volume made by hand is reserved for its claim, and tied to its node
 # description: >-
 #   A PersistentVolume without claimRef goes to the first claim that fits: of its class, of any namespace, of its size
 #   or smaller. A disk that holds data is then mounted by somebody else's pods, and the claim it was meant for stays
 #   pending. A claim that names the volume (volumeName) does not keep others from it; only claimRef does. This policy
 #   checks volumes that name a particular disk or export. Volumes that a provisioner made come with their claim, and
 #   volumes of the node (local, hostPath) are often made as a pool for any claim: both pass. So do volumes that are
-#   already bound, and those whose class has their own name, which only their claim asks for.
+#   already bound, and those whose class has their own name, which only their claim asks for. A hostPath volume is the
+#   directory of whichever node its pod runs on, and an empty one is made where there is none: without
+#   nodeAffinity, a pod that is scheduled elsewhere finds none of its files. It is flagged unless the cluster is
+#   known to have one node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reserving-a-persistentvolume
 # custom:
 #   severity: medium
 #   action: warn
 #   match: {kinds: [PersistentVolume]}
+#   inventory: {Node: optional}
 #   parameters:
 #     pools:
 #       type: list
 #       of: string
 #       default: [local, hostPath]
 #       description: Sources of volumes that any claim may take.
-#   fix: "Set spec.claimRef: {namespace: NAMESPACE, name: CLAIM}."
-#   why: the first claim that fits gets the disk, with the data on it
+#   fix: "Set spec.claimRef: {namespace: NAMESPACE, name: CLAIM}; for a hostPath, spec.nodeAffinity to its node."
+#   why: the first claim that fits gets the disk, and a directory of a node is empty on the others
 package stategate.storage.pv_reserved_for_claim
 
 violation contains v if {
@@ -45,6 +49,27 @@ violation contains v if {
 		"fix": fix,
 	}
 }
+
+violation contains v if {
+	input.workload.persistent_volume.source == "hostPath"
+	not input.review.object.spec.nodeAffinity
+	not provisioned
+	not one_node
+	v := {
+		"msg": sprintf(
+			"PersistentVolume %s is %s of whichever node the pod runs on: on another node it finds none of its files",
+			[input.workload.name, input.review.object.spec.hostPath.path],
+		),
+		"path": ["spec", "hostPath"],
+		"key": "nodeAffinity",
+		"fix": concat("", [
+			"Tie it to the node that has the files: spec.nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: ",
+			"[{key: kubernetes.io/hostname, operator: In, values: [NODE]}]}]}}; if every node mounts the same share there, use nfs",
+		]),
+	}
+}
+
+one_node if input.related.nodes.count == 1
 
 provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"]
 

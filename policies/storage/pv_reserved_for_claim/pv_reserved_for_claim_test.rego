@@ -32,3 +32,22 @@ test_reserved_pooled_and_provisioned_volumes_pass if {
 }
 
 test_a_class_of_its_own_passes if found(request("CREATE", {"storage_class": "disk"}, {})) == set()
+
+directory(spec, related) := object.union(request("CREATE", {"source": "hostPath", "claim": "shop/data"}, {}), {
+	"review": {"object": {"spec": object.union({"hostPath": {"path": "/srv/pg"}}, spec)}},
+	"related": related,
+})
+
+test_directory_of_any_node_fails if {
+	some v in found(directory({}, {}))
+	contains(v.msg, "is /srv/pg of whichever node")
+	contains(v.fix, "spec.nodeAffinity: {required:")
+	count(found(directory({}, {"nodes": {"count": 3}}))) == 1
+}
+
+test_directory_of_one_node_passes if {
+	found(directory({"nodeAffinity": {}}, {})) == set()
+	found(directory({}, {"nodes": {"count": 1}})) == set()
+	made := {"workload": {"annotations": {"pv.kubernetes.io/provisioned-by": "k8s.io/minikube-hostpath"}}}
+	found(object.union(directory({}, {}), made)) == set()
+}

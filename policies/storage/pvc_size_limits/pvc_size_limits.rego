@@ -5,7 +5,7 @@
 #   shrinks. One zero too many is a bill, and a size without a unit is in bytes: `storage: 20` is a disk that no data
 #   store fits on. This policy checks claims and claim templates against a minimum and a maximum. The minimum is for
 #   sizes without a unit and for claims that hold a data store's data: a claim of 50Mi for the state of some other
-#   program is meant so. The maximum is that
+#   program is meant so, and so is one for a volume made by hand of that size. The maximum is that
 #   of the class (class_maximum) or else that of the tier, which is the label stategate.io/tier of the Namespace or
 #   default_tier. A tier without an entry has no maximum. Generic ephemeral volumes are not checked, nor are the
 #   claims that an existing StatefulSet creates for further replicas.
@@ -16,6 +16,7 @@
 #   severity: medium
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, PersistentVolumeClaim]}
+#   inventory: {PersistentVolume: optional}
 #   parameters:
 #     minimum: {type: quantity, default: 64Mi, description: The smallest size a claim may request.}
 #     maximum:
@@ -35,6 +36,7 @@ package stategate.storage.pvc_size_limits
 
 import data.stategate.lib.claims
 import data.stategate.lib.globs
+import data.stategate.lib.meant_volumes
 import data.stategate.lib.requested_claims
 import data.stategate.lib.tiers
 
@@ -44,6 +46,7 @@ violation contains v if {
 	some claim in requested_claims.requested
 	claim.size < input.parameters.minimum
 	too_small(claim)
+	not volume_is_small
 	v := {
 		"msg": sprintf("claim %s asks for %s: less than any data store needs", [claim.name, claim.size_text]),
 		"path": path(claim),
@@ -64,9 +67,16 @@ violation contains v if {
 	}
 }
 
-too_small(claim) if regex.match(`^[0-9.]+(e[0-9]+|m)?$`, lower(claim.size_text))
+# Bytes, or thousandths of them: 1M is a megabyte.
+too_small(claim) if regex.match(`^[0-9.]+([eE][0-9]+|m)?$`, claim.size_text)
 
 too_small(claim) if claim in claims.of_data
+
+# The claim would never be bound to it if it asked for more.
+volume_is_small if {
+	some volume in meant_volumes.meant
+	volume.capacity < input.parameters.minimum
+}
 
 maximum(claim) := {"bytes": min(of_class), "whose": sprintf("class %s", [claim.storage_class])} if {
 	of_class := [bytes |

@@ -93,3 +93,15 @@ test_limit_is_not_rounded if {
 		contains(v.fix, sprintf("Ask for %s or less", [pair[1]]))
 	}
 }
+
+test_units_are_read_as_written if {
+	found(request([claim("object", 1000000, "1M")])) == set()
+	count(found(request([claim("object", 1, "1000m")]))) == 1
+	count(found(request([claim("object", 1000, "1e3")]))) == 1
+}
+
+test_claim_for_a_small_volume_passes if {
+	document := request([claim("object", 1000, "1000")])
+	found(object.union(document, {"related": {"pvs": [{"name": "pv", "capacity": 1000}]}})) == set()
+	count(found(object.union(document, {"related": {"pvs": [{"name": "pv", "capacity": 80 * gi}]}}))) == 1
+}

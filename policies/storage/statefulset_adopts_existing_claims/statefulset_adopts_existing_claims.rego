@@ -7,7 +7,8 @@
 #   replicas whose labels do not match its selector, whose class differs, or which are smaller than the template
 #   requests. Claims of the same StatefulSet, deleted with --cascade=orphan, match and pass, unless the size or class
 #   was the reason for deleting it. To adopt claims on purpose, set the annotation stategate.io/adopt-claims: "true".
-#   The claims are those that stategate last saw; if they are not known, nothing is flagged.
+#   The claims are those that stategate last saw, if they are bound to a volume: a claim that is applied together with
+#   the StatefulSet is empty, and one that is not bound has no data.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#stable-storage
 # custom:
@@ -28,6 +29,7 @@ violation contains v if {
 	claim.origin == "template"
 	some pvc in input.related.pvcs
 	pvc.template == claim.name
+	not fresh(pvc)
 	differences := [text | some text in differs(claim, pvc)]
 	count(differences) > 0
 	v := {
@@ -38,6 +40,12 @@ violation contains v if {
 		"path": claim.path,
 		"fix": "If the data is meant, annotate stategate.io/adopt-claims: \"true\"; if not, give the StatefulSet another name",
 	}
+}
+
+# It has no volume yet.
+fresh(pvc) if {
+	object.get(pvc, "phase", "") in {"", "Pending"}
+	object.get(pvc, "volume_name", "") == ""
 }
 
 adopts if input.workload.annotations["stategate.io/adopt-claims"] == "true"

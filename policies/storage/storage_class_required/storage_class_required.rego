@@ -9,9 +9,11 @@
 #   where the disk matters: of claims that hold a data store's data. Claims of other workloads pass, and so does a
 #   claim whose default class is known, which is judged itself; of a claim that nothing in sight mounts, it is not
 #   known. A chart is meant for clusters whose classes it cannot name, so what Helm rendered passes, unless judge_charts
-#   is set, as in the profile regulated: whether the class is good, other policies judge where it is known. Claims bound to a volume made by hand (storageClassName "" with volumeName or selector) pass. Generic
-#   ephemeral volumes are scratch space and are not checked, nor are the claims that a StatefulSet creates, because
-#   its templates are checked instead.
+#   is set, as in the profile regulated: whether the class is good, other policies judge where it is known. A claim that
+#   is meant for a volume made by hand without a class must say so with storageClassName "", and volumeName or a
+#   selector: then it passes. Without, a default class gives it a new and empty volume. Generic ephemeral volumes are
+#   scratch space and are not checked, nor are the claims that a StatefulSet creates, because its templates are checked
+#   instead.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#class-1
@@ -23,6 +25,7 @@
 #     StorageClass.storage.k8s.io: optional
 #     StatefulSet.apps: optional
 #     Deployment.apps: optional
+#     PersistentVolume: optional
 #   parameters:
 #     allow_cluster_default: {type: boolean, default: false, description: Accept claims that use the cluster's default class.}
 #     judge_charts: {type: boolean, default: false, description: Also check what Helm rendered.}
@@ -31,6 +34,7 @@
 package stategate.storage.storage_class_required
 
 import data.stategate.lib.claims
+import data.stategate.lib.meant_volumes
 import data.stategate.lib.requested_claims
 import data.stategate.lib.statefulsets
 
@@ -81,14 +85,46 @@ of_others if {
 	}
 }
 
+# Volumes without a class that the claim is for.
+meant contains name if {
+	some volume in meant_volumes.meant
+	volume.storage_class == ""
+	name := volume.name
+}
+
+selected(claim) if {
+	claim.origin == "object"
+	input.review.object.spec.selector
+}
+
+selected(claim) if {
+	some template in input.review.object.spec.volumeClaimTemplates
+	template.metadata.name == claim.name
+	template.spec.selector
+}
+
 fix(claim) := sprintf("Set spec.storageClassName to that of volume %s, or to \"\" if it has none", [claim.volume_name]) if {
 	claim.volume_name
-} else := "Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them)" if {
-	claim.origin == "object"
 } else := text if {
 	input.review.operation == "UPDATE" # templates cannot be changed
 	text := sprintf(
 		"%s, then apply it with storageClassName in the claim template",
 		[statefulsets.orphan],
 	)
+} else := text if {
+	claim.origin == "object"
+	count(meant) > 0
+	text := sprintf(
+		"Set spec.storageClassName: \"\" and spec.volumeName: %s; with a default class it gets a new, empty volume",
+		[concat(" or ", meant)],
+	)
+} else := text if {
+	selected(claim)
+	text := "Set its storageClassName to that of the volumes that its selector is for, or to \"\" if they have none"
+} else := text if {
+	claim.origin == "object"
+	text := concat("", [
+		"Set spec.storageClassName to a class of your cluster (kubectl get storageclass lists them); ",
+		"if it is for a volume made by hand without a class, to \"\", and spec.volumeName to that volume",
+	])
 } else := "Set spec.storageClassName in the claim template to a class of your cluster (kubectl get storageclass)"

@@ -111,3 +111,45 @@ test_known_default_is_judged_itself if {
 	document := request("CREATE", [claim({"origin": "object"})])
 	found(object.union(document, {"related": {"default_storage_class": "standard"}})) == set()
 }
+
+gi := 1073741824
+
+# A claim of 20 GiB beside volumes without a class.
+beside(spec, related) := object.union(request("CREATE", [claim({"name": "c", "origin": "object", "size": 20 * gi})]), {
+	"review": {"object": {"spec": spec}},
+	"workload": {"name": "c"},
+	"related": related,
+})
+
+volume(overrides) := object.union(
+	{"name": "pv1", "storage_class": "", "capacity": 20 * gi, "labels": {"app": "ops"}},
+	overrides,
+)
+
+by_hand := "Set spec.storageClassName: \"\" and spec.volumeName: pv1; with a default class it gets a new, empty volume"
+
+test_claim_for_a_volume_made_by_hand_is_not_told_of_a_class if {
+	every document in [
+		beside({}, {"free_volumes": [volume({})]}),
+		beside({"selector": {"matchLabels": {"app": "ops"}}}, {"free_volumes": [volume({"capacity": 50 * gi})]}),
+		beside({}, {"pvs": [volume({"claim_name": "c"})]}),
+	] {
+		some v in found(document)
+		v.fix == by_hand
+	}
+}
+
+test_volume_of_another_size_or_label_is_not_meant if {
+	some v in found(beside({}, {"free_volumes": [volume({"capacity": 50 * gi})]}))
+	contains(v.fix, "to a class of your cluster (kubectl get storageclass lists them); if it is for a volume made by hand")
+	some w in found(beside({"selector": {"matchLabels": {"app": "web"}}}, {"free_volumes": [volume({})]}))
+	contains(w.fix, "the volumes that its selector is for")
+}
+
+test_template_with_a_selector_is_for_volumes_made_by_hand if {
+	some v in found(object.union(request("CREATE", [claim({})]), {"review": {"object": {"spec": {"volumeClaimTemplates": [{
+		"metadata": {"name": "data"},
+		"spec": {"selector": {"matchLabels": {"app": "pg"}}},
+	}]}}}}))
+	contains(v.fix, "the volumes that its selector is for, or to \"\"")
+}

@@ -4,7 +4,8 @@
 #   A full disk stops its data store. If the class allows expansion, one edit of the claim makes room; if not, the
 #   data must move to a larger volume in the middle of an outage. The field can be changed on an existing class and
 #   then applies to its existing claims as well. no_expansion lists drivers whose volumes have no size of their own
-#   or cannot grow; buckets have none either, and what a plugin that is gone served, nothing serves any more.
+#   or cannot grow; buckets have none either, and what a plugin that is gone served, nothing serves any more. Hyperdisk ML
+#   with the flag set to false passes: such a disk is filled once and then read by many.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#allow-volume-expansion
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#expanding-persistent-volumes-claims
@@ -26,6 +27,12 @@
 #       - smb.csi.k8s.io
 #       - "*hostpath*"
 #       - "*nfs-subdir-external-provisioner*"
+#       - "*nfs-provisioner*"
+#       - "*nfs-server-provisioner*"
+#       - "*nfs-client*"
+#       - "*/nfs"
+#       - "fuseim.pri/*"
+#       - "*local-pv*"
 #       description: Provisioners (globs) whose volumes cannot grow or have no size of their own.
 #   fix: "Set allowVolumeExpansion: true."
 #   why: a full disk stops its data store; with expansion, one edit of the claim makes room
@@ -57,9 +64,15 @@ cannot_grow if {
 	not class.allow_volume_expansion
 	not buckets.made
 	not removed_plugins.dead_class
+	not read_by_many
 	no_expansion := input.parameters.no_expansion
 	provisioner := class.provisioner
 	not globs.matches_any(no_expansion, provisioner)
+}
+
+read_by_many if {
+	input.workload.storage_class.parameters.type == "hyperdisk-ml"
+	input.review.object.allowVolumeExpansion == false
 }
 
 fix := sprintf("kubectl patch storageclass %s -p '{\"allowVolumeExpansion\": true}'", [input.workload.name]) if {

@@ -45,3 +45,10 @@ test_what_nothing_serves_any_more_passes if {
 	found(request("CREATE", "kubernetes.io/glusterfs", false)) == set()
 	count(found(request("CREATE", "kubernetes.io/gce-pd", false))) == 1
 }
+
+test_disks_that_many_read_pass if {
+	document := request("CREATE", "pd.csi.storage.gke.io", false)
+	read := object.union(document, {"workload": {"storage_class": {"parameters": {"type": "hyperdisk-ml"}}}})
+	count(found(read)) == 1
+	found(object.union(read, {"review": {"object": {"allowVolumeExpansion": false}}})) == set()
+}

@@ -7,7 +7,8 @@
 #   in the same run is reported once, at the class. Retained disks cost money until they are removed, so claims in tiers
 #   such as dev (exempt_tiers) and classes for scratch data (scratch_classes) pass. Volumes made by hand have their own
 #   policy, so classes with kubernetes.io/no-provisioner pass, and so do those that make buckets and those of plugins
-#   that are gone, which volume-no-intree-plugins tells of.
+#   that are gone, which volume-no-intree-plugins tells of. Provisioners of directories on NFS may keep the directory
+#   themselves (onDelete retain or archive, archiveOnDelete), and then pass.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#reclaim-policy
 # - ref: https://kubernetes.io/docs/tasks/administer-cluster/change-pv-reclaim-policy/
@@ -69,9 +70,29 @@ violation contains v if {
 erases(class) if {
 	class.reclaim_policy != "Retain"
 	class.provisioner != "kubernetes.io/no-provisioner"
+	not keeps_directories(class)
 	scratch := input.parameters.scratch_classes
 	name := class.name
 	not globs.matches_any(scratch, name)
+}
+
+keeps_directories(class) if {
+	class.provisioner == "nfs.csi.k8s.io"
+	class.parameters.onDelete in {"retain", "archive"}
+}
+
+# It renames the directory of a claim that is deleted, unless told otherwise.
+keeps_directories(class) if {
+	globs.matches_any(["*nfs-subdir-external-provisioner*", "*nfs-client*", "fuseim.pri/*"], class.provisioner)
+	parameters := object.get(class, "parameters", {})
+	on_delete := object.get(parameters, "onDelete", "")
+	on_delete != "delete"
+	not erases_directories(parameters, on_delete)
+}
+
+erases_directories(parameters, on_delete) if {
+	on_delete != "retain"
+	lower(parameters.archiveOnDelete) in {"false", "f", "0"}
 }
 
 judged(claim) if claim.origin == "template"
@@ -90,7 +111,7 @@ fix_class(name) := text if {
 		"kubectl delete storageclass %s, and apply it with reclaimPolicy: Retain (claims and volumes are not touched)",
 		[name],
 	)
-} else := "Set reclaimPolicy: Retain"
+} else := "Set reclaimPolicy: Retain; a class that exists is deleted and created again (claims and volumes are not touched)"
 
 fix_claim(claim) := text if {
 	claim.origin == "object"

@@ -36,7 +36,7 @@ test_class_that_deletes_fails if {
 	some v in found(class("CREATE", "fast", "Delete"))
 	v.msg == "StorageClass fast erases a disk as soon as its claim is deleted"
 	v.path == ["reclaimPolicy"]
-	v.fix == "Set reclaimPolicy: Retain"
+	startswith(v.fix, "Set reclaimPolicy: Retain; a class that exists is deleted and created again")
 }
 
 test_class_that_exists_is_made_again if {
@@ -92,4 +92,20 @@ test_unknown_class_says_nothing if {
 test_what_nothing_serves_any_more_passes if {
 	gone := {"workload": {"storage_class": {"provisioner": "kubernetes.io/quobyte"}}}
 	found(object.union(class("CREATE", "fast", "Delete"), gone)) == set()
+}
+
+directories(provisioner, told) := object.union(
+	class("CREATE", "nfs", "Delete"),
+	{"workload": {"storage_class": {"provisioner": provisioner, "parameters": told}}},
+)
+
+test_directories_that_their_provisioner_keeps_pass if {
+	every provisioner in ["fuseim.pri/ifs", "k8s-sigs.io/nfs-subdir-external-provisioner", "nfs-client"] {
+		found(directories(provisioner, {})) == set()
+		found(directories(provisioner, {"archiveOnDelete": "false", "onDelete": "retain"})) == set()
+		count(found(directories(provisioner, {"archiveOnDelete": "false"}))) == 1
+		count(found(directories(provisioner, {"archiveOnDelete": "true", "onDelete": "delete"}))) == 1
+	}
+	found(directories("nfs.csi.k8s.io", {"onDelete": "archive"})) == set()
+	count(found(directories("nfs.csi.k8s.io", {}))) == 1
 }

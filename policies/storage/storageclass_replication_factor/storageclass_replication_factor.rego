@@ -26,7 +26,7 @@
 #     zone_redundant: {type: boolean, default: false, description: Cloud disks must be in more than one zone.}
 #   fix: >-
 #     Keep two copies or more; or annotate stategate.io/replication: application if the data stores replicate
-#     themselves.
+#     themselves. An existing class must be deleted and created again.
 #   why: when a node or zone fails, only a copy elsewhere keeps the data available
 package stategate.storage.storageclass_replication_factor
 

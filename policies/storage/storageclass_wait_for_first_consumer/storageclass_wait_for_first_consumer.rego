@@ -7,7 +7,8 @@
 #   whose disks belong to a zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other
 #   drivers it is not known whether every node reaches their volumes, and many network storages have no zones, so they
 #   pass: add yours to zonal. If every node of your cluster reaches the disks of a listed driver, add it to
-#   topology_free; if the cluster has one zone and no local disks, set single_zone.
+#   topology_free; if the cluster has one zone and no local disks, set single_zone. A class that allows one zone only,
+#   by allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and passes, unless its disks belong to a node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
 # custom:
@@ -59,6 +60,7 @@ violation contains v if {
 	class.volume_binding_mode != "WaitForFirstConsumer"
 	bound_to_a_place(class)
 	not input.parameters.single_zone
+	not one_zone(class)
 	v := {
 		"msg": sprintf(
 			"StorageClass %s binds a claim to a disk before its pod is scheduled: in the wrong zone the pod can never start",
@@ -77,3 +79,21 @@ bound_to_a_place(class) if {
 }
 
 bound_to_a_place(class) if class.parameters.topologyConstrainedPools
+
+one_zone(class) if {
+	count(zones(class)) == 1
+	provisioner := class.provisioner
+	not globs.matches_any(of_a_node, provisioner)
+}
+
+zones(class) := {zone} if {
+	class.provisioner in {"kubernetes.io/aws-ebs", "kubernetes.io/gce-pd"}
+	zone := class.parameters.zone
+} else := {zone |
+	some term in class.allowed_topologies
+	endswith(term.key, "/zone")
+	some zone in term.values
+}
+
+# Their disks belong to a node, not only to a zone.
+of_a_node := ["kubernetes.io/no-provisioner", "rancher.io/*", "*openebs.io*", "topolvm.*", "*hostpath*"]

@@ -9,7 +9,7 @@ request(provisioner, mode, parameters) := {
 		"storage_class": {"provisioner": provisioner, "volume_binding_mode": mode, "parameters": parameters},
 	},
 	"parameters": {
-		"zonal": ["ebs.csi.aws.com", "kubernetes.io/no-provisioner"],
+		"zonal": ["ebs.csi.aws.com", "kubernetes.io/aws-ebs", "csi.hetzner.cloud", "kubernetes.io/no-provisioner"],
 		"topology_free": [],
 		"single_zone": false,
 	},
@@ -52,4 +52,17 @@ test_single_zone_passes if {
 		request("ebs.csi.aws.com", "Immediate", {}),
 		{"parameters": {"single_zone": true}},
 	)
+}
+
+in_zones(provisioner, zones) := object.union(
+	request(provisioner, "Immediate", {}),
+	{"workload": {"storage_class": {"allowed_topologies": [{"key": "topology.kubernetes.io/zone", "values": zones}]}}},
+)
+
+test_class_of_one_zone_has_no_wrong_one if {
+	found(in_zones("ebs.csi.aws.com", ["a"])) == set()
+	found(request("kubernetes.io/aws-ebs", "Immediate", {"zone": "a"})) == set()
+	count(found(request("csi.hetzner.cloud", "Immediate", {"zone": "a"}))) == 1
+	count(found(in_zones("ebs.csi.aws.com", ["a", "b"]))) == 1
+	count(found(in_zones("kubernetes.io/no-provisioner", ["a"]))) == 1
 }

@@ -9,7 +9,8 @@
 #   stategate.io/data-paths, and if a volume holds each directory that the script names. What a Secret says, a
 #   ConfigMap that is not known or another configuration file is not seen, and not flagged. An image that has a data
 #   store's name but is neither its publisher's nor a known packager's may keep its data elsewhere: where it has a
-#   volume, but none at the publisher's directory, this policy says so.
+#   volume, but none at the publisher's directory, or none at one that the publisher's image also writes to, this policy
+#   says so.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/define-environment-variable-container/
 # custom:
@@ -45,18 +46,19 @@ violation contains v if {
 
 violation contains v if {
 	some container in input.workload.containers
-	dirs := {dir.dir |
+	found := {dir |
 		some dir in input.workload.engine.data_dirs
 		dir.container == container.name
 		elsewhere(dir)
 	}
-	count(dirs) > 0
+	count(found) > 0
+	dirs := {dir.dir | some dir in found}
 	mounts := {mount.mount_path | some mount in container.mounts; data_dirs.persisted({"mount": mount})}
 	count(mounts) > 0
 	v := {
 		"msg": sprintf(
-			"container %s has a volume at %s, while images of %s mostly keep their data in %s: look where this one does",
-			[container.name, concat(", ", mounts), container.engine, concat(" or ", dirs)],
+			"container %s has a volume at %s, while images of %s mostly %s %s: look where this one does",
+			[container.name, concat(", ", mounts), container.engine, verb(found), concat(" or ", dirs)],
 		),
 		"path": container.path,
 		"fix": sprintf(
@@ -93,11 +95,21 @@ elsewhere(dir) if {
 	data_dirs.foreign(dir)
 	not data_dirs.persisted(dir)
 	not reported(dir)
-	name := dir.container
-	not name in storing
+	not enough(dir)
 }
 
+verb(dirs) := "also write to" if {
+	every dir in dirs {
+		dir.origin == "also"
+	}
+} else := "keep their data in"
+
 # One of the table's guesses is enough.
+enough(dir) if {
+	dir.origin == "default"
+	dir.container in storing
+}
+
 storing := {dir.container | some dir in input.workload.engine.data_dirs; data_dirs.persisted(dir)}
 
 unclear contains dir if {

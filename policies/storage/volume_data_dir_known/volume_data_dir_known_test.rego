@@ -86,3 +86,11 @@ test_one_directory_on_a_volume_is_enough if {
 	kept := object.union(dir("/data", "default"), {"mount": {"source": "volumeClaimTemplate", "mount_path": "/data"}})
 	found(of_image("platform/postgres", [dir("/export", "default"), kept])) == set()
 }
+
+test_what_is_beside_the_data_is_asked_for_by_itself if {
+	kept := object.union(dir("/data", "default"), {"mount": {"source": "volumeClaimTemplate", "mount_path": "/data"}})
+	some v in found(of_image("platform/zookeeper", [kept, dir("/datalog", "also")]))
+	contains(v.msg, "mostly also write to /datalog: look where this one does")
+	some neither in found(of_image("platform/zookeeper", [dir("/data", "default"), dir("/datalog", "also")]))
+	contains(neither.msg, "mostly keep their data in /data or /datalog")
+}

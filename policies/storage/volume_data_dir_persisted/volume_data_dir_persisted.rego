@@ -1,17 +1,18 @@
 # METADATA
 # title: The real data directory is on a volume
 # description: >-
-#   A data store that writes outside its volume works until its container restarts: then everything is gone. The
-#   cause is a volume mounted at a path that the image does not use, a PGDATA outside the volume, or the official
-#   postgres image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data.
-#   The directory is known from arguments, environment or the table of images; for your own image that writes
-#   elsewhere, set the annotation stategate.io/data-paths. Of an image that only has a data store's name, and that has a
-#   lasting volume somewhere, the directory is not known: volume-data-dir-known asks for it. If a Secret decides, or a
-#   ConfigMap that is not known, nothing is flagged; if a script does, volume-data-dir-known says so. What a data store
-#   needs beside its data directory is checked, too: ZooKeeper's transactions (/datalog), a write-ahead log on a disk of
-#   its own. A volume that is mounted read-only, a ConfigMap or Secret included, keeps
-#   no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an empty
-#   volume over that path, which is deleted with the container (CRI-O does so only if configured to).
+#   A data store that writes outside its volume works until its container restarts: then everything is gone. The cause
+#   is a volume mounted at a path that the image does not use, a PGDATA outside the volume, or the official postgres
+#   image from 18 on, which writes below /var/lib/postgresql/18 instead of below /var/lib/postgresql/data. The directory
+#   is known from arguments, environment or the table of images; for your own image that writes elsewhere, set the
+#   annotation stategate.io/data-paths. Of an image that only has a data store's name, and that has a lasting volume
+#   somewhere, the directory is not known: volume-data-dir-known asks for it. If a Secret decides, or a ConfigMap that
+#   is not known, nothing is flagged; if a script does, volume-data-dir-known says so. What a data store needs beside
+#   its data directory is checked, too: ZooKeeper's transactions (/datalog), a write-ahead log on a disk of its own, the
+#   commit log of Cassandra, the configuration of OpenLDAP. A configuration file that is not known may move the data to
+#   another volume: with one, nothing is flagged. A volume that is mounted read-only, a ConfigMap or Secret included,
+#   keeps no data. Neither does a volume mounted above a path that the image declares as VOLUME: containerd lays an
+#   empty volume over that path, which is deleted with the container (CRI-O does so only if configured to).
 #   volume-no-emptydir-data covers an emptyDir at the directory, volume-no-ephemeral-claim-data a generic ephemeral
 #   volume, volume-no-hostpath-data a hostPath. Two cases are not detected: an inline csi volume, which ends with its
 #   pod, and a VOLUME that hides your mount in an image that the table of images does not list.
@@ -42,14 +43,28 @@ violation contains v if {
 	count(dirs) > 0
 	where := concat(" and ", places(dirs))
 	v := {
-		"msg": sprintf("container %s keeps its data in %s, where %s", [container.name, where, consequence(dirs)]),
+		"msg": sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)]),
 		"path": container.path,
-		"fix": concat("", [first, fix(where, {dir.hidden_by | some dir in dirs})]),
+		"fix": remedy(container, dirs, where),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
 
-consequence(dirs) := "every volume is mounted read-only: nothing that it writes is kept" if {
+# What a data store keeps beside its tables, where only that is lost.
+kept(dirs) := what if {
+	what := beside[input.workload.engine.name]
+	every dir in dirs {
+		dir.origin == "also"
+	}
+} else := "data"
+
+beside := {"cassandra": "last writes", "scylla": "last writes", "openldap": "configuration"}
+
+consequence(dirs) := "no volume holds them: a crash loses what is not yet in its tables" if {
+	kept(dirs) == "last writes"
+} else := "no volume holds it: without it, it does not start again on its data" if {
+	kept(dirs) == "configuration"
+} else := "every volume is mounted read-only: nothing that it writes is kept" if {
 	every dir in dirs {
 		dir.mount.read_only
 	}
@@ -66,23 +81,57 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 	guess := concat(" or ", guesses)
 }
 
+# The volume with the tables must stay where it is: moved up, the store starts empty.
+remedy(container, dirs, where) := sprintf(
+	"Leave the volume that is there, and mount a second claim at %s. Right before a pod restarts: nodetool drain in it",
+	[where],
+) if {
+	kept(dirs) == "last writes"
+} else := sprintf(
+	"If it runs, copy %s out first (kubectl cp), and into a new claim before it is mounted there: %s",
+	[where, "it does not start with an empty one beside its data"],
+) if {
+	kept(dirs) == "configuration"
+} else := sprintf("%sMount %s%s", [first, concat(" and ", at), hides]) if {
+	at := {text | some dir in dirs; text := beneath(container, dir)}
+	count(at) > 0
+} else := concat("", [first, fix(where)])
+
+# A mount at the VOLUME itself. With a subPath there is no lost+found in it, and it is where CRI-O has kept the data.
+beneath(container, dir) := sprintf("volume %s at %s with %s: %s", [volume, path, key, place]) if {
+	path := dir.hidden_by
+	above := closest(container, path)
+	volume := above.volume
+	data_dirs.persisted({"mount": above})
+	below := substring(dir.hidden_by, count(trim_suffix(above.mount_path, "/")) + 1, -1)
+	place := concat("/", [part | some part in [object.get(above, "sub_path", ""), below]; part != ""])
+	key := key_of(place)
+} else := sprintf("%s at %s", [data_dirs.remedy, dir.hidden_by]) if {
+	dir.hidden_by
+}
+
+# Only subPathExpr expands variables.
+key_of(place) := "subPathExpr" if {
+	contains(place, "$(")
+} else := "subPath"
+
+closest(container, path) := last[count(last) - 1].mount if {
+	last := sort([{"length": count(mount.mount_path), "mount": mount} |
+		some mount in container.mounts
+		startswith(path, sprintf("%s/", [trim_suffix(mount.mount_path, "/")]))
+	])
+}
+
+hides := ": above it, containerd lays the image's empty VOLUME over what is mounted"
+
 # Whatever is changed, the pods start anew.
 first := sprintf("Save the data first (%s), for this update loses it. ", [dumps.save]) if {
 	input.review.operation == "UPDATE"
 } else := sprintf("If it runs, save its data first (%s): the change loses it. ", [dumps.save])
 
-fix(where, hiding) := by_variable if {
-	count(hiding) == 0
+fix(where) := by_variable if {
 	by_variable
-} else := sprintf(
-	"Mount %s that holds %s%s%s",
-	[data_dirs.remedy, where, of_own_image, way_out],
-) if {
-	count(hiding) == 0
-} else := sprintf(
-	"Mount the volume at %s, not above%s: containerd lays the image's empty VOLUME there (with CRI-O, give a subPath %s)",
-	[concat(" and at ", hiding), beside_lost_found, "its old place"],
-)
+} else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, where, of_own_image, way_out])
 
 # What its publisher's image does is known.
 of_own_image := "" if {
@@ -90,10 +139,6 @@ of_own_image := "" if {
 		publishers.known(container.image)
 	}
 } else := "; if your own image writes elsewhere on a volume, name that in stategate.io/data-paths"
-
-beside_lost_found := ", and with a subPath (Kafka takes lost+found for a partition)" if {
-	input.workload.engine.name == "kafka"
-} else := ""
 
 # The volume is there, and the variable that leads to it is not.
 by_variable := sprintf("Name the variable PGDATA, not %s: the image does not read %s", [name, name]) if {
@@ -146,6 +191,7 @@ way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {
 homeless(name) := {dir |
 	some dir in data_dirs.unpersisted
 	dir.container == name
+	not data_dirs.copied(dir)
 	not data_dirs.uncertain(dir)
 	not on_scratch(dir)
 	not guess_on_scratch(dir)

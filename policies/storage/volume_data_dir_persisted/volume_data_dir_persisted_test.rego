@@ -33,11 +33,45 @@ test_no_mount_fails if {
 	contains(v.fix, "spec.volumeClaimTemplates")
 }
 
+beneath(mounts) := {"workload": {
+	"kind": "StatefulSet",
+	"engine": {"name": "postgres", "container": "db", "data_dirs": [{
+		"dir": "/srv/pg/data",
+		"container": "db",
+		"origin": "default",
+		"hidden_by": "/srv/pg/data",
+	}]},
+	"containers": [{"name": "db", "image": {"repository": "library/postgres"}, "mounts": mounts, "path": container}],
+}}
+
 test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
-	hidden := {"dir": "/data/db", "container": "db", "origin": "default", "hidden_by": "/data/db"}
-	some v in found(request("StatefulSet", [hidden]))
+	of_a_claim := {"mount_path": "/srv/pg", "volume": "v", "source": "persistentVolumeClaim", "read_only": false}
+	outer := object.union(of_a_claim, {"mount_path": "/srv", "volume": "w"})
+	some v in found(beneath([of_a_claim, outer]))
 	contains(v.msg, "the image's own VOLUME hides what is mounted above it")
-	contains(v.fix, "Mount the volume at /data/db, not above")
+	contains(v.fix, "Mount volume v at /srv/pg/data with subPath: data")
+	some below in found(beneath([object.union(outer, {"sub_path": "x"})]))
+	contains(below.fix, "Mount volume w at /srv/pg/data with subPath: x/pg/data")
+	some own in found(beneath([object.union(outer, {"sub_path": "$(POD)"})]))
+	contains(own.fix, "with subPathExpr: $(POD)/pg/data")
+	some fleeting in found(beneath([object.union(of_a_claim, {"source": "emptyDir"})]))
+	contains(fleeting.fix, "Mount an entry of spec.volumeClaimTemplates at /srv/pg/data: above it")
+}
+
+also(engine, dirs) := object.union(request("StatefulSet", dirs), {"workload": {"engine": {"name": engine}}})
+
+test_what_is_beside_the_tables_is_told_as_such if {
+	log := nowhere("/var/lib/cassandra/commitlog", "also")
+	some v in found(also("cassandra", [on("/var/lib/cassandra/data", "default", "persistentVolumeClaim"), log]))
+	contains(v.msg, "keeps its last writes in /var/lib/cassandra/commitlog, where no volume holds them: a crash loses")
+	startswith(v.fix, "Leave the volume that is there, and mount a second claim at /var/lib/cassandra/commitlog.")
+	some all in found(also("cassandra", [nowhere("/var/lib/cassandra/data", "default"), log]))
+	contains(all.msg, "keeps its data in /var/lib/cassandra/commitlog and /var/lib/cassandra/data")
+	some ldap in found(also("openldap", [nowhere("/etc/ldap/slapd.d", "also")]))
+	contains(ldap.msg, "keeps its configuration in /etc/ldap/slapd.d, where no volume holds it: without it")
+	startswith(ldap.fix, "If it runs, copy /etc/ldap/slapd.d out first (kubectl cp), and into a new claim before it is mounted")
+	some zk in found(also("zookeeper", [nowhere("/datalog", "also")]))
+	contains(zk.msg, "keeps its data in /datalog")
 }
 
 test_other_kinds_are_told_their_own_fix if {
@@ -183,4 +217,13 @@ test_variables_of_kafka_are_those_of_its_image if {
 	own := object.union(alone, {"workload": {"containers": [container_of_bitnami]}})
 	some x in found(own)
 	contains(x.fix, "Set KAFKA_CFG_LOG_DIRS: /pgdata/logs")
+}
+
+test_a_replica_of_redis_copies_its_data_anew if {
+	whole := object.union(request("StatefulSet", [nowhere("/data", "default")]), {"workload": {"engine": {"name": "redis"}}})
+	every mode, number in {"replica": 0, "master": 1} {
+		env := [{"name": "VALKEY_REPLICATION_MODE", "value": mode}]
+		containers := [{"name": "db", "image": {"repository": "bitnami/valkey"}, "mounts": [], "env": env, "path": container}]
+		count(found(object.union(whole, {"workload": {"containers": containers}}))) == number
+	}
 }

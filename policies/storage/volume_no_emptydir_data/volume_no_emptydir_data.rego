@@ -8,8 +8,8 @@
 #   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
 #   images; with envFrom or a script that decides, the table's directory is used as long as no other volume could
 #   hold the data. volume-data-dir-persisted covers a directory without any volume, volume-data-dropped the
-#   update that replaces the emptyDir of a running store. Declare a cache with
-#   stategate.io/data-durability: cache.
+#   update that replaces the emptyDir of a running store. A replica of Bitnami's Redis and Valkey copies its data from
+#   its primary when it starts, and passes. Declare a cache with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # custom:
@@ -58,6 +58,7 @@ wiped contains mount if {
 	some dir in data_dirs.unpersisted
 	dir.mount.source == "emptyDir"
 	not dir.mount.read_only
+	not data_dirs.copied(dir)
 	mount := dir.mount
 }
 

@@ -105,3 +105,13 @@ test_directory_beside_the_data_passes if {
 test_unknown_directory_passes if found(request("StatefulSet", [], [empty])) == set()
 
 test_no_engine_passes if found({"workload": {"kind": "StatefulSet", "containers": [], "volumes": []}}) == set()
+
+test_a_replica_of_redis_copies_its_data_anew if {
+	held := mount("data", "emptyDir", "/data")
+	whole := object.union(request("StatefulSet", [on("/data", "default", held)], [held]), {"workload": {"engine": {"name": "redis"}}})
+	every mode, number in {"replica": 0, "slave": 0, "master": 1} {
+		env := [{"name": "REDIS_REPLICATION_MODE", "value": mode}]
+		containers := [{"name": "db", "image": {"repository": "bitnami/redis"}, "mounts": [held], "env": env}]
+		count(found(object.union(whole, {"workload": {"containers": containers}}))) == number
+	}
+}

@@ -103,6 +103,7 @@ on_the_node contains mount if {
 # … or the node directory is the only storage that is known.
 on_the_node contains mount if {
 	not data_dirs_known
+	not agent
 	not has_other_storage
 	some mount in writable
 	mount.source == "hostPath"
@@ -112,6 +113,12 @@ on_the_node contains mount if {
 	harmless := input.parameters.harmless_host_paths
 	host_path := volume.host_path
 	not below_any(harmless, host_path)
+}
+
+# What an image that is not known keeps on each node is its own affair, such as the disks of an object store.
+agent if {
+	input.workload.kind == "DaemonSet"
+	object.get(input.workload, ["annotations", "stategate.io/stateful"], "") != "true"
 }
 
 # If one of the table's guesses is persisted elsewhere, that is the one the image uses.

@@ -150,3 +150,11 @@ test_pods_of_a_daemon_set_do_not_move if {
 	contains(v.msg, "a node that goes takes it along")
 	contains(v.fix, "make it a StatefulSet")
 }
+
+test_agents_of_unknown_images_pass if {
+	document := object.union(request([], [mount("data", "hostPath", "/srv/node")]), {"workload": {"kind": "DaemonSet"}})
+	found(document) == set()
+	count(found(object.union(document, {"workload": {"annotations": {"stategate.io/stateful": "true"}}}))) == 1
+}
+
+test_crash_dumps_pass if found(request([], [mount("data", "hostPath", "/var/lib/ceph/crash")])) == set()

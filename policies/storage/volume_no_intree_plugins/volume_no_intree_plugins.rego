@@ -6,7 +6,9 @@
 #   parameters); the others cannot be mounted at all, so that the pod waits forever after the next upgrade or
 #   restart. This policy checks volumes of pods, PersistentVolumes and the provisioners of classes. What Kubernetes
 #   itself still supports (hostPath, local, nfs, iscsi, fc, and classes with kubernetes.io/no-provisioner) passes. An
-#   existing PersistentVolume cannot be changed: move its data when it suits.
+#   existing PersistentVolume cannot be changed: move its data when it suits. A class that was turned over to a driver
+#   and still has the plugin's parameters zone or zones is flagged, too: the drivers for EBS and for disks of Google Cloud
+#   refuse them, so that no claim gets a volume.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#volume-types
 # - ref: https://github.com/kubernetes/enhancements/tree/master/keps/sig-storage/625-csi-migration
@@ -64,10 +66,34 @@ violation contains v if {
 	some use in uses
 	instead := removed_plugins.instead[use.plugin]
 	v := {
-		"msg": sprintf("%s uses %s, which is gone from Kubernetes: nothing mounts it any more", [use.what, use.plugin]),
+		"msg": sprintf("%s uses %s, whose plugin is gone from Kubernetes: nothing mounts its volumes any more", [use.what, use.plugin]),
 		"path": use.path,
 		"fix": sprintf("Move the data to %s: %s", [instead, use.how]),
 	}
+}
+
+# Of the plugin's parameters, these are left over most often.
+violation contains v if {
+	class := input.workload.storage_class
+	key := refusing[class.provisioner]
+	some name in ["zone", "zones"]
+	class.parameters[name]
+	v := {
+		"msg": sprintf(
+			"StorageClass %s gives %s the parameter %s, which it refuses: no claim gets a volume",
+			[input.workload.name, class.provisioner, name],
+		),
+		"path": ["parameters", name],
+		"fix": sprintf(
+			"Write it as allowedTopologies with the key %s; a class that exists is deleted and created again",
+			[key],
+		),
+	}
+}
+
+refusing := {
+	"ebs.csi.aws.com": zone_keys["kubernetes.io/aws-ebs"],
+	"pd.csi.storage.gke.io": zone_keys["kubernetes.io/gce-pd"],
 }
 
 uses contains use if {
@@ -95,6 +121,29 @@ uses contains use if {
 		"what": sprintf("StorageClass %s", [input.workload.name]),
 		"plugin": input.workload.storage_class.provisioner,
 		"path": ["provisioner"],
-		"how": "make a new class with it for new claims",
+		"how": concat("", ["make a new class with it for new claims", zones_of_class]),
 	}
+}
+
+# What the plugins understood and the drivers refuse or do not find.
+zones_of_class := sprintf("; write its zones as allowedTopologies with the key %s", [key]) if {
+	names_zones
+	key := zone_keys[input.workload.storage_class.provisioner]
+} else := ""
+
+names_zones if {
+	some name in ["zone", "zones"]
+	input.workload.storage_class.parameters[name]
+}
+
+names_zones if {
+	some term in input.workload.storage_class.allowed_topologies
+	startswith(term.key, "failure-domain.beta.kubernetes.io/")
+}
+
+zone_keys := {
+	"kubernetes.io/aws-ebs": "topology.ebs.csi.aws.com/zone",
+	"kubernetes.io/azure-disk": "topology.disk.csi.azure.com/zone",
+	"kubernetes.io/cinder": "topology.cinder.csi.openstack.org/zone",
+	"kubernetes.io/gce-pd": "topology.gke.io/zone",
 }

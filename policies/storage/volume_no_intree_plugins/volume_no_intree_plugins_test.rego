@@ -56,8 +56,33 @@ test_class_fails if {
 
 test_what_nothing_mounts_any_more if {
 	some v in found(persistent_volume("glusterfs"))
-	contains(v.msg, "nothing mounts it any more")
+	contains(v.msg, "nothing mounts its volumes any more")
 	contains(v.fix, "other storage")
 	some w in found(class("kubernetes.io/rbd"))
 	contains(w.fix, "the driver rbd.csi.ceph.com: make a new class")
 }
+
+test_zones_of_a_class_are_written_anew if {
+	every more in [
+		{"parameters": {"zone": "eu-west-1a"}},
+		{"allowed_topologies": [{"key": "failure-domain.beta.kubernetes.io/zone", "values": ["eu-west-1a"]}]},
+	] {
+		some v in found(object.union(class("kubernetes.io/aws-ebs"), {"workload": {"storage_class": more}}))
+		endswith(v.fix, "; write its zones as allowedTopologies with the key topology.ebs.csi.aws.com/zone")
+	}
+	some w in found(class("kubernetes.io/aws-ebs"))
+	not contains(w.fix, "zones")
+}
+
+test_zones_that_a_driver_refuses_fail if {
+	some v in found(with_parameter("ebs.csi.aws.com", "zone"))
+	v.msg == "StorageClass fast gives ebs.csi.aws.com the parameter zone, which it refuses: no claim gets a volume"
+	contains(v.fix, "the key topology.ebs.csi.aws.com/zone")
+	count(found(with_parameter("pd.csi.storage.gke.io", "zones"))) == 1
+	found(with_parameter("ebs.csi.aws.com", "type")) == set()
+}
+
+with_parameter(provisioner, name) := object.union(
+	class(provisioner),
+	{"workload": {"storage_class": {"parameters": {name: "a"}}}},
+)

@@ -19,11 +19,13 @@ package stategate.storage.volume_not_mounted
 violation contains v if {
 	not input.workload.owner
 	some volume in input.workload.volumes
+	name := volume.name
 	readers := mounting[volume.source]
-	not used(volume.name, readers)
+	not used(name, readers)
+	not filled(name)
 	v := {
 		"msg": sprintf(
-			"no container mounts %s %s: what is to be kept there is lost at each restart",
+			"no container mounts %s %s: nothing is kept in it",
 			[what[volume.source], volume.claim],
 		),
 		"path": volume.path,
@@ -40,6 +42,13 @@ what := {"volumeClaimTemplate": "the claim template", "persistentVolumeClaim": "
 mounting := {
 	"volumeClaimTemplate": {"main", "sidecar"},
 	"persistentVolumeClaim": {"main", "sidecar", "init"},
+}
+
+# Something else is copied into it first.
+filled(volume) if {
+	some claim in input.workload.claims
+	claim.name == volume
+	claim.data_source
 }
 
 used(volume, roles) if {

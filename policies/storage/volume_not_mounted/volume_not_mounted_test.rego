@@ -26,7 +26,7 @@ test_a_mounted_claim_passes if {
 
 test_an_init_container_keeps_nothing if {
 	some v in found("volumeClaimTemplate", "init")
-	v.msg == "no container mounts the claim template data: what is to be kept there is lost at each restart"
+	v.msg == "no container mounts the claim template data: nothing is kept in it"
 	v.path == ["spec", "volumeClaimTemplates", 0]
 }
 
@@ -41,6 +41,15 @@ test_what_an_operator_makes_passes if {
 	violations := policy.violation with input as {"workload": {
 		"owner": {"kind": "Cluster"},
 		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data", "path": []}],
+		"containers": [],
+	}}
+	violations == set()
+}
+
+test_a_copy_may_be_read_first if {
+	violations := policy.violation with input as {"workload": {
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data", "path": []}],
+		"claims": [{"name": "data", "origin": "template", "data_source": {"kind": "VolumeSnapshot"}}],
 		"containers": [],
 	}}
 	violations == set()

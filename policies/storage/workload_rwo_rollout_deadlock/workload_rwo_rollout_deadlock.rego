@@ -18,7 +18,7 @@
 #     kinds: [Deployment.apps, ReplicaSet.apps, ReplicationController, StatefulSet.apps, DaemonSet.apps]
 #     subresources: ["", scale]
 #   patches: fix
-#   inventory: {PersistentVolumeClaim: bundle}
+#   inventory: {PersistentVolumeClaim: bundle, StatefulSet.apps: optional, Deployment.apps: optional}
 #   fix: >-
 #     Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; more pods need a StatefulSet with
 #     volumeClaimTemplates, whose claims are empty, and a data store that is replicated.
@@ -46,12 +46,9 @@ violation contains v if {
 	count(for_one_node) > 0
 	starts_a_second
 	v := {
-		"msg": sprintf(
-			"a rollout of %s starts a second pod while the first holds %s: on another node it hangs, on the same both write",
-			[input.workload.name, named],
-		),
+		"msg": sprintf("a rollout of %s starts a second pod while the first holds %s: %s", [input.workload.name, named, harm]),
 		"path": ["spec", "strategy"],
-		"fix": "Set spec.strategy to {type: Recreate, rollingUpdate: null}",
+		"fix": sprintf("Set spec.strategy to {type: Recreate, rollingUpdate: null}%s", [beside_others]),
 	}
 }
 
@@ -67,6 +64,36 @@ starts_a_second if {
 	not many_pods
 	input.workload.update.type == "RollingUpdate"
 	input.workload.update.surge_pods > 0
+	not waits
+}
+
+# The old pod goes at once, and no other may use such a volume before it has gone.
+waits if {
+	input.workload.update.unavailable_pods > 0
+	every pvc in for_one_node {
+		"ReadWriteOncePod" in pvc.access_modes
+	}
+}
+
+# The old pod is not waited for: until it has shut down, both run.
+harm := "on the same node both may write until the first has shut down" if {
+	input.workload.update.unavailable_pods > 0
+} else := "on another node it hangs, on the same both may write"
+
+# Another workload keeps the volume on its node.
+beside_others := sprintf(
+	"; %s mounts the claim, too, so keep both on one node (podAffinity by kubernetes.io/hostname), or make it ReadWriteMany",
+	[concat(", ", others)],
+) if {
+	count(others) > 0
+} else := ""
+
+others contains name if {
+	some consumer in input.related.consumers
+	consumer.kind in {"StatefulSet", "Deployment"}
+	object.get(consumer, "replicas", 1) > 0
+	consumer.claim in {claim.name | some claim in for_one_node}
+	name := sprintf("%s %s", [consumer.kind, consumer.name])
 }
 
 for_one_node contains pvc if {

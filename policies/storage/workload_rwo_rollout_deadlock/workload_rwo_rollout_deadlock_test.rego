@@ -107,3 +107,19 @@ test_claims_of_one_pod_are_one_finding if {
 	some v in violations
 	contains(v.msg, "claim indexes (ReadWriteOnce) and claim uploads (ReadWriteOnce)")
 }
+
+test_the_old_pod_may_go_first if {
+	view := object.union(workload("Deployment", 1, false), {"update": {"type": "RollingUpdate", "surge_pods": 1, "unavailable_pods": 1}})
+	some v in found(request(view, once))
+	endswith(v.msg, "on the same node both may write until the first has shut down")
+	found(request(view, ["ReadWriteOncePod"])) == set()
+}
+
+test_another_workload_keeps_the_volume if {
+	document := object.union(request(rolling(workload("Deployment", 1, false), 1), once), {"related": {"consumers": [
+		{"claim": "uploads", "kind": "Deployment", "name": "web"},
+		{"claim": "uploads", "kind": "Job", "name": "seed"},
+	]}})
+	some v in found(document)
+	contains(v.fix, "; Deployment web mounts the claim, too, so keep both on one node")
+}

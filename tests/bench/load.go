@@ -70,8 +70,10 @@ func (t *target) targeter() vegeta.Targeter {
 
 // load is what a run of the load generator saw.
 type load struct {
-	requests  int
-	took      time.Duration
+	requests int
+	took     time.Duration
+	// Until the last one was sent.
+	sending   time.Duration
 	latencies vegeta.LatencyMetrics
 	// By what was answered: a status, or an error.
 	answers map[string]*vegeta.LatencyMetrics
@@ -85,10 +87,13 @@ const answered = "200"
 // collect takes all results of an attack; bound is what counts as in time.
 func collect(results <-chan *vegeta.Result, bound time.Duration) load {
 	seen := load{answers: map[string]*vegeta.LatencyMetrics{}, counts: map[string]int{}}
-	var began, ended time.Time
+	var began, last, ended time.Time
 	for result := range results {
 		if began.IsZero() || result.Timestamp.Before(began) {
 			began = result.Timestamp
+		}
+		if result.Timestamp.After(last) {
+			last = result.Timestamp
 		}
 		if result.End().After(ended) {
 			ended = result.End()
@@ -108,7 +113,7 @@ func collect(results <-chan *vegeta.Result, bound time.Duration) load {
 			seen.late = max(seen.late, result.End().Sub(began))
 		}
 	}
-	seen.took = ended.Sub(began)
+	seen.took, seen.sending = ended.Sub(began), last.Sub(began)
 	return seen
 }
 

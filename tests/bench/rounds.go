@@ -193,7 +193,7 @@ func (b *bench) overloaded() error {
 	seen := one.target.open(found.Offered, b.overload, patience)
 	close(done)
 	found.Peak = <-peak
-	found.Seconds, found.Sent = seen.took.Seconds(), float64(seen.requests)/seen.took.Seconds()
+	found.Seconds, found.Sent = seen.sending.Seconds(), float64(seen.requests)/seen.sending.Seconds()
 	for _, answer := range slices.Sorted(keys(seen.counts)) {
 		latencies := seen.answers[answer]
 		found.Answers = append(found.Answers, answers{

@@ -93,7 +93,7 @@ impl Reading<'_> {
             }
             Said::Nothing => {
                 let dirs = self.container.image.as_ref().map(|image| self.row.defaults(image));
-                self.unsaid(dirs.unwrap_or_default(), "default", &self.row.environment)
+                named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
             }
         }
     }
@@ -161,7 +161,7 @@ impl Reading<'_> {
                 match self.known(told.iter().map(Option::as_deref)) {
                     Said::These(dirs) => named(dirs, self.origin("argument")),
                     Said::Unknown => Vec::new(),
-                    Said::Nothing => self.unsaid(row.dirs.clone(), "also", &row.environment),
+                    Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
                 }
             }
         }
@@ -179,10 +179,10 @@ impl Reading<'_> {
         if unsure { "script" } else { "environment" }
     }
 
-    /// The image's defaults, downgraded to guesses if something outside the manifest may override them.
-    fn unsaid(&self, dirs: Vec<String>, origin: &'static str, variables: &[String]) -> Vec<DataDir> {
+    /// The image's default, downgraded to a guess if something outside the manifest may override it.
+    fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
         let unseen = self.container.env_from && !variables.is_empty() || !self.certain;
-        named(dirs, if unseen || self.is_configured() { "guess" } else { origin })
+        if unseen || self.is_configured() { "guess" } else { origin }
     }
 
     /// Whether a configuration file may say where the data is.

@@ -6,8 +6,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::doubts;
 use super::earlier::EarlierMaps;
 use super::exceptions::{exceptions, matching};
@@ -300,9 +298,10 @@ impl Pipeline {
         let set = self.pool.set();
         let ReviewedSource { mut report, mut unknown_namespaces, mut matched } = ReviewedSource::default();
         let (mut reviewed, mut requests) = (Vec::new(), Vec::new());
-        let mut written = Written::default();
+        let mut written = HashSet::new();
         for manifest in manifests.objects.iter().filter(|manifest| !is_own(manifest)) {
-            if written.again(manifest) {
+            // What is rendered by a loop may be the very same object again: it is told once.
+            if !written.insert((&manifest.file.name, &manifest.object)) {
                 continue;
             }
             let old = old(manifest);
@@ -381,17 +380,6 @@ impl Pipeline {
 /// A pipe gives what it has once, and a program is run once.
 fn can_be_read_again(source: &Source) -> bool {
     matches!(source, Source::File(path) if path.is_file())
-}
-
-/// The objects that the files have so far.
-#[derive(Default)]
-struct Written<'a>(HashSet<(Arc<str>, &'a Value)>);
-
-impl<'a> Written<'a> {
-    /// Whether the same file has the very same object already, as what is rendered by a loop may: one is told.
-    fn again(&mut self, manifest: &'a Manifest) -> bool {
-        !self.0.insert((Arc::clone(&manifest.file.name), &manifest.object))
-    }
 }
 
 /// Bindings, exceptions and known findings may lie among the manifests.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::super::related::Subject;
 use super::backups::BackupJobRecord;
 use super::without_copy;
 use crate::admission::GroupKind;
@@ -94,13 +93,6 @@ pub struct BriefPods {
 }
 
 impl WorkloadRecord {
-    /// Whether this is the stored version of the subject.
-    pub fn is(&self, subject: &Subject<'_>) -> bool {
-        self.kind == subject.kind
-            && self.brief.name == subject.workload.name
-            && self.brief.namespace == subject.workload.namespace
-    }
-
     /// Extracts the fields that other objects need from a view.
     pub fn of(kind: &GroupKind, view: Workload) -> Self {
         let mounts = mounts(&view);

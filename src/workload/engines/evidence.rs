@@ -106,10 +106,12 @@ impl EngineRow {
                 && words(name).all(|word| self.is_called(word) || SERVERS.contains(&word))
         };
         let told = container.env.iter().any(|env| matches_any(&self.variables, &env.name));
-        // `run` and `start` are words of many programs.
-        let servers: Vec<String> =
-            self.servers.iter().filter(|server| server.contains(['.', '-', ' '])).cloned().collect();
-        let starts = || CommandLine::of(container).works().any(|words| starts_like(&servers, words));
+        let starts = || {
+            // `run` and `start` are words of many programs.
+            let own = self.servers.iter().filter(|server| server.contains(['.', '-', ' ']));
+            let servers: Vec<String> = own.cloned().collect();
+            CommandLine::of(container).works().any(|words| starts_like(&servers, words))
+        };
         let held = container.mounts.iter().any(keeps);
         let stores = listens && held && (plainly(image.basename()) || starts());
         (stores || told)

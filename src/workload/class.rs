@@ -78,7 +78,7 @@ fn shape(rule: ClassRule, workload: &Workload) -> Class {
         ClassRule::Identity if workload.engine.is_some() => Class::Durable,
         ClassRule::Identity => Class::IdentityOnly,
         ClassRule::Workload | ClassRule::Moving
-            if writes_to(workload, &[CLAIM]) || workload.engine.is_some() =>
+            if writes_to(workload, &[CLAIM]) || forgets_a_claim(workload) || workload.engine.is_some() =>
         {
             Class::Durable
         }
@@ -90,6 +90,14 @@ fn shape(rule: ClassRule, workload: &Workload) -> Class {
 
 fn templates(workload: &Workload) -> bool {
     workload.claims.iter().any(|claim| claim.origin == "template")
+}
+
+/// Whether no container mounts a claim that the pods name: what it is for is written elsewhere.
+fn forgets_a_claim(workload: &Workload) -> bool {
+    let mounts = workload.containers.iter().flat_map(|container| &container.mounts);
+    let mounted: HashSet<&str> = mounts.map(|mount| mount.volume.as_str()).collect();
+    let mut claims = workload.volumes.iter().filter(|volume| volume.source == CLAIM);
+    claims.any(|volume| !mounted.contains(volume.name.as_str()))
 }
 
 fn writes_to(workload: &Workload, sources: &[&str]) -> bool {

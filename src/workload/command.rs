@@ -10,9 +10,10 @@ use super::view::Container;
 mod reader;
 
 use reader::Reader;
+pub(super) use reader::SHELLS;
 
 /// Script commands that neither run a server nor name one of its directories.
-const HELPERS: &[&str] = &[
+pub(super) const HELPERS: &[&str] = &[
     ":", "[", "[[", "apk", "apt", "apt-get", "basename", "break", "cat", "cd", "chgrp", "chmod", "chown",
     "continue", "cp", "cut", "curl", "date", "dirname", "dnf", "echo", "exit", "export", "false", "find",
     "for", "grep", "head", "hostname", "id", "install", "kill", "killall", "ln", "ls", "microdnf", "mkdir",
@@ -88,6 +89,11 @@ impl CommandLine {
         let environment = Environment::of(container);
         let line = Self { environment, certain: true, directory, ..Self::default() };
         Reader::read(container, line, words)
+    }
+
+    /// All commands, with those that run beside them.
+    pub fn all_commands(&self) -> impl Iterator<Item = &Vec<String>> {
+        self.commands.iter().chain(&self.aside)
     }
 
     /// The commands other than helpers such as `mkdir`.

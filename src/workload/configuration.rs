@@ -18,7 +18,8 @@ const ENTRY: usize = 64;
 /// The most bytes that one workload takes from ConfigMaps: several containers may take the same ones.
 const MOST_TAKEN: usize = 256 << 10;
 /// How the names of files end that are read.
-const FILES: &[&str] = &["cfg", "cnf", "conf", "config", "hcl", "ini", "properties", "toml", "yaml", "yml"];
+const FILES: &[&str] =
+    &["cfg", "cnf", "conf", "config", "hcl", "ini", "json", "properties", "sh", "toml", "xml", "yaml", "yml"];
 
 /// A ConfigMap, as far as data stores read it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

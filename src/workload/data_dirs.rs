@@ -7,7 +7,7 @@ use super::engines::{AlsoDirs, EngineRow};
 use super::flags;
 use super::pods::{clean, covers, keeps};
 use super::script;
-use super::view::{Container, DataDir};
+use super::view::{ConfigFile, Container, DataDir, Mount};
 
 /// Longest path that Linux opens, in bytes (`PATH_MAX`).
 const PATH_MAX: usize = 4096;
@@ -40,14 +40,18 @@ impl EngineRow {
         let line = self.line(container);
         let directory = match &line.directory {
             Directory::At(directory) => Some(directory.clone()),
-            Directory::OfImage => container.image.as_ref().and_then(|image| self.working_dir(image)),
+            Directory::OfImage => self.working_dir(container),
             Directory::Unknown => None,
         };
         let certain = self.is_certain(&line);
         let reading = Reading { row: self, container, certain, line: &line, directory };
         let mut dirs = reading.main();
         let also = container.image.iter().flat_map(|image| self.also(image));
-        dirs.extend(also.filter(|row| reading.shows(row)).flat_map(|row| reading.also(row)));
+        let also = also.filter(|row| reading.shows(row)).flat_map(|row| reading.also(row));
+        // What is below a data directory is a part of it.
+        let own: Vec<DataDir> =
+            also.filter(|also| !dirs.iter().any(|dir| covers(&dir.dir, &also.dir))).collect();
+        dirs.extend(own);
         let mut seen = HashSet::new();
         dirs.retain(|dir| seen.insert(dir.dir.clone()));
         dirs
@@ -92,8 +96,7 @@ impl Reading<'_> {
                 named(self.row.mounted_dirs(self.container).collect(), "guess")
             }
             Said::Nothing => {
-                let dirs = self.container.image.as_ref().map(|image| self.row.defaults(image));
-                named(dirs.unwrap_or_default(), self.unsaid("default", &self.row.environment))
+                named(self.row.defaults(self.container), self.unsaid("default", &self.row.environment))
             }
         }
     }
@@ -182,7 +185,24 @@ impl Reading<'_> {
     /// The image's default, downgraded to a guess if something outside the manifest may override it.
     fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
         let unseen = self.container.env_from && !variables.is_empty() || !self.certain;
-        if unseen || self.is_configured() { "guess" } else { origin }
+        let elsewhere = || self.row.stores_elsewhere || self.has_another_volume();
+        match unseen || self.is_configured() && elsewhere() {
+            true => "guess",
+            // A word that only the shell knows may be an option that names another.
+            false if self.line.has_unknown_words() && self.has_another_volume() => "script",
+            false => origin,
+        }
+    }
+
+    /// Whether a volume that lasts is mounted where the image does not write by itself. A file that is not seen may
+    /// say that the data is there.
+    fn has_another_volume(&self) -> bool {
+        let also =
+            self.container.image.iter().flat_map(|image| self.row.also(image)).flat_map(|row| &row.dirs);
+        let defaults: Vec<String> =
+            self.row.defaults(self.container).into_iter().chain(also.cloned()).collect();
+        let mut lasting = self.container.mounts.iter().filter(|mount| keeps(mount));
+        lasting.any(|mount| !defaults.iter().any(|dir| covers(&mount.mount_path, dir)))
     }
 
     /// Whether a configuration file may say where the data is.
@@ -200,12 +220,21 @@ impl Reading<'_> {
                 row.config_arguments.iter().any(|argument| argument == flag) && !value.is_some_and(own)
             })
         };
+        let files = &self.container.files;
+        let seen =
+            |mount: &Mount, file: &ConfigFile| covers(&mount.mount_path, &file.path) && row.reads(file);
+        let unseen = |mount: &&Mount| !files.iter().any(|file| seen(mount, file));
         let mounted = |path: &String| {
-            mounts().any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
+            mounts()
+                .filter(unseen)
+                .any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
         };
         // What such a file leaves out is elsewhere.
-        let silent = || row.stores_elsewhere && self.container.files.iter().any(|file| row.reads(file));
-        row.config_mounts.iter().any(mounted) || silent() || self.line.commands.iter().any(told)
+        let silent = || row.stores_elsewhere && files.iter().any(|file| row.reads(file));
+        row.config_mounts.iter().any(mounted)
+            || row.config_environment.iter().any(|name| self.line.variable(name).is_some())
+            || silent()
+            || self.line.commands.iter().any(told)
     }
 
     fn variables(&self, names: &[String]) -> Said {

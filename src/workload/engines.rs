@@ -1,5 +1,7 @@
 //! The table of data stores: maps containers to engines. `data_dirs` finds the directories they write to.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -7,7 +9,7 @@ use super::command::CommandLine;
 use super::flags::Style;
 use super::image::ImageRef;
 use super::labels::glob;
-use super::pods::covers;
+use super::pods::{clean, covers};
 use super::view::{Container, Mount};
 
 mod configured;
@@ -97,9 +99,15 @@ pub struct EngineRow {
     /// With one of these arguments, a configuration file may override the image's default directories.
     #[serde(default)]
     pub(super) config_arguments: Vec<String>,
+    /// The same of variables that name the file.
+    #[serde(default)]
+    pub(super) config_environment: Vec<String>,
     /// A volume mounted at one of these paths may override the image's default directories.
     #[serde(default)]
     pub(super) config_mounts: Vec<String>,
+    /// The files that its images write of variables, by the variables.
+    #[serde(default)]
+    config_variables: BTreeMap<String, String>,
     /// Files of its own images, which name the default directories.
     #[serde(default)]
     pub(super) own_files: Vec<String>,
@@ -141,6 +149,9 @@ struct Idle {
     /// No volume is mounted at one of these paths, above or below it.
     #[serde(default)]
     without_mounts: Vec<String>,
+    /// The container declares these ports and no others; empty means any.
+    #[serde(default)]
+    ports: Vec<i64>,
     /// At least one of these arguments and variables is given, and all their values are in `values`.
     #[serde(default)]
     arguments: Vec<String>,
@@ -165,11 +176,17 @@ struct DefaultDirs {
     from_major: Option<u64>,
     /// Only before this major version. A row with either bound needs an image whose version is known.
     before_major: Option<u64>,
+    /// Only if the commands contain one of these words.
+    #[serde(default)]
+    signs: Vec<String>,
     /// `{major}` is replaced with the image's major version.
     dirs: Vec<String>,
     /// The image's working directory, which relative paths start from; empty if it is not known.
     #[serde(default)]
     working_dir: String,
+    /// Whether `dirs` are relative to it: with a `workingDir` of the container they are elsewhere.
+    #[serde(default)]
+    relative: bool,
     /// Paths that the image declares as VOLUME. containerd mounts an empty volume there, which is removed
     /// with the container, unless something is mounted at exactly that path.
     #[serde(default)]
@@ -185,6 +202,7 @@ pub(super) struct AlsoDirs {
     repositories: Vec<String>,
     #[serde(default)]
     images: Vec<String>,
+    before_major: Option<u64>,
     /// Only if the commands contain one of these words, or one of these variables is set.
     #[serde(default)]
     pub(super) signs: Vec<String>,
@@ -310,8 +328,8 @@ impl EngineRow {
     }
 
     /// The working directory of an image, if it is known.
-    pub(super) fn working_dir(&self, image: &ImageRef) -> Option<String> {
-        self.row(image).map(|row| row.working_dir.clone()).filter(|dir| !dir.is_empty())
+    pub(super) fn working_dir(&self, container: &Container) -> Option<String> {
+        self.row(container).map(|row| row.working_dir.clone()).filter(|dir| !dir.is_empty())
     }
 
     /// The VOLUME declared by the image that keeps a mount at `mount_path` from holding `dir`.
@@ -331,22 +349,31 @@ impl EngineRow {
 
     /// The VOLUMEs of a container's image.
     fn volumes(&self, container: &Container) -> &[String] {
-        let row = container.image.as_ref().and_then(|image| self.row(image));
-        row.map(|row| row.volumes.as_slice()).unwrap_or_default()
+        self.row(container).map(|row| row.volumes.as_slice()).unwrap_or_default()
     }
 
-    fn row(&self, image: &ImageRef) -> Option<&DefaultDirs> {
+    fn row(&self, container: &Container) -> Option<&DefaultDirs> {
+        let image = container.image.as_ref()?;
         let major = self.major(image);
+        let is = |word: &str, sign: &str| {
+            word.strip_prefix(sign).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+        };
+        let says = |sign: &String| container.command.iter().chain(&container.args).any(|word| is(word, sign));
         self.data.iter().find(|row| {
             fits(&row.repositories, &row.images, image)
                 && row.from_major.is_none_or(|from| major.is_some_and(|major| major >= from))
                 && row.before_major.is_none_or(|before| major.is_some_and(|major| major < before))
+                && (row.signs.is_empty() || row.signs.iter().any(says))
         })
     }
 
     /// The additional directories of an image.
     pub(super) fn also(&self, image: &ImageRef) -> impl Iterator<Item = &AlsoDirs> {
-        self.also.iter().filter(move |row| fits(&row.repositories, &row.images, image))
+        let major = self.major(image);
+        self.also.iter().filter(move |row| {
+            fits(&row.repositories, &row.images, image)
+                && row.before_major.is_none_or(|before| major.is_some_and(|major| major < before))
+        })
     }
 
     /// The major version of the engine in an image.
@@ -360,11 +387,24 @@ impl EngineRow {
     }
 
     /// The image's default directories.
-    pub(super) fn defaults(&self, image: &ImageRef) -> Vec<String> {
-        let major = self.major(image).map(|major| major.to_string()).unwrap_or_default();
-        let dirs = self.row(image).into_iter().flat_map(|row| &row.dirs);
-        dirs.map(|dir| dir.replace("{major}", &major)).collect()
+    pub(super) fn defaults(&self, container: &Container) -> Vec<String> {
+        let major = container.image.as_ref().and_then(|image| self.major(image));
+        let major = major.map(|major| major.to_string()).unwrap_or_default();
+        let Some(row) = self.row(container) else { return Vec::new() };
+        let moved = |dir: &String| match &container.working_dir {
+            Some(now) if row.relative => {
+                let below = dir.strip_prefix(&row.working_dir).unwrap_or(dir).trim_start_matches('/');
+                clean(&format!("{now}/{below}"))
+            }
+            _ => dir.replace("{major}", &major),
+        };
+        row.dirs.iter().map(moved).collect()
     }
+}
+
+/// Whether a container declares these ports and no others.
+fn declares(container: &Container, ports: &[i64]) -> bool {
+    !container.ports.is_empty() && container.ports.iter().all(|port| ports.contains(&port.port))
 }
 
 impl Idle {
@@ -372,7 +412,10 @@ impl Idle {
         let given = |wanted: &String| {
             line.words().any(|word| {
                 let flag = word.split(['=', ' ']).next().unwrap_or(word);
-                glob(wanted, flag) || style.is_word(wanted, flag) || wanted == word
+                glob(wanted, flag)
+                    || style.is_word(wanted, flag)
+                    || wanted == word
+                    || wanted.contains('=') && glob(wanted, word)
             })
         };
         let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
@@ -387,6 +430,7 @@ impl Idle {
             && (!self.by_default || container.command.is_empty() && container.args.is_empty())
             && !self.without_environment.iter().any(set)
             && !self.without_mounts.iter().any(mounted)
+            && (self.ports.is_empty() || declares(container, &self.ports))
             && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line, style))
             && self.and.as_ref().is_none_or(|and| and.holds(container, line, style))
     }

@@ -311,6 +311,12 @@ fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
+/// Whether a word is nothing but a variable.
+fn is_reference(word: &str) -> bool {
+    let name = word.strip_prefix('$').unwrap_or_default();
+    is_name(name.strip_prefix('{').and_then(|name| name.strip_suffix('}')).unwrap_or(name))
+}
+
 /// The words with all references expanded; `$@` and `$*` become the operands after `$0`, and `${NAME[@]}` the
 /// words of an array.
 pub fn expand_words(environment: &mut Environment, words: &[String], operands: &Operands) -> Vec<String> {
@@ -324,7 +330,14 @@ pub fn expand_words(environment: &mut Environment, words: &[String], operands: &
             }
             word if word.contains('$') => match environment.array(word) {
                 Some(words) => expanded.extend(words),
-                None => expanded.push(environment.expand_in_shell(word, operands, 0)),
+                None => {
+                    let value = environment.expand_in_shell(word, operands, 0);
+                    // Options in one variable are hardly ever quoted: the shell splits them.
+                    match is_reference(word) && value.trim().contains(char::is_whitespace) {
+                        true => expanded.extend(value.split_whitespace().map(str::to_owned)),
+                        false => expanded.push(value),
+                    }
+                }
             },
             word => expanded.push(word.to_owned()),
         }

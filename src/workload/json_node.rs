@@ -162,6 +162,15 @@ impl<'v> JsonNode<'v> {
         self.items().iter().filter_map(JsonNode::string).collect()
     }
 
+    /// The words of a command. The API server stores null as an empty one.
+    pub fn words(&self) -> Vec<String> {
+        let word = |item: &JsonNode<'_>| match item.value {
+            Some(Value::Null) => Some(String::new()),
+            _ => item.string(),
+        };
+        self.items().iter().filter_map(word).collect()
+    }
+
     /// A map of strings, such as labels.
     pub fn string_map(&self) -> BTreeMap<String, String> {
         match self.value {

@@ -11,6 +11,7 @@ mod configuration;
 mod confirmations;
 mod data_dirs;
 pub mod declared;
+pub(crate) mod dumps;
 pub mod engines;
 mod environment;
 mod flags;

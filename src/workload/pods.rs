@@ -82,9 +82,9 @@ fn container(
     let name = node.child("name").string().unwrap_or_default();
     let image_name = node.child("image").string().unwrap_or_default();
     let image = ImageRef::parse(&image_name).ok();
-    let command = node.child("command").strings();
-    let args = node.child("args").strings();
-    let hook = |name| node.child("lifecycle").child(name).child("exec").child("command").strings();
+    let command = node.child("command").words();
+    let args = node.child("args").words();
+    let hook = |name| node.child("lifecycle").child(name).child("exec").child("command").words();
     let (post_start, pre_stop) = (hook("postStart"), hook("preStop"));
     let ports: Vec<Port> = node.child("ports").items().iter().map(port).collect();
     let [readiness, liveness, startup] =
@@ -101,6 +101,7 @@ fn container(
     // What the container names itself comes last, for of two variables of one name the last counts.
     let (mut variables, env_from) = config.variables(&node.child("envFrom"));
     variables.extend(node.child("env").items().iter().map(|node| env(node, config)));
+    let overridden_env = take_overridden(&mut variables);
     let mounts = mounts(node, &name, volumes);
     let of_volume = |mount: &Mount| Some(config.mounted(mount, volumes.get(mount.volume.as_str())?));
     let files = mounts.iter().filter_map(of_volume).flatten().collect();
@@ -112,6 +113,7 @@ fn container(
         command,
         args,
         env: variables,
+        overridden_env,
         env_from,
         files,
         requests: amounts(&resources.child("requests")),
@@ -147,6 +149,20 @@ fn env(node: &JsonNode<'_>, config: &References<'_>) -> Env {
     };
     let name = node.child("name").string().unwrap_or_default();
     Env { name, value, from, config_map, path: node.path.clone() }
+}
+
+/// Leaves the last of several variables of one name, whose value the container gets, and returns the others.
+fn take_overridden(variables: &mut Vec<Env>) -> Vec<Env> {
+    let last: HashMap<String, usize> =
+        variables.iter().enumerate().map(|(position, variable)| (variable.name.clone(), position)).collect();
+    if last.len() == variables.len() {
+        return Vec::new();
+    }
+    let all = std::mem::take(variables).into_iter().enumerate();
+    let (kept, overridden): (Vec<_>, Vec<_>) =
+        all.partition(|(position, variable)| last.get(&variable.name) == Some(position));
+    variables.extend(kept.into_iter().map(|(_, variable)| variable));
+    overridden.into_iter().map(|(_, variable)| variable).collect()
 }
 
 fn port(node: &JsonNode<'_>) -> Port {

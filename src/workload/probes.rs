@@ -27,7 +27,7 @@ pub fn probe(node: &JsonNode<'_>, ports: &[Port]) -> Option<Probe> {
         http_path: (kind == "httpGet")
             .then(|| asked.child("path").string().unwrap_or_else(|| "/".to_owned())),
         host: asked.child("host").string().filter(|host| !host.is_empty()),
-        command: (kind == "exec").then(|| asked.child("command").strings()),
+        command: (kind == "exec").then(|| asked.child("command").words()),
         initial_delay: seconds("initialDelaySeconds", 0),
         period,
         timeout: seconds("timeoutSeconds", 1),

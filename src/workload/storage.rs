@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::json_node::JsonNode;
+use super::pods::clean;
 use super::scheduling::node_terms;
 use super::view::{Claim, DataSource, PersistentVolume, StorageClass, Strings, Topology, Volume};
 
@@ -181,8 +182,49 @@ pub fn persistent_volume(node: &JsonNode<'_>) -> PersistentVolume {
         read_only: body.child("readOnly").boolean().unwrap_or(false),
         access_modes: spec.child("accessModes").strings(),
         driver: spec.child("csi").child("driver").string(),
-        handle: text(&spec.child("csi"), "volumeHandle"),
+        handle: handle(&spec, &source, &body),
         source,
+    }
+}
+
+/// What tells a disk from others of its driver or source. In-tree disks that a CSI driver takes over have its names.
+fn handle(spec: &JsonNode<'_>, source: &str, body: &JsonNode<'_>) -> Option<String> {
+    let partition = || body.child("partition").integer().filter(|number| *number != 0);
+    let part = |disk: String| match partition() {
+        Some(number) => format!("{disk}:{number}"),
+        None => disk,
+    };
+    match source {
+        "csi" => text(body, "volumeHandle"),
+        // Also written with its zone: `aws://eu-west-1a/vol-1`.
+        "awsElasticBlockStore" => {
+            text(body, "volumeID").map(|id| part(id.rsplit('/').next().unwrap_or_default().to_owned()))
+        }
+        "azureDisk" => text(body, "diskURI"),
+        "cinder" => text(body, "volumeID"),
+        "gcePersistentDisk" => text(body, "pdName").map(part),
+        "hostPath" | "local" => Some(format!("{} on {}", clean(&text(body, "path")?), only_node(spec)?)),
+        "iscsi" => {
+            let portal = text(body, "targetPortal")?;
+            let portal = portal.strip_suffix(":3260").unwrap_or(&portal);
+            let lun = body.child("lun").integer().unwrap_or_default();
+            Some(format!("{} of {portal}, LUN {lun}", text(body, "iqn")?))
+        }
+        _ => None,
+    }
+}
+
+/// The node that a volume is on, if it can be on no other.
+fn only_node(spec: &JsonNode<'_>) -> Option<String> {
+    let terms = node_terms(&spec.child("nodeAffinity").child("required"));
+    let [term] = terms.as_slice() else { return None };
+    let mut named = term
+        .expressions
+        .iter()
+        .filter(|expression| expression.key == "kubernetes.io/hostname" && expression.operator == "In");
+    match named.next()?.values.as_slice() {
+        [node] => Some(node.clone()),
+        _ => None,
     }
 }
 

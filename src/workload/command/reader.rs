@@ -10,7 +10,7 @@ use super::super::view::Container;
 use super::super::wrappers::{self, executed, step};
 use super::{CommandLine, Directory, is_a_mounted_file, is_work, program};
 
-const SHELLS: &[&str] =
+pub const SHELLS: &[&str] =
     &["sh", "bash", "ash", "dash", "hush", "ksh", "ksh93", "mksh", "rbash", "yash", "zsh", "fish"];
 /// Builtins of a shell that set variables.
 const EXPORTS: &[&str] = &["export", "declare", "typeset", "readonly", "local"];

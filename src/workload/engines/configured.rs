@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use quick_xml::events::Event;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -32,6 +33,19 @@ pub(super) struct Configuration {
     /// The settings that are read, each with the argument that says the same: one that begins with a dash is followed
     /// by the value, to any other it is joined by `=`. `storage.path` is `path` inside `storage`.
     settings: BTreeMap<String, String>,
+    /// The setting that chooses among the places that others name.
+    #[serde(default)]
+    choice: Option<Choice>,
+}
+
+/// A setting that says where an engine writes: with one of these values to its directories, else to what only
+/// `argument` stands for, whatever else is named.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choice {
+    setting: String,
+    directories: Vec<String>,
+    argument: String,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -43,14 +57,18 @@ enum Format {
     /// Names and values in braces, as in HCL and in NATS's files. What is written before a brace in quotes is its
     /// `type`.
     Blocks,
+    /// Values in elements; those inside others have names with dots.
+    Xml,
 }
 
 impl EngineRow {
     /// The command line with the settings of the files that are known, before its own, which override them.
     pub(super) fn configured(&self, container: &Container, mut line: CommandLine) -> CommandLine {
-        for configuration in self.configuration.iter().filter(|_| !container.files.is_empty()) {
+        let written: Vec<ConfigFile> = self.written(container).collect();
+        for configuration in self.configuration.iter().filter(|_| container.files.len() + written.len() > 0) {
+            let files = container.files.iter().chain(&written);
             let all: Vec<&ConfigFile> =
-                container.files.iter().filter(|file| matches_any(&configuration.files, &file.path)).collect();
+                files.filter(|file| matches_any(&configuration.files, &file.path)).collect();
             if all.len().saturating_mul(line.words().count()) > MOST_PAIRS {
                 continue;
             }
@@ -71,6 +89,14 @@ impl EngineRow {
             self.insert(&mut line, settings.concat());
         }
         line
+    }
+
+    /// The files that the image writes of its variables before it starts the engine.
+    fn written(&self, container: &Container) -> impl Iterator<Item = ConfigFile> {
+        self.config_variables.iter().filter_map(|(name, path)| {
+            let variable = container.env.iter().find(|variable| variable.name == *name)?;
+            Some(ConfigFile { path: path.clone(), text: variable.value.as_deref()?.into() })
+        })
     }
 
     /// Whether the settings of a file are known.
@@ -97,7 +123,8 @@ impl EngineRow {
 impl Configuration {
     /// What a file says, as arguments; none if other files may say it, too, or it cannot be read.
     fn arguments(&self, text: &str) -> Option<Vec<String>> {
-        let mut settings = Settings { wanted: &self.settings, arguments: Vec::new() };
+        let choice = self.choice.as_ref().map(|choice| choice.setting.as_str());
+        let mut settings = Settings { wanted: &self.settings, choice, arguments: Vec::new(), chosen: None };
         match self.format {
             Format::Lines => self.lines(text, &mut settings)?,
             Format::Yaml => {
@@ -106,8 +133,17 @@ impl Configuration {
                 }
             }
             Format::Blocks => blocks(text, &mut settings)?,
+            Format::Xml => xml(text, &mut settings)?,
         }
-        Some(settings.arguments)
+        let Settings { mut arguments, chosen, .. } = settings;
+        if let (Some(choice), Some(chosen)) = (&self.choice, chosen) {
+            let elsewhere = format!("{}=", choice.argument);
+            arguments.retain(|argument| !argument.starts_with(&elsewhere));
+            if !choice.directories.contains(&chosen) {
+                arguments.push(elsewhere + &chosen);
+            }
+        }
+        Some(arguments)
     }
 
     fn lines(&self, text: &str, settings: &mut Settings<'_>) -> Option<()> {
@@ -135,13 +171,19 @@ impl Configuration {
 /// The settings that were found.
 struct Settings<'a> {
     wanted: &'a BTreeMap<String, String>,
+    choice: Option<&'a str>,
     arguments: Vec<String>,
+    /// The last value of the choice.
+    chosen: Option<String>,
 }
 
 impl Settings<'_> {
     fn add(&mut self, name: &str, value: &str) {
-        let Some(argument) = self.wanted.get(name) else { return };
         let value = value.trim().trim_matches(['"', '\'']);
+        if self.choice == Some(name) {
+            self.chosen = Some(value.to_owned());
+        }
+        let Some(argument) = self.wanted.get(name) else { return };
         match argument.starts_with('-') {
             true => self.arguments.extend([argument.clone(), value.to_owned()]),
             false => self.arguments.push(format!("{argument}={value}")),
@@ -151,11 +193,19 @@ impl Settings<'_> {
     fn values(&mut self, name: &str, value: &Value, depth: usize) {
         match value {
             Value::Object(map) if depth < DEEPEST => map.iter().for_each(|(key, value)| {
+                // As what stands in quotes before a block is its type, so is the only key above one.
+                if value.is_object() && map.len() == 1 {
+                    self.add(&join(name, "type"), key);
+                }
                 self.values(&join(name, key), value, depth + 1);
             }),
             Value::Array(items) => {
-                let items: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-                self.add(name, &items.join(","));
+                let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+                self.add(name, &texts.join(","));
+                if depth < DEEPEST {
+                    let groups = items.iter().filter(|item| item.is_object());
+                    groups.for_each(|item| self.values(name, item, depth + 1));
+                }
             }
             Value::String(text) => self.add(name, text),
             Value::Bool(_) | Value::Number(_) => self.add(name, &value.to_string()),
@@ -201,6 +251,39 @@ fn blocks(text: &str, settings: &mut Settings<'_>) -> Option<()> {
         }
     }
     open.is_empty().then_some(())
+}
+
+/// Reads elements; none if they are not well-formed or nested too deeply. An attribute may take the place of a value.
+fn xml(text: &str, settings: &mut Settings<'_>) -> Option<()> {
+    let mut reader = quick_xml::Reader::from_str(text);
+    let mut open: Vec<String> = Vec::new();
+    let inner = |open: &[String], name: &[u8]| {
+        join(open.last().map_or("", String::as_str), &String::from_utf8_lossy(name))
+    };
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(element) => {
+                let name = inner(&open, element.name().as_ref());
+                if element.attributes().next().is_some() {
+                    settings.add(&name, "");
+                }
+                open.push(name);
+                if open.len() > DEEPEST {
+                    return None;
+                }
+            }
+            Event::Empty(element) => settings.add(&inner(&open, element.name().as_ref()), ""),
+            Event::Text(value) => {
+                let value = value.decode().ok()?;
+                if let Some(name) = open.last().filter(|_| !value.trim().is_empty()) {
+                    settings.add(name, &value);
+                }
+            }
+            Event::End(_) => drop(open.pop()?),
+            Event::Eof => return open.is_empty().then_some(()),
+            _ => {}
+        }
+    }
 }
 
 /// Words, quoted texts, braces and ends of lines; commas; not `=`, `:` and comments.

@@ -1,6 +1,6 @@
 //! What shows that a container runs an engine if its image is in no row of the table.
 
-use super::super::command::CommandLine;
+use super::super::command::{CommandLine, values};
 use super::super::image::ImageRef;
 use super::super::pods::keeps;
 use super::super::view::Container;
@@ -106,12 +106,18 @@ impl EngineRow {
                 && words(name).all(|word| self.is_called(word) || SERVERS.contains(&word))
         };
         let told = container.env.iter().any(|env| matches_any(&self.variables, &env.name));
-        let starts = || {
-            // `run` and `start` are words of many programs.
-            let own = self.servers.iter().filter(|server| server.contains(['.', '-', ' ']));
-            let servers: Vec<String> = own.cloned().collect();
-            CommandLine::of(container).works().any(|words| starts_like(&servers, words))
-        };
+        // `run` and `start` are words of many programs.
+        let of_many = |server: &&String| !server.contains(['.', '-', ' ']) && !self.programs.contains(server);
+        let own = self.servers.iter().filter(|server| !of_many(server) || **server == self.name);
+        let servers: Vec<String> =
+            own.chain([&self.name].into_iter().filter(|_| self.servers.is_empty())).cloned().collect();
+        let line = CommandLine::of(container);
+        let started: Vec<&Vec<String>> = line.works().filter(|words| starts_like(&servers, words)).collect();
+        let starts = || !started.is_empty();
+        // No other program is told where the engine keeps its data.
+        if started.iter().any(|words| values(words, &self.arguments, &self.options).next().is_some()) {
+            return true;
+        }
         let held = container.mounts.iter().any(keeps);
         let stores = listens && held && (plainly(image.basename()) || starts());
         (stores || told)

@@ -10,7 +10,8 @@ use super::{EngineRow, matches_any};
 
 /// Programs that only wait. A container that runs nothing else is there for people who look into it by `kubectl exec`,
 /// whatever its image holds.
-const WAITING: &[&str] = &["cat", "pause", "read", "sleep", "tail", "true", "wait"];
+const WAITING: &[&str] =
+    &["cat", "nc", "ncat", "pause", "read", "sleep", "socat", "tail", "true", "wait", "watch", "yes"];
 
 impl EngineRow {
     /// The command line that runs the engine: the container's own or, if that is a client's, what runs beside it.

@@ -66,8 +66,12 @@ pub struct Container {
     pub command: Vec<String>,
     /// Arguments.
     pub args: Vec<String>,
-    /// Environment variables; first those that `envFrom` takes from ConfigMaps that are known.
+    /// Environment variables; first those that `envFrom` takes from ConfigMaps that are known. Of several of one
+    /// name, the last, which is the one that the container gets.
     pub env: Vec<Env>,
+    /// The others of these names, which have no effect.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overridden_env: Vec<Env>,
     /// Whether `envFrom` adds variables that are not known: of Secrets, and of other ConfigMaps.
     pub env_from: bool,
     /// Declared ports.
@@ -95,8 +99,9 @@ pub struct Container {
     /// The SecurityContext, as written.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security: Option<Value>,
-    /// The files of ConfigMaps that are known, as the container sees them.
-    #[serde(skip)]
+    /// The files of ConfigMaps that are known, as the container sees them. Long ones are left out, or have lost their
+    /// comments. Always empty at admission.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<ConfigFile>,
     /// The working directory; None if the image decides.
     #[serde(skip)]
@@ -112,7 +117,7 @@ pub struct Container {
 }
 
 /// A file that comes from a ConfigMap.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct ConfigFile {
     /// Its path.
     pub path: String,

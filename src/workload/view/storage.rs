@@ -175,7 +175,7 @@ pub struct PersistentVolume {
     /// The CSI driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
-    /// The name by which the CSI driver knows the volume (`volumeHandle`).
+    /// The name by which the CSI driver knows the volume (`volumeHandle`), or what else tells its disk from others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
 }

@@ -138,6 +138,11 @@ fn what_keeps_everything_in_memory_is_an_engine_without_directories() {
         json!({"image": "consul", "args": ["agent", "-dev", "-client", "0.0.0.0"]}),
         json!({"image": "redis:7", "args": ["--replicaof", "a", "6379", "--save", "", "--appendonly", "no"]}),
         json!({"image": "redis:7", "command": ["redis-server", "--save", "", "--cluster-enabled", "yes"]}),
+        json!({"image": "hashicorp/vault", "args": ["server", "-dev-tls"]}),
+        json!({"image": "hashicorp/vault", "args": ["server"],
+            "env": [{"name": "VAULT_LOCAL_CONFIG", "value": "{\"storage\": {\"inmem\": {}}}"}]}),
+        json!({"image": "mongo:8", "args": ["--storageEngine", "inMemory"]}),
+        json!({"image": "cockroachdb/cockroach:v25.2.0", "args": ["start", "--store=type=mem,size=1GiB", "--join=a"]}),
     ] {
         let engine = engine(container.clone());
         assert_eq!((&engine["volatile"], &engine["data_dirs"]), (&json!(true), &json!([])), "{container}");
@@ -401,12 +406,88 @@ fn a_file_that_is_not_known_may_name_another_system() {
 }
 
 #[test]
+fn a_file_that_is_not_known_may_move_the_data_to_another_volume() {
+    for (container, config, default) in [
+        (json!({"image": "mongo:8", "args": ["--config", "/c/m.conf"]}), "/c", "/data/db"),
+        (json!({"image": "cassandra:5"}), "/etc/cassandra/cassandra.yaml", "/var/lib/cassandra/data"),
+        (
+            json!({"image": "clickhouse/clickhouse-server:25.8"}),
+            "/etc/clickhouse-server/config.d",
+            "/var/lib/clickhouse",
+        ),
+        (
+            json!({"image": "quay.io/coreos/etcd:v3.6.4", "env": [{"name": "ETCD_CONFIG_FILE", "value": "/c/e"}]}),
+            "/c",
+            "/var/lib/etcd",
+        ),
+    ] {
+        assert_eq!(configured(container.clone(), &["/srv/x"], config), [""; 0], "{container}");
+        // With no volume but that of the image, the data is there.
+        let alone = configured(container.clone(), &[], config);
+        assert!(alone.contains(&format!("{default} default -")), "{container}: {alone:?}");
+        let held = configured(container.clone(), &[default], config);
+        assert!(held.contains(&format!("{default} default {default}")), "{container}: {held:?}");
+    }
+}
+
+#[test]
+fn words_that_only_the_shell_knows_may_move_the_data_to_another_volume() {
+    let redis =
+        |script: &str, mount: &str| dirs(json!({"image": "redis:8", "args": ["sh", "-c", script]}), &[mount]);
+    assert_eq!(redis("exec redis-server $ARGS", "/srv"), ["/data script -"]);
+    assert_eq!(redis("exec redis-server $(cat /c/args)", "/data/redis"), ["/data script -"]);
+    assert_eq!(redis("exec redis-server $ARGS", "/data"), ["/data default /data"]);
+    assert_eq!(
+        redis("A=\"\n--dir /srv\n--appendonly yes\"\nredis-server $A", "/srv"),
+        ["/srv argument /srv"]
+    );
+}
+
+#[test]
+fn a_relative_directory_moves_with_the_working_directory() {
+    let of = |container: Value, mount: &str| dirs(container, &[mount]);
+    let redis = json!({"image": "redis:8", "workingDir": "/srv"});
+    assert_eq!(of(redis, "/srv"), ["/srv default /srv"]);
+    let qdrant = json!({"image": "qdrant/qdrant:v1.12.4", "workingDir": "/srv"});
+    assert_eq!(of(qdrant, "/srv/storage"), ["/srv/storage default /srv/storage"]);
+    let mongo = json!({"image": "mongo:8", "workingDir": "/srv"});
+    assert_eq!(of(mongo, "/data/db"), ["/data/db default /data/db"]);
+}
+
+#[test]
+fn images_have_directories_of_their_own() {
+    for (image, args, dir) in [
+        ("bitnami/etcd:3.6.4", json!([]), "/bitnami/etcd/data"),
+        ("bitnamilegacy/valkey:8.0", json!([]), "/bitnami/valkey/data"),
+        ("bitnami/influxdb:1.8.10", json!([]), "/bitnami/influxdb/data"),
+        ("influxdb:1.8", json!([]), "/var/lib/influxdb"),
+        ("influxdb:2.7", json!([]), "/var/lib/influxdb2"),
+        ("gvenzl/oracle-xe:11", json!([]), "/u01/app/oracle/oradata"),
+        ("gvenzl/oracle-xe:21.3.0", json!([]), "/opt/oracle/oradata"),
+        ("mongo:8", json!(["--configsvr", "--replSet", "c"]), "/data/configdb"),
+        ("nats:2.12", json!(["-js"]), "/tmp/nats/jetstream"),
+        ("timescale/timescaledb:2.17.2-pg16", json!([]), "/var/lib/postgresql/data"),
+    ] {
+        let found = dirs(json!({"image": image, "args": args}), &["/srv"]);
+        assert_eq!(found.first(), Some(&format!("{dir} default -")), "{image}");
+    }
+    // What one setting leaves out stays where it was.
+    let influx = json!({"image": "influxdb:1.8", "env": [{"name": "INFLUXDB_DATA_DIR", "value": "/srv"}]});
+    let rest = ["/srv environment /srv", "/var/lib/influxdb/meta also -", "/var/lib/influxdb/wal also -"];
+    assert_eq!(dirs(influx, &["/srv"]), rest);
+    assert_eq!(
+        dirs(json!({"image": "influxdb:1.8"}), &["/var/lib/influxdb"]),
+        ["/var/lib/influxdb default /var/lib/influxdb"]
+    );
+}
+
+#[test]
 fn what_cannot_be_written_is_no_data_directory() {
     let of = |image: &str, mount: &str| {
         dirs(json!({"image": image, "securityContext": {"readOnlyRootFilesystem": true}}), &[mount])
     };
-    assert_eq!(of("prom/prometheus:v3.0.0", "/srv"), [""; 0]);
-    assert_eq!(of("prom/prometheus:v3.0.0", "/prometheus"), ["/prometheus default /prometheus"]);
+    assert_eq!(of("qdrant/qdrant:v1.12.4", "/srv"), [""; 0]);
+    assert_eq!(of("qdrant/qdrant:v1.12.4", "/qdrant/storage"), ["/qdrant/storage default /qdrant/storage"]);
     // A VOLUME can be written to.
     assert_eq!(of("mysql:8.4", "/srv"), ["/var/lib/mysql default -"]);
 }
@@ -457,7 +538,8 @@ fn directories_beside_the_data_directory_are_told_by_the_image() {
     let own = json!([{"name": "ZOO_DATA_LOG_DIR", "value": "/data/log"}]);
     assert_eq!(
         zookeeper("zookeeper:3.9", own, &["/data"]),
-        ["/data default /data", "/data/log environment /data"]
+        ["/data default /data"],
+        "what is below it is a part of it"
     );
     // A custom zoo.cfg may set anything.
     assert_eq!(zookeeper("zookeeper:3.9", none, &["/conf", "/data"]), ["/data guess /data"]);

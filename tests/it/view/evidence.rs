@@ -44,6 +44,16 @@ fn two_signs_make_an_engine_of_an_image_that_is_not_known() {
         // It may be a cache.
         (json!({"image": "team/redis-cache:6"}), &["/redis-data"], &[6379], ""),
         (own("kafka", &["KAFKA_NODE_ID", "KAFKA_ADVERTISED_LISTENERS"]), &[], &[], "kafka"),
+        // Whatever the image is called, this starts it.
+        (json!({"image": "team/base:1", "command": ["mongod", "--dbpath", "/srv"]}), &[], &[], "mongodb"),
+        (
+            json!({"image": "team/base:1", "command": ["/usr/bin/etcd", "--data-dir=/srv"]}),
+            &["/srv"],
+            &[],
+            "etcd",
+        ),
+        (json!({"image": "team/base:1", "command": ["postgres", "-D", "/srv"]}), &[], &[], "postgres"),
+        (json!({"image": "team/base:1", "command": ["mongod"]}), &[], &[], ""),
         // One sign is none.
         (own("thing", &[]), &["/var/lib/postgresql/data"], &[], ""),
         (own("thing", &["POSTGRES_DB"]), &[], &[], ""),
@@ -237,6 +247,35 @@ fn files_of_config_maps_are_read() {
     assert_eq!(vault("storage \"consul\" { address = \"consul:8500\" }"), nothing);
     assert_eq!(vault("storage \"raft\" {"), vault(""), "what cannot be read says nothing");
 
+    let local = |text: &str| {
+        let env = json!([{"name": "VAULT_LOCAL_CONFIG", "value": text}]);
+        of_files(json!({"image": "hashicorp/vault:1.18", "args": ["server"], "env": env}), &[])
+    };
+    let raft = "{\"storage\": {\"raft\": {\"path\": \"/srv/v\"}}, \"listener\": {\"tcp\": {\"address\": \"[::]:8200\"}}}";
+    assert_eq!(local(raft), dir("vault", "/srv/v argument", true));
+    assert_eq!(local("{\"storage\": [{\"consul\": {\"address\": \"c:8500\"}}]}"), nothing);
+
+    let clickhouse = |text: &str| {
+        read(
+            "clickhouse/clickhouse-server:25.8",
+            json!([]),
+            "/etc/clickhouse-server/config.d",
+            "data.xml",
+            text,
+        )
+    };
+    assert_eq!(
+        clickhouse("<clickhouse>\n  <!-- a disk of its own -->\n  <path>/srv/ch/</path>\n</clickhouse>\n"),
+        dir("clickhouse", "/srv/ch argument", false)
+    );
+    let default = dir("clickhouse", "/var/lib/clickhouse default", false);
+    assert_eq!(clickhouse("<clickhouse><logger><path>/no</path></logger></clickhouse>"), default);
+    assert_eq!(clickhouse("<clickhouse><path>/srv"), default, "what cannot be read says nothing");
+    assert_eq!(
+        clickhouse("<clickhouse><path from_env=\"P\"/></clickhouse>"),
+        ("clickhouse".to_owned(), Vec::new(), false)
+    );
+
     let mongo = |text: &str| {
         read("mongo:8", json!(["mongod", "--config", "/etc/m/mongod.conf"]), "/etc/m", "mongod.conf", text)
     };
@@ -296,6 +335,14 @@ fn files_of_config_maps_are_read() {
     // What is in a bucket is in no directory.
     let bucket = "common: {path_prefix: /srv/loki, storage: {s3: {bucketnames: b}}}\n";
     assert_eq!(loki(&format!("{bucket}{chunks}")), ("loki".to_owned(), Vec::new(), false));
+    // The schema says which of the two it is, whatever else is there.
+    let with_schema = |store: &str| {
+        let periods =
+            format!("{{from: 2023-01-01, object_store: gcs}}, {{from: 2024-01-01, object_store: {store}}}");
+        loki(&format!("{bucket}{chunks}schema_config: {{configs: [{periods}]}}\n"))
+    };
+    assert_eq!(with_schema("filesystem"), dir("loki", "/srv/chunks argument", false));
+    assert_eq!(with_schema("swift"), ("loki".to_owned(), Vec::new(), false));
     assert_eq!(loki("auth_enabled: false\n"), ("loki".to_owned(), Vec::new(), false));
     let tempo = |text: &str| {
         read("grafana/tempo:2.6.1", json!(["/tempo", "-config.file=/c/t.yaml"]), "/c", "t.yaml", text)
@@ -303,6 +350,9 @@ fn files_of_config_maps_are_read() {
     let local = "storage: {trace: {local: {path: /srv/t}";
     assert_eq!(tempo(&format!("{local}}}}}\n")), dir("tempo", "/srv/t argument", false));
     assert_eq!(tempo(&format!("{local}, s3: {{bucket: b}}}}}}\n")), ("tempo".to_owned(), Vec::new(), false));
+    let chosen = |backend: &str| tempo(&format!("{local}, backend: {backend}, s3: {{bucket: b}}}}}}\n"));
+    assert_eq!(chosen("local"), dir("tempo", "/srv/t argument", false));
+    assert_eq!(chosen("s3"), ("tempo".to_owned(), Vec::new(), false));
 
     let part = json!([{"name": "config", "mountPath": "/etc/r/r.conf", "subPath": "r.conf"}]);
     let container =
@@ -358,6 +408,17 @@ fn the_table_knows_published_images() {
                 dirs.any(|dir| !dir["mount"].is_null())
             };
             assert!(held(&engine), "{name}: a mount at {dir} holds its data: {engine}");
+            // A VOLUME can be written, even if the rest of the image cannot.
+            if volumes.iter().any(|volume| format!("{dir}/").starts_with(&format!("{volume}/"))) {
+                let container = json!({"name": "c", "image": name, "args": image["args"],
+                    "securityContext": {"readOnlyRootFilesystem": true}});
+                let engine = view(&statefulset(container, json!({})))["engine"].clone();
+                let mut dirs = engine["data_dirs"].as_array().unwrap().iter();
+                assert!(
+                    dirs.any(|found| found["dir"].as_str().is_some_and(|found| found.starts_with(&dir))),
+                    "{name} writes to {dir}: {engine}"
+                );
+            }
             // A mount above a VOLUME holds nothing; the table need not know each of them.
             for (at, _) in dir.match_indices('/').skip(1) {
                 let above = of(&dir[..at]);

@@ -43,6 +43,8 @@ pub(super) fn read(
         marks: 0,
         room: *room,
         folds: 0,
+        guesses: true,
+        guessed: false,
     };
     reader.characters()?;
     let mut body: Cow<'_, str> = text.get(piece.start + mark..).unwrap_or_default().into();
@@ -53,6 +55,13 @@ pub(super) fn read(
             Ok(document) => {
                 *room = reader.room;
                 return Ok(document);
+            }
+            // What was taken for a quoted text may be none.
+            Err(Stop::Wrong(_)) if reader.guessed => {
+                (reader.guesses, reader.guessed) = (false, false);
+                body = text.get(piece.start + mark..).unwrap_or_default().into();
+                (changes, folded_to) = (0, None);
+                reader.restart(*room, 0);
             }
             // What seems to be the end of a quote may be the begin of the next one.
             Err(Stop::Wrong(error)) => {
@@ -71,12 +80,14 @@ pub(super) fn read(
                     let (line, _) = reader.offsets.line_and_column(reader.offsets.base + within.end);
                     folded_to = Some((line, error));
                 }
+                let end = within.end;
                 body.to_mut().replace_range(within, &instead);
+                // Each correction has the text read again, so those that are likely to follow are made at once.
+                if reader.guesses && instead.contains(folded::MARKS) {
+                    reader.guessed |= folded::mark_likely(body.to_mut(), end);
+                }
                 reader.offsets.count_lines();
-                reader.builder = Builder::with_room(*room);
-                reader.seen = reader.offsets.base;
-                reader.marks = 0;
-                reader.folds = changes;
+                reader.restart(*room, changes);
             }
         }
     }
@@ -110,9 +121,20 @@ struct Reader<'t> {
     room: usize,
     /// How often white space of the input was changed.
     folds: usize,
+    /// Whether it may be changed where the parser has not been yet, and whether it was.
+    guesses: bool,
+    guessed: bool,
 }
 
 impl Reader<'_> {
+    /// Begins again, after so many changes of white space.
+    fn restart(&mut self, room: usize, changes: usize) {
+        self.builder = Builder::with_room(room);
+        self.seen = self.offsets.base;
+        self.marks = 0;
+        self.folds = changes;
+    }
+
     fn document(&mut self, body: &str, head: u32) -> Result<Option<Option<Document>>, Stop> {
         let mut document = None;
         for event in Parser::new_from_str(body) {
@@ -127,6 +149,11 @@ impl Reader<'_> {
                     let plain = style == ScalarStyle::Plain && tag.is_none();
                     if plain && value.is_empty() {
                         spot = self.offsets.nothing(span)?;
+                    }
+                    let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
+                    if self.guessed && !quoted && self.folded(span, body) {
+                        let (line, column) = (spot.line as usize, spot.column as usize);
+                        return Err(YamlError::new(line, column, "this is no text in quotes").into());
                     }
                     let value = match self.folded(span, body) {
                         true if self.builder.awaits_key() => {
@@ -159,10 +186,15 @@ impl Reader<'_> {
                 Event::DocumentEnd => {
                     let source = self.builder.root().and_then(|root| self.offsets.helm_source(head, root));
                     self.room = self.builder.room();
-                    let repeated = self.builder.take_repeated();
+                    let (repeated, lost) = self.builder.take_told();
                     let read = std::mem::take(&mut self.builder).finish()?;
-                    document =
-                        Some(read.map(|(value, positions)| Document { value, positions, source, repeated }));
+                    document = Some(read.map(|(value, positions)| Document {
+                        value,
+                        positions,
+                        source,
+                        repeated,
+                        lost,
+                    }));
                 }
                 Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => {}
             }

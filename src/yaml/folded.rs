@@ -55,6 +55,31 @@ pub(super) fn marked(body: &str, at: usize) -> Option<(Range<usize>, String)> {
     Some((from..from + inner.len(), marked))
 }
 
+/// Marks the line ends of what looks like more quoted texts after this position: `key: "…"`, as tools write them one
+/// after the other. Returns whether there are any.
+pub(super) fn mark_likely(body: &mut String, from: usize) -> bool {
+    let (mut at, mut found) = (from, Vec::new());
+    while let Some(line) = body.get(at..).and_then(|rest| rest.find('\n')).map(|end| at + end + 1) {
+        at = line;
+        let rest = body.get(line..).unwrap_or_default();
+        let text = rest.lines().next().unwrap_or_default();
+        let Some((key, value)) = text.split_once(": ") else { continue };
+        let is_key = |byte: u8| byte.is_ascii_alphanumeric() || b" -_./$".contains(&byte);
+        if !key.bytes().all(is_key) || !value.starts_with(['"', '\'']) {
+            continue;
+        }
+        if let Some((within, marked)) = marked(body, line + key.len() + 2) {
+            at = within.end;
+            if marked.contains(MARKS) {
+                found.push((within, marked));
+            }
+        }
+    }
+    let any = !found.is_empty();
+    found.into_iter().for_each(|(within, marked)| body.replace_range(within, &marked));
+    any
+}
+
 /// The length of the text within the quotes.
 fn end(inner: &str, quote: char) -> Option<usize> {
     let mut chars = inner.char_indices().peekable();

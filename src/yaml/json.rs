@@ -105,9 +105,9 @@ impl<'t> Reader<'t> {
     fn document(&mut self) -> Result<Option<Document>, Stop> {
         self.builder = Builder::default();
         self.value()?;
-        let repeated = self.builder.take_repeated();
+        let (repeated, lost) = self.builder.take_told();
         let read = std::mem::take(&mut self.builder).finish()?;
-        Ok(read.map(|(value, positions)| Document { value, positions, source: None, repeated }))
+        Ok(read.map(|(value, positions)| Document { value, positions, source: None, repeated, lost }))
     }
 
     fn rest(&self) -> &'t str {

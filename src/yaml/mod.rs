@@ -23,6 +23,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod values;
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -46,6 +47,8 @@ pub struct Document {
     pub source: Option<String>,
     /// Keys that are given twice with one value, which counts once.
     pub repeated: Vec<YamlError>,
+    /// Items of a list of objects that cannot be read: `NO_CHARACTER` is in their place.
+    lost: Vec<(YamlError, Range<usize>)>,
 }
 
 /// What can be read of a text.
@@ -69,7 +72,7 @@ pub struct Fault {
 impl Document {
     /// A document that is in no text, so that nothing in it has a position.
     pub fn without_positions(value: Value) -> Self {
-        Self { value, positions: Positions::default(), source: None, repeated: Vec::new() }
+        Self { value, positions: Positions::default(), source: None, repeated: Vec::new(), lost: Vec::new() }
     }
 }
 
@@ -104,6 +107,49 @@ pub fn read_each(text: &str) -> Readable {
         Fault { error, part }
     });
     Readable { documents, faults: faults.collect() }
+}
+
+/// The text of a file, and what can be read of it. In UTF-8, a byte that is none costs only its own document, and stands
+/// in the text as the character U+FFFF, which no document can hold.
+///
+/// # Errors
+///
+/// If it is not a text at all, or JSON in another encoding.
+pub fn read_file(bytes: &[u8]) -> Result<(Cow<'_, str>, Readable), YamlError> {
+    let error = match text(bytes) {
+        Ok(text) => {
+            let readable = read_each(&text);
+            return Ok((text, readable));
+        }
+        Err(error) => error,
+    };
+    let is_wide = matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]);
+    if is_wide || bytes.trim_ascii_start().starts_with(b"{") || bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(error);
+    }
+    let text: String = bytes
+        .utf8_chunks()
+        .map(|chunk| chunk.valid().to_owned() + if chunk.invalid().is_empty() { "" } else { NO_CHARACTER })
+        .collect();
+    let mut readable = read_each(&text);
+    for fault in &mut readable.faults {
+        let line = text.lines().nth(fault.error.line.saturating_sub(1)).unwrap_or_default();
+        if line
+            .chars()
+            .nth(fault.error.column.saturating_sub(1))
+            .is_some_and(|char| NO_CHARACTER.contains(char))
+        {
+            fault.error = YamlError { line: fault.error.line, column: fault.error.column, ..not_utf8() };
+        }
+    }
+    Ok((text.into(), readable))
+}
+
+/// Stands for bytes that are no character, and for items that cannot be read.
+pub const NO_CHARACTER: &str = "\u{ffff}";
+
+fn not_utf8() -> YamlError {
+    YamlError::new(0, 0, "a byte is not UTF-8").help("save the file as UTF-8")
 }
 
 /// The value as a document in the style of kubectl. [`read`] and kubectl read the same value: texts that YAML 1.1

@@ -33,6 +33,8 @@ pub(super) fn read(text: &str) -> Stream {
     if let Err(error) = read_into(text, &mut stream) {
         stream.faults.push((error, 0..text.len()));
     }
+    let lost = stream.documents.iter_mut().flat_map(|document| std::mem::take(&mut document.lost));
+    stream.faults.extend(lost);
     stream.faults.sort_by_key(|(error, _)| (error.line, error.column));
     stream
 }
@@ -62,7 +64,10 @@ fn read_into(text: &str, stream: &mut Stream) -> Result<(), YamlError> {
     // Of the whole text: many documents are as large as one.
     let mut room = ALIAS_BYTES + ALIAS_FACTOR * text.len();
     let mut head = Head { since: from as u32, breaks: line_breaks(text.get(..from).unwrap_or_default()) };
+    let mut counted = from;
     for piece in pieces(text, from, faults) {
+        head.breaks += line_breaks(text.get(counted..piece.start).unwrap_or_default());
+        counted = piece.start;
         let content = text.get(piece.clone()).unwrap_or_default();
         let found = events::read(text, piece.clone(), head, &mut room).unwrap_or_else(|error| {
             faults.push((error, piece.clone()));
@@ -76,7 +81,6 @@ fn read_into(text: &str, stream: &mut Stream) -> Result<(), YamlError> {
             head.since = piece.end as u32;
         }
         documents.extend(found.flatten());
-        head.breaks += line_breaks(text.get(piece.start..next_line(text, piece.end)).unwrap_or_default());
     }
     Ok(())
 }
@@ -88,35 +92,44 @@ fn after_space(text: &str, from: usize) -> usize {
     from + rest.get(..space).and_then(|space| space.find('\n')).map_or(space, |line| line + 1)
 }
 
-/// The ranges between separators. A separator without text before it belongs to the following piece.
+/// The ranges between separators. A separator without text before it belongs to the following piece. What follows a bad
+/// one, up to the next, is a fault: kubectl reads nothing from there on, but whoever puts it right has all of it applied.
 fn pieces(text: &str, from: usize, faults: &mut Vec<(YamlError, Range<usize>)>) -> Vec<Range<usize>> {
     let mut pieces = Vec::new();
     let (mut start, mut at) = (from, from);
+    let mut bad: Option<(YamlError, usize)> = None;
     for line in text.get(from..).unwrap_or_default().split_inclusive('\n') {
         if let Some(after) = line.strip_prefix("---") {
             let after = after.trim();
-            if !after.is_empty() && !after.starts_with('#') {
+            let is_bad = !after.is_empty() && !after.starts_with('#');
+            match bad.take() {
+                Some((error, since)) => {
+                    faults.push((error, since..at));
+                    start = at + line.len();
+                }
+                None if at > start => {
+                    pieces.push(start..at);
+                    start = at + line.len();
+                }
+                None => {}
+            }
+            if faults.len() >= MAX_FAULTS {
+                return pieces;
+            }
+            if is_bad {
                 let line_number = line_breaks(text.get(..at).unwrap_or_default()) as usize + 1;
                 let error = YamlError::new(line_number, 1, "kubectl takes nothing but a comment after ---")
                     .help("begin the document on the next line");
-                faults.push((error, at..at + line.len()));
-                // kubectl reads nothing of such a text, so one fault of the kind is enough.
-                break;
-            }
-            if at > start {
-                pieces.push(start..at);
-                start = at + line.len();
+                bad = Some((error, at));
             }
         }
         at += line.len();
     }
-    pieces.push(start..at);
+    match bad {
+        Some((error, since)) => faults.push((error, since..at)),
+        None => pieces.push(start..at),
+    }
     pieces
-}
-
-/// The start of the next line.
-fn next_line(text: &str, from: usize) -> usize {
-    text.get(from..).and_then(|rest| rest.find('\n')).map_or(text.len(), |line| from + line + 1)
 }
 
 /// Counts line breaks as the parser does: a lone carriage return is one.

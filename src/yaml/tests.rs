@@ -345,11 +345,60 @@ fn a_document_that_cannot_be_read_costs_only_itself() {
     assert_eq!(text[faults[0].part.clone()].trim_end(), "b: [1");
     assert_eq!((faults[1].error.line, faults[1].error.column), (9, 1));
     assert_eq!(wrong(text), faults[0].error);
-    // What follows a bad separator is nothing to kubectl.
-    let Readable { documents, faults } = read_each("a: 1\n--- b\nc: 1\n");
-    assert_eq!((documents.len(), faults.len()), (1, 1));
+    // What follows a bad separator is nothing to kubectl, but will be once that is put right.
+    let text = "a: 1\n--- b\nc: 1\n--- !x\nd: 1\n---\n# Source: x/y.yaml\ne: 1\n";
+    let Readable { documents, faults } = read_each(text);
+    assert_eq!((documents.len(), faults.len()), (2, 2));
+    assert_eq!(text[faults[0].part.clone()].trim_end(), "--- b\nc: 1");
+    assert_eq!((faults[1].error.line, documents[1].positions.place(&["e".into()]).line), (4, 8));
+    assert_eq!(documents[1].source.as_deref(), Some("x/y.yaml"));
+    assert!(read_each(&"a: 1\n----\n".repeat(100_000)).faults.len() <= 20);
     let hopeless = "a: [\n---\n".repeat(1000);
     assert!(read_each(&hopeless).faults.len() <= 20);
+}
+
+#[test]
+fn an_item_of_a_list_of_objects_costs_only_itself() {
+    let text = "kind: List\nitems:\n- a: 1\n- b: {c: 1, c: 2}\n- d: 1\n";
+    let json = r#"{"kind": "List", "items": [{"a": 1}, {"b": {"c": 1, "c": 2}}, {"d": 1}]}"#;
+    for text in [text, json] {
+        let Readable { documents, faults } = read_each(text);
+        assert_eq!(documents[0].value["items"], json!([{"a": 1}, null, {"d": 1}]), "{text}");
+        assert_eq!(faults.len(), 1, "{text}");
+        assert!(text[faults[0].part.clone()].contains('b'), "{text}");
+        assert!(wrong(text).message.contains("given twice"), "{text}");
+    }
+    // An alias would bring a part of it back.
+    for text in [
+        "items:\n- &x {c: 1, c: 2}\n- *x\n",
+        "items:\n- x: &x {a: {c: 1, c: 2}}\n- *x\n",
+        "more:\n- {c: 1, c: 2}\n",
+    ] {
+        let Readable { documents, faults } = read_each(text);
+        assert_eq!((documents.len(), faults.len()), (0, 1), "{text}");
+    }
+}
+
+#[test]
+fn a_byte_that_is_no_character_costs_only_its_document() {
+    let (text, read) = read_file(b"a: 1\n---\nb: \xe9\xff\n---\nc: 1\n").unwrap();
+    assert_eq!((read.documents.len(), read.faults.len()), (2, 1));
+    let error = &read.faults[0].error;
+    assert_eq!((error.line, error.column, error.message.as_str()), (3, 4, "a byte is not UTF-8"));
+    assert!(text.contains('\u{ffff}') && super::read(&text).is_err());
+    assert!(read_file(b"{\"a\": \"\xe9\"}").is_err());
+    assert!(read_file(b"\xff\xfea").is_err());
+}
+
+#[test]
+fn many_quotes_without_indentation_are_read_at_once() {
+    let many: String = (0..5000).map(|at| format!("  k{at}: 'one\n  two'\n")).collect();
+    // More than would be corrected one by one.
+    let document = one(&format!("d:\n{many}"));
+    assert_eq!(document.value["d"]["k4999"], json!("one two"));
+    let text = "d:\n  a: 'one\n  two'\n  b: |\n    x: 'y\n    z: 'w\n  c: 1 # '\n  e: 'f\n  g'\n";
+    let expected = json!({"a": "one two", "b": "x: 'y\nz: 'w\n", "c": 1, "e": "f g"});
+    assert_eq!(one(text).value["d"], expected);
 }
 
 #[test]

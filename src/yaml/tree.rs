@@ -5,19 +5,26 @@
 
 use std::collections::HashMap;
 use std::mem;
+use std::ops::Range;
 
 use serde_json::Value;
 
+use super::NO_CHARACTER;
 use super::error::YamlError;
 use super::positions::{Entry, KeyType, Mark, Node, Positions, Shape};
 use super::scalar::Scalar;
+use super::values::{Same, Values};
 
 /// The maximum nesting of lists and mappings; deeper than any Kubernetes schema.
-const MAX_DEPTH: usize = 100;
+pub(super) const MAX_DEPTH: usize = 100;
 /// The bytes that a node takes in memory beside its text: of a list's item or a mapping's entry, the value and its
 /// share of the collection.
 const NODE_BYTES: usize = 80;
 
+/// The number of collections around an item of a list of objects.
+const ITEM: usize = 2;
+/// A list of more items that cannot be read is not read.
+const MAX_LOST: usize = 20;
 /// More repeated keys than a person reads.
 const MAX_REPEATED: usize = 20;
 
@@ -40,6 +47,10 @@ pub(super) struct Builder {
     last_end: u32,
     /// Keys that are given twice with one value.
     repeated: Vec<YamlError>,
+    /// Why items of a list of objects cannot be read, and where they are.
+    lost: Vec<(YamlError, Range<usize>)>,
+    /// Why the item that is open cannot be read.
+    broken: Option<YamlError>,
 }
 
 /// A node that aliases refer to.
@@ -75,7 +86,7 @@ enum Pending {
     Merge(Mark),
 }
 
-fn error(spot: Mark, message: impl Into<String>) -> YamlError {
+pub(super) fn error(spot: Mark, message: impl Into<String>) -> YamlError {
     YamlError::new(spot.line as usize, spot.column as usize, message)
 }
 
@@ -100,9 +111,10 @@ impl Builder {
         self.frames.iter().rev().map(|frame| frame.spot)
     }
 
-    /// The keys that are given twice with one value: readers agree on them, but whoever wrote them may not know.
-    pub fn take_repeated(&mut self) -> Vec<YamlError> {
-        mem::take(&mut self.repeated)
+    /// The keys that are given twice with one value: readers agree on them, but whoever wrote them may not know. And why
+    /// items of a list of objects cannot be read, each with its place.
+    pub fn take_told(&mut self) -> (Vec<YamlError>, Vec<(YamlError, Range<usize>)>) {
+        (mem::take(&mut self.repeated), mem::take(&mut self.lost))
     }
 
     /// The position of the root, once it is complete.
@@ -135,11 +147,45 @@ impl Builder {
             Body::List(items) => Shape::List(items.into()),
             Body::Map(fields) => {
                 let values = Same { nodes: &self.nodes, leaves: &self.leaves };
-                Shape::Map(fields.finish(&values, &mut self.repeated)?.into())
+                match fields.finish(&values, &mut self.repeated) {
+                    Ok(entries) => Shape::Map(entries.into()),
+                    Err(error) if self.is_in_item() => {
+                        self.broken.get_or_insert(error);
+                        Shape::Map(Vec::new().into())
+                    }
+                    Err(error) => return Err(error),
+                }
             }
         };
+        if let Some(error) = self.broken.take_if(|_| anchor != 0) {
+            // An alias would stand for a part of it.
+            return Err(error);
+        }
+        if self.frames.len() == ITEM
+            && let Some(error) = self.broken.take()
+        {
+            self.lost.push((error, spot.start as usize..spot.end as usize));
+            let id = self.leaf(Scalar::Text(NO_CHARACTER.to_owned()), 0, spot, bytes);
+            return self.attach(id, spot, bytes, false);
+        }
         let id = self.push(shape, anchor, spot, bytes);
         self.attach(id, spot, bytes, false)
+    }
+
+    /// Whether what was just closed is an item of a list of objects, or in one, so that it costs no more than the item.
+    /// With an anchor, it might be elsewhere, too.
+    fn is_in_item(&self) -> bool {
+        let [root, list, ..] = self.frames.as_slice() else { return false };
+        let is_items = match &root.body {
+            Body::Map(fields) => {
+                matches!(&fields.pending, Some(Pending::Key(key, ..)) if key == "items")
+            }
+            Body::List(_) => false,
+        };
+        is_items
+            && matches!(list.body, Body::List(_))
+            && self.anchors.is_empty()
+            && self.lost.len() < MAX_LOST
     }
 
     /// `plain` means that `<<` is a merge key here.
@@ -369,79 +415,4 @@ impl Fields {
 fn ambiguous(merge: Mark, key: &str) -> YamlError {
     error(merge, format!("<< brings in the key {key:?} a second time, with another type"))
         .help("quote both keys, or neither")
-}
-
-/// Compares nodes.
-struct Same<'b> {
-    nodes: &'b [Node],
-    leaves: &'b [Scalar],
-}
-
-impl Same<'_> {
-    /// Do both nodes have one value? The copies that aliases make are limited, and so is the work of comparing them.
-    fn same(&self, one: u32, other: u32, depth: usize) -> bool {
-        let shape = |id: u32| self.nodes.get(id as usize).map(|node| &node.shape);
-        if one == other {
-            return true;
-        }
-        match (shape(one), shape(other)) {
-            (Some(Shape::Leaf(one)), Some(Shape::Leaf(other))) => {
-                self.leaves.get(*one as usize) == self.leaves.get(*other as usize)
-            }
-            // What is deeper cannot be read at all.
-            _ if depth >= MAX_DEPTH => false,
-            (Some(Shape::List(one)), Some(Shape::List(other))) => {
-                let mut pairs = one.iter().zip(other);
-                one.len() == other.len() && pairs.all(|(one, other)| self.same(*one, *other, depth + 1))
-            }
-            (Some(Shape::Map(one)), Some(Shape::Map(other))) => {
-                let same = |(one, other): (&Entry, &Entry)| {
-                    one.key == other.key
-                        && one.typed == other.typed
-                        && self.same(one.child, other.child, depth + 1)
-                };
-                one.len() == other.len() && one.iter().zip(other).all(same)
-            }
-            _ => false,
-        }
-    }
-}
-
-/// Converts nodes to values.
-struct Values<'b> {
-    nodes: &'b [Node],
-    leaves: &'b mut [Scalar],
-    /// Whether a leaf may be needed more than once.
-    shared: bool,
-}
-
-impl Values<'_> {
-    fn value(&mut self, id: usize, depth: usize) -> Result<Value, YamlError> {
-        let nodes = self.nodes;
-        let Some(node) = nodes.get(id) else {
-            return Ok(Value::Null);
-        };
-        if depth >= MAX_DEPTH && !matches!(node.shape, Shape::Leaf(_)) {
-            return Err(too_deep(node.spot.line as usize, node.spot.column as usize));
-        }
-        match &node.shape {
-            Shape::Leaf(leaf) => {
-                let scalar = match self.leaves.get_mut(*leaf as usize) {
-                    Some(scalar) if self.shared => scalar.clone(),
-                    Some(scalar) => mem::replace(scalar, Scalar::Null),
-                    None => Scalar::Null,
-                };
-                scalar.into_value().ok_or_else(|| {
-                    error(node.spot, "infinity and NaN cannot be written in JSON")
-                        .help("quote it if a string is meant")
-                })
-            }
-            Shape::List(items) => items.iter().map(|item| self.value(*item as usize, depth + 1)).collect(),
-            Shape::Map(entries) => entries
-                .iter()
-                .map(|entry| Ok((String::from(&*entry.key), self.value(entry.child as usize, depth + 1)?)))
-                .collect::<Result<serde_json::Map<_, _>, _>>()
-                .map(Value::Object),
-        }
-    }
 }

@@ -26,7 +26,7 @@ const APPLIERS: [(&str, &str); 3] = [
 ];
 
 /// Whether the kind is a custom resource: Kubernetes' own groups have no dot, or end in `k8s.io`.
-fn is_custom(kind: &GroupKind) -> bool {
+pub fn is_custom(kind: &GroupKind) -> bool {
     kind.group.contains('.') && !kind.group.ends_with(".k8s.io") && !kind.group.ends_with("stategate.io")
 }
 

@@ -6,6 +6,7 @@
 //! namespaces.
 
 mod budget;
+mod cluster_scoped;
 mod consumers;
 mod doubts;
 mod makers;
@@ -18,6 +19,7 @@ mod selected;
 mod siblings;
 mod storage;
 mod store;
+mod unseen;
 mod version;
 mod view;
 mod writer;
@@ -107,9 +109,15 @@ impl Inventory {
     }
 }
 
+impl ConfigMaps for State {
+    fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
+        Some(&self.namespaces.get(namespace)?.config_maps.get(name)?.config_map)
+    }
+}
+
 impl ConfigMaps for Inventory {
     fn config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {
-        Some(&self.state.namespaces.get(namespace)?.config_maps.get(name)?.config_map)
+        self.state.config_map(namespace, name)
     }
 
     fn earlier_config_map(&self, namespace: &str, name: &str) -> Option<&ConfigMap> {

@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::Inventory;
 use super::consumers::{self, Consumer, Dependant};
-use super::makers;
 use super::nodes::NodesSummary;
 use super::records::{
     AttributesRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, ClassRecord, LimitRecord,
@@ -16,6 +15,7 @@ use super::records::{
 };
 use super::siblings::{self, RelatedAutoscaler, RelatedBudget, RelatedWorkload};
 use super::storage::{self, ClaimClass, ClaimSnapshot, RelatedClaim, Snapshot};
+use super::unseen;
 use crate::admission::{GroupKind, Operation};
 
 use crate::workload::Workload;
@@ -103,6 +103,12 @@ pub struct Related {
     /// pods are in no manifest. Always empty at admission.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub custom_resources: Option<BTreeSet<String>>,
+    /// For a PodDisruptionBudget: whether workloads that it selects may be in this run although `workloads` has none, and
+    /// for a workload, whether a PodDisruptionBudget may be although `pdbs` has none. They may be in a document that
+    /// cannot be read, or in a directory that is rendered by itself; or the run has no workload at all in the budget's
+    /// namespace. Left out if that is not so, and at admission.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterpart_unseen: Option<bool>,
     /// The ResourceQuotas in its namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Vec<Arc<QuotaRecord>>>,
@@ -116,10 +122,12 @@ pub struct Related {
     /// name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority_classes: Option<BTreeMap<String, Arc<PriorityRecord>>>,
-    /// Velero's schedules that include its namespace, and its labels if they select by label.
+    /// The schedules of backup tools that include its namespace, and its labels if they select by label, or that copy
+    /// one of its claims.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_schedules: Option<Vec<Arc<BackupScheduleRecord>>>,
-    /// The CronJobs in its namespace that run a backup program.
+    /// The CronJobs in its namespace that run a backup program, and those in others that name a host of it with its
+    /// namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backup_jobs: Option<Vec<Arc<BackupJobRecord>>>,
     /// For a scale request: the object being scaled.
@@ -166,7 +174,9 @@ impl Related {
             autoscalers: wants("autoscalers").then(|| siblings::autoscalers(state, subject)),
             workloads: wants("workloads").then(|| siblings::workloads(state, subject)),
             custom_resources: wants("custom_resources")
-                .then(|| makers::of(&state.makers, &subject.workload.namespace)),
+                .then(|| unseen::custom_resources(state, &subject.workload.namespace)),
+            counterpart_unseen: (wants("counterpart_unseen") && unseen::counterpart(state, subject))
+                .then_some(true),
             quotas: wants("quotas").then(|| siblings::quotas(state, subject)),
             limit_ranges: wants("limit_ranges").then(|| siblings::limits(state, subject)),
             nodes: wants("nodes").then(|| state.cluster.nodes.summary(subject)),

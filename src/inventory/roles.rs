@@ -43,7 +43,7 @@ pub enum ResourceRole {
     PriorityClass,
     /// A ConfigMap, which views are read with. No policy declares it.
     ConfigMap,
-    /// A Schedule of Velero.
+    /// What tells a backup tool when to copy what: a Schedule of Velero or K8up, a Policy of Kasten, a ReplicationSource.
     BackupSchedule,
 }
 
@@ -66,6 +66,9 @@ const KINDS: &[(&str, &str, ResourceRole)] = &[
     ("Node", "", ResourceRole::Node),
     ("PriorityClass", "scheduling.k8s.io", ResourceRole::PriorityClass),
     ("Schedule", "velero.io", ResourceRole::BackupSchedule),
+    ("Schedule", "k8up.io", ResourceRole::BackupSchedule),
+    ("ReplicationSource", "volsync.backube", ResourceRole::BackupSchedule),
+    ("Policy", "config.kio.kasten.io", ResourceRole::BackupSchedule),
 ];
 
 /// Keys of `input.related`. A policy that reads one must declare a kind that has one of its roles.
@@ -84,6 +87,7 @@ const KEYS: &[(&str, &[ResourceRole])] = &[
     ("workloads", &[ResourceRole::Workload]),
     ("departed", &[ResourceRole::Workload]),
     ("custom_resources", &[ResourceRole::Workload]),
+    ("counterpart_unseen", &[ResourceRole::Workload, ResourceRole::Budget]),
     ("dependants", &[ResourceRole::Workload, ResourceRole::Claim]),
     ("pdbs", &[ResourceRole::Budget]),
     ("other_pdbs", &[ResourceRole::Budget]),

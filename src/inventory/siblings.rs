@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::budget::allowed;
 use super::records::{
     AutoscalerRecord, BackupJobRecord, BackupScheduleRecord, Brief, BudgetRecord, LimitRecord,
-    PriorityRecord, QuotaRecord, Selects, ServiceRecord, serves, target,
+    PriorityRecord, QuotaRecord, Selects, ServiceRecord, WorkloadRecord, serves, target,
 };
 use super::related::Subject;
 use super::selected::{self, Selection, selected};
@@ -196,11 +196,12 @@ pub fn priorities(state: &State, subject: &Subject<'_>) -> BTreeMap<String, Arc<
 /// A namespace may have very many jobs.
 const MOST_JOBS: usize = 100;
 
-/// Velero's schedules that include the subject.
+/// The schedules of backup tools that include the subject.
 pub fn backup_schedules(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupScheduleRecord>> {
     let labels: Vec<&Strings> = labels(subject).into_iter().chain([&subject.workload.labels]).collect();
-    let includes =
-        |schedule: &&Arc<BackupScheduleRecord>| schedule.includes(&subject.workload.namespace, &labels);
+    let includes = |schedule: &&Arc<BackupScheduleRecord>| {
+        schedule.includes(&subject.workload.namespace, &labels) && schedule.copies_claim_of(subject.workload)
+    };
     state.cluster.schedules.values().filter(includes).cloned().collect()
 }
 
@@ -215,10 +216,29 @@ fn names_around(state: &State, subject: &Subject<'_>) -> BTreeSet<String> {
     names.map(|name| name.to_ascii_lowercase()).collect()
 }
 
-/// The CronJobs in the subject's namespace that run a backup program.
+/// The CronJobs in the subject's namespace that run a backup program, and those elsewhere that name a host of it with
+/// its namespace.
 pub fn backup_jobs(state: &State, subject: &Subject<'_>) -> Vec<Arc<BackupJobRecord>> {
     let workloads = own(state, subject).into_iter().flat_map(|namespace| namespace.workloads.values());
-    let jobs = workloads.filter_map(|workload| workload.backup.clone()).take(MOST_JOBS);
+    let jobs = workloads.filter_map(|workload| job(state, workload)).take(MOST_JOBS);
     let names = names_around(state, subject);
-    jobs.map(|job| Arc::new(job.reaching(&names))).collect()
+    let namespace = &subject.workload.namespace;
+    let elsewhere = state.cluster.jobs_for.get(namespace).into_iter().flat_map(|jobs| jobs.iter());
+    let elsewhere = elsewhere.filter(|object| object.namespace != *namespace).filter_map(|object| {
+        let own = state.namespaces.get(&object.namespace)?;
+        own.workloads
+            .get(&(object.kind.clone(), object.name.clone()))?
+            .backup
+            .as_ref()?
+            .reaching_into(namespace, &names)
+    });
+    jobs.map(|job| job.reaching(&names)).chain(elsewhere.take(MOST_JOBS)).map(Arc::new).collect()
+}
+
+/// What a CronJob backs up, with what the scripts of its ConfigMaps say.
+fn job(state: &State, workload: &WorkloadRecord) -> Option<Arc<BackupJobRecord>> {
+    let whole = workload.scripted.then(|| state.whole.get(&workload.reference())).flatten();
+    let Some(object) = whole else { return workload.backup.clone() };
+    let view = state.reader.view_with(state, &workload.kind, object, &workload.brief.namespace)?;
+    BackupJobRecord::of(&workload.kind, &view).map(Arc::new)
 }

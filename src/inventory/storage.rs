@@ -7,12 +7,13 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::cluster_scoped::handle;
 use super::consumers::{self, ClaimMounter};
 use super::persistent::Map;
 use super::records::{AttributesRecord, ClaimRecord, ClassRecord, SnapshotRecord, VolumeRecord, mounts};
 use super::related::Subject;
 use super::siblings::reviewed;
-use super::store::{Namespace, NamespacedName, State, handle};
+use super::store::{Namespace, NamespacedName, State};
 use crate::admission::{GroupKind, Operation};
 use crate::workload::view::Claim;
 
@@ -304,7 +305,10 @@ fn owns(subject: &Subject<'_>, claim: &ClaimRecord) -> bool {
     claim.owners.iter().any(|(kind, name)| *kind == subject.kind && *name == subject.workload.name)
 }
 
-/// The volumes that the claim under review may be bound to.
+/// The most volumes that a claim is told of that it may be bound to.
+const MOST_FREE: usize = 20;
+
+/// The volumes that the claim under review may be bound to: some of them, first those of its very size.
 pub fn free_volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecord>> {
     let own = |claim: &&Claim| claim.origin == "object" && claim.volume_name.is_none();
     let Some(claim) = subject.workload.claims.iter().find(own) else { return Vec::new() };
@@ -315,7 +319,10 @@ pub fn free_volumes(state: &State, subject: &Subject<'_>) -> Vec<Arc<VolumeRecor
             && claim.access_modes.iter().all(|mode| volume.access_modes.contains(mode))
             && volume.capacity >= claim.size
     };
-    state.cluster.volumes.values().filter(fits).cloned().collect()
+    let fitting: Vec<_> = state.cluster.volumes.values().filter(fits).collect();
+    let (same, larger): (Vec<_>, Vec<_>) =
+        fitting.into_iter().partition(|record| record.volume.capacity == claim.size);
+    same.into_iter().chain(larger).take(MOST_FREE).cloned().collect()
 }
 
 /// The volumes bound to these claims or to the claim under review; of a volume, the others that are the same to its

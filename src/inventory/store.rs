@@ -17,10 +17,10 @@ use super::records::{
 };
 use super::roles::ResourceRole;
 use super::selected::Selected;
+use super::unseen::Unseen;
 use super::version::Version;
 use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::Workload;
-use crate::workload::view::PersistentVolume;
 
 /// Kind and name within one namespace.
 pub type Key = (GroupKind, String);
@@ -49,6 +49,8 @@ pub struct State {
     /// and namespace.
     pub doubtful: Index<(ResourceRole, String), ObjectRef>,
     pub namespaces: Map<String, Arc<Namespace>>,
+    /// What this run may hold beside what is known of it.
+    pub unseen: Unseen,
     pub cluster: Arc<Cluster>,
     /// Workloads of the run's previous version that the run no longer has.
     pub departed: Map<ObjectRef, Arc<Workload>>,
@@ -71,8 +73,10 @@ pub struct Cluster {
     pub priorities: Map<String, Arc<PriorityRecord>>,
     pub volumes: Map<String, Arc<VolumeRecord>>,
     pub nodes: Nodes,
-    /// Velero's schedules: each lies in one namespace and includes others.
-    pub schedules: Map<NamespacedName, Arc<BackupScheduleRecord>>,
+    /// The schedules of backup tools: each lies in one namespace and may include others.
+    pub schedules: Map<ObjectRef, Arc<BackupScheduleRecord>>,
+    /// CronJobs with a backup program, by the namespaces that they name hosts of.
+    pub jobs_for: Index<String, ObjectRef>,
     /// Volumes by the claim that they name as bound.
     pub bound: Index<NamespacedName, String>,
     /// Volumes by the CSI driver and the name by which it knows them.
@@ -151,9 +155,7 @@ impl State {
             Record::LimitRange(record) => {
                 is(own(&record.namespace).and_then(|own| own.limits.get(&record.name)), record)
             }
-            Record::BackupSchedule(record) => {
-                is(cluster.schedules.get(&(record.namespace.clone(), record.name.clone())), record)
-            }
+            Record::BackupSchedule(record) => is(cluster.schedules.get(&record.reference()), record),
         }
     }
 
@@ -192,10 +194,20 @@ impl State {
             Record::Volume(record) => self.cluster_mut().insert_volume(*record),
             Record::Node(record) => self.cluster_mut().nodes.insert(record),
             Record::Workload(record) => {
-                self.namespace_mut(&record.brief.namespace.clone()).insert_workload(*record);
+                let object = record.reference();
+                self.forget_job(&object);
+                for namespace in record.backup.iter().flat_map(|job| job.namespaces()) {
+                    insert_item(&mut self.cluster_mut().jobs_for, namespace, object.clone());
+                }
+                self.namespace_mut(&object.namespace).insert_workload(*record);
             }
-            Record::Snapshot(record) => {
-                put(&mut self.namespace_mut(&record.namespace).snapshots, &record.name.clone(), record);
+            Record::Snapshot(mut record) => {
+                let bundle = self.bundle;
+                let snapshots = &mut self.namespace_mut(&record.namespace).snapshots;
+                if let Some(stored) = snapshots.get(&record.name).filter(|_| bundle) {
+                    record.take_status(stored);
+                }
+                put(snapshots, &record.name.clone(), record);
             }
             Record::Budget(record) => {
                 put(&mut self.namespace_mut(&record.namespace).budgets, &record.name.clone(), record);
@@ -215,8 +227,7 @@ impl State {
                 self.namespace_mut(&record.namespace.clone()).insert_config_map(record, bundle);
             }
             Record::BackupSchedule(record) => {
-                let place = (record.namespace.clone(), record.name.clone());
-                self.cluster_mut().schedules.insert_mut(place, Arc::new(record));
+                self.cluster_mut().schedules.insert_mut(record.reference(), Arc::new(record));
             }
             Record::LimitRange(record) => {
                 put(&mut self.namespace_mut(&record.namespace).limits, &record.name.clone(), record);
@@ -233,11 +244,10 @@ impl State {
             None => {}
             Some(ResourceRole::Namespace) => self.namespace_mut(name).namespace = None,
             Some(ResourceRole::Claim) => self.remove_claim(&(namespace.clone(), name.clone())),
-            Some(ResourceRole::BackupSchedule) => {
-                self.cluster_mut().schedules.remove_mut(&(namespace.clone(), name.clone()));
-            }
+            Some(ResourceRole::BackupSchedule) => drop(self.cluster_mut().schedules.remove_mut(object)),
             Some(role) if role.cluster_scoped() => self.cluster_mut().remove(role, name),
             Some(role) if self.namespaces.contains_key(namespace) => {
+                self.forget_job(object);
                 self.namespace_mut(namespace).remove(role, kind, name);
             }
             Some(_) => {}
@@ -257,8 +267,7 @@ impl State {
             return known.map(|(name, _)| object("", name)).collect();
         }
         if role == ResourceRole::BackupSchedule {
-            let places = self.cluster.schedules.keys();
-            return places.map(|(namespace, name)| object(namespace, name)).collect();
+            return self.cluster.schedules.keys().filter(|object| object.kind == *kind).cloned().collect();
         }
         if role.cluster_scoped() {
             return self.cluster.names(role).into_iter().map(|name| object("", name)).collect();
@@ -267,6 +276,16 @@ impl State {
             inside.names(role, kind).into_iter().map(|name| object(namespace, name)).collect()
         };
         self.namespaces.iter().flat_map(names).collect()
+    }
+
+    /// Forgets which namespaces a CronJob names hosts of.
+    fn forget_job(&mut self, object: &ObjectRef) {
+        let known = self.namespaces.get(&object.namespace);
+        let known = known.and_then(|own| own.workloads.get(&(object.kind.clone(), object.name.clone())));
+        let Some(job) = known.and_then(|known| known.backup.clone()) else { return };
+        for namespace in job.namespaces() {
+            remove_item(&mut self.cluster_mut().jobs_for, &namespace, object);
+        }
     }
 
     fn remove_claim(&mut self, place: &NamespacedName) {
@@ -304,64 +323,8 @@ impl State {
     }
 }
 
-impl Cluster {
-    fn insert_volume(&mut self, record: VolumeRecord) {
-        self.remove(ResourceRole::Volume, &record.name);
-        if let Some(place) = claim_of(&record) {
-            insert_item(&mut self.bound, place, record.name.clone());
-        }
-        if let Some(handle) = handle(&record.volume) {
-            insert_item(&mut self.handles, handle, record.name.clone());
-        }
-        self.volumes.insert_mut(record.name.clone(), Arc::new(record));
-    }
-
-    fn remove(&mut self, role: ResourceRole, name: &str) {
-        match role {
-            ResourceRole::StorageClass => drop(self.classes.remove_mut(name)),
-            ResourceRole::AttributesClass => drop(self.attributes.remove_mut(name)),
-            ResourceRole::SnapshotClass => drop(self.snapshot_classes.remove_mut(name)),
-            ResourceRole::PriorityClass => drop(self.priorities.remove_mut(name)),
-            ResourceRole::Node => self.nodes.remove(name),
-            ResourceRole::Volume => {
-                let Some(record) = self.volumes.get(name).cloned() else { return };
-                if let Some(place) = claim_of(&record) {
-                    remove_item(&mut self.bound, &place, &record.name);
-                }
-                if let Some(handle) = handle(&record.volume) {
-                    remove_item(&mut self.handles, &handle, &record.name);
-                }
-                self.volumes.remove_mut(name);
-            }
-            _ => {}
-        }
-    }
-
-    fn names(&self, role: ResourceRole) -> Vec<&String> {
-        match role {
-            ResourceRole::StorageClass => self.classes.keys().collect(),
-            ResourceRole::AttributesClass => self.attributes.keys().collect(),
-            ResourceRole::SnapshotClass => self.snapshot_classes.keys().collect(),
-            ResourceRole::PriorityClass => self.priorities.keys().collect(),
-            ResourceRole::Volume => self.volumes.keys().collect(),
-            ResourceRole::Node => self.nodes.names().collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
 fn is<T: PartialEq>(known: Option<&Arc<T>>, record: &T) -> bool {
     known.is_some_and(|known| **known == *record)
-}
-
-/// The claim that a volume is bound to or reserved for.
-fn claim_of(record: &VolumeRecord) -> Option<NamespacedName> {
-    Some((record.volume.claim_namespace.clone()?, record.volume.claim_name.clone()?))
-}
-
-/// The CSI driver of a volume, and the name by which it knows the volume.
-pub fn handle(volume: &PersistentVolume) -> Option<(String, String)> {
-    Some((volume.driver.clone()?, volume.handle.clone()?))
 }
 
 impl Namespace {

@@ -157,10 +157,22 @@ impl InventoryWriter {
         }
     }
 
-    /// Keeps an object as a whole, so that it can be the parent of a request to `scale`. Ignores objects
-    /// without replicas.
+    /// Notes that a document of the run could not be read, and its kind, if that is known.
+    pub fn mark_unread(&mut self, kind: Option<GroupKind>) {
+        self.state.unseen.insert(kind);
+        self.learn();
+    }
+
+    /// Notes what else the run holds.
+    pub fn mark_elsewhere(&mut self, elsewhere: &Inventory) {
+        self.state.unseen.elsewhere = Some(elsewhere.clone());
+        self.learn();
+    }
+
+    /// Keeps an object as a whole, so that it can be the parent of a request to `scale`, or a CronJob be read with the
+    /// scripts of its ConfigMaps. Ignores others.
     pub fn keep_object(&mut self, reference: ObjectRef, object: Arc<Value>) {
-        if self.state.reader.is_scalable(&reference.kind) {
+        if self.state.reader.is_scalable(&reference.kind) || reference.kind.kind == "CronJob" {
             self.state.whole.insert_mut(reference, object);
             self.learn();
         }

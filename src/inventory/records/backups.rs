@@ -1,4 +1,4 @@
-//! Records of what makes backups: schedules of Velero, and jobs that run a dump.
+//! Records of what makes backups: schedules of backup tools, and jobs that run a dump.
 
 use std::collections::BTreeSet;
 
@@ -6,30 +6,42 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Head;
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::labels::{Selector, glob};
+use crate::workload::schedule::Schedule;
 use crate::workload::view::{Container, Strings};
-use crate::workload::{JsonNode, Workload};
+use crate::workload::{JsonNode, Workload, dumps};
 
-/// A Schedule of Velero.
+/// A schedule of a backup tool.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct BackupScheduleRecord {
+    /// `Schedule`, of Velero or K8up; `Policy`, of Kasten; or `ReplicationSource`, of VolSync.
+    pub kind: String,
     /// Its name.
     pub name: String,
-    /// Its namespace, which is Velero's.
+    /// Its namespace, which may be that of the tool.
     pub namespace: String,
     /// When it runs, as written.
     pub schedule: String,
     /// Whether it is paused, so that it makes no backups.
     pub paused: bool,
+    /// Whether it never runs by itself: its schedule cannot be read, never comes due, or is none.
+    pub never: bool,
     /// The resources that it includes; empty if it includes all.
     pub resources: Vec<String>,
+    /// The resources that it excludes.
+    pub excluded_resources: Vec<String>,
     /// Whether it makes snapshots of volumes; left out if it does where Velero can.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot_volumes: Option<bool>,
     /// Whether it copies the files of all volumes; left out if Velero's own setting decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fs_backup: Option<bool>,
+    #[serde(skip)]
+    group: String,
+    /// The one claim that it copies, if it copies no other.
+    #[serde(skip)]
+    claim: Option<String>,
     #[serde(skip)]
     included: Vec<String>,
     #[serde(skip)]
@@ -44,12 +56,19 @@ pub struct BackupScheduleRecord {
 pub struct BackupJobRecord {
     /// Its name.
     pub name: String,
+    /// Its namespace.
+    pub namespace: String,
     /// The backup programs that it runs, such as `pg_dump`, or `backup` if only its name or image says so.
     pub programs: BTreeSet<String>,
     /// Which names of the workload, its Services and its claims its commands, arguments and variables have.
     pub words: BTreeSet<String>,
     /// Whether all of these are visible: false if a Secret, a ConfigMap or the image decides.
     pub visible: bool,
+    /// Whether what it dumps certainly goes with its own pod: nothing that it runs sends it elsewhere, and no volume of
+    /// the pod outlives the pod.
+    pub transient: bool,
+    /// Whether all that it dumps are definitions, without the data.
+    pub definitions_only: bool,
 }
 
 /// Programs that make a backup of a data store or of its files.
@@ -110,20 +129,90 @@ const WORDS: usize = 300;
 const WORD_LENGTH: usize = 128;
 
 impl BackupScheduleRecord {
-    pub fn read(node: &JsonNode<'_>, head: Head) -> Self {
+    pub fn read(kind: &GroupKind, node: &JsonNode<'_>, head: Head) -> Self {
+        let read = match kind.group.as_str() {
+            "k8up.io" => Self::of_k8up(node, head),
+            "volsync.backube" => Self::of_volsync(node, head),
+            "config.kio.kasten.io" => Self::of_kasten(node, head),
+            _ => Self::of_velero(node, head),
+        };
+        Self { kind: kind.kind.clone(), group: kind.group.clone(), ..read }
+    }
+
+    /// It copies the claims of its own namespace. `@daily-random` and the like are words of its own.
+    fn of_k8up(node: &JsonNode<'_>, head: Head) -> Self {
+        let backup = node.child("spec").child("backup");
+        let schedule = backup.child("schedule").string().unwrap_or_default();
+        let never = !schedule.ends_with("-random") && never_due(&schedule);
+        let included = vec![head.namespace.clone()];
+        Self { name: head.name, namespace: head.namespace, schedule, never, included, ..Self::default() }
+    }
+
+    /// Without a trigger it copies all the time, and with a manual one when somebody asks for it.
+    fn of_volsync(node: &JsonNode<'_>, head: Head) -> Self {
+        let spec = node.child("spec");
+        let trigger = spec.child("trigger");
+        let schedule = trigger.child("schedule").string();
+        let manual = trigger.child("manual").string().is_some();
+        Self {
+            never: schedule.as_deref().map_or(manual, never_due),
+            schedule: schedule.unwrap_or_default(),
+            paused: spec.child("paused").boolean().unwrap_or(false),
+            claim: Some(spec.child("sourcePVC").string().unwrap_or_default()),
+            included: vec![head.namespace.clone()],
+            name: head.name,
+            namespace: head.namespace,
+            ..Self::default()
+        }
+    }
+
+    /// Only the namespaces that it names count. `@daily` and the like are all that it takes.
+    fn of_kasten(node: &JsonNode<'_>, head: Head) -> Self {
+        let spec = node.child("spec");
+        let selector = spec.child("selector");
+        let names = |expression: &JsonNode<'_>| {
+            let applies = expression.child("key").string().as_deref() == Some(APP_NAMESPACE)
+                && expression.child("operator").string().as_deref() == Some("In");
+            if applies { expression.child("values").strings() } else { Vec::new() }
+        };
+        let mut included: Vec<String> =
+            selector.child("matchExpressions").items().iter().flat_map(names).collect();
+        included.extend(selector.child("matchLabels").child(APP_NAMESPACE).string());
+        let backs_up = |action: &JsonNode<'_>| action.child("action").string().as_deref() == Some("backup");
+        let schedule = spec.child("frequency").string().unwrap_or_default();
+        Self {
+            never: schedule.is_empty()
+                || schedule == "@onDemand"
+                || !spec.child("actions").items().iter().any(backs_up),
+            schedule,
+            paused: spec.child("paused").boolean().unwrap_or(false),
+            excluded: if included.is_empty() { vec!["*".to_owned()] } else { Vec::new() },
+            included,
+            name: head.name,
+            namespace: head.namespace,
+            ..Self::default()
+        }
+    }
+
+    fn of_velero(node: &JsonNode<'_>, head: Head) -> Self {
         let spec = node.child("spec");
         let template = spec.child("template");
         let one = template.child("labelSelector");
         let selectors = one.raw().into_iter().filter(|value| !value.is_null());
         let either = template.child("orLabelSelectors").items();
         let either = either.iter().filter_map(JsonNode::raw);
-        let resources = ["includedResources", "includedNamespaceScopedResources"];
+        let resources = |keys: [&'static str; 2]| {
+            keys.into_iter().flat_map(|key| template.child(key).strings()).collect()
+        };
+        let schedule = spec.child("schedule").string().unwrap_or_default();
         Self {
             name: head.name,
             namespace: head.namespace,
-            schedule: spec.child("schedule").string().unwrap_or_default(),
+            never: never_due(&schedule),
+            schedule,
             paused: spec.child("paused").boolean().unwrap_or(false),
-            resources: resources.iter().flat_map(|key| template.child(*key).strings()).collect(),
+            resources: resources(["includedResources", "includedNamespaceScopedResources"]),
+            excluded_resources: resources(["excludedResources", "excludedNamespaceScopedResources"]),
             snapshot_volumes: template.child("snapshotVolumes").boolean(),
             fs_backup: ["defaultVolumesToFsBackup", "defaultVolumesToRestic"]
                 .iter()
@@ -131,7 +220,23 @@ impl BackupScheduleRecord {
             included: template.child("includedNamespaces").strings(),
             excluded: template.child("excludedNamespaces").strings(),
             selectors: selectors.chain(either).filter_map(|value| Selector::from_json(value).ok()).collect(),
+            ..Self::default()
         }
+    }
+
+    /// Which object it is of.
+    pub fn reference(&self) -> ObjectRef {
+        let kind = GroupKind { kind: self.kind.clone(), group: self.group.clone() };
+        ObjectRef { kind, namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
+    /// Whether it copies a claim of the workload, or does not choose among claims.
+    pub fn copies_claim_of(&self, workload: &Workload) -> bool {
+        let Some(named) = &self.claim else { return true };
+        workload.claims.iter().any(|claim| match claim.origin {
+            "template" => named.starts_with(&format!("{}-{}-", claim.name, workload.name)),
+            _ => claim.name == *named,
+        })
     }
 
     /// Whether it includes objects of a namespace, one of which has these labels.
@@ -144,10 +249,29 @@ impl BackupScheduleRecord {
     }
 }
 
+/// The label by which Kasten's policies name namespaces.
+const APP_NAMESPACE: &str = "k10.kasten.io/appNamespace";
+
+/// Whether a schedule cannot be read or never comes due.
+fn never_due(schedule: &str) -> bool {
+    Schedule::parse(schedule).ok().and_then(|schedule| schedule.max_gap_seconds()).is_none()
+}
+
+/// Whether it is the kind of Kubernetes' own CronJobs.
+fn is_cron_job(kind: &GroupKind) -> bool {
+    kind.kind == "CronJob" && kind.group == "batch"
+}
+
 impl BackupJobRecord {
+    /// Whether it is a CronJob that runs a script of a ConfigMap.
+    pub fn is_scripted(kind: &GroupKind, view: &Workload) -> bool {
+        is_cron_job(kind)
+            && view.containers.iter().any(|container| dumps::scripts(container).next().is_some())
+    }
+
     /// What a CronJob backs up, if it runs a backup program.
     pub fn of(kind: &GroupKind, view: &Workload) -> Option<Self> {
-        if kind.kind != "CronJob" || kind.group != "batch" {
+        if !is_cron_job(kind) {
             return None;
         }
         let words: BTreeSet<String> =
@@ -166,10 +290,14 @@ impl BackupJobRecord {
             let literal =
                 container.env.iter().all(|variable| variable.value.is_some() || secret(&variable.name));
             let from_image = container.command.is_empty() && container.args.is_empty();
-            literal && !container.env_from && !from_image
+            let read = dumps::scripts(container).all(|script| script.is_some());
+            literal && read && !container.env_from && !from_image
         };
         (!programs.is_empty()).then(|| Self {
             name: view.name.clone(),
+            namespace: view.namespace.clone(),
+            transient: dumps::go_with_the_pod(view),
+            definitions_only: dumps::are_definitions(view),
             programs,
             visible: view.containers.iter().all(visible) && words.len() < WORDS,
             words,
@@ -183,6 +311,20 @@ impl BackupJobRecord {
         let words = self.words.intersection(names).cloned().collect();
         Self { words, ..self.clone() }
     }
+
+    /// The namespaces of which it may name hosts, as in `pg.shop` and `pg.shop.svc`.
+    pub fn namespaces(&self) -> BTreeSet<String> {
+        self.words.iter().filter_map(|word| Some(host(word)?.1.to_owned())).collect()
+    }
+
+    /// The same with these names as its only words, as far as it has them as hosts of this namespace.
+    pub fn reaching_into(&self, namespace: &str, names: &BTreeSet<String>) -> Option<Self> {
+        let hosts = self.words.iter().filter_map(|word| host(word)).filter(|(_, of)| *of == namespace);
+        // A pod is named before its Service: `pg-0.pg.shop`.
+        let words: BTreeSet<String> = hosts.map(|(name, _)| name.to_owned()).collect();
+        let words: BTreeSet<String> = words.intersection(names).cloned().collect();
+        (!words.is_empty()).then(|| Self { words, visible: true, ..self.clone() })
+    }
 }
 
 /// The variable says who connects, not where to.
@@ -191,11 +333,23 @@ fn secret(name: &str) -> bool {
     ["PASS", "PWD", "USER", "KEY", "TOKEN", "SECRET"].iter().any(|part| name.contains(part))
 }
 
-/// The words of its command, arguments and variables, without those that may be credentials.
+/// The Service and the namespace in the name of a host: `pg.shop`, `pg.shop.svc`, `pg-0.pg.shop.svc.cluster.local`.
+fn host(word: &str) -> Option<(&str, &str)> {
+    let labels: Vec<&str> = word.split('.').collect();
+    match labels.as_slice() {
+        [service, namespace] | [service, namespace, "svc", ..] | [_, service, namespace, "svc", ..] => {
+            Some((service, namespace))
+        }
+        _ => None,
+    }
+}
+
+/// The words of its command, arguments, scripts and variables, without those that may be credentials.
 fn open_words(container: &Container) -> Vec<&str> {
     let values = container.env.iter().filter(|variable| !secret(&variable.name));
     let values = values.filter_map(|variable| variable.value.as_deref());
-    let texts = container.command.iter().chain(&container.args).map(String::as_str).chain(values);
+    let texts = container.command.iter().chain(&container.args).map(String::as_str);
+    let texts = texts.chain(dumps::scripts(container).flatten()).chain(values);
     let mut after_name = false;
     let mut open = Vec::new();
     for word in texts.flat_map(str::split_whitespace) {
@@ -244,19 +398,24 @@ mod tests {
 
     use super::*;
     use crate::workload::ObjectReading;
+    use crate::workload::view::Claim;
 
     fn schedule(template: serde_json::Value) -> BackupScheduleRecord {
-        let object =
-            json!({"metadata": {"name": "nightly"}, "spec": {"schedule": "0 3 * * *", "template": template}});
+        read("Schedule", "velero.io", "velero", json!({"schedule": "0 3 * * *", "template": template}))
+    }
+
+    fn read(kind: &str, group: &str, namespace: &str, spec: serde_json::Value) -> BackupScheduleRecord {
+        let object = json!({"metadata": {"name": "nightly"}, "spec": spec});
         let reading = ObjectReading::default();
         let head = Head {
             name: "nightly".to_owned(),
-            namespace: "velero".to_owned(),
+            namespace: namespace.to_owned(),
             labels: Strings::new(),
             annotations: Strings::new(),
             owner: None,
         };
-        BackupScheduleRecord::read(&JsonNode::root(&object, &reading), head)
+        let kind = GroupKind { kind: kind.to_owned(), group: group.to_owned() };
+        BackupScheduleRecord::read(&kind, &JsonNode::root(&object, &reading), head)
     }
 
     #[test]
@@ -267,6 +426,71 @@ mod tests {
         assert!(schedule(json!({"includedNamespaces": ["sh?p"]})).includes("shop", &none));
         assert!(!schedule(json!({"includedNamespaces": ["blog"]})).includes("shop", &none));
         assert!(!schedule(json!({"excludedNamespaces": ["shop"]})).includes("shop", &none));
+    }
+
+    #[test]
+    fn what_never_comes_due_never_runs() {
+        let never = |spec| read("Schedule", "velero.io", "velero", spec).never;
+        assert!(!never(json!({"schedule": "CRON_TZ=Europe/Berlin 0 3 * * *"})));
+        assert!(!never(json!({"schedule": "@every 6h"})));
+        assert!(never(json!({"schedule": "0 25 * * *"})) && never(json!({"schedule": "0 0 31 2 *"})));
+        assert!(never(json!({})));
+        let excluding =
+            schedule(json!({"excludedResources": ["pvc"], "excludedNamespaceScopedResources": ["pods"]}));
+        assert_eq!(excluding.excluded_resources, ["pvc", "pods"]);
+    }
+
+    #[test]
+    fn k8up_copies_its_own_namespace() {
+        let k8up = |spec| read("Schedule", "k8up.io", "shop", spec);
+        let daily = k8up(json!({"backup": {"schedule": "@daily-random"}}));
+        assert!(daily.includes("shop", &[]) && !daily.includes("blog", &[]) && !daily.never);
+        assert!(k8up(json!({"prune": {"schedule": "@daily-random"}})).never);
+    }
+
+    #[test]
+    fn volsync_copies_one_claim() {
+        let volsync = |trigger| {
+            let spec = json!({"sourcePVC": "data-pg-0", "trigger": trigger, "restic": {}});
+            read("ReplicationSource", "volsync.backube", "shop", spec)
+        };
+        let hourly = volsync(json!({"schedule": "0 * * * *"}));
+        assert!(hourly.includes("shop", &[]) && !hourly.never);
+        assert!(!volsync(json!(null)).never && volsync(json!({"manual": "first"})).never);
+        let with = |name: &str, origin: &'static str, claim: &str| Workload {
+            name: name.to_owned(),
+            claims: vec![Claim { name: claim.to_owned(), origin, ..Claim::default() }],
+            ..Workload::default()
+        };
+        assert!(hourly.copies_claim_of(&with("pg", "template", "data")));
+        assert!(!hourly.copies_claim_of(&with("crm", "template", "data")));
+        assert!(hourly.copies_claim_of(&with("tool", "reference", "data-pg-0")));
+    }
+
+    #[test]
+    fn kasten_names_namespaces() {
+        let kasten = |frequency: &str, action: &str| {
+            let expression = json!({"key": APP_NAMESPACE, "operator": "In", "values": ["shop"]});
+            let spec = json!({"frequency": frequency, "actions": [{"action": action}], "selector": {"matchExpressions": [expression]}});
+            read("Policy", "config.kio.kasten.io", "kasten-io", spec)
+        };
+        let daily = kasten("@daily", "backup");
+        assert!(daily.includes("shop", &[]) && !daily.includes("blog", &[]) && !daily.never);
+        assert!(kasten("@onDemand", "backup").never && kasten("@daily", "import").never);
+        let other = json!({"frequency": "@daily", "actions": [{"action": "backup"}], "selector": {"matchLabels": {"a": "b"}}});
+        assert!(!read("Policy", "config.kio.kasten.io", "kasten-io", other).includes("shop", &[]));
+    }
+
+    #[test]
+    fn hosts_name_their_namespace() {
+        let words = ["pg.shop.svc", "pg-1.pg.crm.svc.cluster.local", "dump.sql", "a.b.c", "pg"];
+        let job =
+            BackupJobRecord { words: words.map(ToOwned::to_owned).into(), ..BackupJobRecord::default() };
+        assert_eq!(job.namespaces(), ["crm", "shop", "sql"].map(ToOwned::to_owned).into());
+        let names = ["pg", "db"].map(ToOwned::to_owned).into();
+        let found = job.reaching_into("crm", &names).unwrap();
+        assert!(found.visible && found.words == ["pg".to_owned()].into());
+        assert!(job.reaching_into("blog", &names).is_none());
     }
 
     #[test]

@@ -116,7 +116,9 @@ impl RecordReader {
                 bundled: false,
             }),
             ResourceRole::PriorityClass => Record::PriorityClass(PriorityRecord::read(node, head)),
-            ResourceRole::BackupSchedule => Record::BackupSchedule(BackupScheduleRecord::read(node, head)),
+            ResourceRole::BackupSchedule => {
+                Record::BackupSchedule(BackupScheduleRecord::read(kind, node, head))
+            }
         })
     }
 }

@@ -158,6 +158,14 @@ impl SnapshotRecord {
             taken: status.child("creationTime").string(),
         }
     }
+
+    /// A manifest has no status: that of the stored snapshot stays.
+    pub fn take_status(&mut self, stored: &Self) {
+        if self.ready.is_none() && self.error.is_none() {
+            let Self { ready, restore_size, error, taken, .. } = stored.clone();
+            *self = Self { ready, restore_size, error, taken, ..std::mem::take(self) };
+        }
+    }
 }
 
 impl SnapshotClassRecord {

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::backups::BackupJobRecord;
 use super::without_copy;
-use crate::admission::GroupKind;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::workload::view::{Claim, Mount, Owner, Strings};
 use crate::workload::{Class, Workload};
 
@@ -27,8 +27,10 @@ pub struct WorkloadRecord {
     pub templates: Vec<String>,
     /// The governing Service; empty if there is none.
     pub service_name: String,
-    /// The backup that it makes, if it is a CronJob that makes one.
+    /// The backup that it makes, if it is a CronJob that makes one, as far as ConfigMaps do not decide.
     pub backup: Option<Arc<BackupJobRecord>>,
+    /// Whether it is a CronJob that runs a script of a ConfigMap.
+    pub scripted: bool,
 }
 
 /// How a workload uses a claim that it names.
@@ -93,6 +95,12 @@ pub struct BriefPods {
 }
 
 impl WorkloadRecord {
+    /// Which object it is of.
+    pub fn reference(&self) -> ObjectRef {
+        let Brief { namespace, name, .. } = &self.brief;
+        ObjectRef { kind: self.kind.clone(), namespace: namespace.clone(), name: name.clone() }
+    }
+
     /// Extracts the fields that other objects need from a view.
     pub fn of(kind: &GroupKind, view: Workload) -> Self {
         let mounts = mounts(&view);
@@ -103,6 +111,7 @@ impl WorkloadRecord {
         Self {
             kind: kind.clone(),
             backup: BackupJobRecord::of(kind, &view).map(Arc::new),
+            scripted: BackupJobRecord::is_scripted(kind, &view),
             mounts,
             templates: templates().map(names).collect(),
             data_templates,

@@ -1,6 +1,7 @@
 //! `stategate check`: manifests to findings.
 
 mod changed;
+mod departed;
 mod doubts;
 mod earlier;
 pub(super) mod exceptions;
@@ -8,11 +9,14 @@ pub(super) mod format;
 mod git;
 mod known;
 mod live;
+mod maps;
 mod misspelt;
+mod old;
 pub(super) mod pipeline;
 pub(super) mod previous;
 mod relaxed;
 mod reviewed;
+mod tasks;
 mod tracked;
 mod unfilled;
 
@@ -25,6 +29,7 @@ use changed::Changed;
 use clap::{Args, ValueEnum};
 use format::Format;
 use known::KnownFindings;
+use old::Old;
 use pipeline::{Pipeline, TreeSource};
 use previous::PreviousObjects;
 
@@ -40,7 +45,6 @@ use crate::policy::Action;
 use crate::report::Report;
 use crate::source::bundle::Bundle;
 use crate::source::cluster_policies::documents_of;
-use crate::source::manifests::Manifests;
 use crate::source::render::{RenderOptions, Renderer};
 use crate::source::tree::Source;
 
@@ -82,13 +86,14 @@ pub struct Arguments {
     #[arg(long, value_name = "VERSION", value_parser = kubernetes_version)]
     kube_version: Option<String>,
 
-    /// The previous version of the manifests (file or directory); each change is checked as an update
+    /// The previous version of the manifests (file or directory), rendered like the present one; each change is
+    /// checked as an update
     #[arg(long, value_name = "PATH")]
     old: Vec<PathBuf>,
 
     /// Check only what differs from the point where the branch left this git revision: changed files as
-    /// updates, rendered manifests as new. Other files are read but not checked. What a deleted file
-    /// leaves behind is not checked
+    /// updates, rendered manifests as new. Of other files, only what reads a changed ConfigMap is checked. What
+    /// a deleted file leaves behind is not checked
     #[arg(long, value_name = "REVISION", conflicts_with = "old")]
     changed_since: Option<String>,
 
@@ -194,7 +199,6 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     let has_charts = parts.iter().any(is_chart);
     let of_cluster = || connection.as_ref().filter(|_| has_charts)?.kubernetes_version();
     let filtered = tree.excluded > 0 || changed.is_some();
-    let old = Manifests::read(&arguments.old);
     let of_context = connection.as_ref().map(live::Connection::namespace);
     let namespace = arguments.namespace.as_deref().or(of_context).unwrap_or(DEFAULT_NAMESPACE).to_owned();
     let (cluster, notes) = match &connection {
@@ -208,22 +212,33 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
         super::say(&format!("inventory: all objects are known: {}\n", or_none(&knowledge.complete)));
         super::say(&format!("inventory: needed but not known: {}\n", or_none(&knowledge.incomplete)));
     }
-    let sources = parts.iter().map(|part| &part.source);
+    let pool = ReviewPool::open(set, jiff::Timestamp::now())?;
+    let render = RenderOptions {
+        values: arguments.values.clone(),
+        namespace: namespace.clone(),
+        kube_version: arguments.kube_version.clone().or_else(of_cluster),
+        allow_remote: arguments.allow_remote,
+        ..RenderOptions::default()
+    };
+    let sources: Vec<&Source> = parts.iter().map(|part| &part.source).collect();
+    let renders = (!arguments.no_render).then_some(&render);
+    let old = Old::read(&arguments.old, &arguments.sources, &project, &sources, renders, &pool)?;
+    let nothing_old = old.is_empty().then(|| {
+        format!(
+            "nothing was read from --old {}, so every object counts as new",
+            arguments.old.iter().map(plain::path).collect::<Vec<_>>().join(", ")
+        )
+    });
     let pipeline = Pipeline {
         cluster,
-        pool: ReviewPool::open(set, jiff::Timestamp::now())?,
+        pool,
         before: match changed {
             Some(changed) => changed.before(sources, &namespace),
-            None => PreviousObjects::new(old.objects, &arguments.old, sources, &namespace, true),
+            None => PreviousObjects::whole(old.parts, &old.roots, sources, &namespace, render.clone()),
         },
         live: connection.as_ref().map(live::Connection::objects),
-        namespace: namespace.clone(),
-        render: RenderOptions {
-            values: arguments.values.clone(),
-            namespace,
-            kube_version: arguments.kube_version.clone().or_else(of_cluster),
-            allow_remote: arguments.allow_remote,
-        },
+        namespace,
+        render,
         remedies: outputs.iter().any(|output| output.format.shows_remedies()),
         project,
     };
@@ -233,7 +248,7 @@ pub fn run(arguments: &Arguments, typed: &Arguments) -> anyhow::Result<Exit> {
     if arguments.allow_empty && is_empty(&report) {
         report.notes.push(format!("nothing was checked: {}", nothing(&report)));
     }
-    report.notes.extend(notes);
+    report.notes.extend(notes.into_iter().chain(nothing_old));
     report.errors.splice(0..0, tree.errors.into_iter().chain(old.errors));
     // Each overlay of a base that cannot be read meets the same error.
     let mut told = HashSet::new();

@@ -72,14 +72,28 @@ impl SourceArguments {
                     .to_owned(),
             );
         }
-        let choice = Choice {
+        let choice = self.choice(project, rendered);
+        // CI systems identify files by their relative paths.
+        let paths: Vec<PathBuf> = paths.iter().map(|path| project.shown(path)).collect();
+        Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))
+    }
+
+    /// What to read of a previous version below these roots. Patterns are those of the present version, so they match
+    /// paths below the roots.
+    pub fn previous_tree(&self, roots: &[PathBuf], project: &Project, rendered: bool) -> Tree {
+        let below = |path: &Path| {
+            let below = roots.iter().find_map(|root| path.strip_prefix(root).ok());
+            below.filter(|below| below.file_name().is_some()).unwrap_or(path).to_owned()
+        };
+        Tree::walk(roots, &self.choice(project, rendered), below)
+    }
+
+    fn choice(&self, project: &Project, rendered: bool) -> Choice {
+        Choice {
             exclude: self.exclude.clone(),
             ignored: !self.no_ignore,
             rendered,
             root: project.root().to_owned(),
-        };
-        // CI systems identify files by their relative paths.
-        let paths: Vec<PathBuf> = paths.iter().map(|path| project.shown(path)).collect();
-        Ok(Tree::walk(&paths, &choice, |path| project.relative(path)))
+        }
     }
 }

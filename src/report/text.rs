@@ -1,6 +1,6 @@
 //! The report for people: each finding reads like a compiler error.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -79,16 +79,31 @@ pub fn render(report: &Report, colours: bool) -> String {
 
 /// The objects that policies would patch: one entry for each set of policies.
 pub(super) fn completed(report: &Report) -> Vec<(String, Vec<String>)> {
+    let name = told_apart(report);
     let mut all: Vec<(String, Vec<String>)> = Vec::new();
     for object in report.objects.iter().filter(|object| !object.patched_by.is_empty()) {
         let policies: Vec<&str> = object.patched_by.iter().map(|policy| policy.as_str()).collect();
         let policies = policies.join(", ");
         match all.iter_mut().find(|(known, _)| *known == policies) {
-            Some((_, objects)) => objects.push(object.display_name()),
-            None => all.push((policies, vec![object.display_name()])),
+            Some((_, objects)) => objects.push(name(object)),
+            None => all.push((policies, vec![name(object)])),
         }
     }
     all
+}
+
+/// The name of each object, with its file if there are others of the name.
+fn told_apart(report: &Report) -> impl Fn(&ReviewedObject) -> String {
+    let (mut seen, mut twice) = (HashSet::new(), HashSet::new());
+    for name in report.objects.iter().map(ReviewedObject::display_name) {
+        if !seen.insert(name.clone()) {
+            twice.insert(name);
+        }
+    }
+    move |object| match object.display_name() {
+        name if twice.contains(&name) => format!("{name} ({})", object.file),
+        name => name,
+    }
 }
 
 /// The first few of many names: a long list hides what comes after it.
@@ -110,12 +125,13 @@ pub(super) struct Unjudged {
 
 /// One entry for each reason.
 pub(super) fn unjudged(report: &Report) -> Vec<Unjudged> {
+    let name = told_apart(report);
     let mut by_policy: Vec<(&Unknown, Vec<String>)> = Vec::new();
     for object in &report.objects {
         for unknown in &object.unknown {
             match by_policy.iter_mut().find(|(known, _)| *known == unknown) {
-                Some((_, objects)) => objects.push(object.display_name()),
-                None => by_policy.push((unknown, vec![object.display_name()])),
+                Some((_, objects)) => objects.push(name(object)),
+                None => by_policy.push((unknown, vec![name(object)])),
             }
         }
     }

@@ -1,15 +1,15 @@
 //! Which directories of a repository are alternatives of each other.
 //!
-//! Directories that hold the same workload are: clusters, environments, variants of an example. So are those that would
-//! overwrite most of each other, such as what a chart makes of two files of values, whose workloads need not have the
-//! same name. A cluster gets one of them, so that a selector in one says nothing about the pods of another. Where the
-//! paths of two copies diverge, the alternatives begin: `clusters/east/db/pg.yaml` and `clusters/west/db/pg.yaml` make
-//! `clusters/east` and `clusters/west` alternatives.
+//! Directories that hold the same workload are: clusters, environments, variants of an example. So are those that hold
+//! workloads and the same claim, and those that would overwrite most of each other, such as what a chart makes of two
+//! files of values, whose workloads need not have the same name. A cluster gets one of them, so that a selector in one
+//! says nothing about the pods of another. Where the paths of two copies diverge, the alternatives begin:
+//! `clusters/east/db/pg.yaml` and `clusters/west/db/pg.yaml` make `clusters/east` and `clusters/west` alternatives.
 //!
 //! Alternatives hide things from each other, so nothing that a file says of itself makes it one, such as a label that
 //! Helm would set, and no copies of what else there is: they may be applied together.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::admission::ObjectRef;
@@ -22,6 +22,7 @@ pub struct Held<'a> {
     pub object: &'a ObjectRef,
     pub file: &'a Path,
     pub is_workload: bool,
+    pub is_claim: bool,
     /// The same for objects that differ in their metadata only.
     pub substance: &'a [u8; 32],
 }
@@ -30,12 +31,16 @@ pub struct Held<'a> {
 pub fn of<'a>(objects: impl Iterator<Item = Held<'a>>) -> Vec<Alternatives> {
     let mut workloads: HashMap<&ObjectRef, BTreeSet<&Path>> = HashMap::new();
     let mut others: HashMap<&ObjectRef, BTreeMap<&Path, &[u8; 32]>> = HashMap::new();
+    let mut claims: HashSet<&ObjectRef> = HashSet::new();
     let mut contents: HashMap<&Path, Contents<'a>> = HashMap::new();
-    for Held { object, file, is_workload, substance } in objects {
+    for Held { object, file, is_workload, is_claim, substance } in objects {
         if is_workload {
             workloads.entry(object).or_default().insert(file);
         } else {
             others.entry(object).or_default().insert(file, substance);
+        }
+        if is_claim {
+            claims.insert(object);
         }
         if !object.namespace.is_empty() {
             for path in file.ancestors() {
@@ -52,8 +57,19 @@ pub fn of<'a>(objects: impl Iterator<Item = Held<'a>>) -> Vec<Alternatives> {
     // Of those that hold versions of one object, neighbours in size are compared: what is much larger or smaller would
     // not be the same, and all pairs might be very many.
     let mut pairs: BTreeSet<[&Path; 2]> = BTreeSet::new();
-    for files in others.values() {
+    for (object, files) in &others {
         let versions: BTreeSet<&[u8; 32]> = files.values().copied().collect();
+        if claims.contains(object) {
+            for mut paths in diverging(files.keys().copied()) {
+                paths.retain(|path| contents.get(path).is_some_and(|within| within.has_workloads));
+                // Two files of one directory may both bring the claim that they share.
+                if paths.len() > 1
+                    && (versions.len() > 1 || !paths.iter().any(|path| files.contains_key(path)))
+                {
+                    groups.join(&paths);
+                }
+            }
+        }
         if versions.len() < 2 {
             continue;
         }
@@ -157,6 +173,7 @@ mod tests {
             .collect();
         let held = objects.iter().map(|(object, substance, file)| Held {
             is_workload: object.kind.kind == "StatefulSet",
+            is_claim: object.kind.kind == "Claim",
             object,
             file,
             substance,
@@ -197,6 +214,25 @@ mod tests {
             told(&[("pg", "apps/one/pg.yaml"), ("pg", "apps/two/pg.yaml"), ("pg", "tests/pg.yaml")]),
             [vec!["apps", "tests"], vec!["apps/one", "apps/two"]]
         );
+    }
+
+    #[test]
+    fn a_claim_of_workloads_in_two_places_is_one_of_each() {
+        let both = |a: &'static str, b: &'static str| {
+            told(&[("pg", "east/d.yaml"), (a, "east/c.yaml"), ("db", "west/d.yaml"), (b, "west/c.yaml")])
+        };
+        assert_eq!(both("Claim/data", "Claim/data"), [["east", "west"]]);
+        assert_eq!(both("Claim/data", "Claim/data@1"), [["east", "west"]]);
+        assert_eq!(both("Claim/data", "Claim/other"), [[""; 0]; 0]);
+        assert_eq!(
+            told(&[("pg", "a/d.yaml"), ("Claim/data", "a/c.yaml"), ("Claim/data", "b/c.yaml")]),
+            [[""; 0]; 0]
+        );
+        let files = |version| {
+            told(&[("pg", "a.yaml"), ("Claim/data", "a.yaml"), ("db", "b.yaml"), (version, "b.yaml")])
+        };
+        assert_eq!(files("Claim/data"), [[""; 0]; 0], "one claim that both bring");
+        assert_eq!(files("Claim/data@1"), [["a.yaml", "b.yaml"]]);
     }
 
     #[test]

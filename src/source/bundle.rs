@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::alternatives::Held;
 use super::guarded;
 use super::manifests::{Manifest, Manifests};
-use crate::admission::ObjectRef;
+use crate::admission::{GroupKind, ObjectRef};
 use crate::inventory::{Inventory, InventoryWriter, Record, RecordReader, made_in};
 use crate::workload::{ConfigMaps, Earlier};
 
@@ -19,13 +19,16 @@ use crate::workload::{ConfigMaps, Earlier};
 #[derive(Clone)]
 pub struct ScannedObject {
     reference: ObjectRef,
+    /// The line at which it begins in its file; 0 if it was rendered.
+    line: usize,
     record: Option<Record>,
     /// Whether the object is new or differs from its previous version; None if it is not itself reviewed in
     /// this run.
     changed: Option<bool>,
     /// The namespaces in which the controller of a custom resource makes something.
     made_in: BTreeSet<String>,
-    /// The object itself, if it may be the parent of a request to `scale` in the same run.
+    /// The object itself, if it may be the parent of a request to `scale` in the same run, or runs the script of a
+    /// ConfigMap.
     whole: Option<Arc<Value>>,
     /// The same for the same object.
     digest: [u8; 32],
@@ -39,15 +42,26 @@ impl ScannedObject {
         &self.reference
     }
 
+    /// The line at which it begins in its file; 0 if it was rendered.
+    pub fn line(&self) -> usize {
+        self.line
+    }
+
     /// The object in its file, as far as it tells alternatives.
     pub(super) fn held<'a>(&'a self, file: &'a Path) -> Held<'a> {
         let is_workload = matches!(self.record, Some(Record::Workload(_)));
-        Held { object: &self.reference, file, is_workload, substance: &self.substance }
+        let is_claim = matches!(self.record, Some(Record::Claim(_)));
+        Held { object: &self.reference, file, is_workload, is_claim, substance: &self.substance }
     }
 
     /// Is it a ConfigMap?
     pub fn is_config_map(&self) -> bool {
         matches!(self.record, Some(Record::ConfigMap(_)))
+    }
+
+    /// Whether it is new or differs from its previous version.
+    pub fn is_changed(&self) -> bool {
+        self.changed == Some(true)
     }
 
     /// An object that is itself reviewed in the run; `before`: its previous version.
@@ -87,7 +101,10 @@ impl ScannedObject {
         let substance = record.as_ref().map(|_| substance(object));
         let (made_in, digest) = (made_in(&reference.kind, object), digest.unwrap_or_default());
         let substance = substance.unwrap_or_default();
-        Self { reference, record, changed: None, made_in, whole: None, digest, substance }
+        let line = if manifest.template.is_none() { manifest.place(&[]).line } else { 0 };
+        let scripted = matches!(&record, Some(Record::Workload(record)) if record.scripted);
+        let whole = scripted.then(|| Arc::new(object.clone()));
+        Self { reference, line, record, changed: None, made_in, whole, digest, substance }
     }
 }
 
@@ -134,7 +151,7 @@ impl Bundle {
 
     /// Adds an object.
     pub fn add(&mut self, object: ScannedObject) {
-        let ScannedObject { reference, record, changed, made_in, whole, digest: _, substance: _ } = object;
+        let ScannedObject { reference, record, changed, made_in, whole, .. } = object;
         self.writer.mark_custom(&reference.kind, made_in);
         self.writer.mark_settled(&reference);
         record.into_iter().for_each(|record| self.writer.replace(record));
@@ -214,6 +231,16 @@ impl Bundle {
         if let Some(changed) = changed {
             self.writer.mark_reviewed(object.clone(), changed.contains(&true));
         }
+    }
+
+    /// What is missed may be among these objects of the same run.
+    pub fn look_in(&mut self, elsewhere: &Inventory) {
+        self.writer.mark_elsewhere(elsewhere);
+    }
+
+    /// A document of this kind could not be read; None if its kind is not known either.
+    pub fn miss(&mut self, kind: Option<GroupKind>) {
+        self.writer.mark_unread(kind);
     }
 
     /// Takes an object out, as if there were none.

@@ -1,7 +1,7 @@
 //! Reads the objects in manifests from files, directories and standard input.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -174,6 +174,13 @@ fn namespace(object: &Value, default: &str) -> String {
     }
 }
 
+/// The template of which helm says that it made this line of a text.
+fn helm_source(text: &str, line: usize) -> Option<&str> {
+    let before: Vec<&str> = text.lines().take(line).collect();
+    let document = before.iter().rev().take_while(|line| !line.starts_with("---"));
+    document.filter_map(|line| line.strip_prefix("# Source: ")).last().map(str::trim)
+}
+
 fn diagnostic(file: &SourceText, error: YamlError) -> Diagnostic {
     let YamlError { message, line, column, help } = error;
     Diagnostic { help, ..file.error(line, column, message) }
@@ -190,6 +197,8 @@ pub struct Manifests {
     pub warnings: Vec<Diagnostic>,
     /// The kinds of documents that cannot be read, by the index of the error.
     pub kinds: Vec<(usize, GroupVersionKind)>,
+    /// Whether more documents cannot be read than errors tell.
+    pub untold: bool,
     /// Number of documents that are not Kubernetes objects.
     pub foreign: usize,
     /// Kinds of the items of typed lists, such as `PodList` from the API server, which contain all objects of
@@ -229,6 +238,16 @@ impl Manifests {
             Source::Rendered(rendered) => match rendered.render(options) {
                 Ok(bytes) => {
                     all.add(rendered.name(), &bytes);
+                    // People edit the file that it was rendered from.
+                    let text = String::from_utf8_lossy(&bytes);
+                    for error in all.errors.iter_mut().chain(&mut all.warnings).filter(|error| error.line > 0)
+                    {
+                        let template = rendered.template(helm_source(&text, error.line));
+                        let (name, line) = (&error.source, error.line);
+                        error.message = format!("{} (line {line} of {name})", error.message);
+                        error.source = template.display().to_string().into();
+                        (error.line, error.column) = (0, 0);
+                    }
                     for manifest in &mut all.objects {
                         let template = rendered.template(manifest.template.as_deref());
                         manifest.template = Some(template.display().to_string());
@@ -272,17 +291,17 @@ impl Manifests {
 
     /// The same; `unfilled`: placeholders may be left to fill in.
     fn add_text(&mut self, name: String, bytes: &[u8], unfilled: bool) {
-        let text = match yaml::text(bytes) {
-            Ok(text) => text,
+        let (text, Readable { documents, faults }) = match yaml::read_file(bytes) {
+            Ok(read) => read,
             Err(error) => return self.errors.push(diagnostic(&SourceText::new(name, ""), error)),
         };
-        let Readable { documents, faults } = yaml::read_each(&text);
         let file = SourceText::new(name, text.into_owned());
         let mut template = false;
         for Fault { error, part } in faults {
             // Of a template, each document would be told the same.
             let again = template && error.is_of_a_template();
             template |= error.is_of_a_template();
+            self.untold |= again;
             if !again {
                 let kind = unread::kind(file.text.get(part).unwrap_or_default());
                 self.kinds.extend(kind.map(|kind| (self.errors.len(), kind)));
@@ -311,6 +330,23 @@ impl Manifests {
             };
             self.flatten(manifest);
         }
+    }
+
+    /// The kinds of what cannot be read, as far as they are known. Call it before anything else is added to the errors.
+    pub fn unread(&self) -> Vec<Option<GroupVersionKind>> {
+        let kind = |at: usize| {
+            let known = self.kinds.iter().find(|(error, _)| *error == at);
+            known.map(|(_, kind)| kind.clone())
+        };
+        let kinds: HashSet<_> = (0..self.errors.len()).map(kind).chain(self.untold.then_some(None)).collect();
+        kinds.into_iter().collect()
+    }
+
+    /// The objects that are wanted, and nothing else.
+    #[must_use]
+    pub fn that(&self, wanted: impl Fn(&Manifest) -> bool) -> Self {
+        let objects = self.objects.iter().filter(|manifest| wanted(manifest)).cloned().collect();
+        Self { objects, ..Self::default() }
     }
 
     /// Turns errors about documents of kinds that nobody judges into warnings. Call it before anything else is added
@@ -347,6 +383,10 @@ impl Manifests {
         let of_items = manifest.kind().strip_suffix("List").filter(|kind| !kind.is_empty());
         self.listed.extend(of_items.map(|kind| GroupKind::new(manifest.api_version(), kind)));
         for (index, item) in items.as_array().into_iter().flatten().enumerate() {
+            // One that cannot be read, which is told.
+            if item.as_str() == Some(yaml::NO_CHARACTER) {
+                continue;
+            }
             let mut prefix = manifest.prefix.clone();
             prefix.extend([Segment::from("items"), Segment::Index(index)]);
             let mut item = item.clone();

@@ -1,5 +1,6 @@
 //! Manifests rendered by a program: `kubectl kustomize`, `helm template`.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -59,6 +60,8 @@ pub struct RenderOptions {
     pub kube_version: Option<String>,
     /// Let the programs fetch what the directory names.
     pub allow_remote: bool,
+    /// Charts whose releases are named after other directories: previous versions of those.
+    pub named_after: BTreeMap<PathBuf, PathBuf>,
 }
 
 impl Rendered {
@@ -123,7 +126,8 @@ impl Rendered {
     }
 
     fn helm(&self, directory: &Path, schema: bool, options: &RenderOptions) -> Result<Vec<u8>, Diagnostic> {
-        let mut arguments: Vec<OsString> = vec!["template".into(), release(directory).into()];
+        let named_after = options.named_after.get(&self.directory).map_or(directory, PathBuf::as_path);
+        let mut arguments: Vec<OsString> = vec!["template".into(), release(named_after).into()];
         arguments.push(directory.into());
         arguments.push(format!("--namespace={}", options.namespace).into());
         let version = options.kube_version.as_deref().unwrap_or(NEWEST_KUBERNETES);
@@ -211,6 +215,9 @@ fn minor(version: &str) -> Option<u32> {
 
 /// Why a program failed, on one line: its last error, without what it logs beside that.
 fn reason(said: &str) -> String {
+    if let Some(error) = logged_error(said) {
+        return error.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
     let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     let begins = |line: &&str| line.get(..6).is_some_and(|head| head.eq_ignore_ascii_case("error:"));
     let is_own = |line: &&&str| !is_log(line) && !line.starts_with("Use --debug flag");
@@ -223,6 +230,23 @@ fn reason(said: &str) -> String {
     };
     let words = error.iter().flat_map(|line| line.split_whitespace()).collect::<Vec<_>>().join(" ");
     words.get(6..).filter(|_| begins(&words.as_str())).map_or(words.as_str(), str::trim).to_owned()
+}
+
+/// The last error that is logged and not printed, as by the kubectl of the Google Cloud SDK: `E1130 … err="…"`, or
+/// `err=<`, its lines, and a line with `>`.
+fn logged_error(said: &str) -> Option<String> {
+    let lines: Vec<&str> = said.lines().collect();
+    let error = |line: &&str| is_log(line.trim()) && line.contains(" err=");
+    let at = lines.iter().rposition(error)?;
+    let (_, value) = lines.get(at)?.split_once(" err=")?;
+    if value.trim() == "<" {
+        let rest = lines.get(at + 1..)?;
+        return Some(
+            rest.iter().take_while(|line| line.trim() != ">").copied().collect::<Vec<_>>().join("\n"),
+        );
+    }
+    let text = serde_json::Deserializer::from_str(value).into_iter::<String>().next()?.ok();
+    text.or_else(|| Some(value.trim_matches('"').to_owned()))
 }
 
 /// Is this a line of a log, as Go programs write them: `level=WARN …`, `time=…`, `coalesce.go:289: …`, `W0102 …`?
@@ -330,6 +354,14 @@ mod tests {
             ),
             ("2026/11/28 12:00:00 warning: cannot overwrite table\nboom\n", "boom"),
             ("coalesce.go:289: warning: only this\n", "coalesce.go:289: warning: only this"),
+            (
+                "E1130 05:25:13.1 29288 run.go:72] \"command failed\" err=\"no 'a' in \\\"x\\\"\"\n",
+                "no 'a' in \"x\"",
+            ),
+            (
+                "# Warning: x\nE1130 05:25:13.1 7 run.go:72] \"command failed\" err=<\n\ttrouble: `\n\tname: r\n\t`: must specify --enable-helm\n >\n",
+                "trouble: ` name: r `: must specify --enable-helm",
+            ),
         ] {
             assert_eq!(reason(said), expected, "{said:?}");
         }

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-use super::alternatives::{self, Alternatives};
+use super::alternatives;
 use super::bundle::{Bundle, ScannedObject, scanned};
 use super::manifests::Manifests;
 use crate::admission::ObjectRef;
@@ -20,8 +20,8 @@ pub struct Scopes {
     /// What is seen from anywhere else.
     outside: Inventory,
     near: HashMap<PathBuf, Inventory>,
-    /// The files of objects that have several versions.
-    places: HashMap<ObjectRef, Vec<PathBuf>>,
+    /// The files and lines of objects that have several versions.
+    places: HashMap<ObjectRef, Vec<(PathBuf, usize)>>,
 }
 
 /// The versions of one object, each with its file.
@@ -30,8 +30,13 @@ type Versions = Vec<(PathBuf, ScannedObject)>;
 impl Scopes {
     /// The objects, each with its file, added to those known of a cluster.
     pub fn new(cluster: &Inventory, default_namespace: &str, objects: Versions) -> Self {
-        let alternatives = alternatives::of(objects.iter().map(|(path, object)| object.held(path)));
-        let apart = Apart::new(alternatives, &objects);
+        let apart = Apart::of(objects.iter().map(|(path, object)| (path.as_path(), object)));
+        Self::among(cluster, default_namespace, objects, &apart)
+    }
+
+    /// The same for objects among others, with which they tell the alternatives.
+    pub fn among(cluster: &Inventory, default_namespace: &str, objects: Versions, apart: &Apart) -> Self {
+        let apart = Hidden::of(apart, &objects);
         let mut order: Vec<ObjectRef> = Vec::new();
         let mut all: HashMap<ObjectRef, Versions> = HashMap::new();
         for (path, object) in objects {
@@ -56,7 +61,8 @@ impl Scopes {
         let mut scopes = Self { outside: outside.inventory(), near: HashMap::new(), places: HashMap::new() };
         scopes.draw(&disputed, &apart, default_namespace);
         let files = |(reference, versions): (ObjectRef, Versions)| {
-            let mut files: Vec<PathBuf> = versions.into_iter().map(|(path, _)| path).collect();
+            let mut files: Vec<(PathBuf, usize)> =
+                versions.into_iter().map(|(path, object)| (path, object.line())).collect();
             files.sort();
             files.dedup();
             (reference, files)
@@ -73,7 +79,7 @@ impl Scopes {
     }
 
     /// Makes a scope for each file and directory that holds a version of a disputed object, or is an alternative.
-    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], apart: &Apart, default_namespace: &str) {
+    fn draw(&mut self, disputed: &[(ObjectRef, Versions)], apart: &Hidden, default_namespace: &str) {
         // A directory comes before what is in it.
         let mut below: BTreeMap<&Path, BTreeMap<usize, Versioned<'_>>> = BTreeMap::new();
         for path in apart.members.keys() {
@@ -120,35 +126,68 @@ impl Scopes {
         path.ancestors().find_map(|scope| self.near.get(scope)).unwrap_or(&self.outside)
     }
 
-    /// The files that hold versions of this object, if it has several.
-    pub fn places(&self, object: &ObjectRef) -> &[PathBuf] {
+    /// The files that hold versions of this object, if it has several, and their lines there (0 for what was rendered).
+    pub fn places(&self, object: &ObjectRef) -> &[(PathBuf, usize)] {
         self.places.get(object).map(Vec::as_slice).unwrap_or_default()
+    }
+}
+
+/// Which files and directories are alternatives of each other.
+#[derive(Default)]
+pub struct Apart {
+    /// Each alternative, with the number of its group.
+    groups: HashMap<PathBuf, usize>,
+    count: usize,
+}
+
+impl Apart {
+    /// What these objects tell, each with its file or with the directory that it was rendered from.
+    pub fn of<'a>(objects: impl Iterator<Item = (&'a Path, &'a ScannedObject)>) -> Self {
+        let alternatives = alternatives::of(objects.map(|(path, object)| object.held(path)));
+        let count = alternatives.len();
+        let members = alternatives.into_iter().enumerate();
+        let groups = members.flat_map(|(group, paths)| paths.into_iter().map(move |path| (path, group)));
+        Self { groups: groups.collect(), count }
+    }
+
+    /// Whether one of these files or directories is applied without the other.
+    pub fn are_alternatives(&self, one: &Path, other: &Path) -> bool {
+        let groups = |path: &Path| -> Vec<(PathBuf, usize)> {
+            let of = |above: &Path| Some((above.to_owned(), *self.groups.get(above)?));
+            path.ancestors().filter_map(of).collect()
+        };
+        let others = groups(other);
+        groups(one)
+            .iter()
+            .any(|(member, group)| others.iter().any(|(path, of)| of == group && path != member))
     }
 }
 
 /// What alternatives hold in Namespaces, which the others do not see.
 #[derive(Default)]
-struct Apart {
+struct Hidden {
     /// Each alternative, with its group and what it holds.
     members: HashMap<PathBuf, (usize, Vec<ScannedObject>)>,
     /// What each group holds.
     held: Vec<Vec<ObjectRef>>,
 }
 
-impl Apart {
-    fn new(alternatives: Vec<Alternatives>, objects: &Versions) -> Self {
-        let mut apart = Self { held: vec![Vec::new(); alternatives.len()], ..Self::default() };
-        for (group, paths) in alternatives.into_iter().enumerate() {
-            apart.members.extend(paths.into_iter().map(|path| (path, (group, Vec::new()))));
-        }
+impl Hidden {
+    fn of(apart: &Apart, objects: &Versions) -> Self {
+        let members = apart.groups.iter().map(|(path, group)| (path.clone(), (*group, Vec::new())));
+        let mut hidden = Self { members: members.collect(), held: vec![Vec::new(); apart.count] };
         for (path, object) in objects.iter().filter(|(_, object)| !object.reference().namespace.is_empty()) {
             for scope in path.ancestors() {
-                let Some((group, own)) = apart.members.get_mut(scope) else { continue };
+                let Some((group, own)) = hidden.members.get_mut(scope) else { continue };
                 own.push(object.clone());
-                apart.held.get_mut(*group).into_iter().for_each(|held| held.push(object.reference().clone()));
+                hidden
+                    .held
+                    .get_mut(*group)
+                    .into_iter()
+                    .for_each(|held| held.push(object.reference().clone()));
             }
         }
-        apart
+        hidden
     }
 }
 

@@ -52,6 +52,9 @@ const REQUESTS: [&str; 12] = [
 /// Fields whose values are never words in capitals.
 const WITHOUT_CAPITALS: [&str; 7] =
     ["cpu", "memory", "priorityClassName", "replicas", "sizeLimit", "storage", "storageClassName"];
+/// What a word in small letters holds that stands for something else. Any other may be a fault, or a credential at the
+/// wrong place.
+const MARKERS: [&str; 5] = ["change_me", "changeme", "placeholder", "replace", "todo"];
 /// More of one object than anybody writes.
 const MOST: usize = 200;
 /// A digest that no image has: it stands for a tag that is not known, since it says which image it is, but no version.
@@ -93,6 +96,26 @@ pub fn unfilled(object: &Value) -> Vec<Unfilled> {
     }
     found.sort_by(|one, other| one.path.cmp(&other.path));
     found
+}
+
+/// Words in small letters where a number or an amount must be, as `replace_port` for `sed`. `unreadable` are the paths of
+/// fields whose type is not the one that the API defines.
+pub fn words_for_numbers(object: &Value, unreadable: impl Fn(&Value) -> Vec<Path>) -> Vec<Unfilled> {
+    let is_lower = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+    let word = |path: Path| {
+        let text = path::get(object, &path)?.as_str()?;
+        let is_word =
+            is_word(text) && text.bytes().all(is_lower) && MARKERS.iter().any(|marker| text.contains(marker));
+        is_word.then(|| Unfilled { path, placeholder: text.to_owned() })
+    };
+    let words: Vec<Unfilled> = unreadable(object).into_iter().filter_map(word).collect();
+    if words.is_empty() {
+        return words;
+    }
+    let mut numbers = object.clone();
+    words.iter().for_each(|one| put(&mut numbers, &one.path, Some(json!(3))));
+    let wrong = unreadable(&numbers);
+    words.into_iter().filter(|one| !wrong.contains(&one.path)).collect()
 }
 
 /// Is it a word in capitals, as in the documentation of clouds, where the value is an amount or a name without any?
@@ -330,6 +353,25 @@ mod tests {
         let object = json!({"storage": "CAPACITY", "storageClassName": "STORAGE_CLASS", "cpu": "5M", "tier": "BASIC_HDD"});
         let found: Vec<String> = unfilled(&object).into_iter().map(|one| one.placeholder).collect();
         assert_eq!(found, ["CAPACITY", "STORAGE_CLASS"]);
+    }
+
+    #[test]
+    fn a_word_in_small_letters_stands_for_a_number() {
+        let object = json!({"port": "replace_port", "size": "placeholder", "on": "replace_it", "n": "three", "Up": "ABC"});
+        let unreadable = |value: &Value| {
+            let wrong = |key: &&str| match &value[*key] {
+                Value::Number(_) => *key == "on",
+                _ => true,
+            };
+            ["port", "size", "on", "n", "Up"]
+                .iter()
+                .filter(|key| wrong(key))
+                .map(|key| vec![(*key).into()])
+                .collect()
+        };
+        let found: Vec<String> =
+            words_for_numbers(&object, unreadable).into_iter().map(|one| one.placeholder).collect();
+        assert_eq!(found, ["replace_port", "placeholder"]);
     }
 
     #[test]

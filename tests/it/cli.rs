@@ -319,6 +319,42 @@ fn the_previous_version_is_read_with_its_own_config_maps() {
 }
 
 #[test]
+fn what_only_the_previous_version_has_is_told() {
+    let (set, map) = told_by_a_config_map("/store/a");
+    let claim = "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: files, namespace: shop}\n\
+                 spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n";
+    let kept = claim.replace("name: files,", "name: kept, annotations: {helm.sh/resource-policy: keep},");
+    let deleting = set.replace("name: pg,", "name: gone,").replace(
+        "spec:\n  serviceName",
+        "spec:\n  persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}\n  serviceName",
+    );
+    let told = |gone: &str| {
+        let stays = format!("{}---\n{map}", set.replace("name: pg,", "name: other,"));
+        let files = directory(&[
+            ("old/a.yaml", stays.as_str()),
+            ("old/b.yaml", gone),
+            ("new/a.yaml", stays.as_str()),
+        ]);
+        run_in(files.path(), &["check", "new", "--old", "old"]).stdout
+    };
+    for (gone, note) in [
+        (set.as_str(), "has StatefulSet shop/pg: a tool that prunes deletes it and leaves its claims"),
+        (
+            deleting.as_str(),
+            "has StatefulSet shop/gone: a tool that prunes deletes it with its claims (whenDeleted",
+        ),
+        (claim, "has PersistentVolumeClaim shop/files: a tool that prunes deletes it with its disk, unless"),
+        (
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n",
+            "has Namespace shop: a tool that prunes",
+        ),
+    ] {
+        assert!(told(gone).contains(note), "{}", told(gone));
+    }
+    assert!(!told(&kept).contains("only the previous version has"), "{}", told(&kept));
+}
+
+#[test]
 fn lists_directories_and_json_are_read() {
     let items = format!("apiVersion: v1\nkind: List\nitems:\n- {}", NAIVE.trim_end().replace('\n', "\n  "));
     let (code, report) = json(&["-"], &items);

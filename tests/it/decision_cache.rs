@@ -82,7 +82,7 @@ fn update(old: &Value, new: &Value, number: u64) -> Vec<u8> {
 }
 
 /// The objects of the policies' examples, with what they were before.
-fn examples() -> Vec<(Value, Value)> {
+pub(crate) fn examples() -> Vec<(Value, Value)> {
     let mut texts = BTreeMap::new();
     for folder in ["lifecycle", "storage", "scheduling", "availability", "security", "backup"] {
         for policy in std::fs::read_dir(Path::new("policies").join(folder)).into_iter().flatten() {

@@ -55,6 +55,7 @@ mod stuck;
 mod suites;
 mod support;
 mod test_command;
+mod together;
 mod traces;
 #[cfg(unix)]
 mod untrusted_repository;

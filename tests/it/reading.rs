@@ -14,7 +14,7 @@ const CRD: &str =
 const DOCUMENT: &str = "---\n";
 
 /// Runs with this script as helm.
-fn run_with_helm(directory: &Path, script: &str, arguments: &[&str]) -> Run {
+pub fn run_with_helm(directory: &Path, script: &str, arguments: &[&str]) -> Run {
     let bin = tempfile::tempdir().unwrap();
     write(bin.path(), "helm", format!("#!/bin/sh\n{script}\n"));
     let helm = bin.path().join("helm");

@@ -104,7 +104,7 @@ impl Changed {
         sources: impl IntoIterator<Item = &'a Source>,
         namespace: &str,
     ) -> PreviousObjects {
-        PreviousObjects::new(self.old.objects, &[], sources, namespace, false)
+        PreviousObjects::of_files(self.old.objects, sources, namespace)
     }
 }
 

@@ -70,11 +70,18 @@ fn texts(value: &Value) -> Vec<&str> {
     found
 }
 
-fn files(places: &[PathBuf]) -> String {
+fn files(places: &[(PathBuf, usize)]) -> String {
     const SHOWN: usize = 4;
-    let shown: Vec<_> = places.iter().take(SHOWN).map(|path| plain::path(path).to_string()).collect();
+    // Two in one file are told apart by their lines.
+    let again = |path: &PathBuf| places.iter().filter(|(other, _)| other == path).count() > 1;
+    let place = |(path, line): &(PathBuf, usize)| match line {
+        line if *line > 0 && again(path) => format!("{}:{line}", plain::path(path)),
+        _ => plain::path(path).to_string(),
+    };
+    let shown: Vec<_> = places.iter().take(SHOWN).map(place).collect();
     match places.len().saturating_sub(SHOWN) {
         0 => shown.join(" and "),
-        more => format!("{} and {more} more files", shown.join(", ")),
+        1 => format!("{} and another place", shown.join(", ")),
+        more => format!("{} and {more} other places", shown.join(", ")),
     }
 }

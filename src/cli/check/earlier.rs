@@ -1,6 +1,6 @@
 //! ConfigMaps of the previous version: its workloads read them, and not those of now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::previous::PreviousObjects;
@@ -19,13 +19,21 @@ pub struct EarlierMaps {
 }
 
 impl EarlierMaps {
-    /// The ConfigMaps of these objects, added to what is known of a cluster.
-    pub fn new(before: &PreviousObjects, cluster: &Inventory, namespace: &str) -> Self {
+    /// The ConfigMaps of these objects, added to what is known of a cluster. Those in `unchanged` files were before what
+    /// they are: they count where another version of one changed.
+    pub fn new(
+        before: &PreviousObjects,
+        cluster: &Inventory,
+        namespace: &str,
+        unchanged: Vec<(PathBuf, ScannedObject)>,
+    ) -> Self {
         let scan = |manifest: &Manifest| {
             (place(manifest).to_owned(), ScannedObject::context(manifest, cluster.reader(), namespace))
         };
+        let changed: HashSet<&ObjectRef> = before.config_maps().map(|(reference, _)| reference).collect();
+        let other = unchanged.into_iter().filter(|(_, map)| changed.contains(map.reference()));
         let objects: Vec<(PathBuf, ScannedObject)> =
-            before.config_maps().flat_map(|(_, versions)| versions).map(scan).collect();
+            before.config_maps().flat_map(|(_, versions)| versions).map(scan).chain(other).collect();
         let scopes = Scopes::new(cluster, namespace, objects);
         let all = before.config_maps().map(|(reference, _)| reference.clone());
         let (single, several) = all.partition(|reference| scopes.places(reference).is_empty());

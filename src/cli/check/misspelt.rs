@@ -30,15 +30,7 @@ pub async fn told(
         if fields.is_empty() {
             continue;
         }
-        report.warnings.extend(fields.iter().map(|field| {
-            let place = manifest.place(&field.path);
-            let message = format!(
-                "{} is no field: kubectl refuses it, or the API server drops it",
-                path::dotted(&field.path)
-            );
-            let help = format!("did you mean {}?", field.right);
-            manifest.file.error(place.line, place.column, message).with_help(help)
-        }));
+        tell(manifest, &fields, report);
         let object = request.object.as_ref().map(|_| Object::from(corrected(&manifest.written(), &fields)));
         right.push(Arc::new(Request { object, ..Request::clone(request) }));
         wrong.push((at, fields));
@@ -69,12 +61,38 @@ pub async fn told(
     Ok(decisions)
 }
 
+/// The most misspelt fields of one object that are told one by one.
+const TOLD: usize = 20;
+
+/// Tells the misspelt fields of an object that only says something about others, such as a Namespace.
+pub fn told_of_context(manifest: &Manifest, report: &mut Report) {
+    tell(manifest, &misspelt(&manifest.object), report);
+}
+
+fn tell(manifest: &Manifest, fields: &[Misspelt], report: &mut Report) {
+    let told = fields.iter().take(TOLD).enumerate().map(|(at, field)| {
+        let place = manifest.place(&field.path);
+        let more = match fields.len().saturating_sub(TOLD) {
+            more if more > 0 && at + 1 == TOLD => format!("; so it is with {more} more of this object"),
+            _ => String::new(),
+        };
+        let message = format!(
+            "{} is no field: kubectl refuses it, or the API server drops it{more}",
+            path::dotted(&field.path)
+        );
+        let help = format!("did you mean {}?", field.right);
+        manifest.file.error(place.line, place.column, message).with_help(help)
+    });
+    report.warnings.extend(told);
+}
+
 fn fix(manifest: &Manifest, fields: &[Misspelt]) -> String {
     let named = |field: &Misspelt| {
         let line = manifest.place(&field.path).line;
         format!("{} (line {line}) to {}", plain::line(&field.wrong), field.right)
     };
     let names = if fields.len() == 1 { "the wrong name" } else { "wrong names" };
+    let fields = fields.get(..TOLD).unwrap_or(fields);
     format!(
         "Correct {}: this finding comes from {names}",
         fields.iter().map(named).collect::<Vec<_>>().join(", ")

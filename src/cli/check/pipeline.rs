@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::doubts;
-use super::earlier::EarlierMaps;
 use super::exceptions::{exceptions, matching};
 use super::live::LiveObjects;
+use super::maps::maps_of;
 use super::misspelt;
 use super::previous::PreviousObjects;
 use super::reviewed::{hidden, reviewed_object};
+use super::tasks::Task;
 use super::unfilled;
 use crate::admission::{GroupKind, GroupVersionKind, ObjectRef, Request, ReviewMode};
 use crate::cli::progress::Progress;
@@ -20,17 +21,14 @@ use crate::cli::project::Project;
 use crate::cli::review_pool::{ReviewPool, blocking};
 use crate::decision::Decision;
 use crate::diagnostic::Diagnostic;
-use crate::inventory::Inventory;
-use crate::plain;
+use crate::inventory::{Inventory, ResourceRole};
 use crate::policyset::PolicySet;
 use crate::report::{Remedy, Report, ReviewedObject};
-use crate::source::bundle::{Bundle, ScannedObject};
+use crate::source::bundle::ScannedObject;
 use crate::source::manifests::{Manifest, Manifests, STDIN};
 use crate::source::render::RenderOptions;
-use crate::source::scopes::Scopes;
 use crate::source::tree::Source;
 use crate::source::{broken, guarded};
-use crate::workload::FirstOf;
 use crate::yaml::edit::edit;
 
 /// A source, and whether to check it or only to read it into the inventory.
@@ -56,16 +54,22 @@ pub struct Pipeline {
 }
 
 /// What the first pass keeps of a source.
-struct ScannedSource {
-    source: Source,
-    reviewed: bool,
-    objects: Vec<ScannedObject>,
-    errors: Vec<Diagnostic>,
-    warnings: Vec<Diagnostic>,
-    foreign: usize,
-    placeholder: Option<String>,
+pub(super) struct ScannedSource {
+    pub source: Source,
+    pub reviewed: bool,
+    pub objects: Vec<ScannedObject>,
+    pub errors: Vec<Diagnostic>,
+    pub warnings: Vec<Diagnostic>,
+    pub foreign: usize,
+    pub placeholder: Option<String>,
+    /// The kinds of what cannot be read, as far as they are known.
+    pub unread: Vec<Option<GroupVersionKind>>,
+    /// The old objects that its own ones were, by their files.
+    pub followed: Vec<(Arc<str>, ObjectRef)>,
+    /// The ConfigMaps that its workloads read, if it is not reviewed itself.
+    pub reads: HashSet<ObjectRef>,
     /// What cannot be read a second time, or not at the same price.
-    kept: Option<Arc<Manifests>>,
+    pub kept: Option<Arc<Manifests>>,
 }
 
 impl ScannedSource {
@@ -81,26 +85,26 @@ impl ScannedSource {
             warnings: Vec::new(),
             foreign: 0,
             placeholder: None,
+            unread: vec![None],
+            followed: Vec::new(),
+            reads: HashSet::new(),
             kept,
         }
     }
+
+    /// The kinds of what cannot be read, with the place of the source.
+    pub fn take_unread(&mut self) -> Vec<(PathBuf, Option<GroupVersionKind>)> {
+        let place = doubts::place_of(&self.source);
+        std::mem::take(&mut self.unread).into_iter().map(|kind| (place.clone(), kind)).collect()
+    }
 }
 
-fn name_of(source: &Source) -> String {
+pub(super) fn name_of(source: &Source) -> String {
     match source {
         Source::Stdin => STDIN.to_owned(),
         Source::File(path) => path.display().to_string(),
         Source::Rendered(rendered) => rendered.name(),
     }
-}
-
-/// One source of the second pass.
-struct Task {
-    source: Source,
-    kept: Option<Arc<Manifests>>,
-    inventory: Inventory,
-    scopes: Arc<Scopes>,
-    earlier: Arc<EarlierMaps>,
 }
 
 /// What the second pass makes of a source.
@@ -163,22 +167,35 @@ impl Pipeline {
 
     fn scan(&self, TreeSource { source, reviewed }: TreeSource) -> ScannedSource {
         let mut manifests = Manifests::of(&source, &self.render);
-        manifests.spare(|kind| self.concerns(kind));
+        let unread = manifests.unread();
+        manifests.spare(|kind| concerns(self.pool.set(), kind));
         if let Some(live) = self.live.as_ref().filter(|_| reviewed) {
             let wanted = manifests.objects.iter().filter(|manifest| !is_own(manifest));
             let read = |manifest| live.read(manifest, self.pool.set().projections(), &self.namespace);
             let faults: Vec<Diagnostic> = wanted.filter_map(read).collect();
             manifests.errors.extend(faults);
         }
+        let mut followed = Vec::new();
         let scan = |manifest: &Manifest| match reviewed {
             true => {
                 let before = self.before.of(manifest, &source, &self.namespace);
+                let old =
+                    |before: &Manifest| (Arc::clone(&before.file.name), before.reference(&self.namespace));
+                followed.extend(before.map(old));
                 ScannedObject::reviewed(manifest, before, self.cluster.reader(), &self.namespace)
             }
             false => ScannedObject::context(manifest, self.cluster.reader(), &self.namespace),
         };
+        let objects = manifests.objects.iter().map(scan).collect();
+        let mut reads = HashSet::new();
+        if !reviewed {
+            reads.extend(manifests.objects.iter().flat_map(|manifest| maps_of(manifest, &self.namespace)));
+        }
         ScannedSource {
-            objects: manifests.objects.iter().map(scan).collect(),
+            objects,
+            unread,
+            followed,
+            reads,
             errors: std::mem::take(&mut manifests.errors),
             warnings: std::mem::take(&mut manifests.warnings),
             foreign: manifests.foreign,
@@ -189,85 +206,8 @@ impl Pipeline {
         }
     }
 
-    /// May objects of this kind be judged, or matter to others that are?
-    fn concerns(&self, kind: &GroupVersionKind) -> bool {
-        let own = kind.group_kind();
-        let mut projected = self.pool.set().projections().iter();
-        own.group.ends_with("stategate.io")
-            || self.cluster.reader().role(&own).is_some()
-            || projected.any(|(known, _)| known.kind.eq_ignore_ascii_case(&own.kind))
-    }
-
-    /// Files are one bundle, in which the nearest version of an object counts. What is rendered is a bundle of its own, with the files around it: overlays
-    /// of one base hold the same objects.
-    fn tasks(&self, scanned: Vec<ScannedSource>, report: &mut Report) -> Vec<Task> {
-        let kept =
-            scanned.iter().flat_map(|scanned| &scanned.objects).map(ScannedObject::reference).collect();
-        let departed: Vec<&Manifest> = self.before.without(&kept).collect();
-        let (rendered, mut files): (Vec<ScannedSource>, Vec<ScannedSource>) =
-            scanned.into_iter().partition(|scanned| matches!(scanned.source, Source::Rendered(_)));
-        let mut placeholder = None;
-        let mut tell = |scanned: &mut ScannedSource| {
-            if scanned.reviewed {
-                report.errors.append(&mut scanned.errors);
-                report.warnings.append(&mut scanned.warnings);
-                report.foreign += scanned.foreign;
-                placeholder = placeholder.take().or_else(|| scanned.placeholder.take());
-            }
-        };
-        let mut objects = Vec::new();
-        for scanned in &mut files {
-            tell(scanned);
-            let path = doubts::place_of(&scanned.source);
-            objects.extend(scanned.objects.drain(..).map(|object| (path.clone(), object)));
-        }
-        let earlier = Arc::new(EarlierMaps::new(&self.before, &self.cluster, &self.namespace));
-        let mut before = Bundle::over(&self.cluster, &self.namespace);
-        earlier.add_to(&mut before);
-        if !departed.is_empty() {
-            // Of a change, what stays as it is is known only of the present version.
-            let maps =
-                objects.iter().filter(|(_, object): &&(PathBuf, ScannedObject)| object.is_config_map());
-            let present = Scopes::new(&self.cluster, &self.namespace, maps.cloned().collect());
-            for manifest in departed {
-                let present = present.of(Path::new(&*manifest.file.name));
-                before.add_departed(manifest, &FirstOf(earlier.of(manifest), present));
-            }
-        }
-        let scopes = Arc::new(Scopes::new(&before.inventory(), &self.namespace, objects));
-        let task = |ScannedSource { source, kept, .. }, inventory| Task {
-            source,
-            kept,
-            inventory,
-            scopes: Arc::clone(&scopes),
-            earlier: Arc::clone(&earlier),
-        };
-        let mut tasks: Vec<Task> = Vec::new();
-        for scanned in files.into_iter().filter(|scanned| scanned.reviewed) {
-            let inventory = scopes.of(&doubts::place_of(&scanned.source)).clone();
-            tasks.push(task(scanned, inventory));
-        }
-        for mut scanned in rendered {
-            tell(&mut scanned);
-            let mut own = Bundle::over(scopes.of(&doubts::place_of(&scanned.source)), &self.namespace);
-            let maps = scanned.objects.iter().filter(|object| object.is_config_map());
-            maps.for_each(|map| own.remove(map.reference()));
-            scanned.objects.drain(..).for_each(|object| own.add(object));
-            if scanned.reviewed {
-                tasks.push(task(scanned, own.inventory()));
-            }
-        }
-        report.notes.extend(placeholder.map(|placeholder| {
-            format!(
-                "placeholders count as their defaults, such as {}; what fills them in may say otherwise",
-                plain::line(&placeholder)
-            )
-        }));
-        tasks
-    }
-
     async fn review(self: Arc<Self>, task: Task) -> anyhow::Result<ReviewedSource> {
-        let Task { source, kept, inventory, scopes, earlier } = task;
+        let Task { source, kept, inventory, scopes, earlier, for_maps } = task;
         let this = Arc::clone(&self);
         let manifests = match kept {
             Some(kept) => kept,
@@ -276,7 +216,16 @@ impl Pipeline {
                 blocking(move || Arc::new(Manifests::of(&source, &this.render))).await?
             }
         };
-        let old = |manifest: &Manifest| self.before.of(manifest, &source, &self.namespace);
+        let manifests = match &for_maps {
+            Some(maps) => {
+                Arc::new(manifests.that(|manifest| !maps_of(manifest, &self.namespace).is_disjoint(maps)))
+            }
+            None => manifests,
+        };
+        let old = |manifest: &Manifest| match for_maps {
+            Some(_) => manifests.objects.iter().find(|other| std::ptr::eq(*other, manifest)),
+            None => self.before.of(manifest, &source, &self.namespace),
+        };
         let compared = manifests.objects.iter().filter_map(old);
         let inventory = earlier.known(inventory, &self.namespace, compared);
         let doubtful: Vec<ObjectRef> = inventory.doubtful().cloned().collect();
@@ -316,6 +265,7 @@ impl Pipeline {
             // A Namespace mostly tells where the others live: it counts as checked if a policy judges it.
             if manifest.kind() == "Namespace" && !set.matches(&request) {
                 pass_over(&mut report, manifest);
+                misspelt::told_of_context(manifest, &mut report);
                 continue;
             }
             if !request.namespace.is_empty() && inventory.namespace_labels(&request.namespace).is_none() {
@@ -375,6 +325,15 @@ impl Pipeline {
         }
         Ok(())
     }
+}
+
+/// May objects of this kind be judged, or matter to others that are?
+pub(super) fn concerns(set: &PolicySet, kind: &GroupVersionKind) -> bool {
+    let own = kind.group_kind();
+    let mut projected = set.projections().iter();
+    own.group.ends_with("stategate.io")
+        || ResourceRole::of(&own, set.projections()).is_some()
+        || projected.any(|(known, _)| known.kind.eq_ignore_ascii_case(&own.kind))
 }
 
 /// A pipe gives what it has once, and a program is run once.

@@ -10,11 +10,11 @@ use crate::admission::{Object, Request, ReviewMode};
 use crate::decision::{Decision, Finding, OBJECT_UNREADABLE, Unknown};
 use crate::diagnostic::shorten;
 use crate::inventory::Inventory;
-use crate::path;
+use crate::path::{self, Path};
 use crate::plain;
 use crate::report::Report;
 use crate::source::manifests::Manifest;
-use crate::source::unfilled::{Unfilled, unfilled, variants};
+use crate::source::unfilled::{Unfilled, unfilled, variants, words_for_numbers};
 
 /// The most bytes that a message shows of a placeholder, and the most placeholders that it names.
 const SHOWN: usize = 60;
@@ -32,8 +32,12 @@ pub async fn told(
     report: &mut Report,
 ) -> anyhow::Result<Vec<Decision>> {
     let (mut with, mut without, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    let unreadable = |decision: &Decision| {
+        decision.findings.iter().any(|finding| finding.policy.as_str() == OBJECT_UNREADABLE)
+    };
     for (at, (manifest, request)) in manifests.iter().zip(requests).enumerate() {
-        if let Some((found, [there, other])) = both(pipeline, inventory, manifest, request) {
+        let words = decisions.get(at).is_some_and(unreadable);
+        if let Some((found, [there, other])) = both(pipeline, inventory, manifest, request, words) {
             open.push((at, found));
             with.push(Arc::new(there));
             without.push(Arc::new(other));
@@ -46,9 +50,6 @@ pub async fn told(
     let without = pipeline.pool.review(inventory, &without, mode).await?;
     let mut untold = Vec::new();
     for (((at, open), with), without) in open.into_iter().zip(with).zip(without) {
-        let unreadable = |decision: &Decision| {
-            decision.findings.iter().any(|finding| finding.policy.as_str() == OBJECT_UNREADABLE)
-        };
         let Some(decision) = decisions.get_mut(at) else { continue };
         // If no variant can be read, the one finding says so.
         if unreadable(&with) || unreadable(&without) {
@@ -65,12 +66,14 @@ pub async fn told(
     Ok(decisions)
 }
 
-/// The placeholders of a request that nothing fills in, and the request in both variants.
+/// The placeholders of a request that nothing fills in, and the request in both variants. Plain words count among them
+/// only where the object cannot be read.
 fn both(
     pipeline: &Pipeline,
     inventory: &Inventory,
     manifest: &Manifest,
     request: &Request,
+    words: bool,
 ) -> Option<(Vec<Unfilled>, [Request; 2])> {
     // Of a Namespace or ConfigMap, nothing that is judged is a value.
     if !manifest.written_for_tools || !pipeline.pool.set().matches(request) {
@@ -80,8 +83,15 @@ fn both(
     let unreadable = |value: &Value| inventory.reader().unreadable(&kind, value, &request.namespace);
     let of = |object: Option<&Object>| -> Option<(Vec<Unfilled>, [Value; 2])> {
         let value = object?.value().ok()?;
+        let mut found = unfilled(value);
+        if words {
+            let known: HashSet<Path> = found.iter().map(|one| one.path.clone()).collect();
+            let more = words_for_numbers(value, unreadable);
+            found.extend(more.into_iter().filter(|one| !known.contains(&one.path)));
+            found.sort_by(|one, other| one.path.cmp(&other.path));
+        }
         // Nearly all objects have none, and variants cost a projection.
-        let found = Some(unfilled(value)).filter(|found| !found.is_empty())?;
+        let found = Some(found).filter(|found| !found.is_empty())?;
         let variants = variants(value, &found, unreadable);
         Some((found, variants))
     };

@@ -14,6 +14,6 @@ words := [word |
 	some word in array.concat([container.name, container.image_name], array.concat(container.command, container.args))
 ]
 
-tools := `(?i)backup|dump|pgbackrest|barman|restic|kopia|wal-g|snapshot save|--rdb|nodetool snapshot|mc mirror`
+tools := `(?i)backup|dump|pgbackrest|barman|restic|kopia|wal-g|snapshot save|--rdb|nodetool\s[^|;&]*snapshot|mc mirror|borg create|expdp`
 
 other_uses := `(?i)restor|clean|prun|expire|retention|purge|rotat|verif|check|test|report|monitor`

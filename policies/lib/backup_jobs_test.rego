@@ -14,6 +14,8 @@ test_names_and_tools_say_so if {
 	backs_up(job("orders-backup", "busybox:1.37", ["run"]))
 	backs_up(job("nightly", "postgres:17.6", ["sh", "-c", "pg_dump -Fc -h orders shop > /out/shop.dump"]))
 	backs_up(job("nightly", "restic/restic:0.18.0", []))
+	backs_up(job("nightly", "cassandra:5.0", ["sh", "-c", "nodetool -h cass snapshot"]))
+	backs_up(job("nightly", "alpine:3.22", ["sh", "-c", "borg create /r::x /d"]))
 }
 
 test_others_do_not if {

@@ -1,14 +1,88 @@
-# Backups that are made of a workload without its saying so: by Velero's schedules and by CronJobs. Policies that import
-# this need Schedule.velero.io, CronJob.batch and Service in their inventory.
+# Backups that are made of a workload without its saying so: by the schedules of backup tools and by CronJobs. Policies
+# that import this need Schedule.velero.io, Schedule.k8up.io, ReplicationSource.volsync.backube,
+# Policy.config.kio.kasten.io, CronJob.batch and Service in their inventory.
 package stategate.lib.backups
 
-# A schedule of Velero includes the namespace, and the volumes in it.
+# A schedule includes the namespace, and the volumes in it.
 by_schedule if {
 	some schedule in input.related.backup_schedules
-	not schedule.paused
-	volumes_included(schedule)
-	not without_volumes(schedule)
+	not idle(schedule)
+	not without_data(schedule)
 }
+
+idle(schedule) if schedule.paused
+
+idle(schedule) if schedule.never
+
+without_data(schedule) if not volumes_included(schedule)
+
+without_data(schedule) if without_volumes(schedule)
+
+without_data(schedule) if {
+	some resource in schedule.excluded_resources
+	split(lower(resource), ".")[0] in {"*", "persistentvolumeclaims", "persistentvolumeclaim", "pvc"}
+}
+
+# What looks like a backup of the workload and is none: why, and how it becomes one.
+pretences contains pretence if {
+	some schedule in input.related.backup_schedules
+	schedule.paused
+	pretence := {
+		"why": sprintf("%s %s is paused", [schedule.kind, schedule.name]),
+		"fix": sprintf("Set spec.paused: false in %s %s", [schedule.kind, schedule.name]),
+	}
+}
+
+pretences contains pretence if {
+	some schedule in input.related.backup_schedules
+	not schedule.paused
+	schedule.never
+	pretence := {
+		"why": sprintf("%s %s never runs%s", [schedule.kind, schedule.name, written(schedule)]),
+		"fix": sprintf("Give %s %s a schedule that comes due, such as @daily", [schedule.kind, schedule.name]),
+	}
+}
+
+pretences contains pretence if {
+	some schedule in input.related.backup_schedules
+	not idle(schedule)
+	without_data(schedule)
+	pretence := {
+		"why": sprintf("%s %s leaves the volumes out", [schedule.kind, schedule.name]),
+		"fix": sprintf("Include persistentvolumeclaims, persistentvolumes and pods in %s %s, with %s", [
+			schedule.kind,
+			schedule.name,
+			"snapshots of volumes or defaultVolumesToFsBackup: true",
+		]),
+	}
+}
+
+pretences contains pretence if {
+	some job in input.related.backup_jobs
+	fits(job)
+	reaches(job)
+	job.transient
+	pretence := {
+		"why": sprintf("what CronJob %s dumps stays in its own pod, and goes with it", [job.name]),
+		"fix": sprintf("Let CronJob %s write into a claim, or send what it dumps to a bucket", [job.name]),
+	}
+}
+
+pretences contains pretence if {
+	some job in input.related.backup_jobs
+	fits(job)
+	reaches(job)
+	not job.transient
+	job.definitions_only
+	pretence := {
+		"why": sprintf("CronJob %s dumps definitions only, without the data", [job.name]),
+		"fix": sprintf("Let CronJob %s dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
+	}
+}
+
+written(schedule) := sprintf(" (%s)", [schedule.schedule]) if {
+	schedule.schedule != ""
+} else := ""
 
 volumes_included(schedule) if count(schedule.resources) == 0
 
@@ -44,6 +118,8 @@ by_job if {
 	some job in input.related.backup_jobs
 	fits(job)
 	reaches(job)
+	not job.transient
+	not job.definitions_only
 }
 
 # A dump program of another data store backs up another one.

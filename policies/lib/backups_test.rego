@@ -30,6 +30,35 @@ test_a_schedule_that_saves_no_volumes_does_not if {
 	not by_schedule({"paused": true})
 	not by_schedule({"resources": ["secrets", "deployments.apps"]})
 	not by_schedule({"snapshot_volumes": false})
+	not by_schedule({"never": true})
+	not by_schedule({"excluded_resources": ["persistentvolumes", "persistentvolumeclaims"]})
+	by_schedule({"excluded_resources": ["secrets"]})
+}
+
+pretences(related) := {pretence.why | some pretence in found} if {
+	found := backups.pretences with input as {"workload": workload, "related": related}
+}
+
+test_what_looks_like_a_backup_is_named if {
+	nightly := {"kind": "Schedule", "name": "nightly", "schedule": "0 25 * * *", "paused": false, "resources": []}
+	pretences({"backup_schedules": [nightly]}) == set()
+	pretences({"backup_schedules": [object.union(nightly, {"paused": true})]}) == {"Schedule nightly is paused"}
+	never := object.union(nightly, {"never": true})
+	pretences({"backup_schedules": [never]}) == {"Schedule nightly never runs (0 25 * * *)"}
+	pretences({"backup_schedules": [object.union(never, {"schedule": ""})]}) == {"Schedule nightly never runs"}
+	excluding := object.union(nightly, {"excluded_resources": ["persistentvolumeclaims"]})
+	pretences({"backup_schedules": [excluding]}) == {"Schedule nightly leaves the volumes out"}
+	dump := {"name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
+	pretences({"backup_jobs": [dump]}) == set()
+	pretences({"backup_jobs": [object.union(dump, {"transient": true})]}) == {concat("", [
+		"what CronJob dump dumps stays in its own pod, ",
+		"and goes with it",
+	])}
+	pretences({"backup_jobs": [object.union(dump, {"definitions_only": true})]}) == {concat("", [
+		"CronJob dump dumps definitions only, ",
+		"without the data",
+	])}
+	pretences({"backup_jobs": [object.union(dump, {"transient": true, "words": ["crm"]})]}) == set()
 }
 
 test_nothing_known_is_no_backup if {
@@ -49,6 +78,13 @@ test_a_dump_of_another_store_does_not if {
 	not by_job(["pg_dump"], ["pg_dump", "crm"], true)
 	not by_job(["mysqldump"], ["pg"], true)
 	not by_job(["mysqldump"], [], false)
+}
+
+test_a_dump_that_does_not_last_does_not if {
+	every lost in ["transient", "definitions_only"] {
+		job := {"programs": ["pg_dump"], "words": ["pg"], "visible": true, lost: true}
+		not backups.by_job with input as {"workload": workload, "related": {"backup_jobs": [job]}}
+	}
 }
 
 test_unknown_stores_take_any_backup if {

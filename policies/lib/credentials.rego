@@ -44,7 +44,18 @@ own(quoted) if {
 }
 
 # A placeholder that a tool fills in before the manifest is applied.
-placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<+[^<>]*>+|\{\{.*\}\})$`, text)
+placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^<>]*>|\{\{.*\}\})$`, text)
+
+# As in your-secret-key.
+placeholder(text) if {
+	regex.match(`(?i)^your([-_ ][a-z]+)*[-_ ](id|key|secret|password|passphrase|token|credentials|here)$`, text)
+}
+
+# A word with digits is none, such as <<hunter2>>.
+placeholder(text) if {
+	regex.match(`^(<<[^<>]*>>|<<<[^<>]*>>>)$`, text)
+	not regex.match(`^<+[a-z]*[0-9][a-z0-9]*>+$`, text)
+}
 
 # Constants that their makers publish, and that are the same for everybody: the names of Stellar's networks, the key of
 # Azure's storage emulator, and the keys with which reCAPTCHA and Turnstile are tested.

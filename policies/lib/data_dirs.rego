@@ -100,9 +100,26 @@ copied(dir) if {
 	some container in input.workload.containers
 	container.name == dir.container
 	contains(container.image.repository, "bitnami")
+	reads_variables(container)
 	some variable in container.env
 	variable.name in {"REDIS_REPLICATION_MODE", "VALKEY_REPLICATION_MODE"}
 	variable.value in {"slave", "replica"}
+}
+
+# The image's own entry point does, and so does the script of the chart.
+reads_variables(container) if {
+	count(container.command) == 0
+	not starts_a_server(container)
+}
+
+reads_variables(container) if {
+	some text in array.concat(container.command, container.args)
+	contains(text, "/start-replica.sh")
+}
+
+starts_a_server(container) if {
+	some text in container.args
+	regex.match(`(redis|valkey)-server`, text)
 }
 
 # Sentinel makes a replica the primary.
@@ -138,3 +155,71 @@ tells(mount, mounts) if mount == [other | some other in mounts; other.volume == 
 remedy := "an entry of spec.volumeClaimTemplates" if {
 	input.workload.kind == "StatefulSet"
 } else := "a persistentVolumeClaim (a StatefulSet makes one for each replica)"
+
+# The old directory in whose place one of the new workload is, if it was on storage that lasts. The data stays there.
+left(dir) := [old | some old in left_in[dir.container]; old.dir == dir.dir][0] if {
+	dir.dir in {old.dir | some old in left_in[dir.container]}
+} else := [old |
+	some old in left_in[dir.container]
+	kept := kept_in[dir.container]
+	path := old.dir
+	not path in kept
+	is_also(old) == is_also(dir)
+][0]
+
+is_also(dir) := dir.origin == "also"
+
+left_in := {name: dirs |
+	input.old_workload.engine.name == input.workload.engine.name
+	some container in input.old_workload.containers
+	name := container.name
+	dirs := [old |
+		some old in input.old_workload.engine.data_dirs
+		old.container == name
+		persisted(old)
+		not uncertain(old)
+	]
+}
+
+kept_in := {name: dirs |
+	some container in input.workload.containers
+	name := container.name
+	dirs := {dir.dir | some dir in input.workload.engine.data_dirs; dir.container == name; persisted(dir)}
+}
+
+# How the data stays the store's data, if a directory leaves the volume that it was on.
+keep(dir) := sprintf("Mount %s at %s%s again: the data is in it", [told(old.mount), old.mount.mount_path, part_of(old.mount)]) if {
+	old := left(dir)
+	not mounted_still(old)
+} else := sprintf("Keep the data directory at %s: the data is there, on volume %s", [old.dir, old.mount.volume]) if {
+	old := left(dir)
+	[old.origin, dir.origin] != ["default", "default"]
+} else := sprintf("Keep the image: the data is at %s, where the new one does not look; %s", [old.dir, instead]) if {
+	old := left(dir)
+	instead := "to go on, save it with the old image, and load it into a new workload with volumes of its own"
+}
+
+mounted_still(old) if {
+	some container in input.workload.containers
+	container.name == old.container
+	some mount in container.mounts
+	every field in ["volume", "mount_path", "sub_path", "source", "read_only"] {
+		object.get(mount, field, "") == object.get(old.mount, field, "")
+	}
+}
+
+told(mount) := sprintf("claim %s", [claim]) if {
+	mount.source == "persistentVolumeClaim"
+	some volume in input.old_workload.volumes
+	volume.name == mount.volume
+	claim := volume.claim
+} else := sprintf("the claim template %s", [mount.volume]) if {
+	mount.source == "volumeClaimTemplate"
+} else := sprintf("volume %s", [mount.volume])
+
+# Only subPathExpr expands variables.
+part_of(mount) := "" if {
+	object.get(mount, "sub_path", "") == ""
+} else := sprintf(" with subPathExpr: %s", [mount.sub_path]) if {
+	contains(mount.sub_path, "$(")
+} else := sprintf(" with subPath: %s", [mount.sub_path])

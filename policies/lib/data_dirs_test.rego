@@ -171,3 +171,49 @@ test_a_replica_that_may_be_elected_is_no_copy if {
 	not data_dirs.copied(own) with input as replica([redis, sentinel])
 	not data_dirs.copied(own) with input as replica([told])
 }
+
+of_claim := {
+	"volume": "data",
+	"source": "volumeClaimTemplate",
+	"mount_path": "/data/db",
+	"sub_path": "",
+	"read_only": false,
+}
+
+view_of(dirs, mounts) := {
+	"engine": {"name": "mongodb", "data_dirs": dirs},
+	"containers": [{"name": "db", "mounts": mounts}],
+	"volumes": [{"name": "own", "source": "persistentVolumeClaim", "claim": "shop-db"}],
+}
+
+kept_by(old, new, mounts) := text if {
+	document := {"old_workload": view_of([old], [old.mount]), "workload": view_of([new], mounts)}
+	text := data_dirs.keep(new) with input as document
+}
+
+default_dir(path) := {"dir": path, "container": "db", "origin": "default"}
+
+on_claim(path, mount) := object.union(default_dir(path), {"mount": mount})
+
+test_a_directory_is_kept_where_it_was if {
+	raised := object.union(of_claim, {"mount_path": "/data"})
+	old := on_claim("/data/db", of_claim)
+	text := "Mount the claim template data at /data/db again: the data is in it"
+	kept_by(old, object.union(default_dir("/data/db"), {"mount": raised, "hidden_by": "/data/db"}), [raised]) == text
+	kept_by(old, default_dir("/data/db"), []) == text
+	part := object.union(of_claim, {"source": "persistentVolumeClaim", "volume": "own", "sub_path": "x"})
+	named := kept_by(on_claim("/data/db", part), default_dir("/data/db"), [])
+	named == "Mount claim shop-db at /data/db with subPath: x again: the data is in it"
+}
+
+test_another_setting_or_image_leaves_the_volume if {
+	old := on_claim("/data/db", of_claim)
+	elsewhere := object.union(default_dir("/srv"), {"origin": "argument"})
+	startswith(kept_by(old, elsewhere, [of_claim]), "Keep the data directory at /data/db: the data is there, on volume data")
+	startswith(kept_by(old, default_dir("/srv"), [of_claim]), "Keep the image: the data is at /data/db, where the new one")
+}
+
+test_what_was_in_the_pod_is_not_left if {
+	scratch := object.union(of_claim, {"source": "emptyDir"})
+	not kept_by(on_claim("/data/db", scratch), default_dir("/data/db"), [])
+}

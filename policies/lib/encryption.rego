@@ -21,11 +21,15 @@ drivers := {
 	"kubernetes.io/azure-disk": {},
 	"*rbd.csi.ceph.com": {"encrypted": "true"},
 	"*cephfs.csi.ceph.com": {"encrypted": "true", "encryptionKMSID": "?*"},
+	# A name without its namespace is refused: claims stay pending.
 	"driver.longhorn.io": {
 		"encrypted": "true",
 		"csi.storage.k8s.io/provisioner-secret-name": "?*",
+		"csi.storage.k8s.io/provisioner-secret-namespace": "?*",
 		"csi.storage.k8s.io/node-stage-secret-name": "?*",
+		"csi.storage.k8s.io/node-stage-secret-namespace": "?*",
 		"csi.storage.k8s.io/node-publish-secret-name": "?*",
+		"csi.storage.k8s.io/node-publish-secret-namespace": "?*",
 	},
 	"pxd.portworx.com": {"secure": "true"},
 	"kubernetes.io/portworx-volume": {"secure": "true"},

@@ -1,7 +1,8 @@
 # What the commands and ports that probes ask really test.
 #
 # - An open port (tcpSocket): that the process exists, also while it pauses. PostgreSQL, Redis, etcd and Elasticsearch
-#   listen before they have recovered; MySQL, MongoDB and Cassandra after.
+#   listen before they have recovered; MySQL, MongoDB and Cassandra after. A new node of Cassandra or ScyllaDB listens
+#   to others (7000) before it has their data, and to clients (9042) after; a member of Galera (3306) after, too.
 # - pgrep, pidof: that the process exists.
 # - pg_isready: that connections are accepted; during recovery they are rejected, and it exits with 1.
 # - mysqladmin ping, mongosh ping: that the server listens, which it does after recovery; a wrong password is no fault.
@@ -36,13 +37,115 @@ client_ports := {
 	"etcd": {2379},
 	"influxdb": {8086},
 	"kafka": {9092},
+	"loki": {3100},
 	"minio": {9000},
 	"mongodb": {27017},
 	"mysql": {3306},
 	"nats": {4222},
 	"neo4j": {7687},
+	"prometheus": {9090},
+	"qdrant": {6333},
 	"scylla": {9042},
+	"tempo": {3200},
+	"victoria-metrics": {8428, 8482, 9428},
 	"zookeeper": {2181},
+}
+
+# What to ask where no port is declared. Not every image has a command that asks the store, or even a shell; etcd and
+# Consul listen on localhost only, unless told otherwise.
+unported(engine) := "an exec of its own ping command" if {
+	engine in {"postgres", "mysql", "mongodb", "redis", "rabbitmq", "etcd", "consul", "vault", "clickhouse"}
+} else := sprintf("tcpSocket on its client port (%d by default)", [number]) if {
+	ports := client_ports[engine]
+	count(ports) == 1
+	some number in ports
+} else := "tcpSocket on its client port"
+
+# Stores that tell over HTTP whether they are ready: on this port, which what is in brackets turns on or changes.
+ready(container) := sprintf("{httpGet: {path: %s, port: %d}}%s", [path, number, hint]) if {
+	[path, number, setting] := paths[web_server(container)]
+	declared := tcp_ports(container)
+	hint := hint_of(declared, number, setting)
+}
+
+hint_of(declared, number, _) := "" if number in declared
+
+hint_of([], _, setting) := setting
+
+web_server(container) := part if {
+	container.engine == "victoria-metrics"
+	some part in ["victoria-logs", "vmstorage"]
+	endswith(container.image.repository, part)
+} else := "nats cluster" if {
+	container.engine == "nats"
+	input.workload.replicas > 1
+} else := container.engine
+
+paths := {
+	"loki": ["/ready", 3100, " (its http_listen_port)"],
+	"nats": ["/healthz", 8222, " (on with -m 8222)"],
+	# One pod after the other, the first one has no leader yet.
+	"nats cluster": ["/healthz?js-enabled-only=true", 8222, " (on with -m 8222)"],
+	"qdrant": ["/readyz", 6333, ""],
+	"tempo": ["/ready", 3200, " (its http_listen_port)"],
+	"victoria-logs": ["/health", 9428, " (its -httpListenAddr)"],
+	"victoria-metrics": ["/health", 8428, " (its -httpListenAddr)"],
+	"vmstorage": ["/health", 8482, " (its -httpListenAddr)"],
+}
+
+# The port that a node of Cassandra or ScyllaDB opens to others before it joins.
+port_between_nodes(container) := 7001 if {
+	ports := tcp_ports(container)
+	7001 in ports
+	not 7000 in ports
+	own_port_for_tls(container)
+} else := 7000
+
+# From 4 on, Cassandra takes both kinds at 7000.
+own_port_for_tls(container) if container.engine == "scylla"
+
+own_port_for_tls(_) if input.workload.engine.major < 4
+
+# Whether the probe fails for as long as a new member copies the data of the others, however much that is.
+waits_for_others(container, probe) if {
+	container.engine in {"cassandra", "scylla"}
+	input.workload.replicas > 1
+	asks_for_clients(container, probe)
+}
+
+waits_for_others(container, probe) if {
+	input.workload.replicas > 1
+	galera(container)
+	asks_for_clients(container, probe)
+}
+
+asks_for_clients(container, probe) if {
+	probe.kind == "tcpSocket"
+	some number in client_ports[container.engine]
+	number == probe.port
+}
+
+asks_for_clients(_, probe) if {
+	probe.kind == "exec"
+	programs_in(probe) & {"cqlsh", "mysqladmin", "mariadb-admin", "mysql", "mariadb"} != set()
+}
+
+# Whether a container runs a member of a Galera cluster.
+galera(container) if {
+	container.engine == "mysql"
+	some variable in container.env
+	regex.match(`(?i)galera|wsrep`, variable.name)
+}
+
+galera(container) if {
+	container.engine == "mysql"
+	some word in array.concat(container.command, container.args)
+	contains(lower(word), "wsrep")
+}
+
+galera(container) if {
+	container.engine == "mysql"
+	regex.match(`galera|xtradb-cluster`, container.image.repository)
 }
 
 # Whether a probe succeeds while the data store still recovers, so that it cannot kill it then.
@@ -206,6 +309,26 @@ depends_on_others(probe) if {
 	not of_another_store(path)
 	not its_own_state(path)
 	not contains(path, "serializable=true")
+}
+
+depends_on_others(probe) if asks_whether_ready(probe)
+
+# CockroachDB answers there with an error while it reaches no majority, and while it drains.
+asks_whether_ready(probe) if {
+	input.workload.engine.name == "cockroach"
+	some text in array.concat([object.get(probe, "http_path", "")], object.get(probe, "command", []))
+	regex.match(`/health\?(.*&)?ready=(1|true|t)($|[^A-Za-z0-9])`, text)
+}
+
+# From 6.0 on, the images of MongoDB have mongosh only.
+gone(container, probe) := "mongo" if {
+	container.name == input.workload.engine.container
+	input.workload.engine.name == "mongodb"
+	input.workload.engine.major >= 6
+	regex.match(`(^|/)(mongo|bitnami[a-z]*/mongodb(-sharded)?)$`, container.image.repository)
+	text := concat(" ", probe.command)
+	regex.match(`^(((/usr)?/bin/)?(ba)?sh -[a-z]*c )?(exec )?(/usr/bin/|/opt/bitnami/mongodb/bin/)?mongo( |$)`, text)
+	not regex.match(`mongosh|\|\||command -v|which `, text)
 }
 
 # /health asks the quorum in etcd; Patroni, CockroachDB and many others answer there for themselves.

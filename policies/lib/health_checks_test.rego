@@ -4,6 +4,35 @@ import data.stategate.lib.health_checks
 
 runs(command) := {"kind": "exec", "command": command}
 
+mongo(command, image, major) := {"command": command, "workload": {
+	"engine": {"name": "mongodb", "container": "db", "major": major},
+	"containers": [{"name": "db", "image": {"repository": image}}],
+}}
+
+gone(one) := programs if {
+	some container in one.workload.containers
+	programs := [program |
+		program := health_checks.gone(container, {"command": one.command}) with input.workload as one.workload
+	]
+}
+
+test_shell_that_the_image_has_no_more if {
+	every command in [
+		["mongo", "--eval", "x"],
+		["/usr/bin/mongo"],
+		["sh", "-c", "mongo --quiet"],
+		["/bin/bash", "-ec", "exec mongo"],
+	] {
+		gone(mongo(command, "library/mongo", 7)) == ["mongo"]
+		gone(mongo(command, "bitnamilegacy/mongodb", 6)) == ["mongo"]
+		gone(mongo(command, "library/mongo", 5)) == []
+		gone(mongo(command, "shop/mongodb", 7)) == []
+	}
+	every command in [["mongosh"], ["mongodump"], ["sh", "-c", "mongo || mongosh"], ["nc", "-z", "mongo", "27017"]] {
+		gone(mongo(command, "library/mongo", 7)) == []
+	}
+}
+
 test_redis_answers_while_it_loads if {
 	every command in [
 		["redis-cli", "ping"],
@@ -110,4 +139,55 @@ test_the_controller_of_kafka_listens_before_the_broker if {
 	document := {"workload": {"containers": [{"ports": ports}]}}
 	health_checks.answers_while_recovering("kafka", {"kind": "tcpSocket", "port": 9093}) with input as document
 	not health_checks.answers_while_recovering("kafka", {"kind": "tcpSocket", "port": 9092}) with input as document
+}
+
+test_ports_between_nodes if {
+	scylla := {"engine": "scylla", "ports": [{"port": 9042}, {"port": 7001}]}
+	health_checks.port_between_nodes(scylla) == 7001
+	cassandra := object.union(scylla, {"engine": "cassandra"})
+	health_checks.port_between_nodes(cassandra) == 7000 with input.workload.engine.major as 5
+	health_checks.port_between_nodes(cassandra) == 7001 with input.workload.engine.major as 3
+	health_checks.port_between_nodes(object.union(scylla, {"ports": []})) == 7000
+}
+
+test_galera_is_known_by_its_settings if {
+	plain := {"engine": "mysql", "env": [], "command": [], "args": [], "image": {"repository": "library/mariadb"}}
+	every way in [
+		{"env": [{"name": "MARIADB_GALERA_CLUSTER_ADDRESS"}]},
+		{"args": ["--wsrep_on=ON"]},
+		{"image": {"repository": "percona/percona-xtradb-cluster"}},
+	] {
+		health_checks.galera(object.union(plain, way))
+	}
+	not health_checks.galera(plain)
+}
+
+test_web_servers_have_ports_of_their_own if {
+	logs := {"engine": "victoria-metrics", "image": {"repository": "victoriametrics/victoria-logs"}, "ports": []}
+	health_checks.ready(logs) == "{httpGet: {path: /health, port: 9428}} (its -httpListenAddr)"
+	loki := {"engine": "loki", "ports": [{"port": 3100}, {"port": 7946}]}
+	health_checks.ready(loki) == "{httpGet: {path: /ready, port: 3100}}"
+	not health_checks.ready(object.union(loki, {"ports": [{"port": 80}]}))
+	not health_checks.ready(object.union(loki, {"engine": "mysql"}))
+	health_checks.port(loki) == 3100
+	nats := health_checks.ready({"engine": "nats", "ports": [{"port": 8222}]}) with input.workload.replicas as 3
+	nats == "{httpGet: {path: /healthz?js-enabled-only=true, port: 8222}}"
+}
+
+test_a_query_waits_for_the_data_of_others if {
+	scylla := {"engine": "scylla"}
+	health_checks.waits_for_others(scylla, runs(["cqlsh", "-e", "SELECT 1"])) with input.workload.replicas as 3
+	not health_checks.waits_for_others(scylla, runs(["nodetool", "info"])) with input.workload.replicas as 3
+}
+
+mongo(command, image, major) := {"command": command, "workload": {
+	"engine": {"name": "mongodb", "container": "db", "major": major},
+	"containers": [{"name": "db", "image": {"repository": image}}],
+}}
+
+gone(one) := programs if {
+	some container in one.workload.containers
+	programs := [program |
+		program := health_checks.gone(container, {"command": one.command}) with input.workload as one.workload
+	]
 }

@@ -24,18 +24,58 @@ lasting(mount) if {
 	not of_the_node(mount)
 }
 
-# Time zones, certificates, sockets, logs and what the kernel shows.
+# Time zones, certificates, sockets, logs, what the kernel shows, and what the node's own container runtime keeps.
 node_paths := concat("", [
 	`^(/etc/(localtime|timezone|machine-id|hostname|hosts|resolv\.conf|(ssl|pki|ca-certificates)(/.*)?)`,
-	`|/usr/share/(zoneinfo|ca-certificates)(/.*)?|/(dev|proc|sys|lib/modules|var/log)(/.*)?|/.*\.sock)$`,
+	`|/usr/share/(zoneinfo|ca-certificates)(/.*)?|/(proc|sys|lib/modules|var/log)(/.*)?|/.*\.sock`,
+	`|/var/lib/((cni|containerd|csi)(/.*)?|nerdctl)|/opt/cni(/.*)?`,
+	`|/dev(/(bus|dri|fuse|infiniband|kvm|log|net|null|nvidia.*|ptmx|pts|random|shm|snd|tty.*|urandom|vfio|zero)(/.*)?)?)$`,
 ])
 
 of_the_node(mount) if {
 	mount.source == "hostPath"
+	not mount in of_a_data_store
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	regex.match(node_paths, volume.host_path)
 	not contains(volume.host_path, "..")
+}
+
+# A driver mounts file systems there, for the node to see.
+of_the_node(mount) if {
+	mount.source == "hostPath"
+	not mount in of_a_data_store
+	written := object.get(input.review.object, mount.path, {})
+	written.mountPropagation == "Bidirectional"
+}
+
+of_the_node(mount) if {
+	mount.source == "hostPath"
+	not mount in of_a_data_store
+	drives_storage
+}
+
+# A CSI driver: its volumes are elsewhere, and on the node are its sockets and what it mounts.
+drives_storage if {
+	some container in input.workload.containers
+	repository := container.image.repository
+	regex.match(`(^|/)csi-(attacher|provisioner|resizer|snapshotter|node-driver-registrar)$`, repository)
+}
+
+# A data store keeps its data there, whatever the path is called.
+of_a_data_store := {dir.mount | some dir in input.workload.engine.data_dirs}
+
+# A Redis that drops any key when it is full: a cache, whoever fills it.
+evicts if {
+	input.workload.engine.name == "redis"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	flags := [variable.value |
+		some variable in container.env
+		regex.match(`^(REDIS|VALKEY|KEYDB)_(EXTRA_FLAGS|ARGS)$`, variable.name)
+	]
+	text := concat(" ", array.concat(flags, array.concat(container.command, container.args)))
+	regex.match(`maxmemory-policy\s+["']?allkeys-`, text)
 }
 
 # All that its data store writes goes with the pod. The policies on volumes tell of it: what else such a pod lacks for
@@ -54,7 +94,20 @@ passing(_, mount) if of_no_value(mount)
 # What a path or a volume's name says of its content.
 of_no_value(mount) if {
 	some text in [mount.mount_path, mount.volume]
-	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|core-?dumps?|downloads?|models?|static|assets)([/_.-]|$)|/crash$`, lower(text))
+	regex.match(`(^|[/_.-])(logs?|caches?|te?mp|scratch|spool|downloads?|models?|static|assets)([/_.-]|$)`, lower(text))
+}
+
+of_no_value(mount) if {
+	some text in [mount.mount_path, mount.volume]
+	dumps_of_crashes(lower(text))
+}
+
+# Below /var/lib, the last part may be the name of a program.
+dumps_of_crashes(text) if regex.match(`(^|/)core-?dumps?/?$`, text)
+
+dumps_of_crashes(text) if {
+	regex.match(`/crash/?$`, text)
+	not regex.match(`^/var/lib/[^/]*/?$`, text)
 }
 
 passing(container, _) if {

@@ -11,7 +11,10 @@ request(repository, path, name) := {"workload": {
 }}
 
 test_files_of_an_application_are_kept if {
-	every path in ["/var/www/html", "/config", "/var/lib/app", "/data", "/home/git/templates", "/srv/core"] {
+	every path in [
+		"/var/www/html", "/config", "/var/lib/app", "/data", "/home/git/templates", "/srv/core", "/var/lib/crash",
+		"/var/lib/x-core-dump/db",
+	] {
 		kept_data.kept with input as request("shop/app", path, "data")
 	}
 }
@@ -72,7 +75,10 @@ test_what_outlives_the_pod_or_is_not_known if {
 }
 
 test_directories_of_the_node_itself_are_not if {
-	every path in ["/usr/share/zoneinfo", "/etc/localtime", "/etc/ssl/certs", "/run/containerd/containerd.sock"] {
+	every path in [
+		"/var/lib/containerd", "/var/lib/csi/sockets/pluginproxy/x", "/var/lib/nerdctl", "/usr/share/zoneinfo",
+		"/etc/localtime", "/etc/ssl/certs", "/run/containerd/containerd.sock",
+	] {
 		not kept_data.kept with input as on_the_node(path)
 	}
 	every path in ["/srv/app", "/etcd", "/etc", "/usr/local/ledger", "/run/media/disk1", "/sys/../srv/data"] {
@@ -88,3 +94,25 @@ on_the_node(host_path) := {"workload": {
 	}],
 	"volumes": [{"name": "v", "source": "hostPath", "host_path": host_path}],
 }}
+
+test_what_a_storage_driver_mounts_is_not if {
+	kept_data.kept with input as on_the_node("/var/lib/juicefs")
+	document := on_the_node("/var/lib/juicefs")
+	attacher := {"name": "attacher", "image": {"repository": "sig-storage/csi-attacher"}}
+	containers := array.concat(document.workload.containers, [attacher])
+	not kept_data.kept with input as {"workload": object.union(document.workload, {"containers": containers})}
+}
+
+test_what_is_mounted_for_the_node_to_see_is_not if {
+	document := on_the_node("/var/lib/juicefs")
+	path := ["spec", "volumeMounts", 0]
+	containers := [object.union(container, {"mounts": mounts}) |
+		some container in document.workload.containers
+		mounts := [object.union(mount, {"path": path}) | some mount in container.mounts]
+	]
+	workload := object.union(document.workload, {"containers": containers})
+	shown := {"spec": {"volumeMounts": [{"mountPropagation": "HostToContainer"}]}}
+	kept_data.kept with input as {"workload": workload, "review": {"object": shown}}
+	both := {"spec": {"volumeMounts": [{"mountPropagation": "Bidirectional"}]}}
+	not kept_data.kept with input as {"workload": workload, "review": {"object": both}}
+}

@@ -8,10 +8,18 @@ meant contains volume if {
 	some volume in input.related.pvs
 }
 
-# Free, and selected or of the very size.
+# Free, and selected by its labels.
 meant contains volume if {
 	some volume in input.related.free_volumes
 	selected(volume)
+}
+
+# Free, and of the very size: it may as well be meant for another claim.
+of_its_size contains volume if {
+	not input.review.object.spec.selector
+	some volume in input.related.free_volumes
+	some claim in input.workload.claims
+	volume.capacity == claim.size
 }
 
 claim_itself if {
@@ -21,13 +29,8 @@ claim_itself if {
 
 selected(volume) if {
 	labels := input.review.object.spec.selector.matchLabels
+	count(labels) > 0
 	every key, value in labels {
 		volume.labels[key] == value
 	}
-}
-
-selected(volume) if {
-	some claim in input.workload.claims
-	volume.capacity == claim.size
-	not input.review.object.spec.selector
 }

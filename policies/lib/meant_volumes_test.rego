@@ -20,9 +20,12 @@ test_named_or_reserved if {
 	names(request("template", {}, {"pvs": [{"name": "own"}]})) == set()
 }
 
-test_of_the_very_size if {
-	names(request("object", {}, {"free_volumes": [free(20)]})) == {"free"}
-	names(request("object", {}, {"free_volumes": [free(50)]})) == set()
+test_of_the_very_size_may_be_meant_for_another if {
+	names(request("object", {}, {"free_volumes": [free(20)]})) == set()
+	same := meant_volumes.of_its_size with input as request("object", {}, {"free_volumes": [free(20), free(50)]})
+	same == {free(20)}
+	selecting := request("object", {"selector": {"matchLabels": {"app": "web"}}}, {"free_volumes": [free(20)]})
+	meant_volumes.of_its_size == set() with input as selecting
 }
 
 test_selected if {

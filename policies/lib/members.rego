@@ -65,6 +65,14 @@ evidence := {
 	"vault": {"env": ["vault_local_config", "vault_raft*", "vault_ha*", "vault_config*"], "words": ["-config*"]},
 	"redpanda": {"env": ["*seed*"], "words": ["--seeds*", "-s", "--config*"]},
 	"influxdb": {"env": ["*cluster*", "*meta*", "*object_store*"], "words": ["--object-store*", "--config*", "-config*"]},
+	"neo4j": {"env": ["*cluster*", "*clustering*", "*discovery*", "neo4j_dbms_mode", "neo4j_conf", "*initial*"], "words": ["*cluster*"]},
+	"qdrant": {"env": ["qdrant__cluster__*"], "words": ["--uri*", "--bootstrap*", "--config-path*"]},
+	"meilisearch": {"env": ["meili_experimental*", "meili_config*"], "words": ["--experimental*", "--config*"]},
+	"typesense": {"env": ["typesense_nodes", "typesense_config", "*peering*"], "words": ["--nodes*", "--peering*", "--config*"]},
+	"weaviate": {"env": ["*join*", "raft_*"], "words": ["--config*"]},
+	"arangodb": {"env": ["*cluster*", "*agency*"], "words": ["--cluster*", "--agency*", "--replication*", "-c", "--conf*"]},
+	"rethinkdb": {"env": [], "words": ["--join*", "-j", "--config-file*"]},
+	"dgraph": {"env": ["dgraph_*"], "words": ["--zero*", "-z", "--peer*", "--config*"]},
 }
 
 # Settings that say: this one runs alone, whatever else is set.
@@ -78,14 +86,32 @@ solitary := {
 # Something in sight joins the replicas: one replica is a member already. What a configuration file says is out of sight.
 joined if {
 	some container in own
-	joining_variable(container)
+	some variable in variables(container)
+	joins_by(variable, container.engine)
+	name := variable.name
+	value := object.get(variable, "value", ",")
+	not names_one(name, value)
 }
 
 joined if {
 	some container in own
-	some word in words(container)
+	all := words(container)
+	some i, word in all
 	not regex.match(`(?i)conf|\.(ya?ml|cfg|properties|ini|toml)$|^-[cf]$`, word)
 	joins(container.engine, word)
+	value := said(word, array.slice(all, i + 1, i + 2))
+	not names_one(word, value)
+}
+
+# Its value follows the name in the same word, or is the next one.
+said(word, after) := substring(word, indexof(word, "=") + 1, -1) if {
+	contains(word, "=")
+} else := concat("", after)
+
+# A list with one name in it, which may be its own.
+names_one(name, value) if {
+	regex.match(`(?i)initial.cluster|voters|bootstrap_servers|seed|master_nodes|_hosts|servers|nodes|routes|join`, name)
+	not regex.match(`[,;\s]`, trim_space(value))
 }
 
 own contains container if {
@@ -115,8 +141,12 @@ solitary_word(container) if {
 
 joining_variable(container) if {
 	some variable in variables(container)
-	globs.matches_any(evidence[container.engine].env, lower(variable.name))
-	not says_nothing(variable, container.engine)
+	joins_by(variable, container.engine)
+}
+
+joins_by(variable, engine) if {
+	globs.matches_any(evidence[engine].env, lower(variable.name))
+	not says_nothing(variable, engine)
 }
 
 # The own machine is no other member; neither is a switch that is off, nor a local drive, nor a store in files.
@@ -145,8 +175,16 @@ says_nothing(variable, "vault") if {
 }
 
 joining_word(container) if {
-	some word in words(container)
+	some i, word in words(container)
 	joins(container.engine, word)
+	not names_what_is_in_sight(container, word)
+	not announces_what_is_in_sight(container, i, word)
+}
+
+# --config /etc/mongod.conf
+announces_what_is_in_sight(container, i, word) if {
+	word in {"-c", "-f", "-config", "--config"}
+	names_what_is_in_sight(container, words(container)[i + 1])
 }
 
 joins(engine, word) if {
@@ -160,6 +198,54 @@ words(container) := array.slice(array.concat(container.command, container.args),
 variables(container) := array.slice(container.env, 0, most)
 
 most := 300
+
+# Of a file of a ConfigMap, what would join the replicas; a file that is known is in sight.
+joining_lines := {
+	"elasticsearch": `seed_hosts|initial_master_nodes|seed_providers`,
+	"mongodb": `(?i)replSet|sharding|__exec|__rest`,
+	"nats": `(?i)cluster|routes|gateway|leafnodes|include`,
+	"redis": `(?im)^\s*(replicaof|slaveof|include|loadmodule)\s|cluster-enabled\s+yes|sentinel|active-replica`,
+	"vault": `(?i)raft|ha_storage|storage["\s:{]+"?(consul|postgresql|mysql|dynamodb|gcs|s3|azure|etcd|spanner|zookeeper|cassandra)`,
+}
+
+# Without these, another file or a variable may say more.
+needed_lines := {
+	"elasticsearch": `(?m)discovery\.type["']?\s*:\s*["']?single-node`,
+	"vault": `storage["\s:{=]+"?(file|inmem)\b`,
+}
+
+# The ConfigMap that is mounted there is known, and joins nothing.
+in_sight(container, mount) if {
+	mount.source == "configMap"
+	joining := joining_lines[container.engine]
+	texts := [file.text |
+		some file in object.get(container, "files", [])
+		startswith(file.path, mount.mount_path)
+	]
+	count(texts) > 0
+	every text in texts {
+		not regex.match(joining, text)
+	}
+	needed := object.get(needed_lines, container.engine, `.`)
+	some text in texts
+	regex.match(needed, text)
+}
+
+# The word names such a file, or the directory with it.
+names_what_is_in_sight(container, word) if {
+	parts := split(word, "=")
+	path := parts[count(parts) - 1]
+	startswith(path, "/")
+	some mount in container.mounts
+	in_sight(container, mount)
+	within(path, mount.mount_path)
+	some file in container.files
+	within(file.path, path)
+}
+
+within(path, directory) if path == directory
+
+within(path, directory) if startswith(path, concat("", [trim_suffix(directory, "/"), "/"]))
 
 # What may join the replicas without being in sight.
 unseen if input.workload.owner
@@ -210,6 +296,7 @@ may_hide(container) if {
 	mount.source in {"configMap", "secret", "projected", "emptyDir", "image", "csi"}
 	not regex.match(no_settings, mount.mount_path)
 	not data_mount(mount)
+	not in_sight(container, mount)
 }
 
 no_settings := `(?i)tls|ssl|cert|/ca|/pki|keyfile|secret|passw|credential|token|/tmp|/run|/dev/|cache|/logs?$`
@@ -247,6 +334,14 @@ programs := {
 	"vault": {"vault", "bao", "server"},
 	"redpanda": {"rpk", "redpanda"},
 	"influxdb": {"influxd"},
+	"neo4j": {"neo4j"},
+	"qdrant": {"qdrant"},
+	"meilisearch": {"meilisearch"},
+	"typesense": {"typesense-server"},
+	"weaviate": {"weaviate"},
+	"arangodb": {"arangod"},
+	"rethinkdb": {"rethinkdb"},
+	"dgraph": {"dgraph"},
 }
 
 # An image as its makers publish it, in their own registry or a mirror that keeps their path.
@@ -259,11 +354,12 @@ from_its_makers(container) if {
 }
 
 publishers := concat("", [
-	`(^|/)(library/[a-z]+|bitnami[a-z]*/[a-z-]+|minio/minio|mysql/mysql-server|percona/percona-server[a-z-]*`,
+	`(^|/)(library/[a-z0-9]+|bitnami[a-z]*/[a-z-]+|minio/minio|mysql/mysql-server|percona/percona-server[a-z-]*`,
 	`|pgvector/pgvector|postgis/postgis|timescale/timescaledb|valkey/valkey|redis/redis-stack[a-z-]*|eqalpha/keydb`,
 	`|apache/kafka[a-z-]*|confluentinc/cp-[a-z]+|etcd|elasticsearch/elasticsearch[a-z-]*|opensearchproject/opensearch`,
 	`|cockroachdb/cockroach|clickhouse/clickhouse-server|scylladb/scylla|redpandadata/redpanda|hashicorp/consul`,
-	`|hashicorp/vault|openbao/openbao|mongodb/mongodb-community-server)$`,
+	`|hashicorp/vault|openbao/openbao|mongodb/mongodb-community-server|qdrant/qdrant|getmeili/meilisearch`,
+	`|typesense/typesense|semitechnologies/weaviate|dgraph/dgraph|arangodb/arangodb)$`,
 ])
 
 # Helpers that only prepare files or watch.
@@ -299,6 +395,7 @@ undecided if {
 	some container in own
 	some variable in variables(container)
 	endswith(lower(variable.name), "zookeeper_connect")
+	object.get(variable, "value", "elsewhere") != ""
 }
 
 # Its configuration is known, and with files as its storage it would not vote.
@@ -326,7 +423,10 @@ set_up(name) := text if {
 
 how := {
 	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
-	"mysql": "let an operator replicate it (Percona's, MariaDB's or Oracle's), and load a dump into its cluster",
+	"mysql": concat("", [
+		"let an operator replicate it (Percona's, MariaDB's or Oracle's), load a dump of your own databases ",
+		"(--databases ..., not mysql: its users would go) into its cluster, and make your users there",
+	]),
 	"mongodb": concat("", [
 		"start mongod with --replSet (with users, also one --keyFile for all), rs.initiate() the one with the data with its ",
 		"name in the headless Service as the host, then rs.add() empty ones (a sync erases them)",
@@ -341,10 +441,15 @@ how := {
 		"neither leads without the one with the data, while two empty ones of three elect each other and erase it",
 	]),
 	"etcd": concat("", [
-		"snapshot it, give it a peer URL that others reach (etcdctl member update ID --peer-urls=URL), then for each new one: ",
-		"etcdctl member add NAME --learner --peer-urls=URL, start it with --initial-cluster-state=existing, member promote",
+		"snapshot it, let it listen to others (--listen-peer-urls=http://0.0.0.0:2380), give it a peer URL that they ",
+		"reach (etcdctl member update ID --peer-urls=URL), then for each new one: etcdctl member add NAME --learner ",
+		"--peer-urls=URL, start it with --initial-cluster-state=existing, member promote",
 	]),
-	"elasticsearch": "name the headless Service in discovery.seed_hosts (no cluster.initial_master_nodes once there is data)",
+	"elasticsearch": concat("", [
+		"leave discovery.type=single-node out (the nodes then need vm.max_map_count=262144 and, with security on, TLS ",
+		"between them) and name the headless Service in discovery.seed_hosts (no cluster.initial_master_nodes once ",
+		"there is data)",
+	]),
 	"rabbitmq": "use its operator with new volumes, and move the queues by shovel: under a new node name a node starts empty",
 	"cassandra": "seed only the node with the data, add empty nodes one by one (a seed does not stream), raise replication, repair",
 	"scylla": "seed only the node with the data, add empty nodes one by one (a seed does not stream), raise replication, repair",
@@ -364,8 +469,19 @@ how := {
 	]),
 	"consul": "let the servers find each other with -retry-join; leave -bootstrap, -bootstrap-expect=1 and -dev out",
 	"vault": "use storage \"raft\" with retry_join; move the data with vault operator migrate while Vault is stopped",
-	"redpanda": "give all brokers the same --seeds, then raise the replication of each topic",
+	"redpanda": concat("", [
+		"give all brokers the same --seeds and --rpc-addr=0.0.0.0:33145, and each its own name in ",
+		"--advertise-rpc-addr, then raise the replication of each topic",
+	]),
 	"influxdb": "its open-source versions have no replicas: write to two servers, or use a clustered edition",
+	"neo4j": "use its Enterprise Edition, whose chart makes clusters, and load a dump: Community has no replicas",
+	"qdrant": "make a new cluster (QDRANT__CLUSTER__ENABLED, --uri of the first, --bootstrap of the others) and restore snapshots there",
+	"meilisearch": "run several stores of one index only if whatever fills it writes to each: it has no replicas",
+	"typesense": "make a new cluster of 3 (--nodes, --peering-address), and fill it anew or from an export",
+	"weaviate": "make a new cluster (CLUSTER_JOIN, RAFT_JOIN; its chart does so), and restore a backup there",
+	"arangodb": "make a cluster with its operator (kube-arangodb), and load a dump there with arangorestore",
+	"rethinkdb": "start the others empty with --join NAME-0.SERVICE:29015, then reconfigure the tables to 3 replicas",
+	"dgraph": "make a new cluster (zeros with --peer, alphas with --zero; its chart does so), and load an export there",
 }
 
 # How a store whose members are joined grows. Raising the number of replicas alone can split it, or add empty members.
@@ -382,10 +498,16 @@ grow := {
 	]),
 	"zookeeper": "add one server at a time to ZOO_SERVERS of all of them, and let it follow before the next one",
 	"elasticsearch": "let new nodes find the others by discovery.seed_hosts, without cluster.initial_master_nodes",
-	"rabbitmq": "let new nodes join by peer discovery, then add members to each quorum queue (rabbitmq-queues grow)",
+	"rabbitmq": concat("", [
+		"let new nodes join by peer discovery, then add members to quorum queues (rabbitmq-queues grow) and streams ",
+		"(rabbitmq-streams add_replica)",
+	]),
 	"nats": "add the new servers to --routes of all, then raise the replicas of each stream (nats stream edit)",
 	"minio": "add a server pool of 4 drives or more to the command of all servers; a pool itself cannot grow",
-	"consul": "let new servers find the others by -retry-join, one at a time",
+	"consul": concat("", [
+		"set -bootstrap-expect to the number of servers (with 1, or -bootstrap, each new one founds a cluster of its ",
+		"own), and let new servers find the others by -retry-join, one at a time",
+	]),
 	"vault": "let new members join the raft storage by retry_join, one at a time (vault operator raft list-peers)",
 	"cockroach": "start new nodes with --join, one at a time",
 	"redpanda": "let new brokers join by --seeds, then raise the replication of each topic",
@@ -406,7 +528,10 @@ leave := {
 		"exclude it from allocation (cluster.routing.allocation.exclude._name) and, as a master, from voting, and wait ",
 		"until _cat/shards shows none on it",
 	]),
-	"rabbitmq": "drain its classic queues (they go with the node), run rabbitmq-queues shrink NODE",
+	"rabbitmq": concat("", [
+		"drain its classic queues, and give quorum queues and streams that it alone has another member (all of these ",
+		"go with the node), run rabbitmq-queues shrink NODE and, for its streams, rabbitmq-streams delete_replica",
+	]),
 	"cassandra": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"scylla": "run nodetool decommission on the node with the highest number and wait until it has left the ring",
 	"cockroach": "run cockroach node decommission ID and wait until it holds no replicas",

@@ -60,6 +60,45 @@ test_plain_images_stand_alone if {
 	alone("cockroach", "cockroachdb/cockroach", args(["start-single-node", "--insecure"]))
 	alone("cassandra", "library/cassandra", env("CASSANDRA_CLUSTER_NAME", "ring"))
 	alone("influxdb", "library/influxdb", {})
+	alone("neo4j", "library/neo4j", env("NEO4J_AUTH", "neo4j/x"))
+	alone("qdrant", "qdrant/qdrant", env("QDRANT__SERVICE__API_KEY", "x"))
+	alone("qdrant", "qdrant/qdrant", env("QDRANT__CLUSTER__ENABLED", "false"))
+	alone("meilisearch", "getmeili/meilisearch", {})
+	alone("typesense", "typesense/typesense", args(["--data-dir", "/data", "--api-key=x"]))
+	alone("weaviate", "semitechnologies/weaviate", env("CLUSTER_HOSTNAME", "node1"))
+	alone("arangodb", "library/arangodb", args(["--server.endpoint=tcp://0.0.0.0:8529"]))
+	alone("rethinkdb", "library/rethinkdb", args(["rethinkdb", "--bind", "all"]))
+	alone("dgraph", "dgraph/dgraph", {"command": ["dgraph"], "args": ["alpha", "--my=a:7080"]})
+}
+
+known_file(engine, image, path, text, words) := container(engine, image, {
+	"args": words,
+	"mounts": [{"volume": "c", "source": "configMap", "mount_path": "/etc/db"}],
+	"files": [{"path": path, "text": text}],
+})
+
+file_alone(one) if members.separate with input as document([one], {})
+
+test_a_known_file_is_in_sight if {
+	file_alone(known_file("redis", "library/redis", "/etc/db/redis.conf", "appendonly yes\n", ["redis-server", "/etc/db/redis.conf"]))
+	every line in ["replicaof kv-0 6379", "cluster-enabled yes", "include /data/more.conf"] {
+		not file_alone(known_file("redis", "library/redis", "/etc/db/redis.conf", line, ["redis-server", "/etc/db/redis.conf"]))
+	}
+	not file_alone(known_file("redis", "library/redis", "/etc/db/redis.conf", "", ["redis-server", "/data/redis.conf"]))
+	mongo := ["--config", "/etc/db/mongod.conf"]
+	file_alone(known_file("mongodb", "library/mongo", "/etc/db/mongod.conf", "storage: {dbPath: /data/db}\n", mongo))
+	not file_alone(known_file("mongodb", "library/mongo", "/etc/db/mongod.conf", "replication: {replSetName: rs0}\n", mongo))
+	nats := ["-c", "/etc/db/nats.conf"]
+	file_alone(known_file("nats", "library/nats", "/etc/db/nats.conf", "jetstream { store_dir: /data }\n", nats))
+	not file_alone(known_file("nats", "library/nats", "/etc/db/nats.conf", "cluster { port: 6222 }\n", nats))
+	vault := ["server", "-config=/etc/db"]
+	file_alone(known_file("vault", "hashicorp/vault", "/etc/db/vault.hcl", `storage "file" { path = "/vault/file" }`, vault))
+	not file_alone(known_file("vault", "hashicorp/vault", "/etc/db/vault.hcl", `storage "raft" { path = "/vault/raft" }`, vault))
+	not file_alone(known_file("vault", "hashicorp/vault", "/etc/db/vault.hcl", `ui = true`, vault))
+	yml := "cluster.name: logs\ndiscovery.type: single-node\n"
+	file_alone(known_file("elasticsearch", "library/elasticsearch", "/etc/db/elasticsearch.yml", yml, []))
+	not file_alone(known_file("elasticsearch", "library/elasticsearch", "/etc/db/elasticsearch.yml", "cluster.name: logs\n", []))
+	not file_alone(known_file("etcd", "coreos/etcd", "/etc/db/etcd.yaml", "name: a", ["--config-file=/etc/db/etcd.yaml"]))
 }
 
 test_members_that_are_named_join if {
@@ -78,6 +117,14 @@ test_members_that_are_named_join if {
 	not alone("vault", "hashicorp/vault", env("VAULT_LOCAL_CONFIG", `storage "raft" {}`))
 	not alone("cassandra", "library/cassandra", env("CASSANDRA_SEEDS", "c-0.c"))
 	not alone("prometheus", "prom/prometheus", {})
+	not alone("neo4j", "library/neo4j", env("NEO4J_dbms_cluster_discovery_endpoints", "a:5000,b:5000"))
+	not alone("qdrant", "qdrant/qdrant", env("QDRANT__CLUSTER__ENABLED", "true"))
+	not alone("meilisearch", "getmeili/meilisearch", args(["--experimental-replication-parameters"]))
+	not alone("typesense", "typesense/typesense", args(["--nodes=/etc/nodes"]))
+	not alone("weaviate", "semitechnologies/weaviate", env("CLUSTER_JOIN", "weaviate-headless"))
+	not alone("arangodb", "library/arangodb", args(["--cluster.my-role=PRIMARY"]))
+	not alone("rethinkdb", "library/rethinkdb", args(["rethinkdb", "--join", "r-0.r:29015"]))
+	not alone("dgraph", "dgraph/dgraph", {"command": ["dgraph"], "args": ["alpha", "--zero=z-0.z:5080"]})
 }
 
 test_value_from_elsewhere_may_join if {
@@ -141,16 +188,41 @@ test_vault_votes_with_raft_only if {
 	members.votes with input as document([container("vault", "team/vault", args(["--raft"]))], {})
 }
 
+test_brokers_with_zookeeper_do_not_vote if {
+	with_zookeeper := env("KAFKA_ZOOKEEPER_CONNECT", "zk:2181")
+	not members.votes with input as document([container("kafka", "apache/kafka", with_zookeeper)], {})
+}
+
 test_what_is_in_sight_joins if {
 	members.joined with input as document([container("redis", "library/redis", args(["--cluster-enabled", "yes"]))], {})
 	members.joined with input as document([container("redis", "library/redis", env("REDIS_NODES", "a b c"))], {})
 	not members.joined with input as document([container("redis", "library/redis", {})], {})
+	every list in ["http://etcd-0.etcd:2380", "etcd-0=http://etcd-0.etcd:2380"] {
+		not members.joined with input as document([container("etcd", "etcd", env("ETCD_INITIAL_CLUSTER", list))], {})
+		words := args(["etcd", "--initial-cluster-state", "new", "--initial-cluster", list])
+		not members.joined with input as document([container("etcd", "etcd", words)], {})
+	}
+	both := "etcd-0=http://etcd-0.etcd:2380,etcd-1=http://etcd-1.etcd:2380"
+	members.joined with input as document([container("etcd", "etcd", args(["--initial-cluster", both]))], {})
 	not members.joined with input as document([container("mongodb", "library/mongo", args(["--config", "/etc/mongo.conf"]))], {})
 }
 
 test_texts_exist_for_all if {
-	contains(members.set_up("dgraph"), "set up the replication of dgraph")
+	contains(members.set_up("milvus"), "set up the replication of milvus")
 	contains(members.growth("dgraph"), "one at a time")
 	contains(members.leaving("dgraph"), "as its documentation says")
 	contains(members.leaving("etcd"), "etcdctl member remove")
+}
+
+test_texts_say_what_keeps_members_apart if {
+	contains(members.growth("consul"), "set -bootstrap-expect to the number of servers (with 1, or -bootstrap, each new one founds")
+	contains(members.set_up("elasticsearch"), "leave discovery.type=single-node out")
+	contains(members.set_up("etcd"), "--listen-peer-urls=http://0.0.0.0:2380")
+	contains(members.set_up("redpanda"), "--advertise-rpc-addr")
+	contains(members.set_up("mysql"), "not mysql: its users would go")
+}
+
+test_streams_have_members_as_well if {
+	contains(members.growth("rabbitmq"), "rabbitmq-streams add_replica")
+	contains(members.leaving("rabbitmq"), "quorum queues and streams that it alone has")
 }

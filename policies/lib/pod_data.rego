@@ -9,6 +9,11 @@ import data.stategate.lib.publishers
 # the one that the image uses; an image of another maker may write to any volume that it has.
 at_stake contains old if {
 	input.old_workload.engine.name == input.workload.engine.name
+	some old in in_pods
+}
+
+# The same of a workload that is deleted.
+in_pods contains old if {
 	some old in input.old_workload.engine.data_dirs
 	not data_dirs.uncertain(old)
 	kept_in(old)
@@ -21,6 +26,13 @@ kept_in(dir) := dir.mount.source if dir.mount.source in {"emptyDir", "ephemeral"
 kept_in(dir) := "container" if not dir.mount
 
 told := {"emptyDir": "an emptyDir", "ephemeral": "an ephemeral volume", "container": "the file system"}
+
+# Where the data goes with all pods of the workload, as a clause; nothing if it stays on some volume.
+places := concat(" and ", where) if {
+	where := {told[kept_in(old)] | some old in in_pods; old.origin != "also"}
+	count(where) > 0
+	object.get(input.old_workload, "replicas", 1) > 0
+}
 
 # Each replica alone has its data.
 no_copies if object.get(input.old_workload, "replicas", 1) == 1

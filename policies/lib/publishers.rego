@@ -11,7 +11,7 @@ owners := {
 images := {
 	"cockroachdb/cockroach", "coreos/etcd", "database/express", "database/free",
 	"eqalpha/keydb", "etcd", "etcd-development/etcd", "grafana/loki", "grafana/tempo", "gvenzl/oracle-free",
-	"gvenzl/oracle-xe", "minio/minio", "mysql/mysql-server", "openbao/openbao", "osixia/openldap",
+	"gvenzl/oracle-xe", "linuxserver/mariadb", "minio/minio", "mysql/mysql-server", "openbao/openbao", "osixia/openldap",
 	"pgvector/pgvector", "postgis/postgis", "prom/prometheus", "prometheus/prometheus", "redpandadata/redpanda",
 	"snapchat/keydb", "strimzi/kafka", "valkey/valkey", "vectorized/redpanda", "yandex/clickhouse-server",
 }
@@ -44,8 +44,8 @@ maker_owners := {
 
 maker_images := {
 	"codenotary/immudb", "crate/crate", "google-containers/etcd", "google-containers/etcd-amd64",
-	"google_containers/etcd", "google_containers/etcd-amd64", "kubernetes/etcd",
-	"mssql/server",
+	"google_containers/etcd", "google_containers/etcd-amd64", "kubernetes/etcd", "manticoresearch/manticore",
+	"mssql/server", "rqlite/rqlite", "tdengine/tdengine", "vespaengine/vespa",
 }
 
 # Whether the tag tells the version of the data store. Whoever builds an image of his own counts it as he likes.

@@ -1,4 +1,4 @@
-# Settings on a container's command line, also in scripts there, and in its environment.
+# Settings on a container's command line, also in scripts there, in its environment and in files of ConfigMaps.
 package stategate.lib.settings
 
 # Longer scripts are not looked into.
@@ -57,6 +57,21 @@ following(said, i) := said[i + 1].text if {
 } else := ""
 
 plain(name) := lower(replace(trim_left(name, "-"), "_", "-"))
+
+# What lines of the form `name = value`, `name value` or `name` in files say whose paths match a pattern: an item has also
+# `file` and `shown`, the name as written. Only files of ConfigMaps among the manifests are known.
+in_files(container, pattern) := [item |
+	some file in object.get(container, "files", [])
+	regex.match(pattern, file.path)
+	mounts := [mount | some mount in container.mounts; startswith(file.path, mount.mount_path)]
+	count(mounts) > 0
+	some line in split(file.text, "\n")
+	said := [word | some word in split(replace(replace(replace(line, "\t", " "), "\r", " "), "=", " "), " "); word != ""]
+	count(said) > 0
+	not regex.match(`^[#;\[!]`, said[0])
+	value := trim(concat("", array.slice(said, 1, 2)), "\"'")
+	item := {"name": plain(said[0]), "shown": said[0], "value": value, "file": file.path, "path": mounts[0].path}
+]
 
 # The literal value of a variable, and its place.
 variable(container, name) := {"name": name, "value": item.value, "path": item.path} if {

@@ -37,6 +37,22 @@ test_long_scripts_are_left_alone if {
 	count(settings.given(container([substring(long, 0, 1020)], []))) == 10
 }
 
+test_files_say_it_too if {
+	text := "[mysqld]\n# port = 1\ninnodb_force_recovery = 6\nwsrep-new-cluster\nwsrep_cluster_address=\"gcomm://\"\r\n"
+	one := object.union(container([], []), {
+		"files": [{"path": "/etc/mysql/conf.d/a.cnf", "text": text}, {"path": "/x/b.cnf", "text": "a=b"}],
+		"mounts": [{"mount_path": "/etc/mysql/conf.d", "path": ["mounts", 0]}],
+	})
+	found := settings.in_files(one, `^/etc/mysql/`)
+	{[item.name, item.shown, item.value] | some item in found} == {
+		["innodb-force-recovery", "innodb_force_recovery", "6"],
+		["wsrep-new-cluster", "wsrep-new-cluster", ""],
+		["wsrep-cluster-address", "wsrep_cluster_address", "gcomm://"],
+	}
+	found[0].path == ["mounts", 0]
+	settings.in_files(container([], []), `.`) == []
+}
+
 test_variables if {
 	settings.variable(container([], []), "SIZE").value == "3"
 	not settings.variable(container([], []), "SECRET")

@@ -6,7 +6,7 @@
 #   keep data (not only logs, caches or the files of a web server). The budget is usually applied after its workload, so
 #   at admission this only warns; among the manifests of one run the budget must be present. A budget that selects the
 #   workload's labels plus the role of a member, which Patroni and operators set at run time, counts: a second budget
-#   would block evictions of that role.
+#   would block evictions of that role. If a document of the run cannot be read that may be the budget, nothing is found.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/disruptions/
@@ -34,6 +34,7 @@ violation contains v if {
 	kept_data.kept
 	count(input.related.pdbs) == 0
 	not covers_a_role
+	not may_be_there
 	v := {
 		"msg": sprintf(
 			"no PodDisruptionBudget selects the pods of %s %s: draining nodes may evict all %d at once",
@@ -44,6 +45,8 @@ violation contains v if {
 		"may_arrive": "a PodDisruptionBudget",
 	}
 }
+
+may_be_there if input.related.counterpart_unseen
 
 # Apart from the roles, the budget selects the labels of the pods.
 covers_a_role if {

@@ -25,6 +25,11 @@ test_no_budget_fails if {
 	v.fix == "kubectl create poddisruptionbudget pg --namespace=shop --selector=app=pg,tier=db --max-unavailable=1"
 }
 
+test_budget_that_is_not_seen_is_not_missed if {
+	found(object.union(request(3, []), {"related": {"counterpart_unseen": true}})) == set()
+	count(found(object.union(request(3, []), {"related": {"counterpart_unseen": false}}))) == 1
+}
+
 beside(selector) := object.union(request(3, []), {"related": {"other_pdbs": [{"name": "pg", "selector": selector}]}})
 
 test_budget_of_a_role_passes if {

@@ -6,8 +6,9 @@
 #   namespace with several workloads counts the web front end and the database together. Charts apply the budget
 #   before its workload, so at admission this is only audited. Pods that an operator creates from a custom resource,
 #   or Flux or Argo CD from a HelmRelease or an Application, do not appear in manifests: if the run has such an object
-#   for the namespace (of any kind but inert_kinds), it is not known whether a budget selects nothing. A budget that
-#   selects by one of operator_labels passes, too, and so does one that selects by the role of a member, which the
+#   for the namespace (of any kind but inert_kinds), it is not known whether a budget selects nothing. Nor is it if a
+#   document cannot be read that may be the workload, or if the run has no workload at all for the namespace. A budget
+#   that selects by one of operator_labels passes, too, and so does one that selects by the role of a member, which the
 #   member receives at run time.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/configure-pdb/#arbitrary-controllers-and-selectors
@@ -71,9 +72,13 @@ violation contains v if {
 	count(input.related.workloads) == 0
 	not an_operators(budget)
 	not made_unseen
+	not may_be_there
 	not asks_for_nothing(budget)
 	v := {
-		"msg": sprintf("PodDisruptionBudget %s selects no workload: it protects nothing", [input.workload.name]),
+		"msg": sprintf(
+			"PodDisruptionBudget %s selects no workload that is known in namespace %s: unless there is another, it protects nothing",
+			[input.workload.name, input.workload.namespace],
+		),
 		"path": array.concat(budget.path, ["selector"]),
 		"fix": "Give it the labels of the pod template that it is for",
 	}
@@ -115,6 +120,8 @@ violation contains v if {
 asks_for_nothing(budget) if budget.min_available in {0, "0", "0%"}
 
 asks_for_nothing(budget) if budget.max_unavailable == "100%"
+
+may_be_there if input.related.counterpart_unseen
 
 # Pods may be made of a custom resource in the same run: whether the budget selects them is not known.
 made_unseen if {

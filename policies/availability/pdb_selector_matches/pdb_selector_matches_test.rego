@@ -31,8 +31,18 @@ test_one_for_one_passes if {
 
 test_budget_without_pods_fails if {
 	some v in found(on_budget({"matchLabels": {"app": "postgres"}}, []))
-	v.msg == "PodDisruptionBudget pg selects no workload: it protects nothing"
+	startswith(v.msg, "PodDisruptionBudget pg selects no workload that is known in namespace shop")
 	v.path == ["spec", "selector"]
+}
+
+test_workload_that_is_not_seen_is_not_missed if {
+	on_unseen := object.union(
+		on_budget({"matchLabels": {"app": "postgres"}}, []),
+		{"related": {"counterpart_unseen": true}},
+	)
+	found(on_unseen) == set()
+	seen := object.union(on_unseen, {"related": {"counterpart_unseen": false}})
+	count(found(seen)) == 1
 }
 
 test_pods_of_a_custom_resource_are_not_known if {

@@ -4,11 +4,14 @@
 #   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload
 #   that keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports
 #   can list all of them. It is a declaration, not proof: other tools must check that a backup runs and can be
-#   restored. These count without a word: Velero's annotation on the pods that names a volume they have, its hooks on
-#   the pods, a container in the pod that takes backups (pgBackRest, Litestream, one named backup), a Schedule of Velero
-#   that includes the namespace and backs up volumes, and a CronJob of the namespace that runs a dump or backup program
-#   against the workload; schedules and CronJobs are seen if they are among the manifests
-#   or in the inventory. Helm creates both after the workload, so a workload that declares nothing is only warned of at
+#   restored. These count without a word: Velero's annotation on the pods that names a volume with data, its hooks on
+#   the pods, K8up's command for a dump there, Longhorn's labels on the claims, a container in the pod that takes backups (pgBackRest, Litestream, one
+#   named backup), a Schedule of Velero that includes the namespace and backs up volumes, a Schedule of K8up, a Policy of
+#   Kasten that names the namespace, a ReplicationSource of VolSync that names the claim, and a CronJob that runs a dump
+#   or backup program against the workload, in its namespace or with that in the host's name. They are seen if they are
+#   among the manifests or in the inventory; scripts in ConfigMaps are read in manifests. One that is paused or never
+#   due, leaves the volumes out, dumps definitions only, or leaves the dump in its own pod is no backup, and is named.
+#   Helm creates such objects after the workload, so a workload that declares nothing is only warned of at
 #   admission. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
 #   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
 #   data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent,
@@ -16,15 +19,20 @@
 #   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
 #   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
 #   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
-#   metrics, logs and traces, which expire by themselves and are hardly ever restored, search indexes that are filled
-#   from a database and built again from it, or caches of builds (exclude_engines, exclude_images). Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except
-#   dedicated masters, which hold no index. A Redis that evicts any key when it is full is a cache, and so is one whose
+#   metrics, logs and traces, which expire by themselves and are hardly ever restored, the buffers of programs that pass
+#   these on, search indexes that are filled from a database and built again from it, caches of builds, or registries
+#   that only pass on what another one has (exclude_engines, exclude_images). Elasticsearch, OpenSearch
+#   and Solr may hold the only copy and are asked, except dedicated masters, which hold no index. A Redis that evicts any key when it is full is a cache, and so is one whose
 #   name says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked.
-#   Directories that belong to the node itself, such as its time zones, are no data.
+#   Directories that belong to the node itself, such as its time zones, are no data. Where several workloads share
+#   claims, these may carry the annotation for all of them.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
 # - ref: https://velero.io/docs/main/backup-hooks/
+# - ref: https://docs.k8up.io/k8up/how-tos/application-aware-backups.html
+# - ref: https://volsync.readthedocs.io/en/stable/usage/triggers.html
+# - ref: https://docs.kasten.io/latest/api/policies.html
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-snapshots/
 # - ref: https://typesense.org/docs/guide/syncing-data-into-typesense.html
 # - ref: https://docs.sonarsource.com/sonarqube/latest/instance-administration/backup-and-restore/
@@ -33,7 +41,14 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps, ReplicationController]}
-#   inventory: {Schedule.velero.io: optional, CronJob.batch: optional, Service: optional}
+#   inventory:
+#     Schedule.velero.io: optional
+#     Schedule.k8up.io: optional
+#     ReplicationSource.volsync.backube: optional
+#     Policy.config.kio.kasten.io: optional
+#     CronJob.batch: optional
+#     Service: optional
+#     PersistentVolumeClaim: optional
 #   parameters:
 #     methods:
 #       type: list
@@ -57,7 +72,10 @@
 #       - "graphite*"
 #       - cortex
 #       - pyroscope
-#       - alertmanager
+#       - "*alertmanager"
+#       - pushgateway
+#       - "opentelemetry-collector*"
+#       - graylog/graylog
 #       - "jaeger*"
 #       - zipkin
 #       - "victoria-*"
@@ -66,9 +84,15 @@
 #       - "trivy-*"
 #       - "buildkit*"
 #       - "apm-server*"
+#       - "fluentd*"
+#       - "fluent-bit*"
+#       - vector
+#       - otelcol
 #       - "*hostpathplugin*"
 #       - fabric-tools
-#       description: The same, by the last part of the image (globs), for programs that are no data store of the table.
+#       description: >-
+#         The same, by the last part of the image or the last two (globs), for programs that are no data store of the
+#         table.
 #     cache_names:
 #       type: list
 #       of: string
@@ -91,22 +115,44 @@ violation contains v if {
 	count(declared) == 0
 	kept_data.kept
 	not fleeting
-	not velero_is_told
+	not told_on_pods
+	not told_on_claims
 	not backups.by_schedule
 	not backups.by_job
 	not backups.by_sidecar
+	not said_by_claims
 	not nothing_is_kept
 	v := {
-		"msg": sprintf(
-			"%s %s does not say how its data is backed up: nobody knows whether it can be restored",
-			[input.workload.kind, input.workload.name],
-		),
+		"msg": sprintf("%s %s %s", [input.workload.kind, input.workload.name, lack.why]),
 		"path": ["metadata", "annotations"],
 		"key": "stategate.io/backup-method",
-		"fix": remedy,
+		"fix": lack.fix,
 		"may_arrive": "a CronJob or a Schedule of Velero",
 	}
 }
+
+# What was meant to be a backup says more than that there is none.
+lack := {
+	"why": sprintf("has no backup: %s", [pretended[0].why]),
+	"fix": sprintf("%s; or, if it is backed up otherwise, annotate stategate.io/backup-method", [pretended[0].fix]),
+} if {
+	count(pretended) > 0
+} else := {
+	"why": "does not say how its data is backed up: nobody knows whether it can be restored",
+	"fix": remedy,
+}
+
+pretended := array.concat(
+	[{"why": why, "fix": fix} |
+		count(velero_names) > 0
+		every named in velero_names {
+			named in pod_volumes
+		}
+		why := sprintf("%s names only volumes without data (%s)", [velero_key, concat(", ", velero_names)])
+		fix := sprintf("Name the volumes with the data in %s: %s", [velero_key, concat(",", lasting_volumes)])
+	],
+	sort(backups.pretences),
+)
 
 violation contains v if {
 	some method in declared
@@ -130,7 +176,8 @@ violation contains v if {
 	}
 }
 
-# Velero looks up each name among the volumes of the pod and, if there is none, goes on without an error.
+# Velero looks up each name among the volumes of the pod, as it is between the commas, and, if there is none, goes on
+# without an error.
 violation contains v if {
 	some named in velero_names
 	not named in pod_volumes
@@ -138,7 +185,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"%s names %s, which is no volume of the pod: Velero reports success without its data",
-			[velero_key, named],
+			[velero_key, quoted(named)],
 		),
 		"path": array.concat(input.workload.pods.path, ["metadata", "annotations", velero_key]),
 		"key": sprintf("%s %s", [velero_key, named]),
@@ -149,33 +196,61 @@ violation contains v if {
 velero_key := "backup.velero.io/backup-volumes"
 
 velero_names contains named if {
-	some rough in split(object.get(input.workload.pods.annotations, velero_key, ""), ",")
-	named := trim_space(rough)
-	named != ""
+	some named in split(object.get(input.workload.pods.annotations, velero_key, ""), ",")
+	trim_space(named) != ""
 }
+
+# A blank would not be seen.
+quoted(named) := named if {
+	trim_space(named) == named
+} else := sprintf(`"%s"`, [named])
 
 pod_volumes := {volume.name | some volume in input.workload.volumes}
 
 # The volumes of the claim that is named instead, or else all that keep data.
-meant(named) := volumes if {
-	volumes := {volume.name | some volume in input.workload.volumes; is_claim_of(volume, named)}
-	count(volumes) > 0
+meant(named) := {trim_space(named)} if {
+	trim_space(named) in pod_volumes
 } else := volumes if {
-	volumes := {volume.name | some volume in input.workload.volumes; not volume.source in data_dirs.fleeting}
+	volumes := {volume.name | some volume in input.workload.volumes; is_claim_of(volume, trim_space(named))}
 	count(volumes) > 0
+} else := lasting_volumes if {
+	count(lasting_volumes) > 0
 } else := pod_volumes
+
+lasting_volumes := {volume.name |
+	some volume in input.workload.volumes
+	source := volume.source
+	not source in data_dirs.fleeting
+}
 
 is_claim_of(volume, named) if volume.claim == named
 
 is_claim_of(volume, named) if startswith(named, sprintf("%s-%s-", [volume.name, input.workload.name]))
 
 # A wrong name is told by itself.
-velero_is_told if count(velero_names) > 0
+told_on_pods if {
+	some named in velero_names
+	not named in fleeting_volumes
+}
 
-velero_is_told if {
+# Longhorn's recurring jobs, which do not all back up: some make snapshots on the same disks.
+told_on_claims if {
+	some claim in input.workload.claims
+	some key, value in claim.labels
+	regex.match(`^recurring-job(-group)?\.longhorn\.io/`, key)
+	not regex.match(`/source$|snap`, key)
+	value == "enabled"
+}
+
+# The dump goes to the bucket of K8up's next backup.
+told_on_pods if trim_space(input.workload.pods.annotations["k8up.io/backupcommand"]) != ""
+
+told_on_pods if {
 	some key, _ in input.workload.pods.annotations
 	regex.match(`^(pre|post)\.hook\.backup\.velero\.io/`, key)
 }
+
+fleeting_volumes := pod_volumes - lasting_volumes
 
 remedy := sprintf("Move %s to spec.template.metadata.annotations: Velero reads it on the pods", [velero_key]) if {
 	input.workload.annotations[velero_key]
@@ -189,14 +264,34 @@ fleeting if input.workload.engine.name in input.parameters.exclude_engines
 
 fleeting if {
 	not input.workload.engine
+	count(keeping) > 0
 	excluded := input.parameters.exclude_images
-	some container in input.workload.containers
-	container.role == "main"
-	some mount in container.mounts
-	kept_data.lasting(mount)
+	every container in keeping {
+		excluded_by(excluded, container)
+	}
+}
+
+excluded_by(excluded, container) if {
 	parts := split(container.image.repository, "/")
-	name := parts[count(parts) - 1]
+	last := count(parts) - 1
+	some name in [parts[last], concat("/", array.slice(parts, max([0, last - 1]), last + 1))]
 	globs.matches_any(excluded, name)
+}
+
+# A registry that passes on what it has fetched from another one.
+excluded_by(_, container) if {
+	regex.match(`(^|/)registry$`, container.image.repository)
+	some variable in container.env
+	variable.name == "REGISTRY_PROXY_REMOTEURL"
+	object.get(variable, "value", "from elsewhere") != ""
+}
+
+# Keycloak keeps everything in its database.
+excluded_by(_, container) if {
+	regex.match(`(^|/)keycloak$`, container.image.repository)
+	some variable in container.env
+	variable.name == "KC_DB"
+	variable.value in {"mariadb", "mssql", "mysql", "oracle", "postgres"}
 }
 
 fleeting if {
@@ -212,15 +307,24 @@ fleeting if {
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
 	contains(container.image.repository, "bitnami")
-	variables := {variable.name: value | some variable in container.env; value := variable.value}
 	some product in ["ELASTICSEARCH", "OPENSEARCH"]
 	contains(container.image.repository, lower(product))
-	lower(variables[sprintf("%s_IS_DEDICATED_NODE", [product])]) in {"yes", "true"}
-	roles := {role | some role in split(replace(variables[sprintf("%s_NODE_ROLES", [product])], " ", ""), ",")}
+	some dedicated in container.env
+	dedicated.name == sprintf("%s_IS_DEDICATED_NODE", [product])
+	lower(dedicated.value) in {"yes", "true"}
+	some told in container.env
+	told.name == sprintf("%s_NODE_ROLES", [product])
+	roles := {role | some role in split(replace(told.value, " ", ""), ",")}
 	count(roles & {"master", "cluster_manager"}) > 0
 	every role in roles {
 		not startswith(role, "data")
 	}
+}
+
+keeping contains container if {
+	some container in input.workload.containers
+	container.role == "main"
+	kept_data.keeps(container)
 }
 
 a_redis if input.workload.engine.name == "redis"
@@ -230,12 +334,16 @@ a_redis if {
 	regex.match(`(redis|valkey)`, input.workload.name)
 }
 
+fleeting if kept_data.evicts
+
+# Elasticsearch 7 and older: a node that is told to hold no data.
 fleeting if {
-	input.workload.engine.name == "redis"
+	input.workload.engine.name == "elasticsearch"
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
-	text := concat(" ", array.concat(container.command, container.args))
-	regex.match(`maxmemory-policy\s+["']?allkeys-`, text)
+	some told in container.env
+	told.name == "node.data"
+	lower(told.value) == "false"
 }
 
 # A copy of its primary.
@@ -256,6 +364,40 @@ keeps_something if {
 	some container in input.workload.containers
 	some mount in object.get(container, "mounts", [])
 	kept_data.lasting(mount)
+}
+
+# Several workloads may share a claim: the claim tells for all of them.
+said_by_claims if {
+	count(claims) > 0
+	every name in claims {
+		name in said_by
+	}
+}
+
+claims contains name if {
+	some container in input.workload.containers
+	some mount in container.mounts
+	kept_data.lasting(mount)
+	not negligible(mount)
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	name := object.get(volume, "claim", "")
+}
+
+# What a data store calls logs may be its data.
+negligible(mount) if {
+	not input.workload.engine
+	kept_data.of_no_value(mount)
+}
+
+said_by contains name if {
+	some pvc in input.related.pvcs
+	name := pvc.name
+	methods := split(pvc.annotations["stategate.io/backup-method"], ",")
+	every method in methods {
+		trim_space(method) != "none"
+		trim_space(method) in input.parameters.methods
+	}
 }
 
 # A disk without a file system is not mounted.

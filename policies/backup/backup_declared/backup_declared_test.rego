@@ -17,7 +17,12 @@ request(methods, annotations, of_pods) := {
 		"containers": [{"name": "db", "mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate"}]}],
 		"backup": {"methods": methods, "errors": []},
 	},
-	"parameters": {"methods": ["velero", "k10", "external", "none"], "exclude_engines": ["prometheus"], "exclude_images": ["thanos", "sonarqube*"], "cache_names": ["*-cache"]},
+	"parameters": {
+		"methods": ["velero", "k10", "external", "none"],
+		"exclude_engines": ["prometheus"],
+		"exclude_images": ["thanos", "sonarqube*", "timberio/vector"],
+		"cache_names": ["*-cache"],
+	},
 }
 
 found(document) := violations if violations := policy.violation with input as document
@@ -125,6 +130,42 @@ test_on_the_wrong_object if {
 	startswith(v.fix, "Move backup.velero.io/backup-volumes to spec.template.metadata.annotations")
 }
 
+test_volumes_without_data_are_no_backup if {
+	some v in found(request([], {}, {"backup.velero.io/backup-volumes": "conf"}))
+	v.msg == "StatefulSet pg has no backup: backup.velero.io/backup-volumes names only volumes without data (conf)"
+	startswith(v.fix, "Name the volumes with the data in backup.velero.io/backup-volumes: data,wal; or, if")
+	found(request([], {}, {"backup.velero.io/backup-volumes": "conf,data"})) == set()
+}
+
+test_a_blank_is_part_of_the_name if {
+	some v in found(request([], {}, {"backup.velero.io/backup-volumes": "data, wal"}))
+	startswith(v.msg, "backup.velero.io/backup-volumes names \" wal\", which is no volume of the pod")
+	v.fix == "Name the volume as the pod does: wal"
+}
+
+test_k8up_is_told_on_the_pods if {
+	found(request([], {}, {"k8up.io/backupcommand": "pg_dumpall -U app"})) == set()
+}
+
+labelled(key) := object.union(request([], {}, {}), {"workload": {"claims": [{"name": "data", "labels": {key: "enabled"}}]}})
+
+test_longhorn_is_told_on_the_claims if {
+	found(labelled("recurring-job.longhorn.io/backup-daily")) == set()
+	found(labelled("recurring-job-group.longhorn.io/nightly")) == set()
+	count(found(labelled("recurring-job.longhorn.io/source"))) == 1
+	count(found(labelled("recurring-job.longhorn.io/snapshot-hourly"))) == 1
+}
+
+test_what_was_meant_to_be_one_is_named if {
+	schedule := {"kind": "Schedule", "name": "nightly", "schedule": "", "paused": true, "resources": []}
+	some v in found(object.union(request([], {}, {}), {"related": {"backup_schedules": [schedule]}}))
+	v.msg == "StatefulSet pg has no backup: Schedule nightly is paused"
+	v.fix == concat("", [
+		"Set spec.paused: false in Schedule nightly; ",
+		"or, if it is backed up otherwise, annotate stategate.io/backup-method",
+	])
+}
+
 test_schedules_and_jobs_count if {
 	schedule := {"paused": false, "resources": []}
 	found(object.union(request([], {}, {}), {"related": {"backup_schedules": [schedule]}})) == set()
@@ -178,6 +219,58 @@ test_what_expires_or_is_built_again_needs_no_backup if {
 	found(of_image("thanos/thanos")) == set()
 	found(of_image("sonarqube-dce")) == set()
 	count(found(of_image("shop/ledger"))) == 1
+	found(of_image("registry.corp/timberio/vector")) == set()
+	count(found(of_image("shop/vector"))) == 1
+	count(found(of_image("vector"))) == 1
+}
+
+test_registry_that_passes_on_another_needs_no_backup if {
+	count(found(of_image("library/registry"))) == 1
+	some container in of_image("library/registry").workload.containers
+	every source in [{"value": "https://registry-1.docker.io"}, {"from": "configMapKeyRef"}] {
+		containers := [object.union(container, {"env": [object.union({"name": "REGISTRY_PROXY_REMOTEURL"}, source)]})]
+		found(object.union(of_image("library/registry"), {"workload": {"containers": containers}})) == set()
+	}
+}
+
+test_application_with_a_database_elsewhere_needs_no_backup if {
+	every answer in [["postgres", 0], ["dev-file", 1]] {
+		some container in of_image("keycloak/keycloak").workload.containers
+		containers := [object.union(container, {"env": [{"name": "KC_DB", "value": answer[0]}]})]
+		count(found(object.union(of_image("keycloak/keycloak"), {"workload": {"containers": containers}}))) == answer[1]
+	}
+}
+
+test_node_that_holds_no_data_needs_no_backup if {
+	every answer in [["false", 0], ["true", 1]] {
+		document := {"workload": {
+			"engine": {"name": "elasticsearch", "container": "es", "data_dirs": []},
+			"containers": [{
+				"name": "es",
+				"image": {"repository": "elasticsearch/elasticsearch"},
+				"env": [{"name": "node.data", "value": answer[0]}],
+				"command": [],
+				"args": [],
+				"mounts": lasting,
+			}],
+		}}
+		count(found(object.union(request([], {}, {}), document))) == answer[1]
+	}
+}
+
+sharing(annotations, mounts) := object.union(request([], {}, {}), {
+	"workload": {"containers": [{"name": "db", "mounts": mounts, "command": [], "args": []}]},
+	"related": {"pvcs": [{"name": "pg-wal", "annotations": annotations}]},
+})
+
+test_claim_may_say_it_for_all_that_share_it if {
+	shared := {"mount_path": "/wal", "volume": "wal", "source": "persistentVolumeClaim", "read_only": false}
+	own := {"mount_path": "/data", "volume": "data", "source": "volumeClaimTemplate", "read_only": false}
+	found(sharing({"stategate.io/backup-method": "velero"}, [shared])) == set()
+	count(found(sharing({"stategate.io/backup-method": "velero"}, [shared, own]))) == 1
+	count(found(sharing({"stategate.io/backup-method": "none"}, [shared]))) == 1
+	count(found(sharing({"stategate.io/backup-method": "velero,tar"}, [shared]))) == 1
+	count(found(sharing({}, [shared]))) == 1
 }
 
 test_replica_is_a_copy_of_its_primary if {

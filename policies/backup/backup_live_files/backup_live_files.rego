@@ -5,7 +5,8 @@
 #   volume goes to one node at a time (Multi-Attach), and, once it has the volume, keeps the data store from coming back
 #   on another one. What it copies is no backup either: files that are written while they are read do not fit together.
 #   This policy checks Jobs, CronJobs and Pods that read a claim on which another workload's data store keeps its data.
-#   One that also writes is checked by pvc-single-consumer.
+#   One that also writes is checked by pvc-single-consumer. A Job that scales the data store to zero and waits for it
+#   passes, and so does the claim of a pod that was scaled away.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://www.postgresql.org/docs/current/backup-file.html
@@ -31,6 +32,8 @@ violation contains v if {
 	consumer.holds_data
 	not consumer.read_only
 	object.get(consumer, "replicas", 1) > 0
+	not of_no_pod(consumer)
+	not stops_it(consumer)
 	mount := reading[consumer.claim]
 	v := {
 		"msg": sprintf(
@@ -43,6 +46,25 @@ violation contains v if {
 			[dumps.with_tool(consumer.engine), once],
 		),
 	}
+}
+
+# A StatefulSet leaves the claims of pods that were scaled away.
+of_no_pod(consumer) if {
+	consumer.kind == "StatefulSet"
+	ordinal := regex.find_n(`-(0|[1-9][0-9]{0,8})$`, consumer.claim, 1)[0]
+	endswith(consumer.claim, concat("", ["-", consumer.name, ordinal]))
+	to_number(trim_left(ordinal, "-")) >= consumer.replicas
+}
+
+# It scales the data store to zero and waits until it has stopped.
+stops_it(consumer) if {
+	some container in input.workload.containers
+	some text in array.concat(container.command, container.args)
+	regex.match(`kubectl\s[^;&|\n]*wait\s`, text)
+	some command in regex.find_n(`scale\s[^;&|\n]*`, text, -1)
+	regex.match(`--replicas[= ]0(\s|$)`, command)
+	some word in regex.split(`[\s/]+`, command)
+	word == consumer.name
 }
 
 # Claims that are mounted, but only to be read.

@@ -16,7 +16,7 @@ request(kind, consumer) := {
 	"workload": {
 		"kind": kind,
 		"name": "files",
-		"containers": [{"mounts": [{"volume": "pg", "read_only": true, "path": ["m"]}]}],
+		"containers": [{"command": [], "args": [], "mounts": [{"volume": "pg", "read_only": true, "path": ["m"]}]}],
 		"volumes": [{"name": "pg", "claim": "data-pg-0"}, {"name": "tmp"}],
 	},
 	"related": {"consumers": [consumer]},
@@ -52,4 +52,28 @@ test_stopped_store_and_other_files_pass if {
 test_writing_is_another_policy_s_matter if {
 	writes := {"workload": {"containers": [{"mounts": [{"volume": "pg", "read_only": false, "path": ["m"]}]}]}}
 	found(object.union(request("Job", store), writes)) == set()
+}
+
+runs(script) := found(object.union(request("CronJob", store), {"workload": {"containers": [{
+	"command": ["sh", "-c"],
+	"args": [script],
+	"mounts": [{"volume": "pg", "read_only": true, "path": ["m"]}],
+}]}}))
+
+test_store_that_the_job_stops_passes if {
+	runs("kubectl scale sts/pg --replicas=0 && kubectl wait --for=delete pod/pg-0 && tar czf /b/x /src") == set()
+	runs("kubectl -n shop scale statefulset pg --replicas 0\nkubectl wait --for=delete pod -l app=pg\ntar c /src") == set()
+	count(runs("kubectl scale sts/pg --replicas=0; tar czf /b/x /src")) == 1
+	count(runs("kubectl scale sts/pg2 --replicas=0; kubectl wait --for=delete pod/pg2-0; tar czf /b/x /src")) == 1
+	count(runs("kubectl scale sts/pg --replicas=01; kubectl wait --for=delete pod/pg-0; tar czf /b/x /src")) == 1
+}
+
+of_claim(name) := {
+	"workload": {"volumes": [{"name": "pg", "claim": name}]},
+	"related": {"consumers": [object.union(store, {"claim": name})]},
+}
+
+test_claim_of_a_pod_that_was_scaled_away_passes if {
+	found(object.union(request("Job", store), of_claim("data-pg-1"))) == set()
+	count(found(object.union(request("Job", store), of_claim("pg-1")))) == 1
 }

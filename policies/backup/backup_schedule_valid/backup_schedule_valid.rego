@@ -4,12 +4,14 @@
 #   The longest time between two backups is the work that a restore loses. It must not exceed the RPO that the
 #   workload declares (stategate.io/rpo) or, without one, the max_gap of its tier. A schedule that cannot be parsed,
 #   such as hour 25, or that never comes due, such as 31 February, makes no backup at all; that is checked of CronJobs,
-#   too, if their name, image or command says that they make backups. Where a method of
+#   too, if their name, image or command says that they make backups; and that a CronJob names its time zone in
+#   spec.timeZone, since Kubernetes refuses a new one with TZ= or CRON_TZ= in its schedule. Where a method of
 #   continuous_methods archives the log between base backups, the schedule is that of the base backups, and only
 #   max_base_gap applies. A Namespace without a tier counts as prod.
 # related_resources:
 # - ref: https://velero.io/docs/main/api-types/schedule/
 # - ref: https://pkg.go.dev/github.com/robfig/cron/v3#hdr-CRON_Expression_Format
+# - ref: https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/#unsupported-timezone-specification
 # custom:
 #   severity: high
 #   action: deny
@@ -52,6 +54,24 @@ violation contains v if {
 		"path": schedule.path,
 		"key": "unreadable",
 		"fix": sprintf("Write a cron line such as %s, within the ranges of its fields", [example]),
+	}
+}
+
+# For its CronJobs, Kubernetes has a field for it, and refuses a new one that has it in the schedule.
+violation contains v if {
+	cron_job
+	input.review.operation == "CREATE"
+	not schedule.error
+	some zone in regex.find_n(`^(TZ|CRON_TZ)=[^ ]+`, schedule.text, 1)
+	name := split(zone, "=")[1]
+	v := {
+		"msg": sprintf(
+			"the API server refuses the schedule %s: a CronJob names its time zone in a field of its own",
+			[schedule.text],
+		),
+		"path": schedule.path,
+		"key": "time zone",
+		"fix": sprintf("Take %s out of it, and write spec.timeZone: %s", [zone, name]),
 	}
 }
 

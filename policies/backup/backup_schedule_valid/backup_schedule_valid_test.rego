@@ -100,3 +100,23 @@ test_cron_job_that_cannot_be_read_is_told_cron if {
 test_how_often_a_cron_job_runs_is_its_own_matter if {
 	found(cron_job("orders-backup", {"max_gap_seconds": 30 * day})) == set()
 }
+
+zoned(kind, operation, text) := found({
+	"workload": {
+		"kind": kind,
+		"name": "pg-backup",
+		"containers": [],
+		"backup": {"methods": [], "errors": [], "schedule": {"text": text, "max_gap_seconds": hour, "path": path}},
+	},
+	"review": {"operation": operation},
+	"parameters": request({}).parameters,
+})
+
+test_time_zone_in_the_schedule_of_a_cron_job_fails if {
+	some v in zoned("CronJob", "CREATE", "CRON_TZ=Europe/Berlin 0 3 * * *")
+	startswith(v.msg, "the API server refuses the schedule CRON_TZ=Europe/Berlin 0 3 * * *")
+	v.fix == "Take CRON_TZ=Europe/Berlin out of it, and write spec.timeZone: Europe/Berlin"
+	zoned("CronJob", "UPDATE", "TZ=UTC 0 3 * * *") == set()
+	zoned("CronJob", "CREATE", "0 3 * * *") == set()
+	zoned("StatefulSet", "CREATE", "TZ=UTC 0 3 * * *") == set()
+}

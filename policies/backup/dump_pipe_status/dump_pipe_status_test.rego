@@ -12,7 +12,7 @@ of_image(repository, command) := {
 		"args": [],
 		"path": ["spec", "template", "spec", "containers", 0],
 	}]},
-	"parameters": {"programs": ["pg_dump", "mysqldump", "mongodump", "cockroach", "xtrabackup"]},
+	"parameters": {"programs": ["pg_dump", "mysqldump", "mongodump", "cockroach", "xtrabackup", "redis-cli"]},
 }
 
 found(command) := violations if violations := policy.violation with input as request(command)
@@ -44,10 +44,48 @@ test_watched_pipes_pass if {
 
 test_no_pipe_passes if {
 	script("pg_dump -Fc -f x shop || exit 1") == set()
-	script("pg_dump shop > x; ls | wc -l") == set()
+	script("pg_dump shop > x && ls | wc -l") == set()
 	script("cat x | mongodump --version") == set()
 	script("echo pg_dump starts | logger") == set()
 	script("psql -l | grep shop; pg_dump -f x shop") == set()
+}
+
+test_a_success_is_made_of_it if {
+	some v in script("pg_dump -Fc -f /b/x shop || true")
+	startswith(v.msg, "when pg_dump fails, || true makes a success of it")
+	v.fix == "Take || true away, so that the Job fails with pg_dump"
+	count(script("set -e\nmysqldump shop > /b/x || echo failed\nfind /b -mtime +7 -delete")) == 1
+	script("pg_dump -f /b/x shop || { echo failed; exit 1; }") == set()
+	script("pg_dump -f /b/x shop || echo failed && false") == set()
+	script("pg_dump -f /b/x shop || true; aws s3 cp /b/x s3://b/") == set()
+	script("pg_dump -f /b/x shop || true; [ -s /b/x ]") == set()
+}
+
+test_the_last_command_decides if {
+	some v in script("pg_dump -Fc -f /b/x shop; echo done")
+	contains(v.msg, "the script goes on and ends with echo: the Job counts as complete")
+	v.fix == "Begin the script with set -e, so that it ends at the first error"
+	count(script("#!/bin/sh\nD=$(date +%F)\nmysqldump shop > /b/${D}.sql\nfind /b -mtime +7 -delete\n")) == 1
+	script("set -eu; pg_dump -Fc -f /b/x shop; echo done") == set()
+	found(["sh", "-ec", "pg_dump -Fc -f /b/x shop; echo done"]) == set()
+	script("pg_dump -f /b/x shop; rc=$?; echo $rc; exit $rc") == set()
+	script("pg_dump -f /b/x shop; aws s3 cp /b/x s3://b/") == set()
+	script("pg_dump -f /b/x shop || exit 1; echo done") == set()
+	script("for d in a b; do pg_dump -f /b/$d $d; done; echo done") == set()
+	script("pg_dump -f /b/x shop && echo done") == set()
+}
+
+test_scripts_of_config_maps_are_read if {
+	files := [{"path": "/scripts/dump.sh", "text": "#!/bin/sh\npg_dump shop | gzip > /b/x\n"}]
+	some v in with_files(["/scripts/dump.sh"], files)
+	v.path == ["spec", "template", "spec", "containers", 0, "command", 0]
+	with_files(["/run.sh"], files) == set()
+}
+
+with_files(command, files) := violations if {
+	plain := request(command)
+	one := object.union(plain.workload.containers[0], {"files": files})
+	violations := policy.violation with input as object.union(plain, {"workload": {"containers": [one]}})
 }
 
 test_every_program_has_a_way if {
@@ -59,4 +97,7 @@ test_every_program_has_a_way if {
 	some o in policy.violation with input as other
 	endswith(o.fix, "if the image has bash")
 	script("cockroach sql -e 'x' | tee log") == set()
+	some r in script("redis-cli -h kv --rdb - | gzip > x")
+	startswith(r.fix, "Write redis-cli --rdb FILE && gzip FILE instead")
+	script("redis-cli info | grep role") == set()
 }

@@ -77,7 +77,7 @@ spills(engine, path) if {
 spills(_, path) if {
 	not path in {"/tmp", "/run", "/var/run"}
 	# What their images write there is small or rotated: they log to the console.
-	not regex.match(`^/opt/bitnami/.*(logs?|/tmp/.*)$`, path)
+	not regex.match(`^/opt/bitnami/(.*(logs?|/tmp/.*)|postgresql/tmp)$`, path)
 	regex.match(`(^|[/_.-])(te?mp|scratch|spill|sort|work|caches?|logs?)$`, lower(path))
 }
 

@@ -117,6 +117,7 @@ test_sockets_and_scripts_in_memory_pass if {
 
 test_scratch_of_bitnami_passes if {
 	found_at("/opt/bitnami/kafka/logs", "kafka") == set()
+	found_at("/opt/bitnami/postgresql/tmp", "postgres") == set()
 	# Sorts and ALTER TABLE spill there.
 	count(found_at("/opt/bitnami/mariadb/tmp", "mysql")) == 1
 }

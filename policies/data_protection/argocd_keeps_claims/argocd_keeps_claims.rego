@@ -15,6 +15,8 @@
 #   why: deleting the Application deletes the claim
 package stategate.data_protection.argocd_keeps_claims
 
+import data.stategate.lib.statefulsets
+
 violation contains v if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template"}
@@ -29,6 +31,14 @@ violation contains v if {
 			[claim.name],
 		),
 		"path": array.concat(claim.path, ["metadata", "annotations", "argocd.argoproj.io/sync-options"]),
-		"fix": sprintf("Annotate argocd.argoproj.io/sync-options: %s,Delete=false (claims that exist: kubectl annotate pvc)", [said]),
+		"fix": sprintf(
+			"Annotate argocd.argoproj.io/sync-options: %s,Delete=false (claims that exist: kubectl annotate --overwrite pvc)%s",
+			[said, template_first(claim)],
+		),
 	}
 }
+
+# The template of a StatefulSet that exists does not change.
+template_first(claim) := sprintf("; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan]) if {
+	claim.origin == "template"
+} else := ""

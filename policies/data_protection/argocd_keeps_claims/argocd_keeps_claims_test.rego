@@ -2,7 +2,7 @@ package stategate.data_protection.argocd_keeps_claims_test
 
 import data.stategate.data_protection.argocd_keeps_claims as policy
 
-request(origin, annotations) := {"workload": {"claims": [{
+request(origin, annotations) := {"workload": {"name": "pg", "namespace": "shop", "claims": [{
 	"name": "data",
 	"origin": origin,
 	"path": [],
@@ -19,6 +19,14 @@ test_half_of_it_fails if {
 		contains(v.msg, "claim data is kept when Argo CD prunes")
 		startswith(v.fix, "Annotate argocd.argoproj.io/sync-options: Prune=false,Delete=false")
 	}
+}
+
+test_what_exists_is_changed_in_its_own_way if {
+	some claim in found(request("object", options("Prune=false")))
+	endswith(claim.fix, "(claims that exist: kubectl annotate --overwrite pvc)")
+	some template in found(request("template", options("Prune=false")))
+	again := "kubectl delete statefulset pg -n shop --cascade=orphan, and apply it again"
+	endswith(template.fix, sprintf("; if the StatefulSet exists: %s", [again]))
 }
 
 test_both_pass if {

@@ -4,6 +4,7 @@
 #   Claims usually outlive the workload that uses them. Not so if a StatefulSet says whenDeleted: Delete, or if the
 #   claims have an owner reference to the workload: then the garbage collector deletes them with it, and with reclaim
 #   policy Delete their disks are erased. Nobody asks the garbage collector, so the deletion of the owner is confirmed.
+#   That data in the pods themselves goes, too, is told by volume-data-lost-in-rollout.
 #   This policy flags it unless the confirmation names the workload. Deleting with --cascade=orphan keeps pods and
 #   claims and passes; so does a workload whose claims stay. Owner references are those of the claims that are known;
 #   owners of other kinds, such as custom resources, are not seen.

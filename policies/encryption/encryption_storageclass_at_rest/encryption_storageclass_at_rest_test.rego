@@ -96,8 +96,11 @@ test_cephfs_needs_a_key_service if {
 longhorn := {
 	"encrypted": "true",
 	"csi.storage.k8s.io/provisioner-secret-name": "longhorn-crypto",
+	"csi.storage.k8s.io/provisioner-secret-namespace": "longhorn-system",
 	"csi.storage.k8s.io/node-stage-secret-name": "longhorn-crypto",
+	"csi.storage.k8s.io/node-stage-secret-namespace": "longhorn-system",
 	"csi.storage.k8s.io/node-publish-secret-name": "longhorn-crypto",
+	"csi.storage.k8s.io/node-publish-secret-namespace": "${pvc.namespace}",
 }
 
 test_longhorn_with_secrets_passes if found(class("driver.longhorn.io", longhorn)) == set()
@@ -106,6 +109,9 @@ test_longhorn_without_a_secret_fails if {
 	parameters := object.remove(longhorn, ["csi.storage.k8s.io/node-stage-secret-name"])
 	some v in found(class("driver.longhorn.io", parameters))
 	contains(v.fix, "csi.storage.k8s.io/node-stage-secret-name: \"<yours>\"")
+	homeless := object.remove(longhorn, ["csi.storage.k8s.io/node-stage-secret-namespace"])
+	some w in found(class("driver.longhorn.io", homeless))
+	contains(w.fix, "csi.storage.k8s.io/node-stage-secret-namespace: \"<yours>\"")
 }
 
 test_portworx_and_upcloud if {

@@ -51,12 +51,13 @@ tells(container, texts, i) if {
 	text := lower(replace(replace(texts[i], "\n", " "), "\t", " "))
 	some flag in spellings
 	contains(text, flag)
-	not names_a_file(container, flag)
 	parts := split(text, flag)
 	some j, after in parts
 	j > 0
 	begins_a_word(parts, j)
-	credentials.own(value(after, texts, i))
+	given := value(after, texts, i)
+	credentials.own(given)
+	not names_a_file(container, flag, given)
 }
 
 spellings contains spelling if {
@@ -65,14 +66,22 @@ spellings contains spelling if {
 	spelling := concat("", ["--", name])
 }
 
-without_file(container, text) := replace(text, "--password=", "--password ") if {
-	names_a_file(container, "--password")
-} else := text
-
 # The nodes of Ethereum read their password from a file.
-names_a_file(container, "--password") if {
-	regex.match(`(^|/)(geth|client-go|op-geth|bor|bsc|quorum)$`, container.image.repository)
+names_a_file(container, "--password", word) if {
+	of_ethereum(container)
+	file(trim(word, `"'`))
 }
+
+of_ethereum(container) if regex.match(`(^|/)(geth|client-go|op-geth|bor|bsc|quorum)$`, container.image.repository)
+
+file(word) if contains(word, "/")
+
+file(word) if regex.match(`(?i)^[a-z0-9_-]*(pw|pwd|pass|passwd|passwords?|secrets?)$|\.[a-z]+$`, word)
+
+# The flag is looked at by itself.
+without_file(container, text) := replace(text, "--password=", "--password ") if {
+	of_ethereum(container)
+} else := text
 
 begins_a_word(parts, 1) if trim_right(parts[0], "-") == ""
 

@@ -81,3 +81,12 @@ test_file_of_an_ethereum_node_passes if {
 	}
 	count(args(["geth --password data/pw --token hunter2"])) == 1
 }
+
+test_password_of_an_ethereum_node_fails if {
+	every text in ["--password hunter2abc", "--password=hunter2abc", "geth --datadir /d --password=hunter2abc"] {
+		count(found({"image": {"repository": "ethereum/client-go"}, "command": [], "args": [text]})) == 1
+	}
+	every text in ["--password pw.txt", "--password=password", "geth --password=/d/pw --datadir /d"] {
+		found({"image": {"repository": "ethereum/client-go"}, "command": [], "args": [text]}) == set()
+	}
+}

@@ -6,11 +6,12 @@
 #   variable is flagged by its name (it ends in PASSWORD, SECRET, TOKEN, ACCESS_KEY and the like, in any spelling) or by
 #   its value (a URL with a password, or a connection string with password= or AccountKey=). These pass: valueFrom,
 #   $(OTHER_VARIABLE), placeholders such as ${PASSWORD} and <password>, an empty value, true and false, the path of a
-#   file in a mounted volume, and constants that are published and the same for everybody, such as the passphrases of
-#   Stellar's networks and the key of Azure's storage emulator. The value is never shown. Add names that end like this
-#   but hold no credential, such as the name of a Secret, to allow_names. Init containers, sidecars, Jobs and caches are
-#   checked, too. What variables take from ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the
-#   manifests or in the inventory, and told once for each entry; at admission ConfigMaps are not known.
+#   file in a mounted volume or of credentials, the name of a Secret that the pods refer to, and constants that are
+#   published and the same for everybody, such as the passphrases of Stellar's networks and the key of Azure's storage
+#   emulator. The value is never shown. Add names that end like this but hold no credential, such as the name of a
+#   Secret, to allow_names. Init containers, sidecars, Jobs and caches are checked, too. What variables take from
+#   ConfigMaps (valueFrom, envFrom) is checked if the ConfigMap is one of the manifests or in the inventory, and told
+#   once for each entry; at admission ConfigMaps are not known.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/configuration/secret/
 # - ref: https://kubernetes.io/docs/tasks/inject-data-application/distribute-credentials-secure/
@@ -29,7 +30,7 @@
 #     allow_names:
 #       type: list
 #       of: string
-#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS", "*NETWORK_PASSPHRASE"]
+#       default: ["*CLUSTER_TOKEN", ETCD_AUTH_TOKEN, "KAFKA_SSL_*_CREDENTIALS", "*NETWORK_PASSPHRASE", MINIO_ACCESS_KEY]
 #       description: Variables (globs) that are named like a credential but hold none.
 #   fix: >-
 #     Put the value into a Secret and write: valueFrom: {secretKeyRef: {name: SECRET, key: KEY}}. It has been exposed:
@@ -43,10 +44,11 @@ import data.stategate.lib.globs
 violation contains v if {
 	allowed := input.parameters.allow_names
 	some container in input.workload.containers
-	some variable in container.env
+	some variable in written(container)
 	variable.from == ""
 	what := credential(container, variable)
-	not globs.matches_any(allowed, variable.name)
+	name := variable.name
+	not globs.matches_any(allowed, name)
 	v := {
 		"msg": sprintf("variable %s of container %s %s, in plain text", [variable.name, container.name, what]),
 		"path": array.concat(variable.path, ["name"]),
@@ -56,6 +58,9 @@ violation contains v if {
 		),
 	}
 }
+
+# Those without effect can be read, too.
+written(container) := array.concat(container.env, object.get(container, "overridden_env", []))
 
 # A ConfigMap is as readable as a manifest. Several containers may take the same entry.
 violation contains v if {
@@ -86,9 +91,10 @@ afterwards(name) := "it encrypts data: never just replace it, rotate it as its p
 taken := [use |
 	allowed := input.parameters.allow_names
 	some container in input.workload.containers
-	some variable in container.env
+	some variable in written(container)
 	variable.config_map != ""
-	not globs.matches_any(allowed, variable.name)
+	name := variable.name
+	not globs.matches_any(allowed, name)
 	use := {"container": container.name, "variable": variable, "what": credential(container, variable)}
 ]
 
@@ -99,6 +105,7 @@ reference(variable) := "envFrom.secretRef" if {
 credential(container, variable) := "holds a credential" if {
 	named_like_one(upper(variable.name))
 	literal(container, variable.value)
+	not names_where_it_is(upper(variable.name), variable.value)
 } else := "has a password within its value" if {
 	credentials.embedded(variable.value)
 }
@@ -124,8 +131,51 @@ literal(container, value) if {
 
 mounted_file(container, value) if {
 	some mount in container.mounts
-	startswith(value, sprintf("%s/", [trim_right(mount.mount_path, "/")]))
+	startswith(concat("", [value, "/"]), sprintf("%s/", [trim_right(mount.mount_path, "/")]))
 }
 
 # Service account tokens are mounted by the kubelet.
 mounted_file(_, value) if startswith(value, "/var/run/secrets/")
+
+# Google's libraries read a path from it.
+names_where_it_is("GOOGLE_APPLICATION_CREDENTIALS", value) if startswith(value, "/")
+
+# A user with a password is seldom written as a path; a password alone may begin with a slash.
+names_where_it_is(name, value) if {
+	endswith(name, "CREDENTIALS")
+	regex.match(`^(/[a-z0-9._-]+){2,}$`, value)
+}
+
+names_where_it_is(name, value) if {
+	regex.match(`(SECRET|CREDENTIALS)$`, name)
+	value in secrets
+}
+
+names_where_it_is(name, value) if {
+	endswith(name, "SECRET")
+	regex.match(`^[a-z0-9][a-z0-9.-]*-(credentials|creds)$`, value)
+}
+
+# The names of Secrets that the pods refer to.
+secrets contains name if {
+	some pull in pod_spec.imagePullSecrets
+	name := pull.name
+}
+
+secrets contains name if {
+	some volume in pod_spec.volumes
+	name := volume.secret.secretName
+}
+
+secrets contains name if {
+	some list in ["containers", "initContainers"]
+	some container in pod_spec[list]
+	some name in names_in(container)
+}
+
+names_in(container) := array.concat(
+	[source.secretRef.name | some source in container.envFrom],
+	[variable.valueFrom.secretKeyRef.name | some variable in container.env],
+)
+
+pod_spec := object.get(input.review.object, input.workload.pods.spec_path, {})

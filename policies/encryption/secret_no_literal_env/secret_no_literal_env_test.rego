@@ -66,6 +66,50 @@ test_values_that_are_no_credential_pass if {
 	}
 }
 
+test_file_that_is_mounted_alone_passes if {
+	found([variable("LOAD_CREDENTIALS", "/etc/keys")]) == set()
+}
+
+test_path_of_credentials_passes if {
+	found([variable("GOOGLE_APPLICATION_CREDENTIALS", "/var/secrets/google/Key.json")]) == set()
+	found([variable("LOAD_CREDENTIALS", "/usr/local/bin/load-credentials")]) == set()
+	count(found([variable("GOOGLE_APPLICATION_CREDENTIALS", "{\"private_key\": \"x\"}")])) == 1
+	count(found([variable("APP_CREDENTIALS", "/9qWe+hunter2/abc")])) == 1
+	count(found([variable("DB_PASSWORD", "/run/pg/hunter2")])) == 1
+}
+
+test_name_of_a_secret_passes if {
+	spec := {
+		"imagePullSecrets": [{"name": "regcred"}],
+		"volumes": [{"name": "tls", "secret": {"secretName": "web-tls"}}, {"name": "data"}],
+		"containers": [{
+			"name": "db",
+			"envFrom": [{"secretRef": {"name": "pg-env"}}, {"configMapRef": {"name": "hunter2"}}],
+			"env": [{"name": "PW", "valueFrom": {"secretKeyRef": {"name": "pg-login", "key": "pw"}}}],
+		}],
+	}
+	named := [
+		variable("REGISTRY_SECRET", "regcred"),
+		variable("INGRESS_SECRET", "web-tls"),
+		variable("ENV_SECRET", "pg-env"),
+		variable("ADMIN_CREDENTIALS", "pg-login"),
+	]
+	document := object.union(request(named), {"review": {"object": {"spec": {"template": {"spec": spec}}}}})
+	in_pods := object.union(document, {"workload": {"pods": {"spec_path": ["spec", "template", "spec"]}}})
+	policy.violation == set() with input as in_pods
+	other := object.union(in_pods, {"workload": {"containers": [container([
+		variable("CLIENT_SECRET", "hunter2"),
+		variable("REGISTRY_PASSWORD", "regcred"),
+	])]}})
+	count(policy.violation) == 2 with input as other
+	count(found(named)) == 4
+}
+
+test_value_that_says_it_is_a_secret_of_kubernetes_passes if {
+	found([variable("USER_CREDENTIALS_SECRET", "app-user-credentials")]) == set()
+	count(found([variable("JWT_SECRET", "my-app-secret")])) == 1
+}
+
 # Some passwords begin with a slash.
 test_path_that_is_not_mounted_fails if {
 	every value in ["/9qWe+hunter2", "/etc/keysfoo"] {

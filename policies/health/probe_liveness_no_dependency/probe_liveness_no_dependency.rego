@@ -3,13 +3,13 @@
 # description: >-
 #   A liveness probe restarts the container that fails it. If the probe checks the state of the cluster, or queries
 #   another machine, what one member lacks restarts every member at once, and a quorum that was only shaken is lost.
-#   This policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in
-#   a command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd
-#   also /health without serializable=true), or an HTTP path that only some members answer (Vault answers
-#   /v1/sys/health on a standby with an error unless told otherwise: standbyok=true). A command that only prints what
-#   the node knows of the cluster, such as nodetool status, and compares nothing with it, succeeds whatever it prints,
-#   and passes. A readiness probe may check all of that. What a script in the image checks is not visible,
-#   except for that of Bitnami's etcd, which runs etcdctl endpoint health.
+#   This policy checks what the probe shows: a host other than the pod's own (httpGet.host, or a flag or an address in a
+#   command; a host that contains a variable passes), a command or an HTTP path that checks the cluster (for etcd also
+#   /health without serializable=true, for CockroachDB /health with ready=1), or an HTTP path that only some members
+#   answer (Vault answers /v1/sys/health on a standby with an error unless told otherwise: standbyok=true). A command
+#   that only prints what the node knows of the cluster, such as nodetool status, and compares nothing with it, succeeds
+#   whatever it prints, and passes. A readiness probe may check all of that. What a script in the image checks is not
+#   visible, except for that of Bitnami's etcd, which runs etcdctl endpoint health.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://github.com/kubernetes/kubernetes/pull/110072
@@ -20,6 +20,7 @@
 # - ref: https://galeracluster.com/library/documentation/monitoring-cluster.html
 # - ref: https://www.elastic.co/docs/api/doc/elasticsearch/operation/operation-cluster-health
 # - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
+# - ref: https://www.cockroachlabs.com/docs/stable/monitoring-and-alerting#health-ready-1
 # custom:
 #   severity: high
 #   action: warn
@@ -87,12 +88,12 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"liveness of container %s asks for the cluster (%s): %s",
-			[container.name, check, object.get(health_checks.consequences, check, lost_peer)],
+			[container.name, check, consequence(check)],
 		),
 		"path": probe.path,
 		"fix": sprintf(
 			"Let the livenessProbe of %s ask the process itself, such as %s, and the readinessProbe the rest",
-			[container.name, object.get(own_questions, container.engine, "its own ping command or tcpSocket")],
+			[container.name, own_question(container, check)],
 		),
 	}
 }
@@ -123,13 +124,22 @@ roleless(container) := "/liveness" if {
 
 lost_peer := "one lost peer restarts every member"
 
+own_question(container, check) := sprintf(
+	"tcpSocket on port %d (between nodes: the CQL port opens only once it has joined)",
+	[health_checks.port_between_nodes(container)],
+) if {
+	container.engine in {"cassandra", "scylla"}
+} else := "its own ping command (with a startupProbe as long as a state transfer: until its end, nothing answers)" if {
+	check == "wsrep_"
+} else := object.get(own_questions, container.engine, "its own ping command or tcpSocket")
+
 own_questions := {
+	"cockroach": "httpGet /health",
 	"etcd": "httpGet /livez, or /health?serializable=true before 3.5.11",
 	"mongodb": "exec mongosh --eval 'db.adminCommand(\"ping\")' (mongo before 5.0)",
 	"rabbitmq": "exec rabbitmq-diagnostics -q ping",
 	"redis": "exec redis-cli ping",
 	"zookeeper": "tcpSocket on its client port",
-	"cassandra": "tcpSocket on its CQL port",
 	"elasticsearch": "tcpSocket on its transport port",
 }
 
@@ -152,6 +162,25 @@ cluster_check(container, probe) := path if {
 	split(path, "?")[0] == "/health"
 	not contains(path, "serializable=true")
 }
+
+# A node of CockroachDB that reaches no majority is not ready.
+cluster_check(_, probe) := path if {
+	path := probe.http_path
+	health_checks.asks_whether_ready(probe)
+}
+
+cluster_check(_, probe) := "/health?ready=1" if {
+	probe.command
+	health_checks.asks_whether_ready(probe)
+	commands := input.parameters.cluster_commands
+	not health_checks.asks_cluster(probe, commands)
+}
+
+consequence(check) := text if {
+	text := health_checks.consequences[check]
+} else := "while it reaches no majority, every node is restarted, and so is one that drains" if {
+	input.workload.engine.name == "cockroach"
+} else := lost_peer
 
 role_check(_, probe) := path if {
 	path := probe.http_path

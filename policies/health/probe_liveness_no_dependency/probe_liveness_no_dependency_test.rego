@@ -22,6 +22,23 @@ gets(engine, path) := request(engine, {"kind": "httpGet", "http_path": path})
 
 found(document) := violations if violations := policy.violation with input as document
 
+test_readiness_of_cockroach_fails if {
+	every document in [
+		gets("cockroach", "/health?ready=1"),
+		runs(["curl", "-fk", "https://localhost:8080/health?ready=1"]),
+	] {
+		of_cockroach := object.union(document, {"workload": {"engine": {"name": "cockroach"}}})
+		some v in found(of_cockroach)
+		contains(v.msg, "(/health?ready=1): while it reaches no majority, every node is restarted")
+		found(document) == set()
+	}
+	both := object.union(runs(["sh", "-c", "curl localhost:8080/health?ready=1 && ! nodetool status | grep ^DN"]), {
+		"workload": {"engine": {"name": "cockroach"}},
+	})
+	count(found(both)) == 1
+	found(object.union(gets("cockroach", "/health"), {"workload": {"engine": {"name": "cockroach"}}})) == set()
+}
+
 test_its_own_ping_passes if {
 	every command in [
 		["pg_isready", "-h", "127.0.0.1"],
@@ -148,4 +165,23 @@ test_fix_names_the_engine_s_own_question if {
 	contains(etcd.fix, "such as httpGet /livez")
 	some other in found(runs(["sh", "-c", "! nodetool status | grep ^DN"]))
 	contains(other.fix, "such as its own ping command or tcpSocket")
+}
+
+# What a node that joins, or a member that takes a state transfer, answers.
+test_fix_lets_members_join if {
+	joining := {"workload": {"containers": [{
+		"name": "db",
+		"role": "main",
+		"engine": "cassandra",
+		"ports": [],
+		"liveness": {"path": ["probe"], "kind": "exec", "command": ["sh", "-c", "nodetool status | grep UN"]},
+	}]}}
+	some cassandra in found(object.union(runs([]), joining))
+	contains(cassandra.fix, "such as tcpSocket on port 7000 (between nodes: the CQL port opens only once it has joined)")
+	galera := object.union(
+		request("mysql", {"kind": "exec", "command": ["sh", "-c", "mysql -e \"show status like 'wsrep_ready'\" | grep ON"]}),
+		{"parameters": {"cluster_commands": ["wsrep_"]}},
+	)
+	some v in found(galera)
+	contains(v.fix, "its own ping command (with a startupProbe as long as a state transfer")
 }

@@ -4,7 +4,8 @@
 #   A process that hangs still counts as running: nothing restarts it, and no standby takes over, until someone
 #   notices. A liveness probe that checks the process itself detects the hang within a minute. This policy checks
 #   containers that run a data store. Engines in exclude_engines are exempt: their vendors ship no liveness probe,
-#   because a restart there does more harm than good. Give the probe time with a startupProbe (probe-startup-budget),
+#   because a restart there does more harm than good. A probe that runs mongo, which MongoDB's images from 6.0 on do not
+#   have, never succeeds. Give the probe time with a startupProbe (probe-startup-budget),
 #   and let it check nothing but the process (probe-liveness-no-dependency).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -49,16 +50,41 @@ violation contains v if {
 		"msg": sprintf("container %s has no livenessProbe: when %s hangs, nothing restarts it", [name, engine]),
 		"path": container.path,
 		"fix": sprintf(
-			"Add a livenessProbe to container %s, such as %s, and a startupProbe that leaves it time to recover",
-			[name, example(container)],
+			"Add a livenessProbe to container %s, such as %s, and a startupProbe that leaves it time %s",
+			[name, example(container), purpose(container)],
 		),
+	}
+}
+
+# A probe that can never succeed.
+violation contains v if {
+	some container in input.workload.containers
+	some kind in ["startup", "liveness"]
+	probe := container[kind]
+	program := health_checks.gone(container, probe)
+	v := {
+		"msg": sprintf(
+			"%sProbe of container %s runs %s, which its image no longer has: the container is restarted for ever",
+			[kind, container.name, program],
+		),
+		"path": probe.path,
+		"fix": sprintf("Write mongosh for %s, with timeoutSeconds: 10: it starts more slowly", [program]),
 	}
 }
 
 # PostgreSQL is down while Patroni copies it anew, which takes as long as it takes.
 example(container) := "httpGet: {path: /liveness, port: 8008} (before Patroni 2.1, tcpSocket: {port: 8008})" if {
 	health_checks.patroni(container)
+} else := sprintf(
+	"tcpSocket: {port: %d} (between nodes: the CQL port opens only once it has joined)",
+	[health_checks.port_between_nodes(container)],
+) if {
+	container.engine in {"cassandra", "scylla"}
 } else := text if {
 	port := health_checks.port(container)
 	text := sprintf("tcpSocket: {port: %d}", [port])
-} else := "an exec of its own ping command"
+} else := health_checks.unported(engines.of(container))
+
+purpose(container) := "for a state transfer (the port opens only after it)" if {
+	health_checks.galera(container)
+} else := "to recover"

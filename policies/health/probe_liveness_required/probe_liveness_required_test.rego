@@ -23,9 +23,19 @@ test_no_probe_fails if {
 	contains(v.fix, "tcpSocket: {port: 5432}")
 }
 
-test_without_ports_the_fix_names_a_command if {
+test_without_ports_the_fix_names_a_command_that_is_there if {
 	some v in found(request([container({"ports": []})]))
 	contains(v.fix, "its own ping command")
+	some nats in found(request([container({"engine": "nats", "ports": []})]))
+	contains(nats.fix, "such as tcpSocket on its client port (4222 by default), and")
+}
+
+test_members_are_given_time_to_join if {
+	some v in found(request([container({"engine": "cassandra", "ports": [{"port": 9042}]})]))
+	contains(v.fix, "such as tcpSocket: {port: 7000} (between nodes: the CQL port opens only once it has joined), and")
+	member := container({"engine": "mysql", "env": [], "command": ["mariadbd", "--wsrep-on=ON"], "args": []})
+	some w in found(request([member]))
+	contains(w.fix, "a startupProbe that leaves it time for a state transfer (the port opens only after it)")
 }
 
 test_startup_probe_is_no_liveness_probe if count(found(request([container({"startup": {"kind": "exec"}})]))) == 1
@@ -59,4 +69,16 @@ test_a_port_for_clients_is_asked if {
 
 test_what_is_scaled_to_nothing_fails if {
 	count(found(object.union(request([container({})]), {"workload": {"replicas": 0}}))) == 1
+}
+
+test_probe_that_never_succeeds_fails if {
+	probe := {"kind": "exec", "command": ["mongo", "--eval", "db.adminCommand('ping')"], "path": ["liveness"]}
+	one := container({"engine": "mongodb", "image": {"repository": "library/mongo"}, "liveness": probe})
+	document := object.union(request([one]), {"workload": {"engine": {"name": "mongodb", "container": "db", "major": 7}}})
+	violations := found(document)
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "runs mongo, which its image no longer has: the container is restarted for ever")
+	v.path == ["liveness"]
+	found(object.union(document, {"workload": {"engine": {"major": 5}}})) == set()
 }

@@ -7,7 +7,8 @@
 #   ports, in StatefulSets of several replicas, since it may be a store that the table lacks. An application with a
 #   claim loses a few requests without a probe, but no data, so it passes: any linter says so. Beside it, other
 #   containers are helpers; they pass, and so do init containers, sidecars and the containers named in
-#   exclude_containers. Whether the probe tests the right thing is not visible.
+#   exclude_containers. Whether the probe tests the right thing is not visible, but one that runs mongo, which MongoDB's
+#   images from 6.0 on do not have, never succeeds.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/
@@ -46,6 +47,21 @@ violation contains v if {
 	}
 }
 
+# A probe that can never succeed.
+violation contains v if {
+	some container in input.workload.containers
+	probe := container.readiness
+	program := health_checks.gone(container, probe)
+	v := {
+		"msg": sprintf(
+			"readinessProbe of container %s runs %s, which its image no longer has: the pod is never ready",
+			[container.name, program],
+		),
+		"path": probe.path,
+		"fix": sprintf("Write mongosh for %s, with timeoutSeconds: 10: it starts more slowly", [program]),
+	}
+}
+
 serves(container) if container.engine != ""
 
 # A store that the table lacks: its next member goes down before this one is back.
@@ -76,6 +92,8 @@ example(container) := "{exec: {command: [pg_isready]}, timeoutSeconds: 5}" if {
 	container.engine == "rabbitmq"
 	text := "{exec: {command: [rabbitmq-diagnostics, -q, ping]}, timeoutSeconds: 15, periodSeconds: 30}"
 } else := text if {
+	text := health_checks.ready(container)
+} else := text if {
 	port := health_checks.port(container)
 	text := sprintf("{tcpSocket: {port: %d}}", [port])
-} else := "an exec of its own ping command"
+} else := health_checks.unported(container.engine)

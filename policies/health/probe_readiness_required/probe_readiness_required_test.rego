@@ -26,6 +26,18 @@ request(containers) := {
 
 found(document) := violations if violations := policy.violation with input as document
 
+test_probe_that_never_succeeds_fails if {
+	probe := {"kind": "exec", "command": ["mongo", "--eval", "db.adminCommand('ping')"], "path": ["readiness"]}
+	one := container({"engine": "mongodb", "image": {"repository": "library/mongo"}, "readiness": probe})
+	document := object.union(request([one]), {"workload": {"engine": {"name": "mongodb", "container": "db", "major": 7}}})
+	violations := found(document)
+	count(violations) == 1
+	some v in violations
+	contains(v.msg, "runs mongo, which its image no longer has: the pod is never ready")
+	v.path == ["readiness"]
+	found(object.union(document, {"workload": {"engine": {"major": 5}}})) == set()
+}
+
 test_probe_passes if {
 	found(request([container({"engine": "postgres", "readiness": {"handler": {}, "period": 10}})])) == set()
 }
@@ -100,4 +112,19 @@ test_of_unknown_containers_those_that_keep_data_are_judged if {
 		object.union(store, {"name": "second"}),
 	]
 	count(found(request(array.concat([store], helpers)))) == 2
+}
+
+test_images_without_a_client_are_asked_over_http if {
+	every engine, text in {
+		"loki": "such as {httpGet: {path: /ready, port: 3100}} (its http_listen_port)",
+		"tempo": "such as {httpGet: {path: /ready, port: 3200}} (its http_listen_port)",
+		"nats": "such as {httpGet: {path: /healthz?js-enabled-only=true, port: 8222}} (on with -m 8222)",
+		"qdrant": "such as {httpGet: {path: /readyz, port: 6333}}",
+		"kafka": "such as tcpSocket on its client port (9092 by default)",
+		"dgraph": "such as tcpSocket on its client port",
+		"etcd": "such as an exec of its own ping command",
+	} {
+		some v in found(request([container({"engine": engine})]))
+		endswith(v.fix, text)
+	}
 }

@@ -12,7 +12,9 @@
 #   as an error. It does with -e, and a comparison with PONG alone fails as well. /-/healthy of Prometheus answers
 #   during the replay, unlike /-/ready; /liveness of Patroni does, unlike /health and /readiness. InfluxDB up to 2 does
 #   not listen before all shards are open; the controller's port of Kafka is open before the broker has recovered;
-#   InfluxDB 3 is not checked. What a script asks is not visible, and not flagged.
+#   InfluxDB 3 is not checked. A new node of Cassandra or ScyllaDB opens its CQL port, and a member of Galera its port
+#   for clients, only once it has copied the data of the others: where several members run and the probe asks there,
+#   joining counts. What a script asks is not visible, and not flagged.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#define-startup-probes
 # - ref: https://kubernetes.io/docs/concepts/workloads/pods/probes/
@@ -24,6 +26,10 @@
 #   description: What /-/healthy and /-/ready of Prometheus say during the replay.
 # - ref: https://github.com/influxdata/influxdb/issues/27355
 # - ref: https://patroni.readthedocs.io/en/latest/rest_api.html
+# - ref: https://github.com/helm/charts/issues/1227
+#   description: A node of Cassandra that joins is killed.
+# - ref: https://github.com/helm/charts/issues/5762
+#   description: A member of Galera that takes a state transfer is killed.
 # custom:
 #   severity: high
 #   action: warn
@@ -46,6 +52,12 @@
 #         influxdb: 600
 #         prometheus: 600
 #       description: How many seconds a data store may need before it answers, by engine.
+#     joining:
+#       type: map
+#       of: integer
+#       default: {cassandra: 1800, scylla: 1800, mysql: 1800}
+#       description: >-
+#         How many seconds a new member may need to copy the data of the others, before it answers clients, by engine.
 #   fix: Add a startupProbe whose failureThreshold × periodSeconds covers the longest recovery.
 #   why: "each kill starts the log replay again, so a short outage lasts until someone edits the probe"
 package stategate.health.probe_startup_budget
@@ -56,19 +68,19 @@ import data.stategate.lib.health_checks
 violation contains v if {
 	some container in input.workload.containers
 	engine := engines.of(container)
-	needed := input.parameters.seconds[engine]
 	probe := killer(container)
+	[needed, what, never] := patience(engine, container, probe)
 	health_checks.shown(probe)
 	not health_checks.answers_while_recovering(engine, probe)
 	granted := probe.initial_delay + probe.budget_seconds
 	granted < needed
 	v := {
 		"msg": sprintf(
-			"container %s is killed after %d s of silence, but recovery of %s may take %d s: then it never finishes",
-			[container.name, granted, engine, needed],
+			"container %s is killed after %d s of silence, but %s may take %d s: then it never %s",
+			[container.name, granted, what, needed, never],
 		),
 		"path": probe.path,
-		"fix": remedy(container, needed),
+		"fix": remedy(container, probe, needed),
 	}
 }
 
@@ -77,8 +89,20 @@ killer(container) := container.startup if {
 	container.startup
 } else := container.liveness
 
-remedy(container, needed) := text if {
-	probe := container.startup
+patience(engine, container, probe) := [needed, what, "joins"] if {
+	health_checks.waits_for_others(container, probe)
+	needed := input.parameters.joining[engine]
+	what := sprintf("a new member of %s that copies its data", [engine])
+} else := [input.parameters.seconds[engine], sprintf("recovery of %s", [engine]), "finishes"]
+
+remedy(container, probe, needed) := sprintf(
+	"Let livenessProbe and startupProbe of %s ask tcpSocket on port %d (between nodes): %s",
+	[container.name, health_checks.port_between_nodes(container), "the CQL port opens only once it has joined"],
+) if {
+	container.engine in {"cassandra", "scylla"}
+	health_checks.waits_for_others(container, probe)
+} else := text if {
+	container.startup
 	tries := ceil((needed - probe.initial_delay) / probe.period)
 	text := sprintf("Set failureThreshold of the startupProbe of %s to %d or more", [container.name, tries])
 } else := sprintf(

@@ -114,3 +114,33 @@ test_patroni_says_that_it_lives_while_postgres_recovers if {
 	}))
 	v.fix == "Let the livenessProbe of db ask /liveness: Patroni answers there while PostgreSQL recovers"
 }
+
+of_members(engine, probes, overrides) := object.union(request(engine, probes), {
+	"workload": object.union({"replicas": 3}, overrides),
+	"parameters": {"seconds": {"mysql": 300, "cassandra": 180}, "joining": {"mysql": 3600, "cassandra": 3600}},
+})
+
+at(port, before) := object.union(over_tcp(before), {"port": port})
+
+test_a_node_joins_before_it_opens_its_port_for_clients if {
+	slow := {"ports": [], "startup": at(9042, probe(0, 10, 30))}
+	some v in found(of_members("cassandra", slow, {}))
+	v.msg == concat("", [
+		"container db is killed after 300 s of silence, but a new member of cassandra that copies its data may take 3600 s: ",
+		"then it never joins",
+	])
+	startswith(v.fix, "Let livenessProbe and startupProbe of db ask tcpSocket on port 7000")
+	found(of_members("cassandra", {"ports": [], "startup": at(7000, probe(0, 10, 30))}, {})) == set()
+	found(of_members("cassandra", slow, {"replicas": 1})) == set()
+	count(found(of_members("cassandra", {"ports": [], "startup": at(7000, probe(0, 10, 3))}, {}))) == 1
+}
+
+member(probes) := object.union({"command": ["mariadbd", "--wsrep-on=ON"], "args": [], "env": []}, probes)
+
+test_a_member_of_galera_takes_a_state_transfer_first if {
+	some v in found(of_members("mysql", member({"startup": at(3306, probe(0, 10, 30))}), {}))
+	contains(v.msg, "may take 3600 s: then it never joins")
+	v.fix == "Set failureThreshold of the startupProbe of db to 360 or more"
+	found(of_members("mysql", member({"startup": at(3306, probe(0, 10, 360))}), {})) == set()
+	found(of_members("mysql", {"command": [], "args": [], "env": [], "startup": at(3306, probe(0, 10, 30))}, {})) == set()
+}

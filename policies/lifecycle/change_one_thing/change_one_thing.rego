@@ -37,11 +37,9 @@ changed contains "where its pods run" if input.old_workload.scheduling != input.
 
 changed contains "its storage" if storage(input.old_workload) != storage(input.workload)
 
-images(workload) := {name: image |
+images(workload) := {[container.name, container.image_name] |
 	some container in workload.containers
 	container.engine != ""
-	name := container.name
-	image := container.image_name
 }
 
 # Ignores ConfigMaps and Secrets, whose names change with their content.

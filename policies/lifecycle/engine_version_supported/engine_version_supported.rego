@@ -33,7 +33,7 @@
 #         mongodb-community-server: "7.0"
 #         redis: "6.2"
 #         etcd: "3.5"
-#         rabbitmq: "4.2"
+#         rabbitmq: "4.3"
 #         cassandra: "4.0"
 #         zookeeper: "3.8"
 #         elasticsearch: "8.19"
@@ -85,11 +85,19 @@ fault(image, version) := [what, remedy] if {
 
 way := "by pg_upgrade or dump and restore (from any version)" if {
 	input.workload.engine.name == "postgres"
-} else := "by way of 7.17 (from 5, of 6.8 first)" if {
+} else := concat(" ", [
+	"by way of 7.17 (from 5, of 6.8 first), reindexing before each major version",
+	"what the running one has not made",
+]) if {
 	input.workload.engine.name == "elasticsearch"
 	input.workload.engine.major < 8
 } else := "one series after the other, setting setFeatureCompatibilityVersion after each" if {
 	input.workload.engine.name == "mongodb"
-} else := "one series after the other, enabling all feature flags before each" if {
+} else := concat(" ", [
+	"by way of 4.2 (before 4, of 3.13 first, one series after the other),",
+	"enabling all feature flags before each",
+]) if {
 	input.workload.engine.name == "rabbitmq"
+} else := "one series after the other, with nodetool upgradesstables on every node before the next" if {
+	input.workload.engine.name == "cassandra"
 } else := "one series after the other"

@@ -100,3 +100,13 @@ test_other_names_of_the_same_software_count if {
 	some m in found(request("mysql-server", [8, 0, 32]))
 	startswith(m.msg, "mysql 8.0.32 gets no more fixes")
 }
+
+test_some_have_work_to_do_on_the_way if {
+	some rabbit in found(request("rabbitmq", [3, 12, 1]))
+	contains(rabbit.fix, "by way of 4.2 (before 4, of 3.13")
+	document := {"parameters": {"min_versions": {"cassandra": "4.0", "elasticsearch": "8.19"}}}
+	some cassandra in found(object.union(request("cassandra", [3, 11, 10]), document))
+	contains(cassandra.fix, "with nodetool upgradesstables on every node before the next")
+	some elastic in found(object.union(request("elasticsearch", [6, 8, 0]), document))
+	contains(elastic.fix, "reindexing before each major version what the running one has not made")
+}

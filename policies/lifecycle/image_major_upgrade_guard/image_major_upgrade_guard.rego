@@ -23,6 +23,8 @@
 # - ref: https://qdrant.tech/documentation/upgrades/
 # - ref: https://www.cockroachlabs.com/docs/stable/upgrade-cockroach-version
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
+# - ref: https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/
+#   description: Why members of 3.6 do not start on what 3.5 before its last patches has left.
 # - ref: https://www.rabbitmq.com/docs/upgrade#rabbitmq-version-upgradability
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/upgrade-paths.html
 # custom:
@@ -67,10 +69,17 @@
 #         rabbitmq/4.3: "4.2"
 #         cockroach/23.2: "23.1"
 #         cockroach/24.1: "23.2"
+#         cockroach/24.2: "24.1"
 #         cockroach/24.3: "24.1"
+#         cockroach/25.1: "24.3"
 #         cockroach/25.2: "24.3"
+#         cockroach/25.3: "25.2"
 #         cockroach/25.4: "25.2"
+#         cockroach/26.1: "25.4"
 #         cockroach/26.2: "25.4"
+#         cockroach/26.3: "26.2"
+#         etcd/3.6: "3.5.32"
+#         etcd/3.7: "3.6.11"
 #         mysql/8.4: "8.0"
 #         mysql/9: "8.4"
 #         kafka/4: "3.3"
@@ -99,6 +108,21 @@ violation contains v if {
 	}
 }
 
+# 8.19 came after 9.0, which does not know what it writes.
+violation contains v if {
+	not pod_data.gone
+	change := versions.change
+	versions.software(input.workload) == "elasticsearch"
+	array.slice(change.old.release, 0, 2) == [8, 19]
+	array.slice(change.new.release, 0, 2) == [9, 0]
+	why := versions.doubt
+	v := {
+		"msg": sprintf("elasticsearch goes %s: 9.0 is older than 8.19, which is followed by 9.1, and %s", [change.text, why]),
+		"path": change.new.path,
+		"fix": sprintf("Make a backup, and take 9.1 or later; if there are no data to keep: %s", [versions.command]),
+	}
+}
+
 violation contains v if {
 	not pod_data.gone
 	before := family(input.old_workload)
@@ -113,6 +137,131 @@ violation contains v if {
 		"fix": sprintf("Dump the data, and load it into a new database; if this volume holds none yet: %s", [command]),
 	}
 }
+
+# Another product, or a generation that reads none of these files.
+violation contains v if {
+	not pod_data.gone
+	some row in replacements
+	input.workload.engine.name == row.engine
+	input.old_workload.engine.name == row.engine
+	regex.match(row.old, versions.software(input.old_workload))
+	regex.match(row.new, versions.software(input.workload))
+	every workload in [input.old_workload, input.workload] {
+		versions.shows_version(workload)
+	}
+	within(input.old_workload.engine, row.from)
+	within(input.workload.engine, row.to)
+	array.slice(input.old_workload.engine.release, 0, 2) != array.slice(input.workload.engine.release, 0, 2)
+	not upgraded_by_its_image
+	not told_as_a_step
+	not back(input.old_workload, input.workload)
+	step := sprintf("%s->%s", [label(input.old_workload), label(input.workload)])
+	why := confirm.missing(input.workload, versions.confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)
+	v := {
+		"msg": sprintf("the image goes %s: %s, and %s", [step, row.harm, why]),
+		"path": input.workload.engine.path,
+		"fix": sprintf("%s; then, or if there are no data to keep: %s", [row.way, command]),
+	}
+}
+
+# One annotation cannot confirm two steps.
+told_as_a_step if {
+	change := versions.change
+	obstacle(change.old, change.new, versions.software(input.workload))
+}
+
+# Of one product: image-version-downgrade tells of that.
+back(old, new) if {
+	versions.software(old) == versions.software(new)
+	versions.goes_back(old.engine, new.engine, 2)
+}
+
+upgraded_by_its_image if {
+	input.workload.engine.name == "influxdb"
+	some container in input.workload.containers
+	some variable in container.env
+	variable.name == "DOCKER_INFLUXDB_INIT_MODE"
+	variable.value == "upgrade"
+}
+
+label(workload) := sprintf("%s %s", [versions.software(workload), workload.engine.version])
+
+# From the first release of a range on, and below the second.
+within(engine, [first, end]) if {
+	release := engine.release
+	not versions.below(release, first)
+	versions.below(release, end)
+}
+
+replacements := [
+	{
+		"engine": "influxdb",
+		"old": `^influxdb`,
+		"new": `^influxdb`,
+		"from": ["1", "2"],
+		"to": ["2", "3"],
+		"harm": "it does not read the files of 1.x, and starts empty",
+		"way": concat(" ", [
+			"Keep the image; or save the data (influxd backup -portable), and let the image of 2.x upgrade a copy of the volume",
+			"(DOCKER_INFLUXDB_INIT_MODE=upgrade)",
+		]),
+	},
+	{
+		"engine": "influxdb",
+		"old": `^influxdb`,
+		"new": `^influxdb`,
+		"from": ["1", "3"],
+		"to": ["3", "9"],
+		"harm": "it does not read the files of the older one, and starts empty",
+		"way": "Keep the image; start 3.x as a workload of its own, and write the data into it from the one that runs",
+	},
+	{
+		"engine": "neo4j",
+		"old": `^neo4j`,
+		"new": `^neo4j`,
+		"from": ["3", "5"],
+		"to": ["5", "6"],
+		"harm": "it does not start its databases on a store of 4.x",
+		"way": "Keep the image; or from 4.4, stop it, and run neo4j-admin database migrate of 5.x on a copy of the volume",
+	},
+	{
+		"engine": "meilisearch",
+		"old": `^meilisearch`,
+		"new": `^meilisearch`,
+		"from": ["0", "1.12"],
+		"to": ["0", "2"],
+		"harm": "before 1.12, no version starts on the files of another",
+		"way": "Make a dump with the version that runs (POST /dumps), and start the new one on an empty volume with --import-dump",
+	},
+	{
+		"engine": "postgres",
+		"old": `^timescaledb$`,
+		"new": `^(postgres|postgis|pgvector)$`,
+		"from": ["0", "99"],
+		"to": ["0", "99"],
+		"harm": "postgresql.conf in the data loads timescaledb, which this image lacks, so it does not start",
+		"way": "Keep the image; or dump the data, and load them into a new database of its own",
+	},
+	{
+		"engine": "elasticsearch",
+		"old": `^elasticsearch`,
+		"new": `^opensearch`,
+		"from": ["7.11", "99"],
+		"to": ["1", "99"],
+		"harm": "OpenSearch does not start on the data of Elasticsearch from 7.11 on",
+		"way": "Keep the image; start OpenSearch as a workload of its own, and reindex from remote",
+	},
+	{
+		"engine": "elasticsearch",
+		"old": `^opensearch`,
+		"new": `^elasticsearch`,
+		"from": ["1", "99"],
+		"to": ["1", "99"],
+		"harm": "Elasticsearch does not start on the data of OpenSearch",
+		"way": "Keep the image; start Elasticsearch as a workload of its own, and reindex from remote",
+	},
+]
 
 named(engine) := "opensearch" if {
 	engine.name == "elasticsearch"
@@ -137,6 +286,7 @@ obstacle(old, new, software) := "it knows no ZooKeeper, and the metadata of this
 	some container in input.old_workload.containers
 	some variable in container.env
 	endswith(lower(variable.name), "zookeeper_connect")
+	object.get(variable, "value", "elsewhere") != ""
 } else := "the new major version does not start on the old one's files" if {
 	new.name in input.parameters.needs_migration
 	new.major > old.major
@@ -248,6 +398,18 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 	text := concat(" ", [
 		"go through the versions in between, one update each, and wait until each is finalized",
 		"(SHOW CLUSTER SETTING version); if there are no data to keep",
+	])
+} else := text if {
+	new.name == "cassandra"
+	text := concat(" ", [
+		"go through the versions in between, one update each, and run nodetool upgradesstables on every node before the",
+		"next; if there are no data to keep",
+	])
+} else := text if {
+	new.name == "elasticsearch"
+	text := concat(" ", [
+		"go through the versions in between, one update each, and before each major version reindex what the running one",
+		"has not made (else no node starts); if there are no data to keep",
 	])
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
 

@@ -26,7 +26,16 @@ request(old, new) := {
 		"one_major_at_a_time": ["mongodb", "elasticsearch", "cassandra"],
 		"one_minor_at_a_time": ["etcd"],
 		"series": {"mongodb": ["3.6", "4.0", "4.2", "4.4", "5.0", "6.0", "7.0", "8.0"]},
-		"comes_from": {"elasticsearch/9": "8.18", "rabbitmq/4": "3.13", "mysql/8.4": "8.0", "opensearch/3": "2.19", "cockroach/26.2": "25.4"},
+		"comes_from": {
+			"elasticsearch/9": "8.18",
+			"rabbitmq/4": "3.13",
+			"mysql/8.4": "8.0",
+			"opensearch/3": "2.19",
+			"cockroach/25.3": "25.2",
+			"cockroach/26.2": "25.4",
+			"etcd/3.6": "3.5.32",
+			"etcd/3.7": "3.6.11",
+		},
 	},
 	"now": "2026-01-01T00:00:00Z",
 }
@@ -130,8 +139,24 @@ test_series_are_guessed_where_the_tag_is_short_or_the_table_old if {
 test_skipped_minor_fails if {
 	some v in step("etcd", [3, 4, 34], [3, 6, 1])
 	contains(v.msg, "skips a minor version")
-	step("etcd", [3, 5, 17], [3, 6, 1]) == set()
+	step("etcd", [3, 5, 32], [3, 6, 13]) == set()
 	step("etcd", [3, 5, 1], [3, 5, 17]) == set()
+}
+
+test_etcd_comes_from_the_last_patches if {
+	some v in step("etcd", [3, 5, 10], [3, 6, 4])
+	contains(v.msg, "etcd goes 3.5.10->3.6.4: it has to come from 3.5.32 or later")
+	some w in step("etcd", [3, 6, 2], [3, 7, 0])
+	contains(w.msg, "it has to come from 3.6.11 or later")
+	step("etcd", [3, 6, 11], [3, 7, 0]) == set()
+	step("etcd", [3, 6, 2], [3, 6, 11]) == set()
+}
+
+test_files_are_rewritten_on_the_way if {
+	some cassandra in step("cassandra", [3, 11, 17], [5, 0, 2])
+	contains(cassandra.fix, "run nodetool upgradesstables on every node before the next; if there are no data to keep")
+	some elastic in step("elasticsearch", [8, 12, 0], [9, 1, 0])
+	contains(elastic.fix, "before each major version reindex what the running one has not made")
 }
 
 test_other_engines_pass if {
@@ -192,6 +217,14 @@ test_cockroach_finalizes_each_version if {
 	found(request(of_cockroach([25, 4, 1]), of_cockroach([26, 2, 0]))) == set()
 }
 
+# Every second version is optional, and reached from the one right before it only.
+test_an_innovation_release_comes_from_the_one_before_it if {
+	some v in found(request(of_cockroach([24, 3, 2]), of_cockroach([25, 3, 2])))
+	contains(v.msg, "it has to come from 25.2 or later")
+	found(request(of_cockroach([25, 2, 1]), of_cockroach([25, 3, 2]))) == set()
+	found(request(of_cockroach([25, 2, 1]), of_cockroach([25, 4, 0]))) == set()
+}
+
 test_what_comes_from_near_enough_passes if {
 	step("rabbitmq", [3, 13, 7], [4, 0]) == set()
 	step("rabbitmq", [4, 0], [4, 1]) == set()
@@ -224,4 +257,75 @@ test_kafka_leaves_zookeeper_before_4 if {
 	contains(v.msg, "kafka goes 3.9->4.0: it knows no ZooKeeper")
 	contains(v.fix, "first migrate to KRaft (zookeeper.metadata.migration.enable")
 	found(request(old, workload("kafka", [3, 10], {}))) == set()
+}
+
+test_without_zookeeper_nothing_is_to_migrate if {
+	env := [{"name": "KAFKA_ZOOKEEPER_CONNECT", "value": ""}]
+	containers := {"containers": [{"name": "db", "image": {"repository": "library/kafka"}, "env": env}]}
+	found(request(object.union(workload("kafka", [3, 9], {}), containers), workload("kafka", [4, 0], {}))) == set()
+}
+
+test_elasticsearch_9_0_is_older_than_8_19 if {
+	some v in step("elasticsearch", [8, 19, 1], [9, 0, 3])
+	contains(v.msg, "elasticsearch goes 8.19.1->9.0.3: 9.0 is older than 8.19")
+	contains(v.fix, "take 9.1 or later")
+	step("elasticsearch", [8, 18, 4], [9, 0, 3]) == set()
+	step("elasticsearch", [8, 19, 1], [9, 1, 0]) == set()
+}
+
+of(engine, repository, release, annotations) := object.union(
+	workload(engine, release, annotations),
+	{"containers": [{"name": "db", "image": {"repository": repository}, "env": []}]},
+)
+
+replaced(old, new) := found(object.union(request(old, new), {"parameters": {"needs_migration": ["postgres"]}}))
+
+test_another_product_or_generation_starts_empty_or_not_at_all if {
+	every row in [
+		["influxdb", "library/influxdb", [1, 8, 10], "library/influxdb", [2, 7, 10], "starts empty"],
+		["influxdb", "library/influxdb", [2, 7, 10], "library/influxdb", [3, 0], "starts empty"],
+		["neo4j", "library/neo4j", [4, 4, 38], "library/neo4j", [5, 25, 1], "on a store of 4.x"],
+		["meilisearch", "getmeili/meilisearch", [1, 9, 1], "getmeili/meilisearch", [1, 11, 3], "files of another"],
+		["elasticsearch", "elasticsearch/elasticsearch", [8, 19, 3], "opensearchproject/opensearch", [2, 17, 1], "from 7.11 on"],
+		["elasticsearch", "opensearchproject/opensearch", [2, 17, 1], "library/elasticsearch", [8, 19, 3], "of OpenSearch"],
+		["postgres", "timescale/timescaledb", [2, 14, 2], "library/postgres", [16, 4], "loads timescaledb"],
+	] {
+		old := of(row[0], row[1], row[2], {})
+		some v in replaced(old, of(row[0], row[3], row[4], {}))
+		contains(v.msg, row[5])
+		contains(v.fix, "then, or if there are no data to keep: kubectl annotate statefulset db")
+	}
+}
+
+test_files_that_are_read_pass if {
+	meili := "getmeili/meilisearch"
+	replaced(of("meilisearch", meili, [1, 9, 0], {}), of("meilisearch", meili, [1, 9, 1], {})) == set()
+	replaced(of("meilisearch", meili, [1, 12, 0], {}), of("meilisearch", meili, [1, 13, 1], {})) == set()
+	replaced(of("neo4j", "library/neo4j", [5, 25], {}), of("neo4j", "library/neo4j", [5, 26], {})) == set()
+	oss := of("elasticsearch", "elasticsearch/elasticsearch-oss", [7, 10, 2], {})
+	replaced(oss, of("elasticsearch", "opensearchproject/opensearch", [1, 3, 20], {})) == set()
+	upgrade := {"containers": [{
+		"name": "db",
+		"image": {"repository": "library/influxdb"},
+		"env": [{"name": "DOCKER_INFLUXDB_INIT_MODE", "value": "upgrade"}],
+	}]}
+	new := object.union(of("influxdb", "library/influxdb", [2, 7], {}), upgrade)
+	replaced(of("influxdb", "library/influxdb", [1, 8], {}), new) == set()
+}
+
+test_another_product_is_confirmed_by_both_names if {
+	said := {"stategate.io/confirm-version-change": "influxdb 1.8.10->influxdb 2.7.10"}
+	old := of("influxdb", "library/influxdb", [1, 8, 10], {})
+	replaced(old, of("influxdb", "library/influxdb", [2, 7, 10], said)) == set()
+}
+
+# One annotation cannot confirm two steps.
+test_a_new_major_version_of_another_product_is_one_step if {
+	old := object.union(
+		of("postgres", "timescale/timescaledb", [14, 10], {}),
+		{"containers": [{"name": "db", "image": {"repository": "timescale/timescaledb", "tag": "2.10.0-pg14"}, "env": []}]},
+	)
+	some v in replaced(old, of("postgres", "library/postgres", [16, 4], {}))
+	count(replaced(old, of("postgres", "library/postgres", [16, 4], {}))) == 1
+	contains(v.msg, "the new major version does not start on the old one's files")
 }

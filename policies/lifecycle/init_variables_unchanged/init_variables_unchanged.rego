@@ -65,11 +65,17 @@ changes(before, variable) if {
 	count([old | some old in before.env; old.name == variable.name]) == 0
 }
 
-# Red Hat's images set the passwords anew at every start.
+# Red Hat's images set the passwords anew at every start. A mirror may keep official images under a name like theirs.
 follows(container, name) if {
 	endswith(name, "_PASSWORD")
-	regex.match(`(^|/)(rhel[0-9]+|centos[0-9]*|sclorg|openshift[0-9]*|fedora)/`, container.image.repository)
+	regex.match(red_hat, container.image.repository)
+	not regex.match(`^[0-9]+\.[0-9]+\.[0-9]+`, object.get(container.image, "tag", ""))
 }
+
+red_hat := concat("", [
+	`(^|/)(rhel[0-9]+|centos[0-9]*|sclorg|openshift[0-9]*|fedora)/`,
+	`(postgresql|mysql|mariadb|mongodb)(-[^/]*)?$`,
+])
 
 variables := {
 	"postgres": [

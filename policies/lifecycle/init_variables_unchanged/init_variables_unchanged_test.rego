@@ -73,3 +73,21 @@ test_passwords_that_are_set_at_every_start_pass if {
 		count(violations) == pair[1]
 	}
 }
+
+test_a_mirror_of_an_official_image_is_no_image_of_red_hat if {
+	every row in [
+		["openshift/postgres", "16.4", "postgres", "POSTGRES_PASSWORD"],
+		["centos7/mysql", "8.4.2", "mysql", "MYSQL_ROOT_PASSWORD"],
+		["fedora/mongo", "7.0.14", "mongodb", "MONGO_INITDB_ROOT_PASSWORD"],
+	] {
+		[repository, tag, engine, variable] := row
+		image := {"image": {"repository": repository, "tag": tag}}
+		before := object.union(view(engine, [literal(variable, "x")], false).containers[0], image)
+		after := object.union(view(engine, [literal(variable, "y")], false).containers[0], image)
+		violations := policy.violation with input as {
+			"old_workload": {"containers": [before]},
+			"workload": {"engine": {"name": engine, "container": "db"}, "containers": [after]},
+		}
+		count(violations) == 1
+	}
+}

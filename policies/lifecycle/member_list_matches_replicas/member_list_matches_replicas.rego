@@ -6,11 +6,13 @@
 #   on the list stops at once or joins nothing, and stays like that until someone reads its log. A member that is on
 #   the list but does not run counts for the majority all the same, so that fewer failures, or none, are survived. This
 #   policy compares the list with the StatefulSet's own pods (NAME-0 and so on, spec.ordinals included); members with
-#   other names are left alone, and so are lists that a script makes or that come from a ConfigMap. Members that go
-#   are the matter of scale-down-guard.
+#   other names are left alone, and so are lists that a script makes or that come from a ConfigMap. An etcd that has
+#   started ignores its list, so only one that is to be new is asked for all of them. Consul's servers wait for as many
+#   as -bootstrap-expect says before they elect a leader. Members that go are the matter of scale-down-guard.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/op-guide/runtime-configuration/
 # - ref: https://zookeeper.apache.org/doc/current/zookeeperReconfig.html
+# - ref: https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/bootstrap
 # - ref: https://kafka.apache.org/documentation/#kraft_config
 # - ref: https://min.io/docs/minio/linux/operations/install-deploy-manage/expand-minio-deployment.html
 # custom:
@@ -58,6 +60,58 @@ violation contains v if {
 	}
 }
 
+# Once they have elected a leader, they ignore it.
+violation contains v if {
+	not input.old_workload
+	some container in input.workload.containers
+	container.role == "main"
+	engines.of(container) == "consul"
+	not settings.decides(container)
+	given := settings.given(container)
+	item := [one | some one in given; one.name == "bootstrap-expect"][0]
+	regex.match(`^[0-9]{1,2}$`, item.value)
+	expected := to_number(item.value)
+	replicas := input.workload.replicas
+	replicas > 0
+	expected > replicas
+	addresses := [one.value | some one in given; one.name in {"retry-join", "join"}]
+	count(addresses) > 0
+	every address in addresses {
+		of_own_pods(address)
+	}
+	not elsewhere(container, given)
+	v := {
+		"msg": sprintf(
+			"consul waits for %d servers, but %s has %d replicas: a new cluster never elects a leader",
+			[expected, name, replicas],
+		),
+		"path": item.path,
+		"key": "too few servers",
+		"fix": sprintf("Set replicas: %d, or -bootstrap-expect=%d, which counts for the first election only", [expected, replicas]),
+	}
+}
+
+# cs-0.cs, or the Service of its own pods
+of_own_pods(address) if {
+	host := split(split(address, ":")[0], ".")[0]
+	regex.match(`^[0-9]+$`, trim_prefix(host, sprintf("%s-", [name])))
+}
+
+of_own_pods(address) if split(split(address, ":")[0], ".")[0] == object.get(input.workload, "service_name", "")
+
+# Other servers may be named in files or in variables from elsewhere.
+elsewhere(container, _) if container.env_from
+
+elsewhere(container, _) if {
+	some variable in container.env
+	variable.name == "CONSUL_LOCAL_CONFIG"
+}
+
+elsewhere(_, given) if {
+	some one in given
+	one.name in {"config-dir", "config-file"}
+}
+
 name := input.workload.name
 
 others(strangers) := "" if {
@@ -69,6 +123,12 @@ shrinks if input.workload.replicas < input.old_workload.replicas
 worth_a_word(list) if {
 	not list.only_minority
 	not list.ignored_later
+}
+
+worth_a_word(list) if {
+	not input.old_workload
+	list.ignored_later
+	starts_new(list.container)
 }
 
 worth_a_word(list) if {
@@ -92,6 +152,8 @@ outlook(list, left) := "they are no majority, so that a new cluster never starts
 	list.ignored_later
 } else := "they are no majority, so it never starts" if {
 	2 * left <= list.members
+} else := "in a new cluster those that do not run count for the majority, so that it survives fewer failures" if {
+	list.ignored_later
 } else := "those that do not run count for the majority, so that it survives fewer failures"
 
 default first_ordinal := 0
@@ -127,8 +189,18 @@ lists contains list if {
 		"harm": object.get(source, "harm", ""),
 		"only_minority": object.get(source, "only_minority", false),
 		"ignored_later": object.get(source, "ignored_later", false),
+		"container": container,
 	}
 }
+
+# One that was made smaller later keeps its list, and this mostly goes.
+starts_new(container) if {
+	some one in settings.given(container)
+	one.name == "initial-cluster-state"
+	one.value == "new"
+}
+
+starts_new(container) if settings.variable(container, "ETCD_INITIAL_CLUSTER_STATE").value == "new"
 
 written(source, container) := [item.value, item.path, sprintf("--%s", [item.name])] if {
 	item := [given | some given in settings.given(container); given.name == source.setting][0]

@@ -60,6 +60,39 @@ test_members_that_do_not_run if {
 	scaled("etcd", 1, 1, three, {}) == set()
 }
 
+test_a_new_etcd_is_asked_for_all if {
+	some v in created("etcd", 2, array.concat(three, ["--initial-cluster-state=new"]), {})
+	endswith(v.msg, "2 replicas: in a new cluster those that do not run count for the majority, so that it survives fewer failures")
+	startswith(v.fix, "If it has not started yet, set replicas: 3")
+	count(created("etcd", 2, three, {"ETCD_INITIAL_CLUSTER_STATE": "new"})) == 1
+	created("etcd", 2, array.concat(three, ["--initial-cluster-state=existing"]), {}) == set()
+	created("etcd", 3, array.concat(three, ["--initial-cluster-state=new"]), {}) == set()
+	scaled("etcd", 2, 2, array.concat(three, ["--initial-cluster-state=new"]), {}) == set()
+}
+
+consul(replicas, words) := found({
+	"workload": object.union(
+		view("consul", replicas, array.concat(["consul", "agent", "-server"], words), {}),
+		{"service_name": "servers"},
+	),
+	"review": {"object": {"spec": {}}},
+})
+
+test_consul_waits_for_its_servers if {
+	some v in consul(3, ["-bootstrap-expect=5", "-retry-join=kv-0.servers", "-retry-join=servers.shop.svc"])
+	v.msg == "consul waits for 5 servers, but kv has 3 replicas: a new cluster never elects a leader"
+	v.fix == "Set replicas: 5, or -bootstrap-expect=3, which counts for the first election only"
+	consul(5, ["-bootstrap-expect=5", "-retry-join=servers"]) == set()
+	consul(3, ["-bootstrap-expect=5", "-retry-join=servers", "-retry-join=other-0.other"]) == set()
+	consul(3, ["-bootstrap-expect=5", "-retry-join=servers", "-config-dir=/c"]) == set()
+	consul(3, ["-bootstrap-expect=5"]) == set()
+	local := {"workload": object.union(
+		view("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect=5", "-retry-join=servers"], {"CONSUL_LOCAL_CONFIG": "{}"}),
+		{"service_name": "servers"},
+	)}
+	found(object.union(local, {"review": {"object": {"spec": {}}}})) == set()
+}
+
 test_members_of_other_workloads if {
 	zones := {"ETCD_INITIAL_CLUSTER": "kv-a-0=http://kv-a-0:2380,kv-0=http://kv-0:2380,kv-b-0=http://kv-b-0:2380"}
 	created("etcd", 1, [], zones) == set()

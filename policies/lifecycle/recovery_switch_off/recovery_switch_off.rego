@@ -5,16 +5,20 @@
 #   the data, so that a store that is damaged comes up at all. Left in the pod template, they apply to every pod and
 #   every restart. With a founding switch, a pod that comes back does not join but founds a cluster of its own, and the
 #   writes of one of them are lost; the others make damage permanent or keep a member from starting. This policy checks
-#   arguments and variables of the engines in its table; founding switches count only where several members run.
-#   A script that decides for itself, and files of configuration, are not judged. At admission it only warns: in an
+#   arguments and variables of the engines in its table, MySQL's and PostgreSQL's files in ConfigMaps among the
+#   manifests, and commands of recovery that run at each start, also in init containers; founding switches count only
+#   where several members run. A script that decides for itself is not judged. At admission it only warns: in an
 #   outage, the switch may be just what is needed.
 # related_resources:
 # - ref: https://galeracluster.com/library/training/tutorials/starting-cluster.html
+# - ref: https://dev.mysql.com/doc/refman/8.4/en/group-replication-bootstrap.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/forcing-innodb-recovery.html
 # - ref: https://etcd.io/docs/v3.6/op-guide/recovery/
 # - ref: https://developer.hashicorp.com/consul/docs/reference/agent/configuration-file/bootstrap
 # - ref: https://www.rabbitmq.com/docs/man/rabbitmqctl.8#force_boot
 # - ref: https://www.postgresql.org/docs/current/runtime-config-developer.html
+# - ref: https://www.postgresql.org/docs/current/app-pgresetwal.html
+# - ref: https://www.elastic.co/docs/reference/elasticsearch/command-line-tools/node-tool
 # - ref: https://zookeeper.apache.org/doc/current/zookeeperAdmin.html
 # - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/operating/topo_changes.html
 # custom:
@@ -38,13 +42,13 @@ violation contains v if {
 	engine := engines.of(container)
 	v := {
 		"msg": sprintf(
-			"container %s keeps %s on: a pod that restarts founds a cluster of its own beside the others",
-			[container.name, named(founding)],
+			"container %s keeps %s on: %s",
+			[container.name, named(founding), object.get(splits, engine, founds_anew)],
 		),
 		"path": founding[0].path,
 		"fix": sprintf(
-			"%s; save the data of any member that is not in it; then %s while another member runs, %s",
-			[checks[engine], removal(founding), "else nobody can be joined"],
+			"%s; save the data of any member that is not in it; then %s%s",
+			[object.get(founding[0], "check", checks[engine]), removal(founding), object.get(joins_again, engine, "")],
 		),
 	}
 }
@@ -81,36 +85,102 @@ violation contains v if {
 	}
 }
 
+# It runs at each start, whatever state the data is in.
+violation contains v if {
+	some container in input.workload.containers
+	some command in commands[input.workload.engine.name]
+	not settings.decides(container)
+	said := settings.words(container)
+	some i, word in said
+	regex.match(command.program, word.text)
+	applies(command, said, i)
+	counts(command, container)
+	v := {
+		"msg": sprintf("container %s runs %s at every start: %s", [container.name, command.shown, command.harm]),
+		"path": word.path,
+		"key": sprintf("%s %s", [container.name, command.shown]),
+		"fix": command.fix,
+	}
+}
+
+applies(command, said, i) if {
+	argument := command.argument
+	regex.match(argument, said[i + 1].text)
+}
+
+applies(command, said, _) if {
+	not command.argument
+	every word in said {
+		not word.text in {"-n", "--dry-run", "-V", "--version", "--help"}
+	}
+}
+
 on(container) := [found |
 	of_engine := switches[engines.of(container)]
 	not settings.decides(container)
-	given := settings.given(container)
+	given := array.concat(settings.given(container), in_files(container))
 	some switch in of_engine
 	counts(switch, container)
 	set := set_to(container, given, switch)
 	is_on(switch, lower(set.value))
-	found := {
-		"name": set.shown,
-		"path": set.path,
-		"founds": object.get(switch, "founds", false),
-		"harm": object.get(switch, "harm", ""),
-		"fix": object.get(switch, "fix", ""),
-	}
+	found := object.union(
+		{"name": set.shown, "path": set.path, "founds": false},
+		object.filter(switch, ["founds", "harm", "fix", "check"]),
+	)
 ]
 
+# The files that the server reads, as far as they are in ConfigMaps of the run. What the command line says comes first.
+in_files(container) := [item |
+	some item in settings.in_files(container, object.get(files, engines.of(container), `^$`))
+	is_read(container, item.file)
+]
+
+is_read(_, file) if not endswith(file, "/postgresql.conf")
+
+is_read(_, file) if contains(file, "bitnami/")
+
+# -c config_file=/etc/pg/postgresql.conf
+is_read(container, file) if {
+	some word in settings.words(container)
+	endswith(word.text, file)
+}
+
+is_read(_, file) if {
+	some dir in input.workload.engine.data_dirs
+	startswith(file, dir.dir)
+}
+
+files := {
+	"mysql": `^/(etc/my\.cnf|etc/mysql/|(opt/)?bitnami/(mysql|mariadb)/conf/).*\.?cnf`,
+	"postgres": `^/((opt/)?bitnami/postgresql/conf/|etc/postgresql/).*\.conf$|/postgresql\.conf$`,
+}
+
 # What concerns the cluster is harmless where there is only one member.
-counts(switch, _) if not object.get(switch, "founds", object.get(switch, "of_several", false))
+counts(switch, _) if not object.get(switch, "founds", object.get(switch, "of_several", object.get(switch, "of_one", false)))
 
-counts(_, container) if several(container)
+counts(switch, container) if {
+	several(container)
+	not switch.of_one
+}
 
-set_to(_, given, switch) := {"value": item.value, "path": item.path, "shown": sprintf("--%s", [item.name])} if {
+counts(switch, container) if {
+	switch.of_one
+	not several(container)
+}
+
+set_to(_, given, switch) := {"value": item.value, "path": item.path, "shown": object.get(switch, "shown", shown(item))} if {
 	setting := switch.setting
-	item := [one | some one in given; one.name == setting][0]
+	item := [one | some one in given; trim_prefix(one.name, "loose-") == setting][0]
 }
 
 set_to(container, _, switch) := {"value": item.value, "path": item.path, "shown": item.name} if {
 	item := settings.variable(container, switch.variable)
+	item.value != "" # as charts write what is off
 }
+
+shown(item) := sprintf("%s (in %s)", [item.shown, item.file]) if {
+	item.file
+} else := sprintf("--%s", [item.name])
 
 # A property of the Java machine, in any of its variables.
 set_to(container, _, switch) := {"value": "true", "path": item.path, "shown": property} if {
@@ -141,16 +211,34 @@ several(container) if {
 }
 
 addresses(container) := array.concat(
-	[item.value | some item in settings.given(container); item.name in {"wsrep-cluster-address", "initial-cluster"}],
+	[item.value |
+		some item in array.concat(settings.given(container), in_files(container))
+		item.name in {"wsrep-cluster-address", "initial-cluster"}
+	],
 	[item.value |
 		some name in ["MARIADB_GALERA_CLUSTER_ADDRESS", "ETCD_INITIAL_CLUSTER"]
 		item := settings.variable(container, name)
 	],
 )
 
+founds_anew := "a pod that restarts founds a cluster of its own beside the others"
+
+# Once it has data, a server of Consul does not found again.
+splits := {"consul": "servers with it on never join each other: each is a cluster of its own"}
+
+# Galera gives its data to whoever joins. In the others, what has been a cluster of its own stays one.
+joins_again := {
+	"mysql": " while another member runs, else nobody can be joined",
+	"etcd": "; such a member joins only with an empty data directory, after etcdctl member add on one that is in it",
+	"consul": "; such a server joins only with an empty data directory",
+}
+
 # Without an address, a member joins nobody.
 removal(founding) := "write all members into it (gcomm://NAME-0.SERVICE,NAME-1.SERVICE,...)" if {
-	founding[0].name == "--wsrep-cluster-address"
+	regex.match(`^(--)?wsrep[-_]cluster[-_]address`, founding[0].name)
+	count(founding) == 1
+} else := "set -bootstrap-expect to the number of servers" if {
+	founding[0].name == "-bootstrap-expect=1"
 	count(founding) == 1
 } else := sprintf("remove %s", [named(founding)])
 
@@ -165,11 +253,48 @@ dump_and_leave := concat(" ", [
 	"without {it}",
 ])
 
+alone_again := "every restart makes a cluster of one of it again, without the members that were added since"
+
+once_healthy := "Once etcdctl endpoint health says that it is, remove {it}: its data directory has the new membership"
+
+# Commands of recovery, by the engine of the workload.
+commands := {
+	"postgres": [{
+		"program": `(^|/)pg_reset(wal|xlog)$`,
+		"shown": "pg_resetwal",
+		"harm": "it throws the write-ahead log away, and with it transactions and the consistency of the files",
+		"fix": concat(" ", [
+			"Remove it. If it has run, snapshot the volume, dump what can be read, load it into a new database on a new",
+			"volume, and check the data there",
+		]),
+	}],
+	"rabbitmq": [{
+		"program": `(^|/)rabbitmqctl$`,
+		"argument": `^force_boot$`,
+		"of_several": true,
+		"shown": "rabbitmqctl force_boot",
+		"harm": "a node starts without the one that stopped last, and what that one alone has is lost",
+		"fix": "Once rabbitmq-diagnostics cluster_status names every node as running, remove it",
+	}],
+	"elasticsearch": [{
+		"program": `(^|/)(elasticsearch|opensearch)-node$`,
+		"argument": `^(unsafe-bootstrap|detach-cluster)$`,
+		"shown": "elasticsearch-node unsafe-bootstrap or detach-cluster",
+		"harm": "the node leaves or replaces the cluster that it knows, and what other masters had accepted is lost",
+		"fix": "Remove it once GET _cluster/health names all nodes; if it has run on several nodes, restore a snapshot",
+	}],
+}
+
 # By engine.
 switches := {
 	"mysql": [
 		{"setting": "wsrep-new-cluster", "founds": true},
 		{"setting": "wsrep-cluster-address", "values": {"gcomm://"}, "founds": true},
+		{
+			"setting": "group-replication-bootstrap-group",
+			"founds": true,
+			"check": "Check on each member that performance_schema.replication_group_members lists all of them as ONLINE",
+		},
 		{"variable": "MARIADB_GALERA_CLUSTER_BOOTSTRAP", "founds": true},
 		{"variable": "MARIADB_GALERA_FORCE_SAFETOBOOTSTRAP", "founds": true},
 		{
@@ -183,8 +308,14 @@ switches := {
 	"etcd": [
 		{"setting": "force-new-cluster", "founds": true},
 		{"variable": "ETCD_FORCE_NEW_CLUSTER", "founds": true},
+		{"setting": "force-new-cluster", "of_one": true, "harm": alone_again, "fix": once_healthy},
+		{"variable": "ETCD_FORCE_NEW_CLUSTER", "of_one": true, "harm": alone_again, "fix": once_healthy},
 	],
-	"consul": [{"setting": "bootstrap", "founds": true}],
+	"consul": [
+		{"setting": "bootstrap", "founds": true},
+		# The same switch.
+		{"setting": "bootstrap-expect", "values": {"1"}, "founds": true, "shown": "-bootstrap-expect=1"},
+	],
 	"rabbitmq": [
 		{
 			"variable": "RABBITMQ_FORCE_BOOT",

@@ -29,6 +29,7 @@ test_founding_switches_are_one_finding if {
 	contains(v.msg, "keeps MARIADB_GALERA_CLUSTER_BOOTSTRAP and MARIADB_GALERA_FORCE_SAFETOBOOTSTRAP on")
 	startswith(v.fix, "Check on each member that SHOW STATUS LIKE 'wsrep_cluster_size'")
 	found("mysql", 3, [], {"MARIADB_GALERA_CLUSTER_BOOTSTRAP": "no"}) == set()
+	found("mysql", 3, [], {"MARIADB_GALERA_CLUSTER_BOOTSTRAP": ""}) == set()
 }
 
 test_arguments_count_too if {
@@ -74,9 +75,98 @@ test_switches_that_damage if {
 	found("rabbitmq", 1, [], {"RABBITMQ_FORCE_BOOT": "yes"}) == set()
 }
 
+test_group_replication_is_founded_once if {
+	some v in found("mysql", 3, ["mysqld", "--loose-group-replication-bootstrap-group=ON"], {})
+	contains(v.msg, "keeps --loose-group-replication-bootstrap-group on: a pod that restarts founds")
+	startswith(v.fix, "Check on each member that performance_schema.replication_group_members lists all")
+	found("mysql", 3, ["mysqld", "--loose-group-replication-bootstrap-group=OFF"], {}) == set()
+}
+
+with_file(engine, replicas, command, file, text) := violations if {
+	plain := request(engine, replicas, command, {})
+	container := object.union(plain.workload.containers[0], {
+		"files": [{"path": file, "text": text}],
+		"mounts": [{"mount_path": "/etc/mysql/conf.d", "path": ["mounts", 0]}, {"mount_path": "/e", "path": ["mounts", 1]}],
+	})
+	violations := policy.violation with input as object.union(plain, {"workload": {"containers": [container]}})
+}
+
+test_files_of_config_maps_count if {
+	some v in with_file("mysql", 1, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\ninnodb_force_recovery = 6\n")
+	startswith(v.msg, "container db keeps innodb_force_recovery (in /etc/mysql/conf.d/g.cnf) on: every start skips")
+	v.path == ["mounts", 0]
+	some w in with_file("mysql", 3, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\nwsrep_cluster_address=gcomm://\n")
+	contains(w.fix, "; then write all members into it (gcomm://NAME-0.SERVICE")
+	with_file("mysql", 3, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\nwsrep_cluster_address=gcomm://a,b\n") == set()
+	with_file("mysql", 1, [], "/etc/mysql/conf.d/g.cnf", "# innodb_force_recovery = 6\n") == set()
+	with_conf := ["-c", "config_file=/e/postgresql.conf"]
+	count(with_file("postgres", 1, with_conf, "/e/postgresql.conf", "zero_damaged_pages = on\n")) == 1
+	with_file("postgres", 1, [], "/e/postgresql.conf", "zero_damaged_pages = on\n") == set()
+	off := array.concat(with_conf, ["-c", "zero_damaged_pages=off"])
+	with_file("postgres", 1, off, "/e/postgresql.conf", "zero_damaged_pages = on\n") == set()
+	with_file("etcd", 3, [], "/e/etcd.conf", "force-new-cluster: true\n") == set()
+}
+
+test_file_in_the_data_directory_is_read if {
+	plain := request("postgres", 1, [], {})
+	container := object.union(plain.workload.containers[0], {
+		"files": [{"path": "/e/postgresql.conf", "text": "zero_damaged_pages = on\n"}],
+		"mounts": [{"mount_path": "/e", "path": ["mounts", 0]}],
+	})
+	dirs := {"engine": {"data_dirs": [{"dir": "/e", "container": "db"}]}}
+	document := object.union(plain, {"workload": object.union({"containers": [container]}, dirs)})
+	violations := policy.violation with input as document
+	count(violations) == 1
+}
+
+test_etcd_alone if {
+	some v in found("etcd", 1, ["etcd", "--force-new-cluster"], {})
+	contains(v.msg, "keeps --force-new-cluster on: every restart makes a cluster of one of it again")
+	contains(v.fix, "says that it is, remove --force-new-cluster: its data")
+	count(found("etcd", 1, [], {"ETCD_FORCE_NEW_CLUSTER": "true"})) == 1
+	count(found("etcd", 3, ["etcd", "--force-new-cluster"], {})) == 1
+}
+
+test_commands_of_recovery if {
+	some v in found("postgres", 1, ["pg_resetwal", "-f", "/var/lib/postgresql/data"], {})
+	contains(v.msg, "container db runs pg_resetwal at every start: it throws the write-ahead log away")
+	found("postgres", 1, ["pg_resetwal", "-n", "/var/lib/postgresql/data"], {}) == set()
+	found("postgres", 1, ["sh", "-c", "[ -e /data/reset ] && pg_resetwal -f /data; exec postgres"], {}) == set()
+	boots := ["sh", "-c", "rabbitmqctl force_boot; exec rabbitmq-server"]
+	count(found("rabbitmq", 3, boots, {})) == 1
+	found("rabbitmq", 1, boots, {}) == set()
+	found("rabbitmq", 3, ["rabbitmqctl", "status"], {}) == set()
+	count(found("elasticsearch", 3, ["sh", "-c", "yes | bin/elasticsearch-node unsafe-bootstrap"], {})) == 1
+	found("elasticsearch", 3, ["bin/elasticsearch-node", "repurpose"], {}) == set()
+	found("kafka", 3, ["pg_resetwal"], {}) == set()
+}
+
 test_the_state_file_is_rewritten if {
 	text := "sed -i 's/safe_to_bootstrap: 0/safe_to_bootstrap: 1/' /var/lib/mysql/grastate.dat; exec mysqld"
 	some v in found("mysql", 3, ["sh", "-c", text], {})
 	contains(v.msg, "sets safe_to_bootstrap to 1 at every start")
 	found("mysql", 3, ["sh", "-c", concat("", ["[ -e /go ] && ", text])], {}) == set()
+}
+
+test_a_consul_that_expects_one_founds_alone if {
+	some v in found("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect=1", "-retry-join=c-0.c"], {})
+	v.msg == concat("", [
+		"container db keeps -bootstrap-expect=1 on: servers with it on never join each other: ",
+		"each is a cluster of its own",
+	])
+	contains(v.fix, "; then set -bootstrap-expect to the number of servers; such a server joins only with")
+	count(found("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect", "1"], {})) == 1
+	found("consul", 1, ["consul", "agent", "-server", "-bootstrap-expect=1"], {}) == set()
+	some both in found("consul", 3, ["consul", "agent", "-server", "-bootstrap", "-bootstrap-expect=1"], {})
+	contains(both.fix, "then remove --bootstrap and -bootstrap-expect=1")
+}
+
+# Unlike those of Galera, they do not get the data of the cluster over their own.
+test_what_was_a_cluster_joins_empty if {
+	some etcd in found("etcd", 3, ["etcd", "--force-new-cluster"], {})
+	contains(etcd.msg, "a pod that restarts founds a cluster of its own")
+	endswith(etcd.fix, concat("", [
+		"then remove --force-new-cluster; such a member joins only with an empty data directory, ",
+		"after etcdctl member add on one that is in it",
+	]))
 }

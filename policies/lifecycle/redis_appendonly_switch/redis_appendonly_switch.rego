@@ -5,9 +5,10 @@
 #   dump.rdb. Turned on by a restart, appendonly makes them look for a file that does not exist yet: they start empty,
 #   and the next save overwrites the dump. Turned off where nothing is dumped (save ""), it leaves a log that nobody
 #   reads. CONFIG SET on the running server writes the file that the next start needs. This policy flags an update that
-#   changes the setting in arguments or in the variables of Bitnami's images, if the data is on a lasting volume. The
-#   step passes once it is confirmed. What a mounted configuration file or a script sets is not seen. Files are
-#   compared with their previous version (`--old`).
+#   changes the setting in arguments, in a file from a ConfigMap of the run that the command names, or in the variables
+#   of Bitnami's images, if the data is on a lasting volume. So it does an update after which nothing is kept at all. The
+#   step passes once it is confirmed. What another configuration file or a script sets is not seen. Files are compared
+#   with their previous version (`--old`).
 # related_resources:
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 # - ref: https://github.com/redis/redis/pull/12506
@@ -41,22 +42,49 @@ violation contains v if {
 	}
 }
 
+# From now on a restart loses what was written since this one.
+violation contains v if {
+	was := before
+	now := after
+	persists(was)
+	appendonly(now) == "no"
+	dumps_nothing(now)
+	step := "kept->lost"
+	why := confirm.missing(input.workload, confirmation, step)
+	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
+	v := {
+		"msg": sprintf("redis keeps nothing any more (appendonly no, save \"\"): each restart loses all keys; %s", [why]),
+		"path": now.path,
+		"key": "persistence",
+		"fix": sprintf(
+			"Keep appendonly or a save point; if it is only a cache, annotate stategate.io/data-durability: cache; else: %s",
+			[command],
+		),
+	}
+}
+
+# Where the log is the only copy, it is told that it is not read.
+persists(container) if {
+	appendonly(container) in {"yes", "no"}
+	not dumps_nothing(container)
+}
+
 # The container with its data on a lasting volume.
-before := container if {
+before := [container |
 	input.old_workload.engine.name == "redis"
 	some container in input.old_workload.containers
 	container.name == input.old_workload.engine.container
 	some dir in input.old_workload.engine.data_dirs
 	dir.container == container.name
 	data_dirs.persisted(dir)
-}
+][0]
 
 # Without dump and log it no longer counts as a data store.
-after := container if {
+after := [container |
 	some container in input.workload.containers
 	container.name == before.name
 	container.engine in {"redis", ""}
-}
+][0]
 
 loss("no->yes") := "dump.rdb is then not read, and all keys are gone" if {
 	was := before
@@ -75,9 +103,12 @@ preparation("no->yes") := concat("", [
 ])
 
 preparation("yes->no") := sprintf(
-	"Keep appendonly, or take --save \"\" out, too: else the next restart loses all. Then, in each pod: %s %s, and %s SAVE",
-	[client, "CONFIG SET save \"3600 1\"", client],
+	"Keep appendonly, or take --save \"\" out, too: else the next restart loses all. Then, in each pod: %s %s, and %s %s",
+	[client, "CONFIG SET save \"3600 1\"", client, in_the_background],
 )
+
+# SAVE would stop all clients, and the probes, for as long as it takes.
+in_the_background := "BGSAVE, until INFO persistence says rdb_bgsave_in_progress:0 and rdb_last_bgsave_status:ok"
 
 client := "valkey-cli" if {
 	contains(after.image.repository, "valkey")
@@ -91,13 +122,41 @@ appendonly(container) := value if {
 	count(said) > 0
 	value := lower(said[count(said) - 1][1])
 } else := value if {
+	file := file_of(container)
+	plain(container)
+	said := regex.find_all_string_submatch_n(`(?mi)^[ \t]*appendonly[ \t]+["']?(yes|no)`, file.text, -1)
+	with_default := array.concat([["", "no"]], said)
+	value := lower(with_default[count(with_default) - 1][1])
+} else := value if {
 	contains(container.image.repository, "bitnami")
 	plain(container)
 	value := of_bitnami(container)
 } else := "no" if {
 	container.image.repository in {"library/redis", "valkey/valkey", "eqalpha/keydb"}
 	plain(container)
+	not file_of(container)
+} else := "no" if {
+	startswith(container.image.repository, "redis/redis-stack")
+	plain(container)
+	not configured(container)
 }
+
+configured(container) if {
+	some mount in container.mounts
+	mount.source in {"configMap", "secret", "projected"}
+}
+
+# The one file that the command names, if it is known and says all.
+file_of(container) := files[0] if {
+	files := [file |
+		some file in object.get(container, "files", [])
+		contains(text(container), file.path)
+		not includes(file)
+	]
+	count(files) == 1
+}
+
+includes(file) if regex.match(`(?m)^[ \t]*include[ \t]`, file.text)
 
 of_bitnami(container) := value if {
 	not container.env_from
@@ -111,7 +170,7 @@ of_bitnami(container) := value if {
 # Neither a configuration file nor a script nor a variable decides. The variable in `--requirepass $(PASSWORD)` is only
 # a value.
 plain(container) if {
-	said := regex.replace(text(container), `(?i)--[a-z-]+ +["']?\$[({]?[a-z0-9_]+[)}]?["']?`, "")
+	said := regex.replace(without_file(container), `(?i)--[a-z-]+ +["']?\$[({]?[a-z0-9_]+[)}]?["']?`, "")
 	every sign in [".conf", ".sh", "$"] {
 		not contains(said, sign)
 	}
@@ -119,6 +178,26 @@ plain(container) if {
 	not contains(flags, "--appendonly")
 }
 
+without_file(container) := replace(text(container), file.path, "") if {
+	file := file_of(container)
+} else := text(container)
+
 dumps_nothing(container) if regex.match(`(?i)--save(\s+(""|'')|\s\s+--|\s*$)`, text(container))
 
-text(container) := concat(" ", array.concat(container.command, container.args))
+dumps_nothing(container) if {
+	regex.match(`(?mi)^[ \t]*save[ \t]+(""|'')[ \t]*$`, file_of(container).text)
+	flags := lower(text(container))
+	not contains(flags, "--save")
+}
+
+# What the images add to the command line by themselves comes last.
+text(container) := concat(" ", array.concat(array.concat(container.command, container.args), more)) if {
+	more := [variable.value |
+		some variable in container.env
+		image := adding[variable.name]
+		contains(container.image.repository, image)
+		variable.value
+	]
+}
+
+adding := {"REDIS_ARGS": "redis/redis-stack", "VALKEY_EXTRA_FLAGS": "valkey/valkey"}

@@ -58,7 +58,7 @@ test_what_loses_nothing_passes if {
 test_a_log_that_nothing_replaces_fails if {
 	some v in found(update("library/redis", ["--save", "", "--appendonly", "yes"], ["--save", "", "--appendonly", "no"]))
 	contains(v.msg, "its file is then not read")
-	contains(v.fix, "CONFIG SET save \"3600 1\"")
+	contains(v.fix, "redis-cli CONFIG SET save \"3600 1\", and redis-cli BGSAVE, until INFO persistence says")
 }
 
 test_what_is_not_seen_passes if {
@@ -91,4 +91,71 @@ test_confirmed_passes if {
 	document := update("library/redis", [], ["--appendonly", "yes"])
 	said := {"workload": {"annotations": {"stategate.io/confirm-appendonly": "no->yes"}}}
 	found(object.union(document, said)) == set()
+}
+
+test_of_two_containers_of_one_name_the_first_counts if {
+	document := update("library/redis", [], ["--appendonly", "yes"])
+	twice := object.union(document, {
+		"old_workload": {"containers": array.concat(
+			document.old_workload.containers,
+			[object.union(document.old_workload.containers[0], {"args": ["--port", "1"]})],
+		)},
+		"workload": {"containers": array.concat(
+			document.workload.containers,
+			[object.union(document.workload.containers[0], {"args": []})],
+		)},
+	})
+	count(found(twice)) == 1
+}
+
+with_file(text) := object.union(
+	workload("library/redis", ["redis-server", "/conf/redis.conf"], [], "volumeClaimTemplate"),
+	{"containers": [object.union(
+		workload("library/redis", ["redis-server", "/conf/redis.conf"], [], "volumeClaimTemplate").containers[0],
+		{"files": [{"path": "/conf/redis.conf", "text": text}]},
+	)]},
+)
+
+by_file(old, new) := found({"old_workload": with_file(old), "workload": with_file(new), "now": "2026-01-01T00:00:00Z"})
+
+test_a_file_that_the_command_names_counts if {
+	some v in by_file("save 60 1\n", "save 60 1\nappendonly yes\n")
+	contains(v.msg, "appendonly changes from no to yes by a restart")
+	count(by_file("appendonly no\n", "appendonly yes\n")) == 1
+	by_file("appendonly no\n", "# appendonly yes\n") == set()
+	by_file("include /other.conf\n", "appendonly yes\n") == set()
+	by_file("save \"\"\n", "appendonly yes\n") == set()
+}
+
+of_variable(image, name, old, new) := found({
+	"old_workload": workload(image, [], [{"name": name, "value": old}], "volumeClaimTemplate"),
+	"workload": workload(image, [], [{"name": name, "value": new}], "volumeClaimTemplate"),
+	"now": "2026-01-01T00:00:00Z",
+})
+
+test_variables_with_arguments_count if {
+	count(of_variable("redis/redis-stack-server", "REDIS_ARGS", "--save 60 1", "--save 60 1 --appendonly yes")) == 1
+	count(of_variable("valkey/valkey", "VALKEY_EXTRA_FLAGS", "", "--appendonly yes")) == 1
+	of_variable("library/redis", "REDIS_ARGS", "", "--appendonly yes") == set()
+}
+
+test_nothing_that_is_kept_is_told if {
+	some v in found(update("library/redis", ["--appendonly", "yes"], ["--save", "", "--appendonly", "no"]))
+	contains(v.msg, "redis keeps nothing any more (appendonly no, save \"\")")
+	contains(v.fix, "stategate.io/confirm-appendonly='kept->lost'")
+	count(found(update("library/redis", [], ["--save", ""]))) == 1
+	found(update("library/redis", ["--save", ""], ["--save", "", "--appendonly", "no"])) == set()
+}
+
+beside_a_file(words) := object.union(base, {"containers": [object.union(base.containers[0], {"mounts": mounts})]}) if {
+	env := [{"name": "REDIS_ARGS", "value": words}]
+	base := workload("redis/redis-stack-server", [], env, "volumeClaimTemplate")
+	file := {"source": "configMap", "mount_path": "/redis-stack.conf", "volume": "conf"}
+	mounts := array.concat(object.get(base.containers[0], "mounts", []), [file])
+}
+
+test_a_file_of_redis_stack_may_say_it if {
+	old := beside_a_file("--save 60 1")
+	new := beside_a_file("--save 60 1 --appendonly yes")
+	found({"old_workload": old, "workload": new, "now": "2026-01-01T00:00:00Z"}) == set()
 }

@@ -5,10 +5,11 @@
 #   sends every client to any of them, so what one connection wrote the next one does not find. This policy checks
 #   StatefulSets with two or more replicas of an engine that has to be told about its members: MinIO with a path
 #   instead of URLs, PostgreSQL, MySQL and Redis without replication, NATS without routes, MongoDB without --replSet,
-#   Elasticsearch with discovery.type single-node, and others; and those with one replica that an autoscaler may
-#   multiply. It is silent where something that is not in sight may join them: a script, a mounted configuration, an
-#   init or helper container, envFrom, an image of your own, an owner such as an operator, or the annotation
-#   stategate.io/replication.
+#   Elasticsearch with discovery.type single-node, Vault with files as its storage, and others; and those with one
+#   replica that an autoscaler may multiply. Configuration of Redis, MongoDB, NATS, Elasticsearch and Vault is read in
+#   ConfigMaps among the manifests. It is silent where something that is not in sight may join them: a script, any other
+#   mounted configuration, an init or helper container, envFrom, an image of your own, an owner such as an operator, or
+#   the annotation stategate.io/replication.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
 # - ref: https://cloudnative-pg.io/documentation/current/database_import/

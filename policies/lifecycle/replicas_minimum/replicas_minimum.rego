@@ -7,7 +7,8 @@
 #   scale-to-zero-guard. More replicas of a plain image are just more separate databases: replication has to be set up
 #   first, which is what an operator does; replicas-clustered checks that. A primary and its standbys may be two
 #   StatefulSets, as in Bitnami's charts: one whose environment, labels or name say that it is one side of such a pair
-#   passes. Whether the other side exists is not checked.
+#   passes, and so does one that is a replica of a shard by its name (-s0-r1). Whether the other side exists is not
+#   checked. A Redis that evicts any key when it is full is a cache and passes.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/run-application/run-replicated-stateful-application/
 # - ref: https://www.postgresql.org/docs/current/high-availability.html
@@ -29,6 +30,7 @@
 #   why: "a node failure, upgrade or eviction can mean downtime until the volume is attached to another node"
 package stategate.lifecycle.replicas_minimum
 
+import data.stategate.lib.kept_data
 import data.stategate.lib.members
 
 violation contains v if {
@@ -39,6 +41,7 @@ violation contains v if {
 	input.workload.replicas < fewest
 	not one_side_of_a_pair
 	not several_stores
+	not kept_data.evicts
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d replicas: while a node is down or replaced, so is what it holds",
@@ -69,6 +72,9 @@ one_side_of_a_pair if {
 }
 
 one_side_of_a_pair if regex.match(concat("", [`(?i)-(`, primaries, `|`, standbys, `)$`]), input.workload.name)
+
+# Each replica of each shard in a StatefulSet of its own, as charts for ClickHouse have it.
+one_side_of_a_pair if regex.match(`(?i)-(s|shard-?)[0-9]+-(r|replica-?)[0-9]+$`, input.workload.name)
 
 # A single database of Bitnami's charts has the component "primary", too.
 one_side_of_a_pair if {

@@ -75,3 +75,25 @@ test_name_and_labels_tell_of_a_pair if {
 		count(found(object.union(one, {"workload": {"pods": {"labels": labels}}}))) == 1
 	}
 }
+
+test_replica_of_a_shard_passes if {
+	one := request("postgres", 1, false)
+	every name in ["clickhouse-s0-r1", "ch-shard-0-replica-12"] {
+		found(object.union(one, {"workload": {"name": name}})) == set()
+	}
+	every name in ["clickhouse-s0", "clickhouse-r1", "orders-r1"] {
+		count(found(object.union(one, {"workload": {"name": name}}))) == 1
+	}
+}
+
+test_cache_passes if {
+	document := {"parameters": {"min_replicas": {"redis": 2}}, "workload": {
+		"name": "db",
+		"replicas": 1,
+		"engine": {"name": "redis", "container": "db", "quorum": false},
+		"containers": [{"name": "db", "command": [], "args": ["--maxmemory-policy", "allkeys-lru"], "env": []}],
+	}}
+	found(document) == set()
+	plain := [{"name": "db", "command": [], "args": [], "env": []}]
+	count(found(object.union(document, {"workload": {"containers": plain}}))) == 1
+}

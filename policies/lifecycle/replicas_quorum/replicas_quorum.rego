@@ -5,7 +5,7 @@
 #   of either stops both. With one member there is no other voter, and every restart is an outage. This policy checks
 #   StatefulSets of engines that need a majority. A store that shows that it stands alone has no members, and passes:
 #   MinIO with a path instead of URLs, MongoDB without --replSet, Elasticsearch with discovery.type single-node; so does
-#   Vault unless raft storage is visible. Members that do not vote pass where their environment shows it: Elasticsearch
+#   Vault unless raft storage is visible, and a single replica that nothing in sight joins to others. Members that do not vote pass where their environment shows it: Elasticsearch
 #   nodes without the master role, Kafka brokers without the controller role, arbiters and hidden members of MongoDB.
 #   Two members of MongoDB in Bitnami's image pass, because their arbiter is in a StatefulSet of its own. If the voters
 #   are otherwise spread over several StatefulSets, or a single member is intended, set stategate.io/quorum:
@@ -36,6 +36,7 @@ violation contains v if {
 	voters < input.parameters.min
 	not scaled_down
 	not with_an_arbiter
+	not by_itself
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
@@ -49,6 +50,13 @@ violation contains v if {
 	}
 }
 
+# One that nothing in sight joins to others is no member of anything that is known.
+by_itself if {
+	input.workload.replicas == 1
+	input.workload.engine.name != "vault" # which votes only if it shows that it does
+	not members.joined
+}
+
 # Two members of a MongoDB replica set may have an arbiter, which Bitnami's charts run in a StatefulSet of its own.
 with_an_arbiter if {
 	input.workload.engine.name == "mongodb"
@@ -58,16 +66,7 @@ with_an_arbiter if {
 	startswith(variable.name, "MONGODB_REPLICA_SET_")
 }
 
-# One that nothing in sight joins to others may have to be made a member first. Of these, the growth names what joins
-# them: raft storage, without which Vault does not vote, and -retry-join.
-growth := members.growth(name) if {
-	name := input.workload.engine.name
-	name in {"vault", "consul"}
-} else := members.set_up(name) if {
-	name := input.workload.engine.name
-	input.workload.replicas == 1
-	not members.joined
-} else := members.growth(input.workload.engine.name)
+growth := members.growth(input.workload.engine.name)
 
 whole(voters) := "it" if {
 	voters == 1

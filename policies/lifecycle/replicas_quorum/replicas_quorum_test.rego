@@ -24,9 +24,15 @@ test_two_fail if {
 	contains(v.fix, `stategate.io/quorum: "false"`)
 }
 
-test_one_fails if {
-	some v in found(request(workload(1, true)))
+test_one_of_several_fails if {
+	some v in found(request(mongo(1, [{"name": "MONGO_REPLICA_SET", "value": "rs0"}])))
 	contains(v.msg, "stops it")
+	contains(v.fix, "add one replica at a time, and run rs.add()")
+}
+
+test_one_that_nothing_joins_passes if {
+	found(request(workload(1, true))) == set()
+	found(request(mongo(1, []))) == set()
 }
 
 minio(words) := object.union(workload(1, true), {
@@ -86,13 +92,9 @@ mongo(replicas, env) := object.union(workload(replicas, true), {
 	}],
 })
 
-test_one_that_may_stand_alone_is_made_a_member_first if {
-	some v in found(request(mongo(1, [])))
-	contains(v.fix, "rs.initiate() the one with the data")
-	some w in found(request(mongo(1, [{"name": "MONGO_REPLICA_SET", "value": "rs0"}])))
-	contains(w.fix, "add one replica at a time, and run rs.add()")
-	some x in found(request(mongo(2, [])))
-	contains(x.fix, "add one replica at a time, and run rs.add()")
+test_two_are_told_how_to_become_three if {
+	some v in found(request(mongo(2, [])))
+	contains(v.fix, "add one replica at a time, and run rs.add()")
 }
 
 test_an_arbiter_may_be_elsewhere if {

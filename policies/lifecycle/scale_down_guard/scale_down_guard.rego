@@ -4,9 +4,9 @@
 #   A member that is scaled away takes its share of the data with it. If members go one at a time, the others can take
 #   over what each of them held; two at once may be all the copies there are, and below a majority the rest stops.
 #   This policy flags a step larger than max_step; where the engine votes, a step below three members or below the
-#   majority of the previous members; and any step if the StatefulSet deletes the claims of pods it scales away
-#   (whenScaled: Delete). Whether a member was removed from the store first is not visible; the fix says how
-#   that is done. An autoscaler passes where no known data
+#   majority of the previous members; any step where nothing joins the replicas, so that each has data of its own; and
+#   any step if the StatefulSet deletes the claims of pods it scales away (whenScaled: Delete). Whether a member was
+#   removed from the store first is not visible; the fix says how that is done. An autoscaler passes where no known data
 #   store runs and claims are kept. Scaling to zero is checked by scale-to-zero-guard. For the scale subresource, the
 #   annotation is read from the StatefulSet itself.
 # related_resources:
@@ -46,6 +46,7 @@ import data.stategate.lib.confirm
 import data.stategate.lib.dumps
 import data.stategate.lib.globs
 import data.stategate.lib.members
+import data.stategate.lib.pod_data
 
 confirmation := "stategate.io/confirm-scale"
 
@@ -58,11 +59,13 @@ violation contains v if {
 		"msg": sprintf("scaling %s %s: %s, and %s", [input.workload.name, step, what, why]),
 		"path": ["spec", "replicas"],
 		"fix": sprintf(
-			"One at a time: %s, then scale down by one%s. %s; to go on nevertheless, snapshot their volumes, then: %s",
-			[leaving, members.afterwards, stake, confirm.command("statefulset", input.workload, confirmation, step)],
+			"One at a time: %s, then scale down by one%s. %s; to go on nevertheless, %s: %s",
+			[leaving, members.afterwards, stake, first, confirm.command("statefulset", input.workload, confirmation, step)],
 		),
 	}
 }
+
+first := "save it first, then" if pod_data.places else := "snapshot their volumes, then"
 
 leaving := sprintf(
 	"save the data of %s, which the others lack (%s)",
@@ -79,8 +82,10 @@ default first_ordinal := 0
 
 first_ordinal := input.review.object.spec.ordinals.start
 
-# What becomes of the disks.
-stake := "The claims of the pods that go stay" if {
+# What becomes of the disks, or of what is in the pods.
+stake := sprintf("What the pods that go hold is lost: it is in %s", [pod_data.places]) if {
+	pod_data.places
+} else := "The claims of the pods that go stay" if {
 	object.get(input.workload, ["retention", "when_scaled"], "Retain") == "Retain"
 } else := "The disks of the pods that go are erased (reclaim policy Delete)" if {
 	"Delete" in reclaimed
@@ -103,8 +108,7 @@ step := sprintf("%d->%d", [input.old_workload.replicas, input.workload.replicas]
 danger := "the volumes of the pods that go are deleted (whenScaled: Delete)" if {
 	input.workload.retention.when_scaled == "Delete"
 } else := "each replica has data that the others lack, since nothing joins them" if {
-	input.workload.engine.votes
-	input.workload.replicas < fewest
+	input.workload.engine
 	members.separate
 } else := sprintf("%d of %d members are no majority", [input.workload.replicas, input.old_workload.replicas]) if {
 	input.workload.engine.votes

@@ -155,3 +155,35 @@ test_autoscaler_that_deletes_claims_is_asked if {
 test_larger_steps_may_be_allowed if {
 	found(object.union(request(7, 5, {}), {"parameters": {"max_step": 2}})) == set()
 }
+
+mysql := {
+	"engine": {"name": "mysql", "container": "mysql", "quorum": false, "votes": false},
+	"containers": [{
+		"name": "mysql",
+		"role": "main",
+		"engine": "mysql",
+		"image": {"registry": "docker.io", "repository": "library/mysql", "tag": "8.4.2"},
+		"command": [],
+		"args": [],
+		"env": [],
+		"env_from": false,
+		"mounts": [],
+	}],
+}
+
+test_stores_of_their_own_do_not_shrink_unnoticed if {
+	some v in found(request(3, 2, mysql))
+	contains(v.msg, "each replica has data that the others lack")
+	startswith(v.fix, "One at a time: save the data of etcd-2, which the others lack")
+	contains(v.fix, "The claims of the pods that go stay; to go on nevertheless, snapshot their volumes, then:")
+	joined := [{"name": "MYSQL_REPLICATION_MODE", "value": "slave"}]
+	replicated := object.union(mysql.containers[0], {"env": joined})
+	found(request(3, 2, object.union(mysql, {"containers": [replicated]}))) == set()
+}
+
+test_what_is_in_the_pods_goes_with_them if {
+	dir := {"dir": "/data", "container": "etcd", "origin": "argument", "mount": {"source": "emptyDir"}}
+	in_pods := {"old_workload": {"engine": {"data_dirs": [dir]}}}
+	some v in found(object.union(request(7, 5, {}), in_pods))
+	contains(v.fix, "What the pods that go hold is lost: it is in an emptyDir; to go on nevertheless, save it first, then:")
+}

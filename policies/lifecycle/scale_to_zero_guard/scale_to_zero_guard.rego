@@ -5,7 +5,7 @@
 #   a chart is enough to cause it. An intended scale to zero is therefore confirmed first, on the workload: which
 #   workload, and from how many replicas. This policy checks updates that take the replicas to zero, whether by an
 #   edit or by `kubectl scale`. If a StatefulSet deletes the claims of pods that are scaled away (whenScaled: Delete), the
-#   refusal says which claims go. Creating a workload with zero replicas passes. Name tools that scale to zero on a
+#   refusal says which claims go, and if the data is in the pods themselves, that it goes with them. Creating a workload with zero replicas passes. Name tools that scale to zero on a
 #   schedule in exempt_users, each with its namespace. For the scale subresource, the annotation is read from the
 #   workload itself.
 # related_resources:
@@ -35,7 +35,9 @@
 package stategate.lifecycle.scale_to_zero_guard
 
 import data.stategate.lib.confirm
+import data.stategate.lib.dumps
 import data.stategate.lib.globs
+import data.stategate.lib.pod_data
 import data.stategate.lib.stakes
 
 confirmation := "stategate.io/confirm-scale"
@@ -73,6 +75,8 @@ loss := sprintf("; it deletes %s (whenScaled: Delete): %s", [stakes.claims_in_wo
 } else := "; the claims of its pods are deleted (whenScaled: Delete)" if {
 	deletes_claims
 	not input.related.pvcs
+} else := sprintf("; its data is lost with them, since it is in %s of its pods", [pod_data.places]) if {
+	pod_data.places
 } else := ""
 
 instead := sprintf(
@@ -82,7 +86,10 @@ instead := sprintf(
 		`{"spec":{"persistentVolumeClaimRetentionPolicy":{"whenScaled":"Retain"}}}`,
 	],
 ) if {
+	deletes_claims
 	loss != ""
+} else := sprintf("First save the data (%s); to scale it all the same: ", [dumps.save]) if {
+	pod_data.places
 } else := ""
 
 exempt if globs.matches_any(input.parameters.exempt_users, input.review.userInfo.username)

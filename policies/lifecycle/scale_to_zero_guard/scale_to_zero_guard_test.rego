@@ -83,3 +83,13 @@ test_nothing_bound_nothing_lost if {
 	endswith(v.msg, "nobody has confirmed it")
 	startswith(v.fix, "kubectl annotate")
 }
+
+test_data_in_the_pods_goes_with_them if {
+	dir := {"dir": "/data", "container": "pg", "origin": "default", "mount": {"source": "emptyDir"}}
+	engine := {"engine": {"name": "redis", "container": "pg", "data_dirs": [dir]}}
+	document := object.union(request(1, 0, {}), {"old_workload": engine, "workload": engine})
+	some v in found(document)
+	endswith(v.msg, "nobody has confirmed it; its data is lost with them, since it is in an emptyDir of its pods")
+	startswith(v.fix, "First save the data (redis-cli --rdb")
+	contains(v.fix, "); to scale it all the same: kubectl annotate statefulset pg -n shop --overwrite")
+}

@@ -3,16 +3,19 @@
 # description: >-
 #   Some settings are written into the data when a store starts for the first time. With another value, it does not
 #   start again, does not find its data, or is no longer a member: MySQL with another lower_case_table_names, Cassandra
-#   with another cluster name or number of tokens, MongoDB with another --directoryperdb or --replSet, Kafka with
-#   another cluster id, RabbitMQ with another node name, whose data lie in a directory of that name. This policy
-#   compares arguments and variables with those before the update. A setting that appears or disappears is compared
-#   with its default, if it has one and no ConfigMap or Secret that is mounted may hold it.
+#   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet, Kafka
+#   with another cluster id or node id, RabbitMQ with another node name, whose data lie in a directory of that name, Redis
+#   with another name of its file, MinIO with another number of drives in a pool. This policy compares arguments and
+#   variables, and MySQL's files in ConfigMaps of the run, with those before the update. A setting that appears or
+#   disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may hold it. Data
+#   that goes with the old pods meets no other setting.
 # related_resources:
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/innodb-parameters.html#sysvar_innodb_page_size
 # - ref: https://www.mongodb.com/docs/manual/reference/program/mongod/#std-option-mongod.--directoryperdb
 # - ref: https://cassandra.apache.org/doc/latest/cassandra/managing/configuration/cass_yaml_file.html
 # - ref: https://www.rabbitmq.com/docs/relocate
+# - ref: https://min.io/docs/minio/linux/operations/install-deploy-manage/expand-minio-deployment.html
 # - ref: https://galeracluster.com/library/documentation/mysql-wsrep-options.html
 # custom:
 #   severity: high
@@ -26,9 +29,11 @@
 package stategate.lifecycle.settings_fixed_at_first_start
 
 import data.stategate.lib.engines
+import data.stategate.lib.pod_data
 import data.stategate.lib.settings
 
 violation contains v if {
+	not pod_data.gone
 	some container in input.workload.containers
 	container.role != "init"
 	some before in input.old_workload.containers
@@ -38,6 +43,7 @@ violation contains v if {
 	not settings.decides(before)
 	some row in fixed
 	row.engine == engines.of(container)
+	counts(row, before)
 	was := effective(before, row)
 	now := effective(container, row)
 	was.text != now.text
@@ -58,10 +64,103 @@ violation contains v if {
 # What is set, or else the default.
 effective(container, row) := {"text": normal(item.value, row), "path": item.path} if {
 	item := set_in(container, row)
-} else := {"text": row.default} if {
-	row.default
+} else := {"text": normal(item.value, row), "path": item.path} if {
+	item := set_in_a_file(container, row)
+} else := {"text": text} if {
+	text := default_of(container, row)
 	not set_from(container, row)
-	not configured_elsewhere(container)
+	not configured_elsewhere(container, row)
+}
+
+default_of(_, row) := row.default
+
+# Of the official image: rabbit@HOSTNAME, without its domain.
+default_of(container, row) := sprintf("rabbit@%s-0", [input.workload.name]) if {
+	row.name == "RABBITMQ_NODENAME"
+	input.workload.kind == "StatefulSet"
+	regex.match(`(^|/)library/rabbitmq$`, container.image.repository)
+	not settings.variable(container, "RABBITMQ_USE_LONGNAME")
+}
+
+# Redis reads either its log or its dump; Cassandra its data center only with one snitch.
+counts(row, _) if not row.only
+
+counts(row, container) if {
+	row.only == "log"
+	appendonly(container) == "yes"
+}
+
+counts(row, container) if {
+	row.only == "dump"
+	appendonly(container) == "no"
+}
+
+counts(row, container) if {
+	row.only == "snitch"
+	settings.variable(container, "CASSANDRA_ENDPOINT_SNITCH").value == "GossipingPropertyFileSnitch"
+}
+
+appendonly(container) := value if {
+	given := [lower(item.value) | some item in settings.given(container); item.name == "appendonly"]
+	count(given) > 0
+	value := given[count(given) - 1]
+} else := "no" if {
+	repository := container.image.repository
+	not contains(repository, "bitnami")
+	not configured_elsewhere(container, {})
+}
+
+# MinIO adds pools; none of them changes.
+violation contains v if {
+	not pod_data.gone
+	some container in input.workload.containers
+	engines.of(container) == "minio"
+	some before in input.old_workload.containers
+	before.name == container.name
+	before.engine == container.engine
+	new := pools(container)
+	some old in pools(before) - new
+	some pool in new
+	split(pool, "{")[0] == split(old, "{")[0]
+	v := {
+		"msg": sprintf(
+			"the pool %s of container %s becomes %s: a pool neither grows nor shrinks, and the servers do not start",
+			[old, container.name, pool],
+		),
+		"path": container.path,
+		"key": sprintf("%s %s", [container.name, old]),
+		"fix": sprintf("Keep %s, and name the new drives as a pool of their own after it, from a StatefulSet of their own", [old]),
+	}
+}
+
+pools(container) := {word | some word in array.concat(words, of_variable); regex.match(`\{[0-9]+\.\.\.[0-9]+\}`, word)} if {
+	words := [item.text | some item in settings.words(container)]
+	of_variable := split(concat(" ", [variable.value | some variable in container.env; variable.name == "MINIO_VOLUMES"]), " ")
+}
+
+# A member that has left its set by a restart.
+violation contains v if {
+	not pod_data.gone
+	some container in input.workload.containers
+	engines.of(container) == "mongodb"
+	container.role != "init"
+	some before in input.old_workload.containers
+	before.name == container.name
+	before.engine == container.engine
+	not settings.decides(container)
+	was := [item.value | some item in settings.given(before); item.name == "replset"]
+	count(was) > 0
+	count([item | some item in settings.given(container); item.name in {"replset", "config", "f"}]) == 0
+	not configured_elsewhere(container, {})
+	v := {
+		"msg": sprintf(
+			"container %s loses --replSet %s: it takes writes that no other member gets, and leaves its set",
+			[container.name, was[0]],
+		),
+		"path": container.path,
+		"key": sprintf("%s replSet", [container.name]),
+		"fix": sprintf("Keep --replSet %s", [was[0]]),
+	}
 }
 
 set_in(container, row) := item if {
@@ -80,12 +179,31 @@ normal(text, row) := object.get(object.get(row, "same", {}), lower(text), text)
 
 shown(setting) := sprintf("\"%s\"", [setting.text])
 
-configured_elsewhere(container) if container.env_from
+configured_elsewhere(container, _) if container.env_from
 
-configured_elsewhere(container) if {
+configured_elsewhere(container, row) if {
 	some mount in container.mounts
 	mount.source in {"configMap", "secret", "projected"}
+	not seen(container, mount, row)
 }
+
+# All that it holds is known, as far as the run shows.
+seen(container, mount, row) if {
+	row.files
+	mount.source == "configMap"
+	some file in object.get(container, "files", [])
+	startswith(sprintf("%s/", [file.path]), sprintf("%s/", [mount.mount_path]))
+}
+
+# Of several files that disagree, the last one counts, whichever that is.
+set_in_a_file(container, row) := all[0] if {
+	pattern := row.files
+	names := {row.setting, sprintf("loose-%s", [row.setting])}
+	all := [item | some item in settings.in_files(container, pattern); item.name in names]
+	count({item.value | some item in all}) == 1
+}
+
+of_mysql := `^/etc/(my\.cnf$|my\.cnf\.d/|mysql/).*|^/opt/bitnami/[a-z]+/conf/`
 
 not_started := "the server does not start on a data directory that was made with the other value"
 
@@ -96,6 +214,7 @@ fixed := [
 		"engine": "mysql",
 		"name": "lower_case_table_names",
 		"setting": "lower-case-table-names",
+		"files": of_mysql,
 		"default": "0",
 		"harm": "MySQL does not start with it, and MariaDB does not find its tables",
 	},
@@ -103,6 +222,7 @@ fixed := [
 		"engine": "mysql",
 		"name": "innodb_page_size",
 		"setting": "innodb-page-size",
+		"files": of_mysql,
 		"default": "16384",
 		"same": {"4k": "4096", "8k": "8192", "16k": "16384", "32k": "32768", "64k": "65536"},
 		"harm": not_started,
@@ -179,4 +299,70 @@ fixed := [
 		"same": switch_values,
 		"harm": "it changes the node's name, and the data lie in a directory of the old one, so the node starts empty",
 	},
+	{
+		"engine": "cassandra",
+		"name": "CASSANDRA_DC",
+		"variable": "CASSANDRA_DC",
+		"only": "snitch",
+		"harm": "a node does not start if the saved data center is another one",
+	},
+	{
+		"engine": "cassandra",
+		"name": "CASSANDRA_RACK",
+		"variable": "CASSANDRA_RACK",
+		"only": "snitch",
+		"harm": "a node does not start if the saved rack is another one",
+	},
+	{
+		"engine": "kafka",
+		"name": "KAFKA_NODE_ID",
+		"variable": "KAFKA_NODE_ID",
+		"harm": other_node,
+	},
+	{
+		"engine": "kafka",
+		"name": "KAFKA_BROKER_ID",
+		"variable": "KAFKA_BROKER_ID",
+		"harm": other_node,
+	},
+	{
+		"engine": "kafka",
+		"name": "KAFKA_CFG_NODE_ID",
+		"variable": "KAFKA_CFG_NODE_ID",
+		"harm": other_node,
+	},
+	{
+		"engine": "kafka",
+		"name": "KAFKA_CFG_BROKER_ID",
+		"variable": "KAFKA_CFG_BROKER_ID",
+		"harm": other_node,
+	},
+	{
+		"engine": "redis",
+		"name": "dbfilename",
+		"setting": "dbfilename",
+		"only": "dump",
+		"default": "dump.rdb",
+		"harm": other_file,
+	},
+	{
+		"engine": "redis",
+		"name": "appendfilename",
+		"setting": "appendfilename",
+		"only": "log",
+		"default": "appendonly.aof",
+		"harm": other_file,
+	},
+	{
+		"engine": "redis",
+		"name": "appenddirname",
+		"setting": "appenddirname",
+		"only": "log",
+		"default": "appendonlydir",
+		"harm": other_file,
+	},
 ]
+
+other_node := "a broker does not start on log directories of another node"
+
+other_file := "it does not read the file of the old name, and starts without its keys"

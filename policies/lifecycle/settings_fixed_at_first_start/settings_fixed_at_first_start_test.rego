@@ -67,3 +67,76 @@ test_a_secret_may_say_it if {
 	found(old, object.union(old, {"containers": [container]})) == set()
 	count(found(old, view("rabbitmq", [], {}))) == 1
 }
+
+redis(args) := object.union(view("redis", array.concat(["redis-server"], args), {}), {"containers": [object.union(
+	view("redis", array.concat(["redis-server"], args), {}).containers[0],
+	{"image": {"repository": "library/redis"}},
+)]})
+
+test_redis_reads_its_file_under_one_name if {
+	some v in found(redis([]), redis(["--dbfilename", "shop.rdb"]))
+	contains(v.msg, "dbfilename of container db changes from \"dump.rdb\" to \"shop.rdb\": it does not read the file")
+	log := ["--appendonly", "yes"]
+	count(found(redis(log), redis(array.concat(log, ["--appendfilename", "x.aof"])))) == 1
+	count(found(redis(log), redis(array.concat(log, ["--appenddirname", "x"])))) == 1
+	found(redis(log), redis(array.concat(log, ["--dbfilename", "shop.rdb"]))) == set()
+	found(redis([]), redis(["--appenddirname", "x"])) == set()
+}
+
+rabbit(env) := object.union(view("rabbitmq", [], env), {
+	"name": "mq",
+	"containers": [object.union(view("rabbitmq", [], env).containers[0], {"image": {"repository": "library/rabbitmq"}})],
+})
+
+test_the_host_names_the_node_of_rabbitmq if {
+	some v in found(rabbit({}), rabbit({"RABBITMQ_NODENAME": "rabbit@localhost"}))
+	contains(v.msg, "changes from \"rabbit@mq-0\" to \"rabbit@localhost\"")
+	count(found(rabbit({"RABBITMQ_NODENAME": "rabbit@localhost"}), rabbit({}))) == 1
+	found(rabbit({}), rabbit({"RABBITMQ_NODENAME": "rabbit@mq-0"})) == set()
+	found(rabbit({}), rabbit({"RABBITMQ_NODENAME": "rabbit@$(POD)"})) == set()
+	found(object.union(rabbit({}), {"kind": "Deployment"}), rabbit({"RABBITMQ_NODENAME": "rabbit@mq-0"})) == set()
+}
+
+test_a_node_keeps_its_id_and_its_data_center if {
+	count(found(view("kafka", [], {"KAFKA_NODE_ID": "1"}), view("kafka", [], {"KAFKA_NODE_ID": "2"}))) == 1
+	snitch := {"CASSANDRA_ENDPOINT_SNITCH": "GossipingPropertyFileSnitch"}
+	of_file := [view("cassandra", [], object.union(snitch, {"CASSANDRA_DC": dc})) | some dc in ["a", "b"]]
+	count(found(of_file[0], of_file[1])) == 1
+	found(view("cassandra", [], {"CASSANDRA_DC": "a"}), view("cassandra", [], {"CASSANDRA_DC": "b"})) == set()
+}
+
+minio(args) := view("minio", array.concat(["minio", "server"], args), {})
+
+test_a_pool_of_minio_keeps_its_size if {
+	some v in found(minio(["http://m-{0...3}.m/data"]), minio(["http://m-{0...7}.m/data"]))
+	contains(v.msg, "the pool http://m-{0...3}.m/data of container db becomes http://m-{0...7}.m/data")
+	found(minio(["http://m-{0...3}.m/data"]), minio(["http://m-{0...3}.m/data", "http://m-{4...7}.m/data"])) == set()
+	found(minio(["/data"]), minio(["/data"])) == set()
+	env := [view("minio", ["minio", "server"], {"MINIO_VOLUMES": volumes}) | some volumes in ["/d{1...4}", "/d{1...8}"]]
+	count(found(env[0], env[1])) == 1
+}
+
+test_a_member_keeps_its_set if {
+	some v in found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", ["mongod", "--auth"], {}))
+	contains(v.msg, "loses --replSet rs0")
+	found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", ["mongod", "--config", "/m.conf"], {})) == set()
+}
+
+with_file(text) := object.union(mysql([]), {"containers": [object.union(mysql([]).containers[0], {
+	"mounts": [{"source": "configMap", "mount_path": "/etc/mysql/conf.d", "path": []}],
+	"files": [{"path": "/etc/mysql/conf.d/my.cnf", "text": text}],
+})]})
+
+test_a_file_that_is_known_says_it if {
+	plain := with_file("[mysqld]\nmax_connections=10\n")
+	some v in found(plain, with_file("[mysqld]\nlower-case-table-names = 1\n"))
+	contains(v.msg, "changes from \"0\" to \"1\"")
+	found(plain, with_file("[mysqld]\n# lower_case_table_names=1\n")) == set()
+	count(found(with_file("lower_case_table_names=1\n"), plain)) == 1
+}
+
+test_data_that_goes_with_the_pod_meets_no_setting if {
+	scratch := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
+	in_pod := object.union(mysql([]), scratch)
+	found(in_pod, object.union(mysql(["--lower_case_table_names=1"]), scratch)) == set()
+}

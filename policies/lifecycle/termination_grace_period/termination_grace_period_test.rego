@@ -83,3 +83,16 @@ test_other_members_wait_for_a_handover if {
 	several := object.union(in_the_pod, {"workload": {"replicas": 3}})
 	count(found(object.union(request("kafka", 30), several))) == 1
 }
+
+runs(command) := found(object.union(object.remove(request("x", 1), ["workload"]), {"workload": object.union(
+	object.remove(request("x", 1).workload, ["engine"]),
+	{"containers": [{"role": "main", "command": command, "args": []}]},
+)}))
+
+test_a_program_that_only_sleeps_passes if {
+	every command in [["sleep", "3600"], ["/bin/sh", "-c", "sleep infinity"], ["tail", "-f", "/dev/null"]] {
+		runs(command) == set()
+	}
+	some v in runs(["/bin/sh", "-c", "sleep 5; exec ledger"])
+	endswith(v.msg, "then it is killed in the middle of what it writes")
+}

@@ -7,7 +7,7 @@
 #   keeps the pods off those nodes. A toleration of every taint counts too, unless the cluster's nodes are known and
 #   none of them carries the label key of a spot label. Spot nodes without a taint cannot be recognised from a
 #   manifest, and preferred node affinity is not checked. Workloads declared as caches (stategate.io/data-durability)
-#   are exempt.
+#   are exempt, and so is what keeps no data of its own, such as the driver of a storage.
 # related_resources:
 # - ref: https://cloud.google.com/kubernetes-engine/docs/concepts/spot-vms
 # - ref: https://docs.aws.amazon.com/eks/latest/userguide/managed-node-groups.html
@@ -34,11 +34,14 @@
 #   why: "no disruption budget stops a reclaim, which can take the quorum, or a primary with its standby, at once"
 package stategate.scheduling.scheduling_no_spot_nodes
 
+import data.stategate.lib.kept_data
+
 # Requested by a label.
 violation contains v if {
 	some label in input.parameters.spot_labels
 	[key, value] := split(label, "=")
 	place := asked_for(key, value)
+	kept_data.kept
 	v := {
 		"msg": sprintf(
 			"%s %s asks for spot nodes (%s): the cloud takes them back at short notice, several at once",
@@ -56,6 +59,7 @@ violation contains v if {
 	taint := tolerated(toleration)
 	not kept_off
 	not asked_outright
+	kept_data.kept
 	v := {
 		"msg": sprintf(
 			"%s %s may run on spot nodes, since it tolerates %s: the cloud takes them back at short notice",

@@ -14,6 +14,7 @@ request(scheduling) := {
 	"workload": {
 		"kind": "StatefulSet",
 		"name": "pg",
+		"engine": {"name": "postgres"},
 		"pods": {"spec_path": spec},
 		"scheduling": object.union({"node_selector": {}, "node_affinity": [], "tolerations": []}, scheduling),
 	},
@@ -109,4 +110,9 @@ test_blanket_toleration_passes_where_no_node_is_spot if {
 test_a_label_that_only_spot_nodes_have_fails_without_its_value if {
 	count(found(request({"node_affinity": [term(gke, "Exists", [])]}))) == 1
 	found(request({"node_affinity": [term(karpenter, "Exists", [])]})) == set()
+}
+
+test_what_keeps_no_data_passes if {
+	document := request({"node_selector": {gke: "true"}})
+	found(object.union(document, {"workload": {"engine": false, "containers": []}})) == set()
 }

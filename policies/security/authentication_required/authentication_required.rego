@@ -30,8 +30,12 @@
 #         MARIADB_ALLOW_EMPTY_ROOT_PASSWORD: ["?*"]
 #         ALLOW_NONE_AUTHENTICATION: ["yes", "true", "1"]
 #         xpack.security.enabled: ["false"]
+#         ES_SETTING_XPACK_SECURITY_ENABLED: ["false"]
 #         DISABLE_SECURITY_PLUGIN: ["true"]
 #         plugins.security.disabled: ["true"]
+#         NEO4J_AUTH: [none]
+#         NEO4J_dbms_security_auth__enabled: ["false"]
+#         ARANGO_NO_AUTH: ["1", "true", "yes"]
 #       description: Variables, and their values (globs, in lower case), that turn authentication off.
 #     flags:
 #       type: map
@@ -39,6 +43,7 @@
 #       default:
 #         cockroach: ["--insecure", "--insecure=true"]
 #         mysql: ["--skip-grant-tables", "--skip-grant-tables=on", "--skip-grant-tables=1"]
+#         mongodb: ["--noauth"]
 #         elasticsearch: ["-expack.security.enabled=false", "-eplugins.security.disabled=true"]
 #       description: Arguments (globs, in lower case), by data store, that turn authentication off.
 #   fix: >-
@@ -117,7 +122,7 @@ may_be_closed(container) if container.env_from
 
 may_be_closed(container) if {
 	some variable in container.env
-	variable.name in {"xpack.security.enabled", "ES_PATH_CONF"}
+	variable.name in {"xpack.security.enabled", "ES_SETTING_XPACK_SECURITY_ENABLED", "ES_PATH_CONF"}
 }
 
 may_be_closed(container) if {
@@ -148,6 +153,7 @@ in_elasticsearch := concat(" ", [
 
 elasticsearch := {
 	"elasticsearch/xpack.security.enabled": in_elasticsearch,
+	"elasticsearch/ES_SETTING_XPACK_SECURITY_ENABLED": in_elasticsearch,
 	"elasticsearch/-Expack.security.enabled=false": in_elasticsearch,
 }
 
@@ -162,6 +168,12 @@ of_root := concat(" ", [
 	"(SELECT user, host FROM mysql.user shows them),",
 ])
 
+# A database that exists has a user already, and does not read its password from the variable.
+of_neo4j := concat(" ", [
+	"Give its clients a user and a password; then take this out, set NEO4J_AUTH to neo4j/PASSWORD from a Secret, and at",
+	"once log in as neo4j: if the database is older, its password may still be neo4j, to be changed at that login",
+])
+
 # The images read these variables only for a new data directory.
 ways := {
 	"POSTGRES_HOST_AUTH_METHOD": concat(" ", [
@@ -171,11 +183,18 @@ ways := {
 	]),
 	"ALLOW_EMPTY_PASSWORD": "Set the password in the store, give it to the container from a Secret, then take this out",
 	"ALLOW_NONE_AUTHENTICATION": concat(" ", [
-		"Give the clients users of their own (etcdctl user add) and have them log in; then add root, run etcdctl auth enable,",
-		"set ETCD_ROOT_PASSWORD from a Secret (the probes log in with it), and take this out",
+		"Give each client a user with a role, without which it may do nothing (etcdctl user add, role add, role",
+		"grant-permission --prefix ROLE readwrite KEY, user grant-role), and have them log in; then add root, run etcdctl",
+		"auth enable, set ETCD_ROOT_PASSWORD from a Secret (the probes log in with it), and take this out",
 	]),
 	"MYSQL_ALLOW_EMPTY_PASSWORD": concat(" ", [of_root, "then set MYSQL_ROOT_PASSWORD from a Secret instead"]),
 	"MARIADB_ALLOW_EMPTY_ROOT_PASSWORD": concat(" ", [of_root, "then set MARIADB_ROOT_PASSWORD from a Secret instead"]),
+	"NEO4J_AUTH": of_neo4j,
+	"NEO4J_dbms_security_auth__enabled": of_neo4j,
+	"--noauth": concat(" ", [
+		"Create users for all clients (db.createUser, the first one with the role root), and a key file for the members of a",
+		"replica set; then write --auth for --noauth",
+	]),
 	"DISABLE_SECURITY_PLUGIN": in_opensearch,
 	"plugins.security.disabled": in_opensearch,
 	"-Eplugins.security.disabled=true": in_opensearch,

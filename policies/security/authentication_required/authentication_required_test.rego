@@ -15,6 +15,23 @@ request(engine, name, value) := {
 
 found(document) := violations if violations := policy.violation with input as document
 
+test_the_other_spelling_of_elasticsearch_counts if {
+	closed := search([7, 17, 28], {"env": [{"name": "ES_SETTING_XPACK_SECURITY_ENABLED", "value": "true", "path": path}]})
+	found(closed) == set()
+	switches := {"parameters": {"switches": {"ES_SETTING_XPACK_SECURITY_ENABLED": ["false"]}}}
+	some v in found(object.union(request("elasticsearch", "ES_SETTING_XPACK_SECURITY_ENABLED", "false"), switches))
+	startswith(v.fix, "Make certificates for the transport layer")
+}
+
+test_switches_of_other_stores_have_a_fix_of_their_own if {
+	switches := {"parameters": {"switches": {"NEO4J_AUTH": ["none"]}}}
+	some v in found(object.union(request("neo4j", "NEO4J_AUTH", "none"), switches))
+	contains(v.fix, "set NEO4J_AUTH to neo4j/PASSWORD from a Secret")
+	flags := {"parameters": {"flags": {"mongodb": ["--noauth"]}}}
+	some w in found(object.union(started("mongodb", ["mongod", "--noauth"]), flags))
+	endswith(w.fix, "then write --auth for --noauth")
+}
+
 test_trust_fails if {
 	some v in found(request("postgres", "POSTGRES_HOST_AUTH_METHOD", "trust"))
 	v.msg == "POSTGRES_HOST_AUTH_METHOD=trust lets everybody who reaches container db in without a password"
@@ -153,4 +170,15 @@ test_nobody_reaches_a_store_without_network if {
 	flags := {"parameters": {"flags": {"mysql": ["--skip-grant-tables"]}}}
 	found(object.union(document, flags)) == set()
 	count(found(object.union(started("mysql", ["--skip-grant-tables"]), flags))) == 1
+}
+
+# A user without a role may do nothing, once authentication is on.
+test_clients_of_etcd_get_roles_first if {
+	document := object.union(
+		request("etcd", "ALLOW_NONE_AUTHENTICATION", "yes"),
+		{"parameters": {"switches": {"ALLOW_NONE_AUTHENTICATION": ["yes"]}}},
+	)
+	some v in found(document)
+	startswith(v.fix, "Give each client a user with a role, without which it may do nothing (etcdctl user add, role add,")
+	contains(v.fix, "then add root, run etcdctl auth enable")
 }

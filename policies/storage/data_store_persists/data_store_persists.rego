@@ -59,8 +59,9 @@ fix(engine, container) := sprintf(
 ) if {
 	engine.name == "vault"
 } else := concat("", [
-	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, -bootstrap-expect=N] (for more than one, -retry-join=NAME-0.SERVICE, too) and a volume at ",
-	"/consul/data, and import the data",
+	"Copy the data out first (consul snapshot save, outside of the pod); then give it args [agent, -server, ",
+	"-client=0.0.0.0, -bootstrap-expect=N] (for more than one, -retry-join=NAME-0.SERVICE, too) and a volume at ",
+	"/consul/data, and run consul snapshot restore",
 ]) if {
 	engine.name == "consul"
 } else := concat("", [

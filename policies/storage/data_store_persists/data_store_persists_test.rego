@@ -45,3 +45,10 @@ test_script_that_starts_vault_is_changed_in_place if {
 	some w in found(request("vault", true, []))
 	contains(w.fix, "start it with args [server, -config=FILE]")
 }
+
+# Without -client, nobody outside of the pod reaches it.
+test_consul_that_keeps_its_data_still_answers_clients if {
+	some v in found(request("consul", true, ["agent", "-dev", "-client", "0.0.0.0"]))
+	contains(v.fix, "args [agent, -server, -client=0.0.0.0, -bootstrap-expect=N]")
+	endswith(v.fix, "run consul snapshot restore")
+}

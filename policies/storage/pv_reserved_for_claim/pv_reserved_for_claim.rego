@@ -52,7 +52,7 @@ violation contains v if {
 
 violation contains v if {
 	input.workload.persistent_volume.source == "hostPath"
-	not input.review.object.spec.nodeAffinity
+	not tied_to_nodes
 	not provisioned
 	not one_node
 	v := {
@@ -71,7 +71,9 @@ violation contains v if {
 
 one_node if input.related.nodes.count == 1
 
-provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"]
+tied_to_nodes if count(input.review.object.spec.nodeAffinity.required.nodeSelectorTerms) > 0
+
+provisioned if input.workload.annotations["pv.kubernetes.io/provisioned-by"] != ""
 
 of_class("") := "without a class"
 

@@ -46,7 +46,8 @@ test_directory_of_any_node_fails if {
 }
 
 test_directory_of_one_node_passes if {
-	found(directory({"nodeAffinity": {}}, {})) == set()
+	found(directory({"nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchFields": []}]}}}, {})) == set()
+	count(found(directory({"nodeAffinity": {"required": {"nodeSelectorTerms": []}}}, {}))) == 1
 	found(directory({}, {"nodes": {"count": 1}})) == set()
 	made := {"workload": {"annotations": {"pv.kubernetes.io/provisioned-by": "k8s.io/minikube-hostpath"}}}
 	found(object.union(directory({}, {}), made)) == set()

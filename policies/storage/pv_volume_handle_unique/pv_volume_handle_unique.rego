@@ -4,7 +4,8 @@
 #   Kubernetes binds each PersistentVolume to one claim, but it does not notice that two of them name the same disk.
 #   Both claims are then bound to it, two pods mount it, and the file system or the database on it is corrupted. It
 #   happens when a volume is moved to another namespace or name and the old object stays. This policy compares the
-#   driver and the volumeHandle of csi volumes with all others that stategate knows. Volumes that are shared by design
+#   driver and the volumeHandle of csi volumes with all others that stategate knows, and so it does in-tree disks of
+#   clouds, iSCSI targets, and directories of one node. Volumes that are shared by design
 #   pass: those that can only be mounted by many pods or read-only, and those of network file systems. A released
 #   volume that is retained mounts nowhere and passes as well.
 # related_resources:
@@ -41,7 +42,7 @@ import data.stategate.lib.globs
 violation contains v if {
 	own := input.workload.persistent_volume
 	shared := input.parameters.shared_drivers
-	driver := own.driver
+	driver := object.get(own, "driver", own.source)
 	not globs.matches_any(shared, driver)
 	some other in input.related.pvs
 	not released(other)
@@ -52,14 +53,27 @@ violation contains v if {
 			"PersistentVolumes %s and %s are one disk (%s): two claims can write it at once",
 			[input.workload.name, other.name, own.handle],
 		),
-		"path": ["spec", "csi", "volumeHandle"],
+		"path": place(own),
 		"key": other.name,
-		"fix": concat("", [
-			"Keep one of them. Before you delete the other, lest that deletes the disk: kubectl patch pv ",
-			sprintf("%s -p '{\"spec\": {\"persistentVolumeReclaimPolicy\": \"Retain\"}}'", [other.name]),
-		]),
+		"fix": sprintf("Keep one of them. %s", [first(own, other)]),
 	}
 }
+
+place(own) := ["spec", "csi", "volumeHandle"] if {
+	own.source == "csi"
+} else := ["spec", own.source]
+
+# Whichever goes may take the disk along.
+first(own, other) := sprintf("Before you delete the other, lest that deletes the disk: %s", [concat(" && ", commands)]) if {
+	volumes := {input.workload.name: own, other.name: other}
+	commands := [sprintf("kubectl patch pv %s -p '%s'", [name, retain]) |
+		some name, volume in volumes
+		volume.reclaim_policy != "Retain"
+	]
+	count(commands) > 0
+} else := "Delete the other: with reclaim policy Retain, the disk stays"
+
+retain := `{"spec": {"persistentVolumeReclaimPolicy": "Retain"}}`
 
 released(volume) if {
 	volume.phase in {"Released", "Failed"}
@@ -77,8 +91,10 @@ both_shared(one, other) if {
 	other.read_only
 }
 
-# Of two files, one tells. What has a phase is in a cluster.
+# Of two files, one tells. What has a phase is in a cluster, and at admission all others are.
 told_here(other) if other.phase
+
+told_here(_) if input.review.uid != ""
 
 told_here(other) if {
 	not other.phase

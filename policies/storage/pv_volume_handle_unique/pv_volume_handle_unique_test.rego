@@ -4,6 +4,7 @@ import data.stategate.storage.pv_volume_handle_unique as policy
 
 volume(fields) := object.union(
 	{
+		"source": "csi",
 		"driver": "ebs.csi.aws.com",
 		"handle": "vol-1",
 		"access_modes": ["ReadWriteOnce"],
@@ -14,6 +15,7 @@ volume(fields) := object.union(
 )
 
 request(name, own, others) := {
+	"review": {"uid": ""},
 	"workload": {"name": name, "persistent_volume": volume(own)},
 	"related": {"pvs": [volume(other) | some other in others]},
 	"parameters": {"shared_drivers": ["*efs*"]},
@@ -24,13 +26,20 @@ found(document) := violations if violations := policy.violation with input as do
 test_two_volumes_of_one_disk_fail_once if {
 	some v in found(request("b", {}, [{"name": "a"}]))
 	contains(v.msg, "PersistentVolumes b and a are one disk (vol-1)")
-	contains(v.fix, "kubectl patch pv a")
+	contains(v.fix, "kubectl patch pv a -p")
+	contains(v.fix, " && kubectl patch pv b -p")
 	found(request("a", {}, [{"name": "b"}])) == set()
 }
 
 test_a_volume_of_the_cluster_counts_whatever_its_name_is if {
 	count(found(request("a", {}, [{"name": "b", "phase": "Bound"}]))) == 1
 	count(found(request("a", {}, [{"name": "b", "phase": "Released"}]))) == 1
+}
+
+test_at_admission_all_others_are_in_the_cluster if {
+	document := request("a", {}, [{"name": "b"}])
+	count(found(object.union(document, {"review": {"uid": "9f4c"}}))) == 1
+	found(object.union(document, {"review": {"uid": ""}})) == set()
 }
 
 test_a_released_volume_that_is_retained_passes if {
@@ -46,3 +55,17 @@ test_what_is_shared_by_design_passes if {
 }
 
 test_a_volume_alone_passes if found(request("b", {}, [])) == set()
+
+test_a_disk_that_stays_needs_no_patch if {
+	kept := {"reclaim_policy": "Retain"}
+	some v in found(request("b", kept, [object.union(kept, {"name": "a"})]))
+	v.fix == "Keep one of them. Delete the other: with reclaim policy Retain, the disk stays"
+}
+
+test_disks_without_a_driver_count if {
+	local := {"source": "local", "handle": "/mnt/d on n1"}
+	document := request("b", local, [object.union(local, {"name": "a"})])
+	some v in found(json.remove(document, ["workload/persistent_volume/driver"]))
+	contains(v.msg, "are one disk (/mnt/d on n1)")
+	v.path == ["spec", "local"]
+}

@@ -74,7 +74,7 @@ too_small(claim) if claim in claims.of_data
 
 # The claim would never be bound to it if it asked for more.
 volume_is_small if {
-	some volume in meant_volumes.meant
+	some volume in meant_volumes.meant | meant_volumes.of_its_size
 	volume.capacity < input.parameters.minimum
 }
 

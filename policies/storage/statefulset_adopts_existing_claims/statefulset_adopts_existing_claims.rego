@@ -42,8 +42,9 @@ violation contains v if {
 	}
 }
 
-# It has no volume yet.
+# It has no volume yet, and will get an empty one.
 fresh(pvc) if {
+	not pvc.data_source
 	object.get(pvc, "phase", "") in {"", "Pending"}
 	object.get(pvc, "volume_name", "") == ""
 }

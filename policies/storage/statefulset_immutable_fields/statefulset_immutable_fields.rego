@@ -70,12 +70,17 @@ violation contains v if {
 			[concat(", ", was), concat(", ", now)],
 		),
 		"path": ["spec", "volumeClaimTemplates"],
-		"fix": sprintf(
-			"Save the data first: new claims are empty. Then %s; %s mounts them",
-			[replace_it, statefulsets.restart],
-		),
+		"fix": templates_fix({one | some one in now} - {one | some one in was}),
 	}
 }
+
+# Without a new template there is no new claim.
+templates_fix(new) := sprintf(
+	"Keep them: their claims have the data. If volumes name these claims, or nobody needs them: %s; then %s",
+	[replace_it, statefulsets.restart],
+) if {
+	count(new) == 0
+} else := sprintf("Save the data first: new claims are empty. Then %s; %s mounts them", [replace_it, statefulsets.restart])
 
 violation contains v if {
 	some pair in kept_templates

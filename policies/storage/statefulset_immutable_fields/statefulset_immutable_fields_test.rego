@@ -63,6 +63,7 @@ test_template_added_and_removed if {
 	contains(v.msg, "from [data] to [data, wal]")
 	some w in changed({"claims": []})
 	contains(w.msg, "from [data] to []")
+	startswith(w.fix, "Keep them: their claims have the data")
 }
 
 test_other_claims_are_not_compared if changed({"claims": [template({}), template({"name": "x", "origin": "reference"})]}) == set()

@@ -33,6 +33,7 @@
 #       - "*/nfs"
 #       - "fuseim.pri/*"
 #       - "*local-pv*"
+#       - stork-snapshot
 #       description: Provisioners (globs) whose volumes cannot grow or have no size of their own.
 #   fix: "Set allowVolumeExpansion: true."
 #   why: a full disk stops its data store; with expansion, one edit of the claim makes room

@@ -76,9 +76,12 @@ erases(class) if {
 	not globs.matches_any(scratch, name)
 }
 
+# This driver reads names and values in any case.
 keeps_directories(class) if {
 	class.provisioner == "nfs.csi.k8s.io"
-	class.parameters.onDelete in {"retain", "archive"}
+	some name, value in class.parameters
+	lower(name) == "ondelete"
+	lower(value) in {"retain", "archive"}
 }
 
 # It renames the directory of a claim that is deleted, unless told otherwise.

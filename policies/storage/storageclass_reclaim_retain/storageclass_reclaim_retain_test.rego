@@ -107,5 +107,7 @@ test_directories_that_their_provisioner_keeps_pass if {
 		count(found(directories(provisioner, {"archiveOnDelete": "true", "onDelete": "delete"}))) == 1
 	}
 	found(directories("nfs.csi.k8s.io", {"onDelete": "archive"})) == set()
+	found(directories("nfs.csi.k8s.io", {"ondelete": "Retain"})) == set()
+	count(found(directories("nfs.csi.k8s.io", {"onDelete": "delete"}))) == 1
 	count(found(directories("nfs.csi.k8s.io", {}))) == 1
 }

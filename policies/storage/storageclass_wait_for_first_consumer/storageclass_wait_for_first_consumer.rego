@@ -90,9 +90,23 @@ zones(class) := {zone} if {
 	class.provisioner in {"kubernetes.io/aws-ebs", "kubernetes.io/gce-pd"}
 	zone := class.parameters.zone
 } else := {zone |
+	every term in class.allowed_topologies {
+		of_a_zone(class, term.key)
+	}
 	some term in class.allowed_topologies
-	endswith(term.key, "/zone")
 	some zone in term.values
+}
+
+of_a_zone(_, key) if key in zone_keys
+
+# Kubernetes translates the old key for its own former drivers only.
+of_a_zone(class, "failure-domain.beta.kubernetes.io/zone") if startswith(class.provisioner, "kubernetes.io/")
+
+# As Kubernetes and the drivers of these disks know them.
+zone_keys := {
+	"topology.cinder.csi.openstack.org/zone", "topology.disk.csi.azure.com/zone",
+	"topology.diskplugin.csi.alibabacloud.com/zone", "topology.ebs.csi.aws.com/zone", "topology.gke.io/zone",
+	"topology.kubernetes.io/zone",
 }
 
 # Their disks belong to a node, not only to a zone.

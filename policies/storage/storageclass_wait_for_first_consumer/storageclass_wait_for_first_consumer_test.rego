@@ -54,10 +54,22 @@ test_single_zone_passes if {
 	)
 }
 
-in_zones(provisioner, zones) := object.union(
+in_zones(provisioner, zones) := of_keys(provisioner, {"topology.kubernetes.io/zone": zones})
+
+of_keys(provisioner, topologies) := object.union(
 	request(provisioner, "Immediate", {}),
-	{"workload": {"storage_class": {"allowed_topologies": [{"key": "topology.kubernetes.io/zone", "values": zones}]}}},
+	{"workload": {"storage_class": {"allowed_topologies": [{"key": key, "values": values} |
+		some key, values in topologies
+	]}}},
 )
+
+test_keys_that_the_driver_does_not_know_name_no_zone if {
+	old := {"failure-domain.beta.kubernetes.io/zone": ["a"]}
+	found(of_keys("kubernetes.io/aws-ebs", old)) == set()
+	count(found(of_keys("ebs.csi.aws.com", old))) == 1
+	both := {"topology.kubernetes.io/zone": ["a"], "example.com/rack": ["b"]}
+	count(found(of_keys("ebs.csi.aws.com", both))) == 1
+}
 
 test_class_of_one_zone_has_no_wrong_one if {
 	found(in_zones("ebs.csi.aws.com", ["a"])) == set()

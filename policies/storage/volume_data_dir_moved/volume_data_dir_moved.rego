@@ -7,10 +7,11 @@
 #   whose default moved (PostgreSQL 18; an image of another vendor) is enough. This policy compares where the data
 #   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
 #   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
-#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged. A directory that is on no
-#   lasting volume afterwards is covered by volume-data-dir-persisted and volume-no-emptydir-data, and one that was on none
-#   until now, which loses its data by the very update that puts it on a volume, by volume-data-dropped. Files are
-#   compared with their previous version (`--old`).
+#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged; of a subPathExpr, only what its
+#   variables cannot change. A directory that
+#   leaves its volume for an emptyDir or an ephemeral volume is a move as well; one that is on no volume afterwards is
+#   covered by volume-data-dir-persisted, and one that was on none until now, which loses its data by the very update that
+#   puts it on a volume, by volume-data-dropped. Files are compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
@@ -45,12 +46,12 @@ violation contains v if {
 	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
 	v := {
 		"msg": sprintf(
-			"the data directory of %s moves from %s to %s: if nothing is there, it starts with an empty database, and %s",
-			[concat(" and ", stores_that_move), told("was"), told("now"), why],
+			"the data directory of %s moves from %s to %s: %sit starts with an empty database, and %s",
+			[concat(" and ", stores_that_move), told("was"), told("now"), unless_there, why],
 		),
-		"path": object.get(some_container, "path", []),
+		"path": first_place,
 		"key": "data directory",
-		"fix": sprintf("%s, then confirm: %s", [way, command]),
+		"fix": sprintf("%s, %s: %s", [way, confirmed, command]),
 	}
 }
 
@@ -61,15 +62,34 @@ stores_that_move := {object.get(container, "engine", input.workload.engine.name)
 	container.name == move.container
 }
 
+unless_there := "" if {
+	every move in moves {
+		fleeting(move)
+	}
+} else := "if nothing is there, "
+
+confirmed := "then confirm" if unless_there != "" else := "confirm"
+
+# Each pod has an empty one.
+fleeting(move) if {
+	some where in move.now
+	split(where, ":")[0] in {"emptyDir", "ephemeral"}
+}
+
 told(side) := concat(" and ", {where | some move in moves; some where in move[side]})
 
-some_container := container if {
-	some move in moves
+# Of several containers, the first.
+first_place := [container.path |
 	some container in input.workload.containers
-	container.name == move.container
-} else := {}
+	container.name in {move.container | some move in moves}
+][0] if {
+	count(moves) > 0
+}
 
-way := sprintf("Keep the version, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
+way := "Keep the claim: the data stays in it, and nothing brings it to the new volume; to start empty all the same" if {
+	some move in moves
+	fleeting(move)
+} else := sprintf("Keep the image, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
 	other_software
 	not named_now
 } else := sprintf(
@@ -102,7 +122,7 @@ moves contains move if {
 	input.old_workload.engine.name == input.workload.engine.name
 	some pair in pairs
 	before := units(input.old_workload, pair.was)
-	after := units(input.workload, pair.now)
+	after := object.union(units(input.workload, pair.now), scratch(pair.now))
 	some change in changes(before, after)
 	judged(change)
 	move := {
@@ -158,6 +178,26 @@ units(workload, container) := {name: found |
 	}
 }
 
+# Directories that are nowhere but on a volume that goes with the pod.
+scratch(container) := {name: found |
+	some dir in on_scratch
+	dir.container == container
+	name := unit(dir)
+	found := {sprintf("%s:%s", [other.mount.source, other.mount.volume]) |
+		some other in on_scratch
+		other.container == container
+		unit(other) == name
+	}
+}
+
+on_scratch contains dir if {
+	some dir in data_dirs.unpersisted
+	not data_dirs.uncertain(dir)
+	not data_dirs.copied(dir)
+	dir.mount.source in {"emptyDir", "ephemeral"}
+	not dir.mount.read_only
+}
+
 unit(dir) := "" if {
 	dir.origin == "default"
 } else := dir.dir
@@ -165,16 +205,20 @@ unit(dir) := "" if {
 place(workload, dir) := concat("/", array.concat([store(workload, dir.mount)], steps)) if {
 	data_dirs.persisted(dir)
 	below := trim_prefix(dir.dir, dir.mount.mount_path)
-	written := concat("/", [object.get(dir.mount, "sub_path", ""), below])
+	part := object.get(dir.mount, "sub_path", "")
+	written := concat("/", [strings.replace_n(values(workload, dir.container), part), below])
 	steps := [step | some step in split(written, "/"); not step in {"", "."}]
 }
 
-# The claim that a volume is. A StatefulSet may also name a claim that its template made.
-store(workload, mount) := name if {
-	some volume in workload.volumes
-	volume.name == mount.volume
-	name := claim(workload, volume)
+# From variables that may be in subPathExpr to their values, as far as the manifest shows them.
+values(workload, name) := {sprintf("$(%s)", [variable.name]): variable.value |
+	env := [object.get(container, "env", []) | some container in workload.containers; container.name == name]
+	some variable in env[0]
+	variable.value
 }
+
+# The claim that a volume is. A StatefulSet may also name a claim that its template made.
+store(workload, mount) := [claim(workload, volume) | some volume in workload.volumes; volume.name == mount.volume][0]
 
 claim(workload, volume) := sprintf("%s-%s", [volume.claim, workload.name]) if {
 	volume.source == "volumeClaimTemplate"
@@ -187,19 +231,34 @@ claim(workload, volume) := sprintf("%s-%s", [volume.claim, workload.name]) if {
 
 stores(all) := {split(where, "/")[0] | some where in all}
 
-# A path that the pod's own variables complete is not known.
+# What the pod's own variables complete is known as far as it is written: another number of steps, or another step
+# without a variable.
 judged(change) if {
-	not any_variable(change)
+	sure(change)
 	stores(change.was) == stores(change.now)
 }
 
+judged(change) if fleeting(change)
+
 judged(change) if {
 	input.parameters.other_claims
-	not any_variable(change)
+	sure(change)
 	stores(change.was) != stores(change.now)
 }
 
-any_variable(change) if {
-	some where in change.was | change.now
-	contains(where, "$")
+sure(change) if {
+	every was in change.was {
+		every now in change.now {
+			differ(split(was, "/"), split(now, "/"))
+		}
+	}
+}
+
+differ(was, now) if count(was) != count(now)
+
+differ(was, now) if {
+	some i, step in was
+	step != now[i]
+	not contains(step, "$")
+	not contains(now[i], "$")
 }

@@ -20,7 +20,7 @@ workload(dirs) := {
 	"namespace": "shop",
 	"annotations": {},
 	"engine": {"name": "postgres", "container": "db", "major": 16, "data_dirs": dirs},
-	"containers": [{"name": "db", "path": ["spec", "db"], "image": {"repository": "library/postgres"}}],
+	"containers": [{"name": "db", "path": ["spec", "db"], "image": {"repository": "library/postgres"}, "mounts": []}],
 	"volumes": [
 		{"name": "data", "source": "volumeClaimTemplate", "claim": "data"},
 		{"name": "log", "source": "volumeClaimTemplate", "claim": "log"},
@@ -81,7 +81,27 @@ test_what_is_not_certain_passes if {
 		found(request([object.union(elsewhere, {"origin": uncertain})], [at_root])) == set()
 	}
 	of_pod := dir("/data", "default", mounted("data", "/data", "$(POD_NAME)"))
-	found(request([at_root], [of_pod])) == set()
+	literal := dir("/data", "default", mounted("data", "/data", "pg-0"))
+	found(request([literal], [of_pod])) == set()
+	found(request([of_pod], [dir("/data", "default", mounted("data", "/data", "$(POD_IP)"))])) == set()
+}
+
+expr(text) := dir("/data", "default", mounted("data", "/data", text))
+
+test_variables_hide_no_move_that_shows_without_them if {
+	every pair in [["", "$(POD)"], ["$(POD)", ""], ["a/$(POD)", "b/$(POD)"], ["$(POD)", "$(POD)/a"]] {
+		count(found(request([expr(pair[0])], [expr(pair[1])]))) == 1
+	}
+	found(request([expr("a/$(POD)")], [expr("a/$(POD)")])) == set()
+}
+
+test_a_variable_with_a_known_value_is_that_value if {
+	container := {"name": "db", "path": ["spec", "db"], "image": {"repository": "library/postgres"}, "mounts": []}
+	of_value := object.union(container, {"env": [{"name": "SHARD", "value": "s1"}]})
+	document := object.union(request([expr("s1")], [expr("$(SHARD)")]), {"workload": {"containers": [of_value]}})
+	found(document) == set()
+	other := object.union(request([expr("s2")], [expr("$(SHARD)")]), {"workload": {"containers": [of_value]}})
+	count(found(other)) == 1
 }
 
 nowhere := {"dir": "/data", "container": "db", "origin": "default"}
@@ -97,6 +117,21 @@ test_what_was_on_no_volume_is_the_fault_of_another_policy if {
 test_an_empty_dir_is_the_fault_of_another_policy if {
 	scratch := dir("/data", "default", object.union(mounted("data", "/data", ""), {"source": "emptyDir"}))
 	found(request([scratch], [at_root])) == set()
+}
+
+test_a_claim_that_is_left_for_scratch_space_is_kept if {
+	every source in ["emptyDir", "ephemeral"] {
+		scratch := dir("/data", "default", object.union(mounted("new", "/data", ""), {"source": source}))
+		every other_claims in [true, false] {
+			document := object.union(request([at_root], [scratch]), {"parameters": {"other_claims": other_claims}})
+			some v in found(document)
+			contains(v.msg, sprintf("moves from data-pg to %s:new: it starts with an empty database", [source]))
+			startswith(v.fix, "Keep the claim: the data stays in it")
+			contains(v.fix, sprintf("stategate.io/confirm-data-move='data-pg->%s:new'", [source]))
+		}
+		found(request([at_root], [object.union(scratch, {"origin": "guess"})])) == set()
+		found(request([at_root], [scratch, dir("/other", "default", mounted("data", "/other", ""))])) == set()
+	}
 }
 
 test_the_defaults_of_an_image_are_alternatives if {
@@ -141,7 +176,7 @@ test_no_version_moves_a_directory_that_is_named if {
 	contains(v.fix, "Keep the path")
 	by_the_image := dir("/data/pg", "default", mounted("data", "/data", ""))
 	some w in found(object.union(request([at_root], [by_the_image]), {"old_workload": {"engine": {"major": 15}}}))
-	contains(w.fix, "Keep the version")
+	contains(w.fix, "Keep the image")
 }
 
 test_the_store_that_moves_is_named if {

@@ -45,7 +45,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)]),
 		"path": container.path,
-		"fix": remedy(container, dirs, where),
+		"fix": remedy_or_back(container, dirs, where),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
@@ -68,11 +68,23 @@ consequence(dirs) := "no volume holds them: a crash loses what is not yet in its
 	every dir in dirs {
 		dir.mount.read_only
 	}
-} else := "the image's own VOLUME hides what is mounted above it: a restart loses all of it" if {
+} else := sprintf("the image's own VOLUME hides what is mounted above it: %s", [outcome(dirs)]) if {
 	every dir in dirs {
 		dir.hidden_by
 	}
-} else := "no volume holds it: a restart loses all of it"
+} else := sprintf("no volume holds it: %s", [outcome(dirs)])
+
+outcome(dirs) := "with one at /var/lib/postgresql/data, the image refuses to start, or starts empty" if {
+	some dir in dirs
+	regex.match(`^/var/lib/postgresql/[0-9]+/docker$`, dir.dir)
+	some container in input.workload.containers
+	container.name == dir.container
+	some mount in container.mounts
+	mount.mount_path == "/var/lib/postgresql/data"
+} else := "it starts empty there, and a restart loses what it writes" if {
+	some dir in dirs
+	data_dirs.left(dir)
+} else := "a restart loses all of it"
 
 # The table's guesses are alternatives for one place; every other directory counts by itself.
 places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {guess |
@@ -80,6 +92,12 @@ places(dirs) := {dir.dir | some dir in dirs; not data_dirs.guessed(dir)} | {gues
 	count(guesses) > 0
 	guess := concat(" or ", guesses)
 }
+
+# What was on a volume until this update is there still: nothing is to be saved.
+remedy_or_back(container, dirs, where) := concat(". ", ways) if {
+	ways := {way | some dir in dirs; way := data_dirs.keep(dir)}
+	count(ways) > 0
+} else := remedy(container, dirs, where)
 
 # The volume with the tables must stay where it is: moved up, the store starts empty.
 remedy(container, dirs, where) := sprintf(
@@ -106,9 +124,15 @@ beneath(container, dir) := sprintf("volume %s at %s with %s: %s", [volume, path,
 	below := substring(dir.hidden_by, count(trim_suffix(above.mount_path, "/")) + 1, -1)
 	place := concat("/", [part | some part in [object.get(above, "sub_path", ""), below]; part != ""])
 	key := key_of(place)
-} else := sprintf("%s at %s", [data_dirs.remedy, dir.hidden_by]) if {
+} else := sprintf("%s at %s%s", [data_dirs.remedy, dir.hidden_by, beside_lost_found(dir)]) if {
 	dir.hidden_by
 }
+
+# PostgreSQL and Kafka do not start in the root of a new ext4 file system.
+beside_lost_found(dir) := " with subPath: data" if {
+	input.workload.engine.name in {"postgres", "kafka"}
+	dir.dir == dir.hidden_by
+} else := ""
 
 # Only subPathExpr expands variables.
 key_of(place) := "subPathExpr" if {
@@ -131,6 +155,11 @@ first := sprintf("Save the data first (%s), for this update loses it. ", [dumps.
 
 fix(where) := by_variable if {
 	by_variable
+} else := sprintf(
+	"Look in the container which of them it writes to, and mount %s at that one%s%s",
+	[data_dirs.remedy, of_own_image, way_out],
+) if {
+	contains(where, " or ")
 } else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, where, of_own_image, way_out])
 
 # What its publisher's image does is known.

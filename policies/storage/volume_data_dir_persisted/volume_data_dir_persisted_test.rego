@@ -55,7 +55,7 @@ test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
 	some own in found(beneath([object.union(outer, {"sub_path": "$(POD)"})]))
 	contains(own.fix, "with subPathExpr: $(POD)/pg/data")
 	some fleeting in found(beneath([object.union(of_a_claim, {"source": "emptyDir"})]))
-	contains(fleeting.fix, "Mount an entry of spec.volumeClaimTemplates at /srv/pg/data: above it")
+	contains(fleeting.fix, "Mount an entry of spec.volumeClaimTemplates at /srv/pg/data with subPath: data: above it")
 }
 
 also(engine, dirs) := object.union(request("StatefulSet", dirs), {"workload": {"engine": {"name": engine}}})
@@ -223,7 +223,31 @@ test_a_replica_of_redis_copies_its_data_anew if {
 	whole := object.union(request("StatefulSet", [nowhere("/data", "default")]), {"workload": {"engine": {"name": "redis"}}})
 	every mode, number in {"replica": 0, "master": 1} {
 		env := [{"name": "VALKEY_REPLICATION_MODE", "value": mode}]
-		containers := [{"name": "db", "image": {"repository": "bitnami/valkey"}, "mounts": [], "env": env, "path": container}]
-		count(found(object.union(whole, {"workload": {"containers": containers}}))) == number
+		replica := {"name": "db", "image": {"repository": "bitnami/valkey"}, "mounts": [], "env": env, "path": container}
+		own := object.union(replica, {"command": [], "args": []})
+		count(found(object.union(whole, {"workload": {"containers": [own]}}))) == number
+
+		# A server that is started without the image's script does not read the variable.
+		bare := object.union(replica, {"command": ["valkey-server"], "args": []})
+		count(found(object.union(whole, {"workload": {"containers": [bare]}}))) == 1
 	}
+}
+
+test_what_was_on_a_volume_is_there_still if {
+	new := request("StatefulSet", [nowhere("/data", "default")])
+	old := request("StatefulSet", [on("/data", "default", "volumeClaimTemplate")]).workload
+	with_name := {"dir": "/data", "mount": {"volume": "data"}}
+	dirs := [object.union(dir, with_name) | some dir in old.engine.data_dirs]
+	before := object.union(old, {"engine": {"data_dirs": dirs}})
+	some v in found(object.union(new, {"old_workload": before, "review": {"operation": "UPDATE"}}))
+	contains(v.msg, "no volume holds it: it starts empty there, and a restart loses what it writes")
+	v.fix == "Mount the claim template data at /data again: the data is in it"
+}
+
+test_postgres_18_refuses_the_old_mount if {
+	mounts := {"mounts": [{"mount_path": "/var/lib/postgresql/data"}]}
+	document := request("StatefulSet", [nowhere("/var/lib/postgresql/18/docker", "default")])
+	containers := [object.union(one, mounts) | some one in document.workload.containers]
+	some v in found(object.union(document, {"workload": {"containers": containers}}))
+	contains(v.msg, "no volume holds it: with one at /var/lib/postgresql/data, the image refuses to start, or starts empty")
 }

@@ -31,6 +31,8 @@ import data.stategate.lib.pod_data
 confirmation := "stategate.io/confirm-data-move"
 
 violation contains v if {
+	# What was declared a cache may go.
+	object.get(input.old_workload, "class", "durable") != "cache"
 	object.get(input.old_workload, "replicas", 1) > 0
 	object.get(input.workload, "replicas", 1) > 0
 	some drop in drops

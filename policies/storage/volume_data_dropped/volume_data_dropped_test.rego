@@ -88,3 +88,7 @@ test_stopped_store_passes if {
 	stopped := {"old_workload": {"replicas": 0}}
 	found(object.union(update([dir("default", at("emptyDir"))], claim), stopped)) == set()
 }
+
+test_what_was_declared_a_cache_may_go if {
+	found(object.union(update([dir("default", at("emptyDir"))], claim), {"old_workload": {"class": "cache"}})) == set()
+}

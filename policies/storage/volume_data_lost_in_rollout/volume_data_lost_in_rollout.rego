@@ -1,14 +1,14 @@
 # METADATA
-# title: No rollout loses data unnoticed
+# title: No rollout or deletion loses data in pods unnoticed
 # description: >-
 #   Any change of the pod template, be it an image, a variable or an annotation, replaces the pods, and with them all
 #   that is in an emptyDir, in a generic ephemeral volume, in the file system of a container or in memory. That the data
 #   is kept there may be an old finding that nobody looks at any more; that it goes now is news. This policy warns of
-#   each such update of a store that runs, once. It is silent if the update moves the data to a lasting volume
+#   each such update of a store that runs, once, and of its deletion. It is silent if the update moves the data to a lasting volume
 #   (volume-data-dropped), if several replicas may copy the data to the new pods, where a script, a Secret or a
 #   configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a partition, a
-#   paused Deployment). Of workloads that run no known store, it tells that another claim takes the place of the one
-#   that held their files. Files are compared with their previous version (`--old`). Declare a cache with
+#   paused Deployment). Of workloads that run no known store, it tells that another claim, another
+#   part of it, or a volume that goes with the pod takes the place of the one that held their files. Files are compared with their previous version (`--old`). Declare a cache with
 #   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
@@ -16,12 +16,12 @@
 # custom:
 #   severity: high
 #   action: warn
-#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE]}
+#   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [UPDATE, DELETE]}
 #   ratchet: false
 #   fix: >-
 #     Save the data before you apply this, and bring them back afterwards; better, mount a lasting volume at the data
 #     directory in the same update. For a mere cache, annotate stategate.io/data-durability: cache.
-#   why: the data lives in the pods that this update replaces
+#   why: the data lives in the pods, and goes with them
 package stategate.storage.volume_data_lost_in_rollout
 
 import data.stategate.lib.data_dirs
@@ -48,6 +48,29 @@ violation contains v if {
 	}
 }
 
+violation contains v if {
+	input.review.operation == "DELETE"
+	where := pod_data.places
+	not orphaned
+	v := {
+		"msg": sprintf(
+			"deleting %s %s loses its data, which is in %s of its pods",
+			[input.old_workload.kind, input.old_workload.name, where],
+		),
+		"path": ["metadata", "name"],
+		"key": "deletion",
+		"fix": sprintf(
+			"Save what is needed while its pods still shut down (%s); the next time, before it is deleted",
+			[dumps.with_tool(input.old_workload.engine.name)],
+		),
+	}
+}
+
+# The pods stay.
+orphaned if input.review.options.propagationPolicy == "Orphan"
+
+orphaned if input.review.options.orphanDependents == true
+
 # Of other workloads only the claims are known: one that takes another's place may be new.
 violation contains v if {
 	rolled_out
@@ -59,35 +82,66 @@ violation contains v if {
 	some mount in container.mounts
 	not mount.read_only
 	not kept_data.of_no_value(mount)
-	claim := claims(input.workload)[mount.volume]
-	before := claims_at[container.name][mount.mount_path]
-	claim != before
+	before := places_at[container.name][mount.mount_path]
+	now := place(input.workload, mount)
+	now != before
+	comparable(before, now)
+	not contains(concat("", [now, before]), "$")
 	v := {
 		"msg": sprintf(
-			"container %s finds claim %s at %s instead of %s: if that claim is new, it starts without its files",
-			[container.name, claim, mount.mount_path, before],
+			"container %s finds %s at %s instead of %s: %sit starts without its files",
+			[container.name, now, mount.mount_path, before, unless_there(now)],
 		),
 		"path": mount.path,
 		"key": sprintf("%s %s", [container.name, mount.mount_path]),
-		"fix": sprintf(
-			"Keep claim %s; or stop the pods, copy its files to %s from a pod of its own, and then apply this",
-			[before, claim],
-		),
+		"fix": fix(before, now),
 	}
 }
 
-# From the names of volumes to those of their claims.
-claims(workload) := {volume.name: volume.claim |
-	some volume in workload.volumes
-	volume.source == "persistentVolumeClaim"
+# A StatefulSet may also name a claim that its template made.
+comparable(_, now) if fleeting(now)
+
+comparable(before, now) if {
+	template := "claim template"
+	startswith(before, template) == startswith(now, template)
 }
 
-# From containers and paths to the claims that were there.
-claims_at := {container.name: places |
-	some container in input.old_workload.containers
-	places := {mount.mount_path: claim |
-		some mount in container.mounts
-		claim := claims(input.old_workload)[mount.volume]
+unless_there(now) := "" if {
+	fleeting(now)
+} else := "if nothing is there, "
+
+fix(before, now) := sprintf("Keep %s: it has the files", [before]) if {
+	fleeting(now)
+} else := sprintf("Keep %s; or stop the pods, copy its files there from a pod of its own, and then apply this", [before])
+
+fleeting(now) if split(now, " ")[0] in {"emptyDir", "ephemeral"}
+
+# What a mount shows of which volume.
+place(workload, mount) := sprintf("%s%s", [named(found[0]), part_of(mount)]) if {
+	found := [volume | some volume in workload.volumes; volume.name == mount.volume]
+	count(found) > 0
+}
+
+named(volume) := sprintf("claim %s", [volume.claim]) if {
+	volume.source == "persistentVolumeClaim"
+} else := sprintf("claim template %s", [volume.claim]) if {
+	volume.source == "volumeClaimTemplate"
+} else := sprintf("%s volume %s", [volume.source, volume.name]) if {
+	volume.source in {"emptyDir", "ephemeral"}
+}
+
+part_of(mount) := sprintf(" with subPath %s", [mount.sub_path]) if {
+	object.get(mount, "sub_path", "") != ""
+} else := ""
+
+# From containers and paths to what lasted there.
+places_at := {name: places |
+	some name in {container.name | some container in input.old_workload.containers}
+	containers := [container | some container in input.old_workload.containers; container.name == name]
+	places := {mount.mount_path: where |
+		some mount in containers[0].mounts
+		where := place(input.old_workload, mount)
+		not fleeting(where)
 	}
 }
 

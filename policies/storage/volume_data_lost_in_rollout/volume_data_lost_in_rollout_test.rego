@@ -87,9 +87,34 @@ changed(old, new, mount) := object.union(
 
 test_another_claim_may_be_empty if {
 	some v in found(changed({"claim": "wiki"}, {"claim": "wiki-fast"}, {}))
-	v.msg == "container wiki finds claim wiki-fast at /config instead of wiki: if that claim is new, it starts without its files"
+	v.msg == concat(" ", [
+		"container wiki finds claim wiki-fast at /config instead of claim wiki:",
+		"if nothing is there, it starts without its files",
+	])
 	v.path == ["m"]
-	startswith(v.fix, "Keep claim wiki; or stop the pods, copy its files to wiki-fast")
+	startswith(v.fix, "Keep claim wiki; or stop the pods, copy its files there")
+}
+
+test_another_part_of_a_claim_may_be_empty if {
+	document := changed({"claim": "wiki"}, {"claim": "wiki", "x": 1}, {})
+	mounts := [object.union(mount, {"sub_path": "v2"}) | some mount in document.workload.containers[0].mounts]
+	container := object.union(document.workload.containers[0], {"mounts": mounts})
+	some v in found(object.union(document, {"workload": {"containers": [container]}}))
+	startswith(v.msg, "container wiki finds claim wiki with subPath v2 at /config instead of claim wiki: if nothing")
+	of_pod := [object.union(mount, {"sub_path": "$(POD)"}) | some mount in mounts]
+	unknown := object.union(container, {"mounts": of_pod})
+	found(object.union(document, {"workload": {"containers": [unknown]}})) == set()
+}
+
+test_a_volume_of_the_pod_is_empty if {
+	document := changed({"claim": "wiki"}, {"source": "emptyDir"}, {})
+	some v in found(document)
+	v.msg == "container wiki finds emptyDir volume files at /config instead of claim wiki: it starts without its files"
+	v.fix == "Keep claim wiki: it has the files"
+}
+
+test_a_claim_may_be_named_that_a_template_made if {
+	found(changed({"source": "volumeClaimTemplate", "claim": "files"}, {"claim": "files-wiki-0"}, {})) == set()
 }
 
 test_the_same_claim_passes if {
@@ -98,4 +123,18 @@ test_the_same_claim_passes if {
 	found(changed({"claim": "wiki"}, {"claim": "wiki-fast"}, {"mount_path": "/cache"})) == set()
 	found(changed({"source": "emptyDir"}, {"claim": "wiki"}, {})) == set()
 	found(changed({"claim": "wiki"}, {"source": "nfs"}, {})) == set()
+}
+
+deletion(dirs, options) := {
+	"old_workload": workload(dirs),
+	"review": {"operation": "DELETE", "options": options},
+}
+
+test_deletion_takes_what_is_in_the_pods if {
+	some v in found(deletion(scratch, {}))
+	v.msg == "deleting StatefulSet pg loses its data, which is in an emptyDir of its pods"
+	startswith(v.fix, "Save what is needed while its pods still shut down (")
+	found(deletion(scratch, {"propagationPolicy": "Orphan"})) == set()
+	found(deletion([dir(on("persistentVolumeClaim"))], {})) == set()
+	found(object.union(deletion(scratch, {}), {"old_workload": {"replicas": 0}})) == set()
 }

@@ -8,7 +8,8 @@
 #   themselves, which needs two replicas or more. This policy goes by the provisioner of the claims' classes
 #   (local_provisioners). A class without a provisioner counts if it waits for its first consumer, as classes for
 #   local volumes do. It also checks the volume itself, if known, since a local or hostPath volume made by hand needs
-#   no class. Claims for scratch space (scratch_claims) pass. volume-no-hostpath-data covers node directories that
+#   no class. Claims for scratch space (scratch_claims) pass, and those that are mounted for
+#   logs, caches and the like only. volume-no-hostpath-data covers node directories that
 #   are used without a claim.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -45,6 +46,7 @@
 package stategate.storage.volume_local_replication_declared
 
 import data.stategate.lib.globs
+import data.stategate.lib.kept_data
 
 annotation := "stategate.io/replication"
 
@@ -70,7 +72,24 @@ local_claims contains name if {
 	scratch := input.parameters.scratch_claims
 	name := claim.name
 	not globs.matches_any(scratch, name)
+	not of_no_value(name)
 	on_the_node(name)
+}
+
+# Mounted for logs and the like only. What a data store calls logs may be its data.
+of_no_value(name) if {
+	not input.workload.engine
+	mounts := [mount |
+		some volume in input.workload.volumes
+		volume.claim == name
+		some container in input.workload.containers
+		some mount in container.mounts
+		mount.volume == volume.name
+	]
+	count(mounts) > 0
+	every mount in mounts {
+		kept_data.of_no_value(mount)
+	}
 }
 
 on_the_node(name) if is_local(input.related.claim_classes[name])

@@ -96,3 +96,17 @@ test_class_that_is_not_known_says_nothing if {
 	document := request(1, {}, local)
 	found({"workload": document.workload, "related": {"claim_classes": {}}, "parameters": document.parameters}) == set()
 }
+
+writing(path, rest) := object.union(request(1, {}, local), {"workload": object.union(
+	{
+		"volumes": [{"name": "data", "claim": "data"}],
+		"containers": [{"mounts": [{"volume": "data", "mount_path": path}]}],
+	},
+	rest,
+)})
+
+test_logs_alone_pass if {
+	found(writing("/var/log/nginx", {})) == set()
+	count(found(writing("/srv", {}))) == 1
+	count(found(writing("/var/lib/kafka/logs", {"engine": {"name": "kafka"}}))) == 1
+}

@@ -4,16 +4,19 @@
 #   A new ext4 file system, which most block storage has, is not empty: its root holds the directory lost+found. initdb
 #   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found
 #   for a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
-#   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows
-#   them, and so do volumes that an init container mounts first. On a volume with data, the directory must stay where it
-#   is.
+#   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows them
+#   or the claim's volume is a directory or was made by hand, and so do volumes that an init container mounts first. On
+#   a volume with data, the directory must stay where it is.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:
 #   severity: low
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps], operations: [CREATE]}
-#   inventory: {StorageClass.storage.k8s.io: optional}
+#   inventory:
+#     StorageClass.storage.k8s.io: optional
+#     PersistentVolumeClaim: optional
+#     PersistentVolume: optional
 #   audited: false
 #   parameters:
 #     images:
@@ -54,11 +57,27 @@ violation contains v if {
 			[input.workload.engine.name, dir.dir],
 		),
 		"path": dir.mount.path,
-		"fix": sprintf(
-			"Mount it with subPath: data%s; if the volume holds data already, change neither (the store would start empty)",
-			[alternative(dir)],
-		),
+		"fix": fix(dir),
 	}
+}
+
+# From 18 on, the image refuses such a mount for another reason: it wants the volume one directory higher.
+fix(dir) := concat(" ", [
+	"Name a version in the image's tag: of 18 and later, mount the volume at /var/lib/postgresql; of an older one, mount",
+	"it with subPath: data, or set PGDATA: /var/lib/postgresql/data/pgdata; if the volume holds data already, keep to the",
+	"version that wrote it and change neither",
+]) if {
+	dir.dir == "/var/lib/postgresql/data"
+	not input.workload.engine.major
+	dir.container in moved
+} else := sprintf(
+	"Mount it with subPath: data%s; if the volume holds data already, change neither (the store would start empty)",
+	[alternative(dir)],
+)
+
+moved := {container.name |
+	some container in input.workload.containers
+	regex.match(`(^|/)(postgres|postgis|pgvector)$`, container.image.repository)
 }
 
 alternative(dir) := sprintf(", or set PGDATA: %s/pgdata", [dir.dir]) if {
@@ -88,6 +107,28 @@ has_none(volume_name) if {
 	class := input.related.claim_classes[volume.claim]
 	no_ext(class)
 }
+
+# Directories, or the user's own disks, of which nothing is known.
+has_none(volume_name) if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	claim := volume.claim
+	some pv in input.related.pvs
+	pv.claim_name == claim
+	pv.source in by_hand
+}
+
+has_none(volume_name) if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	some pvc in input.related.pvcs
+	pvc.name == volume.claim
+	some pv in input.related.pvs
+	pv.name == pvc.volume_name
+	pv.source in by_hand
+}
+
+by_hand := {"hostPath", "local", "nfs", "cephfs"}
 
 no_ext(class) if globs.matches_any(input.parameters.without_lost_found, class.provisioner)
 

@@ -56,3 +56,30 @@ test_an_init_container_may_prepare_the_volume if {
 	with_init := object.union(document, {"workload": {"containers": array.concat(document.workload.containers, [init])}})
 	found(with_init) == set()
 }
+
+test_volumes_made_by_hand_pass if {
+	document := request("library/postgres", "postgres", {"source": "persistentVolumeClaim"}, ebs)
+	every source in ["hostPath", "local", "nfs"] {
+		reserved := {"pvs": [{"name": "pv0", "claim_name": "data", "source": source}]}
+		found(object.union(document, {"related": reserved})) == set()
+		named := {"pvs": [{"name": "pv0", "source": source}], "pvcs": [{"name": "data", "volume_name": "pv0"}]}
+		found(object.union(document, {"related": named})) == set()
+	}
+	other := {"pvs": [{"name": "pv0", "claim_name": "data", "source": "csi"}]}
+	count(found(object.union(document, {"related": other}))) == 1
+}
+
+of_version(repository, major) := violations if {
+	where := "/var/lib/postgresql/data"
+	document := request(repository, "postgres", {"mount_path": where}, ebs)
+	some dir in document.workload.engine.data_dirs
+	engine := object.union({"data_dirs": [object.union(dir, {"dir": where})]}, major)
+	violations := found(object.union(document, {"workload": {"engine": engine}}))
+}
+
+test_a_version_that_is_not_known_may_be_one_that_moved if {
+	some v in of_version("library/postgres", {})
+	startswith(v.fix, "Name a version in the image's tag: of 18 and later, mount the volume at /var/lib/postgresql;")
+	some w in of_version("library/postgres", {"major": 16})
+	startswith(w.fix, "Mount it with subPath: data, or set PGDATA")
+}

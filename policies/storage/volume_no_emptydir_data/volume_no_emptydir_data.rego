@@ -44,12 +44,22 @@ violation contains v if {
 			[mount.container, mount.mount_path, mount.volume],
 		),
 		"path": volume.path,
-		"fix": sprintf(
-			"If it runs, save its data first (%s): the change wipes it. Then replace emptyDir %s by %s and %s; or, %s",
-			[dumps.save, mount.volume, data_dirs.remedy, dumps.back, expendable],
-		),
+		"fix": sprintf("%s; or, %s", [way(mount), expendable]),
 	}
 }
+
+# What was on a lasting volume until this update is there still.
+way(mount) := ways[0] if {
+	ways := [text |
+		some dir in input.workload.engine.data_dirs
+		dir.mount == mount
+		text := data_dirs.keep(dir)
+	]
+	count(ways) > 0
+} else := sprintf(
+	"If it runs, save its data first (%s): the change wipes it. Then replace emptyDir %s by %s and %s",
+	[dumps.save, mount.volume, data_dirs.remedy, dumps.back],
+)
 
 expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"
 

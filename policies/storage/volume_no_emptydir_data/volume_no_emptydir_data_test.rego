@@ -111,7 +111,17 @@ test_a_replica_of_redis_copies_its_data_anew if {
 	whole := object.union(request("StatefulSet", [on("/data", "default", held)], [held]), {"workload": {"engine": {"name": "redis"}}})
 	every mode, number in {"replica": 0, "slave": 0, "master": 1} {
 		env := [{"name": "REDIS_REPLICATION_MODE", "value": mode}]
-		containers := [{"name": "db", "image": {"repository": "bitnami/redis"}, "mounts": [held], "env": env}]
-		count(found(object.union(whole, {"workload": {"containers": containers}}))) == number
+		replica := {"name": "db", "image": {"repository": "bitnami/redis"}, "mounts": [held], "env": env, "command": ["bash"]}
+		of_chart := object.union(replica, {"args": ["-c", "/opt/bitnami/scripts/start-scripts/start-replica.sh"]})
+		count(found(object.union(whole, {"workload": {"containers": [of_chart]}}))) == number
+		bare := object.union(replica, {"command": [], "args": ["redis-server", "--appendonly", "yes"]})
+		count(found(object.union(whole, {"workload": {"containers": [bare]}}))) == 1
 	}
+}
+
+test_what_was_on_a_claim_is_there_still if {
+	document := request("StatefulSet", [on("/data", "default", mount("data", "emptyDir", "/data"))], [])
+	old := request("StatefulSet", [on("/data", "default", kept)], [kept]).workload
+	some v in found(object.union(document, {"old_workload": old}))
+	startswith(v.fix, "Mount the claim template data at /data again: the data is in it; or, if it is only a cache")
 }

@@ -31,6 +31,15 @@ test_ephemeral_volume_fails if {
 	contains(v.fix, "spec.volumeClaimTemplates")
 }
 
+test_data_that_was_on_a_claim_stays_there if {
+	now := request("StatefulSet", [on("/data/db", "default", ephemeral)], [ephemeral])
+	then := request("StatefulSet", [on("/data/db", "default", kept)], [kept])
+	update := object.union(now, {"old_workload": then.workload, "review": {"operation": "UPDATE"}})
+	some v in found(update)
+	contains(v.fix, "again: the data is in it")
+	not contains(v.fix, "save its data first")
+}
+
 test_pod_is_told_its_own_fix if {
 	some v in found(request("Pod", [on("/data/db", "default", ephemeral)], [ephemeral]))
 	contains(v.fix, "by a persistentVolumeClaim")

@@ -8,10 +8,11 @@
 #   is written to by a workload without any other storage that outlasts its pods. A Deployment that writes to a node
 #   directory is taken for one that keeps data there, unless the directory belongs to the node itself (/var/log, /run,
 #   /dev, …); Pods and DaemonSets of unknown images are not: annotate them stategate.io/stateful: "true". What agents
-#   and drivers use on a node (harmless_host_paths) is not data, nor is anything mounted read-only, or what the name of
-#   a mount calls logs, a cache or the like. For node disks use a local PersistentVolume: the scheduler brings the pod
-#   back to it; volume-local-replication-declared covers what else such disks need. Declare a cache with
-#   stategate.io/data-durability: cache.
+#   and drivers use on a node (harmless_host_paths, the directories of the container runtime, whatever is mounted with
+#   mountPropagation Bidirectional or beside the sidecars of a CSI driver) is not data, nor is anything mounted
+#   read-only, or what the name of a mount calls logs, a cache or the like. For node disks use a local PersistentVolume:
+#   the scheduler brings the pod back to it; volume-local-replication-declared covers what else such disks need. Declare
+#   a cache with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#hostpath
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#local
@@ -58,7 +59,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf(
 			"data of container %s at %s is in %s of the node: %s",
-			[mount.container, mount.mount_path, host_path, consequence],
+			[mount.container, mount.mount_path, host_path, consequence(volume)],
 		),
 		"path": volume.path,
 		"fix": sprintf(
@@ -72,9 +73,11 @@ saved := dumps.save if {
 	input.workload.engine
 } else := "copy the files while it is stopped"
 
-# The pods of a DaemonSet do not move.
-consequence := "a node that goes takes it along, and no quota counts it" if {
+# The pods of a DaemonSet do not move; a directory that must be there is not made.
+consequence(volume) := "a node that goes takes it along, and no quota counts it" if {
 	input.workload.kind == "DaemonSet"
+} else := "a pod that moves does not start, or starts with other files" if {
+	volume.host_path_type == "Directory"
 } else := "a pod that moves starts without it, or with old files"
 
 # All pods of a DaemonSet would share one claim.
@@ -108,6 +111,7 @@ on_the_node contains mount if {
 	some mount in writable
 	mount.source == "hostPath"
 	not kept_data.of_no_value(mount)
+	not kept_data.of_the_node(mount)
 	some volume in input.workload.volumes
 	volume.name == mount.volume
 	harmless := input.parameters.harmless_host_paths
@@ -118,6 +122,7 @@ on_the_node contains mount if {
 # What an image that is not known keeps on each node is its own affair, such as the disks of an object store.
 agent if {
 	input.workload.kind == "DaemonSet"
+	not input.workload.engine
 	object.get(input.workload, ["annotations", "stategate.io/stateful"], "") != "true"
 }
 

@@ -152,9 +152,24 @@ test_pods_of_a_daemon_set_do_not_move if {
 }
 
 test_agents_of_unknown_images_pass if {
-	document := object.union(request([], [mount("data", "hostPath", "/srv/node")]), {"workload": {"kind": "DaemonSet"}})
+	known := object.union(request([], [mount("data", "hostPath", "/srv/node")]), {"workload": {"kind": "DaemonSet"}})
+	count(found(known)) == 1
+	document := object.union(known, {"workload": {"engine": false}})
 	found(document) == set()
 	count(found(object.union(document, {"workload": {"annotations": {"stategate.io/stateful": "true"}}}))) == 1
 }
 
 test_crash_dumps_pass if found(request([], [mount("data", "hostPath", "/var/lib/ceph/crash")])) == set()
+
+test_what_belongs_to_the_node_passes if {
+	document := request([], [mount("data", "hostPath", "/csi")])
+	sockets := [host_volume(0, "data", "/var/lib/csi/x")]
+	found(object.union(document, {"workload": object.union(document.workload, {"volumes": sockets})})) == set()
+}
+
+test_directory_that_must_be_there_is_not_made if {
+	document := request([], [mount("data", "hostPath", "/srv")])
+	must_be := [object.union(host_volume(0, "data", "/mnt/pg"), {"host_path_type": "Directory"})]
+	some v in found(object.union(document, {"workload": object.union(document.workload, {"volumes": must_be})}))
+	contains(v.msg, "a pod that moves does not start, or starts with other files")
+}

@@ -25,15 +25,35 @@ violation contains v if {
 	not filled(name)
 	v := {
 		"msg": sprintf(
-			"no container mounts %s %s: nothing is kept in it",
-			[what[volume.source], volume.claim],
+			"no container mounts %s %s%s: nothing is kept in it",
+			[what[volume.source], volume.claim, any_more(volume)],
 		),
 		"path": volume.path,
-		"fix": concat("; ", [
-			"Mount it at the directory that the container writes to",
-			"if it runs, copy that directory out first (kubectl cp), since this rollout loses it",
-		]),
+		"fix": fix(volume),
 	}
+}
+
+any_more(volume) := " any more" if {
+	count(mounted_before(volume)) > 0
+} else := ""
+
+# Where it was mounted until this update, it has what was written there.
+fix(volume) := sprintf("Mount it at %s again: it has what was written there", [concat(" and ", paths)]) if {
+	paths := mounted_before(volume)
+	count(paths) > 0
+} else := concat("; ", [
+	"Mount it at the directory that the container writes to",
+	"if it runs, copy that directory out first (kubectl cp), since this rollout loses it",
+])
+
+mounted_before(volume) := {mount.mount_path |
+	some old in input.old_workload.volumes
+	old.claim == volume.claim
+	old.source == volume.source
+	some container in input.old_workload.containers
+	some mount in container.mounts
+	mount.volume == old.name
+	not mount.read_only
 }
 
 what := {"volumeClaimTemplate": "the claim template", "persistentVolumeClaim": "claim"}

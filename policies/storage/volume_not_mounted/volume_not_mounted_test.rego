@@ -54,3 +54,18 @@ test_a_copy_may_be_read_first if {
 	}}
 	violations == set()
 }
+
+view(mounts) := {
+	"kind": "StatefulSet",
+	"name": "auth",
+	"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data", "path": []}],
+	"containers": [{"name": "auth", "role": "main", "mounts": mounts}],
+}
+
+test_what_was_mounted_until_now_is_mounted_again if {
+	mount := {"volume": "data", "mount_path": "/data", "read_only": false}
+	all := policy.violation with input as {"workload": view([]), "old_workload": view([mount])}
+	some v in all
+	v.msg == "no container mounts the claim template data any more: nothing is kept in it"
+	v.fix == "Mount it at /data again: it has what was written there"
+}

@@ -2,12 +2,12 @@
 # title: A single-node claim is used by one pod at a time
 # description: >-
 #   A volume with access mode ReadWriteOnce is attached to one node, one with ReadWriteOncePod is used by one pod. A
-#   second pod on another node waits until the first releases the volume. A rolling update starts the new pod before
-#   it stops the old one, so that never happens, and the rollout hangs with a Multi-Attach error. On the same node
-#   both write the same files. This policy checks claims that a pod writes to and that all pods share: those of
-#   Deployments, ReplicaSets, ReplicationControllers and DaemonSets, and those that a StatefulSet names in its volumes instead of its claim
-#   templates. The access modes are those of the PersistentVolumeClaim; if it is not known, nothing is flagged.
-#   Scaling is checked like any other change.
+#   second pod on another node waits until the first releases the volume. A rolling update starts the new pod before it
+#   stops the old one, so that never happens, and the rollout hangs with a Multi-Attach error. On the same node both
+#   write the same files, unless the claim is for one pod. This policy checks claims that a pod writes to and that all
+#   pods share: those of Deployments, ReplicaSets, ReplicationControllers and DaemonSets, and those that a StatefulSet
+#   names in its volumes instead of its claim templates. The access modes are those of the PersistentVolumeClaim; if it
+#   is not known, nothing is flagged. Scaling is checked like any other change.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#recreate-deployment
@@ -34,8 +34,8 @@ violation contains v if {
 	many_pods
 	v := {
 		"msg": sprintf(
-			"all pods of %s %s share %s: those on other nodes wait for ever",
-			[input.workload.kind, input.workload.name, named],
+			"all pods of %s %s share %s: %s",
+			[input.workload.kind, input.workload.name, named, harm_to_many],
 		),
 		"path": path_of_replicas,
 		"fix": fix_many(input.workload.kind),
@@ -70,18 +70,34 @@ starts_a_second if {
 # The old pod goes at once, and no other may use such a volume before it has gone.
 waits if {
 	input.workload.update.unavailable_pods > 0
-	every pvc in for_one_node {
-		"ReadWriteOncePod" in pvc.access_modes
-	}
+	one_pod_only
+}
+
+harm_to_many := "while one of them uses it, the others wait for ever" if {
+	one_pod_only
+} else := "those on other nodes wait for ever"
+
+# Some of them admit one pod only, on whatever node.
+one_pod_only if {
+	some pvc in for_one_node
+	"ReadWriteOncePod" in pvc.access_modes
 }
 
 # The old pod is not waited for: until it has shut down, both run.
-harm := "on the same node both may write until the first has shut down" if {
+harm := "the second waits for the first, which is stopped only once the second is ready: it hangs" if {
+	one_pod_only
+} else := "on the same node both may write until the first has shut down" if {
 	input.workload.update.unavailable_pods > 0
 } else := "on another node it hangs, on the same both may write"
 
-# Another workload keeps the volume on its node.
+# Another workload keeps the volume on its node. Of two data stores on one claim, pvc-single-consumer tells.
 beside_others := sprintf(
+	"; %s mounts the claim, too: while one of them runs, the other waits",
+	[concat(", ", others)],
+) if {
+	count(others) > 0
+	one_pod_only
+} else := sprintf(
 	"; %s mounts the claim, too, so keep both on one node (podAffinity by kubernetes.io/hostname), or make it ReadWriteMany",
 	[concat(", ", others)],
 ) if {
@@ -91,6 +107,8 @@ beside_others := sprintf(
 others contains name if {
 	some consumer in input.related.consumers
 	consumer.kind in {"StatefulSet", "Deployment"}
+	not input.workload.engine
+	not consumer.holds_data
 	object.get(consumer, "replicas", 1) > 0
 	consumer.claim in {claim.name | some claim in for_one_node}
 	name := sprintf("%s %s", [consumer.kind, consumer.name])
@@ -121,6 +139,8 @@ path_of_replicas := ["spec", "template", "spec", "volumes"] if {
 fixes := {
 	"StatefulSet": "Set replicas: 1; claims for each pod, by spec.volumeClaimTemplates, are new and empty",
 	"DaemonSet": "Make it a StatefulSet of one replica that mounts this claim; files for all nodes need ReadWriteMany",
+	"ReplicaSet": "Set replicas: 1; more pods need (empty) claims of their own",
+	"ReplicationController": "Set replicas: 1; more pods need (empty) claims of their own",
 }
 
 fix_many(kind) := object.get(

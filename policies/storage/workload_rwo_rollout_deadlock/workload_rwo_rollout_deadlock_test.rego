@@ -48,6 +48,9 @@ test_other_kinds_are_told_their_own_fix if {
 	some w in found(request(object.remove(workload("DaemonSet", 0, false), ["replicas"]), once))
 	contains(w.fix, "ReadWriteMany")
 	w.path == ["spec", "template", "spec", "volumes"]
+	some kind in ["ReplicaSet", "ReplicationController"]
+	some x in found(request(workload(kind, 3, false), once))
+	x.fix == "Set replicas: 1; more pods need (empty) claims of their own"
 }
 
 test_shared_claim_passes if {
@@ -122,4 +125,15 @@ test_another_workload_keeps_the_volume if {
 	]}})
 	some v in found(document)
 	contains(v.fix, "; Deployment web mounts the claim, too, so keep both on one node")
+}
+
+test_claim_for_one_pod_admits_no_other_on_the_same_node if {
+	document := request(rolling(workload("Deployment", 1, false), 1), ["ReadWriteOncePod"])
+	some v in found(document)
+	endswith(v.msg, "the second waits for the first, which is stopped only once the second is ready: it hangs")
+	beside := {"claim": "uploads", "kind": "Deployment", "name": "indexer", "holds_data": false, "replicas": 1}
+	some w in found(object.union(document, {"related": object.union(document.related, {"consumers": [beside]})}))
+	endswith(w.fix, "; Deployment indexer mounts the claim, too: while one of them runs, the other waits")
+	some many in found(request(workload("Deployment", 2, false), ["ReadWriteOncePod"]))
+	endswith(many.msg, "while one of them uses it, the others wait for ever")
 }

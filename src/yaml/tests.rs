@@ -363,7 +363,7 @@ fn an_item_of_a_list_of_objects_costs_only_itself() {
     let json = r#"{"kind": "List", "items": [{"a": 1}, {"b": {"c": 1, "c": 2}}, {"d": 1}]}"#;
     for text in [text, json] {
         let Readable { documents, faults } = read_each(text);
-        assert_eq!(documents[0].value["items"], json!([{"a": 1}, null, {"d": 1}]), "{text}");
+        assert_eq!(documents[0].value["items"], json!([{"a": 1}, NO_CHARACTER, {"d": 1}]), "{text}");
         assert_eq!(faults.len(), 1, "{text}");
         assert!(text[faults[0].part.clone()].contains('b'), "{text}");
         assert!(wrong(text).message.contains("given twice"), "{text}");

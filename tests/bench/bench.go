@@ -11,12 +11,15 @@ import (
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/storage/inmem"
+
+	"stategate.io/tests/bench/common"
 )
 
 // workers ask again as soon as they have an answer: enough to keep two cores busy, as API servers with many writers do.
@@ -41,7 +44,7 @@ type server struct {
 	*process
 	client *http.Client
 	url    string
-	opa    bool
+	of     product
 }
 
 type benchCase struct {
@@ -65,11 +68,21 @@ type round struct {
 
 // libraryCase is a program that evaluates without a server.
 type libraryCase struct {
-	name, opa string
+	libraryPlan
 	process   *process
 	cpuMicros []float64
 	questions int
 	resident  uint64
+}
+
+// libraryPlan says how such a program is run.
+type libraryPlan struct {
+	name string
+	// The one that its time is compared with.
+	opa       string
+	arguments []string
+	// The case of a server that has to refuse for the same reasons. What it refuses is then the first that it prints.
+	denies string
 }
 
 func storeOf(data map[string]any) storage.Store { return inmem.NewFromObject(data) }
@@ -120,7 +133,7 @@ func (b *bench) prepare() error {
 		}
 		b.cases = append(b.cases, one)
 	}
-	b.say("asking each server each request once, to compare the answers")
+	b.say("asking each of them each request once, to compare the answers")
 	return b.check()
 }
 
@@ -138,6 +151,12 @@ func (b *bench) path(names ...string) string {
 	return filepath.Join(append([]string{b.work}, names...)...)
 }
 
+// users is where the policies are that are written as users of OPA write them.
+func (b *bench) users() string { return filepath.Join(b.root, "tests/bench/users") }
+
+// reviewsOf is the file with one kind of traffic.
+func (b *bench) reviewsOf(kind string) string { return b.path("traffic", kind+".jsonl") }
+
 func (b *bench) makeTraffic() error {
 	if _, err := b.run(b.questions, "traffic", b.path("traffic")); err != nil {
 		return err
@@ -146,7 +165,7 @@ func (b *bench) makeTraffic() error {
 		if kind == "mixed" {
 			continue
 		}
-		bodies, err := readBodies(b.path("traffic", kind+".jsonl"))
+		bodies, err := common.ReadBodies(b.reviewsOf(kind))
 		if err != nil {
 			return err
 		}
@@ -158,14 +177,17 @@ func (b *bench) makeTraffic() error {
 		b.traffic["changed"] = changed
 	}
 	b.traffic["mixed"] = mixed(b.traffic)
+	if err := common.WriteFile(b.reviewsOf("mixed"), bytes.Join(b.traffic["mixed"], []byte("\n"))); err != nil {
+		return err
+	}
 	catalogue := newCatalogue()
 	b.reviews = map[string][]review{}
 	for _, kind := range libraryTraffic {
-		recorded, err := b.run(b.questions, "record", b.path("traffic", kind+".jsonl"))
+		recorded, err := b.run(b.questions, "record", b.reviewsOf(kind))
 		if err != nil {
 			return err
 		}
-		if err := writeFile(b.path("library", kind, "questions.jsonl"), recorded); err != nil {
+		if err := common.WriteFile(b.path("library", kind, "questions.jsonl"), recorded); err != nil {
 			return err
 		}
 		questions, err := readQuestions(b.path("library", kind, "questions.jsonl"))
@@ -182,7 +204,7 @@ func (b *bench) makeTraffic() error {
 	if err := catalogue.write(filepath.Join(b.root, "policies"), b.path("opa")); err != nil {
 		return err
 	}
-	if err := writeUsers(filepath.Join(b.root, "tests/bench/users"), b.path("opa-users")); err != nil {
+	if err := writeUsers(b.users(), b.path("opa-users")); err != nil {
 		return err
 	}
 	for name, counts := range map[string][2]int{"own-20": {20, 0}, "own-1000": {20, 980}, "none": {0, 1}, "one": {1, 0}} {
@@ -192,7 +214,7 @@ func (b *bench) makeTraffic() error {
 	}
 	only := fmt.Sprintf("apiVersion: stategate.io/v1alpha1\nkind: PolicyBinding\nmetadata: {name: ten}\n"+
 		"spec: {policies: {exclude: [%s]}, match: {}, override: true, action: \"off\"}\n", strings.Join(ten, ", "))
-	if err := writeFile(b.path("ten.yaml"), []byte(only)); err != nil {
+	if err := common.WriteFile(b.path("ten.yaml"), []byte(only)); err != nil {
 		return err
 	}
 	var err error
@@ -212,9 +234,10 @@ func (b *bench) serverPlans() []serverPlan {
 		{name: "catalogue and 1,000 own, 20 match", arguments: own("own-1000")},
 		{name: "catalogue and 10,000 objects", arguments: []string{"--inventory", b.path("inventory.json")}},
 		{name: "ten of the catalogue", arguments: []string{"--bindings", b.path("ten.yaml")}},
-		{name: "ten on the raw object", arguments: []string{"--policies", filepath.Join(b.root, "tests/bench/users"), "--no-catalogue"}},
-		{name: "OPA, catalogue", opa: true, arguments: []string{b.path("opa")}},
-		{name: "OPA, ten on the raw object", opa: true, arguments: []string{b.path("opa-users")}},
+		{name: "ten on the raw object", arguments: []string{"--policies", b.users(), "--no-catalogue"}},
+		{name: "OPA, catalogue", of: opa, arguments: []string{b.path("opa")}},
+		{name: opaUsers, of: opa, arguments: []string{b.path("opa-users")}},
+		{name: gatekeeperUsers, of: gatekeeper, arguments: []string{b.users()}},
 	}
 }
 
@@ -236,17 +259,20 @@ func (b *bench) startServers() error {
 			"serve", "--listen", address, "--status-listen", status, "--tls-cert", cert, "--tls-key", key,
 			"--log-format", "json",
 		}, planned.arguments...)
-		if planned.opa {
+		switch planned.of {
+		case opa:
 			program, arguments = b.opa, append([]string{
 				"run", "--server", "--addr", "https://" + address, "--tls-cert-file", cert, "--tls-private-key-file", key,
 				"--log-level", "error", "--disable-telemetry",
 			}, planned.arguments...)
+		case gatekeeper:
+			program, arguments = b.peers, append([]string{"gatekeeper-server", address, b.work}, planned.arguments...)
 		}
 		started, err := start(planned.name, program, arguments...)
 		if err != nil {
 			return err
 		}
-		b.servers[planned.name] = &server{started, newClient(roots), "https://" + address, planned.opa}
+		b.servers[planned.name] = &server{started, newClient(roots), "https://" + address, planned.of}
 	}
 	for _, server := range b.servers {
 		if err := server.ready(server.client, server.url+"/health"); err != nil {
@@ -259,31 +285,52 @@ func (b *bench) startServers() error {
 // libraryTraffic is what is evaluated without a server, too: requests of one state, which OPA can be asked at once.
 var libraryTraffic = []string{"containers-1", "well-made"}
 
+// libraryPlans are all programs that evaluate without a server.
+func (b *bench) libraryPlans(self string) []libraryPlan {
+	policies := filepath.Join(b.root, "policies")
+	var plans []libraryPlan
+	for _, kind := range libraryTraffic {
+		reviews, directory := b.reviewsOf(kind), b.path("library", kind)
+		all := libraryCaseOf("OPA, all policies in one query", kind)
+		plans = append(plans,
+			libraryPlan{name: libraryCaseOf("evaluation", kind), opa: all,
+				arguments: []string{b.questions, "evaluate", reviews, "compiled"}},
+			libraryPlan{name: libraryCaseOf("evaluation, interpreter", kind), opa: all,
+				arguments: []string{b.questions, "evaluate", reviews, "interpreter"}},
+			libraryPlan{name: libraryCaseOf("whole review from body to response", kind),
+				arguments: []string{b.questions, "review", reviews, "compiled"}},
+			libraryPlan{name: all, arguments: []string{self, "opa-library", "at-once", directory, policies}},
+			libraryPlan{name: libraryCaseOf("OPA, a query for each policy", kind),
+				arguments: []string{self, "opa-library", "each", directory, policies}},
+		)
+	}
+	for _, kind := range usersTraffic {
+		reviews, denies := b.reviewsOf(kind), opaUsers+", "+kind
+		opa := libraryCaseOf(opaUsers, kind)
+		plans = append(plans,
+			libraryPlan{name: opa, denies: denies, arguments: []string{self, "opa-users", b.path("opa-users"), reviews}},
+			libraryPlan{name: libraryCaseOf(gatekeeperEngine, kind), opa: opa, denies: denies,
+				arguments: []string{b.peers, "gatekeeper", b.users(), reviews}},
+		)
+		if slices.Contains(createdTraffic, kind) {
+			plans = append(plans, libraryPlan{name: libraryCaseOf(conftestEngine, kind), opa: opa, denies: denies,
+				arguments: []string{b.peers, "conftest", b.users(), reviews}})
+		}
+	}
+	return plans
+}
+
 func (b *bench) startLibraries() error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	policies := filepath.Join(b.root, "policies")
-	for _, kind := range libraryTraffic {
-		reviews, directory := b.path("traffic", kind+".jsonl"), b.path("library", kind)
-		opa := "library: OPA, all policies in one query, " + kind
-		for _, planned := range []struct {
-			name, opa string
-			arguments []string
-		}{
-			{"library: evaluation, " + kind, opa, []string{b.questions, "evaluate", reviews, "compiled"}},
-			{"library: evaluation, interpreter, " + kind, opa, []string{b.questions, "evaluate", reviews, "interpreter"}},
-			{"library: whole review from body to response, " + kind, "", []string{b.questions, "review", reviews, "compiled"}},
-			{opa, "", []string{self, "opa-library", "at-once", directory, policies}},
-			{"library: OPA, a query for each policy, " + kind, "", []string{self, "opa-library", "each", directory, policies}},
-		} {
-			started, err := start(planned.name, planned.arguments[0], planned.arguments[1:]...)
-			if err != nil {
-				return err
-			}
-			b.libraries = append(b.libraries, &libraryCase{name: planned.name, opa: planned.opa, process: started})
+	for _, planned := range b.libraryPlans(self) {
+		started, err := start(planned.name, planned.arguments[0], planned.arguments[1:]...)
+		if err != nil {
+			return err
 		}
+		b.libraries = append(b.libraries, &libraryCase{libraryPlan: planned, process: started})
 	}
 	return nil
 }
@@ -299,6 +346,18 @@ func (b *bench) check() error {
 	}
 	for _, one := range b.cases {
 		if err := one.compare(byName); err != nil {
+			return fmt.Errorf("%s: %w", one.name, err)
+		}
+	}
+	for _, one := range b.libraries {
+		if one.denies == "" {
+			continue
+		}
+		var found [][]string
+		if err := one.process.read(&found); err != nil {
+			return err
+		}
+		if err := sameDenials(found, byName[one.denies].answers); err != nil {
 			return fmt.Errorf("%s: %w", one.name, err)
 		}
 	}
@@ -319,7 +378,7 @@ func (b *bench) ask(one *benchCase) error {
 			return err
 		}
 		// OPA's server has no HTTP/2 over TLS.
-		if response.StatusCode != http.StatusOK || (response.ProtoMajor != 2 && !server.opa) {
+		if response.StatusCode != http.StatusOK || (response.ProtoMajor != 2 && server.of != opa) {
 			return fmt.Errorf("%s %s: %s", response.Proto, response.Status, text)
 		}
 		one.protocol = response.Proto
@@ -344,7 +403,7 @@ func (b *bench) ask(one *benchCase) error {
 		if allowed {
 			one.allowed++
 		}
-		if server.opa {
+		if server.of != stategate {
 			continue
 		}
 		logged, err := server.log.review(uid)
@@ -370,6 +429,17 @@ func (c *benchCase) compare(others map[string]*benchCase) error {
 	}
 	if expect.known && c.unknown != "" {
 		return fmt.Errorf("policies lack objects: %s", c.unknown)
+	}
+	if denies := others[expect.denies]; denies != nil {
+		var found [][]string
+		for _, answer := range c.answers {
+			refused, err := denialsOf(answer)
+			if err != nil {
+				return err
+			}
+			found = append(found, refused)
+		}
+		return sameDenials(found, denies.answers)
 	}
 	for number, answer := range c.answers {
 		if same := others[expect.same]; same != nil && !bytes.Equal(answer, same.answers[number]) {
@@ -419,6 +489,47 @@ func verdict(text []byte) (string, bool, error) {
 		return "", false, fmt.Errorf("%s is no answer", text)
 	}
 	return answered.Response.UID, *answered.Response.Allowed, nil
+}
+
+// denialsOf is what an answer refuses for: OPA's, as usersMain joins it, or Gatekeeper's, which has a line for each
+// reason, with the constraint before it.
+func denialsOf(text []byte) ([]string, error) {
+	_, allowed, err := verdict(text)
+	if err != nil || allowed {
+		return nil, err
+	}
+	var answered struct {
+		Response struct{ Status struct{ Message string } }
+	}
+	if err := json.Unmarshal(text, &answered); err != nil {
+		return nil, err
+	}
+	var denials []string
+	for line := range strings.SplitSeq(answered.Response.Status.Message, "\n") {
+		for denial := range strings.SplitSeq(line, "; ") {
+			denials = append(denials, constraintName.ReplaceAllString(denial, ""))
+		}
+	}
+	return denials, nil
+}
+
+var constraintName = regexp.MustCompile(`^\[[a-z-]+\] `)
+
+// sameDenials compares what is refused with what a server answered, in any order.
+func sameDenials(found [][]string, answers [][]byte) error {
+	if len(found) != len(answers) {
+		return fmt.Errorf("%d requests were judged, not %d", len(found), len(answers))
+	}
+	for number, answer := range answers {
+		wanted, err := denialsOf(answer)
+		if err != nil {
+			return err
+		}
+		if own := slices.Sorted(slices.Values(found[number])); !slices.Equal(own, slices.Sorted(slices.Values(wanted))) {
+			return fmt.Errorf("request %d is refused for %q, and by OPA for %q", number, own, wanted)
+		}
+	}
+	return nil
 }
 
 // uidOf is what an AdmissionReview asks about.

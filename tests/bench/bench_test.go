@@ -4,11 +4,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
+
+	"stategate.io/tests/bench/common"
 )
 
 func TestWhatProcTells(t *testing.T) {
@@ -30,7 +33,7 @@ func TestTimesOfThreads(t *testing.T) {
 		t.Error(found)
 	}
 	for thread, text := range map[string]string{"7": "2000 5 1\n", "8": "3000 5 1\n"} {
-		if err := writeFile(filepath.Join(directory, thread, "schedstat"), []byte(text)); err != nil {
+		if err := common.WriteFile(filepath.Join(directory, thread, "schedstat"), []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,7 +104,7 @@ func TestQuestionsAreJoinedOnlyIfOneInputAnswersAll(t *testing.T) {
 func TestParametersMoveIntoData(t *testing.T) {
 	policies, made := t.TempDir(), t.TempDir()
 	policy := "package stategate.a.b\n\nviolation contains v if {\n\tinput.workload.size > input.parameters.limit\n\tv := {\"msg\": \"m\"}\n}\n"
-	if err := writeFile(filepath.Join(policies, "a/b/b.rego"), []byte(policy)); err != nil {
+	if err := common.WriteFile(filepath.Join(policies, "a/b/b.rego"), []byte(policy)); err != nil {
 		t.Fatal(err)
 	}
 	for answer, right := range map[string]bool{`[{"msg":"m"}]`: true, `[]`: false} {
@@ -184,6 +187,68 @@ func TestVerdicts(t *testing.T) {
 	}
 }
 
+func TestReasonsOfRefusals(t *testing.T) {
+	refused := func(message string) []byte {
+		text, err := json.Marshal(object{"response": object{"uid": "u", "allowed": false, "status": object{"message": message}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	opa, gatekeeper := refused("container <a> has x; no [b]"), refused("[raw-b] no [b]\n[raw-a] container <a> has x")
+	for _, answer := range [][]byte{opa, gatekeeper} {
+		found, err := denialsOf(answer)
+		if err != nil || !slices.Equal(slices.Sorted(slices.Values(found)), []string{"container <a> has x", "no [b]"}) {
+			t.Errorf("%s: %q, %v", answer, found, err)
+		}
+		if err := sameDenials([][]string{found}, [][]byte{opa}); err != nil {
+			t.Error(err)
+		}
+	}
+	allowed := []byte(`{"response":{"uid":"u","allowed":true}}`)
+	if err := sameDenials([][]string{{}}, [][]byte{allowed}); err != nil {
+		t.Error(err)
+	}
+	for _, wrong := range [][][]string{{}, {{}}, {{"no [b]"}}, {{"no [b]", "container <a> has x", "more"}}} {
+		if err := sameDenials(wrong, [][]byte{opa}); err == nil {
+			t.Errorf("%q passes", wrong)
+		}
+	}
+	if err := sameDenials([][]string{{"more"}}, [][]byte{allowed}); err == nil {
+		t.Error("what is allowed was refused")
+	}
+}
+
+func TestThePoliciesOfUsersAnswerInThisProcess(t *testing.T) {
+	work := t.TempDir()
+	if err := writeUsers("users", filepath.Join(work, "opa")); err != nil {
+		t.Fatal(err)
+	}
+	const workload = `{"request":{"operation":"CREATE","kind":{"kind":%q},"object":{"kind":%[1]q,"metadata":{"name":"a"},` +
+		`"spec":{"template":{"spec":{"containers":[{"name":"c","image":"x:1","livenessProbe":{"exec":{}}}]}}}}}}`
+	bodies := fmt.Sprintf(workload, "Deployment") + "\n" + fmt.Sprintf(workload, "ReplicaSet") + "\n"
+	if err := common.WriteFile(filepath.Join(work, "bodies"), []byte(bodies)); err != nil {
+		t.Fatal(err)
+	}
+	all, err := usersReviewers(filepath.Join(work, "opa"), filepath.Join(work, "bodies"))
+	if err != nil || len(all) != 2 {
+		t.Fatal(all, err)
+	}
+	for number, count := range []int{4, 0} { // three resources, and the readiness probe
+		if found, err := all[number](); err != nil || len(found) != count {
+			t.Errorf("%d: %q, %v", number, found, err)
+		}
+	}
+}
+
+func TestCoresAreComparedByRound(t *testing.T) {
+	library := libraryCase{cpuMicros: []float64{1000, 2000}}
+	// The second round was twice as slow for both.
+	if found := *ratio([]float64{5000, 2500}, library.perCore()); found != 5 {
+		t.Error(found)
+	}
+}
+
 func TestThePlanNamesWhatThereIs(t *testing.T) {
 	servers, cases := map[string]bool{}, map[string]bool{"": true}
 	for _, server := range (&bench{}).serverPlans() {
@@ -195,11 +260,24 @@ func TestThePlanNamesWhatThereIs(t *testing.T) {
 		}
 		cases[one.name] = true
 	}
+	libraries := (&bench{}).libraryPlans("bench")
+	for _, one := range libraries {
+		if cases[one.name] {
+			t.Errorf("%s is there twice", one.name)
+		}
+		cases[one.name] = true
+	}
+	for _, one := range libraries {
+		if !cases[one.opa] || !cases[one.denies] {
+			t.Errorf("%s: no case is called %s, or %s", one.name, one.opa, one.denies)
+		}
+	}
 	for _, one := range plan() {
 		if !servers[one.server] {
 			t.Errorf("%s: no server is called %s", one.name, one.server)
 		}
-		for _, other := range []string{one.floor, one.opa, one.expect.beside, one.expect.same, one.expect.allows} {
+		named := []string{one.floor, one.opa, one.gatekeeper, one.gatekeeperEngine, one.conftestEngine}
+		for _, other := range append(named, one.expect.beside, one.expect.same, one.expect.allows, one.expect.denies) {
 			if !cases[other] {
 				t.Errorf("%s: no case is called %s", one.name, other)
 			}
@@ -219,6 +297,7 @@ func TestAnswersThatDifferEndTheRun(t *testing.T) {
 		{beside: "other", more: 20}: {evaluated: 49},
 		{same: "other"}:             {answers: [][]byte{denied}},
 		{allows: "other"}:           {answers: [][]byte{denied}},
+		{denies: "other"}:           {answers: [][]byte{denied}},
 		{known: true}:               {unknown: "Node"},
 	} {
 		wrong.expect = *expect

@@ -1,14 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"stategate.io/tests/bench/common"
 )
 
 // ownPolicy is a policy as users add them beside the catalogue: on the view, about labels, images, resources and
@@ -85,11 +85,11 @@ func writeOwn(directory string, matching, others int) error {
 		name := fmt.Sprintf("own_rule_%d", number)
 		text := fmt.Sprintf(ownPolicy, number, kinds, strings.Join(allowed, ", ")) +
 			fmt.Sprintf(ownRules[number%len(ownRules)], number)
-		if err := writeFile(filepath.Join(directory, "governance", name, name+".rego"), []byte(text)); err != nil {
+		if err := common.WriteFile(filepath.Join(directory, "governance", name, name+".rego"), []byte(text)); err != nil {
 			return err
 		}
 	}
-	return writeFile(filepath.Join(directory, "workloads", "widget.yaml"), []byte(otherKind))
+	return common.WriteFile(filepath.Join(directory, "workloads", "widget.yaml"), []byte(otherKind))
 }
 
 // objects is how many of each kind the inventory has: those of a cluster with some hundred applications.
@@ -229,16 +229,7 @@ func writeInventory(path string) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return len(items), writeFile(path, text)
-}
-
-// readBodies reads a file with an AdmissionReview in each line.
-func readBodies(path string) ([][]byte, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return bytes.Split(bytes.TrimSpace(text), []byte("\n")), nil
+	return len(items), common.WriteFile(path, text)
 }
 
 // unlike has each body of a change say which change it is.

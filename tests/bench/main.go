@@ -1,5 +1,5 @@
-// Command bench measures stategate and OPA in one run, in turns: each round measures every case once, so that what
-// else the machine does meets all of them. See run.
+// Command bench measures stategate, OPA, Gatekeeper and conftest in one run, in turns: each round measures every case
+// once, so that what else the machine does meets all of them. See run.
 package main
 
 import (
@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"stategate.io/tests/bench/common"
 )
 
 // settings of a run.
 type settings struct {
 	mode                                string
-	stategate, questions, opa           string
+	stategate, questions, opa, peers    string
 	root, work, out                     string
 	rounds                              int
 	throughput, latency, library        time.Duration
@@ -46,11 +48,19 @@ func run() error {
 	if len(os.Args) == 5 && os.Args[1] == "opa-library" {
 		return opaLibrary(os.Args[2], os.Args[3], os.Args[4])
 	}
+	if len(os.Args) == 4 && os.Args[1] == "opa-users" {
+		reviewers, err := usersReviewers(os.Args[2], os.Args[3])
+		if err != nil {
+			return err
+		}
+		return common.Reviewers(reviewers, os.Stdin, os.Stdout)
+	}
 	var set settings
 	flag.StringVar(&set.mode, "mode", "", "quick or full")
 	flag.StringVar(&set.stategate, "stategate", "", "the program stategate")
 	flag.StringVar(&set.questions, "questions", "", "the program questions")
 	flag.StringVar(&set.opa, "opa", "", "the program opa")
+	flag.StringVar(&set.peers, "peers", "", "the program peers")
 	flag.StringVar(&set.root, "root", ".", "the repository")
 	flag.StringVar(&set.work, "work", "", "a directory for what is made")
 	flag.StringVar(&set.out, "out", "", "a file for the results, as JSON")
@@ -60,7 +70,7 @@ func run() error {
 		return fmt.Errorf("-mode must be quick or full")
 	}
 	times.mode, times.stategate, times.questions, times.opa = set.mode, set.stategate, set.questions, set.opa
-	times.root, times.work, times.out = set.root, set.work, set.out
+	times.peers, times.root, times.work, times.out = set.peers, set.root, set.work, set.out
 	bench := &bench{settings: times, traffic: map[string][][]byte{}, servers: map[string]*server{}}
 	defer bench.stop()
 	signals := make(chan os.Signal, 1)

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -14,11 +13,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"syscall"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"stategate.io/tests/bench/common"
 )
 
 // question is one line of what `questions record` prints.
@@ -140,7 +139,7 @@ var parameter = regexp.MustCompile(`\binput\.parameters\.(\w+)`)
 
 // write puts the policies below a directory into another one, as OPA gets them.
 func (c *catalogue) write(policies, directory string) error {
-	err := eachPolicy(policies, func(path, text string) error {
+	err := common.EachPolicy(policies, func(path, text string) error {
 		module, err := ast.ParseModule(path, text)
 		if err != nil {
 			return err
@@ -160,7 +159,7 @@ func (c *catalogue) write(policies, directory string) error {
 			}
 		}
 		text = strings.ReplaceAll(text, "input.parameters", own)
-		return writeFile(filepath.Join(directory, strings.ReplaceAll(place, ".", "/")+".rego"), []byte(text))
+		return common.WriteFile(filepath.Join(directory, strings.ReplaceAll(place, ".", "/")+".rego"), []byte(text))
 	})
 	if err != nil {
 		return err
@@ -172,14 +171,14 @@ func (c *catalogue) write(policies, directory string) error {
 			fmt.Fprintf(&entries, "\n%s[%q] := %s\n", c.entries[key], rule, rule)
 		}
 	}
-	if err := writeFile(filepath.Join(directory, "bench.rego"), []byte(entries.String())); err != nil {
+	if err := common.WriteFile(filepath.Join(directory, "bench.rego"), []byte(entries.String())); err != nil {
 		return err
 	}
 	data, err := json.Marshal(map[string]any{"parameters": c.tree()})
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(directory, "data.json"), data)
+	return common.WriteFile(filepath.Join(directory, "data.json"), data)
 }
 
 // share keeps the value of a parameter that a library reads, which must be the same for all policies.
@@ -213,20 +212,6 @@ func (c *catalogue) tree() map[string]any {
 	return tree
 }
 
-// eachPolicy calls with the path and the text of each module that is no test.
-func eachPolicy(directory string, call func(path, text string) error) error {
-	return filepath.WalkDir(directory, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".rego") || strings.HasSuffix(path, "_test.rego") {
-			return err
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return call(path, string(text))
-	})
-}
-
 // What the API server asks of OPA, as OPA's documentation has it: the package system answers the review. The kinds are
 // those that the policies match in stategate, where their METADATA says so.
 const usersMain = `package system
@@ -250,30 +235,23 @@ denials contains violation.msg if {
 // writeUsers puts policies on the raw object into a directory, as OPA gets them: what Gatekeeper and stategate call
 // input.review is input.request in an AdmissionReview.
 func writeUsers(policies, directory string) error {
-	err := eachPolicy(policies, func(path, text string) error {
+	err := common.EachPolicy(policies, func(path, text string) error {
 		inside, err := filepath.Rel(policies, path)
 		if err != nil {
 			return err
 		}
-		return writeFile(filepath.Join(directory, inside), []byte(strings.ReplaceAll(text, "input.review", "input.request")))
+		return common.WriteFile(filepath.Join(directory, inside), []byte(strings.ReplaceAll(text, "input.review", "input.request")))
 	})
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(directory, "main.rego"), []byte(usersMain))
-}
-
-func writeFile(path string, text []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, text, 0o644)
+	return common.WriteFile(filepath.Join(directory, "main.rego"), []byte(usersMain))
 }
 
 // compiled compiles all modules below a directory, with its data.
 func compiled(directory string, options ...func(*rego.Rego)) (func(query string) (rego.PreparedEvalQuery, error), error) {
 	modules := map[string]*ast.Module{}
-	err := eachPolicy(directory, func(path, text string) error {
+	err := common.EachPolicy(directory, func(path, text string) error {
 		var err error
 		modules[path], err = ast.ParseModule(path, text)
 		return err
@@ -430,37 +408,58 @@ func library(queries []asked, requests, questions int) error {
 			return err
 		}
 	}
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		var seconds float64
-		if _, err := fmt.Sscan(lines.Text(), &seconds); err != nil {
-			return err
-		}
-		measured := pass{Requests: requests, Questions: questions}
-		started, before := time.Now(), ownCPU()
-		for time.Since(started).Seconds() < seconds {
-			for _, query := range queries {
-				if _, err := query.once(); err != nil {
-					return err
-				}
+	of := common.Pass{Requests: requests, Questions: questions}
+	return common.Measure(of, os.Stdin, os.Stdout, func() error {
+		for _, query := range queries {
+			if _, err := query.once(); err != nil {
+				return err
 			}
-			measured.Passes++
 		}
-		measured.CPUSeconds = (ownCPU() - before).Seconds()
-		text, err := json.Marshal(measured)
-		if err != nil {
-			return err
-		}
-		fmt.Println(string(text))
-	}
-	return lines.Err()
+		return nil
+	})
 }
 
-// ownCPU is what this process has taken.
-func ownCPU() time.Duration {
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		panic(err) // getrusage fails only for arguments that it does not know
+// usersReviewers ask OPA in this process what its server with the same policies answers.
+func usersReviewers(directory, reviews string) ([]common.Reviewer, error) {
+	prepare, err := compiled(directory)
+	if err != nil {
+		return nil, err
 	}
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	query, err := prepare("data.system.denials")
+	if err != nil {
+		return nil, err
+	}
+	bodies, err := common.ReadBodies(reviews)
+	if err != nil {
+		return nil, err
+	}
+	var all []common.Reviewer
+	for _, body := range bodies {
+		input, err := ast.ValueFromReader(bytes.NewReader(body))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, func() ([]string, error) { return asked{query: query, input: input}.denials() })
+	}
+	return all, nil
+}
+
+// denials is the answer as texts.
+func (a asked) denials() ([]string, error) {
+	results, err := a.once()
+	if err != nil {
+		return nil, err
+	}
+	if len(results) != 1 {
+		return nil, fmt.Errorf("OPA has %d answers", len(results))
+	}
+	found, is := results[0].Expressions[0].Value.([]any)
+	if !is {
+		return nil, fmt.Errorf("OPA answers %v", results[0].Expressions[0].Value)
+	}
+	var denials []string
+	for _, one := range found {
+		denials = append(denials, fmt.Sprint(one))
+	}
+	return denials, nil
 }

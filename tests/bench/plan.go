@@ -1,20 +1,33 @@
 package main
 
+import "slices"
+
 // A server is one process that answers, and stays up for the whole run.
 type serverPlan struct {
 	name string
-	// Arguments of `stategate serve`; for OPA, what it loads.
+	// Arguments of `stategate serve`; for OPA and Gatekeeper, what they load.
 	arguments []string
-	opa       bool
+	of        product
 }
+
+// product is whose server it is.
+type product int
+
+const (
+	stategate product = iota
+	opa
+	gatekeeper
+)
 
 // A case is one kind of traffic at one server.
 type casePlan struct {
 	name, server, traffic string
 	path                  string
-	// The case that its requests per core are compared with.
-	floor, opa string
-	expect     expectation
+	// The cases that its requests per core are compared with.
+	floor, opa, gatekeeper string
+	// What evaluates without a server, and is compared as well.
+	gatekeeperEngine, conftestEngine string
+	expect                           expectation
 }
 
 // expectation is what has to be true of the answers, or the case would measure something else.
@@ -24,8 +37,8 @@ type expectation struct {
 	evaluated *int
 	beside    string
 	more      int
-	// The case that has to answer exactly the same, or only allow the same.
-	same, allows string
+	// The case that has to answer exactly the same, or only allow the same, or refuse for the same reasons.
+	same, allows, denies string
 	// All kinds that policies need have to be known.
 	known bool
 }
@@ -79,17 +92,48 @@ func plan() []casePlan {
 	}
 	add("catalogue and 10,000 objects", "containers-1", validate, expectation{known: true})
 	add("catalogue and 10,000 objects", "mixed", validate, expectation{known: true})
-	for _, traffic := range []string{"containers-1", "naive"} {
-		opa := "OPA, ten on the raw object, " + traffic
-		add("ten of the catalogue", traffic, validate, expectation{}).opa = opa
-		add("ten on the raw object", traffic, validate, expectation{}).opa = opa
-		add("OPA, ten on the raw object", traffic, "/", expectation{allows: "ten on the raw object, " + traffic})
+	for _, traffic := range usersTraffic {
+		servers, expect := []string{"ten on the raw object"}, expectation{}
+		created := slices.Contains(createdTraffic, traffic)
+		if created {
+			servers = []string{"ten of the catalogue", "ten on the raw object"}
+			// An update that leaves what was there before is refused by OPA, and not by stategate.
+			expect.allows = "ten on the raw object, " + traffic
+		}
+		for _, server := range servers {
+			one := add(server, traffic, validate, expectation{})
+			one.opa, one.gatekeeper = opaUsers+", "+traffic, gatekeeperUsers+", "+traffic
+			one.gatekeeperEngine = libraryCaseOf(gatekeeperEngine, traffic)
+			if created {
+				one.conftestEngine = libraryCaseOf(conftestEngine, traffic)
+			}
+		}
+		add(opaUsers, traffic, "/", expect)
+		add(gatekeeperUsers, traffic, "/v1/admit?timeout=10s", expectation{denies: opaUsers + ", " + traffic})
 	}
 	for _, traffic := range []string{"containers-1", "well-made"} {
 		add("OPA, catalogue", traffic, "", expectation{})
 	}
 	return cases
 }
+
+// The policies in users/, by those who answer for them.
+const (
+	opaUsers         = "OPA, ten on the raw object"
+	gatekeeperUsers  = "Gatekeeper, ten on the raw object"
+	gatekeeperEngine = "Gatekeeper's engine, ten on the raw object"
+	conftestEngine   = "conftest's engine, ten on the raw object"
+)
+
+// usersTraffic is what the policies in users/ are asked about. Where all objects are new, they could be those of files,
+// which is what conftest is for.
+var (
+	usersTraffic   = []string{"containers-1", "naive", "mixed"}
+	createdTraffic = []string{"containers-1", "naive"}
+)
+
+// libraryCaseOf is the name of what evaluates without a server.
+func libraryCaseOf(name, traffic string) string { return "library: " + name + ", " + traffic }
 
 // The policies of the catalogue that demand what those in users/ demand.
 var ten = []string{

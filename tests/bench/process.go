@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"stategate.io/tests/bench/common"
 )
 
 // clockTick is the unit of times in /proc, which has been this on every Linux for decades (USER_HZ).
@@ -89,6 +91,9 @@ func (p *process) usage() (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
+	if strings.Contains(string(status), "\nState:\tZ") {
+		return usage{}, fmt.Errorf("%s has ended: %s", p.name, p.log.last())
+	}
 	used, err := parseUsage(string(stat), string(status))
 	if err != nil {
 		return used, err
@@ -156,25 +161,23 @@ func parseUsage(stat, status string) (usage, error) {
 	return found, nil
 }
 
-// pass is what a program that measures says of one run.
-type pass struct {
-	Passes     int     `json:"passes"`
-	Requests   int     `json:"requests"`
-	Questions  int     `json:"questions"`
-	CPUSeconds float64 `json:"cpu_seconds"`
-}
-
 // measure has such a program measure for a while.
-func (p *process) measure(seconds float64) (pass, error) {
-	var measured pass
+func (p *process) measure(seconds float64) (common.Pass, error) {
+	var measured common.Pass
 	if _, err := fmt.Fprintf(p.stdin, "%g\n", seconds); err != nil {
 		return measured, fmt.Errorf("%s has ended: %s", p.name, p.log.last())
 	}
+	err := p.read(&measured)
+	return measured, err
+}
+
+// read waits for a line of JSON.
+func (p *process) read(into any) error {
 	line, err := p.stdout.ReadBytes('\n')
 	if err != nil {
-		return measured, fmt.Errorf("%s has ended: %s", p.name, p.log.last())
+		return fmt.Errorf("%s has ended: %s", p.name, p.log.last())
 	}
-	return measured, json.Unmarshal(line, &measured)
+	return json.Unmarshal(line, into)
 }
 
 // freeAddress is one that nothing listens at.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"debug/buildinfo"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -23,6 +24,8 @@ type report struct {
 	Loads      []string    `json:"load_averages"`
 	Stategate  string      `json:"stategate"`
 	OPA        string      `json:"opa"`
+	Gatekeeper string      `json:"gatekeeper"`
+	Conftest   string      `json:"conftest"`
 	Go         string      `json:"go"`
 	Rounds     int         `json:"rounds"`
 	Workers    int         `json:"workers"`
@@ -51,10 +54,16 @@ type row struct {
 	Median       float64    `json:"median_us"`
 	P99          float64    `json:"p99_us"`
 	Resident     uint64     `json:"resident_bytes"`
-	// How many times the CPU time of the floor, and how many times the requests per core of OPA.
-	OfFloor *float64 `json:"ratio_to_floor"`
-	OfOPA   *float64 `json:"ratio_to_opa"`
-	OPACase string   `json:"opa_case,omitempty"`
+	// How many times the CPU time of the floor, and how many times the requests per core of the others.
+	OfFloor              *float64 `json:"ratio_to_floor"`
+	OfOPA                *float64 `json:"ratio_to_opa"`
+	OPACase              string   `json:"opa_case,omitempty"`
+	OfGatekeeper         *float64 `json:"ratio_to_gatekeeper"`
+	GatekeeperCase       string   `json:"gatekeeper_case,omitempty"`
+	OfGatekeeperEngine   *float64 `json:"ratio_to_gatekeeper_engine"`
+	GatekeeperEngineCase string   `json:"gatekeeper_engine_case,omitempty"`
+	OfConftestEngine     *float64 `json:"ratio_to_conftest_engine"`
+	ConftestEngineCase   string   `json:"conftest_engine_case,omitempty"`
 	// What stategate evaluated for one pass over the requests, and how many were allowed.
 	Evaluated int `json:"policies_evaluated"`
 	Allowed   int `json:"allowed"`
@@ -72,7 +81,7 @@ type libRow struct {
 	Case      string     `json:"case"`
 	CPUMicros float64    `json:"cpu_us_per_request"`
 	Range     [2]float64 `json:"cpu_us_per_request_range"`
-	Questions int        `json:"questions_per_pass"`
+	Questions int        `json:"questions_per_pass,omitempty"`
 	Resident  uint64     `json:"resident_bytes"`
 	OfOPA     *float64   `json:"ratio_to_opa"`
 }
@@ -111,11 +120,22 @@ func ratio(own, other []float64) *float64 {
 
 func perCore(round round) float64 { return round.perCore }
 
+// perCore is how many requests a second a core would evaluate.
+func (l *libraryCase) perCore() []float64 {
+	var figures []float64
+	for _, micros := range l.cpuMicros {
+		figures = append(figures, 1e6/micros)
+	}
+	return figures
+}
+
 func (b *bench) report() report {
 	found := report{
 		Mode: b.mode, Date: b.started.UTC().Format(time.RFC3339), Seconds: time.Since(b.started).Seconds(),
 		Cores: runtime.NumCPU(), Processor: processor(), Loads: b.loads, Stategate: versionOf(b.stategate),
-		OPA: version.Version, Go: runtime.Version(), Rounds: b.rounds, Workers: workers, Objects: b.objects,
+		OPA: version.Version, Gatekeeper: moduleVersion(b.peers, gatekeeperModule),
+		Conftest: moduleVersion(b.peers, conftestModule), Go: runtime.Version(),
+		Rounds: b.rounds, Workers: workers, Objects: b.objects,
 		Overload:   b.overloads,
 		MedianOf:   "medians of the rounds; latencies at half of the requests per second that the round reached",
 		FloorMeans: "requests per core compared with a server whose only policy matches no request",
@@ -128,9 +148,12 @@ func (b *bench) report() report {
 			found.Servers = append(found.Servers, row)
 		}
 	}
-	byName := map[string]*benchCase{}
+	cases := map[string][]float64{}
 	for _, one := range b.cases {
-		byName[one.name] = one
+		cases[one.name] = one.all(perCore)
+	}
+	for _, one := range b.libraries {
+		cases[one.name] = one.perCore()
 	}
 	for _, one := range b.cases {
 		cores := one.all(perCore)
@@ -147,12 +170,16 @@ func (b *bench) report() report {
 			Evaluated:    one.evaluated,
 			Allowed:      one.allowed,
 			OPACase:      one.opa,
+
+			GatekeeperCase: one.gatekeeper, GatekeeperEngineCase: one.gatekeeperEngine, ConftestEngineCase: one.conftestEngine,
 		}
-		if floor := byName[one.floor]; floor != nil {
-			row.OfFloor = ratio(cores, floor.all(perCore))
-		}
-		if opa := byName[one.opa]; opa != nil {
-			row.OfOPA = ratio(cores, opa.all(perCore))
+		for other, into := range map[string]**float64{
+			one.floor: &row.OfFloor, one.opa: &row.OfOPA, one.gatekeeper: &row.OfGatekeeper,
+			one.gatekeeperEngine: &row.OfGatekeeperEngine, one.conftestEngine: &row.OfConftestEngine,
+		} {
+			if figures := cases[other]; figures != nil {
+				*into = ratio(cores, figures)
+			}
 		}
 		found.Cases = append(found.Cases, row)
 	}
@@ -161,10 +188,8 @@ func (b *bench) report() report {
 			Case: one.name, CPUMicros: median(one.cpuMicros), Questions: one.questions, Resident: one.resident,
 			Range: [2]float64{slices.Min(one.cpuMicros), slices.Max(one.cpuMicros)},
 		}
-		for _, opa := range b.libraries {
-			if opa.name == one.opa {
-				row.OfOPA = ratio(opa.cpuMicros, one.cpuMicros)
-			}
+		if opa := cases[one.opa]; opa != nil {
+			row.OfOPA = ratio(one.perCore(), opa)
 		}
 		found.Libraries = append(found.Libraries, row)
 	}
@@ -177,6 +202,25 @@ func versionOf(program string) string {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(text))
+}
+
+const (
+	gatekeeperModule = "github.com/open-policy-agent/gatekeeper/v3"
+	conftestModule   = "github.com/open-policy-agent/conftest"
+)
+
+// moduleVersion is that of a module that a program was built with.
+func moduleVersion(program, module string) string {
+	built, err := buildinfo.ReadFile(program)
+	if err != nil {
+		return "unknown"
+	}
+	for _, one := range built.Deps {
+		if one.Path == module {
+			return one.Version
+		}
+	}
+	return "unknown"
 }
 
 func processor() string {
@@ -195,18 +239,19 @@ func processor() string {
 // table is what people read, and the README quotes.
 func (r report) table() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s, %s mode: %s, OPA %s, %d cores (%s), load average %s, %d rounds, %.0f s\n\n",
-		r.Date, r.Mode, r.Stategate, r.OPA, r.Cores, r.Processor, loads(r.Loads), r.Rounds, r.Seconds)
-	text.WriteString("| Case | Requests/s | Requests/s per core | CPU a request | Median | p99 | Resident | Of the floor | Times OPA |\n")
-	text.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+	fmt.Fprintf(&text, "%s, %s mode: %s, OPA %s, Gatekeeper %s, conftest %s, %d cores (%s), load average %s, %d rounds, %.0f s\n\n",
+		r.Date, r.Mode, r.Stategate, r.OPA, r.Gatekeeper, r.Conftest, r.Cores, r.Processor, loads(r.Loads), r.Rounds, r.Seconds)
+	text.WriteString("| Case | Requests/s | Requests/s per core | CPU a request | Median | p99 | Resident | Of the floor | Times OPA | Times Gatekeeper | Times Gatekeeper's engine | Times conftest's engine |\n")
+	text.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 	for _, row := range r.Cases {
-		fmt.Fprintf(&text, "| %s | %.0f | %.0f | %s | %s | %s | %s | %s | %s |\n", row.Case, row.PerSecond, row.PerCore,
+		fmt.Fprintf(&text, "| %s | %.0f | %.0f | %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", row.Case, row.PerSecond, row.PerCore,
 			spent(row.CPUMicros), spent(row.Median), spent(row.P99), mebibytes(row.Resident),
-			figure(row.OfFloor), figure(row.OfOPA))
+			figure(row.OfFloor), figure(row.OfOPA), figure(row.OfGatekeeper), figure(row.OfGatekeeperEngine),
+			figure(row.OfConftestEngine))
 	}
 	text.WriteString("\n| Without a server | Questions | CPU a request | Resident | Times OPA |\n|---|---:|---:|---:|---:|\n")
 	for _, row := range r.Libraries {
-		fmt.Fprintf(&text, "| %s | %d | %s | %s | %s |\n", strings.TrimPrefix(row.Case, "library: "), row.Questions,
+		fmt.Fprintf(&text, "| %s | %s | %s | %s | %s |\n", strings.TrimPrefix(row.Case, "library: "), counted(row.Questions),
 			spent(row.CPUMicros), mebibytes(row.Resident), figure(row.OfOPA))
 	}
 	fmt.Fprintf(&text, "\n| At %d requests/s | Cores | Median | p99 | Resident |\n|---|---:|---:|---:|---:|\n", sizedAt)
@@ -236,6 +281,14 @@ func spent(micros float64) string {
 		return fmt.Sprintf("%.0f µs", micros)
 	}
 	return fmt.Sprintf("%.1f ms", micros/1000)
+}
+
+// counted leaves out what was not counted.
+func counted(count int) string {
+	if count == 0 {
+		return ""
+	}
+	return fmt.Sprint(count)
 }
 
 func mebibytes(bytes uint64) string { return fmt.Sprintf("%d MiB", bytes>>20) }

@@ -37,7 +37,7 @@ func (b *bench) measure() error {
 	}
 	b.say("a fixed rate")
 	for _, one := range b.cases {
-		if one.traffic == "mixed" && one.expect.same == "" {
+		if one.traffic == "mixed" && one.expect.same == "" && b.servers[one.server].of == stategate {
 			if err := b.sized(one); err != nil {
 				return fmt.Errorf("%s: %w", one.name, err)
 			}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde_json::Value;
 
 use super::manifests::Manifest;
@@ -128,7 +128,14 @@ impl Flagged {
     pub fn ranges(self, text: &str) -> Vec<Range<usize>> {
         let mut ranges = self.places;
         let bytes: usize = self.texts.iter().map(String::len).sum();
-        let search = || AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&self.texts).ok();
+        // A DFA of a few long texts would take a minute to build.
+        let search = || {
+            AhoCorasick::builder()
+                .kind(Some(AhoCorasickKind::ContiguousNFA))
+                .match_kind(MatchKind::LeftmostLongest)
+                .build(&self.texts)
+                .ok()
+        };
         match (bytes <= MOST_TEXT).then(search).flatten() {
             Some(search) => ranges.extend(search.find_iter(text).map(|found| found.range())),
             None => ranges.push(0..text.len()),

@@ -17,6 +17,8 @@ use crate::workload::{JsonNode, Workload, dumps};
 pub struct BackupScheduleRecord {
     /// `Schedule`, of Velero or K8up; `Policy`, of Kasten; or `ReplicationSource`, of VolSync.
     pub kind: String,
+    /// The API group of that, such as `velero.io`.
+    pub group: String,
     /// Its name.
     pub name: String,
     /// Its namespace, which may be that of the tool.
@@ -37,11 +39,9 @@ pub struct BackupScheduleRecord {
     /// Whether it copies the files of all volumes; left out if Velero's own setting decides.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fs_backup: Option<bool>,
-    #[serde(skip)]
-    group: String,
     /// The one claim that it copies, if it copies no other.
-    #[serde(skip)]
-    claim: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
     #[serde(skip)]
     included: Vec<String>,
     #[serde(skip)]
@@ -166,7 +166,7 @@ impl BackupScheduleRecord {
         }
     }
 
-    /// Only the namespaces that it names count. `@daily` and the like are all that it takes.
+    /// Only the namespaces that it names count, of a policy that backs up. `@daily` and the like are all that it takes.
     fn of_kasten(node: &JsonNode<'_>, head: Head) -> Self {
         let spec = node.child("spec");
         let selector = spec.child("selector");
@@ -180,13 +180,12 @@ impl BackupScheduleRecord {
         included.extend(selector.child("matchLabels").child(APP_NAMESPACE).string());
         let backs_up = |action: &JsonNode<'_>| action.child("action").string().as_deref() == Some("backup");
         let schedule = spec.child("frequency").string().unwrap_or_default();
+        let is_backup = spec.child("actions").items().iter().any(backs_up);
         Self {
-            never: schedule.is_empty()
-                || schedule == "@onDemand"
-                || !spec.child("actions").items().iter().any(backs_up),
+            never: schedule.is_empty() || schedule == "@onDemand",
             schedule,
             paused: spec.child("paused").boolean().unwrap_or(false),
-            excluded: if included.is_empty() { vec!["*".to_owned()] } else { Vec::new() },
+            excluded: if included.is_empty() || !is_backup { vec!["*".to_owned()] } else { Vec::new() },
             included,
             name: head.name,
             namespace: head.namespace,
@@ -476,7 +475,7 @@ mod tests {
         };
         let daily = kasten("@daily", "backup");
         assert!(daily.includes("shop", &[]) && !daily.includes("blog", &[]) && !daily.never);
-        assert!(kasten("@onDemand", "backup").never && kasten("@daily", "import").never);
+        assert!(kasten("@onDemand", "backup").never && !kasten("@daily", "import").includes("shop", &[]));
         let other = json!({"frequency": "@daily", "actions": [{"action": "backup"}], "selector": {"matchLabels": {"a": "b"}}});
         assert!(!read("Policy", "config.kio.kasten.io", "kasten-io", other).includes("shop", &[]));
     }

@@ -204,6 +204,31 @@ fn what_other_directories_render_is_looked_at_before_something_is_missed() {
         ("pg.yaml", &pg),
     ]);
     assert!(!says(&run, "pdb-selector-matches"), "{}", run.stdout);
+    // What a chart renders is all that it has, whatever is wrong with another one.
+    let run = check(&[
+        ("db/Chart.yaml", CHART),
+        ("db/templates/pg.yaml", &pg),
+        ("web/Chart.yaml", CHART),
+        ("web/templates/web.yaml", "{{ fail \"a value is missing\" }}"),
+    ]);
+    assert_eq!(told(&run), (true, false), "{}", run.stdout);
+}
+
+#[test]
+fn charts_of_a_collection_do_not_rank_each_others_pods() {
+    let high = "apiVersion: scheduling.k8s.io/v1\nkind: PriorityClass\nmetadata: {name: high}\nvalue: 1000\n";
+    let check = |place: &str| {
+        let files = directory(&[
+            ("db/Chart.yaml", CHART),
+            ("db/templates/pg.yaml", &set("pg")),
+            ("operator/Chart.yaml", CHART),
+            (place, high),
+        ]);
+        run_with_helm(files.path(), AS_IT_IS, &[&["check", "."], &PRODUCTION[..]].concat())
+    };
+    assert!(!says(&check("operator/templates/high.yaml"), "scheduling-priority-class"));
+    assert!(says(&check("db/templates/high.yaml"), "scheduling-priority-class"));
+    assert!(says(&check("high.yaml"), "scheduling-priority-class"));
 }
 
 #[test]

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use super::previous::Departed;
 use crate::plain;
 use crate::source::manifests::Manifest;
-
-/// The kinds that notes are about.
-pub const KINDS: [&str; 3] = ["StatefulSet", "PersistentVolumeClaim", "Namespace"];
 
 /// The most objects that a note names.
 const MOST: usize = 5;
@@ -15,7 +13,7 @@ const MOST: usize = 5;
 type Concern = (&'static str, fn(&Manifest) -> bool, &'static str);
 
 /// Notes on data that a tool takes along if it deletes what the manifests no longer have.
-pub fn told(departed: &[&Manifest], namespace: &str) -> Vec<String> {
+pub fn told(departed: &[Departed<'_>], namespace: &str) -> Vec<String> {
     let kinds: [Concern; 4] = [
         ("StatefulSet", deletes_claims, "with its claims (whenDeleted: Delete)"),
         ("StatefulSet", keeps_claims, "and leaves its claims"),
@@ -23,7 +21,8 @@ pub fn told(departed: &[&Manifest], namespace: &str) -> Vec<String> {
         ("Namespace", |_| true, "with all claims in it"),
     ];
     let note = |(kind, concerns, consequence): Concern| {
-        let gone = departed.iter().filter(|gone| gone.kind() == kind && concerns(gone) && !stays(gone));
+        let gone = departed.iter().map(|gone| gone.manifest);
+        let gone = gone.filter(|gone| gone.kind() == kind && concerns(gone) && !stays(gone));
         let names: BTreeSet<String> = gone.map(|gone| name(gone, namespace)).collect();
         let shown: Vec<&str> = names.iter().take(MOST).map(String::as_str).collect();
         let more = match names.len().checked_sub(MOST) {

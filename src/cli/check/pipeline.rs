@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::doubts;
@@ -91,12 +90,6 @@ impl ScannedSource {
             kept,
         }
     }
-
-    /// The kinds of what cannot be read, with the place of the source.
-    pub fn take_unread(&mut self) -> Vec<(PathBuf, Option<GroupVersionKind>)> {
-        let place = doubts::place_of(&self.source);
-        std::mem::take(&mut self.unread).into_iter().map(|kind| (place.clone(), kind)).collect()
-    }
 }
 
 pub(super) fn name_of(source: &Source) -> String {
@@ -154,6 +147,8 @@ impl Pipeline {
             matched.extend(part.matched);
         }
         progress.end();
+        let mut said = HashSet::new();
+        report.notes.retain(|note| said.insert(note.clone()));
         report.exceptions = exceptions(&pool, &report, &matched);
         if !unknown_namespaces.is_empty() {
             let names: Vec<String> = unknown_namespaces.into_iter().collect();

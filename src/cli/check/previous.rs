@@ -28,6 +28,9 @@ pub struct PreviousObjects {
     held: Mutex<HashMap<PathBuf, Arc<HashSet<ObjectRef>>>>,
 }
 
+/// The kinds of what is missed if it is gone: workloads, and what their data is in.
+const KINDS: [&str; 4] = ["Deployment", "StatefulSet", "PersistentVolumeClaim", "Namespace"];
+
 /// A workload that is no longer where it was.
 pub struct Departed<'m> {
     pub manifest: &'m Manifest,
@@ -85,17 +88,16 @@ impl PreviousObjects {
         self.objects.is_empty()
     }
 
-    /// Objects of these kinds that are no longer where they were. `followed` are objects of the old files that are
-    /// the previous versions of present ones; `places` is where the present objects are.
+    /// Workloads, and what holds their data, that are no longer where they were. `followed` are objects of the old
+    /// files that are the previous versions of present ones; `places` is where the present objects are.
     pub fn departed<'m>(
         &'m self,
         followed: &HashSet<(Arc<str>, ObjectRef)>,
         places: &BTreeMap<ObjectRef, Vec<PathBuf>>,
         sources: &BTreeSet<PathBuf>,
-        kinds: &[&str],
     ) -> Vec<Departed<'m>> {
         let mut departed = Vec::new();
-        let wanted = |reference: &ObjectRef| kinds.contains(&&*reference.kind.kind);
+        let wanted = |reference: &ObjectRef| KINDS.contains(&&*reference.kind.kind);
         for (reference, versions) in self.objects.iter().filter(|(reference, _)| wanted(reference)) {
             let Some(present) = places.get(reference) else {
                 departed.extend(versions.iter().map(|manifest| Departed { manifest, from: None }));

@@ -10,14 +10,20 @@ use super::earlier::EarlierMaps;
 use super::pipeline::{Pipeline, ScannedSource};
 use super::previous::Departed;
 use crate::admission::{GroupVersionKind, ObjectRef};
+use crate::diagnostic::shorten;
 use crate::inventory::Inventory;
 use crate::plain;
 use crate::report::Report;
 use crate::source::bundle::{Bundle, ScannedObject};
-use crate::source::manifests::{Manifest, Manifests};
+use crate::source::manifests::Manifests;
+use crate::source::render::Renderer;
 use crate::source::scopes::{Apart, Scopes};
-use crate::source::tree::Source;
+use crate::source::tree::{Rendered, Source};
+use crate::source::unfilled::placeholder as placeholder_in;
 use crate::workload::FirstOf;
+
+/// The most bytes that a note shows of a placeholder.
+const SHOWN: usize = 60;
 
 /// One source of the second pass.
 pub struct Task {
@@ -53,8 +59,7 @@ impl Pipeline {
         scanned.sort_by_key(|scanned| matches!(scanned.source, Source::Rendered(_)));
         tell(&mut scanned, report);
         let changed = Arc::new(self.changed_maps(&scanned));
-        let unread: Vec<(PathBuf, Option<GroupVersionKind>)> =
-            scanned.iter_mut().flat_map(ScannedSource::take_unread).collect();
+        let unread: Vec<Unread> = scanned.iter_mut().flat_map(unread).collect();
         let followed: HashSet<_> =
             scanned.iter_mut().flat_map(|scanned| std::mem::take(&mut scanned.followed)).collect();
         let mut objects = Objects { files: Vec::new(), rendered: Vec::new() };
@@ -71,13 +76,13 @@ impl Pipeline {
                 _ => objects.files.extend(own.into_iter().map(|object| (place.clone(), object))),
             }
         }
-        let lost = self.departed(&objects, &followed, &scanned, &departed::KINDS);
-        let lost: Vec<&Manifest> =
-            lost.iter().filter(|one| one.from.is_none()).map(|one| one.manifest).collect();
-        report.notes.extend(departed::told(&lost, &self.namespace));
-        let departed = self.departed(&objects, &followed, &scanned, &["StatefulSet", "Deployment"]);
-        let (gone, moved): (Vec<Departed<'_>>, Vec<_>) =
+        let departed = self.departed(&objects, &followed, &scanned);
+        let (mut gone, mut moved): (Vec<Departed<'_>>, Vec<_>) =
             departed.into_iter().partition(|one| one.from.is_none());
+        report.notes.extend(departed::told(&gone, &self.namespace));
+        let is_workload = |one: &Departed<'_>| matches!(one.manifest.kind(), "StatefulSet" | "Deployment");
+        gone.retain(is_workload);
+        moved.retain(is_workload);
         let earlier = Arc::new(EarlierMaps::new(&self.before, &self.cluster, &self.namespace, unchanged));
         let mut before = Bundle::over(&self.cluster, &self.namespace);
         earlier.add_to(&mut before);
@@ -99,8 +104,12 @@ impl Pipeline {
             Scopes::among(&self.cluster, &self.namespace, all, &apart)
         });
         let reader = self.cluster.reader();
-        let of_cluster = |(_, object): &(&Path, &ScannedObject)| {
-            reader.role(&object.reference().kind).is_some_and(|role| role.cluster_scoped())
+        let charts: HashSet<PathBuf> = scanned.iter().filter_map(|scanned| chart(&scanned.source)).collect();
+        // A collection of charts is no cluster: what one ranks higher is nothing to the others.
+        let of_cluster = |(place, object): &(&Path, &ScannedObject)| {
+            let kind = &object.reference().kind;
+            reader.role(kind).is_some_and(|role| role.cluster_scoped())
+                && !(kind.kind == "PriorityClass" && charts.contains(*place))
         };
         let Objects { mut files, rendered } = objects;
         files.extend(rendered.iter().flat_map(|(place, all)| {
@@ -111,7 +120,7 @@ impl Pipeline {
         let mut rendered = rendered.into_iter();
         let mut tasks = Vec::new();
         for ScannedSource { source, reviewed, kept, reads, .. } in scanned {
-            let place = place_of(&source);
+            let (place, home) = (place_of(&source), home_of(&source));
             let mut own = match source {
                 Source::Rendered(_) => Bundle::over(scopes.of(&place), &self.namespace),
                 _ => Bundle::continued(scopes.of(&place), &self.namespace),
@@ -127,10 +136,13 @@ impl Pipeline {
                 continue;
             }
             elsewhere.iter().for_each(|scopes| own.look_in(scopes.of(&place)));
-            let unread = unread
-                .iter()
-                .filter(|(other, _)| is_near(other, &place) && !apart.are_alternatives(other, &place));
-            unread.for_each(|(_, kind)| own.miss(kind.as_ref().map(GroupVersionKind::group_kind)));
+            let is_rendered = matches!(source, Source::Rendered(_));
+            let near = unread.iter().filter(|one| match is_rendered {
+                // Of what other directories render, nothing belongs to it.
+                true => one.place == place || !one.is_rendered && holds(&one.home, &home),
+                false => is_near(one, &home) && !apart.are_alternatives(&one.place, &place),
+            });
+            near.for_each(|one| own.miss(one.kind.as_ref().map(GroupVersionKind::group_kind)));
             let from_here =
                 moved.iter().filter(|one| one.from.as_ref().is_some_and(|from| place.starts_with(from)));
             from_here.for_each(|departed| add_departed(&mut own, departed));
@@ -152,13 +164,12 @@ impl Pipeline {
         changed.map(ScannedObject::reference).chain(gone).cloned().collect()
     }
 
-    /// Objects of these kinds of the previous version that are no longer where they were.
+    /// What of the previous version is no longer where it was.
     fn departed(
         &self,
         objects: &Objects,
         followed: &HashSet<(Arc<str>, ObjectRef)>,
         scanned: &[ScannedSource],
-        kinds: &[&str],
     ) -> Vec<Departed<'_>> {
         let mut places: BTreeMap<ObjectRef, Vec<PathBuf>> = BTreeMap::new();
         if !self.before.is_empty() {
@@ -167,19 +178,52 @@ impl Pipeline {
             }
         }
         let sources: BTreeSet<PathBuf> = scanned.iter().map(|scanned| place_of(&scanned.source)).collect();
-        self.before.departed(followed, &places, &sources, kinds)
+        self.before.departed(followed, &places, &sources)
     }
 }
 
-/// Whether what cannot be read at one place may be what is missed at another: it is in a directory beside it or above it,
-/// or somewhere below it.
-fn is_near(unread: &Path, place: &Path) -> bool {
-    let directory = |path: &Path| match path.is_file() {
-        true => path.parent().unwrap_or(Path::new("")).to_owned(),
-        false => path.to_owned(),
-    };
-    let own = directory(unread);
-    place.starts_with(own.parent().unwrap_or(&own)) || own.starts_with(directory(place))
+/// A document that cannot be read.
+struct Unread {
+    place: PathBuf,
+    home: PathBuf,
+    is_rendered: bool,
+    /// Its kind, if that is known.
+    kind: Option<GroupVersionKind>,
+}
+
+fn unread(scanned: &mut ScannedSource) -> Vec<Unread> {
+    let (place, home) = (place_of(&scanned.source), home_of(&scanned.source));
+    let kinds = std::mem::take(&mut scanned.unread).into_iter();
+    let is_rendered = matches!(scanned.source, Source::Rendered(_));
+    kinds.map(|kind| Unread { place: place.clone(), home: home.clone(), is_rendered, kind }).collect()
+}
+
+/// The directory of a Helm chart.
+fn chart(source: &Source) -> Option<PathBuf> {
+    match source {
+        Source::Rendered(Rendered { directory, renderer: Renderer::Helm, .. }) => Some(directory.clone()),
+        _ => None,
+    }
+}
+
+/// The directory of a source.
+fn home_of(source: &Source) -> PathBuf {
+    match source {
+        Source::File(path) => path.parent().unwrap_or(Path::new("")).to_owned(),
+        _ => place_of(source),
+    }
+}
+
+/// Whether what cannot be read may be what files of a directory miss: it is in one beside it or above it, or somewhere
+/// below it. What is beside them and rendered has its own things.
+fn is_near(unread: &Unread, home: &Path) -> bool {
+    let beside = || unread.home.parent().is_some_and(|around| home.starts_with(around));
+    holds(&unread.home, home) || !unread.is_rendered && beside()
+}
+
+/// Whether one of two directories is in the other.
+fn holds(one: &Path, other: &Path) -> bool {
+    one.starts_with(other) || other.starts_with(one)
 }
 
 /// Tells what of the sources that are reviewed cannot be read, and the like.
@@ -191,10 +235,11 @@ fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
         report.foreign += scanned.foreign;
         placeholder = placeholder.take().or_else(|| scanned.placeholder.take());
     }
-    report.notes.extend(placeholder.map(|placeholder| {
+    report.notes.extend(placeholder.map(|text| {
+        let placeholder = placeholder_in(&text).unwrap_or(&text);
         format!(
             "placeholders count as their defaults, such as {}; what fills them in may say otherwise",
-            plain::line(&placeholder)
+            shorten(plain::line(placeholder).into_owned(), SHOWN)
         )
     }));
 }

@@ -256,12 +256,11 @@ impl Review<'_> {
         selected: &'s [Selected<'p>],
         patching: bool,
     ) -> Vec<&'s Selected<'p>> {
-        let class = state.class();
         let fits = |selected: &&Selected<'_>| {
             if self.mode == ReviewMode::Audit && !selected.policy.audited {
                 return false;
             }
-            class.is_none_or(|class| selected.policy.matches.classes.contains(&class))
+            state.is_judged_by(&selected.policy.matches)
         };
         let mut applicable: Vec<&Selected<'_>> = selected.iter().filter(fits).collect();
         if applicable.is_empty() {

@@ -12,6 +12,7 @@ use super::unreadable;
 use crate::admission::{Object, Operation, Request};
 use crate::decision::Patched;
 use crate::inventory::Doubts;
+use crate::policy::selector::Match;
 use crate::policyset::PolicySet;
 use crate::workload::declared::{classifies_itself, lowering};
 use crate::workload::projection::Projection;
@@ -225,5 +226,23 @@ impl<'a> RequestState<'a> {
     /// The class of the workload; None if there is no view.
     pub fn class(&self) -> Option<Class> {
         self.subject().map(|workload| workload.class)
+    }
+
+    /// Whether its class is one that a policy judges. What is only about changes judges what the workload was, too.
+    pub fn is_judged_by(&self, matches: &Match) -> bool {
+        let only_changes = || !matches.operations.contains(&Operation::Create);
+        self.class().is_none_or(|class| matches.classes.contains(&class))
+            || matches.classes.contains(&Class::Durable) && only_changes() && self.loses_its_data()
+    }
+
+    /// Whether the workload had data until this very change, which makes it one without data or of a data store a mere
+    /// cache.
+    fn loses_its_data(&self) -> bool {
+        let (Some(was), Some(now)) = (self.old_workload.as_deref(), self.workload.as_deref()) else {
+            return false;
+        };
+        let evicts = |workload: &Workload| workload.engine.as_ref().is_some_and(|engine| engine.evicts);
+        let is_lost = now.class == Class::None || now.class == Class::Cache && evicts(now) && !evicts(was);
+        was.class == Class::Durable && is_lost
     }
 }

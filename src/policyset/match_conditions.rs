@@ -10,6 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::MatchCondition;
 
 use super::PolicySet;
 use crate::admission::{GroupKind, ReviewScope};
+use crate::workload::HOOKS;
 use crate::workload::declared::SELF_CLASSIFYING;
 use crate::workload::engines::EngineRow;
 use crate::workload::projection::{ClassRule, Projection};
@@ -122,6 +123,8 @@ struct Holder {
     template: Vec<String>,
     /// Whether directories of the node may hold data.
     on_the_node: bool,
+    /// Whether it may end.
+    is_a_task: bool,
 }
 
 /// The resources, as `group/plural`, whose objects may be of class `none`, which nobody need be asked about.
@@ -141,13 +144,14 @@ fn holders(set: &PolicySet, scopes: &BTreeSet<ReviewScope>) -> BTreeMap<Holder, 
 impl Holder {
     /// None if every object of the kind is judged, or the types of its fields are not certain.
     fn of(projection: &Projection) -> Option<Self> {
-        let on_the_node = match projection.class {
+        let (on_the_node, is_a_task) = match projection.class {
             ClassRule::Storage | ClassRule::Sibling | ClassRule::Identity => return None,
-            ClassRule::Workload | ClassRule::Batch => false,
-            ClassRule::Moving => true,
+            ClassRule::Workload => (false, false),
+            ClassRule::Batch => (false, true),
+            ClassRule::Moving => (true, false),
         };
         let template = projection.template.as_ref()?.0.clone();
-        BUILT_IN.contains(&projection.group.as_str()).then_some(Self { template, on_the_node })
+        BUILT_IN.contains(&projection.group.as_str()).then_some(Self { template, on_the_node, is_a_task })
     }
 
     /// Its name and expression. It holds for every object whose class is another than `none`, and for some more.
@@ -158,13 +162,15 @@ impl Holder {
         let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
         let name: String = format!("data-in-{}", names.join("-")).chars().filter(plain).take(63).collect();
         let resources: Vec<String> = resources.iter().map(|one| format!("{one:?}")).collect();
+        // Of a task, which a hook is.
+        let hooks: &[&str] = if self.is_a_task { &HOOKS } else { &[] };
         let template = std::iter::once("o").chain(self.template.iter().map(String::as_str));
         let expression = format!(
             "!((request.resource.group + \"/\" + request.resource.resource) in [{}]) || \
              (has(request.subResource) && request.subResource != \"\") || \
              [object, oldObject].exists(o, o != null && ({} || [{}].exists(t, {})))",
             resources.join(", "),
-            annotated("o"),
+            annotated("o", SELF_CLASSIFYING.iter().chain(hooks)),
             template.collect::<Vec<_>>().join("."),
             self.holds(runs),
         );
@@ -179,13 +185,14 @@ impl Holder {
         let volumes = any_of("t.spec.volumes", MOST_VOLUMES, "v", &format!("!({})", scratch.join(" || ")));
         let containers = ["t.spec.containers", "t.spec.initContainers"]
             .map(|list| any_of(list, MOST_CONTAINERS, "c", runs));
-        format!("{} || has(t.spec) && ({volumes} || {})", annotated("t"), containers.join(" || "))
+        let said = annotated("t", SELF_CLASSIFYING.iter());
+        format!("{said} || has(t.spec) && ({volumes} || {})", containers.join(" || "))
     }
 }
 
-/// Whether an object says of itself what it holds.
-fn annotated(object: &str) -> String {
-    let keys = SELF_CLASSIFYING.map(|key| format!("{key:?} in {object}.metadata.annotations"));
+/// Whether an object has one of these annotations.
+fn annotated<'k>(object: &str, keys: impl Iterator<Item = &'k &'static str>) -> String {
+    let keys: Vec<String> = keys.map(|key| format!("{key:?} in {object}.metadata.annotations")).collect();
     format!("has({object}.metadata) && has({object}.metadata.annotations) && ({})", keys.join(" || "))
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::declared::{DATA_DURABILITY, STATEFUL, SelfClassification};
 use super::engines::Engines;
-use super::pods::{clean, covers};
+use super::pods::{clean, covers, keeps};
 use super::projection::ClassRule;
 use super::view::{Class, Container, Role, Volume, Workload};
 
@@ -12,6 +12,9 @@ use super::view::{Class, Container, Role, Volume, Workload};
 const CLAIM: &str = "persistentVolumeClaim";
 /// The longest time limit of a task, in seconds: a day.
 const LONGEST_TASK: i64 = 86_400;
+
+/// The annotations by which Helm and Argo CD know what they run before or after something.
+pub const HOOKS: [&str; 2] = ["helm.sh/hook", "argocd.argoproj.io/hook"];
 
 /// Directories that belong to the node itself: agents, drivers and builders write there.
 const OF_THE_NODE: &[&str] = &[
@@ -43,12 +46,19 @@ const OF_THE_NODE: &[&str] = &[
 ///
 /// An annotation lowers the class only if it is believed.
 pub fn class(rule: ClassRule, workload: &Workload, engines: &Engines, said: SelfClassification) -> Class {
+    // What a deploy tool runs by itself may do anything to the data of others.
+    let is_hook =
+        matches!(rule, ClassRule::Batch) && HOOKS.iter().any(|key| workload.annotations.contains_key(*key));
     let rule = match rule {
         ClassRule::Workload | ClassRule::Moving if ends(workload, engines) => ClassRule::Batch,
         ClassRule::Batch if serves(workload, engines, false) => ClassRule::Workload,
         rule => rule,
     };
-    let shape = shape(rule, workload);
+    let shape = match shape(rule, workload) {
+        Class::Durable if is_cache(workload) => Class::Cache,
+        Class::None if is_hook => Class::Hook,
+        shape => shape,
+    };
     // Annotations cannot override the class of storage and sibling objects.
     if matches!(rule, ClassRule::Storage | ClassRule::Sibling) {
         return shape;
@@ -86,6 +96,13 @@ fn shape(rule: ClassRule, workload: &Workload) -> Class {
         ClassRule::Batch if workload.claims.iter().any(|claim| claim.origin == "reference") => Class::Batch,
         ClassRule::Workload | ClassRule::Moving | ClassRule::Batch => Class::None,
     }
+}
+
+/// Whether its engine drops any of its data when its memory is full, and has no volume to keep it on.
+fn is_cache(workload: &Workload) -> bool {
+    let evicts = workload.engine.as_ref().is_some_and(|engine| engine.evicts);
+    let mut mounts = workload.containers.iter().flat_map(|container| &container.mounts);
+    evicts && !templates(workload) && !mounts.any(|mount| keeps(mount) && mount.source != "ephemeral")
 }
 
 fn templates(workload: &Workload) -> bool {

@@ -14,12 +14,12 @@ pub(super) use reader::SHELLS;
 
 /// Script commands that neither run a server nor name one of its directories.
 pub(super) const HELPERS: &[&str] = &[
-    ":", "[", "[[", "apk", "apt", "apt-get", "basename", "break", "cat", "cd", "chgrp", "chmod", "chown",
-    "continue", "cp", "cut", "curl", "date", "dirname", "dnf", "echo", "exit", "export", "false", "find",
-    "for", "grep", "head", "hostname", "id", "install", "kill", "killall", "ln", "ls", "microdnf", "mkdir",
-    "mktemp", "mv", "pkill", "printf", "pwd", "read", "return", "rm", "sed", "select", "seq", "set", "shift",
-    "shopt", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee", "test", "touch", "tr", "trap", "true",
-    "ulimit", "umask", "unset", "wait", "wc", "wget", "whoami", "yum",
+    ":", "[", "[[", "apk", "apt", "apt-get", "awk", "base64", "basename", "break", "cat", "cd", "chgrp",
+    "chmod", "chown", "continue", "cp", "curl", "cut", "date", "dirname", "dnf", "echo", "envsubst", "exit",
+    "export", "false", "find", "for", "grep", "head", "hostname", "id", "install", "kill", "killall", "ln",
+    "ls", "microdnf", "mkdir", "mktemp", "mv", "pkill", "printf", "pwd", "read", "return", "rm", "sed",
+    "select", "seq", "set", "shift", "shopt", "sleep", "sort", "stat", "sync", "sysctl", "tail", "tee",
+    "test", "touch", "tr", "trap", "true", "ulimit", "umask", "unset", "wait", "wc", "wget", "whoami", "yum",
 ];
 
 /// The commands of a container. If the image's own entry point runs, only the arguments passed to it.
@@ -62,6 +62,12 @@ impl CommandLine {
     pub fn of(container: &Container) -> Self {
         let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
         Self::read(container, &words)
+    }
+
+    /// What a script of the container runs.
+    pub fn of_script(container: &Container, text: &str) -> Self {
+        let words = ["sh", "-c", text].map(str::to_owned);
+        Self::read(container, &words.iter().collect::<Vec<_>>())
     }
 
     /// What runs beside the container's own command: hooks, probes and handlers of signals.

@@ -69,11 +69,12 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn main(&self) -> Vec<DataDir> {
-        let of_environment = || self.variables(&self.row.environment);
+        let variables = self.row.variables_of(self.container);
+        let of_environment = || self.variables(&variables);
         if self.row.environment_wins
             && let Said::These(dirs) = of_environment()
         {
-            return named(dirs, self.of_variables(&self.row.environment));
+            return named(dirs, self.of_variables(&variables));
         }
         let positional = self.positional();
         // With several sets of servers and drives, each pod belongs to only one of them.
@@ -90,15 +91,23 @@ impl Reading<'_> {
             return Vec::new();
         }
         match of_environment() {
-            Said::These(dirs) => named(dirs, self.of_variables(&self.row.environment)),
-            Said::Unknown => Vec::new(),
+            Said::These(dirs) => named(dirs, self.of_variables(&variables)),
+            Said::Unknown if self.may_be_kept() => Vec::new(),
             Said::Nothing if self.row.is_likely_in(self.container) && self.may_be_mounted() => {
                 named(self.row.mounted_dirs(self.container).collect(), "guess")
             }
-            Said::Nothing => {
-                named(self.row.defaults(self.container), self.unsaid("default", &self.row.environment))
+            Said::Nothing | Said::Unknown => {
+                named(self.row.defaults(self.container, self.line), self.unsaid("default", &variables))
             }
         }
+    }
+
+    /// Whether something that is not seen may put the data where it is kept. Without a volume that lasts, no directory
+    /// does.
+    fn may_be_kept(&self) -> bool {
+        let lasts =
+            |mount: &Mount| keeps(mount) && !matches!(mount.source.as_str(), "csi" | "ephemeral" | "image");
+        self.row.may_be_elsewhere() || self.container.mounts.iter().any(lasts)
     }
 
     /// Whether a volume may hold the data of an engine in an image that is not known.
@@ -156,18 +165,29 @@ impl Reading<'_> {
                 self.commands().chain(&more).flat_map(|words| values(words, options, &self.row.options));
             all.last().map(|(_, value)| value.map(str::to_owned))
         };
+        let written = self.mounts_one_of(&row.unless_mounted);
         match self.variables(&row.environment) {
-            Said::These(dirs) => named(dirs, self.of_variables(&row.environment)),
-            Said::Unknown => Vec::new(),
-            Said::Nothing => {
+            Said::These(dirs) if !written => named(dirs, self.of_variables(&row.environment)),
+            Said::Unknown if !written => Vec::new(),
+            _ => {
                 let told: Vec<Option<String>> = row.arguments.iter().filter_map(last).collect();
                 match self.known(told.iter().map(Option::as_deref)) {
                     Said::These(dirs) => named(dirs, self.origin("argument")),
                     Said::Unknown => Vec::new(),
+                    Said::Nothing if written => Vec::new(),
                     Said::Nothing => named(row.dirs.clone(), self.unsaid("also", &row.environment)),
                 }
             }
         }
+    }
+
+    /// Whether a volume that may bring files is mounted at one of these paths, above or below it.
+    fn mounts_one_of(&self, paths: &[String]) -> bool {
+        let empty = |mount: &Mount| matches!(mount.source.as_str(), "emptyDir" | "ephemeral");
+        let mut mounts = self.container.mounts.iter().filter(|mount| !empty(mount));
+        mounts.any(|mount| {
+            paths.iter().any(|path| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
+        })
     }
 
     /// Of a directory that a script names, which may not reach that line, only that is known.
@@ -184,7 +204,8 @@ impl Reading<'_> {
 
     /// The image's default, downgraded to a guess if something outside the manifest may override it.
     fn unsaid(&self, origin: &'static str, variables: &[String]) -> &'static str {
-        let unseen = self.container.env_from && !variables.is_empty() || !self.certain;
+        let by_variables = !variables.is_empty() && self.may_be_kept();
+        let unseen = self.container.env_from && by_variables || !self.certain;
         let elsewhere = || self.row.stores_elsewhere || self.has_another_volume();
         match unseen || self.is_configured() && elsewhere() {
             true => "guess",
@@ -200,7 +221,7 @@ impl Reading<'_> {
         let also =
             self.container.image.iter().flat_map(|image| self.row.also(image)).flat_map(|row| &row.dirs);
         let defaults: Vec<String> =
-            self.row.defaults(self.container).into_iter().chain(also.cloned()).collect();
+            self.row.defaults(self.container, self.line).into_iter().chain(also.cloned()).collect();
         let mut lasting = self.container.mounts.iter().filter(|mount| keeps(mount));
         lasting.any(|mount| !defaults.iter().any(|dir| covers(&mount.mount_path, dir)))
     }

@@ -109,10 +109,7 @@ fn texts(container: &Container) -> impl Iterator<Item = &str> {
 
 /// What the container runs, and what its scripts run.
 fn lines(container: &Container) -> impl Iterator<Item = CommandLine> {
-    let of_script = |text: &str| {
-        let command = vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()];
-        CommandLine::of(&Container { command, args: Vec::new(), ..container.clone() })
-    };
+    let of_script = |text: &str| CommandLine::of_script(container, text);
     std::iter::once(CommandLine::of(container)).chain(scripts(container).flatten().map(of_script))
 }
 

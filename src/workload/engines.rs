@@ -1,11 +1,11 @@
 //! The table of data stores: maps containers to engines. `data_dirs` finds the directories they write to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::command::CommandLine;
+use super::command::{CommandLine, Directory};
 use super::flags::Style;
 use super::image::ImageRef;
 use super::labels::glob;
@@ -14,9 +14,11 @@ use super::view::{Container, Mount};
 
 mod configured;
 mod evidence;
+mod idle;
 mod runs;
 
 use configured::Configuration;
+use idle::Idle;
 
 /// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -70,6 +72,9 @@ pub struct EngineRow {
     /// Settings with which the engine is a store like any other but keeps everything in memory only.
     #[serde(default)]
     volatile: Vec<Idle>,
+    /// Settings with which the engine drops any of its data when its memory is full.
+    #[serde(default)]
+    evicts: Vec<Idle>,
     /// A prefix that marks the engine's version anywhere in a tag: `pg` in `pg18`.
     pub version_prefix: Option<String>,
     /// Whether the engine needs a majority of its members.
@@ -108,6 +113,14 @@ pub struct EngineRow {
     /// The files that its images write of variables, by the variables.
     #[serde(default)]
     config_variables: BTreeMap<String, String>,
+    /// The arguments and variables that name the server, where its default directory is called by that name.
+    #[serde(default)]
+    name_arguments: Vec<String>,
+    #[serde(default)]
+    name_environment: Vec<String>,
+    /// The name of one that is given none.
+    #[serde(default)]
+    default_name: String,
     /// Files of its own images, which name the default directories.
     #[serde(default)]
     pub(super) own_files: Vec<String>,
@@ -127,42 +140,6 @@ pub struct EngineRow {
     also: Vec<AlsoDirs>,
 }
 
-/// A role that keeps no data. All conditions must hold.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Idle {
-    /// Only for matching repositories.
-    #[serde(default)]
-    repositories: Vec<String>,
-    /// At least one of these words or flags (with or without a value) is given; empty means any.
-    #[serde(default)]
-    words: Vec<String>,
-    /// None of these words or flags is given; a leading `*` matches by suffix.
-    #[serde(default)]
-    without: Vec<String>,
-    /// The image runs what it runs by itself: neither a command nor arguments are given.
-    #[serde(default)]
-    by_default: bool,
-    /// None of these variables is set, nor may something unseen set them.
-    #[serde(default)]
-    without_environment: Vec<String>,
-    /// No volume is mounted at one of these paths, above or below it.
-    #[serde(default)]
-    without_mounts: Vec<String>,
-    /// The container declares these ports and no others; empty means any.
-    #[serde(default)]
-    ports: Vec<i64>,
-    /// At least one of these arguments and variables is given, and all their values are in `values`.
-    #[serde(default)]
-    arguments: Vec<String>,
-    #[serde(default)]
-    environment: Vec<String>,
-    #[serde(default)]
-    values: Vec<String>,
-    /// A further condition that must also hold.
-    and: Option<Box<Idle>>,
-}
-
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DefaultDirs {
@@ -179,7 +156,10 @@ struct DefaultDirs {
     /// Only if the commands contain one of these words.
     #[serde(default)]
     signs: Vec<String>,
-    /// `{major}` is replaced with the image's major version.
+    /// Variables that name the directory in these images only.
+    #[serde(default)]
+    environment: Vec<String>,
+    /// `{major}` is replaced with the image's major version, `{name}` with the name that the server is given.
     dirs: Vec<String>,
     /// The image's working directory, which relative paths start from; empty if it is not known.
     #[serde(default)]
@@ -218,6 +198,10 @@ pub(super) struct AlsoDirs {
     /// The default; empty means that there is no such directory unless it is named.
     #[serde(default)]
     pub(super) dirs: Vec<String>,
+    /// Files that the image writes of its variables unless they are mounted: then neither the variables nor the default
+    /// count.
+    #[serde(default)]
+    pub(super) unless_mounted: Vec<String>,
 }
 
 impl Engines {
@@ -252,12 +236,11 @@ impl Engines {
         if self.engines.iter().any(|row| row.is_image(image)) {
             return None;
         }
+        let line = CommandLine::of(container);
         let mut rows = self.engines.iter();
         rows.find(|row| {
-            row.is_evident_in(container, image) && {
-                let line = row.configured(container, CommandLine::of(container));
-                row.runs(container, &line)
-            }
+            row.is_evident_in(container, image, &line)
+                && row.runs(container, &row.configured(container, line.clone()))
         })
     }
 
@@ -286,6 +269,13 @@ impl EngineRow {
     /// Patterns for variables of its server, with `*` and `?`.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.variables.iter().map(String::as_str)
+    }
+
+    /// Whether variables may tell it to keep nothing, or to keep it in another system.
+    pub(super) fn may_be_elsewhere(&self) -> bool {
+        self.stores_elsewhere
+            || !self.config_environment.is_empty()
+            || self.idle.iter().chain(&self.volatile).any(Idle::reads_variables)
     }
 
     /// Whether the image is one of the engine's.
@@ -386,64 +376,47 @@ impl EngineRow {
         prefixed.or_else(|| image.version().map(|version| version.major))
     }
 
+    /// The variables that name the directory in this container.
+    pub(super) fn variables_of(&self, container: &Container) -> Vec<String> {
+        let of_image = self.row(container).map(|row| row.environment.as_slice()).unwrap_or_default();
+        self.environment.iter().chain(of_image).cloned().collect()
+    }
+
+    /// The name that the server is given; none if it is not known.
+    fn server_name(&self, line: &CommandLine) -> Option<String> {
+        let given = line.values(&self.name_arguments, &self.options).last();
+        let set = || self.name_environment.iter().find_map(|name| line.variable(name));
+        match given.or_else(set) {
+            None if line.has_unknown_words() => None,
+            None => Some(self.default_name.clone()),
+            Some(name) => name.filter(|name| !name.contains('$')).map(str::to_owned),
+        }
+    }
+
     /// The image's default directories.
-    pub(super) fn defaults(&self, container: &Container) -> Vec<String> {
+    pub(super) fn defaults(&self, container: &Container, line: &CommandLine) -> Vec<String> {
         let major = container.image.as_ref().and_then(|image| self.major(image));
         let major = major.map(|major| major.to_string()).unwrap_or_default();
         let Some(row) = self.row(container) else { return Vec::new() };
-        let moved = |dir: &String| match &container.working_dir {
-            Some(now) if row.relative => {
-                let below = dir.strip_prefix(&row.working_dir).unwrap_or(dir).trim_start_matches('/');
-                clean(&format!("{now}/{below}"))
+        // One whose name is not known is somewhere in the directory around it.
+        let named = |dir: &String| match dir.rsplit_once("/{name}") {
+            None => Some(dir.clone()),
+            Some((around, rest)) => match self.server_name(line) {
+                Some(name) => Some(format!("{around}/{name}{rest}")),
+                None => Some(around.to_owned()).filter(|around| !around.is_empty()),
+            },
+        };
+        let moved = |dir: String| match &line.directory {
+            Directory::At(now) if row.relative => {
+                let below = dir.strip_prefix(&row.working_dir).unwrap_or(&dir).trim_start_matches('/');
+                Some(clean(&format!("{now}/{below}")))
             }
-            _ => dir.replace("{major}", &major),
+            Directory::Unknown if row.relative => None,
+            _ => Some(dir.replace("{major}", &major)),
         };
-        row.dirs.iter().map(moved).collect()
-    }
-}
-
-/// Whether a container declares these ports and no others.
-fn declares(container: &Container, ports: &[i64]) -> bool {
-    !container.ports.is_empty() && container.ports.iter().all(|port| ports.contains(&port.port))
-}
-
-impl Idle {
-    fn holds(&self, container: &Container, line: &CommandLine, style: &Style) -> bool {
-        let given = |wanted: &String| {
-            line.words().any(|word| {
-                let flag = word.split(['=', ' ']).next().unwrap_or(word);
-                glob(wanted, flag)
-                    || style.is_word(wanted, flag)
-                    || wanted == word
-                    || wanted.contains('=') && glob(wanted, word)
-            })
-        };
-        let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
-        let set = |name: &String| container.env_from || line.variable(name).is_some();
-        let mounted = |path: &String| {
-            let mut mounts = container.mounts.iter();
-            mounts.any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
-        };
-        (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
-            && (self.words.is_empty() || self.words.iter().any(given))
-            && (self.without.is_empty() || !self.without.iter().any(given) && !line.has_unknown_words())
-            && (!self.by_default || container.command.is_empty() && container.args.is_empty())
-            && !self.without_environment.iter().any(set)
-            && !self.without_mounts.iter().any(mounted)
-            && (self.ports.is_empty() || declares(container, &self.ports))
-            && (self.arguments.is_empty() && self.environment.is_empty() || self.values_fit(line, style))
-            && self.and.as_ref().is_none_or(|and| and.holds(container, line, style))
-    }
-
-    fn values_fit(&self, line: &CommandLine, style: &Style) -> bool {
-        let of_arguments = line.values(&self.arguments, style).flatten();
-        let of_variables = self.environment.iter().filter_map(|name| line.variable(name)?);
-        let mut given = of_arguments.chain(of_variables).peekable();
-        let fits = |one: &str| {
-            let plain = one.trim_matches(|c: char| c.is_whitespace() || matches!(c, '[' | ']' | '"' | '\''));
-            self.values.iter().any(|value| value == plain)
-        };
-        given.peek().is_some() && given.all(|list| list.split(',').all(fits))
+        let mut seen = BTreeSet::new();
+        let dirs = row.dirs.iter().filter_map(named).filter_map(moved);
+        dirs.filter(|dir| seen.insert(dir.clone())).collect()
     }
 }
 

@@ -26,7 +26,7 @@ pub struct LabelError(#[from] serde_json::Error);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Selector {
     /// Labels that must have exactly these values.
-    #[serde(default, deserialize_with = "nullable", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "texts", skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(with = "Option<BTreeMap<String, String>>")]
     pub match_labels: BTreeMap<String, String>,
     /// Further conditions.
@@ -145,6 +145,12 @@ where
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
+/// As the API server reads them: a key without a value has an empty one.
+fn texts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let texts: BTreeMap<String, Option<String>> = nullable(deserializer)?;
+    Ok(texts.into_iter().map(|(key, value)| (key, value.unwrap_or_default())).collect())
+}
+
 /// Whether a whole name matches a pattern in which `*` matches any text, `?` any one character and everything
 /// else itself.
 ///
@@ -206,6 +212,8 @@ mod tests {
                 {"key": "retired", "operator": "DoesNotExist", "values": null},
             ],
         }));
+        let empty = selector(json!({"matchLabels": {"owner": null}}));
+        assert!(empty.matches(&labels(&[("owner", "")])) && !empty.matches(&labels(&[("owner", "a")])));
         let good = labels(&[("app", "postgres"), ("tier", "gold"), ("owner", "")]);
         assert!(database.matches(&good));
         for (key, value) in [("app", "mysql"), ("tier", "tin"), ("env", "dev"), ("retired", "")] {

@@ -153,16 +153,16 @@ fn env(node: &JsonNode<'_>, config: &References<'_>) -> Env {
 
 /// Leaves the last of several variables of one name, whose value the container gets, and returns the others.
 fn take_overridden(variables: &mut Vec<Env>) -> Vec<Env> {
-    let last: HashMap<String, usize> =
-        variables.iter().enumerate().map(|(position, variable)| (variable.name.clone(), position)).collect();
-    if last.len() == variables.len() {
+    let mut seen = HashSet::new();
+    let mut last: Vec<bool> = variables.iter().rev().map(|variable| seen.insert(&*variable.name)).collect();
+    if last.iter().all(|last| *last) {
         return Vec::new();
     }
-    let all = std::mem::take(variables).into_iter().enumerate();
-    let (kept, overridden): (Vec<_>, Vec<_>) =
-        all.partition(|(position, variable)| last.get(&variable.name) == Some(position));
-    variables.extend(kept.into_iter().map(|(_, variable)| variable));
-    overridden.into_iter().map(|(_, variable)| variable).collect()
+    // They were looked at from the end.
+    let (kept, overridden) =
+        std::mem::take(variables).into_iter().partition(|_| last.pop().unwrap_or_default());
+    *variables = kept;
+    overridden
 }
 
 fn port(node: &JsonNode<'_>) -> Port {

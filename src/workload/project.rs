@@ -236,11 +236,18 @@ fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> O
             && voters::vote(workload, &runs_in)
             && !row.zip(container).is_some_and(|(row, container)| row.is_alone(container)),
         container: runs_in,
+        evicts: container.is_some() && all_evict(workload, engines),
         volatile: container.zip(row).is_some_and(|(container, row)| row.is_volatile(container)),
         quorum,
         data_dirs,
         path: engine_path(container, declared),
     })
+}
+
+/// Whether each data store of the pod drops any of its data when its memory is full.
+fn all_evict(workload: &Workload, engines: &Engines) -> bool {
+    let stores = workload.containers.iter().filter(|container| !container.engine.is_empty());
+    stores.into_iter().all(|store| engines.named(&store.engine).is_some_and(|row| row.evicts(store)))
 }
 
 /// The directories of the engine's container, then those of all others that run an engine.

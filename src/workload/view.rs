@@ -143,6 +143,8 @@ pub enum Class {
     IdentityOnly,
     /// A workload that runs to completion, such as a Job or CronJob, and uses a claim.
     Batch,
+    /// A Job without data that a deploy tool runs by itself, which may do anything to the data of others.
+    Hook,
     /// No data; policies for stateful workloads skip it.
     #[default]
     None,

@@ -224,6 +224,10 @@ fn the_class_follows_the_shape_and_annotations_lower_it_only_where_they_may() {
     assert_eq!(class(&deployment(mounted(true), claim.clone())), "none");
     let job = json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": {"template": {"spec": {"containers": [plain], "volumes": claim["volumes"]}}}});
     assert_eq!(class(&job), "batch");
+    let hook = json!({"apiVersion": "batch/v1", "kind": "Job",
+        "metadata": {"name": "j", "annotations": {"helm.sh/hook": "post-delete"}},
+        "spec": {"template": {"spec": {"containers": [{"name": "c", "image": "kubectl"}]}}}});
+    assert_eq!(class(&hook), "hook");
 
     let (believed, added) = (SelfClassification::Believed, SelfClassification::Additional);
     let annotated = |key: &str, value: &str, said: SelfClassification| {

@@ -27,6 +27,8 @@ pub(super) struct Configuration {
     #[serde(default)]
     named: bool,
     format: Format,
+    /// Only before this major version.
+    before_major: Option<u64>,
     /// Of a file with sections, those that count.
     #[serde(default)]
     sections: Vec<String>,
@@ -65,7 +67,12 @@ impl EngineRow {
     /// The command line with the settings of the files that are known, before its own, which override them.
     pub(super) fn configured(&self, container: &Container, mut line: CommandLine) -> CommandLine {
         let written: Vec<ConfigFile> = self.written(container).collect();
-        for configuration in self.configuration.iter().filter(|_| container.files.len() + written.len() > 0) {
+        let major = container.image.as_ref().and_then(|image| self.major(image));
+        let is_read = |known: &&Configuration| {
+            known.before_major.is_none_or(|end| major.is_some_and(|major| major < end))
+        };
+        let is_known = container.files.len() + written.len() > 0;
+        for configuration in self.configuration.iter().filter(|_| is_known).filter(is_read) {
             let files = container.files.iter().chain(&written);
             let all: Vec<&ConfigFile> =
                 files.filter(|file| matches_any(&configuration.files, &file.path)).collect();

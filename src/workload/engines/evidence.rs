@@ -89,7 +89,7 @@ impl EngineRow {
     /// Whether two signs show that a container runs the engine, one of which is a volume at its directory, a variable
     /// of its server or, beside a lasting volume, a command that starts it or an image that is called nothing else:
     /// its port and another name may be those of a proxy.
-    pub(super) fn is_evident_in(&self, container: &Container, image: &ImageRef) -> bool {
+    pub(super) fn is_evident_in(&self, container: &Container, image: &ImageRef, line: &CommandLine) -> bool {
         let names = [image.basename(), container.name.as_str()];
         if names.into_iter().flat_map(words).any(|word| TOOLS.contains(&word)) {
             return false;
@@ -106,23 +106,26 @@ impl EngineRow {
                 && words(name).all(|word| self.is_called(word) || SERVERS.contains(&word))
         };
         let told = container.env.iter().any(|env| matches_any(&self.variables, &env.name));
-        // `run` and `start` are words of many programs.
-        let of_many = |server: &&String| !server.contains(['.', '-', ' ']) && !self.programs.contains(server);
-        let own = self.servers.iter().filter(|server| !of_many(server) || **server == self.name);
-        let servers: Vec<String> =
-            own.chain([&self.name].into_iter().filter(|_| self.servers.is_empty())).cloned().collect();
-        let line = CommandLine::of(container);
-        let started: Vec<&Vec<String>> = line.works().filter(|words| starts_like(&servers, words)).collect();
-        let starts = || !started.is_empty();
+        let mut started = line.works().filter(|words| starts_like(self.own_servers(), words)).peekable();
+        let starts = started.peek().is_some();
         // No other program is told where the engine keeps its data.
-        if started.iter().any(|words| values(words, &self.arguments, &self.options).next().is_some()) {
+        if started.any(|words| values(words, &self.arguments, &self.options).next().is_some()) {
             return true;
         }
         let held = container.mounts.iter().any(keeps);
-        let stores = listens && held && (plainly(image.basename()) || starts());
+        let stores = listens && held && (starts || plainly(image.basename()));
         (stores || told)
             && (mounted || listens || names.into_iter().any(plainly))
             && !self.is_told_of_a_server(container)
+    }
+
+    /// What starts its server and nothing else: `run` and `start` are words of many programs.
+    fn own_servers(&self) -> impl Iterator<Item = &String> {
+        let own = |server: &&String| {
+            server.contains(['.', '-', ' ']) || self.programs.contains(server) || **server == self.name
+        };
+        let by_name = self.servers.is_empty().then_some(&self.name);
+        self.servers.iter().filter(own).chain(by_name)
     }
 
     fn is_called(&self, word: &str) -> bool {

@@ -1,6 +1,6 @@
 //! Whether a container's commands run an engine, a client or a task, and how much of that can be seen.
 
-use super::super::command::{CommandLine, is_a_mounted_file, program, values};
+use super::super::command::{CommandLine, SHELLS, is_a_mounted_file, program, values};
 use super::super::flags;
 use super::super::image::ImageRef;
 use super::super::labels::glob;
@@ -29,6 +29,7 @@ impl EngineRow {
             && !container.image.as_ref().is_some_and(|image| self.runs_a_client(line, image))
             && !self.is_idle(container, line)
             && !self.runs_another(container, line)
+            && !self.runs_another_script(container)
     }
 
     /// Whether it runs only programs that somebody mounts in the image, and nothing else shows the engine.
@@ -116,6 +117,16 @@ impl EngineRow {
         self.requires_argument.is_empty() || line.words().any(asked)
     }
 
+    /// Whether all that a container runs is a script of a ConfigMap that is known, which runs clients at most.
+    fn runs_another_script(&self, container: &Container) -> bool {
+        let words: Vec<&String> = container.command.iter().chain(&container.args).collect();
+        let [shell, path] = words.as_slice() else { return false };
+        let file = container.files.iter().find(|file| file.path == **path);
+        let Some(file) = file.filter(|_| SHELLS.contains(&program(shell))) else { return false };
+        let line = CommandLine::of_script(container, &file.text);
+        line.certain && line.works().all(|words| self.is_client(words))
+    }
+
     fn runs_a_client(&self, line: &CommandLine, image: &ImageRef) -> bool {
         let works: Vec<&Vec<String>> = line.works().collect();
         if works.is_empty() {
@@ -167,6 +178,15 @@ impl EngineRow {
         line.certain && self.volatile.iter().any(|volatile| volatile.holds(container, &line, &self.options))
     }
 
+    /// Whether the engine is told to drop any of its data when its memory is full.
+    pub(in crate::workload) fn evicts(&self, container: &Container) -> bool {
+        if self.evicts.is_empty() {
+            return false;
+        }
+        let line = self.line(container);
+        line.certain && self.evicts.iter().any(|evicts| evicts.holds(container, &line, &self.options))
+    }
+
     /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever
     /// conditions decide.
     pub(in crate::workload) fn is_certain(&self, line: &CommandLine) -> bool {
@@ -209,8 +229,8 @@ impl EngineRow {
 }
 
 /// Whether a command starts with the words of one of the patterns; the first word is a program.
-pub(super) fn starts_like(patterns: &[String], words: &[String]) -> bool {
-    patterns.iter().any(|pattern| {
+pub(super) fn starts_like<'p>(patterns: impl IntoIterator<Item = &'p String>, words: &[String]) -> bool {
+    patterns.into_iter().any(|pattern| {
         let mut rest = words.iter().enumerate();
         pattern.split(' ').all(|wanted| {
             rest.next().is_some_and(|(at, word)| glob(wanted, if at == 0 { program(word) } else { word }))

@@ -38,6 +38,8 @@ pub struct Engine {
     pub data_dirs: Vec<DataDir>,
     /// Whether its own settings tell it to keep everything in memory, as Vault's development mode does.
     pub volatile: bool,
+    /// Whether its own settings tell it to drop any of its data when its memory is full, as a cache does.
+    pub evicts: bool,
     /// Path of the element that identifies the engine: a container's `image` or the annotation.
     pub path: Path,
 }

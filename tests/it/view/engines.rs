@@ -322,6 +322,48 @@ fn what_cannot_be_seen_leaves_the_default_a_guess_where_it_is_mounted() {
     assert_eq!(dirs(named, &[data]), ["/x environment -"]);
     let redis = json!({"image": "redis:7", "envFrom": from});
     assert_eq!(dirs(redis, &[]), ["/data default -"], "no variable moves it");
+    let lost = json!({"image": "postgres:16", "envFrom": from});
+    assert_eq!(
+        dirs(lost, &[]),
+        [format!("{data} default -")],
+        "there is no volume that a variable could name"
+    );
+    let influx = json!({"image": "influxdb:3.0-core", "envFrom": from});
+    assert_eq!(dirs(influx, &[]), [""; 0], "a variable may name an object store");
+}
+
+#[test]
+fn a_store_that_drops_any_data_is_a_cache_without_a_volume() {
+    let of = |container: Value, mount: &str| {
+        let mut container = container;
+        container["name"] = json!("c");
+        container["volumeMounts"] = json!([{"name": mount, "mountPath": "/data"}]);
+        let volumes = json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}, {"name": "e", "emptyDir": {}}]});
+        let view = view(&deployment(container, volumes));
+        (view["engine"]["evicts"].as_bool().unwrap(), view["class"].as_str().unwrap().to_owned())
+    };
+    let set = |image: &str, name: &str, value: &str| json!({"image": image, "env": [{"name": name, "value": value}]});
+    let told = "--maxmemory 1gb --maxmemory-policy allkeys-lru";
+    for container in [
+        json!({"image": "redis:7", "args": ["--maxmemory", "1gb", "--maxmemory-policy", "allkeys-lru"]}),
+        script("redis:7", "exec redis-server --maxmemory 1gb --maxmemory-policy allkeys-random"),
+        set("docker.io/bitnamilegacy/redis:7.4.1", "REDIS_EXTRA_FLAGS", told),
+        set("valkey/valkey:8", "VALKEY_EXTRA_FLAGS", told),
+        set("redis/redis-stack-server:7.4.0-v1", "REDIS_ARGS", told),
+    ] {
+        assert_eq!(of(container.clone(), "e"), (true, "cache".to_owned()), "{container}");
+        assert_eq!(of(container.clone(), "v"), (true, "durable".to_owned()), "{container}");
+    }
+    for container in [
+        json!({"image": "redis:7", "args": ["--maxmemory-policy", "allkeys-lru"]}),
+        json!({"image": "redis:7", "args": ["--maxmemory", "1gb", "--maxmemory-policy", "volatile-lru"]}),
+        json!({"image": "redis:7", "args": ["--maxmemory", "1gb"]}),
+        script("redis:7", "exec redis-server $FLAGS --maxmemory 1gb --maxmemory-policy $POLICY"),
+        set("redis:7", "REDIS_ARGS", told),
+        set("redis:7", "REDIS_EXTRA_FLAGS", told),
+    ] {
+        assert_eq!(of(container.clone(), "e"), (false, "durable".to_owned()), "{container}");
+    }
 }
 
 #[test]
@@ -418,7 +460,7 @@ fn a_file_that_is_not_known_may_move_the_data_to_another_volume() {
         (
             json!({"image": "quay.io/coreos/etcd:v3.6.4", "env": [{"name": "ETCD_CONFIG_FILE", "value": "/c/e"}]}),
             "/c",
-            "/var/lib/etcd",
+            "/var/lib/etcd/default.etcd",
         ),
     ] {
         assert_eq!(configured(container.clone(), &["/srv/x"], config), [""; 0], "{container}");
@@ -467,10 +509,42 @@ fn images_have_directories_of_their_own() {
         ("mongo:8", json!(["--configsvr", "--replSet", "c"]), "/data/configdb"),
         ("nats:2.12", json!(["-js"]), "/tmp/nats/jetstream"),
         ("timescale/timescaledb:2.17.2-pg16", json!([]), "/var/lib/postgresql/data"),
+        ("vespaengine/vespa:8", json!(["configserver,services"]), "/opt/vespa/var"),
     ] {
         let found = dirs(json!({"image": image, "args": args}), &["/srv"]);
         assert_eq!(found.first(), Some(&format!("{dir} default -")), "{image}");
     }
+    for (image, args) in
+        [("ghcr.io/cloudnative-pg/postgresql:17", json!([])), ("vespaengine/vespa:8", json!(["services"]))]
+    {
+        assert_eq!(dirs(json!({"image": image, "args": args}), &["/srv"]), [""; 0], "{image}");
+    }
+    // Only Bitnami's images read the variable.
+    let redis = |image: &str| {
+        let moved = json!({"image": image, "env": [{"name": "REDIS_DATA_DIR", "value": "/srv"}]});
+        dirs(moved, &["/srv"])
+    };
+    assert_eq!(redis("bitnami/redis:7.4.1"), ["/srv environment /srv"]);
+    assert_eq!(redis("redis:7.4.1"), ["/data default -"]);
+    let bitnami = json!({"image": "bitnami/redis:7.4.1"});
+    assert_eq!(configured(bitnami, &["/srv"], "/opt/bitnami/redis/mounted-etc"), [""; 0]);
+    // etcd calls its directory by its name.
+    let etcd = |args: Value, env: Value| {
+        dirs(json!({"image": "quay.io/coreos/etcd:v3.6.4", "args": args, "env": env}), &[])
+    };
+    let named =
+        |name: &str| vec![format!("/var/lib/etcd/{name}.etcd default -"), format!("/{name}.etcd default -")];
+    assert_eq!(etcd(json!(["etcd", "--name", "one"]), json!([])), named("one"));
+    assert_eq!(etcd(json!([]), json!([{"name": "ETCD_NAME", "value": "two"}])), named("two"));
+    assert_eq!(etcd(json!(["etcd"]), json!([])), named("default"));
+    assert_eq!(etcd(json!(["etcd", "--name=$(POD)"]), json!([])), ["/var/lib/etcd default -"]);
+    let moved =
+        json!({"image": "quay.io/coreos/etcd:v3.6.4", "args": ["etcd", "--name", "m"], "workingDir": "/srv"});
+    assert_eq!(dirs(moved, &["/srv"]), ["/srv/m.etcd default /srv"]);
+    // ZooKeeper's image writes its file, and with it the second directory, only if there is none.
+    let zookeeper = json!({"image": "zookeeper:3.9"});
+    assert_eq!(dirs(zookeeper.clone(), &["/data"]), ["/data default /data", "/datalog also -"]);
+    assert_eq!(configured(zookeeper, &["/data"], "/conf/zoo.cfg"), ["/data default /data"]);
     // What one setting leaves out stays where it was.
     let influx = json!({"image": "influxdb:1.8", "env": [{"name": "INFLUXDB_DATA_DIR", "value": "/srv"}]});
     let rest = ["/srv environment /srv", "/var/lib/influxdb/meta also -", "/var/lib/influxdb/wal also -"];

@@ -190,20 +190,32 @@ fn variables_of_config_maps_are_read() {
         ["/var/lib/postgresql/data default"],
         "it does not name the directory"
     );
-    assert_eq!(from(&[], json!({})), [""; 0], "it is not known");
+    assert_eq!(
+        from(&[], json!({})),
+        ["/var/lib/postgresql/data default"],
+        "there is no volume that it could name"
+    );
     let literal = json!({"env": [{"name": "PGDATA", "value": "/own"}]});
     assert_eq!(from(&map(json!({"PGDATA": "/srv/pg"})), literal), ["/own environment"]);
     let key =
         json!({"env": [{"name": "PGDATA", "valueFrom": {"configMapKeyRef": {"name": "env", "key": "dir"}}}]});
     assert_eq!(from(&map(json!({"dir": "/srv/pg"})), key.clone()), ["/srv/pg environment"]);
-    assert_eq!(from(&[("env", json!({"dir": "x".repeat(2000)}))], key), [""; 0], "it is not kept");
+    assert_eq!(
+        from(&[("env", json!({"dir": "x".repeat(2000)}))], key),
+        ["/var/lib/postgresql/data default"],
+        "it is not kept, and there is no volume that it could name"
+    );
     let prefix = json!({"envFrom": [{"prefix": "PG", "configMapRef": {"name": "env"}}]});
     assert_eq!(from(&map(json!({"DATA": "/srv/pg"})), prefix), ["/srv/pg environment"]);
     let secret = json!({"envFrom": [{"configMapRef": {"name": "env"}}, {"secretRef": {"name": "more"}}]});
-    assert_eq!(from(&map(json!({"A": "x"})), secret), [""; 0], "the Secret may name it");
+    assert_eq!(
+        from(&map(json!({"A": "x"})), secret),
+        ["/var/lib/postgresql/data default"],
+        "no volume is there that the Secret could name"
+    );
     // Two manifests of one name, as in the directories of two clusters.
     let two = [("env", json!({"PGDATA": "/one"})), ("env", json!({"PGDATA": "/other"}))];
-    assert_eq!(from(&two, json!({})), [""; 0]);
+    assert_eq!(from(&two, json!({})), ["/var/lib/postgresql/data default"], "there is no volume for either");
     let same = [("env", json!({"PGDATA": "/one", "A": "1"})), ("env", json!({"PGDATA": "/one", "A": "2"}))];
     assert_eq!(from(&same, json!({})), ["/one environment"]);
 }
@@ -301,6 +313,40 @@ fn files_of_config_maps_are_read() {
     let influx = "[meta]\n  dir = \"/srv/meta\"\n[data]\n  dir = \"/srv/data\"\n  wal-dir = \"/srv/wal\"\n";
     let dirs = ["/srv/data argument", "/srv/meta argument", "/srv/wal argument"];
     assert_eq!(read("influxdb:1.8", json!(["influxd"]), "/etc/influxdb", "influxdb.conf", influx).1, dirs);
+
+    let later = read("influxdb:2.7", json!(["influxd"]), "/etc/influxdb", "influxdb.conf", influx).1;
+    assert_eq!(later, ["/var/lib/influxdb2 default"], "2.x does not read that file");
+
+    let override_of_bitnami = read(
+        "bitnami/redis:7.4.1",
+        json!([]),
+        "/opt/bitnami/redis/mounted-etc",
+        "overrides.conf",
+        "dir /srv/r\n",
+    );
+    assert_eq!(override_of_bitnami, dir("redis", "/srv/r argument", false));
+
+    let zookeeper = |text: &str| read("zookeeper:3.9", json!([]), "/conf", "zoo.cfg", text).1;
+    assert_eq!(zookeeper("dataDir=/data\n"), ["/data argument"]);
+    assert_eq!(zookeeper("dataDir=/data\ndataLogDir=/log\n"), ["/data argument", "/log argument"]);
+
+    let kafka = |text: &str| {
+        read(
+            "quay.io/strimzi/kafka:0.45.0-kafka-3.9.0",
+            json!(["/bin/sh", "/tmp/run.sh"]),
+            "/tmp",
+            "run.sh",
+            text,
+        )
+        .0
+    };
+    assert_eq!(
+        kafka("sed -i s/x/y/ /opt/kafka/x\nsleep 360000\n"),
+        "",
+        "a script that is known shows a client"
+    );
+    assert_eq!(kafka("exec /opt/kafka/bin/kafka-server-start.sh x.properties\n"), "kafka");
+    assert_eq!(kafka("exec \"$@\"\n"), "kafka");
 
     let nats = |text: &str| {
         read("nats:2.10", json!(["nats-server", "--config", "/etc/n/nats.conf"]), "/etc/n", "nats.conf", text)

@@ -3,11 +3,109 @@
 # Policy.config.kio.kasten.io, CronJob.batch and Service in their inventory.
 package stategate.lib.backups
 
+import data.stategate.lib.kept_data
+
 # A schedule includes the namespace, and the volumes in it.
 by_schedule if {
 	some schedule in input.related.backup_schedules
 	not idle(schedule)
 	not without_data(schedule)
+	not schedule.claim
+	not passes_over(schedule)
+}
+
+# Each claim that keeps something is copied by a schedule of its own.
+by_schedule if {
+	count(copied) > 0
+	count(kept_claims - copied) == 0
+}
+
+copied contains name if {
+	some schedule in input.related.backup_schedules
+	not idle(schedule)
+	some name in kept_claims
+	is_called(schedule.claim, name)
+}
+
+# Claims that keep more than logs, caches and the like.
+kept_claims contains name if {
+	some container in input.workload.containers
+	some mount in container.mounts
+	kept_data.lasting(mount)
+	not negligible(mount)
+	some volume in input.workload.volumes
+	volume.name == mount.volume
+	name := volume.claim
+}
+
+# What a data store calls logs may be its data.
+negligible(mount) if {
+	not input.workload.engine
+	kept_data.of_no_value(mount)
+}
+
+# A claim of this name, or one that the template of this name makes.
+is_called(claim, name) if claim == name
+
+is_called(claim, name) if startswith(claim, sprintf("%s-%s-", [name, input.workload.name]))
+
+# All claims of this name that are known: templates, and claims that are there.
+known(name) := {claim | some claim in input.workload.claims; claim.origin == "template"; claim.name == name} | {claim |
+	some claim in input.related.pvcs
+	is_called(claim.name, name)
+}
+
+passes_over(schedule) if marked(schedule)
+
+passes_over(schedule) if count(on_pods(schedule)) > 0
+
+# The tool is told to leave out each of them.
+marked(schedule) if {
+	mark := opt_outs[schedule.group]
+	count(kept_claims) > 0
+	every name in kept_claims {
+		claims := known(name)
+		count(claims) > 0
+		every claim in claims {
+			claim[mark.field][mark.key] == mark.value
+		}
+	}
+}
+
+# Without snapshots, Velero copies a volume by way of its pod: what the pod says decides. A label of the workload does
+# not, since each pod is an object of its own.
+on_pods(schedule) := {way |
+	schedule.group == "velero.io"
+	schedule.fs_backup == true
+	schedule.snapshot_volumes == false
+	count(kept_claims) > 0
+	some way in pods_left_out
+}
+
+pods_left_out contains way if {
+	input.workload.pods.labels["velero.io/exclude-from-backup"] == "true"
+	way := {
+		"what": "the pods (velero.io/exclude-from-backup: \"true\"), and copies volumes by way of them only",
+		"fix": "Take the label velero.io/exclude-from-backup off the pods",
+	}
+}
+
+pods_left_out contains way if {
+	text := input.workload.pods.annotations["backup.velero.io/backup-volumes-excludes"]
+	names := {trim_space(name) | some name in split(text, ",")}
+	count(kept_volumes - names) == 0
+	kept := concat(", ", kept_volumes)
+	way := {
+		"what": sprintf("volume %s, as the pods' annotation backup.velero.io/backup-volumes-excludes says", [kept]),
+		"fix": sprintf("Take %s out of the pods' annotation backup.velero.io/backup-volumes-excludes", [kept]),
+	}
+}
+
+kept_volumes := {volume.name | some volume in input.workload.volumes; volume.claim in kept_claims}
+
+opt_outs := {
+	"velero.io": {"field": "labels", "key": "velero.io/exclude-from-backup", "value": "true"},
+	"k8up.io": {"field": "annotations", "key": "k8up.io/backup", "value": "false"},
 }
 
 idle(schedule) if schedule.paused
@@ -58,13 +156,42 @@ pretences contains pretence if {
 }
 
 pretences contains pretence if {
+	some schedule in input.related.backup_schedules
+	not idle(schedule)
+	marked(schedule)
+	mark := opt_outs[schedule.group]
+	claims := concat(", ", kept_claims)
+	pretence := {
+		"why": sprintf("%s %s passes over claim %s (%s: \"%s\")", [schedule.kind, schedule.name, claims, mark.key, mark.value]),
+		"fix": sprintf("Take %s off the claim", [mark.key]),
+	}
+}
+
+pretences contains pretence if {
+	some schedule in input.related.backup_schedules
+	not idle(schedule)
+	some way in on_pods(schedule)
+	pretence := {"why": sprintf("%s %s passes over %s", [schedule.kind, schedule.name, way.what]), "fix": way.fix}
+}
+
+pretences contains pretence if {
+	count(copied) > 0
+	left := concat(", ", kept_claims - copied)
+	left != ""
+	pretence := {
+		"why": sprintf("of its claims, only %s is copied, and not %s", [concat(", ", copied), left]),
+		"fix": sprintf("Make a ReplicationSource for claim %s, too", [left]),
+	}
+}
+
+pretences contains pretence if {
 	some job in input.related.backup_jobs
 	fits(job)
 	reaches(job)
 	job.transient
 	pretence := {
-		"why": sprintf("what CronJob %s dumps stays in its own pod, and goes with it", [job.name]),
-		"fix": sprintf("Let CronJob %s write into a claim, or send what it dumps to a bucket", [job.name]),
+		"why": sprintf("what CronJob \"%s\" dumps stays in its own pod, and goes with it", [job.name]),
+		"fix": sprintf("Let CronJob \"%s\" write into a claim, or send what it dumps to a bucket", [job.name]),
 	}
 }
 
@@ -75,8 +202,8 @@ pretences contains pretence if {
 	not job.transient
 	job.definitions_only
 	pretence := {
-		"why": sprintf("CronJob %s dumps definitions only, without the data", [job.name]),
-		"fix": sprintf("Let CronJob %s dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
+		"why": sprintf("CronJob \"%s\" dumps definitions only, without the data", [job.name]),
+		"fix": sprintf("Let CronJob \"%s\" dump the data, too (no --schema-only, --globals-only or --no-data)", [job.name]),
 	}
 }
 

@@ -51,11 +51,11 @@ test_what_looks_like_a_backup_is_named if {
 	dump := {"name": "dump", "programs": ["pg_dump"], "words": ["pg"], "visible": true}
 	pretences({"backup_jobs": [dump]}) == set()
 	pretences({"backup_jobs": [object.union(dump, {"transient": true})]}) == {concat("", [
-		"what CronJob dump dumps stays in its own pod, ",
+		"what CronJob \"dump\" dumps stays in its own pod, ",
 		"and goes with it",
 	])}
 	pretences({"backup_jobs": [object.union(dump, {"definitions_only": true})]}) == {concat("", [
-		"CronJob dump dumps definitions only, ",
+		"CronJob \"dump\" dumps definitions only, ",
 		"without the data",
 	])}
 	pretences({"backup_jobs": [object.union(dump, {"transient": true, "words": ["crm"]})]}) == set()
@@ -122,4 +122,85 @@ test_copies_for_new_replicas_are_no_backup if {
 	not backups.by_sidecar with input as sidecar(sprintf("exec ncat --listen --keep-open 3307 -c \"%s\"", [stream]))
 	not backups.by_sidecar with input as sidecar(sprintf("while true; do %s | socat - TCP-LISTEN:3307; done", [stream]))
 	backups.by_sidecar with input as sidecar(sprintf("%s | xbcloud put daily", [stream]))
+}
+
+claims := {
+	"name": "pg",
+	"kind": "StatefulSet",
+	"volumes": [
+		{"name": "data", "source": "volumeClaimTemplate", "claim": "data"},
+		{"name": "files", "source": "persistentVolumeClaim", "claim": "pg-files"},
+		{"name": "logs", "source": "persistentVolumeClaim", "claim": "pg-logs"},
+	],
+	"claims": [
+		{"name": "data", "origin": "template", "labels": {}, "annotations": {}},
+		{"name": "pg-files", "origin": "reference", "labels": {}, "annotations": {}},
+	],
+	"containers": [{"name": "app", "mounts": [
+		{"volume": "data", "mount_path": "/data", "source": "volumeClaimTemplate", "read_only": false},
+		{"volume": "files", "mount_path": "/files", "source": "persistentVolumeClaim", "read_only": false},
+		{"volume": "logs", "mount_path": "/logs", "source": "persistentVolumeClaim", "read_only": false},
+	]}],
+}
+
+source(claim) := {"kind": "ReplicationSource", "group": "volsync.backube", "name": claim, "claim": claim, "paused": false, "resources": []}
+
+test_each_claim_is_copied_by_itself if {
+	backups.by_schedule with input as {"workload": claims, "related": {"backup_schedules": [source("data-pg-0"), source("pg-files")]}}
+	one := {"workload": claims, "related": {"backup_schedules": [source("data-pg-0")]}}
+	not backups.by_schedule with input as one
+	found := backups.pretences with input as one
+	{pretence.why | some pretence in found} == {"of its claims, only data is copied, and not pg-files"}
+	{pretence.fix | some pretence in found} == {"Make a ReplicationSource for claim pg-files, too"}
+}
+
+marked(field, key, value) := object.union(claims, {"claims": [object.union(claim, {field: {key: value}}) | some claim in claims.claims]})
+
+test_claims_that_a_tool_leaves_out_have_no_backup if {
+	pvcs := [{"name": "pg-files", "labels": {"velero.io/exclude-from-backup": "true"}, "annotations": {"k8up.io/backup": "false"}}]
+	every case in [
+		{"group": "velero.io", "workload": marked("labels", "velero.io/exclude-from-backup", "true")},
+		{"group": "k8up.io", "workload": marked("annotations", "k8up.io/backup", "false")},
+	] {
+		all := {"kind": "Schedule", "group": case.group, "name": "nightly", "paused": false, "resources": []}
+		document := {"workload": case.workload, "related": {"pvcs": pvcs, "backup_schedules": [all]}}
+		not backups.by_schedule with input as document
+		found := backups.pretences with input as document
+		some pretence in found
+		startswith(pretence.why, "Schedule nightly passes over claim data, pg-files (")
+		startswith(pretence.fix, "Take ")
+		backups.by_schedule with input as object.union(document, {"related": {"pvcs": [{"name": "pg-files", "labels": {}, "annotations": {}}]}})
+	}
+}
+
+of_pods(said, changes) := {"workload": object.union(claims, {"pods": said}), "related": {"backup_schedules": [object.union(
+	{
+		"kind": "Schedule",
+		"group": "velero.io",
+		"name": "nightly",
+		"paused": false,
+		"resources": [],
+		"fs_backup": true,
+		"snapshot_volumes": false,
+	},
+	changes,
+)]}}
+
+test_pods_that_velero_leaves_out_have_no_backup if {
+	every said, why in {
+		{"labels": {"velero.io/exclude-from-backup": "true"}, "annotations": {}}: "the pods (velero.io/exclude-from-backup: \"true\")",
+		{"labels": {}, "annotations": {"backup.velero.io/backup-volumes-excludes": "files, data,logs"}}: "volume data, files, as",
+	} {
+		not backups.by_schedule with input as of_pods(said, {})
+		backups.by_schedule with input as of_pods(said, {"snapshot_volumes": true})
+		backups.by_schedule with input as of_pods(said, {"group": "k8up.io"})
+		found := backups.pretences with input as of_pods(said, {})
+		some pretence in found
+		startswith(pretence.why, sprintf("Schedule nightly passes over %s", [why]))
+		startswith(pretence.fix, "Take ")
+	}
+	every text in ["", "data"] {
+		said := {"labels": {}, "annotations": {"backup.velero.io/backup-volumes-excludes": text}}
+		backups.by_schedule with input as of_pods(said, {})
+	}
 }

@@ -32,6 +32,15 @@ written contains claim if {
 	serves(claim, volume)
 }
 
+# Where containers mount the claim of this name.
+mounts_of(name) := [mount |
+	some volume in input.workload.volumes
+	volume.claim == name
+	some container in input.workload.containers
+	some mount in container.mounts
+	mount.volume == volume.name
+]
+
 serves(claim, volume) if {
 	claim.name == volume.claim
 	claim.origin == origins[volume.source]

@@ -46,8 +46,8 @@ own(quoted) if {
 # A placeholder that a tool fills in before the manifest is applied.
 placeholder(text) if regex.match(`^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|<[^<>]*>|\{\{.*\}\})$`, text)
 
-# As in your-secret-key.
-placeholder(text) if {
+# As in your-secret-key: somebody writes it in, or forgets to.
+to_be_written(text) if {
 	regex.match(`(?i)^your([-_ ][a-z]+)*[-_ ](id|key|secret|password|passphrase|token|credentials|here)$`, text)
 }
 

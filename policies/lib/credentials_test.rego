@@ -61,12 +61,16 @@ test_connection_strings_without if {
 test_placeholders if {
 	every text in [
 		"${PW}", "<password>", "<<password>>", "<<ENTER YOUR PASSWORD>>", "<<db1-password>>", "<<DB1_PW>>",
-		"{{ .Values.pw }}", "your-secret-access-key", "YOUR_TOKEN_HERE",
+		"{{ .Values.pw }}",
 	] {
 		credentials.placeholder(text)
 	}
+	every text in ["your-secret-access-key", "YOUR_TOKEN_HERE"] {
+		credentials.to_be_written(text)
+	}
 	every text in ["hunter2", "$hunter2", "a${PW}", "<x", "your-hunter2", "yourkey", "<<hunter2abc>>", "<hunter2>>>"] {
 		not credentials.placeholder(text)
+		not credentials.to_be_written(text)
 	}
 }
 

@@ -1,6 +1,7 @@
 # Which of a data store's directories are on storage that outlives the pod.
 package stategate.lib.data_dirs
 
+import data.stategate.lib.node_names
 import data.stategate.lib.publishers
 
 # Volume sources whose content does not outlive the pod, or that the pod does not write. Some of the others are less
@@ -38,7 +39,20 @@ only_a_guess(dir) if {
 	dir.container in with_a_lasting_volume
 }
 
+# The file that is not visible may name another system altogether.
+only_a_guess(dir) if {
+	dir.origin == "guess"
+	dir.container in storing_elsewhere
+}
+
 only_a_guess(dir) if foreign(dir)
+
+# Data stores that keep their data wherever their configuration file says, mostly in a bucket or in another data store:
+# `stores_elsewhere` in engines.yaml.
+storing_elsewhere := {container.name |
+	some container in input.workload.containers
+	container.engine in {"aerospike", "loki", "milvus", "tempo", "vault"}
+}
 
 # Of an image that only has a data store's name, the directory is not known: where another volume would persist it, it
 # may be there.
@@ -154,6 +168,8 @@ tells(mount, mounts) if mount == [other | some other in mounts; other.volume == 
 # What to keep the data on instead, as the kind allows.
 remedy := "an entry of spec.volumeClaimTemplates" if {
 	input.workload.kind == "StatefulSet"
+} else := node_names.remedy if {
+	node_names.remedy
 } else := "a persistentVolumeClaim (a StatefulSet makes one for each replica)"
 
 # The old directory in whose place one of the new workload is, if it was on storage that lasts. The data stays there.
@@ -194,10 +210,22 @@ keep(dir) := sprintf("Mount %s at %s%s again: the data is in it", [told(old.moun
 } else := sprintf("Keep the data directory at %s: the data is there, on volume %s", [old.dir, old.mount.volume]) if {
 	old := left(dir)
 	[old.origin, dir.origin] != ["default", "default"]
+} else := sprintf(
+	"Keep the image until the data is migrated: it is at %s, and the new one looks at %s. With the new image, %s",
+	[old.dir, dir.dir, new_place(old, dir)],
+) if {
+	old := left(dir)
+	input.workload.engine.major > input.old_workload.engine.major
 } else := sprintf("Keep the image: the data is at %s, where the new one does not look; %s", [old.dir, instead]) if {
 	old := left(dir)
 	instead := "to go on, save it with the old image, and load it into a new workload with volumes of its own"
 }
+
+# The image of PostgreSQL 18 refuses a volume at the directory of older versions.
+new_place(old, dir) := sprintf("mount volume %s at /var/lib/postgresql instead of %s", [old.mount.volume, old.mount.mount_path]) if {
+	regex.match(`^/var/lib/postgresql/[0-9]+/docker$`, dir.dir)
+	old.mount.mount_path == "/var/lib/postgresql/data"
+} else := "mount a volume with the migrated data there"
 
 mounted_still(old) if {
 	some container in input.workload.containers

@@ -213,7 +213,50 @@ test_another_setting_or_image_leaves_the_volume if {
 	startswith(kept_by(old, default_dir("/srv"), [of_claim]), "Keep the image: the data is at /data/db, where the new one")
 }
 
+of_major(view, major) := object.union(view, {"engine": {"major": major}})
+
+migrated(old, new) := text if {
+	text := data_dirs.keep(new) with input as {
+		"old_workload": of_major(view_of([old], [old.mount]), 17),
+		"workload": of_major(view_of([new], [old.mount]), 18),
+	}
+}
+
+# image-major-upgrade-guard tells how the data are migrated.
+test_another_generation_finds_the_migrated_data if {
+	at := "/var/lib/postgresql/data"
+	postgres := migrated(on_claim(at, object.union(of_claim, {"mount_path": at})), default_dir("/var/lib/postgresql/18/docker"))
+	startswith(postgres, "Keep the image until the data is migrated: it is at /var/lib/postgresql/data, and the new one looks at")
+	endswith(postgres, "With the new image, mount volume data at /var/lib/postgresql instead of /var/lib/postgresql/data")
+	endswith(migrated(on_claim("/a", of_claim), default_dir("/b")), "With the new image, mount a volume with the migrated data there")
+}
+
 test_what_was_in_the_pod_is_not_left if {
 	scratch := object.union(of_claim, {"source": "emptyDir"})
 	not kept_by(on_claim("/data/db", scratch), default_dir("/data/db"), [])
+}
+
+running(name, origin) := paths if {
+	container := {"name": "db", "engine": name, "mounts": []}
+	document := object.union(engine([mounted("/data", origin, "emptyDir")]), {"workload": {"containers": [container]}})
+	lost := data_dirs.unpersisted with input as document
+	paths := {one.dir | some one in lost}
+}
+
+test_a_file_out_of_sight_may_name_another_system if {
+	every name in ["loki", "tempo", "milvus", "vault", "aerospike"] {
+		running(name, "guess") == set()
+		running(name, "default") == {"/data"}
+		running(name, "argument") == {"/data"}
+	}
+	running("postgres", "guess") == {"/data"}
+}
+
+test_rabbitmq_needs_a_host_name_that_stays if {
+	mq := {"name": "mq", "image": {"repository": "library/rabbitmq"}, "command": [], "args": [], "env": [], "env_from": false, "mounts": []}
+	document := {
+		"workload": {"kind": "Deployment", "engine": {"name": "rabbitmq", "container": "mq"}, "pods": {"spec_path": ["spec"]}, "containers": [mq]},
+		"review": {"object": {"spec": {}}},
+	}
+	startswith(data_dirs.remedy, "a claim of a StatefulSet (or a persistentVolumeClaim, with hostname: rabbitmq") with input as document
 }

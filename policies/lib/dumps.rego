@@ -2,29 +2,45 @@
 package stategate.lib.dumps
 
 # With the names of the workload under review where a command can be given.
-save := sprintf("%sstop the clients, then %s", [each, command(target, file)]) if {
-	known
-} else := concat("", [each, with_tool(input.workload.engine.name)])
+save := save_of(main_store)
+
+# The same of the data store in the container of this name: in one pod, several may run.
+save_of(name) := text if {
+	known(name)
+	text := sprintf("%sstop the clients, then %s", [each, command(name, target, file)])
+} else := concat("", [each, with_tool(engine_in(name))])
 
 # The same of one pod of the StatefulSet under review.
-save_pod(pod) := sprintf("stop its clients, then %s", [command(pod, sprintf("%s.sql", [pod]))]) if {
-	known
+save_pod(pod) := text if {
+	known(main_store)
+	text := sprintf("stop its clients, then %s", [command(main_store, pod, sprintf("%s.sql", [pod]))])
 } else := with_tool(input.workload.engine.name)
 
+main_store := object.get(input.workload, ["engine", "container"], "")
+
+engine_in(name) := engines[0] if {
+	engines := [container.engine |
+		some container in input.workload.containers
+		container.name == name
+		object.get(container, "engine", "") != ""
+	]
+	count(engines) > 0
+} else := input.workload.engine.name
+
 # Only what the official image lets local users do is sure to work.
-known if {
-	input.workload.engine.name == "postgres"
+known(name) if {
+	engine_in(name) == "postgres"
 	kinds[input.workload.kind]
 	some container in input.workload.containers
-	container.name == input.workload.engine.container
+	container.name == name
 	regex.match(`(^|/)(postgres|postgis|timescaledb|pgvector)$`, container.image.repository)
 }
 
-command(pod, into) := sprintf("kubectl exec %s%s -c %s -- pg_dumpall -U %s > %s; look for its last line, %s", [
+command(name, pod, into) := sprintf("kubectl exec %s%s -c %s -- pg_dumpall -U %s > %s; look for its last line, %s", [
 	in_namespace,
 	pod,
-	input.workload.engine.container,
-	superuser,
+	name,
+	superuser(name),
 	into,
 	`"database cluster dump complete"`,
 ])
@@ -68,22 +84,22 @@ kinds := {
 }
 
 # A shell would read anything else.
-superuser := value if {
-	some variable in given
-	value := variable.value
-	regex.match(`^[A-Za-z0-9_]+$`, value)
+superuser(name) := names[0] if {
+	names := [variable.value | some variable in given(name); regex.match(`^[A-Za-z0-9_]+$`, variable.value)]
+	count(names) > 0
 } else := "USER" if {
-	count(given) > 0
+	count(given(name)) > 0
 } else := "postgres"
 
-given := [variable |
+given(name) := [variable |
 	some container in input.workload.containers
+	container.name == name
 	some variable in container.env
 	variable.name == "POSTGRES_USER"
 ]
 
 with_tool(name) := text if {
-	name == input.workload.engine.name
+	name == subject.engine.name
 	text := tools[of_image]
 } else := text if {
 	text := tools[name]
@@ -91,16 +107,21 @@ with_tool(name) := text if {
 
 # Its own kind of backup, though the engine's others have another one.
 of_image := "victoria-logs" if {
-	input.workload.engine.name == "victoria-metrics"
-	some container in input.workload.containers
-	container.name == input.workload.engine.container
+	subject.engine.name == "victoria-metrics"
+	some container in subject.containers
+	container.name == subject.engine.container
 	contains(container.image.repository, "victoria-logs")
 }
+
+# Of a deletion, only what was there is known.
+subject := input.workload if {
+	input.workload
+} else := input.old_workload
 
 # By default the copies are named SOURCE.TOPIC, and on their way back MirrorMaker passes over these.
 mirror_maker := concat(" ", [
 	"MirrorMaker 2 into another cluster, with IdentityReplicationPolicy, else the copies get other names and do not come",
-	"back; stop the clients, and it once it has caught up",
+	"back; stop the clients; stop MirrorMaker once it has caught up",
 ])
 
 mirrored_back := "mirror it back in the same way (offsets change)"
@@ -116,7 +137,7 @@ tools := {
 	"etcd": "etcdctl snapshot save from outside of the pod, through kubectl port-forward",
 	"elasticsearch": concat(" ", [
 		"the snapshot API into a bucket or, before 8 and in OpenSearch, where that is a plugin and a restart,",
-		"reindex from remote in another cluster",
+		"reindex from remote into another cluster, where each index has been made with its settings and mappings",
 	]),
 	"cassandra": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
 	"scylla": "nodetool snapshot on each node, and copy the files and the schema (DESC SCHEMA) out",
@@ -173,14 +194,20 @@ tools := {
 	"meilisearch": "POST /dumps, and copy the dump out",
 	"typesense": "POST /operations/snapshot, and copy the snapshot out",
 	"aerospike": "asbackup from outside of the pod",
-	"openldap": "slapcat -n 0 and slapcat -n 1 by kubectl exec, into files outside of the pod",
+	"openldap": "slapcat -n 0 and slapcat -b SUFFIX by kubectl exec, into files outside of the pod",
 }
 
 # How the copy comes into the new, empty store, as a clause.
-back := text if {
+back := back_with(input.workload.engine.name)
+
+# The same into the data store in the container of this name.
+back_of(name) := back_with(engine_in(name))
+
+back_with(engine) := text if {
+	engine == subject.engine.name
 	text := return[of_image]
 } else := text if {
-	text := return[input.workload.engine.name]
+	text := return[engine]
 } else := "bring the copy back with its own tools"
 
 return := {
@@ -216,5 +243,5 @@ return := {
 	"rethinkdb": "run rethinkdb restore",
 	"arangodb": "run arangorestore",
 	"aerospike": "run asrestore",
-	"openldap": "load both files with slapadd while slapd is stopped",
+	"openldap": "load both files with slapadd (-n 0, -b SUFFIX) while slapd is stopped",
 }

@@ -97,3 +97,23 @@ test_victoria_logs_has_a_backup_of_its_own if {
 	contains(back, "partitions/DAY")
 	startswith(said(workload("StatefulSet", "victoria-metrics", [])), "vmctl vm-native")
 }
+
+test_each_store_of_a_pod_has_its_own_tools if {
+	document := {"workload": {
+		"kind": "StatefulSet",
+		"name": "fat",
+		"namespace": "",
+		"engine": {"name": "redis", "container": "cache"},
+		"containers": [
+			{"name": "cache", "engine": "redis", "image": {"repository": "library/redis"}, "env": []},
+			{"name": "queue", "engine": "rabbitmq", "image": {"repository": "library/rabbitmq"}, "env": []},
+			{"name": "db", "engine": "postgres", "image": {"repository": "library/postgres"}, "env": []},
+			{"name": "export", "engine": "", "image": {"repository": "export"}, "env": []},
+		],
+	}}
+	startswith(dumps.save, "redis-cli --rdb") with input as document
+	startswith(dumps.save_of("queue"), "rabbitmqctl -q export_definitions") with input as document
+	contains(dumps.save_of("db"), "kubectl exec statefulset/fat -c db -- pg_dumpall") with input as document
+	startswith(dumps.save_of("export"), "redis-cli --rdb") with input as document
+	dumps.back_of("queue") == "run rabbitmqctl import_definitions" with input as document
+}

@@ -18,6 +18,8 @@
 #   which it is not while it gives or takes a state transfer. Only if the command compares what it prints.
 package stategate.lib.health_checks
 
+import data.stategate.lib.hosts
+
 # The port to ask: one for clients, if it is declared, or else the first.
 port(container) := min(for_clients) if {
 	for_clients := {one | some one in tcp_ports(container); one in client_ports[container.engine]}
@@ -35,7 +37,7 @@ client_ports := {
 	"couchbase": {8091},
 	"elasticsearch": {9200},
 	"etcd": {2379},
-	"influxdb": {8086},
+	"influxdb": {8086, 8181},
 	"kafka": {9092},
 	"loki": {3100},
 	"minio": {9000},
@@ -86,6 +88,8 @@ paths := {
 	"nats": ["/healthz", 8222, " (on with -m 8222)"],
 	# One pod after the other, the first one has no leader yet.
 	"nats cluster": ["/healthz?js-enabled-only=true", 8222, " (on with -m 8222)"],
+	# The port is open while the log is replayed.
+	"prometheus": ["/-/ready", 9090, " (below its --web.route-prefix)"],
 	"qdrant": ["/readyz", 6333, ""],
 	"tempo": ["/ready", 3200, " (its http_listen_port)"],
 	"victoria-logs": ["/health", 9428, " (its -httpListenAddr)"],
@@ -263,7 +267,8 @@ same_question(a, b) if {
 
 # The first of these texts in a command that makes it depend on other members.
 asks_cluster(probe, checks) := first if {
-	text := replace(replace(lower(concat(" ", probe.command)), "\"", ""), "'", "")
+	command := concat(" ", [hosts.uncommented(argument) | some argument in probe.command])
+	text := replace(replace(lower(command), "\"", ""), "'", "")
 	not its_own_state(text)
 	matches := [check | some check in checks; says(text, check); decides(text, check)]
 	first := matches[0]
@@ -316,12 +321,39 @@ depends_on_others(probe) if asks_whether_ready(probe)
 # CockroachDB answers there with an error while it reaches no majority, and while it drains.
 asks_whether_ready(probe) if {
 	input.workload.engine.name == "cockroach"
+	not ignores_the_answer(probe)
 	some text in array.concat([object.get(probe, "http_path", "")], object.get(probe, "command", []))
 	regex.match(`/health\?(.*&)?ready=(1|true|t)($|[^A-Za-z0-9])`, text)
 }
 
+# curl succeeds with any answer, unless it is told to fail.
+ignores_the_answer(probe) if {
+	"curl" in programs_in(probe)
+	text := concat(" ", probe.command)
+	not regex.match(`(^|\s)(--fail|-[A-Za-z]*f)`, text)
+}
+
+# What a probe runs that its image does not have.
+gone(container, probe) := "mongo, which its image no longer has" if {
+	runs_mongo(container, probe)
+}
+
+gone(container, probe) := "mongosh with --disableImplicitSessions, an option that it does not have" if {
+	container.engine == "mongodb"
+	regex.match(`mongosh[^|;&]* --disableImplicitSessions`, concat(" ", probe.command))
+}
+
+# What it runs instead, as a sentence.
+instead(container, probe) := "Take --disableImplicitSessions out" if {
+	not runs_mongo(container, probe)
+} else := sprintf("Replace mongo by mongosh%s, and set timeoutSeconds: 10: it starts more slowly", [without(probe)])
+
+without(probe) := ", without --disableImplicitSessions" if {
+	contains(concat(" ", probe.command), "--disableImplicitSessions")
+} else := ""
+
 # From 6.0 on, the images of MongoDB have mongosh only.
-gone(container, probe) := "mongo" if {
+runs_mongo(container, probe) if {
 	container.name == input.workload.engine.container
 	input.workload.engine.name == "mongodb"
 	input.workload.engine.major >= 6

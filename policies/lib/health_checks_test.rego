@@ -6,7 +6,7 @@ runs(command) := {"kind": "exec", "command": command}
 
 mongo(command, image, major) := {"command": command, "workload": {
 	"engine": {"name": "mongodb", "container": "db", "major": major},
-	"containers": [{"name": "db", "image": {"repository": image}}],
+	"containers": [{"name": "db", "engine": "mongodb", "image": {"repository": image}}],
 }}
 
 gone(one) := programs if {
@@ -23,11 +23,13 @@ test_shell_that_the_image_has_no_more if {
 		["sh", "-c", "mongo --quiet"],
 		["/bin/bash", "-ec", "exec mongo"],
 	] {
-		gone(mongo(command, "library/mongo", 7)) == ["mongo"]
-		gone(mongo(command, "bitnamilegacy/mongodb", 6)) == ["mongo"]
+		gone(mongo(command, "library/mongo", 7)) == ["mongo, which its image no longer has"]
+		gone(mongo(command, "bitnamilegacy/mongodb", 6)) == ["mongo, which its image no longer has"]
 		gone(mongo(command, "library/mongo", 5)) == []
 		gone(mongo(command, "shop/mongodb", 7)) == []
 	}
+	of_old := gone(mongo(["mongosh", "--disableImplicitSessions", "--eval", "x"], "library/mongo", 7))
+	of_old == ["mongosh with --disableImplicitSessions, an option that it does not have"]
 	every command in [["mongosh"], ["mongodump"], ["sh", "-c", "mongo || mongosh"], ["nc", "-z", "mongo", "27017"]] {
 		gone(mongo(command, "library/mongo", 7)) == []
 	}
@@ -182,7 +184,7 @@ test_a_query_waits_for_the_data_of_others if {
 
 mongo(command, image, major) := {"command": command, "workload": {
 	"engine": {"name": "mongodb", "container": "db", "major": major},
-	"containers": [{"name": "db", "image": {"repository": image}}],
+	"containers": [{"name": "db", "engine": "mongodb", "image": {"repository": image}}],
 }}
 
 gone(one) := programs if {
@@ -190,4 +192,21 @@ gone(one) := programs if {
 	programs := [program |
 		program := health_checks.gone(container, {"command": one.command}) with input.workload as one.workload
 	]
+}
+
+test_an_option_that_mongosh_lacks_goes if {
+	one := mongo(["mongo", "--disableImplicitSessions", "--eval", "x"], "library/mongo", 7)
+	probe := {"command": one.command}
+	text := health_checks.instead(one.workload.containers[0], probe) with input.workload as one.workload
+	startswith(text, "Replace mongo by mongosh, without --disableImplicitSessions, and set timeoutSeconds: 10")
+	of_mongosh := {"command": ["mongosh", "--disableImplicitSessions"]}
+	other := health_checks.instead(one.workload.containers[0], of_mongosh) with input.workload as one.workload
+	other == "Take --disableImplicitSessions out"
+}
+
+test_a_comment_asks_for_nothing if {
+	quiet := {"kind": "exec", "command": ["sh", "-c", "# unlike rabbitmqctl cluster_status\nrabbitmq-diagnostics -q ping"]}
+	not health_checks.asks_cluster(quiet, ["cluster_status"])
+	asking := {"kind": "exec", "command": ["sh", "-c", "rabbitmqctl cluster_status # in short"]}
+	health_checks.asks_cluster(asking, ["cluster_status"]) == "cluster_status"
 }

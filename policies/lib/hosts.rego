@@ -30,10 +30,15 @@ may_connect(command) if {
 
 words_of(command) := [word |
 	some argument in command
-	some rough in split(replace(replace(argument, "\"", " "), "'", " "), " ")
+	some rough in split(replace(replace(uncommented(argument), "\"", " "), "'", " "), " ")
 	word := trim(rough, ";|&()\n\t")
 	word != ""
 ]
+
+# A script without its comments. A comment begins with a word, and goes to the end of the line.
+uncommented(argument) := regex.replace(argument, `(^|[\s;&|(])#[^\n]*`, " ") if {
+	contains(argument, "#")
+} else := argument
 
 named(words, i, word) := words[i + 1] if word in host_flags
 

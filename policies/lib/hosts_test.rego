@@ -61,3 +61,10 @@ test_a_host_of_a_connector if {
 	hosts.foreign_in(["sh", "-c", "nc -w 2 zk-1.zk 2181"]) == ["zk-1.zk"]
 	hosts.foreign_in(["nc"]) == []
 }
+
+test_a_comment_connects_to_nothing if {
+	script := "# See https://github.com/curl/curl\nset -e # as in https://example.com\ncurl -sf http://localhost:8080/health;#http://db"
+	hosts.foreign_in(["sh", "-c", script]) == []
+	hosts.foreign_in(["sh", "-c", concat("\n", [script, "curl -sf http://search:9200/${x#a}#top"])]) == ["search"]
+	hosts.foreign_in(["sh", "-c", "echo $#; nc -z db 5432"]) == ["db"]
+}

@@ -3,6 +3,7 @@ package stategate.lib.kept_data
 
 import data.stategate.lib.data_dirs
 import data.stategate.lib.globs
+import data.stategate.lib.settings
 
 # It runs a data store, or writes to lasting volumes more than logs, caches, downloads and the files of a web server.
 kept if input.workload.engine
@@ -65,19 +66,6 @@ drives_storage if {
 # A data store keeps its data there, whatever the path is called.
 of_a_data_store := {dir.mount | some dir in input.workload.engine.data_dirs}
 
-# A Redis that drops any key when it is full: a cache, whoever fills it.
-evicts if {
-	input.workload.engine.name == "redis"
-	some container in input.workload.containers
-	container.name == input.workload.engine.container
-	flags := [variable.value |
-		some variable in container.env
-		regex.match(`^(REDIS|VALKEY|KEYDB)_(EXTRA_FLAGS|ARGS)$`, variable.name)
-	]
-	text := concat(" ", array.concat(flags, array.concat(container.command, container.args)))
-	regex.match(`maxmemory-policy\s+["']?allkeys-`, text)
-}
-
 # All that its data store writes goes with the pod. The policies on volumes tell of it: what else such a pod lacks for
 # the sake of the data has the same cause.
 goes_with_the_pod if {
@@ -90,6 +78,32 @@ goes_with_the_pod if {
 }
 
 passing(_, mount) if of_no_value(mount)
+
+passing(container, mount) if only_read(container, mount)
+
+# A client loads a file into a data store that is elsewhere: all that its script runs is told, and each time that it
+# names the directory, it reads there.
+only_read(container, mount) if {
+	text := of_clients[container.name]
+	parts := split(text, mount.mount_path)
+	count(parts) > 1
+	every part in array.slice(parts, 0, count(parts) - 1) {
+		regex.match(`(<|(^|[\s/;&|])psql\s[^;&|<>\n]*\s(-f|--file))[\s=]*["']?$`, part)
+	}
+	script := regex.replace(text, `^(\S*/)?(sh|bash|ash|dash)(\s+-\S+)*\s`, "")
+	every line in regex.split(`[;&|\n]+`, script) {
+		regex.match(`^\s*((\S*/)?(psql|mysql|mariadb|mongosh?|echo|sleep|true|date|exit|set)(\s|$)|$)`, line)
+	}
+}
+
+# What containers run, if that names a client and is no longer than a person writes.
+of_clients := {name: text |
+	some name in {container.name | some container in input.workload.containers}
+	container := [one | some one in input.workload.containers; one.name == name][0]
+	text := concat(" ", array.concat(container.command, container.args))
+	count(text) <= settings.most
+	regex.match(`psql|mysql|mariadb|mongo`, text)
+}
 
 # What a path or a volume's name says of its content.
 of_no_value(mount) if {
@@ -116,8 +130,8 @@ passing(container, _) if {
 	globs.matches_any(servers, name)
 }
 
-# Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of models download them, and
-# images that try out a cluster have nothing to lose.
+# Web servers, proxies, shells and bare distributions: what they serve or pass on comes from elsewhere. Servers of
+# models download them, and images that try out a cluster have nothing to lose.
 servers := [
 	"nginx", "nginx-*", "httpd", "apache", "caddy", "traefik", "haproxy", "envoy", "varnish", "squid", "busybox",
 	"alpine", "debian", "ubuntu", "curl", "text-embeddings-inference", "text-generation-inference", "vllm-openai",

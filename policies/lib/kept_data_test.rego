@@ -116,3 +116,30 @@ test_what_is_mounted_for_the_node_to_see_is_not if {
 	both := {"spec": {"volumeMounts": [{"mountPropagation": "Bidirectional"}]}}
 	not kept_data.kept with input as {"workload": workload, "review": {"object": both}}
 }
+
+runs(script) := {"workload": {"containers": [{
+	"name": "app",
+	"image": {"repository": "library/postgres"},
+	"command": ["/bin/sh"],
+	"args": ["-c", script],
+	"mounts": [{"mount_path": "/restore", "volume": "r", "source": "hostPath", "read_only": false}],
+}]}}
+
+test_what_a_client_only_loads_is_not if {
+	every script in [
+		"psql -U app -h db < /restore/dump.sql && echo done && sleep 100m",
+		"psql -h db -f /restore/dump.sql",
+		"mysql -h db <\"/restore/dump.sql\"; sleep infinity",
+	] {
+		not kept_data.kept with input as runs(script)
+	}
+	every script in [
+		"psql -h db > /restore/dump.sql",
+		"pg_dump -h db -f /restore/dump.sql",
+		"psql -h db < /restore/dump.sql; /app/server",
+		"psql -h db < /restore/dump.sql > /restore/log",
+		"psql -h db",
+	] {
+		kept_data.kept with input as runs(script)
+	}
+}

@@ -2,6 +2,8 @@
 package stategate.lib.members
 
 import data.stategate.lib.globs
+import data.stategate.lib.paths
+import data.stategate.lib.publishers
 
 # Nothing in sight joins the replicas, and nothing out of sight may do so: each is a store of its own.
 separate if {
@@ -87,9 +89,10 @@ solitary := {
 joined if {
 	some container in own
 	some variable in variables(container)
-	joins_by(variable, container.engine)
+	joins_by(variable, container)
 	name := variable.name
 	value := object.get(variable, "value", ",")
+	carries(name, value)
 	not names_one(name, value)
 }
 
@@ -100,7 +103,46 @@ joined if {
 	not regex.match(`(?i)conf|\.(ya?ml|cfg|properties|ini|toml)$|^-[cf]$`, word)
 	joins(container.engine, word)
 	value := said(word, array.slice(all, i + 1, i + 2))
+	carries(split(word, "=")[0], value)
 	not names_one(word, value)
+}
+
+# The setting names members, or the set that they are: roles, plugins, cookies and switches join nobody by themselves.
+carries(name, _) if regex.match(carrying, name)
+
+carries(_, value) if regex.match(`retry_join|cluster_nodes`, value)
+
+carrying := concat("", [
+	`(?i)seed|hosts?$|nodes|voters|servers|routes|join|members|endpoints|^-[jsz]$|initial.?cluster$|cluster_formation`,
+	`|volumes$|://|cluster.?address|conninfo|replicaof|slaveof|sentinel|cluster.enabled|repl.?(ica.?)?set|zookeeper_connect`,
+	`|agency|zero$|peer$|bootstrap$|etcd_discovery|^--discovery`,
+])
+
+# One replica of a store that votes, which nothing in sight joins to others: it is no member of anything that is known.
+by_itself if {
+	votes
+	input.workload.replicas == 1
+	input.workload.engine.name != "vault" # which votes only if it shows that it does
+	not joined
+}
+
+# One replica of such a store, which nothing out of sight joins either.
+surely_by_itself if {
+	input.workload.engine.votes
+	input.workload.replicas == 1
+	input.workload.engine.name != "vault"
+	not joined
+	not unseen
+	not specialised
+}
+
+# A node with one role has others beside it.
+specialised if {
+	some container in own
+	some variable in variables(container)
+	regex.match(`(?i)(node[._]|process_)roles$`, variable.name)
+	value := object.get(variable, "value", "master")
+	not contains(value, ",")
 }
 
 # Its value follows the name in the same word, or is the next one.
@@ -112,6 +154,12 @@ said(word, after) := substring(word, indexof(word, "=") + 1, -1) if {
 names_one(name, value) if {
 	regex.match(`(?i)initial.cluster|voters|bootstrap_servers|seed|master_nodes|_hosts|servers|nodes|routes|join`, name)
 	not regex.match(`[,;\s]`, trim_space(value))
+}
+
+# server.1=0.0.0.0:2888:3888;2181
+names_one(name, value) if {
+	regex.match(`(?i)^zoo(keeper)?_servers$`, name)
+	count(regex.find_n(`server\.[0-9]+=`, value, 2)) == 1
 }
 
 own contains container if {
@@ -141,12 +189,31 @@ solitary_word(container) if {
 
 joining_variable(container) if {
 	some variable in variables(container)
-	joins_by(variable, container.engine)
+	joins_by(variable, container)
 }
 
-joins_by(variable, engine) if {
-	globs.matches_any(evidence[engine].env, lower(variable.name))
+joins_by(variable, container) if {
+	engine := container.engine
+	name := variable.name
+	globs.matches_any(evidence[engine].env, lower(name))
 	not says_nothing(variable, engine)
+	not unread(container, name)
+}
+
+# The image does not know it, and nothing else uses it.
+unread(container, name) if {
+	publishers.passes_over(container.image, name)
+	used := sprintf("$(%s)", [name])
+	text := said_by[container.name]
+	not contains(text, used)
+}
+
+# All that a container is told, as one text.
+said_by := {name: text |
+	some name in {container.name | some container in own}
+	container := [one | some one in own; one.name == name][0]
+	values := [object.get(variable, "value", "") | some variable in variables(container)]
+	text := concat("\n", array.concat(words(container), values))
 }
 
 # The own machine is no other member; neither is a switch that is off, nor a local drive, nor a store in files.
@@ -220,7 +287,7 @@ in_sight(container, mount) if {
 	joining := joining_lines[container.engine]
 	texts := [file.text |
 		some file in object.get(container, "files", [])
-		startswith(file.path, mount.mount_path)
+		paths.within(file.path, mount.mount_path)
 	]
 	count(texts) > 0
 	every text in texts {
@@ -238,14 +305,10 @@ names_what_is_in_sight(container, word) if {
 	startswith(path, "/")
 	some mount in container.mounts
 	in_sight(container, mount)
-	within(path, mount.mount_path)
+	paths.within(path, mount.mount_path)
 	some file in container.files
-	within(file.path, path)
+	paths.within(file.path, path)
 }
-
-within(path, directory) if path == directory
-
-within(path, directory) if startswith(path, concat("", [trim_suffix(directory, "/"), "/"]))
 
 # What may join the replicas without being in sight.
 unseen if input.workload.owner
@@ -347,13 +410,13 @@ programs := {
 # An image as its makers publish it, in their own registry or a mirror that keeps their path.
 from_its_makers(container) if {
 	image := container.image
-	regex.match(publishers, image.repository)
+	regex.match(published, image.repository)
 	not regex.match(`repmgr|galera|xtradb|sentinel|cluster|operator|-ha$|enterprise`, image.repository)
 	tag := object.get(image, "tag", "")
 	not regex.match(`-(data|meta|enterprise)`, tag)
 }
 
-publishers := concat("", [
+published := concat("", [
 	`(^|/)(library/[a-z0-9]+|bitnami[a-z]*/[a-z-]+|minio/minio|mysql/mysql-server|percona/percona-server[a-z-]*`,
 	`|pgvector/pgvector|postgis/postgis|timescale/timescaledb|valkey/valkey|redis/redis-stack[a-z-]*|eqalpha/keydb`,
 	`|apache/kafka[a-z-]*|confluentinc/cp-[a-z]+|etcd|elasticsearch/elasticsearch[a-z-]*|opensearchproject/opensearch`,
@@ -425,7 +488,8 @@ how := {
 	"postgres": "let an operator replicate it (CloudNativePG imports a running database)",
 	"mysql": concat("", [
 		"let an operator replicate it (Percona's, MariaDB's or Oracle's), load a dump of your own databases ",
-		"(--databases ..., not mysql: its users would go) into its cluster, and make your users there",
+		"(--databases …; leave out the database mysql, which would overwrite the operator's users) into its cluster, and ",
+		"make your users there",
 	]),
 	"mongodb": concat("", [
 		"start mongod with --replSet (with users, also one --keyFile for all), rs.initiate() the one with the data with its ",

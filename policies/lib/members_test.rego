@@ -195,7 +195,7 @@ test_brokers_with_zookeeper_do_not_vote if {
 
 test_what_is_in_sight_joins if {
 	members.joined with input as document([container("redis", "library/redis", args(["--cluster-enabled", "yes"]))], {})
-	members.joined with input as document([container("redis", "library/redis", env("REDIS_NODES", "a b c"))], {})
+	members.joined with input as document([container("redis", "bitnami/redis-cluster", env("REDIS_NODES", "a b c"))], {})
 	not members.joined with input as document([container("redis", "library/redis", {})], {})
 	every list in ["http://etcd-0.etcd:2380", "etcd-0=http://etcd-0.etcd:2380"] {
 		not members.joined with input as document([container("etcd", "etcd", env("ETCD_INITIAL_CLUSTER", list))], {})
@@ -205,6 +205,40 @@ test_what_is_in_sight_joins if {
 	both := "etcd-0=http://etcd-0.etcd:2380,etcd-1=http://etcd-1.etcd:2380"
 	members.joined with input as document([container("etcd", "etcd", args(["--initial-cluster", both]))], {})
 	not members.joined with input as document([container("mongodb", "library/mongo", args(["--config", "/etc/mongo.conf"]))], {})
+}
+
+# Known images read no variables of Bitnami's, unless an argument passes them on.
+test_variables_of_other_images_join_nobody if {
+	alone("mysql", "library/mysql", env("MYSQL_REPLICATION_MODE", "master"))
+	alone("mysql", "library/mysql", env("MYSQL_MASTER_HOST", "db-0.db"))
+	alone("mysql", "library/mariadb", env("MARIADB_REPLICATION_MODE", "slave"))
+	not alone("mysql", "library/mariadb", env("MARIADB_MASTER_HOST", "db-0.db"))
+	not alone("mysql", "bitnami/mysql", env("MYSQL_REPLICATION_MODE", "master"))
+	not alone("mysql", "platform/mysql", env("MYSQL_REPLICATION_MODE", "master"))
+	alone("postgres", "library/postgres", env("POSTGRESQL_REPLICATION_MODE", "slave"))
+	alone("mongodb", "library/mongo", env("MONGODB_REPLICA_SET_NAME", "rs0"))
+	alone("redis", "registry.example.com/library/redis", env("REDIS_NODES", "a b c"))
+	passed_on := object.union(env("REPLICATION_ARGS", "--x"), args(["$(REPLICATION_ARGS)"]))
+	not alone("mysql", "library/mysql", passed_on)
+	both := {"env": [{"name": "REPLICATION_ARGS", "value": "--x"}, {"name": "ALL", "value": "$(REPLICATION_ARGS)"}]}
+	not alone("mysql", "library/mysql", both)
+}
+
+test_what_names_no_members_joins_nobody if {
+	every variable in [
+		{"name": "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "value": "-rabbit log_levels [{connection,error}]"},
+		{"name": "RABBITMQ_ENABLED_PLUGINS", "value": "a,b"},
+		{"name": "RABBITMQ_ERLANG_COOKIE", "from": "secretKeyRef"},
+	] {
+		not members.joined with input as document([container("rabbitmq", "library/rabbitmq", {"env": [variable]})], {})
+	}
+	nodes := env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-rabbit cluster_nodes {['rabbit@a','rabbit@b'],disc}")
+	members.joined with input as document([container("rabbitmq", "library/rabbitmq", nodes)], {})
+	roles := [{"name": "node.roles", "value": "master,data"}, {"name": "discovery.seed_hosts", "value": "e"}]
+	not members.joined with input as document([container("elasticsearch", "library/elasticsearch", {"env": roles})], {})
+	hosts := env("discovery.seed_hosts", "e-0,e-1")
+	members.joined with input as document([container("elasticsearch", "library/elasticsearch", hosts)], {})
+	members.joined with input as document([container("mongodb", "library/mongo", args(["--replSet", "rs0"]))], {})
 }
 
 test_texts_exist_for_all if {
@@ -219,7 +253,7 @@ test_texts_say_what_keeps_members_apart if {
 	contains(members.set_up("elasticsearch"), "leave discovery.type=single-node out")
 	contains(members.set_up("etcd"), "--listen-peer-urls=http://0.0.0.0:2380")
 	contains(members.set_up("redpanda"), "--advertise-rpc-addr")
-	contains(members.set_up("mysql"), "not mysql: its users would go")
+	contains(members.set_up("mysql"), "leave out the database mysql")
 }
 
 test_streams_have_members_as_well if {

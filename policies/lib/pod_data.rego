@@ -14,6 +14,7 @@ at_stake contains old if {
 
 # The same of a workload that is deleted.
 in_pods contains old if {
+	not input.old_workload.engine.evicts
 	some old in input.old_workload.engine.data_dirs
 	not data_dirs.uncertain(old)
 	kept_in(old)

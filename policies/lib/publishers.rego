@@ -58,6 +58,32 @@ versioned(image) if {
 
 versioned(image) if named(image) in maker_images
 
+# Whether an image knows nothing of a variable that joins replicas. The images of Bitnami and of operators do; the
+# official ones, and those that are built on them, read none of them, except what MariaDB's has for a primary.
+passes_over(image, name) if {
+	repository := image.repository
+	regex.match(official_stores, repository)
+	replicates(name)
+}
+
+passes_over(image, name) if {
+	regex.match(`(^|/)library/mariadb$`, image.repository)
+	replicates(name)
+	not regex.match(`^MARIADB_(MASTER_(HOST|PORT)|REPLICATION_(USER|PASSWORD|PASSWORD_HASH))(_FILE)?$`, name)
+}
+
+official_stores := concat("", [
+	`(^|/)(library/(mongo|mysql|postgres|redis)|mysql/mysql-server|pgvector/pgvector|postgis/postgis`,
+	`|timescale/timescaledb|valkey/valkey)$`,
+])
+
+replicates(name) if regex.match(of_replication, name)
+
+of_replication := concat("", [
+	`(?i)replica|replset|cluster|galera|wsrep|(master|primary)_(host|port)|sentinel|nodes|sharding`,
+	`|^(repmgr|patroni|pgha)_|^mysql_group`,
+])
+
 # The segments of the repository before its name.
 owners_of(image) := array.slice(parts, 0, count(parts) - 1) if parts := split(image.repository, "/")
 

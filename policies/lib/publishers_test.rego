@@ -28,3 +28,22 @@ test_others_count_as_they_like if {
 		not publishers.versioned({"repository": repository})
 	}
 }
+
+test_known_images_read_no_variables_of_others if {
+	every case in [
+		["library/mysql", "MYSQL_REPLICATION_MODE"],
+		["mirror/library/redis", "REDIS_MASTER_HOST"],
+		["library/mariadb", "MARIADB_GALERA_CLUSTER_ADDRESS"],
+		["timescale/timescaledb", "POSTGRESQL_REPLICATION_MODE"],
+	] {
+		publishers.passes_over({"repository": case[0]}, case[1])
+	}
+	every case in [
+		["bitnami/mysql", "MYSQL_REPLICATION_MODE"],
+		["tools/mysql", "MYSQL_REPLICATION_MODE"],
+		["library/mariadb", "MARIADB_MASTER_HOST"],
+		["library/mysql", "MYSQL_DATABASE"],
+	] {
+		not publishers.passes_over({"repository": case[0]}, case[1])
+	}
+}

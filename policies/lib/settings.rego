@@ -1,6 +1,8 @@
 # Settings on a container's command line, also in scripts there, in its environment and in files of ConfigMaps.
 package stategate.lib.settings
 
+import data.stategate.lib.paths
+
 # Longer scripts are not looked into.
 most := 20000
 
@@ -63,9 +65,10 @@ plain(name) := lower(replace(trim_left(name, "-"), "_", "-"))
 in_files(container, pattern) := [item |
 	some file in object.get(container, "files", [])
 	regex.match(pattern, file.path)
-	mounts := [mount | some mount in container.mounts; startswith(file.path, mount.mount_path)]
+	mounts := [mount | some mount in container.mounts; paths.within(file.path, mount.mount_path)]
 	count(mounts) > 0
-	some line in split(file.text, "\n")
+	some part in parts_of(file)
+	some line in split(part, "\n")
 	said := [word | some word in split(replace(replace(replace(line, "\t", " "), "\r", " "), "=", " "), " "); word != ""]
 	count(said) > 0
 	not regex.match(`^[#;\[!]`, said[0])
@@ -73,11 +76,35 @@ in_files(container, pattern) := [item |
 	item := {"name": plain(said[0]), "shown": said[0], "value": value, "file": file.path, "path": mounts[0].path}
 ]
 
+# Of MySQL's files, only what is above all groups and in those of the server: clients have their own.
+parts_of(file) := [text |
+	some i, rest in split(regex.replace(concat("", ["\n", file.text]), `\n\s*\[`, "\n["), "\n[")
+	text := part_of(i, rest)
+] if {
+	endswith(file.path, ".cnf")
+} else := [file.text]
+
+part_of(0, rest) := rest
+
+part_of(i, rest) := text if {
+	i > 0
+	at := indexof(rest, "]")
+	trim_space(substring(rest, 0, at)) in {"mysqld", "server", "mariadb", "mariadbd", "galera"}
+	text := substring(rest, at + 1, -1)
+}
+
 # The literal value of a variable, and its place.
 variable(container, name) := {"name": name, "value": item.value, "path": item.path} if {
 	some item in container.env
 	item.name == name
 	item.value
+}
+
+# Does it show all that is run? A script in a file and a variable may add to it.
+shown(container) if {
+	every text in array.concat(container.command, container.args) {
+		not regex.match(`\.sh\b|\$`, text)
+	}
 }
 
 # Does a script there decide what it runs?

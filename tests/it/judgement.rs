@@ -118,7 +118,8 @@ fn what_goes_with_the_pod_holds_no_data() {
 fn clients_and_configured_servers_are_not_guessed_at() {
     let pod = |container: &str| {
         format!(
-            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{containers: [{{name: c, {container}}}]}}\n"
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{volumes: [{{name: v, persistentVolumeClaim: {{claimName: c}}}}], \
+             containers: [{{name: c, {container}}}]}}\n"
         )
     };
     for container in [
@@ -131,7 +132,7 @@ fn clients_and_configured_servers_are_not_guessed_at() {
         assert_eq!(denied(&pod(container)), Vec::<String>::new(), "{container}");
     }
     for container in [
-        "image: 'postgres:16', envFrom: [{configMapRef: {name: pg}}]",
+        "image: 'postgres:16', envFrom: [{configMapRef: {name: pg}}], volumeMounts: [{name: v, mountPath: /srv}]",
         "image: redis, args: [redis-server, /etc/redis.conf]",
         "image: minio/minio, args: [server, '/mnt/disk{a...d}']",
         "image: 'postgres:16', command: [sh, -c, 'if prepared; then exec postgres; fi']",
@@ -139,6 +140,7 @@ fn clients_and_configured_servers_are_not_guessed_at() {
         assert!(!has(&pod(container), "volume-data-dir-persisted"), "{container}");
     }
     for container in [
+        "image: 'postgres:16', envFrom: [{configMapRef: {name: pg}}]",
         "image: 'postgres:16', args: [-c, data_directory=/elsewhere]",
         "image: minio/minio, args: [server, /storage]",
         "image: minio/minio, args: [server, '/mnt/disk{1...4}']",

@@ -1,31 +1,33 @@
 # METADATA
 # title: Durable workloads declare how they are backed up
 # description: >-
-#   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload
-#   that keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports
-#   can list all of them. It is a declaration, not proof: other tools must check that a backup runs and can be
-#   restored. These count without a word: Velero's annotation on the pods that names a volume with data, its hooks on
-#   the pods, K8up's command for a dump there, Longhorn's labels on the claims, a container in the pod that takes backups (pgBackRest, Litestream, one
-#   named backup), a Schedule of Velero that includes the namespace and backs up volumes, a Schedule of K8up, a Policy of
-#   Kasten that names the namespace, a ReplicationSource of VolSync that names the claim, and a CronJob that runs a dump
-#   or backup program against the workload, in its namespace or with that in the host's name. They are seen if they are
-#   among the manifests or in the inventory; scripts in ConfigMaps are read in manifests. One that is paused or never
-#   due, leaves the volumes out, dumps definitions only, or leaves the dump in its own pod is no backup, and is named.
-#   Helm creates such objects after the workload, so a workload that declares nothing is only warned of at
-#   admission. A name in Velero's annotation that is no volume of the pod backs up nothing, while Velero
-#   reports the backup as completed: it is flagged, whatever else is declared. Where no data is kept at all,
-#   data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data report that and this policy stays silent,
-#   because there is nothing to back up yet. Data that can be rebuilt from elsewhere needs no backup: declare it with
-#   stategate.io/data-durability: rebuildable, if the profile allows that. A person's time is worth it where someone
-#   would miss the data: for data stores, and for workloads that write a claim. Claims for logs, caches, models and
-#   downloads and those of web servers, whose files come from elsewhere, do not count, and neither do stores of
-#   metrics, logs and traces, which expire by themselves and are hardly ever restored, the buffers of programs that pass
-#   these on, search indexes that are filled from a database and built again from it, caches of builds, or registries
-#   that only pass on what another one has (exclude_engines, exclude_images). Elasticsearch, OpenSearch
-#   and Solr may hold the only copy and are asked, except dedicated masters, which hold no index. A Redis that evicts any key when it is full is a cache, and so is one whose
-#   name says so (cache_names; the profile regulated does not go by names). Replicas in a StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked.
-#   Directories that belong to the node itself, such as its time zones, are no data. Where several workloads share
-#   claims, these may carry the annotation for all of them.
+#   A volume is not a backup: a dropped table, a bad migration or a lost account destroys its data too. A workload that
+#   keeps data declares how it is backed up, so that a missing backup is found before it is needed, and reports can list
+#   all of them. It is a declaration, not proof: other tools must check that a backup runs and can be restored. These
+#   count without a word: Velero's annotation on the pods that names a volume with data, its hooks on the pods, K8up's
+#   command for a dump there, Longhorn's labels on the claims, a container in the pod that takes backups (pgBackRest,
+#   Litestream, one named backup), a Schedule of Velero that includes the namespace and backs up volumes, a Schedule of
+#   K8up, a Policy of Kasten that names the namespace, a ReplicationSource of VolSync that names the claim, and a
+#   CronJob that runs a dump or backup program against the workload, in its namespace or with that in the host's name.
+#   They are seen if they are among the manifests or in the inventory; scripts in ConfigMaps are read in manifests. One
+#   that is paused or never due, leaves the volumes out (also because the claims or the pods tell it to), dumps
+#   definitions only, or leaves the dump in its own pod is no backup, and is named. Helm creates such objects after the
+#   workload, so a workload that declares nothing is only warned of at admission. A name in Velero's annotation that is
+#   no volume of the pod backs up nothing, while Velero reports the backup as completed: it is flagged, whatever else is
+#   declared. Where no data is kept at all, data-store-persists, volume-data-dir-persisted and volume-no-emptydir-data
+#   report that and this policy stays silent, because there is nothing to back up yet. Data that can be rebuilt from
+#   elsewhere needs no backup: declare it with stategate.io/data-durability: rebuildable, if the profile allows that. A
+#   person's time is worth it where someone would miss the data: for data stores, and for workloads that write a claim.
+#   Claims for logs, caches, models and downloads and those of web servers, whose files come from elsewhere, do not
+#   count, and neither do stores of metrics, logs and traces, which expire by themselves and are hardly ever restored,
+#   the buffers of programs that pass these on, search indexes that are filled from a database and built again from it,
+#   caches of builds, or registries that only pass on what another one has (exclude_engines, exclude_images).
+#   Elasticsearch, OpenSearch and Solr may hold the only copy and are asked, except dedicated masters and nodes whose
+#   roles are shown to have neither data nor master, which hold no index. A Redis that evicts any key when it is full is
+#   a cache, and so is one whose name says so (cache_names; the profile regulated does not go by names). Replicas in a
+#   StatefulSet of their own, as in Bitnami's charts, are copies: their primary is asked. Directories that belong to the
+#   node itself, such as its time zones, are no data. Where several workloads share claims, these may carry the
+#   annotation for all of them.
 # related_resources:
 # - ref: https://velero.io/docs/main/file-system-backup/
 # - ref: https://velero.io/docs/main/api-types/schedule/
@@ -90,6 +92,13 @@
 #       - otelcol
 #       - "*hostpathplugin*"
 #       - fabric-tools
+#       - "beats/*"
+#       - "auditbeat*"
+#       - "filebeat*"
+#       - "journalbeat*"
+#       - "metricbeat*"
+#       - "packetbeat*"
+#       - "promtail*"
 #       description: >-
 #         The same, by the last part of the image or the last two (globs), for programs that are no data store of the
 #         table.
@@ -108,6 +117,9 @@ import data.stategate.lib.backups
 import data.stategate.lib.data_dirs
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
+import data.stategate.lib.publishers
+import data.stategate.lib.settings
+import data.stategate.lib.versions
 
 declared := input.workload.backup.methods
 
@@ -235,10 +247,17 @@ told_on_pods if {
 
 # Longhorn's recurring jobs, which do not all back up: some make snapshots on the same disks.
 told_on_claims if {
-	some claim in input.workload.claims
+	count(backups.kept_claims) > 0
+	every name in backups.kept_claims {
+		some claim in backups.known(name)
+		in_a_recurring_job(claim)
+	}
+}
+
+in_a_recurring_job(claim) if {
 	some key, value in claim.labels
 	regex.match(`^recurring-job(-group)?\.longhorn\.io/`, key)
-	not regex.match(`/source$|snap`, key)
+	not regex.match(`/source$|snap|trim|clean|delete|purge|prune`, key)
 	value == "enabled"
 }
 
@@ -321,6 +340,34 @@ fleeting if {
 	}
 }
 
+# What is told no role has all of them, and an empty list is one from 8.2 on.
+fleeting if {
+	input.workload.engine.name == "elasticsearch"
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	publishers.known(container.image)
+	told := array.concat(
+		[variable.value | some variable in container.env; variable.name == "node.roles"],
+		[given.value | some given in settings.given(container); given.name in {"node.roles", "enode.roles"}],
+	)
+	count(told) == 1
+	forwards_only(told[0])
+}
+
+forwards_only(list) if {
+	list != ""
+	every role in split(replace(list, " ", ""), ",") {
+		regex.match(`^(ingest|ml|remote_cluster_client|transform)$`, role)
+	}
+}
+
+forwards_only(list) if {
+	list == "[]"
+	release := input.workload.engine.release
+	versions.software(input.workload) == "elasticsearch"
+	not versions.below(release, "8.2")
+}
+
 keeping contains container if {
 	some container in input.workload.containers
 	container.role == "main"
@@ -334,7 +381,7 @@ a_redis if {
 	regex.match(`(redis|valkey)`, input.workload.name)
 }
 
-fleeting if kept_data.evicts
+fleeting if input.workload.engine.evicts
 
 # Elasticsearch 7 and older: a node that is told to hold no data.
 fleeting if {
@@ -351,7 +398,10 @@ fleeting if {
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
 	some variable in container.env
-	regex.match(`^(POSTGRES|POSTGRESQL|MYSQL|MARIADB|REDIS|VALKEY)_REPLICATION_MODE$`, variable.name)
+	name := variable.name
+	regex.match(`^(POSTGRES|POSTGRESQL|MYSQL|MARIADB|REDIS|VALKEY)_REPLICATION_MODE$`, name)
+	image := container.image
+	not publishers.passes_over(image, name)
 	variable.value in {"slave", "replica"}
 }
 
@@ -368,26 +418,10 @@ keeps_something if {
 
 # Several workloads may share a claim: the claim tells for all of them.
 said_by_claims if {
-	count(claims) > 0
-	every name in claims {
+	count(backups.kept_claims) > 0
+	every name in backups.kept_claims {
 		name in said_by
 	}
-}
-
-claims contains name if {
-	some container in input.workload.containers
-	some mount in container.mounts
-	kept_data.lasting(mount)
-	not negligible(mount)
-	some volume in input.workload.volumes
-	volume.name == mount.volume
-	name := object.get(volume, "claim", "")
-}
-
-# What a data store calls logs may be its data.
-negligible(mount) if {
-	not input.workload.engine
-	kept_data.of_no_value(mount)
 }
 
 said_by contains name if {

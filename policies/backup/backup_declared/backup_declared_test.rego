@@ -147,13 +147,18 @@ test_k8up_is_told_on_the_pods if {
 	found(request([], {}, {"k8up.io/backupcommand": "pg_dumpall -U app"})) == set()
 }
 
-labelled(key) := object.union(request([], {}, {}), {"workload": {"claims": [{"name": "data", "labels": {key: "enabled"}}]}})
+labelled(key) := object.union(request([], {}, {}), {"workload": {
+	"claims": [{"name": "data", "origin": "template", "labels": {key: "enabled"}}],
+	"containers": [{"name": "db", "mounts": [{"volume": "data", "mount_path": "/data", "source": "volumeClaimTemplate", "read_only": false}]}],
+}})
 
 test_longhorn_is_told_on_the_claims if {
 	found(labelled("recurring-job.longhorn.io/backup-daily")) == set()
 	found(labelled("recurring-job-group.longhorn.io/nightly")) == set()
 	count(found(labelled("recurring-job.longhorn.io/source"))) == 1
-	count(found(labelled("recurring-job.longhorn.io/snapshot-hourly"))) == 1
+	every job in ["snapshot-hourly", "weekly-fstrim", "cleanup"] {
+		count(found(labelled(sprintf("recurring-job.longhorn.io/%s", [job])))) == 1
+	}
 }
 
 test_what_was_meant_to_be_one_is_named if {
@@ -198,11 +203,8 @@ redis(overrides) := object.union(request([], {}, {}), {"workload": object.union(
 test_cache_needs_no_backup if {
 	count(found(redis({}))) == 1
 	found(redis({"name": "session-cache"})) == set()
-	every args in [["--maxmemory-policy", "allkeys-lru"], ["redis-server --maxmemory-policy allkeys-lfu"]] {
-		found(redis({"containers": [{"name": "db", "mounts": lasting, "command": [], "args": args}]})) == set()
-	}
-	kept := [{"name": "db", "mounts": lasting, "command": [], "args": ["--maxmemory-policy", "volatile-lru"]}]
-	count(found(redis({"containers": kept}))) == 1
+	found(redis({"engine": {"name": "redis", "container": "db", "evicts": true}})) == set()
+	count(found(redis({"engine": {"name": "redis", "container": "db", "evicts": false}}))) == 1
 }
 
 of_image(repository) := json.remove(
@@ -274,12 +276,14 @@ test_claim_may_say_it_for_all_that_share_it if {
 }
 
 test_replica_is_a_copy_of_its_primary if {
-	replicating("replica") == set()
-	count(replicating("master")) == 1
+	replicating("bitnami/redis", "replica") == set()
+	count(replicating("bitnami/redis", "master")) == 1
+	count(replicating("library/redis", "replica")) == 1
 }
 
-replicating(mode) := found(redis({"containers": [{
+replicating(repository, mode) := found(redis({"containers": [{
 	"name": "db",
+	"image": {"repository": repository},
 	"mounts": lasting,
 	"command": [],
 	"args": [],
@@ -321,4 +325,30 @@ test_cache_by_its_name_alone if {
 	view := object.union(object.remove(request([], {}, {}).workload, ["engine"]), {"containers": main})
 	found({"workload": object.union(view, {"name": "redis-cache"}), "parameters": request([], {}, {}).parameters}) == set()
 	count(found({"workload": object.union(view, {"name": "shop-cache"}), "parameters": request([], {}, {}).parameters})) == 1
+}
+
+node(env, args) := found(object.union(request([], {}, {}), {"workload": {
+	"engine": {"name": "elasticsearch", "container": "es", "data_dirs": [], "release": [8, 19, 4]},
+	"containers": [{
+		"name": "es",
+		"image": {"repository": "elasticsearch/elasticsearch"},
+		"env": env,
+		"command": [],
+		"args": args,
+		"path": ["spec"],
+		"mounts": [{"mount_path": "/data", "source": "volumeClaimTemplate", "read_only": false}],
+	}],
+}}))
+
+with_roles(list) := [{"name": "node.roles", "value": list}]
+
+test_nodes_without_data_hold_no_index if {
+	every list in ["ingest", "ingest,ml", "remote_cluster_client", "[]"] {
+		node(with_roles(list), []) == set()
+		node([], [concat("=", ["-Enode.roles", list])]) == set()
+	}
+	every list in ["", ",", "data", "data_hot,ingest", "master", "master,ingest"] {
+		count(node(with_roles(list), [])) == 1
+	}
+	count(node([], [])) == 1
 }

@@ -6,7 +6,8 @@
 #   on another one. What it copies is no backup either: files that are written while they are read do not fit together.
 #   This policy checks Jobs, CronJobs and Pods that read a claim on which another workload's data store keeps its data.
 #   One that also writes is checked by pvc-single-consumer. A Job that scales the data store to zero and waits for it
-#   passes, and so does the claim of a pod that was scaled away.
+#   passes, and so does the claim of a pod that was scaled away: one whose number is not below the replicas, unless the
+#   pod is known to be there. Where another workload's numbers start (spec.ordinals.start) is not seen.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://www.postgresql.org/docs/current/backup-file.html
@@ -17,13 +18,14 @@
 #   match:
 #     kinds: [Pod, Job.batch, CronJob.batch]
 #     classes: [durable, batch]
-#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
+#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle, Pod: optional}
 #   fix: >-
 #     Copy the data over the network with its own tool (a dump, a mirror), or take a VolumeSnapshot and mount a claim
 #     made from it. For a CronJob, set concurrencyPolicy: Forbid and activeDeadlineSeconds.
 #   why: files that are written while they are read do not fit together, and the volume may be on another node
 package stategate.backup.backup_live_files
 
+import data.stategate.lib.claims
 import data.stategate.lib.dumps
 
 violation contains v if {
@@ -54,6 +56,16 @@ of_no_pod(consumer) if {
 	ordinal := regex.find_n(`-(0|[1-9][0-9]{0,8})$`, consumer.claim, 1)[0]
 	endswith(consumer.claim, concat("", ["-", consumer.name, ordinal]))
 	to_number(trim_left(ordinal, "-")) >= consumer.replicas
+	not has_pod(consumer)
+}
+
+# Its numbers may start elsewhere than at 0.
+has_pod(consumer) if {
+	some pod in input.related.consumers
+	pod.kind == "Pod"
+	pod.claim == consumer.claim
+	pod.owner.kind == "StatefulSet"
+	pod.owner.name == consumer.name
 }
 
 # It scales the data store to zero and waits until it has stopped.
@@ -70,13 +82,7 @@ stops_it(consumer) if {
 # Claims that are mounted, but only to be read.
 reading := {name: first |
 	some name in {volume.claim | some volume in input.workload.volumes}
-	mounts := [mount |
-		some volume in input.workload.volumes
-		volume.claim == name
-		some container in input.workload.containers
-		some mount in container.mounts
-		mount.volume == volume.name
-	]
+	mounts := claims.mounts_of(name)
 	first := mounts[0]
 	every mount in mounts {
 		mount.read_only

@@ -77,3 +77,10 @@ test_claim_of_a_pod_that_was_scaled_away_passes if {
 	found(object.union(request("Job", store), of_claim("data-pg-1"))) == set()
 	count(found(object.union(request("Job", store), of_claim("pg-1")))) == 1
 }
+
+test_numbers_may_start_elsewhere if {
+	pod := {"claim": "data-pg-1", "kind": "Pod", "name": "pg-1", "owner": {"kind": "StatefulSet", "name": "pg"}}
+	consumers := [object.union(store, {"claim": "data-pg-1"}), pod]
+	document := object.union(request("Job", store), of_claim("data-pg-1"))
+	count(found(object.union(document, {"related": {"consumers": consumers}}))) == 1
+}

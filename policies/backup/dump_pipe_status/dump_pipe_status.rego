@@ -43,9 +43,7 @@ package stategate.backup.dump_pipe_status
 import data.stategate.lib.settings
 
 violation contains v if {
-	some container in input.workload.containers
-	not watched(container)
-	some script in scripts(container)
+	some script in unwatched
 	[program, last] := hidden_by(script.text)
 	v := {
 		"msg": sprintf(
@@ -55,17 +53,13 @@ violation contains v if {
 		"path": script.path,
 		"fix": sprintf("%s; or %s", [
 			object.get(ways, program, sprintf("Let %s write a file, and compress or send it after &&", [program])),
-			in_bash(container),
+			in_bash(script.container),
 		]),
 	}
 }
 
 violation contains v if {
-	some container in input.workload.containers
-	not watched(container)
-	some script in scripts(container)
-	not hidden_by(script.text)
-	not decides(script.text)
+	some script in straight
 	[program, last] := forgiven_in(script.text)
 	v := {
 		"msg": sprintf(
@@ -78,14 +72,12 @@ violation contains v if {
 }
 
 violation contains v if {
-	some container in input.workload.containers
-	not watched(container)
+	some script in straight
+	container := script.container
+	text := script.text
 	not stops_at_errors(container)
-	some script in scripts(container)
-	not hidden_by(script.text)
-	not decides(script.text)
-	not forgiven_in(script.text)
-	[program, last] := followed_in(script.text)
+	not forgiven_in(text)
+	[program, last] := followed_in(text)
 	v := {
 		"msg": sprintf(
 			"when %s fails, the script goes on and ends with %s: the Job counts as complete and the dump is missing or cut off",
@@ -96,14 +88,29 @@ violation contains v if {
 	}
 }
 
+# What is run where nothing looks at the status of a pipe.
+unwatched := [script |
+	some container in input.workload.containers
+	not watched(container)
+	some script in scripts(container)
+]
+
+# What of it neither hides the status of a dump in a pipe nor decides anything.
+straight := [script |
+	some script in unwatched
+	text := script.text
+	not hidden_by(text)
+	not decides(text)
+]
+
 # What a shell runs, with its place: texts of the command, and scripts of ConfigMaps that it names.
 scripts(container) := array.concat(
-	[{"text": text, "path": array.concat(container.path, [field, i])} |
+	[{"container": container, "text": text, "path": array.concat(container.path, [field, i])} |
 		in_a_shell(container)
 		some field in ["command", "args"]
 		some i, text in container[field]
 	],
-	[{"text": file.text, "path": places[0]} |
+	[{"container": container, "text": file.text, "path": places[0]} |
 		some file in object.get(container, "files", [])
 		places := [word.path | some word in settings.words(container); word.text == file.path]
 		count(places) > 0

@@ -15,8 +15,6 @@
 #   why: deleting the Application deletes the claim
 package stategate.data_protection.argocd_keeps_claims
 
-import data.stategate.lib.statefulsets
-
 violation contains v if {
 	some claim in input.workload.claims
 	claim.origin in {"object", "template"}
@@ -31,14 +29,25 @@ violation contains v if {
 			[claim.name],
 		),
 		"path": array.concat(claim.path, ["metadata", "annotations", "argocd.argoproj.io/sync-options"]),
-		"fix": sprintf(
-			"Annotate argocd.argoproj.io/sync-options: %s,Delete=false (claims that exist: kubectl annotate --overwrite pvc)%s",
-			[said, template_first(claim)],
-		),
+		"fix": fix(claim, sprintf("%s,Delete=false", [plain(said)])),
 	}
 }
 
-# The template of a StatefulSet that exists does not change.
-template_first(claim) := sprintf("; if the StatefulSet exists: %s, and apply it again", [statefulsets.orphan]) if {
+# The template counts for claims yet to come, and in a StatefulSet that exists it does not change.
+fix(claim, options) := sprintf(
+	"Annotate each claim that exists: kubectl annotate pvc %s-%s-0%s --overwrite %s=%s; in the template, it counts for claims yet to come",
+	[claim.name, input.workload.name, in_namespace, key, options],
+) if {
 	claim.origin == "template"
+} else := sprintf("Annotate %s: %s", [key, options])
+
+key := "argocd.argoproj.io/sync-options"
+
+# A shell would read anything else.
+plain(said) := said if {
+	regex.match(`^[A-Za-z=,]+$`, said)
+} else := "Prune=false"
+
+in_namespace := sprintf(" -n %s", [input.workload.namespace]) if {
+	input.workload.namespace != ""
 } else := ""

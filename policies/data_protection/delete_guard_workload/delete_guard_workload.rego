@@ -35,6 +35,7 @@
 package stategate.data_protection.delete_guard_workload
 
 import data.stategate.lib.confirm
+import data.stategate.lib.deletion
 import data.stategate.lib.requesters
 import data.stategate.lib.stakes
 
@@ -42,7 +43,7 @@ confirmation := "stategate.io/confirm-delete"
 
 violation contains v if {
 	taken := going
-	not orphaned
+	not deletion.orphans
 	not requesters.exempt
 	why := confirm.missing(input.old_workload, confirmation, input.old_workload.name)
 	v := {
@@ -97,7 +98,3 @@ remedy := sprintf("to keep the claims: kubectl patch statefulset %s -n %s --type
 ]) if {
 	deletes_claims
 } else := "to keep the claims, remove their owner references to it"
-
-orphaned if input.review.options.propagationPolicy == "Orphan"
-
-orphaned if input.review.options.orphanDependents == true

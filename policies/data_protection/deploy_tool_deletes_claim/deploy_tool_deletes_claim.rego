@@ -5,8 +5,9 @@
 #   otherwise. A claim that is a hook so loses its data at every upgrade or sync, or when the chart is installed again.
 #   Argo CD does the same at every sync with the options Force=true,Replace=true. Only a pod that uses the claim delays
 #   the deletion. This policy checks claims, and StatefulSets whose claims are deleted with them. Hooks of other events
-#   (test, pre-delete) pass, and so does a claim that only Jobs, CronJobs and Pods mount, as far as that is known. At
-#   admission it only warns: by then the claim that was there has been deleted.
+#   (test, pre-delete) pass, and so does a claim that only Jobs, CronJobs and Pods mount, as far as that is known.
+#   hook-deletes-claims covers a hook whose script deletes claims. At admission it only warns: by then the claim that
+#   was there has been deleted.
 # related_resources:
 # - ref: https://helm.sh/docs/topics/charts_hooks/#hook-deletion-policies
 # - ref: https://argo-cd.readthedocs.io/en/stable/user-guide/sync-waves/

@@ -40,6 +40,7 @@ package stategate.encryption.secret_no_literal_env
 
 import data.stategate.lib.credentials
 import data.stategate.lib.globs
+import data.stategate.lib.paths
 
 violation contains v if {
 	allowed := input.parameters.allow_names
@@ -125,13 +126,20 @@ literal(container, value) if {
 	not contains(value, "$(")
 	not credentials.switch(value)
 	not credentials.placeholder(value)
+	not to_be_written(container, value)
 	not credentials.published(value)
 	not mounted_file(container, value)
 }
 
+# A data store takes it for its password.
+to_be_written(container, value) if {
+	container.engine == ""
+	credentials.to_be_written(value)
+}
+
 mounted_file(container, value) if {
 	some mount in container.mounts
-	startswith(concat("", [value, "/"]), sprintf("%s/", [trim_right(mount.mount_path, "/")]))
+	paths.within(value, mount.mount_path)
 }
 
 # Service account tokens are mounted by the kubelet.

@@ -182,3 +182,13 @@ test_what_a_config_map_may_say_passes if {
 	]) == set()
 	found([object.remove(of_map("POSTGRES_PASSWORD", "configMapRef", ""), ["value"])]) == set()
 }
+
+test_what_a_data_store_takes_for_its_password_is_none_to_be_written if {
+	variables := [variable("APP_PASSWORD", "your-strong-password")]
+	store := policy.violation with input as object.union(request(variables), of_engine(variables, "mysql"))
+	count(store) == 1
+	tool := policy.violation with input as object.union(request(variables), of_engine(variables, ""))
+	tool == set()
+}
+
+of_engine(variables, engine) := {"workload": {"containers": [object.union(container(variables), {"engine": engine})]}}

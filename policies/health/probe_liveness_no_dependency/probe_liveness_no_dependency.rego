@@ -105,7 +105,7 @@ violation contains v if {
 	path := role_check(container, probe)
 	v := {
 		"msg": sprintf(
-			"liveness of container %s asks for its role (%s): every member without that role is restarted for ever",
+			"liveness of container %s asks for its role (%s): every member without that role is restarted over and over",
 			[container.name, path],
 		),
 		"path": probe.path,
@@ -178,7 +178,7 @@ cluster_check(_, probe) := "/health?ready=1" if {
 
 consequence(check) := text if {
 	text := health_checks.consequences[check]
-} else := "while it reaches no majority, every node is restarted, and so is one that drains" if {
+} else := "while it reaches no majority, every node is restarted, and so is a node that drains" if {
 	input.workload.engine.name == "cockroach"
 } else := lost_peer
 

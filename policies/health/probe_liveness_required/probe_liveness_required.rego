@@ -64,11 +64,11 @@ violation contains v if {
 	program := health_checks.gone(container, probe)
 	v := {
 		"msg": sprintf(
-			"%sProbe of container %s runs %s, which its image no longer has: the container is restarted for ever",
+			"%sProbe of container %s runs %s: the container is restarted over and over",
 			[kind, container.name, program],
 		),
 		"path": probe.path,
-		"fix": sprintf("Write mongosh for %s, with timeoutSeconds: 10: it starts more slowly", [program]),
+		"fix": health_checks.instead(container, probe),
 	}
 }
 

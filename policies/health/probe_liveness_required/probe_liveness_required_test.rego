@@ -78,7 +78,7 @@ test_probe_that_never_succeeds_fails if {
 	violations := found(document)
 	count(violations) == 1
 	some v in violations
-	contains(v.msg, "runs mongo, which its image no longer has: the container is restarted for ever")
+	contains(v.msg, "runs mongo, which its image no longer has: the container is restarted over and over")
 	v.path == ["liveness"]
 	found(object.union(document, {"workload": {"engine": {"major": 5}}})) == set()
 }

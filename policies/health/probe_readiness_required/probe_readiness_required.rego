@@ -54,11 +54,11 @@ violation contains v if {
 	program := health_checks.gone(container, probe)
 	v := {
 		"msg": sprintf(
-			"readinessProbe of container %s runs %s, which its image no longer has: the pod is never ready",
+			"readinessProbe of container %s runs %s: the pod is never ready",
 			[container.name, program],
 		),
 		"path": probe.path,
-		"fix": sprintf("Write mongosh for %s, with timeoutSeconds: 10: it starts more slowly", [program]),
+		"fix": health_checks.instead(container, probe),
 	}
 }
 

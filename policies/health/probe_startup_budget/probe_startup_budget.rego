@@ -71,6 +71,7 @@ violation contains v if {
 	probe := killer(container)
 	[needed, what, never] := patience(engine, container, probe)
 	health_checks.shown(probe)
+	not health_checks.gone(container, probe)
 	not health_checks.answers_while_recovering(engine, probe)
 	granted := probe.initial_delay + probe.budget_seconds
 	granted < needed

@@ -6,9 +6,9 @@
 #   For containers that run a data store, this policy flags a command's timeout that is too short, a liveness probe that
 #   gives up too soon, and a readiness probe that runs too seldom or waits so long for each answer that clients reach a
 #   store that hangs for minutes. A timeout above the period alone is patience: probes never overlap. A liveness probe
-#   that passes through pauses is never too impatient: the kernel accepts the connection of a tcpSocket while the process
-#   pauses, and pgrep finds it. Whether a probe leaves time to start is checked by probe-startup-budget, and a liveness
-#   probe that is a copy of readiness by probe-liveness-readiness-distinct.
+#   that passes through pauses is never too impatient: the kernel accepts the connection of a tcpSocket while the
+#   process pauses, and pgrep finds it. Whether a probe leaves time to start is checked by probe-startup-budget, and a
+#   liveness probe that is a copy of readiness by probe-liveness-readiness-distinct.
 # related_resources:
 # - ref: https://kubernetes.io/docs/tasks/configure-pod-container/configure-liveness-readiness-startup-probes/#configure-probes
 # custom:
@@ -122,4 +122,5 @@ probes := [[container.name, name, probe] |
 	engines.of(container)
 	some name in ["startup", "liveness", "readiness"]
 	probe := container[name]
+	not health_checks.gone(container, probe)
 ]

@@ -86,8 +86,8 @@ fault(image, version) := [what, remedy] if {
 way := "by pg_upgrade or dump and restore (from any version)" if {
 	input.workload.engine.name == "postgres"
 } else := concat(" ", [
-	"by way of 7.17 (from 5, of 6.8 first), reindexing before each major version",
-	"what the running one has not made",
+	"by way of 7.17 (from 5, of 6.8 first), before each major version reindexing every index that an older one created",
+	"(else the new nodes do not start)",
 ]) if {
 	input.workload.engine.name == "elasticsearch"
 	input.workload.engine.major < 8

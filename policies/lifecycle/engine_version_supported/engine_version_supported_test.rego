@@ -108,5 +108,5 @@ test_some_have_work_to_do_on_the_way if {
 	some cassandra in found(object.union(request("cassandra", [3, 11, 10]), document))
 	contains(cassandra.fix, "with nodetool upgradesstables on every node before the next")
 	some elastic in found(object.union(request("elasticsearch", [6, 8, 0]), document))
-	contains(elastic.fix, "reindexing before each major version what the running one has not made")
+	contains(elastic.fix, "before each major version reindexing every index that an older one created (else")
 }

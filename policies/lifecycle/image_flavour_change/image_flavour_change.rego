@@ -40,6 +40,7 @@ import data.stategate.lib.versions
 violation contains v if {
 	# A new database builds its indexes anew.
 	not pod_data.gone
+	not leaves_timescaledb
 	change := versions.change
 	change.new.name in input.parameters.engines
 	change.new.major == change.old.major
@@ -59,6 +60,13 @@ violation contains v if {
 			[confirm.command(lower(input.workload.kind), input.workload, versions.confirmation, step)],
 		),
 	}
+}
+
+# It does not start at all: image-major-upgrade-guard tells of that.
+leaves_timescaledb if {
+	startswith(versions.software(input.old_workload), "timescaledb")
+	now := versions.software(input.workload)
+	not startswith(now, "timescaledb")
 }
 
 library(workload, flavour) := "musl" if {

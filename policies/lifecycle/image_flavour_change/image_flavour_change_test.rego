@@ -79,3 +79,14 @@ test_a_new_database_builds_its_indexes_anew if {
 	old := object.union(workload("postgres", 16, "", {}), in_the_pod)
 	update(old, workload("postgres", 16, "alpine", {})) == set()
 }
+
+of_image(repository, flavour) := object.union(
+	workload("postgres", 16, flavour, {}),
+	{"containers": [{"name": "db", "image": {"repository": repository, "tag": "pg16"}}]},
+)
+
+test_from_timescaledb_is_another_policy_s_matter if {
+	update(of_image("timescale/timescaledb", "alpine"), of_image("library/postgres", "")) == set()
+	count(update(of_image("library/postgres", "alpine"), of_image("library/postgres", ""))) == 1
+	count(update(of_image("timescale/timescaledb", "alpine"), of_image("timescale/timescaledb", "bookworm"))) == 1
+}

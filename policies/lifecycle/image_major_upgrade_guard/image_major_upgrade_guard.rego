@@ -9,11 +9,13 @@
 #   from a version that its vendor does not support as a starting point. MongoDB's next series needs confirmation as
 #   well: it does not start on data whose featureCompatibilityVersion is that of the series before last, which an
 #   earlier upgrade leaves as it is until someone raises it. MySQL and MariaDB do not open each other's files, so a
-#   change between them needs confirmation too. Tags of the same image are compared and, for PostgreSQL, also tags of
-#   different images where they show its major version (pg17). Images whose tag shows no version of the data store pass,
-#   and so do images of others whose numbers it has never had. Images that migrate by themselves need confirmation like
-#   all others. Downgrades are checked by image-version-downgrade. Data that goes with the old pods meets no new
-#   version: volume-data-lost-in-rollout tells that. Files are compared with their previous version (`--old`).
+#   change between them needs confirmation too. Meilisearch starts on the files of another version only if it is told to
+#   upgrade them: that needs the switch of its version, or confirmation. Tags of the same image are compared and, for
+#   PostgreSQL, also tags of different images where they show its major version (pg17). Images whose tag shows no
+#   version of the data store pass, and so do images of others whose numbers it has never had. Images that migrate by
+#   themselves need confirmation like all others. Downgrades are checked by image-version-downgrade. Data that goes with
+#   the old pods meets no new version: volume-data-lost-in-rollout tells that. Files are compared with their previous
+#   version (`--old`).
 # related_resources:
 # - ref: https://www.postgresql.org/docs/current/upgrading.html
 # - ref: https://www.mongodb.com/docs/manual/release-notes/8.0-upgrade-replica-set/
@@ -21,6 +23,7 @@
 # - ref: https://www.elastic.co/docs/deploy-manage/upgrade
 # - ref: https://docs.opensearch.org/latest/migrate-or-upgrade/rolling-upgrade/
 # - ref: https://qdrant.tech/documentation/upgrades/
+# - ref: https://www.meilisearch.com/docs/resources/migration/updating
 # - ref: https://www.cockroachlabs.com/docs/stable/upgrade-cockroach-version
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrading-etcd/
 # - ref: https://etcd.io/docs/v3.6/upgrades/upgrade_3_6/
@@ -94,6 +97,7 @@ package stategate.lifecycle.image_major_upgrade_guard
 
 import data.stategate.lib.confirm
 import data.stategate.lib.pod_data
+import data.stategate.lib.settings
 import data.stategate.lib.versions
 
 violation contains v if {
@@ -153,6 +157,7 @@ violation contains v if {
 	within(input.workload.engine, row.to)
 	array.slice(input.old_workload.engine.release, 0, 2) != array.slice(input.workload.engine.release, 0, 2)
 	not upgraded_by_its_image
+	not told_to_upgrade(row)
 	not told_as_a_step
 	not back(input.old_workload, input.workload)
 	step := sprintf("%s->%s", [label(input.old_workload), label(input.workload)])
@@ -161,7 +166,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("the image goes %s: %s, and %s", [step, row.harm, why]),
 		"path": input.workload.engine.path,
-		"fix": sprintf("%s; then, or if there are no data to keep: %s", [row.way, command]),
+		"fix": sprintf("%s; %s: %s", [row.way, object.get(row, "or_else", "then, or if there are no data to keep"), command]),
 	}
 }
 
@@ -183,6 +188,33 @@ upgraded_by_its_image if {
 	some variable in container.env
 	variable.name == "DOCKER_INFLUXDB_INIT_MODE"
 	variable.value == "upgrade"
+}
+
+# By a switch that is on, or that something out of sight may turn on.
+told_to_upgrade(row) if {
+	some container in input.workload.containers
+	container.name == input.workload.engine.container
+	switched_on(container, row.switch)
+}
+
+switched_on(container, name) if {
+	some variable in container.env
+	variable.name == sprintf("MEILI_%s", [upper(name)])
+	not lower(object.get(variable, "value", "from elsewhere")) in {"false", "0", "no", "off"}
+}
+
+switched_on(container, name) if {
+	some given in settings.given(container)
+	given.name == replace(name, "_", "-")
+}
+
+switched_on(container, _) if container.env_from
+
+switched_on(container, _) if not settings.shown(container)
+
+switched_on(container, _) if {
+	some text in array.concat([variable.name | some variable in container.env], array.concat(container.command, container.args))
+	regex.match(`(?i)^(--config-file-path|MEILI_CONFIG_FILE_PATH)`, text)
 }
 
 label(workload) := sprintf("%s %s", [versions.software(workload), workload.engine.version])
@@ -221,9 +253,9 @@ replacements := [
 		"old": `^neo4j`,
 		"new": `^neo4j`,
 		"from": ["3", "5"],
-		"to": ["5", "6"],
+		"to": ["5", "9999"],
 		"harm": "it does not start its databases on a store of 4.x",
-		"way": "Keep the image; or from 4.4, stop it, and run neo4j-admin database migrate of 5.x on a copy of the volume",
+		"way": "Keep the image; or from 4.4, stop it, and run neo4j-admin database migrate of 5.26 on a copy of the volume, which 5.26 then starts on",
 	},
 	{
 		"engine": "meilisearch",
@@ -233,6 +265,31 @@ replacements := [
 		"to": ["0", "2"],
 		"harm": "before 1.12, no version starts on the files of another",
 		"way": "Make a dump with the version that runs (POST /dumps), and start the new one on an empty volume with --import-dump",
+	},
+	{
+		"engine": "meilisearch",
+		"old": `^meilisearch`,
+		"new": `^meilisearch`,
+		"from": ["1.12", "2"],
+		"to": ["1.13", "1.51"],
+		"switch": "experimental_dumpless_upgrade",
+		"harm": "it does not start on the files of another version unless it is told to upgrade them",
+		"way": concat(" ", [
+			"Make a dump first (POST /dumps), for there is no way back; then set MEILI_EXPERIMENTAL_DUMPLESS_UPGRADE=true",
+			"on the container",
+		]),
+		"or_else": "if there are no data to keep",
+	},
+	{
+		"engine": "meilisearch",
+		"old": `^meilisearch`,
+		"new": `^meilisearch`,
+		"from": ["1.12", "2"],
+		"to": ["1.51", "2"],
+		"switch": "upgrade_db",
+		"harm": "it does not start on the files of another version unless it is told to upgrade them",
+		"way": "Make a dump first (POST /dumps), for there is no way back; then set MEILI_UPGRADE_DB=true on the container",
+		"or_else": "if there are no data to keep",
 	},
 	{
 		"engine": "postgres",
@@ -250,7 +307,20 @@ replacements := [
 		"from": ["7.11", "99"],
 		"to": ["1", "99"],
 		"harm": "OpenSearch does not start on the data of Elasticsearch from 7.11 on",
-		"way": "Keep the image; start OpenSearch as a workload of its own, and reindex from remote",
+		"way": "Keep the image; start OpenSearch as a workload of its own, make each index there with its settings and mappings, and reindex from remote",
+	},
+	{
+		"engine": "elasticsearch",
+		"old": `^elasticsearch`,
+		"new": `^opensearch`,
+		"from": ["7", "7.11"],
+		"to": ["3", "99"],
+		"harm": "OpenSearch 3 does not start on indices that Elasticsearch created",
+		"way": concat(" ", [
+			"Make a backup; go by way of OpenSearch 1.3 and 2.19, one update each, and on 2.19 reindex every index that an older",
+			"major version created",
+		]),
+		"or_else": "if there are no data to keep",
 	},
 	{
 		"engine": "elasticsearch",
@@ -259,7 +329,7 @@ replacements := [
 		"from": ["1", "99"],
 		"to": ["1", "99"],
 		"harm": "Elasticsearch does not start on the data of OpenSearch",
-		"way": "Keep the image; start Elasticsearch as a workload of its own, and reindex from remote",
+		"way": "Keep the image; start Elasticsearch as a workload of its own, make each index there with its settings and mappings, and reindex from remote",
 	},
 ]
 
@@ -408,8 +478,8 @@ way(old, new) := "migrate the data (pg_upgrade, dump and restore, or replication
 } else := text if {
 	new.name == "elasticsearch"
 	text := concat(" ", [
-		"go through the versions in between, one update each, and before each major version reindex what the running one",
-		"has not made (else no node starts); if there are no data to keep",
+		"go through the versions in between, one update each, and before each major version reindex every index that an",
+		"older major version created, or the new nodes do not start; if there are no data to keep",
 	])
 } else := "go through the versions in between, one update each, and wait for every member; if there are no data to keep"
 

@@ -156,7 +156,7 @@ test_files_are_rewritten_on_the_way if {
 	some cassandra in step("cassandra", [3, 11, 17], [5, 0, 2])
 	contains(cassandra.fix, "run nodetool upgradesstables on every node before the next; if there are no data to keep")
 	some elastic in step("elasticsearch", [8, 12, 0], [9, 1, 0])
-	contains(elastic.fix, "before each major version reindex what the running one has not made")
+	contains(elastic.fix, "before each major version reindex every index that an older major version created, or the new nodes do not start")
 }
 
 test_other_engines_pass if {
@@ -300,10 +300,13 @@ test_another_product_or_generation_starts_empty_or_not_at_all if {
 test_files_that_are_read_pass if {
 	meili := "getmeili/meilisearch"
 	replaced(of("meilisearch", meili, [1, 9, 0], {}), of("meilisearch", meili, [1, 9, 1], {})) == set()
-	replaced(of("meilisearch", meili, [1, 12, 0], {}), of("meilisearch", meili, [1, 13, 1], {})) == set()
+	replaced(of("meilisearch", meili, [1, 13, 0], {}), of("meilisearch", meili, [1, 13, 1], {})) == set()
 	replaced(of("neo4j", "library/neo4j", [5, 25], {}), of("neo4j", "library/neo4j", [5, 26], {})) == set()
 	oss := of("elasticsearch", "elasticsearch/elasticsearch-oss", [7, 10, 2], {})
 	replaced(oss, of("elasticsearch", "opensearchproject/opensearch", [1, 3, 20], {})) == set()
+	some three in replaced(oss, of("elasticsearch", "opensearchproject/opensearch", [3, 1, 0], {}))
+	contains(three.msg, "OpenSearch 3 does not start on indices that Elasticsearch created")
+	contains(three.fix, "by way of OpenSearch 1.3 and 2.19")
 	upgrade := {"containers": [{
 		"name": "db",
 		"image": {"repository": "library/influxdb"},
@@ -328,4 +331,42 @@ test_a_new_major_version_of_another_product_is_one_step if {
 	some v in replaced(old, of("postgres", "library/postgres", [16, 4], {}))
 	count(replaced(old, of("postgres", "library/postgres", [16, 4], {}))) == 1
 	contains(v.msg, "the new major version does not start on the old one's files")
+}
+
+meilisearch(release, overrides) := object.union(of("meilisearch", "getmeili/meilisearch", release, {}), {"containers": [object.union(
+	{
+		"name": "db",
+		"image": {"repository": "getmeili/meilisearch"},
+		"command": [],
+		"args": [],
+		"env": [],
+		"env_from": false,
+		"path": ["c"],
+	},
+	overrides,
+)]})
+
+goes_to(release, overrides) := replaced(meilisearch([1, 12, 8], {}), meilisearch(release, overrides))
+
+variable(name, value) := {"env": [{"name": name, "value": value}]}
+
+# From 1.51 on, the switch has another name, and the old variable is passed over.
+test_meilisearch_upgrades_its_files_if_it_is_told_to if {
+	some old in goes_to([1, 15, 0], {})
+	contains(old.msg, "unless it is told to upgrade them")
+	contains(old.fix, "then set MEILI_EXPERIMENTAL_DUMPLESS_UPGRADE=true on the container; if there are no data to keep: kubectl")
+	goes_to([1, 15, 0], variable("MEILI_EXPERIMENTAL_DUMPLESS_UPGRADE", "true")) == set()
+	count(goes_to([1, 15, 0], variable("MEILI_EXPERIMENTAL_DUMPLESS_UPGRADE", "false"))) == 1
+	goes_to([1, 15, 0], {"args": ["meilisearch", "--experimental-dumpless-upgrade"]}) == set()
+	some new in goes_to([1, 51, 0], variable("MEILI_EXPERIMENTAL_DUMPLESS_UPGRADE", "true"))
+	contains(new.fix, "set MEILI_UPGRADE_DB=true")
+	goes_to([1, 51, 0], variable("MEILI_UPGRADE_DB", "true")) == set()
+	goes_to([1, 52, 0], {"args": ["--upgrade-db"]}) == set()
+}
+
+test_what_may_turn_the_upgrade_on_out_of_sight_passes if {
+	goes_to([1, 15, 0], {"env_from": true}) == set()
+	goes_to([1, 15, 0], {"command": ["/start.sh"]}) == set()
+	goes_to([1, 15, 0], variable("MEILI_CONFIG_FILE_PATH", "/c.toml")) == set()
+	goes_to([1, 15, 0], {"args": ["--config-file-path=/c.toml"]}) == set()
 }

@@ -34,8 +34,8 @@ violation contains v if {
 	first := min({n | some n in after(list); not n in list.numbers})
 	v := {
 		"msg": sprintf(
-			"%s has %d replicas, but %s names %d of them: %s-%d%s will %s",
-			[name, input.workload.replicas, list.shown, count(running(list)), name, first, others(strangers), list.harm],
+			"%s has %s, but %s names %d of them: %s-%d%s will %s",
+			[name, own_replicas, list.shown, count(running(list)), name, first, others(strangers), list.harm],
 		),
 		"path": list.path,
 		"key": "not listed",
@@ -51,8 +51,8 @@ violation contains v if {
 	worth_a_word(list)
 	v := {
 		"msg": sprintf(
-			"%s names %d members, but %s has %d replicas: %s",
-			[list.shown, list.members, name, input.workload.replicas, outlook(list, list.members - missing)],
+			"%s names %d members, but %s has %s: %s",
+			[list.shown, list.members, name, own_replicas, outlook(list, list.members - missing)],
 		),
 		"path": list.path,
 		"key": "not running",
@@ -82,7 +82,7 @@ violation contains v if {
 	not elsewhere(container, given)
 	v := {
 		"msg": sprintf(
-			"consul waits for %d servers, but %s has %d replicas: a new cluster never elects a leader",
+			"consul waits for %d servers, and replicas of %s is %d: a new cluster never elects a leader",
 			[expected, name, replicas],
 		),
 		"path": item.path,
@@ -94,7 +94,9 @@ violation contains v if {
 # cs-0.cs, or the Service of its own pods
 of_own_pods(address) if {
 	host := split(split(address, ":")[0], ".")[0]
-	regex.match(`^[0-9]+$`, trim_prefix(host, sprintf("%s-", [name])))
+	prefix := sprintf("%s-", [name])
+	startswith(host, prefix)
+	regex.match(`^[0-9]+$`, trim_prefix(host, prefix))
 }
 
 of_own_pods(address) if split(split(address, ":")[0], ".")[0] == object.get(input.workload, "service_name", "")
@@ -117,6 +119,10 @@ name := input.workload.name
 others(strangers) := "" if {
 	strangers == 1
 } else := sprintf(" and %d more", [strangers - 1])
+
+own_replicas := "1 replica" if {
+	input.workload.replicas == 1
+} else := sprintf("%d replicas", [input.workload.replicas])
 
 shrinks if input.workload.replicas < input.old_workload.replicas
 

@@ -54,7 +54,7 @@ test_members_that_do_not_run if {
 	# An etcd that was made smaller by etcdctl member remove keeps its list.
 	created("etcd", 2, three, {}) == set()
 	some w in created("etcd", 1, three, {})
-	contains(w.msg, "--initial-cluster names 3 members, but kv has 1 replicas: they are no majority, so that a new cluster")
+	contains(w.msg, "--initial-cluster names 3 members, but kv has 1 replica: they are no majority, so that a new cluster")
 	startswith(w.fix, "If it has not started yet, set replicas: 3, or name only the pods that run in --initial-cluster; else it ignores")
 	scaled("etcd", 3, 1, three, {}) == set()
 	scaled("etcd", 1, 1, three, {}) == set()
@@ -80,11 +80,12 @@ consul(replicas, words) := found({
 
 test_consul_waits_for_its_servers if {
 	some v in consul(3, ["-bootstrap-expect=5", "-retry-join=kv-0.servers", "-retry-join=servers.shop.svc"])
-	v.msg == "consul waits for 5 servers, but kv has 3 replicas: a new cluster never elects a leader"
+	v.msg == "consul waits for 5 servers, and replicas of kv is 3: a new cluster never elects a leader"
 	v.fix == "Set replicas: 5, or -bootstrap-expect=3, which counts for the first election only"
 	consul(5, ["-bootstrap-expect=5", "-retry-join=servers"]) == set()
 	consul(3, ["-bootstrap-expect=5", "-retry-join=servers", "-retry-join=other-0.other"]) == set()
 	consul(3, ["-bootstrap-expect=5", "-retry-join=servers", "-config-dir=/c"]) == set()
+	consul(3, ["-bootstrap-expect=5", "-retry-join=10.20.0.5", "-retry-join=10.20.0.6"]) == set()
 	consul(3, ["-bootstrap-expect=5"]) == set()
 	local := {"workload": object.union(
 		view("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect=5", "-retry-join=servers"], {"CONSUL_LOCAL_CONFIG": "{}"}),

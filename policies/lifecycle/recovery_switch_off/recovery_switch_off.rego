@@ -151,7 +151,7 @@ is_read(_, file) if {
 }
 
 files := {
-	"mysql": `^/(etc/my\.cnf|etc/mysql/|(opt/)?bitnami/(mysql|mariadb)/conf/).*\.?cnf`,
+	"mysql": `^/(etc/my\.cnf\.d/|etc/mysql/|(opt/)?bitnami/(mysql|mariadb)/conf/).*\.cnf$|^/etc/my\.cnf$`,
 	"postgres": `^/((opt/)?bitnami/postgresql/conf/|etc/postgresql/).*\.conf$|/postgresql\.conf$`,
 }
 
@@ -183,11 +183,14 @@ shown(item) := sprintf("%s (in %s)", [item.shown, item.file]) if {
 } else := sprintf("--%s", [item.name])
 
 # A property of the Java machine, in any of its variables.
-set_to(container, _, switch) := {"value": "true", "path": item.path, "shown": property} if {
+set_to(container, _, switch) := {"value": "true", "path": items[0].path, "shown": property} if {
 	property := switch.property
-	some name in ["JVM_OPTS", "JVM_EXTRA_OPTS", "JAVA_OPTS", "JVMFLAGS", "SERVER_JVMFLAGS", "CASSANDRA_JVM_EXTRA_OPTS"]
-	item := settings.variable(container, name)
-	contains(item.value, property)
+	items := [item |
+		some name in ["JVM_OPTS", "JVM_EXTRA_OPTS", "JAVA_OPTS", "JVMFLAGS", "SERVER_JVMFLAGS", "CASSANDRA_JVM_EXTRA_OPTS"]
+		item := settings.variable(container, name)
+		contains(item.value, property)
+	]
+	count(items) > 0
 }
 
 is_on(switch, value) if value in object.get(switch, "values", {"", "1", "yes", "true", "on"})
@@ -233,14 +236,28 @@ joins_again := {
 	"consul": "; such a server joins only with an empty data directory",
 }
 
-# Without an address, a member joins nobody.
-removal(founding) := "write all members into it (gcomm://NAME-0.SERVICE,NAME-1.SERVICE,...)" if {
-	regex.match(`^(--)?wsrep[-_]cluster[-_]address`, founding[0].name)
-	count(founding) == 1
-} else := "set -bootstrap-expect to the number of servers" if {
-	founding[0].name == "-bootstrap-expect=1"
-	count(founding) == 1
+# What says where the others are, or how many, stays: without an address, a member joins nobody.
+removal(founding) := sprintf("%s%s", [corrected, besides(others)]) if {
+	names := [found.name | some found in founding]
+	corrected := correction([name | some name in names; keeps(name)])
+	others := [name | some name in names; not keeps(name)]
 } else := sprintf("remove %s", [named(founding)])
+
+keeps(name) if is_address(name)
+
+keeps(name) if name == "-bootstrap-expect=1"
+
+is_address(name) if regex.match(`^(--)?wsrep[-_]cluster[-_]address`, name)
+
+correction(kept) := sprintf("write all members into %s, as gcomm://NAME-0.SERVICE,NAME-1.SERVICE,...", [concat(" and ", kept)]) if {
+	is_address(kept[0])
+} else := "set -bootstrap-expect to the number of servers" if {
+	count(kept) > 0
+}
+
+besides(others) := sprintf(", and remove %s", [concat(" and ", others)]) if {
+	count(others) > 0
+} else := ""
 
 checks := {
 	"mysql": "Check on each member that SHOW STATUS LIKE 'wsrep_cluster_size' counts all of them",
@@ -255,7 +272,7 @@ dump_and_leave := concat(" ", [
 
 alone_again := "every restart makes a cluster of one of it again, without the members that were added since"
 
-once_healthy := "Once etcdctl endpoint health says that it is, remove {it}: its data directory has the new membership"
+once_healthy := "Once etcdctl endpoint health reports the member as healthy, remove {it}: its data directory has the new membership"
 
 # Commands of recovery, by the engine of the workload.
 commands := {

@@ -48,7 +48,9 @@ test_one_member_may_found if {
 	count(found("mysql", 1, [], peers)) == 1
 	found("mysql", 3, ["mysqld", "--wsrep-cluster-address=gcomm://a,b"], {}) == set()
 	some v in found("mysql", 3, ["mysqld", "--wsrep-cluster-address=gcomm://"], {})
-	contains(v.fix, "; then write all members into it (gcomm://NAME-0.SERVICE,NAME-1.SERVICE,...) while another member runs")
+	contains(v.fix, "; then write all members into --wsrep-cluster-address, as gcomm://NAME-0.SERVICE,NAME-1.SERVICE,... while another member runs")
+	some w in found("mysql", 3, ["mysqld", "--wsrep-new-cluster", "--wsrep-cluster-address=gcomm://"], {})
+	contains(w.fix, "NAME-1.SERVICE,..., and remove --wsrep-new-cluster while another member runs")
 }
 
 test_daemon_sets_have_several_pods if {
@@ -96,7 +98,7 @@ test_files_of_config_maps_count if {
 	startswith(v.msg, "container db keeps innodb_force_recovery (in /etc/mysql/conf.d/g.cnf) on: every start skips")
 	v.path == ["mounts", 0]
 	some w in with_file("mysql", 3, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\nwsrep_cluster_address=gcomm://\n")
-	contains(w.fix, "; then write all members into it (gcomm://NAME-0.SERVICE")
+	contains(w.fix, "; then write all members into wsrep_cluster_address (in /etc/mysql/conf.d/g.cnf), as gcomm://NAME-0.SERVICE")
 	with_file("mysql", 3, [], "/etc/mysql/conf.d/g.cnf", "[mysqld]\nwsrep_cluster_address=gcomm://a,b\n") == set()
 	with_file("mysql", 1, [], "/etc/mysql/conf.d/g.cnf", "# innodb_force_recovery = 6\n") == set()
 	with_conf := ["-c", "config_file=/e/postgresql.conf"]
@@ -122,7 +124,7 @@ test_file_in_the_data_directory_is_read if {
 test_etcd_alone if {
 	some v in found("etcd", 1, ["etcd", "--force-new-cluster"], {})
 	contains(v.msg, "keeps --force-new-cluster on: every restart makes a cluster of one of it again")
-	contains(v.fix, "says that it is, remove --force-new-cluster: its data")
+	contains(v.fix, "reports the member as healthy, remove --force-new-cluster: its data")
 	count(found("etcd", 1, [], {"ETCD_FORCE_NEW_CLUSTER": "true"})) == 1
 	count(found("etcd", 3, ["etcd", "--force-new-cluster"], {})) == 1
 }
@@ -158,7 +160,7 @@ test_a_consul_that_expects_one_founds_alone if {
 	count(found("consul", 3, ["consul", "agent", "-server", "-bootstrap-expect", "1"], {})) == 1
 	found("consul", 1, ["consul", "agent", "-server", "-bootstrap-expect=1"], {}) == set()
 	some both in found("consul", 3, ["consul", "agent", "-server", "-bootstrap", "-bootstrap-expect=1"], {})
-	contains(both.fix, "then remove --bootstrap and -bootstrap-expect=1")
+	contains(both.fix, "then set -bootstrap-expect to the number of servers, and remove --bootstrap; such a server")
 }
 
 # Unlike those of Galera, they do not get the data of the cluster over their own.

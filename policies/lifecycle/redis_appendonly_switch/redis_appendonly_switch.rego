@@ -6,9 +6,9 @@
 #   and the next save overwrites the dump. Turned off where nothing is dumped (save ""), it leaves a log that nobody
 #   reads. CONFIG SET on the running server writes the file that the next start needs. This policy flags an update that
 #   changes the setting in arguments, in a file from a ConfigMap of the run that the command names, or in the variables
-#   of Bitnami's images, if the data is on a lasting volume. So it does an update after which nothing is kept at all. The
-#   step passes once it is confirmed. What another configuration file or a script sets is not seen. Files are compared
-#   with their previous version (`--old`).
+#   of Bitnami's images, if the data is on a lasting volume. It also flags an update after which nothing is kept at
+#   all. The step passes once it is confirmed. What another configuration file or a script sets is not seen. Files are
+#   compared with their previous version (`--old`).
 # related_resources:
 # - ref: https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/
 # - ref: https://github.com/redis/redis/pull/12506
@@ -53,7 +53,7 @@ violation contains v if {
 	why := confirm.missing(input.workload, confirmation, step)
 	command := confirm.command(lower(input.workload.kind), input.workload, confirmation, step)
 	v := {
-		"msg": sprintf("redis keeps nothing any more (appendonly no, save \"\"): each restart loses all keys; %s", [why]),
+		"msg": sprintf("redis keeps nothing new any more (appendonly no, save \"\"): each restart loses what was written since its last dump; %s", [why]),
 		"path": now.path,
 		"key": "persistence",
 		"fix": sprintf(

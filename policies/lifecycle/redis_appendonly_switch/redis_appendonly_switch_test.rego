@@ -141,7 +141,7 @@ test_variables_with_arguments_count if {
 
 test_nothing_that_is_kept_is_told if {
 	some v in found(update("library/redis", ["--appendonly", "yes"], ["--save", "", "--appendonly", "no"]))
-	contains(v.msg, "redis keeps nothing any more (appendonly no, save \"\")")
+	contains(v.msg, "redis keeps nothing new any more (appendonly no, save \"\")")
 	contains(v.fix, "stategate.io/confirm-appendonly='kept->lost'")
 	count(found(update("library/redis", [], ["--save", ""]))) == 1
 	found(update("library/redis", ["--save", ""], ["--save", "", "--appendonly", "no"])) == set()

@@ -30,8 +30,8 @@
 #   why: "a node failure, upgrade or eviction can mean downtime until the volume is attached to another node"
 package stategate.lifecycle.replicas_minimum
 
-import data.stategate.lib.kept_data
 import data.stategate.lib.members
+import data.stategate.lib.publishers
 
 violation contains v if {
 	engine := input.workload.engine
@@ -41,7 +41,7 @@ violation contains v if {
 	input.workload.replicas < fewest
 	not one_side_of_a_pair
 	not several_stores
-	not kept_data.evicts
+	not input.workload.engine.evicts
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d replicas: while a node is down or replaced, so is what it holds",
@@ -49,6 +49,20 @@ violation contains v if {
 		),
 		"path": ["spec", "replicas"],
 		"fix": sprintf("%s: %s; more replicas without that are separate databases", [remedy, members.set_up(engine.name)]),
+	}
+}
+
+# replicas-quorum tells of members.
+violation contains v if {
+	members.surely_by_itself
+	engine := input.workload.engine
+	v := {
+		"msg": sprintf(
+			"StatefulSet %s runs %s by itself: while its node is down or replaced, so is what it holds",
+			[input.workload.name, engine.name],
+		),
+		"path": ["spec", "replicas"],
+		"fix": sprintf("Leave it at 1, or %s; more replicas without that are separate stores", [members.set_up(engine.name)]),
 	}
 }
 
@@ -67,7 +81,10 @@ one_side_of_a_pair if {
 	some container in input.workload.containers
 	container.name == input.workload.engine.container
 	some variable in container.env
-	sides := roles[variable.name]
+	name := variable.name
+	image := container.image
+	not publishers.passes_over(image, name)
+	sides := roles[name]
 	variable.value in sides
 }
 

@@ -52,7 +52,7 @@ test_none_is_another_policy_s_matter if found(request("postgres", 0, false)) == 
 
 with_mode(document, name, value) := object.union(document, {"workload": {
 	"engine": {"container": "db"},
-	"containers": [{"name": "metrics", "env": []}, {"name": "db", "env": [{"name": name, "value": value}]}],
+	"containers": [{"name": "metrics", "env": []}, {"name": "db", "image": {"repository": "bitnami/postgresql"}, "env": [{"name": name, "value": value}]}],
 }})
 
 test_primary_and_standby_of_a_chart_pass if {
@@ -61,6 +61,9 @@ test_primary_and_standby_of_a_chart_pass if {
 	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "slave")) == set()
 	found(with_mode(one, "POSTGRES_REPLICATION_MODE", "master")) == set()
 	count(found(with_mode(one, "POSTGRES_DB", "master"))) == 1
+	unread := with_mode(one, "POSTGRES_REPLICATION_MODE", "slave")
+	official := [object.union(container, {"image": {"repository": "library/postgres"}}) | some container in unread.workload.containers]
+	count(found(object.union(unread, {"workload": {"containers": official}}))) == 1
 }
 
 test_name_and_labels_tell_of_a_pair if {
@@ -90,10 +93,53 @@ test_cache_passes if {
 	document := {"parameters": {"min_replicas": {"redis": 2}}, "workload": {
 		"name": "db",
 		"replicas": 1,
-		"engine": {"name": "redis", "container": "db", "quorum": false},
-		"containers": [{"name": "db", "command": [], "args": ["--maxmemory-policy", "allkeys-lru"], "env": []}],
+		"engine": {"name": "redis", "container": "db", "quorum": false, "evicts": true},
+		"containers": [{"name": "db", "command": [], "args": [], "env": []}],
 	}}
 	found(document) == set()
-	plain := [{"name": "db", "command": [], "args": [], "env": []}]
-	count(found(object.union(document, {"workload": {"containers": plain}}))) == 1
+	count(found(object.union(document, {"workload": {"engine": {"evicts": false}}}))) == 1
+}
+
+voter(env) := object.union(request("zookeeper", 1, true), {"workload": {
+	"engine": {"votes": true, "container": "zk"},
+	"containers": [object.union(zookeeper, {"env": env})],
+}})
+
+zookeeper := {
+	"name": "zk",
+	"role": "main",
+	"engine": "zookeeper",
+	"image": {"registry": "docker.io", "repository": "library/zookeeper", "tag": "3.9.4"},
+	"command": [],
+	"args": [],
+	"env_from": false,
+	"mounts": [],
+}
+
+test_what_is_out_of_sight_may_join_it if {
+	hidden := [object.union(zookeeper, {"env": [], "env_from": true})]
+	found(object.union(voter([]), {"workload": {"containers": hidden}})) == set()
+}
+
+test_a_node_with_one_role_is_not_by_itself if {
+	found(object.union(request("elasticsearch", 1, true), elastic("master"))) == set()
+	count(found(object.union(request("elasticsearch", 1, true), elastic("master,data")))) == 1
+}
+
+elastic(roles) := {"workload": {
+	"engine": {"votes": true, "container": "es"},
+	"containers": [object.union(zookeeper, {
+		"name": "es",
+		"engine": "elasticsearch",
+		"image": {"registry": "docker.io", "repository": "elasticsearch/elasticsearch", "tag": "9.1.0"},
+		"env": [{"name": "node.roles", "value": roles}],
+	})],
+}}
+
+test_a_voter_by_itself_fails if {
+	some v in found(voter([]))
+	v.msg == "StatefulSet db runs zookeeper by itself: while its node is down or replaced, so is what it holds"
+	startswith(v.fix, "Leave it at 1, or copy its data directory first")
+	found(voter([{"name": "ZOO_SERVERS", "value": "server.1=a:2888:3888;2181 server.2=b:2888:3888;2181"}])) == set()
+	count(found(voter([{"name": "ZOO_SERVERS", "value": "server.1=0.0.0.0:2888:3888;2181"}]))) == 1
 }

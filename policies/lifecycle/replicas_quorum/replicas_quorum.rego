@@ -1,16 +1,17 @@
 # METADATA
 # title: Stores that vote have at least three members
 # description: >-
-#   A store that decides by majority needs three members to survive the loss of one. Two are worse than one: the loss
-#   of either stops both. With one member there is no other voter, and every restart is an outage. This policy checks
+#   A store that decides by majority needs three members to survive the loss of one. Two are worse than one: the loss of
+#   either stops both. With one member there is no other voter, and every restart is an outage. This policy checks
 #   StatefulSets of engines that need a majority. A store that shows that it stands alone has no members, and passes:
 #   MinIO with a path instead of URLs, MongoDB without --replSet, Elasticsearch with discovery.type single-node; so does
-#   Vault unless raft storage is visible, and a single replica that nothing in sight joins to others. Members that do not vote pass where their environment shows it: Elasticsearch
-#   nodes without the master role, Kafka brokers without the controller role, arbiters and hidden members of MongoDB.
-#   Two members of MongoDB in Bitnami's image pass, because their arbiter is in a StatefulSet of its own. If the voters
-#   are otherwise spread over several StatefulSets, or a single member is intended, set stategate.io/quorum:
-#   "false". Several replicas that nothing joins are checked by replicas-clustered, scaling down by scale-down-guard,
-#   zero members by scale-to-zero-guard, and even numbers by replicas-odd.
+#   Vault unless raft storage is visible, and a single replica that nothing in sight joins to others. Members that do
+#   not vote pass where their environment shows it: Elasticsearch nodes without the master role, Kafka brokers without
+#   the controller role, arbiters and hidden members of MongoDB. Two members of MongoDB in Bitnami's image pass, because
+#   their arbiter is in a StatefulSet of its own. If the voters are otherwise spread over several StatefulSets, or a
+#   single member is intended, set stategate.io/quorum: "false". Several replicas that nothing joins are checked by
+#   replicas-clustered, scaling down by scale-down-guard, zero members by scale-to-zero-guard, and even numbers by
+#   replicas-odd.
 # related_resources:
 # - ref: https://etcd.io/docs/v3.6/faq/#why-an-odd-number-of-cluster-members
 # - ref: https://www.mongodb.com/docs/manual/core/replica-set-architectures/
@@ -28,6 +29,7 @@
 package stategate.lifecycle.replicas_quorum
 
 import data.stategate.lib.members
+import data.stategate.lib.publishers
 
 violation contains v if {
 	members.votes
@@ -36,7 +38,7 @@ violation contains v if {
 	voters < input.parameters.min
 	not scaled_down
 	not with_an_arbiter
-	not by_itself
+	not members.by_itself
 	v := {
 		"msg": sprintf(
 			"StatefulSet %s has %d of at least %d members: the loss of one stops %s",
@@ -50,20 +52,16 @@ violation contains v if {
 	}
 }
 
-# One that nothing in sight joins to others is no member of anything that is known.
-by_itself if {
-	input.workload.replicas == 1
-	input.workload.engine.name != "vault" # which votes only if it shows that it does
-	not members.joined
-}
-
 # Two members of a MongoDB replica set may have an arbiter, which Bitnami's charts run in a StatefulSet of its own.
 with_an_arbiter if {
 	input.workload.engine.name == "mongodb"
 	input.workload.replicas == 2
 	some container in input.workload.containers
 	some variable in container.env
-	startswith(variable.name, "MONGODB_REPLICA_SET_")
+	name := variable.name
+	startswith(name, "MONGODB_REPLICA_SET_")
+	image := container.image
+	not publishers.passes_over(image, name)
 }
 
 growth := members.growth(input.workload.engine.name)

@@ -83,7 +83,7 @@ default first_ordinal := 0
 first_ordinal := input.review.object.spec.ordinals.start
 
 # What becomes of the disks, or of what is in the pods.
-stake := sprintf("What the pods that go hold is lost: it is in %s", [pod_data.places]) if {
+stake := sprintf("What those pods hold is lost: it is in %s", [pod_data.places]) if {
 	pod_data.places
 } else := "The claims of the pods that go stay" if {
 	object.get(input.workload, ["retention", "when_scaled"], "Retain") == "Retain"

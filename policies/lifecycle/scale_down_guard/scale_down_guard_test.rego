@@ -177,7 +177,7 @@ test_stores_of_their_own_do_not_shrink_unnoticed if {
 	startswith(v.fix, "One at a time: save the data of etcd-2, which the others lack")
 	contains(v.fix, "The claims of the pods that go stay; to go on nevertheless, snapshot their volumes, then:")
 	joined := [{"name": "MYSQL_REPLICATION_MODE", "value": "slave"}]
-	replicated := object.union(mysql.containers[0], {"env": joined})
+	replicated := object.union(mysql.containers[0], {"env": joined, "image": {"repository": "bitnami/mysql"}})
 	found(request(3, 2, object.union(mysql, {"containers": [replicated]}))) == set()
 }
 
@@ -185,5 +185,5 @@ test_what_is_in_the_pods_goes_with_them if {
 	dir := {"dir": "/data", "container": "etcd", "origin": "argument", "mount": {"source": "emptyDir"}}
 	in_pods := {"old_workload": {"engine": {"data_dirs": [dir]}}}
 	some v in found(object.union(request(7, 5, {}), in_pods))
-	contains(v.fix, "What the pods that go hold is lost: it is in an emptyDir; to go on nevertheless, save it first, then:")
+	contains(v.fix, "What those pods hold is lost: it is in an emptyDir; to go on nevertheless, save it first, then:")
 }

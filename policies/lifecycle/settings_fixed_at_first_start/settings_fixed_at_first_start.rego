@@ -3,12 +3,12 @@
 # description: >-
 #   Some settings are written into the data when a store starts for the first time. With another value, it does not
 #   start again, does not find its data, or is no longer a member: MySQL with another lower_case_table_names, Cassandra
-#   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet, Kafka
-#   with another cluster id or node id, RabbitMQ with another node name, whose data lie in a directory of that name, Redis
-#   with another name of its file, MinIO with another number of drives in a pool. This policy compares arguments and
-#   variables, and MySQL's files in ConfigMaps of the run, with those before the update. A setting that appears or
-#   disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may hold it. Data
-#   that goes with the old pods meets no other setting.
+#   with another cluster name, data center or number of tokens, MongoDB with another --directoryperdb or --replSet,
+#   Kafka with another cluster id or node id, RabbitMQ with another node name, whose data lie in a directory of that
+#   name, Redis with another name of its file, MinIO with another number of drives in a pool. This policy compares
+#   arguments and variables, and MySQL's files in ConfigMaps of the run, with those before the update. A setting that
+#   appears or disappears is compared with its default, if it has one and no ConfigMap or Secret that is mounted may
+#   hold it. Data that goes with the old pods meets no other setting.
 # related_resources:
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/identifier-case-sensitivity.html
 # - ref: https://dev.mysql.com/doc/refman/8.4/en/innodb-parameters.html#sysvar_innodb_page_size
@@ -29,7 +29,9 @@
 package stategate.lifecycle.settings_fixed_at_first_start
 
 import data.stategate.lib.engines
+import data.stategate.lib.paths
 import data.stategate.lib.pod_data
+import data.stategate.lib.publishers
 import data.stategate.lib.settings
 
 violation contains v if {
@@ -70,6 +72,7 @@ effective(container, row) := {"text": normal(item.value, row), "path": item.path
 	text := default_of(container, row)
 	not set_from(container, row)
 	not configured_elsewhere(container, row)
+	count(said_in_files(container, row)) == 0
 }
 
 default_of(_, row) := row.default
@@ -122,6 +125,7 @@ violation contains v if {
 	some old in pools(before) - new
 	some pool in new
 	split(pool, "{")[0] == split(old, "{")[0]
+	ranges(pool) != ranges(old)
 	v := {
 		"msg": sprintf(
 			"the pool %s of container %s becomes %s: a pool neither grows nor shrinks, and the servers do not start",
@@ -132,6 +136,8 @@ violation contains v if {
 		"fix": sprintf("Keep %s, and name the new drives as a pool of their own after it, from a StatefulSet of their own", [old]),
 	}
 }
+
+ranges(pool) := regex.find_n(`\{[0-9]+\.\.\.[0-9]+\}`, pool, -1)
 
 pools(container) := {word | some word in array.concat(words, of_variable); regex.match(`\{[0-9]+\.\.\.[0-9]+\}`, word)} if {
 	words := [item.text | some item in settings.words(container)]
@@ -148,6 +154,10 @@ violation contains v if {
 	before.name == container.name
 	before.engine == container.engine
 	not settings.decides(container)
+	settings.shown(container)
+	publishers.known(container.image)
+	runs_mongod(container)
+	not told_by_variable(container)
 	was := [item.value | some item in settings.given(before); item.name == "replset"]
 	count(was) > 0
 	count([item | some item in settings.given(container); item.name in {"replset", "config", "f"}]) == 0
@@ -161,6 +171,20 @@ violation contains v if {
 		"key": sprintf("%s replSet", [container.name]),
 		"fix": sprintf("Keep --replSet %s", [was[0]]),
 	}
+}
+
+# Another program may start it with settings of its own.
+runs_mongod(container) if count(settings.words(container)) == 0
+
+runs_mongod(container) if regex.match(`^(-|(/usr/(local/)?bin/)?mongod$)`, settings.words(container)[0].text)
+
+# Those of Bitnami make a setting of some.
+told_by_variable(container) if {
+	some variable in container.env
+	name := variable.name
+	regex.match(`(?i)replica|replset|flags`, name)
+	image := container.image
+	not publishers.passes_over(image, name)
 }
 
 set_in(container, row) := item if {
@@ -192,18 +216,23 @@ seen(container, mount, row) if {
 	row.files
 	mount.source == "configMap"
 	some file in object.get(container, "files", [])
-	startswith(sprintf("%s/", [file.path]), sprintf("%s/", [mount.mount_path]))
+	paths.within(file.path, mount.mount_path)
 }
 
 # Of several files that disagree, the last one counts, whichever that is.
 set_in_a_file(container, row) := all[0] if {
-	pattern := row.files
-	names := {row.setting, sprintf("loose-%s", [row.setting])}
-	all := [item | some item in settings.in_files(container, pattern); item.name in names]
+	all := said_in_files(container, row)
 	count({item.value | some item in all}) == 1
 }
 
-of_mysql := `^/etc/(my\.cnf$|my\.cnf\.d/|mysql/).*|^/opt/bitnami/[a-z]+/conf/`
+said_in_files(container, row) := [item |
+	pattern := row.files
+	names := {row.setting, sprintf("loose-%s", [row.setting])}
+	some item in settings.in_files(container, pattern)
+	item.name in names
+]
+
+of_mysql := `^/etc/(my\.cnf|(my\.cnf\.d|mysql)/.*\.cnf)$|^/opt/bitnami/[a-z]+/conf/.*\.cnf$`
 
 not_started := "the server does not start on a data directory that was made with the other value"
 

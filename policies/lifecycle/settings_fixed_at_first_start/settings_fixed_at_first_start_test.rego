@@ -9,6 +9,7 @@ view(engine, command, env) := {
 		"name": "db",
 		"role": "main",
 		"engine": engine,
+		"image": {"repository": "library/mongo"},
 		"command": command,
 		"args": [],
 		"env_from": false,
@@ -120,6 +121,8 @@ test_a_member_keeps_its_set if {
 	some v in found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", ["mongod", "--auth"], {}))
 	contains(v.msg, "loses --replSet rs0")
 	found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", ["mongod", "--config", "/m.conf"], {})) == set()
+	count(found(view("mongodb", ["mongod", "--replSet", "rs0"], {}), view("mongodb", [], {}))) == 1
+	count(found(view("mongodb", ["--replSet", "rs0"], {}), view("mongodb", ["--auth"], {}))) == 1
 }
 
 with_file(text) := object.union(mysql([]), {"containers": [object.union(mysql([]).containers[0], {
@@ -139,4 +142,17 @@ test_data_that_goes_with_the_pod_meets_no_setting if {
 	scratch := {"engine": {"data_dirs": [{"dir": "/data", "container": "db", "origin": "default"}]}}
 	in_pod := object.union(mysql([]), scratch)
 	found(in_pod, object.union(mysql(["--lower_case_table_names=1"]), scratch)) == set()
+}
+
+# Whether it still has its set is not shown there.
+test_what_starts_mongod_otherwise_may_keep_its_set if {
+	before := view("mongodb", ["mongod", "--replSet", "rs0"], {})
+	every command in [["/scripts/start"], ["python3", "/scripts/start.py"], ["tini", "--", "/start"]] {
+		found(before, view("mongodb", command, {})) == set()
+	}
+	own := object.union(view("mongodb", [], {}).containers[0], {"image": {"repository": "shop/mongo-with-replset"}})
+	found(before, object.union(view("mongodb", [], {}), {"containers": [own]})) == set()
+	bitnami := object.union(view("mongodb", [], {"MONGODB_REPLICA_SET_NAME": "rs0"}).containers[0], {"image": {"repository": "bitnami/mongodb"}})
+	found(before, object.union(view("mongodb", [], {}), {"containers": [bitnami]})) == set()
+	count(found(before, view("mongodb", [], {"MONGODB_REPLICA_SET_NAME": "rs0"}))) == 1
 }

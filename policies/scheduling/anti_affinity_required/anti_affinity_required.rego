@@ -6,8 +6,10 @@
 #   is enough, and the webhook adds one where there is no anti-affinity at all. With require_hard the rule must be
 #   required: then no node may run two replicas, and with fewer nodes than replicas some stay pending. Rules that do
 #   not select the workload's own pods do not count; where such a rule is a mistake,
-#   anti-affinity-selector-matches-self reports it instead of this policy. A key mistyped for kubernetes.io/hostname
-#   (`hostname`) is left to anti-affinity-topology-key-valid as well.
+#   anti-affinity-selector-matches-self reports it instead of this policy. A required rule by any other label of nodes,
+#   such as a zone or a rack, keeps the replicas apart as well, as long as nodes carry the label: where the cluster's
+#   nodes are known, one of them must. A key mistyped for kubernetes.io/hostname (`hostname`) is left to
+#   anti-affinity-topology-key-valid.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/assign-pod-node/#inter-pod-affinity-and-anti-affinity
 # - ref: https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
@@ -15,6 +17,7 @@
 #   severity: high
 #   action: deny
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   inventory: {Node: optional}
 #   parameters:
 #     require_hard: {type: boolean, default: false, description: "Count only rules that the scheduler must obey."}
 #     min_replicas: {type: integer, default: 2, description: Workloads with fewer replicas are not checked.}
@@ -112,10 +115,26 @@ slip(key) if lower(key) in {"hostname", "kubernetes.io/hostname"}
 
 slip(key) if endswith(key, ".kubernetes.io/hostname")
 
-# Nodes in different zones are different nodes.
-tells_nodes_apart(key) if key in {"topology.kubernetes.io/zone", "topology.kubernetes.io/region"}
-
 tells_nodes_apart(key) if key in input.parameters.hostname_keys
+
+# Nodes in different zones or racks are different nodes. The roles of nodes are labels that most nodes lack.
+tells_nodes_apart(key) if {
+	not startswith(key, "node-role.kubernetes.io/")
+	not misspelt(key)
+	not carried_by_none(key)
+}
+
+# kubernets.io/hostname
+misspelt(key) if {
+	regex.match(`(^|\.)k[a-z0-9-]{3,12}\.io/`, key)
+	not regex.match(`(^|\.)(kubernetes|k8s|karpenter|kubevirt|kubeedge|kubesphere)\.io/`, key)
+}
+
+carried_by_none(key) if {
+	labels := input.related.nodes.label_keys
+	count(labels) > 0
+	not key in labels
+}
 
 strength := "requiredDuringSchedulingIgnoredDuringExecution" if {
 	input.parameters.require_hard

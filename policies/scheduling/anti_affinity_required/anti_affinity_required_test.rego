@@ -133,5 +133,22 @@ test_slip_in_the_key_is_another_policy_s_matter if {
 	every key in ["hostname", "kubernetes.io/Hostname", "node.kubernetes.io/hostname"] {
 		found(request(3, [term(true, key)], [])) == set()
 	}
-	count(found(request(3, [term(true, "example.com/rack")], []))) == 1
 }
+
+test_required_rule_by_a_label_of_one_s_own_keeps_replicas_apart if {
+	every key in ["rack", "topology.rook.io/rack", "topology.ebs.csi.aws.com/zone", "kubernetes.io/arch"] {
+		found(request(3, [term(true, key)], [])) == set()
+		found(strict(request(3, [term(true, key)], []))) == set()
+		count(found(request(3, [term(false, key)], []))) == 1
+	}
+	count(found(request(3, [term(true, "node-role.kubernetes.io/control-plane")], []))) == 1
+}
+
+test_label_that_no_node_carries_keeps_nothing_apart if {
+	document := request(3, [term(true, "example.com/rack")], [])
+	count(found(on_nodes(document, [hostname]))) == 1
+	found(on_nodes(document, [hostname, "example.com/rack"])) == set()
+	found(on_nodes(document, [])) == set()
+}
+
+on_nodes(document, keys) := object.union(document, {"related": {"nodes": {"label_keys": keys}}})

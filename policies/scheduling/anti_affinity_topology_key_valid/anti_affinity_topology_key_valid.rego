@@ -48,7 +48,7 @@ violation contains v if {
 	key := rule.topology_key
 	fault := wrong(rule, key)
 	v := {
-		"msg": sprintf("topologyKey %s %s: %s", [key, fault, consequence(rule)]),
+		"msg": sprintf("topologyKey %s %s: %s%s", [key, fault, unless(key), consequence(rule)]),
 		"path": array.concat(rule.path, ["topologyKey"]),
 		"fix": sprintf("Set topologyKey to %s", [better(key)]),
 	}
@@ -87,6 +87,13 @@ soft(rule) if rule.required == false
 ought_to_be_known(key) if not contains(key, "/")
 
 ought_to_be_known(key) if endswith(split(key, "/")[0], "kubernetes.io")
+
+# Of nodes that are not known, some may carry it.
+unless(key) := "where nodes lack it, " if {
+	replaced[key]
+} else := "unless you set it, " if {
+	not input.related.nodes
+} else := ""
 
 consequence(rule) := "the rule keeps no pods apart" if {
 	not rule.max_skew

@@ -21,7 +21,7 @@ test_known_keys_pass if found(request([term(hostname)], [spread("topology.kubern
 
 test_key_without_domain_fails if {
 	some v in found(request([term("hostname")], []))
-	v.msg == "topologyKey hostname is no label that Kubernetes gives to nodes: the rule keeps no pods apart"
+	v.msg == "topologyKey hostname is no label that Kubernetes gives to nodes: unless you set it, the rule keeps no pods apart"
 	v.path == ["terms", 0, "topologyKey"]
 	v.fix == "Set topologyKey to kubernetes.io/hostname"
 }
@@ -44,7 +44,7 @@ test_keys_of_other_domains_pass if {
 test_deprecated_key_fails_even_if_nodes_have_it if {
 	old := "failure-domain.beta.kubernetes.io/zone"
 	some v in found(on_nodes(request([term(old)], []), [hostname, old]))
-	contains(v.msg, "is deprecated since Kubernetes 1.17 (now topology.kubernetes.io/zone)")
+	contains(v.msg, "is deprecated since Kubernetes 1.17 (now topology.kubernetes.io/zone), and clouds stop setting it: where nodes lack it, the")
 	v.fix == "Set topologyKey to topology.kubernetes.io/zone"
 	count(found(request([term(old)], []))) == 1
 }
@@ -55,7 +55,7 @@ test_label_of_the_nodes_passes if {
 
 test_label_of_no_node_fails if {
 	some v in found(on_nodes(request([term("example.com/rack")], []), [hostname]))
-	contains(v.msg, "is a label of none of this cluster's nodes")
+	contains(v.msg, "is a label of none of this cluster's nodes: the rule keeps no pods apart")
 }
 
 test_wish_for_zones_passes_where_there_are_none if {

@@ -66,9 +66,16 @@ violation contains v if {
 			[input.workload.kind, input.workload.name, taint],
 		),
 		"path": array.concat(input.workload.pods.spec_path, ["tolerations", i]),
-		"fix": "Remove the toleration, or require nodes that stay by node affinity on the same label (operator NotIn)",
+		"fix": sprintf("Remove the toleration, or require nodes that stay by node affinity: %s", [staying(taint)]),
 	}
 }
+
+# The expression that keeps the pods off spot nodes.
+staying(taint) := sprintf("{key: %s, operator: NotIn, values: [\"%s\"]}", [key, value]) if {
+	[key, value] := split(taint, "=")
+} else := sprintf("operator NotIn on the label of your cloud's spot nodes (%s)", [examples])
+
+examples := concat(" or ", input.parameters.spot_labels)
 
 asked_outright if {
 	some label in input.parameters.spot_labels

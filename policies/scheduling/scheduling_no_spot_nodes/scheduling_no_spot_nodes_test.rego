@@ -66,6 +66,7 @@ test_spot_in_one_of_two_terms_fails if {
 test_toleration_fails if {
 	some v in found(tolerating(gke_taint, []))
 	contains(v.msg, "since it tolerates cloud.google.com/gke-spot=true")
+	endswith(v.fix, "by node affinity: {key: cloud.google.com/gke-spot, operator: NotIn, values: [\"true\"]}")
 	v.path == array.concat(spec, ["tolerations", 0])
 }
 
@@ -100,6 +101,7 @@ test_exclusion_must_hold_in_every_term if {
 test_blanket_toleration_fails if {
 	some v in found(tolerating(everything, []))
 	contains(v.msg, "it tolerates every taint")
+	endswith(v.fix, "label of your cloud's spot nodes (cloud.google.com/gke-spot=true or karpenter.sh/capacity-type=spot)")
 }
 
 test_blanket_toleration_passes_where_no_node_is_spot if {

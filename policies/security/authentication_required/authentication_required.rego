@@ -192,8 +192,8 @@ ways := {
 	"NEO4J_AUTH": of_neo4j,
 	"NEO4J_dbms_security_auth__enabled": of_neo4j,
 	"--noauth": concat(" ", [
-		"Create users for all clients (db.createUser, the first one with the role root), and a key file for the members of a",
-		"replica set; then write --auth for --noauth",
+		"Create users for all clients (db.createUser, the first one with the role root); then write --auth for --noauth. A replica",
+		"set takes two rollouts, or loses its majority: --keyFile with --transitionToAuth for --noauth, and then without that",
 	]),
 	"DISABLE_SECURITY_PLUGIN": in_opensearch,
 	"plugins.security.disabled": in_opensearch,

@@ -4,10 +4,10 @@
 #   Kubernetes binds each PersistentVolume to one claim, but it does not notice that two of them name the same disk.
 #   Both claims are then bound to it, two pods mount it, and the file system or the database on it is corrupted. It
 #   happens when a volume is moved to another namespace or name and the old object stays. This policy compares the
-#   driver and the volumeHandle of csi volumes with all others that stategate knows, and so it does in-tree disks of
-#   clouds, iSCSI targets, and directories of one node. Volumes that are shared by design
-#   pass: those that can only be mounted by many pods or read-only, and those of network file systems. A released
-#   volume that is retained mounts nowhere and passes as well.
+#   driver and the volumeHandle of csi volumes with all others that stategate knows. It also compares in-tree cloud
+#   disks, iSCSI targets, and directories of one node. Volumes that are shared by design pass: those that can only be
+#   mounted by many pods or read-only, and those of network file systems. A released volume that is retained mounts
+#   nowhere and passes as well.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#csi
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#reclaim-policy
@@ -64,14 +64,26 @@ place(own) := ["spec", "csi", "volumeHandle"] if {
 } else := ["spec", own.source]
 
 # Whichever goes may take the disk along.
-first(own, other) := sprintf("Before you delete the other, lest that deletes the disk: %s", [concat(" && ", commands)]) if {
-	volumes := {input.workload.name: own, other.name: other}
-	commands := [sprintf("kubectl patch pv %s -p '%s'", [name, retain]) |
-		some name, volume in volumes
-		volume.reclaim_policy != "Retain"
-	]
-	count(commands) > 0
+first(own, other) := sprintf("Before you delete the other, lest that deletes the disk: %s", [concat("; ", steps)]) if {
+	volumes := [{"name": input.workload.name, "volume": own}, {"name": other.name, "volume": other}]
+	gone := [one | some one in volumes; one.volume.reclaim_policy != "Retain"]
+	steps := array.concat(
+		[sprintf("set persistentVolumeReclaimPolicy: Retain in the manifest of %s", [one.name]) |
+			some one in gone
+			not is_there(one)
+		],
+		[sprintf("kubectl patch pv %s -p '%s'", [one.name, retain]) | some one in gone; is_there(one)],
+	)
+	count(steps) > 0
 } else := "Delete the other: with reclaim policy Retain, the disk stays"
+
+# One that is not there yet cannot be patched.
+is_there(one) if one.volume.phase
+
+is_there(one) if {
+	input.old_workload
+	one.name == input.workload.name
+}
 
 retain := `{"spec": {"persistentVolumeReclaimPolicy": "Retain"}}`
 

@@ -26,13 +26,16 @@ found(document) := violations if violations := policy.violation with input as do
 test_two_volumes_of_one_disk_fail_once if {
 	some v in found(request("b", {}, [{"name": "a"}]))
 	contains(v.msg, "PersistentVolumes b and a are one disk (vol-1)")
-	contains(v.fix, "kubectl patch pv a -p")
-	contains(v.fix, " && kubectl patch pv b -p")
+	contains(v.fix, "set persistentVolumeReclaimPolicy: Retain in the manifest of b; set")
+	not contains(v.fix, "kubectl")
 	found(request("a", {}, [{"name": "b"}])) == set()
 }
 
 test_a_volume_of_the_cluster_counts_whatever_its_name_is if {
-	count(found(request("a", {}, [{"name": "b", "phase": "Bound"}]))) == 1
+	some v in found(request("a", {}, [{"name": "b", "phase": "Bound"}]))
+	contains(v.fix, "Retain in the manifest of a; kubectl patch pv b -p")
+	some changed in found(object.union(request("a", {}, [{"name": "b", "phase": "Bound"}]), {"old_workload": {"name": "a"}}))
+	contains(changed.fix, "kubectl patch pv a -p")
 	count(found(request("a", {}, [{"name": "b", "phase": "Released"}]))) == 1
 }
 

@@ -1,14 +1,14 @@
 # METADATA
 # title: Data has one writer
 # description: >-
-#   Two workloads that write the files of one data store corrupt them, and access modes short of ReadWriteOncePod do
-#   not prevent it: with ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test,
-#   a Job that restores a backup while the store runs, or a Pod for repairs. This policy checks claims that hold a
-#   data directory of this workload or of the other one, and claims that a StatefulSet creates for its replicas.
-#   Claims that applications share on purpose hold no data directory and pass, as do read-only mounts and workloads
-#   with 0 replicas. If a Job, CronJob or Pod mounts the claim of another workload, the Job, CronJob or Pod is
-#   flagged; if two workloads are checked together, the one that does not own the data. The other workloads are those
-#   that stategate last saw, or those in the same bundle of files.
+#   Two workloads that write the files of one data store corrupt them, and access modes short of ReadWriteOncePod do not
+#   prevent it: with ReadWriteOnce both may run on the same node. It happens with a second Deployment for a test, a Job
+#   that restores a backup while the store runs, or a Pod for repairs. This policy checks claims that hold a data
+#   directory of this workload or of the other one, and claims that a StatefulSet creates for its replicas. Claims that
+#   applications share on purpose hold no data directory and pass, as do read-only mounts and workloads with 0 replicas.
+#   Which part of a claim (subPath) the other workload mounts is not known. If a Job, CronJob or Pod mounts the claim of
+#   another workload, the Job, CronJob or Pod is flagged; if two workloads are checked together, the one that does not
+#   own the data. The other workloads are those that stategate last saw, or those in the same bundle of files.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/persistent-volumes/#access-modes
 # - ref: https://kubernetes.io/docs/concepts/storage/volume-pvc-datasource/
@@ -33,7 +33,7 @@ import data.stategate.lib.dumps
 violation contains v if {
 	some claim in {writer.claim | some writer in writers}
 	v := {
-		"msg": sprintf("claim %s is written by %s already: a second writer corrupts its data", [claim, those(claim)]),
+		"msg": sprintf("claim %s is written by %s already: %s", [claim, those(claim), consequence(claim)]),
 		"path": path(claim),
 		"fix": remedy(claim),
 	}
@@ -49,6 +49,19 @@ writers contains consumer if {
 	not told_there(consumer)
 }
 
+# In directories of their own, two writers do no harm, but which directory the other one has is not known.
+consequence(claim) := "two writers of the same files corrupt them" if {
+	in_part(claim)
+} else := "a second writer corrupts its data"
+
+in_part(claim) if {
+	mounts := [mount | some mount in claims.mounts_of(claim); not mount.read_only]
+	count(mounts) > 0
+	every mount in mounts {
+		object.get(mount, "sub_path", "") != ""
+	}
+}
+
 names(claim) := sort([sprintf("%s %s", [writer.kind, writer.name]) | some writer in writers; writer.claim == claim])
 
 those(claim) := concat(" and ", names(claim)) if {
@@ -61,6 +74,11 @@ remedy(claim) := sprintf(
 	[dumps.with_tool(engine(claim)), one_at_a_time, those(claim)],
 ) if {
 	input.workload.kind in {"Job", "CronJob", "Pod"}
+} else := sprintf(
+	"Give it a claim of its own, or see that both mount a subPath of their own; to start it on a copy of %s, make that claim %s",
+	[claim, "from a VolumeSnapshot"],
+) if {
+	in_part(claim)
 } else := sprintf("Give it a claim of its own; to start it on a copy of %s, make that claim from a VolumeSnapshot", [claim])
 
 # Of several, no tool copies the data of all.

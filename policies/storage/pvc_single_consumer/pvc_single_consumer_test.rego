@@ -48,6 +48,19 @@ data_store(consumers) := object.union(
 	}]}}},
 )
 
+test_part_of_a_claim_may_be_one_s_own if {
+	mounts := [
+		{"volume": "data", "mount_path": "/data", "sub_path": "tools", "read_only": false},
+		{"volume": "data", "mount_path": "/all", "read_only": true},
+	]
+	part := {"workload": {"containers": [{"name": "restore", "mounts": mounts}]}}
+	some v in found(object.union(request("Deployment", "data-pg-0", [set_of_pg]), part))
+	v.msg == "claim data-pg-0 is written by StatefulSet pg already: two writers of the same files corrupt them"
+	startswith(v.fix, "Give it a claim of its own, or see that both mount a subPath of their own; to start it on a copy of data-pg-0")
+	some w in found(object.union(request("Job", "data-pg-0", [set_of_pg]), part))
+	startswith(w.fix, "To back up")
+}
+
 test_own_data_fails if count(found(data_store([consumer("Deployment", "tools", "orders")]))) == 1
 
 test_shared_files_pass if found(request("Deployment", "uploads", [consumer("Deployment", "worker", "uploads")])) == set()

@@ -7,8 +7,10 @@
 #   whose disks belong to a zone or to a node, and Ceph RBD if the class sets topologyConstrainedPools. Of other
 #   drivers it is not known whether every node reaches their volumes, and many network storages have no zones, so they
 #   pass: add yours to zonal. If every node of your cluster reaches the disks of a listed driver, add it to
-#   topology_free; if the cluster has one zone and no local disks, set single_zone. A class that allows one zone only,
-#   by allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and passes, unless its disks belong to a node.
+#   topology_free; add kubernetes.io/no-provisioner if all volumes of such classes are NFS or the like, for a class
+#   does not show its volumes. If the cluster has one zone and no local disks, set single_zone. A class that allows one
+#   zone only, by allowedTopologies or the parameter zone of the plugins that knew it, cannot pick a wrong one and
+#   passes, unless its disks belong to a node.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode
 # custom:
@@ -63,13 +65,64 @@ violation contains v if {
 	not one_zone(class)
 	v := {
 		"msg": sprintf(
-			"StorageClass %s binds a claim to a disk before its pod is scheduled: in the wrong zone the pod can never start",
-			[input.workload.name],
+			"StorageClass %s binds a claim to a disk before its pod is scheduled: %s",
+			[input.workload.name, consequence(class)],
 		),
 		"path": ["volumeBindingMode"],
+		"fix": concat("", [
+			first(class),
+			"Set volumeBindingMode: WaitForFirstConsumer; an existing class must be deleted and created again",
+			unless_shared(class),
+		]),
 		"details": {"provisioner": class.provisioner},
 	}
 }
+
+# Its volumes are made by hand, and are not seen from here.
+consequence(class) := "if that is a disk of a node, the pod can never start on another one" if {
+	by_hand(class)
+} else := "in the wrong zone the pod can never start"
+
+unless_shared(class) := "; where every node reaches its volumes (NFS), list its provisioner in topology_free instead" if {
+	by_hand(class)
+} else := ""
+
+by_hand(class) if class.provisioner == "kubernetes.io/no-provisioner"
+
+# With Immediate, its driver makes disks all the same.
+violation contains v if {
+	class := input.workload.storage_class
+	class.volume_binding_mode == "WaitForFirstConsumer"
+	key := keys[class.provisioner]
+	at := [i | some i, term in class.allowed_topologies; term.key == old_key][0]
+	v := {
+		"msg": sprintf(
+			"StorageClass %s writes its zones with the key %s, which its driver does not know: its pods stay pending",
+			[input.workload.name, old_key],
+		),
+		"path": ["allowedTopologies", at],
+		"fix": sprintf("Write the key %s; an existing class must be deleted and created again", [key]),
+	}
+}
+
+first(class) := sprintf("Write the key %s for %s, which the driver does not know. ", [key, old_key]) if {
+	key := keys[class.provisioner]
+	some term in class.allowed_topologies
+	term.key == old_key
+} else := ""
+
+old_key := "failure-domain.beta.kubernetes.io/zone"
+
+keys := {
+	"cinder.csi.openstack.org": "topology.cinder.csi.openstack.org/zone",
+	"disk.csi.azure.com": "topology.disk.csi.azure.com/zone",
+	"diskplugin.csi.alibabacloud.com": "topology.diskplugin.csi.alibabacloud.com/zone",
+	"ebs.csi.aws.com": "topology.ebs.csi.aws.com/zone",
+	"pd.csi.storage.gke.io": "topology.gke.io/zone",
+}
+
+# Kubernetes translates it for its own former drivers only.
+reads_the_old_key(class) if startswith(class.provisioner, "kubernetes.io/")
 
 bound_to_a_place(class) if {
 	globs.matches_any(input.parameters.zonal, class.provisioner)
@@ -99,15 +152,13 @@ zones(class) := {zone} if {
 
 of_a_zone(_, key) if key in zone_keys
 
-# Kubernetes translates the old key for its own former drivers only.
-of_a_zone(class, "failure-domain.beta.kubernetes.io/zone") if startswith(class.provisioner, "kubernetes.io/")
+of_a_zone(class, key) if {
+	key == old_key
+	reads_the_old_key(class)
+}
 
 # As Kubernetes and the drivers of these disks know them.
-zone_keys := {
-	"topology.cinder.csi.openstack.org/zone", "topology.disk.csi.azure.com/zone",
-	"topology.diskplugin.csi.alibabacloud.com/zone", "topology.ebs.csi.aws.com/zone", "topology.gke.io/zone",
-	"topology.kubernetes.io/zone",
-}
+zone_keys := {"topology.kubernetes.io/zone"} | {key | some key in keys}
 
 # Their disks belong to a node, not only to a zone.
 of_a_node := ["kubernetes.io/no-provisioner", "rancher.io/*", "*openebs.io*", "topolvm.*", "*hostpath*"]

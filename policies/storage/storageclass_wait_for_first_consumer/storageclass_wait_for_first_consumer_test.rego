@@ -25,7 +25,11 @@ test_zonal_disk_made_at_once_fails if {
 	v.path == ["volumeBindingMode"]
 }
 
-test_local_disk_made_at_once_fails if count(found(request("kubernetes.io/no-provisioner", "Immediate", {}))) == 1
+test_local_disk_made_at_once_fails if {
+	some v in found(request("kubernetes.io/no-provisioner", "Immediate", {}))
+	contains(v.msg, "if that is a disk of a node, the pod can never start on another one")
+	endswith(v.fix, "where every node reaches its volumes (NFS), list its provisioner in topology_free instead")
+}
 
 test_drivers_that_have_no_zones_or_are_not_known_pass if {
 	every provisioner in ["efs.csi.aws.com", "csi.san.synology.com", "rook-ceph.ceph.rook.io/bucket"] {
@@ -77,4 +81,19 @@ test_class_of_one_zone_has_no_wrong_one if {
 	count(found(request("csi.hetzner.cloud", "Immediate", {"zone": "a"}))) == 1
 	count(found(in_zones("ebs.csi.aws.com", ["a", "b"]))) == 1
 	count(found(in_zones("kubernetes.io/no-provisioner", ["a"]))) == 1
+}
+
+with_old_key(provisioner, mode) := object.union(request(provisioner, mode, {}), {"workload": {"storage_class": {
+	"allowed_topologies": [{"key": "failure-domain.beta.kubernetes.io/zone", "values": ["a", "b"]}],
+}}})
+
+test_a_key_that_no_node_has_any_more_keeps_pods_pending if {
+	some v in found(with_old_key("ebs.csi.aws.com", "WaitForFirstConsumer"))
+	contains(v.msg, "StorageClass fast writes its zones with the key failure-domain.beta.kubernetes.io/zone, which its driver does not know")
+	v.path == ["allowedTopologies", 0]
+	startswith(v.fix, "Write the key topology.ebs.csi.aws.com/zone")
+	some now in found(with_old_key("ebs.csi.aws.com", "Immediate"))
+	startswith(now.fix, "Write the key topology.ebs.csi.aws.com/zone for failure-domain.beta.kubernetes.io/zone")
+	contains(now.fix, "Set volumeBindingMode: WaitForFirstConsumer")
+	found(with_old_key("kubernetes.io/aws-ebs", "WaitForFirstConsumer")) == set()
 }

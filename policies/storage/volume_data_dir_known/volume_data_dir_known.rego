@@ -39,7 +39,7 @@ violation contains v if {
 		"path": container.path,
 		"fix": sprintf(
 			"Look where it writes (df DIR in the container). If it is %s, %s; then mount %s there, and %s",
-			[where, "save it first, since any restart loses it", data_dirs.remedy, dumps.back],
+			[where, "save it first, since any restart loses it", data_dirs.remedy, dumps.back_of(container.name)],
 		),
 	}
 }
@@ -86,7 +86,7 @@ violation contains v if {
 		"path": container.path,
 		"fix": sprintf(
 			"Look where it writes (df DIR in the container). If it keeps data, %s; then mount %s there. If it is a cache, %s",
-			[sprintf("save it first (%s)", [dumps.save]), data_dirs.remedy, "annotate stategate.io/data-durability: cache"],
+			[sprintf("save it first (%s)", [dumps.save_of(container.name)]), data_dirs.remedy, "annotate stategate.io/data-durability: cache"],
 		),
 	}
 }

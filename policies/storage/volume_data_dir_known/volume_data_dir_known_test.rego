@@ -6,6 +6,7 @@ container := ["spec", "template", "spec", "containers", 0]
 
 request(dirs, mounts) := {"workload": {
 	"kind": "StatefulSet",
+	"name": "pg",
 	"engine": {"name": "postgres", "container": "db", "data_dirs": dirs},
 	"containers": [{"name": "db", "mounts": mounts, "path": container}],
 }}

@@ -1,17 +1,17 @@
 # METADATA
 # title: A running store's data directory stays where it is
 # description: >-
-#   A data store that is started on an empty directory makes a new, empty database there, and the application writes
-#   to it as if nothing had happened. The data lies untouched elsewhere, and the two drift apart from then on. A
-#   subPath that is added, a volume mounted at another path, another PGDATA or `--datadir`, another claim, or an image
-#   whose default moved (PostgreSQL 18; an image of another vendor) is enough. This policy compares where the data
-#   directory is before and after an update: on which volume, and where on it. Two ways to write the same place are
-#   the same. A move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a
-#   ConfigMap or a configuration file decides, nothing is known and nothing is flagged; of a subPathExpr, only what its
-#   variables cannot change. A directory that
-#   leaves its volume for an emptyDir or an ephemeral volume is a move as well; one that is on no volume afterwards is
-#   covered by volume-data-dir-persisted, and one that was on none until now, which loses its data by the very update that
-#   puts it on a volume, by volume-data-dropped. Files are compared with their previous version (`--old`).
+#   A data store that is started on an empty directory makes a new, empty database there, and the application writes to
+#   it as if nothing had happened. The data lies untouched elsewhere, and the two drift apart from then on. A subPath
+#   that is added, a volume mounted at another path, another PGDATA or `--datadir`, another claim, or an image whose
+#   default moved (PostgreSQL 18; an image of another vendor) is enough. This policy compares where the data directory
+#   is before and after an update: on which volume, and where on it. Two ways to write the same place are the same. A
+#   move that is meant is confirmed by an annotation that names both places. Where a script, a Secret, a ConfigMap or a
+#   configuration file decides, nothing is known and nothing is flagged; of a subPathExpr, only what its variables
+#   cannot change. A directory that leaves its volume for an emptyDir or an ephemeral volume is a move as well; one that
+#   is on no volume afterwards is covered by volume-data-dir-persisted, and one that was on none until now, which loses
+#   its data by the very update that puts it on a volume, by volume-data-dropped. Files are compared with their previous
+#   version (`--old`).
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#using-subpath
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
@@ -76,7 +76,20 @@ fleeting(move) if {
 	split(where, ":")[0] in {"emptyDir", "ephemeral"}
 }
 
-told(side) := concat(" and ", {where | some move in moves; some where in move[side]})
+told(side) := concat(" and ", {in_words(where) | some move in moves; some where in move[side]})
+
+in_words(where) := text if {
+	kind := split(where, ":")[0]
+	shown := kinds_of_volumes[kind]
+	text := sprintf("%s %s", [shown, trim_prefix(where, sprintf("%s:", [kind]))])
+} else := sprintf("claim %s", [where]) if {
+	not contains(where, "/")
+} else := text if {
+	name := split(where, "/")[0]
+	text := sprintf("%s in claim %s", [trim_prefix(where, sprintf("%s/", [name])), name])
+}
+
+kinds_of_volumes := {"emptyDir": "emptyDir", "ephemeral": "ephemeral volume", "hostPath": "hostPath"}
 
 # Of several containers, the first.
 first_place := [container.path |
@@ -86,20 +99,25 @@ first_place := [container.path |
 	count(moves) > 0
 }
 
-way := "Keep the claim: the data stays in it, and nothing brings it to the new volume; to start empty all the same" if {
+way := concat("; ", [
+	"Keep the volume: the data stays on it, and nothing brings it to the new one",
+	"a mere cache is annotated stategate.io/data-durability: cache, too; to start empty all the same",
+]) if {
 	some move in moves
 	fleeting(move)
-} else := sprintf("Keep the image, or save the data before the update (%s), and after it %s", [tool, dumps.back]) if {
+} else := sprintf("Keep the image, or save the data before the update (%s), and after it %s", [tool, back]) if {
 	other_software
 	not named_now
 } else := sprintf(
-	"Keep the claim, or stop the store and copy its files (or save the data now: %s; and after it %s)",
-	[tool, dumps.back],
+	"Keep the volume, or stop the store and copy its files (or save the data now: %s; and after it %s)",
+	[tool, back],
 ) if {
 	other_claim
 } else := "Keep the path, or (with whenScaled: Retain) scale to 0 and move the files on each volume from a pod of its own"
 
 tool := concat("; ", {dumps.with_tool(name) | some name in stores_that_move})
+
+back := concat("; ", {dumps.back_with(name) | some name in stores_that_move})
 
 other_claim if {
 	some move in moves

@@ -41,7 +41,7 @@ found(document) := violations if violations := policy.violation with input as do
 
 test_a_move_names_both_places if {
 	some v in found(request([at_root], [dir("/data", "default", mounted("data", "/data", "pg"))]))
-	contains(v.msg, "moves from data-pg to data-pg/pg:")
+	contains(v.msg, "moves from claim data-pg to pg in claim data-pg:")
 	contains(v.fix, "stategate.io/confirm-data-move='data-pg->data-pg/pg'")
 	contains(v.fix, "Keep the path")
 	v.path == ["spec", "db"]
@@ -63,7 +63,7 @@ test_another_claim_fails_unless_it_is_not_judged if {
 	new := dir("/data", "default", object.union(mounted("other", "/data", ""), {"source": "persistentVolumeClaim"}))
 	document := request([at_root], [new])
 	some v in found(document)
-	contains(v.fix, "Keep the claim")
+	contains(v.fix, "Keep the volume, or stop the store")
 	found(object.union(document, {"parameters": {"other_claims": false}})) == set()
 }
 
@@ -71,7 +71,7 @@ of_node(sub) := dir("/data", "default", object.union(mounted("disk", "/data", su
 
 test_a_directory_of_the_node_may_move_too if {
 	some v in found(request([of_node("")], [of_node("pg")]))
-	contains(v.msg, "from hostPath:/mnt/disk to hostPath:/mnt/disk/pg")
+	contains(v.msg, "from hostPath /mnt/disk to hostPath /mnt/disk/pg")
 }
 
 test_what_is_not_certain_passes if {
@@ -119,14 +119,16 @@ test_an_empty_dir_is_the_fault_of_another_policy if {
 	found(request([scratch], [at_root])) == set()
 }
 
+in_words := {"emptyDir": "emptyDir", "ephemeral": "ephemeral volume"}
+
 test_a_claim_that_is_left_for_scratch_space_is_kept if {
 	every source in ["emptyDir", "ephemeral"] {
 		scratch := dir("/data", "default", object.union(mounted("new", "/data", ""), {"source": source}))
 		every other_claims in [true, false] {
 			document := object.union(request([at_root], [scratch]), {"parameters": {"other_claims": other_claims}})
 			some v in found(document)
-			contains(v.msg, sprintf("moves from data-pg to %s:new: it starts with an empty database", [source]))
-			startswith(v.fix, "Keep the claim: the data stays in it")
+			contains(v.msg, sprintf("moves from claim data-pg to %s new: it starts with an empty database", [in_words[source]]))
+			startswith(v.fix, "Keep the volume: the data stays on it")
 			contains(v.fix, sprintf("stategate.io/confirm-data-move='data-pg->%s:new'", [source]))
 		}
 		found(request([at_root], [object.union(scratch, {"origin": "guess"})])) == set()
@@ -143,7 +145,7 @@ log(sub) := dir("/log", "also", mounted("log", "/log", sub))
 
 test_each_directory_that_is_named_counts if {
 	some v in found(request([at_root, log("")], [at_root, log("x")]))
-	contains(v.msg, "from log-pg to log-pg/x:")
+	contains(v.msg, "from claim log-pg to x in claim log-pg:")
 	found(request([at_root], [at_root, log("")])) == set()
 }
 

@@ -43,20 +43,46 @@ violation contains v if {
 	count(dirs) > 0
 	where := concat(" and ", places(dirs))
 	v := {
-		"msg": sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)]),
+		"msg": message(container, dirs, where),
 		"path": container.path,
 		"fix": remedy_or_back(container, dirs, where),
 		"details": {"mounts": [mount.mount_path | some mount in container.mounts]},
 	}
 }
 
+message(container, dirs, where) := text if {
+	of_another_make(container, dirs)
+	text := sprintf(
+		"no volume holds the data of container %s: a restart loses all of it (the known images of %s keep it in %s: %s)",
+		[container.name, input.workload.engine.name, where, "look where this one does"],
+	)
+} else := sprintf("container %s keeps its %s in %s, where %s", [container.name, kept(dirs), where, consequence(dirs)])
+
+# The directory is that of other images. That no volume holds the data is known all the same: the container has none.
+of_another_make(container, dirs) if {
+	image := container.image
+	not publishers.versioned(image)
+	every dir in dirs {
+		dir.origin in {"default", "also"}
+		not dir.mount
+		not dir.hidden_by
+		not data_dirs.left(dir)
+	}
+	every mount in container.mounts {
+		not data_dirs.persisted({"mount": mount})
+	}
+}
+
 # What a data store keeps beside its tables, where only that is lost.
 kept(dirs) := what if {
-	what := beside[input.workload.engine.name]
+	what := beside[engine_of(dirs)]
 	every dir in dirs {
 		dir.origin == "also"
 	}
 } else := "data"
+
+# They are of one container.
+engine_of(dirs) := dumps.engine_in([dir.container | some dir in dirs][0])
 
 beside := {"cassandra": "last writes", "scylla": "last writes", "openldap": "configuration"}
 
@@ -74,7 +100,7 @@ consequence(dirs) := "no volume holds them: a crash loses what is not yet in its
 	}
 } else := sprintf("no volume holds it: %s", [outcome(dirs)])
 
-outcome(dirs) := "with one at /var/lib/postgresql/data, the image refuses to start, or starts empty" if {
+outcome(dirs) := "with a volume at /var/lib/postgresql/data, the image refuses to start, or starts empty" if {
 	some dir in dirs
 	regex.match(`^/var/lib/postgresql/[0-9]+/docker$`, dir.dir)
 	some container in input.workload.containers
@@ -110,10 +136,31 @@ remedy(container, dirs, where) := sprintf(
 	[where, "it does not start with an empty one beside its data"],
 ) if {
 	kept(dirs) == "configuration"
-} else := sprintf("%sMount %s%s", [first, concat(" and ", at), hides]) if {
+} else := sprintf(
+	"Mount volume %s at /var/lib/postgresql instead: of 18 and later, the data is below it. If there are data of an older version on it, %s",
+	[volume, "keep that version's image, and dump them first"],
+) if {
+	volume := too_deep(container, dirs)
+} else := sprintf("%sMount %s%s", [first(container), concat(" and ", at), hides]) if {
 	at := {text | some dir in dirs; text := beneath(container, dir)}
 	count(at) > 0
-} else := concat("", [first, fix(where)])
+} else := sprintf("%sLook where it writes (df DIR in the container), and mount %s there%s", [
+	first(container), data_dirs.remedy, way_out(container),
+]) if {
+	of_another_make(container, dirs)
+} else := concat("", [first(container), fix(container, where)])
+
+# The volume at the directory of older versions, which the image of PostgreSQL 18 refuses.
+too_deep(container, dirs) := volumes[0] if {
+	some dir in dirs
+	regex.match(`^/var/lib/postgresql/[0-9]+/docker$`, dir.dir)
+	volumes := [mount.volume |
+		some mount in container.mounts
+		mount.mount_path == "/var/lib/postgresql/data"
+		data_dirs.persisted({"mount": mount})
+	]
+	count(volumes) > 0
+}
 
 # A mount at the VOLUME itself. With a subPath there is no lost+found in it, and it is where CRI-O has kept the data.
 beneath(container, dir) := sprintf("volume %s at %s with %s: %s", [volume, path, key, place]) if {
@@ -130,7 +177,7 @@ beneath(container, dir) := sprintf("volume %s at %s with %s: %s", [volume, path,
 
 # PostgreSQL and Kafka do not start in the root of a new ext4 file system.
 beside_lost_found(dir) := " with subPath: data" if {
-	input.workload.engine.name in {"postgres", "kafka"}
+	dumps.engine_in(dir.container) in {"postgres", "kafka"}
 	dir.dir == dir.hidden_by
 } else := ""
 
@@ -149,18 +196,19 @@ closest(container, path) := last[count(last) - 1].mount if {
 hides := ": above it, containerd lays the image's empty VOLUME over what is mounted"
 
 # Whatever is changed, the pods start anew.
-first := sprintf("Save the data first (%s), for this update loses it. ", [dumps.save]) if {
+first(container) := sprintf("Save the data first (%s), for this update loses it. ", [dumps.save_of(container.name)]) if {
 	input.review.operation == "UPDATE"
-} else := sprintf("If it runs, save its data first (%s): the change loses it. ", [dumps.save])
+} else := sprintf("If it runs, save its data first (%s): the change loses it. ", [dumps.save_of(container.name)])
 
-fix(where) := by_variable if {
+fix(container, where) := by_variable if {
+	container.name == input.workload.engine.container
 	by_variable
 } else := sprintf(
 	"Look in the container which of them it writes to, and mount %s at that one%s%s",
-	[data_dirs.remedy, of_own_image, way_out],
+	[data_dirs.remedy, of_own_image, way_out(container)],
 ) if {
 	contains(where, " or ")
-} else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, where, of_own_image, way_out])
+} else := sprintf("Mount %s that holds %s%s%s", [data_dirs.remedy, where, of_own_image, way_out(container)])
 
 # What its publisher's image does is known.
 of_own_image := "" if {
@@ -213,8 +261,8 @@ leads_to_a_volume(container, path) if {
 }
 
 # Only for engines that are often used as a cache.
-way_out := "; if it is only a cache, stategate.io/data-durability: cache" if {
-	input.workload.engine.name in {"redis", "elasticsearch", "prometheus", "loki", "tempo", "nats"}
+way_out(container) := "; if it is only a cache, stategate.io/data-durability: cache" if {
+	dumps.engine_in(container.name) in {"redis", "elasticsearch", "prometheus", "loki", "tempo", "nats"}
 } else := ""
 
 homeless(name) := {dir |

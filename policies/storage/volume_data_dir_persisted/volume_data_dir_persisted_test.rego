@@ -35,6 +35,7 @@ test_no_mount_fails if {
 
 beneath(mounts) := {"workload": {
 	"kind": "StatefulSet",
+	"name": "pg",
 	"engine": {"name": "postgres", "container": "db", "data_dirs": [{
 		"dir": "/srv/pg/data",
 		"container": "db",
@@ -43,6 +44,26 @@ beneath(mounts) := {"workload": {
 	}]},
 	"containers": [{"name": "db", "image": {"repository": "library/postgres"}, "mounts": mounts, "path": container}],
 }}
+
+test_each_store_of_a_pod_is_saved_by_its_own_tools if {
+	document := {"workload": {
+		"kind": "Pod",
+		"name": "fat",
+		"engine": {"name": "redis", "container": "cache", "data_dirs": [
+			{"dir": "/data", "container": "cache", "origin": "default"},
+			{"dir": "/var/lib/rabbitmq/mnesia", "container": "queue", "origin": "default"},
+		]},
+		"containers": [
+			{"name": "cache", "engine": "redis", "image": {"repository": "library/redis"}, "mounts": [], "path": ["a"]},
+			{"name": "queue", "engine": "rabbitmq", "image": {"repository": "library/rabbitmq"}, "mounts": [], "path": ["b"]},
+		],
+	}}
+	fixes := {v.path[0]: v.fix | some v in found(document)}
+	contains(fixes.a, "(redis-cli --rdb")
+	contains(fixes.a, "if it is only a cache")
+	contains(fixes.b, "(rabbitmqctl -q export_definitions")
+	not contains(fixes.b, "cache")
+}
 
 test_hidden_by_a_volume_of_the_image_is_told_where_to_mount if {
 	of_a_claim := {"mount_path": "/srv/pg", "volume": "v", "source": "persistentVolumeClaim", "read_only": false}
@@ -249,5 +270,37 @@ test_postgres_18_refuses_the_old_mount if {
 	document := request("StatefulSet", [nowhere("/var/lib/postgresql/18/docker", "default")])
 	containers := [object.union(one, mounts) | some one in document.workload.containers]
 	some v in found(object.union(document, {"workload": {"containers": containers}}))
-	contains(v.msg, "no volume holds it: with one at /var/lib/postgresql/data, the image refuses to start, or starts empty")
+	contains(v.msg, "no volume holds it: with a volume at /var/lib/postgresql/data, the image refuses to start, or starts empty")
+}
+
+test_a_volume_at_the_old_directory_moves_up if {
+	document := request("StatefulSet", [nowhere("/var/lib/postgresql/18/docker", "default")])
+	mounts := [{"volume": "data", "mount_path": "/var/lib/postgresql/data", "source": "volumeClaimTemplate", "read_only": false}]
+	db := object.union(document.workload.containers[1], {"mounts": mounts})
+	some v in found(object.union(document, {"workload": {"containers": [document.workload.containers[0], db]}}))
+	startswith(v.fix, "Mount volume data at /var/lib/postgresql instead: of 18 and later, the data is below it.")
+}
+
+of_image(repository, dirs, mounts) := {"workload": {
+	"kind": "StatefulSet",
+	"engine": {"name": "zookeeper", "container": "db", "data_dirs": dirs},
+	"containers": [{"name": "db", "image": {"repository": repository}, "mounts": mounts, "path": container}],
+}}
+
+test_image_of_another_maker_may_use_another_directory if {
+	dirs := [nowhere("/data", "default"), nowhere("/datalog", "also")]
+	some v in found(of_image("engapa/zookeeper", dirs, [{"source": "configMap", "mount_path": "/conf"}]))
+	v.msg == concat("", [
+		"no volume holds the data of container db: a restart loses all of it ",
+		"(the known images of zookeeper keep it in /data and /datalog: look where this one does)",
+	])
+	contains(v.fix, "Look where it writes (df DIR in the container), and mount an entry of spec.volumeClaimTemplates there")
+	every repository in ["library/zookeeper", "rabbitmq/zookeeper"] {
+		some w in found(of_image(repository, dirs, []))
+		startswith(w.msg, "container db keeps its data in /data and /datalog, where no volume holds it")
+	}
+	some named in found(of_image("engapa/zookeeper", [nowhere("/d", "argument")], []))
+	startswith(named.msg, "container db keeps its data in /d, where")
+	some beside in found(of_image("engapa/zookeeper", [nowhere("/d", "environment")], [{"source": "hostPath", "mount_path": "/x"}]))
+	startswith(beside.msg, "container db keeps its data in /d, where")
 }

@@ -48,9 +48,9 @@ violation contains v if {
 		"fix": sprintf(
 			"Save the data now (%s), confirm (%s), apply this, and %s; %s",
 			[
-				dumps.save,
+				dumps.save_of(drop.container),
 				confirm.command(lower(input.workload.kind), input.workload, confirmation, step),
-				dumps.back,
+				dumps.back_of(drop.container),
 				expendable,
 			],
 		),

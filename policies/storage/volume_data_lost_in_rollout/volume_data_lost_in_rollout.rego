@@ -4,12 +4,12 @@
 #   Any change of the pod template, be it an image, a variable or an annotation, replaces the pods, and with them all
 #   that is in an emptyDir, in a generic ephemeral volume, in the file system of a container or in memory. That the data
 #   is kept there may be an old finding that nobody looks at any more; that it goes now is news. This policy warns of
-#   each such update of a store that runs, once, and of its deletion. It is silent if the update moves the data to a lasting volume
-#   (volume-data-dropped), if several replicas may copy the data to the new pods, where a script, a Secret or a
-#   configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a partition, a
-#   paused Deployment). Of workloads that run no known store, it tells that another claim, another
-#   part of it, or a volume that goes with the pod takes the place of the one that held their files. Files are compared with their previous version (`--old`). Declare a cache with
-#   stategate.io/data-durability: cache.
+#   each such update of a store that runs, once, and of its deletion. It is silent if the update moves the data to a
+#   lasting volume (volume-data-dropped), if several replicas may copy the data to the new pods, where a script, a
+#   Secret or a configuration file decides where the data is, and while no pod is replaced (updateStrategy OnDelete, a
+#   partition, a paused Deployment). Of workloads that run no known store, it tells that another claim, another part of
+#   it, or a volume that goes with the pod takes the place of the one that held their files. Files are compared with
+#   their previous version (`--old`). Declare a cache with stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
@@ -25,6 +25,7 @@
 package stategate.storage.volume_data_lost_in_rollout
 
 import data.stategate.lib.data_dirs
+import data.stategate.lib.deletion
 import data.stategate.lib.dumps
 import data.stategate.lib.kept_data
 import data.stategate.lib.pod_data
@@ -43,15 +44,24 @@ violation contains v if {
 		"key": "rollout",
 		"fix": sprintf(
 			"Save the data now (%s), apply this, and %s; or mount %s at the data directory in the same update; %s",
-			[dumps.save, dumps.back, data_dirs.remedy, "for a mere cache, annotate stategate.io/data-durability: cache"],
+			[saved, back, data_dirs.remedy, "for a mere cache, annotate stategate.io/data-durability: cache"],
 		),
 	}
 }
 
+# By each of its data stores whose data goes.
+saved := concat("; ", {dumps.save_of(old.container) | some old in pod_data.at_stake}) if {
+	count(pod_data.at_stake) > 0
+} else := dumps.save
+
+back := concat("; ", {dumps.back_of(old.container) | some old in pod_data.at_stake}) if {
+	count(pod_data.at_stake) > 0
+} else := dumps.back
+
 violation contains v if {
 	input.review.operation == "DELETE"
 	where := pod_data.places
-	not orphaned
+	not deletion.orphans
 	v := {
 		"msg": sprintf(
 			"deleting %s %s loses its data, which is in %s of its pods",
@@ -60,28 +70,22 @@ violation contains v if {
 		"path": ["metadata", "name"],
 		"key": "deletion",
 		"fix": sprintf(
-			"Save what is needed while its pods still shut down (%s); the next time, before it is deleted",
+			"Nothing brings it back once the pods are gone. If one still runs, copy its data directory out now (kubectl cp); next time, save the data first (%s)",
 			[dumps.with_tool(input.old_workload.engine.name)],
 		),
 	}
 }
-
-# The pods stay.
-orphaned if input.review.options.propagationPolicy == "Orphan"
-
-orphaned if input.review.options.orphanDependents == true
 
 # Of other workloads only the claims are known: one that takes another's place may be new.
 violation contains v if {
 	rolled_out
 	not input.workload.engine
 	not input.old_workload.engine
-	kept_data.kept
 	some container in input.workload.containers
 	container.role == "main"
 	some mount in container.mounts
 	not mount.read_only
-	not kept_data.of_no_value(mount)
+	not kept_data.passing(container, mount)
 	before := places_at[container.name][mount.mount_path]
 	now := place(input.workload, mount)
 	now != before
@@ -98,13 +102,48 @@ violation contains v if {
 	}
 }
 
+# Nothing takes its place: what is written there from now on goes with the container.
+violation contains v if {
+	rolled_out
+	not input.workload.engine
+	not input.old_workload.engine
+	some container in input.workload.containers
+	container.role == "main"
+	some old in input.old_workload.containers
+	old.name == container.name
+	some mount in old.mounts
+	not mount.read_only
+	not kept_data.passing(old, mount)
+	before := places_at[container.name][mount.mount_path]
+	volume := split(before, " with subPath ")[0]
+	not volume in {named(one) | some one in input.workload.volumes}
+	not mount.mount_path in {one.mount_path | some one in container.mounts}
+	v := {
+		"msg": sprintf(
+			"container %s no longer mounts %s at %s: what it writes there from now on goes with it",
+			[container.name, before, mount.mount_path],
+		),
+		"path": container.path,
+		"key": sprintf("%s %s", [container.name, mount.mount_path]),
+		"fix": sprintf("Keep %s: it has the files. If they are kept elsewhere now, nothing is to be done", [before]),
+	}
+}
+
 # A StatefulSet may also name a claim that its template made.
 comparable(_, now) if fleeting(now)
 
 comparable(before, now) if {
-	template := "claim template"
-	startswith(before, template) == startswith(now, template)
+	not from_template(before)
+	not from_template(now)
 }
+
+# Of two templates, statefulset-immutable-fields tells.
+comparable(before, now) if {
+	from_template(now)
+	split(before, " with subPath ")[0] == split(now, " with subPath ")[0]
+}
+
+from_template(where) if startswith(where, "claim template ")
 
 unless_there(now) := "" if {
 	fleeting(now)
@@ -126,6 +165,10 @@ named(volume) := sprintf("claim %s", [volume.claim]) if {
 	volume.source == "persistentVolumeClaim"
 } else := sprintf("claim template %s", [volume.claim]) if {
 	volume.source == "volumeClaimTemplate"
+} else := sprintf("hostPath %s", [volume.host_path]) if {
+	volume.source == "hostPath"
+} else := sprintf("nfs server %s", [volume.nfs_server]) if {
+	volume.source == "nfs"
 } else := sprintf("%s volume %s", [volume.source, volume.name]) if {
 	volume.source in {"emptyDir", "ephemeral"}
 }
@@ -138,9 +181,11 @@ part_of(mount) := sprintf(" with subPath %s", [mount.sub_path]) if {
 places_at := {name: places |
 	some name in {container.name | some container in input.old_workload.containers}
 	containers := [container | some container in input.old_workload.containers; container.name == name]
-	places := {mount.mount_path: where |
-		some mount in containers[0].mounts
-		where := place(input.old_workload, mount)
+	mounts := containers[0].mounts
+	places := {path: where |
+		some path in {mount.mount_path | some mount in mounts}
+		first := [mount | some mount in mounts; mount.mount_path == path][0]
+		where := place(input.old_workload, first)
 		not fleeting(where)
 	}
 }

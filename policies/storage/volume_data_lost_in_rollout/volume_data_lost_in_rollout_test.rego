@@ -133,8 +133,37 @@ deletion(dirs, options) := {
 test_deletion_takes_what_is_in_the_pods if {
 	some v in found(deletion(scratch, {}))
 	v.msg == "deleting StatefulSet pg loses its data, which is in an emptyDir of its pods"
-	startswith(v.fix, "Save what is needed while its pods still shut down (")
+	startswith(v.fix, "Nothing brings it back once the pods are gone. If one still runs, copy its data directory out now")
+	found(object.union(deletion(scratch, {}), {"old_workload": {"engine": {"evicts": true}}})) == set()
 	found(deletion(scratch, {"propagationPolicy": "Orphan"})) == set()
 	found(deletion([dir(on("persistentVolumeClaim"))], {})) == set()
 	found(object.union(deletion(scratch, {}), {"old_workload": {"replicas": 0}})) == set()
+}
+
+test_a_directory_of_the_node_or_of_a_server_may_be_empty if {
+	some node in found(changed({"claim": "wiki"}, {"source": "hostPath", "host_path": "/srv/wiki"}, {}))
+	contains(node.msg, "finds hostPath /srv/wiki at /config instead of claim wiki: if nothing is there")
+	some server in found(changed({"claim": "wiki"}, {"source": "nfs", "nfs_server": "nas"}, {}))
+	contains(server.msg, "finds nfs server nas at /config instead of claim wiki: if nothing is there")
+}
+
+test_a_template_of_another_name_is_the_fault_of_another_policy if {
+	found(changed({"source": "volumeClaimTemplate", "claim": "a"}, {"source": "volumeClaimTemplate", "claim": "b"}, {})) == set()
+	part := {"source": "volumeClaimTemplate", "claim": "a"}
+	document := changed(part, object.union(part, {"x": 1}), {})
+	mounts := [object.union(mount, {"sub_path": "v2"}) | some mount in document.workload.containers[0].mounts]
+	container := object.union(document.workload.containers[0], {"mounts": mounts})
+	count(found(object.union(document, {"workload": {"containers": [container]}}))) == 1
+}
+
+test_a_claim_may_go_without_anything_in_its_place if {
+	document := changed({"claim": "wiki"}, {"claim": "wiki", "x": 1}, {})
+	bare := object.union(document.workload.containers[0], {"mounts": [], "path": ["c"]})
+	dropped := {"workload": {"containers": [bare], "volumes": []}}
+	count(found(object.union(document, dropped))) == 1
+	some v in found(object.union(document, dropped))
+	v.msg == "container wiki no longer mounts claim wiki at /config: what it writes there from now on goes with it"
+	startswith(v.fix, "Keep claim wiki: it has the files.")
+	# It is there, and volume-not-mounted tells of it.
+	found(object.union(document, {"workload": {"containers": [bare]}})) == set()
 }

@@ -45,6 +45,7 @@
 #   why: a local volume exists on one node only, and its pod can run nowhere else
 package stategate.storage.volume_local_replication_declared
 
+import data.stategate.lib.claims
 import data.stategate.lib.globs
 import data.stategate.lib.kept_data
 
@@ -72,6 +73,7 @@ local_claims contains name if {
 	scratch := input.parameters.scratch_claims
 	name := claim.name
 	not globs.matches_any(scratch, name)
+	count(claims.mounts_of(name)) > 0
 	not of_no_value(name)
 	on_the_node(name)
 }
@@ -79,15 +81,7 @@ local_claims contains name if {
 # Mounted for logs and the like only. What a data store calls logs may be its data.
 of_no_value(name) if {
 	not input.workload.engine
-	mounts := [mount |
-		some volume in input.workload.volumes
-		volume.claim == name
-		some container in input.workload.containers
-		some mount in container.mounts
-		mount.volume == volume.name
-	]
-	count(mounts) > 0
-	every mount in mounts {
+	every mount in claims.mounts_of(name) {
 		kept_data.of_no_value(mount)
 	}
 }

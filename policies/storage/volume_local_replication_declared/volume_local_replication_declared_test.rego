@@ -11,6 +11,8 @@ request(replicas, annotations, classes) := {
 		"replicas": replicas,
 		"annotations": annotations,
 		"claims": [{"name": name, "origin": "template"} | some name, _ in classes],
+		"volumes": [{"name": name, "claim": name, "source": "volumeClaimTemplate"} | some name, _ in classes],
+		"containers": [{"name": "kafka", "mounts": [{"volume": name, "mount_path": "/srv", "read_only": false} | some name, _ in classes]}],
 	},
 	"related": {"claim_classes": classes},
 	"parameters": {"local_provisioners": ["rancher.io/local-path", "*hostpath*"], "scratch_claims": ["*tmp*"]},

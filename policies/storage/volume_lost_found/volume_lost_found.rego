@@ -5,8 +5,8 @@
 #   refuses a directory that is not empty, so PostgreSQL does not start on the new volume, and Kafka takes lost+found
 #   for a partition and stops. This policy looks at workloads that are created: the official PostgreSQL image and those
 #   built on it, Apache's and Confluent's Kafka. File systems without lost+found pass where the storage class shows them
-#   or the claim's volume is a directory or was made by hand, and so do volumes that an init container mounts first. On
-#   a volume with data, the directory must stay where it is.
+#   or the claim's volume is a directory or was made by hand, as those of a class without a provisioner are, and so do
+#   volumes that an init container mounts first. On a volume with data, the directory must stay where it is.
 # related_resources:
 # - ref: https://github.com/docker-library/docs/blob/master/postgres/README.md#pgdata
 # custom:
@@ -34,12 +34,19 @@
 #       of: string
 #       default: [rancher.io/local-path, "*hostpath*", "*nfs*", "*cephfs*", "efs.csi.aws.com", "file.csi.azure.com"]
 #       description: Provisioners (globs) whose volumes have no lost+found.
+#     classes_without_object:
+#       type: list
+#       of: string
+#       default: [manual, local-storage]
+#       description: >-
+#         Class names (globs) that only manually created volumes use, unless a StorageClass of that name is known.
 #   fix: Mount the volume with a subPath. On a volume that holds data already, change nothing.
 #   why: the root of a new ext4 file system holds lost+found
 package stategate.storage.volume_lost_found
 
 import data.stategate.lib.data_dirs
 import data.stategate.lib.globs
+import data.stategate.lib.known_claims
 
 violation contains v if {
 	some dir in input.workload.engine.data_dirs
@@ -128,9 +135,22 @@ has_none(volume_name) if {
 	pv.source in by_hand
 }
 
+# Nobody provisions volumes of such a class.
+has_none(volume_name) if {
+	some volume in input.workload.volumes
+	volume.name == volume_name
+	some claim in input.workload.claims
+	claim.name == volume.claim
+	class := known_claims.resolved(claim).storage_class
+	globs.matches_any(input.parameters.classes_without_object, class)
+	not input.related.claim_classes[claim.name]
+}
+
 by_hand := {"hostPath", "local", "nfs", "cephfs"}
 
 no_ext(class) if globs.matches_any(input.parameters.without_lost_found, class.provisioner)
+
+no_ext(class) if class.provisioner == "kubernetes.io/no-provisioner"
 
 no_ext(class) if {
 	some name, value in class.parameters

@@ -15,6 +15,7 @@ request(repository, engine, mount, class) := {
 		"images": ["postgres", "kafka"],
 		"other_repositories": ["*bitnami*"],
 		"without_lost_found": ["rancher.io/local-path"],
+		"classes_without_object": ["manual"],
 	},
 	"related": {"claim_classes": {"data": class}},
 }
@@ -44,6 +45,8 @@ test_other_images_and_volumes_pass if {
 
 test_file_systems_without_it_pass if {
 	found(request("library/postgres", "postgres", {}, {"provisioner": "rancher.io/local-path", "parameters": {}})) == set()
+	by_hand := {"provisioner": "kubernetes.io/no-provisioner", "parameters": {}}
+	found(request("library/postgres", "postgres", {}, by_hand)) == set()
 	every name in ["csi.storage.k8s.io/fstype", "fsType"] {
 		found(request("library/postgres", "postgres", {}, {"provisioner": "x", "parameters": {name: "xfs"}})) == set()
 		count(found(request("library/postgres", "postgres", {}, {"provisioner": "x", "parameters": {name: "ext4"}}))) == 1
@@ -67,6 +70,17 @@ test_volumes_made_by_hand_pass if {
 	}
 	other := {"pvs": [{"name": "pv0", "claim_name": "data", "source": "csi"}]}
 	count(found(object.union(document, {"related": other}))) == 1
+}
+
+of_class(name, related) := found(object.union(
+	object.remove(request("library/postgres", "postgres", {}, ebs), ["related"]),
+	{"workload": {"claims": [{"name": "data", "origin": "template", "storage_class": name}]}, "related": related},
+))
+
+test_classes_that_nobody_provisions_pass if {
+	of_class("manual", {}) == set()
+	count(of_class("manual", {"claim_classes": {"data": ebs}})) == 1
+	count(of_class("fast", {})) == 1
 }
 
 of_version(repository, major) := violations if {

@@ -7,9 +7,11 @@
 #   Directories that a data store needs beside its data directory, such as ZooKeeper's /datalog, are checked, too.
 #   The data directory is known from arguments, environment, the annotation stategate.io/data-paths or the table of
 #   images; with envFrom or a script that decides, the table's directory is used as long as no other volume could
-#   hold the data. volume-data-dir-persisted covers a directory without any volume, volume-data-dropped the
-#   update that replaces the emptyDir of a running store. A replica of Bitnami's Redis and Valkey copies its data from
-#   its primary when it starts, and passes. Declare a cache with stategate.io/data-durability: cache.
+#   hold the data. Loki, Tempo, Milvus, Vault and Aerospike keep their data where their configuration file says, which
+#   may be a bucket: where it is not known, they pass. volume-data-dir-persisted covers a directory without any volume,
+#   volume-data-dropped the update that replaces the emptyDir of a running store. A replica of Bitnami's Redis and
+#   Valkey copies its data from its primary when it starts, and passes. Declare a cache with
+#   stategate.io/data-durability: cache.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/storage/volumes/#emptydir
 # custom:
@@ -58,7 +60,7 @@ way(mount) := ways[0] if {
 	count(ways) > 0
 } else := sprintf(
 	"If it runs, save its data first (%s): the change wipes it. Then replace emptyDir %s by %s and %s",
-	[dumps.save, mount.volume, data_dirs.remedy, dumps.back],
+	[dumps.save_of(mount.container), mount.volume, data_dirs.remedy, dumps.back_of(mount.container)],
 )
 
 expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"

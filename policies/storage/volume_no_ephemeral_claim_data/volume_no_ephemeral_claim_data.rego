@@ -55,7 +55,7 @@ way(mount) := ways[0] if {
 	count(ways) > 0
 } else := sprintf(
 	"If it runs, save its data first (%s): the change deletes it. Then replace volume %s by %s and %s",
-	[dumps.save, mount.volume, data_dirs.remedy, dumps.back],
+	[dumps.save_of(mount.container), mount.volume, data_dirs.remedy, dumps.back_of(mount.container)],
 )
 
 expendable := "if it is only a cache, annotate stategate.io/data-durability: cache"

@@ -5,16 +5,20 @@
 #   restart loses it, while the volume stays empty. It happens when a chart renames a volume or moves a mount, and when
 #   only an init container mounts it, to change the owner of files that nobody writes. This policy looks at claim
 #   templates that no container but an init container mounts, and at claims that no container mounts at all: an init
-#   container may well copy something out of a claim.
+#   container may well copy something out of a claim. A claim that is named beside another one that is written to
+#   passes, and so does one that another workload mounts.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#volume-claim-templates
 # custom:
 #   severity: high
 #   action: warn
 #   match: {kinds: [StatefulSet.apps, Deployment.apps]}
+#   inventory: {StatefulSet.apps: bundle, Deployment.apps: bundle, DaemonSet.apps: bundle}
 #   fix: Mount the claim at the directory that the container writes to. If it runs, copy that directory out first.
 #   why: what a container writes outside of its volumes is lost when it restarts
 package stategate.storage.volume_not_mounted
+
+import data.stategate.lib.data_dirs
 
 violation contains v if {
 	not input.workload.owner
@@ -23,6 +27,9 @@ violation contains v if {
 	readers := mounting[volume.source]
 	not used(name, readers)
 	not filled(name)
+	not told_of_its_data(name)
+	not used_elsewhere(volume)
+	not one_of_several(volume)
 	v := {
 		"msg": sprintf(
 			"no container mounts %s %s%s: nothing is kept in it",
@@ -31,6 +38,32 @@ violation contains v if {
 		"path": volume.path,
 		"fix": fix(volume),
 	}
+}
+
+# The policies on volumes tell of the data that was in it.
+told_of_its_data(name) if {
+	some dir in data_dirs.unpersisted
+	not data_dirs.uncertain(dir)
+	old := data_dirs.left(dir)
+	old.mount.volume == name
+}
+
+# Another workload keeps its data there.
+used_elsewhere(volume) if {
+	volume.source == "persistentVolumeClaim"
+	count(mounted_before(volume)) == 0
+	some consumer in input.related.consumers
+	consumer.claim == volume.claim
+}
+
+# The pod keeps what it writes in another claim, and may only name this one, as the base of several overlays does.
+one_of_several(volume) if {
+	volume.source == "persistentVolumeClaim"
+	count(mounted_before(volume)) == 0
+	some container in input.workload.containers
+	some mount in container.mounts
+	mount.source == "persistentVolumeClaim"
+	not mount.read_only
 }
 
 any_more(volume) := " any more" if {

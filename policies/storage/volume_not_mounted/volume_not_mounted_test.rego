@@ -69,3 +69,52 @@ test_what_was_mounted_until_now_is_mounted_again if {
 	v.msg == "no container mounts the claim template data any more: nothing is kept in it"
 	v.fix == "Mount it at /data again: it has what was written there"
 }
+
+test_what_another_workload_keeps_there_is_kept if {
+	notifier := {"workload": {
+		"kind": "Deployment",
+		"name": "notifier",
+		"volumes": [{"name": "files", "source": "persistentVolumeClaim", "claim": "files", "path": []}],
+		"containers": [],
+	}}
+	alone := policy.violation with input as notifier
+	count(alone) == 1
+	shared := policy.violation with input as object.union(notifier, {"related": {"consumers": [{"claim": "files"}]}})
+	shared == set()
+}
+
+test_what_data_was_on_it_is_told_elsewhere if {
+	old := {"engine": {"name": "mongodb", "data_dirs": [{
+		"dir": "/data/db", "container": "db", "origin": "default",
+		"mount": {"volume": "data", "source": "volumeClaimTemplate", "mount_path": "/data/db", "read_only": false},
+	}]}, "containers": [{"name": "db", "mounts": []}], "volumes": []}
+	new := {
+		"kind": "StatefulSet",
+		"volumes": [{"name": "data", "source": "volumeClaimTemplate", "claim": "data", "path": []}],
+		"containers": [{"name": "db", "mounts": []}],
+		"engine": {"name": "mongodb", "data_dirs": [{"dir": "/data/db", "container": "db", "origin": "default"}]},
+	}
+	unknown := policy.violation with input as {
+		"workload": object.union(new, {"engine": {"data_dirs": []}}),
+		"old_workload": old,
+	}
+	count(unknown) == 1
+	told := policy.violation with input as {"workload": new, "old_workload": old}
+	told == set()
+}
+
+test_a_claim_that_is_only_named_beside_another_passes if {
+	reader := {"workload": {
+		"kind": "Deployment",
+		"name": "reader",
+		"volumes": [
+			{"name": "config", "source": "persistentVolumeClaim", "claim": "config", "path": []},
+			{"name": "media", "source": "persistentVolumeClaim", "claim": "media", "path": []},
+		],
+		"containers": [{"name": "reader", "role": "main", "mounts": [
+			{"volume": "config", "source": "persistentVolumeClaim", "mount_path": "/config", "read_only": false},
+		]}],
+	}}
+	found_there := policy.violation with input as reader
+	found_there == set()
+}

@@ -1,17 +1,18 @@
 # METADATA
 # title: Data stores run as StatefulSets or under an operator
 # description: >-
-#   Only a StatefulSet gives each member its own name and volume, starts and stops members in order, and never starts
-#   a second pod of a name before the first is known to be gone. A Deployment shares the claim it names between all
-#   its pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has
-#   as many members as the cluster has nodes; a bare Pod is not recreated when its node is lost, and a Job is for
-#   work that ends. This policy goes by the images of main containers; clients, exporters and proxies are not data
-#   stores, and neither are tasks that start one beside themselves, such as tests. Some data stores are shipped
-#   as a Deployment of one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo):
-#   list them in exempt_engines. Redis whose settings are out of sight and that has no lasting volume counts as a
-#   cache; declare others with stategate.io/data-durability: cache. Pods and ReplicaSets with an owner are checked
-#   through their owner. Where no volume keeps anything, volume-data-dir-persisted and its like tell that, with the
-#   same way out.
+#   Only a StatefulSet gives each member its own name and volume, starts and stops members in order, and never starts a
+#   second pod of a name before the first is known to be gone. A Deployment shares the claim it names between all its
+#   pods and replaces a pod on an unreachable node at once, so that two may write the same files; a DaemonSet has as
+#   many members as the cluster has nodes; a bare Pod is not recreated when its node is lost, and a Job is for work that
+#   ends. This policy goes by the images of main containers; clients, exporters and proxies are not data stores, and
+#   neither are tasks that start one beside themselves, such as tests. Some data stores are shipped as a Deployment of
+#   one replica and lock their files; in others most parts keep nothing themselves (Loki, Tempo): list them in
+#   exempt_engines. Redis whose settings are out of sight and that has no lasting volume counts as a cache; declare
+#   others with stategate.io/data-durability: cache. Pods and ReplicaSets with an owner are checked through their owner.
+#   RabbitMQ finds its data again only under the same host name, which a Deployment's pods do not have unless their
+#   template, RABBITMQ_NODENAME or rabbitmq-env.conf sets one. Where no volume keeps anything, volume-data-dir-persisted
+#   and its like tell that, with the same way out.
 # related_resources:
 # - ref: https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#using-statefulsets
 # custom:
@@ -29,9 +30,12 @@ package stategate.storage.workload_engine_needs_statefulset
 import data.stategate.lib.data_dirs
 import data.stategate.lib.dumps
 import data.stategate.lib.kept_data
+import data.stategate.lib.node_names
 
 # What happens to a data store that runs as this kind.
-consequence := "its pods share one volume, and a second one may write while the first is unreachable" if {
+consequence := "its data is in a directory named after the host (mnesia/rabbit@HOST), and each new pod starts an empty one" if {
+	keeps_it_by_host
+} else := "its pods share one volume, and a second one may write while the first is unreachable" if {
 	input.workload.kind in {"Deployment", "ReplicaSet", "ReplicationController"}
 	shares_a_claim
 } else := "its pods have no names and no volumes of their own: a new one does not take the place of the old" if {
@@ -41,6 +45,12 @@ consequence := "its pods share one volume, and a second one may write while the 
 } else := "a task is over when its pod ends, and its pods have no names and no volumes of their own" if {
 	input.workload.kind in {"Job", "CronJob"}
 } else := "nothing makes it again when its node goes"
+
+keeps_it_by_host if {
+	node_names.changes
+	some dir in input.workload.engine.data_dirs
+	data_dirs.persisted(dir)
+}
 
 shares_a_claim if {
 	some claim in input.workload.claims
@@ -72,7 +82,7 @@ violation contains v if {
 	v := {
 		"msg": sprintf("%s runs as a %s: %s", [engine.name, kind, consequence]),
 		"path": engine.path,
-		"fix": fix(engine.name),
+		"fix": concat("", [fix(engine.name), or_a_host_name]),
 	}
 }
 
@@ -95,6 +105,13 @@ lasting if {
 	some mount in container.mounts
 	data_dirs.persisted({"mount": mount})
 }
+
+# With a new name, a broker that has data starts empty once more, and two of one name share its files.
+or_a_host_name := "; as long as there is no data, hostname: rabbitmq in the pod template will do, with strategy: {type: Recreate}" if {
+	keeps_it_by_host
+	input.workload.kind == "Deployment"
+	object.get(input.workload, "replicas", 1) <= 1
+} else := ""
 
 fix(name) := sprintf(
 	"%s. Make it a StatefulSet with volumeClaimTemplates, or let an operator run it (%s); then %s",

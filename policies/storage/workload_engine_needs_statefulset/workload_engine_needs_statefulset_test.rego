@@ -74,3 +74,44 @@ test_what_has_no_volume_is_told_of_that if {
 	found(object.union(request("Deployment", "redis"), dirs)) == set()
 	count(found(object.union(request("Pod", "redis"), dirs))) == 1
 }
+
+broker(kind, replicas, spec) := {
+	"workload": {
+		"kind": kind,
+		"name": "mq",
+		"replicas": replicas,
+		"engine": {"name": "rabbitmq", "container": "mq", "path": image, "data_dirs": [{
+			"dir": "/var/lib/rabbitmq/mnesia",
+			"container": "mq",
+			"origin": "default",
+			"mount": {"source": "persistentVolumeClaim"},
+		}]},
+		"pods": {"spec_path": ["spec", "template", "spec"]},
+		"claims": [{"origin": "reference"}],
+		"containers": [{
+			"name": "mq",
+			"image": {"repository": "library/rabbitmq"},
+			"command": [],
+			"args": [],
+			"env": [],
+			"env_from": false,
+			"mounts": [{"source": "persistentVolumeClaim", "mount_path": "/var/lib/rabbitmq"}],
+		}],
+	},
+	"review": {"object": {"spec": {"template": {"spec": spec}}}},
+	"parameters": {"exempt_engines": []},
+}
+
+test_rabbitmq_starts_empty_under_another_name if {
+	some v in found(broker("Deployment", 1, {}))
+	contains(v.msg, "each new pod starts an empty one")
+	endswith(v.fix, "hostname: rabbitmq in the pod template will do, with strategy: {type: Recreate}")
+	some w in found(broker("Deployment", 3, {}))
+	not contains(w.fix, "hostname:")
+	some named in found(broker("Deployment", 1, {"hostname": "mq"}))
+	contains(named.msg, "its pods share one volume")
+	not contains(named.fix, "hostname:")
+	some other in found(broker("ReplicationController", 1, {}))
+	contains(other.msg, "each new pod starts an empty one")
+	not contains(other.fix, "hostname:")
+}

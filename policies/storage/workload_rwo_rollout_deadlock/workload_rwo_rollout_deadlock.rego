@@ -21,12 +21,15 @@
 #   inventory: {PersistentVolumeClaim: bundle, StatefulSet.apps: optional, Deployment.apps: optional}
 #   fix: >-
 #     Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; more pods need a StatefulSet with
-#     volumeClaimTemplates, whose claims are empty, and a data store that is replicated.
+#     volumeClaimTemplates, whose claims are empty, and a data store that is replicated. Members of one store keep their
+#     number.
 #   why: "such a volume serves one node or one pod: a second pod hangs, or writes over the first's files"
 package stategate.storage.workload_rwo_rollout_deadlock
 
 import data.stategate.lib.claims
+import data.stategate.lib.dumps
 import data.stategate.lib.known_claims
+import data.stategate.lib.members
 
 # One cause and one fix, however many claims it holds.
 violation contains v if {
@@ -143,7 +146,30 @@ fixes := {
 	"ReplicationController": "Set replicas: 1; more pods need (empty) claims of their own",
 }
 
-fix_many(kind) := object.get(
+fix_many(kind) := text if {
+	one_store
+	text := sprintf(
+		"Keep %s: fewer may lack a majority, or data. If it runs, save the data first (%s); then give each member a claim of its own, %s, and %s",
+		[all_members, dumps.with_tool(input.workload.engine.name), "by spec.volumeClaimTemplates of a new StatefulSet", dumps.back],
+	)
+} else := concat(" ", [
+	"Set replicas: 1, unless its pods are members of one store, which one alone may not serve: then give each a claim of its",
+	"own, by spec.volumeClaimTemplates of a new StatefulSet, and bring its data there, for such a claim is empty",
+]) if {
+	kind == "StatefulSet"
+	not members.separate
+} else := fix_of_kind(kind)
+
+# One member alone would be what is left of a cluster.
+one_store if members.votes
+
+one_store if members.joined
+
+all_members := sprintf("all %d members", [input.workload.replicas]) if {
+	input.workload.replicas
+} else := "all members"
+
+fix_of_kind(kind) := object.get(
 	fixes,
 	kind,
 	"Set replicas: 1 and strategy {type: Recreate, rollingUpdate: null}; more pods need (empty) claims of their own",

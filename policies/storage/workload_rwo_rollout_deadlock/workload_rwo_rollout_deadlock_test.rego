@@ -45,6 +45,7 @@ test_second_replica_fails_once if {
 test_other_kinds_are_told_their_own_fix if {
 	some v in found(request(workload("StatefulSet", 3, false), once))
 	contains(v.fix, "spec.volumeClaimTemplates")
+	startswith(v.fix, "Set replicas: 1, unless its pods are members of one store")
 	some w in found(request(object.remove(workload("DaemonSet", 0, false), ["replicas"]), once))
 	contains(w.fix, "ReadWriteMany")
 	w.path == ["spec", "template", "spec", "volumes"]
@@ -136,4 +137,38 @@ test_claim_for_one_pod_admits_no_other_on_the_same_node if {
 	endswith(w.fix, "; Deployment indexer mounts the claim, too: while one of them runs, the other waits")
 	some many in found(request(workload("Deployment", 2, false), ["ReadWriteOncePod"]))
 	endswith(many.msg, "while one of them uses it, the others wait for ever")
+}
+
+# One of three controllers elects none.
+test_members_of_one_store_keep_their_number if {
+	view := object.union(workload("StatefulSet", 3, false), {
+		"engine": {"name": "kafka", "container": "wiki", "votes": true},
+		"containers": [{
+			"name": "wiki",
+			"role": "main",
+			"engine": "kafka",
+			"image": {"repository": "platform/kafka"},
+			"command": [],
+			"args": [],
+			"env": [],
+			"mounts": [{"volume": "data", "mount_path": "/srv", "read_only": false}],
+		}],
+	})
+	some v in found(request(view, once))
+	startswith(v.fix, "Keep all 3 members: fewer may lack a majority, or data. If it runs, save the data first (MirrorMaker 2")
+	contains(v.fix, "by spec.volumeClaimTemplates of a new StatefulSet, and mirror it back")
+	cache := object.union(view, {"engine": {"name": "redis", "votes": false}, "containers": [object.union(view.containers[0], {
+		"engine": "redis",
+		"args": ["--cluster-enabled", "yes"],
+	})]})
+	some w in found(request(cache, once))
+	startswith(w.fix, "Keep all 3 members")
+	alone := object.union(view, {"engine": {"name": "redis", "votes": false}, "containers": [object.union(view.containers[0], {
+		"engine": "redis",
+		"image": {"repository": "library/redis"},
+	})]})
+	some y in found(request(alone, once))
+	y.fix == "Set replicas: 1; claims for each pod, by spec.volumeClaimTemplates, are new and empty"
+	some x in found(request(object.remove(object.union(view, {"kind": "DaemonSet"}), ["replicas"]), once))
+	startswith(x.fix, "Keep all members")
 }

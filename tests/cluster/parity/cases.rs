@@ -117,8 +117,11 @@ pub fn cases(set: &PolicySet, catalogue: &Catalogue) -> Vec<Case> {
                 }
             }
             // One disk is one disk, but not that of another case.
-            for handle in new.iter().map(|object| text(object, "/spec/csi/volumeHandle")) {
-                names.insert(handle.to_owned(), format!("{handle}-{number}"));
+            for disk in ["/spec/csi/volumeHandle", "/spec/awsElasticBlockStore/volumeID", "/spec/local/path"]
+            {
+                for name in new.iter().map(|object| text(object, disk)) {
+                    names.insert(name.to_owned(), format!("{name}-{number}"));
+                }
             }
             names.remove("");
             let placed = |object: &Value| {

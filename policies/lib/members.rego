@@ -121,6 +121,10 @@ carrying := concat("", [
 # One replica of a store that votes, which nothing in sight joins to others: it is no member of anything that is known.
 by_itself if {
 	votes
+	single
+}
+
+single if {
 	input.workload.replicas == 1
 	input.workload.engine.name != "vault" # which votes only if it shows that it does
 	not joined
@@ -129,9 +133,7 @@ by_itself if {
 # One replica of such a store, which nothing out of sight joins either.
 surely_by_itself if {
 	input.workload.engine.votes
-	input.workload.replicas == 1
-	input.workload.engine.name != "vault"
-	not joined
+	single
 	not unseen
 	not specialised
 }

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::environment::Environment;
 use super::flags::{self, Style};
 use super::pods::covers;
+use super::script;
 use super::view::Container;
 
 mod reader;
@@ -137,6 +138,12 @@ impl CommandLine {
         style: &'a Style,
     ) -> impl Iterator<Item = Option<&'a str>> {
         self.works().flat_map(move |words| values(words, options, style)).map(|(_, value)| value)
+    }
+
+    /// The commands in the values of these variables.
+    pub fn commands_in(&self, variables: &[String]) -> Vec<Vec<String>> {
+        let texts = variables.iter().filter_map(|name| self.variable(name)?);
+        texts.flat_map(|text| script::parse(text).words()).collect()
     }
 
     /// The value of a variable; `Some(None)` if it is set to an unknown value.

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use super::command::{CommandLine, Directory, values};
 use super::engines::{AlsoDirs, EngineRow};
 use super::flags;
-use super::pods::{clean, covers, keeps};
-use super::script;
+use super::pods::{clean, covers, keeps, meets};
 use super::view::{ConfigFile, Container, DataDir, Mount};
 
 /// Longest path that Linux opens, in bytes (`PATH_MAX`).
@@ -156,9 +155,7 @@ impl Reading<'_> {
     }
 
     fn also(&self, row: &AlsoDirs) -> Vec<DataDir> {
-        let in_variables = row.arguments_in.iter().filter_map(|name| self.line.variable(name));
-        let more: Vec<Vec<String>> =
-            in_variables.flatten().flat_map(|text| script::parse(text).words()).collect();
+        let more = self.line.commands_in(&row.arguments_in);
         let last = |option: &String| {
             let options = std::slice::from_ref(option);
             let all =
@@ -185,9 +182,7 @@ impl Reading<'_> {
     fn mounts_one_of(&self, paths: &[String]) -> bool {
         let empty = |mount: &Mount| matches!(mount.source.as_str(), "emptyDir" | "ephemeral");
         let mut mounts = self.container.mounts.iter().filter(|mount| !empty(mount));
-        mounts.any(|mount| {
-            paths.iter().any(|path| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
-        })
+        mounts.any(|mount| paths.iter().any(|path| meets(&mount.mount_path, path)))
     }
 
     /// Of a directory that a script names, which may not reach that line, only that is known.
@@ -245,11 +240,7 @@ impl Reading<'_> {
         let seen =
             |mount: &Mount, file: &ConfigFile| covers(&mount.mount_path, &file.path) && row.reads(file);
         let unseen = |mount: &&Mount| !files.iter().any(|file| seen(mount, file));
-        let mounted = |path: &String| {
-            mounts()
-                .filter(unseen)
-                .any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
-        };
+        let mounted = |path: &String| mounts().filter(unseen).any(|mount| meets(&mount.mount_path, path));
         // What such a file leaves out is elsewhere.
         let silent = || row.stores_elsewhere && files.iter().any(|file| row.reads(file));
         row.config_mounts.iter().any(mounted)

@@ -12,13 +12,13 @@ use super::labels::glob;
 use super::pods::{clean, covers};
 use super::view::{Container, Mount};
 
+mod condition;
 mod configured;
 mod evidence;
-mod idle;
 mod runs;
 
+use condition::Condition;
 use configured::Configuration;
-use idle::Idle;
 
 /// The table in `policies/workloads/engines.yaml`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -62,19 +62,19 @@ pub struct EngineRow {
     clients: Vec<String>,
     /// Settings that tell the engine to keep no data.
     #[serde(default)]
-    idle: Vec<Idle>,
+    idle: Vec<Condition>,
     /// Settings under which its members do not vote, because each is a store of its own.
     #[serde(default)]
-    alone: Vec<Idle>,
+    alone: Vec<Condition>,
     /// Files whose settings count like arguments.
     #[serde(default)]
     configuration: Vec<Configuration>,
     /// Settings with which the engine is a store like any other but keeps everything in memory only.
     #[serde(default)]
-    volatile: Vec<Idle>,
+    volatile: Vec<Condition>,
     /// Settings with which the engine drops any of its data when its memory is full.
     #[serde(default)]
-    evicts: Vec<Idle>,
+    evicts: Vec<Condition>,
     /// A prefix that marks the engine's version anywhere in a tag: `pg` in `pg18`.
     pub version_prefix: Option<String>,
     /// Whether the engine needs a majority of its members.
@@ -275,7 +275,7 @@ impl EngineRow {
     pub(super) fn may_be_elsewhere(&self) -> bool {
         self.stores_elsewhere
             || !self.config_environment.is_empty()
-            || self.idle.iter().chain(&self.volatile).any(Idle::reads_variables)
+            || self.idle.iter().chain(&self.volatile).any(Condition::reads_variables)
     }
 
     /// Whether the image is one of the engine's.

@@ -268,6 +268,11 @@ pub fn keeps(mount: &Mount) -> bool {
     !mount.read_only && !fixed && mount.source != "emptyDir"
 }
 
+/// Whether one of two paths is above the other, or they are the same.
+pub fn meets(one: &str, other: &str) -> bool {
+    covers(one, other) || covers(other, one)
+}
+
 /// The mount that contains a directory: the closest one at or above it.
 pub fn holding<'a>(mounts: &'a [Mount], dir: &str) -> Option<&'a Mount> {
     mounts.iter().filter(|mount| covers(&mount.mount_path, dir)).max_by_key(|mount| mount.mount_path.len())

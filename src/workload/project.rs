@@ -246,8 +246,8 @@ fn engine(workload: &Workload, engines: &Engines, said: SelfClassification) -> O
 
 /// Whether each data store of the pod drops any of its data when its memory is full.
 fn all_evict(workload: &Workload, engines: &Engines) -> bool {
-    let stores = workload.containers.iter().filter(|container| !container.engine.is_empty());
-    stores.into_iter().all(|store| engines.named(&store.engine).is_some_and(|row| row.evicts(store)))
+    let mut stores = workload.containers.iter().filter(|container| !container.engine.is_empty());
+    stores.all(|store| engines.named(&store.engine).is_some_and(|row| row.evicts(store)))
 }
 
 /// The directories of the engine's container, then those of all others that run an engine.

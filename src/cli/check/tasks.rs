@@ -9,10 +9,9 @@ use super::doubts::place_of;
 use super::earlier::EarlierMaps;
 use super::pipeline::{Pipeline, ScannedSource};
 use super::previous::Departed;
+use super::unfilled::shown;
 use crate::admission::{GroupVersionKind, ObjectRef};
-use crate::diagnostic::shorten;
 use crate::inventory::Inventory;
-use crate::plain;
 use crate::report::Report;
 use crate::source::bundle::{Bundle, ScannedObject};
 use crate::source::manifests::Manifests;
@@ -21,9 +20,6 @@ use crate::source::scopes::{Apart, Scopes};
 use crate::source::tree::{Rendered, Source};
 use crate::source::unfilled::placeholder as placeholder_in;
 use crate::workload::FirstOf;
-
-/// The most bytes that a note shows of a placeholder.
-const SHOWN: usize = 60;
 
 /// One source of the second pass.
 pub struct Task {
@@ -239,7 +235,7 @@ fn tell(scanned: &mut [ScannedSource], report: &mut Report) {
         let placeholder = placeholder_in(&text).unwrap_or(&text);
         format!(
             "placeholders count as their defaults, such as {}; what fills them in may say otherwise",
-            shorten(plain::line(placeholder).into_owned(), SHOWN)
+            shown(placeholder)
         )
     }));
 }

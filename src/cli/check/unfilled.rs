@@ -146,7 +146,8 @@ fn named(open: &[Unfilled]) -> Vec<String> {
     named
 }
 
-fn shown(placeholder: &str) -> String {
+/// A placeholder as messages show it.
+pub fn shown(placeholder: &str) -> String {
     shorten(plain::line(placeholder).into_owned(), SHOWN)
 }
 

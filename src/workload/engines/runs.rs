@@ -6,7 +6,7 @@ use super::super::image::ImageRef;
 use super::super::labels::glob;
 use super::super::pods::keeps;
 use super::super::view::Container;
-use super::{EngineRow, matches_any};
+use super::{Condition, EngineRow, matches_any};
 
 /// Programs that only wait. A container that runs nothing else is there for people who look into it by `kubectl exec`,
 /// whatever its image holds.
@@ -171,20 +171,20 @@ impl EngineRow {
 
     /// Whether the engine is told to keep everything in memory only.
     pub(in crate::workload) fn is_volatile(&self, container: &Container) -> bool {
-        if self.volatile.is_empty() {
-            return false;
-        }
-        let line = self.line(container);
-        line.certain && self.volatile.iter().any(|volatile| volatile.holds(container, &line, &self.options))
+        self.is_certainly_told(container, &self.volatile)
     }
 
     /// Whether the engine is told to drop any of its data when its memory is full.
     pub(in crate::workload) fn evicts(&self, container: &Container) -> bool {
-        if self.evicts.is_empty() {
+        self.is_certainly_told(container, &self.evicts)
+    }
+
+    fn is_certainly_told(&self, container: &Container, any: &[Condition]) -> bool {
+        if any.is_empty() {
             return false;
         }
         let line = self.line(container);
-        line.certain && self.evicts.iter().any(|evicts| evicts.holds(container, &line, &self.options))
+        line.certain && any.iter().any(|condition| condition.holds(container, &line, &self.options))
     }
 
     /// Whether it is clear what runs: a single program that may be the engine, and the same one whatever

@@ -1,4 +1,4 @@
-//! Conditions on what a container is told, under which its engine keeps nothing, or not for long.
+//! Conditions on what a container is told, under which its engine keeps nothing, not for long, or by itself.
 
 use serde::Deserialize;
 
@@ -6,15 +6,14 @@ use super::super::command::{CommandLine, values};
 use super::super::flags::Style;
 use super::super::image::ImageRef;
 use super::super::labels::glob;
-use super::super::pods::covers;
-use super::super::script;
+use super::super::pods::meets;
 use super::super::view::Container;
 use super::matches_any;
 
-/// A role that keeps no data. All conditions must hold.
+/// What a container is told. All of it must hold.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Idle {
+pub(super) struct Condition {
     /// Only for matching repositories.
     #[serde(default)]
     repositories: Vec<String>,
@@ -50,18 +49,17 @@ pub(super) struct Idle {
     #[serde(default)]
     other_values: Vec<String>,
     /// A further condition that must also hold.
-    and: Option<Box<Idle>>,
+    and: Option<Box<Condition>>,
 }
 
-impl Idle {
+impl Condition {
     /// Whether variables have a part in it.
     pub(super) fn reads_variables(&self) -> bool {
         !self.environment.is_empty() || !self.arguments_in.is_empty()
     }
 
     pub(super) fn holds(&self, container: &Container, line: &CommandLine, style: &Style) -> bool {
-        let texts = self.arguments_in.iter().filter_map(|name| line.variable(name)?);
-        let more: Vec<Vec<String>> = texts.flat_map(|text| script::parse(text).words()).collect();
+        let more = line.commands_in(&self.arguments_in);
         let given = |wanted: &String| {
             line.words().chain(more.iter().flatten()).any(|word| {
                 let flag = word.split(['=', ' ']).next().unwrap_or(word);
@@ -73,10 +71,7 @@ impl Idle {
         };
         let of_these = |image: &ImageRef| matches_any(&self.repositories, &image.repository);
         let set = |name: &String| container.env_from || line.variable(name).is_some();
-        let mounted = |path: &String| {
-            let mut mounts = container.mounts.iter();
-            mounts.any(|mount| covers(&mount.mount_path, path) || covers(path, &mount.mount_path))
-        };
+        let mounted = |path: &String| container.mounts.iter().any(|mount| meets(&mount.mount_path, path));
         (self.repositories.is_empty() || container.image.as_ref().is_some_and(of_these))
             && (self.words.is_empty() || self.words.iter().any(given))
             && (self.without.is_empty() || !self.without.iter().any(given) && !line.has_unknown_words())
